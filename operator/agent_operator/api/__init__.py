@@ -1,0 +1,1 @@
+"""The AgentDeployment API as pydantic models; the source of the CRD."""

@@ -1,0 +1,1 @@
+"""Pure rendering: an agent and what it refers to become manifests."""

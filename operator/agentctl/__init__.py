@@ -1,0 +1,1 @@
+"""The command line: agentctl, and kubectl agent."""

@@ -1,0 +1,1 @@
+"""A Kubernetes API on loopback whose pods are local processes: a development aid, not a cluster."""
