@@ -1,0 +1,119 @@
+"""Rules that two fields must obey together, as CEL: the API server answers at once, with the path and the remedy.
+
+One table, keyed by the model whose schema carries the rule. `self` is the object, `oldSelf` what it was before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from agent_operator.api.base import list_map
+from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
+from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
+from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
+from agent_operator.names import MAX_NAME_LENGTH
+from agent_runtime.config import AgentConfig, CacheConfig, ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of `x-kubernetes-validations`."""
+
+    rule: str
+    message: str
+    field_path: str = ""
+
+    def schema(self) -> dict[str, str]:
+        """Return it as the CRD spells it."""
+        path = {"fieldPath": self.field_path} if self.field_path else {}
+        return {"rule": self.rule, "message": self.message, **path}
+
+
+def _exactly_one(*fields: str) -> Rule:
+    given = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
+    listed = ", ".join(fields[:-1]) + f" and {fields[-1]}"
+    return Rule(f"{given} == 1", f"exactly one of {listed} must be set: keep one and remove the others")
+
+
+def _only_with(provider: str, field: str) -> Rule:
+    return Rule(
+        f"self.provider == '{provider}' || !has(self.{field})",
+        f"{field} is a field of provider {provider}: remove it or change the provider",
+        f".{field}",
+    )
+
+
+RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
+    AgentDeployment: (
+        Rule(
+            f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
+            f"metadata.name must have at most {MAX_NAME_LENGTH} characters, for the names and labels of the children "
+            "extend it: choose a shorter one",
+        ),
+        Rule(
+            "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            "metadata.name must be a DNS label that starts with a letter (a-z, 0-9, -), for it names the Service: "
+            "choose another",
+        ),
+    ),
+    AgentDeploymentSpec: (
+        Rule(
+            "has(self.__namespace__) == has(oldSelf.__namespace__)",
+            "namespace can be neither added nor removed later: delete this AgentDeployment and create it anew",
+        ),
+    ),
+    NamespaceSpec: (
+        Rule(
+            "self.name == oldSelf.name",
+            "name is immutable: delete this AgentDeployment and create it anew to move the agent",
+            ".name",
+        ),
+    ),
+    SystemPrompt: (_exactly_one("text", "configMapKeyRef"),),
+    Credentials: (_exactly_one("secretRef", "externalSecret", "values"),),
+    ExternalSecret: (_exactly_one("azureKeyVault", "secretStoreRef"),),
+    AgentConfig: (
+        Rule(
+            "!has(self.defaultModel) || self.models.exists(m, m.name == self.defaultModel)",
+            "defaultModel must be the name of one of models: correct it or add the model",
+            ".defaultModel",
+        ),
+    ),
+    ModelConfig: (
+        Rule(
+            "self.provider != 'azure_openai' || has(self.deployment)",
+            "provider azure_openai needs deployment: name the Azure OpenAI deployment",
+        ),
+        _only_with("azure_openai", "deployment"),
+        _only_with("azure_openai", "apiVersion"),
+        _only_with("azure_openai", "endpoint"),
+        _only_with("openai", "model"),
+        _only_with("openai", "baseUrl"),
+    ),
+    CacheConfig: (
+        Rule(
+            "has(self.host) || (has(self.enabled) && !self.enabled)",
+            "an enabled cache needs host: name the Redis host or set enabled to false",
+        ),
+    ),
+    Autoscaling: (
+        Rule(
+            "(has(self.minReplicas) ? self.minReplicas : 3) <= (has(self.maxReplicas) ? self.maxReplicas : 10)",
+            "minReplicas (default 3) must not exceed maxReplicas (default 10): change one of them",
+            ".minReplicas",
+        ),
+    ),
+    DisruptionBudget: (
+        Rule(
+            "!(has(self.minAvailable) && has(self.maxUnavailable))",
+            "minAvailable and maxUnavailable exclude each other: keep one",
+        ),
+    ),
+}
+
+# The config model knows nothing of Kubernetes, so what its lists are to server-side apply is said here.
+FIELDS: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
+    (AgentConfig, "models"): list_map("name"),
+}

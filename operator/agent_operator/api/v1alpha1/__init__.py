@@ -1,0 +1,14 @@
+"""agent-operator.dev/v1alpha1."""
+
+from agent_operator.api.v1alpha1.agent import AgentDeployment, AgentDeploymentSpec, ObjectMeta
+from agent_operator.api.v1alpha1.status import AgentDeploymentStatus, Child, Condition, LastFailure
+
+__all__ = [
+    "AgentDeployment",
+    "AgentDeploymentSpec",
+    "AgentDeploymentStatus",
+    "Child",
+    "Condition",
+    "LastFailure",
+    "ObjectMeta",
+]

@@ -1,0 +1,54 @@
+"""Every name that clusters and users see; no literal of these elsewhere."""
+
+GROUP = "agent-operator.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "AgentDeployment"
+PLURAL = "agentdeployments"
+SINGULAR = "agentdeployment"
+SHORT_NAME = "agd"
+CATEGORY = "agents"
+
+FIELD_MANAGER = "agent-operator"
+FINALIZER = f"{GROUP}/children"
+
+LABEL_NAME = "app.kubernetes.io/name"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+LABEL_INSTANCE = "app.kubernetes.io/instance"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_APP = "app"
+LABEL_AGENT = f"{GROUP}/agent"
+LABEL_AGENT_NAMESPACE = f"{GROUP}/agent-namespace"
+LABEL_OWNER_UID = f"{GROUP}/owner-uid"
+LABEL_WORKLOAD_IDENTITY = "azure.workload.identity/use"
+LABEL_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+LABEL_POD_SECURITY = "pod-security.kubernetes.io/enforce"
+
+ANNOTATION_SECRET_HASH = f"{GROUP}/secret-hash"
+ANNOTATION_CLIENT_ID = "azure.workload.identity/client-id"
+ANNOTATION_TENANT_ID = "azure.workload.identity/tenant-id"
+
+APPLICATION = "agent-runtime"
+MANAGER = "agent-operator"
+CONTAINER = "agent"
+HTTP_PORT = 8000
+METRICS_PORT = 9090
+CONFIG_DIRECTORY = "/app/config"
+
+# A label value holds 63 characters; what is left is for the suffixes of children and for pod names.
+MAX_NAME_LENGTH = 52
+
+
+def config_map(agent: str, digest: str) -> str:
+    """Name of the ConfigMap that holds this content."""
+    return f"{agent}-config-{digest}"
+
+
+def secret(agent: str) -> str:
+    """Name of the Secret that holds the agent's credentials."""
+    return f"{agent}-secrets"
+
+
+def tls_secret(agent: str) -> str:
+    """Name of the Secret that holds the Ingress's certificate, unless the CR names one."""
+    return f"{agent}-tls"
