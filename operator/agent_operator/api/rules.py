@@ -113,7 +113,15 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     ),
 }
 
-# The config model knows nothing of Kubernetes, so what its lists are to server-side apply is said here.
+_ENV_KEYS = Rule(
+    "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]*$') && key.size() <= 253)",
+    "every key names an environment variable: letters, digits and _, not beginning with a digit: rename the key",
+)
+
+# What belongs to a field and not to a model. The config model knows nothing of Kubernetes, so what its lists are to
+# server-side apply is said here; and a schema cannot restrict the keys of a map, so a rule does.
 FIELDS: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (AgentConfig, "models"): list_map("name"),
+    (Credentials, "values"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
+    (ExternalSecret, "data"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
 }
