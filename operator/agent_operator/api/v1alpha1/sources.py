@@ -141,7 +141,8 @@ class Identity(ApiModel):
     """Who the agent is to the cloud and to the cluster."""
 
     azure_workload_identity: AzureWorkloadIdentity | None = Field(
-        None, description="Sign in to Azure as a managed identity: annotates the ServiceAccount, labels the pods."
+        None,
+        description="Sign in to Azure as a managed identity, by annotating the account and labelling pods. Default: none.",
     )
     service_account: ServiceAccountSpec | None = Field(
         None, description="ServiceAccount of the pods. Default: created."
