@@ -142,7 +142,7 @@ class Identity(ApiModel):
 
     azure_workload_identity: AzureWorkloadIdentity | None = Field(
         None,
-        description="Sign in to Azure as a managed identity, by annotating the account and labelling pods. Default: none.",
+        description="Sign in to Azure as this managed identity: annotates the account, labels the pods. Default: none.",
     )
     service_account: ServiceAccountSpec | None = Field(
         None, description="ServiceAccount of the pods. Default: created."
