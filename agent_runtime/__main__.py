@@ -1,0 +1,76 @@
+"""The command `agent-runtime`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from agent_runtime import environment, logs
+from agent_runtime.config import ConfigError, load
+
+DEFAULT_CONFIG = Path("/app/config/agent.toml")
+# Kubernetes shows what stands here as the reason why a container ended.
+TERMINATION_LOG = Path("/dev/termination-log")
+EXIT_SYSTEM, EXIT_CONFIG = 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0, 2 for a config that cannot be used, 1 when the system refuses what it needs."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _check(arguments.config) if arguments.command == "check" else _serve(arguments.config)
+    except ConfigError as error:
+        return _refuse(str(error), EXIT_CONFIG)
+    except OSError as error:
+        return _refuse(error.strerror or str(error), EXIT_SYSTEM)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("agent-runtime", description="One AI agent, served over HTTP.")
+    parser.add_argument("--version", action="version", version=environment.version())
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, purpose in (("serve", "serve the agent"), ("check", "say everything that is wrong with the config")):
+        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml (default: %(default)s)")
+    return parser
+
+
+def _check(path: Path) -> int:
+    config, _ = load(path)
+    models = ", ".join(model.name for model in config.models)
+    sys.stdout.write(f"{path}: good; models: {models}; default: {config.default.name}\n")
+    return 0
+
+
+def _serve(path: Path) -> int:
+    variables = environment.read(os.environ)
+    config, prompt = load(path)
+    logs.setup(variables.log_level or config.log_level, variables.secrets)
+    # Imported here: `check` and a wrong config need no server.
+    from agent_runtime.server import serve  # noqa: PLC0415
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(config, prompt, variables))
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  (not on every platform)
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _refuse(reason: str, code: int) -> int:
+    sys.stderr.write(f"{reason}\n")
+    with suppress(OSError), TERMINATION_LOG.open("r+", encoding="utf-8") as file:
+        file.write(reason)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""What the application holds, each under a typed key."""
+
+from aiohttp import web
+
+from agent_runtime.agent import Agent
+from agent_runtime.health import Health
+from agent_runtime.metrics import Metrics
+
+AGENT = web.AppKey("agent", Agent)
+HEALTH = web.AppKey("health", Health)
+METRICS = web.AppKey("metrics", Metrics)

@@ -1,0 +1,85 @@
+"""Sessions in the process's memory: bounded, least recently used first out."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from agent_runtime.memory.base import MAX_TURNS, Turn, decode
+
+MAX_BYTES = 64 * 1024 * 1024
+# What a session costs beside its turns, about.
+_OVERHEAD = 512
+
+
+@dataclass(slots=True)
+class _Session:
+    turns: tuple[bytes, ...]
+    size: int
+    expires: float
+
+
+class LocalStore:
+    """Keeps sessions for `ttl` seconds after their last turn, as long as they fit in `max_bytes`."""
+
+    def __init__(self, ttl: float, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ttl = ttl
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._bytes = 0
+
+    async def history(self, session_id: str) -> list[Turn]:
+        """The turns of a session; see SessionStore."""
+        return decode(self.stored(session_id))
+
+    async def append(self, session_id: str, turn: Turn) -> None:
+        """Add a turn; see SessionStore."""
+        self.put(session_id, (*self.stored(session_id), turn.to_bytes()))
+
+    async def delete(self, session_id: str) -> bool:
+        """Forget a session; see SessionStore."""
+        known = bool(self.stored(session_id))
+        self._drop(session_id)
+        return known
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+    def stored(self, session_id: str) -> tuple[bytes, ...]:
+        """The turns of a session as they are kept."""
+        session = self._sessions.get(session_id)
+        if session is None or session.expires <= self._clock():
+            self._drop(session_id)
+            return ()
+        self._sessions.move_to_end(session_id)
+        return session.turns
+
+    def put(self, session_id: str, turns: Iterable[bytes]) -> None:
+        """Keep these turns, the latest of them, instead of what was there."""
+        self._drop(session_id)
+        kept = tuple(turns)[-MAX_TURNS:]
+        if kept:
+            size = sum(map(len, kept)) + _OVERHEAD
+            self._sessions[session_id] = _Session(kept, size, self._clock() + self._ttl)
+            self._bytes += size
+        while self._sessions and (self._bytes > self._max_bytes or self._oldest.expires <= self._clock()):
+            self._drop(next(iter(self._sessions)))
+
+    def take(self, session_id: str) -> tuple[bytes, ...]:
+        """The turns of a session, which is forgotten here."""
+        turns = self.stored(session_id)
+        self._drop(session_id)
+        return turns
+
+    def sessions(self) -> tuple[str, ...]:
+        """The ids of all sessions."""
+        return tuple(self._sessions)
+
+    @property
+    def _oldest(self) -> _Session:
+        return next(iter(self._sessions.values()))
+
+    def _drop(self, session_id: str) -> None:
+        session = self._sessions.pop(session_id, None)
+        self._bytes -= session.size if session else 0

@@ -1,0 +1,36 @@
+"""What Prometheus reads."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+# A health probe takes a millisecond, a long completion five minutes.
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Metrics:
+    """The runtime's metrics, in a registry of their own."""
+
+    def __init__(self, version: str, revision: str) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.requests = Counter("agent_requests", "Requests answered.", ["route", "code"], registry=registry)
+        self.duration = Histogram(
+            "agent_request_duration_seconds", "Time to the last byte.", ["route"], buckets=_SECONDS, registry=registry
+        )
+        self.inflight = Gauge("agent_inflight_requests", "Requests being answered now.", registry=registry)
+        self.tokens = Counter(
+            "agent_tokens", "Tokens by model and kind: prompt or completion.", ["model", "kind"], registry=registry
+        )
+        self.model_errors = Counter(
+            "agent_model_errors", "Failed calls of a model by reason.", ["model", "reason"], registry=registry
+        )
+        self.healthy = Gauge(
+            "agent_component_healthy", "1 while the component is healthy.", ["component"], registry=registry
+        )
+        info = Gauge("agent_info", "Always 1.", ["version", "revision"], registry=registry)
+        info.labels(version, revision).set(1)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """All metrics in the format that the scraper's Accept header asks for, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type

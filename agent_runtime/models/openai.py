@@ -1,0 +1,99 @@
+"""A model behind OpenAI's protocol: OpenAI's API, Azure OpenAI or any compatible server."""
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+import orjson
+
+from agent_runtime.config import ModelConfig
+from agent_runtime.environment import Environment
+from agent_runtime.errors import Problem
+from agent_runtime.health import UnhealthyError
+from agent_runtime.models import upstream
+from agent_runtime.models.base import REQUEST_TIMEOUT, Json
+
+if TYPE_CHECKING:
+    from agent_runtime.models.wire import Draughtsman, Wire
+
+CONNECT_TIMEOUT = 10.0
+PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5)
+
+
+class OpenAIModel:
+    """Calls chat completions of one model, over a session that all models share."""
+
+    def __init__(
+        self, config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, alarm: asyncio.Event
+    ) -> None:
+        self.name = config.name
+        self._config = config
+        self._environment = environment
+        self._session = session
+        self._alarm = alarm
+        self._upstream_name = config.deployment or config.model or config.name
+        self._timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
+        self._draughtsman: Draughtsman | None = None
+        self._wire: Wire | None = None
+        self._drawing = asyncio.Lock()
+        # What the last call showed and a probe cannot see, such as a deployment that does not exist.
+        self._fault: str | None = None
+
+    async def complete(self, request: Json) -> Json:
+        """Answer a chat completion request; see Model."""
+        wire = self._wire or await self._drawn_for_a_call()
+        body = orjson.dumps(request | {"model": self._upstream_name})
+        try:
+            async with self._session.post(
+                wire.completions, data=body, headers=wire.headers, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                answer = await upstream.read(response)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._alarm.set()
+            raise upstream.unreachable(self.name, error) from None
+        if response.status != 200:  # noqa: PLR2004
+            problem = upstream.refused(self.name, response.status, response.headers, answer)
+            if problem.code in upstream.LASTING:
+                self._fault = problem.detail.removeprefix(f"{self.name}: ")
+            self._alarm.set()
+            raise problem
+        completion = upstream.completion(self.name, answer)
+        self._fault = None
+        return completion
+
+    async def probe(self) -> Json:
+        """Renew the credentials where needed and list the models: costs no token and shows a wrong key or address."""
+        self._wire = await self._draw()
+        try:
+            async with self._session.get(
+                self._wire.models, headers=self._wire.headers, timeout=PROBE_TIMEOUT, allow_redirects=False
+            ) as response:
+                status = response.status
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise UnhealthyError(upstream.unreachable(self.name, error).detail.removeprefix(f"{self.name}: ")) from None
+        fault = upstream.probe_fault(status) or self._fault
+        if fault is not None:
+            raise UnhealthyError(fault)
+        return {}
+
+    async def aclose(self) -> None:
+        """Let go of the credentials; the session belongs to the app."""
+        if self._draughtsman is not None:
+            await self._draughtsman.aclose()
+
+    async def _drawn_for_a_call(self) -> "Wire":
+        try:
+            return await self._draw()
+        except UnhealthyError as error:
+            raise Problem(503, "model_not_configured", f"{self.name}: {error}", retry_after=10) from None
+
+    async def _draw(self) -> "Wire":
+        async with self._drawing:
+            if self._draughtsman is None:
+                # In a thread: the event loop turns, and liveness answers, while the SDK loads.
+                wire = await asyncio.to_thread(importlib.import_module, "agent_runtime.models.wire")
+                make = {"openai": wire.SdkDraughtsman.openai, "azure_openai": wire.SdkDraughtsman.azure}
+                self._draughtsman = make[self._config.provider](self._config, self._environment)
+            self._wire = await self._draughtsman.draw()
+            return self._wire

@@ -1,0 +1,120 @@
+"""What a model's server said, in our words: its own may quote a prompt or a key."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from agent_runtime.errors import Problem
+from agent_runtime.models.base import Json
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+# Faults that no later probe shows and only a successful call disproves.
+LASTING = frozenset({"model_credentials_refused", "model_not_found_upstream"})
+RETRY_AFTER = 2.0
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
+
+
+async def read(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer, but no more of it than a model could mean.
+
+    Raises:
+        aiohttp.ClientPayloadError: it is longer than MAX_ANSWER_BYTES, or ends too early.
+    """
+    answer = bytearray()
+    async for chunk in response.content.iter_any():
+        answer += chunk
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise aiohttp.ClientPayloadError("too long")
+    return bytes(answer)
+
+
+def completion(model: str, answer: bytes) -> Json:
+    """The chat completion in an answer.
+
+    Raises:
+        Problem: it is none.
+    """
+    try:
+        parsed = orjson.loads(answer)
+        well_formed = isinstance(parsed["choices"][0]["message"], dict)
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
+        well_formed = False
+    if not well_formed:
+        raise Problem(502, "model_bad_response", f"{model}: the model's server sent no chat completion")
+    return parsed  # type: ignore[no-any-return]  # shape checked above
+
+
+def unreachable(model: str, error: Exception) -> Problem:
+    """No answer came, or not all of it."""
+    if isinstance(error, TimeoutError):
+        return Problem(504, "model_timeout", f"{model}: the model's server took too long", retry_after=RETRY_AFTER)
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Problem(502, "model_bad_response", f"{model}: the model's server broke off its answer")
+    return Problem(502, "model_unreachable", f"{model}: the model's server cannot be reached", retry_after=RETRY_AFTER)
+
+
+def refused(model: str, status: int, headers: Mapping[str, str], answer: bytes) -> Problem:
+    """An answer that is an error."""
+    error = _error_object(answer)
+    code, param = _identifier(error.get("code")), _identifier(error.get("param"))
+    if status == 429:  # noqa: PLR2004
+        wait = _seconds(headers.get("Retry-After"))
+        if code == "insufficient_quota":
+            return Problem(429, code, f"{model}: the quota at the model's provider is used up")
+        return Problem(429, "model_rate_limited", f"{model}: too many requests for the model", retry_after=wait)
+    if fault := _FAULTS.get(status):
+        return Problem(502, fault[0], f"{model}: {fault[1]}")
+    if status >= 500 or status == 408:  # noqa: PLR2004
+        return Problem(
+            502, "model_unavailable", f"{model}: the model's server failed with {status}", retry_after=RETRY_AFTER
+        )
+    if 400 <= status < 500:  # noqa: PLR2004
+        why = f" ({code})" if code else ""
+        return Problem(
+            400, code or "model_refused_request", f"{model}: the model refused the request{why}", param=param
+        )
+    return Problem(502, "model_bad_response", f"{model}: the model's server answered {status}")
+
+
+def probe_fault(status: int) -> str | None:
+    """What a look at the list of models says about the model; a server without such a list is well."""
+    if status in {401, 403}:
+        return _FAULTS[status][1]
+    if status >= 500:  # noqa: PLR2004
+        return f"the model's server fails with {status}"
+    return None
+
+
+_REFUSED_CREDENTIALS = (
+    "model_credentials_refused",
+    "the model's server refuses the agent's credentials: check the key or the identity's role",
+)
+_FAULTS = {
+    401: _REFUSED_CREDENTIALS,
+    403: _REFUSED_CREDENTIALS,
+    404: (
+        "model_not_found_upstream",
+        "the model's server does not know it: check deployment, model, endpoint and base_url",
+    ),
+}
+
+
+def _error_object(answer: bytes) -> dict[str, Any]:
+    try:
+        error = orjson.loads(answer)["error"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _identifier(value: object) -> str | None:
+    """A code or the name of a parameter, but not a sentence: that may quote something."""
+    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else None
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Whole seconds, within reason; the header's other form, a date, would need two clocks that agree."""
+    return min(max(int(retry_after), 1), 600) if retry_after and retry_after.isdecimal() else RETRY_AFTER

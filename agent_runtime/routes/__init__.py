@@ -1,0 +1,1 @@
+"""The HTTP API: one module a group of routes, each with its table `ROUTES`."""

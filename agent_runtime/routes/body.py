@@ -1,0 +1,56 @@
+"""Reading requests and writing answers."""
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agent_runtime.config import explain
+from agent_runtime.errors import Problem
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class Body(BaseModel):
+    """A request's body: immutable and of exactly the types it says."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+AnyBody = TypeVar("AnyBody", bound=Body)
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The JSON object in the body.
+
+    Raises:
+        Problem: the body is no JSON object.
+    """
+    try:
+        parsed = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise Problem(400, "invalid_json", f"The body is not valid JSON: {where}") from None
+    if not isinstance(parsed, dict):
+        raise Problem(400, "invalid_json", "The body must be a JSON object")
+    return parsed
+
+
+def validated(kind: type[AnyBody], fields: dict[str, Any]) -> AnyBody:
+    """The body as its model.
+
+    Raises:
+        Problem: names the first field at fault; its value is not quoted.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        fault = explain(error).partition("\n")[0]
+        raise Problem(400, "invalid_request", fault, param=fault.partition(": ")[0]) from None
+
+
+def answer(content: Any, status: int = HTTPStatus.OK) -> web.Response:
+    """A JSON answer."""
+    return web.Response(status=status, body=orjson.dumps(content), content_type="application/json")

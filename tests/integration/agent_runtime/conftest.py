@@ -1,0 +1,258 @@
+"""The parts around a running agent, each in a process of its own: the agent, its model's server, Redis."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+HERE = Path(__file__).parent
+DEADLINE = 20.0
+# None of these may ever stand in a log, a metric or an error.
+CANARIES = {
+    "OPENAI_API_KEY": "sk-canary-openai-3c1f",
+    "AZURE_OPENAI_API_KEY": "canary-azure-77aa",
+    "AZURE_CLIENT_SECRET": "canary-client-secret-19",
+    "REDIS_PASSWORD": "canary-redis-password-5",
+}
+PROMPT = "You are helpful. CANARY-PROMPT-d41d."
+USER_CANARY = "CANARY-MESSAGE-9e10"
+
+
+def eventually(what: str, check: Callable[[], Any]) -> Any:
+    """Poll until `check` gives something true; fail saying what did not happen."""
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        if found := check():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {DEADLINE:g} s: {what}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ModelServer:
+    """The fake model's server, as a process; see model_server.py."""
+
+    def __init__(self, *arguments: str, scheme: str = "http") -> None:
+        command = [sys.executable, HERE / "model_server.py", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = f"{scheme}://127.0.0.1:{int(self.process.stdout.readline())}"
+        self.http = httpx2.Client(base_url=self.url, verify=False)
+
+    def script(self, **steps: list[dict[str, Any]]) -> None:
+        """Say what the next requests get."""
+        self.http.put("/_script", json=steps).raise_for_status()
+
+    def reset(self) -> None:
+        """Forget script and requests."""
+        self.http.delete("/_script").raise_for_status()
+
+    def seen(self, part: str) -> list[dict[str, Any]]:
+        """The requests whose path contains `part`."""
+        return [one for one in self.http.get("/_seen").json() if part in one["path"]]
+
+    def stop(self) -> None:
+        """End the process."""
+        self.http.close()
+        self.process.kill()
+        self.process.communicate()
+
+
+class RedisServer:
+    """Debian's redis-server, as a process without a disk."""
+
+    def __init__(self, *arguments: str, port: int | None = None) -> None:
+        program = shutil.which("redis-server")
+        assert program, "redis-server is missing: apt-get install redis-server"
+        self.port = port or free_port()
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL)
+        eventually("redis-server listens", self._listens)
+
+    def command(self, *words: str) -> bytes:
+        """The answer to one command, as it comes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
+            connection.sendall(b"*%d\r\n%s" % (len(words), parts))
+            return connection.recv(65536)
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@dataclass
+class AgentProcess:
+    """`agent-runtime serve`, as a process."""
+
+    directory: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] = field(init=False)
+    http: httpx2.Client = field(init=False)
+    metrics_port: int = field(init=False)
+    port: int = field(init=False)
+
+    def start(self) -> "AgentProcess":
+        """Start, and wait until it listens."""
+        command = [sys.executable, "-m", "agent_runtime", "serve", "--config", self.directory / "agent.toml"]
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        ports = eventually("the agent listens", self._listening)
+        self.port, self.metrics_port = ports["http"], ports["metrics"]
+        hooks = {"response": [_no_canary_in_errors]}
+        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=DEADLINE, event_hooks=hooks)
+        return self
+
+    def ready(self) -> "AgentProcess":
+        """Wait until it is ready."""
+        eventually("the agent is ready", lambda: self.http.get("/health/ready").status_code == 200)
+        return self
+
+    @property
+    def log_file(self) -> Path:
+        """What it wrote to stdout and stderr."""
+        return self.directory / "log"
+
+    def log(self, message: str = "") -> list[dict[str, Any]]:
+        """Its log, or the records with this message."""
+        lines = [json.loads(line) for line in self.log_file.read_text().splitlines()]
+        return [line for line in lines if not message or line["message"] == message]
+
+    def metrics(self) -> dict[str, float]:
+        """Its metrics by name and labels."""
+        text = httpx2.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
+        pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def terminate(self) -> int:
+        """Send SIGTERM and wait; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(DEADLINE)
+
+    def stop(self) -> None:
+        """End it, and see that it kept its secrets."""
+        self.http.close()
+        if self.process.poll() is None:
+            try:
+                assert not _canaries(str(self.metrics()))
+            finally:
+                self.process.kill()
+                self.process.wait()
+        assert not _canaries(self.log_file.read_text())
+
+    def _listening(self) -> dict[str, Any] | None:
+        assert self.process.poll() is None, self.log_file.read_text()
+        return next(iter(self.log("listening")), None)
+
+
+def _canaries(text: str) -> list[str]:
+    return [canary for canary in (*CANARIES.values(), PROMPT, USER_CANARY) if canary in text]
+
+
+def _no_canary_in_errors(response: httpx2.Response) -> None:
+    if response.status_code >= 400:
+        assert not _canaries(response.read().decode()), "an error quotes a secret or a prompt"
+
+
+Start = Callable[..., AgentProcess]
+
+
+@pytest.fixture(scope="session")
+def shared_model_server() -> Iterator[ModelServer]:
+    """A model's server, as the last test left it."""
+    server = ModelServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def model_server(shared_model_server: ModelServer) -> ModelServer:
+    """A model's server with nothing scripted."""
+    shared_model_server.reset()
+    return shared_model_server
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """An empty Redis with the canary as its password."""
+    server = RedisServer("--requirepass", CANARIES["REDIS_PASSWORD"])
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts agents: `start(toml, VARIABLE=value, …)`; they end with the test."""
+    yield from _starting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts agents that end with the module: for tests that only ask."""
+    yield from _starting(tmp_path_factory.mktemp("agents"))
+
+
+def _starting(root: Path) -> Iterator[Start]:
+    started: list[AgentProcess] = []
+
+    def start(toml: str, **variables: str) -> AgentProcess:
+        directory = root / f"agent{len(started)}"
+        directory.mkdir()
+        (directory / "agent.toml").write_text(toml)
+        (directory / "system_prompt.txt").write_text(PROMPT)
+        fixed = {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "0", "PORT_METRICS": "0", "DRAIN_DELAY_SECONDS": "0"}
+        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
+        agent = AgentProcess(directory, inherited | fixed | variables)
+        started.append(agent)
+        return agent.start()
+
+    yield start
+    for agent in started:
+        agent.stop()
+
+
+def toml(*models: str, memory: str = "") -> str:
+    """An agent.toml with these model tables."""
+    tables = "\n".join(f"[[agent.models]]\n{model}" for model in models)
+    return f'[agent]\nlog_level = "DEBUG"\n{tables}\n{memory}'
+
+
+ECHO = 'name = "echo"\nprovider = "echo"'
+
+
+def openai_model(server: ModelServer) -> str:
+    """A model table for the fake server."""
+    return f'name = "gpt"\nprovider = "openai"\nmodel = "gpt-4o"\nbase_url = "{server.url}/v1"'
+
+
+def azure_model() -> str:
+    """A model table whose endpoint is in the environment."""
+    return 'name = "azure_openai"\nprovider = "azure_openai"\ndeployment = "gpt 4o"\napi_version = "2024-10-01-preview"'
+
+
+def redis_memory(server: RedisServer, ttl: int = 300) -> str:
+    """The memory table for this Redis."""
+    return f'[agent.memory.cache]\nenabled = true\nhost = "127.0.0.1"\nport = {server.port}\nttl = {ttl}\n'

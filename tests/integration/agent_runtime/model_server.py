@@ -1,0 +1,195 @@
+"""A model's server for tests: OpenAI's, Azure OpenAI's and Entra ID's protocols over real HTTP, as a process.
+
+What it does next is scripted by a test through /_script; what it was asked is read from /_seen.
+
+    PUT    /_script {"completions": [STEP, …], "models": [STEP, …], "token": [STEP, …]}: a step a request, then well
+    DELETE /_script: forget script and requests
+    GET    /_seen: [{"path", "query", "headers", "body", "closed"}, …]
+
+A STEP: {"status": 200, "headers": {}, "json": {…} or "text": "…", "delay": seconds before the answer,
+"always": true to stay, "fault": "reset" | "half", "message": fields of the answer's message,
+"chunks": [{…}, …], "chunk_delay": seconds, "break_after": number of chunks}.
+"""
+
+import argparse
+import asyncio
+import json
+import ssl
+import sys
+import time
+from typing import Any
+
+from aiohttp import web
+
+Json = dict[str, Any]
+SEEN = web.AppKey("seen", list[Json])
+SCRIPT = web.AppKey("script", dict[str, list[Json]])
+USAGE = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
+
+
+def completion(body: Json, **message: Any) -> Json:
+    """A chat completion that repeats the last message."""
+    said = {"role": "assistant", "content": f"model: {body['messages'][-1]['content']}", "refusal": None} | message
+    reason = "tool_calls" if said.get("tool_calls") else "stop"
+    choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": reason}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": f"{body['model']}-2026-01-01",
+        "choices": [choice],
+        "usage": USAGE,
+        "system_fingerprint": "fp_1",
+    }
+
+
+def chunks(body: Json) -> list[Json]:
+    """The same answer, a word a chunk."""
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
+    words = f"model: {body['messages'][-1]['content']}".split(" ")
+    deltas: list[Json] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": word if n == 0 else f" {word}"} for n, word in enumerate(words)]
+    found = [head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    found.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if (body.get("stream_options") or {}).get("include_usage"):
+        found.append(head | {"choices": [], "usage": USAGE})
+    return found
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """POST …/chat/completions."""
+    body = await request.json()
+    seen = _note(request, body)
+    step = _next(request, "completions")
+    try:
+        await asyncio.sleep(step.get("delay", 0))
+        if step.get("fault"):
+            return await _broken(request, step["fault"])
+        if step.get("status", 200) == 200 and body.get("stream") and "json" not in step and "text" not in step:
+            return await _stream(request, step, step.get("chunks") or chunks(body))
+    except (asyncio.CancelledError, ConnectionError):
+        seen["closed"] = time.time()
+        raise
+    return _answer(step, completion(body, **step.get("message", {})))
+
+
+async def models(request: web.Request) -> web.StreamResponse:
+    """GET …/models."""
+    _note(request, None)
+    step = _next(request, "models")
+    await asyncio.sleep(step.get("delay", 0))
+    return _answer(step, {"object": "list", "data": []})
+
+
+async def token(request: web.Request) -> web.StreamResponse:
+    """POST /{tenant}/oauth2/v2.0/token."""
+    _note(request, dict(await request.post()))
+    number = sum("/oauth2/" in one["path"] for one in request.app[SEEN])
+    step = _next(request, "token")
+    granted = {"token_type": "Bearer", "expires_in": step.get("expires_in", 3600), "access_token": f"entra-{number}"}
+    return _answer(step, granted)
+
+
+async def script(request: web.Request) -> web.Response:
+    """PUT and DELETE /_script."""
+    request.app[SCRIPT].clear()
+    if request.method == "DELETE":
+        request.app[SEEN].clear()
+    else:
+        request.app[SCRIPT].update(await request.json())
+    return web.json_response({})
+
+
+async def seen(request: web.Request) -> web.Response:
+    """GET /_seen."""
+    return web.json_response(request.app[SEEN])
+
+
+def _note(request: web.Request, body: Any) -> Json:
+    note = {
+        "path": request.path,
+        "query": dict(request.query),
+        "headers": {name.lower(): value for name, value in request.headers.items()},
+        "body": body,
+        "closed": None,
+    }
+    request.app[SEEN].append(note)
+    return note
+
+
+def _next(request: web.Request, route: str) -> Json:
+    steps = request.app[SCRIPT].get(route)
+    if not steps:
+        return {}
+    return steps[0] if steps[0].get("always") else steps.pop(0)
+
+
+def _answer(step: Json, well: Json) -> web.Response:
+    status, headers = step.get("status", 200), step.get("headers")
+    if "text" in step:
+        return web.Response(status=status, headers=headers, text=step["text"])
+    return web.json_response(step.get("json", well), status=status, headers=headers)
+
+
+async def _broken(request: web.Request, fault: str) -> web.StreamResponse:
+    transport = request.transport
+    assert transport is not None
+    if fault == "half":
+        transport.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"id": "ch')
+        await asyncio.sleep(0.05)
+        transport.close()
+    else:
+        transport.abort()
+    raise web.HTTPInternalServerError
+
+
+async def _stream(request: web.Request, step: Json, parts: list[Json]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **step.get("headers", {})})
+    await response.prepare(request)
+    for number, part in enumerate(parts):
+        if number == step.get("break_after"):
+            assert request.transport is not None
+            request.transport.abort()
+            break
+        await response.write(b"data: " + json.dumps(part).encode() + b"\n\n")
+        if "chunk_delay" in step:
+            await asyncio.sleep(step["chunk_delay"])
+    else:
+        await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+def create_app() -> web.Application:
+    """The server."""
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    app[SEEN], app[SCRIPT] = [], {}
+    app.router.add_post("/v1/chat/completions", completions)
+    app.router.add_post("/openai/deployments/{deployment}/chat/completions", completions)
+    app.router.add_get("/v1/models", models)
+    app.router.add_get("/openai/models", models)
+    app.router.add_post("/{tenant}/oauth2/v2.0/token", token)
+    app.router.add_put("/_script", script)
+    app.router.add_delete("/_script", script)
+    app.router.add_get("/_seen", seen)
+    return app
+
+
+async def main() -> None:
+    """Serve until killed; the first line on stdout is the port."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--certificate", help="PEM file of a certificate and its key: serve TLS")
+    arguments = parser.parse_args()
+    context = None
+    if arguments.certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(arguments.certificate)
+    runner = web.AppRunner(create_app(), handler_cancellation=True, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    sys.stdout.write(f"{runner.addresses[0][1]}\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,135 @@
+"""Azure OpenAI: its routes, and its three ways to prove who asks."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.integration.agent_runtime.conftest import (
+    CANARIES,
+    ModelServer,
+    Start,
+    azure_model,
+    eventually,
+    toml,
+)
+
+PATH = "/openai/deployments/gpt 4o/chat/completions"
+
+
+@pytest.fixture
+def entra(tmp_path: Path) -> Iterator[tuple[ModelServer, Path]]:
+    """The fake server behind TLS, which Entra ID's library insists on, and the certificate to trust."""
+    certificate = tmp_path / "entra.pem"
+    certificate.write_bytes(_certificate())
+    server = ModelServer("--certificate", str(certificate), scheme="https")
+    yield server, certificate
+    server.stop()
+
+
+def test_with_a_key(start: Start, model_server: ModelServer) -> None:
+    """The deployment is in the path, encoded once, the API version in the query, the key in its own header."""
+    key = CANARIES["AZURE_OPENAI_API_KEY"]
+    agent = start(toml(azure_model()), AZURE_OPENAI_ENDPOINT=f"{model_server.url}/", AZURE_OPENAI_API_KEY=key).ready()
+
+    answer = agent.http.post("/api/chat", json={"message": "hi"})
+
+    assert answer.json()["response"] == "model: hi"
+    (seen,) = model_server.seen(PATH)
+    assert seen["query"] == {"api-version": "2024-10-01-preview"}
+    assert seen["headers"]["api-key"] == key
+    assert "authorization" not in seen["headers"]
+
+
+def test_with_a_client_secret(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
+    """A token of Entra ID, asked for once and kept."""
+    server, certificate = entra
+    agent = start(
+        toml(azure_model()),
+        AZURE_OPENAI_ENDPOINT=model_server.url,
+        AZURE_TENANT_ID="tenant",
+        AZURE_CLIENT_ID="client",
+        AZURE_CLIENT_SECRET=CANARIES["AZURE_CLIENT_SECRET"],
+        AZURE_AUTHORITY_HOST=server.url,
+        SSL_CERT_FILE=str(certificate),
+    ).ready()
+
+    for _ in range(3):
+        assert agent.http.post("/api/chat", json={"message": "hi"}).status_code == 200
+
+    assert model_server.seen(PATH)[0]["headers"]["authorization"] == "Bearer entra-1"
+    (asked,) = server.seen("/tenant/oauth2/v2.0/token")
+    assert asked["body"]["client_secret"] == CANARIES["AZURE_CLIENT_SECRET"]
+    assert asked["body"]["scope"] == "https://cognitiveservices.azure.com/.default"
+
+
+def test_with_a_workload_identity(
+    start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path], tmp_path: Path
+) -> None:
+    """The service account's token is exchanged for one of Entra ID, and that is renewed before it ends."""
+    server, certificate = entra
+    federated = tmp_path / "token"
+    federated.write_text("service-account-token")
+    # Within the library's five minutes before the end: every look at the health renews it.
+    server.script(token=[{"expires_in": 60}])
+    agent = start(
+        toml(azure_model()),
+        AZURE_OPENAI_ENDPOINT=model_server.url,
+        AZURE_TENANT_ID="tenant",
+        AZURE_CLIENT_ID="client",
+        AZURE_FEDERATED_TOKEN_FILE=str(federated),
+        AZURE_AUTHORITY_HOST=server.url,
+        SSL_CERT_FILE=str(certificate),
+    ).ready()
+
+    agent.http.post("/api/chat", json={"message": "hi"})
+
+    assert model_server.seen(PATH)[0]["headers"]["authorization"].startswith("Bearer entra-")
+    asked = server.seen("/tenant/oauth2/v2.0/token")[0]["body"]
+    assert asked["client_assertion"] == "service-account-token"
+
+
+def test_refused_by_entra_id(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
+    """Not ready, with the variables to look at; Entra ID's own words stay out."""
+    server, certificate = entra
+    secret = CANARIES["AZURE_CLIENT_SECRET"]
+    refusal = {"error": "invalid_client", "error_description": f"AADSTS7000215: Invalid client secret {secret}"}
+    server.script(token=[{"status": 401, "json": refusal, "always": True}])
+    agent = start(
+        toml(azure_model()),
+        AZURE_OPENAI_ENDPOINT=model_server.url,
+        AZURE_TENANT_ID="tenant",
+        AZURE_CLIENT_ID="client",
+        AZURE_CLIENT_SECRET=secret,
+        AZURE_AUTHORITY_HOST=server.url,
+        SSL_CERT_FILE=str(certificate),
+    )
+
+    eventually("it says why", lambda: "check AZURE_TENANT_ID" in agent.http.get("/health/ready").text)
+
+
+def _certificate() -> bytes:
+    """A certificate of 127.0.0.1 with its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encryption = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    return certificate.public_bytes(serialization.Encoding.PEM) + private

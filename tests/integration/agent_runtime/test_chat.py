@@ -1,0 +1,114 @@
+"""Conversations over /api/chat, with the memory in the process."""
+
+import pytest
+
+from tests.integration.agent_runtime.conftest import (
+    ECHO,
+    PROMPT,
+    USER_CANARY,
+    AgentProcess,
+    ModelServer,
+    Start,
+    openai_model,
+    toml,
+)
+
+
+@pytest.fixture(scope="module")
+def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent with a model that echoes, its default, and one behind the fake server."""
+    return start_shared(toml(ECHO, openai_model(shared_model_server))).ready()
+
+
+def test_a_conversation_is_remembered_shown_and_forgotten(agent: AgentProcess, model_server: ModelServer) -> None:
+    """The second message goes to the model after the first and its answer; DELETE ends the session."""
+    first = agent.http.post("/api/chat", json={"message": "one", "model": "gpt"}).json()
+    session = first["session_id"]
+    second = agent.http.post("/api/chat", json={"message": "two", "model": "gpt", "session_id": session}).json()
+
+    assert first["response"] == "model: one"
+    assert first["model"] == "gpt"
+    assert first["usage"]["total_tokens"] == 14
+    assert second["session_id"] == session
+    assert model_server.seen("/chat/completions")[1]["body"]["messages"] == [
+        {"role": "system", "content": PROMPT},
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "model: one"},
+        {"role": "user", "content": "two"},
+    ]
+    shown = agent.http.get(f"/api/sessions/{session}").json()
+    assert [message["content"] for message in shown["messages"]] == ["one", "model: one", "two", "model: two"]
+    assert agent.http.delete(f"/api/sessions/{session}").status_code == 204
+    assert agent.http.get(f"/api/sessions/{session}").json()["code"] == "session_not_found"
+    assert agent.http.delete(f"/api/sessions/{session}").status_code == 404
+
+
+def test_sessions_are_apart(agent: AgentProcess) -> None:
+    """A message without a session id begins a new session."""
+    answers = [agent.http.post("/api/chat", json={"message": "hi"}).json() for _ in range(2)]
+
+    assert answers[0]["session_id"] != answers[1]["session_id"]
+
+
+def test_a_failed_turn_is_not_remembered(agent: AgentProcess, model_server: ModelServer) -> None:
+    """When the model fails, neither the message nor an answer is kept."""
+    model_server.script(completions=[{"status": 500}])
+
+    failed = agent.http.post("/api/chat", json={"message": "x", "model": "gpt", "session_id": "failing"})
+
+    assert failed.status_code == 502
+    assert failed.headers["content-type"].startswith("application/problem+json")
+    assert failed.json()["code"] == "model_unavailable"
+    assert agent.http.get("/api/sessions/failing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ({}, "invalid_request", "message"),
+        ({"message": ""}, "invalid_request", "message"),
+        ({"message": 1}, "invalid_request", "message"),
+        ({"message": "x", "session_id": "../x"}, "invalid_request", "session_id"),
+        ({"message": "x", "sesion_id": "x"}, "invalid_request", "sesion_id"),
+        ({"message": "x", "model": "gpt-9"}, "model_not_found", "model"),
+    ],
+)
+def test_bad_requests_name_the_field(agent: AgentProcess, body: dict[str, object], code: str, param: str) -> None:
+    """A JSON problem with a stable code and the field at fault."""
+    response = agent.http.post("/api/chat", json=body)
+
+    problem = response.json()
+    assert response.status_code in {400, 404}
+    assert (problem["status"], problem["code"], problem["param"]) == (response.status_code, code, param)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/nowhere", 404, "not_found"), ("GET", "/api/chat", 405, "method_not_allowed")],
+)
+def test_unknown_routes_and_methods_are_json_too(
+    agent: AgentProcess, method: str, path: str, status: int, code: str
+) -> None:
+    """Not aiohttp's plain text."""
+    response = agent.http.request(method, path)
+
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+def test_a_request_id_is_kept_when_harmless(agent: AgentProcess) -> None:
+    """It comes back in the header and stands in the log; anything else is replaced."""
+    kept = agent.http.get("/health/live", headers={"X-Request-Id": "abc-1"})
+    replaced = agent.http.get("/health/live", headers={"X-Request-Id": 'a"b{}'})
+
+    assert kept.headers["x-request-id"] == "abc-1"
+    assert replaced.headers["x-request-id"] != 'a"b{}'
+    assert any(line.get("request_id") == "abc-1" for line in agent.log("request"))
+
+
+def test_logs_tell_the_session_only_as_a_hash(agent: AgentProcess) -> None:
+    """One line of JSON a request, with what is needed to find it and nothing that was said."""
+    agent.http.post("/api/chat", json={"message": USER_CANARY, "session_id": "my-own-session"})
+
+    line = agent.log("request")[-1]
+    assert {"request_id", "method", "route", "status", "duration_ms", "session"} <= line.keys()
+    assert "my-own-session" not in agent.log_file.read_text()

@@ -1,0 +1,43 @@
+"""What a model's server said, in our words."""
+
+import pytest
+
+from agent_runtime.errors import Problem
+from agent_runtime.models import upstream
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [("7", 7), ("0", 1), ("99999", 600), ("Wed, 21 Oct 2015 07:28:00 GMT", 2), ("nan", 2), (None, 2)],
+)
+def test_retry_after_is_taken_over_within_reason(retry_after: str | None, seconds: float) -> None:
+    """A number of seconds between one and ten minutes."""
+    headers = {"Retry-After": retry_after} if retry_after is not None else {}
+
+    assert upstream.refused("m", 429, headers, b"").retry_after == seconds
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "x"}', b'{"error": {"code": 7, "param": {}}}', b"\xff"])
+def test_an_error_without_a_code_still_has_ours(body: bytes) -> None:
+    """Whatever stands in the body."""
+    assert upstream.refused("m", 422, {}, body).code == "model_refused_request"
+
+
+def test_a_code_and_a_parameter_are_taken_over_but_no_sentence() -> None:
+    """A caller may branch on the code; a sentence may quote a prompt."""
+    problem = upstream.refused(
+        "m", 400, {}, b'{"error": {"code": "content_filter", "param": "my own words", "message": "q"}}'
+    )
+
+    assert (problem.status, problem.code, problem.param) == (400, "content_filter", None)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b'{"choices": [{}]}', b'{"choices": [{"message": "x"}]}', b'{"choices": {}}']
+)
+def test_what_is_no_completion(body: bytes) -> None:
+    """502, not a crash."""
+    with pytest.raises(Problem) as raised:
+        upstream.completion("m", body)
+
+    assert (raised.value.status, raised.value.code) == (502, "model_bad_response")

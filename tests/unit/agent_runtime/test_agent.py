@@ -1,0 +1,81 @@
+"""The agent over an echo and a memory in the process."""
+
+import pytest
+
+from agent_runtime import agent as module
+from agent_runtime.agent import Agent
+from agent_runtime.errors import Problem
+from agent_runtime.memory.local import LocalStore
+from agent_runtime.metrics import Metrics
+from agent_runtime.models.base import Json
+from agent_runtime.models.echo import EchoModel
+
+
+class Recorder(EchoModel):
+    """An echo that keeps what it was asked, and says what it is given."""
+
+    def __init__(self, message: Json | None = None) -> None:
+        super().__init__("m")
+        self.asked: list[Json] = []
+        self._message = message
+
+    async def complete(self, request: Json) -> Json:
+        self.asked.append(request)
+        completion = await super().complete(request)
+        if self._message is not None:
+            completion["choices"][0]["message"] = self._message
+            completion["usage"] = None
+        return completion
+
+
+def agent(model: Recorder, prompt: str = "Be kind.") -> Agent:
+    """An agent of this model."""
+    return Agent(prompt, {"m": model}, "m", LocalStore(60), Metrics("1", ""))
+
+
+async def test_an_empty_prompt_is_not_sent() -> None:
+    """A system message without words would only confuse a model."""
+    model = Recorder()
+
+    await agent(model, " \n").complete({"messages": [{"role": "user", "content": "hi"}]})
+
+    assert [message["role"] for message in model.asked[0]["messages"]] == ["user"]
+
+
+async def test_only_the_newest_turns_that_fit_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older ones stay in the session but not in the request."""
+    monkeypatch.setattr(module, "MAX_HISTORY_CHARS", 8)
+    model = Recorder()
+    asked = agent(model)
+    for message in ("aaaa", "bb", "cc", "dd"):
+        await asked.chat(message, "s", None)
+
+    said = [message["content"] for message in model.asked[-1]["messages"]]
+
+    assert said == ["Be kind.", "bb", "bb", "cc", "cc", "dd"]
+    assert len(await asked.sessions.history("s")) == 4
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"role": "assistant", "content": None, "refusal": "No."}, "No."),
+        ({"role": "assistant", "content": None}, ""),
+        ({"role": "assistant", "content": "Yes."}, "Yes."),
+    ],
+)
+async def test_what_counts_as_the_answer(message: Json, text: str) -> None:
+    """The content, else the refusal, else nothing; a model may leave usage out."""
+    answer = await agent(Recorder(message)).chat("hi", "s", None)
+
+    assert (answer.text, answer.usage) == (text, {})
+
+
+async def test_an_unknown_model_is_a_problem() -> None:
+    """And nothing is asked or remembered."""
+    asked = agent(Recorder())
+
+    with pytest.raises(Problem, match="there are: m"):
+        await asked.chat("hi", "s", "other")
+
+    assert await asked.sessions.history("s") == []

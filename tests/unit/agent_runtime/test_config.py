@@ -1,0 +1,140 @@
+"""agent.toml: what it may say, and how every fault is named."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from agent_runtime.config import AgentConfig, CacheConfig, ConfigError, ModelConfig, explain, load
+
+GOOD = """
+[agent]
+system_prompt = "prompts/support.txt"
+log_level = "WARNING"
+default_model = "b"
+
+[[agent.models]]
+name = "a"
+provider = "azure_openai"
+deployment = "gpt-4o"
+api_version = "2024-10-01-preview"
+
+[[agent.models]]
+name = "b"
+provider = "openai"
+base_url = "http://vllm:8000/v1"
+
+[agent.memory.cache]
+enabled = true
+host = "redis"
+"""
+
+
+def write(directory: Path, toml: str | bytes, prompt: bytes | None = b"You help.") -> Path:
+    """An agent.toml, and the prompt where GOOD expects it."""
+    (directory / "prompts").mkdir()
+    if prompt is not None:
+        (directory / "prompts" / "support.txt").write_bytes(prompt)
+    path = directory / "agent.toml"
+    path.write_bytes(toml if isinstance(toml, bytes) else toml.encode())
+    return path
+
+
+def faults(directory: Path, toml: str | bytes, prompt: bytes | None = b"You help.") -> list[str]:
+    """What load says against this config, a line each."""
+    with pytest.raises(ConfigError) as raised:
+        load(write(directory, toml, prompt))
+    return str(raised.value).splitlines()
+
+
+def test_a_good_file_is_read_with_its_prompt(tmp_path: Path) -> None:
+    """The prompt's path is relative to agent.toml; what is not said has its default."""
+    config, prompt = load(write(tmp_path, GOOD))
+
+    assert prompt == "You help."
+    assert config.default.name == "b"
+    assert config.memory is not None
+    assert config.memory.cache == CacheConfig(host="redis", port=6379, ssl=False, ttl=300, prefix="chat:")
+
+
+def test_the_first_model_is_the_default() -> None:
+    """When default_model is not said."""
+    config = AgentConfig(models=(ModelConfig(name="x", provider="echo"), ModelConfig(name="y", provider="echo")))
+
+    assert config.default.name == "x"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('deployment = "gpt-4o"', "", "agent.models[0].deployment: required with provider azure_openai"),
+        ('"openai"', '"echo"', "agent.models[1].base_url: not a field of provider echo: remove it"),
+        ('default_model = "b"', 'default_model = "c"', "agent.default_model: c is not one of models: a, b"),
+        ('name = "b"', 'name = "a"', "agent.models: every name must be unique"),
+        ('host = "redis"', "", "agent.memory.cache.host: required while enabled"),
+        ('host = "redis"', 'host = "redis"\nport = 0', "agent.memory.cache.port: "),
+        ("log_level", "loglevel", "agent.loglevel: Extra inputs are not permitted"),
+        ('"2024-10-01-preview"', '"latest"', "agent.models[0].api_version: "),
+    ],
+)
+def test_a_fault_has_its_path_in_tomls_spelling(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    """Path, then what is wrong or how to mend it."""
+    assert faults(tmp_path, GOOD.replace(old, new))[0].startswith(fault)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    """Those of every model, and the missing prompt; a list is not called empty because its items are wrong."""
+    told = faults(tmp_path, GOOD.replace('"azure_openai"', '"x"').replace('"openai"', '"y"'), None)
+
+    paths = [fault.split(": ")[0] for fault in told]
+    assert paths == ["agent.models[0].provider", "agent.models[1].provider", "agent.system_prompt"]
+
+
+def test_an_empty_list_of_models_is_a_fault(tmp_path: Path) -> None:
+    """One is needed."""
+    assert faults(tmp_path, "[agent]\nmodels = []")[0].startswith("agent.models: ")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [(None, "No such file"), (b"\xff", "not UTF-8 text"), (b"x" * 900_001, "longer than 900000 bytes")],
+)
+def test_a_prompt_that_cannot_be_used_is_told(tmp_path: Path, prompt: bytes | None, reason: str) -> None:
+    """Missing, no text, too long."""
+    (fault,) = faults(tmp_path, GOOD, prompt)
+
+    assert fault.startswith("agent.system_prompt: ")
+    assert reason in fault
+
+
+@pytest.mark.parametrize("toml", ["[agent", b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_told(tmp_path: Path, toml: str | bytes) -> None:
+    """With the file's name."""
+    assert "agent.toml: " in faults(tmp_path, toml)[0]
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    """With its path."""
+    with pytest.raises(ConfigError, match=r"agent\.toml: No such file"):
+        load(tmp_path / "agent.toml")
+
+
+def test_explain_speaks_the_crs_spelling_unless_told_otherwise() -> None:
+    """The operator puts the path before it; a validator's fields become part of the path, one line each."""
+    model = {"name": "x", "provider": "openai", "deployment": "d", "apiVersion": "2024-10-01"}
+    with pytest.raises(ValidationError) as raised:
+        AgentConfig.model_validate({"models": [model]})
+
+    assert explain(raised.value, "spec.config") == (
+        "spec.config.models[0].deployment: not a field of provider openai: remove it\n"
+        "spec.config.models[0].apiVersion: not a field of provider openai: remove it"
+    )
+    assert "models[0].api_version: " in explain(raised.value, snake_case=True)
+
+
+def test_explain_does_not_quote_values() -> None:
+    """A value in the wrong place may be a secret."""
+    with pytest.raises(ValidationError) as raised:
+        AgentConfig.model_validate({"models": [{"name": "x", "provider": "sk-secret"}], "apiKey": "sk-secret"})
+
+    assert "sk-secret" not in explain(raised.value)
