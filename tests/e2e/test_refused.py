@@ -1,0 +1,117 @@
+"""Bad input is refused at admission, with the path and the remedy, by the schema and its rules alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+ECHO = {"name": "echo", "provider": "echo"}
+AZURE = {"name": "gpt", "provider": "azure_openai", "deployment": "gpt-4o"}
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "wrong type": ({"replicas": "three"}, "spec.replicas"),
+    "below the least": ({"replicas": -1}, "spec.replicas"),
+    "two prompt sources": (
+        {"systemPrompt": {"text": "a", "configMapKeyRef": {"name": "a", "key": "b"}}},
+        "exactly one of text and configMapKeyRef must be set",
+    ),
+    "no prompt source": ({"systemPrompt": {"variables": {"a": "b"}}}, "exactly one of text and configMapKeyRef"),
+    "two credentials": (
+        {"credentials": {"secretRef": {"name": "a"}, "values": {"A": "b"}}},
+        "exactly one of secretRef",
+    ),
+    "a key that no variable can have": (
+        {"credentials": {"values": {"1-A": "b"}}},
+        "every key names an environment variable",
+    ),
+    "two stores": (
+        {
+            "credentials": {
+                "externalSecret": {
+                    "azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net"},
+                    "secretStoreRef": {"name": "s"},
+                    "data": {"A": "a"},
+                }
+            }
+        },
+        "exactly one of azureKeyVault and secretStoreRef",
+    ),
+    "vault that is no URL": (
+        {"credentials": {"externalSecret": {"azureKeyVault": {"vaultUrl": "kv"}, "data": {"A": "a"}}}},
+        "spec.credentials.externalSecret.azureKeyVault.vaultUrl",
+    ),
+    "default model not in models": (
+        {"config": {"models": [ECHO], "defaultModel": "gpt"}},
+        "defaultModel must be the name of",
+    ),
+    "no model": ({"config": {"models": []}}, "spec.config.models"),
+    "two models of a name": ({"config": {"models": [ECHO, ECHO]}}, "Duplicate value"),
+    "unknown provider": (
+        {"config": {"models": [{"name": "a", "provider": "magic"}]}},
+        "spec.config.models[0].provider",
+    ),
+    "azure without deployment": (
+        {"config": {"models": [{"name": "a", "provider": "azure_openai"}]}},
+        "azure_openai needs deployment",
+    ),
+    "field of another provider": (
+        {"config": {"models": [AZURE | {"baseUrl": "http://a/v1"}]}},
+        "baseUrl is a field of provider openai: remove it",
+    ),
+    "endpoint that is no URL": ({"config": {"models": [AZURE | {"endpoint": "x"}]}}, "spec.config.models[0].endpoint"),
+    "cache without host": (
+        {"config": {"models": [ECHO], "memory": {"cache": {"ttl": 5}}}},
+        "an enabled cache needs host",
+    ),
+    "port out of range": ({"service": {"port": 70000}}, "spec.service.port"),
+    "host that is no DNS name": ({"ingress": {"host": "not a host!"}}, "spec.ingress.host"),
+    "least above most": ({"autoscaling": {"minReplicas": 20}}, "must not exceed maxReplicas"),
+    "two budgets": ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, "exclude each other"),
+    "prompt of 2 MiB": ({"systemPrompt": {"text": "a" * 2_097_152}}, "spec.systemPrompt.text"),
+    "quantity that is none": ({"resources": {"limits": {"cpu": "many"}}}, "spec.resources.limits.cpu"),
+    "unknown field": ({"replica": 2}, 'unknown field "spec.replica"'),
+    "unknown field deep down": ({"ingress": {"host": "a.b", "hots": "c"}}, 'unknown field "spec.ingress.hots"'),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_at_admission(case: str, cluster: Any, agent: Callable[..., Any]) -> None:
+    spec, words = REFUSED[case]
+
+    done = cluster.run("create", "-f", "-", stdin=agent("refused", **spec), check=False)
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert cluster.get("agd", "refused") is None
+
+
+@pytest.mark.parametrize(("name", "words"), [("a" * 53, "at most 52 characters"), ("1st", "starts with a letter")])
+def test_a_name_that_the_children_cannot_have_is_refused(
+    name: str, words: str, cluster: Any, agent: Callable[..., Any]
+) -> None:
+    done = cluster.run("create", "-f", "-", stdin=agent(name), check=False)
+
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+def test_config_is_required(cluster: Any, agent: Callable[..., Any]) -> None:
+    done = cluster.run("create", "-f", "-", stdin=agent("refused") | {"spec": {}}, check=False)
+
+    assert done.returncode == 1
+    assert "spec.config" in done.stderr
+
+
+def test_the_namespace_can_be_neither_changed_nor_added(cluster: Any, agent: Callable[..., Any]) -> None:
+    """Without an operator at work: the rule is the schema's."""
+    cluster.run("create", "namespace", "refused-namespace")
+    there = cluster.__class__(cluster.kubeconfig, "refused-namespace")
+    there.apply(agent("moves", suspend=True))
+
+    done = there.run(
+        "patch", "agd", "moves", "--type=merge", "-p", '{"spec":{"namespace":{"name":"other"}}}', check=False
+    )
+
+    assert done.returncode == 1
+    assert "namespace can be neither added nor removed later" in done.stderr
+    there.run("delete", "namespace", "refused-namespace", "--wait=false")

@@ -1,0 +1,97 @@
+"""Status tells the truth: what is wrong, where, and what to do."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def test_a_template_error_is_told_and_running_children_are_left_alone(
+    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    kubectl.apply(agent("prompt", systemPrompt={"text": "You help {{ team }}.", "variables": {"team": "billing"}}))
+    before = until("the deployment", lambda: kubectl.get("deploy", "prompt"))
+
+    kubectl.apply(agent("prompt", systemPrompt={"text": "You help {{ team"}))
+
+    condition = kubectl.until_condition("prompt", "ConfigValid", "False", "InvalidPrompt")
+    assert "spec.systemPrompt.text" in condition["message"]
+    after = kubectl.get("deploy", "prompt")
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+
+def test_a_missing_secret_is_named_and_noticed_when_it_comes(
+    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    kubectl.apply(agent("keys", credentials={"secretRef": {"name": "keys-azure", "keys": ["OPENAI_API_KEY"]}}))
+    condition = kubectl.until_condition("keys", "SecretsReady", "False", "SecretNotFound")
+    assert "keys-azure" in condition["message"]
+
+    kubectl.run("create", "secret", "generic", "keys-azure", "--from-literal=OTHER=x")
+    condition = kubectl.until_condition("keys", "SecretsReady", "False", "SecretKeyNotFound", 90)
+    assert "OPENAI_API_KEY" in condition["message"]
+    kubectl.run(
+        "patch", "secret", "keys-azure", "--type=merge", "-p", '{"stringData":{"OPENAI_API_KEY":"canary-1f3a"}}'
+    )
+
+    kubectl.until_condition("keys", "SecretsReady", "True", "SecretsFound", 90)
+    until("the deployment", lambda: kubectl.get("deploy", "keys"))
+    assert "canary-1f3a" not in kubectl.out("get", "agd,deploy,cm,events", "-o", "yaml")
+
+
+def test_a_missing_prompt_is_named_and_noticed_when_it_comes(
+    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    reference = {"configMapKeyRef": {"name": "prompts", "key": "support.txt"}}
+    kubectl.apply(agent("prompted", systemPrompt=reference))
+    condition = kubectl.until_condition("prompted", "ConfigValid", "False", "PromptNotFound")
+    assert "prompts" in condition["message"]
+
+    kubectl.run("create", "configmap", "prompts", "--from-literal=support.txt=You are kind.")
+
+    kubectl.until_condition("prompted", "ConfigValid", "True", "Valid", 90)
+    until("the deployment", lambda: kubectl.get("deploy", "prompted"))
+
+
+def test_plain_values_are_warned_of(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
+    """And kept in a Secret, not in a template, an event or the status."""
+    kubectl.apply(agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary-77aa"}}))
+
+    until("the secret", lambda: kubectl.get("secret", "plain-secrets"))
+    condition = until("a warning", lambda: kubectl.condition("plain", "SecretsReady") or None)
+    assert "canary" not in str(kubectl.get("agd", "plain")["status"])
+    assert "canary" not in kubectl.out("get", "deploy,cm,events", "-o", "yaml")
+    assert condition["status"] == "True"
+
+
+def test_the_columns_say_what_matters(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
+    kubectl.apply(agent("columns"))
+    until("the model", lambda: (kubectl.get("agd", "columns").get("status") or {}).get("model"))
+
+    lines = kubectl.out("get", "agd", "-o", "wide").splitlines()
+
+    assert lines[0].split() == ["NAME", "READY", "STATUS", "MODEL", "VERSION", "URL", "AGE"]
+    assert "echo" in lines[1]
+    assert "columns" in kubectl.out("get", "agents")
+
+
+def test_explain_reads_well(cluster: Any) -> None:
+    words = cluster.out("explain", "agd.spec.ingress")
+
+    assert "Ingress" in words
+    assert "readTimeoutSeconds" in words
+    assert "Default: 300" in words
+
+
+def test_an_event_tells_a_change_of_state_once(
+    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    kubectl.apply(agent("noisy", credentials={"secretRef": {"name": "absent"}}))
+    kubectl.until_condition("noisy", "SecretsReady", "False", "SecretNotFound")
+
+    def told() -> list[Any]:
+        events = kubectl.list("events", "--field-selector", "involvedObject.kind=AgentDeployment")
+        return [event for event in events if event["reason"] == "SecretNotFound"]
+
+    until("the event", told)
+    kubectl.run("annotate", "agd", "noisy", "poke=1")
+    kubectl.run("annotate", "agd", "noisy", "poke=2", "--overwrite")
+    assert len(told()) == 1
