@@ -143,15 +143,22 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
         raise
 
 
+def _with_crd(kubectl: Kubectl, *options: str) -> Kubectl:
+    kubectl.run("apply", "-f", str(CRD), *options)
+    kubectl.run("wait", "--for=condition=Established", "crd/agentdeployments.agent-operator.dev")
+    # A real API server serves a new resource some moments after it says that it is established.
+    served = ("create", "--dry-run=server", "-f", "-")
+    until("the new kind", lambda: kubectl.run(*served, stdin=agent("probe"), check=False).returncode == 0)
+    return kubectl
+
+
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     """Kubectl to the cluster under test, with our CRD."""
     given = pytestconfig.getoption("--kubeconfig")
     folder = tmp_path_factory.mktemp("cluster")
     if given:
-        kubectl = Kubectl(Path(given))
-        kubectl.run("apply", "--server-side", "-f", str(CRD))
-        yield kubectl
+        yield _with_crd(Kubectl(Path(given)), "--server-side", "--force-conflicts")
         return
     kubeconfig = folder / "kubeconfig"
     arguments = ["local_cluster", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
@@ -161,8 +168,7 @@ def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
         until("the local cluster", kubeconfig.exists)
         kubectl = Kubectl(kubeconfig)
         until("its API", lambda: kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0)
-        kubectl.run("apply", "-f", str(CRD))
-        yield kubectl
+        yield _with_crd(kubectl)
     finally:
         _stop(process)
 

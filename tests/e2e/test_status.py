@@ -12,7 +12,7 @@ def test_a_template_error_is_told_and_running_children_are_left_alone(
 
     kubectl.apply(agent("prompt", systemPrompt={"text": "You help {{ team"}))
 
-    condition = kubectl.until_condition("prompt", "ConfigValid", "False", "InvalidPrompt")
+    condition = kubectl.until_condition("prompt", "ConfigValid", "False", "PromptInvalid")
     assert "spec.systemPrompt.text" in condition["message"]
     after = kubectl.get("deploy", "prompt")
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
@@ -22,17 +22,17 @@ def test_a_missing_secret_is_named_and_noticed_when_it_comes(
     kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
 ) -> None:
     kubectl.apply(agent("keys", credentials={"secretRef": {"name": "keys-azure", "keys": ["OPENAI_API_KEY"]}}))
-    condition = kubectl.until_condition("keys", "SecretsReady", "False", "SecretNotFound")
+    condition = kubectl.until_condition("keys", "SecretsReady", "False", "SecretMissing")
     assert "keys-azure" in condition["message"]
 
     kubectl.run("create", "secret", "generic", "keys-azure", "--from-literal=OTHER=x")
-    condition = kubectl.until_condition("keys", "SecretsReady", "False", "SecretKeyNotFound", 90)
+    condition = kubectl.until_condition("keys", "SecretsReady", "False", "SecretKeyMissing", 90)
     assert "OPENAI_API_KEY" in condition["message"]
     kubectl.run(
         "patch", "secret", "keys-azure", "--type=merge", "-p", '{"stringData":{"OPENAI_API_KEY":"canary-1f3a"}}'
     )
 
-    kubectl.until_condition("keys", "SecretsReady", "True", "SecretsFound", 90)
+    kubectl.until_condition("keys", "SecretsReady", "True", "Found", 90)
     until("the deployment", lambda: kubectl.get("deploy", "keys"))
     assert "canary-1f3a" not in kubectl.out("get", "agd,deploy,cm,events", "-o", "yaml")
 
@@ -42,7 +42,7 @@ def test_a_missing_prompt_is_named_and_noticed_when_it_comes(
 ) -> None:
     reference = {"configMapKeyRef": {"name": "prompts", "key": "support.txt"}}
     kubectl.apply(agent("prompted", systemPrompt=reference))
-    condition = kubectl.until_condition("prompted", "ConfigValid", "False", "PromptNotFound")
+    condition = kubectl.until_condition("prompted", "ConfigValid", "False", "PromptMissing")
     assert "prompts" in condition["message"]
 
     kubectl.run("create", "configmap", "prompts", "--from-literal=support.txt=You are kind.")
@@ -85,11 +85,11 @@ def test_an_event_tells_a_change_of_state_once(
     kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
 ) -> None:
     kubectl.apply(agent("noisy", credentials={"secretRef": {"name": "absent"}}))
-    kubectl.until_condition("noisy", "SecretsReady", "False", "SecretNotFound")
+    kubectl.until_condition("noisy", "SecretsReady", "False", "SecretMissing")
 
     def told() -> list[Any]:
         events = kubectl.list("events", "--field-selector", "involvedObject.kind=AgentDeployment")
-        return [event for event in events if event["reason"] == "SecretNotFound"]
+        return [event for event in events if event["reason"] == "SecretMissing"]
 
     until("the event", told)
     kubectl.run("annotate", "agd", "noisy", "poke=1")

@@ -1,0 +1,68 @@
+"""Run a local cluster until SIGTERM or Ctrl-C: `python -m local_cluster --image 'ghcr.io/acme/web:*=python3 web.py'`."""
+
+import argparse
+import asyncio
+import shlex
+import signal
+from pathlib import Path
+
+from local_cluster.cluster import LocalCluster
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    options = _parser().parse_args()
+    cluster = LocalCluster(
+        images=dict(options.image),
+        state_dir=options.state_dir,
+        state_file=options.state_file,
+        port=options.port,
+        run_pods=options.pods == "run",
+        stand_in=options.pods == "stand-in",
+        probe_time_scale=options.probe_time_scale,
+    )
+    asyncio.run(_serve(cluster, options.kubeconfig))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local_cluster", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True, help="file to write the kubeconfig to")
+    parser.add_argument(
+        "--image", type=_image, action="append", default=[], help="NAME-PATTERN=COMMAND that stands for its entrypoint"
+    )
+    parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; default: a free one")
+    parser.add_argument("--state-dir", type=Path, help="keep pods' files and logs here; default: a temporary directory")
+    parser.add_argument(
+        "--state-file", type=Path, help="keep the API's objects here over restarts; default: memory only"
+    )
+    parser.add_argument(
+        "--pods",
+        choices=["run", "stand-in", "pending"],
+        default="run",
+        help="run pods as processes, say that they are Ready without running them, or leave them Pending",
+    )
+    parser.add_argument(
+        "--probe-time-scale", type=float, default=1.0, help="multiplies the delays and periods of probes"
+    )
+    return parser
+
+
+def _image(text: str) -> tuple[str, list[str]]:
+    pattern, separator, command = text.partition("=")
+    if not (pattern and separator and command.strip()):
+        raise argparse.ArgumentTypeError(f"{text}: not NAME-PATTERN=COMMAND")
+    return pattern, shlex.split(command)
+
+
+async def _serve(cluster: LocalCluster, kubeconfig: Path) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stopped.set)
+    async with cluster:
+        cluster.write_kubeconfig(kubeconfig)
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    main()
