@@ -1,0 +1,103 @@
+"""What this package refuses with: metav1.Status causes, and one exception that carries them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+Gvk = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A metav1.StatusCause. `reason` is e.g. FieldValueInvalid, `field` a path like `spec.ports[0].name`."""
+
+    reason: str
+    message: str
+    field: str = ""
+
+    def to_json(self) -> Object:
+        out = {"reason": self.reason, "message": self.message}
+        return {**out, "field": self.field} if self.field else out
+
+
+class FieldsError(Exception):
+    """A refusal. `code` is the HTTP status, `reason` a metav1.StatusReason (may be empty), `causes` for the details.
+
+    `detail` is the message without the wrapping that depends on the request (for patches that wrap it otherwise).
+    """
+
+    def __init__(self, code: int, reason: str, message: str, causes: Sequence[Cause] = (), *, detail: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.causes = tuple(causes)
+        self.detail = detail or message
+
+
+def go_json(value: Any) -> str:
+    """As encoding/json writes it: compact, keys sorted."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def invalid(field: str, value: Any, message: str) -> Cause:
+    return Cause("FieldValueInvalid", f"Invalid value: {go_json(value)}: {message}", field)
+
+
+def required(field: str, message: str = "") -> Cause:
+    return Cause("FieldValueRequired", f"Required value: {message}" if message else "Required value", field)
+
+
+def forbidden(field: str, message: str) -> Cause:
+    return Cause("FieldValueForbidden", f"Forbidden: {message}", field)
+
+
+def duplicate(field: str, value: Any) -> Cause:
+    return Cause("FieldValueDuplicate", f"Duplicate value: {go_json(value)}", field)
+
+
+def not_supported(field: str, value: Any, supported: Iterable[Any]) -> Cause:
+    names = ", ".join(go_json(name) for name in sorted(supported))
+    return Cause("FieldValueNotSupported", f"Unsupported value: {go_json(value)}: supported values: {names}", field)
+
+
+def too_long(field: str, limit: int) -> Cause:
+    return Cause("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
+
+
+def too_many(field: str, count: int, limit: int) -> Cause:
+    return Cause("FieldValueTooMany", f"Too many: {count}: must have at most {limit} items", field)
+
+
+def not_found(field: str, value: Any) -> Cause:
+    return Cause("FieldValueNotFound", f"Not found: {go_json(value)}", field)
+
+
+def invalid_message(gvk: Gvk, name: str, causes: Sequence[Cause]) -> str:
+    """The message of a 422: `Deployment.apps "x" is invalid: spec.y: Required value`; the same error only once."""
+    group, _, kind = gvk
+    qualified = f"{kind}.{group}" if group else kind
+    errors = list(dict.fromkeys(f"{cause.field or '<nil>'}: {cause.message}" for cause in causes))
+    listed = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
+    return f'{qualified} "{name}" is invalid: {listed}'
+
+
+def invalid_status(gvk: Gvk, name: str, causes: Sequence[Cause]) -> Object:
+    """The complete metav1.Status of a 422."""
+    details: Object = {"name": name, "group": gvk[0], "kind": gvk[2], "causes": [cause.to_json() for cause in causes]}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": invalid_message(gvk, name, causes),
+        "reason": "Invalid",
+        "details": {key: value for key, value in details.items() if value},
+        "code": 422,
+    }
+
+
+def bad_request(message: str) -> FieldsError:
+    return FieldsError(400, "BadRequest", message)
