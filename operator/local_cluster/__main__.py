@@ -1,4 +1,4 @@
-"""Run a local cluster until SIGTERM or Ctrl-C: `python -m local_cluster --image 'ghcr.io/acme/web:*=python3 web.py'`."""
+"""Run a local cluster until SIGTERM or Ctrl-C, with any images: see `python -m local_cluster --help`."""
 
 import argparse
 import asyncio

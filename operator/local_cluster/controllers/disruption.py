@@ -1,0 +1,121 @@
+"""PodDisruptionBudget status: how many pods may be evicted now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local_cluster.controllers.controller import Controller
+from local_cluster.controllers.objects import Key, controller_of, key_of, timestamp, with_condition
+from local_cluster.controllers.pods import is_active, is_ready
+from local_cluster.controllers.rollout import replicas_of, resolve
+from local_cluster.controllers.selection import SelectorIndex, select, selector_of
+from local_cluster.registry import Registry
+from local_cluster.status import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many pods there should be and how many have to stay healthy."""
+
+    expected: int
+    desired: int
+
+
+def budget(spec: Object, pods: int, scale: Callable[[], int]) -> Budget:
+    """What a PDB demands of so many pods; `scale` gives the replicas that their controllers are to have."""
+    unavailable = spec.get("maxUnavailable")
+    if unavailable is not None:
+        expected = scale()
+        return Budget(expected, max(expected - resolve(unavailable, expected, up=True), 0))
+    minimum = spec.get("minAvailable", 1)
+    if isinstance(minimum, int):
+        return Budget(pods, minimum)
+    expected = scale()
+    return Budget(expected, resolve(minimum, expected, up=True))
+
+
+def status_of(pdb: Object, found: Budget, healthy: int, now: float) -> Object:
+    """The status of a PDB with so many healthy pods."""
+    allowed = max(healthy - found.desired, 0) if found.expected > 0 else 0
+    generation = pdb["metadata"].get("generation", 1)
+    condition = {
+        "type": "DisruptionAllowed",
+        "status": "True" if allowed else "False",
+        "reason": "SufficientPods" if allowed else "InsufficientPods",
+        "message": "",
+        "observedGeneration": generation,
+        "lastTransitionTime": timestamp(now),
+    }
+    return {
+        "conditions": with_condition(pdb.get("status", {}).get("conditions"), condition),
+        "currentHealthy": healthy,
+        "desiredHealthy": found.desired,
+        "disruptionsAllowed": allowed,
+        "expectedPods": found.expected,
+        "observedGeneration": generation,
+    }
+
+
+class DisruptionController(Controller):
+    """Keeps the status of PodDisruptionBudgets."""
+
+    name = "controllermanager"
+
+    def start(self) -> None:
+        """Watch budgets and pods."""
+        self._selectors = SelectorIndex()
+        self.watch("poddisruptionbudgets.policy", self._on_budget)
+        self.watch("pods", self._on_pod)
+
+    def _on_budget(self, event: str, pdb: Object) -> None:
+        key = key_of(pdb)
+        selector = pdb["spec"].get("selector")
+        if event == "DELETED" or selector is None:
+            self._selectors.drop(key)
+        else:
+            self._selectors.put(key, selector_of(selector))
+        self.queue.add(key)
+
+    def _on_pod(self, event: str, pod: Object) -> None:
+        for key in self._selectors.affected(event, pod):
+            self.queue.add(key)
+
+    def reconcile(self, key: Key) -> float | None:
+        """Count the pods anew."""
+        pdb = self.registry.find("poddisruptionbudgets.policy", *key)
+        if pdb is None:
+            return None
+        selector = pdb["spec"].get("selector")
+        matching = [] if selector is None else select(self.registry, "pods", key[0], selector_of(selector))
+        pods = [pod for pod in matching if is_active(pod)]
+        found = budget(pdb["spec"], len(pods), lambda: expected_scale(self.registry, pods))
+        if not pods and pdb.get("status", {}).get("expectedPods") != 0:
+            self.events.normal(pdb, "NoPods", "No matching pods found")
+        status = status_of(pdb, found, sum(is_ready(pod) for pod in pods), self.clock())
+        if status != pdb.get("status"):
+            changed = {**pdb, "status": status}
+            self.registry.update(
+                "poddisruptionbudgets.policy", key[0], changed, manager=self.manager, subresource="status"
+            )
+        return None
+
+
+def expected_scale(registry: Registry, pods: list[Object]) -> int:
+    """The replicas that the controllers of these pods are to have: those of the Deployment, for its ReplicaSets."""
+    owners: dict[str, int] = {}
+    for pod in pods:
+        owner = _top(registry, pod)
+        if owner is not None:
+            owners[owner["metadata"]["uid"]] = replicas_of(owner)
+    return sum(owners.values())
+
+
+def _top(registry: Registry, pod: Object) -> Object | None:
+    resources = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps", "StatefulSet": "statefulsets.apps"}
+    found: Object | None = None
+    child = pod
+    while (reference := controller_of(child)) and reference["kind"] in resources:
+        owner = registry.find(resources[reference["kind"]], pod["metadata"]["namespace"], reference["name"])
+        if owner is None:
+            break
+        found = child = owner
+    return found

@@ -1,0 +1,1 @@
+"""The API over HTTP: routing, negotiation, discovery, OpenAPI, lists, watches, writes."""

@@ -1,0 +1,91 @@
+"""From a container's spec to a started process: files, environment, command."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_cluster.node import volumes
+from local_cluster.node.environment import Sources, declared, service_links, variable
+from local_cluster.node.machine import Machine
+from local_cluster.node.paths import PathRewriter, PodDirectory, inside, mount_paths
+from local_cluster.status import Object
+
+TERMINATION_LOG = "/dev/termination-log"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start, and where."""
+
+    argv: list[str]
+    env: Mapping[str, str]
+    cwd: Path
+    rewriter: PathRewriter
+
+
+def sources_of(machine: Machine, pod: Object) -> Sources:
+    """The ConfigMaps and Secrets of a pod's namespace."""
+    namespace = pod["metadata"]["namespace"]
+    registry = machine.registry
+    return Sources(
+        config_map=lambda name: registry.find("configmaps", namespace, name),
+        secret=lambda name: registry.find("secrets", namespace, name),
+    )
+
+
+def prepare(machine: Machine, pod: Object, container: Object, directory: PodDirectory) -> Command:
+    """Make the container's files and work out its command; ImageUnknownError, ConfigError, MountError."""
+    machine.images.entrypoint(container["image"])
+    rootfs = directory.rootfs(container["name"])
+    message_path = container.get("terminationMessagePath") or TERMINATION_LOG
+    rewriter = PathRewriter(rootfs, [*mount_paths(container), message_path])
+    given = _given(machine, pod, container, rootfs)
+    stated = declared(pod, container, sources_of(machine, pod), given)
+    hidden = {e["name"] for e in container.get("env") or () if "secretKeyRef" in (e.get("valueFrom") or {})}
+    stated = {k: v if k in hidden else rewriter.rewrite(v) for k, v in stated.items()}
+    environment = {**given, **stated}
+    shutil.rmtree(rootfs, ignore_errors=True)  # every start finds its image fresh
+    volumes.attach(pod, container, directory)
+    _make(inside(rootfs, message_path).parent)
+    cwd = _make(inside(rootfs, container.get("workingDir") or "/"))
+    _make(rootfs / "tmp")
+    argv = machine.images.argv(container, environment)
+    own = len(argv) - len(container.get("args") or ()) if not container.get("command") else 0
+    # The image's own command names files of this machine; what the pod spec says is meant inside the container.
+    argv = [*argv[:own], *(rewriter.rewrite(part) for part in argv[own:])]
+    return Command(argv, environment, cwd, rewriter)
+
+
+def _given(machine: Machine, pod: Object, container: Object, rootfs: Path) -> dict[str, str]:
+    """What the node tells every process: above all where to listen."""
+    found = {
+        **machine.inherited,
+        "HOSTNAME": pod["metadata"]["name"],
+        "HOME": str(rootfs),
+        "TMPDIR": str(rootfs / "tmp"),
+        "LISTEN_ADDRESS": pod["status"]["podIP"],
+    }
+    if pod["spec"].get("enableServiceLinks", True):
+        found |= service_links(machine.registry.list("services", pod["metadata"]["namespace"]))
+    for port in container.get("ports") or ():
+        number = machine.addresses.port(pod, port["containerPort"])
+        found[f"PORT_{port['containerPort']}"] = str(number)
+        if port.get("name"):
+            found[f"PORT_{variable(port['name'])}"] = str(number)
+    return found
+
+
+def _make(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def port_of(machine: Machine, pod: Object, container: Object, port: int | str) -> int:
+    """Where a port, given by number or name, of this container really is; ValueError for an unknown name."""
+    if isinstance(port, str) and not port.isdigit():
+        numbers = [p["containerPort"] for p in container.get("ports") or () if p.get("name") == port]
+        if not numbers:
+            raise ValueError(f"couldn't find port: {port}")
+        return machine.addresses.port(pod, numbers[0])
+    return machine.addresses.port(pod, int(port))

@@ -1,0 +1,103 @@
+"""Logs of containers: each line stored with the time it came, and served to `kubectl logs`."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+MAX_LINE = 16 * 1024  # bytes; a longer line is stored in parts, as a container runtime does
+CHUNK = 64 * 1024
+
+
+def stamp(nanoseconds: int) -> str:
+    """RFC 3339 with nanoseconds."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+class LogWriter:
+    """Takes the output of one run of a container. `changed` wakes those who follow it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.closed = False
+        self._file: BinaryIO = path.open("ab", buffering=0)
+        self._rest = b""
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def feed(self, data: bytes) -> None:
+        """Store the whole lines of what came; keep the rest."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        while len(self._rest) > MAX_LINE:
+            lines.append(self._rest[:MAX_LINE])
+            self._rest = self._rest[MAX_LINE:]
+        if lines:
+            prefix = f"{stamp(time.time_ns())} ".encode()
+            self._file.write(b"".join(prefix + line + b"\n" for line in lines))
+            self._wake()
+
+    def close(self) -> None:
+        """The end of the output."""
+        if self.closed:
+            return
+        if self._rest:
+            self.feed(b"\n")
+        self.closed = True
+        self._file.close()
+        self._wake()
+
+    async def changed(self) -> None:
+        """Wait for more lines or the end."""
+        if self.closed:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def last_lines(path: Path, count: int, limit: int) -> str:
+    """The last lines of a log without their times, at most `limit` bytes."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        lines = [_text(line) for line in deque(file, maxlen=count)]
+    return b"".join(lines)[-limit:].decode(errors="replace")
+
+
+def _text(line: bytes) -> bytes:
+    return line.partition(b" ")[2]
+
+
+async def read(
+    path: Path, writer: LogWriter | None, *, tail: int | None, since: float | None, timestamps: bool
+) -> AsyncIterator[bytes]:
+    """The lines of a log; with a writer, also those that it still adds. `since` is in Unix seconds."""
+    after = stamp(int(since * 1e9)).encode() if since is not None else b""
+
+    def shown(lines: Iterator[bytes] | deque[bytes]) -> bytes:
+        kept = (line for line in lines if line.partition(b" ")[0] >= after)
+        return b"".join(line if timestamps else _text(line) for line in kept)
+
+    with path.open("rb") as file:
+        if tail is not None:
+            yield shown(deque(file, maxlen=tail))
+        while True:
+            while chunk := file.readlines(CHUNK):
+                yield shown(iter(chunk))
+            if writer is None or writer.closed:
+                break
+            await writer.changed()
+        if last := file.read():
+            yield shown(iter(last.splitlines(keepends=True)))
