@@ -24,6 +24,7 @@ LABEL_WORKLOAD_IDENTITY = "azure.workload.identity/use"
 LABEL_NAMESPACE_NAME = "kubernetes.io/metadata.name"
 LABEL_POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
+ANNOTATION_MANIFEST_HASH = f"{GROUP}/manifest-hash"
 ANNOTATION_SECRET_HASH = f"{GROUP}/secret-hash"
 ANNOTATION_CLIENT_ID = "azure.workload.identity/client-id"
 ANNOTATION_TENANT_ID = "azure.workload.identity/tenant-id"

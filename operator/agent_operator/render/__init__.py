@@ -1,1 +1,70 @@
-"""Pure rendering: an agent and what it refers to become manifests."""
+"""From one agent to its children's manifests: pure, the same bytes every time."""
+
+from dataclasses import dataclass
+
+import yaml
+from pydantic import ValidationError
+
+from agent_operator import names, policies
+from agent_operator.errors import Failure, InvalidSpec, Reason
+from agent_operator.render.canonical import Manifest, data_hash, digest
+from agent_operator.render.children import CHILDREN, Child
+from agent_operator.render.config import revision
+from agent_operator.render.context import View, complete, metadata
+from agent_operator.render.exposure import url
+from agent_operator.render.templates import build
+from agent_operator.spec.inputs import Inputs, Platform
+
+__all__ = ["Inputs", "Manifest", "Platform", "Rendered", "data_hash", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What an agent becomes.
+
+    Attributes:
+        manifests: the children in the order in which to apply them.
+        revision: short hash of image, agent.toml and prompt.
+        url: where the agent answers.
+        selector: label selector of the pods, as text.
+        runtime_version: tag or digest of the image.
+        model: name of the default model.
+    """
+
+    manifests: tuple[Manifest, ...]
+    revision: str
+    url: str
+    selector: str
+    runtime_version: str
+    model: str
+
+
+def render(inputs: Inputs) -> Rendered:
+    """Render every child of an agent.
+
+    Raises:
+        InvalidSpec: the spec has faults; it names them all.
+    """
+    if failures := policies.check(inputs):
+        raise InvalidSpec(*failures)
+    views = [(child, child.view(inputs)) for child in CHILDREN]
+    return Rendered(
+        manifests=tuple(_manifest(inputs, child, view) for child, view in views if view is not None),
+        revision=revision(inputs),
+        url=url(inputs),
+        selector=f"{names.LABEL_APP}={inputs.name}",
+        runtime_version=inputs.runtime_version,
+        model=inputs.section.default_model or "",
+    )
+
+
+def _manifest(inputs: Inputs, child: Child, view: View) -> Manifest:
+    try:
+        manifest = build(child.template, child.model, complete(inputs, view), metadata(inputs, view))
+    except (yaml.YAMLError, ValidationError):
+        # Their text may quote a secret.
+        message = f"a part that is taken over as it is makes no valid {child.model.__name__}: check names and types"
+        raise InvalidSpec(Failure(Reason.SPEC_NOT_RENDERABLE, "spec", message)) from None
+    marked = manifest["metadata"]["annotations"] | {names.ANNOTATION_MANIFEST_HASH: digest(manifest)}
+    manifest["metadata"]["annotations"] = dict(sorted(marked.items()))
+    return manifest

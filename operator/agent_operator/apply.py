@@ -1,0 +1,117 @@
+"""Carries out a plan, and takes an agent's namespace away with it. Every write is entered in the ledger."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent_operator import names
+from agent_operator.cluster import CONFLICT, Cluster
+from agent_operator.objects import Key, Live, Object, Ref, pack, ref, version
+from agent_operator.plan import Apply, Obstacle, Plan, owned
+from agent_operator.problems import Blocked, Stale, obstacle, refused
+from agent_operator.store import Store
+from agent_operator.transport import ApiError
+
+_INVALID = 422
+_WITH_PORTS = frozenset({"Service", "Deployment"})
+
+
+class Applier:
+    """Writes children. `served` tells the version in which a kind is served."""
+
+    def __init__(self, store: Store, cluster: Cluster, served: Callable[[str], str | None]) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._served = served
+
+    async def carry_out(self, key: Key, agent: Object, todo: Plan, live: dict[Ref, Live]) -> None:
+        """Write what is planned, in order, and bring `live` up to date with the answers.
+
+        Raises:
+            Blocked: an object cannot be written; what comes after it is not tried.
+            Stale: the cluster is no longer as it was when the plan was made.
+            ApiError: the API server is in trouble.
+        """
+        if any(not action.uid for action in todo.applies):
+            await self._make_sure_of(key, agent, todo)
+        for action in todo.applies:
+            target = ref(action.manifest["kind"], action.manifest)
+            try:
+                written = await self._write(action, target, agent["metadata"]["uid"])
+            except ApiError as error:
+                raise _explained(target, error) from error
+            live[target] = pack(target.kind, written)
+            self._store.wrote(key, target, live[target].version)
+        for deletion in todo.deletes:
+            served = self._served(deletion.ref.kind)
+            if served is None:
+                continue
+            await self._cluster.delete(deletion.ref, deletion.uid, served)
+            live.pop(deletion.ref, None)
+            self._store.deleted(key, deletion.ref)
+
+    async def finish(self, key: Key, agent: Object, *, manage_namespaces: bool) -> bool:
+        """Take our namespace away, then our finalizer; False while the namespace is still there."""
+        if names.FINALIZER not in (agent["metadata"].get("finalizers") or ()):
+            return True
+        uid, name = agent["metadata"]["uid"], agent["spec"]["namespace"]["name"]
+        # Not from the cache: it would be too bad to leave a namespace behind.
+        there = await self._cluster.find_namespace(name)
+        if there is not None and manage_namespaces and owned(there, uid):
+            if "deletionTimestamp" not in there["metadata"]:
+                await self._cluster.delete(Ref("Namespace", "", name), there["metadata"]["uid"], "v1")
+            return False
+        await self._cluster.set_finalizer(key, uid, present=False)
+        return True
+
+    async def _make_sure_of(self, key: Key, agent: Object, todo: Plan) -> None:
+        """Create nothing for an agent that is gone: a watch may have missed that, and nobody would clean up."""
+        there = await self._cluster.find_agent(key)
+        if there is None or there["metadata"]["uid"] != agent["metadata"]["uid"]:
+            self._store.gone(key, agent["metadata"]["uid"])
+            raise Stale
+        if "deletionTimestamp" in there["metadata"]:
+            raise Stale
+        new_namespace = any(not action.uid and action.manifest["kind"] == "Namespace" for action in todo.applies)
+        if new_namespace and names.FINALIZER not in (there["metadata"].get("finalizers") or ()):
+            marked = await self._cluster.set_finalizer(key, there["metadata"]["uid"], present=True)
+            self._store.wrote(key, Ref(names.KIND, *key), version(marked))
+
+    async def _write(self, action: Apply, target: Ref, owner: str) -> Mapping[str, Any]:
+        if action.uid:
+            if action.replicas is not None:
+                await self._cluster.hand_over_replicas(action.manifest, action.uid, action.replicas)
+            return await self._update(action.manifest, action.uid)
+        try:
+            return await self._cluster.create(action.manifest)
+        except ApiError as error:
+            if error.code != CONFLICT:
+                raise
+        there = await self._cluster.find(target, action.manifest["apiVersion"])
+        if there is None or owned(there, owner):
+            # An answer of ours was lost, or the watch is behind: the next pass sees it.
+            raise Stale
+        raise Blocked(obstacle(Obstacle(target, terminating=_passing(there, owner))))
+
+    async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
+        try:
+            return await self._cluster.update(manifest, uid)
+        except ApiError as error:
+            if error.code != _INVALID or "ports" not in error.message or manifest["kind"] not in _WITH_PORTS:
+                raise
+        await self._cluster.replace_ports(manifest, uid)
+        return await self._cluster.update(manifest, uid)
+
+
+def _passing(there: Mapping[str, Any], owner: str) -> bool:
+    """Tell whether an object will go by itself: it is being deleted, or was a former agent's of the same name."""
+    if "deletionTimestamp" in there["metadata"]:
+        return True
+    owners = there["metadata"].get("ownerReferences") or ()
+    return any(o["kind"] == names.KIND and o.get("controller") and o["uid"] != owner for o in owners)
+
+
+def _explained(target: Ref, error: ApiError) -> Exception:
+    if error.code == CONFLICT or (error.code == _INVALID and "metadata.uid" in error.message):
+        return Stale()
+    problem = refused(target, error)
+    return Blocked(problem)

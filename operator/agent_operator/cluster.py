@@ -1,0 +1,234 @@
+"""The Kubernetes API in the operator's words: apply, delete, watch. With transport.py the only module that does IO.
+
+Field ownership: everything is written by server-side apply under one field manager, with force. Force concerns only the
+fields of the manifest: whoever else wrote one of *these* loses it; all other fields, labels and annotations of others
+stay. What force must never do is take over an object of somebody else, so no write goes out without a precondition:
+- to create, the manifest carries a resourceVersion that no object can have. Where there is an object, the API server
+  answers 409; where there is none, it ignores the version and creates. One request, and no race.
+- to update, the manifest carries the UID of the object that was looked at: 409 when it is gone, 422 when it is another.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from agent_operator import names
+from agent_operator.kinds import BY_NAME, NAMESPACE, Kind, object_path
+from agent_operator.objects import Key, Object, Ref
+from agent_operator.transport import APPLY, MERGE, STRATEGIC_MERGE, ApiError, Transport
+
+_NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
+_PAGE = 500
+_WATCH_SECONDS = 300
+_SCALE_MANAGER = f"{names.FIELD_MANAGER}-scale"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_LEASES = "/apis/coordination.k8s.io/v1"
+NOT_FOUND = 404
+CONFLICT = 409
+
+
+class Cluster:
+    """What the operator does with the API. All methods raise ApiError."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    # Children
+
+    async def create(self, manifest: Mapping[str, Any]) -> Object:
+        """Create by server-side apply; 409 when there is such an object."""
+        return await self._apply(_with(manifest, resourceVersion=_NO_VERSION), "create")
+
+    async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
+        """Apply to the object with this UID; 409 or 422 when there is none."""
+        return await self._apply(_with(manifest, uid=uid), "apply")
+
+    async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
+        """Throw out every port that is not ours.
+
+        Ports are told apart by their number, but their names must be unique too. So when somebody has changed the number
+        of one, ours cannot be applied beside it, and only replacing the list helps.
+        """
+        patch = _ports(manifest) | {"metadata": {"uid": uid}}
+        params = {"fieldManager": f"{names.FIELD_MANAGER}-ports"}
+        label = ("apply", manifest["kind"])
+        await self._transport.request(
+            "PATCH", object_path(manifest), label=label, params=params, body=patch, content_type=STRATEGIC_MERGE
+        )
+
+    async def hand_over_replicas(self, manifest: Mapping[str, Any], uid: str, replicas: int) -> Object:
+        """Let a second field manager hold spec.replicas, so that our dropping the field does not reset it."""
+        meta = {key: manifest["metadata"][key] for key in ("name", "namespace")}
+        partial = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": meta,
+            "spec": {"replicas": replicas},
+        }
+        return await self._apply(_with(partial, uid=uid), "apply", _SCALE_MANAGER)
+
+    async def delete(self, target: Ref, uid: str, version: str) -> None:
+        """Delete the object with this UID, its dependents in the background; gone already, or another, is fine."""
+        path = BY_NAME[target.kind].path(version, target.namespace, target.name)
+        body: Object = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._transport.request("DELETE", path, label=("delete", target.kind), body=body)
+        except ApiError as error:
+            if error.code not in (NOT_FOUND, CONFLICT):
+                raise
+
+    async def find(self, target: Ref, version: str) -> Object | None:
+        """Read one object, uncached; None when there is none."""
+        path = BY_NAME[target.kind].path(version, target.namespace, target.name)
+        return await self._get(path, target.kind)
+
+    async def find_namespace(self, name: str) -> Object | None:
+        """Read a Namespace, uncached; None when there is none."""
+        return await self._get(NAMESPACE.path("v1", name=name), NAMESPACE.kind)
+
+    # AgentDeployments
+
+    async def find_agent(self, key: Key) -> Object | None:
+        """Read an AgentDeployment, uncached; None when there is none."""
+        return await self._get(_agent_path(key), names.KIND)
+
+    async def patch_status(self, key: Key, uid: str, status: Object) -> Object:
+        """Merge into the status of the AgentDeployment with this UID; None removes a field."""
+        path = _agent_path(key) + "/status"
+        body: Object = {"metadata": {"uid": uid}, "status": status}
+        params = {"fieldManager": names.FIELD_MANAGER}
+        return await self._transport.request(
+            "PATCH", path, label=("status", names.KIND), params=params, body=body, content_type=MERGE
+        )
+
+    async def set_finalizer(self, key: Key, uid: str, *, present: bool) -> Object:
+        """Add or remove our finalizer; those of others stay."""
+        meta: Object = {"name": key.name, "namespace": key.namespace, "uid": uid}
+        if present:
+            meta["finalizers"] = [names.FINALIZER]
+        body = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": meta}
+        return await self._apply_at(_agent_path(key), body, "apply", f"{names.FIELD_MANAGER}-finalizer")
+
+    async def post_event(self, namespace: str, event: Object) -> None:
+        """Create an Event."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+        await self._transport.request("POST", path, label=("create", "Event"), body=event)
+
+    # Watching
+
+    async def served(self, kind: Kind) -> str | None:
+        """Return the best version in which a kind is served, by discovery; None when it is not."""
+        for version in kind.versions:
+            prefix = "/apis" if "/" in version else "/api"
+            found = await self._get(f"{prefix}/{version}", "APIResourceList")
+            if found and any(resource["name"] == kind.plural for resource in found.get("resources") or ()):
+                return version
+        return None
+
+    async def serves_agents(self) -> bool:
+        """Tell whether our own CRD is installed."""
+        found = await self._get(f"/apis/{names.API_VERSION}", "APIResourceList")
+        return bool(found) and any(r["name"] == names.PLURAL for r in (found or {}).get("resources") or ())
+
+    async def list_pages(self, path: str, kind: str, selector: str) -> AsyncIterator[tuple[list[Object], str]]:
+        """List in pages: their items, and the resourceVersion to watch from."""
+        params = {"labelSelector": selector, "limit": str(_PAGE)}
+        while True:
+            page = await self._transport.request("GET", path, label=("list", kind), params=params)
+            meta = page.get("metadata") or {}
+            yield page.get("items") or [], meta.get("resourceVersion", "")
+            if not meta.get("continue"):
+                return
+            params = {**params, "continue": meta["continue"]}
+
+    def watch(self, path: str, kind: str, selector: str, version: str) -> AsyncIterator[Object]:
+        """Watch from a resourceVersion: events with type and object, bookmarks too; ends after some minutes."""
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "labelSelector": selector,
+            "resourceVersion": version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        return self._transport.stream(path, label=("watch", kind), params=params)
+
+    async def wait_for_crd(self, crd: str, *, present: bool) -> None:
+        """Return when the CustomResourceDefinition of this name may be there, or gone; or after some minutes."""
+        params = {"fieldSelector": f"metadata.name={crd}"}
+        label = ("list", "CustomResourceDefinition")
+        listed = await self._transport.request("GET", _CRDS, label=label, params=params)
+        if bool(listed.get("items")) is present:
+            # It is so already, but what the API serves follows a moment later.
+            await asyncio.sleep(0.2)
+            return
+        params |= {
+            "watch": "true",
+            "resourceVersion": listed["metadata"]["resourceVersion"],
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        async for event in self._transport.stream(_CRDS, label=("watch", "CustomResourceDefinition"), params=params):
+            if event["type"] in (("ADDED", "MODIFIED") if present else ("DELETED",)):
+                return
+
+    # Leader election
+
+    async def find_lease(self, namespace: str, name: str) -> Object | None:
+        """Read a Lease."""
+        return await self._get(f"{_LEASES}/namespaces/{namespace}/leases/{name}", "Lease")
+
+    async def write_lease(self, lease: Object) -> Object:
+        """Create a Lease, or replace the one with this resourceVersion; 409 when somebody was faster."""
+        meta = lease["metadata"]
+        path = f"{_LEASES}/namespaces/{meta['namespace']}/leases"
+        if "resourceVersion" in meta:
+            path = f"{path}/{meta['name']}"
+            return await self._transport.request("PUT", path, label=("update", "Lease"), body=lease)
+        return await self._transport.request("POST", path, label=("create", "Lease"), body=lease)
+
+    async def _apply(self, manifest: Object, verb: str, manager: str = names.FIELD_MANAGER) -> Object:
+        return await self._apply_at(object_path(manifest), manifest, verb, manager)
+
+    async def _apply_at(self, path: str, body: Object, verb: str, manager: str) -> Object:
+        params = {"fieldManager": manager, "force": "true"}
+        label = (verb, body["kind"])
+        return await self._transport.request("PATCH", path, label=label, params=params, body=body, content_type=APPLY)
+
+    async def _get(self, path: str, kind: str) -> Object | None:
+        try:
+            return await self._transport.request("GET", path, label=("get", kind))
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
+
+
+def collections(kind: Kind, version: str, namespaces: Iterable[str]) -> tuple[str, ...]:
+    """Paths of the collections to watch: one for the whole cluster, or one a namespace."""
+    scopes = tuple(namespaces) if kind.namespaced else ()
+    return tuple(kind.path(version, scope) for scope in scopes or ("",))
+
+
+def _agent_path(key: Key) -> str:
+    return f"/apis/{names.API_VERSION}/namespaces/{key.namespace}/{names.PLURAL}/{key.name}"
+
+
+def _with(manifest: Mapping[str, Any], **metadata: str) -> Object:
+    return {**manifest, "metadata": {**manifest["metadata"], **metadata}}
+
+
+def _ports(manifest: Mapping[str, Any]) -> Object:
+    """Write the strategic merge patch that replaces the ports of a Service or a Deployment, and nothing else."""
+    only: Object = {"$patch": "replace"}
+    if manifest["kind"] == "Service":
+        return {"spec": {"ports": [*manifest["spec"]["ports"], only]}}
+    containers = [
+        {"name": container["name"], "ports": [*container.get("ports", ()), only]}
+        for container in manifest["spec"]["template"]["spec"]["containers"]
+    ]
+    return {"spec": {"template": {"spec": {"containers": containers}}}}

@@ -1,0 +1,136 @@
+"""Watches the children, one loop a kind. The AgentDeployments themselves are watched by kopf.
+
+Why not kopf for these too: it keeps 16 KiB an object and half a millisecond an event (12 objects an agent), it does not
+say which objects were deleted while a watch was away, and it cannot begin to watch a kind whose CRD appears later.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from agent_operator import names
+from agent_operator.cluster import NOT_FOUND, Cluster, collections
+from agent_operator.kinds import Kind
+from agent_operator.objects import Key, Object
+from agent_operator.store import Store
+from agent_operator.transport import ApiError
+
+log = logging.getLogger(__name__)
+
+_GONE = 410
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 30.0
+
+
+class Informer:
+    """Keeps the store up to date with all objects of one kind that belong to agents.
+
+    Attributes:
+        synced: set once everything was listed, or the kind is known not to be served.
+        version: API version in which the kind is served; None while it is not.
+        seen: the clock's reading when the API server was last heard of.
+    """
+
+    def __init__(
+        self, kind: Kind, cluster: Cluster, store: Store, namespaces: Iterable[str], clock: Callable[[], float]
+    ) -> None:
+        self.kind = kind
+        self.synced = asyncio.Event()
+        self.version: str | None = None
+        self.seen = clock()
+        self._cluster = cluster
+        self._store = store
+        self._namespaces = tuple(namespaces)
+        self._clock = clock
+        self._random = random.Random()  # noqa: S311  (jitter is no secret)
+
+    async def run(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
+        """Watch for ever. `changed` hears of agents to look at, `api_changed` when the kind appears or goes."""
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                served = await self._cluster.served(self.kind)
+                self.seen = self._clock()
+                if served is None:
+                    self._absent(changed, api_changed)
+                    await self._cluster.wait_for_crd(self.kind.crd, present=True)
+                    continue
+                await self._follow(served, changed, api_changed)
+                delay = _FIRST_DELAY
+            except ApiError as error:
+                # 404: the CRD was deleted. 410: too far behind, list anew. Neither is anybody's fault.
+                if error.code not in (NOT_FOUND, _GONE):
+                    log.warning(
+                        "watch failed",
+                        extra={"kind": self.kind.kind, "code": error.code, "reason": error.reason},
+                    )
+                await asyncio.sleep(delay * (0.5 + self._random.random()))
+                delay = min(2 * delay, _LONGEST_DELAY)
+
+    def _absent(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
+        for key in self._store.replace(self.kind.kind, self._namespaces, ()):
+            changed(key)
+        if self.version is not None:
+            self.version = None
+            api_changed()
+        self.synced.set()
+
+    async def _follow(self, served: str, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
+        scopes = self._namespaces if self.kind.namespaced and self._namespaces else ("",)
+        listed = {}
+        objects: list[Object] = []
+        for path in collections(self.kind, served, self._namespaces):
+            async for items, version in self._cluster.list_pages(path, self.kind.kind, names.LABEL_AGENT):
+                objects += items
+                listed[path] = version
+                self.seen = self._clock()
+        for key in self._store.replace(self.kind.kind, scopes if scopes != ("",) else (), objects):
+            changed(key)
+        objects.clear()
+        if self.version != served:
+            self.version = served
+            api_changed()
+        self.synced.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for path, version in listed.items():
+                    group.create_task(self._watch(path, version, changed))
+                if self.kind.optional:
+                    group.create_task(self._end_with_crd())
+        except* ApiError as errors:
+            raise ApiError(*_first(errors)) from None
+
+    async def _end_with_crd(self) -> None:
+        """A watch of a kind that is no longer served may stay open, and silent."""
+        while True:
+            await self._cluster.wait_for_crd(self.kind.crd, present=False)
+            if await self._cluster.served(self.kind) is None:
+                raise ApiError(NOT_FOUND, "NotFound", "the CustomResourceDefinition was deleted")
+
+    async def _watch(self, path: str, version: str, changed: Callable[[Key], None]) -> None:
+        while True:
+            async for event in self._events(path, version):
+                obj = event["object"]
+                version = obj["metadata"].get("resourceVersion", version)
+                if event["type"] != "BOOKMARK":
+                    key = self._store.observe(self.kind.kind, event["type"], obj)
+                    if key is not None:
+                        changed(key)
+
+    async def _events(self, path: str, version: str) -> AsyncIterator[Object]:
+        stream = self._cluster.watch(path, self.kind.kind, names.LABEL_AGENT, version)
+        async for event in stream:
+            self.seen = self._clock()
+            if event["type"] == "ERROR":
+                status = event["object"]
+                raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))
+            yield event
+        self.seen = self._clock()
+
+
+def _first(errors: ExceptionGroup[ApiError]) -> tuple[int, str, str]:
+    error = errors.exceptions[0]
+    if not isinstance(error, ApiError):
+        raise TypeError(type(error).__name__)
+    return error.code, error.reason, error.message

@@ -1,0 +1,65 @@
+"""What Prometheus reads of the operator itself."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The operator's metrics, in a registry of their own."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.reconciles = Counter(
+            "agent_operator_reconcile",
+            "Passes over an agent by what triggered them and how they ended: unchanged, changed or failed.",
+            ["trigger", "outcome"],
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "agent_operator_reconcile_duration_seconds", "Time of a pass.", buckets=_SECONDS, registry=registry
+        )
+        self.requests = Counter(
+            "agent_operator_api_requests",
+            "Requests to the API server by verb, kind and HTTP status; those of kopf's watch are not in it.",
+            ["verb", "kind", "code"],
+            registry=registry,
+        )
+        self.events = Counter(
+            "agent_operator_watch_events", "Events of AgentDeployments that kopf delivered.", registry=registry
+        )
+        self.leader = Gauge("agent_operator_leader", "1 while this replica leads.", registry=registry)
+        info = Gauge("agent_operator_info", "Always 1.", ["version"], registry=registry)
+        info.labels(version).set(1)
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Add a gauge that is read when somebody asks."""
+        Gauge(name, text, registry=self.registry).set_function(value)
+
+    def observe_request(self, verb: str, kind: str, code: str) -> None:
+        """Count a request."""
+        self.requests.labels(verb, kind, code).inc()
+
+    def exposition(self) -> tuple[bytes, str]:
+        """All metrics as OpenMetrics text, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]  # untyped upstream
+
+
+class Labelled(Collector):
+    """A gauge with one label whose values are worked out when somebody asks."""
+
+    def __init__(self, name: str, text: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        self._name, self._text, self._label, self._values = name, text, label, values
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give the values of now."""
+        family = GaugeMetricFamily(self._name, self._text, labels=[self._label])
+        for value, number in self._values().items():
+            family.add_metric([value], number)
+        yield family

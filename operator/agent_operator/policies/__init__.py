@@ -1,0 +1,45 @@
+"""Rules that the CRD's schema and its CEL cannot see, and those that a cluster with an older CRD would let pass.
+
+`check` finds what cannot be rendered or could not work, all of it at once; `warnings` what works but deserves a word.
+"""
+
+from agent_operator.errors import Failure
+from agent_operator.policies import naming, notes, sources, workload
+from agent_operator.spec.inputs import Inputs
+
+RULES = (
+    naming.name_fits,
+    naming.namespace_may_be_ours,
+    naming.metadata_is_valid,
+    sources.one_source_each,
+    sources.prompt_renders,
+    sources.endpoints_are_reachable,
+    sources.credentials_are_usable,
+    sources.identity_can_work,
+    workload.numbers_agree,
+    workload.env_is_free,
+    workload.resources_are_consistent,
+    workload.metrics_have_quantities,
+    workload.probes_are_valid,
+    workload.ports_differ,
+    workload.ingress_path_is_plain,
+)
+WARNINGS = (
+    notes.credentials_are_plain,
+    notes.replicas_are_ignored,
+    notes.identity_is_overridden,
+    notes.account_must_be_annotated,
+    notes.budget_is_lowered,
+    notes.service_ports_may_differ,
+    notes.path_is_not_stripped,
+)
+
+
+def check(inputs: Inputs) -> tuple[Failure, ...]:
+    """Return every fault of the spec, in the order of the rules; none when it can be rendered."""
+    return tuple(failure for rule in RULES for failure in rule(inputs))
+
+
+def warnings(inputs: Inputs) -> tuple[Failure, ...]:
+    """Return what the user should know of a spec that passes `check`."""
+    return tuple(failure for rule in WARNINGS for failure in rule(inputs))

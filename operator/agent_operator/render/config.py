@@ -1,0 +1,17 @@
+"""agent.toml and the prompt, and the hash that stands for them."""
+
+from agent_operator import names
+from agent_operator.render.canonical import digest
+from agent_operator.render.context import View
+from agent_operator.spec.inputs import Inputs
+
+
+def config_map(inputs: Inputs) -> View:
+    """Return the view of the ConfigMap. Its name follows its content: what old pods read never changes."""
+    data = dict(inputs.files)
+    return {"name": names.config_map(inputs.name, digest(data)), "data": data}
+
+
+def revision(inputs: Inputs) -> str:
+    """Return the hash of image, config and prompt, together."""
+    return digest({"image": inputs.image, "files": dict(inputs.files)})

@@ -1,0 +1,83 @@
+"""How an agent is reached and watched: Service, Ingress, HTTPRoute, ServiceMonitor; and its URL."""
+
+from agent_operator import names
+from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
+from agent_operator.render.context import View
+from agent_operator.spec.inputs import Inputs
+
+DEFAULT_PORT = 80
+
+
+def service(inputs: Inputs) -> View:
+    """Return the view of the Service."""
+    wanted = inputs.spec.service or ServiceSpec()
+    return {
+        "annotations": wanted.annotations or {},
+        "type": wanted.type or "ClusterIP",
+        "port": wanted.port or DEFAULT_PORT,
+        "metrics_port": wanted.metrics_port or names.METRICS_PORT,
+    }
+
+
+def ingress(inputs: Inputs) -> View | None:
+    """Return the view of the Ingress. The CR's annotations win over the operator's."""
+    wanted = inputs.spec.ingress
+    if wanted is None:
+        return None
+    return {
+        "annotations": _ingress_annotations(wanted) | (wanted.annotations or {}),
+        "class_name": wanted.class_name or "nginx",
+        "host": wanted.host,
+        "path": wanted.path or "/",
+        "tls_secret": (wanted.tls.secret_name or names.tls_secret(inputs.name)) if wanted.tls else None,
+    }
+
+
+def _ingress_annotations(wanted: IngressSpec) -> dict[str, str]:
+    made = {
+        "nginx.ingress.kubernetes.io/proxy-body-size": wanted.max_body_size or "10m",
+        "nginx.ingress.kubernetes.io/proxy-read-timeout": str(wanted.read_timeout_seconds or 300),
+    }
+    if wanted.tls:
+        made["nginx.ingress.kubernetes.io/ssl-redirect"] = "true"
+    if wanted.tls and wanted.tls.cluster_issuer:
+        made["cert-manager.io/cluster-issuer"] = wanted.tls.cluster_issuer
+    return made
+
+
+def http_route(inputs: Inputs) -> View | None:
+    """Return the view of the HTTPRoute."""
+    wanted = inputs.spec.gateway
+    if wanted is None:
+        return None
+    return {
+        "parents": [parent.model_dump(by_alias=True, exclude_none=True) for parent in wanted.parent_refs],
+        "hostnames": list(dict.fromkeys(wanted.hostnames or ())),
+        "port": service(inputs)["port"],
+    }
+
+
+def service_monitor(inputs: Inputs) -> View | None:
+    """Return the view of the ServiceMonitor."""
+    monitoring = inputs.spec.monitoring
+    wanted = (monitoring.service_monitor if monitoring else None) or ServiceMonitorSpec()
+    if wanted.enabled is False:
+        return None
+    chosen = {"release": "prometheus"} if wanted.labels is None else wanted.labels
+    # The name of the application is common to all agents; this label is the agent's own.
+    return {
+        "labels": chosen,
+        "interval": wanted.interval or "30s",
+        "service_labels": {names.LABEL_AGENT: inputs.name},
+    }
+
+
+def url(inputs: Inputs) -> str:
+    """Return where the agent answers: the Ingress, the Gateway's first host name, or the Service in the cluster."""
+    entry, gateway = inputs.spec.ingress, inputs.spec.gateway
+    if entry:
+        return f"{'https' if entry.tls else 'http'}://{entry.host}{entry.path or '/'}"
+    if gateway and gateway.hostnames:
+        # The listener decides on TLS, and it is not in the spec: a Gateway with TLS redirects.
+        return f"http://{gateway.hostnames[0]}/"
+    return f"http://{inputs.name}.{inputs.namespace}.svc:{service(inputs)['port']}"

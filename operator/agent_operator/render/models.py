@@ -1,0 +1,157 @@
+"""Kinds that Kubernetes itself does not know, as far as they are rendered; closed, so that a typo is an error."""
+
+from typing import Literal
+
+from kubernetes.client import V1ObjectMeta
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Closed(BaseModel):
+    """camelCase in the manifest, nothing that is not named here."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+
+class Named(Closed):
+    """A reference by name."""
+
+    name: str
+
+
+class AzureKv(Closed):
+    """An Azure Key Vault."""
+
+    auth_type: Literal["WorkloadIdentity", "ManagedIdentity"]
+    vault_url: str
+    service_account_ref: Named | None = None
+
+
+class StoreProvider(Closed):
+    """Where a store reads."""
+
+    azurekv: AzureKv
+
+
+class SecretStoreSpec(Closed):
+    """A store."""
+
+    provider: StoreProvider
+
+
+class SecretStore(Closed):
+    """external-secrets.io SecretStore."""
+
+    api_version: Literal["external-secrets.io/v1", "external-secrets.io/v1beta1"]
+    kind: Literal["SecretStore"]
+    metadata: V1ObjectMeta
+    spec: SecretStoreSpec
+
+
+class StoreRef(Named):
+    """The store to read through."""
+
+    kind: Literal["SecretStore", "ClusterSecretStore"]
+
+
+class Target(Named):
+    """The Secret to make."""
+
+    creation_policy: Literal["Owner"]
+
+
+class RemoteRef(Closed):
+    """A secret in the vault."""
+
+    key: str
+
+
+class SecretData(Closed):
+    """One key of the Secret."""
+
+    secret_key: str
+    remote_ref: RemoteRef
+
+
+class ExternalSecretSpec(Closed):
+    """What to read and where to put it."""
+
+    refresh_interval: str
+    secret_store_ref: StoreRef
+    target: Target
+    data: list[SecretData]
+
+
+class ExternalSecret(Closed):
+    """external-secrets.io ExternalSecret."""
+
+    api_version: Literal["external-secrets.io/v1", "external-secrets.io/v1beta1"]
+    kind: Literal["ExternalSecret"]
+    metadata: V1ObjectMeta
+    spec: ExternalSecretSpec
+
+
+class ParentReference(Named):
+    """A Gateway."""
+
+    namespace: str | None = None
+    section_name: str | None = None
+
+
+class BackendRef(Named):
+    """A Service."""
+
+    port: int
+
+
+class RouteRule(Closed):
+    """Everything to one Service."""
+
+    backend_refs: list[BackendRef]
+
+
+class HttpRouteSpec(Closed):
+    """Which Gateway sends what where."""
+
+    parent_refs: list[ParentReference]
+    hostnames: list[str] | None = None
+    rules: list[RouteRule]
+
+
+class HttpRoute(Closed):
+    """gateway.networking.k8s.io HTTPRoute."""
+
+    api_version: Literal["gateway.networking.k8s.io/v1"]
+    kind: Literal["HTTPRoute"]
+    metadata: V1ObjectMeta
+    spec: HttpRouteSpec
+
+
+class Scrape(Closed):
+    """A port to scrape."""
+
+    port: str
+    interval: str
+    path: str
+
+
+class Selector(Closed):
+    """Labels to select by."""
+
+    match_labels: dict[str, str]
+
+
+class ServiceMonitorSpec(Closed):
+    """What to scrape."""
+
+    selector: Selector
+    endpoints: list[Scrape]
+
+
+class ServiceMonitor(Closed):
+    """monitoring.coreos.com ServiceMonitor."""
+
+    api_version: Literal["monitoring.coreos.com/v1"]
+    kind: Literal["ServiceMonitor"]
+    metadata: V1ObjectMeta
+    spec: ServiceMonitorSpec

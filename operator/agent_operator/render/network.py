@@ -1,0 +1,81 @@
+"""Which connections a NetworkPolicy opens: what the config needs and no more."""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from agent_operator import names
+from agent_operator.render.context import View
+from agent_operator.spec import endpoints
+from agent_operator.spec.inputs import Inputs
+
+DEFAULT_INGRESS = ("ingress-nginx",)
+DEFAULT_MONITORING = ("monitoring",)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Peer:
+    """The pods of a namespace, or a range of addresses."""
+
+    namespace: str = ""
+    cidr: str = ""
+    excepted: tuple[str, ...] = ()
+
+
+# A node's metadata service hands out the node's own credentials, so "outside" never includes it.
+OUTSIDE = (
+    Peer(cidr="0.0.0.0/0", excepted=("169.254.0.0/16",)),
+    Peer(cidr="::/0", excepted=("fd00:ec2::254/128", "fe80::/10")),
+)
+
+
+def network_policy(inputs: Inputs) -> View | None:
+    """Return the view of the NetworkPolicy; None when it is switched off."""
+    policy = inputs.spec.network_policy
+    if policy and policy.enabled is False:
+        return None
+    extra_in = (policy.extra_ingress if policy else None) or ()
+    extra_out = (policy.extra_egress if policy else None) or ()
+    return {
+        "ingress": list(_ingress(inputs)),
+        "egress": _egress(inputs),
+        "extra_ingress": [rule.model_dump(by_alias=True, exclude_none=True) for rule in extra_in],
+        "extra_egress": [rule.model_dump(by_alias=True, exclude_none=True) for rule in extra_out],
+    }
+
+
+def _ingress(inputs: Inputs) -> Iterator[View]:
+    """Yield who may call which port. No namespaces: no rule, for a rule without peers would let all in."""
+    policy, gateway = inputs.spec.network_policy, inputs.spec.gateway
+    callers = policy.ingress_namespaces if policy else None
+    scrapers = policy.monitoring_namespaces if policy else None
+    gateways = [parent.namespace or inputs.namespace for parent in gateway.parent_refs] if gateway else []
+    http = dict.fromkeys([*(DEFAULT_INGRESS if callers is None else callers), *gateways])
+    metrics = dict.fromkeys(DEFAULT_MONITORING if scrapers is None else scrapers)
+    for namespaces, port in ((http, names.HTTP_PORT), (metrics, names.METRICS_PORT)):
+        if namespaces:
+            yield {"namespaces": list(namespaces), "port": port}
+
+
+def _egress(inputs: Inputs) -> list[View]:
+    """Return whom the pods may call, one rule for the same peers, in an order that only the addresses decide."""
+    config, identity = inputs.spec.config, inputs.spec.identity
+    opened: dict[tuple[Peer, ...], set[int]] = {}
+    for endpoint in endpoints.all_of(config):
+        if not endpoint.is_loopback:
+            opened.setdefault(_peers(endpoint, inputs.namespace), set()).add(endpoint.port)
+    azure = any(model.provider == "azure_openai" for model in config.models)
+    if azure or (identity and identity.azure_workload_identity):
+        # Tokens come from Microsoft Entra ID; and an endpoint that only the environment knows is an Azure one.
+        opened.setdefault(OUTSIDE, set()).add(endpoints.HTTPS)
+    return [{"peers": peers, "ports": sorted(ports)} for peers, ports in sorted(opened.items())]
+
+
+def _peers(endpoint: endpoints.Endpoint, own_namespace: str) -> tuple[Peer, ...]:
+    if endpoint.address is not None:
+        return (Peer(cidr=str(ipaddress.ip_network(endpoint.address))),)
+    if namespace := endpoint.namespace(own_namespace):
+        return (Peer(namespace=namespace),)
+    maybe = (Peer(namespace=endpoint.maybe_namespace),) if endpoint.maybe_namespace else ()
+    return tuple(chain(maybe, OUTSIDE))

@@ -1,0 +1,170 @@
+"""The pods: Deployment, its autoscaler, its disruption budget, their account and namespace."""
+
+from typing import Any
+
+from kubernetes.client import V1EnvVar
+
+from agent_operator import names
+from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
+from agent_operator.render.config import config_map, revision
+from agent_operator.render.context import View, labels
+from agent_operator.render.credentials import secret_hash
+from agent_operator.spec import credentials, disruption, quantities, scaling
+from agent_operator.spec.inputs import DEFAULT_MAX_REPLICAS, Inputs
+from agent_operator.spec.probes import probes
+from agent_operator.spec.resources import resources
+from agent_runtime.config import CONFIG_FILE
+
+# A request may take its whole timeout. Before that the runtime keeps serving for 5 s, until no proxy sends requests any
+# more; and after it, closing takes a moment. An idle pod ends after the 5 s.
+DRAIN_AND_CLOSE_SECONDS = 15
+TMP_SIZE = "256Mi"
+COMPONENT = "api"
+
+
+def namespace(inputs: Inputs) -> View | None:
+    """Return the view of the Namespace; None when the children live beside the CR, or others make namespaces."""
+    wanted = inputs.spec.namespace
+    if wanted is None or not inputs.platform.manage_namespaces:
+        return None
+    labels_of_namespace = {
+        names.LABEL_COMPONENT: "ai-agent",
+        names.LABEL_POD_SECURITY: wanted.pod_security or "restricted",
+    }
+    return {"name": wanted.name, "namespace": None, "labels": (wanted.labels or {}) | labels_of_namespace}
+
+
+def service_account(inputs: Inputs) -> View | None:
+    """Return the view of the ServiceAccount; None when the CR names one that exists."""
+    identity = inputs.spec.identity
+    account = identity.service_account if identity else None
+    if account and account.name:
+        return None
+    azure = identity.azure_workload_identity if identity else None
+    annotations = {}
+    if azure:
+        annotations[names.ANNOTATION_CLIENT_ID] = azure.client_id
+        if azure.tenant_id:
+            annotations[names.ANNOTATION_TENANT_ID] = azure.tenant_id
+    return {"annotations": annotations | ((account.annotations if account else None) or {})}
+
+
+def deployment(inputs: Inputs) -> View:
+    """Return the view of the Deployment."""
+    spec, runtime = inputs.spec, inputs.spec.runtime or Runtime()
+    return {
+        "labels": {names.LABEL_COMPONENT: COMPONENT},
+        "replicas": None if spec.autoscaling else inputs.fewest_replicas,
+        "pod": _pod_metadata(inputs),
+        "account": inputs.service_account,
+        "image": inputs.image,
+        "pull_policy": runtime.image_pull_policy or "IfNotPresent",
+        "config_map": config_map(inputs)["name"],
+        "config_directory": names.CONFIG_DIRECTORY,
+        "config_file": f"{names.CONFIG_DIRECTORY}/{CONFIG_FILE}",
+        "http_port": names.HTTP_PORT,
+        "metrics_port": names.METRICS_PORT,
+        "env": env(inputs),
+        "probes": probes(spec.probes),
+        "resources": resources(spec.resources),
+        "grace_seconds": inputs.request_timeout_seconds + DRAIN_AND_CLOSE_SECONDS,
+        "tmp_size": TMP_SIZE,
+        "placement": _placement(inputs) | _dns(spec.dns or Dns()),
+        "pull_secrets": [secret.name for secret in runtime.image_pull_secrets or ()],
+    }
+
+
+def _pod_metadata(inputs: Inputs) -> View:
+    identity = inputs.spec.identity
+    made = labels(inputs) | {names.LABEL_APP: inputs.name, names.LABEL_COMPONENT: COMPONENT}
+    if identity and identity.azure_workload_identity:
+        made[names.LABEL_WORKLOAD_IDENTITY] = "true"
+    annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(names.METRICS_PORT)}
+    if digest := secret_hash(inputs):
+        annotations[names.ANNOTATION_SECRET_HASH] = digest
+    return {"labels": made, "annotations": annotations}
+
+
+def env(inputs: Inputs) -> list[View]:
+    """Return the variables of the container: secrets, what the operator sets, what the CR adds."""
+    secret = [{"name": key.name, "valueFrom": {"secretKeyRef": _reference(key)}} for key in credentials.keys(inputs)]
+    own = {
+        credentials.LOG_LEVEL: inputs.section.log_level,
+        credentials.REVISION: revision(inputs),
+        credentials.SHUTDOWN_GRACE: str(inputs.request_timeout_seconds),
+    }
+    return [
+        *secret,
+        *({"name": name, "value": value} for name, value in own.items()),
+        *(_variable(variable) for variable in inputs.spec.env or ()),
+    ]
+
+
+def _reference(key: credentials.Key) -> View:
+    return {"name": key.secret, "key": key.name} | ({"optional": True} if key.optional else {})
+
+
+def _variable(variable: V1EnvVar) -> View:
+    made: View = variable.model_dump(by_alias=True, exclude_none=True)
+    field = made.get("valueFrom", {}).get("resourceFieldRef", {})
+    if "divisor" in field:
+        field["divisor"] = quantities.canonical(field["divisor"])
+    if made.get("value") == "":
+        del made["value"]  # the API server keeps no empty value
+    return made
+
+
+def _placement(inputs: Inputs) -> View:
+    """Return where pods may run, with the seed's spread over zones and nodes unless the CR says otherwise."""
+    wanted = inputs.spec.scheduling or Scheduling()
+    own = {"matchLabels": {names.LABEL_APP: inputs.name}}
+    zones = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    given = wanted.topology_spread_constraints
+    spread = [zones] if given is None else [item.model_dump(by_alias=True, exclude_none=True) for item in given]
+    nodes = {"labelSelector": own, "topologyKey": "kubernetes.io/hostname"}
+    apart = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": nodes}]}
+    made: dict[str, Any] = {
+        "topologySpreadConstraints": [{"labelSelector": own} | item for item in spread],
+        "affinity": wanted.affinity.model_dump(by_alias=True, exclude_none=True)
+        if wanted.affinity
+        else {"podAntiAffinity": apart},
+        "nodeSelector": wanted.node_selector,
+        "tolerations": [item.model_dump(by_alias=True, exclude_none=True) for item in wanted.tolerations or ()],
+        "priorityClassName": wanted.priority_class_name,
+    }
+    return {field: value for field, value in made.items() if value}
+
+
+def _dns(wanted: Dns) -> View:
+    made: View = {"dnsPolicy": wanted.policy or "ClusterFirst"}
+    if wanted.options:
+        made["dnsConfig"] = {
+            "options": [option.model_dump(by_alias=True, exclude_none=True) for option in wanted.options]
+        }
+    return made
+
+
+def autoscaler(inputs: Inputs) -> View | None:
+    """Return the view of the HorizontalPodAutoscaler."""
+    wanted = inputs.spec.autoscaling
+    if wanted is None:
+        return None
+    return {
+        "min_replicas": inputs.fewest_replicas,
+        "max_replicas": wanted.max_replicas or DEFAULT_MAX_REPLICAS,
+        "utilization": scaling.utilization(wanted),
+        "extra_metrics": scaling.metrics(wanted),
+        "behavior": scaling.behavior(wanted),
+    }
+
+
+def disruption_budget(inputs: Inputs) -> View:
+    """Return the view of the PodDisruptionBudget."""
+    made = disruption.budget(inputs.spec.disruption_budget, inputs.fewest_replicas)
+    # A pod that is broken anyway should not hold up a drain; Kubernetes knows the field since 1.27.
+    always = inputs.platform.kubernetes_minor >= 27  # noqa: PLR2004
+    return {
+        "min_available": made.min_available,
+        "max_unavailable": made.max_unavailable,
+        "unhealthy_policy": "AlwaysAllow" if always else None,
+    }

@@ -1,0 +1,110 @@
+"""What the operator is told by its command line and its environment; read once, then frozen."""
+
+import argparse
+import os
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from agent_operator import __version__
+
+_PREFIX = "AGENT_OPERATOR_"
+_NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Namespaces = Annotated[tuple[Annotated[str, Field(pattern=_LABEL)], ...], BeforeValidator(_split)]
+
+
+class SettingsError(Exception):
+    """An option or variable has a value that cannot be; the message names it."""
+
+
+class Settings(BaseModel):
+    """All options. Each is `--option` and AGENT_OPERATOR_OPTION; the command line wins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespaces: Namespaces = Field((), description="Namespaces to watch, separated by commas; all when not given.")
+    workers: int = Field(8, ge=1, le=64, description="Agents worked on at the same time.")
+    resync: float = Field(
+        600, ge=1, description="Seconds after which an agent is looked at again without a reason; costs no request."
+    )
+    refs_refresh: float = Field(
+        45, ge=1, description="Seconds after which referenced Secrets and ConfigMaps are read again."
+    )
+    manage_namespaces: bool = Field(True, description="Create and delete the namespaces that spec.namespace asks for.")
+    runtime_image: str = Field(
+        "agent-operator/agent-runtime", min_length=1, description="Repository of the runtime image, without a tag."
+    )
+    listen: str = Field(
+        ":8080", pattern=r"^.*:\d{1,5}$", description="host:port of /healthz, /readyz and /metrics; port 0 picks one."
+    )
+    leader_election: bool = Field(True, description="Work only while holding the Lease; needed from two replicas on.")
+    lease_namespace: str = Field(
+        "", description="Namespace of the Lease. Default: the operator's own, or `default` outside a cluster."
+    )
+    lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
+    identity: str = Field("", description="Name of this replica in the Lease and in Events. Default: the host's name.")
+    kubeconfig: str = Field(
+        "", description="Path of a kubeconfig. Default: in-cluster, then KUBECONFIG, ~/.kube/config."
+    )
+    context: str = Field("", description="Context of the kubeconfig. Default: its current one.")
+    log_format: Literal["json", "text"] = Field("json", description="json or text.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR.")
+
+
+def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read the options; SystemExit after --help and --version.
+
+    Raises:
+        SettingsError: a value cannot be.
+    """
+    given = vars(_parser().parse_args(arguments))
+    given.pop("command")
+    told = {
+        name: environment[_PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if environment.get(_PREFIX + name.upper())
+    }
+    told |= {name: value for name, value in given.items() if value is not None}
+    # More than one process may run on a host; two of the same name would both think that they lead.
+    told.setdefault("identity", f"{socket.gethostname()}_{os.getpid()}")
+    told.setdefault("lease_namespace", _own_namespace())
+    try:
+        return Settings.model_validate(told)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise SettingsError("\n".join(f"{_option(str(f['loc'][0]))}: {f['msg']}" for f in faults)) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="agent-operator", description="Turns AgentDeployments into running agents.")
+    parser.add_argument("--version", action="version", version=f"agent-operator {__version__}")
+    run = parser.add_subparsers(dest="command", required=True, metavar="run").add_parser(
+        "run", help="watch AgentDeployments and keep their children right"
+    )
+    for name, field in Settings.model_fields.items():
+        text = f"{field.description} Default: {field.default!r}. [{_PREFIX}{name.upper()}]".replace("%", "%%")
+        action: Any = argparse.BooleanOptionalAction if isinstance(field.default, bool) else "store"
+        run.add_argument(_option(name), dest=name, action=action, default=None, help=text)
+    return parser
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _own_namespace() -> str:
+    try:
+        with open(_NAMESPACE_FILE, encoding="ascii") as file:  # noqa: PTH123  (no path to work with)
+            return file.read().strip() or "default"
+    except OSError:
+        return "default"

@@ -1,0 +1,1 @@
+"""What a spec means: references followed, defaults filled in. Nothing is rendered here, nothing refused."""

@@ -1,0 +1,131 @@
+"""Where an agent's config makes it connect to: what the NetworkPolicy must open, and what must be refused."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from agent_runtime.config import AgentConfig, ModelConfig
+
+HTTPS = 443
+PUBLIC_OPENAI = "https://api.openai.com/v1"
+# The address space of nodes' metadata services, which hand out the nodes' own credentials.
+LINK_LOCAL = (ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10"))
+METADATA_V6 = ipaddress.ip_network("fd00:ec2::254/128")
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?)*")
+_IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A TCP address; `field` is the path in the spec that names it."""
+
+    host: str
+    port: int
+    field: str
+
+    @property
+    def address(self) -> _IpAddress | None:
+        """The host as an IP address; None when it is a name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is the pod itself, which no NetworkPolicy concerns."""
+        return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
+
+    @property
+    def is_metadata(self) -> bool:
+        """Whether it is a node's metadata service."""
+        address = self.address
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return address is not None and any(address in network for network in (*LINK_LOCAL, METADATA_V6))
+
+    def namespace(self, own: str) -> str | None:
+        """Return the namespace of the Service that the name denotes; None when the host is outside the cluster.
+
+        Args:
+            own: namespace of the pods, which a name without dots belongs to.
+        """
+        labels = self.host.rstrip(".").split(".")
+        if self.address is not None:
+            return None
+        if len(labels) == 1:
+            return own
+        if "svc" in labels[2:]:
+            return labels[labels.index("svc", 2) - 1]
+        return None
+
+    @property
+    def maybe_namespace(self) -> str | None:
+        """`redis.cache` is a Service by a pod's search list and may be a domain as well: the namespace it may name."""
+        labels = self.host.split(".")
+        return labels[1] if len(labels) == 2 and all(labels) else None  # noqa: PLR2004  (name and namespace)
+
+
+def url_of(model: ModelConfig) -> tuple[str, str] | None:
+    """Return the URL that a model is called at and the field that says it; None without one."""
+    if model.provider == "openai":
+        return model.base_url or PUBLIC_OPENAI, "baseUrl"
+    return (model.endpoint, "endpoint") if model.endpoint else None
+
+
+def parse(url: str, field: str) -> Endpoint:
+    """Return host and port of a URL.
+
+    Raises:
+        ValueError: says what is wrong with the URL and what to do; does not quote it, for it may hold a password.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("not a URL: write it as https://host:port/path") from None
+    if parts.username is not None:
+        raise ValueError("a URL with a user or password ends up in a ConfigMap: move the secret to spec.credentials")
+    if not host or port == 0:
+        raise ValueError("no host, or port 0: write it as https://host:port/path")
+    return _endpoint(host, port or (HTTPS if parts.scheme == "https" else 80), field)
+
+
+def _endpoint(host: str, port: int, field: str) -> Endpoint:
+    endpoint = Endpoint(host.lower(), port, field)
+    if "%" in host or (endpoint.address is None and not _HOST.fullmatch(endpoint.host.removesuffix("."))):
+        raise ValueError("its host is neither a DNS name nor an IP address: correct it")
+    return endpoint
+
+
+def model_endpoint(model: ModelConfig, index: int) -> Endpoint | None:
+    """Return where the model is; None when it is nowhere (echo) or only the environment knows.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    found = url_of(model)
+    return parse(found[0], f"spec.config.models[{index}].{found[1]}") if found else None
+
+
+def redis_endpoint(config: AgentConfig) -> Endpoint | None:
+    """Return where Redis is, when it is used.
+
+    Raises:
+        ValueError: the host is no host.
+    """
+    cache = config.memory.cache if config.memory else None
+    if cache is None or not cache.enabled or cache.host is None:
+        return None
+    return _endpoint(cache.host, cache.port, "spec.config.memory.cache.host")
+
+
+def all_of(config: AgentConfig) -> tuple[Endpoint, ...]:
+    """Return every address that the config names, in its order.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    found = [*(model_endpoint(model, index) for index, model in enumerate(config.models)), redis_endpoint(config)]
+    return tuple(endpoint for endpoint in found if endpoint)

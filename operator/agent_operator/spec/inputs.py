@@ -1,0 +1,148 @@
+"""What one agent is rendered from. Nothing else decides a manifest: no clock, no environment, no cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import tomli_w
+
+from agent_operator import __version__
+from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
+from agent_operator.spec import prompt
+from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsConfig, ModelConfig
+
+DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
+DEFAULT_REPLICAS = 3
+DEFAULT_MAX_REPLICAS = 10
+AZURE_API_VERSION = "2024-10-01-preview"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What is the same for every agent of one operator."""
+
+    runtime_image: str = "agent-operator/agent-runtime"
+    runtime_version: str = __version__
+    external_secrets_version: Literal["v1", "v1beta1"] = "v1"
+    manage_namespaces: bool = True
+    kubernetes_minor: int = 25
+    """Oldest 1.x that the manifests must fit: the seed's 1.25, unless the cluster is known to be newer."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One agent, what it refers to, and the platform. Compare nothing by it: it caches what it derives.
+
+    Attributes:
+        agent: the AgentDeployment.
+        prompt_template: text of systemPrompt.configMapKeyRef; None when it is not used, or not there.
+        secret_hash: hash of the data of the credentials' Secret (`render.data_hash`); None when it is not known.
+        platform: what is the same for every agent.
+    """
+
+    agent: AgentDeployment
+    prompt_template: str | None = None
+    secret_hash: str | None = None
+    platform: Platform = Platform()
+
+    @property
+    def spec(self) -> AgentDeploymentSpec:
+        """What the user wants."""
+        return self.agent.spec
+
+    @property
+    def name(self) -> str:
+        """Name of the agent and of most children."""
+        return self.agent.metadata.name
+
+    @property
+    def own_namespace(self) -> str:
+        """Where the AgentDeployment is."""
+        return self.agent.metadata.namespace
+
+    @property
+    def namespace(self) -> str:
+        """Where the children are."""
+        return self.spec.namespace.name if self.spec.namespace else self.own_namespace
+
+    @property
+    def service_account(self) -> str:
+        """The account that the pods run as."""
+        account = self.spec.identity.service_account if self.spec.identity else None
+        return (account.name if account else None) or self.name
+
+    @property
+    def image(self) -> str:
+        """The image that the pods run."""
+        runtime = self.spec.runtime
+        if runtime and runtime.image:
+            return runtime.image
+        version = (runtime.version if runtime else None) or self.platform.runtime_version
+        return f"{self.platform.runtime_image}:{version}"
+
+    @property
+    def runtime_version(self) -> str:
+        """Tag of the image, or its digest; `latest` when it says neither, as Kubernetes reads it."""
+        image, _, digest = self.image.partition("@")
+        _, colon, tag = image.rpartition("/")[2].partition(":")
+        return digest or (tag if colon else "latest")
+
+    @property
+    def fewest_replicas(self) -> int:
+        """How many pods there are at the least while nothing is wrong."""
+        fewest = self.spec.autoscaling.min_replicas if self.spec.autoscaling else self.spec.replicas
+        return DEFAULT_REPLICAS if fewest is None else fewest
+
+    @property
+    def request_timeout_seconds(self) -> int:
+        """How long one request may take, and so how long a pod may need to end."""
+        return (self.spec.config.limits or LimitsConfig()).request_timeout_seconds
+
+    @cached_property
+    def section(self) -> AgentSection:
+        """The `[agent]` of agent.toml, with the defaults of whatever the CR uses written out."""
+        config = self.spec.config
+        complete = {
+            "models": tuple(_complete(model) for model in config.models),
+            "default_model": config.default.name,
+            "log_level": config.log_level or "INFO",
+        }
+        return AgentSection.model_validate(dict(config) | complete)
+
+    @cached_property
+    def prompt(self) -> str:
+        """The rendered prompt.
+
+        Raises:
+            prompt.PromptError: the template cannot be rendered.
+            LookupError: the ConfigMap that holds it, or its key, is not there.
+        """
+        source = self.spec.system_prompt
+        if source is None:
+            return DEFAULT_PROMPT
+        template = self.prompt_template if source.text is None else source.text
+        if template is None:
+            raise LookupError("no text")
+        return prompt.render(template, source.variables or {})
+
+    @cached_property
+    def files(self) -> Mapping[str, str]:
+        """What the runtime reads, by file name.
+
+        Raises:
+            prompt.PromptError, LookupError: as `prompt`.
+        """
+        section = self.section.model_dump(mode="json", exclude_none=True)
+        # What is not used is not written: a pinned, older runtime may not know the field.
+        used = {field: value for field, value in section.items() if value != []}
+        return {CONFIG_FILE: tomli_w.dumps({"agent": used}), PROMPT_FILE: self.prompt}
+
+
+def _complete(model: ModelConfig) -> ModelConfig:
+    """Write out a model's defaults. baseUrl stays: without it the runtime insists on a key for OpenAI's public API."""
+    if model.provider == "azure_openai":
+        return model.model_copy(update={"api_version": model.api_version or AZURE_API_VERSION})
+    if model.provider == "openai":
+        return model.model_copy(update={"model": model.model or model.name})
+    return model

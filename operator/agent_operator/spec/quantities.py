@@ -1,0 +1,63 @@
+"""Kubernetes quantities, written as the API server writes them: `2000m` comes back as `2`, `1024Mi` as `1Gi`.
+
+A manifest in another spelling would differ from the live object for ever.
+"""
+
+import re
+from decimal import ROUND_CEILING, Decimal
+
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d{1,3}))?")
+_BINARY = {"": 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_NANO = Decimal("1e-9")
+_MAX = Decimal(2**63 - 1)
+
+
+def _parse(text: str | int) -> tuple[Decimal, str | None, str | None]:
+    """Return amount, binary suffix and exponent; rounded up to nano and capped, as the API server does."""
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None:
+        raise ValueError("not a quantity such as 500m, 2 or 1Gi")
+    number, binary, decimal, exponent = match.groups()
+    scale = Decimal(2) ** _BINARY[binary or ""] * Decimal(10) ** (_DECIMAL[decimal or ""] + int(exponent or 0))
+    amount = min(_MAX, Decimal(number) * scale)
+    if amount != amount.to_integral_value():
+        amount = amount.quantize(_NANO, rounding=ROUND_CEILING)
+    return amount, binary, exponent
+
+
+def parse(text: str | int) -> Decimal:
+    """Return the amount.
+
+    Raises:
+        ValueError: the text is no quantity.
+    """
+    return _parse(text)[0]
+
+
+def canonical(text: str | int) -> str:
+    """Return the quantity in the API server's spelling.
+
+    Raises:
+        ValueError: the text is no quantity.
+    """
+    amount, binary, exponent = _parse(text)
+    if not amount:
+        return "0"
+    if binary and abs(amount) >= 2**10 and amount == amount.to_integral_value():
+        return _in_steps(int(amount), 2**10, _BINARY)
+    digits = _in_steps(int(amount.scaleb(9)), 1000, _DECIMAL)
+    if exponent is None:
+        return digits
+    suffix = digits.lstrip("+-0123456789")
+    return digits.removesuffix(suffix) + (f"e{_DECIMAL[suffix]}" if suffix else "")
+
+
+def _in_steps(amount: int, step: int, suffixes: dict[str, int]) -> str:
+    """Write an integer of the smallest unit with the largest suffix that leaves it whole."""
+    names = list(suffixes)
+    position = 0
+    while amount % step == 0 and position < len(names) - 1:
+        amount //= step
+        position += 1
+    return f"{amount}{names[position]}"

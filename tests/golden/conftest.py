@@ -1,0 +1,56 @@
+"""One AgentDeployment a file in inputs/, its children in outputs/; UPDATE_GOLDEN=1 writes the outputs anew."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.render import Inputs, Rendered, render
+
+HERE = Path(__file__).parent
+CASES = sorted(path.stem for path in (HERE / "inputs").glob("*.yaml"))
+
+
+def read(case: str) -> Inputs:
+    """Return a case's agent, with the prompt of a ConfigMap that stands beside it."""
+    documents = list(yaml.safe_load_all((HERE / "inputs" / f"{case}.yaml").read_text(encoding="utf-8")))
+    agent = AgentDeployment.model_validate(documents[0])
+    texts = [text for other in documents[1:] for text in other["data"].values()]
+    return Inputs(agent, prompt_template=texts[0] if texts else None)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", CASES)
+
+
+@pytest.fixture
+def inputs(case: str) -> Inputs:
+    return read(case)
+
+
+@pytest.fixture
+def rendered(inputs: Inputs) -> Rendered:
+    return render(inputs)
+
+
+@pytest.fixture
+def by_kind(rendered: Rendered) -> dict[str, dict[str, Any]]:
+    return {manifest["kind"]: manifest for manifest in rendered.manifests}
+
+
+@pytest.fixture
+def folder() -> Path:
+    return HERE
+
+
+@pytest.fixture
+def rendered_minimal() -> Rendered:
+    return render(read("minimal"))
+
+
+@pytest.fixture
+def rendered_seed() -> Rendered:
+    return render(read("seed"))

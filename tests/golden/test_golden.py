@@ -1,0 +1,91 @@
+"""What is rendered is what was reviewed, byte for byte and every time."""
+
+import difflib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agent_operator.render import Inputs, Rendered, render
+
+
+class Readable(yaml.SafeDumper):
+    """Texts of several lines as blocks."""
+
+
+def _text(dumper: Readable, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+Readable.add_representer(str, _text)
+
+
+def _dump(rendered: Rendered) -> str:
+    told = f"# {rendered.url} revision {rendered.revision} version {rendered.runtime_version}\n"
+    return told + yaml.dump_all(rendered.manifests, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
+
+
+def test_case_renders_as_reviewed(case: str, rendered: Rendered, folder: Path) -> None:
+    path = folder / "outputs" / f"{case}.yaml"
+    made = _dump(rendered)
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(made, encoding="utf-8")
+    kept = path.read_text(encoding="utf-8")
+    diff = difflib.unified_diff(kept.splitlines(), made.splitlines(), "reviewed", "rendered", lineterm="", n=2)
+    assert kept == made, f"UPDATE_GOLDEN=1 accepts this:\n{chr(10).join(diff)}"
+
+
+def test_every_output_has_an_input(folder: Path) -> None:
+    assert {p.name for p in (folder / "outputs").iterdir()} == {p.name for p in (folder / "inputs").iterdir()}
+
+
+def test_case_renders_the_same_twice(inputs: Inputs) -> None:
+    assert _dump(render(inputs)) == _dump(render(Inputs(inputs.agent, inputs.prompt_template)))
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+def test_all_cases_render_the_same_under_any_hash_seed(seed: str, folder: Path) -> None:
+    script = (
+        "import sys, pathlib, yaml\n"
+        "from agent_operator.api.v1alpha1 import AgentDeployment\n"
+        "from agent_operator.render import Inputs, render\n"
+        "for path in sorted(pathlib.Path(sys.argv[1]).glob('*.yaml')):\n"
+        "    docs = list(yaml.safe_load_all(path.read_text(encoding='utf-8')))\n"
+        "    text = next(iter(docs[1]['data'].values())) if docs[1:] else None\n"
+        "    done = render(Inputs(AgentDeployment.model_validate(docs[0]), text))\n"
+        "    hashes = [m['metadata']['annotations']['agent-operator.dev/manifest-hash'] for m in done.manifests]\n"
+        "    print(path.stem, hashes)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(folder / "inputs")],
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kept = {
+        path.stem: [
+            manifest["metadata"]["annotations"]["agent-operator.dev/manifest-hash"]
+            for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        ]
+        for path in sorted((folder / "outputs").iterdir())
+    }
+    assert run.stdout == "".join(f"{case} {hashes}\n" for case, hashes in kept.items())
+
+
+def test_order_of_keys_in_the_resource_changes_nothing(inputs: Inputs) -> None:
+    def backwards(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: backwards(value[key]) for key in reversed(value)}
+        return [backwards(item) for item in value] if isinstance(value, list) else value
+
+    dumped = inputs.agent.model_dump(mode="json", by_alias=True, exclude_none=True)
+    other = type(inputs.agent).model_validate(backwards(dumped))
+    # Secrets become variables in the order in which they are written.
+    kinds = {manifest["kind"]: manifest for manifest in render(Inputs(other, inputs.prompt_template)).manifests}
+    for manifest in render(inputs).manifests:
+        if manifest["kind"] != "Deployment":
+            assert kinds[manifest["kind"]] == manifest

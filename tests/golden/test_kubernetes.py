@@ -1,0 +1,117 @@
+"""Every version of Kubernetes that is supported takes what is rendered."""
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from agent_operator import names
+from agent_operator.render import Inputs, Platform, Rendered, render
+from local_cluster.fields import decode, defaults, schema, validation
+
+OURS = {"SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor"}
+VERSIONS = ["1.25", "1.30", kubernetes_validate.latest_version()]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_manifests_are_valid_in_every_version(rendered: Rendered, version: str) -> None:
+    for manifest in rendered.manifests:
+        if manifest["kind"] not in OURS:
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_a_field_that_kubernetes_does_not_know_is_found(by_kind: dict[str, Any]) -> None:
+    broken = by_kind["Service"] | {"specs": {}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, VERSIONS[-1], strict=True)
+
+
+def test_newer_clusters_let_broken_pods_be_drained(inputs: Inputs) -> None:
+    """The field came with 1.27: set where it is known, absent before."""
+    newer = render(Inputs(inputs.agent, inputs.prompt_template, platform=Platform(kubernetes_minor=27))).manifests
+    budget = next(manifest for manifest in newer if manifest["kind"] == "PodDisruptionBudget")
+    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    kubernetes_validate.validate(budget, "1.27", strict=True)
+
+
+def test_every_child_is_labelled_and_owned(inputs: Inputs, rendered: Rendered) -> None:
+    metadata = inputs.agent.metadata
+    for manifest in rendered.manifests:
+        made = manifest["metadata"]
+        assert made["labels"][names.LABEL_MANAGED_BY] == "agent-operator"
+        assert made["labels"][names.LABEL_AGENT] == metadata.name
+        assert made["labels"].get(names.LABEL_OWNER_UID, "") == metadata.uid
+        beside = inputs.namespace == metadata.namespace
+        assert made["labels"].get(names.LABEL_AGENT_NAMESPACE) == (None if beside else metadata.namespace)
+        owners = [owner["uid"] for owner in made.get("ownerReferences", [])]
+        assert owners == ([metadata.uid] if beside and metadata.uid else [])
+        assert made.get("namespace", made["name"]) == inputs.namespace
+        assert all(len(value) <= 63 for value in made["labels"].values())
+
+
+def test_nothing_is_rendered_that_the_server_would_not_keep(rendered: Rendered) -> None:
+    """No null and no empty list: either would differ from the live object for ever."""
+
+    def walk(value: Any, path: str) -> None:
+        assert value is not None, path
+        assert value != [], path
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, item in items:
+            walk(item, f"{path}.{key}")
+
+    for manifest in rendered.manifests:
+        walk(manifest, manifest["kind"])
+
+
+def test_the_api_server_stores_manifests_as_they_are(rendered: Rendered) -> None:
+    """Decoded as it decodes, nothing is dropped or spelled otherwise, and nothing is refused."""
+    for manifest in rendered.manifests:
+        group, _, version = manifest["apiVersion"].rpartition("/")
+        gvk = (group, version, manifest["kind"])
+        if kind := schema.builtin(*gvk):
+            decoded = decode.decode(kind, manifest, gvk)
+            assert decoded.problems == []
+            assert decoded.obj == manifest
+            assert validation.validate_create(gvk, defaults.default(gvk, decoded.obj)) == []
+
+
+def test_no_kind_and_name_twice(rendered: Rendered) -> None:
+    seen = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered.manifests]
+    assert len(seen) == len(set(seen))
+
+
+def test_manifests_survive_yaml(rendered: Rendered) -> None:
+    assert tuple(yaml.safe_load_all(yaml.safe_dump_all(rendered.manifests))) == rendered.manifests
+
+
+def test_no_drain_is_blocked_for_good(by_kind: dict[str, Any], inputs: Inputs) -> None:
+    """At every number of replicas that can come about, the budget lets one pod go."""
+    spec = by_kind["PodDisruptionBudget"]["spec"]
+    scaling = by_kind.get("HorizontalPodAutoscaler", {}).get("spec")
+    most = scaling["maxReplicas"] if scaling else inputs.fewest_replicas
+    for replicas in range(max(1, inputs.fewest_replicas), most + 1):
+        wanted = spec.get("minAvailable", spec.get("maxUnavailable"))
+        share = wanted if isinstance(wanted, int) else -(-int(wanted.rstrip("%")) * replicas // 100)
+        assert (replicas - share if "minAvailable" in spec else share) >= 1
+
+
+def test_deployment_leaves_replicas_to_the_autoscaler(by_kind: dict[str, Any]) -> None:
+    assert ("replicas" in by_kind["Deployment"]["spec"]) != ("HorizontalPodAutoscaler" in by_kind)
+
+
+def test_what_pods_refer_to_is_there(by_kind: dict[str, Any]) -> None:
+    """Selectors, ports, ConfigMap and Secret names agree among the children."""
+    pod = by_kind["Deployment"]["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+    ports = {port["name"] for port in container["ports"]}
+    assert pod["metadata"]["labels"].items() >= by_kind["Service"]["spec"]["selector"].items()
+    assert {port["targetPort"] for port in by_kind["Service"]["spec"]["ports"]} == ports
+    assert pod["spec"]["volumes"][0]["configMap"]["name"] == by_kind["ConfigMap"]["metadata"]["name"]
+    if "Secret" in by_kind:
+        read = {env["valueFrom"]["secretKeyRef"]["key"] for env in container["env"] if "secretKeyRef" in str(env)}
+        assert read == set(by_kind["Secret"]["data"])
+    if "ServiceMonitor" in by_kind:
+        chosen = by_kind["ServiceMonitor"]["spec"]["selector"]["matchLabels"]
+        assert by_kind["Service"]["metadata"]["labels"].items() >= chosen.items()
+        assert chosen == {names.LABEL_AGENT: by_kind["Service"]["metadata"]["name"]}

@@ -1,0 +1,161 @@
+"""What each agent's NetworkPolicy opens and what it leaves closed, by an evaluator of the API's semantics."""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from agent_operator.render import Rendered
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The other end: a pod, by the name of its namespace and its labels, or an address outside the cluster."""
+
+    namespace: str = ""
+    address: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def allows(policy: dict[str, Any], direction: str, peer: Peer, port: int, protocol: str = "TCP") -> bool:
+    """Tell whether a policy's rules let a connection through (networking.k8s.io/v1)."""
+    side = {"Ingress": "from", "Egress": "to"}[direction]
+    if direction not in policy["spec"]["policyTypes"]:
+        return True
+    rules = policy["spec"].get(direction.lower(), [])
+    return any(
+        (side not in rule or any(_is_peer(given, peer, policy["metadata"]["namespace"]) for given in rule[side]))
+        and ("ports" not in rule or any(_is_port(given, port, protocol) for given in rule["ports"]))
+        for rule in rules
+    )
+
+
+def _is_peer(given: dict[str, Any], peer: Peer, own_namespace: str) -> bool:
+    if block := given.get("ipBlock"):
+        if not peer.address:
+            return False
+        address = ipaddress.ip_address(peer.address)
+        inside = [address in ipaddress.ip_network(cidr) for cidr in [block["cidr"], *block.get("except", [])]]
+        return inside[0] and not any(inside[1:])
+    if not peer.namespace:
+        return False
+    selector = given.get("namespaceSelector")
+    in_namespace = (
+        peer.namespace == own_namespace
+        if selector is None
+        else _matches(selector, {"kubernetes.io/metadata.name": peer.namespace})
+    )
+    return in_namespace and _matches(given.get("podSelector", {}), dict(peer.labels))
+
+
+def _matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    assert not selector.get("matchExpressions"), "not evaluated here"
+    return bool(selector.get("matchLabels", {}).items() <= labels.items())
+
+
+def _is_port(given: dict[str, Any], port: int, protocol: str) -> bool:
+    if given.get("protocol", "TCP") != protocol:
+        return False
+    first = given.get("port")
+    return first is None or first <= port <= given.get("endPort", first)
+
+
+INGRESS, SCRAPER = Peer("ingress-nginx"), Peer("monitoring")
+STRANGER, CALLER = Peer("team-a"), Peer("team-a", labels=(("role", "caller"),))
+PUBLIC, PUBLIC_6, METADATA, METADATA_6 = (
+    Peer(address=text) for text in ("20.1.2.3", "2603:1030::1", "169.254.169.254", "fd00:ec2::254")
+)
+DNS, NODE_DNS = Peer("kube-system"), Peer(address="169.254.20.10")
+
+# What a case has open beside DNS; every other combination of the peers and ports below must be closed.
+WORLD = (
+    PUBLIC,
+    PUBLIC_6,
+    *(Peer(address=text) for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1", "10.9.0.1", "fd12::1")),
+)
+NGINX = {("in", INGRESS, 8000)}
+PROMETHEUS = {("in", SCRAPER, 9090)}
+USUAL = NGINX | PROMETHEUS
+
+
+def world(port: int) -> set[tuple[str, Peer, int]]:
+    """Every address but the nodes' metadata services: private ones too, where private endpoints are."""
+    return {("out", peer, port) for peer in WORLD}
+
+
+AZURE = world(443)
+OPEN: dict[str, set[tuple[str, Peer, int]]] = {
+    "minimal": USUAL | AZURE,
+    "seed": USUAL | AZURE | {("out", Peer("redis"), 6379)},
+    "secret-keys": USUAL | AZURE,
+    "secret-values": USUAL | AZURE,
+    "external-secret": USUAL | AZURE,
+    "key-vault": USUAL | AZURE,
+    "workload-identity": USUAL | AZURE,
+    "redis": USUAL | world(6380) | {("out", Peer("cache"), 6380)},
+    "models": USUAL
+    | AZURE
+    | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001), ("out", STRANGER, 11434), ("out", CALLER, 11434)}
+    | {("out", Peer(address="10.1.2.3"), 9000), ("out", Peer(address="fd12::1"), 9000)},
+    "gateway": USUAL | {("in", Peer("gateways"), 8000), ("in", STRANGER, 8000), ("in", CALLER, 8000)},
+    "network-policy": {
+        ("in", Peer("traefik"), 8000),
+        ("in", Peer("istio-system"), 8000),
+        ("in", CALLER, 8000),
+        *(("out", Peer(address=text), port) for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1") for port in (5000, 5010)),
+    },
+}
+PEERS = {peer for cases in OPEN.values() for _, peer, _ in cases} | {
+    *(STRANGER, METADATA, METADATA_6, DNS, Peer("default"), Peer(address="fe80::1"), *WORLD),
+}
+PORTS = {port for cases in OPEN.values() for _, _, port in cases} | {22, 80, 8080, 1234, 5011, 6379}
+
+
+def _opened(policy: dict[str, Any]) -> set[tuple[str, Peer, int]]:
+    return {
+        (short, peer, port)
+        for short, direction in (("in", "Ingress"), ("out", "Egress"))
+        for peer in PEERS
+        for port in PORTS
+        if allows(policy, direction, peer, port)
+    }
+
+
+def test_policy_opens_what_the_config_needs_and_no_more(case: str, by_kind: dict[str, Any]) -> None:
+    if case == "network-policy-off":
+        assert "NetworkPolicy" not in by_kind
+        return
+    assert _opened(by_kind["NetworkPolicy"]) == OPEN.get(case, USUAL)
+
+
+def test_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:
+    if case != "network-policy-off":
+        pods = by_kind["Deployment"]["spec"]["template"]["metadata"]["labels"]
+        assert by_kind["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == {"app": pods["app"]}
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_dns_is_always_open(case: str, by_kind: dict[str, Any], protocol: str) -> None:
+    """The cluster's DNS and a node's own cache; not to the world."""
+    if case == "network-policy-off":
+        return
+    policy = by_kind["NetworkPolicy"]
+    assert allows(policy, "Egress", DNS, 53, protocol)
+    assert allows(policy, "Egress", NODE_DNS, 53, protocol)
+    assert not allows(policy, "Egress", PUBLIC, 53, protocol)
+    assert not allows(policy, "Egress", METADATA, 80, protocol)
+
+
+def test_the_evaluator_knows_kubernetes_semantics(rendered_seed: Rendered) -> None:
+    """A rule without peers lets all in, one without ports all ports; no rule lets nothing in."""
+    policy = next(m for m in rendered_seed.manifests if m["kind"] == "NetworkPolicy")
+
+    def changed(**spec: Any) -> dict[str, Any]:
+        return policy | {"spec": policy["spec"] | spec}
+
+    assert allows(changed(ingress=[{"ports": [{"port": 8000}]}]), "Ingress", STRANGER, 8000)
+    assert allows(changed(ingress=[{"from": [{"namespaceSelector": {}}]}]), "Ingress", STRANGER, 1)
+    assert not allows(changed(ingress=[]), "Ingress", INGRESS, 8000)
+    assert not allows(changed(ingress=[{"from": [{"podSelector": {}}]}]), "Ingress", INGRESS, 8000)
+    assert allows(changed(policyTypes=["Egress"]), "Ingress", STRANGER, 1)

@@ -1,0 +1,192 @@
+"""What the golden files do not show: what is told beside the manifests, and what happens to hostile text."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.errors import InvalidSpec, Reason
+from agent_operator.render import Inputs, Platform, data_hash, render
+from agent_operator.render.canonical import canonical, digest
+from agent_operator.render.children import CHILDREN
+from agent_operator.render.templates import _DIRECTORY
+from agent_runtime.config import load
+
+ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
+
+
+def inputs(platform: Platform | None = None, secret_hash: str | None = None, **spec: Any) -> Inputs:
+    body = {"metadata": {"name": "support", "namespace": "team-a", "uid": "u"}, "spec": {"config": ECHO} | spec}
+    return Inputs(AgentDeployment.model_validate(body), secret_hash=secret_hash, platform=platform or Platform())
+
+
+def kinds(made: Inputs) -> dict[str, Any]:
+    return {manifest["kind"]: manifest for manifest in render(made).manifests}
+
+
+def test_children_come_in_the_order_in_which_they_are_applied() -> None:
+    spec = {
+        "namespace": {"name": "agents"},
+        "credentials": {
+            "externalSecret": {
+                "azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net", "authType": "ManagedIdentity"},
+                "data": {"A": "b"},
+            }
+        },
+        "autoscaling": {},
+        "ingress": {"host": "a.b"},
+        "gateway": {"parentRefs": [{"name": "g"}]},
+    }
+    assert list(kinds(inputs(**spec))) == [
+        *("Namespace", "ServiceAccount", "SecretStore", "ExternalSecret", "ConfigMap", "NetworkPolicy", "Service"),
+        *("PodDisruptionBudget", "Deployment", "HorizontalPodAutoscaler", "Ingress", "HTTPRoute", "ServiceMonitor"),
+    ]
+
+
+def test_a_secret_comes_before_the_pods_that_read_it() -> None:
+    made = list(kinds(inputs(credentials={"values": {"A": "b"}})))
+    assert made.index("Secret") < made.index("Deployment")
+
+
+def test_namespaces_are_left_to_others_on_demand() -> None:
+    made = kinds(inputs(Platform(manage_namespaces=False), namespace={"name": "agents"}))
+    assert "Namespace" not in made
+    assert made["Service"]["metadata"]["namespace"] == "agents"
+
+
+def test_version_of_external_secrets_follows_the_platform() -> None:
+    spec = {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": "b"}}}}
+    made = kinds(inputs(Platform(external_secrets_version="v1beta1"), **spec))
+    assert made["ExternalSecret"]["apiVersion"] == "external-secrets.io/v1beta1"
+
+
+def annotations_of_pods(made: Inputs) -> dict[str, str]:
+    found: dict[str, str] = kinds(made)["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    return found
+
+
+def test_pods_carry_the_hash_of_their_secret() -> None:
+    spec = {"credentials": {"secretRef": {"name": "s", "keys": ["A"]}}}
+    assert annotations_of_pods(inputs(secret_hash="abc", **spec))["agent-operator.dev/secret-hash"] == "abc"
+    assert "agent-operator.dev/secret-hash" not in annotations_of_pods(inputs(**spec))
+
+
+def test_a_secret_made_here_restarts_no_pods_once_it_is_seen() -> None:
+    """Its hash is known before it exists; what is read of it afterwards changes nothing."""
+    spec = {"credentials": {"values": {"A": "b"}}}
+    before = annotations_of_pods(inputs(**spec))
+    made = kinds(inputs(**spec))["Secret"]["data"]
+    assert before == annotations_of_pods(inputs(secret_hash="another", **spec))
+    assert before["agent-operator.dev/secret-hash"] == data_hash(made, salt="u") != data_hash(made)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "version"),
+    [
+        ({}, Platform().runtime_version),
+        ({"version": "1.2.3"}, "1.2.3"),
+        ({"image": "host:5000/agents/runtime:2.0"}, "2.0"),
+        ({"image": "host:5000/agents/runtime"}, "latest"),
+        ({"image": "runtime:2.0@sha256:abc", "version": "ignored"}, "sha256:abc"),
+    ],
+)
+def test_version_is_tag_or_digest(runtime: dict[str, str], version: str) -> None:
+    assert render(inputs(runtime=runtime)).runtime_version == version
+
+
+def test_revision_follows_image_config_and_prompt_and_nothing_else() -> None:
+    plain = render(inputs()).revision
+    for spec in (
+        {"runtime": {"version": "9"}},
+        {"systemPrompt": {"text": "x"}},
+        {"config": ECHO | {"logLevel": "DEBUG"}},
+    ):
+        assert render(inputs(**spec)).revision != plain
+    assert render(inputs(replicas=7, service={"port": 81})).revision == plain
+
+
+def test_a_change_of_scale_leaves_the_pods_alone() -> None:
+    """Editing the autoscaler, budget, Service or network must not restart anything."""
+    spec = {"replicas": 5, "service": {"port": 81}, "networkPolicy": {"ingressNamespaces": ["x"]}, "autoscaling": {}}
+    pods = [kinds(made)["Deployment"]["spec"]["template"] for made in (inputs(), inputs(**spec))]
+    assert pods[0] == pods[1]
+
+
+def test_pods_may_finish_their_requests_before_they_end() -> None:
+    """The grace period covers drain delay, a whole request and closing; the runtime is told how long that is."""
+    made = kinds(inputs(config=ECHO | {"limits": {"requestTimeoutSeconds": 900}}))["Deployment"]["spec"]["template"][
+        "spec"
+    ]
+    assert made["terminationGracePeriodSeconds"] == 915
+    assert {"name": "SHUTDOWN_GRACE_SECONDS", "value": "900"} in made["containers"][0]["env"]
+    assert kinds(inputs())["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 315
+
+
+def test_agent_toml_is_read_by_the_runtime(tmp_path: Path) -> None:
+    """The runtime reads back what the CR says; what the CR does not use is not written."""
+    config = {
+        "models": [{"name": "a", "provider": "azure_openai", "deployment": "d"}, {"name": "o", "provider": "openai"}],
+        "memory": {"cache": {"host": "redis"}},
+        "fallbacks": ["o"],
+    }
+    data = kinds(inputs(config=config))["ConfigMap"]["data"]
+    for name, text in data.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    section, prompt = load(tmp_path / "agent.toml")
+    assert (section.log_level, section.default_model, section.fallbacks) == ("INFO", "a", ("o",))
+    assert [(m.api_version, m.model) for m in section.models] == [("2024-10-01-preview", None), (None, "o")]
+    assert prompt == data["system_prompt.txt"]
+    assert set(tomllib.loads(kinds(inputs())["ConfigMap"]["data"]["agent.toml"])["agent"]) == {
+        *("log_level", "default_model", "system_prompt", "models")
+    }
+
+
+def test_what_is_told_beside_the_manifests() -> None:
+    made = render(inputs(gateway={"parentRefs": [{"name": "g"}]}))
+    assert (made.url, made.selector, made.model) == ("http://support.team-a.svc:80", "app=support", "echo")
+
+
+def test_manifest_hash_changes_when_a_field_leaves() -> None:
+    hashes = {
+        kinds(made)["Service"]["metadata"]["annotations"]["agent-operator.dev/manifest-hash"]
+        for made in (inputs(), inputs(service={"annotations": {"a": "b"}}))
+    }
+    assert len(hashes) == 2
+
+
+def test_a_part_that_cannot_be_written_is_told_without_its_content() -> None:
+    """A key of more than 1,024 characters is no YAML."""
+    policy = {"extraIngress": [{"from": [{"podSelector": {"matchLabels": {"k" * 2000: "hunter2"}}}]}]}
+    with pytest.raises(InvalidSpec) as caught:
+        render(inputs(networkPolicy=policy))
+    assert caught.value.reason == Reason.SPEC_NOT_RENDERABLE
+    assert "V1NetworkPolicy" in caught.value.message
+    assert "hunter2" not in str(caught.value)
+
+
+def test_templates_are_short_and_quote_every_value() -> None:
+    paths = list(_DIRECTORY.glob("*.yaml.j2"))
+    assert len(paths) == 15
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 40, path.name
+        values = [part.split("}}")[0] for part in text.split("{{")[1:]]
+        assert all("tojson" in value or value.strip() == "field" for value in values), path.name
+
+
+def test_canonical_form() -> None:
+    made = canonical({"z": 1, "name": "n", "a": None, "kind": "K", "l": [], "m": {}, "d": [{"b": 1, "a": None}]})
+    assert json.dumps(made) == '{"kind": "K", "name": "n", "d": [{"b": 1}], "m": {}, "z": 1}'
+
+
+def test_digest_does_not_depend_on_order() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1}) != digest({"a": 1, "b": [2, 1]})
+
+
+def test_every_child_has_a_closed_model() -> None:
+    assert all(issubclass(child.model, BaseModel) for child in CHILDREN)
+    assert all(child.model.model_config.get("extra") == "forbid" for child in CHILDREN)
