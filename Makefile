@@ -1,0 +1,90 @@
+# Every target works on a bare machine with make and Python 3.11 or newer: the first one makes .venv.
+# PYTHON=python3.12 chooses an interpreter, ARGS="-k name" is handed to pytest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+PYTEST := $(BIN)/pytest
+# Servers that the tests start, as Debian names them: package:command.
+SERVERS := redis-server:redis-server
+
+# The newest that runs and can make an environment: a version manager's shim may exist and not run.
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+
+.PHONY: help install demo test e2e bench lint format types crds docs constraints verify coverage servers clean
+
+help:  ## Show this help
+	@echo "usage: make TARGET"
+	@sed -nE 's/^([a-z0-9]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: $(READY)  ## Make .venv with everything, pinned by hash
+
+$(READY): constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer with its venv module found:" \
+		"install it (Debian: apt-get install python3-venv) or name one with PYTHON=" >&2; exit 1; }
+	@echo "Installing into $(VENV) with $(PYTHON), about a minute"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## Bring an agent up on a cluster in this folder and talk to it (ONCE=1 ends after the answer)
+	@$(BIN)/agentctl demo $(if $(ONCE),--once)
+
+test: $(READY) servers  ## Run all tests
+	$(PYTEST) -n auto $(ARGS) tests
+
+e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
+	$(PYTEST) $(ARGS) tests/e2e
+
+bench: $(READY)  ## Measure agents per second, memory and calls
+	$(PYTEST) --capture=no $(ARGS) tests/bench
+
+lint: $(READY)  ## Check style, formatting and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Put the code into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(READY)  ## Check types
+	$(BIN)/mypy
+
+crds: $(READY)  ## Write crds/ from the models
+	$(BIN)/python -m agent_operator.crd crds
+
+docs: $(READY)  ## Write docs/reference.md from the models
+	$(BIN)/python -m agentctl.reference docs/reference.md
+
+constraints: $(READY)  ## Pin all dependencies anew into constraints.txt
+	@# editables: what hatchling needs for an editable install.
+	{ printf '%s\n' '-e .[local]' 'editables~=0.5'; $(BIN)/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'; } \
+	| $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-package agent-operator --group pyproject.toml:dev --output-file constraints.txt -
+
+verify: lint types crds docs  ## Check style, types and that generated files are up to date
+	@git diff --exit-code -- crds docs || { echo "error: generated files were stale: commit what make crds docs wrote" >&2; exit 1; }
+
+coverage: $(READY)  ## Hold the last measured run (ARGS=--cov) to its thresholds
+	$(BIN)/coverage report --fail-under=95 --include='$(subst $() ,$(,),$(MEASURED))'
+
+servers:
+	@for server in $(SERVERS); do command -v "$${server#*:}" >/dev/null || missing="$${missing:-} $${server%:*}"; done; \
+	test -z "$${missing:-}" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	else echo "error: the tests need$$missing: apt-get install$$missing" >&2; exit 1; fi
+
+clean:  ## Remove .venv, caches and the cluster in this folder
+	rm -rf $(VENV) .local-cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+"""`python -m agentctl`, `agentctl` and `kubectl agent`: run a command and turn its end into an exit status."""
+
+import sys
+from collections.abc import Sequence
+
+from typer import Abort, Exit
+from typer.exceptions import TyperException
+
+from agentctl.app import app
+from agentctl.errors import CommandError
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command that the process was started with."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status; --debug lets an exception through, with its traceback."""
+    debug = "--debug" in arguments
+    rest = [argument for argument in arguments if argument != "--debug"]
+    try:
+        status = app(rest, prog_name="agentctl", standalone_mode=False)
+    except Exit as error:
+        return error.exit_code
+    except (Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        return _refuse(error)
+    return status if isinstance(status, int) else 0
+
+
+def _refuse(error: Exception) -> int:
+    if isinstance(error, TyperException):
+        _say(f"{error.format_message().replace('Value error, ', '')} See --help.")
+        return error.exit_code
+    if isinstance(error, CommandError):
+        _say(str(error))
+        return error.exit_code
+    _say(f"internal: {type(error).__name__}: {error}: run again with --debug and report what it shows")
+    return 1
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"error: {message}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The process behind `agentctl local up`: the local cluster in it, the operator as a child of it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+
+from agent_operator import crd, names
+from agentctl import output
+from agentctl.errors import CommandError
+from agentctl.state import Running, State, last_line
+from local_cluster.cluster import LocalCluster
+from local_cluster.registry import Registry
+
+RUNTIME = "agent-operator/agent-runtime:*"
+CRDS = "customresourcedefinitions.apiextensions.k8s.io"
+GRACE = 15.0
+READY_WITHIN = 45.0
+# The delays of probes are made for nodes far away; a process here is up in a second.
+PROBE_SCALE = 0.25
+POLL = 0.1
+# Long enough for an operator that always fails not to fill the disk with its log.
+RESTART_AFTER = 2.0
+
+
+def run(directory: Path) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        CommandError: another cluster runs in the directory, or the operator cannot be started.
+    """
+    state = State(directory)
+    state.create()
+    output.note(f"export KUBECONFIG={state.kubeconfig}")
+    with state.held():
+        asyncio.run(_serve(state))
+
+
+async def _serve(state: State) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stopped.set)
+    # The map of images is all that the cluster knows of agents.
+    images = {RUNTIME: [sys.executable, "-m", "agent_runtime"]}
+    node = state.directory / "node"
+    async with LocalCluster(images=images, state_dir=node, probe_time_scale=PROBE_SCALE) as cluster:
+        _define(cluster.registry)
+        cluster.write_kubeconfig(state.kubeconfig)
+        keeper = asyncio.create_task(_keep_operator(state, cluster.url))
+        waiting = asyncio.create_task(stopped.wait())
+        try:
+            await asyncio.wait({keeper, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                # Its own failure is the reason why it all ends.
+                await keeper
+
+
+def _define(registry: Registry) -> None:
+    """Make agents known to the API server."""
+    registry.create(CRDS, "", crd.crd(), manager=names.FIELD_MANAGER)
+
+
+async def _keep_operator(state: State, url: str) -> None:
+    """Run the operator, again whenever it ends, until cancelled.
+
+    Raises:
+        CommandError: it does not come up at all.
+    """
+    listen = f"127.0.0.1:{_free_port()}"
+    while True:
+        process = await _start_operator(state.kubeconfig, state.operator_log, listen)
+        try:
+            await _until_ready(process, listen, state.operator_log)
+            state.record(Running(os.getpid(), url, process.pid, f"http://{listen}/metrics"))
+            await process.wait()
+        finally:
+            await _end(process)
+        await asyncio.sleep(RESTART_AFTER)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _start_operator(kubeconfig: Path, log: Path, listen: str) -> asyncio.subprocess.Process:
+    options = ["--kubeconfig", str(kubeconfig), "--no-leader-election", "--listen", listen]
+    with log.open("ab") as sink:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agent_operator", "run", *options),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+        )
+
+
+async def _until_ready(process: asyncio.subprocess.Process, listen: str, log: Path) -> None:
+    async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as client:
+        while process.returncode is None:
+            with suppress(aiohttp.ClientConnectionError):
+                async with client.get(f"http://{listen}/readyz") as answer:
+                    if answer.ok:
+                        return
+            await asyncio.sleep(POLL)
+    raise CommandError(f"the operator ended with {process.returncode}: {last_line(log)}: see {log}")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask a process to end, and make it after a while."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(GRACE):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

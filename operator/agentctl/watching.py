@@ -1,0 +1,27 @@
+"""`agentctl status`."""
+
+import time
+
+from rich.live import Live
+
+from agentctl import output, tree
+from agentctl.client import Kubectl
+from agentctl.output import Format, View
+from agentctl.snapshot import take
+
+INTERVAL = 2.0
+
+
+def run(kubectl: Kubectl, name: str, view: View, *, watch: bool) -> None:
+    """Show an agent once, or until Ctrl-C."""
+    if view is not View.TEXT:
+        output.write(output.data(take(kubectl, name).to_json(), Format(view)))
+        return
+    console = tree.console()
+    if not watch:
+        console.print(tree.draw(take(kubectl, name)))
+        return
+    with Live(tree.draw(take(kubectl, name)), console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(INTERVAL)
+            live.update(tree.draw(take(kubectl, name)), refresh=True)

@@ -1,0 +1,53 @@
+"""`agentctl demo`: what a newcomer sees first."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kubelet
+
+
+def test_once_shows_every_step_and_leaves_nothing(tmp_path: Path, cluster: Any) -> None:
+    other = type(cluster)(tmp_path / "demo")
+
+    done = other.agentctl("demo", "--once")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")]
+    assert steps == ["cluster", "CRD", "operator", "kubectl", "ready", "you", "agent"]
+    assert "└── " in done.stdout
+    assert "Is anybody there?  (its model, echo" in done.stdout
+    assert f"export KUBECONFIG={other.kubeconfig}" in done.stdout
+    assert done.stdout.endswith("\nStopping\n")
+    assert other.status()["running"] is False
+
+
+def test_it_uses_a_cluster_that_runs_and_leaves_it(cluster: Any) -> None:
+    before = cluster.status()
+
+    done = cluster.agentctl("demo", "--once")
+
+    assert done.returncode == 0, done.stderr
+    assert "Stopping" not in done.stdout
+    assert cluster.status()["pid"] == before["pid"]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_its_cluster(
+    sign: signal.Signals, tmp_path: Path, cluster: Any, eventually: Callable[..., Any]
+) -> None:
+    other = type(cluster)(tmp_path / "demo")
+    command = [Path(sys.executable).with_name("agentctl"), "demo", "--dir", other.directory]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        eventually("the cluster to be up", lambda: process.poll() is None and other.status()["running"])
+        process.send_signal(sign)
+        out, err = process.communicate(timeout=90)
+
+    assert (process.returncode, err) == (130, "")
+    assert out.endswith("Stopping\n")
+    assert other.status()["running"] is False

@@ -1,0 +1,87 @@
+"""Every example, applied with kubectl to the local cluster, becomes ready there.
+
+Its models are replaced by `echo`, for there is no network, and one pod is enough; all else stays as it is written. The
+optional APIs that examples are about are there as CRDs; what would fill a Secret from a vault is played by the test.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/agent.yaml"))
+OPTIONAL = (
+    ("external-secrets.io", "v1", "ExternalSecret", "externalsecrets"),
+    ("external-secrets.io", "v1", "SecretStore", "secretstores"),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+    ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
+)
+
+pytestmark = pytest.mark.kubelet
+
+
+def _crd(group: str, version: str, kind: str, plural: str) -> dict[str, Any]:
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    served = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
+    names = {"kind": kind, "plural": plural}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
+    }
+
+
+@pytest.fixture(scope="module")
+def complete(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The cluster with every API that an example uses."""
+    path = tmp_path_factory.mktemp("crds") / "crds.yaml"
+    path.write_text(yaml.safe_dump_all(_crd(*names) for names in OPTIONAL), encoding="utf-8")
+    cluster.kubectl("apply", "-f", path)
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    return cluster
+
+
+def _offline(path: Path) -> list[dict[str, Any]]:
+    """The example's objects, in the namespace of the example, with a model that needs nothing and one pod."""
+    objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
+    for spec in (item["spec"] for item in objects if item["kind"] == "AgentDeployment"):
+        spec["config"] = spec["config"] | {"models": [{"name": "echo", "provider": "echo"}]}
+        spec["config"].pop("defaultModel", None)
+        spec["replicas"] = 1
+        if "autoscaling" in spec:
+            spec["autoscaling"] |= {"minReplicas": 1}
+    return objects
+
+
+def _play_external_secrets(cluster: Any, agent: dict[str, Any]) -> None:
+    """Write the Secret that an ExternalSecret asks for, once its namespace is there."""
+    external = agent["spec"].get("credentials", {}).get("externalSecret")
+    if not external:
+        return
+    name = agent["metadata"]["name"]
+    there = agent["spec"].get("namespace", {}).get("name", "default")
+    cluster.kubectl("wait", f"externalsecret/{name}", "-n", there, "--for=create", "--timeout=60s")
+    values = [f"--from-literal={key}=value" for key in external["data"]]
+    cluster.kubectl("create", "secret", "generic", f"{name}-secrets", "-n", there, *values)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_an_example_becomes_ready(complete: Any, path: Path, tmp_path: Path) -> None:
+    objects = _offline(path)
+    (agent,) = [item for item in objects if item["kind"] == "AgentDeployment"]
+    name, namespace = agent["metadata"]["name"], agent["metadata"].get("namespace", "default")
+    file = tmp_path / "example.yaml"
+    file.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
+    if namespace != "default":
+        complete.kubectl("create", "namespace", namespace)
+
+    complete.kubectl("apply", "-f", file)
+    _play_external_secrets(complete, agent)
+    complete.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=90s")
+
+    tree = complete.agentctl("status", name, "-n", namespace).stdout
+    assert "missing" not in tree
+    assert "not installed" not in tree
+    complete.kubectl("delete", "-f", file, "--wait=false")

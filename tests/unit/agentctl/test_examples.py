@@ -1,0 +1,46 @@
+"""Every example is valid, renders, and says what it is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/agent.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_an_example_is_valid_and_renders(agentctl: Callable[..., Any], path: Path) -> None:
+    checked = agentctl("validate", "-f", path)
+    assert (checked.status, checked.out) == (0, "1 AgentDeployment: valid\n"), checked.err
+
+    rendered = agentctl("render", "-f", path.parent)
+    assert rendered.status == 0
+    assert "Deployment" in {item["kind"] for item in yaml.safe_load_all(rendered.out)}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_an_example_has_a_readme_with_a_title(path: Path) -> None:
+    assert (path.parent / "README.md").read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_examples_are_numbered_without_a_gap() -> None:
+    numbers = [int(path.parent.name.split("-")[0]) for path in EXAMPLES]
+
+    assert numbers == list(range(1, len(EXAMPLES) + 1))
+
+
+@pytest.mark.parametrize(
+    ("example", "kinds"),
+    [
+        ("05-autoscaling-ingress", {"HorizontalPodAutoscaler", "Ingress"}),
+        ("07-own-namespace", {"Namespace"}),
+        ("08-external-secrets", {"SecretStore", "ExternalSecret"}),
+        ("09-gateway", {"HTTPRoute"}),
+    ],
+)
+def test_an_example_makes_what_it_is_about(agentctl: Callable[..., Any], example: str, kinds: set[str]) -> None:
+    rendered = agentctl("render", "-f", EXAMPLES[0].parents[1] / example)
+
+    assert kinds <= {item["kind"] for item in yaml.safe_load_all(rendered.out)}

@@ -1,0 +1,109 @@
+"""How a command ends: exit status and one line, never a traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentctl import rendering
+from agentctl.__main__ import run
+
+Agentctl = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "error: No such command 'nonsense'. See --help."),
+        (["render"], "error: Missing option '--filename' / '-f'. See --help."),
+        (["render", "-f", "x", "-o", "xml"], "'xml' is not one of 'yaml', 'json'. See --help."),
+        (["validate", "--fast"], "error: No such option: --fast"),
+        (["status"], "error: Missing argument 'name'. See --help."),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(agentctl: Agentctl, arguments: list[str], said: str) -> None:
+    done = agentctl(*arguments)
+
+    assert (done.status, done.out) == (2, "")
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["render"], ["validate"], ["status"], ["local"], ["local", "up"], ["demo"]])
+def test_help_tells_the_exit_status(agentctl: Agentctl, command: list[str]) -> None:
+    done = agentctl(*command, "--help")
+
+    assert done.status == 0
+    assert "Usage: agentctl" in done.out
+    assert "Exit status: 0 done" in " ".join(done.out.split())
+
+
+def test_help_loads_no_models_of_kubernetes() -> None:
+    """It answers at once."""
+    script = "import sys; from agentctl.__main__ import run; run(['--help']); print('kubernetes' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_version_is_printed(agentctl: Agentctl) -> None:
+    from agent_operator import __version__  # noqa: PLC0415 - beside its only use
+
+    assert agentctl("version").out == f"{__version__}\n"
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_with_debug(
+    agentctl: Agentctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(rendering, "run", fail)
+
+    done = agentctl("render", "-f", "x")
+    assert done.status == 1
+    assert done.err.startswith("error: internal: ZeroDivisionError: by nought: run again with --debug")
+    with pytest.raises(ZeroDivisionError):
+        run(["--debug", "render", "-f", "x"])
+
+
+def test_ctrl_c_ends_with_130(agentctl: Agentctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rendering, "run", interrupt)
+
+    assert agentctl("render", "-f", "x").status == 130
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    """As with `agentctl render | head -1`."""
+    seed = Path(__file__).parents[3] / "examples" / "10-seed" / "agent.yaml"
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, "-m", "agentctl", "render", "-f", seed],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+
+    assert process.returncode == 0
+    assert "Traceback" not in process.stderr
+    assert "BrokenPipe" not in process.stderr
+
+
+@pytest.mark.parametrize("name", ["agentctl", "kubectl-agent"])
+def test_it_is_installed_under_both_names(name: str) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name(name), "version"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0

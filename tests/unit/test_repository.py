@@ -1,0 +1,67 @@
+"""The files around the code."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from agentctl import demo
+
+ROOT = Path(__file__).parents[2]
+PIN = re.compile(r"^([a-z0-9-]+)==([^ ]+)(?: ; (.+))? \\$")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _requirements() -> list[Requirement]:
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
+    texts = [*project["dependencies"], *PROJECT["build-system"]["requires"]]
+    texts += [text for extra in project["optional-dependencies"].values() for text in extra]
+    texts += [text for group in groups.values() for text in group if isinstance(text, str)]
+    return [found for found in map(Requirement, texts) if found.name != "agent-operator"]
+
+
+def _pins() -> dict[str, list[str]]:
+    pins: dict[str, list[str]] = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if found := PIN.match(line):
+            pins.setdefault(found[1], []).append(found[2])
+    return pins
+
+
+def test_constraints_name_no_host_and_no_path() -> None:
+    """They hold wherever the packages come from."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+    allowed = re.compile(rf"{PIN.pattern}|    --hash=sha256:[0-9a-f]{{64}}( \\)?$")
+    assert [line for line in lines if not allowed.match(line)] == []
+
+
+@pytest.mark.parametrize("requirement", _requirements(), ids=str)
+def test_every_requirement_is_pinned_within_its_bounds(requirement: Requirement) -> None:
+    """Otherwise: make constraints."""
+    versions = _pins().get(canonicalize_name(requirement.name), [])
+
+    assert versions
+    assert all(requirement.specifier.contains(version, prereleases=True) for version in versions)
+
+
+def test_the_demo_applies_the_first_example() -> None:
+    assert (ROOT / "examples" / "01-echo" / "agent.yaml").read_text(encoding="utf-8") == demo.AGENT
+
+
+def test_operator_is_no_package() -> None:
+    """It would take the place of the standard library's `operator`."""
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize(
+    "page", sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")}), ids=str
+)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    links = [link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
