@@ -60,6 +60,8 @@ class LocalCluster:
     controllers: Collection[str] = ALL
 
     def __post_init__(self) -> None:
+        if not self.token:
+            raise ValueError("token must not be empty: whoever may create pods runs commands as this user")
         self._stack = AsyncExitStack()
         self._server: ApiServer | None = None
         self._proxy: ServiceProxy | None = None

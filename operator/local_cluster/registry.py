@@ -108,7 +108,7 @@ class Registry:
         return self.writer.create(self.resource(resource), namespace, obj, WriteOptions(manager)).object
 
     def update(self, resource: str, namespace: str, obj: Object, *, manager: str, subresource: str = "") -> Object:
-        """Replace an object, its `status`, or by a Scale its replicas; a resourceVersion must be the stored one; ApiError."""
+        """Replace an object, its `status`, or (by a Scale) its replicas; a resourceVersion must hold; ApiError."""
         options = WriteOptions(manager, subresource=subresource)
         name = obj["metadata"]["name"]
         if subresource == "scale":

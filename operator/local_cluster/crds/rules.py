@@ -162,5 +162,6 @@ def _refused(rule: Object, why: str) -> str:
         "FieldPath": rule.get("fieldPath", ""),
         "OptionalOldSelf": rule.get("optionalOldSelf"),
     }
-    why = why.partition(": ")[2] if why.startswith("Failed to parse") else why
+    if why.startswith("Failed to parse"):
+        why = why.partition(": ")[2].replace("\n|", "\n |")
     return f"Invalid value: {json.dumps(shown, separators=(',', ':'))}: compilation failed: {why}"

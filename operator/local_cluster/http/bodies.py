@@ -55,7 +55,8 @@ def as_object(value: Any, resource: Resource, version: str) -> Object:
     if given_kind not in (None, "", resource.kind):
         message = (
             f'{given_kind} in version "{(given_version or api_version).rpartition("/")[2]}" cannot be handled as a '
-            f"{resource.kind}: converting ({given_version}.{given_kind}) to ({resource.kind}): unknown conversion"
+            f"{resource.kind}: converting ({given_version}.{given_kind}) to "
+            f"({resource.group or 'core'}.{resource.kind}): unknown conversion"
         )
         raise status.bad_request(message)
     if given_version not in (None, "", api_version):

@@ -19,7 +19,6 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
-    rest: str = ""  # what follows a proxy subresource
 
     @property
     def storage(self) -> str:
@@ -51,5 +50,5 @@ def _resolve(resources: ResourceTable, group: str, version: str, parts: list[str
         raise status.no_resource()
     if resource.namespaced and not namespace and len(parts) > 1:
         raise status.no_resource()
-    _, name, subresource, *rest = [*parts, "", ""]
-    return Target(resource, version, namespace, name, subresource, "/".join(filter(None, rest)))
+    _, name, subresource, *_ = [*parts, "", ""]
+    return Target(resource, version, namespace, name, subresource)

@@ -105,7 +105,7 @@ class ApiServer:
             return encode.answer(failure.status, code=500)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.path
+        path = request.path.rstrip("/") or "/"
         name = auth.user(request, self._token)
         if name != auth.ADMIN and path not in auth.OPEN_PATHS:
             raise auth.refuse(request, name, self._try_resolve(path))

@@ -106,7 +106,9 @@ def apply(registry: Registry, target: Target, text: bytes, options: WriteOptions
     if not isinstance(value, dict) or not value.get("apiVersion") or not value.get("kind"):
         found = value if isinstance(value, dict) else {}
         raise status.bad_request(f"invalid object type: {found.get('apiVersion', '/')}, Kind={found.get('kind', '')}")
-    obj = bodies.named(bodies.as_object(value, target.resource, target.version), target.name, target.namespace)
+    obj = bodies.as_object(value, target.resource, target.version)
+    named = bodies.named(obj, target.name, target.namespace)
+    obj = {**obj, "metadata": {**(obj.get("metadata") or {}), "name": named["metadata"]["name"]}}
     warnings = _duplicates(target, body, options)
     outcome = registry.writer.apply(_stored(registry, target), target.namespace, _inward(target, obj), options)
     return outcome._replace(warnings=warnings + outcome.warnings)

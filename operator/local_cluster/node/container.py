@@ -9,7 +9,7 @@ from local_cluster.node.errors import ConfigError, ImageUnknownError, MountError
 from local_cluster.node.handlers import HandlerError, Target, act
 from local_cluster.node.launch import Command
 from local_cluster.node.logs import LogWriter
-from local_cluster.node.machine import Machine
+from local_cluster.node.machine import Machine, duration
 from local_cluster.node.paths import PodDirectory
 from local_cluster.node.prober import Prober, Reports
 from local_cluster.node.process import Process
@@ -207,7 +207,7 @@ class Container:
             where = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
             name = self.state.name
             self._fail("BackOff", f"Back-off restarting failed container {name} in pod {where}")
-            wait = f"back-off {_duration(delay)} restarting failed container={name} pod={where}"
+            wait = f"back-off {duration(delay)} restarting failed container={name} pod={where}"
             self._wait("CrashLoopBackOff", wait)
             await asyncio.sleep(delay * timing.backoff_scale)
         self.state.restarts += 1
@@ -247,8 +247,3 @@ class Container:
 
     def _now_stamp(self) -> str:
         return str(state.running(self._machine.clock())["running"]["startedAt"])
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

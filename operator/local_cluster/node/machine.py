@@ -52,6 +52,12 @@ class Machine:
     inherited: Mapping[str, str] = field(default_factory=lambda: inherited(os.environ))
 
 
+def duration(seconds: float) -> str:
+    """Seconds as Go writes a duration: `10s`, `2m40s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     """What a process needs of the caller's environment to start at all; never the caller's secrets or home."""
     kept = {k: v for k, v in environment.items() if k in _INHERITED or k.startswith(_INHERITED_PREFIXES)}

@@ -86,12 +86,14 @@ def restored(spec: Object, old: Object, now: float, *, is_init: bool) -> Contain
     """The state of a container whose process went with an earlier run of the cluster."""
     state = ContainerState(spec, is_init=is_init, restarts=old.get("restartCount", 0), last=old.get("lastState") or {})
     before = old.get("state") or {}
-    if "running" in before:
+    if "terminated" in before:
         state.restarts += 1
-        message = "the local cluster was stopped"
-        state.last = terminated(
-            255, before["running"]["startedAt"], now, reason="ContainerStatusUnknown", message=message
-        )
+        state.last = before
+    elif "running" in before:
+        state.restarts += 1
+        began = before["running"]["startedAt"]
+        why = "the local cluster was stopped"
+        state.last = terminated(255, began, now, reason="ContainerStatusUnknown", message=why)
     return state
 
 

@@ -13,6 +13,12 @@ from local_cluster.registry import Registry
 from local_cluster.status import ApiError
 
 
+def new(kind: str, name: str, **parts: Any) -> dict[str, Any]:
+    """A new object; `kind` is apiVersion and Kind."""
+    version, _, word = kind.rpartition("/")
+    return {"apiVersion": version, "kind": word, "metadata": {"name": name}, **parts}
+
+
 def change(registry: Registry, **spec: Any) -> None:
     live = copy.deepcopy(registry.get("deployments.apps", "default", "web"))
     live["spec"].update(spec)
@@ -92,7 +98,7 @@ async def test_min_ready_seconds_delays_availability(
     """A pod ready since just now counts as available only later, and nobody has to poke the controller for it."""
     registry.create("deployments.apps", "default", deployment(1, minReadySeconds=1), manager="test")
     pod = await until(lambda: next(iter(registry.list("pods")), None))
-    stamp = registry.create("configmaps", "default", {"metadata": {"name": "now"}}, manager="test")
+    stamp = registry.create("configmaps", "default", new("v1/ConfigMap", "now"), manager="test")
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": stamp["metadata"]["creationTimestamp"]}
     told = {**pod, "status": {**pod["status"], "podIP": "127.0.0.9", "phase": "Running", "conditions": [ready]}}
     registry.update("pods", "default", told, manager="test", subresource="status")
@@ -132,7 +138,7 @@ async def test_a_name_that_is_taken_is_hashed_anew(registry: Registry, deploymen
     labels = {"x": "y"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
     spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
-    registry.create("replicasets.apps", "default", {"metadata": {"name": name}, "spec": spec}, manager="test")
+    registry.create("replicasets.apps", "default", new("apps/v1/ReplicaSet", name, spec=spec), manager="test")
     change(registry, paused=False)
     await until(lambda: len(registry.list("replicasets.apps")) == 2)
     assert status(registry)["collisionCount"] == 1
@@ -141,7 +147,7 @@ async def test_a_name_that_is_taken_is_hashed_anew(registry: Registry, deploymen
 async def test_endpoints_follow_readiness(registry: Registry, deployment: Any, make_ready: Any, until: Any) -> None:
     registry.create("deployments.apps", "default", deployment(2), manager="test")
     spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
-    registry.create("services", "default", {"metadata": {"name": "web"}, "spec": spec}, manager="test")
+    registry.create("services", "default", new("v1/Service", "web", spec=spec), manager="test")
     await roll(registry, make_ready, until, 2)
 
     def addresses() -> list[str]:
@@ -154,7 +160,7 @@ async def test_endpoints_follow_readiness(registry: Registry, deployment: Any, m
 
 
 async def test_every_namespace_has_its_service_account_again(registry: Registry, until: Any) -> None:
-    registry.create("namespaces", "", {"metadata": {"name": "more"}}, manager="test")
+    registry.create("namespaces", "", new("v1/Namespace", "more"), manager="test")
     await until(lambda: registry.find("serviceaccounts", "more", "default"))
     await until(lambda: registry.find("configmaps", "more", "kube-root-ca.crt"))
     registry.delete("serviceaccounts", "more", "default")
@@ -164,8 +170,8 @@ async def test_every_namespace_has_its_service_account_again(registry: Registry,
 async def test_a_pod_waits_for_a_node_that_is_cordoned(until: Any) -> None:
     registry = Registry()
     registry.bootstrap()
-    registry.create("nodes", "", {"metadata": {"name": "local"}, "spec": {"unschedulable": True}}, manager="test")
-    pod = {"metadata": {"name": "one"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
+    registry.create("nodes", "", new("v1/Node", "local", spec={"unschedulable": True}), manager="test")
+    pod = new("v1/Pod", "one", spec={"containers": [{"name": "a", "image": "b"}]})
     async with ControllerManager(Context(registry), node="local", lookup=lambda _, p: p, enabled=["scheduler"]):
         registry.create("pods", "default", pod, manager="test")
         await until(lambda: [e for e in registry.list("events") if e["reason"] == "FailedScheduling"])

@@ -1,0 +1,219 @@
+"""How fast, how big, how quiet: the operator against a bare loop that applies the same manifests to the same server.
+
+    python tests/bench/operator.py [--kubeconfig FILE] [--agents 100] [--workers 8]
+
+Measured: agents a second until every child is there and observedGeneration is current; the same for a bare asyncio loop;
+memory (RSS) of the operator with these agents; its CPU at rest. Without --kubeconfig the local cluster is started, in a
+process of its own.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agent_operator.kinds import object_path
+from agent_operator.reconcile import parse
+from agent_operator.render import Inputs, render
+from agent_operator.transport import APPLY, ApiError, Transport
+
+ROOT = Path(__file__).parents[2]
+CRD = ROOT / "crds" / "agentdeployments.agent-operator.dev.yaml"
+AGENTS = "/apis/agent-operator.dev/v1alpha1/namespaces/{}/agentdeployments"
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def agent(name: str, namespace: str) -> dict[str, Any]:
+    """An agent with the seed's children, but what a bare cluster has no API for."""
+    return {
+        "apiVersion": "agent-operator.dev/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "systemPrompt": {"text": "You are a helpful assistant."},
+            "config": {"models": [{"name": "echo", "provider": "echo"}]},
+            "credentials": {"values": {"OPENAI_API_KEY": "none"}},
+            "autoscaling": {"minReplicas": 3, "maxReplicas": 10},
+            "ingress": {"host": f"{name}.example.com"},
+            "monitoring": {"serviceMonitor": {"enabled": False}},
+        },
+    }
+
+
+class Process:
+    """The operator's process, as the kernel sees it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    @property
+    def rss(self) -> float:
+        """MiB."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of user and system time."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+@contextlib.asynccontextmanager
+async def cluster(given: str, folder: Path) -> AsyncIterator[str]:
+    """A kubeconfig: the one given, or the local cluster's."""
+    if given:
+        yield given
+        return
+    kubeconfig = folder / "kubeconfig"
+    command = [sys.executable, "-m", "local_cluster", "--state-dir", str(folder), "--kubeconfig", str(kubeconfig)]
+    process = await asyncio.create_subprocess_exec(*command, "--pods", "pending", stdout=asyncio.subprocess.DEVNULL)
+    try:
+        while not kubeconfig.exists():
+            await asyncio.sleep(0.1)
+        yield str(kubeconfig)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def operator(kubeconfig: str, namespace: str, workers: int) -> AsyncIterator[Process]:
+    """An operator for one namespace, as a process of its own."""
+    options = ["--kubeconfig", kubeconfig, "--namespaces", namespace, "--workers", str(workers)]
+    options += ["--listen", "127.0.0.1:0", "--no-leader-election"]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "agent_operator", "run", *options)
+    try:
+        yield Process(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def settled(transport: Transport, namespace: str) -> int:
+    """Agents of which the current generation is reconciled."""
+    found = await transport.request("GET", AGENTS.format(namespace), label=("", ""))
+    agents = found.get("items") or []
+    return sum((a.get("status") or {}).get("observedGeneration") == a["metadata"]["generation"] for a in agents)
+
+
+async def create_agents(transport: Transport, namespace: str, number: int) -> None:
+    """Create agents, eight at a time."""
+    gate = asyncio.Semaphore(8)
+
+    async def create(name: str) -> None:
+        async with gate:
+            await transport.request(
+                "POST", AGENTS.format(namespace), label=("", ""), body=agent(name, namespace)
+            )
+
+    await asyncio.gather(*(create(f"agent-{index}") for index in range(number)))
+
+
+async def bare(transport: Transport, namespace: str, number: int, workers: int) -> float:
+    """Seconds to apply the same manifests without an operator: rendered before, no watch, no status."""
+    manifests = []
+    for index in range(number):
+        raw = agent(f"agent-{index}", namespace)
+        manifests.append(render(Inputs(agent=parse(raw))).manifests)
+    todo = iter(manifests)
+
+    async def work() -> None:
+        for children in todo:
+            for manifest in children:
+                params = {"fieldManager": "bare", "force": "true"}
+                await transport.request(
+                    "PATCH", object_path(manifest), label=("", ""), body=manifest, params=params, content_type=APPLY
+                )
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(workers)))
+    return time.perf_counter() - began
+
+
+async def namespace(transport: Transport) -> str:
+    """Create a namespace of its own for a measurement."""
+    name = f"bench-{uuid.uuid4().hex[:8]}"
+    await transport.request("POST", "/api/v1/namespaces", label=("", ""), body={"metadata": {"name": name}})
+    return name
+
+
+async def install(transport: Transport) -> None:
+    """Install the CRD and wait until it is served."""
+    crd = yaml.safe_load(CRD.read_text(encoding="utf-8"))
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
+    params = {"fieldManager": "bench", "force": "true"}
+    await transport.request("PATCH", path, label=("", ""), body=crd, params=params, content_type=APPLY)
+    while True:
+        with contextlib.suppress(ApiError):
+            await settled(transport, "default")
+            return
+        await asyncio.sleep(0.1)
+
+
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Do it all."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            cluster(options.kubeconfig, Path(folder)) as kubeconfig,
+            Transport(kubeconfig, "", lambda *_: None) as transport,
+        ):
+            await install(transport)
+            number, workers = options.agents, options.workers
+            seconds_bare = await bare(transport, await namespace(transport), number, workers)
+            target = await namespace(transport)
+            async with operator(kubeconfig, target, workers) as process:
+                await create_agents(transport, target, 1)
+                while await settled(transport, target) < 1:
+                    await asyncio.sleep(0.1)
+                idle = process.rss
+                await transport.request("DELETE", AGENTS.format(target) + "/agent-0", label=("", ""))
+                while (await transport.request("GET", AGENTS.format(target), label=("", ""))).get("items"):
+                    await asyncio.sleep(0.1)
+                await asyncio.sleep(1)
+                began, cpu = time.perf_counter(), process.cpu
+                await create_agents(transport, target, number)
+                while await settled(transport, target) < number:
+                    await asyncio.sleep(0.1)
+                seconds = time.perf_counter() - began
+                busy = process.cpu - cpu
+                await asyncio.sleep(5)
+                at_rest = process.cpu
+                await asyncio.sleep(options.rest)
+                at_rest = (process.cpu - at_rest) / options.rest
+                return {
+                    "agents": number,
+                    "workers": workers,
+                    "agents_per_second": round(number / seconds, 1),
+                    "bare_agents_per_second": round(number / seconds_bare, 1),
+                    "ratio": round(seconds_bare / seconds, 2),
+                    "operator_cpu_ms_per_agent": round(1000 * busy / number, 1),
+                    "rss_mib_with_one_agent": round(idle),
+                    "rss_mib": round(process.rss),
+                    "cpu_at_rest_percent": round(100 * at_rest, 2),
+                }
+
+
+def main() -> None:
+    """Measure, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kubeconfig", default="", help="of the cluster to measure on; default: a local one")
+    parser.add_argument("--agents", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--rest", type=float, default=20, help="seconds to watch the CPU at rest")
+    sys.stdout.write(json.dumps(asyncio.run(measure(parser.parse_args())), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
