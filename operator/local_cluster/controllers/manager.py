@@ -11,6 +11,7 @@ from local_cluster.controllers.disruption import DisruptionController
 from local_cluster.controllers.endpoint_controllers import EndpointsController, EndpointSliceController
 from local_cluster.controllers.endpoints import PortLookup
 from local_cluster.controllers.namespaces import RootCAController, ServiceAccountController
+from local_cluster.controllers.event_expiry import EventExpiryController
 from local_cluster.controllers.replicaset import ReplicaSetController
 from local_cluster.controllers.scheduler import Scheduler
 
@@ -21,6 +22,7 @@ ALL = frozenset(
         "disruption",
         "endpoints",
         "endpointslice",
+        "event-expiry",
         "replicaset",
         "root-ca",
         "scheduler",
@@ -52,6 +54,7 @@ class ControllerManager:
             "endpointslice": EndpointSliceController(context, lookup),
             "disruption": DisruptionController(context),
             "autoscaler": AutoscalerController(context),
+            "event-expiry": EventExpiryController(context),
         }
         self.controllers = {name: controller for name, controller in makers.items() if name in enabled}
         self._tasks: list[asyncio.Task[None]] = []

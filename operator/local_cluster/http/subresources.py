@@ -9,7 +9,7 @@ from aiohttp import web
 
 from local_cluster import scale, status
 from local_cluster.fields import merge
-from local_cluster.http import auth, bodies, encode, params, patching, write
+from local_cluster.http import auth, bodies, encode, params, patching, proxy, write
 from local_cluster.http.negotiate import representation
 from local_cluster.http.route import Target
 from local_cluster.options import DeleteOptions, Outcome
@@ -23,7 +23,7 @@ _REVIEWS = {
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews": "SelfSubjectRulesReview",
     "/apis/authentication.k8s.io/v1/selfsubjectreviews": "SelfSubjectReview",
 }
-_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "proxy", "resize", "token"))
+_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "resize", "token"))
 
 
 async def review(request: web.BaseRequest) -> web.Response | None:
@@ -63,6 +63,8 @@ async def handle(server: ApiServer, request: web.BaseRequest, target: Target) ->
         return await _evict(server, request, target)
     if resource.key == "pods" and name == "log" and request.method == "GET":
         return await _log(server, request, target)
+    if resource.key in ("pods", "services") and name == "proxy":
+        return await proxy.forward(server.registry, request, target)
     if resource.key == "namespaces" and name == "finalize" and request.method == "PUT":
         return await server.dispatch(request, Target(resource, target.version, "", target.name))
     if name in _ABSENT:

@@ -172,3 +172,69 @@ def service() -> dict[str, Any]:
 def pods(cluster: LocalCluster) -> Callable[[], list[dict[str, Any]]]:
     """The pods of the namespace default."""
     return lambda: cluster.registry.list("pods", "default")
+
+
+Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def shell() -> Make:
+    """Make a container `main` that runs a shell script."""
+    return lambda script, **more: {"name": "main", "image": "sh:1", "args": [script], **more}
+
+
+@pytest.fixture
+def pod(shell: Make) -> Make:
+    """Make a pod; without containers, one that runs for long. Keywords go into its spec."""
+
+    def make(name: str = "one", *, containers: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Any]:
+        found = containers or [shell("exec sleep 1000")]
+        metadata = {"name": name, "labels": {"app": name}}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": found, **spec}}
+
+    return make
+
+
+@pytest.fixture
+def config_map() -> Make:
+    """Make a ConfigMap."""
+    return lambda name, data: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+@pytest.fixture
+def secret() -> Make:
+    """Make a Secret whose one key has the value xyzzy."""
+    return lambda name, key: {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "stringData": {key: "xyzzy"},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the API says of the pod `one`, and the Events of all."""
+
+    cluster: LocalCluster
+
+    def state(self) -> dict[str, Any]:
+        """The first container's status."""
+        found = self.cluster.registry.find("pods", "default", "one") or {}
+        statuses: list[dict[str, Any]] = found.get("status", {}).get("containerStatuses") or [{}]
+        return statuses[0]
+
+    def waiting(self) -> dict[str, Any]:
+        """Why the first container waits."""
+        found: dict[str, Any] = self.state().get("state", {}).get("waiting", {})
+        return found
+
+    def events(self, reason: str) -> list[str]:
+        """The messages of the Events of a reason."""
+        return [e["message"] for e in self.cluster.registry.list("events", "default") if e["reason"] == reason]
+
+
+@pytest.fixture
+def seen(cluster: LocalCluster) -> Seen:
+    """What is to be seen."""
+    return Seen(cluster)

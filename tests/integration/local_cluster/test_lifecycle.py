@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
 from local_cluster.cluster import LocalCluster
+from local_cluster.node import addresses
 
 pytestmark = pytest.mark.local_only
 
@@ -28,6 +30,7 @@ import asyncio, sys
 from pathlib import Path
 import yaml
 from local_cluster.cluster import LocalCluster
+from local_cluster.node import addresses
 
 async def main():
     async with LocalCluster(images={"sh:*": ["/bin/sh", "-c"]}, state_dir=Path(sys.argv[1])) as cluster:
@@ -149,6 +152,11 @@ async def test_stand_ins_are_ready_and_go_at_once(deployment: Any, until: Any) -
         await until(lambda: not registry.list("pods", "default"))
 
 
+def test_an_open_cluster_is_refused() -> None:
+    with pytest.raises(ValueError, match="token must not be empty"):
+        LocalCluster(token="")
+
+
 async def test_the_kubeconfig_is_private(tmp_path: Path) -> None:
     async with LocalCluster(run_pods=False) as cluster:
         path = tmp_path / "kubeconfig"
@@ -156,3 +164,64 @@ async def test_the_kubeconfig_is_private(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0
         assert yaml.safe_load(path.read_text()) == cluster.kubeconfig()
         assert cluster.token not in repr(cluster)
+
+
+async def fetch(cluster: LocalCluster, path: str) -> str:
+    """The answer of the Service `web`."""
+    address = cluster.service_address("default", "web", 8080)
+    assert address is not None
+    url = f"http://{address[0]}:{address[1]}{path}"
+    async with aiohttp.ClientSession() as client, client.get(url) as answer:
+        return await answer.text()
+
+
+async def test_a_state_file_brings_objects_and_pods_back(
+    tmp_path: Path, web_image: list[str], deployment: Any, service: dict[str, Any], until: Any
+) -> None:
+    """The same pods run again after a restart of the cluster, as after one of a node."""
+    settings: dict[str, Any] = {
+        "images": {"web:*": web_image},
+        "state_dir": tmp_path / "node",
+        "state_file": tmp_path / "state.json",
+        "probe_time_scale": 0.1,
+    }
+
+    def available(cluster: LocalCluster) -> bool:
+        found = cluster.registry.get("deployments.apps", "default", "web").get("status", {})
+        (pod,) = cluster.registry.list("pods", "default") or [{}]
+        running = pod.get("status", {}).get("containerStatuses") or [{}]
+        return found.get("availableReplicas") == 1 and running[0].get("ready", False)
+
+    async with LocalCluster(**settings) as cluster:
+        cluster.registry.create("services", "default", service, manager="test")
+        cluster.registry.create("deployments.apps", "default", deployment(), manager="test")
+        await until(lambda: available(cluster))
+        before = cluster.registry.list("pods", "default")[0]["metadata"]["uid"]
+    async with LocalCluster(**settings) as cluster:
+        pod = cluster.registry.list("pods", "default")[0]
+        await until(lambda: available(cluster) and cluster.service_address("default", "web", 8080))
+        pod = cluster.registry.list("pods", "default")[0]
+        assert pod["metadata"]["uid"] == before
+        assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
+        assert await fetch(cluster, "/env/HOSTNAME") == pod["metadata"]["name"]
+
+
+async def test_where_there_is_one_loopback_address_every_port_is_a_free_one(
+    web_image: list[str], deployment: Any, service: dict[str, Any], until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS: pods, probes, Endpoints and the Service proxy agree on the ports found."""
+    monkeypatch.setattr(addresses, "has_loopback_network", lambda: False)
+    monkeypatch.setattr(addresses.SharedLoopback, "services", "192.0.2.0/24")  # nowhere, as 127.64 is there
+    async with LocalCluster(images={"web:*": web_image}, probe_time_scale=0.1) as cluster:
+        registry = cluster.registry
+        registry.create("services", "default", service, manager="test")
+        registry.create("deployments.apps", "default", deployment(replicas=2), manager="test")
+        await until(lambda: registry.get("deployments.apps", "default", "web")["status"].get("availableReplicas") == 2)
+        subsets = await until(lambda: registry.get("endpoints", "default", "web").get("subsets"))
+        ports = [port["port"] for subset in subsets for port in subset["ports"]]
+        assert len(set(ports)) == 2
+        assert 8000 not in ports
+        await until(lambda: cluster.service_address("default", "web", 8080))
+        assert await fetch(cluster, "/env/PORT_8000") in map(str, ports)
+        told = [e["message"] for e in registry.list("events", "default") if e["reason"] == "ListensElsewhere"]
+        assert told[0].endswith("the Service is at {}:{}".format(*cluster.service_address("default", "web", 8080)))

@@ -1,4 +1,4 @@
-"""Pods as processes: what they are given, how they fail, how they end."""
+"""Pods as processes: what they are given, what they say, how they end."""
 
 import asyncio
 import json
@@ -14,47 +14,14 @@ from local_cluster.cluster import LocalCluster
 pytestmark = pytest.mark.local_only
 
 
-def pod(name: str = "one", *, containers: list[dict[str, Any]] | None = None, **spec: Any) -> Any:
-    """A pod; without containers, one that a shell runs for long."""
-    found = containers or [{"name": "main", "image": "sh:1", "args": ["exec sleep 1000"]}]
-    metadata = {"name": name, "labels": {"app": name}}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": found, **spec}}
-
-
-def shell(script: str, **more: Any) -> Any:
-    """A container that runs a shell script."""
-    return {"name": "main", "image": "sh:1", "args": [script], **more}
-
-
-def config_map(name: str, data: dict[str, str]) -> Any:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
-
-
-def secret(name: str, key: str) -> Any:
-    """A Secret whose one key has the value xyzzy."""
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: "xyzzy"}}
-
-
-def state_of(cluster: LocalCluster, name: str = "one") -> Any:
-    """The first container's status."""
-    found = cluster.registry.find("pods", "default", name)
-    return ((found or {}).get("status", {}).get("containerStatuses") or [{}])[0]
-
-
-def waiting(cluster: LocalCluster, name: str = "one") -> Any:
-    return state_of(cluster, name).get("state", {}).get("waiting", {})
-
-
-def events_of(cluster: LocalCluster, reason: str) -> Any:
-    return [e["message"] for e in cluster.registry.list("events", "default") if e["reason"] == reason]
-
-
 async def get(pod: dict[str, Any], path: str) -> Any:
     async with aiohttp.ClientSession() as client, client.get(f"http://{pod['status']['podIP']}:8000{path}") as answer:
         return await answer.text()
 
 
-async def test_environment_files_and_paths_reach_the_process(kubectl: Any, deployment: Any, pods: Any) -> None:
+async def test_environment_files_and_paths_reach_the_process(
+    kubectl: Any, deployment: Any, pods: Any, config_map: Any, secret: Any
+) -> None:
     """Values, expansions, ConfigMap and Secret keys, fields; volumes are where args and values say."""
     await kubectl.apply(config_map("settings", {"a.txt": "from the map", "KEY": "value"}), secret("hidden", "password"))
     wanted = deployment(
@@ -101,10 +68,15 @@ async def test_environment_files_and_paths_reach_the_process(kubectl: Any, deplo
     assert await get(found, "/file/4") == "from the map"
 
 
-async def test_the_callers_secrets_are_not_inherited(
-    kubectl: Any, deployment: Any, pods: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def callers_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret of whoever starts the cluster; to be asked for before the cluster."""
     monkeypatch.setenv("OPENAI_API_KEY", "mine")
+
+
+async def test_the_callers_secrets_are_not_inherited(
+    callers_key: None, kubectl: Any, deployment: Any, pods: Any
+) -> None:
     await kubectl.apply(deployment())
     await kubectl("rollout", "status", "deployment/web")
     (found,) = pods()
@@ -113,7 +85,7 @@ async def test_the_callers_secrets_are_not_inherited(
 
 
 async def test_a_changed_config_map_changes_the_mounted_files(
-    kubectl: Any, deployment: Any, pods: Any, until: Any
+    kubectl: Any, deployment: Any, pods: Any, until: Any, config_map: Any
 ) -> None:
     await kubectl.apply(config_map("settings", {"a.txt": "old"}))
     wanted = deployment(args=["/etc/app/a.txt"], volumeMounts=[{"name": "settings", "mountPath": "/etc/app"}])
@@ -127,102 +99,14 @@ async def test_a_changed_config_map_changes_the_mounted_files(
     assert await get(found, "/file/1") == "new"
 
 
-async def test_an_unknown_image_is_told_with_the_known_ones(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
-    await kubectl.apply(pod(containers=[{"name": "main", "image": "nginx:1"}]))
-    await until(lambda: waiting(cluster).get("reason") == "ErrImagePull")
-    assert "known images: web:*, sh:*" in waiting(cluster)["message"]
-    await until(lambda: waiting(cluster).get("reason") == "ImagePullBackOff")
-    assert "ImagePullBackOff" in await kubectl("get", "pod", "one")
-    assert any("Failed to pull image" in message for message in events_of(cluster, "Failed"))
-
-
-async def test_a_missing_secret_key_is_told_and_heals(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
-    await kubectl.apply(secret("hidden", "other"))
-    value = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "hidden", "key": "password"}}}
-    await kubectl.apply(pod(containers=[shell("exec sleep 1000", env=[value])]))
-    await until(lambda: waiting(cluster).get("reason") == "CreateContainerConfigError")
-    assert waiting(cluster)["message"] == "couldn't find key password in Secret default/hidden"
-    await kubectl("patch", "secret", "hidden", "-p", '{"stringData": {"password": "x"}}')
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
-
-
-async def test_a_missing_secret_is_told(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
-    await kubectl.apply(pod(containers=[shell("exec sleep 1000", envFrom=[{"secretRef": {"name": "no"}}])]))
-    await until(lambda: waiting(cluster).get("message") == 'secret "no" not found')
-
-
-async def test_a_missing_volume_source_keeps_the_pod_creating_until_it_comes(
-    cluster: LocalCluster, kubectl: Any, until: Any
-) -> None:
-    volume = {"name": "settings", "configMap": {"name": "late"}}
-    await kubectl.apply(pod(volumes=[volume]))
-    told = 'MountVolume.SetUp failed for volume "settings" : configmap "late" not found'
-    await until(lambda: told in events_of(cluster, "FailedMount"))
-    assert waiting(cluster)["reason"] == "ContainerCreating"
-    await kubectl.apply(config_map("late", {"a": "b"}))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
-
-
-async def test_a_crash_loop_backs_off_and_keeps_the_last_state(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
-    script = "echo it broke; exit 7"
-    await kubectl.apply(pod(containers=[shell(script, terminationMessagePolicy="FallbackToLogsOnError")]))
-    await until(lambda: waiting(cluster).get("reason") == "CrashLoopBackOff")
-    found = state_of(cluster)
-    assert found["lastState"]["terminated"] | {"startedAt": "", "finishedAt": ""} == {
-        "exitCode": 7,
-        "reason": "Error",
-        "message": "it broke\n",
-        "startedAt": "",
-        "finishedAt": "",
-    }
-    assert found["restartCount"] >= 1
-    assert waiting(cluster)["message"].startswith("back-off 10s restarting failed container=main pod=one_default(")
-    assert "it broke" in await kubectl("logs", "one", "--previous")
-
-
-async def test_restart_policy_never_ends_the_pod(kubectl: Any) -> None:
+async def test_restart_policy_never_ends_the_pod(kubectl: Any, pod: Any, shell: Any) -> None:
     await kubectl.apply(pod(containers=[shell("exit 0")], restartPolicy="Never"))
     await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/one", "--timeout=20s")
     await kubectl.apply(pod("two", containers=[shell("exit 1")], restartPolicy="Never"))
     await kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/two", "--timeout=20s")
 
 
-async def test_a_failing_readiness_probe_keeps_the_pod_out_of_the_service(
-    cluster: LocalCluster, kubectl: Any, deployment: Any, service: dict[str, Any], until: Any
-) -> None:
-    await kubectl.apply(deployment(env=[{"name": "READY", "value": "never"}]), service)
-    await until(lambda: any("statuscode: 503" in message for message in events_of(cluster, "Unhealthy")))
-    found = cluster.registry.get("endpoints", "default", "web")["subsets"][0]
-    assert "addresses" not in found
-    assert found["notReadyAddresses"]
-    host, port = cluster.service_address("default", "web", 8080)
-    async with aiohttp.ClientSession() as client:
-        with pytest.raises(aiohttp.ClientError):
-            await client.get(f"http://{host}:{port}/", timeout=aiohttp.ClientTimeout(5))
-
-
-async def test_a_failing_liveness_probe_restarts_the_container(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
-    script = "trap 'exit 0' TERM; touch alive; while true; do sleep 0.1; done"
-    probe = {"exec": {"command": ["test", "-f", "alive"]}, "periodSeconds": 1, "failureThreshold": 2}
-    await kubectl.apply(pod(containers=[shell(script, livenessProbe=probe)]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
-    uid = cluster.registry.get("pods", "default", "one")["metadata"]["uid"]
-    (cluster.state_dir / "pods" / uid / "rootfs" / "main" / "alive").unlink()
-    await until(lambda: state_of(cluster)["restartCount"] == 1 and "running" in state_of(cluster)["state"])
-    assert "Container main failed liveness probe, will be restarted" in events_of(cluster, "Killing")
-
-
-async def test_a_startup_probe_holds_the_others_back(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
-    script = "sleep 0.6; touch up; exec sleep 1000"
-    startup = {"exec": {"command": ["test", "-f", "up"]}, "periodSeconds": 1, "failureThreshold": 100}
-    liveness = {"exec": {"command": ["test", "-f", "up"]}, "periodSeconds": 1, "failureThreshold": 1}
-    await kubectl.apply(pod(containers=[shell(script, startupProbe=startup, livenessProbe=liveness)]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
-    assert state_of(cluster)["restartCount"] == 0
-    assert state_of(cluster)["started"] is True
-
-
-async def test_init_containers_run_one_after_the_other_before_the_others(kubectl: Any, cluster: LocalCluster) -> None:
+async def test_init_containers_run_one_after_the_other_before_the_others(kubectl: Any, pod: Any, shell: Any) -> None:
     mount = {"volumeMounts": [{"name": "work", "mountPath": "/work"}]}
     init = [
         {"name": "first", "image": "sh:1", "args": ["echo 1 >> /work/order"], **mount},
@@ -234,7 +118,7 @@ async def test_init_containers_run_one_after_the_other_before_the_others(kubectl
     assert (await kubectl("logs", "one", "-c", "main")).split() == ["1", "2", "3"]
 
 
-async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: Any) -> None:
+async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any) -> None:
     script = "for i in 1 2 3; do echo line $i; done; read go < /work/go; echo the end"
     main = shell(f"mkfifo /work/go; {script}", volumeMounts=[{"name": "work", "mountPath": "/work"}])
     await kubectl.apply(pod(containers=[main], restartPolicy="Never", volumes=[{"name": "work", "emptyDir": {}}]))
@@ -253,7 +137,9 @@ async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: A
     assert rest == b"the end\n"
 
 
-async def test_sigterm_then_sigkill_after_the_grace_period(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
+async def test_sigterm_then_sigkill_after_the_grace_period(
+    cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any
+) -> None:
     """A process that handles SIGTERM ends by itself; one that ignores it is killed when its grace is over."""
     polite = shell("trap 'echo bye > /work/bye; exit 0' TERM; while true; do sleep 0.05; done")
     polite["volumeMounts"] = [{"name": "work", "mountPath": "/work"}]
@@ -268,7 +154,7 @@ async def test_sigterm_then_sigkill_after_the_grace_period(cluster: LocalCluster
     assert (shared / "bye").read_text() == "bye\n"
 
 
-async def test_pre_stop_runs_before_sigterm(cluster: LocalCluster, kubectl: Any) -> None:
+async def test_pre_stop_runs_before_sigterm(cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any) -> None:
     shared = cluster.state_dir / "shared"
     shared.mkdir()
     main = shell(f"trap 'echo term >> {shared}/order; exit 0' TERM; while true; do sleep 0.05; done")
@@ -279,15 +165,17 @@ async def test_pre_stop_runs_before_sigterm(cluster: LocalCluster, kubectl: Any)
     assert (shared / "order").read_text().split() == ["prestop", "term"]
 
 
-async def test_a_forced_deletion_ends_the_process_at_once(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
+async def test_a_forced_deletion_ends_the_process_at_once(
+    kubectl: Any, until: Any, pod: Any, shell: Any, seen: Any
+) -> None:
     await kubectl.apply(pod(containers=[shell("trap '' TERM; while true; do sleep 0.05; done")]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
-    pid = int(state_of(cluster)["containerID"].removeprefix("local://"))
+    pid = int(seen.state()["containerID"].removeprefix("local://"))
     await kubectl("delete", "pod", "one", "--force", "--grace-period=0")
     await until(lambda: not Path(f"/proc/{pid}").exists())
 
 
-async def test_describe_shows_the_story_of_a_pod(kubectl: Any) -> None:
+async def test_describe_shows_the_story_of_a_pod(kubectl: Any, pod: Any) -> None:
     await kubectl.apply(pod())
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
     shown = await kubectl("describe", "pod", "one")
@@ -298,7 +186,7 @@ async def test_describe_shows_the_story_of_a_pod(kubectl: Any) -> None:
     assert {c["type"] for c in found if c["status"] == "True"} == types
 
 
-async def test_what_pods_start_ends_with_them(cluster: LocalCluster, kubectl: Any, until: Any) -> None:
+async def test_what_pods_start_ends_with_them(kubectl: Any, until: Any, pod: Any, shell: Any) -> None:
     """A background child dies with its container's first process."""
     await kubectl.apply(pod(containers=[shell("sleep 1000 & echo $!; wait")], terminationGracePeriodSeconds=1))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
@@ -306,3 +194,28 @@ async def test_what_pods_start_ends_with_them(cluster: LocalCluster, kubectl: An
     os.kill(child, 0)
     await kubectl("delete", "pod", "one")
     await until(lambda: not Path(f"/proc/{child}").exists())
+
+
+async def test_a_sidecar_starts_first_and_goes_on_running(cluster: LocalCluster, kubectl: Any, pod: Any) -> None:
+    sidecar = {"name": "side", "image": "sh:1", "args": ["echo up; exec sleep 1000"], "restartPolicy": "Always"}
+    await kubectl.apply(pod(initContainers=[sidecar]))
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    found = cluster.registry.get("pods", "default", "one")["status"]
+    assert found["initContainerStatuses"][0]["ready"] is True
+    assert "running" in found["initContainerStatuses"][0]["state"]
+
+
+async def test_what_has_no_log_says_so(kubectl: Any, until: Any, pod: Any, seen: Any) -> None:
+    await kubectl.apply(pod(containers=[{"name": "main", "image": "nginx:1"}]))
+    await until(seen.waiting)
+    assert "is waiting to start" in await kubectl("logs", "one", fails=True)
+    await kubectl.apply(pod("two"))
+    await kubectl("wait", "--for=condition=Ready", "pod/two", "--timeout=20s")
+    shown = await kubectl("logs", "two", "--previous", fails=True)
+    assert 'previous terminated container "main" in pod "two" not found' in shown
+
+
+async def test_what_a_process_is_not_made_for_is_refused_with_a_sentence(kubectl: Any, pod: Any) -> None:
+    await kubectl.apply(pod())
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    assert "does not implement" in await kubectl("exec", "one", "--", "true", fails=True)

@@ -1,0 +1,63 @@
+"""The API server's own way to a pod: `kubectl get --raw …/proxy/…`."""
+
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.local_only
+
+# Answers with the headers that it was sent.
+MIRROR = """
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Mirror(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(self.headers).encode())
+
+HTTPServer((os.environ["LISTEN_ADDRESS"], int(os.environ["PORT_HTTP"])), Mirror).serve_forever()
+"""
+SERVICE = "/api/v1/namespaces/default/services"
+
+
+async def test_a_service_is_reached_by_the_name_or_number_of_its_port(
+    kubectl: Any, deployment: Any, service: Any
+) -> None:
+    await kubectl.apply(deployment(env=[{"name": "COLOUR", "value": "green"}]), service)
+    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=30s")
+
+    for name in ("web", "web:http", "web:8080", "http:web:http"):
+        assert "green" in await kubectl("get", "--raw", f"{SERVICE}/{name}/proxy/env/COLOUR")
+
+
+async def test_a_pod_is_reached_by_its_port(kubectl: Any, deployment: Any, pods: Any) -> None:
+    await kubectl.apply(deployment(env=[{"name": "COLOUR", "value": "green"}]))
+    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=30s")
+    name = pods()[0]["metadata"]["name"]
+
+    for port in ("", ":http", ":8000"):
+        path = f"/api/v1/namespaces/default/pods/{name}{port}/proxy/env/COLOUR"
+        assert "green" in await kubectl("get", "--raw", path)
+
+
+async def test_the_token_stays_with_the_api_server(kubectl: Any, cluster: Any, deployment: Any, service: Any) -> None:
+    """A pod that saw it could do everything."""
+    code = [{"name": "CODE", "value": MIRROR}]
+    await kubectl.apply(deployment(image="sh:1", args=[f'exec {sys.executable} -c "$CODE"'], env=code), service)
+    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=30s")
+
+    seen = await kubectl("get", "--raw", f"{SERVICE}/web/proxy/headers")
+
+    assert "User-Agent" in seen
+    assert cluster.token not in seen
+
+
+async def test_what_is_not_there_is_told(kubectl: Any, service: Any) -> None:
+    await kubectl.apply(service)
+
+    assert "no endpoints available" in await kubectl("get", "--raw", f"{SERVICE}/web/proxy/", fails=True)
+    assert "no service port" in await kubectl("get", "--raw", f"{SERVICE}/web:nope/proxy/", fails=True)
+    assert "not found" in await kubectl("get", "--raw", f"{SERVICE}/nobody/proxy/", fails=True)
