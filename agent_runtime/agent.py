@@ -1,16 +1,27 @@
 """The agent: a prompt, models and a memory."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from agent_runtime.budget import Budget
+from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.errors import Problem
 from agent_runtime.memory.base import SessionStore, Turn
 from agent_runtime.metrics import Metrics
-from agent_runtime.models.base import Json, Model
+from agent_runtime.models.base import Json
+from agent_runtime.rounds import Answering
 
 # About 16,000 tokens; the newest turns that fit are sent along.
 MAX_HISTORY_CHARS = 64_000
+# Chunks are only parsed when they tell the usage, which one of them does.
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +37,22 @@ class Agent:
     """Answers chat completions, with no memory, and messages of conversations, with one."""
 
     def __init__(
-        self, prompt: str, models: Mapping[str, Model], default: str, sessions: SessionStore, metrics: Metrics
+        self,
+        config: AgentConfig,
+        prompt: str,
+        calls: Answering,
+        sessions: SessionStore,
+        metrics: Metrics,
+        budget: Budget | None = None,
     ) -> None:
         self._system: tuple[Json, ...] = ({"role": "system", "content": prompt},) if prompt.strip() else ()
-        self.models = models
-        self.default = default
+        self.models = tuple(model.name for model in config.models)
+        self._default = config.default.name
+        self._limits = config.limits or LimitsConfig()
+        self._calls = calls
         self.sessions = sessions
         self._metrics = metrics
+        self._budget = budget
 
     async def complete(self, request: Json) -> Json:
         """Answer the body of a chat completion request, with the agent's prompt before the caller's messages.
@@ -40,16 +60,22 @@ class Agent:
         Raises:
             Problem: there is no such model, or it did not answer.
         """
-        model = self._model(request.get("model"))
-        try:
-            completion = await model.complete(request | {"messages": [*self._system, *request["messages"]]})
-        except Problem as problem:
-            self._metrics.model_errors.labels(model.name, problem.code).inc()
-            raise
-        usage = completion.get("usage") or {}
-        for kind in ("prompt", "completion"):
-            self._metrics.tokens.labels(model.name, kind).inc(usage.get(f"{kind}_tokens") or 0)
-        return completion
+        self._check_length(request["messages"])
+        return (await self._complete(request))[1]
+
+    async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
+        """Answer like complete(), with the JSON of one chunk at a time.
+
+        Raises:
+            Problem: as complete() does; after some chunks when the answer breaks off.
+        """
+        self._check_length(request["messages"])
+        tell_usage = (request.get("stream_options") or {}).get("include_usage") is True
+        async with aclosing((await self._stream(request))[1]) as chunks:
+            async for chunk, usage in chunks:
+                # A chunk that tells nothing but the usage is for those who asked for it.
+                if usage is None or tell_usage or orjson.loads(chunk)["choices"]:
+                    yield chunk
 
     async def chat(self, message: str, session_id: str, model: str | None) -> Answer:
         """Answer a message of a conversation and remember both.
@@ -57,21 +83,100 @@ class Agent:
         Raises:
             Problem: there is no such model, or it did not answer; then nothing is remembered.
         """
-        name = self._model(model).name
-        history = _latest(await self.sessions.history(session_id))
-        messages = [*history, {"role": "user", "content": message}]
-        completion = await self.complete({"model": name, "messages": messages})
-        said = completion["choices"][0]["message"]
-        text = said.get("content") or said.get("refusal") or ""
+        answered_by, completion = await self._complete(await self._turn(message, session_id, model))
+        text = _said(completion["choices"][0]["message"])
         await self.sessions.append(session_id, Turn.of(message, text))
-        return Answer(text, name, completion.get("usage") or {})
+        return Answer(text, answered_by, completion.get("usage") or {})
 
-    def _model(self, name: str | None) -> Model:
-        model = self.models.get(name or self.default)
-        if model is None:
+    async def chat_stream(self, message: str, session_id: str, model: str | None) -> AsyncGenerator[str | Answer, None]:
+        """Answer like chat(), a piece of the text at a time, and last with the whole of it.
+
+        Raises:
+            Problem: as chat() does; after some pieces when the answer breaks off, which is then not remembered.
+        """
+        said: list[str] = []
+        usage: Json = {}
+        answered_by, stream = await self._stream(await self._turn(message, session_id, model))
+        async with aclosing(stream) as chunks:
+            async for chunk, told in chunks:
+                usage = told or usage
+                choices = orjson.loads(chunk)["choices"]
+                if choices and (piece := _said(choices[0]["delta"])):
+                    said.append(piece)
+                    yield piece
+        text = "".join(said)
+        await self.sessions.append(session_id, Turn.of(message, text))
+        yield Answer(text, answered_by, usage)
+
+    async def _turn(self, message: str, session_id: str, model: str | None) -> Json:
+        """The request for one more turn of a conversation."""
+        name = self._known(model)
+        self._check_length([{"content": message}])
+        history = _latest(await self.sessions.history(session_id))
+        return {"model": name, "messages": [*history, {"role": "user", "content": message}]}
+
+    async def _complete(self, request: Json) -> tuple[str, Json]:
+        model, completion = await self._calls.complete(*self._prepared(request))
+        self._count_tokens(model, completion.get("usage") or {})
+        return model, completion
+
+    async def _stream(self, request: Json) -> tuple[str, AsyncGenerator[tuple[bytes, Json | None], None]]:
+        """The name of the model that answers, and its chunks, each with the usage if it tells one."""
+        start = time.perf_counter()
+        model, chunks = await self._calls.stream(*self._prepared(request))
+        self._metrics.first_token.labels(model).observe(time.perf_counter() - start)
+        return model, self._counted(model, chunks)
+
+    async def _counted(
+        self, model: str, chunks: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[tuple[bytes, Json | None], None]:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                usage = orjson.loads(chunk)["usage"] if _USAGE.search(chunk) else None
+                if usage is not None:
+                    self._count_tokens(model, usage)
+                yield chunk, usage
+
+    def _prepared(self, request: Json) -> tuple[str, Json, float]:
+        """What a call needs: model, request and deadline."""
+        if self._budget is not None:
+            self._budget.check()
+        deadline = asyncio.get_running_loop().time() + self._limits.request_timeout_seconds
+        messages = [*self._system, *request["messages"]]
+        return self._known(request.get("model")), request | {"messages": messages}, deadline
+
+    def _check_length(self, messages: Sequence[Json]) -> None:
+        length, most = sum(map(_length, messages)), self._limits.max_input_chars
+        if length > most:
+            raise Problem(413, "input_too_long", f"The messages have {length} characters; at most {most} are read")
+
+    def _count_tokens(self, model: str, usage: Json) -> None:
+        for kind in ("prompt", "completion"):
+            told = usage.get(f"{kind}_tokens")
+            tokens = max(told, 0) if isinstance(told, int) else 0
+            self._metrics.tokens.labels(model, kind).inc(tokens)
+            if self._budget is not None:
+                self._budget.spend(tokens)
+
+    def _known(self, name: str | None) -> str:
+        name = name or self._default
+        if name not in self.models:
             known = ", ".join(self.models)
             raise Problem(404, "model_not_found", f"There is no such model; there are: {known}", param="model")
-        return model
+        return name
+
+
+def _said(message: Json) -> str:
+    """The text of a message or of a delta."""
+    return message.get("content") or message.get("refusal") or ""
+
+
+def _length(message: Json) -> int:
+    """The characters of a message's text; pictures are for the limit of the body."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(part.get("text") or "") for part in content)
 
 
 def _latest(turns: Sequence[Turn]) -> list[Json]:
@@ -79,7 +184,7 @@ def _latest(turns: Sequence[Turn]) -> list[Json]:
     room = MAX_HISTORY_CHARS
     kept: list[Turn] = []
     for turn in reversed(turns):
-        room -= sum(len(message.get("content") or "") for message in turn.messages)
+        room -= sum(map(_length, turn.messages))
         if room < 0:
             break
         kept.append(turn)

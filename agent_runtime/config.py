@@ -106,6 +106,173 @@ class MemoryConfig(ConfigModel):
     cache: CacheConfig | None = Field(None, description="Redis. Default: none; sessions live in the pod's memory.")
 
 
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$", max_length=256)]
+
+
+class McpServerConfig(ConfigModel):
+    """A server of the Model Context Protocol whose tools the agent uses."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=32)] = Field(
+        description="Name of the server, unique within the agent; the model sees its tools as name__tool."
+    )
+    type: Literal["http", "stdio"] = Field(
+        description="How it is reached: http (streamable HTTP) or stdio (a process in the agent's own container)."
+    )
+    url: HttpUrl | None = Field(None, description="http: URL of the MCP endpoint. Required there.")
+    headers_from: dict[HeaderName, EnvironmentName] = Field(
+        {},
+        max_length=16,
+        description="http: headers to send, each with the name of the environment variable that holds its value. "
+        "Default: none.",
+    )
+    allow_link_local: bool = Field(
+        False,
+        description="http: let the URL, or what it redirects to, be a link-local address, where clouds serve their "
+        "metadata. Default: false.",
+    )
+    command: str | None = Field(
+        None, min_length=1, max_length=1024, description="stdio: program to run, found on the PATH. Required there."
+    )
+    args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(
+        (), max_length=64, description="stdio: arguments of the program. Default: none."
+    )
+    env: tuple[EnvironmentName, ...] = Field(
+        (),
+        max_length=64,
+        description="stdio: names of the agent's environment variables that the program gets, beside PATH and HOME. "
+        "Default: none.",
+    )
+    tools: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(
+        (), max_length=128, description="Names of the tools that the agent may use. Default: all that the server has."
+    )
+    timeout_seconds: int = Field(
+        30, ge=1, le=3600, description="Seconds after which a tool call is given up. Default: 30."
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_the_type(self) -> Self:
+        http_only = {"url": self.url, "headersFrom": self.headers_from, "allowLinkLocal": self.allow_link_local}
+        stdio_only = {"command": self.command, "args": self.args, "env": self.env}
+        foreign, required = (stdio_only, "url") if self.type == "http" else (http_only, "command")
+        given = [field for field, value in foreign.items() if value]
+        if given:
+            raise ValueError(f"{', '.join(given)}: not a field of type {self.type}: remove it")
+        if getattr(self, required) is None:
+            raise ValueError(f"{required}: required with type {self.type}")
+        return self
+
+
+class LimitsConfig(ConfigModel):
+    """What a request may ask for, and how many there may be."""
+
+    requests_per_minute: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Requests that a client may send in a minute to one replica; a client is an API key, or an address "
+        "where no keys are asked for. Default: no limit.",
+    )
+    max_concurrent_requests: int = Field(
+        1_000,
+        ge=1,
+        le=100_000,
+        description="Requests that one replica answers at a time; more get 503 with Retry-After. Default: 1000.",
+    )
+
+    request_timeout_seconds: int = Field(
+        300,
+        ge=1,
+        le=3600,
+        description="Seconds that a request may take, all attempts and tools included. Default: 300.",
+    )
+    max_tool_rounds: int = Field(
+        8,
+        ge=1,
+        le=64,
+        description="Times that the model may call tools for one request; then it has to answer. Default: 8.",
+    )
+    max_input_chars: int = Field(
+        32_000,
+        ge=1,
+        le=1_000_000,
+        description="Characters that the messages of a request may have together, without the agent's own prompt and "
+        "memory. Default: 32000.",
+    )
+
+
+class BudgetConfig(ConfigModel):
+    """How much the agent may use."""
+
+    tokens_per_day: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens, of prompts and answers, that all replicas together may use from midnight to midnight UTC; "
+        "then requests get 429. Replicas count together through memory.cache, whose prefix no other agent may use; "
+        "without it each counts for itself. Default: no limit.",
+    )
+
+
+class ServerConfig(ConfigModel):
+    """Who may reach the agent."""
+
+    api_keys_file: str | None = Field(
+        None,
+        pattern=r"^/[^\s]+$",
+        max_length=1024,
+        description="Path of a mounted file with one API key a line; callers send one as a bearer token, and see only "
+        "their own sessions. Read again when it changes. Default: none; whoever reaches the agent may call it.",
+    )
+    cors_origins: tuple[Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^\s/*]+)$", max_length=253)], ...] = (
+        Field(
+            (),
+            max_length=32,
+            description="Origins of web pages that may call the agent, such as https://app.example.com, or * for all. "
+            "Default: none.",
+        )
+    )
+
+
+class ChatPageConfig(ConfigModel):
+    """A page in the browser to try the agent."""
+
+    enabled: bool = Field(
+        False, description="Serve the chat page at /. Default: false; an agent is an API and needs no page."
+    )
+
+
+class SkillConfig(ConfigModel):
+    """Something that the agent is good at, told to other agents."""
+
+    id: Name = Field(description="Name of the skill, unique within the agent.")
+    name: str | None = Field(None, min_length=1, max_length=128, description="Name for people. Default: the id.")
+    description: str = Field(min_length=1, max_length=2048, description="What the agent can do.")
+    tags: tuple[Annotated[str, StringConstraints(min_length=1, max_length=63)], ...] = Field(
+        (), max_length=16, description="Words to find the skill by. Default: none."
+    )
+    examples: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...] = Field(
+        (), max_length=16, description="Messages that ask for it. Default: none."
+    )
+
+
+class CardConfig(ConfigModel):
+    """What the agent says about itself: on its A2A agent card and on the chat page."""
+
+    name: str | None = Field(
+        None, min_length=1, max_length=128, description="Name for people. Default: the name of the AgentDeployment."
+    )
+    description: str | None = Field(
+        None, min_length=1, max_length=2048, description="What the agent is for. Default: a general sentence."
+    )
+    url: HttpUrl | None = Field(
+        None,
+        description="Base URL under which other agents reach it. Default: the one that the card was asked for under.",
+    )
+    skills: tuple[SkillConfig, ...] = Field(
+        (), max_length=32, description="What the agent is good at. Default: one skill, chat."
+    )
+
+
 class AgentConfig(ConfigModel):
     """What an AgentDeployment says under `spec.config`."""
 
@@ -118,7 +285,26 @@ class AgentConfig(ConfigModel):
     models: tuple[ModelConfig, ...] = Field(
         min_length=1, max_length=32, description="Models that the agent can call, 1 to 32."
     )
+    fallbacks: tuple[Name, ...] = Field(
+        (),
+        max_length=8,
+        description="Names of models that are asked in turn when the one asked for is down. Default: none.",
+    )
     memory: MemoryConfig | None = Field(None, description="Where conversations are kept. Default: in the pod's memory.")
+    mcp: tuple[McpServerConfig, ...] = Field(
+        (), max_length=16, description="MCP servers whose tools the agent uses. Default: none."
+    )
+    limits: LimitsConfig | None = Field(
+        None, description="What requests may ask for, and how many there may be. Default: the fields' defaults."
+    )
+    budget: BudgetConfig | None = Field(None, description="How much the agent may use. Default: no limit.")
+    card: CardConfig | None = Field(
+        None, description="What the agent says about itself to other agents and on the chat page. Default: its name."
+    )
+    chat_page: ChatPageConfig | None = Field(
+        None, description="A page in the browser to try the agent. Default: not served."
+    )
+    server: ServerConfig | None = Field(None, description="Who may reach the agent. Default: whoever can connect.")
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -127,6 +313,12 @@ class AgentConfig(ConfigModel):
             raise ValueError("models: every name must be unique")
         if self.default_model is not None and self.default_model not in names:
             raise ValueError(f"defaultModel: {self.default_model} is not one of models: {', '.join(names)}")
+        servers = [server.name for server in self.mcp]
+        if len(set(servers)) < len(servers):
+            raise ValueError("mcp: every name must be unique")
+        unknown = [name for name in self.fallbacks if name not in names]
+        if unknown:
+            raise ValueError(f"fallbacks: {', '.join(unknown)}: not one of models: {', '.join(names)}")
         return self
 
     @property

@@ -25,6 +25,7 @@ class Environment(BaseModel):
     shutdown_grace_seconds: Seconds = Field(20, description="How long requests in flight may then take.")
     log_level: Annotated[LogLevel | None, BeforeValidator(lambda value: value and value.upper())] = None
     agent_revision: str = ""
+    agent_name: str = Field("agent", max_length=256, description="What the agent is called where card.name is not set.")
 
     azure_openai_endpoint: str | None = Field(None, pattern=r"^https?://[^\s/?#]+\S*$")
     azure_openai_api_key: SecretStr | None = None

@@ -28,6 +28,7 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word for it)
         detail: for people. Never holds a prompt, a secret or a traceback.
         param: JSON path of the request's field at fault, if any.
         retry_after: seconds after which trying again makes sense; None when it does not.
+        wait: seconds that a model's server asked us to wait; None when it did not.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word for it)
         self.detail = detail
         self.param = param
         self.retry_after = retry_after
+        self.wait: float | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -51,15 +53,16 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word for it)
 
 def render(problem: Problem, path: str) -> web.Response:
     """Write a problem in the form that the callers of this path expect."""
-    content: dict[str, Any]
+    content_type = "application/json" if path.startswith(OPENAI_ROUTES) else "application/problem+json"
+    body = orjson.dumps(as_json(problem, path))
+    return web.Response(status=problem.status, body=body, content_type=content_type, headers=problem.headers)
+
+
+def as_json(problem: Problem, path: str) -> dict[str, Any]:
+    """The object that tells a problem to the callers of this path."""
     if path.startswith(OPENAI_ROUTES):
         kind = _OPENAI_TYPES.get(problem.status, "api_error" if problem.status >= 500 else "invalid_request_error")  # noqa: PLR2004
-        content = {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}
-        content_type = "application/json"
-    else:
-        title = HTTPStatus(problem.status).phrase
-        content = {"title": title, "status": problem.status, "code": problem.code, "detail": problem.detail}
-        content |= {"param": problem.param} if problem.param is not None else {}
-        content_type = "application/problem+json"
-    body = orjson.dumps(content)
-    return web.Response(status=problem.status, body=body, content_type=content_type, headers=problem.headers)
+        return {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}
+    title = HTTPStatus(problem.status).phrase
+    content = {"title": title, "status": problem.status, "code": problem.code, "detail": problem.detail}
+    return content | ({"param": problem.param} if problem.param is not None else {})

@@ -3,9 +3,11 @@
 from aiohttp import web
 
 from agent_runtime.agent import Agent
+from agent_runtime.gate import Gate
 from agent_runtime.health import Health
 from agent_runtime.metrics import Metrics
 
 AGENT = web.AppKey("agent", Agent)
+GATE = web.AppKey("gate", Gate)
 HEALTH = web.AppKey("health", Health)
 METRICS = web.AppKey("metrics", Metrics)

@@ -17,12 +17,22 @@ class Metrics:
         self.duration = Histogram(
             "agent_request_duration_seconds", "Time to the last byte.", ["route"], buckets=_SECONDS, registry=registry
         )
+        self.first_token = Histogram(
+            "agent_time_to_first_token_seconds",
+            "Time to the first chunk of a streamed answer.",
+            ["model"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.inflight = Gauge("agent_inflight_requests", "Requests being answered now.", registry=registry)
         self.tokens = Counter(
             "agent_tokens", "Tokens by model and kind: prompt or completion.", ["model", "kind"], registry=registry
         )
         self.model_errors = Counter(
             "agent_model_errors", "Failed calls of a model by reason.", ["model", "reason"], registry=registry
+        )
+        self.tool_calls = Counter(
+            "agent_tool_calls", "Tool calls by outcome: success or error.", ["tool", "outcome"], registry=registry
         )
         self.healthy = Gauge(
             "agent_component_healthy", "1 while the component is healthy.", ["component"], registry=registry

@@ -11,9 +11,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agent_runtime.errors import Problem, render
-from agent_runtime.keys import HEALTH, METRICS
+from agent_runtime.keys import GATE, HEALTH, METRICS
 from agent_runtime.routes.body import MAX_BODY_BYTES
 
+# Behind these somebody may be answered; health and the chat page are for everybody.
+GUARDED = ("/v1/", "/api/", "/a2a")
+CALLER = web.RequestKey("caller", str)
 LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 REQUEST_ID = "X-Request-Id"
 # Only what is harmless in a header and in a log is taken over from the caller.
@@ -53,7 +56,12 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        return await handler(request)
+        if not request.path.startswith(GUARDED):
+            return await handler(request)
+        gate = request.app[GATE]
+        request[CALLER] = gate.admit(request.headers.get("Authorization", ""), request.remote or "")
+        with gate.load:
+            return await handler(request)
     except Problem as problem:
         request[LOG_FIELDS]["code"] = problem.code
         return render(problem, request.path)

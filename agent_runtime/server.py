@@ -34,7 +34,8 @@ async def serve(config: AgentSection, prompt: str, environment: Environment) -> 
         access_log=None,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE,
-        shutdown_timeout=environment.shutdown_grace_seconds,
+        # aiohttp waits so long for handlers to end, and as long again, before it cancels them.
+        shutdown_timeout=environment.shutdown_grace_seconds / 2,
     )
     metrics = web.AppRunner(create_metrics_app(app[METRICS]), access_log=None)
     try:

@@ -79,6 +79,20 @@ class RedisStore:
         await self._seen.delete(session_id)
         return known or unwritten
 
+    async def add(self, name: str, amount: int, ttl: int) -> int | None:
+        """Add to a count; see budget.Counter."""
+        if not self._available:
+            return None
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.incrby(self._key(name), amount)
+        pipeline.expire(self._key(name), ttl)
+        try:
+            total, _ = await pipeline.execute()
+        except _FAILURES as error:
+            self._failed(error)
+            return None
+        return int(total)
+
     async def probe(self) -> dict[str, Any]:
         """Ping, and write what could not be written before."""
         try:

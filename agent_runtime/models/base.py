@@ -1,10 +1,9 @@
 """What every model can do."""
 
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 Json = dict[str, Any]
-# How long one completion may take, in seconds.
-REQUEST_TIMEOUT = 300.0
 
 
 class Model(Protocol):
@@ -23,6 +22,14 @@ class Model(Protocol):
 
         Raises:
             Problem: the model did not answer; says whether trying again makes sense.
+        """
+        ...
+
+    def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
+        """Answer a chat completion request with the JSON of chat completion chunks, the last of which tells the usage.
+
+        Raises:
+            Problem: as complete() does; before the first chunk, or after it when the answer breaks off.
         """
         ...
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import importlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -11,13 +14,14 @@ from agent_runtime.config import ModelConfig
 from agent_runtime.environment import Environment
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
-from agent_runtime.models import upstream
-from agent_runtime.models.base import REQUEST_TIMEOUT, Json
+from agent_runtime.models import sse, upstream
+from agent_runtime.models.base import Json
 
 if TYPE_CHECKING:
     from agent_runtime.models.wire import Draughtsman, Wire
 
-CONNECT_TIMEOUT = 10.0
+# The whole of a call is bounded by its deadline, which calls.py keeps.
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5)
 
 
@@ -33,7 +37,6 @@ class OpenAIModel:
         self._session = session
         self._alarm = alarm
         self._upstream_name = config.deployment or config.model or config.name
-        self._timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
         self._draughtsman: Draughtsman | None = None
         self._wire: Wire | None = None
         self._drawing = asyncio.Lock()
@@ -42,25 +45,43 @@ class OpenAIModel:
 
     async def complete(self, request: Json) -> Json:
         """Answer a chat completion request; see Model."""
+        async with self._asked(request) as response:
+            answer = await upstream.read(response)
+        completion = upstream.completion(self.name, answer)
+        self._fault = None
+        return completion
+
+    async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
+        """Answer a chat completion request in chunks; see Model."""
+        options = (request.get("stream_options") or {}) | {"include_usage": True}
+        async with self._asked(request | {"stream": True, "stream_options": options}) as response:
+            async for data in sse.events(response.content):
+                upstream.check_chunk(self.name, data)
+                yield data
+        self._fault = None
+
+    @asynccontextmanager
+    async def _asked(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is no error; whatever goes wrong, now or while it is read, is a Problem."""
         wire = self._wire or await self._drawn_for_a_call()
         body = orjson.dumps(request | {"model": self._upstream_name})
         try:
             async with self._session.post(
-                wire.completions, data=body, headers=wire.headers, timeout=self._timeout, allow_redirects=False
+                wire.completions, data=body, headers=wire.headers, timeout=CALL_TIMEOUT, allow_redirects=False
             ) as response:
-                answer = await upstream.read(response)
+                if response.status != HTTPStatus.OK:
+                    raise self._refusal(response, await upstream.read(response))
+                yield response
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._alarm.set()
             raise upstream.unreachable(self.name, error) from None
-        if response.status != 200:  # noqa: PLR2004
-            problem = upstream.refused(self.name, response.status, response.headers, answer)
-            if problem.code in upstream.LASTING:
-                self._fault = problem.detail.removeprefix(f"{self.name}: ")
-            self._alarm.set()
-            raise problem
-        completion = upstream.completion(self.name, answer)
-        self._fault = None
-        return completion
+
+    def _refusal(self, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
+        problem = upstream.refused(self.name, response.status, response.headers, answer)
+        if problem.code in upstream.LASTING:
+            self._fault = problem.detail.removeprefix(f"{self.name}: ")
+        self._alarm.set()
+        return problem
 
     async def probe(self) -> Json:
         """Renew the credentials where needed and list the models: costs no token and shows a wrong key or address."""

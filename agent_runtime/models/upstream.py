@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -37,14 +38,56 @@ def completion(model: str, answer: bytes) -> Json:
     Raises:
         Problem: it is none.
     """
+    parsed = _parsed(answer)
+    if not parsed or not parsed.get("choices") or not _well_formed(parsed, "message"):
+        raise Problem(502, "model_bad_response", f"{model}: the model's server sent no chat completion")
+    return parsed
+
+
+def check_chunk(model: str, data: bytes) -> None:
+    """Look whether the data of an event is a chunk of a completion: what reads it later may rely on its shape.
+
+    Raises:
+        Problem: it is not, or it is an error.
+    """
+    if data.startswith(b'{"error"'):
+        raise refused(model, HTTPStatus.INTERNAL_SERVER_ERROR, {}, data)
+    parsed = _parsed(data)
+    if not parsed or not _well_formed(parsed, "delta"):
+        raise Problem(502, "model_bad_response", f"{model}: the model's server sent something else than a chunk")
+
+
+def _parsed(answer: bytes) -> Json:
     try:
         parsed = orjson.loads(answer)
-        well_formed = isinstance(parsed["choices"][0]["message"], dict)
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
-        well_formed = False
-    if not well_formed:
-        raise Problem(502, "model_bad_response", f"{model}: the model's server sent no chat completion")
-    return parsed  # type: ignore[no-any-return]  # shape checked above
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _well_formed(parsed: Json, said: str) -> bool:
+    """Whether the parts of a completion or chunk that are read here have the types that they should have."""
+    choices, usage = parsed.get("choices"), parsed.get("usage")
+    if not isinstance(choices, list) or not isinstance(usage, dict | None):
+        return False
+    return all(isinstance(choice, dict) and _is_message(choice.get(said)) for choice in choices)
+
+
+def _is_message(message: Any) -> bool:
+    if not isinstance(message, dict):
+        return False
+    calls = message.get("tool_calls")
+    return isinstance(message.get("content"), str | None) and (
+        calls is None
+        or (isinstance(calls, list) and all(isinstance(call, dict) and _is_function(call) for call in calls))
+    )
+
+
+def _is_function(call: Json) -> bool:
+    function = call.get("function")
+    return function is None or (
+        isinstance(function, dict) and all(isinstance(function.get(part), str | None) for part in ("name", "arguments"))
+    )
 
 
 def unreachable(model: str, error: Exception) -> Problem:
@@ -58,13 +101,20 @@ def unreachable(model: str, error: Exception) -> Problem:
 
 def refused(model: str, status: int, headers: Mapping[str, str], answer: bytes) -> Problem:
     """An answer that is an error."""
+    problem = _refused(model, status, answer)
+    if problem.retry_after is not None:
+        problem.wait = _seconds(headers.get("Retry-After"))
+        problem.retry_after = problem.wait or RETRY_AFTER
+    return problem
+
+
+def _refused(model: str, status: int, answer: bytes) -> Problem:
     error = _error_object(answer)
     code, param = _identifier(error.get("code")), _identifier(error.get("param"))
     if status == 429:  # noqa: PLR2004
-        wait = _seconds(headers.get("Retry-After"))
         if code == "insufficient_quota":
             return Problem(429, code, f"{model}: the quota at the model's provider is used up")
-        return Problem(429, "model_rate_limited", f"{model}: too many requests for the model", retry_after=wait)
+        return Problem(429, "model_rate_limited", f"{model}: too many requests for the model", retry_after=RETRY_AFTER)
     if fault := _FAULTS.get(status):
         return Problem(502, fault[0], f"{model}: {fault[1]}")
     if status >= 500 or status == 408:  # noqa: PLR2004
@@ -115,6 +165,6 @@ def _identifier(value: object) -> str | None:
     return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else None
 
 
-def _seconds(retry_after: str | None) -> float:
+def _seconds(retry_after: str | None) -> float | None:
     """Whole seconds, within reason; the header's other form, a date, would need two clocks that agree."""
-    return min(max(int(retry_after), 1), 600) if retry_after and retry_after.isdecimal() else RETRY_AFTER
+    return min(max(int(retry_after), 1), 600) if retry_after and retry_after.isdecimal() else None

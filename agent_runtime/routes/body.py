@@ -1,5 +1,6 @@
 """Reading requests and writing answers."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent_runtime.config import explain
 from agent_runtime.errors import Problem
 
+# A body of the greatest size over a slow line.
+READ_TIMEOUT = 30.0
 MAX_BODY_BYTES = 1024 * 1024
 
 
@@ -29,7 +32,12 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         Problem: the body is no JSON object.
     """
     try:
-        parsed = orjson.loads(await request.read())
+        async with asyncio.timeout(READ_TIMEOUT):
+            body = await request.read()
+    except TimeoutError:
+        raise Problem(408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} seconds") from None
+    try:
+        parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise Problem(400, "invalid_json", f"The body is not valid JSON: {where}") from None

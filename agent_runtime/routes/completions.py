@@ -1,14 +1,25 @@
 """OpenAI's API: any client of it is a client of the agent."""
 
 import time
+from contextlib import aclosing
 from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import ConfigDict, Field
 
-from agent_runtime.errors import Problem
 from agent_runtime.keys import AGENT
+from agent_runtime.models.sse import DONE
 from agent_runtime.routes.body import Body, answer, read_object, validated
+from agent_runtime.routes.events import EventStream
+
+
+class Part(Body):
+    """A part of a message: text, a picture or whatever else the model understands."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    text: str | None = None
 
 
 class Message(Body):
@@ -17,7 +28,7 @@ class Message(Body):
     model_config = ConfigDict(extra="allow")
 
     role: Literal["developer", "system", "user", "assistant", "tool", "function"]
-    content: str | list[dict[str, Any]] | None = None
+    content: str | list[Part] | None = None
 
 
 class CompletionRequest(Body):
@@ -28,14 +39,19 @@ class CompletionRequest(Body):
     model: str | None = None
     messages: list[Message] = Field(min_length=1)
     stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
 
 
-async def complete(request: web.Request) -> web.Response:
+async def complete(request: web.Request) -> web.StreamResponse:
     """POST /v1/chat/completions."""
     fields = await read_object(request)
-    if validated(CompletionRequest, fields).stream:
-        raise Problem(400, "unsupported_value", "Streaming is not supported: set stream to false", param="stream")
-    return answer(await request.app[AGENT].complete(fields))
+    if not validated(CompletionRequest, fields).stream:
+        return answer(await request.app[AGENT].complete(fields))
+    async with aclosing(request.app[AGENT].stream(fields)) as chunks, EventStream(request) as events:
+        async for chunk in chunks:
+            await events.send(chunk)
+        await events.send(DONE)
+    return events.response
 
 
 async def list_models(request: web.Request) -> web.Response:

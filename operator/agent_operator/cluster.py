@@ -18,7 +18,7 @@ from agent_operator.objects import Key, Object, Ref
 from agent_operator.transport import APPLY, MERGE, STRATEGIC_MERGE, ApiError, Transport
 
 _NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
-_PAGE = 500
+_PAGE = 100
 _WATCH_SECONDS = 300
 _SCALE_MANAGER = f"{names.FIELD_MANAGER}-scale"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -46,8 +46,8 @@ class Cluster:
     async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
         """Throw out every port that is not ours.
 
-        Ports are told apart by their number, but their names must be unique too. So when somebody has changed the number
-        of one, ours cannot be applied beside it, and only replacing the list helps.
+        Ports are told apart by their number, but their names must be unique too. So when somebody has changed the
+        number of one, ours cannot be applied beside it, and only replacing the list helps.
         """
         patch = _ports(manifest) | {"metadata": {"uid": uid}}
         params = {"fieldManager": f"{names.FIELD_MANAGER}-ports"}

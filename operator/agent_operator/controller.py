@@ -77,9 +77,13 @@ class Controller:
         settings = self._settings
         # With spec.namespace children may be anywhere, whatever namespaces the agents themselves are looked for in.
         scope = () if settings.manage_namespaces else settings.namespaces
+        # Pages of lists are what costs most memory: have few of them at a time.
+        turn = asyncio.Semaphore(2)
         for kind in WATCHED:
             if kind.namespaced or settings.manage_namespaces:
-                self._informers[kind.kind] = Informer(kind, cluster, self.store, scope, self._clock)
+                self._informers[kind.kind] = Informer(
+                    kind, cluster, self.store, namespaces=scope, turn=turn, clock=self._clock
+                )
         reconciler = Reconciler(
             store=self.store,
             cluster=cluster,

@@ -47,7 +47,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.client_timeout = 330
     # kopf counts bookmarks as life; the API server sends one a minute.
     chosen.watching.inactivity_timeout = 90
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = 100
     chosen.queueing.idle_timeout = 0.5
     return chosen
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from agent_operator import names
 from agent_operator.cluster import NOT_FOUND, Cluster, collections
 from agent_operator.kinds import Kind
-from agent_operator.objects import Key, Object
+from agent_operator.objects import Key, Object, Ref, ref
 from agent_operator.store import Store
 from agent_operator.transport import ApiError
 
@@ -33,7 +33,14 @@ class Informer:
     """
 
     def __init__(
-        self, kind: Kind, cluster: Cluster, store: Store, namespaces: Iterable[str], clock: Callable[[], float]
+        self,
+        kind: Kind,
+        cluster: Cluster,
+        store: Store,
+        *,
+        namespaces: Iterable[str],
+        turn: asyncio.Semaphore,
+        clock: Callable[[], float],
     ) -> None:
         self.kind = kind
         self.synced = asyncio.Event()
@@ -42,6 +49,7 @@ class Informer:
         self._cluster = cluster
         self._store = store
         self._namespaces = tuple(namespaces)
+        self._turn = turn
         self._clock = clock
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
@@ -69,7 +77,7 @@ class Informer:
                 delay = min(2 * delay, _LONGEST_DELAY)
 
     def _absent(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
-        for key in self._store.replace(self.kind.kind, self._namespaces, ()):
+        for key in self._store.retain(self.kind.kind, self._namespaces, set()):
             changed(key)
         if self.version is not None:
             self.version = None
@@ -77,29 +85,39 @@ class Informer:
         self.synced.set()
 
     async def _follow(self, served: str, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
-        scopes = self._namespaces if self.kind.namespaced and self._namespaces else ("",)
-        listed = {}
-        objects: list[Object] = []
+        versions = {}
+        listed: set[Ref] = set()
         for path in collections(self.kind, served, self._namespaces):
-            async for items, version in self._cluster.list_pages(path, self.kind.kind, names.LABEL_AGENT):
-                objects += items
-                listed[path] = version
-                self.seen = self._clock()
-        for key in self._store.replace(self.kind.kind, scopes if scopes != ("",) else (), objects):
+            versions[path] = await self._list(path, listed, changed)
+        scope = self._namespaces if self.kind.namespaced else ()
+        for key in self._store.retain(self.kind.kind, scope, listed):
             changed(key)
-        objects.clear()
         if self.version != served:
             self.version = served
             api_changed()
         self.synced.set()
         try:
             async with asyncio.TaskGroup() as group:
-                for path, version in listed.items():
+                for path, version in versions.items():
                     group.create_task(self._watch(path, version, changed))
                 if self.kind.optional:
                     group.create_task(self._end_with_crd())
         except* ApiError as errors:
             raise ApiError(*_first(errors)) from None
+
+    async def _list(self, path: str, listed: set[Ref], changed: Callable[[Key], None]) -> str:
+        """Take in a collection, page by page: all of it at once would be a hundred times its packed size."""
+        version = ""
+        async with self._turn:
+            async for items, of_page in self._cluster.list_pages(path, self.kind.kind, names.LABEL_AGENT):
+                version = of_page
+                self.seen = self._clock()
+                for obj in items:
+                    listed.add(ref(self.kind.kind, obj))
+                    key = self._store.observe(self.kind.kind, "ADDED", obj)
+                    if key is not None:
+                        changed(key)
+        return version
 
     async def _end_with_crd(self) -> None:
         """A watch of a kind that is no longer served may stay open, and silent."""

@@ -40,7 +40,7 @@ class Elector:
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
-        while not await self._try():
+        while not await self._try():  # noqa: ASYNC110  (what is waited for happens in another process)
             await asyncio.sleep(RETRY)
         log.info("leading", extra={"lease": self._name, "identity": self._identity})
 

@@ -34,11 +34,11 @@ class Reason(StrEnum):
     """The agent names no credentials."""
     FOUND = "Found"
     """The credentials are there, with every key."""
-    SECRET_MISSING = "SecretMissing"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105  (a reason, no secret)
     """The Secret of the credentials does not exist."""
-    SECRET_KEY_MISSING = "SecretKeyMissing"
+    SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105  (a reason, no secret)
     """The Secret of the credentials lacks a key."""
-    SECRET_NOT_SYNCED = "SecretNotSynced"
+    SECRET_NOT_SYNCED = "SecretNotSynced"  # noqa: S105  (a reason, no secret)
     """External Secrets has not made the Secret yet."""
     CONFLICT = "Conflict"
     """An object that is not this agent's has the name of a child; it is left alone."""

@@ -6,6 +6,7 @@ is not decided on again until the watch has shown what was written (or, should a
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from agent_operator import names
@@ -117,14 +118,11 @@ class Store:
             del self._children[key]
         return self._news(key, target, version(obj), changed=True, gone=True)
 
-    def replace(self, kind: str, namespaces: Iterable[str], objects: Iterable[Object]) -> set[Key]:
-        """Take in a whole list: what is not in it is gone. Empty `namespaces`: of all of them."""
+    def retain(self, kind: str, namespaces: Iterable[str], listed: AbstractSet[Ref]) -> set[Key]:
+        """Take in that a list is complete: what is not in it is gone. Empty `namespaces`: it was of all of them."""
         scope = set(namespaces)
-        found, changed = set(), set()
-        for obj in objects:
-            found.add(ref(kind, obj))
-            changed.add(self.observe(kind, "ADDED", obj))
-        for target in [t for t in self._keys if t.kind == kind and t not in found]:
+        changed = set()
+        for target in [t for t in self._keys if t.kind == kind and t not in listed]:
             if not scope or target.namespace in scope:
                 gone = {"metadata": {"name": target.name, "namespace": target.namespace}}
                 changed.add(self.observe(kind, "DELETED", gone))

@@ -1,6 +1,7 @@
 """`agentctl demo`: from nothing to an agent's answer, with the steps that a user would take."""
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from agent_operator import names
 from agentctl import chat, local, states, tree
-from agentctl.client import Kubectl
+from agentctl.client import Kubectl, binary
 from agentctl.errors import CommandError
 from agentctl.offline import dig
 from agentctl.snapshot import Snapshot, take
@@ -57,7 +58,7 @@ def run(directory: Path, *, once: bool) -> None:
         _done(console, "you", QUESTION)
         _done(console, "agent", f"{chat.ask(kubectl, NAME, QUESTION)}  (its model, echo, says what it was told)")
         console.print()
-        console.print(_how_to_go_on(state, url), soft_wrap=True)
+        console.print(_how_to_go_on(state, url, once=once), soft_wrap=True)
         if not once:
             console.print("\nUp until Ctrl-C.", style="bold")
             signal.pause()
@@ -152,12 +153,14 @@ def _done(console: Console, what: str, detail: str, began: float | None = None) 
     console.print(line, soft_wrap=True)
 
 
-def _how_to_go_on(state: State, url: str) -> str:
+def _how_to_go_on(state: State, url: str, *, once: bool) -> str:
+    head = "Without --once it would stay up. Then, in another terminal:" if once else "Go on in another terminal:"
     question = json.dumps({"message": QUESTION})
     ask = f"curl {url}/api/chat --json '{question}'" if url else chat.by_kubectl(NAME, question)
+    path = "" if shutil.which("kubectl") else f"\n  export PATH={Path(binary()).parent}:$PATH"
     return f"""\
-Go on in another terminal:
-  export KUBECONFIG={state.kubeconfig}
+{head}
+  export KUBECONFIG={state.kubeconfig}{path}
   kubectl get agd
   kubectl describe agd {NAME}
   kubectl logs deploy/{NAME}

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
 
 from agentctl.errors import CommandError
 
@@ -57,22 +56,24 @@ class State:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the directory for this process; the system lets go of it however the process ends.
+        """Hold the directory for the rest of this process; what says that a cluster is up goes when the block ends.
+
+        The system alone lets go of the lock: who waits for it waits for the process to be gone, however it ends.
 
         Raises:
             CommandError: another process holds it.
         """
-        with self._lock.open("a", encoding="ascii") as file:
-            if not _locked(file):
-                raise CommandError(f"{self.directory}: a cluster runs there: agentctl local down ends it")
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            try:
-                yield
-            finally:
-                self._record.unlink(missing_ok=True)
-                self.kubeconfig.unlink(missing_ok=True)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _locked(descriptor):
+            os.close(descriptor)
+            raise CommandError(f"{self.directory}: a cluster runs there: agentctl local down ends it")
+        os.truncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        try:
+            yield
+        finally:
+            self._record.unlink(missing_ok=True)
+            self.kubeconfig.unlink(missing_ok=True)
 
     def holder(self) -> int | None:
         """Process that holds the directory, be it up or still coming up; None when nobody does."""
@@ -102,11 +103,11 @@ class State:
         draft.replace(self._record)
 
 
-def _locked(file: TextIO) -> bool:
-    """Lock a file; one that only looks who holds it is gone in a moment."""
+def _locked(descriptor: int) -> bool:
+    """Lock a file; who only looks for its holder is gone in a moment."""
     for _ in range(LOOKS):
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             time.sleep(0.05)
         else:

@@ -10,8 +10,8 @@ from local_cluster.controllers.deployment import DeploymentController
 from local_cluster.controllers.disruption import DisruptionController
 from local_cluster.controllers.endpoint_controllers import EndpointsController, EndpointSliceController
 from local_cluster.controllers.endpoints import PortLookup
-from local_cluster.controllers.namespaces import RootCAController, ServiceAccountController
 from local_cluster.controllers.event_expiry import EventExpiryController
+from local_cluster.controllers.namespaces import RootCAController, ServiceAccountController
 from local_cluster.controllers.replicaset import ReplicaSetController
 from local_cluster.controllers.scheduler import Scheduler
 

@@ -96,7 +96,9 @@ class Api:
             "spec": {"config": {"models": [{"name": "echo", "provider": "echo"}]}} | spec,
         }
         params = {"fieldManager": "gitops", "force": "true"}
-        return await self.call("PATCH", self.path("AgentDeployment", name), body=body, params=params, content_type=APPLY)
+        return await self.call(
+            "PATCH", self.path("AgentDeployment", name), body=body, params=params, content_type=APPLY
+        )
 
     async def condition(self, kind: str, name: str = "support") -> Object:
         """A condition about the current generation; empty when there is none."""
@@ -181,7 +183,7 @@ class Proxy:
             request.method,
             self.server + request.path,
             params=request.query,
-            data=await request.read(),
+            data=await request.read() or None,
             headers=headers,
             timeout=timeout,
         ) as answer:

@@ -132,7 +132,9 @@ async def test_three_configs_are_kept(world: Any, until: Any) -> None:
             await world.quiet(controller)
 
         async def three() -> bool:
-            configs = [item for item in await world.api.list("ConfigMap") if "support-config" in item["metadata"]["name"]]
+            configs = [
+                item for item in await world.api.list("ConfigMap") if "support-config" in item["metadata"]["name"]
+            ]
             return len(configs) == 3
 
         if world.simulated:

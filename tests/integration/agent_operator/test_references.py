@@ -16,7 +16,9 @@ async def _pod_hash(world: Any) -> str | None:
 
 async def test_a_missing_secret_holds_the_agent_until_it_is_there(world: Any, until: Any) -> None:
     async with world.operator():
-        await world.api.agent(config=AZURE, credentials={"secretRef": {"name": "azure", "keys": ["AZURE_OPENAI_API_KEY"]}})
+        await world.api.agent(
+            config=AZURE, credentials={"secretRef": {"name": "azure", "keys": ["AZURE_OPENAI_API_KEY"]}}
+        )
         condition = await world.api.until_reason("SecretsReady", "SecretMissing")
         assert "spec.credentials.secretRef.name" in condition["message"]
         assert f"{world.api.namespace}/azure" in condition["message"]
@@ -68,7 +70,9 @@ async def test_a_prompt_comes_from_a_config_map_and_follows_it(world: Any, until
 
         async def has(text: str) -> bool:
             children = await world.api.children()
-            return any(text == c.get("data", {}).get("system_prompt.txt") for (k, _), c in children.items() if k == "ConfigMap")
+            return any(
+                text == c.get("data", {}).get("system_prompt.txt") for (k, _), c in children.items() if k == "ConfigMap"
+            )
 
         await until(lambda: has("first"))
         await world.api.merge("ConfigMap", "prompts", {"data": {"a.txt": "second"}})
@@ -89,9 +93,7 @@ async def test_a_missing_api_is_a_warning_and_heals(world: Any, until: Any) -> N
                     "name": "v1",
                     "served": True,
                     "storage": True,
-                    "schema": {
-                        "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-                    },
+                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
                 }
             ],
         },

@@ -65,6 +65,10 @@ class ModelServer:
         """Forget script and requests."""
         self.http.delete("/_script").raise_for_status()
 
+    def go(self) -> None:
+        """Let the next chunk of a step_by_step stream go."""
+        self.http.post("/_go").raise_for_status()
+
     def seen(self, part: str) -> list[dict[str, Any]]:
         """The requests whose path contains `part`."""
         return [one for one in self.http.get("/_seen").json() if part in one["path"]]
@@ -120,7 +124,12 @@ class AgentProcess:
         command = [sys.executable, "-m", "agent_runtime", "serve", "--config", self.directory / "agent.toml"]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
-        ports = eventually("the agent listens", self._listening)
+        try:
+            ports = eventually("the agent listens", self._listening)
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            raise
         self.port, self.metrics_port = ports["http"], ports["metrics"]
         hooks = {"response": [_no_canary_in_errors]}
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=DEADLINE, event_hooks=hooks)
@@ -225,9 +234,8 @@ def _starting(root: Path) -> Iterator[Start]:
         (directory / "system_prompt.txt").write_text(PROMPT)
         fixed = {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "0", "PORT_METRICS": "0", "DRAIN_DELAY_SECONDS": "0"}
         inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
-        agent = AgentProcess(directory, inherited | fixed | variables)
-        started.append(agent)
-        return agent.start()
+        started.append(AgentProcess(directory, inherited | fixed | variables).start())
+        return started[-1]
 
     yield start
     for agent in started:

@@ -8,7 +8,8 @@ What it does next is scripted by a test through /_script; what it was asked is r
 
 A STEP: {"status": 200, "headers": {}, "json": {…} or "text": "…", "delay": seconds before the answer,
 "always": true to stay, "fault": "reset" | "half", "message": fields of the answer's message,
-"chunks": [{…}, …], "chunk_delay": seconds, "break_after": number of chunks}.
+"chunks": [{…}, …], "chunk_delay": seconds, "break_after": number of chunks,
+"step_by_step": true to wait before each chunk for POST /_go}.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from aiohttp import web
 Json = dict[str, Any]
 SEEN = web.AppKey("seen", list[Json])
 SCRIPT = web.AppKey("script", dict[str, list[Json]])
+GO = web.AppKey("go", asyncio.Semaphore)
 USAGE = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
 
 
@@ -95,8 +97,16 @@ async def script(request: web.Request) -> web.Response:
     request.app[SCRIPT].clear()
     if request.method == "DELETE":
         request.app[SEEN].clear()
+        while not request.app[GO].locked():
+            await request.app[GO].acquire()
     else:
         request.app[SCRIPT].update(await request.json())
+    return web.json_response({})
+
+
+async def go(request: web.Request) -> web.Response:
+    """POST /_go."""
+    request.app[GO].release()
     return web.json_response({})
 
 
@@ -151,6 +161,8 @@ async def _stream(request: web.Request, step: Json, parts: list[Json]) -> web.St
             assert request.transport is not None
             request.transport.abort()
             break
+        if step.get("step_by_step"):
+            await request.app[GO].acquire()
         await response.write(b"data: " + json.dumps(part).encode() + b"\n\n")
         if "chunk_delay" in step:
             await asyncio.sleep(step["chunk_delay"])
@@ -162,7 +174,7 @@ async def _stream(request: web.Request, step: Json, parts: list[Json]) -> web.St
 def create_app() -> web.Application:
     """The server."""
     app = web.Application(client_max_size=64 * 1024 * 1024)
-    app[SEEN], app[SCRIPT] = [], {}
+    app[SEEN], app[SCRIPT], app[GO] = [], {}, asyncio.Semaphore(0)
     app.router.add_post("/v1/chat/completions", completions)
     app.router.add_post("/openai/deployments/{deployment}/chat/completions", completions)
     app.router.add_get("/v1/models", models)
@@ -171,6 +183,7 @@ def create_app() -> web.Application:
     app.router.add_put("/_script", script)
     app.router.add_delete("/_script", script)
     app.router.add_get("/_seen", seen)
+    app.router.add_post("/_go", go)
     return app
 
 

@@ -52,7 +52,7 @@ def test_sessions_are_apart(agent: AgentProcess) -> None:
 
 def test_a_failed_turn_is_not_remembered(agent: AgentProcess, model_server: ModelServer) -> None:
     """When the model fails, neither the message nor an answer is kept."""
-    model_server.script(completions=[{"status": 500}])
+    model_server.script(completions=[{"status": 500, "always": True}])
 
     failed = agent.http.post("/api/chat", json={"message": "x", "model": "gpt", "session_id": "failing"})
 

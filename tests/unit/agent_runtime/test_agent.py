@@ -1,13 +1,17 @@
 """The agent over an echo and a memory in the process."""
 
+from typing import Any
+
 import pytest
 
 from agent_runtime import agent as module
 from agent_runtime.agent import Agent
+from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig
 from agent_runtime.errors import Problem
 from agent_runtime.memory.local import LocalStore
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
+from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
 
 
@@ -28,9 +32,11 @@ class Recorder(EchoModel):
         return completion
 
 
-def agent(model: Recorder, prompt: str = "Be kind.") -> Agent:
+def agent(model: Recorder, prompt: str = "Be kind.", limits: LimitsConfig | None = None) -> Agent:
     """An agent of this model."""
-    return Agent(prompt, {"m": model}, "m", LocalStore(60), Metrics("1", ""))
+    config = AgentConfig(models=(ModelConfig(name="m", provider="echo"),), limits=limits)
+    metrics = Metrics("1", "")
+    return Agent(config, prompt, Calls({"m": model}, (), metrics), LocalStore(60), metrics)
 
 
 async def test_an_empty_prompt_is_not_sent() -> None:
@@ -69,6 +75,24 @@ async def test_what_counts_as_the_answer(message: Json, text: str) -> None:
     answer = await agent(Recorder(message)).chat("hi", "s", None)
 
     assert (answer.text, answer.usage) == (text, {})
+
+
+@pytest.mark.parametrize("content", ["12345", [{"type": "text", "text": "123"}, {"type": "text", "text": "45"}]])
+async def test_the_length_of_the_input_is_limited(content: Any) -> None:
+    """The text of all messages together; the agent's prompt does not count."""
+    asked = agent(Recorder(), limits=LimitsConfig(max_input_chars=5))
+    within = {"messages": [{"role": "user", "content": content}]}
+    beyond = {"messages": [*within["messages"], {"role": "user", "content": "6"}]}
+
+    await asked.complete(within)
+
+    with pytest.raises(Problem, match="6 characters; at most 5") as raised:
+        await asked.complete(beyond)
+    assert (raised.value.status, raised.value.code) == (413, "input_too_long")
+    with pytest.raises(Problem):
+        await anext(asked.stream(beyond))
+    with pytest.raises(Problem):
+        await asked.chat("123456", "s", None)
 
 
 async def test_an_unknown_model_is_a_problem() -> None:

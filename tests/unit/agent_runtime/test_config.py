@@ -138,3 +138,29 @@ def test_explain_does_not_quote_values() -> None:
         AgentConfig.model_validate({"models": [{"name": "x", "provider": "sk-secret"}], "apiKey": "sk-secret"})
 
     assert "sk-secret" not in explain(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ('type = "http"', "agent.mcp[0].url: required with type http"),
+        ('type = "stdio"', "agent.mcp[0].command: required with type stdio"),
+        ('type = "stdio"\ncommand = "x"\nurl = "http://x/"', "agent.mcp[0].url: not a field of type stdio: remove it"),
+        ('type = "http"\nurl = "http://x/"\nargs = ["x"]', "agent.mcp[0].args: not a field of type http: remove it"),
+        ('type = "http"\nurl = "ftp://x/"', "agent.mcp[0].url: "),
+        ('type = "http"\nurl = "http://x/"\nheaders_from = {"a b" = "X"}', "agent.mcp[0].headers_from"),
+        ('type = "sse"', "agent.mcp[0].type: "),
+    ],
+)
+def test_an_mcp_server_has_the_fields_of_its_type(tmp_path: Path, table: str, fault: str) -> None:
+    """And no others."""
+    assert faults(tmp_path, f'{GOOD}\n[[agent.mcp]]\nname = "t"\n{table}')[0].startswith(fault)
+
+
+def test_names_of_servers_and_fallbacks(tmp_path: Path) -> None:
+    """Servers are unique; a fallback is one of the models."""
+    server = '\n[[agent.mcp]]\nname = "t"\ntype = "stdio"\ncommand = "x"\n'
+    assert faults(tmp_path, GOOD + server + server) == ["agent.mcp: every name must be unique"]
+    (tmp_path / "other").mkdir()
+    fallbacks = GOOD.replace("[agent]", '[agent]\nfallbacks = ["c"]')
+    assert faults(tmp_path / "other", fallbacks) == ["agent.fallbacks: c: not one of models: a, b"]

@@ -8,13 +8,15 @@ from agent_runtime.models import upstream
 
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
-    [("7", 7), ("0", 1), ("99999", 600), ("Wed, 21 Oct 2015 07:28:00 GMT", 2), ("nan", 2), (None, 2)],
+    [("7", 7), ("0", 1), ("99999", 600), ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("nan", None), (None, None)],
 )
-def test_retry_after_is_taken_over_within_reason(retry_after: str | None, seconds: float) -> None:
+def test_retry_after_is_taken_over_within_reason(retry_after: str | None, seconds: float | None) -> None:
     """A number of seconds between one and ten minutes."""
     headers = {"Retry-After": retry_after} if retry_after is not None else {}
 
-    assert upstream.refused("m", 429, headers, b"").retry_after == seconds
+    problem = upstream.refused("m", 429, headers, b"")
+
+    assert (problem.wait, problem.retry_after) == (seconds, seconds or upstream.RETRY_AFTER)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "x"}', b'{"error": {"code": 7, "param": {}}}', b"\xff"])
@@ -41,3 +43,43 @@ def test_what_is_no_completion(body: bytes) -> None:
         upstream.completion("m", body)
 
     assert (raised.value.status, raised.value.code) == (502, "model_bad_response")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"garbage",
+        b"[]",
+        b"{}",
+        b'{"choices": {}}',
+        b'{"choices": [1]}',
+        b'{"choices": [{}]}',
+        b'{"choices": [{"delta": {"content": 1}}]}',
+        b'{"choices": [{"delta": {"tool_calls": 1}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [1]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"function": 1}]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": 1}}]}}]}',
+        b'{"choices": [], "usage": 1}',
+        b'{"error": {"message": "m"}}',
+    ],
+)
+def test_what_is_no_chunk(data: bytes) -> None:
+    """502, so that nothing behind it has to doubt the shape."""
+    with pytest.raises(Problem) as raised:
+        upstream.check_chunk("m", data)
+
+    assert raised.value.status == 502
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"choices": []}',
+        b'{"choices": [{"delta": {}}], "usage": null}',
+        b'{"choices": [{"delta": {"content": null, "tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}}]}',
+    ],
+)
+def test_what_is_a_chunk(data: bytes) -> None:
+    """As OpenAI and Azure write them."""
+    upstream.check_chunk("m", data)

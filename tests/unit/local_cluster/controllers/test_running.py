@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import time
 from typing import Any
 
 import pytest
@@ -214,3 +215,10 @@ async def test_the_same_event_is_counted(registry: Registry) -> None:
         events.warning(registry.get("namespaces", "", "default"), "Broken", "it is broken")
     (one,) = registry.list("events", "default")
     assert (one["count"], one["reason"], one["source"]) == (3, "Broken", {"component": "tester"})
+
+
+async def test_an_event_goes_an_hour_after_it_last_happened(registry: Registry, until: Any) -> None:
+    namespace = registry.get("namespaces", "", "default")
+    Context(registry, clock=lambda: time.time() - 3601).recorder("tester").normal(namespace, "Old", "long ago")
+    Context(registry).recorder("tester").normal(namespace, "New", "just now")
+    await until(lambda: [e["reason"] for e in registry.list("events", "default")] == ["New"])

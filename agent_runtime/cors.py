@@ -1,0 +1,29 @@
+"""Pages of other origins that may call the agent."""
+
+from aiohttp import web
+
+METHODS = "GET, POST, DELETE, OPTIONS"
+HEADERS = "Authorization, Content-Type, Accept, X-Request-Id"
+DAY = "86400"
+
+
+def allow_origins(app: web.Application, origins: frozenset[str]) -> None:
+    """Answer browsers that ask whether a page of one of these origins (or of any: `*`) may call the agent.
+
+    No credentials are allowed: the agent's are in a header that the page sets itself.
+    """
+
+    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+        origin = request.headers.get("Origin", "")
+        if origin and (origin in origins or "*" in origins):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
+            response.headers.add("Vary", "Origin")
+
+    async def preflight(_: web.Request) -> web.Response:
+        allowed = {"Allow-Methods": METHODS, "Allow-Headers": HEADERS, "Max-Age": DAY}
+        headers = {f"Access-Control-{name}": value for name, value in allowed.items()}
+        return web.Response(status=204, headers=headers)
+
+    app.on_response_prepare.append(mark)
+    app.router.add_route("OPTIONS", "/{path:.*}", preflight)

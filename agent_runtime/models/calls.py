@@ -1,0 +1,135 @@
+"""Calls of models: tried again, handed to a fallback, and never longer than their deadline."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agent_runtime.errors import Problem
+from agent_runtime.metrics import Metrics
+from agent_runtime.models.base import Json, Model
+from agent_runtime.models.breaker import Breaker
+
+# Before the second and third attempt, about; each is shortened at random so that callers do not come back together.
+BACKOFF = (0.25, 1.0)
+# A caller is told sooner than it is kept waiting for longer than this.
+MAX_WAIT = 5.0
+# What another attempt may mend. Credentials and names stay wrong; a timeout has used up the time.
+_PASSING = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A stream whose first chunk has come: it will not be tried again."""
+
+    first: bytes
+    rest: AsyncGenerator[bytes, None]
+
+
+class Calls:
+    """Calls the models of an agent by name."""
+
+    def __init__(self, models: Mapping[str, Model], fallbacks: Sequence[str], metrics: Metrics) -> None:
+        self._models = models
+        self._fallbacks = fallbacks
+        self._metrics = metrics
+        self._breakers = {name: Breaker() for name in models}
+
+    async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
+        """A completion, and the name of the model that made it.
+
+        Args:
+            name: the model asked for; its fallbacks are asked in turn when it is down.
+            request: body of a chat completion request.
+            deadline: by the event loop's clock.
+
+        Raises:
+            Problem: no model answered; the problem is that of the last one asked.
+        """
+        return await self._first(name, lambda model: model.complete(request), deadline)
+
+    async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
+        """The chunks of a completion, and the name of the model that makes it; otherwise like complete().
+
+        Raises:
+            Problem: also while the chunks are read.
+        """
+        model, opened = await self._first(name, lambda model: _open(model, request), deadline)
+        return model, self._chunks(model, opened, deadline)
+
+    async def _chunks(self, model: str, opened: Opened, deadline: float) -> AsyncGenerator[bytes, None]:
+        try:
+            yield opened.first
+            while True:
+                async with asyncio.timeout_at(deadline):
+                    chunk = await anext(opened.rest, None)
+                if chunk is None:
+                    return
+                yield chunk
+        except (TimeoutError, Problem) as error:
+            raise self._failed(model, error) from None
+        finally:
+            await opened.rest.aclose()
+
+    async def _first(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> tuple[str, T]:
+        """What the first model gives that is not down."""
+        candidates = [name, *(fallback for fallback in self._fallbacks if fallback != name)]
+        for candidate in candidates:
+            try:
+                return candidate, await self._tried(candidate, attempt, deadline)
+            except Problem as problem:
+                # A request that one model refuses is the caller's to mend.
+                down = problem.status >= 500 or problem.status == 429  # noqa: PLR2004
+                if candidate == candidates[-1] or not down:
+                    raise
+        raise AssertionError("there is always a candidate")
+
+    async def _tried(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> T:
+        loop = asyncio.get_running_loop()
+        breaker = self._breakers[name]
+        for backoff in (*BACKOFF, None):
+            if breaker.wait:
+                detail = f"{name}: the model has failed repeatedly and is left alone for a while"
+                raise Problem(503, "model_circuit_open", detail, retry_after=breaker.wait)
+            breaker.begin()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    result = await attempt(self._models[name])
+            except (TimeoutError, Problem) as error:
+                problem = self._failed(name, error)
+            else:
+                breaker.succeeded()
+                return result
+            wait = problem.wait or random.uniform(0.5, 1) * (backoff or 0)  # noqa: S311  (not for secrecy)
+            if backoff is None or problem.code not in _PASSING or wait > min(MAX_WAIT, deadline - loop.time()):
+                raise problem
+            await asyncio.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _failed(self, name: str, error: TimeoutError | Problem) -> Problem:
+        """Take note of a failure; the problem to tell."""
+        problem = (
+            error
+            if isinstance(error, Problem)
+            else Problem(504, "model_timeout", f"{name}: the model did not answer in time", retry_after=2)
+        )
+        self._metrics.model_errors.labels(name, problem.code).inc()
+        # Too many requests is no fault of the model, nor is a request that it refuses.
+        if problem.status >= 500:  # noqa: PLR2004
+            self._breakers[name].failed()
+        return problem
+
+
+async def _open(model: Model, request: Json) -> Opened:
+    chunks = model.stream(request)
+    try:
+        first = await anext(chunks, None)
+    except BaseException:
+        await chunks.aclose()
+        raise
+    if first is None:
+        raise Problem(502, "model_bad_response", f"{model.name}: the model's server sent an empty stream")
+    return Opened(first, chunks)

@@ -1,0 +1,36 @@
+"""Server-sent events as OpenAI's protocol uses them: one line of data an event."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+DONE = b"[DONE]"
+MAX_EVENT_BYTES = 1024 * 1024
+_DATA = b"data:"
+
+
+async def events(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The data of each event, until the one that says it was the last.
+
+    Raises:
+        aiohttp.ClientPayloadError: the stream ended before it, or an event is longer than MAX_EVENT_BYTES.
+    """
+    tail = b""
+    async for received in stream.iter_any():
+        lines = (tail + received).split(b"\n")
+        tail = lines.pop()
+        if len(tail) > MAX_EVENT_BYTES:
+            raise aiohttp.ClientPayloadError("an event is too long")
+        for line in lines:
+            if line.startswith(_DATA):
+                data = line[len(_DATA) :].strip()
+                if data == DONE:
+                    return
+                yield data
+    raise aiohttp.ClientPayloadError("the stream ended early")
+
+
+def event(data: bytes, kind: bytes = b"") -> bytes:
+    """An event as it is sent."""
+    name = b"event: %b\n" % kind if kind else b""
+    return b"%bdata: %b\n\n" % (name, data)

@@ -1,0 +1,60 @@
+"""The chat page: static files, no build step, nothing from elsewhere. Enabled by chat_page in agent.toml."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+
+from aiohttp import web
+
+# The page loads its own script and style and calls its own agent; nothing else runs, not even a style attribute.
+POLICY: Mapping[str, str] = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+}
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "; ".join(f"{directive} {value}" for directive, value in POLICY.items()),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Asked for again each time, which the ETag makes cheap: an upgrade must not run an old script.
+    "Cache-Control": "no-cache",
+}
+FILES: Mapping[str, tuple[str, str]] = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def add_page(app: web.Application) -> None:
+    """Serve the page at /."""
+    for path, (name, content_type) in FILES.items():
+        app.router.add_get(path, _serving(files(__name__).joinpath(name).read_bytes(), content_type))
+
+
+def _serving(body: bytes, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    digest = hashlib.sha256(body).hexdigest()[:32]
+
+    async def serve(request: web.Request) -> web.Response:
+        known = request.if_none_match or ()
+        fresh = any(tag.value in {digest, "*"} for tag in known)
+        response = (
+            web.Response(status=304, headers=HEADERS)
+            if fresh
+            else web.Response(body=body, content_type=content_type, charset="utf-8", headers=HEADERS)
+        )
+        response.etag = digest
+        return response
+
+    return serve

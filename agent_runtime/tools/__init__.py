@@ -1,0 +1,1 @@
+"""Tools that the agent uses by itself, offered by MCP servers."""

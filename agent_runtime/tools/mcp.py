@@ -1,0 +1,162 @@
+"""A server of the Model Context Protocol, over stdio or streamable HTTP, through the official SDK.
+
+Imported only by an agent that has such a server: the SDK takes half a second and 30 MiB.
+"""
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx2
+import jsonschema
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CallToolResult, TextContent
+
+from agent_runtime.config import McpServerConfig
+from agent_runtime.models.base import Json
+from agent_runtime.tools.guard import GuardedTransport
+from agent_runtime.tools.toolbox import Tool, ToolError
+
+CONNECT_TIMEOUT = 10.0
+# The list of tools is asked for this often: new tools appear, and a dead connection is seen.
+REFRESH = 30.0
+BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+log = logging.getLogger(__name__)
+
+
+class McpServer:
+    """A connection to a server, made anew whenever it breaks; see toolbox.ToolServer."""
+
+    def __init__(self, config: McpServerConfig, alarm: asyncio.Event) -> None:
+        self.name = config.name
+        self.tools: Mapping[str, Tool] = {}
+        self.fault: str | None = "not connected yet"
+        self._config = config
+        self._alarm = alarm
+        self._client: Client | None = None
+        self._doubt = asyncio.Event()
+        self._tried = asyncio.Event()
+
+    async def settled(self) -> None:
+        """Return when the first attempt to connect is over; see toolbox.ToolServer."""
+        await self._tried.wait()
+
+    async def run(self) -> None:
+        """Stay connected for ever."""
+        failures = 0
+        while True:
+            try:
+                async with self._connected() as client:
+                    failures = 0
+                    await self._stay(client)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  (an SDK, a process and a network: whatever it is, try again)
+                self._lost(error)
+            pause = BACKOFF[min(failures, len(BACKOFF) - 1)]
+            failures += 1
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  (not for secrecy)
+
+    async def call(self, tool: str, arguments: Json) -> str:
+        """The tool's result as text; see toolbox.ToolServer."""
+        client = self._client
+        if client is None:
+            raise ToolError("the tool's server cannot be reached now")
+        try:
+            jsonschema.validate(arguments, self.tools[tool].parameters)
+        except jsonschema.ValidationError as error:
+            raise ToolError(f"invalid arguments: {error.message}") from None
+        except jsonschema.SchemaError:
+            raise ToolError("the tool's schema is not valid") from None
+        seconds = self._config.timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                result = await client.call_tool(tool, arguments)
+        except TimeoutError:
+            self._doubt.set()
+            raise ToolError(f"no result within {seconds} seconds") from None
+        except MCPError as error:
+            self._doubt.set()
+            raise ToolError(str(error)) from None
+        except Exception:  # noqa: BLE001  (as above; the model is told)
+            self._doubt.set()
+            raise ToolError("the tool's server failed") from None
+        return _text(result)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Client]:
+        async with self._transport() as transport:
+            client = Client(transport, mode="auto")
+            async with asyncio.timeout(CONNECT_TIMEOUT) as connecting, client:
+                await self._refresh(client)
+                connecting.reschedule(None)
+                self._client, self.fault = client, None
+                self._doubt.clear()
+                self._tried.set()
+                self._alarm.set()
+                log.info("MCP server connected", extra={"fields": {"server": self.name, "tools": len(self.tools)}})
+                yield client
+
+    @asynccontextmanager
+    async def _transport(self) -> AsyncIterator[Any]:
+        config = self._config
+        if config.type == "stdio":
+            environment = {name: os.environ[name] for name in config.env if name in os.environ}
+            parameters = StdioServerParameters(command=config.command or "", args=list(config.args), env=environment)
+            # What the process says beside the protocol is no JSON and may quote anything: it has no place in the log.
+            with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: ASYNC230, PTH123  (never blocks)
+                yield stdio_client(parameters, errlog=nowhere)
+            return
+        headers = {header: os.environ.get(name, "") for header, name in config.headers_from.items()}
+        guard = GuardedTransport(allow_link_local=config.allow_link_local)
+        timeout = httpx2.Timeout(CONNECT_TIMEOUT, read=config.timeout_seconds + REFRESH)
+        async with httpx2.AsyncClient(headers=headers, transport=guard, timeout=timeout) as http:
+            yield streamable_http_client(config.url or "", http_client=http)
+
+    async def _stay(self, client: Client) -> None:
+        """Ask for the tools now and then, and when a call failed; returns by the error that this shows."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH):
+                    await self._doubt.wait()
+            self._doubt.clear()
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await self._refresh(client)
+
+    async def _refresh(self, client: Client) -> None:
+        found: dict[str, Tool] = {}
+        cursor = None
+        while True:
+            page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+            for tool in page.tools:
+                if not self._config.tools or tool.name in self._config.tools:
+                    found[tool.name] = Tool(tool.name, tool.description or "", tool.input_schema)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        self.tools = found
+
+    def _lost(self, error: Exception) -> None:
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        self._client, self.tools = None, {}
+        self._tried.set()
+        known = isinstance(error, OSError | httpx2.ConnectError)
+        self.fault = f"cannot be reached: {error if known else type(error).__name__}"
+        self._alarm.set()
+        log.warning("MCP server lost", extra={"fields": {"server": self.name, "reason": type(error).__name__}})
+
+
+def _text(result: CallToolResult) -> str:
+    """What a tool gave, as far as it is text."""
+    text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+    if result.is_error:
+        raise ToolError(text or "the tool failed")
+    return text

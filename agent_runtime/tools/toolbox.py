@@ -1,0 +1,127 @@
+"""All tools of the agent: what the model is told of them, and how its calls of them are answered."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from agent_runtime.health import UnhealthyError
+from agent_runtime.metrics import Metrics
+from agent_runtime.models.base import Json
+
+# More of a result would only push the conversation out of the model's window.
+MAX_RESULT_CHARS = 64_000
+# What OpenAI accepts as a function's name.
+MAX_NAME = 64
+
+
+class ToolError(Exception):
+    """Why a tool gave no result; told to the model, which may know what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as its server describes it; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+class ToolServer(Protocol):
+    """Offers tools, while it can be reached."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The tools by name; none while the server cannot be reached."""
+        ...
+
+    @property
+    def fault(self) -> str | None:
+        """Why the server cannot be used now."""
+        ...
+
+    async def settled(self) -> None:
+        """Return when the first attempt to reach the server is over."""
+        ...
+
+    async def call(self, tool: str, arguments: Json) -> str:
+        """The tool's result as text.
+
+        Raises:
+            ToolError: there is none.
+        """
+        ...
+
+
+class Toolbox:
+    """The tools of all servers, each under `server__tool`. As a health component it is called mcp."""
+
+    name = "mcp"
+
+    def __init__(self, servers: Sequence[ToolServer], metrics: Metrics) -> None:
+        self._servers = {server.name: server for server in servers}
+        self._metrics = metrics
+
+    def specs(self) -> list[Json]:
+        """The tools in OpenAI's form."""
+        return [
+            {
+                "type": "function",
+                "function": {"name": name, "description": tool.description, "parameters": tool.parameters},
+            }
+            for server in self._servers.values()
+            for tool in server.tools.values()
+            if len(name := f"{server.name}__{tool.name}") <= MAX_NAME
+        ]
+
+    async def answer(self, calls: Sequence[Json]) -> list[Json]:
+        """Run a model's tool calls, side by side; one message for each, in their order."""
+        results = await asyncio.gather(*(self._answer(call.get("function") or {}) for call in calls))
+        return [
+            {"role": "tool", "tool_call_id": call.get("id"), "content": result}
+            for call, result in zip(calls, results, strict=True)
+        ]
+
+    async def probe(self) -> dict[str, Any]:
+        """Whether every server can be reached. The first look waits for the servers: an agent begins with its tools."""
+        await asyncio.gather(*(server.settled() for server in self._servers.values()))
+        faults = [f"{name}: {server.fault}" for name, server in self._servers.items() if server.fault]
+        if faults:
+            raise UnhealthyError("; ".join(faults))
+        return {"tool_count": sum(len(server.tools) for server in self._servers.values())}
+
+    async def _answer(self, function: Json) -> str:
+        server_name, _, tool_name = str(function.get("name", "")).partition("__")
+        server = self._servers.get(server_name)
+        if server is None or tool_name not in server.tools:
+            # The label is not the model's invention, of which there may be many.
+            self._count("unknown", "error")
+            return "error: there is no such tool"
+        try:
+            result = await server.call(tool_name, _arguments(function.get("arguments")))
+        except ToolError as error:
+            self._count(f"{server_name}/{tool_name}", "error")
+            return f"error: {error}"
+        self._count(f"{server_name}/{tool_name}", "success")
+        if len(result) > MAX_RESULT_CHARS:
+            return f"{result[:MAX_RESULT_CHARS]}\n[cut: {len(result)} characters]"
+        return result
+
+    def _count(self, tool: str, outcome: str) -> None:
+        self._metrics.tool_calls.labels(tool, outcome).inc()
+
+
+def _arguments(text: Any) -> Json:
+    """The arguments that a model wrote, as JSON or nearly."""
+    try:
+        arguments = json.loads(text or "{}")
+    except (json.JSONDecodeError, TypeError, RecursionError):
+        raise ToolError("the arguments are not valid JSON") from None
+    if not isinstance(arguments, dict):
+        raise ToolError("the arguments must be a JSON object")
+    return arguments

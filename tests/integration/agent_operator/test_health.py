@@ -1,0 +1,37 @@
+"""Probes and metrics."""
+
+from typing import Any
+
+import aiohttp
+
+
+async def test_probes_and_metrics_answer(world: Any) -> None:
+    async with world.operator() as controller, aiohttp.ClientSession() as session:
+        await world.api.agent()
+        await world.api.until_reason("ConfigValid", "Valid")
+        await world.quiet(controller)
+        base = f"http://127.0.0.1:{controller.health.port}"
+        for path in ("/healthz", "/readyz"):
+            async with session.get(base + path) as answer:
+                assert (answer.status, await answer.text()) == (200, "ok\n")
+        async with session.get(base + "/metrics") as answer:
+            text = await answer.text()
+        for name in (
+            'agent_operator_reconcile_total{outcome="changed",trigger="agent"}',
+            "agent_operator_reconcile_duration_seconds_count",
+            "agent_operator_queue_depth",
+            "agent_operator_queue_age_seconds",
+            'agent_operator_api_requests_total{code="201",kind="Service",verb="create"} 1.0',
+            'agent_operator_agents{condition="ConfigValid"} 1.0',
+            "agent_operator_leader 1.0",
+            'agent_operator_watch_age_seconds{kind="Service"}',
+        ):
+            assert name in text, name
+
+
+async def test_a_silent_watch_fails_the_liveness_probe(world: Any) -> None:
+    async with world.operator() as controller, aiohttp.ClientSession() as session:
+        controller._informers["Service"].seen -= 3600
+        async with session.get(f"http://127.0.0.1:{controller.health.port}/healthz") as answer:
+            assert answer.status == 503
+            assert "Service" in await answer.text()

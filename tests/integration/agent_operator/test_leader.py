@@ -1,0 +1,55 @@
+"""Of several replicas one works; when it goes another takes over."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agent_operator import leader
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader, "DURATION", 3.0)
+    monkeypatch.setattr(leader, "DEADLINE", 2.0)
+    monkeypatch.setattr(leader, "RETRY", 0.2)
+
+
+async def _leading(controller: Any) -> bool:
+    return bool(controller.metrics.leader._value.get() == 1)
+
+
+async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_back(world: Any, until: Any) -> None:
+    from agent_operator.controller import Controller  # noqa: PLC0415  (after the patch of its times)
+
+    first = Controller(world.settings(leader_election=True, identity="first"))
+    second = Controller(world.settings(leader_election=True, identity="second"))
+    stops = asyncio.Event(), asyncio.Event()
+    tasks = [asyncio.create_task(first.run(stops[0]))]
+    await until(lambda: _leading(first))
+    tasks.append(asyncio.create_task(second.run(stops[1])))
+    await asyncio.sleep(1)
+    assert not await _leading(second)
+    assert list(second._unready()) == []
+    stops[0].set()
+    await tasks[0]
+    await until(lambda: _leading(second), 5)
+    await world.api.agent()
+    await world.api.until_reason("ConfigValid", "Valid")
+    stops[1].set()
+    await tasks[1]
+
+
+async def test_a_leader_whose_lease_is_taken_ends(world: Any, until: Any) -> None:
+    from agent_operator.controller import Controller  # noqa: PLC0415  (after the patch of its times)
+
+    controller = Controller(world.settings(leader_election=True, identity="first"))
+    task = asyncio.create_task(controller.run(asyncio.Event()))
+    await until(lambda: _leading(controller))
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{world.api.namespace}/leases/agent-operator"
+    held = await world.api.call("GET", lease)
+    held["spec"] |= {"holderIdentity": "usurper"}
+    await world.api.call("PUT", lease, body=held)
+    async with asyncio.timeout(10):
+        with pytest.raises(leader.LeadershipLost):
+            await task

@@ -1,0 +1,202 @@
+"""What goes wrong around a running agent: it answers in its own words, lives on, and keeps nothing."""
+
+import asyncio
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.integration.agent_runtime.conftest import (
+    ECHO,
+    USER_CANARY,
+    AgentProcess,
+    ModelServer,
+    RedisServer,
+    Start,
+    eventually,
+    openai_model,
+    redis_memory,
+    toml,
+)
+
+ABORTS = 10_000
+
+
+@pytest.fixture(scope="module")
+def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent with a model behind the fake server, its default, and one that echoes."""
+    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+
+
+def raw(agent: AgentProcess, sent: bytes) -> bytes:
+    """The answer to these bytes, until the agent closes the connection."""
+    with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as connection:
+        connection.sendall(sent)
+        answer = b""
+        while received := connection.recv(65536):
+            answer += received
+        return answer
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n bad: folded\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
+        b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n{}",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=lambda sent: repr(sent[:30]),
+)
+def test_what_is_no_http_is_refused(agent: AgentProcess, sent: bytes) -> None:
+    """400, nothing of the inside, and the next request is answered."""
+    answer = raw(agent, sent)
+
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+    assert b"Traceback" not in answer
+    assert agent.http.get("/health/live").status_code == 200
+
+
+def test_a_header_cannot_be_smuggled_into_an_answer(agent: AgentProcess) -> None:
+    """A request id with a line break in it is not repeated."""
+    answer = raw(agent, b"GET /health/live HTTP/1.1\r\nConnection: close\r\nX-Request-Id: a%0d%0aSet-Cookie: b\r\n\r\n")
+
+    assert b"Set-Cookie" not in answer
+
+
+def test_a_body_of_10_mib(agent: AgentProcess) -> None:
+    """413 as JSON, before it is all read; the process does not grow by it."""
+    before = _resident(agent)
+
+    for _ in range(5):
+        response = agent.http.post("/api/chat", content=b'{"message": "' + b"x" * 10 * 1024 * 1024 + b'"}')
+        assert (response.status_code, response.json()["code"]) == (413, "request_entity_too_large")
+
+    assert _resident(agent) - before < 20 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ({"role": "tool", "content": "x"}, 200),
+        ({"role": "user", "content": [{"type": "text"}]}, 200),
+        ({"role": "user", "content": [{"type": "text", "text": 1}]}, 400),
+        ({"role": "user", "content": [{"text": "x"}]}, 400),
+        ({"role": "user", "content": [1]}, 400),
+        ({"role": "user", "content": {}}, 400),
+        ({"role": "user", "content": "x" * 32_001}, 413),
+    ],
+)
+def test_odd_messages(agent: AgentProcess, message: dict[str, Any], status: int) -> None:
+    """A defined answer each; never 500."""
+    response = agent.http.post("/v1/chat/completions", json={"model": "echo", "messages": [message]})
+
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"json": {"choices": [{"message": {"content": 1}}]}},
+        {"json": {"choices": [{"message": {"content": "x"}}], "usage": 7}},
+        {"json": {"choices": "x"}},
+        {"text": "x" * 17 * 1024 * 1024},
+        {"text": '{"choices": [' * 10_000},
+        {"chunks": [{"choices": [{"delta": {"content": 1}}]}]},
+        {"chunks": [{"nothing": 1}]},
+    ],
+    ids=lambda step: str(step)[:40],
+)
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_garbage_of_the_model(
+    agent: AgentProcess, model_server: ModelServer, step: dict[str, Any], accept: str
+) -> None:
+    """502 in our words, in a stream and without; never 500."""
+    if ("chunks" in step) is (accept == "application/json"):
+        step = {"text": "data: garbage\n\n"}
+    model_server.script(completions=[step | {"always": True}])
+
+    response = agent.http.post("/api/chat", json={"message": USER_CANARY}, headers={"Accept": accept})
+
+    assert (response.status_code, response.json()["code"]) == (502, "model_bad_response")
+    model_server.reset()
+    eventually("the model is called again", lambda: agent.http.post("/api/chat", json={"message": "x"}).is_success)
+
+
+def test_odd_usage_is_not_counted(agent: AgentProcess, model_server: ModelServer) -> None:
+    """Tokens that are no numbers, or less than none."""
+    message = {"role": "assistant", "content": "fine"}
+    for usage in ({"prompt_tokens": "many"}, {"prompt_tokens": -5}, {"prompt_tokens": None}, {}):
+        model_server.script(completions=[{"json": {"choices": [{"message": message}], "usage": usage}}])
+
+        assert agent.http.post("/api/chat", json={"message": "x"}).json()["response"] == "fine"
+
+
+async def test_aborted_requests_leave_nothing_behind(start: Start) -> None:
+    """Ten thousand clients that go away: no file, no request, no Redis connection stays, and no answer is mixed up."""
+    redis = RedisServer()
+    try:
+        agent = start(toml(ECHO, memory=redis_memory(redis)).replace("DEBUG", "INFO")).ready()
+        files = _files(agent)
+        await _abort(agent, ABORTS)
+
+        eventually("no request is under way", lambda: agent.metrics()["agent_inflight_requests"] == 0)
+        eventually("no file stays", lambda: _files(agent) <= files + 70)
+        clients = redis.command("INFO", "clients").decode()
+        connected = int(clients.split("connected_clients:")[1].split()[0])
+        assert connected <= 70
+        for number in range(20):
+            session = f"after{number}"
+            agent.http.post("/api/chat", json={"message": session, "session_id": session})
+            said = agent.http.get(f"/api/sessions/{session}").json()["messages"]
+            assert [message["content"] for message in said] == [session, session]
+    finally:
+        redis.stop()
+
+
+async def _abort(agent: AgentProcess, count: int) -> None:
+    body = json.dumps({"message": "x" * 500, "session_id": "aborted"}).encode()
+    head = f"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    numbers = iter(range(count))
+
+    async def client() -> None:
+        for number in numbers:
+            _, writer = await asyncio.open_connection("127.0.0.1", agent.port)
+            # Some leave within the request, some after it, some when the answer begins.
+            writer.write((head + body)[: -(number % 3) * 100 or None])
+            await writer.drain()
+            await asyncio.sleep(0.001 * (number % 5))
+            writer.transport.abort()
+
+    await asyncio.gather(*(client() for _ in range(50)))
+
+
+def _files(agent: AgentProcess) -> int:
+    return len(os.listdir(f"/proc/{agent.process.pid}/fd"))  # noqa: PTH208  (a count, of links that vanish)
+
+
+def _resident(agent: AgentProcess) -> int:
+    pages = Path(f"/proc/{agent.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_many_streams_leave_no_memory_behind(agent: AgentProcess, model_server: ModelServer) -> None:
+    """After a thousand streams the process is not larger than after the first hundred, but for a little."""
+    body = {"messages": [{"role": "user", "content": "w " * 200}], "stream": True}
+
+    def stream(times: int) -> int:
+        with httpx2.Client() as client:
+            for _ in range(times):
+                client.post(f"http://127.0.0.1:{agent.port}/v1/chat/completions", json=body).raise_for_status()
+        return _resident(agent)
+
+    warm = stream(100)
+
+    assert stream(400) - warm < 8 * 1024 * 1024
