@@ -80,4 +80,5 @@ def url(inputs: Inputs) -> str:
     if gateway and gateway.hostnames:
         # The listener decides on TLS, and it is not in the spec: a Gateway with TLS redirects.
         return f"http://{gateway.hostnames[0]}/"
-    return f"http://{inputs.name}.{inputs.namespace}.svc:{service(inputs)['port']}"
+    port = service(inputs)["port"]
+    return f"http://{inputs.name}.{inputs.namespace}.svc" + ("" if port == DEFAULT_PORT else f":{port}") + "/"

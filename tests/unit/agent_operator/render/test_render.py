@@ -147,7 +147,7 @@ def test_agent_toml_is_read_by_the_runtime(tmp_path: Path) -> None:
 
 def test_what_is_told_beside_the_manifests() -> None:
     made = render(inputs(gateway={"parentRefs": [{"name": "g"}]}))
-    assert (made.url, made.selector, made.model) == ("http://support.team-a.svc:80", "app=support", "echo")
+    assert (made.url, made.selector, made.model) == ("http://support.team-a.svc/", "app=support", "echo")
 
 
 def test_manifest_hash_changes_when_a_field_leaves() -> None:
