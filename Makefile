@@ -11,8 +11,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 PYTEST := $(BIN)/pytest
-# Servers that the tests start, as Debian names them: package:command.
-SERVERS := redis-server:redis-server
+# Programs that the tests start, as Debian names them: package:command.
+PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver
 
 # The pure core decides everything, so nearly every branch of it must have been taken.
 PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/conditions.py,*/agent_operator/policies/*
@@ -20,7 +20,7 @@ PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/cond
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test e2e bench lint format types crds docs constraints verify coverage servers clean
+.PHONY: help install demo test e2e bench lint format types crds docs constraints verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -40,7 +40,7 @@ $(READY): constraints.txt pyproject.toml
 demo: $(READY)  ## Bring an agent up on a cluster in this folder and talk to it (ONCE=1 ends after the answer)
 	@$(BIN)/agentctl demo $(if $(ONCE),--once)
 
-test: $(READY) servers  ## Run all tests
+test: $(READY) programs  ## Run all tests
 	$(PYTEST) -n auto --dist loadfile $(ARGS) tests
 
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
@@ -80,8 +80,8 @@ verify: lint types crds docs  ## Check style, types and that generated files are
 coverage: $(READY)  ## Hold the last test run with ARGS=--cov to its threshold
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
 
-servers:
-	@for server in $(SERVERS); do command -v "$${server#*:}" >/dev/null || missing="$${missing:-} $${server%:*}"; done; \
+programs:
+	@for program in $(PROGRAMS); do command -v "$${program#*:}" >/dev/null || missing="$${missing:-} $${program%:*}"; done; \
 	test -z "$${missing:-}" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \

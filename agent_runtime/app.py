@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from agent_runtime import tracing
 from agent_runtime.a2a.routes import add_a2a
 from agent_runtime.assembly import assemble
 from agent_runtime.config import AgentSection
@@ -13,6 +14,7 @@ from agent_runtime.environment import Environment, version
 from agent_runtime.keys import AGENT, GATE, HEALTH, METRICS
 from agent_runtime.metrics import Metrics
 from agent_runtime.middleware import observe
+from agent_runtime.openapi.document import add_openapi
 from agent_runtime.page import add_page
 from agent_runtime.routes import chat, completions, health
 from agent_runtime.routes.body import MAX_BODY_BYTES
@@ -20,7 +22,9 @@ from agent_runtime.routes.body import MAX_BODY_BYTES
 
 def create_app(config: AgentSection, prompt: str, environment: Environment) -> web.Application:
     """The agent's application. Connects to nothing before it starts, and starts whatever the backends' state."""
-    app = web.Application(middlewares=[observe], client_max_size=MAX_BODY_BYTES)
+    traced = tracing.start(environment)
+    middlewares = [observe, *([traced.middleware] if traced else [])]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[METRICS] = Metrics(version(), environment.agent_revision)
     for routes in (completions, chat, health):
         app.add_routes(routes.ROUTES)
@@ -29,12 +33,15 @@ def create_app(config: AgentSection, prompt: str, environment: Environment) -> w
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:
-            parts = await assemble(config, prompt, environment, app[METRICS], held)
+            if traced:
+                held.push_async_callback(traced.aclose)
+            parts = await assemble(config, prompt, environment, app[METRICS], held, traced)
             app[AGENT], app[HEALTH], app[GATE] = parts.agent, parts.health, parts.gate
             yield
 
     app.cleanup_ctx.append(run)
     add_a2a(app, config, environment)
+    add_openapi(app, config)
     if config.chat_page and config.chat_page.enabled:
         add_page(app)
     return app

@@ -27,6 +27,7 @@ from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from agent_runtime.memory.redis import RedisStore
+    from agent_runtime.tracing.tracing import Tracing
 
 DEFAULT_TTL = 300.0
 
@@ -41,19 +42,26 @@ class Parts:
 
 
 async def assemble(
-    config: AgentConfig, prompt: str, environment: Environment, metrics: Metrics, held: AsyncExitStack
+    config: AgentConfig,
+    prompt: str,
+    environment: Environment,
+    metrics: Metrics,
+    held: AsyncExitStack,
+    tracing: "Tracing | None" = None,
 ) -> Parts:
     """Make the parts; what they hold is let go, and what they run is ended, with `held`."""
     alarm = asyncio.Event()
-    session = await held.enter_async_context(_http_session())
+    session = await held.enter_async_context(_http_session(tracing))
     models = {one.name: _model(one, environment, session, alarm) for one in config.models}
+    if tracing is not None:
+        models = {one.name: tracing.model(models[one.name], one) for one in config.models}
     for model in models.values():
         held.push_async_callback(model.aclose)
     redis = _redis(config, environment, alarm)
     sessions: SessionStore = redis or LocalStore(_ttl(config))
     held.push_async_callback(sessions.aclose)
     calls: Answering = Calls(models, config.fallbacks, metrics)
-    toolbox = _toolbox(config, alarm, metrics, held)
+    toolbox = _toolbox(config, alarm, metrics, held, tracing)
     if toolbox is not None:
         calls = Rounds(calls, toolbox, (config.limits or LimitsConfig()).max_tool_rounds)
     budget = _budget(config, redis)
@@ -68,12 +76,13 @@ async def assemble(
     return Parts(agent, health, gate)
 
 
-def _http_session() -> aiohttp.ClientSession:
+def _http_session(tracing: "Tracing | None") -> aiohttp.ClientSession:
     # Proxy variables are looked up for every request, so only where there are any.
     proxied = any(name.upper().endswith("_PROXY") for name in os.environ)
     headers = {"User-Agent": f"agent-runtime/{version()}"}
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    return aiohttp.ClientSession(connector=connector, headers=headers, trust_env=proxied)
+    traced = [tracing.outgoing()] if tracing is not None else None
+    return aiohttp.ClientSession(connector=connector, headers=headers, trust_env=proxied, trace_configs=traced)
 
 
 def _model(
@@ -96,7 +105,9 @@ def _redis(config: AgentConfig, environment: Environment, alarm: asyncio.Event) 
     return RedisStore(cache, environment, alarm)
 
 
-def _toolbox(config: AgentConfig, alarm: asyncio.Event, metrics: Metrics, held: AsyncExitStack) -> Toolbox | None:
+def _toolbox(
+    config: AgentConfig, alarm: asyncio.Event, metrics: Metrics, held: AsyncExitStack, tracing: "Tracing | None"
+) -> Toolbox | None:
     if not config.mcp:
         return None
     from agent_runtime.tools.mcp import McpServer  # noqa: PLC0415
@@ -104,7 +115,7 @@ def _toolbox(config: AgentConfig, alarm: asyncio.Event, metrics: Metrics, held: 
     servers = [McpServer(one, alarm) for one in config.mcp]
     for server in servers:
         _run(server.run(), held)
-    return Toolbox(servers, metrics)
+    return Toolbox(servers if tracing is None else [tracing.tool_server(server) for server in servers], metrics)
 
 
 def _ttl(config: AgentConfig) -> float:

@@ -27,6 +27,8 @@ class Environment(BaseModel):
     agent_revision: str = ""
     agent_name: str = Field("agent", max_length=256, description="What the agent is called where card.name is not set.")
 
+    otel_exporter_otlp_endpoint: str | None = Field(None, pattern=r"^https?://[^\s/?#]+\S*$")
+
     azure_openai_endpoint: str | None = Field(None, pattern=r"^https?://[^\s/?#]+\S*$")
     azure_openai_api_key: SecretStr | None = None
     azure_tenant_id: str | None = None

@@ -15,7 +15,7 @@ CONTEXT_ID = r"^[A-Za-z0-9._~-]{0,128}$"
 class Params(BaseModel):
     """camelCase, immutable."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, extra="ignore", defer_build=True)
 
 
 class Part(Params):

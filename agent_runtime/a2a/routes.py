@@ -11,13 +11,13 @@ from agent_runtime.a2a.dialects import V0_3, V1, Dialect
 from agent_runtime.a2a.params import Named, Send, read
 from agent_runtime.a2a.rpc import Call, RpcError
 from agent_runtime.a2a.service import Tasks
-from agent_runtime.a2a.tasks import Task
-from agent_runtime.config import AgentConfig
+from agent_runtime.a2a.tasks import Task, TaskStore
+from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.environment import Environment
 from agent_runtime.keys import AGENT
 from agent_runtime.logs import pseudonym
 from agent_runtime.middleware import CALLER, LOG_FIELDS
-from agent_runtime.routes.body import MAX_BODY_BYTES
+from agent_runtime.routes.body import MAX_BODY_BYTES, read_bytes
 from agent_runtime.routes.chat import kept_as
 from agent_runtime.routes.events import EventStream
 
@@ -34,7 +34,9 @@ def add_a2a(app: web.Application, config: AgentConfig, environment: Environment)
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
     async def run(app: web.Application) -> AsyncIterator[None]:
-        app[TASKS] = tasks = Tasks(app[AGENT])
+        # A task that nobody waits for is work all the same.
+        limits = config.limits or LimitsConfig()
+        app[TASKS] = tasks = Tasks(app[AGENT], TaskStore(most_running=limits.max_concurrent_requests))
         yield
         await tasks.aclose()
 
@@ -72,7 +74,7 @@ async def _body(request: web.Request) -> bytes:
         # Other pages' forms and scripts may send text unasked; JSON they may not.
         raise RpcError(rpc.INVALID_REQUEST, "Content-Type: application/json is read", 415)
     try:
-        return await request.read()
+        return await read_bytes(request)
     except web.HTTPRequestEntityTooLarge:
         raise RpcError(rpc.INVALID_REQUEST, f"At most {MAX_BODY_BYTES} bytes are read", 413) from None
 

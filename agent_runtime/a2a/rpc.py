@@ -41,7 +41,7 @@ class RpcError(Exception):
 class Call(BaseModel):
     """A request; a notification, which has no id, is answered like one with the id null."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
     method: str
     params: dict[str, Any] = {}

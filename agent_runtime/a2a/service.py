@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 class Tasks:
     """The tasks of an agent. Each ends with the agent's deadline for requests at the latest."""
 
-    def __init__(self, agent: Agent, store: TaskStore | None = None) -> None:
+    def __init__(self, agent: Agent, store: TaskStore) -> None:
         self._agent = agent
-        self._store = store or TaskStore()
+        self._store = store
 
     def begin(self, task: Task, session_id: str) -> None:
         """Work on a task, in this session.

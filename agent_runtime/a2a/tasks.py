@@ -107,9 +107,15 @@ class TaskStore:
     """
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, most: int = MAX_TASKS, most_chars: int = MAX_CHARS
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        most: int = MAX_TASKS,
+        most_running: int = MAX_TASKS,
+        most_chars: int = MAX_CHARS,
     ) -> None:
         self._clock = clock
+        self._most_running = min(most, most_running)
         self._most = most
         self._most_chars = most_chars
         self._running: dict[str, Task] = {}
@@ -123,7 +129,7 @@ class TaskStore:
         Raises:
             Problem: too many are under way.
         """
-        if len(self._running) >= self._most:
+        if len(self._running) >= self._most_running:
             raise Problem(503, "overloaded", "Too many tasks are under way", retry_after=1)
         self._running[task.id] = task
         self._tidy()

@@ -25,17 +25,27 @@ class Body(BaseModel):
 AnyBody = TypeVar("AnyBody", bound=Body)
 
 
+async def read_bytes(request: web.Request) -> bytes:
+    """The body.
+
+    Raises:
+        Problem: it did not arrive in time.
+        HTTPRequestEntityTooLarge: it is longer than MAX_BODY_BYTES.
+    """
+    try:
+        async with asyncio.timeout(READ_TIMEOUT):
+            return await request.read()
+    except TimeoutError:
+        raise Problem(408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} seconds") from None
+
+
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body.
 
     Raises:
         Problem: the body is no JSON object.
     """
-    try:
-        async with asyncio.timeout(READ_TIMEOUT):
-            body = await request.read()
-    except TimeoutError:
-        raise Problem(408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} seconds") from None
+    body = await read_bytes(request)
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:

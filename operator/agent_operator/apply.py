@@ -12,6 +12,8 @@ from agent_operator.store import Store
 from agent_operator.transport import ApiError
 
 _INVALID = 422
+# What a watch said so recently need not be asked again.
+_FRESH = 5.0
 _WITH_PORTS = frozenset({"Service", "Deployment"})
 
 
@@ -32,7 +34,7 @@ class Applier:
             ApiError: the API server is in trouble.
         """
         if any(not action.uid for action in todo.applies):
-            await self._make_sure_of(key, agent, todo)
+            await self._make_sure_of(key, agent)
         for action in todo.applies:
             target = ref(action.manifest["kind"], action.manifest)
             try:
@@ -50,29 +52,35 @@ class Applier:
             self._store.deleted(key, deletion.ref)
 
     async def finish(self, key: Key, agent: Object, *, manage_namespaces: bool) -> bool:
-        """Take our namespace away, then our finalizer; False while the namespace is still there."""
+        """Take our namespace away, or what we put into another's, then our finalizer; False while some is left."""
         if names.FINALIZER not in (agent["metadata"].get("finalizers") or ()):
             return True
         uid, name = agent["metadata"]["uid"], agent["spec"]["namespace"]["name"]
         # Not from the cache: it would be too bad to leave a namespace behind.
-        there = await self._cluster.find_namespace(name)
-        if there is not None and manage_namespaces and owned(there, uid):
+        there = await self._cluster.find_namespace(name) if manage_namespaces else None
+        if there is not None and owned(there, uid):
             if "deletionTimestamp" not in there["metadata"]:
                 await self._cluster.delete(Ref("Namespace", "", name), there["metadata"]["uid"], "v1")
             return False
-        await self._cluster.set_finalizer(key, uid, present=False)
-        return True
+        left = [(target, live) for target, live in self._store.children(key).items() if _ours(target, live, uid)]
+        for target, live in left:
+            await self._cluster.delete(target, live.uid, self._served(target.kind) or "")
+        if not left:
+            await self._cluster.set_finalizer(key, uid, present=False)
+        return not left
 
-    async def _make_sure_of(self, key: Key, agent: Object, todo: Plan) -> None:
+    async def _make_sure_of(self, key: Key, agent: Object) -> None:
         """Create nothing for an agent that is gone: a watch may have missed that, and nobody would clean up."""
+        fresh = self._store.heard_of(key) < _FRESH
+        if fresh and not agent["spec"].get("namespace"):
+            return
         there = await self._cluster.find_agent(key)
         if there is None or there["metadata"]["uid"] != agent["metadata"]["uid"]:
             self._store.gone(key, agent["metadata"]["uid"])
             raise Stale
         if "deletionTimestamp" in there["metadata"]:
             raise Stale
-        new_namespace = any(not action.uid and action.manifest["kind"] == "Namespace" for action in todo.applies)
-        if new_namespace and names.FINALIZER not in (there["metadata"].get("finalizers") or ()):
+        if agent["spec"].get("namespace") and names.FINALIZER not in (there["metadata"].get("finalizers") or ()):
             marked = await self._cluster.set_finalizer(key, there["metadata"]["uid"], present=True)
             self._store.wrote(key, Ref(names.KIND, *key), version(marked))
 
@@ -100,6 +108,11 @@ class Applier:
                 raise
         await self._cluster.replace_ports(manifest, uid)
         return await self._cluster.update(manifest, uid)
+
+
+def _ours(target: Ref, live: Live, uid: str) -> bool:
+    """Tell whether this is an object that we made, and that nobody else takes away."""
+    return target.kind not in ("Pod", "ReplicaSet", "Namespace") and owned(live.object, uid)
 
 
 def _passing(there: Mapping[str, Any], owner: str) -> bool:

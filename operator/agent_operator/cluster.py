@@ -15,7 +15,7 @@ from typing import Any
 from agent_operator import names
 from agent_operator.kinds import BY_NAME, NAMESPACE, Kind, object_path
 from agent_operator.objects import Key, Object, Ref
-from agent_operator.transport import APPLY, MERGE, STRATEGIC_MERGE, ApiError, Transport
+from agent_operator.transport import APPLY, MERGE, SILENT, STRATEGIC_MERGE, ApiError, Transport
 
 _NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
 _PAGE = 100
@@ -23,6 +23,7 @@ _WATCH_SECONDS = 300
 _SCALE_MANAGER = f"{names.FIELD_MANAGER}-scale"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _LEASES = "/apis/coordination.k8s.io/v1"
+FORBIDDEN = 403
 NOT_FOUND = 404
 CONFLICT = 409
 
@@ -158,7 +159,7 @@ class Cluster:
         return self._transport.stream(path, label=("watch", kind), params=params)
 
     async def wait_for_crd(self, crd: str, *, present: bool) -> None:
-        """Return when the CustomResourceDefinition of this name may be there, or gone; or after some minutes."""
+        """Return when the CustomResourceDefinition of this name may be there, or gone."""
         params = {"fieldSelector": f"metadata.name={crd}"}
         label = ("list", "CustomResourceDefinition")
         listed = await self._transport.request("GET", _CRDS, label=label, params=params)
@@ -172,9 +173,16 @@ class Cluster:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
-        async for event in self._transport.stream(_CRDS, label=("watch", "CustomResourceDefinition"), params=params):
-            if event["type"] in (("ADDED", "MODIFIED") if present else ("DELETED",)):
-                return
+        expected = ("ADDED", "MODIFIED") if present else ("DELETED",)
+        while True:
+            try:
+                async for event in self._transport.stream(_CRDS, label=("watch", label[1]), params=params):
+                    if event["type"] in (*expected, "ERROR"):
+                        return
+                    params["resourceVersion"] = event["object"]["metadata"].get("resourceVersion", "")
+            except ApiError as error:
+                if error.reason != SILENT:
+                    raise
 
     # Leader election
 

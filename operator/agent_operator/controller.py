@@ -90,6 +90,7 @@ class Controller:
             references=References(cluster, self._clock, settings.refs_refresh),
             recorder=Recorder(cluster, settings.identity),
             served=self._served,
+            namespaces=scope,
             platform=Platform(runtime_image=settings.runtime_image, manage_namespaces=settings.manage_namespaces),
             now=_timestamp,
         )

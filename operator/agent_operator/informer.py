@@ -10,17 +10,19 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from agent_operator import names
-from agent_operator.cluster import NOT_FOUND, Cluster, collections
+from agent_operator.cluster import FORBIDDEN, NOT_FOUND, Cluster, collections
 from agent_operator.kinds import Kind
 from agent_operator.objects import Key, Object, Ref, ref
 from agent_operator.store import Store
-from agent_operator.transport import ApiError
+from agent_operator.transport import SILENT, ApiError
 
 log = logging.getLogger(__name__)
 
 _GONE = 410
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
+# Without the right to watch, this is how often is looked.
+_LOOK_AGAIN = 60.0
 
 
 class Informer:
@@ -52,6 +54,7 @@ class Informer:
         self._turn = turn
         self._clock = clock
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
+        self._told: set[str] = set()
 
     async def run(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
         """Watch for ever. `changed` hears of agents to look at, `api_changed` when the kind appears or goes."""
@@ -62,17 +65,18 @@ class Informer:
                 self.seen = self._clock()
                 if served is None:
                     self._absent(changed, api_changed)
-                    await self._cluster.wait_for_crd(self.kind.crd, present=True)
+                    await self._crd_changes(present=True)
                     continue
                 await self._follow(served, changed, api_changed)
                 delay = _FIRST_DELAY
             except ApiError as error:
-                # 404: the CRD was deleted. 410: too far behind, list anew. Neither is anybody's fault.
-                if error.code not in (NOT_FOUND, _GONE):
-                    log.warning(
-                        "watch failed",
-                        extra={"kind": self.kind.kind, "code": error.code, "reason": error.reason},
-                    )
+                if error.code == FORBIDDEN and self.kind.optional:
+                    # For agents it is as if the API were not there; a right that is granted later heals it.
+                    self._absent(changed, api_changed)
+                    self._tell_once("optional API left out: no right to list and watch it", error)
+                    await asyncio.sleep(_LOOK_AGAIN)
+                    continue
+                self._tell(error)
                 await asyncio.sleep(delay * (0.5 + self._random.random()))
                 delay = min(2 * delay, _LONGEST_DELAY)
 
@@ -122,19 +126,46 @@ class Informer:
     async def _end_with_crd(self) -> None:
         """A watch of a kind that is no longer served may stay open, and silent."""
         while True:
-            await self._cluster.wait_for_crd(self.kind.crd, present=False)
+            await self._crd_changes(present=False)
             if await self._cluster.served(self.kind) is None:
                 raise ApiError(NOT_FOUND, "NotFound", "the CustomResourceDefinition was deleted")
 
+    async def _crd_changes(self, *, present: bool) -> None:
+        """Wait until the CustomResourceDefinition may be there, or gone. In a namespaced install: for a minute."""
+        try:
+            await self._cluster.wait_for_crd(self.kind.crd, present=present)
+        except ApiError as error:
+            if error.code != FORBIDDEN:
+                raise
+            self._tell_once("no right to watch CustomResourceDefinitions: looked for each minute", error)
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    def _tell(self, error: ApiError) -> None:
+        # 404: the CRD was deleted. 410: too far behind, list anew. Neither is anybody's fault.
+        if error.code not in (NOT_FOUND, _GONE):
+            denied = {"why": error.message} if error.code == FORBIDDEN else {}
+            extra = {"kind": self.kind.kind, "code": error.code, "reason": error.reason}
+            log.warning("watch failed", extra=extra | denied)
+
+    def _tell_once(self, what: str, error: ApiError) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            log.warning(what, extra={"kind": self.kind.kind, "why": error.message})
+
     async def _watch(self, path: str, version: str, changed: Callable[[Key], None]) -> None:
         while True:
-            async for event in self._events(path, version):
-                obj = event["object"]
-                version = obj["metadata"].get("resourceVersion", version)
-                if event["type"] != "BOOKMARK":
-                    key = self._store.observe(self.kind.kind, event["type"], obj)
-                    if key is not None:
-                        changed(key)
+            try:
+                async for event in self._events(path, version):
+                    obj = event["object"]
+                    version = obj["metadata"].get("resourceVersion", version)
+                    if event["type"] != "BOOKMARK":
+                        key = self._store.observe(self.kind.kind, event["type"], obj)
+                        if key is not None:
+                            changed(key)
+            except ApiError as error:
+                # Go on where it was silent. Should something have been missed, the server says 410, and all is listed.
+                if error.reason != SILENT:
+                    raise
 
     async def _events(self, path: str, version: str) -> AsyncIterator[Object]:
         stream = self._cluster.watch(path, self.kind.kind, names.LABEL_AGENT, version)

@@ -1,6 +1,5 @@
 """What stands in the way, said so that a reader knows what to do."""
 
-from agent_operator import names
 from agent_operator.conditions import Problem
 from agent_operator.errors import AgentError
 from agent_operator.objects import Ref
@@ -75,6 +74,19 @@ def from_error(error: AgentError) -> Problem:
     return Problem(error.reason, str(error), stalls=not error.retry)
 
 
-def not_ours(name: str) -> str:
-    """Tell that a namespace stays when its agent goes."""
-    return f"Namespace {name} stays: it is not labelled {names.LABEL_OWNER_UID} of this AgentDeployment"
+def namespace_not_watched(name: str) -> Problem:
+    """Tell that the children would be where the operator does not look."""
+    return Problem(
+        Reason.NAMESPACE_NOT_WATCHED,
+        f"spec.namespace.name: this operator neither manages namespaces nor watches {name}: remove spec.namespace, or "
+        "let the operator run with --manage-namespaces or watch that namespace",
+        stalls=True,
+    )
+
+
+def namespace_not_managed(name: str) -> Problem:
+    """Tell that the namespace is somebody else's to make and to remove."""
+    return Problem(
+        Reason.NAMESPACE_NOT_MANAGED,
+        f"spec.namespace: this operator does not manage namespaces, so {name} must exist, and stays",
+    )

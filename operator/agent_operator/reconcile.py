@@ -5,7 +5,7 @@ write, and the next one, in this process or another, goes on.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
@@ -21,7 +21,15 @@ from agent_operator.gather import References
 from agent_operator.kinds import BY_NAME, FOUNDATIONS
 from agent_operator.objects import Key, Live, Object, Ref, ref, version
 from agent_operator.plan import plan
-from agent_operator.problems import Blocked, Stale, from_api, from_error, obstacle
+from agent_operator.problems import (
+    Blocked,
+    Stale,
+    from_api,
+    from_error,
+    namespace_not_managed,
+    namespace_not_watched,
+    obstacle,
+)
 from agent_operator.reasons import Reason
 from agent_operator.render import Rendered, render
 from agent_operator.report import changes, first_failure, own, status
@@ -66,6 +74,7 @@ class Reconciler:
         recorder: Recorder,
         served: Callable[[str], str | None],
         platform: Platform,
+        namespaces: Collection[str],
         now: Callable[[], str],
     ) -> None:
         self._store = store
@@ -74,6 +83,7 @@ class Reconciler:
         self._recorder = recorder
         self._served = served
         self._platform = platform
+        self._namespaces = namespaces
         self._now = now
         self._applier = Applier(store, cluster, served)
 
@@ -121,6 +131,8 @@ class Reconciler:
         return found.inputs
 
     async def _apply(self, this: _Pass, inputs: Inputs) -> None:
+        if inputs.spec.namespace and self._namespaces and inputs.namespace not in self._namespaces:
+            raise Blocked(namespace_not_watched(inputs.namespace))
         rendered = render(inputs)
         served = tuple(manifest for manifest in rendered.manifests if self._served(manifest["kind"]))
         missing = {manifest["kind"] for manifest in rendered.manifests} - {manifest["kind"] for manifest in served}
@@ -170,11 +182,13 @@ def parse(raw: Object) -> AgentDeployment:
 
 def _warnings(inputs: Inputs, missing: set[str]) -> tuple[Problem, ...]:
     found = [Problem(warning.reason, str(warning)) for warning in policies.warnings(inputs)]
+    if inputs.spec.namespace and not inputs.platform.manage_namespaces:
+        found.append(namespace_not_managed(inputs.namespace))
     found += [
         Problem(
             Reason.API_MISSING,
-            f"{kind} is left out, for the cluster has no CustomResourceDefinition {BY_NAME[kind].crd}: install it, or "
-            "turn off what needs it",
+            f"{kind} is left out, for the cluster has no CustomResourceDefinition {BY_NAME[kind].crd}, or the operator "
+            "no right to use it: install it, grant the right, or turn off what needs it",
         )
         for kind in sorted(missing)
     ]

@@ -38,6 +38,7 @@ class Store:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._agents: dict[Key, Live] = {}
+        self._heard: dict[Key, float] = {}
         self._conditions: dict[Key, tuple[str, ...]] = {}
         self._children: dict[Key, dict[Ref, Live]] = {}
         self._keys: dict[Ref, Key] = {}
@@ -58,6 +59,10 @@ class Store:
         """Return the AgentDeployment."""
         return self._agents.get(key)
 
+    def heard_of(self, key: Key) -> float:
+        """Seconds since a watch last told of the AgentDeployment."""
+        return self._clock() - self._heard.get(key, 0.0)
+
     def children(self, key: Key) -> dict[Ref, Live]:
         """Return the objects that say they belong to the agent; the caller may change the dict."""
         return dict(self._children.get(key, {}))
@@ -70,6 +75,7 @@ class Store:
         key = Key(target.namespace, target.name)
         if event == "DELETED":
             self._agents.pop(key, None)
+            self._heard.pop(key, None)
             self._conditions.pop(key, None)
             self._ledgers.pop(key, None)
             return None
@@ -77,6 +83,7 @@ class Store:
         if before is not None and before.uid == live.uid and live.version < before.version:
             return None
         self._agents[key] = live
+        self._heard[key] = self._clock()
         self._conditions[key] = _true_conditions(obj)
         return self._news(key, target, live.version, changed=before is None or before.body != live.body)
 
@@ -85,6 +92,7 @@ class Store:
         live = self._agents.get(key)
         if live is not None and live.uid == uid:
             del self._agents[key]
+            del self._heard[key]
             self._conditions.pop(key, None)
 
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:

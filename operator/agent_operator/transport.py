@@ -24,8 +24,11 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 
+SILENT = "Silent"
+
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
-# A healthy watch has a bookmark a minute. Silent for longer means that the connection is dead, and nobody said so.
+# A busy watch has a bookmark a minute. One that is silent for longer may be dead without anybody having said so; or its
+# kind has not changed since the API server started, and then there are no bookmarks either. Asking again costs little.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=90)
 _BACKOFF = (0.2, 0.5, 1.0, 2.0)
 _TOO_MANY_REQUESTS = 429
@@ -145,7 +148,9 @@ class Transport:
                     for line in lines:
                         if line.strip():
                             yield _parse(line)
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as failure:
+        except TimeoutError as failure:
+            raise ApiError(0, SILENT, "the watch was silent for too long") from failure
+        except (aiohttp.ClientError, ssl.SSLError) as failure:
             raise ApiError(0, "Unreachable", f"{type(failure).__name__}: the watch broke off") from failure
 
     @property

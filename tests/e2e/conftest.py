@@ -79,6 +79,22 @@ class Kubectl:
         items: list[Object] = json.loads(self.out("get", kind, "-o", "json", *args))["items"]
         return items
 
+    def account(self, name: str, namespace: str, kubeconfig: Path) -> "Kubectl":
+        """Kubectl with the rights of a ServiceAccount."""
+        config = json.loads(self.out("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+        token = self.out("create", "token", name, f"--namespace={namespace}", "--duration=2h")
+        config["users"][0]["user"] = {"token": token}
+        kubeconfig.write_text(json.dumps(config), encoding="utf-8")
+        return Kubectl(kubeconfig, self.namespace)
+
+    def install(self, overlay: str, **renamed: str) -> None:
+        """Install an overlay of deploy/, but for the operator itself: that is a process of the tests."""
+        objects = yaml.safe_load_all(self.out("kustomize", str(ROOT / "deploy" / "kustomize" / "overlays" / overlay)))
+        text = yaml.safe_dump_all(obj for obj in objects if obj["kind"] not in ("Deployment", "PodDisruptionBudget"))
+        for old, new in renamed.items():
+            text = text.replace(f": {old.replace('_', '-')}\n", f": {new}\n")
+        Kubectl(self.kubeconfig, "").run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
     def children(self, agent: str) -> dict[tuple[str, str], Object]:
         """Objects that carry the agent's label, by kind and name; pods and what controllers make are left out."""
         kinds = "sa,cm,secret,deploy,svc,ing,hpa,pdb,netpol"
@@ -179,13 +195,14 @@ class Operator:
 
     kubeconfig: Path
     log: Path
+    options: tuple[str, ...] = ("--no-leader-election",)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; the API of the cluster tells when it works."""
         arguments: list[str | Path] = ["agent_operator", "run", "--kubeconfig", self.kubeconfig]
-        options = ["--no-leader-election", "--listen", "127.0.0.1:0", "--refs-refresh", "2"]
-        self.process = _start([*arguments, *options], self.log)
+        options = ["--listen", "127.0.0.1:0", "--refs-refresh", "2"]
+        self.process = _start([*arguments, *options, *self.options], self.log)
 
     def stop(self) -> int:
         """SIGTERM; return its exit code."""
@@ -201,9 +218,16 @@ class Operator:
 
 
 @pytest.fixture(scope="session")
-def operator(cluster: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """A running operator; its log may hold no traceback, whatever the tests did."""
-    started = Operator(cluster.kubeconfig, tmp_path_factory.mktemp("operator") / "operator.log")
+def operator(
+    cluster: Kubectl, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """A running operator, with the rights that deploy/ gives it; its log may hold no traceback, whatever tests did."""
+    folder = tmp_path_factory.mktemp("operator")
+    kubeconfig = cluster.kubeconfig
+    if pytestconfig.getoption("--kubeconfig"):
+        cluster.install("cluster")
+        kubeconfig = cluster.account("agent-operator", "agent-operator-system", folder / "kubeconfig").kubeconfig
+    started = Operator(kubeconfig, folder / "operator.log")
     started.start()
     yield started
     started.stop()

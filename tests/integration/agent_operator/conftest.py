@@ -141,7 +141,7 @@ class Api:
 async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 20) -> Found:
     """Return the first answer of `look` that is true; TimeoutError."""
     async with asyncio.timeout(seconds):
-        while not (found := await look()):
+        while not (found := await look()):  # noqa: ASYNC110  (what is waited for happens on a server)
             await asyncio.sleep(0.02)
     return found
 
@@ -153,6 +153,8 @@ class Proxy:
     session: aiohttp.ClientSession
     server: str
     requests: list[tuple[str, str]] = field(default_factory=list)
+    # Watches too: method, path, query, body, status.
+    asked: list[tuple[str, str, dict[str, str], bytes, int]] = field(default_factory=list)
     after_write: Callable[[int], None] | None = None
     url: str = ""
 
@@ -187,6 +189,8 @@ class Proxy:
             headers=headers,
             timeout=timeout,
         ) as answer:
+            body = await request.read()
+            self.asked.append((request.method, request.path, dict(request.query), body, answer.status))
             if self.after_write and request.method != "GET" and "/leases" not in request.path:
                 self.after_write(len(self.writes))
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})

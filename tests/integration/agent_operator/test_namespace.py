@@ -62,3 +62,35 @@ async def test_an_agent_without_a_namespace_has_no_finalizer(world: Any, until: 
 
     # The operator is absent: garbage collection does it.
     await until(gone)
+
+
+async def test_without_managing_namespaces_the_children_go_but_the_namespace_stays(world: Any, until: Any) -> None:
+    name = f"{world.api.namespace}-given"
+    async with world.operator(manage_namespaces=False, namespaces=(world.api.namespace, name)) as controller:
+        await world.api.agent(namespace={"name": name})
+        condition = await world.api.until_reason("Ready", "NamespaceMissing")
+        assert f"Namespace {name}" in condition["message"]
+        await world.api.create("Namespace", {"metadata": {"name": name}})
+        await world.api.until_reason("Warning", "NamespaceNotManaged")
+
+        async def there() -> bool:
+            return ("Deployment", "support") in await world.api.children(namespace=name)
+
+        await until(there)
+        await world.quiet(controller)
+        await world.api.delete("AgentDeployment", "support")
+
+        async def gone() -> bool:
+            left = await world.api.children(namespace=name)
+            return left == {} and await world.api.get("AgentDeployment", "support") is None
+
+        await until(gone, 30)
+        assert "deletionTimestamp" not in (await world.api.get("Namespace", name))["metadata"]
+    await world.api.delete("Namespace", name)
+
+
+async def test_a_namespace_out_of_sight_is_refused(world: Any) -> None:
+    async with world.operator(manage_namespaces=False):
+        await world.api.agent(namespace={"name": "elsewhere"})
+        condition = await world.api.until_reason("Ready", "NamespaceNotWatched")
+        assert "spec.namespace.name" in condition["message"]

@@ -306,6 +306,21 @@ def test_who_leaves_while_waiting_stops_the_call_of_the_model(agent: AgentProces
     eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
+def test_tasks_that_nobody_waits_for_count_too(start: Start, model_server: ModelServer) -> None:
+    """More than the agent takes at a time are refused, and one that ends makes room."""
+    limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
+    agent = start(toml(openai_model(model_server)) + limits).ready()
+    model_server.script(completions=[{"step_by_step": True}])
+    body = call("SendMessage", {"message": MESSAGE, "configuration": {"returnImmediately": True}})
+
+    first, second = (agent.http.post("/a2a", json=body) for _ in range(2))
+    task = first.json()["result"]["task"]["id"]
+    agent.http.post("/a2a", json=call("CancelTask", {"id": task})).raise_for_status()
+
+    assert (second.status_code, second.json()["code"], second.headers["retry-after"]) == (503, "overloaded", "1")
+    assert agent.http.post("/a2a", json=body).status_code == 200
+
+
 async def test_keys_keep_tasks_apart(start: Start, tmp_path: Any) -> None:
     """The card says that a key is needed; without one nothing is answered, and with another no task is found."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")

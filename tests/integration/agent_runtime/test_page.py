@@ -207,6 +207,17 @@ def test_a_failure_is_told_and_gives_the_message_back(page: Page, model_server: 
     eventually("the message is back", lambda: page.find("#message").get_property("value") == "one")
 
 
+def test_an_answer_that_breaks_off_stays_as_far_as_it_came(page: Page, model_server: ModelServer) -> None:
+    """With an alert; the message is not sent again by itself."""
+    model_server.script(completions=[{"break_after": 3}])
+    page.type("one two", Keys.ENTER)
+
+    eventually("the failure is told", lambda: "broke off" in page.texts("#fault[role=alert]")[0])
+    eventually("what came stays", lambda: page.shows(".assistant p", "model: one"))
+    assert page.texts(".user p") == ["one two"]
+    assert page.find("#message").get_property("value") == ""
+
+
 def test_a_key_is_asked_for_when_the_agent_wants_one(
     open_page: Callable[[AgentProcess], Page], start: Start, tmp_path: Any
 ) -> None:

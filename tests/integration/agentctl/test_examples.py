@@ -63,7 +63,7 @@ def _play_external_secrets(cluster: Any, agent: dict[str, Any]) -> None:
     name = agent["metadata"]["name"]
     there = agent["spec"].get("namespace", {}).get("name", "default")
     cluster.kubectl("wait", f"externalsecret/{name}-secrets", "-n", there, "--for=create", "--timeout=60s")
-    values = [f"--from-literal={key}=value" for key in external["data"]]
+    values = [f"--from-literal={key}=https://example.com/" for key in external["data"]]
     cluster.kubectl("create", "secret", "generic", f"{name}-secrets", "-n", there, *values)
 
 

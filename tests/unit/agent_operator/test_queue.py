@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_retries_come_later_and_later_up_to_a_minute(queue: Queue, clock: Clock)
         clock.now += delays[-1]
         assert order(queue) == [A]
     assert 0.375 <= delays[0] <= 0.5
-    assert all(later > earlier for earlier, later in zip(delays[:6], delays[1:7], strict=True))
+    assert all(later > earlier for earlier, later in pairwise(delays[:7]))
     assert all(45 <= delay <= 60 for delay in delays[-3:])
 
 

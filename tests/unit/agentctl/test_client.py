@@ -23,7 +23,7 @@ def test_an_unknown_context_is_told(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("apiVersion: v1\nkind: Config\n")
 
-    with pytest.raises(CommandError, match='context "nowhere" does not exist'):
+    with pytest.raises(CommandError, match="nowhere"):
         Kubectl(kubeconfig=str(kubeconfig), context="nowhere").get("pods")
 
 

@@ -72,7 +72,7 @@ def test_the_oldest_that_ended_makes_room() -> None:
 
 def test_too_many_under_way_are_refused() -> None:
     """With a 503 that says when to come back."""
-    store = TaskStore(most=1)
+    store = TaskStore(most_running=1)
     store.add(task())
 
     with pytest.raises(Problem) as raised:

@@ -1,0 +1,158 @@
+"""`agent-runtime chat`: talks to a running agent from a terminal, or answers the lines of a pipe."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+KEY_VARIABLE = "AGENT_API_KEY"
+# Longer than the longest request_timeout_seconds would serve nobody at a terminal.
+TIMEOUT = 300.0
+PROMPT, HELP = "you> ", "Ctrl-C stops an answer, Ctrl-D ends.\n"
+INTERRUPTED = 130
+# What an answer says is text: it may not move the cursor or retitle the terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class ChatError(Exception):
+    """Why there is no answer, or not all of it; for people."""
+
+
+@dataclass(slots=True)
+class Chat:
+    """A conversation with the agent at a URL.
+
+    Attributes:
+        session: id of the conversation; the agent chooses one with the first answer when there is none.
+    """
+
+    url: str
+    session: str | None = None
+    model: str | None = None
+    key: str | None = field(default=None, repr=False)
+
+    def ask(self, message: str) -> Generator[str, None, None]:
+        """The answer, a piece at a time.
+
+        Raises:
+            ChatError: the agent cannot be reached, refuses, or breaks off.
+        """
+        connection = self._connection()
+        try:
+            response = self._sent(connection, message)
+            if response.status != 200:  # noqa: PLR2004
+                raise ChatError(_refusal(response))
+            yield from self._pieces(response)
+        except (OSError, HTTPException) as error:
+            raise ChatError(f"{self.url}: {_reason(error)}") from None
+        finally:
+            connection.close()
+
+    def _connection(self) -> HTTPConnection:
+        parts = urlsplit(self.url)
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if parts.scheme not in {"http", "https"} or not host:
+            raise ChatError(f"{self.url}: not an http or https URL, such as {DEFAULT_URL}")
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        return kind(host, port, timeout=TIMEOUT)
+
+    def _sent(self, connection: HTTPConnection, message: str) -> HTTPResponse:
+        asked = {"message": message, "session_id": self.session, "model": self.model}
+        body = json.dumps({name: value for name, value in asked.items() if value is not None}).encode()
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        connection.request("POST", f"{urlsplit(self.url).path.rstrip('/')}/api/chat", body, headers)
+        return connection.getresponse()
+
+    def _pieces(self, response: HTTPResponse) -> Iterator[str]:
+        for kind, data in _events(response):
+            if kind == "delta":
+                yield _CONTROL.sub("", data["text"])
+            elif kind == "error":
+                raise ChatError(data["detail"])
+            elif kind == "done":
+                self.session = data["session_id"]
+                return
+        raise ChatError("the connection broke before the answer was complete")
+
+
+def run(chat: Chat) -> int:
+    """Talk until the input ends; 0, 1 when the last message got no answer, 130 when interrupted."""
+    person = sys.stdin.isatty()
+    if person:
+        with suppress(ImportError):
+            import readline  # noqa: F401, PLC0415  (gives input() a history and keys to edit with)
+        sys.stdout.write(HELP)
+    code = 0
+    while True:
+        try:
+            message = input(PROMPT if person else "").strip()
+        except EOFError:
+            break
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+            break
+        if message:
+            code = _turn(chat, message)
+            if code == INTERRUPTED and not person:
+                return code
+    if person:
+        sys.stdout.write("\n")
+    return code
+
+
+def _turn(chat: Chat, message: str) -> int:
+    try:
+        with closing(chat.ask(message)) as pieces:
+            for piece in pieces:
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+        sys.stdout.write("\n")
+    except ChatError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stdout.write("\n[stopped]\n")
+        return INTERRUPTED
+    return 0
+
+
+def key_from_environment() -> str | None:
+    """The API key; not an argument, which every process on the machine could read."""
+    return os.environ.get(KEY_VARIABLE) or None
+
+
+def _events(response: HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
+    kind = ""
+    for line in response:
+        name, _, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            yield kind, json.loads(value)
+
+
+def _refusal(response: HTTPResponse) -> str:
+    try:
+        detail = json.loads(response.read(65_536))["detail"]
+    except (ValueError, KeyError, TypeError):
+        return f"the agent answered {response.status}: is this its URL?"
+    hint = f" (set {KEY_VARIABLE})" if response.status == 401 else ""  # noqa: PLR2004
+    return f"{detail}{hint}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT:g} s"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -1,0 +1,80 @@
+"""A model's server that costs next to nothing: answers from memory, for benches. First line on stdout: its port.
+
+Streams have CHUNKS chunks, RATE a second (0: at once); both in the environment.
+"""
+
+import asyncio
+import os
+import sys
+from typing import cast
+
+import uvloop
+
+CHUNKS, RATE = int(os.environ.get("CHUNKS", "60")), float(os.environ.get("RATE", "0"))
+COMPLETION = (
+    b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant",'
+    b'"content":"Twenty words of an answer, more or less, as a model would give it to a short question."},'
+    b'"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":20,"total_tokens":40}}'
+)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n%b\r\n"
+CHUNK = (
+    b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,'
+    b'"delta":{"content":" word"},"finish_reason":null}]}\n\n'
+)
+
+
+def framed(data: bytes) -> bytes:
+    """A chunk of chunked transfer."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class Server(asyncio.Protocol):
+    """One connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        # uvloop's transports do not inherit from asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
+        self.received = b""
+        self.streams: set[asyncio.Task[None]] = set()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each request that is complete."""
+        self.received += data
+        head, found, rest = self.received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line[15:])
+        if len(rest) < length:
+            return
+        self.received = rest[length:]
+        if b'"stream":true' in rest:
+            self.transport.write(HEAD % (b"text/event-stream", b"Transfer-Encoding: chunked\r\n"))
+            task = asyncio.ensure_future(self.stream())
+            self.streams.add(task)
+            task.add_done_callback(self.streams.discard)
+        else:
+            self.transport.write(HEAD % (b"application/json", b"Content-Length: %d\r\n" % len(COMPLETION)) + COMPLETION)
+
+    async def stream(self) -> None:
+        """Send the chunks."""
+        for _ in range(CHUNKS):
+            if RATE:
+                await asyncio.sleep(1 / RATE)
+            self.transport.write(framed(CHUNK))
+        self.transport.write(framed(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+
+
+async def main() -> None:
+    """Serve until killed."""
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=1024)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

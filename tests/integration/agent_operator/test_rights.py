@@ -1,0 +1,220 @@
+"""Every right that the operator is given it uses, and it asks for no other.
+
+What it does is recorded on its way to the API server and read as the API server's authorizer reads it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from agent_operator import rbac
+from agent_operator.kinds import CHILDREN, Kind
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+OPTIONAL = [kind for kind in CHILDREN if kind.optional]
+NAMESPACED = [kind for kind in CHILDREN if kind.namespaced]
+EVERYTHING = {
+    "ingress": {"host": "a.example.com"},
+    "gateway": {"parentRefs": [{"name": "web"}]},
+    "autoscaling": {"maxReplicas": 5},
+    "identity": {"azureWorkloadIdentity": {"clientId": "11111111-2222-3333-4444-555555555555"}},
+    "systemPrompt": {"configMapKeyRef": {"name": "prompts", "key": "text"}},
+    "credentials": {
+        "externalSecret": {
+            "azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net"},
+            "data": {"OPENAI_API_KEY": "key"},
+        }
+    },
+}
+Asked = tuple[str, str, dict[str, str], bytes, int]
+Use = tuple[str, str, str]
+
+
+def uses(asked: Iterable[Asked]) -> dict[Use, set[str]]:
+    """Return (verb, group, resource) of each request, and the names that were given with it; no name is ""."""
+    found: dict[Use, set[str]] = {}
+    for method, path, query, body, status in asked:
+        group, resource, name = parse(path)
+        if not resource:
+            continue  # discovery, which every user may do
+        name = name or query.get("fieldSelector", "").removeprefix("metadata.name=")
+        for verb in verbs(method, query, status, named="/" in path.partition(f"/{resource.partition('/')[0]}")[2]):
+            found.setdefault((verb, group, resource), set()).add(name)
+        if b'"blockOwnerDeletion":true' in body:
+            found.setdefault(("update", "agent-operator.dev", "agentdeployments/finalizers"), set()).add("")
+    return found
+
+
+def parse(path: str) -> tuple[str, str, str]:
+    """Take a path apart: group, resource with its subresource, name."""
+    _, root, *parts = path.split("/")
+    group = parts.pop(0) if root == "apis" and parts else ""
+    parts = parts[1:]  # the version
+    if len(parts) > 2 and parts[0] == "namespaces":
+        parts = parts[2:]
+    resource, name, subresource, *_ = [*parts, "", "", ""]
+    return group, f"{resource}/{subresource}" if subresource else resource, name
+
+
+def verbs(method: str, query: dict[str, str], status: int, *, named: bool) -> tuple[str, ...]:
+    """Tell what an authorizer calls a request."""
+    if method == "GET":
+        return ("get",) if named else ("watch",) if "watch" in query else ("list",)
+    if method == "PATCH":
+        # Server-side apply that made the object was asked about as a create, too.
+        return ("patch", "create") if status == 201 else ("patch",)
+    return ({"POST": "create", "PUT": "update", "DELETE": "delete"}[method],)
+
+
+def granted(rights: Iterable[rbac.Right]) -> dict[Use, set[str]]:
+    """Return rights in the form of `uses`."""
+    found: dict[Use, set[str]] = {}
+    for right in rights:
+        for verb in right.verbs:
+            found.setdefault((verb, right.group, right.resource), set()).update(right.names or {""})
+    return found
+
+
+def definition(kind: Kind) -> dict[str, Any]:
+    """A CustomResourceDefinition that takes everything."""
+    anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = kind.versions[0].rpartition("/")[2]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": kind.crd},
+        "spec": {
+            "group": kind.group,
+            "scope": "Namespaced",
+            "names": {"plural": kind.plural, "kind": kind.kind, "singular": kind.kind.lower()},
+            "versions": [{"name": version, "served": True, "storage": True, "schema": anything}],
+        },
+    }
+
+
+def copied(child: dict[str, Any], name: str, **metadata: Any) -> dict[str, Any]:
+    """A copy of a child under another name, which runs and serves nothing."""
+    copy = {key: value for key, value in child.items() if key != "status"}
+    copy["metadata"] = {"name": name} | metadata
+    if "clusterIP" in copy.get("spec", {}):
+        copy["spec"] = {"ports": copy["spec"]["ports"]}
+    if "template" in copy.get("spec", {}):
+        copy["spec"] = copy["spec"] | {"replicas": 0}
+    return copy
+
+
+class Children:
+    """The children of an agent, of every kind, whatever serves them."""
+
+    def __init__(self, api: Any, agent: str = "support") -> None:
+        self.api, self.agent = api, agent
+
+    def path(self, kind: Kind, name: str = "") -> str:
+        return kind.path(kind.versions[0], self.api.namespace, name)
+
+    async def list(self, kind: Kind) -> list[dict[str, Any]]:
+        selector = {"labelSelector": f"agent-operator.dev/agent={self.agent}"}
+        return (await self.api.call("GET", self.path(kind), params=selector))["items"]
+
+    async def create(self, kind: Kind, obj: dict[str, Any]) -> None:
+        whole = {"apiVersion": kind.versions[0], "kind": kind.kind} | obj
+        await self.api.call("POST", self.path(kind), body=whole)
+
+
+async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any) -> None:
+    """The whole life of agents of all sorts, in the cluster-wide install."""
+    for kind in OPTIONAL:
+        await world.api.call("POST", CRDS, body=definition(kind))
+    await world.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
+    await world.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}})
+    children = Children(world.api)
+
+    async with world.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
+        await world.api.agent(**EVERYTHING)
+        await world.api.agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary"}})
+        await world.api.agent("moved", namespace={"name": f"{world.api.namespace}-own"})
+        for name in ("support", "plain", "moved"):
+            await world.api.until_reason("ConfigValid", "Valid", name)
+            await world.quiet(controller, name)
+        await drift_and_strays(children, until)
+        await drift_and_strays(Children(world.api, "plain"), until)
+        await drifted_namespace(world, until)
+        await conflicts(children)
+        await world.api.delete("AgentDeployment", "moved")
+        await until(lambda: gone(world.api, "moved"))
+
+    asked = uses(world.proxy.asked)
+    allowed = granted([*rbac.rights(cluster_wide=True), *rbac.lease_rights()])
+    assert sorted(set(asked) - set(allowed)) == [], "asked for without a right in rbac.py"
+    assert sorted(set(allowed) - set(asked)) == [], "rights in rbac.py that nothing uses"
+    for use, only in allowed.items():
+        assert only == {""} or asked[use] <= only, f"{use} is asked of other names than the right is for"
+
+
+async def drift_and_strays(children: Children, until: Any) -> None:
+    """Change every child, and put copies beside them: the first are set right, the copies are removed."""
+    before = {kind: found for kind in NAMESPACED if (found := await children.list(kind))}
+    for kind, (child, *_) in before.items():
+        meta = child["metadata"]
+        await children.api.call(
+            "PATCH",
+            children.path(kind, meta["name"]),
+            body={"metadata": {"annotations": {"agent-operator.dev/manifest-hash": "another"}}},
+            content_type="application/merge-patch+json",
+        )
+        for number in range(4):  # of configs, some are kept on purpose
+            name = f"{children.agent}-config-stray{number}" if kind.kind == "ConfigMap" else f"{meta['name']}-s{number}"
+            kept = {key: meta[key] for key in ("labels", "ownerReferences")}
+            await children.create(kind, copied(child, name, **kept))
+
+    async def right_again() -> bool:
+        for kind, (child, *_) in before.items():
+            found = {item["metadata"]["name"]: item["metadata"] for item in await children.list(kind)}
+            ours = found.get(child["metadata"]["name"], {}).get("annotations", {})
+            strays = [name for name in found if name[-2:-1] in "sy" and name[-1].isdigit()]
+            if ours.get("agent-operator.dev/manifest-hash") == "another" or len(strays) > 3:
+                return False
+        return True
+
+    await until(right_again, 30)
+
+
+async def drifted_namespace(world: Any, until: Any) -> None:
+    name = f"{world.api.namespace}-own"
+    label = "pod-security.kubernetes.io/enforce"
+    await world.api.merge("Namespace", name, {"metadata": {"labels": {label: "privileged"}}})
+
+    async def right_again() -> bool:
+        return (await world.api.get("Namespace", name))["metadata"]["labels"][label] == "restricted"
+
+    await until(right_again)
+
+
+async def conflicts(children: Children) -> None:
+    """Where an object of somebody else has a child's name, the operator looks at it and leaves it alone."""
+    for kind in NAMESPACED:
+        if kind.kind in ("ConfigMap", "Secret"):
+            continue  # read already, as what the agents refer to
+        child = (await children.list(kind))[0]
+        name = f"taken-{kind.kind.lower()}"[:40]
+        await children.create(kind, copied(child, name))
+        await children.api.agent(name, **EVERYTHING)
+        await children.api.create(
+            "Secret", {"metadata": {"name": f"{name}-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}}
+        )
+        await children.api.until_reason("Ready", "Conflict", name, 30)
+
+
+async def gone(api: Any, agent: str) -> bool:
+    return await api.get("AgentDeployment", agent) is None
+
+
+def test_a_namespaced_install_has_no_cluster_wide_right() -> None:
+    """Nor any that the cluster-wide one lacks."""
+    here, everywhere = granted(rbac.rights(cluster_wide=False)), granted(rbac.rights(cluster_wide=True))
+    cluster_scoped = {
+        (verb, group, resource)
+        for verb, group, resource in everywhere
+        if resource in ("namespaces", "customresourcedefinitions")
+    }
+
+    assert set(here) == set(everywhere) - cluster_scoped
