@@ -15,7 +15,7 @@ RELOAD = 1.0
 MAX_CLIENTS = 10_000
 LAG_INTERVAL = 0.1
 # A model takes a second or so: waiting this long for the event loop is not much beside it, twice as long would be.
-MAX_LAG = 0.1
+MAX_LAG = 0.3
 # With fewer requests under way the loop is late for another reason, such as a library being loaded.
 MIN_REQUESTS = 16
 
@@ -120,7 +120,7 @@ class Load:
             due = loop.time() + LAG_INTERVAL
             await asyncio.sleep(LAG_INTERVAL)
             # Smoothed: one slow moment, such as a garbage collection, is no overload.
-            self._lag = 0.5 * self._lag + 0.5 * max(0.0, loop.time() - due)
+            self._lag = 0.8 * self._lag + 0.2 * max(0.0, loop.time() - due)
 
 
 class Gate:

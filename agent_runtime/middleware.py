@@ -67,6 +67,9 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return render(problem, request.path)
     except web.HTTPException as error:
         return _from_aiohttp(error, request)
+    except ConnectionResetError:
+        # The client went away before its answer: nobody is there to read one, and nothing is wrong.
+        return web.Response(status=CLIENT_CLOSED_REQUEST)
     except Exception:
         log.exception("unexpected error", extra={"fields": request[LOG_FIELDS]})
         return render(Problem(500, "internal_error", "The agent failed; its log says where"), request.path)

@@ -31,8 +31,8 @@ class Dialect:
             history: how many of its messages to tell; all when not given.
         """
         told: Json = {"id": task.id, "contextId": task.context_id, "status": self._status(task)}
-        if task.pieces:
-            told["artifacts"] = [self._artifact(task.text)]
+        if text := task.text:
+            told["artifacts"] = [self._artifact(text)]
         if history != 0:
             told["history"] = [self._message(task, "user", task.message_id, task.message)]
         return told | self._kind("task")

@@ -61,4 +61,5 @@ class Tasks:
     def _ended(self, task: Task) -> None:
         # A task that was cancelled before it began has come here without a state of its own.
         task.become(State.CANCELED)
+        task.work = None
         self._store.finish(task)

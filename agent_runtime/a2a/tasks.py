@@ -15,7 +15,7 @@ from agent_runtime.errors import Problem
 TTL = 600.0
 MAX_TASKS = 1_000
 # Of all texts together.
-MAX_CHARS = 32_000_000
+MAX_CHARS = 8_000_000
 
 
 class State(StrEnum):
@@ -40,7 +40,6 @@ class Task:
         owner: who gave it: the only one who may see it.
         context_id: the conversation that it belongs to; a session of the agent.
         message_id: the caller's name for the message.
-        pieces: the answer, as far as it has come.
         reason: why it failed or was rejected; safe to show.
         code: the same as a stable code.
         work: answers it; ends before or with the task.
@@ -53,10 +52,12 @@ class Task:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     state: State = State.SUBMITTED
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    pieces: list[str] = field(default_factory=list)
     reason: str = ""
     code: str = ""
     work: asyncio.Task[None] | None = None
+    _pieces: list[str] = field(default_factory=list)
+    # Of a task that ended: thousands of pieces would take ten times the room.
+    _whole: str | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -67,17 +68,21 @@ class Task:
     @property
     def text(self) -> str:
         """The answer, as far as it has come."""
-        return "".join(self.pieces)
+        return "".join(self._pieces) if self._whole is None else self._whole
 
     def say(self, piece: str) -> None:
-        """Add to the answer."""
-        self.pieces.append(piece)
-        self._tell()
+        """Add to the answer of a task that has not ended."""
+        if not self.ended:
+            self._pieces.append(piece)
+            self._tell()
 
     def become(self, state: State, reason: str = "", code: str = "") -> None:
         """Change the state; one that ended stays as it ended."""
         if not self.ended:
             self.state, self.reason, self.code, self.since = state, reason, code, datetime.now(UTC)
+            if state in ENDED:
+                self._whole = "".join(self._pieces)
+                self._pieces.clear()
             self._tell()
 
     def _tell(self) -> None:
@@ -86,17 +91,17 @@ class Task:
 
     async def follow(self) -> AsyncIterator[str]:
         """The answer from its beginning, what has come since the last look at a time, until the task ends."""
-        told = 0
-        while True:
+        pieces = chars = 0
+        while self._whole is None:
             changed = self._changed
-            if told < len(self.pieces):
-                fresh = "".join(self.pieces[told:])
-                told = len(self.pieces)
-                yield fresh
-            elif self.ended:
-                return
-            else:
+            if pieces == len(self._pieces):
                 await changed.wait()
+                continue
+            fresh = "".join(self._pieces[pieces:])
+            pieces, chars = len(self._pieces), chars + len(fresh)
+            yield fresh
+        if rest := self._whole[chars:]:
+            yield rest
 
 
 class TaskStore:
@@ -137,7 +142,7 @@ class TaskStore:
     def finish(self, task: Task) -> None:
         """Take note that a task ended."""
         if self._running.pop(task.id, None) is not None:
-            chars = len(task.message) + len(task.reason) + sum(map(len, task.pieces))
+            chars = len(task.message) + len(task.reason) + len(task.text)
             self._chars += chars
             self._ended[task.id] = (self._clock() + TTL, chars, task)
             self._tidy()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import orjson
 
 # A session keeps this many turns; older ones are forgotten.
-MAX_TURNS = 100
+MAX_TURNS = 50
 
 
 @dataclass(frozen=True, slots=True)

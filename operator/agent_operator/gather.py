@@ -104,7 +104,7 @@ def _fault(inputs: Inputs, name: str, found: Mapping[str, str] | None) -> Proble
     if found is None and external:
         return Problem(
             Reason.SECRET_NOT_SYNCED,
-            f"{where} is not there yet: External Secrets makes it; see the status of ExternalSecret {inputs.name}",
+            f"{where} is not there yet: External Secrets makes it; see the status of ExternalSecret {name}",
         )
     if found is None:
         return Problem(

@@ -19,6 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -63,9 +64,25 @@ def redis(port: int = 16399) -> Iterator[int]:
         yield port
 
 
+@dataclass(frozen=True)
+class Running:
+    """A runtime: its port and process, seconds until it was ready, MiB at rest."""
+
+    port: int
+    pid: int
+    ready: float
+    rss: float
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of user and system time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
-def agent(table: str) -> Iterator[tuple[int, float, float]]:
-    """The runtime with this config: its port, seconds until it was ready, MiB at rest."""
+def agent(table: str) -> Iterator[Running]:
+    """The runtime with this config."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "agent.toml").write_text(f"[agent]\n{table}")
         (Path(folder) / "system_prompt.txt").write_text("You are a helpful assistant.")
@@ -83,7 +100,7 @@ def agent(table: str) -> Iterator[tuple[int, float, float]]:
             ready = time.perf_counter() - begun
             time.sleep(1)
             pages = int(Path(f"/proc/{started.pid}/statm").read_text().split()[1])
-            yield 18000, ready, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+            yield Running(18000, started.pid, ready, pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
         reader.wait()
 
 
@@ -137,8 +154,8 @@ class Client:
         return first, tokens
 
 
-async def rate(port: int, path: str, bodies: Callable[[int], bytes], seconds: float, connections: int = 32) -> float:
-    """Requests a second."""
+async def requests(port: int, path: str, bodies: Callable[[int], bytes], seconds: float, connections: int = 32) -> int:
+    """How many are answered in that time."""
     ends = time.perf_counter() + seconds
     done = 0
 
@@ -151,7 +168,7 @@ async def rate(port: int, path: str, bodies: Callable[[int], bytes], seconds: fl
                 done += 1
 
     await asyncio.gather(*map(ask, range(connections)))
-    return done / seconds
+    return done
 
 
 async def latencies(port: int, seconds: float) -> list[float]:
@@ -187,6 +204,28 @@ async def streams(port: int, count: int = 500) -> tuple[float, float]:
     return tokens / seconds, seconds
 
 
+Note = Callable[[str, str, float], None]
+
+
+def _completions(running: Running, model_port: int, seconds: float, note: Note) -> None:
+    _throughput("completions", running, "/v1/chat/completions", lambda _: COMPLETIONS % b"", seconds, note)
+    direct, through = (sorted(uvloop.run(latencies(one, seconds / 2))) for one in (model_port, running.port))
+    for percent in (50, 99):
+        at = [times[len(times) * percent // 100] for times in (direct, through)]
+        note(f"latency added, p{percent}, 1 connection", "ms", at[1] - at[0])
+    first = [uvloop.run(first_tokens(port)) for port in (model_port, running.port)]
+    note("time to first token added, p50", "ms", first[1] - first[0])
+
+
+def _throughput(
+    what: str, running: Running, path: str, bodies: Callable[[int], bytes], seconds: float, note: Note
+) -> None:
+    cpu = running.cpu
+    done = uvloop.run(requests(running.port, path, bodies, seconds))
+    note(f"{what}, 32 connections", "req/s", done / seconds)
+    note(f"{what}: CPU of one", "ms", (running.cpu - cpu) * 1000 / done)
+
+
 def _conversation(number: int) -> bytes:
     """A message of one of 32 conversations, whose history grows to its bound."""
     return json.dumps({"message": "What is the answer?", "session_id": f"s{number}"}).encode()
@@ -211,45 +250,26 @@ def main() -> None:
 
     def note(what: str, unit: str, value: float) -> None:
         found.setdefault((what, unit), []).append(value)
+        sys.stderr.write(f"{what}: {value:,.2f} {unit}\n")
 
     with model() as model_port, redis() as redis_port:
         gpt = f'[[agent.models]]\nname="m"\nprovider="openai"\nbase_url="http://127.0.0.1:{model_port}/v1"\n'
         memory = f'[agent.memory.cache]\nhost="127.0.0.1"\nport={redis_port}\n'
         for _ in rounds:
-            with agent(echo) as (_, ready, rss):
-                note("echo: start to ready", "s", ready)
-                note("echo: memory at rest", "MiB", rss)
-            with agent(gpt) as (port, ready, rss):
-                note("openai: start to ready", "s", ready)
-                note("openai: memory at rest", "MiB", rss)
-                note(
-                    "completions, 32 connections",
-                    "req/s",
-                    uvloop.run(rate(port, "/v1/chat/completions", lambda _: COMPLETIONS % b"", seconds)),
-                )
-                direct, through = (sorted(uvloop.run(latencies(one, seconds / 2))) for one in (model_port, port))
-                for percent in (50, 99):
-                    at = [times[len(times) * percent // 100] for times in (direct, through)]
-                    note(f"latency added, p{percent}, 1 connection", "ms", at[1] - at[0])
-                note(
-                    "time to first token added, p50",
-                    "ms",
-                    uvloop.run(first_tokens(port)) - uvloop.run(first_tokens(model_port)),
-                )
-            with agent(gpt + memory) as (port, ready, rss):
-                note("openai, Redis: start to ready", "s", ready)
-                note("openai, Redis: memory at rest", "MiB", rss)
-                note(
-                    "conversations with Redis, 32 connections",
-                    "req/s",
-                    uvloop.run(rate(port, "/api/chat", _conversation, seconds)),
-                )
+            for name, table in (("echo", echo), ("openai", gpt), ("openai, Redis", gpt + memory)):
+                with agent(table) as running:
+                    note(f"{name}: start to ready", "s", running.ready)
+                    note(f"{name}: memory at rest", "MiB", running.rss)
+                    if name == "openai":
+                        _completions(running, model_port, seconds, note)
+                    if name == "openai, Redis":
+                        _throughput("conversations with Redis", running, "/api/chat", _conversation, seconds, note)
     with model(RATE="30", CHUNKS="150") as model_port:
         gpt = f'[[agent.models]]\nname="m"\nprovider="openai"\nbase_url="http://127.0.0.1:{model_port}/v1"\n'
         for _ in rounds:
             note("500 streams of 30 tokens/s, the model alone", "tok/s", uvloop.run(streams(model_port))[0])
-            with agent(gpt) as (port, _, _):
-                note("500 streams of 30 tokens/s, through the runtime", "tok/s", uvloop.run(streams(port))[0])
+            with agent(gpt) as running:
+                note("500 streams of 30 tokens/s, through the runtime", "tok/s", uvloop.run(streams(running.port))[0])
     for (what, unit), values in found.items():
         say(what, values, unit)
 

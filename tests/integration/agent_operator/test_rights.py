@@ -196,7 +196,7 @@ async def conflicts(children: Children) -> None:
             continue  # read already, as what the agents refer to
         child = (await children.list(kind))[0]
         name = f"taken-{kind.kind.lower()}"[:40]
-        await children.create(kind, copied(child, name))
+        await children.create(kind, copied(child, child["metadata"]["name"].replace(children.agent, name)))
         await children.api.agent(name, **EVERYTHING)
         await children.api.create(
             "Secret", {"metadata": {"name": f"{name}-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}}

@@ -160,11 +160,11 @@ def test_a_wrong_password_is_named(start: Start, redis_server: RedisServer, pass
 
 
 def test_history_is_bounded(start: Start, open_redis: RedisServer) -> None:
-    """The hundred latest turns are kept."""
+    """The fifty latest turns are kept."""
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
 
-    for number in range(105):
+    for number in range(55):
         say(agent, str(number))
 
-    assert open_redis.command("LLEN", "chat:s") == b":100\r\n"
+    assert open_redis.command("LLEN", "chat:s") == b":50\r\n"
     assert contents(agent)[0] == "5"

@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.conftest import (
+    ECHO,
     AgentProcess,
     ModelServer,
     Start,
@@ -51,7 +52,7 @@ def results(server: ModelServer) -> list[str]:
 def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with the test server's tools, and two rounds to use them."""
     limits = "[agent.limits]\nmax_tool_rounds = 2\n"
-    tools = stdio("t", more='timeout_seconds = 3\nenv = ["MAY_SEE"]')
+    tools = stdio("t", more='env = ["MAY_SEE"]') + stdio("hasty", more='timeout_seconds = 1\ntools = ["sleep"]')
     config = toml(openai_model(shared_model_server), memory=limits + tools)
     return start_shared(config, OPENAI_API_KEY="sk-canary-openai-3c1f", MAY_SEE="this").ready()
 
@@ -76,7 +77,7 @@ def test_the_model_uses_tools_until_it_has_an_answer(agent: AgentProcess, model_
 
     first, second = (one["body"] for one in model_server.seen("/chat/completions"))
     offered = {tool["function"]["name"] for tool in first["tools"]}
-    assert {"t__add", "t__sleep", "t__big", "t__fail"} <= offered
+    assert {"t__add", "t__big", "t__fail", "hasty__sleep"} <= offered
     assert [message["role"] for message in second["messages"]] == ["system", "user", "assistant", "tool", "tool"]
     assert results(model_server) == ["3", "7"]
     assert answer["usage"]["total_tokens"] == 28
@@ -87,7 +88,7 @@ def test_the_model_uses_tools_until_it_has_an_answer(agent: AgentProcess, model_
     ("wanted", "told"),
     [
         (call("t__fail"), "error: Error executing tool fail"),
-        (call("t__sleep", seconds=60), "error: no result within 3 seconds"),
+        (call("hasty__sleep", seconds=60), "error: no result within 1 seconds"),
         (call("t__add", a="one", b=2), "error: invalid arguments: 'one' is not of type 'integer'"),
         (call("t__nothing"), "error: there is no such tool"),
         (call("u__add"), "error: there is no such tool"),
@@ -235,3 +236,25 @@ def test_tools_over_http(
     assert results(model_server)[0].startswith("error: ")
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
     assert ask(agent)["response"] == "model: go"
+
+
+def test_headers_come_from_the_environment(start: Start, model_server: ModelServer) -> None:
+    """Each from the variable that is named; a server that speaks no MCP only degrades."""
+    table = (
+        f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "{model_server.url}/v1/chat/completions"\n'
+        'headers_from = { X-Tool-Key = "TOOL_KEY" }'
+    )
+    agent = start(toml(ECHO, memory=table), TOOL_KEY="sk-canary-openai-3c1f").ready()
+
+    eventually("it was asked", lambda: model_server.seen("/chat/completions"))
+
+    assert model_server.seen("/chat/completions")[0]["headers"]["x-tool-key"] == "sk-canary-openai-3c1f"
+    eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
+
+
+def test_a_metadata_address_is_refused(start: Start) -> None:
+    """Health says so; nothing is sent there."""
+    table = '[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://169.254.169.254/mcp"'
+    agent = start(toml(ECHO, memory=table)).ready()
+
+    eventually("it is told", lambda: "refused unless allow_link_local" in agent.http.get("/health").text)

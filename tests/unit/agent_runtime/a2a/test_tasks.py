@@ -118,5 +118,6 @@ async def test_every_follower_gets_all_of_the_answer() -> None:
     one.say("b")
     one.say("c")
     one.become(State.COMPLETED)
+    one.say("too late")
 
     assert await asyncio.gather(early, late, followed()) == ["abc"] * 3

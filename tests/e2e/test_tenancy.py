@@ -1,0 +1,151 @@
+"""Who writes an AgentDeployment gains nothing by the operator's rights: deploy/'s admission policy sees to it."""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.authorization
+
+Object = dict[str, Any]
+RBAC = "rbac.authorization.k8s.io"
+AGENTS = {"apiGroups": ["agent-operator.dev"], "resources": ["agentdeployments"], "verbs": ["create", "patch", "get"]}
+VAULT = {"externalSecret": {"secretStoreRef": {"name": "company", "kind": "ClusterSecretStore"}, "data": {"A": "a"}}}
+KEY_VAULT = {"externalSecret": {"azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net"}, "data": {"A": "a"}}}
+
+# What in a spec asks for more than a Deployment, and the right that its author must have.
+MORE: dict[str, tuple[Object, str, str]] = {
+    "ingress": ({"ingress": {"host": "a.example.com"}}, "networking.k8s.io", "ingresses"),
+    "gateway": ({"gateway": {"parentRefs": [{"name": "web"}]}}, "gateway.networking.k8s.io", "httproutes"),
+    "load balancer": ({"service": {"type": "LoadBalancer"}}, "", "services"),
+    "service annotations": ({"service": {"annotations": {"a": "b"}}}, "", "services"),
+    "extra egress": ({"networkPolicy": {"extraEgress": [{}]}}, "networking.k8s.io", "networkpolicies"),
+    "extra ingress": ({"networkPolicy": {"extraIngress": [{}]}}, "networking.k8s.io", "networkpolicies"),
+    "cloud identity": ({"identity": {"azureWorkloadIdentity": {"clientId": "c"}}}, "", "serviceaccounts"),
+    "account annotations": ({"identity": {"serviceAccount": {"annotations": {"a": "b"}}}}, "", "serviceaccounts"),
+    "plain credentials": ({"credentials": {"values": {"A": "b"}}}, "", "secrets"),
+    "vault": ({"credentials": VAULT}, "external-secrets.io", "externalsecrets"),
+}
+
+
+def rule(group: str, *resources: str) -> Object:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": ["create"]}
+
+
+DEPLOYMENTS = rule("apps", "deployments")
+
+
+def grant(kubectl: Any, user: str, *rules: Object, cluster: bool = False) -> None:
+    """Give a user rights in the namespace of this kubectl, or in the whole cluster."""
+    kind, name = "ClusterRole" if cluster else "Role", f"{user}-{uuid.uuid4().hex[:6]}"
+    kubectl.apply(
+        {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": {"name": name}, "rules": list(rules)},
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name},
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user}],
+        },
+    )
+
+
+def refusal(kubectl: Any, user: str, obj: Object) -> str:
+    """What the API server says against this user's creating an object; empty when it would."""
+    return str(kubectl.run("create", "--dry-run=server", "--as", user, "-f", "-", stdin=obj, check=False).stderr)
+
+
+@pytest.fixture
+def tenant(kubectl: Any, until: Callable[..., Any], agent: Callable[..., Any]) -> str:
+    """A user who may write AgentDeployments in the namespace of the test, and create nothing else."""
+    user = f"tenant-{uuid.uuid4().hex[:8]}"
+    grant(kubectl, user, AGENTS)
+    until("the policy's word", lambda: "may not create" in refusal(kubectl, user, agent()))
+    return user
+
+
+def test_without_the_right_to_create_deployments_an_agent_is_refused(
+    kubectl: Any, tenant: str, agent: Callable[..., Any]
+) -> None:
+    said = refusal(kubectl, tenant, agent())
+
+    assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in said
+    assert "get a role there that has this right, or let somebody apply it who has" in said
+
+
+def test_with_that_right_an_agent_is_taken_and_made(
+    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    grant(kubectl, tenant, DEPLOYMENTS)
+    until("the right", lambda: not refusal(kubectl, tenant, agent()))
+
+    kubectl.run("create", "--as", tenant, "-f", "-", stdin=agent())
+
+    until("the deployment", lambda: kubectl.get("deploy", "support"))
+
+
+def test_a_change_asks_again_but_labels_do_not(
+    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    """An agent that somebody else made is no way around."""
+    kubectl.apply(agent())
+
+    def patch(change: Object) -> str:
+        words = ("patch", "agd", "support", "--type=merge", "-p", json.dumps(change), "--as", tenant)
+        return str(kubectl.run(*words, check=False).stderr)
+
+    assert "may not create deployments.apps" in patch({"spec": {"runtime": {"image": "evil/miner:1"}}})
+    assert patch({"metadata": {"labels": {"team": "billing"}}}) == ""
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_what_is_more_than_a_deployment_needs_its_own_right(
+    case: str, kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    spec, group, resource = MORE[case]
+    grant(kubectl, tenant, DEPLOYMENTS)
+    until("the right", lambda: not refusal(kubectl, tenant, agent()))
+
+    said = refusal(kubectl, tenant, agent(**spec))
+
+    assert f"may not create {resource}{'.' if group else ''}{group} in namespace {kubectl.namespace}" in said
+    assert f"spec.{next(iter(spec))}" in said or f"in spec.{next(iter(spec))}" in said
+    grant(kubectl, tenant, rule(group, resource))
+    until("no refusal", lambda: not refusal(kubectl, tenant, agent(**spec)))
+
+
+def test_a_key_vault_needs_the_right_to_create_stores(
+    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    grant(kubectl, tenant, DEPLOYMENTS, rule("external-secrets.io", "externalsecrets"))
+    until("the right", lambda: not refusal(kubectl, tenant, agent(credentials=VAULT)))
+
+    assert "may not create secretstores.external-secrets.io" in refusal(kubectl, tenant, agent(credentials=KEY_VAULT))
+
+
+def test_a_namespace_needs_the_rights_to_make_and_to_fill_it(
+    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    """Deployments of the own namespace are no right to those of another."""
+    moved = agent(namespace={"name": f"{kubectl.namespace}-own"})
+    grant(kubectl, tenant, DEPLOYMENTS)
+    until("the right", lambda: not refusal(kubectl, tenant, agent()))
+
+    assert f"deployments.apps in namespace {kubectl.namespace}-own" in refusal(kubectl, tenant, moved)
+    grant(kubectl, tenant, DEPLOYMENTS, cluster=True)
+    until("the other word", lambda: "may not create namespaces" in refusal(kubectl, tenant, moved))
+    assert "spec.namespace: remove it" in refusal(kubectl, tenant, moved)
+    grant(kubectl, tenant, rule("", "namespaces"), cluster=True)
+    until("no refusal", lambda: not refusal(kubectl, tenant, moved))
+
+
+def test_the_policy_has_no_faults_of_type(kubectl: Any, until: Callable[..., Any]) -> None:
+    """The API server has checked its expressions against the CRD."""
+    policy = "authors.agent-operator.dev"
+    path = "validatingadmissionpolicy"
+    status = until("its check", lambda: kubectl.get(path, policy).get("status"))
+
+    assert status["observedGeneration"] == kubectl.get(path, policy)["metadata"]["generation"]
+    assert status.get("typeChecking", {}).get("expressionWarnings", []) == []
