@@ -11,6 +11,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 PYTEST := $(BIN)/pytest
+DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
+DOCKER ?= docker
+REGISTRY ?=
+BASE ?=
+VERSION = $(shell $(BIN)/python -c 'from agent_operator import __version__; print(__version__)')
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --constraints constraints.txt
 # Programs that the tests start, as Debian names them: package:command.
 PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver
 
@@ -20,7 +26,7 @@ PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/cond
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test e2e bench lint format types crds docs constraints verify coverage programs clean
+.PHONY: help install demo test e2e bench lint format types crds manifests docs constraints images sbom verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -53,6 +59,7 @@ lint: $(READY)  ## Check style, formatting and layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
+	$(BIN)/hadolint $(DOCKERFILES)
 
 format: $(READY)  ## Put the code into its form
 	$(BIN)/ruff check --fix
@@ -64,18 +71,35 @@ types: $(READY)  ## Check types
 crds: $(READY)  ## Write crds/ from the models
 	$(BIN)/python -m agent_operator.crd crds
 
+manifests: $(READY)  ## Write the rights in deploy/kustomize from what the operator does
+	$(BIN)/python -m agent_operator.rbac deploy/kustomize
+
 docs: $(READY)  ## Write docs/reference.md from the models
 	$(BIN)/python -m agentctl.reference docs/reference.md
 
-constraints: $(READY)  ## Pin all dependencies anew into constraints.txt
+constraints: $(READY)  ## Pin all dependencies anew, into constraints.txt and deploy/docker
 	@# editables: what hatchling needs for an editable install.
 	{ printf '%s\n' '-e .[local]' 'editables~=0.5'; $(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'; } \
 	| $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-package agent-operator --group pyproject.toml:dev --output-file constraints.txt -
+	$(LOCK) --extra operator --output-file deploy/docker/operator.txt pyproject.toml
+	$(LOCK) --extra runtime --extra otel --output-file deploy/docker/runtime.txt pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	| $(LOCK) --output-file deploy/docker/build.txt -
 
-verify: lint types crds docs  ## Check style, types and that generated files are up to date
-	@git diff --exit-code -- crds docs || { echo "error: generated files were stale: commit what make crds docs wrote" >&2; exit 1; }
+images: $(READY)  ## Build both images (DOCKER="buildah", REGISTRY=host/, BASE=image)
+	for name in operator runtime; do $(DOCKER) build --file deploy/docker/$$name.Dockerfile --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD) $(if $(BASE),--build-arg BASE=$(BASE)) \
+		--tag $(REGISTRY)agent-operator/agent-$$name:$(VERSION) .; done
+
+sbom: $(READY)  ## List what is in the images, as CycloneDX in dist/sbom
+	@mkdir -p dist/sbom
+	for name in operator runtime; do $(BIN)/cyclonedx-py requirements deploy/docker/$$name.txt --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --output-file dist/sbom/$$name.cdx.json; done
+
+verify: lint types crds manifests docs  ## Check style, types and that generated files are up to date
+	@git diff --exit-code -- crds deploy docs || { echo "error: generated files were stale: commit what make wrote" >&2; exit 1; }
 
 coverage: $(READY)  ## Hold the last test run with ARGS=--cov to its threshold
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'

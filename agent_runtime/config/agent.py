@@ -1,0 +1,78 @@
+"""The agent as a whole: what the CR says under `spec.config`, and what agent.toml says."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from agent_runtime.config.backends import McpServerConfig, MemoryConfig, ModelConfig
+from agent_runtime.config.base import ConfigModel, LogLevel, Name
+from agent_runtime.config.callers import BudgetConfig, CardConfig, ChatPageConfig, LimitsConfig, ServerConfig
+
+PROMPT_FILE = "system_prompt.txt"
+
+
+class AgentConfig(ConfigModel):
+    """What an AgentDeployment says under `spec.config`."""
+
+    log_level: LogLevel | None = Field(
+        None, description="Least severe level logged: DEBUG, INFO, WARNING or ERROR. Default: INFO."
+    )
+    default_model: Name | None = Field(
+        None, description="Name of the model used when a caller names none. Default: the first of models."
+    )
+    models: tuple[ModelConfig, ...] = Field(
+        min_length=1, max_length=32, description="Models that the agent can call, 1 to 32."
+    )
+    fallbacks: tuple[Name, ...] = Field(
+        (),
+        max_length=8,
+        description="Names of models that are asked in turn when the one asked for is down. Default: none.",
+    )
+    memory: MemoryConfig | None = Field(None, description="Where conversations are kept. Default: in the pod's memory.")
+    mcp: tuple[McpServerConfig, ...] = Field(
+        (), max_length=16, description="MCP servers whose tools the agent uses. Default: none."
+    )
+    limits: LimitsConfig | None = Field(
+        None, description="What requests may ask for, and how many there may be. Default: the fields' defaults."
+    )
+    budget: BudgetConfig | None = Field(None, description="How much the agent may use. Default: no limit.")
+    card: CardConfig | None = Field(
+        None, description="What the agent says about itself to other agents and on the chat page. Default: its name."
+    )
+    chat_page: ChatPageConfig | None = Field(
+        None, description="A page in the browser to try the agent. Default: not served."
+    )
+    server: ServerConfig | None = Field(None, description="Who may reach the agent. Default: whoever can connect.")
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        names = [model.name for model in self.models]
+        if len(set(names)) < len(names):
+            raise ValueError("models: every name must be unique")
+        if self.default_model is not None and self.default_model not in names:
+            raise ValueError(f"defaultModel: {self.default_model} is not one of models: {', '.join(names)}")
+        servers = [server.name for server in self.mcp]
+        if len(set(servers)) < len(servers):
+            raise ValueError("mcp: every name must be unique")
+        unknown = [name for name in self.fallbacks if name not in names]
+        if unknown:
+            raise ValueError(f"fallbacks: {', '.join(unknown)}: not one of models: {', '.join(names)}")
+        return self
+
+    @property
+    def default(self) -> ModelConfig:
+        """The model used when a caller names none."""
+        return next((model for model in self.models if model.name == self.default_model), self.models[0])
+
+
+class AgentSection(AgentConfig):
+    """The `[agent]` table of agent.toml: the CR's config, complete, and where the prompt is."""
+
+    system_prompt: str = Field(PROMPT_FILE, description="Path of the prompt, relative to agent.toml.")
+    log_level: LogLevel = "INFO"
+
+
+class AgentFile(ConfigModel):
+    """All of agent.toml."""
+
+    agent: AgentSection

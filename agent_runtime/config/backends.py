@@ -1,0 +1,137 @@
+"""What the agent calls: models, Redis, MCP servers."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, Name
+
+
+class ModelConfig(ConfigModel):
+    """One model that the agent can call."""
+
+    name: Name = Field(description="Name by which callers and defaultModel pick this model. Unique within the agent.")
+    provider: Literal["azure_openai", "openai", "echo"] = Field(
+        description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: answers "
+        "with what it was told; for trying out and tests)."
+    )
+    deployment: str | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        description="azure_openai: name of the Azure OpenAI deployment. Required there.",
+    )
+    api_version: str | None = Field(
+        None,
+        pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
+        max_length=32,
+        description="azure_openai: API version. Default: 2024-10-01-preview.",
+    )
+    endpoint: HttpUrl | None = Field(
+        None,
+        description="azure_openai: https URL of the Azure OpenAI resource. Default: the environment's "
+        "AZURE_OPENAI_ENDPOINT, which credentials usually set.",
+    )
+    model: str | None = Field(
+        None, min_length=1, max_length=256, description="openai: model name sent upstream. Default: this entry's name."
+    )
+    base_url: HttpUrl | None = Field(
+        None, description="openai: base URL of the API, ending in /v1. Default: OpenAI's public API."
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_the_provider(self) -> Self:
+        azure_only = {"deployment": self.deployment, "apiVersion": self.api_version, "endpoint": self.endpoint}
+        openai_only = {"model": self.model, "baseUrl": self.base_url}
+        foreign = {"azure_openai": openai_only, "openai": azure_only, "echo": azure_only | openai_only}[self.provider]
+        given = [field for field, value in foreign.items() if value is not None]
+        if given:
+            raise ValueError(f"{', '.join(given)}: not a field of provider {self.provider}: remove it")
+        if self.provider == "azure_openai" and self.deployment is None:
+            raise ValueError("deployment: required with provider azure_openai")
+        return self
+
+
+class CacheConfig(ConfigModel):
+    """Redis that keeps conversations, so that any replica can go on with a session."""
+
+    enabled: bool = Field(
+        True, description="Keep sessions in Redis; false keeps them in the pod's memory. Default: true."
+    )
+    host: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        max_length=253,
+        description="DNS name or IPv4 address of Redis. Required while enabled.",
+    )
+    port: int = Field(6379, ge=1, le=65535, description="TCP port of Redis. Default: 6379.")
+    ssl: bool = Field(False, description="Connect with TLS. Default: false.")
+    ttl: int = Field(
+        300, ge=1, le=31_536_000, description="Seconds after its last turn until a session is forgotten. Default: 300."
+    )
+    prefix: str = Field("chat:", max_length=128, description='Prefix of every key. Default: "chat:".')
+
+    @model_validator(mode="after")
+    def _enabled_needs_a_host(self) -> Self:
+        if self.enabled and self.host is None:
+            raise ValueError("host: required while enabled; name the Redis host or set enabled to false")
+        return self
+
+
+class MemoryConfig(ConfigModel):
+    """Where conversations are kept."""
+
+    cache: CacheConfig | None = Field(None, description="Redis. Default: none; sessions live in the pod's memory.")
+
+
+class McpServerConfig(ConfigModel):
+    """A server of the Model Context Protocol whose tools the agent uses."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=32)] = Field(
+        description="Name of the server, unique within the agent; the model sees its tools as name__tool."
+    )
+    type: Literal["http", "stdio"] = Field(
+        description="How it is reached: http (streamable HTTP) or stdio (a process in the agent's own container)."
+    )
+    url: HttpUrl | None = Field(None, description="http: URL of the MCP endpoint. Required there.")
+    headers_from: dict[HeaderName, EnvironmentName] = Field(
+        {},
+        max_length=16,
+        description="http: headers to send, each with the name of the environment variable that holds its value. "
+        "Default: none.",
+    )
+    allow_link_local: bool = Field(
+        False,
+        description="http: let the URL, or what it redirects to, be a link-local address, where clouds serve their "
+        "metadata. Default: false.",
+    )
+    command: str | None = Field(
+        None, min_length=1, max_length=1024, description="stdio: program to run, found on the PATH. Required there."
+    )
+    args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(
+        (), max_length=64, description="stdio: arguments of the program. Default: none."
+    )
+    env: tuple[EnvironmentName, ...] = Field(
+        (),
+        max_length=64,
+        description="stdio: names of the agent's environment variables that the program gets, beside PATH and HOME. "
+        "Default: none.",
+    )
+    tools: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(
+        (), max_length=128, description="Names of the tools that the agent may use. Default: all that the server has."
+    )
+    timeout_seconds: int = Field(
+        30, ge=1, le=3600, description="Seconds after which a tool call is given up. Default: 30."
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_the_type(self) -> Self:
+        http_only = {"url": self.url, "headersFrom": self.headers_from, "allowLinkLocal": self.allow_link_local}
+        stdio_only = {"command": self.command, "args": self.args, "env": self.env}
+        foreign, required = (stdio_only, "url") if self.type == "http" else (http_only, "command")
+        given = [field for field, value in foreign.items() if value]
+        if given:
+            raise ValueError(f"{', '.join(given)}: not a field of type {self.type}: remove it")
+        if getattr(self, required) is None:
+            raise ValueError(f"{required}: required with type {self.type}")
+        return self
