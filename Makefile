@@ -95,7 +95,7 @@ images: $(READY)  ## Build both images (DOCKER="buildah", REGISTRY=host/, BASE=i
 
 sbom: $(READY)  ## List what is in the images, as CycloneDX in dist/sbom
 	@mkdir -p dist/sbom
-	for name in operator runtime; do $(BIN)/cyclonedx-py requirements deploy/docker/$$name.txt --pyproject pyproject.toml \
+	for name in operator runtime; do PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements deploy/docker/$$name.txt --pyproject pyproject.toml \
 		--mc-type application --output-reproducible --output-file dist/sbom/$$name.cdx.json; done
 
 verify: lint types crds manifests docs  ## Check style, types and that generated files are up to date

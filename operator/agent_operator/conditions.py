@@ -35,6 +35,7 @@ class Facts:
         applied: whether all children are as the current generation wants them.
         deployment: the live Deployment, trimmed.
         failure: status.lastFailure.
+        pods: the live pods, trimmed.
         warnings: what works, but not as its writer may think.
     """
 
@@ -47,6 +48,7 @@ class Facts:
     applied: bool = False
     deployment: Mapping[str, Any] | None = None
     failure: Mapping[str, Any] | None = None
+    pods: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[Problem, ...] = ()
 
     @property

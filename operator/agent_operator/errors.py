@@ -47,7 +47,7 @@ class Reason(StrEnum):
     IDENTITY_OVERRIDDEN = "IdentityOverridden"
     """Warning: credentials take the place of the workload identity."""
     IDENTITY_NOT_ANNOTATED = "IdentityNotAnnotated"
-    """Warning: a ServiceAccount that the operator does not own must carry the annotations."""
+    """Warning: a ServiceAccount that the operator does not own lacks the client ID of the managed identity."""
     BUDGET_LOWERED = "BudgetLowered"
     """Warning: the disruption budget would have blocked every drain."""
     PORT_MAY_DIFFER = "PortMayDiffer"

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
 
+from agent_operator import names, secret_problems
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.cluster import Cluster
 from agent_operator.conditions import Problem
-from agent_operator.kinds import CONFIG_MAP, SECRET
+from agent_operator.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from agent_operator.objects import Object, Ref
-from agent_operator.reasons import Reason
 from agent_operator.spec import credentials
 from agent_operator.spec.inputs import Inputs, Platform
 
@@ -29,12 +29,14 @@ class Gathered:
         refers: whether anything was referred to, and is to be looked at again.
         uses_secrets: whether credentials come from a Secret that others make.
         secrets: what is wrong with it.
+        account: annotations of the ServiceAccount that the agent names; None when it names none, or there is none.
     """
 
     inputs: Inputs
     refers: bool = False
     uses_secrets: bool = False
     secrets: Problem | None = None
+    account: Mapping[str, str] | None = None
 
 
 class References:
@@ -44,7 +46,7 @@ class References:
         self.lifetime = lifetime
         self._cluster = cluster
         self._clock = clock
-        # Of a Secret only a hash a key is kept, of a ConfigMap the text: it is what render needs.
+        # Of a Secret only a hash a key is kept, of a ConfigMap the text, of a ServiceAccount the annotations.
         self._known: dict[Ref, tuple[float, Mapping[str, str]]] = {}
 
     async def gather(self, agent: AgentDeployment, platform: Platform) -> Gathered:
@@ -55,15 +57,21 @@ class References:
             # A prompt is the user's configuration, and so beside the AgentDeployment; a Secret is beside the pods.
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, prompt.name))
             inputs = replace(inputs, prompt_template=(data or {}).get(prompt.key))
+        account = await self._account(inputs)
         given = agent.spec.credentials
-        if given is None or given.values is not None:
-            return Gathered(inputs, refers=bool(prompt))
-        name = given.secret_ref.name if given.secret_ref else credentials.keys(inputs)[0].secret
+        if given is None or given.values is not None or not (given.secret_ref or given.external_secret):
+            return Gathered(inputs, refers=bool(prompt) or _names_account(inputs), account=account)
+        name = given.secret_ref.name if given.secret_ref else names.secret(inputs.name)
         found = await self._data(Ref(SECRET.kind, inputs.namespace, name))
-        problem = _fault(inputs, name, found)
+        problem = secret_problems.fault(inputs, name, found)
         if problem is None and found is not None:
             inputs = replace(inputs, secret_hash=_salted(inputs, found))
-        return Gathered(inputs, refers=True, uses_secrets=True, secrets=problem)
+        return Gathered(inputs, refers=True, uses_secrets=True, secrets=problem, account=account)
+
+    async def _account(self, inputs: Inputs) -> Mapping[str, str] | None:
+        if not _names_account(inputs):
+            return None
+        return await self._data(Ref(SERVICE_ACCOUNT.kind, inputs.namespace, inputs.service_account))
 
     async def _data(self, target: Ref) -> Mapping[str, str] | None:
         now = self._clock()
@@ -74,7 +82,7 @@ class References:
         self._forget_old(now)
         if obj is None:
             return None
-        known = _hashes(obj) if target.kind == SECRET.kind else {**(obj.get("data") or {})}
+        known = _kept(target.kind, obj)
         self._known[target] = (now, known)
         return known
 
@@ -83,10 +91,19 @@ class References:
             del self._known[target]
 
 
-def _hashes(secret: Object) -> Mapping[str, str]:
-    return {
-        key: blake2b(value.encode(), digest_size=16).hexdigest() for key, value in (secret.get("data") or {}).items()
-    }
+def _names_account(inputs: Inputs) -> bool:
+    account = inputs.spec.identity.service_account if inputs.spec.identity else None
+    return account is not None and account.name is not None
+
+
+def _kept(kind: str, obj: Object) -> Mapping[str, str]:
+    """Return what is remembered of an object."""
+    if kind == SERVICE_ACCOUNT.kind:
+        return obj["metadata"].get("annotations") or {}
+    data: Mapping[str, str] = obj.get("data") or {}
+    if kind == SECRET.kind:
+        return {key: blake2b(value.encode(), digest_size=16).hexdigest() for key, value in data.items()}
+    return data
 
 
 def _salted(inputs: Inputs, found: Mapping[str, str]) -> str:
@@ -96,26 +113,3 @@ def _salted(inputs: Inputs, found: Mapping[str, str]) -> str:
         if key.name in found:
             digest.update(f"\0{key.name}\0{found[key.name]}".encode())
     return digest.hexdigest()[:_HASH_LENGTH]
-
-
-def _fault(inputs: Inputs, name: str, found: Mapping[str, str] | None) -> Problem | None:
-    external = inputs.spec.credentials is not None and inputs.spec.credentials.external_secret is not None
-    where = f"Secret {inputs.namespace}/{name}"
-    if found is None and external:
-        return Problem(
-            Reason.SECRET_NOT_SYNCED,
-            f"{where} is not there yet: External Secrets makes it; see the status of ExternalSecret {name}",
-        )
-    if found is None:
-        return Problem(
-            Reason.SECRET_MISSING,
-            f"spec.credentials.secretRef.name: {where} does not exist: create it, or correct the name",
-        )
-    missing = [key.name for key in credentials.keys(inputs) if not key.optional and key.name not in found]
-    if missing:
-        listed = ", ".join(missing)
-        return Problem(
-            Reason.SECRET_KEY_MISSING,
-            f"{where} lacks {listed}: add it to the Secret, or remove it from spec.credentials",
-        )
-    return None

@@ -35,12 +35,13 @@ class Kind:
 NAMESPACE = Kind("Namespace", "namespaces", ("v1",), namespaced=False)
 CONFIG_MAP = Kind("ConfigMap", "configmaps", ("v1",))
 SECRET = Kind("Secret", "secrets", ("v1",))
+SERVICE_ACCOUNT = Kind("ServiceAccount", "serviceaccounts", ("v1",))
 DEPLOYMENT = Kind("Deployment", "deployments", ("apps/v1",))
 
 # What an AgentDeployment becomes.
 CHILDREN: tuple[Kind, ...] = (
     NAMESPACE,
-    Kind("ServiceAccount", "serviceaccounts", ("v1",)),
+    SERVICE_ACCOUNT,
     Kind("SecretStore", "secretstores", ("external-secrets.io/v1", "external-secrets.io/v1beta1"), optional=True),
     Kind("ExternalSecret", "externalsecrets", ("external-secrets.io/v1", "external-secrets.io/v1beta1"), optional=True),
     SECRET,

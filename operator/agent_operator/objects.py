@@ -14,6 +14,11 @@ from agent_operator import failures, names
 
 Object = dict[str, Any]
 
+# What a token must be for so that Microsoft Entra ID takes it.
+AZURE_AUDIENCE = "api://AzureADTokenExchange"
+_TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105  (a variable's name)
+_TOKEN_VOLUME = "azure-identity-token"  # noqa: S105  (a volume's name)
+
 _DROPPED_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
 _KEPT_METADATA = ("name", "namespace", "labels", "ownerReferences", "creationTimestamp", "deletionTimestamp")
 _AGENT_METADATA = ("name", "namespace", "uid", "generation", "deletionTimestamp", "finalizers")
@@ -29,8 +34,11 @@ _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     ),
     "Namespace": ("phase",),
     "ExternalSecret": ("conditions", "refreshTime"),
+    "SecretStore": ("conditions",),
 }
 _SEALED = frozenset({"Secret", "ConfigMap"})
+# A pod in one of these phases runs nothing any more.
+_ENDED = ("Succeeded", "Failed")
 _NOT_BODY = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -152,8 +160,28 @@ def _trim_metadata(meta: Mapping[str, Any]) -> Object:
 def _trim_pod(_kind: str, pod: Mapping[str, Any]) -> Object:
     meta = pod["metadata"]
     trimmed: Object = {"metadata": {"name": meta["name"]}, "uses": _config_maps(pod["spec"])}
-    failure = failures.of_pod(pod)
-    return trimmed | ({"failure": failure} if failure else {})
+    told = {
+        "failure": failures.of_pod(pod),
+        "secretHash": (meta.get("annotations") or {}).get(names.ANNOTATION_SECRET_HASH),
+        "ended": "deletionTimestamp" in meta or (pod.get("status") or {}).get("phase") in _ENDED,
+    }
+    if (meta.get("labels") or {}).get(names.LABEL_WORKLOAD_IDENTITY):
+        told |= _token(pod["spec"])
+    return trimmed | {key: value for key, value in told.items() if value}
+
+
+def _token(pod_spec: Mapping[str, Any]) -> Object:
+    """Tell whether a pod has a token for Azure, and for whom the tokens are that are made for it."""
+    volumes = pod_spec.get("volumes") or ()
+    variables = [v["name"] for container in pod_spec["containers"] for v in container.get("env") or ()]
+    audiences = [
+        source["serviceAccountToken"]["audience"]
+        for volume in volumes
+        for source in (volume.get("projected") or {}).get("sources") or ()
+        if (source.get("serviceAccountToken") or {}).get("audience")
+    ]
+    federated = _TOKEN_FILE in variables or any(volume["name"] == _TOKEN_VOLUME for volume in volumes)
+    return {"federated": federated, "audiences": audiences}
 
 
 def _trim_replica_set(_kind: str, obj: Mapping[str, Any]) -> Object:

@@ -39,7 +39,15 @@ class Reason(StrEnum):
     SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105  (a reason, no secret)
     """The Secret of the credentials lacks a key."""
     SECRET_NOT_SYNCED = "SecretNotSynced"  # noqa: S105  (a reason, no secret)
-    """External Secrets has not made the Secret yet."""
+    """External Secrets has not made the Secret yet, or cannot bring it up to date; the message is its own."""
+    EXTERNAL_SECRETS_MISSING = "ExternalSecretsMissing"
+    """The External Secrets Operator, which is to make the Secret, is not installed."""
+    SERVICE_ACCOUNT_MISSING = "ServiceAccountMissing"
+    """Warning: the ServiceAccount that the agent names does not exist."""
+    IDENTITY_TOKEN_MISSING = "IdentityTokenMissing"  # noqa: S105  (a reason, no secret)
+    """Warning: the webhook of Azure workload identity has given the pods no token."""
+    IDENTITY_AUDIENCE_WRONG = "IdentityAudienceWrong"
+    """Warning: the pods' token is not for Microsoft Entra ID."""
     CONFLICT = "Conflict"
     """An object that is not this agent's has the name of a child; it is left alone."""
     TERMINATING = "Terminating"

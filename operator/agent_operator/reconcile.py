@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from agent_operator import errors, names, policies
+from agent_operator import errors, identity, names, policies, secret_problems
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.apply import Applier
 from agent_operator.cluster import Cluster
@@ -32,7 +32,7 @@ from agent_operator.problems import (
 )
 from agent_operator.reasons import Reason
 from agent_operator.render import Rendered, render
-from agent_operator.report import changes, first_failure, own, status
+from agent_operator.report import changes, first_failure, own, pods, status
 from agent_operator.spec.inputs import Inputs, Platform
 from agent_operator.store import Store
 from agent_operator.transport import ApiError
@@ -126,7 +126,13 @@ class Reconciler:
             agent,
             replace(self._platform, external_secrets_version="v1beta1" if secrets_version.endswith("beta1") else "v1"),
         )
-        this.facts = replace(this.facts, uses_secrets=found.uses_secrets, secrets=found.secrets)
+        trouble = secret_problems.sync_trouble(found.inputs, this.live, served=bool(secrets_version))
+        secrets = found.secrets and (trouble or found.secrets)
+        # What was synced once goes on serving when External Secrets fails later; but it must be told.
+        stale = (trouble,) if trouble and not secrets else ()
+        signing_in = identity.preflight(found.inputs, pods(this.live), found.account) if agent.spec.identity else ()
+        warnings = (*stale, *signing_in)
+        this.facts = replace(this.facts, uses_secrets=found.uses_secrets, secrets=secrets, warnings=warnings)
         this.outcome = replace(this.outcome, refers=found.refers, failed=found.secrets is not None)
         return found.inputs
 
@@ -137,7 +143,7 @@ class Reconciler:
         served = tuple(manifest for manifest in rendered.manifests if self._served(manifest["kind"]))
         missing = {manifest["kind"] for manifest in rendered.manifests} - {manifest["kind"] for manifest in served}
         this.rendered = replace(rendered, manifests=served)
-        this.facts = replace(this.facts, warnings=_warnings(inputs, missing))
+        this.facts = replace(this.facts, warnings=(*this.facts.warnings, *_warnings(inputs, missing)))
         # Without its credentials an agent cannot start: lay the ground, and leave what runs as it is.
         desired = [m for m in served if this.facts.secrets is None or m["kind"] in FOUNDATIONS]
         held = {ref(manifest["kind"], manifest) for manifest in rendered.manifests}
@@ -153,7 +159,8 @@ class Reconciler:
         uid = this.raw["metadata"]["uid"]
         live = own(this.live, uid)
         deployment = next((obj for target, obj in live.items() if target.kind == "Deployment"), None)
-        facts = replace(this.facts, deployment=deployment, failure=first_failure(this.live))
+        running = pods(this.live)
+        facts = replace(this.facts, deployment=deployment, failure=first_failure(running), pods=running)
         before = this.raw.get("status") or {}
         after = status(facts, before, live, this.rendered, name=this.key.name, now=self._now())
         patch = changes(before, after)
@@ -181,7 +188,9 @@ def parse(raw: Object) -> AgentDeployment:
 
 
 def _warnings(inputs: Inputs, missing: set[str]) -> tuple[Problem, ...]:
-    found = [Problem(warning.reason, str(warning)) for warning in policies.warnings(inputs)]
+    # Offline one can only say that an account must be annotated; here its annotations were looked at.
+    said = [it for it in policies.warnings(inputs) if it.reason is not errors.Reason.IDENTITY_NOT_ANNOTATED]
+    found = [Problem(warning.reason, str(warning)) for warning in said]
     if inputs.spec.namespace and not inputs.platform.manage_namespaces:
         found.append(namespace_not_managed(inputs.namespace))
     found += [

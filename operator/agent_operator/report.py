@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from agent_operator import names
+from agent_operator import names, rotation
 from agent_operator.conditions import Facts, Pods, decide, is_true
 from agent_operator.kinds import BY_NAME
 from agent_operator.objects import Live, Object, Ref
@@ -33,22 +33,23 @@ def status(
         now: RFC 3339 in UTC.
     """
     conditions = decide(facts, before.get("conditions") or (), now)
-    pods = Pods.of(facts.deployment)
+    counts = Pods.of(facts.deployment)
     found: Object = {
         "observedGeneration": facts.generation,
         "conditions": conditions,
-        "replicas": pods.total,
-        "updatedReplicas": pods.updated,
-        "readyReplicas": pods.ready,
-        "ready": f"{pods.ready}/{pods.wanted}",
+        "replicas": counts.total,
+        "updatedReplicas": counts.updated,
+        "readyReplicas": counts.ready,
+        "ready": f"{counts.ready}/{counts.wanted}",
         "selector": f"{names.LABEL_APP}={name}",
         "children": _children(live, rendered),
         "lastFailure": facts.failure,
     }
-    for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url"):
+    for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets"):
         found[key] = before.get(key)
     if rendered is not None:
         found |= {"model": rendered.model, "url": rendered.url}
+        found["secrets"] = rotation.proof(rendered.secrets, before.get("secrets") or (), facts.pods, now) or None
         if facts.applied:
             found |= {"revision": rendered.revision, "runtimeVersion": rendered.runtime_version}
             if is_true(conditions, "Ready"):
@@ -68,13 +69,14 @@ def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
     return {target: obj for target, obj in unpacked.items() if owned(obj, uid)}
 
 
-def first_failure(live: Mapping[Ref, Live]) -> Object | None:
+def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
+    """Unpack the agent's pods, by name."""
+    return tuple(live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
+
+
+def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
     """Return the failure of the first failing pod, by name: so the answer does not jump from pod to pod."""
-    for _, found in sorted((target, found) for target, found in live.items() if target.kind == "Pod"):
-        failure: Object | None = found.object.get("failure")
-        if failure:
-            return failure
-    return None
+    return next((pod["failure"] for pod in pods if pod.get("failure")), None)
 
 
 def _children(live: Mapping[Ref, Object], rendered: Rendered | None) -> list[Object]:

@@ -59,6 +59,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "baseUrl is a field of provider openai: remove it",
     ),
     "endpoint that is no URL": ({"config": {"models": [AZURE | {"endpoint": "x"}]}}, "spec.config.models[0].endpoint"),
+    "fallback that is no model": (
+        {"config": {"models": [ECHO], "fallbacks": ["gpt"]}},
+        "every one of fallbacks must be",
+    ),
+    "tool server without an address": (
+        {"config": {"models": [ECHO], "mcp": [{"name": "a", "type": "http"}]}},
+        "type http needs url",
+    ),
+    "tool server with fields of the other type": (
+        {"config": {"models": [ECHO], "mcp": [{"name": "a", "type": "stdio", "command": "x", "url": "http://a/b"}]}},
+        "url is a field of type http: remove it",
+    ),
+    "two tool servers of a name": (
+        {"config": {"models": [ECHO], "mcp": [{"name": "a", "type": "stdio", "command": "x"}] * 2}},
+        "Duplicate value",
+    ),
     "cache without host": (
         {"config": {"models": [ECHO], "memory": {"cache": {"ttl": 5}}}},
         "an enabled cache needs host",

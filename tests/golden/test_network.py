@@ -98,6 +98,9 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001), ("out", STRANGER, 11434), ("out", CALLER, 11434)}
     | {("out", Peer(address="10.1.2.3"), 9000), ("out", Peer(address="fd12::1"), 9000)},
+    "mcp": USUAL
+    | AZURE
+    | {("out", Peer("models"), 8000), ("out", Peer("default"), 8080), ("out", Peer("tracing"), 4318)},
     "gateway": USUAL | {("in", Peer("gateways"), 8000), ("in", STRANGER, 8000), ("in", CALLER, 8000)},
     "network-policy": {
         ("in", Peer("traefik"), 8000),

@@ -14,7 +14,7 @@ from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
 from agent_operator.names import MAX_NAME_LENGTH
-from agent_runtime.config import AgentConfig, CacheConfig, ModelConfig
+from agent_runtime.config import AgentConfig, CacheConfig, CardConfig, McpServerConfig, ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ def _exactly_one(*fields: str) -> Rule:
     return Rule(f"{given} == 1", f"exactly one of {listed} must be set: keep one and remove the others")
 
 
-def _only_with(provider: str, field: str) -> Rule:
+def _only_with(union: str, member: str, field: str) -> Rule:
     return Rule(
-        f"self.provider == '{provider}' || !has(self.{field})",
-        f"{field} is a field of provider {provider}: remove it or change the provider",
+        f"self.{union} == '{member}' || !has(self.{field})",
+        f"{field} is a field of {union} {member}: remove it or change the {union}",
         f".{field}",
     )
 
@@ -80,17 +80,32 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             "defaultModel must be the name of one of models: correct it or add the model",
             ".defaultModel",
         ),
+        Rule(
+            "!has(self.fallbacks) || self.fallbacks.all(f, self.models.exists(m, m.name == f))",
+            "every one of fallbacks must be the name of one of models: correct it or add the model",
+            ".fallbacks",
+        ),
     ),
     ModelConfig: (
         Rule(
             "self.provider != 'azure_openai' || has(self.deployment)",
             "provider azure_openai needs deployment: name the Azure OpenAI deployment",
         ),
-        _only_with("azure_openai", "deployment"),
-        _only_with("azure_openai", "apiVersion"),
-        _only_with("azure_openai", "endpoint"),
-        _only_with("openai", "model"),
-        _only_with("openai", "baseUrl"),
+        _only_with("provider", "azure_openai", "deployment"),
+        _only_with("provider", "azure_openai", "apiVersion"),
+        _only_with("provider", "azure_openai", "endpoint"),
+        _only_with("provider", "openai", "model"),
+        _only_with("provider", "openai", "baseUrl"),
+    ),
+    McpServerConfig: (
+        Rule("self.type != 'http' || has(self.url)", "type http needs url: name the MCP endpoint"),
+        Rule("self.type != 'stdio' || has(self.command)", "type stdio needs command: name the program"),
+        _only_with("type", "http", "url"),
+        _only_with("type", "http", "headersFrom"),
+        _only_with("type", "http", "allowLinkLocal"),
+        _only_with("type", "stdio", "command"),
+        _only_with("type", "stdio", "args"),
+        _only_with("type", "stdio", "env"),
     ),
     CacheConfig: (
         Rule(
@@ -122,6 +137,8 @@ _ENV_KEYS = Rule(
 # server-side apply is said here; and a schema cannot restrict the keys of a map, so a rule does.
 FIELDS: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (AgentConfig, "models"): list_map("name"),
+    (AgentConfig, "mcp"): list_map("name"),
+    (CardConfig, "skills"): list_map("id"),
     (Credentials, "values"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
     (ExternalSecret, "data"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
 }

@@ -57,7 +57,7 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Failure]:
     if policy and policy.enabled is False:
         return
     try:
-        named = endpoints.all_of(inputs.spec.config)
+        named = endpoints.all_of(inputs.spec)
     except ValueError:
         return  # refused by another rule
     for endpoint in named:

@@ -54,6 +54,13 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Failure]:
             yield Failure(
                 Reason.ENDPOINT_INVALID, f"spec.config.models[{index}].{named[1] if named else ''}", str(error)
             )
+    for index, server in enumerate(inputs.spec.config.mcp):
+        try:
+            found = endpoints.mcp_endpoint(server, index)
+        except ValueError as error:
+            yield Failure(Reason.ENDPOINT_INVALID, f"spec.config.mcp[{index}].url", str(error))
+        else:
+            yield from () if server.allow_link_local else _not_metadata(found)
     try:
         yield from _not_metadata(endpoints.redis_endpoint(inputs.spec.config))
     except ValueError as error:

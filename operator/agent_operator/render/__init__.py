@@ -1,5 +1,6 @@
 """From one agent to its children's manifests: pure, the same bytes every time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import yaml
@@ -11,8 +12,10 @@ from agent_operator.render.canonical import Manifest, data_hash, digest
 from agent_operator.render.children import CHILDREN, Child
 from agent_operator.render.config import revision
 from agent_operator.render.context import View, complete, metadata
+from agent_operator.render.credentials import secret_hash
 from agent_operator.render.exposure import url
 from agent_operator.render.templates import build
+from agent_operator.spec import credentials
 from agent_operator.spec.inputs import Inputs, Platform
 
 __all__ = ["Inputs", "Manifest", "Platform", "Rendered", "data_hash", "render"]
@@ -29,6 +32,7 @@ class Rendered:
         selector: label selector of the pods, as text.
         runtime_version: tag or digest of the image.
         model: name of the default model.
+        secrets: Secret that the pods read -> salted hash of its data; None when that is not known.
     """
 
     manifests: tuple[Manifest, ...]
@@ -37,6 +41,7 @@ class Rendered:
     selector: str
     runtime_version: str
     model: str
+    secrets: Mapping[str, str | None]
 
 
 def render(inputs: Inputs) -> Rendered:
@@ -55,6 +60,7 @@ def render(inputs: Inputs) -> Rendered:
         selector=f"{names.LABEL_APP}={inputs.name}",
         runtime_version=inputs.runtime_version,
         model=inputs.section.default_model or "",
+        secrets={key.secret: secret_hash(inputs) for key in credentials.keys(inputs)},
     )
 
 

@@ -62,7 +62,7 @@ def _egress(inputs: Inputs) -> list[View]:
     """Return whom the pods may call, one rule for the same peers, in an order that only the addresses decide."""
     config, identity = inputs.spec.config, inputs.spec.identity
     opened: dict[tuple[Peer, ...], set[int]] = {}
-    for endpoint in endpoints.all_of(config):
+    for endpoint in endpoints.all_of(inputs.spec):
         if not endpoint.is_loopback:
             opened.setdefault(_peers(endpoint, inputs.namespace), set()).add(endpoint.port)
     azure = any(model.provider == "azure_openai" for model in config.models)

@@ -90,6 +90,7 @@ def env(inputs: Inputs) -> list[View]:
     secret = [{"name": key.name, "valueFrom": {"secretKeyRef": _reference(key)}} for key in credentials.keys(inputs)]
     own = {
         credentials.LOG_LEVEL: inputs.section.log_level,
+        credentials.AGENT_NAME: inputs.name,
         credentials.REVISION: revision(inputs),
         credentials.SHUTDOWN_GRACE: str(inputs.request_timeout_seconds),
     }

@@ -7,10 +7,11 @@ from agent_operator import names
 from agent_operator.spec.inputs import Inputs
 
 LOG_LEVEL = "LOG_LEVEL"
+AGENT_NAME = "AGENT_NAME"
 REVISION = "AGENT_REVISION"
 SHUTDOWN_GRACE = "SHUTDOWN_GRACE_SECONDS"
 # What the operator sets, or what its probes, Service and NetworkPolicy rely on. Neither env nor credentials may set it.
-RESERVED = (LOG_LEVEL, REVISION, SHUTDOWN_GRACE, "LISTEN_ADDRESS", "PORT_HTTP", "PORT_METRICS")
+RESERVED = (LOG_LEVEL, AGENT_NAME, REVISION, SHUTDOWN_GRACE, "LISTEN_ADDRESS", "PORT_HTTP", "PORT_METRICS")
 # What the workload identity webhook sets, unless the pod sets it already.
 IDENTITY_KEYS = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 

@@ -2,12 +2,15 @@
 
 import ipaddress
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from agent_runtime.config import AgentConfig, ModelConfig
+from agent_operator.api.v1alpha1 import AgentDeploymentSpec
+from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 
 HTTPS = 443
+TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PUBLIC_OPENAI = "https://api.openai.com/v1"
 # The address space of nodes' metadata services, which hand out the nodes' own credentials.
 LINK_LOCAL = (ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10"))
@@ -109,6 +112,25 @@ def model_endpoint(model: ModelConfig, index: int) -> Endpoint | None:
     return parse(found[0], f"spec.config.models[{index}].{found[1]}") if found else None
 
 
+def mcp_endpoint(server: McpServerConfig, index: int) -> Endpoint | None:
+    """Return where an MCP server is; None for a process in the pod.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    return parse(server.url, f"spec.config.mcp[{index}].url") if server.url else None
+
+
+def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
+    """Return where traces go, as far as spec.env says it in plain; what is no URL is the runtime's to refuse."""
+    found = []
+    for index, variable in enumerate(spec.env or ()):
+        if variable.name in TRACE_VARIABLES and variable.value:
+            with suppress(ValueError):
+                found.append(parse(variable.value, f"spec.env[{index}].value"))
+    return tuple(found)
+
+
 def redis_endpoint(config: AgentConfig) -> Endpoint | None:
     """Return where Redis is, when it is used.
 
@@ -121,11 +143,17 @@ def redis_endpoint(config: AgentConfig) -> Endpoint | None:
     return _endpoint(cache.host, cache.port, "spec.config.memory.cache.host")
 
 
-def all_of(config: AgentConfig) -> tuple[Endpoint, ...]:
-    """Return every address that the config names, in its order.
+def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
+    """Return every address that the spec names: models, Redis, MCP servers, the collector of traces.
 
     Raises:
         ValueError: as `parse`.
     """
-    found = [*(model_endpoint(model, index) for index, model in enumerate(config.models)), redis_endpoint(config)]
+    config = spec.config
+    found = [
+        *(model_endpoint(model, index) for index, model in enumerate(config.models)),
+        redis_endpoint(config),
+        *(mcp_endpoint(server, index) for index, server in enumerate(config.mcp)),
+        *trace_endpoints(spec),
+    ]
     return tuple(endpoint for endpoint in found if endpoint)

@@ -20,7 +20,7 @@ def _parse(text: str | int) -> tuple[Decimal, str | None, str | None]:
         raise ValueError("not a quantity such as 500m, 2 or 1Gi")
     number, binary, decimal, exponent = match.groups()
     scale = Decimal(2) ** _BINARY[binary or ""] * Decimal(10) ** (_DECIMAL[decimal or ""] + int(exponent or 0))
-    amount = min(_MAX, Decimal(number) * scale)
+    amount = max(-_MAX, min(_MAX, Decimal(number) * scale))
     if amount != amount.to_integral_value():
         amount = amount.quantize(_NANO, rounding=ROUND_CEILING)
     return amount, binary, exponent

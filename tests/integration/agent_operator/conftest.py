@@ -21,6 +21,7 @@ import yaml
 from aiohttp import web
 
 from agent_operator.controller import Controller
+from agent_operator.kinds import Kind
 from agent_operator.objects import Key
 from agent_operator.settings import Settings
 from agent_operator.transport import APPLY, MERGE, ApiError, Transport
@@ -28,6 +29,7 @@ from local_cluster.cluster import LocalCluster
 
 ROOT = Path(__file__).parents[3]
 CRD = ROOT / "crds" / "agentdeployments.agent-operator.dev.yaml"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 AGENTS = "/apis/agent-operator.dev/v1alpha1/namespaces/{}/agentdeployments"
 Object = dict[str, Any]
 Found = TypeVar("Found")
@@ -86,6 +88,18 @@ class Api:
         except ApiError as error:
             if error.code != 404:
                 raise
+
+    async def define(self, kind: Kind) -> None:
+        """Install a CustomResourceDefinition that takes everything."""
+        anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+        version = {"name": kind.versions[0].rpartition("/")[2], "served": True, "storage": True, "schema": anything}
+        defined = {"plural": kind.plural, "kind": kind.kind, "singular": kind.kind.lower()}
+        spec = {"group": kind.group, "scope": "Namespaced", "names": defined, "versions": [version]}
+        await self.call("POST", CRDS, body={"metadata": {"name": kind.crd}, "spec": spec})
+
+    async def undefine(self, kind: Kind) -> None:
+        """Take that definition away, and all objects of the kind."""
+        await self.call("DELETE", f"{CRDS}/{kind.crd}")
 
     async def agent(self, name: str = "support", **spec: Any) -> Object:
         """Create or change an agent, as a GitOps tool would."""
@@ -156,6 +170,8 @@ class Proxy:
     # Watches too: method, path, query, body, status.
     asked: list[tuple[str, str, dict[str, str], bytes, int]] = field(default_factory=list)
     after_write: Callable[[int], None] | None = None
+    # Parts of paths that the operator has no right to.
+    denied: tuple[str, ...] = ()
     url: str = ""
 
     @property
@@ -176,6 +192,9 @@ class Proxy:
         return [write for write in self.writes if write.endswith("/status")]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if any(part in request.path for part in self.denied):
+            status = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": f"{request.path} is forbidden"}
+            return web.json_response(status, status=403)
         watch = "watch" in request.query
         if not watch:
             self.requests.append((request.method, request.path))

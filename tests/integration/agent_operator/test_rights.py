@@ -9,7 +9,6 @@ from typing import Any
 from agent_operator import rbac
 from agent_operator.kinds import CHILDREN, Kind
 
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OPTIONAL = [kind for kind in CHILDREN if kind.optional]
 NAMESPACED = [kind for kind in CHILDREN if kind.namespaced]
 EVERYTHING = {
@@ -74,23 +73,6 @@ def granted(rights: Iterable[rbac.Right]) -> dict[Use, set[str]]:
     return found
 
 
-def definition(kind: Kind) -> dict[str, Any]:
-    """A CustomResourceDefinition that takes everything."""
-    anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    version = kind.versions[0].rpartition("/")[2]
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": kind.crd},
-        "spec": {
-            "group": kind.group,
-            "scope": "Namespaced",
-            "names": {"plural": kind.plural, "kind": kind.kind, "singular": kind.kind.lower()},
-            "versions": [{"name": version, "served": True, "storage": True, "schema": anything}],
-        },
-    }
-
-
 def copied(child: dict[str, Any], name: str, **metadata: Any) -> dict[str, Any]:
     """A copy of a child under another name, which runs and serves nothing."""
     copy = {key: value for key, value in child.items() if key != "status"}
@@ -123,7 +105,7 @@ class Children:
 async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any) -> None:
     """The whole life of agents of all sorts, in the cluster-wide install."""
     for kind in OPTIONAL:
-        await world.api.call("POST", CRDS, body=definition(kind))
+        await world.api.define(kind)
     await world.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
     await world.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}})
     children = Children(world.api)

@@ -33,6 +33,21 @@ class LastFailure(StatusModel):
     time: str | None = Field(None, description="When (RFC 3339, UTC).")
 
 
+class SecretUse(StatusModel):
+    """A Secret that the pods read, and how far its data has reached them."""
+
+    name: str = Field(description="Name of the Secret, in the namespace of the children.")
+    hash: str = Field(
+        description="Short hash of the data that the pods read, salted by the agent: equal Secrets do not look equal. "
+        "The pods' annotation agent-operator.dev/secret-hash holds the same."
+    )
+    last_rotated: str = Field(
+        description="When the operator first saw this data (RFC 3339, UTC).",
+        json_schema_extra={"format": "date-time"},
+    )
+    in_use_by: str = Field(description="Pods that were started with this data, of those that run, such as 2/3 pods.")
+
+
 class Child(StatusModel):
     """An object that the operator keeps for the agent."""
 
@@ -65,6 +80,11 @@ class AgentDeploymentStatus(StatusModel):
         None, description="Where the agent answers: the Ingress, or the Service inside the cluster."
     )
     last_failure: LastFailure | None = Field(None, description="First failing pod; absent when none fails.")
+    secrets: tuple[SecretUse, ...] = Field(
+        (),
+        description="Secrets that the pods read, and how far a change has reached them.",
+        json_schema_extra=list_map("name"),
+    )
     children: tuple[Child, ...] = Field(
         (), description="Objects kept for the agent.", json_schema_extra=list_map("kind", "name")
     )

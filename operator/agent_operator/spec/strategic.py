@@ -1,0 +1,89 @@
+"""Strategic merge, as `kubectl patch` does it, for pod templates: lists of objects merge by their key.
+
+Only what a pod template can hold is known here. Null removes a field; `$patch: delete` removes an item or a map's
+content, `$patch: replace` replaces a map, or, as an item of its own, a list.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Object = dict[str, Any]
+
+# List -> the key that tells its items apart, as in Kubernetes' OpenAPI schemas. All other lists are replaced whole.
+KEYS: Mapping[str, str] = {
+    "containers": "name",
+    "env": "name",
+    "hostAliases": "ip",
+    "imagePullSecrets": "name",
+    "initContainers": "name",
+    "ports": "containerPort",
+    "resourceClaims": "name",
+    "topologySpreadConstraints": "topologyKey",
+    "volumeDevices": "devicePath",
+    "volumeMounts": "mountPath",
+    "volumes": "name",
+}
+# A list of this name merges only in some places: the claims of a container's resources are replaced whole.
+_ATOMIC = frozenset({("resources", "resourceClaims")})
+_DIRECTIVE = "$patch"
+
+
+class MergeError(ValueError):
+    """A patch makes no sense; `path` says where."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def merge(live: Mapping[str, Any], patch: Mapping[str, Any], path: str = "") -> Object:
+    """Return `live` with `patch` merged in; neither is changed.
+
+    Raises:
+        MergeError: an unknown directive, or an item without its key.
+    """
+    directive = patch.get(_DIRECTIVE)
+    if directive not in (None, "merge", "replace", "delete"):
+        raise MergeError(path, "$patch must be merge, replace or delete: correct it")
+    given = {key: value for key, value in patch.items() if key != _DIRECTIVE}
+    if directive == "delete":
+        return {}
+    merged = {} if directive == "replace" else dict(live)
+    for key, value in given.items():
+        below = f"{path}.{key}" if path else key
+        if key.startswith("$"):
+            raise MergeError(below, "of the directives, only $patch is known here: remove it")
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            old = merged.get(key)
+            merged[key] = merge(old if isinstance(old, Mapping) else {}, value, below)
+        elif isinstance(value, list) and key in KEYS:
+            old = merged.get(key)
+            merged[key] = _merge_lists(old if isinstance(old, list) else [], value, KEYS[key], below)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _merge_lists(live: list[Any], patch: list[Any], key: str, path: str) -> list[Any]:
+    """Merge items of the same key; others are added behind, in the patch's order of all that it names."""
+    if any(not isinstance(item, Mapping) for item in patch):
+        raise MergeError(path, "must be a list of objects: correct it")
+    directives = [item.get(_DIRECTIVE) for item in patch]
+    if "replace" in directives:
+        kept: list[Any] = []
+        patch = [item for item in patch if item.get(_DIRECTIVE) != "replace"]
+    else:
+        kept = live
+    if any(key not in item for item in patch):
+        raise MergeError(path, f"an item has no {key}, by which items are told apart: add it")
+    gone = [item[key] for item in patch if item.get(_DIRECTIVE) == "delete"]
+    places = {item.get(key): item for item in kept if item.get(key) not in gone}
+    named = {}
+    for item in patch:
+        if item.get(_DIRECTIVE) != "delete":
+            old = named.get(item[key], places.get(item[key], {}))
+            named[item[key]] = merge(old, item, f"{path}[{item[key]}]")
+    # What others than the patch put there keeps its place; what is new comes behind.
+    return [named.pop(name, item) for name, item in places.items()] + list(named.values())

@@ -1,0 +1,222 @@
+"""The operator in this process, before a proxy that breaks things, on the local cluster; and the oracles.
+
+Delays are made short here, for a test that waits for them learns nothing; which of them there are stays as it is.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kopf
+import pytest
+import yaml
+from aiohttp import web
+
+from agent_operator import handlers, informer, queue, store, transport
+from agent_operator.controller import Controller
+from agent_operator.objects import Key
+from agent_operator.queue import Trigger
+from agent_operator.settings import Settings
+from agent_operator.transport import APPLY, Transport
+from local_cluster.cluster import LocalCluster
+from tests.faults.proxy import FaultProxy
+from tests.faults.shape import masked, status_shape
+from tests.integration.agent_operator.conftest import CRD, Api, until
+
+NAME = "support"
+_PERIODIC = {Trigger.RESYNC, Trigger.REFERENCE}
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a run ended: children and status without what differs from run to run; how often each was made, deleted."""
+
+    children: dict[str, str]
+    status: dict[str, Any]
+    created: Counter[str]
+    deleted: Counter[str]
+
+
+@dataclass
+class World:
+    """A namespace of the local cluster, and operators that reach it through a proxy."""
+
+    api: Api
+    proxy: FaultProxy
+    kubeconfig: Path
+
+    async def renew(self) -> None:
+        """Go to a new namespace, with nothing broken."""
+        self.api = Api(self.api.transport, f"test-{uuid.uuid4().hex[:8]}")
+        await self.api.create("Namespace", {"metadata": {"name": self.api.namespace}})
+        self.proxy.reset()
+
+    @asynccontextmanager
+    async def operator(self, **changed: Any) -> AsyncIterator[Controller]:
+        """Run an operator while the block runs. When the proxy has killed it, nothing of its end gets through."""
+        given = {
+            "kubeconfig": str(self.kubeconfig),
+            "namespaces": (self.api.namespace,),
+            "listen": "127.0.0.1:0",
+            "leader_election": False,
+            "lease_namespace": self.api.namespace,
+            "identity": uuid.uuid4().hex,
+        }
+        controller = Controller(Settings(**(given | changed)))
+        stop = asyncio.Event()
+        task = asyncio.create_task(controller.run(stop))
+        ready = asyncio.create_task(controller.ready.wait())
+        await asyncio.wait({task, ready, asyncio.ensure_future(self._died())}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        try:
+            yield controller
+        finally:
+            stop.set()
+            await task
+            self.proxy.killed.clear()
+
+    async def _died(self) -> None:
+        await self.proxy.killed.wait()
+
+    async def at_rest(self, controller: Controller, name: str = NAME, *, reason: str = "Ready") -> None:
+        """Wait until nothing is left to do; then look twice more: that must write nothing."""
+        await self.api.until_reason("Ready", reason, name, 15)
+        await self.idle(controller, name)
+        before = list(self.proxy.writes)
+        for _ in range(2):
+            passes = _passes(controller)
+            controller.queue.add(Key(self.api.namespace, name), Trigger.AGENT)
+            await until(lambda passes=passes: _more(controller, passes))
+            await self.idle(controller, name)
+        assert self.proxy.writes == before, "writes after convergence"
+
+    async def ends(self, controller: Controller, name: str = NAME) -> bool:
+        """Wait for the operator to come to rest, or to be killed; False when it was killed."""
+        rest = asyncio.create_task(self.at_rest(controller, name))
+        killed = asyncio.create_task(self.proxy.killed.wait())
+        await asyncio.wait({rest, killed}, return_when=asyncio.FIRST_COMPLETED)
+        killed.cancel()
+        if self.proxy.killed.is_set():
+            rest.cancel()
+            await asyncio.wait({rest})
+            return False
+        await rest
+        return True
+
+    async def idle(self, controller: Controller, name: str = NAME) -> None:
+        """Wait until no pass is under way, or planned but for the periodic ones."""
+        key = Key(self.api.namespace, name)
+
+        async def look() -> bool:
+            timers = {trigger for _, trigger in controller.queue._timers} - _PERIODIC
+            idle = controller.queue.depth == 0 and not controller._workers._busy and not timers
+            return idle and controller.store.settled(key)
+
+        await until(look, 15)
+
+    async def end(self, name: str = NAME) -> End:
+        """Tell where this run ended."""
+        agent = await self.api.get("AgentDeployment", name) or {"metadata": {"uid": "?"}}
+        names = {self.api.namespace: "NS", agent["metadata"]["uid"]: "UID"}
+        children = await self.api.children(name)
+        made = Counter(write.path.replace(self.api.namespace, "NS") for write in self.proxy.writes if write.created)
+        gone = Counter(write.path.replace(self.api.namespace, "NS") for write in self.proxy.writes if write.deleted)
+        shown = {" ".join(key): masked(child, names) for key, child in children.items()}
+        return End(shown, status_shape(agent, names), made, gone)
+
+
+def _passes(controller: Controller) -> float:
+    return sum(
+        sample.value
+        for metric in controller.metrics.reconciles.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    )
+
+
+async def _more(controller: Controller, than: float) -> bool:
+    return _passes(controller) > than
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_BACKOFF", (0.01, 0.02))
+    monkeypatch.setattr(informer, "_FIRST_DELAY", 0.02)
+    monkeypatch.setattr(informer, "_LONGEST_DELAY", 0.2)
+    monkeypatch.setattr(queue, "_FIRST_RETRY", 0.05)
+    monkeypatch.setattr(queue, "_CALM", 0.05)
+    monkeypatch.setattr(store, "LEDGER_TIMEOUT", 1.0)
+    patient = handlers.settings
+
+    def settings() -> kopf.OperatorSettings:
+        chosen = patient()
+        chosen.networking.error_backoffs = (0.01, 0.02)
+        chosen.watching.reconnect_backoff = 0.02
+        return chosen
+
+    monkeypatch.setattr(handlers, "settings", settings)
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """The operator's log holds no trace and no error; nor does a task die unnoticed."""
+    yield
+    traces = [r.getMessage() for r in caplog.records if r.exc_info or (r.levelno >= logging.ERROR and "kopf" not in r.name)]
+    assert traces == []
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with LocalCluster(stand_in=True, state_dir=tmp_path / "state") as cluster:
+        direct = tmp_path / "kubeconfig"
+        cluster.write_kubeconfig(direct)
+        async with Transport(str(direct), "", lambda *_: None) as client, client.new_session() as session:
+            proxy = FaultProxy(session, client.server)
+            app = web.Application(client_max_size=8 * 1024**2)
+            app.router.add_route("*", "/{path:.*}", proxy.handle)
+            runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            proxy.url = "http://{}:{}".format(*runner.addresses[0][:2])
+            made = World(Api(client, ""), proxy, _kubeconfig(tmp_path / "proxy", proxy.url))
+            await install(made.api)
+            await made.renew()
+            try:
+                yield made
+            finally:
+                await runner.cleanup()
+
+
+def _kubeconfig(path: Path, url: str) -> Path:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "p", "cluster": {"server": url}}],
+        "users": [{"name": "p", "user": {"token": "unused"}}],
+        "contexts": [{"name": "p", "context": {"cluster": "p", "user": "p"}}],
+        "current-context": "p",
+    }
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+async def install(api: Api) -> None:
+    """Install the CustomResourceDefinition, and wait until it is served."""
+    crd = yaml.safe_load(CRD.read_text(encoding="utf-8"))
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
+    await api.call("PATCH", path, body=crd, content_type=APPLY, params={"fieldManager": "test", "force": "true"})
+
+    async def served() -> bool:
+        try:
+            await api.call("GET", "/apis/agent-operator.dev/v1alpha1/agentdeployments")
+        except transport.ApiError:
+            return False
+        return True
+
+    await until(served)

@@ -1,0 +1,224 @@
+"""A proxy before the API server: counts what the operator asks, and breaks what a test tells it to break.
+
+What it breaks is what networks, load balancers and API servers break: an answer is lost, a watch falls silent, a list
+is old. It never does what no API server does, such as to leave out one event and send the next.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from tests.faults.gates import Events, Gate, line
+
+Object = dict[str, Any]
+_NOT_COUNTED = ("leases", "events")
+
+
+class Mode(StrEnum):
+    """What happens to a write, and to an operator."""
+
+    KILL_BEFORE = "killed before"
+    KILL_AFTER = "killed after"
+    DROP = "response lost"
+    RESET = "connection reset"
+    TRUNCATE = "body truncated"
+    LATE = "response late"
+    CONFLICT = "409"
+    THROTTLE = "429"
+    INTERNAL = "500"
+    UNAVAILABLE = "503"
+
+
+_REFUSED = {
+    Mode.CONFLICT: (409, "Conflict"),
+    Mode.THROTTLE: (429, "TooManyRequests"),
+    Mode.INTERNAL: (500, "InternalError"),
+    Mode.UNAVAILABLE: (503, "ServiceUnavailable"),
+}
+_NOT_FORWARDED = frozenset({Mode.KILL_BEFORE, Mode.RESET})
+_ABORTED = frozenset({Mode.KILL_AFTER, Mode.DROP})
+
+
+@dataclass(frozen=True)
+class Write:
+    """A request that changes something, and its answer's status; 0 where there was none."""
+
+    method: str
+    path: str
+    status: int
+
+    @property
+    def created(self) -> bool:
+        return self.status == 201
+
+    @property
+    def deleted(self) -> bool:
+        return self.method == "DELETE" and self.status == 200
+
+
+@dataclass
+class FaultProxy:
+    """Stands before the API server. All that is public may be changed at any time.
+
+    Attributes:
+        every: what happens to the first write of each object, and of each status.
+        faults: what happens to the write of this number, from 1.
+        refuse: the status with which a write is answered, given method and path; None lets it pass.
+        before_write: called with method and path when a write is about to be forwarded.
+        gates: what happens to the watches of a plural.
+        lag: of Gate.LAG.
+        down: no connection is answered.
+        stale: serve the lists that were in `lists` when this was set.
+        killed: set when a fault killed the operator; from then on it is as if `down`.
+    """
+
+    session: aiohttp.ClientSession
+    server: str
+    url: str = ""
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    watches: Counter[str] = field(default_factory=Counter)
+    writes: list[Write] = field(default_factory=list)
+    every: Mode | None = None
+    faults: dict[int, Mode] = field(default_factory=dict)
+    refuse: Callable[[str, str], int | None] = lambda _method, _path: None
+    retry_after: str = "0"
+    before_write: Callable[[str, str], Awaitable[None]] | None = None
+    gates: dict[str, Gate] = field(default_factory=dict)
+    lag: int = 2
+    down: bool = False
+    lists: dict[str, bytes] = field(default_factory=dict)
+    stale: dict[str, bytes] = field(default_factory=dict)
+    killed: asyncio.Event = field(default_factory=asyncio.Event)
+    _open: set[web.Request] = field(default_factory=set)
+    _opened: asyncio.Event = field(default_factory=asyncio.Event)
+    _broken: set[str] = field(default_factory=set)
+    _number: int = 0
+
+    def reset(self) -> None:
+        """Forget what was asked, and break nothing any more."""
+        self.requests.clear()
+        self.watches.clear()
+        self.writes.clear()
+        self.faults.clear()
+        self.gates.clear()
+        self.stale.clear()
+        self.killed.clear()
+        self.refuse = lambda _method, _path: None
+        self.before_write, self.every, self.down, self._number = None, None, False, 0
+        self._broken.clear()
+
+    def open(self, *plurals: str) -> None:
+        """Let the events of these kinds, or of all, pass."""
+        for plural in plurals or tuple(self.gates):
+            self.gates.pop(plural, None)
+        waiting, self._opened = self._opened, asyncio.Event()
+        waiting.set()
+
+    def cut(self) -> None:
+        """Break every open connection."""
+        for request in tuple(self._open):
+            _abort(request)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request of the operator."""
+        self._open.add(request)
+        try:
+            if self.down or self.killed.is_set():
+                return _abort(request)
+            if "watch" in request.query:
+                return await self._watch(request)
+            self.requests.append((request.method, request.path))
+            if request.method == "GET" or request.path.split("/")[-2] in _NOT_COUNTED or _is_event(request):
+                return await self._pass(request)
+            return await self._write(request)
+        finally:
+            self._open.discard(request)
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        if request.path in self.stale:
+            return web.Response(body=self.stale[request.path], content_type="application/json")
+        async with self._forward(request) as answer:
+            body = await answer.read()
+            if request.method == "GET" and "limit" in request.query:
+                self.lists[request.path] = body
+            return web.Response(body=body, status=answer.status, content_type=answer.content_type)
+
+    async def _write(self, request: web.Request) -> web.StreamResponse:
+        self._number += 1
+        mode = self.faults.get(self._number) or (self.every if request.path not in self._broken else None)
+        self._broken.add(request.path)
+        refused = _REFUSED.get(mode) if mode else None
+        code = refused[0] if refused else self.refuse(request.method, request.path)
+        if self.before_write:
+            await self.before_write(request.method, request.path)
+        if code or mode in _NOT_FORWARDED:
+            self.writes.append(Write(request.method, request.path, 0))
+            return self._kill(request, mode) if mode in _NOT_FORWARDED else self._refusal(code or 0)
+        async with self._forward(request) as answer:
+            body = await answer.read()
+            self.writes.append(Write(request.method, request.path, answer.status))
+        if mode in _ABORTED:
+            return self._kill(request, mode)
+        if mode is Mode.LATE:
+            await asyncio.sleep(0.2)  # the watch tells of the write before its answer comes
+        length = {"Content-Length": str(len(body))}
+        response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type} | length)
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2] if mode is Mode.TRUNCATE else body)
+        return _abort(request) if mode is Mode.TRUNCATE else response
+
+    def _kill(self, request: web.Request, mode: Mode | None) -> web.StreamResponse:
+        if mode in (Mode.KILL_BEFORE, Mode.KILL_AFTER):
+            self.killed.set()
+            self.cut()
+        return _abort(request)
+
+    def _refusal(self, code: int) -> web.Response:
+        reason = dict(_REFUSED.values()).get(code, "Refused")
+        status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
+        headers = {"Retry-After": self.retry_after} if code in (429, 503) else {}
+        return web.json_response(status | {"message": "broken by the test"}, status=code, headers=headers)
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        plural = request.path.rpartition("/")[2]
+        self.watches[plural] += 1
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        gate = self.gates.get(plural)
+        if gate is Gate.CLOSE:
+            return web.Response(content_type="application/json")
+        await response.prepare(request)
+        if gate is Gate.GONE:
+            await response.write(line("ERROR", {"kind": "Status", "code": 410, "reason": "Expired"}))
+            return response
+        with suppress(ConnectionError, aiohttp.ClientError):
+            async with self._forward(request) as answer:
+                await Events(self.gates, plural, self.lag, response).relay(answer.content, lambda: self._opened)
+        return _abort(request)
+
+    def _forward(self, request: web.Request) -> Any:
+        headers = {key: request.headers[key] for key in ("Content-Type", "Accept") if key in request.headers}
+        return self.session.request(
+            request.method,
+            self.server + request.path,
+            params=request.query,
+            data=request.content if request.can_read_body else None,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+
+
+def _is_event(request: web.Request) -> bool:
+    return request.path.rpartition("/")[2] in _NOT_COUNTED
+
+
+def _abort(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

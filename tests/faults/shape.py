@@ -1,0 +1,31 @@
+"""Objects without what differs from run to run."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Object = dict[str, Any]
+_VARYING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
+# Salted with, or made from, the UID and the namespace.
+_HASH = re.compile(r'("agent-operator\.dev/(?:manifest|secret)-hash": )"\w+"')
+
+
+def masked(obj: Object, names: Mapping[str, str]) -> str:
+    """An object as text. Who owns fields of it stays, and so does how often a Deployment was rolled out."""
+    meta = {key: value for key, value in obj["metadata"].items() if key not in _VARYING}
+    meta["managers"] = sorted({(m["manager"], m["operation"]) for m in obj["metadata"].get("managedFields") or ()})
+    spec = {key: value for key, value in (obj.get("spec") or {}).items() if key not in ("clusterIP", "clusterIPs")}
+    text = json.dumps({"metadata": meta, "spec": spec, "data": obj.get("data")}, sort_keys=True, indent=1)
+    for name, mask in names.items():
+        text = text.replace(name, mask)
+    return _HASH.sub(r'\1"HASH"', text)
+
+
+def status_shape(agent: Object, names: Mapping[str, str]) -> Object:
+    """A status without times."""
+    text = json.dumps(agent.get("status") or {})
+    for name, mask in names.items():
+        text = text.replace(name, mask)
+    status: Object = json.loads(re.sub(r'"lastTransitionTime": "[^"]*"', '"lastTransitionTime": ""', text))
+    return status

@@ -1,0 +1,67 @@
+"""Break any write, in any way: the operator ends where an undisturbed one ends, and has made nothing twice."""
+
+from typing import Any
+
+import pytest
+
+from tests.faults.conftest import End, World
+from tests.faults.proxy import Mode
+
+SPEC: dict[str, Any] = {
+    "replicas": 2,
+    "ingress": {"host": "a.example.com"},
+    "credentials": {"values": {"OPENAI_API_KEY": "none"}},
+}
+EDITED: dict[str, Any] = {
+    "replicas": 3,
+    "service": {"port": 8080},
+    "systemPrompt": {"text": "Be brief."},
+    "monitoring": {"serviceMonitor": {"enabled": False}},
+}
+KILLS = (Mode.KILL_BEFORE, Mode.KILL_AFTER)
+
+
+@pytest.fixture(scope="module")
+def references() -> dict[str, End]:
+    """The ends of undisturbed runs, each made when it is first asked for."""
+    return {}
+
+
+async def create(world: World, mode: Mode | None) -> End:
+    world.proxy.every = mode
+    await world.api.agent(**SPEC)
+    await until_at_rest(world)
+    return await world.end()
+
+
+async def edit(world: World, mode: Mode | None) -> End:
+    async with world.operator() as operator:
+        await world.api.agent(**SPEC)
+        await world.at_rest(operator)
+        world.proxy.reset()
+        world.proxy.every = mode
+        await world.api.agent(**EDITED)
+        if mode in KILLS:
+            await world.proxy.killed.wait()
+        else:
+            await world.at_rest(operator)
+    await until_at_rest(world)
+    return await world.end()
+
+
+async def until_at_rest(world: World) -> None:
+    """Start operators until one is not killed."""
+    while True:
+        async with world.operator() as operator:
+            if await world.ends(operator):
+                return
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("scenario", [create, edit], ids=["create", "edit"])
+async def test_it_converges(world: World, references: dict[str, End], scenario: Any, mode: Mode) -> None:
+    if scenario.__name__ not in references:
+        references[scenario.__name__] = await scenario(world, None)
+        await world.renew()
+
+    assert await scenario(world, mode) == references[scenario.__name__]
