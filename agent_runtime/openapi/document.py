@@ -17,7 +17,7 @@ EVENTS = "text/event-stream"
 JSON = "application/json"
 # Who may not come in, or not now; and what asking a model may end with.
 _GUARDED = (401, 429, 503)
-_OF_MODELS = (401, 408, 413, 429, 500, 502, 503, 504)
+_OF_MODELS = (401, 408, 413, 415, 429, 500, 502, 503, 504)
 _MEANING = {
     400: "The request is at fault, or the model refuses it; `param` names the field.",
     401: "No API key, or none of the agent's.",

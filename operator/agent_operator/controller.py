@@ -91,7 +91,11 @@ class Controller:
             recorder=Recorder(cluster, settings.identity),
             served=self._served,
             namespaces=scope,
-            platform=Platform(runtime_image=settings.runtime_image, manage_namespaces=settings.manage_namespaces),
+            platform=Platform(
+                runtime_image=settings.runtime_image,
+                manage_namespaces=settings.manage_namespaces,
+                allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
+            ),
             now=_timestamp,
         )
         periods = Periods(settings.resync, settings.refs_refresh)

@@ -37,6 +37,10 @@ class Reason(StrEnum):
     """Two ports of the Service are the same."""
     INGRESS_INVALID = "IngressInvalid"
     """The Ingress is one that Kubernetes refuses."""
+    POD_TEMPLATE_INVALID = "PodTemplateInvalid"
+    """spec.podTemplate makes no pod template, or changes what another field decides."""
+    POD_TEMPLATE_UNSAFE = "PodTemplateUnsafe"
+    """spec.podTemplate would take back the hardening of the pods."""
     SPEC_NOT_RENDERABLE = "SpecNotRenderable"
     """A verbatim part of the spec is not what Kubernetes takes there."""
 

@@ -41,6 +41,9 @@ class Settings(BaseModel):
         45, ge=1, description="Seconds after which referenced Secrets and ConfigMaps are read again."
     )
     manage_namespaces: bool = Field(True, description="Create and delete the namespaces that spec.namespace asks for.")
+    allow_unsafe_pod_templates: bool = Field(
+        False, description="Let spec.podTemplate take back the hardening of the pods: hostPath, privileged and so on."
+    )
     runtime_image: str = Field(
         "agent-operator/agent-runtime", min_length=1, description="Repository of the runtime image, without a tag."
     )

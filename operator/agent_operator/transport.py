@@ -121,7 +121,7 @@ class Transport:
                     if response.ok:
                         return _parse(payload)
                     error = _error(response, payload)
-                    wait = float(response.headers.get("Retry-After", 0) or 0)
+                    wait = _seconds(response.headers.get("Retry-After", ""))
             except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as failure:
                 self._observer(*label, "error")
                 error = ApiError(0, "Unreachable", f"{type(failure).__name__}: the API server cannot be reached")
@@ -213,6 +213,11 @@ async def _load_kubeconfig(target: Configuration, path: str, context: str) -> No
 def _worth_retrying(method: str, code: int) -> bool:
     """A POST may have been carried out although the answer was lost; 429 says that it was not."""
     return code == _TOO_MANY_REQUESTS or (method != "POST" and (code == 0 or code in _RETRIED))
+
+
+def _seconds(retry_after: str) -> float:
+    """Read Retry-After. API servers send seconds; what stands before them may send a date, or anything."""
+    return float(retry_after) if retry_after.isdecimal() else 0.0
 
 
 def _parse(payload: bytes) -> Object:

@@ -10,6 +10,7 @@ from agent_operator.objects import Key
 from agent_operator.queue import Item, Queue, Trigger
 from agent_operator.reconcile import Outcome, Reconciler
 from agent_operator.store import Store
+from agent_operator.transport import ApiError
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,9 @@ class Workers:
         outcome = Outcome(failed=True)
         try:
             outcome = await self._reconciler.reconcile(key)
+        except ApiError as error:
+            extra = {"agent": f"{key.namespace}/{key.name}", "code": error.code, "reason": error.reason}
+            log.warning("status not written", extra=extra)
         except Exception:
             # One agent's trouble, a bug included, must not stop the others.
             log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})

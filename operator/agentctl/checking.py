@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from agent_operator import names, policies
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.render import Inputs, data_hash
+from agent_operator.errors import Failure, InvalidSpec
+from agent_operator.render import Inputs, data_hash, render
 from agent_runtime.config import explain
 from agentctl import schema
 from agentctl.documents import Document
@@ -36,14 +37,24 @@ def check(document: Document, sources: Sources) -> Checked:
         return Checked((*errors, *told), _unknown_sources(document, sources))
     notes = _unknown_sources(document, sources)
     inputs = Inputs(agent, prompt_template=_prompt(document, sources), secret_hash=_secret_hash(document, sources))
-    # What time alone can heal is a reference that leads out of the input, and a note has been made of it.
-    failures = [failure for failure in policies.check(inputs) if not failure.retry]
+    failures = _failures(inputs)
     named = {error.field for error in errors}
     errors += [Fault.of(document, it.field, it.message) for it in failures if it.field not in named]
     if errors:
         return Checked(tuple(errors), notes)
     warnings = (Fault.of(document, warning.field, warning.message) for warning in policies.warnings(inputs))
     return Checked((), (*notes, *warnings), inputs)
+
+
+def _failures(inputs: Inputs) -> list[Failure]:
+    if found := policies.check(inputs):
+        # What time alone can heal is a reference that leads out of the input, and a note has been made of it.
+        return [failure for failure in found if not failure.retry]
+    try:
+        render(inputs)
+    except InvalidSpec as error:
+        return list(error.failures)
+    return []
 
 
 def _split(document: Document, line: str) -> Fault:

@@ -96,7 +96,7 @@ class FaultProxy:
     lists: dict[str, bytes] = field(default_factory=dict)
     stale: dict[str, bytes] = field(default_factory=dict)
     killed: asyncio.Event = field(default_factory=asyncio.Event)
-    _open: set[web.Request] = field(default_factory=set)
+    _open: list[web.Request] = field(default_factory=list)
     _opened: asyncio.Event = field(default_factory=asyncio.Event)
     _broken: set[str] = field(default_factory=set)
     _number: int = 0
@@ -128,7 +128,7 @@ class FaultProxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of the operator."""
-        self._open.add(request)
+        self._open.append(request)
         try:
             if self.down or self.killed.is_set():
                 return _abort(request)
@@ -139,7 +139,7 @@ class FaultProxy:
                 return await self._pass(request)
             return await self._write(request)
         finally:
-            self._open.discard(request)
+            self._open.remove(request)
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         if request.path in self.stale:

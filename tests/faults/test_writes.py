@@ -64,4 +64,7 @@ async def test_it_converges(world: World, references: dict[str, End], scenario: 
         references[scenario.__name__] = await scenario(world, None)
         await world.renew()
 
-    assert await scenario(world, mode) == references[scenario.__name__]
+    end, expected = await scenario(world, mode), references[scenario.__name__]
+    assert end.status == expected.status
+    assert end.children == expected.children
+    assert (end.created, end.deleted) == (expected.created, expected.deleted)

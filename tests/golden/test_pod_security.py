@@ -52,7 +52,7 @@ def test_pods_meet_restricted(pod: dict[str, Any]) -> None:
 
 def test_pods_are_harder_than_restricted(pod: dict[str, Any]) -> None:
     """A read-only root with a writable /tmp, no token, no service links, a user and group of their own."""
-    container = pod["containers"][0]
+    container = next(container for container in pod["containers"] if container["name"] == "agent")
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
     assert all(mount.get("readOnly") for mount in container["volumeMounts"] if mount["name"] != "tmp")

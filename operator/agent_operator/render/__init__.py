@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from agent_operator import names, policies
 from agent_operator.errors import Failure, InvalidSpec, Reason
+from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest, data_hash, digest
 from agent_operator.render.children import CHILDREN, Child
 from agent_operator.render.config import revision
@@ -71,6 +72,8 @@ def _manifest(inputs: Inputs, child: Child, view: View) -> Manifest:
         # Their text may quote a secret.
         message = f"a part that is taken over as it is makes no valid {child.model.__name__}: check names and types"
         raise InvalidSpec(Failure(Reason.SPEC_NOT_RENDERABLE, "spec", message)) from None
+    if child.template == "deployment":
+        manifest["spec"]["template"] = pod_template.merged(inputs, manifest["spec"]["template"])
     marked = manifest["metadata"]["annotations"] | {names.ANNOTATION_MANIFEST_HASH: digest(manifest)}
     manifest["metadata"]["annotations"] = dict(sorted(marked.items()))
     return manifest

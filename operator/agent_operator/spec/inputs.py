@@ -26,6 +26,8 @@ class Platform:
     runtime_version: str = __version__
     external_secrets_version: Literal["v1", "v1beta1"] = "v1"
     manage_namespaces: bool = True
+    allow_unsafe_pod_templates: bool = False
+    """Whether spec.podTemplate may take back the hardening of the pods."""
     kubernetes_minor: int = 25
     """Oldest 1.x that the manifests must fit: the seed's 1.25, unless the cluster is known to be newer."""
 

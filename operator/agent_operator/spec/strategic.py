@@ -18,13 +18,12 @@ KEYS: Mapping[str, str] = {
     "initContainers": "name",
     "ports": "containerPort",
     "resourceClaims": "name",
+    "schedulingGates": "name",
     "topologySpreadConstraints": "topologyKey",
     "volumeDevices": "devicePath",
     "volumeMounts": "mountPath",
     "volumes": "name",
 }
-# A list of this name merges only in some places: the claims of a container's resources are replaced whole.
-_ATOMIC = frozenset({("resources", "resourceClaims")})
 _DIRECTIVE = "$patch"
 
 
@@ -76,14 +75,24 @@ def _merge_lists(live: list[Any], patch: list[Any], key: str, path: str) -> list
         patch = [item for item in patch if item.get(_DIRECTIVE) != "replace"]
     else:
         kept = live
-    if any(key not in item for item in patch):
+    if not all(isinstance(item.get(key), str | int) for item in patch):
         raise MergeError(path, f"an item has no {key}, by which items are told apart: add it")
     gone = [item[key] for item in patch if item.get(_DIRECTIVE) == "delete"]
     places = {item.get(key): item for item in kept if item.get(key) not in gone}
-    named = {}
+    named: dict[str | int, Object] = {}
     for item in patch:
         if item.get(_DIRECTIVE) != "delete":
             old = named.get(item[key], places.get(item[key], {}))
             named[item[key]] = merge(old, item, f"{path}[{item[key]}]")
-    # What others than the patch put there keeps its place; what is new comes behind.
-    return [named.pop(name, item) for name, item in places.items()] + list(named.values())
+    return _in_order(places, named)
+
+
+def _in_order(live: Mapping[Any, Any], named: Mapping[Any, Any]) -> list[Any]:
+    """Return the items in the order of `named`; what it does not name keeps its place before what followed it."""
+    order, others = list(live), [name for name in live if name not in named]
+    merged: list[Any] = []
+    for name, item in named.items():
+        while name in live and others and order.index(others[0]) < order.index(name):
+            merged.append(live[others.pop(0)])
+        merged.append(item)
+    return merged + [live[name] for name in others]

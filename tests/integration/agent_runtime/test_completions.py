@@ -184,11 +184,22 @@ def test_an_unknown_model_is_told_with_the_known_ones(echo: AgentProcess) -> Non
 )
 def test_bad_bodies_get_openais_error(echo: AgentProcess, body: bytes, status: int, code: str, param: str) -> None:
     """Malformed, mistyped or too large: OpenAI's error JSON with a stable code and the field at fault."""
-    response = echo.http.post("/v1/chat/completions", content=body)
+    response = echo.http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
 
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["param"]) == (status, code, param)
     assert error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+def test_only_json_is_read(echo: AgentProcess, path: str) -> None:
+    """A page of another origin can send text/plain without asking; it shall not make the agent spend tokens."""
+    body = b'{"message": "hi", "messages": [{"role": "user", "content": "hi"}]}'
+
+    refused = echo.http.post(path, content=body, headers={"Content-Type": "text/plain"})
+
+    assert refused.status_code == 415
+    assert "application/json" in refused.text
 
 
 def test_a_client_that_leaves_stops_the_upstream_call(gpt: AgentProcess, model_server: ModelServer) -> None:

@@ -76,7 +76,8 @@ def test_a_body_of_10_mib(agent: AgentProcess) -> None:
     before = _resident(agent)
 
     for _ in range(5):
-        response = agent.http.post("/api/chat", content=b'{"message": "' + b"x" * 10 * 1024 * 1024 + b'"}')
+        body = b'{"message": "' + b"x" * 10 * 1024 * 1024 + b'"}'
+        response = agent.http.post("/api/chat", content=body, headers={"Content-Type": "application/json"})
         assert (response.status_code, response.json()["code"]) == (413, "request_entity_too_large")
 
     assert _resident(agent) - before < 20 * 1024 * 1024

@@ -1,5 +1,7 @@
 """The AgentDeployment: one agent and all that it needs."""
 
+from typing import Any
+
 from kubernetes.client import V1EnvVar
 from pydantic import Field
 
@@ -57,6 +59,13 @@ class AgentDeploymentSpec(ApiModel):
     monitoring: Monitoring | None = Field(None, description="Monitoring. Default: a ServiceMonitor.")
     scheduling: Scheduling | None = Field(None, description="Placement. Default: spread over zones and nodes.")
     dns: Dns | None = Field(None, description="Name resolution. Default: the cluster's.")
+    pod_template: dict[str, Any] | None = Field(
+        None,
+        description="Changes to the pods that no other field makes: sidecars, volumes, labels. A PodTemplateSpec, "
+        "merged over the rendered one, last, as kubectl patch does. What breaks the hardening is refused. "
+        "Default: none.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
     suspend: bool | None = Field(
         None, description="Leave the children as they are and change nothing, until false. Default: false."
     )

@@ -1,0 +1,103 @@
+"""What a pod may not have: the Pod Security Standard `restricted`, and what this operator adds to it.
+
+Every rule looks at a whole pod template, so that it does not matter how something came into it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+Object = Mapping[str, Any]
+
+_VOLUMES = frozenset(
+    {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+)
+_SECCOMP = ("RuntimeDefault", "Localhost")
+_SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+
+class Fault(NamedTuple):
+    """What is wrong, and where below the template. Containers and volumes are named, not counted."""
+
+    path: str
+    message: str
+
+
+def faults(template: Object) -> Iterator[Fault]:
+    """Yield all that breaks the hardening."""
+    spec, annotations = template["spec"], template.get("metadata", {}).get("annotations") or {}
+    context = spec.get("securityContext") or {}
+    node = "opens the node to the pod: remove it"
+    checks = (
+        ("hostNetwork", not spec.get("hostNetwork"), node),
+        ("hostPID", not spec.get("hostPID"), node),
+        ("hostIPC", not spec.get("hostIPC"), node),
+        (
+            "automountServiceAccountToken",
+            spec.get("automountServiceAccountToken") is False,
+            "must be false, for an agent has no business with the Kubernetes API: remove it",
+        ),
+        ("securityContext.sysctls", not context.get("sysctls"), "not allowed: remove it"),
+        ("ephemeralContainers", not spec.get("ephemeralContainers"), "no part of a template: use kubectl debug"),
+    )
+    yield from (Fault(f"spec.{path}", message) for path, fine, message in checks if not fine)
+    for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and annotations[key] == "unconfined"):
+        yield Fault(f"metadata.annotations[{key}]", "unconfined is not allowed: remove it")
+    yield from _of_volumes(spec.get("volumes") or ())
+    yield from _of_context(context, "spec.securityContext")
+    for kind in ("initContainers", "containers"):
+        for container in spec.get(kind) or ():
+            yield from _of_container(container, context, f"spec.{kind}[{container['name']}]")
+
+
+def _of_volumes(volumes: Iterable[Object]) -> Iterator[Fault]:
+    for volume in volumes:
+        for source in sorted(set(volume) - {"name"} - _VOLUMES):
+            message = f"not allowed: use one of {', '.join(sorted(_VOLUMES))}"
+            yield Fault(f"spec.volumes[{volume['name']}].{source}", message)
+
+
+def _of_container(container: Object, pod: Object, path: str) -> Iterator[Fault]:
+    own, where = container.get("securityContext") or {}, f"{path}.securityContext"
+    capabilities = own.get("capabilities") or {}
+    added = set(capabilities.get("add") or ()) - {"NET_BIND_SERVICE"}
+    user, non_root = own.get("runAsUser", pod.get("runAsUser")), own.get("runAsNonRoot", pod.get("runAsNonRoot"))
+    seccomp = own.get("seccompProfile") or pod.get("seccompProfile") or {}
+    checks = (
+        ("privileged", not own.get("privileged"), "gives the container the node: remove it"),
+        ("allowPrivilegeEscalation", own.get("allowPrivilegeEscalation") is False, "must be false: remove it"),
+        ("capabilities.drop", "ALL" in (capabilities.get("drop") or ()), "must have ALL: add it"),
+        ("capabilities.add", not added, "at most NET_BIND_SERVICE is allowed: remove the others"),
+        ("runAsNonRoot", non_root is True, "must be true: remove it"),
+        ("runAsUser", user != 0, "must not be 0 (root): choose another, or remove it"),
+        ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
+        ("procMount", own.get("procMount", "Default") == "Default", "must be Default: remove it"),
+    )
+    yield from (Fault(f"{where}.{field}", message) for field, fine, message in checks if not fine)
+    yield from _of_context(own, where)
+    for port in container.get("ports") or ():
+        if port.get("hostPort"):
+            yield Fault(f"{path}.ports[{port['containerPort']}].hostPort", "takes a port of the node: remove it")
+    yield from _of_handlers(container, path)
+
+
+def _of_context(context: Object, path: str) -> Iterator[Fault]:
+    """Yield what neither a pod's nor a container's security context may have."""
+    selinux = context.get("seLinuxOptions") or {}
+    if selinux.get("type", "") not in _SELINUX or selinux.get("user") or selinux.get("role"):
+        yield Fault(f"{path}.seLinuxOptions", f"only types of {', '.join(_SELINUX[1:])} are allowed: correct it")
+    if (context.get("appArmorProfile") or {}).get("type") == "Unconfined":
+        yield Fault(f"{path}.appArmorProfile", "must not be Unconfined: remove it")
+    if (context.get("windowsOptions") or {}).get("hostProcess"):
+        yield Fault(f"{path}.windowsOptions.hostProcess", "runs on the node itself: remove it")
+
+
+def _of_handlers(container: Object, path: str) -> Iterator[Fault]:
+    """Probes and hooks of the kubelet may not be aimed at other hosts."""
+    lifecycle = container.get("lifecycle") or {}
+    named = {field: container.get(field) for field in ("livenessProbe", "readinessProbe", "startupProbe")}
+    named |= {f"lifecycle.{hook}": lifecycle.get(hook) for hook in ("postStart", "preStop")}
+    for field, handler in named.items():
+        for kind in ("httpGet", "tcpSocket"):
+            if ((handler or {}).get(kind) or {}).get("host"):
+                yield Fault(f"{path}.{field}.{kind}.host", "would have the node call another host: remove it")

@@ -1,0 +1,158 @@
+"""spec.podTemplate: what it may change, and what it may not."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.errors import InvalidSpec
+from agent_operator.render import Inputs, Platform, render
+
+AGENT = "spec.containers[agent]"
+UNCONFINED = {"type": "Unconfined"}
+
+
+def inputs(template: Any) -> Inputs:
+    spec = {"config": {"models": [{"name": "e", "provider": "echo"}]}, "podTemplate": template}
+    return Inputs(AgentDeployment.model_validate({"metadata": {"name": "bot", "namespace": "team"}, "spec": spec}))
+
+
+def made(template: Any, **platform: Any) -> dict[str, Any]:
+    rendered = render(replace(inputs(template), platform=Platform(**platform)))
+    found = next(manifest for manifest in rendered.manifests if manifest["kind"] == "Deployment")
+    return dict(found["spec"]["template"])
+
+
+def pod(**fields: Any) -> dict[str, Any]:
+    return {"spec": fields}
+
+
+def agent(**fields: Any) -> dict[str, Any]:
+    return pod(containers=[{"name": "agent", **fields}])
+
+
+def sidecar(**fields: Any) -> dict[str, Any]:
+    return pod(containers=[{"name": "log", "image": "log:1", **fields}])
+
+
+UNSAFE: list[tuple[dict[str, Any], str]] = [
+    (pod(hostNetwork=True), "spec.hostNetwork"),
+    (pod(hostPID=True), "spec.hostPID"),
+    (pod(hostIPC=True), "spec.hostIPC"),
+    (pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "spec.volumes[v].hostPath"),
+    (pod(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}]), "spec.volumes[v].nfs"),
+    (pod(automountServiceAccountToken=True), "spec.automountServiceAccountToken"),
+    (pod(automountServiceAccountToken=None), "spec.automountServiceAccountToken"),
+    (pod(serviceAccountName="admin"), "spec.serviceAccountName"),
+    (pod(serviceAccount="admin"), "spec.serviceAccountName"),
+    (pod(securityContext={"runAsUser": 0}), f"{AGENT}.securityContext.runAsUser"),
+    (pod(securityContext={"runAsNonRoot": False}), f"{AGENT}.securityContext.runAsNonRoot"),
+    (pod(securityContext={"runAsNonRoot": None}), f"{AGENT}.securityContext.runAsNonRoot"),
+    (pod(securityContext={"seccompProfile": UNCONFINED}), f"{AGENT}.securityContext.seccompProfile"),
+    (pod(securityContext={"appArmorProfile": UNCONFINED}), "spec.securityContext.appArmorProfile"),
+    (pod(securityContext={"sysctls": [{"name": "a", "value": "b"}]}), "spec.securityContext.sysctls"),
+    (pod(securityContext={"seLinuxOptions": {"type": "spc_t"}}), "spec.securityContext.seLinuxOptions"),
+    (pod(securityContext={"$patch": "delete"}), f"{AGENT}.securityContext.runAsNonRoot"),
+    (agent(securityContext={"privileged": True}), f"{AGENT}.securityContext.privileged"),
+    (agent(securityContext={"runAsUser": 0}), f"{AGENT}.securityContext.runAsUser"),
+    (agent(securityContext={"procMount": "Unmasked"}), f"{AGENT}.securityContext.procMount"),
+    (agent(securityContext={"capabilities": {"add": ["NET_ADMIN"]}}), f"{AGENT}.securityContext.capabilities.add"),
+    (agent(securityContext={"capabilities": None}), f"{AGENT}.securityContext.capabilities.drop"),
+    (agent(securityContext=None), f"{AGENT}.securityContext.allowPrivilegeEscalation"),
+    (agent(ports=[{"containerPort": 8000, "hostPort": 80}]), f"{AGENT}.ports[8000].hostPort"),
+    (agent(lifecycle={"preStop": {"httpGet": {"port": 1, "host": "169.254.169.254"}}}), f"{AGENT}.lifecycle.preStop"),
+    (sidecar(securityContext={"privileged": True}), "spec.containers[log].securityContext.privileged"),
+    (
+        sidecar(securityContext={"allowPrivilegeEscalation": True}),
+        "spec.containers[log].securityContext.allowPrivilegeEscalation",
+    ),
+    (
+        sidecar(securityContext={"windowsOptions": {"hostProcess": True}}),
+        "spec.containers[log].securityContext.windowsOptions.hostProcess",
+    ),
+    (
+        pod(initContainers=[{"name": "i", "image": "i:1", "securityContext": {"capabilities": {"drop": ["KILL"]}}}]),
+        "spec.initContainers[i].securityContext.capabilities.drop",
+    ),
+    (
+        {"metadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/agent": "unconfined"}}},
+        "metadata.annotations[container.apparmor.security.beta.kubernetes.io/agent]",
+    ),
+]
+INVALID: list[tuple[dict[str, Any], str]] = [
+    (agent(image="evil"), f"{AGENT}.image"),
+    (agent(env=[{"name": "AGENT_REVISION", "value": "x"}]), f"{AGENT}.env[AGENT_REVISION]"),
+    (pod(containers=[{"name": "agent", "$patch": "delete"}]), "spec.containers"),
+    (pod(containers=[{"$patch": "replace"}, {"name": "log", "image": "log:1"}]), "spec.containers"),
+    (pod(containers=None), "spec.containers"),
+    (pod(containers="x"), "spec.containers"),
+    (pod(hostNetwrok=True), "spec.hostNetwrok"),
+    (pod(securityContext="none"), "spec.securityContext"),
+    (sidecar(resources={"limits": {"cpu": ["1"]}}), "spec.containers"),
+    ({"spec": None}, "spec"),
+    ({"spec": {"$patch": "remove"}}, "spec"),
+    ({"template": {}}, "template"),
+    ({"metadata": {"labels": {"app": "other"}}}, "metadata.labels[app]"),
+    ({"metadata": {"labels": None}}, "metadata.labels[app]"),
+    ({"metadata": {"name": "x"}}, "metadata.name"),
+    ({"metadata": {"annotations": {"agent-operator.dev/secret-hash": "x"}}}, "metadata.annotations[agent-operator.dev"),
+]
+
+
+@pytest.mark.parametrize(("template", "path"), UNSAFE, ids=[path for _, path in UNSAFE])
+def test_what_breaks_the_hardening_is_refused_unless_the_operator_allows_it(
+    template: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        made(template)
+    first = caught.value.failures[0]
+    assert first.field.startswith(f"spec.podTemplate.{path}")
+    assert first.reason == "PodTemplateUnsafe"
+    assert "--allow-unsafe-pod-templates" in first.message
+
+    assert made(template, allow_unsafe_pod_templates=True)
+
+
+@pytest.mark.parametrize(("template", "path"), INVALID, ids=[path for _, path in INVALID])
+def test_what_makes_no_pods_of_this_agent_is_always_refused(template: dict[str, Any], path: str) -> None:
+    for allowed in (False, True):
+        with pytest.raises(InvalidSpec) as caught:
+            made(template, allow_unsafe_pod_templates=allowed)
+        assert caught.value.failures[0].field.startswith(f"spec.podTemplate.{path}")
+        assert caught.value.failures[0].reason == "PodTemplateInvalid"
+        assert not caught.value.retry
+
+
+def test_an_added_container_is_hardened_and_may_ask_for_less() -> None:
+    given = sidecar(securityContext={"readOnlyRootFilesystem": True, "capabilities": {"add": ["NET_BIND_SERVICE"]}})
+
+    found = next(container for container in made(given)["spec"]["containers"] if container["name"] == "log")
+
+    assert found["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
+def test_amounts_are_spelled_as_the_api_server_spells_them() -> None:
+    found = made(sidecar(resources={"limits": {"cpu": 0.1, "memory": "1024Mi"}}))
+
+    log = next(container for container in found["spec"]["containers"] if container["name"] == "log")
+    assert log["resources"]["limits"] == {"cpu": "100m", "memory": "1Gi"}
+
+
+def test_kubectl_logs_means_the_agent() -> None:
+    assert made(sidecar())["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] == "agent"
+
+
+def test_an_empty_template_changes_nothing() -> None:
+    assert render(inputs({})) == render(inputs(None))
+
+
+def test_no_value_is_quoted_in_an_error() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        made(agent(env=[{"name": "A", "value": {"canary-7": 1}}], stdin="canary-8"))
+
+    assert "canary" not in str(caught.value)
