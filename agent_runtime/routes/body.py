@@ -14,7 +14,7 @@ from agent_runtime.errors import Problem
 # A body of the greatest size over a slow line.
 READ_TIMEOUT = 30.0
 MAX_BODY_BYTES = 1024 * 1024
-JSON_TYPES = frozenset(("application/json",))
+JSON_TYPE = "application/json"
 
 
 class Body(BaseModel):
@@ -44,10 +44,10 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body.
 
     Raises:
-        Problem: the body is no JSON object, or is not said to be JSON.
+        Problem: the body is no JSON object, or comes from a page and is not said to be JSON.
     """
-    # A page of another origin may send text/plain without asking first; it may not send application/json so.
-    if request.content_type not in JSON_TYPES:
+    # A page of another origin may send plain text without asking first, but not JSON. Programs send no Origin.
+    if "Origin" in request.headers and request.content_type != JSON_TYPE:
         raise Problem(415, "unsupported_media_type", "Send the body as Content-Type: application/json")
     body = await read_bytes(request)
     try:

@@ -1,6 +1,7 @@
 """`agent-operator run`: options, logs, signals; then the controller."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,8 @@ def main() -> None:
         sys.stderr.write(f"agent-operator: {error}\n")
         sys.exit(2)
     logs.setup(settings.log_format, settings.log_level)
+    # What is loaded by now stays to the end: no collection need go through it again.
+    gc.freeze()
     try:
         uvloop.run(_run(settings))
     except ConfigException as error:

@@ -12,8 +12,9 @@ from agent_operator.store import Store
 from agent_operator.transport import ApiError
 
 _INVALID = 422
-# What a watch said so recently need not be asked again.
-_FRESH = 5.0
+# A new agent that a watch told of so recently need not be asked for again. It is the time that hundreds of new agents
+# wait for their turn; should one be gone meanwhile, the garbage collector takes what got it as its owner.
+_FRESH = 60.0
 _WITH_PORTS = frozenset({"Service", "Deployment"})
 
 
@@ -33,7 +34,7 @@ class Applier:
             Stale: the cluster is no longer as it was when the plan was made.
             ApiError: the API server is in trouble.
         """
-        if any(not action.uid for action in todo.applies):
+        if not todo.quiet:
             await self._make_sure_of(key, agent)
         for action in todo.applies:
             target = ref(action.manifest["kind"], action.manifest)
@@ -55,9 +56,9 @@ class Applier:
         """Take our namespace away, or what we put into another's, then our finalizer; False while some is left."""
         if names.FINALIZER not in (agent["metadata"].get("finalizers") or ()):
             return True
-        uid, name = agent["metadata"]["uid"], agent["spec"]["namespace"]["name"]
+        uid, name = agent["metadata"]["uid"], (agent["spec"].get("namespace") or {}).get("name", "")
         # Not from the cache: it would be too bad to leave a namespace behind.
-        there = await self._cluster.find_namespace(name) if manage_namespaces else None
+        there = await self._cluster.find_namespace(name) if manage_namespaces and name else None
         if there is not None and owned(there, uid):
             if "deletionTimestamp" not in there["metadata"]:
                 await self._cluster.delete(Ref("Namespace", "", name), there["metadata"]["uid"], "v1")
@@ -70,15 +71,18 @@ class Applier:
         return not left
 
     async def _make_sure_of(self, key: Key, agent: Object) -> None:
-        """Create nothing for an agent that is gone: a watch may have missed that, and nobody would clean up."""
-        fresh = self._store.heard_of(key) < _FRESH
+        """Write nothing for an agent that is gone or was edited: a watch may have missed that, or be far behind."""
+        fresh = self._store.heard_of(key) < _FRESH and not agent.get("status")
         if fresh and not agent["spec"].get("namespace"):
             return
         there = await self._cluster.find_agent(key)
         if there is None or there["metadata"]["uid"] != agent["metadata"]["uid"]:
             self._store.gone(key, agent["metadata"]["uid"])
             raise Stale
-        if "deletionTimestamp" in there["metadata"]:
+        if (
+            "deletionTimestamp" in there["metadata"]
+            or there["metadata"]["generation"] != agent["metadata"]["generation"]
+        ):
             raise Stale
         if agent["spec"].get("namespace") and names.FINALIZER not in (there["metadata"].get("finalizers") or ()):
             marked = await self._cluster.set_finalizer(key, there["metadata"]["uid"], present=True)

@@ -20,6 +20,11 @@ from agent_operator.transport import APPLY, MERGE, SILENT, STRATEGIC_MERGE, ApiE
 _NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
 _PAGE = 100
 _WATCH_SECONDS = 300
+# Between a watch that ended and the next: some end as soon as they begin.
+_PAUSE = 0.5
+# Otherwise the API server reads every body twice, to warn of fields that it does not know. Nobody hears these warnings,
+# and an apply of such a field fails anyway.
+_READ_ONCE = {"fieldValidation": "Ignore"}
 _SCALE_MANAGER = f"{names.FIELD_MANAGER}-scale"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _LEASES = "/apis/coordination.k8s.io/v1"
@@ -102,7 +107,7 @@ class Cluster:
         """Merge into the status of the AgentDeployment with this UID; None removes a field."""
         path = _agent_path(key) + "/status"
         body: Object = {"metadata": {"uid": uid}, "status": status}
-        params = {"fieldManager": names.FIELD_MANAGER}
+        params = {"fieldManager": names.FIELD_MANAGER, **_READ_ONCE}
         return await self._transport.request(
             "PATCH", path, label=("status", names.KIND), params=params, body=body, content_type=MERGE
         )
@@ -177,12 +182,16 @@ class Cluster:
         while True:
             try:
                 async for event in self._transport.stream(_CRDS, label=("watch", label[1]), params=params):
-                    if event["type"] in (*expected, "ERROR"):
+                    if event["type"] in expected:
+                        return
+                    if event["type"] == "ERROR":
+                        await asyncio.sleep(_PAUSE)
                         return
                     params["resourceVersion"] = event["object"]["metadata"].get("resourceVersion", "")
             except ApiError as error:
                 if error.reason != SILENT:
                     raise
+            await asyncio.sleep(_PAUSE)
 
     # Leader election
 
@@ -203,7 +212,7 @@ class Cluster:
         return await self._apply_at(object_path(manifest), manifest, verb, manager)
 
     async def _apply_at(self, path: str, body: Object, verb: str, manager: str) -> Object:
-        params = {"fieldManager": manager, "force": "true"}
+        params = {"fieldManager": manager, "force": "true", **_READ_ONCE}
         label = (verb, body["kind"])
         return await self._transport.request("PATCH", path, label=label, params=params, body=body, content_type=APPLY)
 

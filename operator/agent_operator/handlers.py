@@ -5,7 +5,9 @@ AgentDeployment, and a PATCH for each; with these handlers kopf writes nothing.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 import kopf
@@ -13,6 +15,12 @@ import kopf
 from agent_operator import names
 from agent_operator.objects import Object
 from agent_operator.transport import Transport
+
+log = logging.getLogger(__name__)
+
+# kopf takes some answers of an API server in trouble for the end.
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 30.0
 
 # Takes the type of an event (ADDED, MODIFIED, DELETED) and the object.
 Sink = Callable[[str, Object], None]
@@ -49,7 +57,21 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.inactivity_timeout = 90
     chosen.watching.chunk_size = 100
     chosen.queueing.idle_timeout = 0.5
+    chosen.persistence.diffbase_storage = _NoDifferences()
     return chosen
+
+
+class _NoDifferences(kopf.DiffBaseStorage):
+    """Finds no difference: kopf would copy each object some times to find them, for handlers that there are not."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        raise NotImplementedError("kopf writes nothing")
 
 
 async def run(
@@ -60,6 +82,30 @@ async def run(
     started: Callable[[], None],
 ) -> None:
     """Watch until `stop` is set. `started` is called once kopf has taken the process's signals: take them back."""
+    loop = asyncio.get_running_loop()
+    delay = _FIRST_DELAY
+    while not stop.is_set():
+        began = loop.time()
+        failure = await _watch(sink, transport, namespaces, stop, started)
+        if failure is None:
+            return
+        log.warning("watch of the AgentDeployments failed", extra={"error": type(failure).__name__})
+        if loop.time() - began > _LONGEST_DELAY:
+            delay = _FIRST_DELAY
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await stop.wait()
+        delay = min(2 * delay, _LONGEST_DELAY)
+
+
+async def _watch(
+    sink: Sink,
+    transport: Transport,
+    namespaces: Collection[str],
+    stop: asyncio.Event,
+    started: Callable[[], None],
+) -> Exception | None:
+    """Run kopf until `stop` is set or one of its tasks fails; return the failure."""
     tasks = await kopf.spawn_tasks(
         registry=registry(sink, transport),
         settings=settings(),
@@ -78,5 +124,8 @@ async def run(
         await asyncio.wait({*tasks, stopped})
     for task in done - {stopped}:
         # None of them ends by itself: one that did has failed.
-        task.result()
-        raise RuntimeError(f"kopf ended its task {task.get_name()}")
+        error = task.exception()
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        return error or RuntimeError(f"kopf ended its task {task.get_name()}")
+    return None

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _GONE = 410
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
+_SHORTEST_WATCH = 1.0
 # Without the right to watch, this is how often is looked.
 _LOOK_AGAIN = 60.0
 
@@ -60,15 +61,18 @@ class Informer:
         """Watch for ever. `changed` hears of agents to look at, `api_changed` when the kind appears or goes."""
         delay = _FIRST_DELAY
         while True:
+            began = self._clock()
             try:
                 served = await self._cluster.served(self.kind)
                 self.seen = self._clock()
+                if served is None and not self.kind.optional:
+                    # Whoever says so is no API server, or one that is still starting: what is known stays.
+                    raise ApiError(0, "NotServed", f"{self.kind.plural} are not served")
                 if served is None:
                     self._absent(changed, api_changed)
                     await self._crd_changes(present=True)
                     continue
                 await self._follow(served, changed, api_changed)
-                delay = _FIRST_DELAY
             except ApiError as error:
                 if error.code == FORBIDDEN and self.kind.optional:
                     # For agents it is as if the API were not there; a right that is granted later heals it.
@@ -77,6 +81,9 @@ class Informer:
                     await asyncio.sleep(_LOOK_AGAIN)
                     continue
                 self._tell(error)
+                if self._clock() - began > _LONGEST_DELAY:
+                    # All was well for long, so this is a new trouble.
+                    delay = _FIRST_DELAY
                 await asyncio.sleep(delay * (0.5 + self._random.random()))
                 delay = min(2 * delay, _LONGEST_DELAY)
 
@@ -154,6 +161,7 @@ class Informer:
 
     async def _watch(self, path: str, version: str, changed: Callable[[Key], None]) -> None:
         while True:
+            began = self._clock()
             try:
                 async for event in self._events(path, version):
                     obj = event["object"]
@@ -166,6 +174,9 @@ class Informer:
                 # Go on where it was silent. Should something have been missed, the server says 410, and all is listed.
                 if error.reason != SILENT:
                     raise
+            if self._clock() - began < _SHORTEST_WATCH:
+                # Whoever ends a watch as soon as it begins does so again: do not hammer.
+                await asyncio.sleep(_SHORTEST_WATCH)
 
     async def _events(self, path: str, version: str) -> AsyncIterator[Object]:
         stream = self._cluster.watch(path, self.kind.kind, names.LABEL_AGENT, version)

@@ -31,7 +31,8 @@ from agent_operator.problems import (
     obstacle,
 )
 from agent_operator.reasons import Reason
-from agent_operator.render import Rendered, render
+from agent_operator.render import Rendered
+from agent_operator.renderer import Renderer
 from agent_operator.report import changes, first_failure, own, pods, status
 from agent_operator.spec.inputs import Inputs, Platform
 from agent_operator.store import Store
@@ -85,6 +86,7 @@ class Reconciler:
         self._platform = platform
         self._namespaces = namespaces
         self._now = now
+        self._renderer = Renderer()
         self._applier = Applier(store, cluster, served)
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -99,19 +101,21 @@ class Reconciler:
         facts = Facts(generation=raw["metadata"].get("generation", 0), suspended=bool(raw["spec"].get("suspend")))
         this = _Pass(key, raw, self._store.children(key), facts)
         if not facts.suspended:
-            await self._converge(this)
+            try:
+                await self._converge(this)
+            except Stale:
+                # What was decided on is old, and a status made of it would be, too. The news is on its way.
+                return replace(this.outcome, failed=True)
         return await self._report(this)
 
     async def _converge(self, this: _Pass) -> None:
-        """Make it so, as far as possible; what stands in the way becomes a fact."""
+        """Make it so, as far as possible; what stands in the way becomes a fact. Stale when it is not known."""
         try:
             inputs = await self._gather(this)
             await self._apply(this, inputs)
         except AgentError as error:
             this.facts = replace(this.facts, invalid=from_error(error))
             this.outcome = replace(this.outcome, failed=error.retry)
-        except Stale:
-            this.outcome = replace(this.outcome, failed=True)
         except Blocked as error:
             this.facts = replace(this.facts, blocked=error.problem)
             this.outcome = replace(this.outcome, failed=True)
@@ -139,7 +143,7 @@ class Reconciler:
     async def _apply(self, this: _Pass, inputs: Inputs) -> None:
         if inputs.spec.namespace and self._namespaces and inputs.namespace not in self._namespaces:
             raise Blocked(namespace_not_watched(inputs.namespace))
-        rendered = render(inputs)
+        rendered = self._renderer.render(inputs)
         served = tuple(manifest for manifest in rendered.manifests if self._served(manifest["kind"]))
         missing = {manifest["kind"] for manifest in rendered.manifests} - {manifest["kind"] for manifest in served}
         this.rendered = replace(rendered, manifests=served)

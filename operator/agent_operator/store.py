@@ -74,6 +74,8 @@ class Store:
         target, live = ref(names.KIND, obj), pack_agent(obj)
         key = Key(target.namespace, target.name)
         if event == "DELETED":
+            if key in self._agents and self._agents[key].uid != live.uid:
+                return None  # a former one of the same name
             self._agents.pop(key, None)
             self._heard.pop(key, None)
             self._conditions.pop(key, None)

@@ -9,7 +9,7 @@ from local_cluster.store import Record
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How to write. `version` is the API version the object is written in, "" for the stored one."""
+    """How to write. `version` is the API version the object is written in, "" for the stored one; `patch`: by PATCH."""
 
     manager: str = "unknown"
     version: str = ""
@@ -17,6 +17,7 @@ class WriteOptions:
     dry_run: bool = False
     validation: str = "Warn"  # Strict | Warn | Ignore
     force: bool = False
+    patch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

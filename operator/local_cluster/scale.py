@@ -52,6 +52,22 @@ def scaled(resource: Resource, obj: Object, scale: Object) -> Object:
     return _put(obj, _paths(resource).spec_replicas.split("."), replicas)
 
 
+def invalid_replicas(resource: Resource, obj: Object) -> list[Cause]:
+    """What the scale subresource cannot show of a custom resource: replicas that are no whole number, or negative."""
+    found = []
+    for path in (resource.scale.spec_replicas, resource.scale.status_replicas) if resource.scale else ():
+        value = _dig(obj, path)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            kind = {bool: "bool", float: "float64", str: "string"}.get(type(value), "map[string]interface {}")
+            message = f"Invalid value: 0: .{path} accessor error: {value} is of the type {kind}, expected int64"
+            found.append(Cause("FieldValueInvalid", message, f".{path}"))
+        elif value is not None and value < 0:
+            found.append(
+                Cause("FieldValueInvalid", f"Invalid value: {value}: should be a non-negative integer", f".{path}")
+            )
+    return found
+
+
 def replicas_path(resource: Resource) -> Object:
     """The field set of the replicas, as managedFields name it."""
     found: Object = {}

@@ -6,7 +6,9 @@ import uuid
 from typing import Any
 
 from local_cluster import clock, status
+from local_cluster.fields.errors import Cause
 from local_cluster.kinds import Resource
+from local_cluster.options import WriteOptions
 from local_cluster.status import Object
 from local_cluster.store import Record
 
@@ -36,11 +38,11 @@ def new_object(resource: Resource, namespace: str, obj: Object) -> Object:
     return {**obj, "metadata": meta}
 
 
-def carry(resource: Resource, live: Record, new: Object) -> Object:
-    """The changed object with the identity of the stored one; ApiError 409 where it claims another."""
+def carry(resource: Resource, live: Record, new: Object, options: WriteOptions) -> Object:
+    """The changed object with the identity of the stored one; ApiError 409, 422 where it claims another."""
     old_meta = live.object["metadata"]
     meta = dict(new["metadata"])
-    expect(resource, live, meta)
+    expect(resource, live, meta, options)
     for name in _SYSTEM:
         if name in old_meta:
             meta[name] = old_meta[name]
@@ -50,14 +52,20 @@ def carry(resource: Resource, live: Record, new: Object) -> Object:
     return {**new, "metadata": meta}
 
 
-def expect(resource: Resource, live: Record, claimed: Object) -> None:
-    """ApiError 409 where metadata claims another uid or resourceVersion than the stored object has."""
+def expect(resource: Resource, live: Record, claimed: Object, options: WriteOptions) -> None:
+    """ApiError 409 where metadata claims another uid or resourceVersion than the stored object has; 422 in a patch."""
     name = live.key[1]
     version, uid = claimed.get("resourceVersion"), claimed.get("uid")
     if version and version != live.object["metadata"]["resourceVersion"]:
         raise status.conflict(resource.group, resource.plural, name)
     stored = live.object["metadata"]["uid"]
     if uid and uid != stored:
+        if options.patch and options.subresource == "status" and resource.custom:
+            return  # the status of a custom resource takes no metadata from a patch
+        if options.patch:
+            cause = Cause("FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid")
+            # Told twice: by the general rules of metadata, and by those of the kind.
+            raise status.invalid(resource.group, resource.kind, name, [cause, cause])
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
         raise status.conflict(resource.group, resource.plural, name, why)
 

@@ -82,7 +82,7 @@ class Writer:
         shown = versions.shown(resource, version, live.object)
         changed = change(shown)
         new, problems = self._decode(resource, version, strategy, changed, options)
-        new = transitions.carry(resource, live, new)
+        new = transitions.carry(resource, live, new, options)
         new = managed.on_update(
             strategy.schema,
             versions.stored(resource, version, shown),
@@ -103,6 +103,9 @@ class Writer:
         live = self._store.bucket(resource.key).get((namespace, name))
         if live is None and options.subresource:
             raise status.not_found(resource.group, resource.plural, name)
+        if live is None and (uid := applied["metadata"].get("uid")):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise status.conflict(resource.group, resource.plural, name, why)
         warnings: list[str] = []
 
         def complete(merged: Object) -> Object:
@@ -131,27 +134,26 @@ class Writer:
                 resource, namespace, transitions.new_object(resource, namespace, new), strategy, options
             )
         elif new is live.object:
-            transitions.expect(resource, live, applied["metadata"])
+            transitions.expect(resource, live, applied["metadata"], options)
             return Outcome(live.object, live)
         else:
-            transitions.expect(resource, live, applied["metadata"])
-            outcome = self._replace(resource, live, transitions.carry(resource, live, new), strategy, options)
+            transitions.expect(resource, live, applied["metadata"], options)
+            outcome = self._replace(resource, live, transitions.carry(resource, live, new, options), strategy, options)
         return outcome._replace(warnings=tuple(warnings))
 
     def rescale(self, resource: Resource, namespace: str, name: str, wanted: Object, options: WriteOptions) -> Outcome:
         """Set the replicas that a Scale asks for; ApiError 404, 409, 422."""
         live = self.live(resource, namespace, name)
-        transitions.expect(resource, live, wanted.get("metadata") or {})
+        transitions.expect(resource, live, wanted.get("metadata") or {}, options)
         strategy = self._strategies(resource, resource.storage_version)
         new = scale.scaled(resource, live.object, wanted)
-        if not resource.custom:
-            new = managed.on_scale(
-                live.object,
-                new,
-                manager=options.manager,
-                api_version=resource.api_version,
-                path=scale.replicas_path(resource),
-            )
+        new = managed.on_scale(
+            live.object,
+            new,
+            manager=options.manager,
+            api_version=resource.api_version,
+            path=scale.replicas_path(resource),
+        )
         return self._replace(resource, live, {**new, "metadata": dict(new["metadata"])}, strategy, options)
 
     def live(self, resource: Resource, namespace: str, name: str) -> Record:

@@ -149,10 +149,10 @@ async def create_agents(transport: Transport, namespace: str, number: int) -> No
 
 async def bare(transport: Transport, namespace: str, number: int, workers: int) -> float:
     """Seconds to apply the same manifests without an operator: rendered before, no watch, no status."""
-    manifests = []
-    for index in range(number):
-        raw = agent(f"agent-{index}", namespace)
-        manifests.append(render(Inputs(agent=parse(raw))).manifests)
+    # Of agents that exist: with a uid the manifests have owners, as the operator's have.
+    await create_agents(transport, namespace, number)
+    found = await transport.request("GET", AGENTS.format(namespace), label=("", ""))
+    manifests = [render(Inputs(agent=parse(raw))).manifests for raw in found["items"]]
     todo = iter(manifests)
 
     async def work() -> None:

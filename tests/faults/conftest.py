@@ -149,9 +149,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_BACKOFF", (0.01, 0.02))
     monkeypatch.setattr(informer, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_LONGEST_DELAY", 0.2)
-    monkeypatch.setattr(queue, "_FIRST_RETRY", 0.05)
-    monkeypatch.setattr(queue, "_CALM", 0.05)
+    monkeypatch.setattr(queue, "_FIRST_RETRY", 0.005)
+    monkeypatch.setattr(queue, "_CALM", 0.02)
     monkeypatch.setattr(store, "LEDGER_TIMEOUT", 1.0)
+    monkeypatch.setattr(handlers, "_FIRST_DELAY", 0.02)
+    monkeypatch.setattr(informer, "_SHORTEST_WATCH", 0.05)
     patient = handlers.settings
 
     def settings() -> kopf.OperatorSettings:

@@ -24,6 +24,8 @@ class Gate(StrEnum):
     SILENT = "blackhole"
     """The stream is open, and nothing comes."""
     GONE = "410"
+    ERROR = "500"
+    """The stream consists of an error that is not 410."""
     BOOKMARKS = "bookmarks"
     """Each event is followed by bookmarks."""
     CLOSE = "close"

@@ -194,8 +194,11 @@ class FaultProxy:
         if gate is Gate.CLOSE:
             return web.Response(content_type="application/json")
         await response.prepare(request)
-        if gate is Gate.GONE:
-            await response.write(line("ERROR", {"kind": "Status", "code": 410, "reason": "Expired"}))
+        if gate in (Gate.GONE, Gate.ERROR):
+            code = int(gate)
+            reason = "Expired" if gate is Gate.GONE else "InternalError"
+            status = {"kind": "Status", "code": code, "reason": reason, "message": "broken by the test"}
+            await response.write(line("ERROR", status))
             return response
         with suppress(ConnectionError, aiohttp.ClientError):
             async with self._forward(request) as answer:

@@ -9,6 +9,7 @@ Object = dict[str, Any]
 _VARYING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 # Salted with, or made from, the UID and the namespace.
 _HASH = re.compile(r'("agent-operator\.dev/(?:manifest|secret)-hash": )"\w+"')
+_VARYING_STATUS = re.compile(r'"(lastTransitionTime|lastRotated|hash)": "[^"]*"')
 
 
 def masked(obj: Object, names: Mapping[str, str]) -> str:
@@ -27,5 +28,5 @@ def status_shape(agent: Object, names: Mapping[str, str]) -> Object:
     text = json.dumps(agent.get("status") or {})
     for name, mask in names.items():
         text = text.replace(name, mask)
-    status: Object = json.loads(re.sub(r'"lastTransitionTime": "[^"]*"', '"lastTransitionTime": ""', text))
+    status: Object = json.loads(_VARYING_STATUS.sub(r'"\1": ""', text))
     return status

@@ -1,11 +1,13 @@
 """Break any write, in any way: the operator ends where an undisturbed one ends, and has made nothing twice."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import End, World
+from tests.faults.conftest import NAME, End, World
 from tests.faults.proxy import Mode
+from tests.integration.agent_operator.conftest import until
 
 SPEC: dict[str, Any] = {
     "replicas": 2,
@@ -49,6 +51,30 @@ async def edit(world: World, mode: Mode | None) -> End:
     return await world.end()
 
 
+async def delete(world: World, mode: Mode | None) -> End:
+    """Delete an agent that has a namespace of its own."""
+    own = f"{world.api.namespace}-own"
+    async with world.operator(namespaces=()) as operator:
+        await world.api.agent(namespace={"name": own})
+        await world.at_rest(operator)
+    world.proxy.reset()
+    world.proxy.every = mode
+    await world.api.delete("AgentDeployment", NAME)
+
+    async def gone() -> bool:
+        agent = await world.api.get("AgentDeployment", NAME)
+        return agent is None and await world.api.get("Namespace", own) is None
+
+    while not await gone():
+        async with world.operator(namespaces=()):
+            ended = asyncio.create_task(until(gone))
+            killed = asyncio.create_task(world.proxy.killed.wait())
+            await asyncio.wait({ended, killed}, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+            killed.cancel()
+    return await world.end()
+
+
 async def until_at_rest(world: World) -> None:
     """Start operators until one is not killed."""
     while True:
@@ -58,7 +84,7 @@ async def until_at_rest(world: World) -> None:
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("scenario", [create, edit], ids=["create", "edit"])
+@pytest.mark.parametrize("scenario", [create, edit, delete], ids=["create", "edit", "delete"])
 async def test_it_converges(world: World, references: dict[str, End], scenario: Any, mode: Mode) -> None:
     if scenario.__name__ not in references:
         references[scenario.__name__] = await scenario(world, None)

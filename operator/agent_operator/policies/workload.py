@@ -100,6 +100,10 @@ def probes_are_valid(inputs: Inputs) -> Iterator[Failure]:
         for name, least in _LEAST.items():
             if name in changes and changes[name] < least:
                 yield Failure(Reason.PROBE_INVALID, f"{field}.{name}", f"must be at least {least}: raise it")
+        for handler in ("httpGet", "tcpSocket"):
+            if (changes.get(handler) or {}).get("host"):
+                message = "would have the node call another host, which Pod Security refuses: remove it"
+                yield Failure(Reason.PROBE_INVALID, f"{field}.{handler}.host", message)
         yield from _fits_the_kind(kind, changes)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import yaml
 from pydantic import ValidationError
 
 from agent_operator import names, policies
@@ -68,8 +67,8 @@ def render(inputs: Inputs) -> Rendered:
 def _manifest(inputs: Inputs, child: Child, view: View) -> Manifest:
     try:
         manifest = build(child.template, child.model, complete(inputs, view), metadata(inputs, view))
-    except (yaml.YAMLError, ValidationError):
-        # Their text may quote a secret.
+    except ValidationError:
+        # Its text may quote a secret.
         message = f"a part that is taken over as it is makes no valid {child.model.__name__}: check names and types"
         raise InvalidSpec(Failure(Reason.SPEC_NOT_RENDERABLE, "spec", message)) from None
     if child.template == "deployment":

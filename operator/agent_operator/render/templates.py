@@ -1,34 +1,45 @@
-"""Templates to objects: jinja2 for the shape, YAML to read it, typed models to hold it to what Kubernetes knows."""
+"""Templates to objects: jinja2 for the shape, YAML to read it, typed models to hold it to what Kubernetes knows.
 
-import json
-import re
-from collections.abc import Mapping
-from functools import cache
+Values never become YAML. What a template writes in their place is a number; so the text is the same for all agents of
+one shape, is read once, and no value, whatever is in it, can change the shape.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, Undefined, pass_context
+from jinja2.runtime import Context
 from pydantic import BaseModel
 
 from agent_operator.render.canonical import Manifest, canonical
 
 _DIRECTORY = Path(__file__).with_name("templates")
-# JSON spells a character beyond U+FFFF as two halves; YAML wants it whole. An escaped backslash is passed over.
-_HALVES = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
+# What stands for a value: NUL, which no template holds, and the value's number.
+_MARK = "\0"
+_VALUES = "_values"
+# Shapes a kind: they differ in what is optional, and in the lengths of lists.
+_SHAPES = 256
 
 
 def build(template: str, model: type[BaseModel], view: Mapping[str, Any], metadata: Mapping[str, Any]) -> Manifest:
     """Return the manifest that a template makes of a view; `metadata` is the same for all kinds and is added.
 
     Raises:
-        yaml.YAMLError: the text is not YAML; a key of more than 1,024 characters, for one.
         pydantic.ValidationError: the object is not what its kind allows.
     """
-    text = _environment().get_template(f"{template}.yaml.j2").render(view)
-    typed = model.model_validate(yaml.load(text, Loader=yaml.CSafeLoader) | {"metadata": metadata})
+    values: list[Any] = []
+    text = _template(template).render(view, **{_VALUES: values})
+    typed = model.model_validate(_filled(_shape(text), values) | {"metadata": metadata})
     manifest: Manifest = canonical(typed.model_dump(mode="json", by_alias=True, exclude_none=True))
     return manifest
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(f"{name}.yaml.j2")
 
 
 @cache
@@ -41,17 +52,29 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_function"] = _dumps
+    environment.filters["tojson"] = _stand_in
     return environment
 
 
-def _dumps(value: Any, **options: Any) -> str:
-    """Write JSON that YAML reads as the same value."""
-    return _HALVES.sub(_whole, json.dumps(value, **options))
+@pass_context
+def _stand_in(context: Context, value: Any) -> str:
+    """Keep a value, and write a string that stands for it."""
+    if isinstance(value, Undefined):
+        str(value)  # raises what jinja2 raises for a misspelt name
+    values: list[Any] = context[_VALUES]
+    values.append(value)
+    return f'"\\0{len(values) - 1}"'
 
 
-def _whole(match: re.Match[str]) -> str:
-    high, low = match.groups()
-    if high is None:
-        return match[0]
-    return f"\\U{0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00:08x}"
+@lru_cache(maxsize=_SHAPES)
+def _shape(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def _filled(shape: Any, values: Sequence[Any]) -> Any:
+    """Return a copy of a shape with the values in their places."""
+    if isinstance(shape, dict):
+        return {key: _filled(item, values) for key, item in shape.items()}
+    if isinstance(shape, list):
+        return [_filled(item, values) for item in shape]
+    return values[int(shape[1:])] if isinstance(shape, str) and shape.startswith(_MARK) else shape

@@ -1,5 +1,6 @@
 """The strategies of custom resources and of their definitions."""
 
+from local_cluster import scale
 from local_cluster.crds import definition as definitions
 from local_cluster.crds.definition import Definition
 from local_cluster.fields import crd_defaults, decode, managed, validation
@@ -57,6 +58,7 @@ class Custom:
     def _validate(self, obj: Object, old: Object | None) -> list[Cause]:
         causes = validation.validate_metadata(obj, namespaced=self._resource.namespaced)
         causes += validation.validate_value(self._version.schema, obj)
+        causes += scale.invalid_replicas(self._resource, obj)
         if causes and old is not None:
             before = set(validation.validate_value(self._version.schema, old))
             causes = [c for c in causes if c not in before]  # ratcheting: what was stored stays acceptable

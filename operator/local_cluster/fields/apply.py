@@ -136,10 +136,10 @@ def _conflict(lost: list[tuple[Entry, FieldSet]]) -> FieldsError:
 
 def _settled(live: Object | None, result: Object, before: Managers, after: Managers, entry: Entry) -> Object:
     """The result with its managers; the live object, and so its times, when nothing else changed."""
+    if live is None or managed.bare(live) != managed.bare(result):
+        return managed.write(result, after)
     previous, present = before.get(entry.identity), after.get(entry.identity)
-    unmoved = after
-    if previous is not None and present is not None:
-        unmoved = {**after, entry.identity: replace(present, time=previous.time)}
-    if live is not None and unmoved == before and managed.bare(live) == managed.bare(result):
-        return live
-    return managed.write(result, after)
+    if present is not None:
+        # A time moves with the object: one who comes to share what is there already gets none.
+        after = {**after, entry.identity: replace(present, time=previous.time if previous else "")}
+    return live if after == before else managed.write(result, after)

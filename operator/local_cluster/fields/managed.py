@@ -194,8 +194,11 @@ def on_scale(live: Object, new: Object, *, manager: str, api_version: str, path:
     """`new` after a manager set replicas through the scale subresource: it owns `path`.
 
     `path` is e.g. {"f:spec": {"f:replicas": {}}}. The entry carries no time: the server loses it between scale and
-    parent.
+    parent. Where nobody owned the replicas, a default for example, nobody does afterwards.
     """
-    managers = take(read(live), path, {})
+    before = read(live)
+    if not any(intersection(entry.fields, path) for entry in before.values()):
+        return new
+    managers = take(before, path, {})
     entry = Entry(manager, "Update", api_version, "scale", path)
     return write(new, {**managers, entry.identity: entry})

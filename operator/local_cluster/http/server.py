@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Self
 
 from aiohttp import StreamReader, web
@@ -174,6 +175,7 @@ class ApiServer:
         options = params.write_options(
             request.query, _agent(request), "PatchOptions", target.version, target.subresource
         )
+        options = replace(options, patch=True)
         outcome = write.patch(self.registry, target, media, await request.read(), options)
         return write.respond(self.registry, target, shown, outcome)
 

@@ -61,6 +61,10 @@ def _duplicates(target: Target, body: Body, options: WriteOptions) -> tuple[str,
 def create(registry: Registry, target: Target, body: Body, options: WriteOptions) -> Outcome:
     """POST of a collection."""
     obj = bodies.as_object(body.value, target.resource, target.version)
+    if target.resource.stored_as == "events" and not obj.get("eventTime"):
+        # events.k8s.io asks for it; the core API, in whose words it is stored, does not.
+        cause = Cause("FieldValueRequired", "Required value", "eventTime")
+        raise status.invalid("", target.resource.kind, obj["metadata"].get("name", ""), [cause])
     warnings = _duplicates(target, body, options)
     outcome = registry.writer.create(_stored(registry, target), target.namespace, _inward(target, obj), options)
     return outcome._replace(warnings=warnings + outcome.warnings)

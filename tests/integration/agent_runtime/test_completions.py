@@ -192,13 +192,16 @@ def test_bad_bodies_get_openais_error(echo: AgentProcess, body: bytes, status: i
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
-def test_only_json_is_read(echo: AgentProcess, path: str) -> None:
+def test_pages_must_send_json(echo: AgentProcess, path: str) -> None:
     """A page of another origin can send text/plain without asking; it shall not make the agent spend tokens."""
-    body = b'{"message": "hi", "messages": [{"role": "user", "content": "hi"}]}'
+    chat = path == "/api/chat"
+    body = b'{"message": "hi"}' if chat else b'{"model": "echo", "messages": [{"role": "user", "content": "hi"}]}'
 
-    refused = echo.http.post(path, content=body, headers={"Content-Type": "text/plain"})
+    page = {"Content-Type": "text/plain", "Origin": "https://elsewhere.example.com"}
+    refused = echo.http.post(path, content=body, headers=page)
+    program = echo.http.post(path, content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
 
-    assert refused.status_code == 415
+    assert (refused.status_code, program.status_code) == (415, 200)
     assert "application/json" in refused.text
 
 

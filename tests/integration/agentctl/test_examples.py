@@ -1,7 +1,8 @@
 """Every example, applied with kubectl to the local cluster, becomes ready there.
 
 Its models are replaced by `echo`, for there is no network, and one pod is enough; all else stays as it is written. The
-optional APIs that examples are about are there as CRDs; what would fill a Secret from a vault is played by the test.
+optional APIs that examples are about are there as CRDs; what would fill a Secret, from a vault or from a sealed one, is
+played by the test. A sidecar is left out, for the local cluster has no program for its image.
 """
 
 from pathlib import Path
@@ -52,6 +53,8 @@ def _offline(path: Path) -> list[dict[str, Any]]:
         spec["replicas"] = 1
         if "autoscaling" in spec:
             spec["autoscaling"] |= {"minReplicas": 1}
+        pod = spec.get("podTemplate", {}).get("spec", {})
+        pod["containers"] = [container for container in pod.get("containers", ()) if container["name"] == "agent"]
     return objects
 
 
@@ -67,6 +70,14 @@ def _play_external_secrets(cluster: Any, agent: dict[str, Any]) -> None:
     cluster.kubectl("create", "secret", "generic", f"{name}-secrets", "-n", there, *values)
 
 
+def _play_sealed_secrets(cluster: Any, folder: Path) -> None:
+    """Write the Secrets that the sealed ones of an example stand for."""
+    for path in folder.glob("sealed-*.yaml"):
+        sealed = yaml.safe_load(path.read_text(encoding="utf-8"))
+        meta, values = sealed["metadata"], [f"--from-literal={key}=opened" for key in sealed["spec"]["encryptedData"]]
+        cluster.kubectl("create", "secret", "generic", meta["name"], "-n", meta["namespace"], *values)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_an_example_becomes_ready(complete: Any, path: Path, tmp_path: Path) -> None:
     objects = _offline(path)
@@ -79,6 +90,7 @@ def test_an_example_becomes_ready(complete: Any, path: Path, tmp_path: Path) -> 
 
     complete.kubectl("apply", "-f", file)
     _play_external_secrets(complete, agent)
+    _play_sealed_secrets(complete, path.parent)
     complete.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=90s")
 
     tree = complete.agentctl("status", name, "-n", namespace).stdout

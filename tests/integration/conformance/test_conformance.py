@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from yarl import URL
 
 from local_cluster.http.server import ApiServer
@@ -16,8 +17,14 @@ from local_cluster.registry import Registry
 pytestmark = pytest.mark.local_only
 
 HERE = Path(__file__).parent
-SCRIPT: list[dict[str, Any]] = json.loads((HERE / "script.json").read_text())
-RECORDED: dict[str, Any] = json.loads((HERE / "recorded-1.36.json").read_text())
+CRD = Path(__file__).parents[3] / "crds" / "agentdeployments.agent-operator.dev.yaml"
+Steps = list[dict[str, Any]]
+# What the server does by itself; and what the operator asks of it, with our CRD installed.
+SCRIPTS: dict[str, Steps] = {name: json.loads((HERE / f"{name}.json").read_text()) for name in ("script", "agents")}
+RECORDED: dict[str, dict[str, Any]] = {
+    "script": json.loads((HERE / "recorded-1.36.json").read_text()),
+    "agents": json.loads((HERE / "recorded-agents-1.36.json").read_text()),
+}
 TOKEN = "conformance"
 LONGEST_WAIT = 1.0  # seconds; the real server needed more to settle
 VARYING = """
@@ -95,17 +102,20 @@ async def send(session: aiohttp.ClientSession, base: str, step: dict[str, Any]) 
         return answer
 
 
-async def replay() -> dict[str, Any]:
+async def replay(script: str) -> dict[str, Any]:
     """The masked answers of a fresh server, by the steps' names."""
     registry = Registry()
     registry.bootstrap()
+    if script == "agents":
+        crd = yaml.safe_load(CRD.read_text())
+        registry.create("customresourcedefinitions.apiextensions.k8s.io", "", crd, manager="test")
     variables: dict[str, str] = {}
     answers: dict[str, Any] = {}
     async with (
         ApiServer(registry, token=TOKEN) as server,
         aiohttp.ClientSession(skip_auto_headers=("User-Agent", "Content-Type")) as session,
     ):
-        for raw in SCRIPT:
+        for raw in SCRIPTS[script]:
             step = substituted(raw, variables)
             await asyncio.sleep(min(step.get("wait", 0), LONGEST_WAIT))
             answer = await send(session, server.url, step)
@@ -118,16 +128,35 @@ async def replay() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def answers() -> dict[str, Any]:
-    return asyncio.run(replay())
+def answers() -> dict[str, dict[str, Any]]:
+    return {script: asyncio.run(replay(script)) for script in SCRIPTS}
 
 
-def test_the_recording_and_the_script_are_of_the_same_steps() -> None:
-    assert {step["name"] for step in SCRIPT} == set(RECORDED)
-    assert len(RECORDED) == 222
+@pytest.mark.parametrize(("script", "steps"), [("script", 222), ("agents", 97)])
+def test_the_recording_and_the_script_are_of_the_same_steps(script: str, steps: int) -> None:
+    assert {step["name"] for step in SCRIPTS[script]} == set(RECORDED[script])
+    assert len(RECORDED[script]) == steps
 
 
-@pytest.mark.parametrize("name", [step["name"] for step in SCRIPT])
-def test_answers_as_the_real_server_does(answers: dict[str, Any], name: str) -> None:
-    assert answers[name]["status"] == RECORDED[name]["status"]
-    assert unworded(answers[name]) == unworded(RECORDED[name])
+# What is known to differ; a step that begins to agree has to leave this table.
+DIFFERS = {
+    "event": "managedFields are kept in the words of core/v1 Events",
+    "event-as-core": "managedFields are kept in the words of core/v1 Events",
+}
+STEPS = [
+    pytest.param(
+        script,
+        step["name"],
+        id=f"{script}-{step['name']}",
+        marks=[pytest.mark.xfail(reason=DIFFERS[step["name"]], strict=True)] if step["name"] in DIFFERS else [],
+    )
+    for script, steps in SCRIPTS.items()
+    for step in steps
+]
+
+
+@pytest.mark.parametrize(("script", "name"), STEPS)
+def test_answers_as_the_real_server_does(answers: dict[str, dict[str, Any]], script: str, name: str) -> None:
+    recorded = RECORDED[script][name]
+    assert answers[script][name]["status"] == recorded["status"]
+    assert unworded(answers[script][name]) == unworded(recorded)

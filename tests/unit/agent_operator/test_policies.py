@@ -151,6 +151,11 @@ REFUSED: list[tuple[dict[str, Any], Reason, str]] = [
         Reason.PROBE_INVALID,
         "spec.probes.startup",
     ),
+    (
+        {"probes": {"readiness": {"httpGet": {"port": 80, "host": "10.0.0.1"}}}},
+        Reason.PROBE_INVALID,
+        "spec.probes.readiness.httpGet.host",
+    ),
     ({"probes": {"startup": {"periodSeconds": 0}}}, Reason.PROBE_INVALID, "spec.probes.startup.periodSeconds"),
     ({"probes": {"liveness": {"successThreshold": 2}}}, Reason.PROBE_INVALID, "spec.probes.liveness.successThreshold"),
     (

@@ -1,6 +1,7 @@
 """Whatever the models accept is rendered or refused with a field and a remedy; nothing else ever happens."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,10 +50,76 @@ def _objects(node: dict[str, Any]) -> Values:
         fields = {name: values(child) for name, child in node["properties"].items()}
         required = {name: fields.pop(name) for name in node.get("required", [])}
         return st.fixed_dictionaries(required, optional=fields)
+    if node.get("additionalProperties") is True:
+        return st.dictionaries(st.sampled_from(["metadata", "spec", "x"]), ANYTHING, max_size=2) | TEMPLATES
     below = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
     keys = st.from_regex(r"\A[A-Za-z_]{1,9}\Z") | st.text(max_size=20)
     return st.dictionaries(keys, values(below[0] or {}), min_size=node.get("minProperties", 0), max_size=2)
 
+
+# What a podTemplate may hold: anything, as its schema says; and what could be one.
+ANYTHING: Values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda below: (
+        st.lists(below, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["spec", "containers", "labels", "annotations", "name", "$patch", "securityContext", "env"]
+            ),
+            below,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+_CONTEXT = st.fixed_dictionaries(
+    {},
+    optional={
+        "privileged": st.booleans(),
+        "allowPrivilegeEscalation": st.none() | st.booleans(),
+        "runAsNonRoot": st.none() | st.booleans(),
+        "runAsUser": st.sampled_from([None, 0, 1, 1000]),
+        "procMount": st.sampled_from(["Default", "Unmasked"]),
+        "readOnlyRootFilesystem": st.booleans(),
+        "capabilities": st.none()
+        | st.fixed_dictionaries(
+            {}, optional={name: st.lists(st.sampled_from(["ALL", "NET_ADMIN"])) for name in ("add", "drop")}
+        ),
+        "seccompProfile": st.none() | st.sampled_from([{"type": "Unconfined"}, {"type": "RuntimeDefault"}]),
+        "$patch": st.sampled_from(["replace", "delete"]),
+    },
+)
+_CONTAINERS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["agent", "log", "proxy"])},
+        optional={
+            "securityContext": st.none() | _CONTEXT,
+            "ports": st.lists(st.sampled_from([{"containerPort": 8000, "hostPort": 80}, {"containerPort": 81}])),
+            "resources": st.just({"limits": {"cpu": 1, "memory": "1Gi"}}),
+            "$patch": st.sampled_from(["delete", "replace"]),
+        },
+    ),
+    max_size=2,
+)
+_VOLUMES = st.sampled_from([{"emptyDir": {}}, {"hostPath": {"path": "/"}}, {"nfs": {"server": "s", "path": "/"}}])
+TEMPLATES: Values = st.fixed_dictionaries(
+    {},
+    optional={
+        "metadata": st.fixed_dictionaries({}, optional={"labels": st.dictionaries(st.just("team"), st.just("a"))}),
+        "spec": st.fixed_dictionaries(
+            {},
+            optional={
+                "containers": _CONTAINERS,
+                "initContainers": _CONTAINERS,
+                "securityContext": st.none() | _CONTEXT.map(lambda found: {**found, "privileged": None}),
+                "hostNetwork": st.booleans(),
+                "hostPID": st.booleans(),
+                "automountServiceAccountToken": st.none() | st.booleans(),
+                "volumes": st.lists(_VOLUMES.map(lambda source: {"name": "v", **source}), max_size=1),
+            },
+        ),
+    },
+)
 
 CONFIG: Values = st.fixed_dictionaries(
     {
@@ -110,6 +177,21 @@ def test_any_agent_is_rendered_or_refused_with_field_and_remedy(inputs: Inputs) 
     assert all(failure.field.startswith(("spec", "metadata.name")) for failure in failures)
     assert all(failure.message for failure in failures)
     assert made is None or made == render(Inputs(inputs.agent, inputs.prompt_template))
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(inputs=agents(), template=st.none() | TEMPLATES)
+def test_the_pods_of_any_agent_meet_restricted(
+    inputs: Inputs, template: Any, violations: Callable[[dict[str, Any]], list[str]]
+) -> None:
+    """How many agents are tried is the profile's to say: --hypothesis-profile=thorough tries 10,000."""
+    spec = inputs.agent.spec.model_copy(update={"pod_template": template})
+    made, failures = _tried(replace(inputs, agent=inputs.agent.model_copy(update={"spec": spec})))
+    event("rendered" if made else "refused")
+    assert made or failures
+    for manifest in made.manifests if made else ():
+        if manifest["kind"] == "Deployment":
+            assert violations(manifest["spec"]["template"]["spec"]) == []
 
 
 @settings(max_examples=200, deadline=None)

@@ -94,7 +94,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"spec": {"$patch": "remove"}}, "spec"),
     ({"template": {}}, "template"),
     ({"metadata": {"labels": {"app": "other"}}}, "metadata.labels[app]"),
-    ({"metadata": {"labels": None}}, "metadata.labels[app]"),
+    ({"metadata": {"labels": None}}, "metadata.labels[agent-operator.dev/agent]"),
     ({"metadata": {"name": "x"}}, "metadata.name"),
     ({"metadata": {"annotations": {"agent-operator.dev/secret-hash": "x"}}}, "metadata.annotations[agent-operator.dev"),
 ]

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client
 from pydantic import BaseModel
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.errors import InvalidSpec, Reason
 from agent_operator.render import Inputs, Platform, data_hash, render
 from agent_operator.render.canonical import canonical, digest
-from agent_operator.render.children import CHILDREN
+from agent_operator.render.children import CHILDREN, Child
 from agent_operator.render.templates import _DIRECTORY
 from agent_runtime.config import load
 
@@ -158,13 +159,13 @@ def test_manifest_hash_changes_when_a_field_leaves() -> None:
     assert len(hashes) == 2
 
 
-def test_a_part_that_cannot_be_written_is_told_without_its_content() -> None:
-    """A key of more than 1,024 characters is no YAML."""
-    policy = {"extraIngress": [{"from": [{"podSelector": {"matchLabels": {"k" * 2000: "hunter2"}}}]}]}
+def test_a_part_that_makes_no_valid_object_is_told_without_its_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Child("configmap", lambda _: {"data": {"password": ["hunter2"]}}, client.V1ConfigMap)
+    monkeypatch.setattr("agent_operator.render.CHILDREN", (wrong,))
     with pytest.raises(InvalidSpec) as caught:
-        render(inputs(networkPolicy=policy))
+        render(inputs())
     assert caught.value.reason == Reason.SPEC_NOT_RENDERABLE
-    assert "V1NetworkPolicy" in caught.value.message
+    assert "V1ConfigMap" in caught.value.message
     assert "hunter2" not in str(caught.value)
 
 

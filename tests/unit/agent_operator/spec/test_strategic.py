@@ -25,7 +25,17 @@ def items(key: str, values: Values, *, patch: bool, **fields: Values) -> Values:
         return st.lists(item, max_size=3, unique_by=lambda it: str(it[key]))
     gone = st.fixed_dictionaries({key: values, "$patch": st.just("delete")})
     named = st.lists(item | item | gone, max_size=3, unique_by=lambda it: str(it[key]))
-    return st.one_of(named, named, named.map(lambda found: [*found, {"$patch": "replace"}]))
+    # Kubernetes takes what replaces a list as it stands, directives within it too; here they are never left over.
+    return st.one_of(named, named, named.map(lambda found: [*plain(found), {"$patch": "replace"}]))
+
+
+def plain(value: Any) -> Any:
+    """The value without directives."""
+    if isinstance(value, dict):
+        return {key: plain(below) for key, below in value.items() if key != "$patch"}
+    if isinstance(value, list):
+        return [plain(item) for item in value if not (isinstance(item, dict) and "$patch" in item)]
+    return value
 
 
 def containers(*, patch: bool) -> Values:

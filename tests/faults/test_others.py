@@ -1,0 +1,166 @@
+"""Others: an agent that always fails beside one that works, somebody who edits the same objects, a killed process."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent_operator.objects import Key
+from tests.faults.conftest import NAME, World
+from tests.faults.proxy import Mode
+from tests.integration.agent_operator.conftest import until
+
+FAILING = "broken"
+
+
+async def test_an_agent_that_always_fails_does_not_delay_another(world: World) -> None:
+    """Even where there is but one worker: between the edit of one and its end, the other has at most two passes."""
+    world.proxy.refuse = lambda _method, path: 500 if path.endswith(f"/{FAILING}") else None
+    async with world.operator(workers=1) as operator:
+        await world.api.agent(FAILING)
+        await world.api.agent()
+        await world.at_rest(operator)
+        failed = operator.queue._failures[Key(world.api.namespace, FAILING)]
+
+        async def fails_on() -> bool:
+            return operator.queue._failures[Key(world.api.namespace, FAILING)] > failed
+
+        await until(fails_on)
+        world.proxy.writes.clear()
+        await world.api.agent(service={"port": 8080})
+
+        async def done() -> bool:
+            return any(write.path.endswith(f"services/{NAME}") for write in world.proxy.writes)
+
+        await until(done)
+        meanwhile = [write for write in world.proxy.writes if f"/{FAILING}" in write.path]
+        assert len(meanwhile) <= 2 * 4  # of a pass, three attempts at the first child, and the status
+        condition = await world.api.until_reason("Ready", "ApiUnavailable", FAILING)
+        assert condition["status"] == "False"
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "kept"),
+    [
+        ("Service", {"metadata": {"labels": {"team": "blue"}}}, True),
+        ("Service", {"spec": {"sessionAffinity": "ClientIP"}}, False),
+        ("Deployment", {"metadata": {"annotations": {"theirs": "1"}}}, True),
+        ("Deployment", {"spec": {"replicas": 7}}, False),
+    ],
+    ids=["label", "owned field", "annotation", "replicas"],
+)
+async def test_who_edits_between_look_and_write_keeps_only_what_is_theirs(
+    world: World, kind: str, patch: dict[str, Any], kept: bool
+) -> None:
+    edits = 0
+
+    async def adversary(_method: str, path: str) -> None:
+        nonlocal edits
+        if path == world.api.path(kind, NAME) and edits < 3:
+            edits += 1
+            await world.api.merge(kind, NAME, patch)
+
+    async with world.operator() as operator:
+        await world.api.agent(replicas=2, service={"port": 8080})
+        await world.at_rest(operator)
+        before = await world.api.get(kind, NAME) or {}
+        world.proxy.before_write = adversary
+        await world.api.agent(replicas=3, service={"port": 8081})
+        await world.at_rest(operator)
+        after = await world.api.get(kind, NAME) or {}
+    assert edits > 0
+    part, fields = next(iter(patch.items()))
+    (field, value), = fields.items()
+    if kept:
+        assert after[part][field].items() >= value.items()
+    elif field == "replicas":
+        assert after["spec"]["replicas"] == 3
+    else:
+        assert after[part][field] in (value, before[part][field])
+
+
+async def test_a_child_that_is_deleted_as_it_is_written_is_made_anew(world: World) -> None:
+    deleted = False
+
+    async def adversary(_method: str, path: str) -> None:
+        nonlocal deleted
+        if path == world.api.path("Service", NAME) and not deleted:
+            deleted = True
+            await world.api.delete("Service", NAME)
+
+    async with world.operator() as operator:
+        await world.api.agent()
+        await world.at_rest(operator)
+        world.proxy.before_write = adversary
+        await world.api.agent(service={"port": 8080})
+        await world.at_rest(operator)
+        service = await world.api.get("Service", NAME)
+    assert deleted
+    assert service is not None
+    assert service["spec"]["ports"][0]["port"] == 8080
+
+
+async def test_a_foreign_object_that_appears_as_ours_is_made_is_left_alone(world: World) -> None:
+    made = False
+
+    async def adversary(_method: str, path: str) -> None:
+        nonlocal made
+        if path == world.api.path("Service", NAME) and not made:
+            made = True
+            await world.api.create("Service", {"metadata": {"name": NAME}, "spec": {"ports": [{"port": 1}]}})
+
+    world.proxy.before_write = adversary
+    async with world.operator():
+        await world.api.agent()
+        await world.api.until_reason("Ready", "Conflict")
+        service = await world.api.get("Service", NAME) or {}
+    assert service["spec"]["ports"][0]["port"] == 1
+    assert "managed-by" not in json.dumps(service["metadata"].get("labels", {}))
+
+
+@settings(
+    max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.sampled_from([None, *Mode]), min_size=10, max_size=10))
+async def test_faults_in_any_order_are_overcome(world: World, modes: list[Mode | None]) -> None:
+    await world.renew()
+    world.proxy.faults = {number: mode for number, mode in enumerate(modes, 1) if mode}
+    await world.api.agent()
+    while True:
+        async with world.operator() as operator:
+            if await world.ends(operator):
+                break
+    end = await world.end()
+    assert set(end.created.values()) == {1}
+    assert end.deleted.total() == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])
+async def test_a_process_that_is_killed_is_followed_by_one_that_ends_its_work(world: World, mode: Mode) -> None:
+    """A real process, and SIGKILL; neither logs a trace."""
+    world.proxy.faults = {5: mode}
+    options = ["--kubeconfig", str(world.kubeconfig), "--namespaces", world.api.namespace, "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "agent_operator", "run", "--no-leader-election", *options]
+
+    async def started() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+
+    first = await started()
+    await world.api.agent()
+    async with asyncio.timeout(20):
+        await world.proxy.killed.wait()
+    first.kill()
+    _, log = await first.communicate()
+    world.proxy.killed.clear()
+    second = await started()
+    await world.api.until_reason("Ready", "Ready")
+    second.terminate()
+    log += (await second.communicate())[1]
+    assert second.returncode == 0
+    assert b"Traceback" not in log
+    assert b'"exception"' not in log
+    assert set((await world.end()).created.values()) == {1}
