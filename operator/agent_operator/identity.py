@@ -65,7 +65,7 @@ def _without_token(inputs: Inputs, pods: Sequence[Mapping[str, Any]]) -> Iterato
         yield Problem(
             Reason.IDENTITY_TOKEN_MISSING,
             f"{field}: {len(bare)} of {len(pods)} pods carry no token of the identity, so the webhook of Azure "
-            f"workload identity is not installed, or did not run when they were created: {_INSTALL}; then "
+            f"workload identity does not run here, or did not when they were created: {_INSTALL}; then "
             f"`kubectl rollout restart -n {inputs.namespace} deployment/{inputs.name}`",
         )
     wrong = sorted({audience for pod in pods for audience in pod.get("audiences", ())})

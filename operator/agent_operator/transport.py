@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
 import aiohttp
+import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from pydantic_core import from_json, to_json
@@ -205,9 +206,13 @@ class Transport:
 
 
 async def _load_kubeconfig(target: Configuration, path: str, context: str) -> None:
-    await load_kube_config(  # type: ignore[no-untyped-call]  # untyped upstream
-        config_file=path or None, context=context or None, client_configuration=target, persist_config=False
-    )
+    try:
+        await load_kube_config(  # type: ignore[no-untyped-call]  # untyped upstream
+            config_file=path or None, context=context or None, client_configuration=target, persist_config=False
+        )
+    except yaml.YAMLError as error:
+        # Its text quotes the file, and a kubeconfig holds secrets.
+        raise ConfigException(f"{path or 'the kubeconfig'} is not YAML") from error
 
 
 def _worth_retrying(method: str, code: int) -> bool:

@@ -100,7 +100,7 @@ class Workers:
             outcome = await self._reconciler.reconcile(key)
         except ApiError as error:
             extra = {"agent": f"{key.namespace}/{key.name}", "code": error.code, "reason": error.reason}
-            log.warning("status not written", extra=extra)
+            log.warning("pass cut short, for the API server is in trouble", extra=extra)
         except Exception:
             # One agent's trouble, a bug included, must not stop the others.
             log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})

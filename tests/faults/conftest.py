@@ -35,12 +35,19 @@ _PERIODIC = {Trigger.RESYNC, Trigger.REFERENCE}
 
 @dataclass(frozen=True)
 class End:
-    """Where a run ended: children and status without what differs from run to run; how often each was made, deleted."""
+    """Where a run ended, without what differs from run to run.
+
+    Attributes:
+        children: as text.
+        status: of the agent.
+        created: how often each object was made.
+        deleted: what was deleted. Not how often: a second time, with its UID, does nothing.
+    """
 
     children: dict[str, str]
     status: dict[str, Any]
     created: Counter[str]
-    deleted: Counter[str]
+    deleted: set[str]
 
 
 @dataclass
@@ -114,9 +121,10 @@ class World:
         key = Key(self.api.namespace, name)
 
         async def look() -> bool:
-            timers = {trigger for _, trigger in controller.queue._timers} - _PERIODIC
-            idle = controller.queue.depth == 0 and not controller._workers._busy and not timers
-            return idle and controller.store.settled(key)
+            queue, workers = controller.queue, controller._workers
+            timers = {trigger for of, trigger in queue._timers if of == key} - _PERIODIC
+            working = key in queue._waiting or (workers is not None and key in workers._busy)
+            return not working and not timers and controller.store.settled(key)
 
         await until(look, 15)
 
@@ -126,7 +134,7 @@ class World:
         names = {self.api.namespace: "NS", agent["metadata"]["uid"]: "UID"}
         children = await self.api.children(name)
         made = Counter(write.path.replace(self.api.namespace, "NS") for write in self.proxy.writes if write.created)
-        gone = Counter(write.path.replace(self.api.namespace, "NS") for write in self.proxy.writes if write.deleted)
+        gone = {write.path.replace(self.api.namespace, "NS") for write in self.proxy.writes if write.deleted}
         shown = {" ".join(key): masked(child, names) for key, child in children.items()}
         return End(shown, status_shape(agent, names), made, gone)
 

@@ -136,7 +136,7 @@ async def test_faults_in_any_order_are_overcome(world: World, modes: list[Mode |
                 break
     end = await world.end()
     assert set(end.created.values()) == {1}
-    assert end.deleted.total() == 0
+    assert end.deleted == set()
 
 
 @pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])

@@ -71,7 +71,7 @@ async def test_whatever_a_watch_does_an_edit_arrives(world: World, gate: Gate) -
         await world.at_rest(operator)
         end = await world.end()
     assert set(end.created.values()) == {1}
-    assert end.deleted.total() == 0
+    assert end.deleted == set()
 
 
 async def test_a_410_storm_passes(world: World) -> None:

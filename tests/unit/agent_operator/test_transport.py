@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from aiohttp import web
+from kubernetes.aio.config import ConfigException
 
 from agent_operator import transport
 from agent_operator.transport import ApiError, Transport
@@ -97,3 +98,14 @@ async def test_an_unreachable_server_is_an_error(server: Any, monkeypatch: pytes
     with pytest.raises(ApiError) as caught:
         await server.client.request("GET", "/x", label=("get", "X"))
     assert caught.value.code == 0
+
+
+async def test_a_kubeconfig_that_is_not_yaml_is_told_without_its_text(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("{ token: canary-4b1d, [")
+
+    with pytest.raises(ConfigException, match="is not YAML") as told:
+        async with Transport(str(kubeconfig), "", lambda *_: None):
+            pass
+
+    assert "canary" not in str(told.value)
