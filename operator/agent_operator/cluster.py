@@ -182,9 +182,7 @@ class Cluster:
         while True:
             try:
                 async for event in self._transport.stream(_CRDS, label=("watch", label[1]), params=params):
-                    if event["type"] in expected:
-                        return
-                    if event["type"] == "ERROR":
+                    if event["type"] in (*expected, "ERROR"):
                         await asyncio.sleep(_PAUSE)
                         return
                     params["resourceVersion"] = event["object"]["metadata"].get("resourceVersion", "")

@@ -63,11 +63,8 @@ class Informer:
         while True:
             began = self._clock()
             try:
-                served = await self._cluster.served(self.kind)
+                served = await self._served()
                 self.seen = self._clock()
-                if served is None and not self.kind.optional:
-                    # Whoever says so is no API server, or one that is still starting: what is known stays.
-                    raise ApiError(0, "NotServed", f"{self.kind.plural} are not served")
                 if served is None:
                     self._absent(changed, api_changed)
                     await self._crd_changes(present=True)
@@ -86,6 +83,13 @@ class Informer:
                     delay = _FIRST_DELAY
                 await asyncio.sleep(delay * (0.5 + self._random.random()))
                 delay = min(2 * delay, _LONGEST_DELAY)
+
+    async def _served(self) -> str | None:
+        served = await self._cluster.served(self.kind)
+        if served is None and not self.kind.optional:
+            # Whoever says so is no API server, or one that is still starting: what is known stays.
+            raise ApiError(0, "NotServed", f"{self.kind.plural} are not served")
+        return served
 
     def _absent(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
         for key in self._store.retain(self.kind.kind, self._namespaces, set()):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from agent_operator.queue import Trigger
 from agent_operator.settings import Settings
 from agent_operator.transport import APPLY, Transport
 from local_cluster.cluster import LocalCluster
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import FaultProxy, Write
 from tests.faults.shape import masked, status_shape
 from tests.integration.agent_operator.conftest import CRD, Api, until
 
@@ -95,13 +96,17 @@ class World:
         """Wait until nothing is left to do; then look twice more: that must write nothing."""
         await self.api.until_reason("Ready", reason, name, 15)
         await self.idle(controller, name)
-        before = list(self.proxy.writes)
+        before = self.writes_of(name)
         for _ in range(2):
-            passes = _passes(controller)
+            more = partial(_more, controller, _passes(controller))
             controller.queue.add(Key(self.api.namespace, name), Trigger.AGENT)
-            await until(lambda passes=passes: _more(controller, passes))
+            await until(more)
             await self.idle(controller, name)
-        assert self.proxy.writes == before, "writes after convergence"
+        assert self.writes_of(name) == before, "writes after convergence"
+
+    def writes_of(self, name: str) -> list[Write]:
+        """What was written for an agent."""
+        return [write for write in self.proxy.writes if f"/{name}" in write.path]
 
     async def ends(self, controller: Controller, name: str = NAME) -> bool:
         """Wait for the operator to come to rest, or to be killed; False when it was killed."""
@@ -177,7 +182,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def _log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """The operator's log holds no trace and no error; nor does a task die unnoticed."""
     yield
-    traces = [r.getMessage() for r in caplog.records if r.exc_info or (r.levelno >= logging.ERROR and "kopf" not in r.name)]
+    traces = [
+        r.getMessage() for r in caplog.records if r.exc_info or (r.levelno >= logging.ERROR and "kopf" not in r.name)
+    ]
     assert traces == []
 
 

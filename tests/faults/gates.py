@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -36,8 +36,7 @@ class Gate(StrEnum):
 class Events:
     """The events of one watch. What was lost once makes the stream useless: later events must not hide it."""
 
-    gates: Mapping[str, Gate]
-    plural: str
+    gate: Callable[[], Gate | None]
     lag: int
     response: web.StreamResponse
     waiting: list[bytes] = field(default_factory=list)
@@ -66,7 +65,7 @@ class Events:
             opening.cancel()
 
     async def _take(self, got: bytes) -> None:
-        gate = self.gates.get(self.plural)
+        gate = self.gate()
         self.broken |= gate in (Gate.LOSE, Gate.SILENT)
         if self.broken:
             return

@@ -202,7 +202,8 @@ class FaultProxy:
             return response
         with suppress(ConnectionError, aiohttp.ClientError):
             async with self._forward(request) as answer:
-                await Events(self.gates, plural, self.lag, response).relay(answer.content, lambda: self._opened)
+                events = Events(lambda: self.gates.get(plural), self.lag, response)
+                await events.relay(answer.content, lambda: self._opened)
         return _abort(request)
 
     def _forward(self, request: web.Request) -> Any:

@@ -74,7 +74,7 @@ async def test_who_edits_between_look_and_write_keeps_only_what_is_theirs(
         after = await world.api.get(kind, NAME) or {}
     assert edits > 0
     part, fields = next(iter(patch.items()))
-    (field, value), = fields.items()
+    ((field, value),) = fields.items()
     if kept:
         assert after[part][field].items() >= value.items()
     elif field == "replicas":
@@ -122,9 +122,7 @@ async def test_a_foreign_object_that_appears_as_ours_is_made_is_left_alone(world
     assert "managed-by" not in json.dumps(service["metadata"].get("labels", {}))
 
 
-@settings(
-    max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([None, *Mode]), min_size=10, max_size=10))
 async def test_faults_in_any_order_are_overcome(world: World, modes: list[Mode | None]) -> None:
     await world.renew()

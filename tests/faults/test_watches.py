@@ -9,9 +9,9 @@ import pytest
 from agent_operator import handlers, informer, transport
 from agent_operator.objects import Key
 from agent_operator.queue import Trigger
-from tests.faults.conftest import CRD, NAME, World, install
+from tests.faults.conftest import NAME, World, install
 from tests.faults.gates import Gate
-from tests.integration.agent_operator.conftest import until
+from tests.integration.agent_operator.conftest import CRD, until
 
 AGENTS = "agentdeployments"
 CHILDREN = ("serviceaccounts", "configmaps", "networkpolicies", "services", "poddisruptionbudgets", "deployments")
@@ -23,7 +23,7 @@ async def port_is(world: World, port: int) -> None:
 
     async def look() -> bool:
         service = await world.api.get("Service", NAME)
-        return bool(service) and service["spec"]["ports"][0]["port"] == port
+        return service is not None and service["spec"]["ports"][0]["port"] == port
 
     await until(look)
 

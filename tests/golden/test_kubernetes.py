@@ -112,11 +112,12 @@ def test_deployment_leaves_replicas_to_the_autoscaler(by_kind: dict[str, Any]) -
 def test_what_pods_refer_to_is_there(by_kind: dict[str, Any]) -> None:
     """Selectors, ports, ConfigMap and Secret names agree among the children."""
     pod = by_kind["Deployment"]["spec"]["template"]
-    container = pod["spec"]["containers"][0]
+    container = next(container for container in pod["spec"]["containers"] if container["name"] == "agent")
     ports = {port["name"] for port in container["ports"]}
     assert pod["metadata"]["labels"].items() >= by_kind["Service"]["spec"]["selector"].items()
     assert {port["targetPort"] for port in by_kind["Service"]["spec"]["ports"]} == ports
-    assert pod["spec"]["volumes"][0]["configMap"]["name"] == by_kind["ConfigMap"]["metadata"]["name"]
+    mounted = {volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume}
+    assert mounted == {by_kind["ConfigMap"]["metadata"]["name"]}
     if "Secret" in by_kind:
         read = {env["valueFrom"]["secretKeyRef"]["key"] for env in container["env"] if "secretKeyRef" in str(env)}
         assert read == set(by_kind["Secret"]["data"])

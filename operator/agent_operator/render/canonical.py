@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -22,6 +23,7 @@ def canonical(value: Any) -> Any:
     return [canonical(item) for item in value] if isinstance(value, list) else value
 
 
+@lru_cache(maxsize=1024)
 def _rank(key: str) -> tuple[int, str]:
     return (_FIRST.index(key) if key in _FIRST else len(_FIRST), key)
 
