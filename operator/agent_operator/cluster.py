@@ -104,7 +104,7 @@ class Cluster:
         return await self._get(_agent_path(key), names.KIND)
 
     async def patch_status(self, key: Key, uid: str, status: Object) -> Object:
-        """Merge into the status of the AgentDeployment with this UID; None removes a field."""
+        """Merge into the status; None removes a field. A custom resource's status takes no precondition on the UID."""
         path = _agent_path(key) + "/status"
         body: Object = {"metadata": {"uid": uid}, "status": status}
         params = {"fieldManager": names.FIELD_MANAGER, **_READ_ONCE}

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from agent_operator import names
-from agent_operator.objects import Object
+from agent_operator.objects import LISTED, Object
 from agent_operator.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
 
-# Takes the type of an event (ADDED, MODIFIED, DELETED) and the object.
+# Takes the type of an event (LISTED, ADDED, MODIFIED, DELETED) and the object.
 Sink = Callable[[str, Object], None]
 
 
@@ -38,7 +38,7 @@ def registry(sink: Sink, transport: Transport) -> kopf.OperatorRegistry:
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=handlers)
     async def agent(event: Any, **_: Any) -> None:
         # While kopf lists, events have no type.
-        sink(event["type"] or "ADDED", event["object"])
+        sink(event["type"] or LISTED, event["object"])
 
     return handlers
 

@@ -13,6 +13,8 @@ from pydantic_core import from_json, to_json
 from agent_operator import failures, names
 
 Object = dict[str, Any]
+# The type of an event that is none: the object stood in a list.
+LISTED = "LISTED"
 
 # What a token must be for so that Microsoft Entra ID takes it.
 AZURE_AUDIENCE = "api://AzureADTokenExchange"

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from agent_operator import names
-from agent_operator.objects import Key, Live, Object, Ref, agent_key, pack, pack_agent, ref, version
+from agent_operator.objects import LISTED, Key, Live, Object, Ref, agent_key, pack, pack_agent, ref, version
 
 # A watch is normally milliseconds behind. Later than this, deciding on old news beats not deciding.
 LEDGER_TIMEOUT = 10.0
@@ -61,7 +61,7 @@ class Store:
 
     def heard_of(self, key: Key) -> float:
         """Seconds since a watch last told of the AgentDeployment."""
-        return self._clock() - self._heard.get(key, 0.0)
+        return self._clock() - self._heard.get(key, float("-inf"))
 
     def children(self, key: Key) -> dict[Ref, Live]:
         """Return the objects that say they belong to the agent; the caller may change the dict."""
@@ -85,7 +85,9 @@ class Store:
         if before is not None and before.uid == live.uid and live.version < before.version:
             return None
         self._agents[key] = live
-        self._heard[key] = self._clock()
+        if event != LISTED:
+            # A list may come from an API server that is far behind; what a watch adds to it is news.
+            self._heard[key] = self._clock()
         self._conditions[key] = _true_conditions(obj)
         return self._news(key, target, live.version, changed=before is None or before.body != live.body)
 
@@ -94,7 +96,7 @@ class Store:
         live = self._agents.get(key)
         if live is not None and live.uid == uid:
             del self._agents[key]
-            del self._heard[key]
+            self._heard.pop(key, None)
             self._conditions.pop(key, None)
 
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:

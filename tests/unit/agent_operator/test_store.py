@@ -167,3 +167,14 @@ def test_an_agent_that_is_gone_unseen_is_forgotten_by_its_uid(store: Store) -> N
     assert store.agent(KEY) is not None
     store.gone(KEY, "u")
     assert store.agent(KEY) is None
+
+
+def test_a_list_is_no_news(clock: Any) -> None:
+    """It may come from an API server that is far behind; what a watch says after it is news."""
+    store = Store(clock)
+
+    store.observe_agent("LISTED", agent(1))
+    listed = store.heard_of(KEY)
+    store.observe_agent("MODIFIED", agent(2))
+
+    assert (listed, store.heard_of(KEY)) == (float("inf"), 0)
