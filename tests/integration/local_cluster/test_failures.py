@@ -115,8 +115,8 @@ async def test_a_tcp_probe_needs_a_listener(
 
 
 async def test_an_init_container_that_fails_is_tried_again(cluster: LocalCluster, kubectl: Any, pod: Any) -> None:
-    mount = {"volumeMounts": [{"name": "work", "mountPath": "/work"}]}
-    init = {"name": "init", "image": "sh:1", "args": ["test -e /work/x || { touch /work/x; exit 1; }"], **mount}
+    mount = {"volumeMounts": [{"name": "work", "mountPath": "/data"}]}
+    init = {"name": "init", "image": "sh:1", "args": ["test -e /data/x || { touch /data/x; exit 1; }"], **mount}
     await kubectl.apply(pod(initContainers=[init], volumes=[{"name": "work", "emptyDir": {}}]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
     assert cluster.registry.get("pods", "default", "one")["status"]["initContainerStatuses"][0]["restartCount"] == 1

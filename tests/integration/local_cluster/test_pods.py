@@ -107,20 +107,20 @@ async def test_restart_policy_never_ends_the_pod(kubectl: Any, pod: Any, shell: 
 
 
 async def test_init_containers_run_one_after_the_other_before_the_others(kubectl: Any, pod: Any, shell: Any) -> None:
-    mount = {"volumeMounts": [{"name": "work", "mountPath": "/work"}]}
+    mount = {"volumeMounts": [{"name": "work", "mountPath": "/data"}]}
     init = [
-        {"name": "first", "image": "sh:1", "args": ["echo 1 >> /work/order"], **mount},
-        {"name": "second", "image": "sh:1", "args": ["echo 2 >> /work/order"], **mount},
+        {"name": "first", "image": "sh:1", "args": ["echo 1 >> /data/order"], **mount},
+        {"name": "second", "image": "sh:1", "args": ["echo 2 >> /data/order"], **mount},
     ]
-    main = shell("echo 3 >> /work/order; cat /work/order; exec sleep 1000", **mount)
+    main = shell("echo 3 >> /data/order; cat /data/order; exec sleep 1000", **mount)
     await kubectl.apply(pod(containers=[main], initContainers=init, volumes=[{"name": "work", "emptyDir": {}}]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
     assert (await kubectl("logs", "one", "-c", "main")).split() == ["1", "2", "3"]
 
 
 async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any) -> None:
-    script = "for i in 1 2 3; do echo line $i; done; read go < /work/go; echo the end"
-    main = shell(f"mkfifo /work/go; {script}", volumeMounts=[{"name": "work", "mountPath": "/work"}])
+    script = "for i in 1 2 3; do echo line $i; done; read go < /data/go; echo the end"
+    main = shell(f"mkfifo /data/go; {script}", volumeMounts=[{"name": "work", "mountPath": "/data"}])
     await kubectl.apply(pod(containers=[main], restartPolicy="Never", volumes=[{"name": "work", "emptyDir": {}}]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
     follower = await kubectl.start("logs", "-f", "one")
@@ -141,8 +141,8 @@ async def test_sigterm_then_sigkill_after_the_grace_period(
     cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any
 ) -> None:
     """A process that handles SIGTERM ends by itself; one that ignores it is killed when its grace is over."""
-    polite = shell("trap 'echo bye > /work/bye; exit 0' TERM; while true; do sleep 0.05; done")
-    polite["volumeMounts"] = [{"name": "work", "mountPath": "/work"}]
+    polite = shell("trap 'echo bye > /data/bye; exit 0' TERM; while true; do sleep 0.05; done")
+    polite["volumeMounts"] = [{"name": "work", "mountPath": "/data"}]
     shared = cluster.state_dir / "shared"
     shared.mkdir()
     volume = {"name": "work", "hostPath": {"path": str(shared)}}
