@@ -1,7 +1,7 @@
 """resource.Quantity: parse, compare, and the canonical text that the API server stores."""
 
 import re
-from decimal import ROUND_UP, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal
 from functools import lru_cache
 from typing import Final
 
@@ -45,6 +45,11 @@ def compare(one: Number, two: Number) -> int:
     """-1, 0 or 1."""
     left, right = parse(one), parse(two)
     return (left > right) - (left < right)
+
+
+def divided(amount: Number, divisor: Number) -> int:
+    """How many times the divisor fits, rounded up; a divisor of 0 counts as 1, as in a resourceFieldRef."""
+    return int((parse(amount) / (parse(divisor) or Decimal(1))).to_integral_value(ROUND_CEILING))
 
 
 @lru_cache(maxsize=1024)

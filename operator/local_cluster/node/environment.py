@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from local_cluster.node import quantity
+from local_cluster.fields import quantity
 from local_cluster.node.errors import ConfigError
 from local_cluster.status import Object
 
@@ -137,7 +137,7 @@ def resource(pod: Object, reference: Object, container: Object | None = None) ->
     kind, _, what = reference["resource"].partition(".")
     resources = (container or {}).get("resources") or {}
     amount = (resources.get(kind) or {}).get(what, "0")
-    return quantity.divided(str(amount), str(reference.get("divisor") or "1"))
+    return str(quantity.divided(str(amount), str(reference.get("divisor") or "1")))
 
 
 def service_links(services: Iterable[Object]) -> dict[str, str]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from local_cluster.node import environment, quantity
+from local_cluster.fields import quantity
+from local_cluster.node import environment
 from local_cluster.node.environment import Sources, declared, expand
 from local_cluster.node.errors import ConfigError
 
@@ -98,7 +99,7 @@ def test_a_resource_is_rounded_up_to_its_divisor(pod: Any) -> None:
     ("text", "number"), [("2", 2), ("500m", 0.5), ("1k", 1000), ("1.5Gi", 1.5 * 2**30), ("1E", 10**18)]
 )
 def test_quantities(text: str, number: float) -> None:
-    assert float(quantity.parsed(text)) == number
+    assert float(quantity.parse(text)) == number
 
 
 def test_services_are_found_by_environment() -> None:
