@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 
 from local_cluster.cluster import LocalCluster
+from local_cluster.fields import quantity
+from local_cluster.node.node_object import PLENTY, Size
 
 
 def main() -> None:
@@ -20,6 +22,9 @@ def main() -> None:
         run_pods=options.pods == "run",
         stand_in=options.pods == "stand-in",
         probe_time_scale=options.probe_time_scale,
+        backoff_time_scale=options.backoff_time_scale,
+        node_size=Size(options.node_cpu, options.node_memory),
+        node_labels=dict(options.node_label),
     )
     asyncio.run(_serve(cluster, options.kubeconfig))
 
@@ -44,7 +49,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--probe-time-scale", type=float, default=1.0, help="multiplies the delays and periods of probes"
     )
+    parser.add_argument(
+        "--backoff-time-scale", type=float, default=1.0, help="multiplies the back-off of restarts and of Jobs"
+    )
+    parser.add_argument(
+        "--node-cpu",
+        type=_quantity,
+        default=PLENTY.cpu,
+        help="CPU of the node, for the scheduler; default: plenty",
+    )
+    parser.add_argument(
+        "--node-memory", type=_quantity, default=PLENTY.memory, help="memory of the node; default: plenty"
+    )
+    parser.add_argument(
+        "--node-label", type=_label, action="append", default=[], help="NAME=VALUE: a label of the node, for selectors"
+    )
     return parser
+
+
+def _quantity(text: str) -> str:
+    try:
+        quantity.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+    return text
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise argparse.ArgumentTypeError(f"{text}: not NAME=VALUE")
+    return name, value
 
 
 def _image(text: str) -> tuple[str, list[str]]:

@@ -25,6 +25,7 @@ from local_cluster.node.images import ImageMap
 from local_cluster.node.lock import DirectoryLock
 from local_cluster.node.machine import Machine, Timing
 from local_cluster.node.node import Node
+from local_cluster.node.node_object import PLENTY, Size
 from local_cluster.node.proxy import ServiceProxy
 from local_cluster.node.stand_in import StandInNode
 from local_cluster.registry import Registry
@@ -44,7 +45,8 @@ class LocalCluster:
     state_file: keeps the API's objects over restarts; they are in memory only when absent.
     port, token: of the API server; a free port and a random token when absent.
     run_pods: False leaves every pod Pending. stand_in: pods are said to be Ready, but nothing runs.
-    probe_time_scale, backoff_time_scale: multiply the delays and periods of probes, and the back-off of restarts.
+    probe_time_scale: multiplies the delays and periods of probes. backoff_time_scale: the back-off of pods and Jobs.
+    node_size, node_labels: what the scheduler finds on the Node; by default there is room for everything.
     controllers: the names of those to run, of `controllers.manager.ALL`.
     """
 
@@ -57,6 +59,8 @@ class LocalCluster:
     stand_in: bool = False
     probe_time_scale: float = 1.0
     backoff_time_scale: float = 1.0
+    node_size: Size = PLENTY
+    node_labels: Mapping[str, str] = field(default_factory=dict)
     controllers: Collection[str] = ALL
 
     def __post_init__(self) -> None:
@@ -88,7 +92,7 @@ class LocalCluster:
             stack.enter_context(StateFile(registry, self.state_file))
         registry.bootstrap()
         identity = self._identity = Identity.generate()
-        context = Context(registry)
+        context = Context(registry, backoff_scale=self.backoff_time_scale)
         client = await stack.enter_async_context(aiohttp.ClientSession())
         machine = self._machine(context, claimed, client, root)
         enabled = set(self.controllers) - (set() if self._has_node else {"scheduler"})
@@ -107,7 +111,8 @@ class LocalCluster:
         if self._has_node and not self.stand_in:
             proxy = ServiceProxy(registry, context.recorder("service-proxy"))
             self._proxy = await stack.enter_async_context(proxy)
-        server = ApiServer(registry, token=self.token, port=self.port, logs=logs, identity=identity)
+        port_of = claimed.port if self.run_pods and not self.stand_in else None
+        server = ApiServer(registry, token=self.token, port=self.port, logs=logs, port_of=port_of, identity=identity)
         self._server = await stack.enter_async_context(server)
 
     @property
@@ -132,7 +137,10 @@ class LocalCluster:
             client=client,
             root=root / "pods",
             timing=Timing(probe_scale=self.probe_time_scale, backoff_scale=self.backoff_time_scale),
+            size=self.node_size,
+            labels=self.node_labels,
             clock=context.clock,
+            resolve=self.service_address,
         )
 
     @property

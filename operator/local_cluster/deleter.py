@@ -1,5 +1,6 @@
 """Deletes: preconditions, grace periods, finalizers and propagation policies."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,8 @@ class Deleter:
     def delete(self, resource: Resource, record: Record, options: DeleteOptions) -> Outcome:
         """Delete an object; ApiError 409 when a precondition does not hold."""
         _check(resource, record, options)
+        if not options.propagation and resource.key == "jobs.batch":
+            options = replace(options, propagation="Orphan")  # the pods of a Job stay unless a client says otherwise
         if resource.key == "namespaces" and record.key[1] in IMMORTAL:
             why = "this namespace may not be deleted"
             raise status.forbidden("", "namespaces", record.key[1], why)

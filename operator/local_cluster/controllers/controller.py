@@ -21,10 +21,11 @@ LAST_RETRY = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What controllers work with. `clock` gives Unix seconds."""
+    """What controllers work with. `clock` gives Unix seconds; `backoff_scale` multiplies the back-off of Jobs."""
 
     registry: Registry
     clock: Callable[[], float] = time.time
+    backoff_scale: float = 1.0
 
     def recorder(self, component: str) -> EventRecorder:
         """The Events of one component."""

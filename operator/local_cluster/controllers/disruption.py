@@ -87,16 +87,41 @@ class DisruptionController(Controller):
         selector = pdb["spec"].get("selector")
         matching = [] if selector is None else select(self.registry, "pods", key[0], selector_of(selector))
         pods = [pod for pod in matching if is_active(pod)]
-        found = budget(pdb["spec"], len(pods), lambda: expected_scale(self.registry, pods))
+        try:
+            found = budget(pdb["spec"], len(pods), lambda: expected_scale(self.registry, pods))
+        except UnscalableError as error:
+            self._write(pdb, failed_status_of(pdb, str(error), self.clock()))
+            return None
         if not pods and pdb.get("status", {}).get("expectedPods") != 0:
             self.events.normal(pdb, "NoPods", "No matching pods found")
-        status = status_of(pdb, found, sum(is_ready(pod) for pod in pods), self.clock())
+        self._write(pdb, status_of(pdb, found, sum(is_ready(pod) for pod in pods), self.clock()))
+        return None
+
+    def _write(self, pdb: Object, status: Object) -> None:
         if status != pdb.get("status"):
             changed = {**pdb, "status": status}
+            namespace = pdb["metadata"]["namespace"]
             self.registry.update(
-                "poddisruptionbudgets.policy", key[0], changed, manager=self.manager, subresource="status"
+                "poddisruptionbudgets.policy", namespace, changed, manager=self.manager, subresource="status"
             )
-        return None
+
+
+class UnscalableError(Exception):
+    """A pod's controller does not say how many pods there are to be."""
+
+
+def failed_status_of(pdb: Object, why: str, now: float) -> Object:
+    """The status of a PDB whose pods cannot be counted: nothing may be disrupted."""
+    old = pdb.get("status", {})
+    condition = {
+        "type": "DisruptionAllowed",
+        "status": "False",
+        "reason": "SyncFailed",
+        "message": why,
+        "lastTransitionTime": timestamp(now),
+    }
+    counts = dict.fromkeys(("currentHealthy", "desiredHealthy", "expectedPods"), 0)
+    return {**counts, **old, "disruptionsAllowed": 0, "conditions": with_condition(old.get("conditions"), condition)}
 
 
 def expected_scale(registry: Registry, pods: list[Object]) -> int:
@@ -110,12 +135,18 @@ def expected_scale(registry: Registry, pods: list[Object]) -> int:
 
 
 def _top(registry: Registry, pod: Object) -> Object | None:
-    resources = {"ReplicaSet": "replicasets.apps", "Deployment": "deployments.apps", "StatefulSet": "statefulsets.apps"}
+    """The uppermost controller of a pod that has replicas; UnscalableError."""
     found: Object | None = None
     child = pod
-    while (reference := controller_of(child)) and reference["kind"] in resources:
-        owner = registry.find(resources[reference["kind"]], pod["metadata"]["namespace"], reference["name"])
-        if owner is None:
+    while reference := controller_of(child):
+        resource = registry.resources.by_kind(reference["apiVersion"], reference["kind"])
+        if resource is None or resource.scale is None:
+            if found is None:
+                name = reference["kind"] if resource is None else resource.key
+                raise UnscalableError(f"{name} does not implement the scale subresource")
+            break
+        owner = registry.find(resource.key, pod["metadata"]["namespace"], reference["name"])
+        if owner is None or resource.custom:
             break
         found = child = owner
     return found

@@ -11,6 +11,8 @@ from local_cluster.controllers.disruption import DisruptionController
 from local_cluster.controllers.endpoint_controllers import EndpointsController, EndpointSliceController
 from local_cluster.controllers.endpoints import PortLookup
 from local_cluster.controllers.event_expiry import EventExpiryController
+from local_cluster.controllers.job import JobController
+from local_cluster.controllers.job_expiry import JobExpiryController
 from local_cluster.controllers.namespaces import RootCAController, ServiceAccountController
 from local_cluster.controllers.replicaset import ReplicaSetController
 from local_cluster.controllers.scheduler import Scheduler
@@ -23,6 +25,8 @@ ALL = frozenset(
         "endpoints",
         "endpointslice",
         "event-expiry",
+        "job",
+        "job-expiry",
         "replicaset",
         "root-ca",
         "scheduler",
@@ -55,6 +59,8 @@ class ControllerManager:
             "disruption": DisruptionController(context),
             "autoscaler": AutoscalerController(context),
             "event-expiry": EventExpiryController(context),
+            "job": JobController(context),
+            "job-expiry": JobExpiryController(context),
         }
         self.controllers = {name: controller for name, controller in makers.items() if name in enabled}
         self._tasks: list[asyncio.Task[None]] = []

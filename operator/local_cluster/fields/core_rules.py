@@ -108,7 +108,10 @@ def event(obj: Object) -> list[Cause]:
 def controller_revision(obj: Object) -> list[Cause]:
     """What is wrong with a ControllerRevision, its metadata aside."""
     out = at_least(obj.get("revision"), 0, "revision")
-    return out if obj.get("data") is not None else [*out, required("data", "data is mandatory")]
+    data = obj.get("data")
+    if isinstance(data, dict):
+        return out
+    return [*out, required("data", "data is mandatory" if data is None else "data must be a valid JSON object")]
 
 
 def controller_revision_update(old: Object, new: Object) -> list[Cause]:

@@ -23,6 +23,7 @@ _STATEFUL_SET: Final = {
     "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
 }
 _JOB: Final = {
+    "manualSelector": False,
     "backoffLimit": 6,
     "completionMode": "NonIndexed",
     "suspend": False,
@@ -78,10 +79,21 @@ def _daemon_set(spec: Object) -> Object:
 
 
 def _job(spec: Object) -> Object:
-    out = filled(_template(spec), _JOB)
+    out = filled(
+        _template(spec), {**_JOB, **({"podReplacementPolicy": "Failed"} if "podFailurePolicy" in spec else {})}
+    )
+    if (spec.get("podFailurePolicy") or {}).get("rules"):
+        rules = [_failure_rule(rule) for rule in spec["podFailurePolicy"]["rules"]]
+        out = {**out, "podFailurePolicy": {**spec["podFailurePolicy"], "rules": rules}}
     if out.get("completions") is None and out.get("parallelism") is None:
         out = {**out, "completions": 1}
     return filled(out, {"parallelism": 1})
+
+
+def _failure_rule(rule: Object) -> Object:
+    if not rule.get("onPodConditions"):
+        return rule
+    return {**rule, "onPodConditions": [filled(c, {"status": "True"}) for c in rule["onPodConditions"]]}
 
 
 def _cron_job(spec: Object) -> Object:

@@ -72,17 +72,25 @@ def _claim(obj: Object) -> Object:
 
 def _job(obj: Object) -> Object:
     spec = obj["spec"]
-    uid = (obj.get("metadata") or {}).get("uid", "")
-    if spec.get("manualSelector") or spec.get("selector") or not uid:
-        return obj
-    name = obj["metadata"].get("name", "")
-    template = spec["template"]
+    metadata = obj.get("metadata") or {}
+    if not spec.get("manualSelector") and metadata.get("uid"):
+        spec = _selecting(spec, metadata.get("name", ""), metadata["uid"])
+    own = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+    if own and not metadata.get("labels"):
+        metadata = {**metadata, "labels": own}
+    return {**obj, "metadata": metadata, "spec": spec}
+
+
+def _selecting(spec: Object, name: str, uid: str) -> Object:
+    """A Job's spec with the selector and the labels that no other Job has."""
+    template = spec.get("template") or {}
     metadata = template.get("metadata") or {}
     own = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}
-    labels = {**(metadata.get("labels") or {}), **own, "controller-uid": uid, "job-name": name}
+    labels = {**own, "controller-uid": uid, "job-name": name, **(metadata.get("labels") or {})}
+    selector = spec.get("selector") or {}
+    matched = {**(selector.get("matchLabels") or {}), "batch.kubernetes.io/controller-uid": uid}
     template = {**template, "metadata": {**metadata, "labels": labels}}
-    selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    return {**obj, "spec": {**spec, "selector": selector, "template": template}}
+    return {**spec, "selector": {**selector, "matchLabels": matched}, "template": template}
 
 
 _SPECIAL: Final = {

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from local_cluster.fields import core_rules as core
+from local_cluster.fields import job_rules as jobs
 from local_cluster.fields import network_rules as network
 from local_cluster.fields import workload_rules as workload
 from local_cluster.fields.core_rules import Rule, UpdateRule
@@ -28,7 +29,7 @@ _RULES: Final[dict[tuple[str, str], Rule]] = {
     ("apps", "StatefulSet"): workload.stateful_set,
     ("apps", "DaemonSet"): workload.daemon_set,
     ("apps", "ControllerRevision"): core.controller_revision,
-    ("batch", "Job"): workload.job,
+    ("batch", "Job"): jobs.job,
     ("policy", "PodDisruptionBudget"): workload.disruption_budget,
     ("autoscaling", "HorizontalPodAutoscaler"): workload.autoscaler,
     ("autoscaling", "Scale"): core.scale,
@@ -50,7 +51,7 @@ _UPDATE_RULES: Final[dict[tuple[str, str], UpdateRule]] = {
     ("apps", "StatefulSet"): workload.stateful_set_update,
     ("apps", "DaemonSet"): workload.deployment_update,
     ("apps", "ControllerRevision"): core.controller_revision_update,
-    ("batch", "Job"): workload.job_update,
+    ("batch", "Job"): jobs.job_update,
     ("scheduling.k8s.io", "PriorityClass"): core.priority_class_update,
     (_RBAC, "RoleBinding"): core.role_binding_update,
     (_RBAC, "ClusterRoleBinding"): core.role_binding_update,

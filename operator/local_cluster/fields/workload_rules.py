@@ -10,7 +10,6 @@ from local_cluster.fields.pod_rules import pod_spec
 Object = dict[str, Any]
 
 _ALWAYS: Final = ("Always",)
-_ENDS: Final = ("OnFailure", "Never")
 _PERCENT: Final = re.compile(r"[0-9]+%")
 _METRICS: Final = ("ContainerResource", "External", "Object", "Pods", "Resource")
 _STATEFUL: Final = frozenset(
@@ -134,24 +133,6 @@ def stateful_set_update(old: Object, new: Object) -> list[Cause]:
 def daemon_set(obj: Object) -> list[Cause]:
     """What is wrong with a DaemonSet, its metadata aside."""
     return _selected_template(obj.get("spec") or {}, "daemonset", _ALWAYS)
-
-
-def job(obj: Object) -> list[Cause]:
-    """What is wrong with a Job, its metadata aside."""
-    spec = obj.get("spec") or {}
-    out = []
-    for name in ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
-        out += at_least(spec.get(name), 0, f"spec.{name}")
-    return out + _template(spec.get("template") or {}, _ENDS)
-
-
-def job_update(old: Object, new: Object) -> list[Cause]:
-    """What a Job runs stays."""
-    before, after = old["spec"], new["spec"]
-    out = []
-    for name in ("completions", "selector", "template"):
-        out += immutable(before.get(name), after.get(name), f"spec.{name}")
-    return out
 
 
 def disruption_budget(obj: Object) -> list[Cause]:

@@ -20,7 +20,7 @@ from local_cluster.http.tls import Identity
 from local_cluster.http.watch import Watch
 from local_cluster.logs import LogSource
 from local_cluster.registry import Registry
-from local_cluster.status import ApiError
+from local_cluster.status import ApiError, Object
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -40,12 +40,17 @@ class ApiServer:
         token: str = "",
         port: int = 0,
         logs: LogSource | None = None,
+        port_of: Callable[[Object, int], int] | None = None,
         identity: Identity | None = None,
     ) -> None:
-        """`port` 0 takes a free one; with an `identity` the server speaks TLS, else plain HTTP."""
+        """`port` 0 takes a free one; with an `identity` the server speaks TLS, else plain HTTP.
+
+        `port_of` tells where a pod's containerPort really is; without it there is no port-forward.
+        """
         self.registry = registry
         self._identity = identity
         self.logs = logs
+        self.port_of = port_of
         self._token = token
         self._port = port
         self._openapi = OpenApi(registry)

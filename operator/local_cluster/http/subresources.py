@@ -9,10 +9,10 @@ from aiohttp import web
 
 from local_cluster import scale, status
 from local_cluster.fields import merge
-from local_cluster.http import auth, bodies, encode, params, patching, proxy, write
+from local_cluster.http import auth, bodies, encode, eviction, params, patching, portforward, proxy
 from local_cluster.http.negotiate import representation
 from local_cluster.http.route import Target
-from local_cluster.options import DeleteOptions, Outcome
+from local_cluster.options import Outcome
 from local_cluster.status import Object
 
 if TYPE_CHECKING:
@@ -59,14 +59,23 @@ async def handle(server: ApiServer, request: web.BaseRequest, target: Target) ->
         return await server.dispatch(request, target)
     if name == "scale" and resource.scale is not None:
         return await _scale(server, request, target)
-    if resource.key == "pods" and name == "eviction" and request.method == "POST":
-        return await _evict(server, request, target)
-    if resource.key == "pods" and name == "log" and request.method == "GET":
-        return await _log(server, request, target)
     if resource.key in ("pods", "services") and name == "proxy":
         return await proxy.forward(server.registry, request, target)
     if resource.key == "namespaces" and name == "finalize" and request.method == "PUT":
         return await server.dispatch(request, Target(resource, target.version, "", target.name))
+    return await _of_pod(server, request, target)
+
+
+async def _of_pod(server: ApiServer, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+    """A request to what only pods have; ApiError 404, 501."""
+    resource, name = target.resource, target.subresource
+    asked = (name, request.method) if resource.key == "pods" else ("", "")
+    if asked == ("eviction", "POST"):
+        return await eviction.evict(server.registry, request, target)
+    if asked == ("log", "GET"):
+        return await _log(server, request, target)
+    if asked[0] == "portforward" and server.port_of is not None:
+        return await portforward.forward(server.registry, request, target, server.port_of)
     if name in _ABSENT:
         raise status.not_implemented(f"{resource.plural}/{name}")
     raise status.no_resource()
@@ -104,29 +113,6 @@ async def _scale_change(server: ApiServer, request: web.BaseRequest, target: Tar
     if media in (patching.MERGE, patching.STRATEGIC, patching.APPLY) and isinstance(patch, dict):
         return lambda current: merge.merge_patch(current, patch)
     raise status.unsupported_patch()
-
-
-async def _evict(server: ApiServer, request: web.BaseRequest, target: Target) -> web.Response:
-    """Delete a pod, unless its PodDisruptionBudget does not allow a disruption now."""
-    registry = server.registry
-    given = (await bodies.read(request, "Eviction")).value
-    options = (given.get("deleteOptions") if isinstance(given, dict) else None) or {}
-    record = registry.writer.live(target.resource, target.namespace, target.name)
-    for budget in registry.list("poddisruptionbudgets.policy", target.namespace):
-        selector = ((budget.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-        labels = record.object["metadata"].get("labels") or {}
-        covered = selector and selector.items() <= labels.items()
-        if covered and not (budget.get("status") or {}).get("disruptionsAllowed", 0) and _serves(record.object):
-            message = "Cannot evict pod as it would violate the pod's disruption budget."
-            raise status.ApiError(status.make(429, "TooManyRequests", message, {}))
-    found = write.delete_options(request.query, options)
-    registry.remove(target.resource, record, DeleteOptions(found.uid, grace=found.grace, dry_run=found.dry_run))
-    return encode.answer(status.success(code=201), code=201)
-
-
-def _serves(pod: Object) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 async def _log(server: ApiServer, request: web.BaseRequest, target: Target) -> web.StreamResponse:

@@ -31,6 +31,12 @@ _RETURNED = frozenset(
 )
 
 
+_KEPT_PODS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
+    " propagationPolicy=Orphan to suppress this warning"
+)
+
+
 def respond(
     registry: Registry, target: Target, representation: Representation, outcome: Outcome, include: str = ""
 ) -> web.Response:
@@ -126,8 +132,10 @@ def apply_manager(query: params.Query) -> None:
 
 
 def delete_options(query: params.Query, body: Any) -> DeleteOptions:
-    """Options of a delete, from its body or its query; ApiError 400, 422."""
+    """Options of a delete, from its body or, only where it has none, from its query; ApiError 400, 422."""
     given: Object = body if isinstance(body, dict) else {}
+    if given:
+        query = {}
     conditions = given.get("preconditions") or {}
     propagation = query.get("propagationPolicy") or given.get("propagationPolicy") or ""
     orphan = given.get("orphanDependents", query.get("orphanDependents"))
@@ -156,6 +164,8 @@ def delete(registry: Registry, target: Target, representation: Representation, o
     resource = _stored(registry, target)
     record = registry.writer.live(resource, target.namespace, target.name)
     outcome = registry.remove(resource, record, options)
+    if resource.key == "jobs.batch" and not options.propagation:
+        outcome = outcome._replace(warnings=(_KEPT_PODS,))
     if not outcome.removed or resource.key in _RETURNED:
         return respond(registry, target, representation, outcome)
     found = {

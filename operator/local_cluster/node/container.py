@@ -56,11 +56,11 @@ class Container:
 
     async def run(self) -> None:
         """Run as often as the restart policy says; returns when the container is over for good."""
-        while True:
-            code = await self._once()
-            if not self._is_restarted(code):
-                return
-            await self._back_off()
+        over = self.state.exit_code is not None  # before the cluster was last stopped
+        while not over:
+            over = not self._is_restarted(await self._once())
+            if not over:
+                await self._back_off()
 
     def _is_restarted(self, code: int) -> bool:
         policy = self._around.pod()["spec"].get("restartPolicy", state.RESTART_ALWAYS)

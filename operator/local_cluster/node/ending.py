@@ -11,7 +11,7 @@ from local_cluster.node.paths import inside
 from local_cluster.node.process import Process
 from local_cluster.status import Object
 
-LOG_BYTES = 4096  # of the termination log
+LOG_BYTES = 4096  # of the end of the termination log
 LAST_LINES = 80  # of the log, where it stands in for the termination log
 LAST_BYTES = 2048
 
@@ -20,7 +20,7 @@ def message(container: Object, rootfs: Path, code: int, log: Path | None) -> str
     """What the process left in its termination log, else (after an error, if the policy says so) its last words."""
     file = inside(rootfs, container.get("terminationMessagePath") or TERMINATION_LOG)
     with contextlib.suppress(OSError):
-        text = file.read_bytes()[:LOG_BYTES].decode(errors="replace")
+        text = file.read_bytes()[-LOG_BYTES:].decode(errors="replace")
         if text:
             return text
     if code and log and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":

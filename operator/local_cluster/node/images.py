@@ -14,6 +14,10 @@ class ImageMap:
     def __init__(self, images: Mapping[str, Sequence[str]]) -> None:
         self._images = {pattern: list(argv) for pattern, argv in images.items()}
 
+    def has(self, image: str) -> bool:
+        """Tell whether an image can be pulled; where none is named, all can."""
+        return not self._images or any(fnmatchcase(image, pattern) for pattern in self._images)
+
     def entrypoint(self, image: str) -> list[str]:
         """The command of an image, by the first pattern that fits; ImageUnknownError."""
         for pattern, argv in self._images.items():

@@ -29,9 +29,17 @@ def sources_of(machine: Machine, pod: Object) -> Sources:
     namespace = pod["metadata"]["namespace"]
     registry = machine.registry
     return Sources(
-        config_map=lambda name: registry.find("configmaps", namespace, name),
+        config_map=lambda name: _named(machine, registry.find("configmaps", namespace, name)),
         secret=lambda name: registry.find("secrets", namespace, name),
     )
+
+
+def _named(machine: Machine, config_map: Object | None) -> Object | None:
+    """A ConfigMap as the pod is to read it."""
+    if config_map is None:
+        return None
+    data = {key: machine.named(text) for key, text in (config_map.get("data") or {}).items()}
+    return {**config_map, "data": data}
 
 
 def prepare(machine: Machine, pod: Object, container: Object, directory: PodDirectory) -> Command:
@@ -43,28 +51,32 @@ def prepare(machine: Machine, pod: Object, container: Object, directory: PodDire
     given = _given(machine, pod, container, rootfs)
     stated = declared(pod, container, sources_of(machine, pod), given)
     hidden = {e["name"] for e in container.get("env") or () if "secretKeyRef" in (e.get("valueFrom") or {})}
-    stated = {k: v if k in hidden else rewriter.rewrite(v) for k, v in stated.items()}
+    stated = {k: v if k in hidden else machine.named(rewriter.rewrite(v)) for k, v in stated.items()}
     environment = {**given, **stated}
     shutil.rmtree(rootfs, ignore_errors=True)  # every start finds its image fresh
     volumes.attach(pod, container, directory)
-    _make(inside(rootfs, message_path).parent)
+    message_file = inside(rootfs, message_path)
+    _make(message_file.parent)
+    message_file.touch()  # as a container runtime does: a program may want to find it
     cwd = _make(inside(rootfs, container.get("workingDir") or "/"))
     _make(rootfs / "tmp")
     argv = machine.images.argv(container, environment)
     own = len(argv) - len(container.get("args") or ()) if not container.get("command") else 0
     # The image's own command names files of this machine; what the pod spec says is meant inside the container.
-    argv = [*argv[:own], *(rewriter.rewrite(part) for part in argv[own:])]
+    argv = [*argv[:own], *(machine.named(rewriter.rewrite(part)) for part in argv[own:])]
     return Command(argv, environment, cwd, rewriter)
 
 
 def _given(machine: Machine, pod: Object, container: Object, rootfs: Path) -> dict[str, str]:
-    """What the node tells every process: above all where to listen."""
+    """What the node tells every process: above all where to listen, and where to leave its last words."""
+    message_path = container.get("terminationMessagePath") or TERMINATION_LOG
     found = {
         **machine.inherited,
         "HOSTNAME": pod["metadata"]["name"],
         "HOME": str(rootfs),
         "TMPDIR": str(rootfs / "tmp"),
         "LISTEN_ADDRESS": pod["status"]["podIP"],
+        "TERMINATION_LOG": str(inside(rootfs, message_path)),
     }
     if pod["spec"].get("enableServiceLinks", True):
         found |= service_links(machine.registry.list("services", pod["metadata"]["namespace"]))

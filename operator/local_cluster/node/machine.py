@@ -12,6 +12,8 @@ from local_cluster.controllers.events import EventRecorder
 from local_cluster.node.addresses import Addresses
 from local_cluster.node.guard import Guard
 from local_cluster.node.images import ImageMap
+from local_cluster.node.node_object import PLENTY, Size
+from local_cluster.node.service_names import Resolve, nowhere, rewrite
 from local_cluster.registry import Registry
 
 _INHERITED = {"PATH", "VIRTUAL_ENV", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -48,8 +50,19 @@ class Machine:
     client: aiohttp.ClientSession
     root: Path
     timing: Timing = Timing()
+    size: Size = PLENTY
+    labels: Mapping[str, str] = field(default_factory=dict)  # of the Node
     clock: Callable[[], float] = time.time
     inherited: Mapping[str, str] = field(default_factory=lambda: inherited(os.environ))
+    resolve: Resolve = nowhere
+
+    def named(self, text: str) -> str:
+        """The text with the names of Services replaced by where they listen."""
+        return rewrite(text, self.resolve, self._ports) if ".svc" in text else text
+
+    def _ports(self, namespace: str, service: str) -> list[int]:
+        found = self.registry.find("services", namespace, service) or {"spec": {}}
+        return [port["port"] for port in found["spec"].get("ports") or ()]
 
 
 def duration(seconds: float) -> str:

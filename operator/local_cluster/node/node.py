@@ -11,6 +11,7 @@ from local_cluster.controllers.objects import is_deleting
 from local_cluster.controllers.pods import is_finished
 from local_cluster.node import guard, logs, node_object
 from local_cluster.node.machine import Machine
+from local_cluster.node.paths import PodDirectory
 from local_cluster.node.pod import Pod
 from local_cluster.status import ApiError, Object
 
@@ -35,7 +36,7 @@ class Node:
         guard.end_leftovers(machine.root)
         self._drop_unknown_directories()
         machine.guard.start()
-        node_object.register(machine.registry, machine.name, machine.addresses.node, machine.clock())
+        node_object.register(machine.registry, machine)
         for resource in ("configmaps", "secrets"):
             self._watch(resource, self._on_configuration(resource))
         self._watch("pods", self._on_pod)
@@ -146,14 +147,23 @@ class Node:
         runner = self._pods.get(pod["metadata"]["uid"])
         found = runner.container(container) if runner else None
         name = pod["metadata"]["name"]
-        if runner is None or found is None:
+        shown = found.state.status() if found else _status_of(pod, container)
+        if not shown:
             raise status.bad_request(f'container "{container}" in pod "{name}" is not available')
-        restarts = found.state.restarts - (1 if previous else 0)
-        path = runner.directory.log(container, restarts)
+        directory = PodDirectory(self._machine.root / pod["metadata"]["uid"])
+        path = directory.log(container, shown["restartCount"] - (1 if previous else 0))
         if not path.exists():
             if previous:
                 raise status.bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
-            reason = found.state.state.get("waiting", {}).get("reason", "ContainerCreating")
+            reason = shown["state"].get("waiting", {}).get("reason", "ContainerCreating")
             raise status.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
-        writer = found.log if follow and not previous and found.log and found.log.path == path else None
+        log = found.log if found else None
+        writer = log if follow and not previous and log and log.path == path else None
         return logs.read(path, writer, tail=tail, since=since, timestamps=timestamps)
+
+
+def _status_of(pod: Object, container: str) -> Object:
+    """What a pod that ended before this node was started says of its container."""
+    known = pod.get("status", {})
+    statuses = [*(known.get("containerStatuses") or ()), *(known.get("initContainerStatuses") or ())]
+    return next((s for s in statuses if s["name"] == container), {})

@@ -1,11 +1,15 @@
 """The Node object: what `kubectl get nodes` shows of this machine."""
 
-import os
 import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from local_cluster.controllers.objects import timestamp
 from local_cluster.registry import Registry
 from local_cluster.status import Object
+
+if TYPE_CHECKING:
+    from local_cluster.node.machine import Machine
 
 MANAGER = "kubelet"
 MAX_PODS = 1100
@@ -17,12 +21,27 @@ _PRESSURES = (
 )
 
 
-def register(registry: Registry, name: str, address: str, now: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What the node has to give, as quantities. Nothing is measured out to processes, so it is plenty unless said."""
+
+    cpu: str = "1000"
+    memory: str = "4Ti"
+
+
+PLENTY = Size()
+
+
+def register(registry: Registry, machine: "Machine") -> None:
     """Create the Node or bring it up to date."""
+    name = machine.name
     if registry.find("nodes", "", name) is None:
         registry.create("nodes", "", _node(name), manager=MANAGER)
     live = registry.get("nodes", "", name)
-    changed = {**live, "status": _status(name, address, now)}
+    labels = {**live["metadata"]["labels"], **machine.labels}
+    live = {**live, "metadata": {**live["metadata"], "labels": labels}}
+    live = registry.update("nodes", "", live, manager=MANAGER)
+    changed = {**live, "status": _status(machine)}
     registry.update("nodes", "", changed, manager=MANAGER, subresource="status")
 
 
@@ -38,14 +57,10 @@ def _node(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
 
 
-def _memory() -> int:
-    """Bytes of the machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _status(name: str, address: str, now: float) -> Object:
-    stamp = timestamp(now)
-    resources = {"cpu": str(os.cpu_count() or 1), "memory": f"{_memory() // 1024}Ki", "pods": str(MAX_PODS)}
+def _status(machine: "Machine") -> Object:
+    name, address = machine.name, machine.addresses.node
+    stamp = timestamp(machine.clock())
+    resources = {"cpu": machine.size.cpu, "memory": machine.size.memory, "pods": str(MAX_PODS)}
     said = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
     said.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
     conditions = [

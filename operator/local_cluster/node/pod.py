@@ -12,7 +12,7 @@ from local_cluster.node.launch import sources_of
 from local_cluster.node.machine import Machine
 from local_cluster.node.paths import PodDirectory
 from local_cluster.node.references import references
-from local_cluster.node.state import ContainerState, pod_status, restored, waiting
+from local_cluster.node.state import RESTART_ALWAYS, ContainerState, pod_status, restored, waiting
 from local_cluster.status import ApiError, Object
 
 MANAGER = "kubelet"
@@ -34,13 +34,16 @@ class Pod:
         self._main = [Container(machine, around, s) for s in self._states("containers", "containerStatuses")]
         self._task: asyncio.Task[None] | None = None
         self._flush: asyncio.Handle | None = None
+        self._over = False
 
     def _states(self, field: str, status_field: str) -> Iterator[ContainerState]:
         known = {s["name"]: s for s in self._pod.get("status", {}).get(status_field) or ()}
         for spec in self._pod["spec"].get(field) or ():
             is_init = field == "initContainers"
-            state = restored(spec, known.get(spec["name"], {}), self._machine.clock(), is_init=is_init)
-            if self._pod["spec"].get("initContainers"):
+            policy = spec.get("restartPolicy") or self._pod["spec"].get("restartPolicy", RESTART_ALWAYS)
+            old = known.get(spec["name"], {})
+            state = restored(spec, old, self._machine.clock(), is_init=is_init, policy=policy)
+            if self._pod["spec"].get("initContainers") and state.exit_code is None:
                 state.state = waiting("PodInitializing")
             yield state
 
@@ -120,7 +123,7 @@ class Pod:
         if live is None or live["metadata"]["uid"] != self.uid:
             return
         states = ([c.state for c in self._init], [c.state for c in self._main])
-        status = pod_status(live, *states, self._address, self._machine.clock())
+        status = pod_status(live, *states, self._address, self._machine.clock(), over=self._over)
         if status == live.get("status"):
             return
         with contextlib.suppress(ApiError):  # gone meanwhile
@@ -137,6 +140,7 @@ class Pod:
         await self._halt()
         seconds = grace if limit is None else min(grace, limit)
         await asyncio.gather(*(c.terminate(seconds) for c in (*self._main, *reversed(self._init))))
+        self._over = limit is None  # with a limit it is the cluster that ends: the next one starts the pod again
         self._publish_now()
 
     async def kill(self) -> None:

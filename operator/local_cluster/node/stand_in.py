@@ -1,4 +1,7 @@
-"""A node for measuring: its pods are Ready at once and nothing runs, so that thousands of them cost little."""
+"""A node for measuring: its pods are Ready at once and nothing runs, so that thousands of them cost little.
+
+Where the cluster was given a map of images, the pods of any other image wait for it, as on a node that runs pods.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,15 +9,29 @@ from contextlib import suppress
 from typing import Self
 
 from local_cluster import status
-from local_cluster.controllers.objects import is_deleting
+from local_cluster.controllers.objects import is_deleting, timestamp
 from local_cluster.controllers.pods import is_finished
 from local_cluster.node import node_object, state
 from local_cluster.node.machine import Machine
 from local_cluster.status import ApiError, Object
 
 
+def _ends(pod: Object) -> bool:
+    """Whether the pod's work has an end, as a Job's."""
+    return bool(pod["spec"].get("restartPolicy", state.RESTART_ALWAYS) != state.RESTART_ALWAYS)
+
+
+def _running(spec: Object, now: float) -> state.ContainerState:
+    return state.ContainerState(spec, state=state.running(now), ready=True, started=True, container_id="local://0")
+
+
+def _done(spec: Object, now: float) -> state.ContainerState:
+    ended = state.terminated(0, timestamp(now), now)
+    return state.ContainerState(spec, state=ended, container_id="local://0")
+
+
 class StandInNode:
-    """Says of every pod bound to it that it is Ready, and removes what is to go."""
+    """Says of every pod bound to it that it is Ready, or done if it is one that ends; removes what is to go."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -22,7 +39,7 @@ class StandInNode:
 
     async def __aenter__(self) -> Self:
         machine = self._machine
-        node_object.register(machine.registry, machine.name, machine.addresses.node, machine.clock())
+        node_object.register(machine.registry, machine)
         self._stop = machine.registry.subscribe("pods", self._on_pod)
         return self
 
@@ -42,16 +59,19 @@ class StandInNode:
     def _make_ready(self, pod: Object) -> None:
         machine = self._machine
         now = machine.clock()
-        ready = [
-            state.ContainerState(spec, state=state.running(now), ready=True, started=True, container_id="local://0")
-            for spec in pod["spec"]["containers"]
-        ]
+        ready = [self._container(pod, spec, now) for spec in pod["spec"]["containers"]]
         address = machine.addresses.allocate(pod["metadata"]["uid"])
         found = state.pod_status(pod, [], ready, (address, machine.addresses.node), now)
         with suppress(ApiError):  # changed or gone meanwhile: its event has come
             namespace = pod["metadata"]["namespace"]
             changed = {**pod, "status": found}
             machine.registry.update("pods", namespace, changed, manager=node_object.MANAGER, subresource="status")
+
+    def _container(self, pod: Object, spec: Object, now: float) -> state.ContainerState:
+        if not self._machine.images.has(spec["image"]):
+            why = f'Back-off pulling image "{spec["image"]}": it is not in the map of images of this local cluster'
+            return state.ContainerState(spec, state=state.waiting("ImagePullBackOff", why))
+        return _done(spec, now) if _ends(pod) else _running(spec, now)
 
     def _remove(self, pod: Object) -> None:
         metadata = pod["metadata"]

@@ -6,6 +6,7 @@ from local_cluster.controllers.objects import timestamp, with_condition
 from local_cluster.status import Object
 
 RESTART_ALWAYS = "Always"
+_FINISHED = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}  # phase → reason of its conditions
 
 
 @dataclass(slots=True)
@@ -82,23 +83,29 @@ def terminated(code: int, started: str, now: float, *, reason: str = "", message
     return {"terminated": ended}
 
 
-def restored(spec: Object, old: Object, now: float, *, is_init: bool) -> ContainerState:
-    """The state of a container whose process went with an earlier run of the cluster."""
+def restored(spec: Object, old: Object, now: float, *, is_init: bool, policy: str) -> ContainerState:
+    """The state of a container whose process went with an earlier run of the cluster; `policy`: its restartPolicy."""
     state = ContainerState(spec, is_init=is_init, restarts=old.get("restartCount", 0), last=old.get("lastState") or {})
     before = old.get("state") or {}
-    if "terminated" in before:
-        state.restarts += 1
-        state.last = before
-    elif "running" in before:
-        state.restarts += 1
+    if "running" in before:
         began = before["running"]["startedAt"]
         why = "the local cluster was stopped"
-        state.last = terminated(255, began, now, reason="ContainerStatusUnknown", message=why)
+        before = terminated(255, began, now, reason="ContainerStatusUnknown", message=why)
+    ended = before.get("terminated")
+    if ended is None:
+        return state
+    if policy == "Never" or (policy == "OnFailure" and not ended["exitCode"]):
+        state.state = before
+    else:
+        state.restarts += 1
+        state.last = before
     return state
 
 
-def phase(pod: Object, init: list[ContainerState], main: list[ContainerState]) -> str:
-    """Pending, Running, Succeeded or Failed."""
+def phase(pod: Object, init: list[ContainerState], main: list[ContainerState], *, over: bool = False) -> str:
+    """Pending, Running, Succeeded or Failed. `over`: the containers were ended, and nothing will start any more."""
+    if over:
+        return "Succeeded" if all(s.exit_code == 0 for s in main) else "Failed"
     never = pod["spec"].get("restartPolicy", RESTART_ALWAYS) == "Never"
     if any(s.exit_code for s in init if not s.is_sidecar) and never:
         return "Failed"
@@ -116,16 +123,16 @@ def phase(pod: Object, init: list[ContainerState], main: list[ContainerState]) -
 
 
 def conditions(
-    pod: Object, init: list[ContainerState], main: list[ContainerState], now: float, *, sandbox: bool = True
+    pod: Object, init: list[ContainerState], main: list[ContainerState], now: float, state: str = ""
 ) -> list[Object]:
-    """The pod's conditions; those of others (readiness gates) stay."""
+    """The pod's conditions in a phase; those of others (readiness gates) stay."""
     old = pod.get("status", {}).get("conditions")
-    finished = phase(pod, init, main) == "Succeeded"
+    finished = _FINISHED.get(state, "")
     incomplete = [s.name for s in init if not s.is_done]
     unready = [s.name for s in (*init, *main) if not s.ready and (s.is_sidecar or not s.is_init)]
     result = list(old or ())
     for kind, ok, reason, message in (
-        ("PodReadyToStartContainers", sandbox, "", ""),
+        ("PodReadyToStartContainers", not finished, "", ""),
         ("Initialized", not incomplete, *_why(incomplete, "ContainersNotInitialized", "incomplete", finished)),
         ("Ready", *_ready(pod, result, unready, finished)),
         ("ContainersReady", not unready, *_why(unready, "ContainersNotReady", "unready", finished)),
@@ -149,13 +156,13 @@ def _condition(pod: Object, kind: str, said: tuple[bool, str, str], now: float) 
     return found
 
 
-def _why(names: list[str], reason: str, word: str, finished: bool) -> tuple[str, str]:
-    if finished:
-        return "PodCompleted", ""
+def _why(names: list[str], reason: str, word: str, finished: str) -> tuple[str, str]:
+    if finished and (names or finished == "PodCompleted"):
+        return finished, ""
     return (reason, f"containers with {word} status: [{' '.join(names)}]") if names else ("", "")
 
 
-def _ready(pod: Object, present: list[Object], unready: list[str], finished: bool) -> tuple[bool, str, str]:
+def _ready(pod: Object, present: list[Object], unready: list[str], finished: str) -> tuple[bool, str, str]:
     if unready:
         return (False, *_why(unready, "ContainersNotReady", "unready", finished))
     true = {c["type"] for c in present if c["status"] == "True"}
@@ -167,15 +174,22 @@ def _ready(pod: Object, present: list[Object], unready: list[str], finished: boo
 
 
 def pod_status(
-    pod: Object, init: list[ContainerState], main: list[ContainerState], address: tuple[str, str], now: float
+    pod: Object,
+    init: list[ContainerState],
+    main: list[ContainerState],
+    address: tuple[str, str],
+    now: float,
+    *,
+    over: bool = False,
 ) -> Object:
-    """The whole status; `address` is (podIP, hostIP)."""
+    """The whole status; `address` is (podIP, hostIP); `over` as in `phase`."""
     old = pod.get("status", {})
+    found = phase(pod, init, main, over=over)
     status: Object = {
         **old,
         "observedGeneration": pod["metadata"].get("generation", 1),
-        "phase": phase(pod, init, main),
-        "conditions": conditions(pod, init, main, now),
+        "phase": found,
+        "conditions": conditions(pod, init, main, now, found),
         "hostIP": address[1],
         "hostIPs": [{"ip": address[1]}],
         "podIP": address[0],

@@ -24,15 +24,16 @@ _STEPS = (
 )
 
 
-def age(moment: Any) -> str:
-    """The time since an RFC 3339 moment: `5s`, `3m12s`, `4h`, `7d`."""
+def age(moment: Any, until: Any = None) -> str:
+    """The time since an RFC 3339 moment, or from it to another: `5s`, `3m12s`, `4h`, `7d`."""
     if not isinstance(moment, str):
         return UNKNOWN
     try:
         then = datetime.fromisoformat(moment)
+        end = datetime.fromisoformat(until) if isinstance(until, str) else clock.now()
     except ValueError:
         return "<invalid>"
-    return duration((clock.now() - then).total_seconds())
+    return duration((end - then).total_seconds())
 
 
 def duration(seconds: float) -> str:

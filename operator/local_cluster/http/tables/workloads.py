@@ -139,7 +139,7 @@ def job(obj: Object) -> list[Any]:
         obj["metadata"]["name"],
         state,
         done,
-        cells.age(status["startTime"]) if status.get("startTime") else "",
+        cells.age(status["startTime"], status.get("completionTime")) if status.get("startTime") else "",
         _age(obj),
         *_template(obj),
         cells.selector(spec.get("selector")),

@@ -10,7 +10,6 @@ from local_cluster.controllers.disruption import Budget, budget, status_of
 from local_cluster.controllers.objects import timestamp, with_condition
 from local_cluster.controllers.pods import available_in, is_active
 from local_cluster.controllers.replicaset import surplus
-from local_cluster.controllers.scheduler import unmet
 from local_cluster.controllers.selection import SelectorIndex, selector_of
 
 
@@ -162,27 +161,6 @@ def test_a_condition_that_says_the_same_is_not_written_again() -> None:
     assert with_condition([old], {**old, "lastTransitionTime": "2"}) == [old]
     assert with_condition([old], {**old, "reason": "s", "lastTransitionTime": "2"})[0]["lastTransitionTime"] == "1"
     assert with_condition([old], {**old, "status": "False", "lastTransitionTime": "2"})[0]["lastTransitionTime"] == "2"
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        ({}, ""),
-        ({"nodeSelector": {"disk": "ssd"}}, ""),
-        ({"nodeSelector": {"disk": "tape"}}, "nodeSelector"),
-        ({"affinity": {"podAntiAffinity": {}}}, ""),
-    ],
-)
-def test_what_a_node_does_not_meet_is_named(spec: dict[str, Any], expected: str) -> None:
-    assert unmet({"spec": spec}, {"metadata": {"name": "n", "labels": {"disk": "ssd"}}}) == expected
-
-
-@pytest.mark.parametrize(("operator", "met"), [("In", True), ("NotIn", False), ("Exists", True), ("Gt", False)])
-def test_required_node_affinity(operator: str, met: bool) -> None:
-    term = {"matchExpressions": [{"key": "disk", "operator": operator, "values": ["ssd"]}]}
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-    node = {"metadata": {"name": "n", "labels": {"disk": "ssd"}}}
-    assert (unmet({"spec": {"affinity": {"nodeAffinity": required}}}, node) == "") is met
 
 
 def test_an_index_finds_the_selectors_of_a_pod_before_and_after_a_change() -> None:

@@ -171,7 +171,8 @@ async def test_every_namespace_has_its_service_account_again(registry: Registry,
 async def test_a_pod_waits_for_a_node_that_is_cordoned(until: Any) -> None:
     registry = Registry()
     registry.bootstrap()
-    registry.create("nodes", "", new("v1/Node", "local", spec={"unschedulable": True}), manager="test")
+    size = {"allocatable": {"pods": "10"}}
+    registry.create("nodes", "", new("v1/Node", "local", spec={"unschedulable": True}, status=size), manager="test")
     pod = new("v1/Pod", "one", spec={"containers": [{"name": "a", "image": "b"}]})
     async with ControllerManager(Context(registry), node="local", lookup=lambda _, p: p, enabled=["scheduler"]):
         registry.create("pods", "default", pod, manager="test")

@@ -148,7 +148,7 @@ ROWS: list[tuple[str, Object, str, str]] = [
         "spec.progressDeadlineSeconds",
         "must be greater than minReadySeconds",
     ),
-    ("Job", {"spec": {"template": TEMPLATE}}, "spec.template.spec.restartPolicy", '"Never", "OnFailure"'),
+    ("Job", {"spec": {"template": TEMPLATE}}, "spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'),
     ("PDB", {"spec": {"minAvailable": "x"}}, "spec.minAvailable", "a valid percent string"),
     (
         "PDB",

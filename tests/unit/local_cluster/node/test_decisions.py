@@ -145,6 +145,40 @@ def test_a_readiness_gate_waits_for_its_condition(pod: Any) -> None:
 
 def test_a_container_of_an_earlier_cluster_counts_as_restarted() -> None:
     old = {"restartCount": 2, "state": {"running": {"startedAt": "then"}}}
-    found = state.restored({"name": "main", "image": "i"}, old, 0, is_init=False)
+    found = state.restored({"name": "main", "image": "i"}, old, 0, is_init=False, policy="Always")
     assert found.restarts == 3
     assert found.last["terminated"]["reason"] == "ContainerStatusUnknown"
+
+
+@pytest.mark.parametrize(
+    ("policy", "before", "code"),
+    [
+        ("Never", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, 255),
+        ("Never", {"terminated": {"exitCode": 3}}, 3),
+        ("OnFailure", {"terminated": {"exitCode": 0}}, 0),
+        ("OnFailure", {"terminated": {"exitCode": 3}}, None),
+        ("OnFailure", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, None),
+        ("Always", {"terminated": {"exitCode": 0}}, None),
+    ],
+)
+def test_what_has_ended_for_good_stays_so_over_a_restart_of_the_cluster(
+    policy: str, before: dict[str, Any], code: int | None
+) -> None:
+    old = {"restartCount": 1, "state": before}
+    found = state.restored({"name": "main", "image": "i"}, old, 0, is_init=False, policy=policy)
+    assert found.exit_code == code
+    assert found.restarts == (1 if code is not None else 2)
+
+
+def test_a_pod_whose_containers_were_ended_is_over() -> None:
+    """A pod that restarts its containers for ever has an end too, when it is deleted."""
+    pod = {"spec": {"restartPolicy": "Always"}, "metadata": {"generation": 1}}
+    spec = {"name": "main", "image": "i"}
+    done = state.ContainerState(spec, state=state.terminated(0, "2026-01-01T00:00:00Z", 0))
+    killed = state.ContainerState(spec, state=state.terminated(137, "2026-01-01T00:00:00Z", 0))
+    assert state.phase(pod, [], [done]) == "Running"
+    assert state.phase(pod, [], [done], over=True) == "Succeeded"
+    assert state.phase(pod, [], [done, killed], over=True) == "Failed"
+    found = state.pod_status(pod, [], [killed], ("127.0.0.1", "127.0.0.1"), 0, over=True)
+    reasons = {c["type"]: c.get("reason") for c in found["conditions"]}
+    assert (reasons["Ready"], reasons["ContainersReady"]) == ("PodFailed", "PodFailed")
