@@ -5,16 +5,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from agent_runtime import environment, logs
+from agent_runtime import environment, logs, termination
+from agent_runtime.checks import arguments as check_answers
 from agent_runtime.config import ConfigError, load
 from agent_runtime.terminal import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
 
 DEFAULT_CONFIG = Path("/app/config/agent.toml")
-# Kubernetes shows what stands here as the reason why a container ended.
-TERMINATION_LOG = Path("/dev/termination-log")
 EXIT_SYSTEM, EXIT_CONFIG = 1, 2
 
 
@@ -42,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--session", help="id of a conversation to go on with (default: a new one)")
     command.add_argument("--model", help="name of the model (default: the agent's)")
     command.epilog = f"An agent that asks for an API key gets the one in ${KEY_VARIABLE}."
+    purpose = check_answers.PURPOSE
+    check_answers.add(commands.add_parser("check-answers", help=purpose, description=f"{purpose.capitalize()}."))
     return parser
 
 
@@ -69,7 +69,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {"serve": _serve, "check": _check, "chat": _chat}
+def _check_answers(arguments: argparse.Namespace) -> int:
+    from agent_runtime.checks.command import check_answers as run_checks  # noqa: PLC0415  (as the server above)
+
+    return run_checks(arguments)
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "serve": _serve,
+    "check": _check,
+    "chat": _chat,
+    "check-answers": _check_answers,
+}
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -82,8 +93,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _refuse(reason: str, code: int) -> int:
     sys.stderr.write(f"{reason}\n")
-    with suppress(OSError), TERMINATION_LOG.open("r+", encoding="utf-8") as file:
-        file.write(reason)
+    termination.leave(reason.encode())
     return code
 
 

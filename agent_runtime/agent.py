@@ -11,15 +11,13 @@ from typing import Any
 import orjson
 
 from agent_runtime.budget import Budget
-from agent_runtime.config import AgentConfig, LimitsConfig
+from agent_runtime.config import AgentConfig, LimitsConfig, MemoryConfig
 from agent_runtime.errors import Problem
-from agent_runtime.memory.base import SessionStore, Turn
+from agent_runtime.memory.base import SessionStore, latest, turn
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
 from agent_runtime.rounds import Answering
 
-# About 16,000 tokens; the newest turns that fit are sent along.
-MAX_HISTORY_CHARS = 64_000
 # Chunks are only parsed when they tell the usage, which one of them does.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
@@ -49,6 +47,7 @@ class Agent:
         self.models = tuple(model.name for model in config.models)
         self._default = config.default.name
         self._limits = config.limits or LimitsConfig()
+        self._max_history_tokens = (config.memory or MemoryConfig()).max_history_tokens
         self._calls = calls
         self.sessions = sessions
         self._metrics = metrics
@@ -85,8 +84,9 @@ class Agent:
         """
         answered_by, completion = await self._complete(await self._turn(message, session_id, model))
         text = _said(completion["choices"][0]["message"])
-        await self.sessions.append(session_id, Turn.of(message, text))
-        return Answer(text, answered_by, completion.get("usage") or {})
+        usage = completion.get("usage") or {}
+        await self.sessions.append(session_id, turn(message, text, usage))
+        return Answer(text, answered_by, usage)
 
     async def chat_stream(self, message: str, session_id: str, model: str | None) -> AsyncGenerator[str | Answer, None]:
         """Answer like chat(), a piece of the text at a time, and last with the whole of it.
@@ -105,14 +105,14 @@ class Agent:
                     said.append(piece)
                     yield piece
         text = "".join(said)
-        await self.sessions.append(session_id, Turn.of(message, text))
+        await self.sessions.append(session_id, turn(message, text, usage))
         yield Answer(text, answered_by, usage)
 
     async def _turn(self, message: str, session_id: str, model: str | None) -> Json:
         """The request for one more turn of a conversation."""
         name = self._known(model)
         self._check_length([{"content": message}])
-        history = _latest(await self.sessions.history(session_id))
+        history = latest(await self.sessions.history(session_id), self._max_history_tokens)
         return {"model": name, "messages": [*history, {"role": "user", "content": message}]}
 
     async def _complete(self, request: Json) -> tuple[str, Json]:
@@ -154,7 +154,7 @@ class Agent:
         for kind in ("prompt", "completion"):
             told = usage.get(f"{kind}_tokens")
             tokens = max(told, 0) if isinstance(told, int) else 0
-            self._metrics.tokens.labels(model, kind).inc(tokens)
+            self._metrics.count_tokens(model, kind, tokens)
             if self._budget is not None:
                 self._budget.spend(tokens)
 
@@ -177,15 +177,3 @@ def _length(message: Json) -> int:
     if isinstance(content, str):
         return len(content)
     return sum(len(part.get("text") or "") for part in content)
-
-
-def _latest(turns: Sequence[Turn]) -> list[Json]:
-    """The messages of the newest turns that fit MAX_HISTORY_CHARS."""
-    room = MAX_HISTORY_CHARS
-    kept: list[Turn] = []
-    for turn in reversed(turns):
-        room -= sum(map(_length, turn.messages))
-        if room < 0:
-            break
-        kept.append(turn)
-    return [message for turn in reversed(kept) for message in turn.messages]

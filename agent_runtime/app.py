@@ -1,5 +1,6 @@
 """The application: its routes, and what runs behind them while it does."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -11,7 +12,7 @@ from agent_runtime.assembly import assemble
 from agent_runtime.config import AgentSection
 from agent_runtime.cors import allow_origins
 from agent_runtime.environment import Environment, version
-from agent_runtime.keys import AGENT, GATE, HEALTH, METRICS
+from agent_runtime.keys import AGENT, GATE, HEALTH, METRICS, SHARED
 from agent_runtime.metrics import Metrics
 from agent_runtime.middleware import observe
 from agent_runtime.openapi.document import add_openapi
@@ -37,6 +38,10 @@ def create_app(config: AgentSection, prompt: str, environment: Environment) -> w
                 held.push_async_callback(traced.aclose)
             parts = await assemble(config, prompt, environment, app[METRICS], held, traced)
             app[AGENT], app[HEALTH], app[GATE] = parts.agent, parts.health, parts.gate
+            if parts.redis is not None:
+                app[SHARED] = parts.redis
+            # What is here stays: to look through it for garbage, now and then, would take longer than most requests.
+            gc.freeze()
             yield
 
     app.cleanup_ctx.append(run)

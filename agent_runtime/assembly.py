@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack, suppress
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,13 @@ from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerC
 from agent_runtime.environment import Environment, version
 from agent_runtime.gate import ApiKeys, Gate, Load, RateLimit
 from agent_runtime.health import Health, Probed
-from agent_runtime.memory.base import SessionStore
+from agent_runtime.memory.base import SessionStore, watch
 from agent_runtime.memory.local import LocalStore
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Model
 from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
+from agent_runtime.models.outlines import Outlines
 from agent_runtime.rounds import Answering, Rounds
 from agent_runtime.tools.toolbox import Toolbox
 
@@ -39,6 +41,7 @@ class Parts:
     agent: Agent
     health: Health
     gate: Gate
+    redis: "RedisStore | None"
 
 
 async def assemble(
@@ -51,8 +54,10 @@ async def assemble(
 ) -> Parts:
     """Make the parts; what they hold is let go, and what they run is ended, with `held`."""
     alarm = asyncio.Event()
-    session = await held.enter_async_context(_http_session(tracing))
-    models = {one.name: _model(one, environment, session, alarm) for one in config.models}
+    session = await held.enter_async_context(http_session(tracing))
+    outlines = Outlines(config.models, environment)
+    held.callback(outlines.close)
+    models = {one.name: make_model(one, environment, session, alarm, outlines) for one in config.models}
     if tracing is not None:
         models = {one.name: tracing.model(models[one.name], one) for one in config.models}
     for model in models.values():
@@ -70,39 +75,69 @@ async def assemble(
     # The first component is the one that the agent cannot do without.
     components: list[Probed] = [models[default], *(model for name, model in models.items() if name != default)]
     health = Health([*components, *(part for part in (redis, toolbox) if part)], alarm, version(), metrics)
-    for endless in (health.watch(), gate.load.watch(), *([budget.watch()] if budget else [])):
+    for endless in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(endless, held)
     agent = Agent(config, prompt, calls, sessions, metrics, budget)
-    return Parts(agent, health, gate)
+    return Parts(agent, health, gate, redis)
 
 
-def _http_session(tracing: "Tracing | None") -> aiohttp.ClientSession:
+def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
+    """What requests to models go through; all of them share it."""
     # Proxy variables are looked up for every request, so only where there are any.
     proxied = any(name.upper().endswith("_PROXY") for name in os.environ)
     headers = {"User-Agent": f"agent-runtime/{version()}"}
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     traced = [tracing.outgoing()] if tracing is not None else None
-    return aiohttp.ClientSession(connector=connector, headers=headers, trust_env=proxied, trace_configs=traced)
+    return aiohttp.ClientSession(
+        connector=connector,
+        headers=headers,
+        # One caller's cookies are none of the next one's business.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=proxied,
+        trace_configs=traced,
+    )
 
 
-def _model(
-    config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, alarm: asyncio.Event
+def make_model(
+    config: ModelConfig,
+    environment: Environment,
+    session: aiohttp.ClientSession,
+    alarm: asyncio.Event,
+    outlines: Outlines | None = None,
 ) -> Model:
+    """A model, with what the environment says of its credentials."""
     if config.provider == "echo":
         return EchoModel(config.name)
     # Imported here, as below: an agent loads only what its config uses.
     from agent_runtime.models.openai import OpenAIModel  # noqa: PLC0415
+    from agent_runtime.models.wire import Draughtsman  # noqa: PLC0415
 
-    return OpenAIModel(config, environment, session, alarm)
+    outlines = outlines or Outlines([config], environment)
+    return OpenAIModel(config, Draughtsman(config, environment, outlines), session, alarm)
 
 
 def _redis(config: AgentConfig, environment: Environment, alarm: asyncio.Event) -> "RedisStore | None":
     cache = config.memory.cache if config.memory else None
     if cache is None or not cache.enabled:
         return None
-    from agent_runtime.memory.redis import RedisStore  # noqa: PLC0415
+    # For metrics that nobody reads here, redis would load whatever is installed of it: 60 modules, 2 MiB.
+    with _hidden("opentelemetry"):
+        from agent_runtime.memory.redis import RedisStore  # noqa: PLC0415
 
     return RedisStore(cache, environment, alarm)
+
+
+@contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """While this lasts a module is as if it were not installed, unless it is loaded already."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # how Python itself marks what cannot be imported
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 def _toolbox(

@@ -21,7 +21,9 @@ class Environment(BaseModel):
     listen_address: str = "0.0.0.0"  # noqa: S104  (a pod is reached from outside; "::" listens on IPv6 as well)
     port_http: Port = 8000
     port_metrics: Port = 9090
-    drain_delay_seconds: Seconds = Field(5, description="From SIGTERM until no new connection is accepted.")
+    drain_delay_seconds: Seconds = Field(
+        5, description="From SIGTERM until no new connection is accepted; then from an answer until its own is closed."
+    )
     shutdown_grace_seconds: Seconds = Field(20, description="How long requests in flight may then take.")
     log_level: Annotated[LogLevel | None, BeforeValidator(lambda value: value and value.upper())] = None
     agent_revision: str = ""

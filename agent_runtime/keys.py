@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from agent_runtime.a2a.shared import Keys
 from agent_runtime.agent import Agent
 from agent_runtime.gate import Gate
 from agent_runtime.health import Health
@@ -11,3 +12,5 @@ AGENT = web.AppKey("agent", Agent)
 GATE = web.AppKey("gate", Gate)
 HEALTH = web.AppKey("health", Health)
 METRICS = web.AppKey("metrics", Metrics)
+# There only when the agent has a Redis.
+SHARED: web.AppKey[Keys] = web.AppKey("shared")

@@ -45,6 +45,9 @@ def _frames(exc_info: Any) -> list[str]:
 
 def setup(level: str, secrets: tuple[str, ...] = ()) -> None:
     """Send our records of at least `level`, and other libraries' warnings, to stdout."""
+    # What no line shows need not be found out for each: the caller's file and line, and the thread and process.
+    logging._srcfile = None  # noqa: SLF001  (as the logging HOWTO tells under "Optimization")
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(secrets))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

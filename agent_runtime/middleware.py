@@ -2,8 +2,8 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from http import HTTPStatus
 from typing import Any
 
@@ -47,8 +47,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         metrics.inflight.dec()
         seconds = time.perf_counter() - start
-        metrics.requests.labels(route, status).inc()
-        metrics.duration.labels(route).observe(seconds)
+        metrics.count_request(route, status, seconds)
         fields |= {"status": status, "duration_ms": round(seconds * 1000, 1)}
         # Probes come every few seconds for ever.
         log.log(logging.DEBUG if route.startswith("/health") else logging.INFO, "request", extra={"fields": fields})
@@ -96,4 +95,4 @@ def _route(request: web.Request) -> str:
 
 def _request_id(request: web.Request) -> str:
     given = request.headers.get(REQUEST_ID, "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)

@@ -4,16 +4,20 @@ import asyncio
 import logging
 import signal
 import socket
+from contextlib import suppress
 
 from aiohttp import web
 
 from agent_runtime.app import create_app, create_metrics_app
 from agent_runtime.config import AgentSection
+from agent_runtime.connections import Site, let_go
 from agent_runtime.environment import Environment
 from agent_runtime.keys import HEALTH, METRICS
 
-# Longer than what load balancers keep idle connections for, so that it is they who close them.
-KEEPALIVE = 75.0
+# Connections that wait to be taken: hundreds of clients may come in one moment.
+BACKLOG = 1024
+# After the grace. aiohttp waits so long for handlers to end, and as long again, before it cancels them.
+_LAST_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -29,24 +33,19 @@ async def serve(config: AgentSection, prompt: str, environment: Environment) -> 
     """
     asked, hurried = _signals()
     app = create_app(config, prompt, environment)
-    main = web.AppRunner(
-        app,
-        access_log=None,
-        handler_cancellation=True,
-        keepalive_timeout=KEEPALIVE,
-        # aiohttp waits so long for handlers to end, and as long again, before it cancels them.
-        shutdown_timeout=environment.shutdown_grace_seconds / 2,
-    )
-    metrics = web.AppRunner(create_metrics_app(app[METRICS]), access_log=None)
+    main = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_LAST_SECONDS)
+    metrics = web.AppRunner(create_metrics_app(app[METRICS]))
     try:
         for runner, port in ((main, environment.port_http), (metrics, environment.port_metrics)):
             await runner.setup()
-            await web.SockSite(runner, _listening(environment.listen_address, port)).start()
+            await Site(runner, _listening(environment.listen_address, port), backlog=BACKLOG).start()
         log.info("listening", extra={"fields": {"http": _port(main), "metrics": _port(metrics)}})
         await asked.wait()
         app[HEALTH].draining = True
         log.info("draining", extra={"fields": {"delay_seconds": environment.drain_delay_seconds}})
         await _unless(hurried, environment.drain_delay_seconds)
+        linger = 0 if hurried.is_set() else environment.drain_delay_seconds
+        await _finish(main, environment.shutdown_grace_seconds, linger)
     finally:
         # The metrics go last: the end of the last requests is counted too.
         await main.cleanup()
@@ -69,6 +68,16 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     loop.add_signal_handler(signal.SIGTERM, terminate)
     loop.add_signal_handler(signal.SIGINT, interrupt)
     return asked, hurried
+
+
+async def _finish(runner: web.AppRunner, grace: float, linger: float) -> None:
+    """Take no new connection, and serve those that there are until they can be closed, or the grace is over."""
+    for site in list(runner.sites):
+        await site.stop()
+    if runner.server is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await let_go(runner.server, linger)
 
 
 async def _unless(event: asyncio.Event, seconds: float) -> None:

@@ -18,7 +18,7 @@ TIMEOUT = 300.0
 PROMPT, HELP = "you> ", "Ctrl-C stops an answer, Ctrl-D ends.\n"
 INTERRUPTED = 130
 # What an answer says is text: it may not move the cursor or retitle the terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ChatError(Exception):
@@ -78,7 +78,7 @@ class Chat:
     def _pieces(self, response: HTTPResponse) -> Iterator[str]:
         for kind, data in _events(response):
             if kind == "delta":
-                yield _CONTROL.sub("", data["text"])
+                yield CONTROL.sub("", data["text"])
             elif kind == "error":
                 raise ChatError(data["detail"])
             elif kind == "done":

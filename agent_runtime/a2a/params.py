@@ -29,7 +29,7 @@ class Message(Params):
 
     message_id: str = Field(min_length=1, max_length=256)
     context_id: str | None = Field(None, pattern=CONTEXT_ID)
-    task_id: str | None = None
+    task_id: str | None = Field(None, max_length=256)
     parts: list[Part] = Field(min_length=1)
 
     @property
@@ -72,7 +72,7 @@ class Send(Params):
 class Named(Params):
     """Of methods about one task."""
 
-    id: str
+    id: str = Field(max_length=256)
     history_length: int | None = Field(None, ge=0)
 
 

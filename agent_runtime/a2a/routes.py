@@ -11,10 +11,11 @@ from agent_runtime.a2a.dialects import V0_3, V1, Dialect
 from agent_runtime.a2a.params import Named, Send, read
 from agent_runtime.a2a.rpc import Call, RpcError
 from agent_runtime.a2a.service import Tasks
+from agent_runtime.a2a.shared import SharedTasks
 from agent_runtime.a2a.tasks import Task, TaskStore
 from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.environment import Environment
-from agent_runtime.keys import AGENT
+from agent_runtime.keys import AGENT, SHARED
 from agent_runtime.logs import pseudonym
 from agent_runtime.middleware import CALLER, LOG_FIELDS
 from agent_runtime.routes.body import MAX_BODY_BYTES, read_bytes
@@ -36,7 +37,10 @@ def add_a2a(app: web.Application, config: AgentConfig, environment: Environment)
     async def run(app: web.Application) -> AsyncIterator[None]:
         # A task that nobody waits for is work all the same.
         limits = config.limits or LimitsConfig()
-        app[TASKS] = tasks = Tasks(app[AGENT], TaskStore(most_running=limits.max_concurrent_requests))
+        store = TaskStore(most_running=limits.max_concurrent_requests)
+        redis = app.get(SHARED)
+        shared = SharedTasks(redis) if redis is not None else None
+        app[TASKS] = tasks = Tasks(app[AGENT], store, shared)
         yield
         await tasks.aclose()
 
@@ -81,7 +85,7 @@ async def _body(request: web.Request) -> bytes:
 
 async def _send(request: web.Request, call: Call, dialect: Dialect) -> web.Response:
     asked = read(Send, call.params)
-    task = _begin(request, asked)
+    task = await _begin(request, asked)
     if asked.configuration.waits and task.work is not None:
         try:
             await asyncio.wait([task.work])
@@ -93,11 +97,11 @@ async def _send(request: web.Request, call: Call, dialect: Dialect) -> web.Respo
 
 
 async def _send_streaming(request: web.Request, call: Call, dialect: Dialect) -> web.StreamResponse:
-    return await _followed(request, call, dialect, _begin(request, read(Send, call.params)))
+    return await _followed(request, call, dialect, await _begin(request, read(Send, call.params)))
 
 
 async def _subscribe(request: web.Request, call: Call, dialect: Dialect) -> web.StreamResponse:
-    task = _named(request, read(Named, call.params))
+    task = await _named(request, read(Named, call.params))
     if task.ended:
         raise RpcError(rpc.UNSUPPORTED_OPERATION, "The task has ended")
     return await _followed(request, call, dialect, task)
@@ -105,33 +109,32 @@ async def _subscribe(request: web.Request, call: Call, dialect: Dialect) -> web.
 
 async def _get(request: web.Request, call: Call, dialect: Dialect) -> web.Response:
     asked = read(Named, call.params)
-    return _result(call, dialect.task(_named(request, asked), asked.history_length))
+    return _result(call, dialect.task(await _named(request, asked), asked.history_length))
 
 
 async def _cancel(request: web.Request, call: Call, dialect: Dialect) -> web.Response:
-    task = _named(request, read(Named, call.params))
+    task = await _named(request, read(Named, call.params))
     if task.ended:
         raise RpcError(rpc.TASK_NOT_CANCELABLE, "The task has ended")
-    await request.app[TASKS].cancel(task)
-    return _result(call, dialect.task(task))
+    return _result(call, dialect.task(await request.app[TASKS].cancel(task)))
 
 
-def _begin(request: web.Request, asked: Send) -> Task:
+async def _begin(request: web.Request, asked: Send) -> Task:
     settings, message = asked.configuration, asked.message
     if settings.push_notification_config or settings.task_push_notification_config:
         raise RpcError(*_REFUSED["CreateTaskPushNotificationConfig"])
     if message.task_id:
-        _named(request, Named(id=message.task_id))
+        await _named(request, Named(id=message.task_id))
         raise RpcError(rpc.UNSUPPORTED_OPERATION, "A task is one message: send the next with the contextId alone")
     task = Task(request[CALLER], message.context_id or "", message.message_id, message.text)
     task.context_id = task.context_id or task.id
     request[LOG_FIELDS]["session"] = pseudonym(task.context_id)
-    request.app[TASKS].begin(task, kept_as(request, task.context_id))
+    await request.app[TASKS].begin(task, kept_as(request, task.context_id))
     return task
 
 
-def _named(request: web.Request, asked: Named) -> Task:
-    task = request.app[TASKS].find(asked.id, request[CALLER])
+async def _named(request: web.Request, asked: Named) -> Task:
+    task = await request.app[TASKS].find(asked.id, request[CALLER])
     if task is None:
         raise RpcError(rpc.TASK_NOT_FOUND, "There is no such task, or its time has passed")
     return task
@@ -142,7 +145,7 @@ async def _followed(request: web.Request, call: Call, dialect: Dialect, task: Ta
     async with EventStream(request) as events:
         await events.send(rpc.result(call.id, dialect.sent(task)))
         first = True
-        async for piece in task.follow():
+        async for piece in request.app[TASKS].follow(task):
             await events.send(rpc.result(call.id, dialect.piece(task, piece, first=first)))
             first = False
         await events.send(rpc.result(call.id, dialect.status(task)))

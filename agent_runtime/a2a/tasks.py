@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from agent_runtime.errors import Problem
 
@@ -32,6 +33,15 @@ class State(StrEnum):
 ENDED = frozenset({State.COMPLETED, State.FAILED, State.REJECTED, State.CANCELED})
 
 
+class End(NamedTuple):
+    """How a task ends, and when."""
+
+    state: State
+    reason: str
+    code: str
+    since: datetime
+
+
 @dataclass(slots=True, eq=False)
 class Task:
     """One task.
@@ -43,6 +53,7 @@ class Task:
         reason: why it failed or was rejected; safe to show.
         code: the same as a stable code.
         work: answers it; ends before or with the task.
+        elsewhere: another replica works on it, or did; this is how it was when it was last asked for.
     """
 
     owner: str
@@ -55,6 +66,7 @@ class Task:
     reason: str = ""
     code: str = ""
     work: asyncio.Task[None] | None = None
+    elsewhere: bool = False
     _pieces: list[str] = field(default_factory=list)
     # Of a task that ended: thousands of pieces would take ten times the room.
     _whole: str | None = None
@@ -76,10 +88,10 @@ class Task:
             self._pieces.append(piece)
             self._tell()
 
-    def become(self, state: State, reason: str = "", code: str = "") -> None:
+    def become(self, state: State, reason: str = "", code: str = "", since: datetime | None = None) -> None:
         """Change the state; one that ended stays as it ended."""
         if not self.ended:
-            self.state, self.reason, self.code, self.since = state, reason, code, datetime.now(UTC)
+            self.state, self.reason, self.code, self.since = state, reason, code, since or datetime.now(UTC)
             if state in ENDED:
                 self._whole = "".join(self._pieces)
                 self._pieces.clear()
@@ -105,7 +117,7 @@ class Task:
 
 
 class TaskStore:
-    """Keeps tasks in the process's memory: replicas do not share them, and they go with the pod.
+    """Keeps tasks in the process's memory; see shared.py for what other replicas know of them.
 
     A task that ended is forgotten after TTL seconds, or earlier when there are too many or they hold too much text;
     the one that ended first goes first.

@@ -79,9 +79,17 @@ class CacheConfig(ConfigModel):
 
 
 class MemoryConfig(ConfigModel):
-    """Where conversations are kept."""
+    """Where conversations are kept, and how much of them a model is shown."""
 
     cache: CacheConfig | None = Field(None, description="Redis. Default: none; sessions live in the pod's memory.")
+    max_history_tokens: int = Field(
+        16_000,
+        ge=0,
+        le=10_000_000,
+        description="Tokens of earlier turns that a model is sent with a message: of the newest turns, as many as fit "
+        "whole. The model's own count of its answers is taken where it tells one; otherwise three bytes of UTF-8 count "
+        "as a token. 0 sends none. Default: 16000.",
+    )
 
 
 class McpServerConfig(ConfigModel):

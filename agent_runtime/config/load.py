@@ -1,5 +1,6 @@
 """Reading agent.toml, and telling what is wrong with it."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -10,10 +11,12 @@ from pydantic.alias_generators import to_snake
 from pydantic_core import ErrorDetails
 
 from agent_runtime.config.agent import PROMPT_FILE, AgentFile, AgentSection
+from agent_runtime.config.migrations import upgraded
 
 # A prompt travels in a ConfigMap beside agent.toml, and a ConfigMap may hold 1 MiB.
 MAX_PROMPT_BYTES = 900_000
-_FIELD_LIST = re.compile(r"[a-z]\w*(, [a-z]\w*)*")
+_FIELD = r"[a-z$][\w.$\[\]]*"
+_FIELD_LIST = re.compile(f"{_FIELD}(, {_FIELD})*")
 
 
 class ConfigError(Exception):
@@ -69,7 +72,11 @@ def load(path: Path) -> tuple[AgentSection, str]:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    faults = []
+    try:
+        document = upgraded(document)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    faults: list[str] = []
     section = None
     try:
         section = AgentFile.model_validate(document).agent
@@ -78,7 +85,15 @@ def load(path: Path) -> tuple[AgentSection, str]:
     prompt = _read_prompt(path.parent / _prompt_path(document), faults)
     if section is None or faults:
         raise ConfigError("\n".join(faults))
-    return section, prompt
+    return _located(section, path.parent), prompt
+
+
+def _located(section: AgentSection, folder: Path) -> AgentSection:
+    """Make the path of the API keys absolute; by its words, for the folder may be a link to elsewhere."""
+    if section.server is None or section.server.api_keys_file is None:
+        return section
+    keys = os.path.abspath(folder / section.server.api_keys_file)  # noqa: PTH100  (resolve() follows links)
+    return section.model_copy(update={"server": section.server.model_copy(update={"api_keys_file": keys})})
 
 
 def _prompt_path(document: dict[str, Any]) -> str:

@@ -1,44 +1,70 @@
 """A conversation, and what can be done with a store of them."""
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypedDict
 
 import orjson
 
+from agent_runtime.memory.tokens import estimate, told
+from agent_runtime.models.base import Json
+
 # A session keeps this many turns; older ones are forgotten.
 MAX_TURNS = 50
+# Seconds between looks for sessions whose time has passed.
+INTERVAL = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What the user said and what the agent answered. The id makes a turn that was stored twice count once."""
+class Turn(TypedDict):
+    """What the user said and what the agent answered, with all that belongs between: kept and sent whole.
+
+    The id makes a turn that was stored twice count once. The tokens are those that sending it again costs, about.
+    """
 
     id: str
-    messages: tuple[dict[str, Any], ...]
+    messages: list[Json]
+    tokens: int
 
-    @classmethod
-    def of(cls, user: str, assistant: str) -> "Turn":
-        """A new turn."""
-        said = ({"role": "user", "content": user}, {"role": "assistant", "content": assistant})
-        return cls(uuid.uuid4().hex, said)
 
-    def to_bytes(self) -> bytes:
-        """As stores keep it."""
-        return orjson.dumps({"id": self.id, "messages": self.messages})
+def turn(user: str, assistant: str, usage: Mapping[str, Any] | None = None) -> Turn:
+    """A new turn; `usage` is what the model said that the answer took, if it did."""
+    asked, answered = {"role": "user", "content": user}, {"role": "assistant", "content": assistant}
+    tokens = estimate(asked) + told(answered, usage or {})
+    return {"id": secrets.token_hex(16), "messages": [asked, answered], "tokens": tokens}
 
 
 def decode(stored: Sequence[bytes]) -> list[Turn]:
-    """Turns as stored, oldest first, without doubles. What is not a turn of ours is left out."""
+    """Turns as stored, each as JSON, oldest first, without doubles. What is not a turn of ours is left out."""
+    try:
+        # All at once: one at a time takes as long as it takes to ask Redis for them.
+        found = orjson.loads(b"[%b]" % b",".join(stored))
+    except orjson.JSONDecodeError:
+        found = [one for text in stored for one in _parsed(text)]
     turns: dict[str, Turn] = {}
-    for one in stored:
+    for one in found:
         try:
-            fields = orjson.loads(one)
-            turns.setdefault(fields["id"], Turn(fields["id"], tuple(fields["messages"])))
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+            if isinstance(one["messages"], list) and isinstance(one["tokens"], int):
+                turns.setdefault(one["id"], one)
+        except (KeyError, TypeError):
             continue
     return list(turns.values())
+
+
+def latest(turns: Sequence[Turn], tokens: int) -> list[Json]:
+    """The messages of the newest turns that have so many tokens together, oldest first."""
+    kept = len(turns)
+    while kept and turns[kept - 1]["tokens"] <= tokens:
+        kept -= 1
+        tokens -= turns[kept]["tokens"]
+    return [message for one in turns[kept:] for message in one["messages"]]
+
+
+def _parsed(stored: bytes) -> list[Any]:
+    try:
+        return [orjson.loads(stored)]
+    except orjson.JSONDecodeError:
+        return []
 
 
 class SessionStore(Protocol):
@@ -60,6 +86,17 @@ class SessionStore(Protocol):
         """
         ...
 
+    def forget_expired(self) -> None:
+        """Let go of what is kept in the process and whose time has passed."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of connections."""
         ...
+
+
+async def watch(store: SessionStore) -> None:
+    """Let go of what has expired, for ever: a session that nobody asks for again must not stay."""
+    while True:
+        await asyncio.sleep(INTERVAL)
+        store.forget_expired()

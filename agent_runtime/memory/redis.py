@@ -6,24 +6,21 @@ Redis fails, turns are kept here and written once it is back; a conversation goe
 
 import asyncio
 import logging
-from typing import Any, cast
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
-from redis.exceptions import ConnectionError as Disconnected
 
 from agent_runtime.config import CacheConfig
 from agent_runtime.environment import Environment
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
 from agent_runtime.memory.base import MAX_TURNS, Turn, decode
+from agent_runtime.memory.connection import Command, SharedConnection
 from agent_runtime.memory.local import LocalStore
 
 # Redis answers within a millisecond; a user should not wait for one that does not.
 TIMEOUT = 1.0
-MAX_CONNECTIONS = 64
 _FAILURES = (RedisError, OSError, TimeoutError)
 
 log = logging.getLogger(__name__)
@@ -39,7 +36,7 @@ class RedisStore:
         self._prefix = config.prefix
         self._ttl = config.ttl
         self._address = f"{config.host}:{config.port}"
-        self._redis = _connect(config, environment)
+        self._redis = SharedConnection(lambda: _connection(config, environment), TIMEOUT)
         self._seen = LocalStore(config.ttl)
         self._unwritten = LocalStore(config.ttl)
         # While False requests do not wait for Redis; probe() sets it again.
@@ -50,7 +47,7 @@ class RedisStore:
         if not self._available:
             return await self._seen.history(session_id)
         try:
-            stored = cast("list[bytes]", await self._redis.lrange(self._key(session_id), 0, -1))
+            stored: list[bytes] = await self._redis.ask(("LRANGE", self.key(session_id), 0, -1))
         except _FAILURES as error:
             self._failed(error)
             return await self._seen.history(session_id)
@@ -71,7 +68,7 @@ class RedisStore:
     async def delete(self, session_id: str) -> bool:
         """Forget a session; see SessionStore."""
         try:
-            known = bool(await self._redis.delete(self._key(session_id)))
+            known = bool(await self._redis.ask(("DEL", self.key(session_id))))
         except _FAILURES as error:
             self._failed(error)
             raise Problem(503, "memory_unavailable", "Redis cannot be reached", retry_after=5) from None
@@ -79,24 +76,30 @@ class RedisStore:
         await self._seen.delete(session_id)
         return known or unwritten
 
+    def forget_expired(self) -> None:
+        """Let go of what this pod has seen of sessions that Redis has forgotten; see SessionStore."""
+        self._seen.forget_expired()
+        self._unwritten.forget_expired()
+
     async def add(self, name: str, amount: int, ttl: int) -> int | None:
         """Add to a count; see budget.Counter."""
+        answers = await self.transact(("INCRBY", self.key(name), amount), ("EXPIRE", self.key(name), ttl))
+        return int(answers[0]) if answers else None
+
+    async def transact(self, *commands: Command) -> list[Any] | None:
+        """Carry out commands all together or not at all; see a2a.shared.Keys."""
         if not self._available:
             return None
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.incrby(self._key(name), amount)
-        pipeline.expire(self._key(name), ttl)
         try:
-            total, _ = await pipeline.execute()
+            return await self._transaction(*commands)
         except _FAILURES as error:
             self._failed(error)
             return None
-        return int(total)
 
     async def probe(self) -> dict[str, Any]:
         """Ping, and write what could not be written before."""
         try:
-            await self._redis.ping()
+            await self._redis.ask(("PING",))
             for session_id in self._unwritten.sessions():
                 await self._write(session_id)
         except _FAILURES as error:
@@ -106,26 +109,28 @@ class RedisStore:
         return {}
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        await self._redis.aclose(close_connection_pool=True)
+        """Close the connection."""
+        await self._redis.aclose()
 
-    def _key(self, session_id: str) -> str:
-        return f"{self._prefix}{session_id}"
+    def key(self, name: str) -> str:
+        """What Redis calls something of this agent's."""
+        return f"{self._prefix}{name}"
 
     async def _write(self, session_id: str) -> None:
         turns = self._unwritten.take(session_id)
         if not turns:
             return
-        key = self._key(session_id)
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.rpush(key, *turns)
-        pipeline.ltrim(key, -MAX_TURNS, -1)
-        pipeline.expire(key, self._ttl)
+        key = self.key(session_id)
         try:
-            await pipeline.execute()
+            await self._transaction(("RPUSH", key, *turns), ("LTRIM", key, -MAX_TURNS, -1), ("EXPIRE", key, self._ttl))
         except BaseException:  # a cancelled write as well: it may not have arrived, and twice is harmless
             self._unwritten.put(session_id, (*turns, *self._unwritten.stored(session_id)))
             raise
+
+    async def _transaction(self, *commands: Command) -> list[Any]:
+        """The answers to commands that Redis carries out all together or not at all."""
+        answers: list[Any] = await self._redis.ask(("MULTI",), *commands, ("EXEC",))
+        return answers
 
     def _failed(self, error: Exception) -> None:
         if self._available:
@@ -139,21 +144,17 @@ class RedisStore:
         return f"Redis at {self._address} fails: {type(error).__name__}"
 
 
-def _connect(config: CacheConfig, environment: Environment) -> Redis:
+def _connection(config: CacheConfig, environment: Environment) -> AbstractConnection:
     password = environment.redis_password
-    options: dict[str, Any] = {"connection_class": SSLConnection} if config.ssl else {}
-    pool = BlockingConnectionPool(
-        host=config.host,
+    kind = SSLConnection if config.ssl else Connection
+    return kind(
+        host=config.host or "",
         port=config.port,
         username=environment.redis_username,
         password=password.get_secret_value() if password else None,
-        max_connections=MAX_CONNECTIONS,
-        timeout=TIMEOUT,
-        socket_timeout=TIMEOUT,
+        # The whole of a round trip is timed by who asks for it.
+        socket_timeout=None,
         socket_connect_timeout=TIMEOUT,
         socket_keepalive=True,
-        # A connection that Redis closed while idle is opened anew; anything else is for probe() to see.
-        retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
-        **options,
+        protocol=2,
     )
-    return Redis(connection_pool=pool)

@@ -10,11 +10,14 @@ from agent_runtime.errors import Problem
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json, Model
 from agent_runtime.models.breaker import Breaker
+from agent_runtime.models.deadline import Deadline
 
 # Before the second and third attempt, about; each is shortened at random so that callers do not come back together.
 BACKOFF = (0.25, 1.0)
 # A caller is told sooner than it is kept waiting for longer than this.
 MAX_WAIT = 5.0
+# Why OpenAI and Azure refuse requests. A server may invent any other code: the caller gets it, the metrics do not.
+_REFUSALS = frozenset({"content_filter", "context_length_exceeded", "invalid_image", "string_above_max_length"})
 # What another attempt may mend. Credentials and names stay wrong; a timeout has used up the time.
 _PASSING = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})
 
@@ -60,11 +63,12 @@ class Calls:
         model, opened = await self._first(name, lambda model: _open(model, request), deadline)
         return model, self._chunks(model, opened, deadline)
 
-    async def _chunks(self, model: str, opened: Opened, deadline: float) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, model: str, opened: Opened, when: float) -> AsyncGenerator[bytes, None]:
+        deadline = Deadline(when)
         try:
             yield opened.first
             while True:
-                async with asyncio.timeout_at(deadline):
+                with deadline:
                     chunk = await anext(opened.rest, None)
                 if chunk is None:
                     return
@@ -72,6 +76,7 @@ class Calls:
         except (TimeoutError, Problem) as error:
             raise self._failed(model, error) from None
         finally:
+            deadline.close()
             await opened.rest.aclose()
 
     async def _first(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> tuple[str, T]:
@@ -116,7 +121,8 @@ class Calls:
             if isinstance(error, Problem)
             else Problem(504, "model_timeout", f"{name}: the model did not answer in time", retry_after=2)
         )
-        self._metrics.model_errors.labels(name, problem.code).inc()
+        foreign = problem.status == 400 and problem.code not in _REFUSALS  # noqa: PLR2004
+        self._metrics.model_errors.labels(name, "model_refused_request" if foreign else problem.code).inc()
         # Too many requests is no fault of the model, nor is a request that it refuses.
         if problem.status >= 500:  # noqa: PLR2004
             self._breakers[name].failed()

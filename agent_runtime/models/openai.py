@@ -1,24 +1,19 @@
 """A model behind OpenAI's protocol: OpenAI's API, Azure OpenAI or any compatible server."""
 
 import asyncio
-import importlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import aiohttp
 import orjson
 
 from agent_runtime.config import ModelConfig
-from agent_runtime.environment import Environment
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
 from agent_runtime.models import sse, upstream
 from agent_runtime.models.base import Json
-
-if TYPE_CHECKING:
-    from agent_runtime.models.wire import Draughtsman, Wire
+from agent_runtime.models.wire import Draughtsman, Wire
 
 # The whole of a call is bounded by its deadline, which calls.py keeps.
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -29,15 +24,13 @@ class OpenAIModel:
     """Calls chat completions of one model, over a session that all models share."""
 
     def __init__(
-        self, config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, alarm: asyncio.Event
+        self, config: ModelConfig, draughtsman: Draughtsman, session: aiohttp.ClientSession, alarm: asyncio.Event
     ) -> None:
         self.name = config.name
-        self._config = config
-        self._environment = environment
+        self._draughtsman = draughtsman
         self._session = session
         self._alarm = alarm
         self._upstream_name = config.deployment or config.model or config.name
-        self._draughtsman: Draughtsman | None = None
         self._wire: Wire | None = None
         self._drawing = asyncio.Lock()
         # What the last call showed and a probe cannot see, such as a deployment that does not exist.
@@ -100,21 +93,15 @@ class OpenAIModel:
 
     async def aclose(self) -> None:
         """Let go of the credentials; the session belongs to the app."""
-        if self._draughtsman is not None:
-            await self._draughtsman.aclose()
+        await self._draughtsman.aclose()
 
-    async def _drawn_for_a_call(self) -> "Wire":
+    async def _drawn_for_a_call(self) -> Wire:
         try:
             return await self._draw()
         except UnhealthyError as error:
             raise Problem(503, "model_not_configured", f"{self.name}: {error}", retry_after=10) from None
 
-    async def _draw(self) -> "Wire":
+    async def _draw(self) -> Wire:
         async with self._drawing:
-            if self._draughtsman is None:
-                # In a thread: the event loop turns, and liveness answers, while the SDK loads.
-                wire = await asyncio.to_thread(importlib.import_module, "agent_runtime.models.wire")
-                make = {"openai": wire.SdkDraughtsman.openai, "azure_openai": wire.SdkDraughtsman.azure}
-                self._draughtsman = make[self._config.provider](self._config, self._environment)
             self._wire = await self._draughtsman.draw()
             return self._wire

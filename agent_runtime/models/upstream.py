@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,8 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 # Faults that no later probe shows and only a successful call disproves.
 LASTING = frozenset({"model_credentials_refused", "model_not_found_upstream"})
 RETRY_AFTER = 2.0
+# What is believed of a wait that a server asks for.
+SOONEST, LATEST = 1.0, 600.0
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
@@ -103,7 +107,7 @@ def refused(model: str, status: int, headers: Mapping[str, str], answer: bytes) 
     """An answer that is an error."""
     problem = _refused(model, status, answer)
     if problem.retry_after is not None:
-        problem.wait = _seconds(headers.get("Retry-After"))
+        problem.wait = _retry_after(headers)
         problem.retry_after = problem.wait or RETRY_AFTER
     return problem
 
@@ -165,6 +169,23 @@ def _identifier(value: object) -> str | None:
     return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else None
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Whole seconds, within reason; the header's other form, a date, would need two clocks that agree."""
-    return min(max(int(retry_after), 1), 600) if retry_after and retry_after.isdecimal() else None
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, within reason; the header holds a number of them or a date."""
+    told = headers.get("Retry-After", "")
+    if told.isdecimal():
+        # More digits than a year has seconds may also be more than int() takes.
+        seconds = float(int(told[:8]))
+    elif (until := _date(told)) is not None:
+        # Both dates are by the clock of the server, which need not be ours.
+        seconds = (until - (_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds()
+    else:
+        return None
+    return min(max(seconds, SOONEST), LATEST)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -63,7 +63,7 @@ async def show_session(request: web.Request) -> web.Response:
     turns = await request.app[AGENT].sessions.history(kept_as(request, session_id))
     if not turns:
         raise _unknown()
-    messages = [message for turn in turns for message in turn.messages]
+    messages = [message for turn in turns for message in turn["messages"]]
     return answer({"session_id": session_id, "messages": messages})
 
 

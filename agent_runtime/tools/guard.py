@@ -11,6 +11,9 @@ _REFUSED = tuple(
     ipaddress.ip_address(address) for address in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254", "192.0.0.192")
 )
 
+# IPv4-compatible addresses, and those that NAT64 translates.
+_LAST_32_BITS = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
+
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
     """Resolves a host, looks at the address and connects to exactly that one, for every request and redirect.
@@ -49,8 +52,18 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
 
 
 def is_refused(address: str) -> bool:
-    """Whether an IP address is link-local or one of a cloud's metadata service."""
+    """Whether an IP address is link-local or one of a cloud's metadata service, also where it is part of another."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast or parsed in _REFUSED
+    return any(
+        one.is_link_local or one.is_unspecified or one.is_multicast or one in _REFUSED
+        for one in (parsed, *(_embedded(parsed) if isinstance(parsed, ipaddress.IPv6Address) else ()))
+    )
+
+
+def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """The IPv4 addresses that a gateway or the system may make of an IPv6 one."""
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    # ::1 has the form of an old kind of IPv4 address, but is none.
+    if any(address in network for network in _LAST_32_BITS) and not address.is_loopback:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [one for one in found if one is not None]

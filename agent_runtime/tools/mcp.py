@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
-import jsonschema
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -20,6 +19,7 @@ from mcp.types import CallToolResult, TextContent
 
 from agent_runtime.config import McpServerConfig
 from agent_runtime.models.base import Json
+from agent_runtime.tools.arguments import check
 from agent_runtime.tools.guard import GuardedTransport
 from agent_runtime.tools.toolbox import Tool, ToolError
 
@@ -69,12 +69,7 @@ class McpServer:
         client = self._client
         if client is None:
             raise ToolError("the tool's server cannot be reached now")
-        try:
-            jsonschema.validate(arguments, self.tools[tool].parameters)
-        except jsonschema.ValidationError as error:
-            raise ToolError(f"invalid arguments: {error.message}") from None
-        except jsonschema.SchemaError:
-            raise ToolError("the tool's schema is not valid") from None
+        check(arguments, self.tools[tool].parameters)
         seconds = self._config.timeout_seconds
         try:
             async with asyncio.timeout(seconds):

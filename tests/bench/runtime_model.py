@@ -1,6 +1,6 @@
 """A model's server that costs next to nothing: answers from memory, for benches. First line on stdout: its port.
 
-Streams have CHUNKS chunks, RATE a second (0: at once); both in the environment.
+Streams have CHUNKS chunks, RATE a second (0: at once); whole answers come after DELAY seconds. All in the environment.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import cast
 import uvloop
 
 CHUNKS, RATE = int(os.environ.get("CHUNKS", "60")), float(os.environ.get("RATE", "0"))
+DELAY = float(os.environ.get("DELAY", "0"))
 COMPLETION = (
     b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant",'
     b'"content":"Twenty words of an answer, more or less, as a model would give it to a short question."},'
@@ -28,6 +29,36 @@ def framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+FRAMED = framed(CHUNK)
+LAST = framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+
+
+ANSWER = HEAD % (b"application/json", b"Content-Length: %d\r\n" % len(COMPLETION)) + COMPLETION
+
+
+class Stream:
+    """Sends chunks, each at its time; a timer of its own costs less than a task would."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.loop = asyncio.get_running_loop()
+        self.due = self.loop.time()
+        self.left = CHUNKS
+
+    def send(self) -> None:
+        """Send what is due."""
+        if self.transport.is_closing():
+            return
+        if not RATE:
+            self.transport.write(FRAMED * self.left + LAST)
+            return
+        self.left -= 1
+        self.transport.write(FRAMED if self.left else FRAMED + LAST)
+        if self.left:
+            self.due += 1 / RATE
+            self.loop.call_at(self.due, self.send)
+
+
 class Server(asyncio.Protocol):
     """One connection."""
 
@@ -36,7 +67,6 @@ class Server(asyncio.Protocol):
         # uvloop's transports do not inherit from asyncio's.
         self.transport = cast("asyncio.Transport", transport)
         self.received = b""
-        self.streams: set[asyncio.Task[None]] = set()
 
     def data_received(self, data: bytes) -> None:
         """Answer each request that is complete."""
@@ -51,21 +81,13 @@ class Server(asyncio.Protocol):
         if len(rest) < length:
             return
         self.received = rest[length:]
-        if b'"stream":true' in rest:
+        if b'"stream":true' in rest.replace(b" ", b""):
             self.transport.write(HEAD % (b"text/event-stream", b"Transfer-Encoding: chunked\r\n"))
-            task = asyncio.ensure_future(self.stream())
-            self.streams.add(task)
-            task.add_done_callback(self.streams.discard)
+            Stream(self.transport).send()
+        elif DELAY:
+            asyncio.get_running_loop().call_later(DELAY, self.transport.write, ANSWER)
         else:
-            self.transport.write(HEAD % (b"application/json", b"Content-Length: %d\r\n" % len(COMPLETION)) + COMPLETION)
-
-    async def stream(self) -> None:
-        """Send the chunks."""
-        for _ in range(CHUNKS):
-            if RATE:
-                await asyncio.sleep(1 / RATE)
-            self.transport.write(framed(CHUNK))
-        self.transport.write(framed(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            self.transport.write(ANSWER)
 
 
 async def main() -> None:

@@ -166,24 +166,25 @@ class AgentProcess:
         self.http.close()
         if self.process.poll() is None:
             try:
-                assert not _canaries(str(self.metrics()))
+                assert not canaries(str(self.metrics()))
             finally:
                 self.process.kill()
                 self.process.wait()
-        assert not _canaries(self.log_file.read_text())
+        assert not canaries(self.log_file.read_text())
 
     def _listening(self) -> dict[str, Any] | None:
         assert self.process.poll() is None, self.log_file.read_text()
         return next(iter(self.log("listening")), None)
 
 
-def _canaries(text: str) -> list[str]:
+def canaries(text: str) -> list[str]:
+    """The secrets and prompts that stand in a text."""
     return [canary for canary in (*CANARIES.values(), PROMPT, USER_CANARY) if canary in text]
 
 
 def _no_canary_in_errors(response: httpx2.Response) -> None:
     if response.status_code >= 400:
-        assert not _canaries(response.read().decode()), "an error quotes a secret or a prompt"
+        assert not canaries(response.read().decode()), "an error quotes a secret or a prompt"
 
 
 Start = Callable[..., AgentProcess]

@@ -7,9 +7,10 @@ What it does next is scripted by a test through /_script; what it was asked is r
     GET    /_seen: [{"path", "query", "headers", "body", "closed"}, …]
 
 A STEP: {"status": 200, "headers": {}, "json": {…} or "text": "…", "delay": seconds before the answer,
-"always": true to stay, "fault": "reset" | "half", "message": fields of the answer's message,
-"chunks": [{…}, …], "chunk_delay": seconds, "break_after": number of chunks,
-"step_by_step": true to wait before each chunk for POST /_go}.
+"hold": true to wait for POST /_go before the answer, "always": true to stay, "fault": "reset" | "half",
+"repeat": index of the message that the answer repeats (-1), "message": fields of the answer's message,
+"chunks": [{…}, …], "chunk_delay": seconds, "break_after": number of chunks, "step_by_step": true to wait before each
+chunk for POST /_go}.
 """
 
 import argparse
@@ -63,8 +64,12 @@ async def completions(request: web.Request) -> web.StreamResponse:
     body = await request.json()
     seen = _note(request, body)
     step = _next(request, "completions")
+    if "repeat" in step:
+        body = body | {"messages": [body["messages"][step["repeat"]]]}
     try:
         await asyncio.sleep(step.get("delay", 0))
+        if step.get("hold"):
+            await request.app[GO].acquire()
         if step.get("fault"):
             return await _broken(request, step["fault"])
         if step.get("status", 200) == 200 and body.get("stream") and "json" not in step and "text" not in step:

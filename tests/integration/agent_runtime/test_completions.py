@@ -20,6 +20,7 @@ from tests.integration.agent_runtime.conftest import (
 )
 
 KEY = CANARIES["OPENAI_API_KEY"]
+SENT = "Wed, 21 Oct 2015 07:28:00 GMT"
 SAY: Any = [{"role": "user", "content": USER_CANARY}]
 
 
@@ -109,6 +110,8 @@ def test_the_callers_tool_calls_pass_through(gpt: AgentProcess, model_server: Mo
         ({"status": 429, "headers": {"Retry-After": "7"}}, openai.RateLimitError, "model_rate_limited"),
         ({"status": 429, "json": {"error": {"code": "insufficient_quota"}}},
          openai.RateLimitError, "insufficient_quota"),
+        ({"status": 429, "headers": {"Date": SENT, "Retry-After": SENT.replace("28:00", "28:07")}},
+         openai.RateLimitError, "model_rate_limited"),
         ({"status": 500, "text": PROMPT}, openai.InternalServerError, "model_unavailable"),
         ({"status": 503}, openai.InternalServerError, "model_unavailable"),
         ({"status": 302, "headers": {"Location": "http://169.254.169.254/"}},

@@ -135,6 +135,26 @@ def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
     assert answers[0].json()["response"] == "model: slow"
 
 
+def test_a_connection_that_was_to_be_kept_is_served_after_the_drain(start: Start, model_server: ModelServer) -> None:
+    """Its stream began before SIGTERM, so its caller may send the next request over it as soon as the stream ends."""
+    agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="3").ready()
+    model_server.script(completions=[{"step_by_step": True}])
+    model_server.go()  # the answer begins with the first chunk
+    body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": "one"}]}
+    with agent.http.stream("POST", "/v1/chat/completions", json=body) as stream:
+        agent.process.send_signal(signal.SIGTERM)
+        eventually("nobody is let in", lambda: not _listens(agent.port))
+        for _ in range(4):
+            model_server.go()
+        lines = list(stream.iter_lines())
+
+    late = agent.http.post("/api/chat", json={"message": "late", "model": "echo"})
+
+    assert "data: [DONE]" in lines
+    assert (late.status_code, late.headers["connection"]) == (200, "close")
+    assert agent.process.wait(DEADLINE) == 0
+
+
 def test_the_grace_ends(start: Start, model_server: ModelServer) -> None:
     """A request that takes longer than the grace does not keep the pod; exit 0 all the same."""
     agent = start(toml(openai_model(model_server)), SHUTDOWN_GRACE_SECONDS="0.3").ready()
@@ -173,3 +193,8 @@ def _expect_an_end(agent: AgentProcess, ended: list[Exception]) -> None:
         agent.http.post("/api/chat", json={"message": "hang"}).raise_for_status()
     except httpx2.HTTPError as error:
         ended.append(error)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

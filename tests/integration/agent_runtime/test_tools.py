@@ -11,7 +11,6 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.conftest import (
-    ECHO,
     AgentProcess,
     ModelServer,
     Start,
@@ -48,13 +47,19 @@ def results(server: ModelServer) -> list[str]:
     return [message["content"] for message in messages if message["role"] == "tool"]
 
 
+def connected(agent: AgentProcess) -> AgentProcess:
+    """The agent once it has its tools: on a busy machine that takes longer than it waits with being ready."""
+    eventually("connected", lambda: agent.http.get("/health").json()["status"] == "healthy")
+    return agent
+
+
 @pytest.fixture(scope="module")
 def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with the test server's tools, and two rounds to use them."""
     limits = "[agent.limits]\nmax_tool_rounds = 2\n"
     tools = stdio("t", more='env = ["MAY_SEE"]') + stdio("hasty", more='timeout_seconds = 1\ntools = ["sleep"]')
     config = toml(openai_model(shared_model_server), memory=limits + tools)
-    return start_shared(config, OPENAI_API_KEY="sk-canary-openai-3c1f", MAY_SEE="this").ready()
+    return connected(start_shared(config, OPENAI_API_KEY="sk-canary-openai-3c1f", MAY_SEE="this"))
 
 
 @pytest.fixture
@@ -193,7 +198,7 @@ def test_an_allow_list_and_a_server_of_the_world(start: Start, model_server: Mod
     """mcp-server-time from PyPI; only the tool that is allowed is offered; health tells the number."""
     time_server = Path(sys.executable).parent / "mcp-server-time"
     table = f'[[agent.mcp]]\nname = "time"\ntype = "stdio"\ncommand = "{time_server}"\ntools = ["get_current_time"]'
-    agent = start(toml(openai_model(model_server), memory=table)).ready()
+    agent = connected(start(toml(openai_model(model_server), memory=table)))
     model_server.script(completions=[calling(call("time__get_current_time", timezone="UTC"))])
 
     ask(agent)
@@ -222,8 +227,7 @@ def test_tools_over_http(
     """Connected as soon as the server is there; when it goes the agent is degraded and still answers."""
     process, port = http_tools
     table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://localhost:{port}/mcp"'
-    agent = start(toml(openai_model(model_server), memory=table)).ready()
-    eventually("connected", lambda: agent.http.get("/health").json()["status"] == "healthy")
+    agent = connected(start(toml(openai_model(model_server), memory=table)))
     model_server.script(completions=[calling(call("t__add", a=20, b=3))])
 
     ask(agent)
@@ -236,25 +240,3 @@ def test_tools_over_http(
     assert results(model_server)[0].startswith("error: ")
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
     assert ask(agent)["response"] == "model: go"
-
-
-def test_headers_come_from_the_environment(start: Start, model_server: ModelServer) -> None:
-    """Each from the variable that is named; a server that speaks no MCP only degrades."""
-    table = (
-        f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "{model_server.url}/v1/chat/completions"\n'
-        'headers_from = { X-Tool-Key = "TOOL_KEY" }'
-    )
-    agent = start(toml(ECHO, memory=table), TOOL_KEY="sk-canary-openai-3c1f").ready()
-
-    eventually("it was asked", lambda: model_server.seen("/chat/completions"))
-
-    assert model_server.seen("/chat/completions")[0]["headers"]["x-tool-key"] == "sk-canary-openai-3c1f"
-    eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
-
-
-def test_a_metadata_address_is_refused(start: Start) -> None:
-    """Health says so; nothing is sent there."""
-    table = '[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://169.254.169.254/mcp"'
-    agent = start(toml(ECHO, memory=table)).ready()
-
-    eventually("it is told", lambda: "refused unless allow_link_local" in agent.http.get("/health").text)

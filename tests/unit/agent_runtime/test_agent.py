@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent_runtime import agent as module
 from agent_runtime.agent import Agent
-from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig
+from agent_runtime.config import AgentConfig, LimitsConfig, MemoryConfig, ModelConfig
 from agent_runtime.errors import Problem
 from agent_runtime.memory.local import LocalStore
 from agent_runtime.metrics import Metrics
@@ -32,9 +31,11 @@ class Recorder(EchoModel):
         return completion
 
 
-def agent(model: Recorder, prompt: str = "Be kind.", limits: LimitsConfig | None = None) -> Agent:
+def agent(
+    model: Recorder, prompt: str = "Be kind.", limits: LimitsConfig | None = None, memory: MemoryConfig | None = None
+) -> Agent:
     """An agent of this model."""
-    config = AgentConfig(models=(ModelConfig(name="m", provider="echo"),), limits=limits)
+    config = AgentConfig(models=(ModelConfig(name="m", provider="echo"),), limits=limits, memory=memory)
     metrics = Metrics("1", "")
     return Agent(config, prompt, Calls({"m": model}, (), metrics), LocalStore(60), metrics)
 
@@ -48,11 +49,11 @@ async def test_an_empty_prompt_is_not_sent() -> None:
     assert [message["role"] for message in model.asked[0]["messages"]] == ["user"]
 
 
-async def test_only_the_newest_turns_that_fit_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Older ones stay in the session but not in the request."""
-    monkeypatch.setattr(module, "MAX_HISTORY_CHARS", 8)
+async def test_only_the_newest_turns_that_fit_are_sent() -> None:
+    """As many as have the configured tokens together; older ones stay in the session but not in the request."""
     model = Recorder()
-    asked = agent(model)
+    # Each turn has 2 messages of 4 tokens, a token that is estimated for what was said and one told for the answer.
+    asked = agent(model, memory=MemoryConfig(max_history_tokens=25))
     for message in ("aaaa", "bb", "cc", "dd"):
         await asked.chat(message, "s", None)
 
@@ -60,6 +61,17 @@ async def test_only_the_newest_turns_that_fit_are_sent(monkeypatch: pytest.Monke
 
     assert said == ["Be kind.", "bb", "bb", "cc", "cc", "dd"]
     assert len(await asked.sessions.history("s")) == 4
+
+
+async def test_no_history_is_sent_where_none_is_wanted() -> None:
+    """It is remembered all the same."""
+    model = Recorder()
+    asked = agent(model, memory=MemoryConfig(max_history_tokens=0))
+    for message in ("a", "b"):
+        await asked.chat(message, "s", None)
+
+    assert [message["content"] for message in model.asked[-1]["messages"]] == ["Be kind.", "b"]
+    assert len(await asked.sessions.history("s")) == 2
 
 
 @pytest.mark.parametrize(

@@ -164,3 +164,16 @@ def test_names_of_servers_and_fallbacks(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     fallbacks = GOOD.replace("[agent]", '[agent]\nfallbacks = ["c"]')
     assert faults(tmp_path / "other", fallbacks) == ["agent.fallbacks: c: not one of models: a, b"]
+
+
+@pytest.mark.parametrize(("said", "meant"), [("../api-keys/keys", "api-keys/keys"), ("/keys/file", "/keys/file")])
+def test_the_api_keys_file_may_be_said_relative_to_the_config(tmp_path: Path, said: str, meant: str) -> None:
+    """By its words: the config's folder may be a link, as it is where Kubernetes mounts it."""
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "config").symlink_to(tmp_path / "elsewhere" / "deep")
+    write(tmp_path / "config", GOOD + f'[agent.server]\napi_keys_file = "{said}"\n')
+
+    config, _ = load(tmp_path / "config" / "agent.toml")
+
+    assert config.server is not None
+    assert config.server.api_keys_file == str(tmp_path / meant)

@@ -136,6 +136,19 @@ async def test_the_deadline_ends_a_call() -> None:
     assert (raised.value.status, raised.value.code) == (504, "model_timeout")
 
 
+@pytest.mark.parametrize(("code", "reason"), [("content_filter",) * 2, ("whatever_you_say", "model_refused_request")])
+async def test_reasons_in_metrics_are_few(code: str, reason: str) -> None:
+    """A model's server may invent codes without end; callers get them, the metrics count them as one."""
+    metrics = Metrics("1", "")
+    called = Calls({"a": Scripted("a", problem(400, code))}, [], metrics)
+
+    with pytest.raises(Problem) as raised:
+        await called.complete("a", {}, soon())
+
+    assert raised.value.code == code
+    assert f'agent_model_errors_total{{model="a",reason="{reason}"}} 1.0' in metrics.exposition("")[0].decode()
+
+
 async def test_fallbacks_answer_for_a_model_that_is_down() -> None:
     """In their order; the caller learns who answered."""
     down = [problem(502, "model_credentials_refused")]

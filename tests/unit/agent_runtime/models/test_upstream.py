@@ -8,7 +8,7 @@ from agent_runtime.models import upstream
 
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
-    [("7", 7), ("0", 1), ("99999", 600), ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("nan", None), (None, None)],
+    [("7", 7), ("0", 1), ("99999", 600), ("9" * 5000, 600), ("-1", None), ("nan", None), ("", None), (None, None)],
 )
 def test_retry_after_is_taken_over_within_reason(retry_after: str | None, seconds: float | None) -> None:
     """A number of seconds between one and ten minutes."""
@@ -17,6 +17,37 @@ def test_retry_after_is_taken_over_within_reason(retry_after: str | None, second
     problem = upstream.refused("m", 429, headers, b"")
 
     assert (problem.wait, problem.retry_after) == (seconds, seconds or upstream.RETRY_AFTER)
+
+
+SENT = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("Wed, 21 Oct 2015 07:28:07 GMT", 7),
+        ("Wednesday, 21-Oct-15 07:28:07 GMT", 7),
+        ("Wed Oct 21 07:28:07 2015", 7),
+        ("Wed, 21 Oct 2015 09:28:00 GMT", 600),
+        ("Wed, 21 Oct 2015 07:20:00 GMT", 1),
+        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
+        ("tomorrow", None),
+    ],
+)
+def test_retry_after_may_be_a_date(retry_after: str, seconds: float | None) -> None:
+    """In each of HTTP's three forms, by the clock of the server that sent it."""
+    problem = upstream.refused("m", 503, {"Retry-After": retry_after, "Date": SENT}, b"")
+
+    assert (problem.wait, problem.retry_after) == (seconds, seconds or upstream.RETRY_AFTER)
+
+
+@pytest.mark.parametrize("sent", [None, "nonsense"])
+def test_a_date_without_the_servers_own_is_held_against_our_clock(sent: str | None) -> None:
+    """In the past: soon; far ahead: as late as is believed."""
+    for retry_after, seconds in ((SENT, 1), ("Wed, 21 Oct 2215 07:28:00 GMT", 600)):
+        headers = {"Retry-After": retry_after} | ({"Date": sent} if sent else {})
+
+        assert upstream.refused("m", 429, headers, b"").wait == seconds
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "x"}', b'{"error": {"code": 7, "param": {}}}', b"\xff"])

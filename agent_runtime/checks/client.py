@@ -1,0 +1,154 @@
+"""Asking the agent, as any other client would."""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import orjson
+
+from agent_runtime.checks.expectations import Answer
+from agent_runtime.config.checks import CheckConfig
+from agent_runtime.environment import version
+from agent_runtime.errors import Problem
+from agent_runtime.models import upstream
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+BUSY_PAUSE = 1.0
+_CODE = re.compile(r"[a-z0-9_]{1,64}")
+_NOT_NOW = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+class NoAnswerError(Exception):
+    """Why the agent gave no answer. Quotes none of what it said but its codes."""
+
+
+class TooLateError(Exception):
+    """The agent did not answer within the check's maxLatencySeconds."""
+
+
+class _NotYetError(NoAnswerError):
+    """Asking again may help.
+
+    Attributes:
+        pause: seconds to wait before that; None when the agent did not say.
+    """
+
+    def __init__(self, reason: str, pause: float | None = None) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+@dataclass(slots=True)
+class Agent:
+    """An agent at a URL.
+
+    Attributes:
+        wait: seconds to wait for an agent that cannot be reached, counted from the first request of all, or for one
+            that is too busy, counted from the first request of a check.
+        waiting: is told why a check has to wait.
+    """
+
+    url: str
+    session: aiohttp.ClientSession
+    key: str | None = field(repr=False)
+    wait: float
+    waiting: Callable[[str], None]
+    _since: float | None = None
+
+    async def ask(self, check: CheckConfig) -> Answer:
+        """The answer to a check's prompt, in a conversation of its own.
+
+        Raises:
+            NoAnswerError: there is none.
+            TooLateError: there is none in time.
+        """
+        clock = asyncio.get_running_loop().time
+        begun, pause = clock(), FIRST_PAUSE
+        self._since = begun if self._since is None else self._since
+        while True:
+            try:
+                return await self._asked(check)
+            except _NotYetError as error:
+                given_up = (self._since if error.pause is None else begun) + self.wait
+                pause = min(pause * 2, LONGEST_PAUSE) if error.pause is None else error.pause
+                if clock() + pause > given_up:
+                    raise
+                self.waiting(str(error))
+            await asyncio.sleep(pause)
+
+    async def _asked(self, check: CheckConfig) -> Answer:
+        clock = asyncio.get_running_loop().time
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": check.prompt}]}
+        if check.model is not None:
+            body["model"] = check.model
+        begun = clock()
+        try:
+            async with asyncio.timeout(check.max_latency_seconds):
+                status, headers, content = await self._post(body, check.name)
+        except TimeoutError:
+            raise TooLateError from None
+        if status != HTTPStatus.OK:
+            raise _refusal(status, headers.get("Retry-After", ""), content)
+        return _answer(content, clock() - begun)
+
+    async def _post(self, body: dict[str, Any], name: str) -> tuple[int, Any, bytes]:
+        # The agent's log then names the check, and its line can be told from those of people.
+        headers = {"User-Agent": f"agent-runtime-checks/{version()}", "X-Request-Id": f"check-{name}"}
+        if self.key is not None:
+            headers["Authorization"] = f"Bearer {self.key}"
+        try:
+            # Without a limit of its own: the agent has one, and so has the run.
+            async with self.session.post(
+                f"{self.url}/v1/chat/completions",
+                json=body,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+                allow_redirects=False,
+            ) as response:
+                return response.status, response.headers, await upstream.read(response)
+        except aiohttp.ClientPayloadError:
+            raise NoAnswerError("the agent broke off its answer") from None
+        except (aiohttp.ClientConnectionError, OSError) as error:
+            raise _NotYetError(f"the agent cannot be reached: {_reason(error)}") from None
+        except aiohttp.ClientError as error:
+            raise NoAnswerError(f"the agent does not speak HTTP: {type(error).__name__}") from None
+
+
+def _reason(error: Exception) -> str:
+    """The system's words; asyncio's own hold addresses that change."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number is not None and number > 0 else type(error).__name__
+
+
+def _answer(content: bytes, latency: float) -> Answer:
+    try:
+        completion = upstream.completion("", content)
+    except Problem:
+        raise NoAnswerError("what came is no chat completion: is this the agent's URL?") from None
+    said, tokens = completion["choices"][0]["message"], (completion.get("usage") or {}).get("total_tokens")
+    text = said.get("content") or said.get("refusal") or ""
+    return Answer(text, latency, tokens if isinstance(tokens, int) else None)
+
+
+def _refusal(status: int, retry_after: str, content: bytes) -> NoAnswerError:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return NoAnswerError("the agent wants one of its API keys: give --api-keys-file")
+    code = _code(content)
+    reason = f"the agent answered {status} {code}".rstrip()
+    if status in _NOT_NOW:
+        return _NotYetError(reason, float(retry_after) if retry_after.isdecimal() else BUSY_PAUSE)
+    return NoAnswerError(reason)
+
+
+def _code(content: bytes) -> str:
+    """The code of an error, which is a word; its message might quote the prompt."""
+    try:
+        code = orjson.loads(content)["error"]["code"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""

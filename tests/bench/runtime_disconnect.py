@@ -1,0 +1,118 @@
+"""How soon the call of the model ends when its caller leaves: `python tests/bench/runtime_disconnect.py [--times 200]`.
+
+One process is both the caller and the model's server, so that one clock sees both sides: from closing the connection to
+the agent, to the loss of the one that the agent holds. The agent is a process on a core of its own, at rest and with 32
+other requests under way all the time. The aim is 100 ms.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import cast
+
+import uvloop
+from runtime_load import Client
+from runtime_process import REST, agent, stay_on
+
+SAY = [{"role": "user", "content": "What is the answer?"}]
+CALLS = {
+    "a completion": ("/v1/chat/completions", {"model": "m", "messages": SAY}),
+    "a stream": ("/v1/chat/completions", {"model": "m", "messages": SAY, "stream": True}),
+    "a conversation": ("/api/chat", {"message": "What is the answer?", "model": "m"}),
+}
+MODELS = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"data": []}'
+CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"Well"},"finish_reason":null}]}\n\n'
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + CHUNK
+
+
+class Model(asyncio.Protocol):
+    """A connection of the model's server, which begins an answer, if that is a stream, and never goes on."""
+
+    def __init__(self, asked: Callable[[], None], lost: Callable[[], None]) -> None:
+        self._asked, self._lost = asked, lost
+        self._received = b""
+        self._called = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a request as soon as it is whole."""
+        self._received += data
+        if self._received.startswith(b"GET"):
+            self._received = b""
+            self._transport.write(MODELS)
+        elif self._received.endswith(b"}"):
+            if b'"stream":true' in self._received:
+                self._transport.write(EVENTS)
+            self._called = True
+            self._asked()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The agent has let go."""
+        if self._called:
+            self._lost()
+
+
+async def left(port: int, queue: asyncio.Queue[float], path: str, body: dict[str, object]) -> float:
+    """Milliseconds from leaving to the end of the model's call."""
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head.encode() + content)
+    await queue.get()
+    began = time.perf_counter()
+    writer.close()
+    return (await queue.get() - began) * 1000
+
+
+async def busy(port: int) -> None:
+    """Ask the model that echoes, for ever."""
+    async with Client(port) as client:
+        while True:
+            await client.post("/api/chat", b'{"message": "hi", "model": "echo"}')
+
+
+async def measure(times: int) -> None:
+    """Measure and tell."""
+    queue: asyncio.Queue[float] = asyncio.Queue()
+
+    def note() -> None:
+        queue.put_nowait(time.perf_counter())
+
+    server = await asyncio.get_running_loop().create_server(lambda: Model(note, note), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    # Ready does not wait for the second model, whose server is this process, which waits for ready.
+    echo = '[[agent.models]]\nname="echo"\nprovider="echo"\n'
+    gpt = f'[[agent.models]]\nname="m"\nprovider="openai"\nbase_url="http://127.0.0.1:{port}/v1"\n'
+    with agent(echo + gpt) as running:
+        for state, others in (("at rest", 0), ("with 32 others", 32)):
+            load = [asyncio.create_task(busy(running.port)) for _ in range(others)]
+            for what, (path, body) in CALLS.items():
+                found = sorted([await left(running.port, queue, path, body) for _ in range(times)])
+                p50, p99 = statistics.median(found), found[len(found) * 99 // 100]
+                sys.stdout.write(f"{what}, {state}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, most {found[-1]:.2f} ms\n")
+            for task in load:
+                task.cancel()
+            await asyncio.gather(*load, return_exceptions=True)
+    server.close()
+
+
+def main() -> None:
+    """Measure on the core that the agent does not have."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--times", type=int, default=200)
+    arguments = parser.parse_args()
+    stay_on(REST)
+    uvloop.run(measure(arguments.times))
+
+
+if __name__ == "__main__":
+    main()

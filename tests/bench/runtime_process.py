@@ -1,0 +1,155 @@
+"""Processes of a bench, each on its core: what is measured on one, everything around it on another."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+START_DEADLINE = 120.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """The core of what is measured, and that of the rest; the same where there is but one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return {usable[0]}, {usable[-1]}
+
+
+MEASURED, REST = cores()
+
+
+def stay_on(core: set[int]) -> None:
+    """Run this process on a core."""
+    os.sched_setaffinity(0, core)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def process(
+    *command: str | Path, core: set[int], log: Path | None = None, folder: Path = ROOT, **variables: str
+) -> Iterator[int]:
+    """A process on a core; its id. Its output goes through a process of its own into the log, as in a pod."""
+    with contextlib.ExitStack() as held:
+        sink = held.enter_context(log.open("wb")) if log else subprocess.DEVNULL
+        reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=sink)
+        started = subprocess.Popen(
+            command, stdout=reader.stdin, stderr=subprocess.STDOUT, env=os.environ | variables, cwd=folder
+        )
+        assert reader.stdin is not None
+        reader.stdin.close()
+        os.sched_setaffinity(started.pid, core)
+        try:
+            yield started.pid
+        finally:
+            started.kill()
+            started.wait()
+            reader.wait()
+
+
+@contextlib.contextmanager
+def model(**variables: str) -> Iterator[str]:
+    """The model's server; the URL of its API."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with process(sys.executable, HERE / "runtime_model.py", core=REST, log=log, **variables):
+            yield f"http://127.0.0.1:{int(_when_there(log))}/v1"
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[int]:
+    """A Redis; its port."""
+    port = free_port()
+    with process("redis-server", "--port", str(port), "--save", "", core=REST):
+        _until(lambda: _listens(port), "redis-server")
+        yield port
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that is measured: its port and process, and the seconds until it was ready."""
+
+    port: int
+    pid: int
+    ready: float
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of user and system time so far, its own and that of children that have ended."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / _TICKS
+
+    @property
+    def rss(self) -> float:
+        """MiB that it has in memory now."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE / 2**20
+
+
+@contextlib.contextmanager
+def server(
+    command: Sequence[str | Path], port: int, ready: str, log: Path, folder: Path = ROOT, **variables: str
+) -> Iterator[Running]:
+    """A server on the core of what is measured, once `ready`, a path, answers with 200."""
+    begun = time.perf_counter()
+    with process(*command, core=MEASURED, log=log, folder=folder, **variables) as pid:
+
+        def answers() -> bool:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5):
+                return True
+            if not Path(f"/proc/{pid}/statm").read_text(encoding="ascii").startswith("0 "):
+                return False
+            raise RuntimeError(log.read_text(encoding="utf-8", errors="replace")[-2000:])
+
+        _until(answers, str(command[0]))
+        running = Running(port, pid, time.perf_counter() - begun)
+        time.sleep(1)
+        yield running
+
+
+@contextlib.contextmanager
+def agent(tables: str) -> Iterator[Running]:
+    """The runtime with these tables in its config."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "agent.toml").write_text(f"[agent]\n{tables}", encoding="utf-8")
+        (folder / "system_prompt.txt").write_text("You are a helpful assistant.", encoding="utf-8")
+        command = (sys.executable, "-m", "agent_runtime", "serve", "--config", folder / "agent.toml")
+        port = free_port()
+        variables = {"PORT_HTTP": str(port), "PORT_METRICS": "0", "LISTEN_ADDRESS": "127.0.0.1"}
+        with server(command, port, "/health/ready", folder / "log", **variables) as running:
+            yield running
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _when_there(file: Path) -> str:
+    """What a process wrote first."""
+    _until(lambda: file.exists() and file.read_text(encoding="utf-8").endswith("\n"), file.name)
+    return file.read_text(encoding="utf-8")
+
+
+def _until(check: Callable[[], bool], what: str) -> None:
+    deadline = time.perf_counter() + START_DEADLINE
+    while not check():
+        if time.perf_counter() > deadline:
+            raise TimeoutError(f"{what} is not ready")
+        time.sleep(0.005)

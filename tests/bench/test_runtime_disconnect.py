@@ -1,0 +1,19 @@
+"""Runs the benchmark of clients that leave; `make bench` prints what it measured. No time is asserted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def test_leaving_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """A few times each; for figures to quote run the script alone, on a quiet machine."""
+    script = Path(__file__).with_name("runtime_disconnect.py")
+
+    done = subprocess.run([sys.executable, script, "--times", "20"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("p99") == 6
+    with capsys.disabled():
+        sys.stdout.write(f"\n{done.stdout}")

@@ -1,0 +1,67 @@
+"""Runs of `agent-runtime check-answers`, and the checks for them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.integration.agent_runtime.conftest import CANARIES, DEADLINE, AgentProcess
+
+COMMAND = [sys.executable, "-m", "agent_runtime", "check-answers"]
+Json = dict[str, Any]
+
+
+class Checking:
+    """Runs of the command in one folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.message = directory / "termination-log"
+
+    def start(self, agent: AgentProcess | str, *checks: Json, arguments: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """Begin."""
+        url = agent if isinstance(agent, str) else f"http://127.0.0.1:{agent.port}"
+        file = self.directory / "checks.json"
+        file.write_text(json.dumps({"checks": checks}))
+        environment = os.environ | {"TERMINATION_LOG": str(self.message)} | CANARIES
+        return subprocess.Popen(
+            [*COMMAND, "--url", url, "--checks", file, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def run(self, agent: AgentProcess | str, *checks: Json, arguments: tuple[str, ...] = ()) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr."""
+        with self.start(agent, *checks, arguments=arguments) as process:
+            out, told = process.communicate(timeout=3 * DEADLINE)
+        return process.returncode, out, told
+
+    @property
+    def report(self) -> Json:
+        """What Kubernetes gets to see."""
+        report: Json = json.loads(self.message.read_bytes())
+        return report
+
+    @property
+    def outcomes(self) -> dict[str, tuple[str, str]]:
+        """Outcome and reason of each check in it."""
+        return {check["name"]: (check["outcome"], check["reason"]) for check in self.report["checks"]}
+
+
+def check(name: str, prompt: str = "hi", **expected: Any) -> Json:
+    """A check that expects the fake model's ordinary answer, unless it is said."""
+    return {"name": name, "prompt": prompt, **(expected or {"contains": ["model: "]})}
+
+
+def says(content: str, **step: Any) -> Json:
+    """A step of the fake model's script."""
+    return {"message": {"content": content}, **step}
+
+
+def with_config(agent: AgentProcess) -> tuple[str, ...]:
+    """The agent's own config, for judges; one request at a time, as scripts have an order."""
+    return ("--config", str(agent.directory / "agent.toml"), "--concurrency", "1")

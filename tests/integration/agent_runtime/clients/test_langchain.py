@@ -1,0 +1,124 @@
+"""LangChain's model for OpenAI's API, on both agents."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, SecretStr
+
+from tests.integration.agent_runtime.clients.conftest import Target
+from tests.integration.agent_runtime.conftest import ModelServer
+
+
+@tool
+def clock(zone: str) -> str:
+    """Tell the time in a zone."""
+    return f"noon in {zone}"
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    people: int
+
+
+@pytest.fixture
+def chat(target: Target, model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatOpenAI]:
+    """The model, which does not try again and tells nobody of its work."""
+    monkeypatch.setenv("LANGSMITH_TRACING", "false")
+    with openai.DefaultHttpxClient() as http:
+        yield ChatOpenAI(
+            model="gpt", base_url=target.openai_url, api_key=SecretStr("x"), max_retries=0, http_client=http
+        )
+
+
+def calling(name: str, arguments: str) -> dict[str, Any]:
+    """A step of the model's server: it calls a tool."""
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {"message": {"content": None, "tool_calls": [call]}}
+
+
+def test_a_message(chat: ChatOpenAI) -> None:
+    """With its usage and why it ended."""
+    answer = chat.invoke("one two")
+
+    assert answer.content == "model: one two"
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata["total_tokens"] == 14
+    assert answer.response_metadata["finish_reason"] == "stop"
+
+
+def test_a_stream(chat: ChatOpenAI) -> None:
+    """Piece by piece; the sum of the chunks is the answer and knows its usage."""
+    whole: AIMessageChunk | None = None
+    pieces = 0
+    for chunk in chat.stream("one two", stream_usage=True):
+        assert isinstance(chunk, AIMessageChunk)
+        whole = chunk if whole is None else whole + chunk
+        pieces += bool(chunk.content)
+
+    assert whole is not None
+    assert whole.content == "model: one two"
+    assert pieces > 1
+    assert whole.usage_metadata is not None
+    assert whole.usage_metadata["total_tokens"] == 14
+
+
+def test_many_at_once(chat: ChatOpenAI) -> None:
+    """Each with its own answer."""
+    answers = chat.batch(["a", "b", "c"])
+
+    assert [answer.content for answer in answers] == ["model: a", "model: b", "model: c"]
+
+
+def test_tools(chat: ChatOpenAI, model: ModelServer) -> None:
+    """The model calls LangChain's tool, and answers with its result."""
+    model.script(completions=[calling("clock", '{"zone": "UTC"}')])
+    with_tools = chat.bind_tools([clock])
+    messages: list[Any] = [HumanMessage("What time is it?")]
+
+    asked = with_tools.invoke(messages)
+    assert isinstance(asked, AIMessage)
+    (call,) = asked.tool_calls
+    result = clock.invoke(call)
+    answer = with_tools.invoke([*messages, asked, result])
+
+    assert isinstance(result, ToolMessage)
+    assert (call["name"], call["args"]) == ("clock", {"zone": "UTC"})
+    assert answer.content == "model: noon in UTC"
+    assert model.seen("/chat/completions")[0]["body"]["tools"][0]["function"]["name"] == "clock"
+
+
+def test_structured_output_by_a_tool(chat: ChatOpenAI, model: ModelServer) -> None:
+    """The forced call becomes an object."""
+    model.script(completions=[calling("City", '{"name": "Ulm", "people": 128000}')])
+
+    assert chat.with_structured_output(City, method="function_calling").invoke("Ulm?") == City(
+        name="Ulm", people=128000
+    )
+
+
+def test_structured_output_by_a_schema(chat: ChatOpenAI, model: ModelServer) -> None:
+    """The schema reaches the model, and its JSON becomes an object."""
+    model.script(completions=[{"message": {"content": '{"name": "Ulm", "people": 128000}'}}])
+
+    city = chat.with_structured_output(City, method="json_schema").invoke("Ulm?")
+
+    assert city == City(name="Ulm", people=128000)
+    asked = model.seen("/chat/completions")[0]["body"]["response_format"]
+    assert asked["json_schema"]["schema"]["required"] == ["name", "people"]
+
+
+def test_errors(chat: ChatOpenAI, model: ModelServer) -> None:
+    """Are those of OpenAI's client, with our codes."""
+    model.script(completions=[{"status": 400, "json": {"error": {"code": "content_filter"}}}])
+
+    with pytest.raises(openai.BadRequestError) as raised:
+        chat.invoke("x")
+
+    assert raised.value.code == "content_filter"

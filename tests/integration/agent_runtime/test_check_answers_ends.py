@@ -1,0 +1,190 @@
+"""`agent-runtime check-answers`: agents that are not there, wrong usage, and how it ends."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.agent_runtime.checking import Checking, Json, check, with_config
+from tests.integration.agent_runtime.conftest import (
+    DEADLINE,
+    ECHO,
+    AgentProcess,
+    ModelServer,
+    Start,
+    eventually,
+    free_port,
+    openai_model,
+    toml,
+)
+
+
+@pytest.fixture(scope="module")
+def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent with a model behind the fake server, its default, and one that echoes."""
+    config = toml(openai_model(shared_model_server), ECHO)
+    return start_shared(config).ready()
+
+
+@pytest.fixture
+def checking(tmp_path: Path) -> Checking:
+    """Runs the command."""
+    return Checking(tmp_path)
+
+
+def test_an_agent_that_is_down_is_waited_for(start: Start, checking: Checking) -> None:
+    """For as long as is said; then every check is an error."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    code, _, told = checking.run(url, check("a"), check("b"), arguments=("--wait", "0"))
+    assert (code, set(checking.outcomes.values())) == (
+        1,
+        {("error", "the agent cannot be reached: Connection refused")},
+    ), told
+
+    process = checking.start(url, check("a", contains=["hi"]), arguments=("--wait", str(3 * DEADLINE)))
+    with process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "waiting: the agent cannot be reached: Connection refused\n"
+        start(toml(ECHO), PORT_HTTP=str(port))
+        process.communicate(timeout=3 * DEADLINE)
+    assert (process.returncode, checking.outcomes) == (0, {"a": ("passed", "")})
+
+
+def test_an_agent_that_is_too_busy_is_asked_again(start: Start, model_server: ModelServer, checking: Checking) -> None:
+    """When it says so."""
+    limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
+    busy = start(toml(openai_model(model_server), memory=limits)).ready()
+    model_server.script(completions=[{"step_by_step": True, "always": True}])
+    model_server.go()
+    streaming = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+    with (
+        busy.http.stream("POST", "/v1/chat/completions", json=streaming) as held,
+        checking.start(busy, check("a")) as process,
+    ):
+        assert process.stderr is not None
+        assert process.stderr.readline() == "waiting: the agent answered 503 overloaded\n"
+        model_server.script(completions=[])
+        for _ in range(20):
+            model_server.go()
+        held.read()
+        process.communicate(timeout=3 * DEADLINE)
+
+    assert (process.returncode, checking.outcomes) == (0, {"a": ("passed", "")})
+
+
+def test_keys_come_from_a_file(start: Start, checking: Checking, tmp_path: Path) -> None:
+    """The one that is named, or the agent's own; without one the agent's refusal is told, with what to do."""
+    keys = tmp_path / "keys"
+    keys.write_text("\n key-one \nkey-two\n")
+    guarded = start(toml(ECHO, memory=f'[agent.server]\napi_keys_file = "{keys}"\n')).ready()
+    hi = check("a", contains=["hi"])
+
+    assert checking.run(guarded, hi)[0] == 1
+    assert checking.outcomes["a"] == ("error", "the agent wants one of its API keys: give --api-keys-file")
+    assert checking.run(guarded, hi, arguments=("--api-keys-file", str(keys)))[0] == 0
+    assert checking.run(guarded, hi, arguments=with_config(guarded))[0] == 0
+    keys.write_text("\n")
+    code, _, told = checking.run(guarded, hi, arguments=("--api-keys-file", str(keys)))
+    assert (code, told) == (2, f"--api-keys-file: {keys}: holds no key\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_what_was_found_until_then(
+    agent: AgentProcess, model_server: ModelServer, checking: Checking, number: signal.Signals
+) -> None:
+    """Exit code 128 + its number; the agent's calls are closed."""
+    model_server.script(completions=[{"delay": 3600, "always": True}])
+    quick = check("quick", model="echo", contains=["hi"])
+
+    with checking.start(agent, check("slow"), quick) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "[1/2] quick: passed\n"
+        eventually("the model is asked", lambda: model_server.seen("/chat/completions"))
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=DEADLINE)
+
+    assert process.returncode == 128 + number
+    assert checking.outcomes == {"slow": ("error", "interrupted"), "quick": ("passed", "")}
+    assert checking.report["passed"] is False
+    assert "2 checks: 1 passed, 0 failed, 1 error" in out
+    eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
+
+
+def test_all_of_it_has_a_time(agent: AgentProcess, model_server: ModelServer, checking: Checking) -> None:
+    """What is not done by then is an error; the report goes where it is told to."""
+    model_server.script(completions=[{"delay": 3600, "always": True}])
+    report = checking.directory / "report.json"
+
+    code, _, told = checking.run(
+        agent, *(check(f"c{n}") for n in range(3)), arguments=("--timeout", "1", "--report", str(report))
+    )
+
+    assert code == 1, told
+    told_checks = json.loads(report.read_bytes())["checks"]
+    assert {(one["outcome"], one["reason"]) for one in told_checks} == {("error", "not done within 1 s")}
+    assert not checking.message.exists()
+
+
+def test_a_report_that_cannot_be_written_is_told(agent: AgentProcess, checking: Checking) -> None:
+    """With its path, after the table; a reader that went away is no reason to leave none."""
+    hi = check("a", model="echo", contains=["hi"])
+    code, out, told = checking.run(agent, hi, arguments=("--report", "/nowhere/report"))
+    assert (code, told.splitlines()[-1]) == (2, "--report: /nowhere/report: No such file or directory")
+    assert out.endswith("1 check: 1 passed, 0 failed, 0 error\n")
+
+    with checking.start(agent, hi) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(3 * DEADLINE) == 0
+    assert checking.outcomes == {"a": ("passed", "")}
+
+
+JUDGE = {"model": "gpt", "criterion": "Is polite."}
+
+
+@pytest.mark.parametrize(
+    ("checks", "arguments", "fault"),
+    [
+        ([check("A")], lambda _: (), "checks[0].name: String should match pattern"),
+        ([check("a", regex="(")], lambda _: (), "checks[0].regex: not a regular expression"),
+        ([check("a", jsonSchema={"properties": {"n": {"multipleOf": -1}}})], lambda _: (), "checks[0].jsonSchema.prop"),
+        ([check("a", judge=JUDGE)], lambda _: (), "checks[0].judge: needs the agent's models: give --config"),
+        (
+            [check("a", judge=JUDGE | {"model": "x"})],
+            with_config,
+            "checks[0].judge.model: x is not one of models: gpt,",
+        ),
+        ([check("a")], lambda _: ("--config", "/nowhere/agent.toml"), "/nowhere/agent.toml: No such file"),
+        ([check("a")], lambda _: ("--api-keys-file", "/nowhere/keys"), "--api-keys-file: /nowhere/keys: No such file"),
+    ],
+)
+def test_wrong_files_are_told_before_anything_is_asked(
+    agent: AgentProcess,
+    model_server: ModelServer,
+    checking: Checking,
+    checks: list[Json],
+    arguments: Callable[[AgentProcess], tuple[str, ...]],
+    fault: str,
+) -> None:
+    """Exit code 2 and the field, on stderr and for Kubernetes; no traceback."""
+    code, out, told = checking.run(agent, *checks, arguments=arguments(agent))
+
+    assert (code, out) == (2, "")
+    assert told.startswith(fault)
+    assert told.strip() == checking.message.read_text()
+    assert model_server.seen("/chat/completions") == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--url", "ftp://x"), ("--concurrency", "0"), ("--timeout", "-1"), ("--timeout", "soon"), ("--output", "xml")],
+)
+def test_wrong_arguments_are_told(checking: Checking, arguments: tuple[str, str]) -> None:
+    """With the argument, and exit code 2."""
+    code, _, told = checking.run("http://127.0.0.1:1", check("a"), arguments=arguments)
+
+    assert code == 2
+    assert f"{arguments[0]}: " in told
