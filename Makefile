@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+PEERS ?= 1
 PYTEST := $(BIN)/pytest
 DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
 DOCKER ?= docker
@@ -18,7 +19,8 @@ BASE ?=
 VERSION = $(shell $(BIN)/python -c 'from agent_operator import __version__; print(__version__)')
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --constraints constraints.txt
 # Programs that the tests start, as Debian names them: package:command.
-PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver
+PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
+	nodejs:node npm:npm
 
 # The pure core decides everything, so nearly every branch of it must have been taken.
 PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/conditions.py,*/agent_operator/policies/*
@@ -52,8 +54,8 @@ test: $(READY) programs  ## Run all tests
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
 
-bench: $(READY)  ## Measure agents per second, memory and calls
-	$(PYTEST) --capture=no $(ARGS) tests/bench
+bench: $(READY) programs  ## Measure operator and runtime, the latter with its peers from PyPI (PEERS= without)
+	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench
 
 lint: $(READY)  ## Check style, formatting and layers
 	$(BIN)/ruff check

@@ -5,7 +5,9 @@ from typing import Any
 
 from agent_operator import names
 from agent_operator.cluster import CONFLICT, Cluster
+from agent_operator.kinds import BY_NAME, SECRET
 from agent_operator.objects import Key, Live, Object, Ref, pack, ref, version
+from agent_operator.own_secrets import OwnSecrets
 from agent_operator.plan import Apply, Obstacle, Plan, owned
 from agent_operator.problems import Blocked, Stale, obstacle, refused
 from agent_operator.store import Store
@@ -21,9 +23,12 @@ _WITH_PORTS = frozenset({"Service", "Deployment"})
 class Applier:
     """Writes children. `served` tells the version in which a kind is served."""
 
-    def __init__(self, store: Store, cluster: Cluster, served: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, store: Store, cluster: Cluster, own_secrets: OwnSecrets, served: Callable[[str], str | None]
+    ) -> None:
         self._store = store
         self._cluster = cluster
+        self._own_secrets = own_secrets
         self._served = served
 
     async def carry_out(self, key: Key, agent: Object, todo: Plan, live: dict[Ref, Live]) -> None:
@@ -35,7 +40,7 @@ class Applier:
             ApiError: the API server is in trouble.
         """
         if not todo.quiet:
-            await self._make_sure_of(key, agent)
+            await self.make_sure_of(key, agent)
         for action in todo.applies:
             target = ref(action.manifest["kind"], action.manifest)
             try:
@@ -43,7 +48,10 @@ class Applier:
             except ApiError as error:
                 raise _explained(target, error) from error
             live[target] = pack(target.kind, written)
-            self._store.wrote(key, target, live[target].version)
+            if BY_NAME[target.kind].watched:
+                self._store.wrote(key, target, live[target].version)
+            else:
+                self._own_secrets.wrote(target, live[target])
         for deletion in todo.deletes:
             served = self._served(deletion.ref.kind)
             if served is None:
@@ -51,6 +59,7 @@ class Applier:
             await self._cluster.delete(deletion.ref, deletion.uid, served)
             live.pop(deletion.ref, None)
             self._store.deleted(key, deletion.ref)
+            self._own_secrets.deleted(deletion.ref)
 
     async def finish(self, key: Key, agent: Object, *, manage_namespaces: bool) -> bool:
         """Take our namespace away, or what we put into another's, then our finalizer; False while some is left."""
@@ -64,13 +73,16 @@ class Applier:
                 await self._cluster.delete(Ref("Namespace", "", name), there["metadata"]["uid"], "v1")
             return False
         left = [(target, live) for target, live in self._store.children(key).items() if _ours(target, live, uid)]
+        secret = await self._own_secrets.find(key, agent)
+        if secret is not None and owned(secret, uid):
+            left.append((ref(SECRET.kind, secret), pack(SECRET.kind, secret)))
         for target, live in left:
             await self._cluster.delete(target, live.uid, self._served(target.kind) or "")
         if not left:
             await self._cluster.set_finalizer(key, uid, present=False)
         return not left
 
-    async def _make_sure_of(self, key: Key, agent: Object) -> None:
+    async def make_sure_of(self, key: Key, agent: Object) -> None:
         """Write nothing for an agent that is gone or was edited: a watch may have missed that, or be far behind."""
         fresh = self._store.heard_of(key) < _FRESH and not agent.get("status")
         if fresh and not agent["spec"].get("namespace"):

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from agent_operator import names
-from agent_operator.kinds import BY_NAME, NAMESPACE, Kind, object_path
+from agent_operator.kinds import BY_NAME, CHANNEL, NAMESPACE, Kind, object_path
 from agent_operator.objects import Key, Object, Ref
-from agent_operator.transport import APPLY, MERGE, SILENT, STRATEGIC_MERGE, ApiError, Transport
+from agent_operator.transport import APPLY, JSON_PATCH, MERGE, SILENT, STRATEGIC_MERGE, ApiError, Transport
 
 _NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
 _PAGE = 100
@@ -31,6 +31,7 @@ _LEASES = "/apis/coordination.k8s.io/v1"
 FORBIDDEN = 403
 NOT_FOUND = 404
 CONFLICT = 409
+UNPROCESSABLE = 422
 
 
 class Cluster:
@@ -105,12 +106,12 @@ class Cluster:
 
     async def patch_status(self, key: Key, uid: str, status: Object) -> Object:
         """Merge into the status; None removes a field. A custom resource's status takes no precondition on the UID."""
-        path = _agent_path(key) + "/status"
-        body: Object = {"metadata": {"uid": uid}, "status": status}
-        params = {"fieldManager": names.FIELD_MANAGER, **_READ_ONCE}
-        return await self._transport.request(
-            "PATCH", path, label=("status", names.KIND), params=params, body=body, content_type=MERGE
-        )
+        return await self._merge_status(_agent_path(key), names.KIND, {"metadata": {"uid": uid}, "status": status})
+
+    async def patch_channel_status(self, name: str, status: Object) -> Object:
+        """Merge into the status of an AgentRuntimeChannel; None removes a field."""
+        path = CHANNEL.path(names.API_VERSION, name=name)
+        return await self._merge_status(path, CHANNEL.kind, {"status": status})
 
     async def set_finalizer(self, key: Key, uid: str, *, present: bool) -> Object:
         """Add or remove our finalizer; those of others stay."""
@@ -119,6 +120,18 @@ class Cluster:
             meta["finalizers"] = [names.FINALIZER]
         body = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": meta}
         return await self._apply_at(_agent_path(key), body, "apply", f"{names.FIELD_MANAGER}-finalizer")
+
+    async def remove_command(self, key: Key, command: str) -> None:
+        """Take the annotation with this command away; another that took its place stays."""
+        path = "/metadata/annotations/" + names.ANNOTATION_ROLLOUT.replace("/", "~1")
+        body = [{"op": "test", "path": path, "value": command}, {"op": "remove", "path": path}]
+        try:
+            await self._transport.request(
+                "PATCH", _agent_path(key), label=("patch", names.KIND), body=body, content_type=JSON_PATCH
+            )
+        except ApiError as error:
+            if error.code not in (NOT_FOUND, UNPROCESSABLE):
+                raise
 
     async def post_event(self, namespace: str, event: Object) -> None:
         """Create an Event."""
@@ -205,6 +218,12 @@ class Cluster:
             path = f"{path}/{meta['name']}"
             return await self._transport.request("PUT", path, label=("update", "Lease"), body=lease)
         return await self._transport.request("POST", path, label=("create", "Lease"), body=lease)
+
+    async def _merge_status(self, path: str, kind: str, body: Object) -> Object:
+        params = {"fieldManager": names.FIELD_MANAGER, **_READ_ONCE}
+        return await self._transport.request(
+            "PATCH", f"{path}/status", label=("status", kind), params=params, body=body, content_type=MERGE
+        )
 
     async def _apply(self, manifest: Object, verb: str, manager: str = names.FIELD_MANAGER) -> Object:
         return await self._apply_at(object_path(manifest), manifest, verb, manager)

@@ -5,9 +5,11 @@ than the object's says that nothing here is about the current spec. So `kubectl 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+from agent_operator import standing
+from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.reasons import Reason
 
 Condition = dict[str, Any]
@@ -37,6 +39,8 @@ class Facts:
         failure: status.lastFailure.
         pods: the live pods, trimmed.
         warnings: what works, but not as its writer may think.
+        rollout: where the rollout of a revision stands.
+        canary: the live Deployment of the canary, trimmed.
     """
 
     generation: int
@@ -50,6 +54,8 @@ class Facts:
     failure: Mapping[str, Any] | None = None
     pods: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[Problem, ...] = ()
+    rollout: RolloutStatus = field(default_factory=RolloutStatus)
+    canary: Mapping[str, Any] | None = None
 
     @property
     def first_problem(self) -> Problem | None:
@@ -108,7 +114,7 @@ def decide(facts: Facts, before: Sequence[Mapping[str, Any]], now: str) -> list[
         *_kstatus(facts, pods),
         *_warning(facts),
     ]
-    return list(_settle(found, before, facts.generation, now))
+    return list(settle(found, before, facts.generation, now))
 
 
 def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
@@ -125,11 +131,24 @@ def _ready(facts: Facts, pods: Pods) -> Condition:
     hindrance = _hindrance(facts)
     if hindrance is not None:
         return _condition("Ready", None if facts.suspended else False, *hindrance)
-    if not pods.complete:
+    if not _serves(facts, pods):
         return _condition("Ready", False, *_unfinished(facts, pods))
     if pods.wanted == 0:
         return _condition("Ready", True, Reason.SCALED_TO_ZERO, "no pod is wanted; nobody answers")
-    return _condition("Ready", True, Reason.READY, f"{pods.available} of {pods.wanted} pods are ready")
+    message = f"{pods.available} of {pods.wanted} pods are ready"
+    rolled = facts.rollout.rolled_back
+    if rolled is not None:
+        return _condition("Ready", True, Reason.ROLLED_BACK, f"{message}, of revision {rolled.to}; see Progressing")
+    return _condition("Ready", True, Reason.READY, message)
+
+
+def _serves(facts: Facts, pods: Pods) -> bool:
+    """Tell whether what should serve does. Where that is not what the spec asks for, Progressing and others say so."""
+    rolled = facts.rollout.rolled_back
+    if facts.rollout.canary is not None or (rolled is not None and not rolled.manual):
+        # Stable pods come and go to make room for the canary's, and those that were given up leave.
+        return pods.available >= pods.wanted
+    return pods.complete
 
 
 def _available(facts: Facts, pods: Pods) -> Condition:
@@ -148,6 +167,10 @@ def _progressing(facts: Facts, pods: Pods) -> Condition:
     if hindrance is not None:
         under_way = not facts.suspended and facts.first_problem is None
         return _condition("Progressing", under_way, *hindrance)
+    if facts.rollout.rolled_back is not None:
+        return _condition("Progressing", False, Reason.ROLLED_BACK, standing.given_up(facts.rollout.rolled_back))
+    if facts.rollout.canary is not None:
+        return _condition("Progressing", True, *standing.canary(facts.rollout, facts.rollout.canary))
     if pods.complete:
         return _condition("Progressing", False, Reason.ROLLOUT_COMPLETE, "all pods run the current revision")
     reason, message = _unfinished(facts, pods)
@@ -201,10 +224,20 @@ def _kstatus(facts: Facts, pods: Pods) -> Iterable[Condition]:
         return
     ready = _ready(facts, pods)
     if ready["status"] == "True":
+        yield from _not_as_asked(facts)
         return
     problem = facts.first_problem
     stalled = problem.stalls if problem is not None else ready["reason"] == Reason.DEADLINE_EXCEEDED
     yield _condition("Stalled" if stalled else "Reconciling", True, ready["reason"], ready["message"])
+
+
+def _not_as_asked(facts: Facts) -> Iterable[Condition]:
+    """Tell who waits for the current spec that it is not there yet, or will not be, however well the old one serves."""
+    rolled, canary = facts.rollout.rolled_back, facts.rollout.canary
+    if rolled is not None and not rolled.manual:
+        yield _condition("Stalled", True, Reason.ROLLED_BACK, standing.given_up(rolled))
+    if canary is not None:
+        yield _condition("Reconciling", True, *standing.canary(facts.rollout, canary))
 
 
 def _warning(facts: Facts) -> Iterable[Condition]:
@@ -218,7 +251,7 @@ def _deployment_condition(facts: Facts, kind: str) -> Mapping[str, Any]:
     return next((condition for condition in found if condition["type"] == kind), {})
 
 
-def _settle(
+def settle(
     found: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: str
 ) -> Iterable[Condition]:
     """Add the generation, and the time of the last flip."""

@@ -2,26 +2,35 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from agent_operator import __version__, handlers
 from agent_operator.cluster import Cluster
 from agent_operator.events import Recorder
+from agent_operator.fleet.agents import follows
+from agent_operator.fleet.channels import Channels
+from agent_operator.fleet.controller import Fleet
+from agent_operator.fleet.guide import guide
 from agent_operator.gather import References
 from agent_operator.health import HealthServer
 from agent_operator.informer import Informer
-from agent_operator.kinds import WATCHED
+from agent_operator.kinds import BY_NAME, CHANNEL, WATCHED, Kind
 from agent_operator.leader import Elector
-from agent_operator.metrics import Labelled, Metrics
-from agent_operator.objects import Key, Object
+from agent_operator.metrics import Metrics
+from agent_operator.objects import LISTED, Key, Object
+from agent_operator.own_secrets import OwnSecrets
+from agent_operator.preview import Preview
 from agent_operator.queue import Queue, Trigger
 from agent_operator.reconcile import Reconciler
+from agent_operator.rollout.pilot import Pilot
+from agent_operator.rollout.scrape import Scraper
 from agent_operator.settings import Settings
 from agent_operator.spec.inputs import Platform
 from agent_operator.store import Store
+from agent_operator.tasks import background, unless
 from agent_operator.transport import ApiError, Transport
 from agent_operator.workers import Periods, Workers
 
@@ -44,6 +53,10 @@ class Controller:
         self.ready = asyncio.Event()
         self._standby = False
         self._informers: dict[str, Informer] = {}
+        self._scraper = Scraper()
+        self._preview = Preview() if settings.read_only else None
+        self._channels = Channels()
+        self._fleet: Fleet | None = None
         self._workers: Workers | None = None
         self.health = HealthServer(settings.listen, self.metrics, self._faults, self._unready)
 
@@ -58,20 +71,23 @@ class Controller:
         settings = self._settings
         async with AsyncExitStack() as stack:
             observe = self.metrics.observe_request
-            transport = await stack.enter_async_context(Transport(settings.kubeconfig, settings.context, observe))
+            transport = await stack.enter_async_context(
+                Transport(settings.kubeconfig, settings.context, observe, read_only=settings.read_only)
+            )
             await stack.enter_async_context(self.health)
+            stack.push_async_callback(self._scraper.close)
             cluster = Cluster(transport)
             self._build(cluster)
             elector = Elector(cluster, settings.lease_namespace, settings.lease_name, settings.identity, self._clock)
-            if settings.leader_election:
+            if settings.elects:
                 self._standby = True
-                if not await _unless(stop, elector.acquire()):
+                if not await unless(stop, elector.acquire()):
                     return
                 self._standby = False
                 stack.push_async_callback(elector.release)
-            self.metrics.leader.set(1)
-            background = [elector.hold()] if settings.leader_election else []
-            await self._work(transport, cluster, stop, reclaim_signals, background)
+            self.metrics.leader.set(not settings.read_only)
+            holding = [elector.hold()] if settings.elects else []
+            await self._work(transport, cluster, stop, reclaim_signals, holding)
 
     def _build(self, cluster: Cluster) -> None:
         settings = self._settings
@@ -84,36 +100,62 @@ class Controller:
                 self._informers[kind.kind] = Informer(
                     kind, cluster, self.store, namespaces=scope, turn=turn, clock=self._clock
                 )
+        recorder = Recorder(cluster, settings.identity)
+        if not settings.namespaces:
+            self._informers[CHANNEL.kind] = Informer(
+                CHANNEL, cluster, self._channels, namespaces=(), turn=turn, clock=self._clock, selector=""
+            )
+            self._fleet = None if settings.read_only else self._lead(cluster, recorder)
         reconciler = Reconciler(
             store=self.store,
             cluster=cluster,
             references=References(cluster, self._clock, settings.refs_refresh),
-            recorder=Recorder(cluster, settings.identity),
+            own_secrets=OwnSecrets(cluster, self._clock, settings.refs_refresh),
+            recorder=recorder,
+            guide=lambda agent: guide(agent, self._channels.get),
             served=self._served,
             namespaces=scope,
+            pilot=Pilot(cluster, self._scraper, self._clock),
             platform=Platform(
                 runtime_image=settings.runtime_image,
                 manage_namespaces=settings.manage_namespaces,
                 allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
+                operator_namespace=settings.lease_namespace or Platform().operator_namespace,
             ),
             now=_timestamp,
+            preview=self._preview,
         )
         periods = Periods(settings.resync, settings.refs_refresh)
         self._workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
         self._measure()
 
+    def _lead(self, cluster: Cluster, recorder: Recorder) -> Fleet:
+        fleet = Fleet(
+            channels=self._channels,
+            store=self.store,
+            cluster=cluster,
+            recorder=recorder,
+            observed=lambda agent: self._take_in(LISTED, agent),
+            own_image=self._settings.runtime_image,
+        )
+        labelled = self.metrics.labelled
+        by_state = "Agents that follow a channel, by state: updated, failed, skipped, rolling or waiting."
+        labelled("agent_operator_channel_agents", by_state, ("channel", "state"), fleet.counts)
+        labelled("agent_operator_channel_halted", "1 while too many agents failed.", "channel", fleet.halted)
+        return fleet
+
     def _measure(self) -> None:
-        gauge = self.metrics.gauge
+        gauge, labelled = self.metrics.gauge, self.metrics.labelled
         gauge("agent_operator_queue_depth", "Agents that wait for a worker.", lambda: self.queue.depth)
         gauge("agent_operator_queue_age_seconds", "How long the first of them has waited.", lambda: self.queue.age)
-        ages = Labelled(
-            "agent_operator_watch_age_seconds", "Since the API server was last heard of on a watch.", "kind", self._ages
-        )
-        self.metrics.registry.register(ages)
-        conditions = Labelled(
-            "agent_operator_agents", "Agents of which a condition is true.", "condition", self.store.condition_counts
-        )
-        self.metrics.registry.register(conditions)
+        since = "Since the API server was last heard of on a watch."
+        labelled("agent_operator_watch_age_seconds", since, "kind", self._ages)
+        counts = self.store.condition_counts
+        if self._preview is not None:
+            would = "Agents that this operator would change, did it not run with --read-only."
+            preview = self._preview
+            gauge("agent_operator_pending_changes", would, lambda: preview.count(self.store.agents))
+        labelled("agent_operator_agents", "Agents of which a condition is true.", "condition", counts)
 
     async def _work(
         self,
@@ -121,15 +163,15 @@ class Controller:
         cluster: Cluster,
         stop: asyncio.Event,
         reclaim_signals: Callable[[], None],
-        background: Iterable[Coroutine[Any, Any, None]],
+        holding: Iterable[Coroutine[Any, Any, None]],
     ) -> None:
         workers = self._workers
         if workers is None:
             raise RuntimeError("not built")
-        async with _background(
-            *background, *(i.run(self._child_changed, self._api_changed) for i in self.informers)
-        ) as (broken):
-            if not await _unless(stop, self._wait_until_synced(cluster), broken):
+        leading = [self._fleet.run(self._informers[CHANNEL.kind].synced)] if self._fleet else []
+        watching = (i.run(self._watched(i.kind), self._api_changed) for i in self.informers)
+        async with background(*holding, *leading, *watching) as broken:
+            if not await unless(stop, self._wait_until_synced(cluster), broken):
                 return
             work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
             stop_kopf = asyncio.Event()
@@ -164,6 +206,11 @@ class Controller:
     def agent_event(self, event: str, obj: Object) -> None:
         """Take in an event of an AgentDeployment."""
         self.metrics.events.inc()
+        self._take_in(event, obj)
+        if self._fleet is not None:
+            self._fleet.wake()
+
+    def _take_in(self, event: str, obj: Object) -> None:
         meta = obj["metadata"]
         before = self.store.agent(Key(meta["namespace"], meta["name"]))
         key = self.store.observe_agent(event, obj)
@@ -171,6 +218,17 @@ class Controller:
             # Our own status coming back is no reason to end a back-off.
             edited = before is None or before.generation != meta["generation"]
             self.queue.add(key, Trigger.AGENT if edited else Trigger.CHILD)
+
+    def _watched(self, kind: Kind) -> Callable[[Key], None]:
+        return self._channel_changed if kind is CHANNEL else self._child_changed
+
+    def _channel_changed(self, channel: Key) -> None:
+        if self._fleet is not None:
+            self._fleet.wake()
+        for key in self.store.agents:
+            agent = self.store.agent(key)
+            if agent is not None and follows(agent.object) == channel.name:
+                self.queue.add(key, Trigger.API)
 
     def _child_changed(self, key: Key) -> None:
         if self.store.agent(key) is not None:
@@ -182,6 +240,8 @@ class Controller:
 
     def _served(self, kind: str) -> str | None:
         informer = self._informers.get(kind)
+        if informer is None and not BY_NAME[kind].watched:
+            return BY_NAME[kind].versions[0]
         return informer.version if informer else None
 
     def _ages(self) -> dict[str, float]:
@@ -207,42 +267,6 @@ async def _answered(call: Coroutine[Any, Any, bool]) -> bool:
     except ApiError as error:
         log.warning("the API server does not answer", extra={"code": error.code, "reason": error.reason})
         return False
-
-
-async def _unless(stop: asyncio.Event, call: Coroutine[Any, Any, None], *others: "asyncio.Task[None]") -> bool:
-    """Await a call, or give it up when `stop` is set or another future ends. Tells whether it came to its end."""
-    task = asyncio.create_task(call)
-    stopped = asyncio.create_task(stop.wait())
-    waited: set[asyncio.Task[Any]] = {task, stopped, *others}
-    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if task.done():
-        task.result()
-        return True
-    task.cancel()
-    await asyncio.wait({task})
-    return False
-
-
-@asynccontextmanager
-async def _background(*calls: Coroutine[Any, Any, None]) -> AsyncIterator["asyncio.Task[None]"]:
-    """Run what never ends beside the block. Gives a task that is done when one of them broke; its error is raised."""
-
-    async def together() -> None:
-        async with asyncio.TaskGroup() as group:
-            for call in calls:
-                group.create_task(call)
-
-    task = asyncio.create_task(together(), name="background")
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-    error = None if task.cancelled() else task.exception()
-    if isinstance(error, BaseExceptionGroup):
-        # The first is the cause; the others were cancelled for it.
-        raise error.exceptions[0]
 
 
 def _timestamp() -> str:

@@ -41,6 +41,10 @@ class Reason(StrEnum):
     """spec.podTemplate makes no pod template, or changes what another field decides."""
     POD_TEMPLATE_UNSAFE = "PodTemplateUnsafe"
     """spec.podTemplate would take back the hardening of the pods."""
+    CHECKS_MISSING = "ChecksMissing"
+    """The ConfigMap of the checks of a canary, or its key, is not there."""
+    CHECKS_INVALID = "ChecksInvalid"
+    """The checks of a canary cannot be used."""
     SPEC_NOT_RENDERABLE = "SpecNotRenderable"
     """A verbatim part of the spec is not what Kubernetes takes there."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from agent_operator import names
 from agent_operator.cluster import Cluster
 from agent_operator.objects import Object
+from agent_operator.reasons import Reason
 from agent_operator.transport import ApiError
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ _TOLD: Mapping[tuple[str, str], str] = {
     ("Stalled", "True"): "Warning",
     ("Warning", "True"): "Warning",
 }
+_TOLD_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 
 
 class Recorder:
@@ -39,34 +41,39 @@ class Recorder:
     ) -> None:
         """Tell what changed. An Event that cannot be posted is logged: it is a courtesy."""
         for condition, severity in news(before, after):
-            event = self._event(agent, condition, severity)
-            try:
-                await self._cluster.post_event(agent["metadata"]["namespace"], event)
-            except ApiError as error:
-                log.warning("event not posted", extra={"reason": condition["reason"], "code": error.code})
+            await self.tell(names.KIND, agent, severity, condition["reason"], condition["message"])
 
-    def _event(self, agent: Object, condition: Mapping[str, Any], severity: str) -> Object:
-        meta = agent["metadata"]
+    async def tell(self, kind: str, about: Object, severity: str, reason: str, note: str) -> None:
+        """Post one Event. One that cannot be posted is logged."""
+        # Those of objects without a namespace are kept in this one.
+        namespace = about["metadata"].get("namespace") or "default"
+        try:
+            await self._cluster.post_event(namespace, self._event(kind, about, severity, reason, note))
+        except ApiError as error:
+            log.warning("event not posted", extra={"reason": reason, "code": error.code})
+
+    def _event(self, kind: str, about: Object, severity: str, reason: str, note: str) -> Object:
+        meta = about["metadata"]
         now = datetime.now(UTC)
-        unique = f"{meta['uid']}{condition['type']}{condition['reason']}{now.isoformat()}"
+        unique = f"{meta['uid']}{reason}{note}{now.isoformat()}"
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
             "metadata": {
                 "name": f"{meta['name']}.{blake2b(unique.encode(), digest_size=8).hexdigest()}",
-                "namespace": meta["namespace"],
+                "namespace": meta.get("namespace") or "default",
             },
             "regarding": {
                 "apiVersion": names.API_VERSION,
-                "kind": names.KIND,
+                "kind": kind,
                 "name": meta["name"],
-                "namespace": meta["namespace"],
                 "uid": meta["uid"],
+                **({"namespace": meta["namespace"]} if meta.get("namespace") else {}),
             },
             "type": severity,
-            "reason": condition["reason"],
+            "reason": reason,
             "action": "Reconcile",
-            "note": condition["message"][:_NOTE_LIMIT],
+            "note": note[:_NOTE_LIMIT],
             "reportingController": f"{names.GROUP}/{names.FIELD_MANAGER}",
             "reportingInstance": self._instance,
             "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -81,6 +88,8 @@ def news(
     told = set()
     for condition in after:
         severity = _TOLD.get((condition["type"], condition["status"]))
+        if condition["type"] == "Progressing" and condition["reason"] in _TOLD_REASONS:
+            severity = "Normal"
         turned = known.get(condition["type"]) != (condition["status"], condition["reason"])
         if severity and turned and condition["reason"] not in told:
             told.add(condition["reason"])

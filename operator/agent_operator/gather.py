@@ -4,18 +4,18 @@ Secrets and ConfigMaps of others are never listed or watched: that would need th
 read one by one, by name, where an AgentDeployment names them, and looked at again after some seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
 
-from agent_operator import names, secret_problems
+from agent_operator import secret_problems
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.cluster import Cluster
 from agent_operator.conditions import Problem
 from agent_operator.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from agent_operator.objects import Object, Ref
-from agent_operator.spec import credentials
-from agent_operator.spec.inputs import Inputs, Platform
+from agent_operator.spec import checks, references
+from agent_operator.spec.inputs import Assigned, Inputs, Platform
 
 _HASH_LENGTH = 16
 
@@ -27,8 +27,8 @@ class Gathered:
     Attributes:
         inputs: for render.
         refers: whether anything was referred to, and is to be looked at again.
-        uses_secrets: whether credentials come from a Secret that others make.
-        secrets: what is wrong with it.
+        uses_secrets: whether the agent needs a Secret that others make.
+        secrets: what is wrong with one.
         account: annotations of the ServiceAccount that the agent names; None when it names none, or there is none.
     """
 
@@ -49,24 +49,39 @@ class References:
         # Of a Secret only a hash a key is kept, of a ConfigMap the text, of a ServiceAccount the annotations.
         self._known: dict[Ref, tuple[float, Mapping[str, str]]] = {}
 
-    async def gather(self, agent: AgentDeployment, platform: Platform) -> Gathered:
+    async def gather(self, agent: AgentDeployment, platform: Platform, assigned: Assigned | None = None) -> Gathered:
         """Read what the agent refers to; ApiError when that fails for another reason than absence."""
-        inputs = Inputs(agent=agent, platform=platform)
+        inputs = Inputs(agent=agent, platform=platform, assigned=assigned)
         prompt = agent.spec.system_prompt and agent.spec.system_prompt.config_map_key_ref
         if prompt:
             # A prompt is the user's configuration, and so beside the AgentDeployment; a Secret is beside the pods.
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, prompt.name))
             inputs = replace(inputs, prompt_template=(data or {}).get(prompt.key))
+        kept = checks.reference(inputs)
+        if kept:
+            data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, kept.name))
+            inputs = replace(inputs, checks_text=(data or {}).get(kept.key))
         account = await self._account(inputs)
-        given = agent.spec.credentials
-        if given is None or given.values is not None or not (given.secret_ref or given.external_secret):
-            return Gathered(inputs, refers=bool(prompt) or _names_account(inputs), account=account)
-        name = given.secret_ref.name if given.secret_ref else names.secret(inputs.name)
-        found = await self._data(Ref(SECRET.kind, inputs.namespace, name))
-        problem = secret_problems.fault(inputs, name, found)
-        if problem is None and found is not None:
-            inputs = replace(inputs, secret_hash=_salted(inputs, found))
-        return Gathered(inputs, refers=True, uses_secrets=True, secrets=problem, account=account)
+        found = await self._sources(inputs)
+        problem = secret_problems.fault(inputs, found)
+        if problem is None:
+            inputs = replace(inputs, hashes=_hashes(inputs, found))
+        return Gathered(
+            inputs,
+            refers=bool(prompt or kept or found) or _names_account(inputs),
+            uses_secrets=any(target.kind == SECRET.kind for target in found),
+            secrets=problem,
+            account=account,
+        )
+
+    async def _sources(self, inputs: Inputs) -> dict[Ref, Mapping[str, str] | None]:
+        """Read every Secret and ConfigMap that the pods' environment is made of, and those that must be there."""
+        found: dict[Ref, Mapping[str, str] | None] = {}
+        for source in (*references.needed(inputs), *references.of(inputs)):
+            target = Ref(source.kind, inputs.namespace, source.name)
+            if target not in found and not references.is_made_here(inputs, source) and len(found) < references.MOST:
+                found[target] = await self._data(target)
+        return found
 
     async def _account(self, inputs: Inputs) -> Mapping[str, str] | None:
         if not _names_account(inputs):
@@ -106,10 +121,16 @@ def _kept(kind: str, obj: Object) -> Mapping[str, str]:
     return data
 
 
-def _salted(inputs: Inputs, found: Mapping[str, str]) -> str:
-    """Hash of the keys that the pods read. Salted by the agent, so that equal secrets of two agents do not show."""
-    digest = sha256(inputs.agent.metadata.uid.encode())
-    for key in sorted(credentials.keys(inputs), key=lambda key: key.name):
-        if key.name in found:
-            digest.update(f"\0{key.name}\0{found[key.name]}".encode())
-    return digest.hexdigest()[:_HASH_LENGTH]
+def _hashes(inputs: Inputs, found: Mapping[Ref, Mapping[str, str] | None]) -> Mapping[str, str]:
+    """Hash what the pods read of each object. Salted by the agent, so that equal secrets of two do not show."""
+    keys: dict[str, set[str]] = {}
+    for source in references.of(inputs):
+        data = found.get(Ref(source.kind, inputs.namespace, source.name))
+        if data is not None:
+            wanted = data.keys() if source.key is None else {source.key} & data.keys()
+            keys.setdefault(source.title, set()).update(f"{key}\0{data[key]}" for key in wanted)
+    return {title: _digest([inputs.agent.metadata.uid, title, *sorted(read)]) for title, read in keys.items()}
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return sha256("\0\0".join(texts).encode()).hexdigest()[:_HASH_LENGTH]

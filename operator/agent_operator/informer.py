@@ -8,12 +8,13 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Set as AbstractSet
+from typing import Protocol
 
 from agent_operator import names
 from agent_operator.cluster import FORBIDDEN, NOT_FOUND, Cluster, collections
 from agent_operator.kinds import Kind
 from agent_operator.objects import Key, Object, Ref, ref
-from agent_operator.store import Store
 from agent_operator.transport import SILENT, ApiError
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,20 @@ _SHORTEST_WATCH = 1.0
 _LOOK_AGAIN = 60.0
 
 
+class Sink(Protocol):
+    """What takes in what is watched, and returns whom it concerns: the Store, for one."""
+
+    def observe(self, kind: str, event: str, obj: Object) -> Key | None:
+        """Take in an event."""
+        ...
+
+    def retain(self, kind: str, namespaces: Iterable[str], listed: AbstractSet[Ref]) -> set[Key]:
+        """Take in that a list is complete."""
+        ...
+
+
 class Informer:
-    """Keeps the store up to date with all objects of one kind that belong to agents.
+    """Keeps a store up to date with all objects of one kind that belong to agents, or that the selector chooses.
 
     Attributes:
         synced: set once everything was listed, or the kind is known not to be served.
@@ -35,15 +48,16 @@ class Informer:
         seen: the clock's reading when the API server was last heard of.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (its parts, given once)
         self,
         kind: Kind,
         cluster: Cluster,
-        store: Store,
+        store: Sink,
         *,
         namespaces: Iterable[str],
         turn: asyncio.Semaphore,
         clock: Callable[[], float],
+        selector: str = names.LABEL_AGENT,
     ) -> None:
         self.kind = kind
         self.synced = asyncio.Event()
@@ -54,6 +68,7 @@ class Informer:
         self._namespaces = tuple(namespaces)
         self._turn = turn
         self._clock = clock
+        self._selector = selector
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
         self._told: set[str] = set()
 
@@ -124,7 +139,7 @@ class Informer:
         """Take in a collection, page by page: all of it at once would be a hundred times its packed size."""
         version = ""
         async with self._turn:
-            async for items, of_page in self._cluster.list_pages(path, self.kind.kind, names.LABEL_AGENT):
+            async for items, of_page in self._cluster.list_pages(path, self.kind.kind, self._selector):
                 version = of_page
                 self.seen = self._clock()
                 for obj in items:
@@ -183,7 +198,7 @@ class Informer:
                 await asyncio.sleep(_SHORTEST_WATCH)
 
     async def _events(self, path: str, version: str) -> AsyncIterator[Object]:
-        stream = self._cluster.watch(path, self.kind.kind, names.LABEL_AGENT, version)
+        stream = self._cluster.watch(path, self.kind.kind, self._selector, version)
         async for event in stream:
             self.seen = self._clock()
             if event["type"] == "ERROR":

@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent_operator import names
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind and where the API serves it. Several versions: best first, of which a cluster may serve only a later."""
+    """A kind and where the API serves it. Several versions: best first, of which a cluster may serve only a later.
+
+    What is not watched is read by name.
+    """
 
     kind: str
     plural: str
     versions: tuple[str, ...]
     namespaced: bool = True
     optional: bool = False
+    watched: bool = True
 
     @property
     def group(self) -> str:
@@ -34,9 +40,11 @@ class Kind:
 
 NAMESPACE = Kind("Namespace", "namespaces", ("v1",), namespaced=False)
 CONFIG_MAP = Kind("ConfigMap", "configmaps", ("v1",))
-SECRET = Kind("Secret", "secrets", ("v1",))
+SECRET = Kind("Secret", "secrets", ("v1",), watched=False)
 SERVICE_ACCOUNT = Kind("ServiceAccount", "serviceaccounts", ("v1",))
 DEPLOYMENT = Kind("Deployment", "deployments", ("apps/v1",))
+CONTROLLER_REVISION = Kind("ControllerRevision", "controllerrevisions", ("apps/v1",))
+JOB = Kind("Job", "jobs", ("batch/v1",))
 
 # What an AgentDeployment becomes.
 CHILDREN: tuple[Kind, ...] = (
@@ -46,10 +54,12 @@ CHILDREN: tuple[Kind, ...] = (
     Kind("ExternalSecret", "externalsecrets", ("external-secrets.io/v1", "external-secrets.io/v1beta1"), optional=True),
     SECRET,
     CONFIG_MAP,
+    CONTROLLER_REVISION,
     Kind("NetworkPolicy", "networkpolicies", ("networking.k8s.io/v1",)),
     Kind("Service", "services", ("v1",)),
     Kind("PodDisruptionBudget", "poddisruptionbudgets", ("policy/v1",)),
     DEPLOYMENT,
+    JOB,
     Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", ("autoscaling/v2",)),
     Kind("Ingress", "ingresses", ("networking.k8s.io/v1",)),
     Kind("HTTPRoute", "httproutes", ("gateway.networking.k8s.io/v1",), optional=True),
@@ -60,8 +70,10 @@ GRANDCHILDREN: tuple[Kind, ...] = (
     Kind("ReplicaSet", "replicasets", ("apps/v1",)),
     Kind("Pod", "pods", ("v1",)),
 )
-WATCHED: tuple[Kind, ...] = CHILDREN + GRANDCHILDREN
-BY_NAME: Mapping[str, Kind] = {kind.kind: kind for kind in WATCHED}
+WATCHED: tuple[Kind, ...] = tuple(kind for kind in CHILDREN + GRANDCHILDREN if kind.watched)
+# What a fleet follows. Watched in the cluster-wide install only, and optional: agents do without.
+CHANNEL = Kind(names.CHANNEL_KIND, names.CHANNEL_PLURAL, (names.API_VERSION,), namespaced=False, optional=True)
+BY_NAME: Mapping[str, Kind] = {kind.kind: kind for kind in CHILDREN + GRANDCHILDREN}
 # What a workload needs before it can start. Only these are applied while its credentials are missing.
 FOUNDATIONS = frozenset({"Namespace", "ServiceAccount", "SecretStore", "ExternalSecret"})
 

@@ -1,6 +1,7 @@
 """What Prometheus reads of the operator itself."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -42,6 +43,12 @@ class Metrics:
         """Add a gauge that is read when somebody asks."""
         Gauge(name, text, registry=self.registry).set_function(value)
 
+    def labelled(
+        self, name: str, text: str, label: str | tuple[str, ...], values: Callable[[], Mapping[Any, float]]
+    ) -> None:
+        """Add a gauge with labels that is read when somebody asks. With several, a key of `values` is a tuple."""
+        self.registry.register(Labelled(name, text, label, values))
+
     def observe_request(self, verb: str, kind: str, code: str) -> None:
         """Count a request."""
         self.requests.labels(verb, kind, code).inc()
@@ -52,14 +59,17 @@ class Metrics:
 
 
 class Labelled(Collector):
-    """A gauge with one label whose values are worked out when somebody asks."""
+    """A gauge with labels whose values are worked out when somebody asks. One label: the keys are its values."""
 
-    def __init__(self, name: str, text: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
-        self._name, self._text, self._label, self._values = name, text, label, values
+    def __init__(
+        self, name: str, text: str, label: str | tuple[str, ...], values: Callable[[], Mapping[Any, float]]
+    ) -> None:
+        self._name, self._text, self._values = name, text, values
+        self._labels = (label,) if isinstance(label, str) else label
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Give the values of now."""
-        family = GaugeMetricFamily(self._name, self._text, labels=[self._label])
+        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
         for value, number in self._values().items():
-            family.add_metric([value], number)
+            family.add_metric([value] if isinstance(value, str) else value, number)
         yield family

@@ -3,7 +3,7 @@
 A Deployment of the API server takes 20 KiB as Python dicts; packed as JSON without what nobody reads, 3 KiB.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ _TOKEN_VOLUME = "azure-identity-token"  # noqa: S105  (a volume's name)
 
 _DROPPED_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
 _KEPT_METADATA = ("name", "namespace", "labels", "ownerReferences", "creationTimestamp", "deletionTimestamp")
-_AGENT_METADATA = ("name", "namespace", "uid", "generation", "deletionTimestamp", "finalizers")
+_AGENT_METADATA = ("name", "namespace", "uid", "generation", "labels", "deletionTimestamp", "finalizers")
 # Kinds whose status decides something, and which of its fields do; nobody reads the others'.
 _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     "Deployment": (
@@ -37,8 +37,11 @@ _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     "Namespace": ("phase",),
     "ExternalSecret": ("conditions", "refreshTime"),
     "SecretStore": ("conditions",),
+    "Job": ("conditions",),
 }
 _SEALED = frozenset({"Secret", "ConfigMap"})
+# The second is all that pods had before Kubernetes 1.27.
+_LABELS_JOB = ("batch.kubernetes.io/job-name", "job-name")
 # A pod in one of these phases runs nothing any more.
 _ENDED = ("Succeeded", "Failed")
 _NOT_BODY = frozenset({"apiVersion", "kind", "metadata", "status"})
@@ -124,6 +127,9 @@ def pack(kind: str, obj: Mapping[str, Any]) -> Live:
 def pack_agent(agent: Mapping[str, Any]) -> Live:
     """Pack an AgentDeployment: all that the operator reads of it."""
     meta = {key: agent["metadata"][key] for key in _AGENT_METADATA if key in agent["metadata"]}
+    command = (agent["metadata"].get("annotations") or {}).get(names.ANNOTATION_ROLLOUT)
+    if command:
+        meta["annotations"] = {names.ANNOTATION_ROLLOUT: command}
     kept = {"metadata": meta, "spec": agent.get("spec") or {}, "status": agent.get("status") or {}}
     return Live(meta.get("uid", ""), version(agent), to_json(kept), meta.get("generation", 0))
 
@@ -160,16 +166,35 @@ def _trim_metadata(meta: Mapping[str, Any]) -> Object:
 
 
 def _trim_pod(_kind: str, pod: Mapping[str, Any]) -> Object:
-    meta = pod["metadata"]
+    meta, status = pod["metadata"], pod.get("status") or {}
+    labels = meta.get("labels") or {}
     trimmed: Object = {"metadata": {"name": meta["name"]}, "uses": _config_maps(pod["spec"])}
+    containers = status.get("containerStatuses") or ()
     told = {
+        "revision": labels.get(names.LABEL_REVISION),
+        "app": labels.get(names.LABEL_APP),
+        "ip": status.get("podIP"),
+        "restarts": max((container.get("restartCount", 0) for container in containers), default=0),
         "failure": failures.of_pod(pod),
         "secretHash": (meta.get("annotations") or {}).get(names.ANNOTATION_SECRET_HASH),
-        "ended": "deletionTimestamp" in meta or (pod.get("status") or {}).get("phase") in _ENDED,
+        "ended": "deletionTimestamp" in meta or status.get("phase") in _ENDED,
     }
-    if (meta.get("labels") or {}).get(names.LABEL_WORKLOAD_IDENTITY):
+    if job := next((labels[label] for label in _LABELS_JOB if label in labels), None):
+        told |= {"job": job, "report": _last_words(containers)}
+    if labels.get(names.LABEL_WORKLOAD_IDENTITY):
         told |= _token(pod["spec"])
     return trimmed | {key: value for key, value in told.items() if value}
+
+
+def _last_words(containers: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return what a container that has ended left as its termination message."""
+    ended = ((container.get("state") or {}).get("terminated") or {} for container in containers)
+    return next((state["message"] for state in ended if state.get("message")), None)
+
+
+def _trim_revision(_kind: str, obj: Mapping[str, Any]) -> Object:
+    """Keep who it is; its content is read when it is needed."""
+    return {"metadata": _trim_metadata(obj["metadata"]), "revision": obj.get("revision", 0)}
 
 
 def _token(pod_spec: Mapping[str, Any]) -> Object:
@@ -192,7 +217,7 @@ def _trim_replica_set(_kind: str, obj: Mapping[str, Any]) -> Object:
     return {"metadata": {"name": obj["metadata"]["name"]}, "uses": uses}
 
 
-_TRIM = {"Pod": _trim_pod, "ReplicaSet": _trim_replica_set}
+_TRIM = {"Pod": _trim_pod, "ReplicaSet": _trim_replica_set, "ControllerRevision": _trim_revision}
 
 
 def _config_maps(pod_spec: Mapping[str, Any]) -> list[str]:

@@ -14,8 +14,6 @@ from agent_operator.objects import Live, Object, Ref, ref, sealed
 
 Manifest = Mapping[str, Any]
 
-# Config that an old pod may still mount, and that a human may want to look at.
-KEPT_CONFIGS = 3
 # Not deleted because the CR left them out: a namespace goes with its agent only, and the rest are not ours to write.
 _NEVER_PRUNED = frozenset({"Namespace", "ReplicaSet", "Pod"})
 # Not compared: the list items of an API server do not carry them, and they are part of the path anyway.
@@ -126,21 +124,16 @@ def _handover(manifest: Manifest, live: Live, there: Object) -> int | None:
 
 
 def _prune(live: Mapping[Ref, Live], wanted: set[Ref], uid: str) -> Iterable[Delete]:
-    spare = []
     used: set[str] = set()
-    for target, found in sorted(live.items()):
+    for target, found in live.items():
         if target.kind in ("Pod", "ReplicaSet"):
             used.update(found.object["uses"])
+    for target, found in sorted(live.items()):
         if target in wanted or target.kind in _NEVER_PRUNED:
             continue
         there = found.object
         if not owned(there, uid) or "deletionTimestamp" in there["metadata"]:
             continue
-        if target.kind == "ConfigMap":
-            spare.append((there["metadata"].get("creationTimestamp", ""), target, found.uid))
-        else:
+        # What a pod mounts stays until the pod is gone.
+        if target.kind != "ConfigMap" or target.name not in used:
             yield Delete(target, found.uid)
-    kept = KEPT_CONFIGS - sum(target.kind == "ConfigMap" for target in wanted)
-    for _, target, config_uid in sorted(spare, reverse=True)[max(kept, 0) :]:
-        if target.name not in used:
-            yield Delete(target, config_uid)

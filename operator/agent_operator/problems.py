@@ -1,5 +1,7 @@
 """What stands in the way, said so that a reader knows what to do."""
 
+import re
+
 from agent_operator.conditions import Problem
 from agent_operator.errors import AgentError
 from agent_operator.objects import Ref
@@ -9,6 +11,8 @@ from agent_operator.transport import ApiError
 
 _FORBIDDEN = 403
 _NOT_FOUND = 404
+# Up to the next field that the API server complains of.
+_QUOTED = re.compile(r"(\benv\[[^\]]*\][^:]*: \w+ value: ).*?(?=, spec\.|\]?$)", re.DOTALL)
 _TELLING = frozenset({400, _FORBIDDEN, _NOT_FOUND, 413, 422})
 
 
@@ -52,11 +56,16 @@ def refused(target: Ref, error: ApiError) -> Problem:
         message = f"{target} cannot be created, for there is no Namespace {target.namespace}: create it"
         return Problem(Reason.NAMESPACE_MISSING, message)
     # The API server quotes what it refuses; what is in a Secret must not get into a condition.
-    said = "its reason is left out, for it may quote the Secret" if target.kind == "Secret" else error.message
+    said = "its reason is left out, for it may quote the Secret" if target.kind == "Secret" else _plain(error.message)
     if error.code == _FORBIDDEN and "is forbidden: User " in error.message:
         message = f"the operator may not write {target}: {said}: grant its ServiceAccount the right"
         return Problem(Reason.FORBIDDEN, message, stalls=True)
     return Problem(Reason.REJECTED, f"{target} was refused: {said}", stalls=True)
+
+
+def _plain(message: str) -> str:
+    """Leave out the values of environment variables: somebody may have put a secret there."""
+    return _QUOTED.sub(r"\1(left out)", message)
 
 
 def from_api(error: ApiError) -> Problem:

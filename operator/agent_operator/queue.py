@@ -22,6 +22,8 @@ class Trigger(StrEnum):
     """An optional API appeared or went."""
     REFERENCE = "reference"
     """It is time to look at the Secrets and ConfigMaps that it names."""
+    ROLLOUT = "rollout"
+    """A step of a canary lasts, and its metrics are to be looked at."""
     RETRY = "retry"
     """The last attempt failed."""
     LEDGER = "ledger"

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from agent_operator import names
-from agent_operator.kinds import CHILDREN, GRANDCHILDREN, WATCHED
+from agent_operator.kinds import CHANNEL, CHILDREN, GRANDCHILDREN, WATCHED
 
 Object = dict[str, Any]
 
@@ -29,6 +29,7 @@ _RBAC = "rbac.authorization.k8s.io"
 _READ = ("get", "list", "watch")
 # Server-side apply asks for `patch`, and for `create` too where there is no object yet.
 _OWN = ("create", "delete", "get", "list", "patch", "watch")
+_BY_NAME = ("create", "delete", "get", "patch")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,12 +53,14 @@ def rights(*, cluster_wide: bool) -> Iterator[Right]:
     yield Right("events.k8s.io", "events", ("create",))
     for kind in CHILDREN:
         if kind.namespaced or cluster_wide:
-            yield Right(kind.group, kind.plural, _OWN)
+            yield Right(kind.group, kind.plural, _OWN if kind.watched else _BY_NAME)
     for kind in GRANDCHILDREN:
         yield Right(kind.group, kind.plural, ("list", "watch"))
     if cluster_wide:
+        yield Right(CHANNEL.group, CHANNEL.plural, ("list", "watch"))
+        yield Right(CHANNEL.group, f"{CHANNEL.plural}/status", ("patch",))
         # To hear when an optional API is installed. Without this right it is looked for each minute.
-        optional = tuple(kind.crd for kind in WATCHED if kind.optional)
+        optional = tuple(kind.crd for kind in (CHANNEL, *WATCHED) if kind.optional)
         yield Right("apiextensions.k8s.io", "customresourcedefinitions", ("list", "watch"), optional)
 
 
@@ -75,6 +78,12 @@ def author_rights(*, read_only: bool) -> Iterator[Right]:
     yield Right(names.GROUP, names.PLURAL, (*_READ, *change))
     if not read_only:
         yield Right(names.GROUP, f"{names.PLURAL}/scale", ("get", "patch", "update"))
+
+
+def channel_rights(*, read_only: bool) -> Iterator[Right]:
+    """Yield what people need who write, or only read, AgentRuntimeChannels: who writes one moves many agents."""
+    change = () if read_only else ("create", "delete", "deletecollection", "patch", "update")
+    yield Right(CHANNEL.group, CHANNEL.plural, (*_READ, *change))
 
 
 def rules(given: Iterable[Right]) -> list[Object]:
@@ -105,10 +114,10 @@ def _binding(kind: str, name: str) -> Object:
     }
 
 
-def _aggregated(suffix: str, *roles: str, read_only: bool) -> Object:
+def _aggregated(suffix: str, given: Iterable[Right], *roles: str) -> Object:
     """Make a ClusterRole whose rights flow into Kubernetes' own roles for users."""
     labels = {f"{_RBAC}/aggregate-to-{role}": "true" for role in roles}
-    return _role("ClusterRole", f"{ACCOUNT}-{suffix}", author_rights(read_only=read_only), **labels)
+    return _role("ClusterRole", f"{ACCOUNT}-{suffix}", given, **labels)
 
 
 def files() -> dict[str, list[Object]]:
@@ -120,8 +129,10 @@ def files() -> dict[str, list[Object]]:
         "overlays/cluster/rbac.yaml": [
             _role("ClusterRole", ACCOUNT, everywhere),
             _binding("ClusterRole", ACCOUNT),
-            _aggregated("edit", "admin", "edit", read_only=False),
-            _aggregated("view", "view", read_only=True),
+            _aggregated("edit", author_rights(read_only=False), "admin", "edit"),
+            _aggregated("view", (*author_rights(read_only=True), *channel_rights(read_only=True)), "view"),
+            # Flows into no role: a channel is the business of those who run the platform.
+            _role("ClusterRole", f"{ACCOUNT}-channel-edit", channel_rights(read_only=False)),
         ],
         "watched/rbac.yaml": [
             _role("Role", ACCOUNT, here),

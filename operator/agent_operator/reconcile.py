@@ -5,22 +5,26 @@ write, and the next one, in this process or another, goes on.
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
 from agent_operator import errors, identity, names, policies, secret_problems
 from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.apply import Applier
-from agent_operator.cluster import Cluster
+from agent_operator.cluster import CONFLICT, Cluster
 from agent_operator.conditions import Facts, Problem
 from agent_operator.errors import AgentError, Failure, InvalidSpec
 from agent_operator.events import Recorder
+from agent_operator.fleet.guide import Guidance
 from agent_operator.gather import References
 from agent_operator.kinds import BY_NAME, FOUNDATIONS
 from agent_operator.objects import Key, Live, Object, Ref, ref, version
-from agent_operator.plan import plan
+from agent_operator.own_secrets import OwnSecrets
+from agent_operator.plan import Plan, plan
+from agent_operator.preview import Preview, of_end, of_plan
 from agent_operator.problems import (
     Blocked,
     Stale,
@@ -34,6 +38,9 @@ from agent_operator.reasons import Reason
 from agent_operator.render import Rendered
 from agent_operator.renderer import Renderer
 from agent_operator.report import changes, first_failure, own, pods, status
+from agent_operator.rollout import observe
+from agent_operator.rollout.decide import urgent
+from agent_operator.rollout.pilot import Course, Pilot
 from agent_operator.spec.inputs import Inputs, Platform
 from agent_operator.store import Store
 from agent_operator.transport import ApiError
@@ -41,14 +48,25 @@ from agent_runtime.config import explain
 
 log = logging.getLogger(__name__)
 
+# A new agent hears of its channel by a watch; this is for the case that the channel halts meanwhile.
+_PENDING_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a pass ended. `failed`: try again with backoff. `refers`: look at the references again in time."""
+    """How a pass ended.
+
+    Attributes:
+        failed: try again with backoff.
+        refers: look at the references again in time.
+        wrote: the status was changed.
+        wait: seconds until to look at a rollout again; None: not at all.
+    """
 
     failed: bool = False
     refers: bool = False
     wrote: bool = False
+    wait: float | None = None
 
 
 @dataclass(slots=True)
@@ -61,6 +79,8 @@ class _Pass:
     facts: Facts
     rendered: Rendered | None = None
     outcome: Outcome = field(default_factory=Outcome)
+    refusal: str = ""
+    todo: Plan = field(default_factory=Plan)
 
 
 class Reconciler:
@@ -72,22 +92,31 @@ class Reconciler:
         store: Store,
         cluster: Cluster,
         references: References,
+        own_secrets: OwnSecrets,
         recorder: Recorder,
         served: Callable[[str], str | None],
         platform: Platform,
+        pilot: Pilot,
+        guide: Callable[[Object], Guidance],
         namespaces: Collection[str],
         now: Callable[[], str],
+        preview: Preview | None = None,
     ) -> None:
+        """With a preview nothing is written: a pass ends when it knows what it would do."""
         self._store = store
         self._cluster = cluster
         self._references = references
+        self._own_secrets = own_secrets
         self._recorder = recorder
         self._served = served
         self._platform = platform
+        self._pilot = pilot
+        self._guide = guide
         self._namespaces = namespaces
         self._now = now
+        self._preview = preview
         self._renderer = Renderer()
-        self._applier = Applier(store, cluster, served)
+        self._applier = Applier(store, cluster, own_secrets, served)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Do one pass; ApiError only when not even the status could be written."""
@@ -96,75 +125,117 @@ class Reconciler:
             return Outcome()
         raw = agent.object
         if raw["metadata"].get("deletionTimestamp"):
-            manage = self._platform.manage_namespaces
-            return Outcome(failed=not await self._applier.finish(key, raw, manage_namespaces=manage))
-        facts = Facts(generation=raw["metadata"].get("generation", 0), suspended=bool(raw["spec"].get("suspend")))
-        this = _Pass(key, raw, self._store.children(key), facts)
-        if not facts.suspended:
-            try:
-                await self._converge(this)
-            except Stale:
-                # What was decided on is old, and a status made of it would be, too. The news is on its way.
-                return replace(this.outcome, failed=True)
+            return await self._finish(key, raw)
+        facts = Facts(
+            generation=raw["metadata"].get("generation", 0),
+            suspended=bool(raw["spec"].get("suspend")),
+            rollout=RolloutStatus.model_validate((raw.get("status") or {}).get("rollout") or {}),
+        )
+        this = _Pass(key, raw, _where_they_belong(raw, key, self._store.children(key)), facts)
+        try:
+            await self._converge(this)
+        except Stale:
+            # What was decided on is old, and a status made of it would be, too. The news is on its way.
+            return replace(this.outcome, failed=True)
+        if self._preview is not None:
+            self._preview.note(key, of_plan(this.todo))
+            return this.outcome
         return await self._report(this)
+
+    async def _finish(self, key: Key, raw: Object) -> Outcome:
+        if self._preview is not None:
+            self._preview.note(key, of_end(raw))
+            return Outcome()
+        self._pilot.forget(raw["metadata"]["uid"])
+        manage = self._platform.manage_namespaces
+        return Outcome(failed=not await self._applier.finish(key, raw, manage_namespaces=manage))
 
     async def _converge(self, this: _Pass) -> None:
         """Make it so, as far as possible; what stands in the way becomes a fact. Stale when it is not known."""
         try:
-            inputs = await self._gather(this)
-            await self._apply(this, inputs)
+            secret = await self._own_secrets.look(this.key, this.raw)
+            this.live |= secret or {}
+            this.outcome = replace(this.outcome, refers=secret is not None)
+            if not this.facts.suspended:
+                await self._apply(this, await self._gather(this))
         except AgentError as error:
             this.facts = replace(this.facts, invalid=from_error(error))
             this.outcome = replace(this.outcome, failed=error.retry)
         except Blocked as error:
             this.facts = replace(this.facts, blocked=error.problem)
-            this.outcome = replace(this.outcome, failed=True)
+            pending = error.problem.reason is Reason.CHANNEL_PENDING
+            this.outcome = replace(this.outcome, failed=not pending, wait=_PENDING_SECONDS if pending else None)
         except ApiError as error:
             this.facts = replace(this.facts, blocked=from_api(error))
             this.outcome = replace(this.outcome, failed=True)
 
     async def _gather(self, this: _Pass) -> Inputs:
         agent = parse(this.raw)
+        guidance = self._guide(this.raw)
+        if guidance.pending:
+            raise Blocked(guidance.pending)
         secrets_version = self._served("ExternalSecret") or ""
         found = await self._references.gather(
             agent,
             replace(self._platform, external_secrets_version="v1beta1" if secrets_version.endswith("beta1") else "v1"),
+            guidance.assigned,
         )
         trouble = secret_problems.sync_trouble(found.inputs, this.live, served=bool(secrets_version))
         secrets = found.secrets and (trouble or found.secrets)
         # What was synced once goes on serving when External Secrets fails later; but it must be told.
         stale = (trouble,) if trouble and not secrets else ()
         signing_in = identity.preflight(found.inputs, pods(this.live), found.account) if agent.spec.identity else ()
-        warnings = (*stale, *signing_in)
+        warnings = (*stale, *signing_in, *((guidance.warning,) if guidance.warning else ()))
         this.facts = replace(this.facts, uses_secrets=found.uses_secrets, secrets=secrets, warnings=warnings)
-        this.outcome = replace(this.outcome, refers=found.refers, failed=found.secrets is not None)
+        refers = found.refers or this.outcome.refers
+        this.outcome = replace(this.outcome, refers=refers, failed=found.secrets is not None)
         return found.inputs
 
     async def _apply(self, this: _Pass, inputs: Inputs) -> None:
         if inputs.spec.namespace and self._namespaces and inputs.namespace not in self._namespaces:
             raise Blocked(namespace_not_watched(inputs.namespace))
         rendered = self._renderer.render(inputs)
+        course = await self._pilot.steer(inputs, rendered, this.raw, this.live, self._now())
+        # Without its credentials an agent cannot start: lay the ground, and leave what runs as it is.
+        ready = this.facts.secrets is None
+        if ready:
+            await self._decided(this, course)
+        rendered = course.composed.rendered if ready else rendered
         served = tuple(manifest for manifest in rendered.manifests if self._served(manifest["kind"]))
         missing = {manifest["kind"] for manifest in rendered.manifests} - {manifest["kind"] for manifest in served}
         this.rendered = replace(rendered, manifests=served)
         this.facts = replace(this.facts, warnings=(*this.facts.warnings, *_warnings(inputs, missing)))
-        # Without its credentials an agent cannot start: lay the ground, and leave what runs as it is.
-        desired = [m for m in served if this.facts.secrets is None or m["kind"] in FOUNDATIONS]
-        held = {ref(manifest["kind"], manifest) for manifest in rendered.manifests}
-        held |= {target for target in this.live if this.facts.secrets is not None and target.kind == "ConfigMap"}
-        uid = this.raw["metadata"]["uid"]
-        todo = plan(desired, this.live, uid, held=held)
+        desired = [m for m in served if ready or m["kind"] in FOUNDATIONS]
+        held = {ref(manifest["kind"], manifest) for manifest in rendered.manifests} | course.composed.held
+        held |= set() if ready else {target for target in this.live if target.kind not in FOUNDATIONS}
+        this.todo = todo = plan(desired, this.live, this.raw["metadata"]["uid"], held=held)
+        if self._preview is not None:
+            return
         await self._applier.carry_out(this.key, this.raw, todo, this.live)
         if todo.obstacle:
             raise Blocked(obstacle(todo.obstacle))
-        this.facts = replace(this.facts, applied=this.facts.secrets is None)
+        this.facts = replace(this.facts, applied=ready)
+
+    async def _decided(self, this: _Pass, course: Course) -> None:
+        """Take in a decision; write down first what must not be forgotten when it is acted on."""
+        this.facts = replace(this.facts, rollout=course.after)
+        this.outcome = replace(this.outcome, wait=course.wait)
+        this.refusal = course.refusal
+        if self._preview is not None or not urgent(course.before, course.after):
+            return
+        await self._applier.make_sure_of(this.key, this.raw)
+        before = this.raw.get("status") or {}
+        after = before | {"rollout": course.after.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        written = await self._cluster.patch_status(this.key, this.raw["metadata"]["uid"], changes(before, after))
+        self._store.wrote(this.key, Ref(names.KIND, *this.key), version(written))
+        this.raw = this.raw | {"status": after}
 
     async def _report(self, this: _Pass) -> Outcome:
         uid = this.raw["metadata"]["uid"]
         live = own(this.live, uid)
-        deployment = next((obj for target, obj in live.items() if target.kind == "Deployment"), None)
+        stable, canary = observe.deployments(this.live, this.key.name)
         running = pods(this.live)
-        facts = replace(this.facts, deployment=deployment, failure=first_failure(running), pods=running)
+        facts = replace(this.facts, deployment=stable, canary=canary, failure=first_failure(running), pods=running)
         before = this.raw.get("status") or {}
         after = status(facts, before, live, this.rendered, name=this.key.name, now=self._now())
         patch = changes(before, after)
@@ -173,13 +244,28 @@ class Reconciler:
                 patched = await self._cluster.patch_status(this.key, uid, patch)
             except ApiError as error:
                 if error.code in (404, 409, 422):
-                    # Deleted, or made anew: the watch will say so.
+                    # Deleted, or made anew: the watch will say so. But a conflict may be one of many writers, too.
                     log.info("status not written", extra={"agent": str(this.key), "code": error.code})
-                    return this.outcome
+                    return replace(this.outcome, failed=this.outcome.failed or error.code == CONFLICT)
                 raise
             self._store.wrote(this.key, Ref(names.KIND, *this.key), version(patched))
-            await self._recorder.record(this.raw, before.get("conditions") or (), after["conditions"])
+        await self._tell(this, before, after)
         return replace(this.outcome, wrote=bool(patch))
+
+    async def _tell(self, this: _Pass, before: Object, after: Object) -> None:
+        await self._recorder.record(this.raw, before.get("conditions") or (), after["conditions"])
+        if this.refusal:
+            await self._recorder.tell(names.KIND, this.raw, "Warning", Reason.COMMAND_REFUSED, this.refusal)
+        command = (this.raw["metadata"].get("annotations") or {}).get(names.ANNOTATION_ROLLOUT)
+        if command and this.facts.applied and this.facts.rollout.command == command:
+            # Carried out, and on record as such; should it come back, it is a new wish.
+            await self._cluster.remove_command(this.key, command)
+
+
+def _where_they_belong(raw: Object, key: Key, live: Mapping[Ref, Live]) -> dict[Ref, Live]:
+    """Leave out what says in another namespace that it is this agent's: whoever is there could tell lies about it."""
+    namespace = (raw["spec"].get("namespace") or {}).get("name") or key.namespace
+    return {target: found for target, found in live.items() if target.namespace in ("", namespace)}
 
 
 def parse(raw: Object) -> AgentDeployment:

@@ -10,7 +10,8 @@ from agent_operator.objects import Live, Object, Ref
 from agent_operator.plan import owned
 from agent_operator.render import Rendered
 
-_NOT_CHILDREN = frozenset({"Pod", "ReplicaSet"})
+# Children of children; and the history, which `agentctl history` shows.
+_NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
 
 
 def status(
@@ -33,34 +34,42 @@ def status(
         now: RFC 3339 in UTC.
     """
     conditions = decide(facts, before.get("conditions") or (), now)
-    counts = Pods.of(facts.deployment)
+    stable, canary = Pods.of(facts.deployment), Pods.of(facts.canary)
+    rollout = facts.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
     found: Object = {
         "observedGeneration": facts.generation,
         "conditions": conditions,
-        "replicas": counts.total,
-        "updatedReplicas": counts.updated,
-        "readyReplicas": counts.ready,
-        "ready": f"{counts.ready}/{counts.wanted}",
+        "replicas": stable.total + canary.total,
+        # Beside a canary the stable pods are of the revision before.
+        "updatedReplicas": canary.updated if facts.rollout.canary else stable.updated,
+        "readyReplicas": stable.ready + canary.ready,
+        "ready": f"{stable.ready + canary.ready}/{stable.wanted + canary.wanted}",
+        "rollout": rollout or None,
         "selector": f"{names.LABEL_APP}={name}",
         "children": _children(live, rendered),
         "lastFailure": facts.failure,
     }
-    for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets"):
+    for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel"):
         found[key] = before.get(key)
     if rendered is not None:
         found |= {"model": rendered.model, "url": rendered.url}
         found["secrets"] = rotation.proof(rendered.secrets, before.get("secrets") or (), facts.pods, now) or None
         if facts.applied:
-            found |= {"revision": rendered.revision, "runtimeVersion": rendered.runtime_version}
-            if is_true(conditions, "Ready"):
-                found["lastGoodRevision"] = rendered.revision
+            found |= {"revision": facts.rollout.stable, "runtimeVersion": rendered.runtime_version}
+            if is_true(conditions, "Ready") and stable.wanted:
+                found["lastGoodRevision"] = facts.rollout.stable
     return {key: value for key, value in found.items() if value is not None}
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
     """Tell the merge patch from one status to the other; empty when they are equal."""
-    removed: Object = {key: None for key in before if key not in after}
-    return removed | {key: value for key, value in after.items() if before.get(key) != value}
+    patch: Object = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        was = before.get(key)
+        if was != value:
+            # Such a patch merges objects too, and so must say what leaves them.
+            patch[key] = changes(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
+    return patch
 
 
 def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
@@ -70,8 +79,9 @@ def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
 
 
 def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
-    """Unpack the agent's pods, by name."""
-    return tuple(live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
+    """Unpack the agent's own pods, by name; not those of its checks."""
+    found = (live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
+    return tuple(pod for pod in found if "job" not in pod)
 
 
 def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
@@ -80,7 +90,15 @@ def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
 
 
 def _children(live: Mapping[Ref, Object], rendered: Rendered | None) -> list[Object]:
-    wanted = {} if rendered is None else {_ref(manifest): manifest["apiVersion"] for manifest in rendered.manifests}
+    wanted = (
+        {}
+        if rendered is None
+        else {
+            _ref(manifest): manifest["apiVersion"]
+            for manifest in rendered.manifests
+            if manifest["kind"] not in _NOT_CHILDREN
+        }
+    )
     return [
         {
             "apiVersion": wanted.get(target) or BY_NAME[target.kind].versions[0],

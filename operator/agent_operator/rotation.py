@@ -21,7 +21,7 @@ def proof(
         now: RFC 3339 in UTC.
     """
     known = {entry["name"]: entry for entry in before}
-    running = [pod.get("secretHash") for pod in pods if not pod.get("ended")]
+    running = [pod.get("secretHash", "").split(",") for pod in pods if not pod.get("ended")]
     found = []
     for name, digest in current.items():
         old = known.get(name, {})
@@ -29,6 +29,6 @@ def proof(
         if told is None:
             continue
         since = old.get("lastRotated", now) if old.get("hash") == told else now
-        in_use = f"{running.count(told)}/{len(running)} pods"
+        in_use = f"{sum(f'{name}={told}' in hashes for hashes in running)}/{len(running)} pods"
         found.append({"name": name, "hash": told, "lastRotated": since, "inUseBy": in_use})
     return found

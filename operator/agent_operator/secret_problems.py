@@ -7,7 +7,7 @@ from agent_operator.conditions import Problem
 from agent_operator.kinds import BY_NAME
 from agent_operator.objects import Live, Ref
 from agent_operator.reasons import Reason
-from agent_operator.spec import credentials
+from agent_operator.spec import references
 from agent_operator.spec.inputs import Inputs
 
 _INSTALL = "https://external-secrets.io/latest/introduction/getting-started"
@@ -15,23 +15,49 @@ _INSTALL = "https://external-secrets.io/latest/introduction/getting-started"
 _LONGEST = 1024
 
 
-def fault(inputs: Inputs, name: str, found: Collection[str] | None) -> Problem | None:
-    """Tell what the Secret lacks. `found` are its keys; None: there is no such Secret."""
-    external = inputs.spec.credentials is not None and inputs.spec.credentials.external_secret is not None
-    where = f"Secret {inputs.namespace}/{name}"
-    missing = [key.name for key in credentials.keys(inputs) if not key.optional and key.name not in (found or ())]
-    listed = ", ".join(missing)
-    if external and (found is None or missing):
-        lacks = "is not there yet" if found is None else f"lacks {listed}"
-        message = f"{where} {lacks}: External Secrets makes it; see the status of ExternalSecret {name}"
-        return Problem(Reason.SECRET_NOT_SYNCED, message)
-    if found is None:
-        message = f"spec.credentials.secretRef.name: {where} does not exist: create it, or correct the name"
-        return Problem(Reason.SECRET_MISSING, message)
-    if missing:
-        message = f"{where} lacks {listed}: add it to the Secret, or remove it from spec.credentials"
-        return Problem(Reason.SECRET_KEY_MISSING, message)
+def fault(inputs: Inputs, found: Mapping[Ref, Collection[str] | None]) -> Problem | None:
+    """Tell what a Secret lacks, the first that lacks something.
+
+    Args:
+        inputs: the agent.
+        found: keys of the Secrets that were looked at; None: there is no such Secret.
+    """
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for source in (*references.needed(inputs), *references.of(inputs)):
+        target = Ref(source.kind, inputs.namespace, source.name)
+        if source.kind != "Secret" or target not in found:
+            continue
+        there = found[target]
+        if there is None and not source.optional:
+            return _missing(inputs, target, source.field)
+        if there is not None and not source.optional and source.key not in (None, *there):
+            lacking.setdefault((source.name, source.field), []).append(str(source.key))
+    for (name, field), keys in lacking.items():
+        return _lacks(inputs, Ref("Secret", inputs.namespace, name), field, ", ".join(keys))
     return None
+
+
+def _missing(inputs: Inputs, target: Ref, field: str) -> Problem:
+    if _is_external(inputs, field):
+        return _unsynced(target, "is not there yet")
+    where = f"{references.CREDENTIALS}.secretRef.name" if field == references.CREDENTIALS else f"{field}.name"
+    return Problem(Reason.SECRET_MISSING, f"{where}: {target} does not exist: create it, or correct the name")
+
+
+def _lacks(inputs: Inputs, target: Ref, field: str, keys: str) -> Problem:
+    if _is_external(inputs, field):
+        return _unsynced(target, f"lacks {keys}")
+    return Problem(Reason.SECRET_KEY_MISSING, f"{target} lacks {keys}: add it to the Secret, or remove it from {field}")
+
+
+def _unsynced(target: Ref, what: str) -> Problem:
+    message = f"{target} {what}: External Secrets makes it; see the status of ExternalSecret {target.name}"
+    return Problem(Reason.SECRET_NOT_SYNCED, message)
+
+
+def _is_external(inputs: Inputs, field: str) -> bool:
+    given = inputs.spec.credentials
+    return field == references.CREDENTIALS and given is not None and given.external_secret is not None
 
 
 def sync_trouble(inputs: Inputs, live: Mapping[Ref, Live], *, served: bool) -> Problem | None:

@@ -56,12 +56,20 @@ class Settings(BaseModel):
     )
     lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
     identity: str = Field("", description="Name of this replica in the Lease and in Events. Default: the host's name.")
+    read_only: bool = Field(
+        False, description="Log what would be done and count it in /metrics, but write nothing; needs no Lease."
+    )
     kubeconfig: str = Field(
         "", description="Path of a kubeconfig. Default: in-cluster, then KUBECONFIG, ~/.kube/config."
     )
     context: str = Field("", description="Context of the kubeconfig. Default: its current one.")
     log_format: Literal["json", "text"] = Field("json", description="json or text.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR.")
+
+    @property
+    def elects(self) -> bool:
+        """Whether to work only while holding the Lease: who writes nothing must not keep it from one who does."""
+        return self.leader_election and not self.read_only
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:

@@ -7,7 +7,7 @@ second, measured) for models which nobody here needs. What it is good at, findin
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
 
 import aiohttp
@@ -22,6 +22,7 @@ Observer = Callable[[str, str, str], None]
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 
@@ -57,10 +58,11 @@ class ApiError(Exception):
 class Transport:
     """A session with one API server, as an async context manager."""
 
-    def __init__(self, kubeconfig: str, context: str, observer: Observer) -> None:
+    def __init__(self, kubeconfig: str, context: str, observer: Observer, *, read_only: bool = False) -> None:
         self._kubeconfig = kubeconfig
         self._context = context
         self._observer = observer
+        self._middlewares = (_only_read, self._authenticate) if read_only else (self._authenticate,)
         self._configuration = Configuration()
         self._session: aiohttp.ClientSession | None = None
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
@@ -85,7 +87,7 @@ class Transport:
         """Make a session that authenticates every request by itself, with a token that may have been rotated."""
         connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl_context(), keepalive_timeout=60)
         proxy = self._configuration.proxy
-        return aiohttp.ClientSession(connector=connector, middlewares=(self._authenticate,), proxy=proxy)
+        return aiohttp.ClientSession(connector=connector, middlewares=self._middlewares, proxy=proxy)
 
     async def request(
         self,
@@ -94,7 +96,7 @@ class Transport:
         *,
         label: tuple[str, str],
         params: Mapping[str, str] | None = None,
-        body: Object | None = None,
+        body: Object | Sequence[Object] | None = None,
         content_type: str = JSON,
     ) -> Object:
         """Send a request and read the answer. All that is sent more than once is idempotent.
@@ -203,6 +205,13 @@ class Transport:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+async def _only_read(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """The last line of `--read-only`: whoever asks, kopf too, nothing but reading leaves this process."""
+    if request.method != "GET":
+        raise ApiError(403, "ReadOnly", "the operator runs with --read-only")
+    return await handler(request)
 
 
 async def _load_kubeconfig(target: Configuration, path: str, context: str) -> None:

@@ -118,6 +118,8 @@ class Workers:
             return
         if again is not None:
             self._queue.add_after(key, again, Trigger.LEDGER if again else Trigger.CHILD)
+        if outcome.wait is not None:
+            self._queue.add_after(key, outcome.wait, Trigger.ROLLOUT)
         if outcome.refers:
             self._queue.add_after(key, self._queue.jittered(self._periods.references), Trigger.REFERENCE)
         self._queue.add_after(key, self._queue.jittered(self._periods.resync), Trigger.RESYNC)

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from agentctl import channels, rollouts
+from agentctl.options import EPILOG, Context, Kubeconfig, Name, OwnNamespace
 from agentctl.output import Format, View
 
-EPILOG = "Exit status: 0 done · 1 refused or not so, with the reason in one line · 2 wrong usage · 130 interrupted."
 STATE = Path(".local-cluster")
 
 app = typer.Typer(
@@ -26,6 +27,8 @@ local = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(local, name="local")
+app.add_typer(rollouts.commands)
+app.add_typer(channels.commands, name="channel")
 
 Files = Annotated[
     list[str],
@@ -83,11 +86,11 @@ def validate(
 
 @app.command(epilog=EPILOG)
 def status(
-    name: Annotated[str, typer.Argument(help="Name of the AgentDeployment.")],
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Its namespace. Default: the context's.")] = "",
+    name: Name,
+    namespace: OwnNamespace = "",
     output: Annotated[View, typer.Option("--output", "-o", help="A tree, or all that it is made of.")] = View.TEXT,
-    kubeconfig: Annotated[str, typer.Option(help="Kubeconfig file. Default: as kubectl.")] = "",
-    context: Annotated[str, typer.Option(help="Context of the kubeconfig. Default: the current one.")] = "",
+    kubeconfig: Kubeconfig = "",
+    context: Context = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew until Ctrl-C.")] = False,
 ) -> None:
     """Show an agent, its children and its conditions.

@@ -14,6 +14,9 @@ from agentctl.documents import Document
 from agentctl.faults import Fault
 from agentctl.offline import Sources, dig
 
+_PROMPT = "spec.systemPrompt.configMapKeyRef"
+_CHECKS = "spec.rollout.canary.checksFrom.configMapKeyRef"
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -36,7 +39,12 @@ def check(document: Document, sources: Sources) -> Checked:
         told = [] if errors else [_split(document, line) for line in explain(error).splitlines()]
         return Checked((*errors, *told), _unknown_sources(document, sources))
     notes = _unknown_sources(document, sources)
-    inputs = Inputs(agent, prompt_template=_prompt(document, sources), secret_hash=_secret_hash(document, sources))
+    inputs = Inputs(
+        agent,
+        prompt_template=_text(document, sources, _PROMPT),
+        hashes=_hashes(document, sources),
+        checks_text=_text(document, sources, _CHECKS),
+    )
     failures = _failures(inputs)
     named = {error.field for error in errors}
     errors += [Fault.of(document, it.field, it.message) for it in failures if it.field not in named]
@@ -71,27 +79,28 @@ def _childrens(document: Document) -> str:
     return str(dig(document.body, "spec", "namespace", "name") or _own(document))
 
 
-def _prompt(document: Document, sources: Sources) -> str | None:
-    reference = dig(document.body, "spec", "systemPrompt", "configMapKeyRef")
+def _text(document: Document, sources: Sources, path: str) -> str | None:
+    """Return the text that a reference to a key of a ConfigMap leads to; None when it is not in the input."""
+    reference = dig(document.body, *path.split("."))
     found = sources.config_maps.get((_own(document), str(dig(reference, "name"))))
     return found.get(str(dig(reference, "key"))) if found else None
 
 
-def _secret_hash(document: Document, sources: Sources) -> str | None:
+def _hashes(document: Document, sources: Sources) -> dict[str, str]:
     name = dig(document.body, "spec", "credentials", "secretRef", "name")
     found = sources.secrets.get((_childrens(document), str(name)))
-    return None if found is None else data_hash(found)
+    return {} if found is None else {str(name): data_hash(found)}
 
 
 def _references(document: Document, sources: Sources) -> list[Fault]:
     """Return a fault for each key that a ConfigMap or Secret of the input lacks."""
     faults = []
-    prompt = dig(document.body, "spec", "systemPrompt", "configMapKeyRef")
-    name, key = str(dig(prompt, "name")), dig(prompt, "key")
-    texts = sources.config_maps.get((_own(document), name))
-    if texts is not None and key not in texts:
-        path = "spec.systemPrompt.configMapKeyRef.key"
-        faults.append(Fault.of(document, path, _missing("ConfigMap", name, str(key), list(texts))))
+    for path in (_PROMPT, _CHECKS):
+        reference = dig(document.body, *path.split("."))
+        name, key = str(dig(reference, "name")), dig(reference, "key")
+        texts = sources.config_maps.get((_own(document), name))
+        if texts is not None and key not in texts:
+            faults.append(Fault.of(document, f"{path}.key", _missing("ConfigMap", name, str(key), list(texts))))
     secret = dig(document.body, "spec", "credentials", "secretRef")
     name, keys = str(dig(secret, "name")), dig(secret, "keys")
     values = sources.secrets.get((_childrens(document), name))
@@ -111,7 +120,8 @@ def _unknown_sources(document: Document, sources: Sources) -> tuple[Fault, ...]:
     """Return a note for each reference that the input does not hold: its keys could not be checked."""
     notes = []
     for path, namespace, known in (
-        ("spec.systemPrompt.configMapKeyRef", _own(document), sources.config_maps),
+        (_PROMPT, _own(document), sources.config_maps),
+        (_CHECKS, _own(document), sources.config_maps),
         ("spec.credentials.secretRef", _childrens(document), sources.secrets),
     ):
         name = dig(document.body, *path.split("."), "name")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -38,6 +39,10 @@ def data(value: dict[str, Any], form: Format) -> str:
     return _yaml(value) if form is Format.YAML else json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
+# What is a number to kubectl, which reads YAML 1.2, and none to PyYAML, which writes YAML 1.1: such as 12e3456789.
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+")
+
+
 class _Dumper(yaml.CSafeDumper):
     """Blocks for texts of several lines; no anchors, for a repeated value is no reference."""
 
@@ -47,15 +52,25 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    style = "|" if "\n" in value else "'" if _NUMBER.fullmatch(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 _Dumper.add_representer(str, _text)
 
 
-def _yaml(value: dict[str, Any]) -> str:
+def _yaml(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def yaml_text(value: Any) -> str:
+    """Return any JSON value as YAML."""
+    return _yaml(value)
+
+
+def plain(text: str) -> str:
+    """Return a text of lines without what a terminal would obey: it is of whoever may write it."""
+    return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
 
 
 def write(text: str) -> None:

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import itertools
+import re
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -12,7 +13,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from agent_operator import crd, errors, names, reasons
-from agent_operator.api.v1alpha1 import AgentDeploymentSpec, AgentDeploymentStatus
+from agent_operator.api.v1alpha1 import (
+    AgentDeploymentSpec,
+    AgentDeploymentStatus,
+    AgentRuntimeChannelSpec,
+    AgentRuntimeChannelStatus,
+)
+from agent_operator.fleet.reasons import ChannelReason
 
 Schema = dict[str, Any]
 
@@ -23,8 +30,15 @@ HEAD = f"""\
 `apiVersion: {names.API_VERSION}`, `kind: {names.KIND}`, short name `{names.SHORT_NAME}`, category `{names.CATEGORY}`.
 `kubectl explain {names.SHORT_NAME}.spec` shows the same beside your cluster.
 """
+CHANNEL_HEAD = f"""\
+# {names.CHANNEL_KIND}
+
+Short name `{names.CHANNEL_SHORT_NAME}`, of no namespace. See [Fleets](fleets.md).
+"""
 # What Kubernetes' own documentation describes; the schema goes on there, this page does not.
 VERBATIM = "kubernetes."
+# What the address of a heading lacks of its text.
+_ANCHORLESS = re.compile(r"[.\[\]]")
 
 
 def main() -> None:
@@ -34,13 +48,17 @@ def main() -> None:
 
 def page() -> str:
     """Return the whole page."""
-    properties = crd.schema()["properties"]
+    properties, of_channel = crd.schema()["properties"], crd.channel_schema()["properties"]
     return "\n".join(
         [
             HEAD,
             *_section("spec", AgentDeploymentSpec, properties["spec"]),
             *_section("status", AgentDeploymentStatus, properties["status"]),
-            *_reasons(),
+            *_reasons("Conditions", reasons.Reason, errors.Reason),
+            CHANNEL_HEAD,
+            *_section("channel.spec", AgentRuntimeChannelSpec, of_channel["spec"]),
+            *_section("channel.status", AgentRuntimeChannelStatus, of_channel["status"]),
+            *_reasons("Conditions of a channel", ChannelReason),
         ]
     )
 
@@ -59,7 +77,7 @@ def _section(path: str, model: type[BaseModel], node: Schema) -> Iterator[str]:
         if inner is not None and not inner.__module__.startswith(VERBATIM):
             suffix = {"array": "[]"}.get(child["type"], "")
             below.append((f"{path}.{alias}{suffix}", inner, child.get("items", child)))
-            link = f" ([fields](#{(path + alias).replace('.', '').lower()}))"
+            link = f" ([fields](#{_ANCHORLESS.sub('', path + alias).lower()}))"
         yield f"| {required}`{alias}`{required} | {_type(child, inner)} | {child.get('description', '')}{link} |"
     yield ""
     for rule in node.get("x-kubernetes-validations", ()):
@@ -98,11 +116,11 @@ def _plain(name: str) -> str:
     return name.lstrip("V").lstrip("0123456789")
 
 
-def _reasons() -> Iterator[str]:
-    yield "## Conditions\n"
+def _reasons(title: str, *enums: type[StrEnum]) -> Iterator[str]:
+    yield f"## {title}\n"
     yield "Reasons are part of the API: they keep their names.\n"
     yield "| reason | meaning |\n|---|---|"
-    for enum in (reasons.Reason, errors.Reason):
+    for enum in enums:
         for name, meaning in documented(enum):
             yield f"| `{name}` | {meaning} |"
     yield ""

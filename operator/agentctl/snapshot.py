@@ -48,20 +48,42 @@ def take(kubectl: Kubectl, name: str) -> Snapshot:
     Raises:
         CommandError: there is no such agent, or the cluster does not answer.
     """
+    agent = find(kubectl, name)
+    there = kubectl.within(childrens_namespace(agent))
+    selector = dig(agent, "status", "selector")
+    pods = there.get("pods", f"--selector={selector}") if selector else []
+    return Snapshot(agent, _children(there, dig(agent, "status", "children") or []), tuple(pods))
+
+
+def find(kubectl: Kubectl, name: str) -> Object:
+    """Read an agent.
+
+    Raises:
+        CommandError: there is no such agent, or the cluster does not answer.
+    """
+    found = agents(kubectl, name)
+    if not found:
+        raise CommandError(f"no {names.KIND} {name} there: kubectl get {names.SHORT_NAME} -A lists what is")
+    return found[0]
+
+
+def agents(kubectl: Kubectl, *arguments: str) -> list[Object]:
+    """Read agents.
+
+    Raises:
+        CommandError: the cluster does not answer, or knows no agents.
+    """
     try:
-        found = kubectl.get(RESOURCE, name)
+        return kubectl.get(RESOURCE, *arguments)
     except CommandError as error:
         if "have a resource type" in str(error):
             raise CommandError(f"{error}: install the operator there, or choose a cluster with --context") from error
         raise
-    if not found:
-        raise CommandError(f"no {names.KIND} {name} there: kubectl get {names.SHORT_NAME} -A lists what is")
-    agent = found[0]
-    own = str(dig(agent, "metadata", "namespace"))
-    there = kubectl.within(str(dig(agent, "spec", "namespace", "name") or own))
-    selector = dig(agent, "status", "selector")
-    pods = there.get("pods", f"--selector={selector}") if selector else []
-    return Snapshot(agent, _children(there, dig(agent, "status", "children") or []), tuple(pods))
+
+
+def childrens_namespace(agent: Object) -> str:
+    """Return where the children of an agent are."""
+    return str(dig(agent, "spec", "namespace", "name") or dig(agent, "metadata", "namespace"))
 
 
 def _children(kubectl: Kubectl, listed: list[Object]) -> tuple[Child, ...]:

@@ -65,8 +65,9 @@ async def _serve(state: State) -> None:
 
 
 def _define(registry: Registry) -> None:
-    """Make agents known to the API server."""
-    registry.create(CRDS, "", crd.crd(), manager=names.FIELD_MANAGER)
+    """Make agents and channels known to the API server."""
+    for definition in crd.files().values():
+        registry.create(CRDS, "", dict(definition), manager=names.FIELD_MANAGER)
 
 
 async def _keep_operator(state: State, url: str) -> None:

@@ -1,6 +1,7 @@
 """A cluster, an operator as its own process, and kubectl: what a user has.
 
-The cluster is the local one, or the one that `--kubeconfig` names. Where it has no node, tests needing one are skipped.
+The cluster is the local one, or the one that `--kubeconfig` names. Where that has no node, one that runs nothing stands
+in, and tests that need real processes are skipped.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +21,10 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
+from tests.stand_in.kubelet import NODE, stand_in_node
+
 ROOT = Path(__file__).parents[2]
-CRD = ROOT / "crds" / "agentdeployments.agent-operator.dev.yaml"
+CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 RUNTIME = "agent-operator/agent-runtime:*"
 Object = dict[str, Any]
 Found = TypeVar("Found")
@@ -159,8 +163,14 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
         raise
 
 
-def _with_crd(kubectl: Kubectl, *options: str) -> Kubectl:
-    kubectl.run("apply", "-f", str(CRD), *options)
+def _nodes(kubectl: Kubectl) -> list[Object]:
+    """The nodes that run pods."""
+    return [node for node in kubectl.list("nodes") if node["metadata"]["name"] != NODE]
+
+
+def _with_crds(kubectl: Kubectl, *options: str) -> Kubectl:
+    for crd in CRDS:
+        kubectl.run("apply", "-f", str(crd), *options)
     # A real API server serves a new resource some moments after it has taken the definition.
     served = ("create", "--dry-run=server", "-f", "-")
     until("the new kind", lambda: kubectl.run(*served, stdin=agent("probe"), check=False).returncode == 0)
@@ -173,7 +183,9 @@ def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     given = pytestconfig.getoption("--kubeconfig")
     folder = tmp_path_factory.mktemp("cluster")
     if given:
-        yield _with_crd(Kubectl(Path(given)), "--server-side", "--force-conflicts")
+        kubectl = _with_crds(Kubectl(Path(given)), "--server-side", "--force-conflicts")
+        with nullcontext() if _nodes(kubectl) else stand_in_node(given):
+            yield kubectl
         return
     kubeconfig = folder / "kubeconfig"
     arguments = ["local_cluster", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
@@ -183,7 +195,7 @@ def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
         until("the local cluster", kubeconfig.exists)
         kubectl = Kubectl(kubeconfig)
         until("its API", lambda: kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0)
-        yield _with_crd(kubectl)
+        yield _with_crds(kubectl)
     finally:
         _stop(process)
 
@@ -246,7 +258,7 @@ def kubectl(cluster: Kubectl, operator: Operator) -> Iterator[Kubectl]:
 def _node_where_needed(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("kubelet"):
         cluster: Kubectl = request.getfixturevalue("cluster")
-        if not cluster.list("nodes"):
+        if not _nodes(cluster):
             pytest.skip("this cluster has no node: pods do not run")
 
 

@@ -19,10 +19,6 @@ KEY_VAULT = {"externalSecret": {"azureKeyVault": {"vaultUrl": "https://kv.vault.
 MORE: dict[str, tuple[Object, str, str]] = {
     "ingress": ({"ingress": {"host": "a.example.com"}}, "networking.k8s.io", "ingresses"),
     "gateway": ({"gateway": {"parentRefs": [{"name": "web"}]}}, "gateway.networking.k8s.io", "httproutes"),
-    "load balancer": ({"service": {"type": "LoadBalancer"}}, "", "services"),
-    "service annotations": ({"service": {"annotations": {"a": "b"}}}, "", "services"),
-    "extra egress": ({"networkPolicy": {"extraEgress": [{}]}}, "networking.k8s.io", "networkpolicies"),
-    "extra ingress": ({"networkPolicy": {"extraIngress": [{}]}}, "networking.k8s.io", "networkpolicies"),
     "cloud identity": ({"identity": {"azureWorkloadIdentity": {"clientId": "c"}}}, "", "serviceaccounts"),
     "account annotations": ({"identity": {"serviceAccount": {"annotations": {"a": "b"}}}}, "", "serviceaccounts"),
     "plain credentials": ({"credentials": {"values": {"A": "b"}}}, "", "secrets"),
@@ -35,6 +31,11 @@ def rule(group: str, *resources: str) -> Object:
 
 
 DEPLOYMENTS = rule("apps", "deployments")
+SERVICES = rule("", "services")
+WALLS = rule("networking.k8s.io", "networkpolicies")
+BUDGETS = rule("policy", "poddisruptionbudgets")
+# What every agent consists of, beside what is its own alone.
+ALWAYS = (DEPLOYMENTS, SERVICES, WALLS, BUDGETS)
 
 
 def grant(kubectl: Any, user: str, *rules: Object, cluster: bool = False) -> None:
@@ -78,7 +79,7 @@ def test_without_the_right_to_create_deployments_an_agent_is_refused(
 def test_with_that_right_an_agent_is_taken_and_made(
     kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
 ) -> None:
-    grant(kubectl, tenant, DEPLOYMENTS)
+    grant(kubectl, tenant, *ALWAYS)
     until("the right", lambda: not refusal(kubectl, tenant, agent()))
 
     kubectl.run("create", "--as", tenant, "-f", "-", stdin=agent())
@@ -97,6 +98,9 @@ def test_a_change_asks_again_but_labels_do_not(
         return str(kubectl.run(*words, check=False).stderr)
 
     assert "may not create deployments.apps" in patch({"spec": {"runtime": {"image": "evil/miner:1"}}})
+    command = {"agent-operator.dev/rollout": "rollback"}
+    assert "may not create deployments.apps" in patch({"metadata": {"annotations": command}})
+    assert patch({"metadata": {"annotations": {"a": "b"}}}) == ""
     assert patch({"metadata": {"labels": {"team": "billing"}}}) == ""
 
 
@@ -105,7 +109,7 @@ def test_what_is_more_than_a_deployment_needs_its_own_right(
     case: str, kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
 ) -> None:
     spec, group, resource = MORE[case]
-    grant(kubectl, tenant, DEPLOYMENTS)
+    grant(kubectl, tenant, *ALWAYS)
     until("the right", lambda: not refusal(kubectl, tenant, agent()))
 
     said = refusal(kubectl, tenant, agent(**spec))
@@ -116,10 +120,38 @@ def test_what_is_more_than_a_deployment_needs_its_own_right(
     until("no refusal", lambda: not refusal(kubectl, tenant, agent(**spec)))
 
 
+@pytest.mark.parametrize("lacking", [SERVICES, WALLS, BUDGETS], ids=lambda rule: str(rule["resources"][0]))
+def test_what_takes_a_name_or_selects_pods_of_others_is_always_asked_about(
+    lacking: Object, kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    """A Service named as one that others call; a policy over pods that have the same label."""
+    grant(kubectl, tenant, *(right for right in ALWAYS if right != lacking))
+    word = f"may not create {lacking['resources'][0]}"
+
+    until("the word", lambda: word in refusal(kubectl, tenant, agent()))
+    if lacking == WALLS:
+        until("no refusal", lambda: not refusal(kubectl, tenant, agent(networkPolicy={"enabled": False})))
+    grant(kubectl, tenant, lacking)
+    until("no refusal", lambda: not refusal(kubectl, tenant, agent()))
+
+
+def test_to_have_a_config_map_read_into_another_namespace_needs_the_right_to_read_it(
+    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    prompt = {"systemPrompt": {"configMapKeyRef": {"name": "others", "key": "text"}}}
+    moved = agent(namespace={"name": f"{kubectl.namespace}-own"}, **prompt)
+    grant(kubectl, tenant, *ALWAYS, rule("", "namespaces"), cluster=True)
+    until("no refusal", lambda: not refusal(kubectl, tenant, agent(**prompt)))
+
+    assert f"may not get configmaps in namespace {kubectl.namespace}" in refusal(kubectl, tenant, moved)
+    grant(kubectl, tenant, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]})
+    until("no refusal", lambda: not refusal(kubectl, tenant, moved))
+
+
 def test_a_key_vault_needs_the_right_to_create_stores(
     kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
 ) -> None:
-    grant(kubectl, tenant, DEPLOYMENTS, rule("external-secrets.io", "externalsecrets"))
+    grant(kubectl, tenant, *ALWAYS, rule("external-secrets.io", "externalsecrets"))
     until("the right", lambda: not refusal(kubectl, tenant, agent(credentials=VAULT)))
 
     assert "may not create secretstores.external-secrets.io" in refusal(kubectl, tenant, agent(credentials=KEY_VAULT))
@@ -130,11 +162,11 @@ def test_a_namespace_needs_the_rights_to_make_and_to_fill_it(
 ) -> None:
     """Deployments of the own namespace are no right to those of another."""
     moved = agent(namespace={"name": f"{kubectl.namespace}-own"})
-    grant(kubectl, tenant, DEPLOYMENTS)
+    grant(kubectl, tenant, *ALWAYS)
     until("the right", lambda: not refusal(kubectl, tenant, agent()))
 
     assert f"deployments.apps in namespace {kubectl.namespace}-own" in refusal(kubectl, tenant, moved)
-    grant(kubectl, tenant, DEPLOYMENTS, cluster=True)
+    grant(kubectl, tenant, *ALWAYS, cluster=True)
     until("the other word", lambda: "may not create namespaces" in refusal(kubectl, tenant, moved))
     assert "spec.namespace: remove it" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, rule("", "namespaces"), cluster=True)

@@ -5,9 +5,10 @@ Delays are made short here, for a test that waits for them learns nothing; which
 
 import asyncio
 import logging
+import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +26,13 @@ from agent_operator.objects import Key
 from agent_operator.queue import Trigger
 from agent_operator.settings import Settings
 from agent_operator.transport import APPLY, Transport
+from local_cluster import cluster as clusters
 from local_cluster.cluster import LocalCluster
+from local_cluster.controllers.controller import Context
 from tests.faults.proxy import FaultProxy, Write
-from tests.faults.shape import masked, status_shape
-from tests.integration.agent_operator.conftest import CRD, Api, until
+from tests.faults.shape import CHECKS, masked, status_shape
+from tests.integration.agent_operator.conftest import CRD_FILES, CRDS, Api, until
+from tests.stand_in.node import PlayingNode
 
 NAME = "support"
 _PERIODIC = {Trigger.RESYNC, Trigger.REFERENCE}
@@ -53,11 +57,16 @@ class End:
 
 @dataclass
 class World:
-    """A namespace of the local cluster, and operators that reach it through a proxy."""
+    """A namespace of the local cluster, and operators that reach it through a proxy.
+
+    Attributes:
+        skew: `seconds` that the clock of the cluster's controllers is before the real one.
+    """
 
     api: Api
     proxy: FaultProxy
     kubeconfig: Path
+    skew: dict[str, float]
 
     async def renew(self) -> None:
         """Go to a new namespace, with nothing broken."""
@@ -77,6 +86,7 @@ class World:
             "identity": uuid.uuid4().hex,
         }
         controller = Controller(Settings(**(given | changed)))
+        controller.queue._longest_delay = 0.2
         stop = asyncio.Event()
         task = asyncio.create_task(controller.run(stop))
         ready = asyncio.create_task(controller.ready.wait())
@@ -110,7 +120,11 @@ class World:
 
     async def ends(self, controller: Controller, name: str = NAME) -> bool:
         """Wait for the operator to come to rest, or to be killed; False when it was killed."""
-        rest = asyncio.create_task(self.at_rest(controller, name))
+        return await self.unless_killed(self.at_rest(controller, name))
+
+    async def unless_killed(self, what: Coroutine[Any, Any, Any]) -> bool:
+        """Wait for something, or for the operator to be killed; False when it was killed."""
+        rest = asyncio.create_task(what)
         killed = asyncio.create_task(self.proxy.killed.wait())
         await asyncio.wait({rest, killed}, return_when=asyncio.FIRST_COMPLETED)
         killed.cancel()
@@ -137,11 +151,20 @@ class World:
         """Tell where this run ended."""
         agent = await self.api.get("AgentDeployment", name) or {"metadata": {"uid": "?"}}
         names = {self.api.namespace: "NS", agent["metadata"]["uid"]: "UID"}
-        children = await self.api.children(name)
-        made = Counter(write.path.replace(self.api.namespace, "NS") for write in self.proxy.writes if write.created)
-        gone = {write.path.replace(self.api.namespace, "NS") for write in self.proxy.writes if write.deleted}
+        # Jobs that are done, and what else the garbage collector takes in its time, are no part of it.
+        children = {key: it for key, it in (await self.api.children(name)).items() if _stays(it)}
+        made = Counter(self._masked(write) for write in self.proxy.writes if write.created)
+        gone = {self._masked(write) for write in self.proxy.writes if write.deleted}
         shown = {" ".join(key): masked(child, names) for key, child in children.items()}
         return End(shown, status_shape(agent, names), made, gone)
+
+
+    def _masked(self, write: Write) -> str:
+        return CHECKS.sub("-checks-HASH", write.path.replace(self.api.namespace, "NS"))
+
+
+def _stays(child: dict[str, Any]) -> bool:
+    return "deletionTimestamp" not in child["metadata"]
 
 
 def _passes(controller: Controller) -> float:
@@ -189,7 +212,10 @@ def _log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    skew = {"seconds": 0.0}
+    monkeypatch.setattr(clusters, "StandInNode", PlayingNode)
+    monkeypatch.setattr(clusters, "Context", partial(Context, clock=lambda: time.time() + skew["seconds"]))
     async with LocalCluster(stand_in=True, state_dir=tmp_path / "state") as cluster:
         direct = tmp_path / "kubeconfig"
         cluster.write_kubeconfig(direct)
@@ -201,7 +227,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             proxy.url = "http://{}:{}".format(*runner.addresses[0][:2])
-            made = World(Api(client, ""), proxy, _kubeconfig(tmp_path / "proxy", proxy.url))
+            made = World(Api(client, ""), proxy, _kubeconfig(tmp_path / "proxy", proxy.url), skew)
             await install(made.api)
             await made.renew()
             try:
@@ -224,14 +250,16 @@ def _kubeconfig(path: Path, url: str) -> Path:
 
 
 async def install(api: Api) -> None:
-    """Install the CustomResourceDefinition, and wait until it is served."""
-    crd = yaml.safe_load(CRD.read_text(encoding="utf-8"))
-    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
-    await api.call("PATCH", path, body=crd, content_type=APPLY, params={"fieldManager": "test", "force": "true"})
+    """Install the CustomResourceDefinitions, and wait until they are served."""
+    for file in CRD_FILES:
+        crd = yaml.safe_load(file.read_text(encoding="utf-8"))
+        params = {"fieldManager": "test", "force": "true"}
+        await api.call("PATCH", f"{CRDS}/{file.stem}", body=crd, content_type=APPLY, params=params)
 
     async def served() -> bool:
         try:
             await api.call("GET", "/apis/agent-operator.dev/v1alpha1/agentdeployments")
+            await api.list("AgentRuntimeChannel")
         except transport.ApiError:
             return False
         return True

@@ -5,6 +5,7 @@ is old. It never does what no API server does, such as to leave out one event an
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +20,8 @@ from tests.faults.gates import Events, Gate, line
 
 Object = dict[str, Any]
 _NOT_COUNTED = ("leases", "events")
+# A write that is tried again later says when.
+_TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 class Mode(StrEnum):
@@ -69,6 +72,7 @@ class FaultProxy:
 
     Attributes:
         every: what happens to the first write of each object, and of each status.
+        each: what happens to every write when it is tried for the first time; a write is told by what it says.
         faults: what happens to the write of this number, from 1.
         refuse: the status with which a write is answered, given method and path; None lets it pass.
         before_write: called with method and path when a write is about to be forwarded.
@@ -86,6 +90,7 @@ class FaultProxy:
     watches: Counter[str] = field(default_factory=Counter)
     writes: list[Write] = field(default_factory=list)
     every: Mode | None = None
+    each: Mode | None = None
     faults: dict[int, Mode] = field(default_factory=dict)
     refuse: Callable[[str, str], int | None] = lambda _method, _path: None
     retry_after: str = "0"
@@ -111,7 +116,7 @@ class FaultProxy:
         self.stale.clear()
         self.killed.clear()
         self.refuse = lambda _method, _path: None
-        self.before_write, self.every, self.down, self._number = None, None, False, 0
+        self.before_write, self.every, self.each, self.down, self._number = None, None, None, False, 0
         self._broken.clear()
 
     def open(self, *plurals: str) -> None:
@@ -144,7 +149,7 @@ class FaultProxy:
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         if request.path in self.stale:
             return web.Response(body=self.stale[request.path], content_type="application/json")
-        async with self._forward(request) as answer:
+        async with self._forward(request, await request.read()) as answer:
             body = await answer.read()
             if request.method == "GET" and "limit" in request.query:
                 self.lists[request.path] = body
@@ -152,8 +157,7 @@ class FaultProxy:
 
     async def _write(self, request: web.Request) -> web.StreamResponse:
         self._number += 1
-        mode = self.faults.get(self._number) or (self.every if request.path not in self._broken else None)
-        self._broken.add(request.path)
+        mode = self.faults.get(self._number) or await self._first(request)
         refused = _REFUSED.get(mode) if mode else None
         code = refused[0] if refused else self.refuse(request.method, request.path)
         if self.before_write:
@@ -161,7 +165,7 @@ class FaultProxy:
         if code or mode in _NOT_FORWARDED:
             self.writes.append(Write(request.method, request.path, 0))
             return self._kill(request, mode) if mode in _NOT_FORWARDED else self._refusal(code or 0)
-        async with self._forward(request) as answer:
+        async with self._forward(request, await request.read()) as answer:
             body = await answer.read()
             self.writes.append(Write(request.method, request.path, answer.status))
         if mode in _ABORTED:
@@ -173,6 +177,14 @@ class FaultProxy:
         await response.prepare(request)
         await response.write(body[: len(body) // 2] if mode is Mode.TRUNCATE else body)
         return _abort(request) if mode is Mode.TRUNCATE else response
+
+    async def _first(self, request: web.Request) -> Mode | None:
+        """What happens to a write that was not tried before."""
+        said = _TIMES.sub(b"", await request.read()) if self.each else b""
+        write = f"{request.method} {request.path} {hash(said)}" if self.each else request.path
+        known = write in self._broken
+        self._broken.add(write)
+        return None if known else self.each or self.every
 
     def _kill(self, request: web.Request, mode: Mode | None) -> web.StreamResponse:
         if mode in (Mode.KILL_BEFORE, Mode.KILL_AFTER):
@@ -206,13 +218,13 @@ class FaultProxy:
                 await events.relay(answer.content, lambda: self._opened)
         return _abort(request)
 
-    def _forward(self, request: web.Request) -> Any:
+    def _forward(self, request: web.Request, body: bytes = b"") -> Any:
         headers = {key: request.headers[key] for key in ("Content-Type", "Accept") if key in request.headers}
         return self.session.request(
             request.method,
             self.server + request.path,
             params=request.query,
-            data=request.content if request.can_read_body else None,
+            data=body or None,
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None),
         )

@@ -8,8 +8,11 @@ from typing import Any
 Object = dict[str, Any]
 _VARYING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 # Salted with, or made from, the UID and the namespace.
-_HASH = re.compile(r'("agent-operator\.dev/(?:manifest|secret)-hash": )"\w+"')
-_VARYING_STATUS = re.compile(r'"(lastTransitionTime|lastRotated|hash)": "[^"]*"')
+_HASH = re.compile(r'("agent-operator\.dev/(?:manifest|secret)-hash": )"[^"]+"')
+_VARYING_STATUS = re.compile(r'"(lastTransitionTime|lastRotated|hash|since|time)": "[^"]*"')
+# Its name says where the canary is, and so in which namespace.
+CHECKS = re.compile(r"-checks-[0-9a-f]{10}\b")
+_POD = re.compile(r"-[0-9a-f]{8,10}-[a-z0-9]{5}\b")
 
 
 def masked(obj: Object, names: Mapping[str, str]) -> str:
@@ -28,5 +31,5 @@ def status_shape(agent: Object, names: Mapping[str, str]) -> Object:
     text = json.dumps(agent.get("status") or {})
     for name, mask in names.items():
         text = text.replace(name, mask)
-    status: Object = json.loads(_VARYING_STATUS.sub(r'"\1": ""', text))
+    status: Object = json.loads(_VARYING_STATUS.sub(r'"\1": ""', _POD.sub("-POD", text)))
     return status

@@ -11,11 +11,11 @@ from agent_operator.objects import Key
 from agent_operator.queue import Trigger
 from tests.faults.conftest import NAME, World, install
 from tests.faults.gates import Gate
-from tests.integration.agent_operator.conftest import CRD, until
+from tests.integration.agent_operator.conftest import CRDS, until
 
 AGENTS = "agentdeployments"
 CHILDREN = ("serviceaccounts", "configmaps", "networkpolicies", "services", "poddisruptionbudgets", "deployments")
-CRD_PATH = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD.stem}"
+CRD_PATH = f"{CRDS}/agentdeployments.agent-operator.dev"
 
 
 async def port_is(world: World, port: int) -> None:

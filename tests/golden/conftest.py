@@ -26,6 +26,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("case", CASES)
 
 
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Inputs]:
+    return {case: read(case) for case in CASES}
+
+
 @pytest.fixture
 def inputs(case: str) -> Inputs:
     return read(case)

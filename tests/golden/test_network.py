@@ -61,11 +61,15 @@ def _is_port(given: dict[str, Any], port: int, protocol: str) -> bool:
     return first is None or first <= port <= given.get("endPort", first)
 
 
-INGRESS, SCRAPER = Peer("ingress-nginx"), Peer("monitoring")
+INGRESS, SCRAPER, OPERATOR = Peer("ingress-nginx"), Peer("monitoring"), Peer("agent-operator-system")
 STRANGER, CALLER = Peer("team-a"), Peer("team-a", labels=(("role", "caller"),))
 PUBLIC, PUBLIC_6, METADATA, METADATA_6 = (
     Peer(address=text) for text in ("20.1.2.3", "2603:1030::1", "169.254.169.254", "fd00:ec2::254")
 )
+OWN = (("agent-operator.dev/agent", "support"),)
+CHECKS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "checks")))
+PODS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "api")))
+OTHER_CHECKS = Peer("team-b", labels=CHECKS.labels)
 DNS, NODE_DNS = Peer("kube-system"), Peer(address="169.254.20.10")
 
 # What a case has open beside DNS; every other combination of the peers and ports below must be closed.
@@ -85,6 +89,9 @@ def world(port: int) -> set[tuple[str, Peer, int]]:
 
 
 AZURE = world(443)
+# A rule for a namespace is for every pod in it.
+OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
+CANARY = {("in", OPERATOR, 9090), ("in", CHECKS, 8000), ("out", PODS, 8000)}
 OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "minimal": USUAL | AZURE,
     "seed": USUAL | AZURE | {("out", Peer("redis"), 6379)},
@@ -96,12 +103,15 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "redis": USUAL | world(6380) | {("out", Peer("cache"), 6380)},
     "models": USUAL
     | AZURE
-    | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001), ("out", STRANGER, 11434), ("out", CALLER, 11434)}
+    | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001)}
+    | {("out", peer, 11434) for peer in OF_TEAM}
     | {("out", Peer(address="10.1.2.3"), 9000), ("out", Peer(address="fd12::1"), 9000)},
     "mcp": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("default"), 8080), ("out", Peer("tracing"), 4318)},
-    "gateway": USUAL | {("in", Peer("gateways"), 8000), ("in", STRANGER, 8000), ("in", CALLER, 8000)},
+    "gateway": USUAL | {("in", Peer("gateways"), 8000)} | {("in", peer, 8000) for peer in OF_TEAM},
+    "canary-gateway": USUAL | CANARY | {("in", Peer("gateways"), 8000)},
+    "canary-autoscaling": AZURE | CANARY,
     "network-policy": {
         ("in", Peer("traefik"), 8000),
         ("in", Peer("istio-system"), 8000),
@@ -111,6 +121,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
 }
 PEERS = {peer for cases in OPEN.values() for _, peer, _ in cases} | {
     *(STRANGER, METADATA, METADATA_6, DNS, Peer("default"), Peer(address="fe80::1"), *WORLD),
+    *(OTHER_CHECKS, OPERATOR, PODS),
 }
 PORTS = {port for cases in OPEN.values() for _, _, port in cases} | {22, 80, 8080, 1234, 5011, 6379}
 
@@ -135,7 +146,9 @@ def test_policy_opens_what_the_config_needs_and_no_more(case: str, by_kind: dict
 def test_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:
     if case != "network-policy-off":
         pods = by_kind["Deployment"]["spec"]["template"]["metadata"]["labels"]
-        assert by_kind["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == {"app": pods["app"]}
+        # Where there may be a canary, the policy is that of its pods and of its checks too.
+        label = "agent-operator.dev/agent" if case.startswith("canary") else "app"
+        assert by_kind["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == {label: pods[label]}
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])

@@ -1,27 +1,29 @@
 """Pods meet the Pod Security Standard `restricted`, by an evaluator of its rules."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from agent_operator.render import Rendered
+from tests.pod_security import CHECKS, violations
+from tests.pod_security_cases import ALLOWED, FORBIDDEN
 
-Violations = Callable[[dict[str, Any]], list[str]]
+Object = dict[str, Any]
 
 
 @pytest.fixture
-def pod(by_kind: dict[str, Any]) -> dict[str, Any]:
-    spec: dict[str, Any] = by_kind["Deployment"]["spec"]["template"]["spec"]
-    return spec
+def template(by_kind: Object) -> Object:
+    found: Object = by_kind["Deployment"]["spec"]["template"]
+    return found
 
 
-def test_pods_meet_restricted(pod: dict[str, Any], violations: Violations) -> None:
-    assert violations(pod) == []
+def test_pods_meet_restricted(template: Object) -> None:
+    assert violations(template) == []
 
 
-def test_pods_are_harder_than_restricted(pod: dict[str, Any]) -> None:
+def test_pods_are_harder_than_restricted(template: Object) -> None:
     """A read-only root with a writable /tmp, no token, no service links, a user and group of their own."""
+    pod = template["spec"]
     container = next(container for container in pod["containers"] if container["name"] == "agent")
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
@@ -33,18 +35,21 @@ def test_pods_are_harder_than_restricted(pod: dict[str, Any]) -> None:
     assert not any("subPath" in mount for mount in container["volumeMounts"])
 
 
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        ({"hostNetwork": True}, "hostNetwork"),
-        ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, "volume v"),
-        ({"securityContext": {}}, "runAsNonRoot"),
-        ({"containers": [{"name": "c"}]}, "drop ALL"),
-        ({"containers": [{"name": "c", "securityContext": {"privileged": True}}]}, "privileged"),
-    ],
-)
-def test_the_evaluator_finds_what_is_forbidden(
-    rendered_minimal: Rendered, violations: Violations, change: dict[str, Any], found: str
-) -> None:
+@pytest.mark.parametrize(("check", "given"), FORBIDDEN)
+def test_the_evaluator_finds_what_is_forbidden_and_nothing_else(check: str, given: Object) -> None:
+    assert {found.partition(":")[0] for found in violations(given)} == {check}
+
+
+@pytest.mark.parametrize("given", ALLOWED)
+def test_the_evaluator_lets_pass_what_is_allowed(given: Object) -> None:
+    assert violations(given) == []
+
+
+def test_every_check_of_the_evaluator_is_tried() -> None:
+    assert {check for check, _ in FORBIDDEN} == {check.__name__ for check in CHECKS}
+
+
+def test_the_evaluator_looks_at_whole_templates(rendered_minimal: Rendered) -> None:
     deployment = next(m for m in rendered_minimal.manifests if m["kind"] == "Deployment")
-    assert found in violations(deployment["spec"]["template"]["spec"] | change)
+    template = deployment["spec"]["template"]
+    assert violations({**template, "spec": template["spec"] | {"securityContext": {}}})

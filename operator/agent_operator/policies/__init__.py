@@ -4,7 +4,7 @@
 """
 
 from agent_operator.errors import Failure
-from agent_operator.policies import naming, notes, sources, workload
+from agent_operator.policies import naming, notes, rollout, sources, workload
 from agent_operator.spec.inputs import Inputs
 
 RULES = (
@@ -12,17 +12,20 @@ RULES = (
     naming.namespace_may_be_ours,
     naming.metadata_is_valid,
     sources.one_source_each,
+    sources.api_keys_have_one_place,
     sources.prompt_renders,
     sources.endpoints_are_reachable,
     sources.credentials_are_usable,
     sources.identity_can_work,
     workload.numbers_agree,
     workload.env_is_free,
+    workload.sources_are_few,
     workload.resources_are_consistent,
     workload.metrics_have_quantities,
     workload.probes_are_valid,
     workload.ports_differ,
     workload.ingress_path_is_plain,
+    rollout.checks_are_usable,
 )
 WARNINGS = (
     notes.credentials_are_plain,

@@ -41,13 +41,29 @@ def faults(template: Object) -> Iterator[Fault]:
         ("ephemeralContainers", not spec.get("ephemeralContainers"), "no part of a template: use kubectl debug"),
     )
     yield from (Fault(f"spec.{path}", message) for path, fine, message in checks if not fine)
-    for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and annotations[key] == "unconfined"):
-        yield Fault(f"metadata.annotations[{key}]", "unconfined is not allowed: remove it")
+    for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and not _confined(annotations[key])):
+        yield Fault(f"metadata.annotations[{key}]", "must be runtime/default or localhost/PROFILE: correct it")
     yield from _of_volumes(spec.get("volumes") or ())
-    yield from _of_context(context, "spec.securityContext")
+    yield from _of_pod_context(context)
     for kind in ("initContainers", "containers"):
         for container in spec.get(kind) or ():
             yield from _of_container(container, context, f"spec.{kind}[{container['name']}]")
+
+
+def _confined(profile: str) -> bool:
+    return profile in ("", "runtime/default") or profile.startswith("localhost/")
+
+
+def _of_pod_context(context: Object) -> Iterator[Fault]:
+    """Yield what the pod's own security context may not have, even where every container overrides it."""
+    seccomp = context.get("seccompProfile") or {"type": _SECCOMP[0]}
+    checks = (
+        ("runAsNonRoot", context.get("runAsNonRoot") is not False, "must be true: remove it"),
+        ("runAsUser", context.get("runAsUser") != 0, "must not be 0 (root): choose another, or remove it"),
+        ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
+    )
+    yield from (Fault(f"spec.securityContext.{field}", message) for field, fine, message in checks if not fine)
+    yield from _of_context(context, "spec.securityContext")
 
 
 def _of_volumes(volumes: Iterable[Object]) -> Iterator[Fault]:

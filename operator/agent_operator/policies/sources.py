@@ -26,6 +26,13 @@ def _exactly_one(field: str, model: object, *fields: str) -> Iterator[Failure]:
         yield Failure(Reason.FIELD_CONFLICT, field, f"exactly one source must be set: keep {listed}")
 
 
+def api_keys_have_one_place(inputs: Inputs) -> Iterator[Failure]:
+    server = inputs.spec.config.server
+    if inputs.spec.api_keys and server and server.api_keys_file:
+        message = "spec.apiKeys sets it, to the file that it mounts: keep one of the two"
+        yield Failure(Reason.FIELD_CONFLICT, "spec.config.server.apiKeysFile", message)
+
+
 def prompt_renders(inputs: Inputs) -> Iterator[Failure]:
     source = inputs.spec.system_prompt
     reference = source.config_map_key_ref if source and source.text is None else None

@@ -9,7 +9,7 @@ from kubernetes.client import V1EnvVar
 from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.errors import Failure, Reason
 from agent_operator.names import METRICS_PORT
-from agent_operator.spec import credentials, probes, quantities, resources, scaling
+from agent_operator.spec import credentials, probes, quantities, references, resources, scaling
 from agent_operator.spec.inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -50,6 +50,17 @@ def env_is_free(inputs: Inputs) -> Iterator[Failure]:
             yield Failure(Reason.ENV_INVALID, field, "value and valueFrom exclude each other: keep one")
         yield from _divisor_is_valid(field, variable)
         seen.add(name)
+
+
+def sources_are_few(inputs: Inputs) -> Iterator[Failure]:
+    """Each Secret and ConfigMap of the environment is read again and again, so that new data is noticed."""
+    named = {(source.kind, source.name) for source in (*references.needed(inputs), *references.of(inputs))}
+    if len(named) > references.MOST:
+        message = (
+            f"the pods' environment names {len(named)} Secrets and ConfigMaps, and at most {references.MOST} are "
+            "watched over: put more keys into fewer of them"
+        )
+        yield Failure(Reason.ENV_INVALID, "spec.env", message)
 
 
 def _divisor_is_valid(field: str, variable: V1EnvVar) -> Iterator[Failure]:

@@ -8,14 +8,14 @@ from pydantic import ValidationError
 from agent_operator import names, policies
 from agent_operator.errors import Failure, InvalidSpec, Reason
 from agent_operator.render import pod_template
-from agent_operator.render.canonical import Manifest, data_hash, digest
+from agent_operator.render.canonical import Manifest, data_hash, marked
 from agent_operator.render.children import CHILDREN, Child
-from agent_operator.render.config import revision
 from agent_operator.render.context import View, complete, metadata
-from agent_operator.render.credentials import secret_hash
+from agent_operator.render.credentials import hashes, secret_hash
 from agent_operator.render.exposure import url
+from agent_operator.render.revision import stamped, with_secret_hash
 from agent_operator.render.templates import build
-from agent_operator.spec import credentials
+from agent_operator.spec import references
 from agent_operator.spec.inputs import Inputs, Platform
 
 __all__ = ["Inputs", "Manifest", "Platform", "Rendered", "data_hash", "render"]
@@ -27,7 +27,7 @@ class Rendered:
 
     Attributes:
         manifests: the children in the order in which to apply them.
-        revision: short hash of image, agent.toml and prompt.
+        revision: short hash of the pod template, and so of image, agent.toml and prompt.
         url: where the agent answers.
         selector: label selector of the pods, as text.
         runtime_version: tag or digest of the image.
@@ -53,14 +53,15 @@ def render(inputs: Inputs) -> Rendered:
     if failures := policies.check(inputs):
         raise InvalidSpec(*failures)
     views = [(child, child.view(inputs)) for child in CHILDREN]
+    manifests = tuple(_manifest(inputs, child, view) for child, view in views if view is not None)
     return Rendered(
-        manifests=tuple(_manifest(inputs, child, view) for child, view in views if view is not None),
-        revision=revision(inputs),
+        manifests=manifests,
+        revision=_revision(manifests),
         url=url(inputs),
         selector=f"{names.LABEL_APP}={inputs.name}",
         runtime_version=inputs.runtime_version,
         model=inputs.section.default_model or "",
-        secrets={key.secret: secret_hash(inputs) for key in credentials.keys(inputs)},
+        secrets={title: digest for title, digest in hashes(inputs).items() if "/" not in title},
     )
 
 
@@ -72,7 +73,17 @@ def _manifest(inputs: Inputs, child: Child, view: View) -> Manifest:
         message = f"a part that is taken over as it is makes no valid {child.model.__name__}: check names and types"
         raise InvalidSpec(Failure(Reason.SPEC_NOT_RENDERABLE, "spec", message)) from None
     if child.template == "deployment":
-        manifest["spec"]["template"] = pod_template.merged(inputs, manifest["spec"]["template"])
-    marked = manifest["metadata"]["annotations"] | {names.ANNOTATION_MANIFEST_HASH: digest(manifest)}
-    manifest["metadata"]["annotations"] = dict(sorted(marked.items()))
-    return manifest
+        manifest["spec"]["template"], _ = stamped(_pods(inputs, manifest["spec"]["template"]))
+    return marked(manifest)
+
+
+def _pods(inputs: Inputs, base: Manifest) -> Manifest:
+    """Return the pod template with the last words of the spec, and the hash of what it reads then."""
+    merged = pod_template.merged(inputs, base)
+    return with_secret_hash(merged, references.fitting(secret_hash(inputs), merged))
+
+
+def _revision(manifests: tuple[Manifest, ...]) -> str:
+    deployment = next(manifest for manifest in manifests if manifest["kind"] == "Deployment")
+    revision: str = deployment["spec"]["template"]["metadata"]["labels"][names.LABEL_REVISION]
+    return revision

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from agent_operator import names
+
 Manifest = dict[str, Any]
 
 _FIRST = ("apiVersion", "kind", "metadata", "name")
@@ -32,6 +34,15 @@ def digest(value: Any) -> str:
     """Return a short hash of JSON, the same for every order of keys. Fit for a name."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def marked(manifest: Manifest) -> Manifest:
+    """Return a manifest with the hash of all the rest of it as an annotation: so what leaves it shows."""
+    meta = manifest["metadata"]
+    bare = {key: text for key, text in meta.get("annotations", {}).items() if key != names.ANNOTATION_MANIFEST_HASH}
+    plain = manifest | {"metadata": meta | {"annotations": bare}}
+    annotations = dict(sorted((bare | {names.ANNOTATION_MANIFEST_HASH: digest(plain)}).items()))
+    return manifest | {"metadata": meta | {"annotations": annotations}}
 
 
 def data_hash(data: Mapping[str, str], salt: str = "") -> str:

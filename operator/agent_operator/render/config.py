@@ -1,4 +1,4 @@
-"""agent.toml and the prompt, and the hash that stands for them."""
+"""agent.toml and the prompt, under a name that follows from them."""
 
 from agent_operator import names
 from agent_operator.render.canonical import digest
@@ -10,8 +10,3 @@ def config_map(inputs: Inputs) -> View:
     """Return the view of the ConfigMap. Its name follows its content: what old pods read never changes."""
     data = dict(inputs.files)
     return {"name": names.config_map(inputs.name, digest(data)), "data": data}
-
-
-def revision(inputs: Inputs) -> str:
-    """Return the hash of image, config and prompt, together."""
-    return digest({"image": inputs.image, "files": dict(inputs.files)})

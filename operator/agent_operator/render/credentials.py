@@ -1,10 +1,12 @@
 """The Secret of the agent, or what makes it: SecretStore and ExternalSecret."""
 
 import base64
+from collections.abc import Mapping
 
 from agent_operator import names
 from agent_operator.render.canonical import data_hash
 from agent_operator.render.context import View
+from agent_operator.spec import references
 from agent_operator.spec.inputs import Inputs
 
 
@@ -14,13 +16,20 @@ def secret(inputs: Inputs) -> View | None:
     return {"name": names.secret(inputs.name), "data": data} if data else None
 
 
-def secret_hash(inputs: Inputs) -> str | None:
-    """Return the hash of the credentials that the pods start with, if it is known.
+def hashes(inputs: Inputs) -> Mapping[str, str | None]:
+    """Return the hashes of all data that the pods start with, by title; None where it is not known.
 
     The operator's own Secret is known before it exists; so its pods need not be restarted once it does.
     """
-    data = _data(inputs)
-    return data_hash(data, inputs.agent.metadata.uid) if data else inputs.secret_hash
+    data, name = _data(inputs), names.secret(inputs.name)
+    known = {**inputs.hashes, name: data_hash(data, inputs.agent.metadata.uid)} if data else inputs.hashes
+    return {source.title: known.get(source.title) for source in references.of(inputs)}
+
+
+def secret_hash(inputs: Inputs) -> str | None:
+    """Return these hashes as the pods' annotation has them: `azure=0123,configmap/prompts=4567`; None without any."""
+    known = {title: digest for title, digest in hashes(inputs).items() if digest}
+    return ",".join(f"{title}={known[title]}" for title in sorted(known)) or None
 
 
 def _data(inputs: Inputs) -> dict[str, str]:

@@ -16,11 +16,12 @@ DEFAULT_MONITORING = ("monitoring",)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Peer:
-    """The pods of a namespace, or a range of addresses."""
+    """The pods of a namespace, a range of addresses, or pods beside the agent by their labels."""
 
     namespace: str = ""
     cidr: str = ""
     excepted: tuple[str, ...] = ()
+    pods: tuple[tuple[str, str], ...] = ()
 
 
 # A node's metadata service hands out the node's own credentials, so "outside" never includes it.
@@ -37,7 +38,9 @@ def network_policy(inputs: Inputs) -> View | None:
         return None
     extra_in = (policy.extra_ingress if policy else None) or ()
     extra_out = (policy.extra_egress if policy else None) or ()
-    return {
+    # The checks of a canary are under the same policy.
+    own = {"selector": {names.LABEL_AGENT: inputs.name}} if inputs.has_canary else {}
+    return own | {
         "ingress": list(_ingress(inputs)),
         "egress": _egress(inputs),
         "extra_ingress": [rule.model_dump(by_alias=True, exclude_none=True) for rule in extra_in],
@@ -52,10 +55,18 @@ def _ingress(inputs: Inputs) -> Iterator[View]:
     scrapers = policy.monitoring_namespaces if policy else None
     gateways = [parent.namespace or inputs.namespace for parent in gateway.parent_refs] if gateway else []
     http = dict.fromkeys([*(DEFAULT_INGRESS if callers is None else callers), *gateways])
-    metrics = dict.fromkeys(DEFAULT_MONITORING if scrapers is None else scrapers)
-    for namespaces, port in ((http, names.HTTP_PORT), (metrics, names.METRICS_PORT)):
-        if namespaces:
-            yield {"namespaces": list(namespaces), "port": port}
+    # The operator compares the canary's metrics with those of the stable pods.
+    operator = [inputs.platform.operator_namespace] if inputs.has_canary else []
+    metrics = dict.fromkeys([*(DEFAULT_MONITORING if scrapers is None else scrapers), *operator])
+    checks = [dict(_pods(inputs, names.COMPONENT_CHECKS))] if inputs.has_canary else []
+    for namespaces, pods, port in ((http, checks, names.HTTP_PORT), (metrics, [], names.METRICS_PORT)):
+        if namespaces or pods:
+            yield {"namespaces": list(namespaces), "pods": pods, "port": port}
+
+
+def _pods(inputs: Inputs, component: str) -> tuple[tuple[str, str], ...]:
+    """Return the labels of pods of the agent."""
+    return ((names.LABEL_AGENT, inputs.name), (names.LABEL_COMPONENT, component))
 
 
 def _egress(inputs: Inputs) -> list[View]:
@@ -65,6 +76,8 @@ def _egress(inputs: Inputs) -> list[View]:
     for endpoint in endpoints.all_of(inputs.spec):
         if not endpoint.is_loopback:
             opened.setdefault(_peers(endpoint, inputs.namespace), set()).add(endpoint.port)
+    if inputs.has_canary:
+        opened.setdefault((Peer(pods=_pods(inputs, names.COMPONENT_AGENT)),), set()).add(names.HTTP_PORT)
     azure = any(model.provider == "azure_openai" for model in config.models)
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID; and an endpoint that only the environment knows is an Azure one.

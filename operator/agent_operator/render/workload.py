@@ -5,8 +5,9 @@ from typing import Any
 from kubernetes.client import V1EnvVar
 
 from agent_operator import names
+from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
-from agent_operator.render.config import config_map, revision
+from agent_operator.render.config import config_map
 from agent_operator.render.context import View, labels
 from agent_operator.render.credentials import secret_hash
 from agent_operator.spec import credentials, disruption, quantities, scaling
@@ -19,7 +20,6 @@ from agent_runtime.config import CONFIG_FILE
 # more; and after it, closing takes a moment. An idle pod ends after the 5 s.
 DRAIN_AND_CLOSE_SECONDS = 15
 TMP_SIZE = "256Mi"
-COMPONENT = "api"
 
 
 def namespace(inputs: Inputs) -> View | None:
@@ -53,8 +53,9 @@ def deployment(inputs: Inputs) -> View:
     """Return the view of the Deployment."""
     spec, runtime = inputs.spec, inputs.spec.runtime or Runtime()
     return {
-        "labels": {names.LABEL_COMPONENT: COMPONENT},
+        "labels": {names.LABEL_COMPONENT: names.COMPONENT_AGENT},
         "replicas": None if spec.autoscaling else inputs.fewest_replicas,
+        "progress_deadline": spec.rollout.progress_deadline_seconds if spec.rollout else None,
         "pod": _pod_metadata(inputs),
         "account": inputs.service_account,
         "image": inputs.image,
@@ -62,6 +63,7 @@ def deployment(inputs: Inputs) -> View:
         "config_map": config_map(inputs)["name"],
         "config_directory": names.CONFIG_DIRECTORY,
         "config_file": f"{names.CONFIG_DIRECTORY}/{CONFIG_FILE}",
+        "api_keys": _api_keys(spec.api_keys),
         "http_port": names.HTTP_PORT,
         "metrics_port": names.METRICS_PORT,
         "env": env(inputs),
@@ -74,9 +76,18 @@ def deployment(inputs: Inputs) -> View:
     }
 
 
+def _api_keys(wanted: ApiKeys | None) -> View | None:
+    """Return the volume of the callers' keys: one file, which follows the Secret."""
+    if wanted is None:
+        return None
+    reference = wanted.secret_key_ref
+    items = [{"key": reference.key, "path": names.API_KEYS_FILE}]
+    return {"directory": names.API_KEYS_DIRECTORY, "secret": {"secretName": reference.name, "items": items}}
+
+
 def _pod_metadata(inputs: Inputs) -> View:
     identity = inputs.spec.identity
-    made = labels(inputs) | {names.LABEL_APP: inputs.name, names.LABEL_COMPONENT: COMPONENT}
+    made = labels(inputs) | {names.LABEL_APP: inputs.name, names.LABEL_COMPONENT: names.COMPONENT_AGENT}
     if identity and identity.azure_workload_identity:
         made[names.LABEL_WORKLOAD_IDENTITY] = "true"
     annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(names.METRICS_PORT)}
@@ -91,7 +102,6 @@ def env(inputs: Inputs) -> list[View]:
     own = {
         credentials.LOG_LEVEL: inputs.section.log_level,
         credentials.AGENT_NAME: inputs.name,
-        credentials.REVISION: revision(inputs),
         credentials.SHUTDOWN_GRACE: str(inputs.request_timeout_seconds),
     }
     return [

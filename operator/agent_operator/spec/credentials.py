@@ -25,6 +25,14 @@ class Key:
     optional: bool = False
 
 
+def secret(inputs: Inputs) -> str | None:
+    """Return the name of the Secret that others make; None without one."""
+    credentials = inputs.spec.credentials
+    if credentials is None or not (credentials.secret_ref or credentials.external_secret):
+        return None
+    return credentials.secret_ref.name if credentials.secret_ref else names.secret(inputs.name)
+
+
 def keys(inputs: Inputs) -> tuple[Key, ...]:
     """Return the keys that the pods read, each once."""
     credentials = inputs.spec.credentials

@@ -1,16 +1,17 @@
 """What one agent is rendered from. Nothing else decides a manifest: no clock, no environment, no cluster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import tomli_w
 
-from agent_operator import __version__
+from agent_operator import __version__, names
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.spec import prompt
-from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsConfig, ModelConfig
+from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsConfig, ModelConfig, ServerConfig
+from agent_runtime.config.migrations import oldest
 
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
@@ -30,6 +31,21 @@ class Platform:
     """Whether spec.podTemplate may take back the hardening of the pods."""
     kubernetes_minor: int = 25
     """Oldest 1.x that the manifests must fit: the seed's 1.25, unless the cluster is known to be newer."""
+    operator_namespace: str = "agent-operator-system"
+    """Where the operator runs, which reads the metrics of pods that are compared with a canary's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What an AgentRuntimeChannel has given to an agent.
+
+    Attributes:
+        version: tag of the image.
+        image: repository of the image; empty for the platform's.
+    """
+
+    version: str
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,14 +55,19 @@ class Inputs:
     Attributes:
         agent: the AgentDeployment.
         prompt_template: text of systemPrompt.configMapKeyRef; None when it is not used, or not there.
-        secret_hash: hash of the data of the credentials' Secret (`render.data_hash`); None when it is not known.
+        hashes: of the data of the Secrets and ConfigMaps that the pods' environment is made of, by their titles (as in
+            spec.references); what is not there, or not known, is left out.
         platform: what is the same for every agent.
+        assigned: what the channel that the agent follows has given to it; None when it follows none, or none yet.
+        checks_text: text of rollout.canary.checksFrom; None when it is not used, or not there.
     """
 
     agent: AgentDeployment
     prompt_template: str | None = None
-    secret_hash: str | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
     platform: Platform = Platform()
+    assigned: Assigned | None = None
+    checks_text: str | None = None
 
     @property
     def spec(self) -> AgentDeploymentSpec:
@@ -80,8 +101,10 @@ class Inputs:
         runtime = self.spec.runtime
         if runtime and runtime.image:
             return runtime.image
-        version = (runtime.version if runtime else None) or self.platform.runtime_version
-        return f"{self.platform.runtime_image}:{version}"
+        if runtime and runtime.version:
+            return f"{self.platform.runtime_image}:{runtime.version}"
+        given = self.assigned or Assigned(self.platform.runtime_version)
+        return f"{given.image or self.platform.runtime_image}:{given.version}"
 
     @property
     def runtime_version(self) -> str:
@@ -97,6 +120,11 @@ class Inputs:
         return DEFAULT_REPLICAS if fewest is None else fewest
 
     @property
+    def has_canary(self) -> bool:
+        """Whether a new revision runs beside the old one for a while."""
+        return self.spec.rollout is not None and self.spec.rollout.strategy == "Canary"
+
+    @property
     def request_timeout_seconds(self) -> int:
         """How long one request may take, and so how long a pod may need to end."""
         return (self.spec.config.limits or LimitsConfig()).request_timeout_seconds
@@ -105,11 +133,14 @@ class Inputs:
     def section(self) -> AgentSection:
         """The `[agent]` of agent.toml, with the defaults of whatever the CR uses written out."""
         config = self.spec.config
-        complete = {
+        complete: dict[str, Any] = {
             "models": tuple(_complete(model) for model in config.models),
             "default_model": config.default.name,
             "log_level": config.log_level or "INFO",
         }
+        if self.spec.api_keys:
+            server = config.server or ServerConfig()
+            complete["server"] = server.model_copy(update={"api_keys_file": names.API_KEYS_PATH})
         return AgentSection.model_validate(dict(config) | complete)
 
     @cached_property
@@ -136,9 +167,9 @@ class Inputs:
             prompt.PromptError, LookupError: as `prompt`.
         """
         section = self.section.model_dump(mode="json", exclude_none=True)
-        # What is not used is not written: a pinned, older runtime may not know the field.
+        # What is not used is not written, and what an older schema can say is said so: a pinned runtime may be older.
         used = {field: value for field, value in section.items() if value != []}
-        return {CONFIG_FILE: tomli_w.dumps({"agent": used}), PROMPT_FILE: self.prompt}
+        return {CONFIG_FILE: tomli_w.dumps(oldest({"agent": used})), PROMPT_FILE: self.prompt}
 
 
 def _complete(model: ModelConfig) -> ModelConfig:

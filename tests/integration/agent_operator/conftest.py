@@ -28,7 +28,7 @@ from agent_operator.transport import APPLY, MERGE, ApiError, Transport
 from local_cluster.cluster import LocalCluster
 
 ROOT = Path(__file__).parents[3]
-CRD = ROOT / "crds" / "agentdeployments.agent-operator.dev.yaml"
+CRD_FILES = sorted((ROOT / "crds").glob("*.yaml"))
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 AGENTS = "/apis/agent-operator.dev/v1alpha1/namespaces/{}/agentdeployments"
 Object = dict[str, Any]
@@ -43,10 +43,13 @@ PATHS = {
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
     "Ingress": "/apis/networking.k8s.io/v1/namespaces/{}/ingresses",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "ControllerRevision": "/apis/apps/v1/namespaces/{}/controllerrevisions",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
     "ServiceMonitor": "/apis/monitoring.coreos.com/v1/namespaces/{}/servicemonitors",
     "AgentDeployment": AGENTS,
+    "AgentRuntimeChannel": "/apis/agent-operator.dev/v1alpha1/agentruntimechannels",
     "Event": "/apis/events.k8s.io/v1/namespaces/{}/events",
 }
 
@@ -138,7 +141,7 @@ class Api:
         """What carries the agent's label and was made by the operator."""
         found = {}
         for kind in PATHS:
-            if kind in ("Namespace", "Pod", "AgentDeployment", "Event"):
+            if kind in ("Namespace", "Pod", "AgentDeployment", "AgentRuntimeChannel", "Event"):
                 continue
             try:
                 items = await self.list(kind, namespace)
@@ -172,6 +175,8 @@ class Proxy:
     after_write: Callable[[int], None] | None = None
     # Parts of paths that the operator has no right to.
     denied: tuple[str, ...] = ()
+    # Part of a path where every write is refused as invalid, with words that quote it.
+    quoting: str = ""
     url: str = ""
 
     @property
@@ -195,6 +200,13 @@ class Proxy:
         if any(part in request.path for part in self.denied):
             status = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": f"{request.path} is forbidden"}
             return web.json_response(status, status=403)
+        if self.quoting and self.quoting in request.path and request.method != "GET":
+            body = await request.read()
+            self.asked.append((request.method, request.path, dict(request.query), body, 422))
+            message = f"invalid: data: Invalid value: {body.decode()}"
+            return web.json_response(
+                {"kind": "Status", "code": 422, "reason": "Invalid", "message": message}, status=422
+            )
         watch = "watch" in request.query
         if not watch:
             self.requests.append((request.method, request.path))
@@ -296,13 +308,15 @@ class World:
 
 
 @pytest.fixture
-async def world(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[World]:
+async def world(pytestconfig: pytest.Config, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     given = pytestconfig.getoption("--kubeconfig")
     if given:
         async with _world(Path(given), tmp_path, simulated=False) as made:
             yield made
         return
-    async with LocalCluster(stand_in=True, state_dir=tmp_path / "state") as cluster:
+    # IMAGES of a test module: the only ones that the node has.
+    images = dict.fromkeys(getattr(request.module, "IMAGES", ()), ("true",))
+    async with LocalCluster(stand_in=True, images=images, state_dir=tmp_path / "state") as cluster:
         kubeconfig = tmp_path / "kubeconfig"
         cluster.write_kubeconfig(kubeconfig)
         async with _world(kubeconfig, tmp_path, simulated=True) as made:
@@ -313,14 +327,17 @@ async def world(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Wo
 async def _world(kubeconfig: Path, folder: Path, *, simulated: bool) -> AsyncIterator[World]:
     async with Transport(str(kubeconfig), "", lambda *_: None) as transport:
         api = Api(transport, f"test-{uuid.uuid4().hex[:8]}")
-        crd = yaml.safe_load(CRD.read_text(encoding="utf-8"))
-        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
-        await api.call("PATCH", path, body=crd, content_type=APPLY, params={"fieldManager": "test", "force": "true"})
+        for file in CRD_FILES:
+            crd = yaml.safe_load(file.read_text(encoding="utf-8"))
+            path = f"{CRDS}/{crd['metadata']['name']}"
+            params = {"fieldManager": "test", "force": "true"}
+            await api.call("PATCH", path, body=crd, content_type=APPLY, params=params)
         await api.create("Namespace", {"metadata": {"name": api.namespace}})
 
         async def served() -> bool:
             try:
                 await api.list("AgentDeployment")
+                await api.list("AgentRuntimeChannel")
             except ApiError:
                 return False
             return True

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-CHILDREN = {"serviceaccounts", "configmaps", "networkpolicies", "services", "poddisruptionbudgets", "deployments"}
+CHILDREN = {
+    "serviceaccounts",
+    "configmaps",
+    "controllerrevisions",
+    "networkpolicies",
+    "services",
+    "poddisruptionbudgets",
+    "deployments",
+}
 
 
 async def test_creating_an_agent_costs_one_write_a_child_and_the_status(world: Any) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from agent_operator.objects import Key
+
 
 async def test_a_child_edited_or_deleted_by_hand_is_soon_back(world: Any, until: Any) -> None:
     async with world.operator() as controller:
@@ -119,10 +121,10 @@ async def test_what_leaves_the_spec_leaves_the_cluster(world: Any, until: Any) -
         await until(gone)
 
 
-async def test_three_configs_are_kept(world: Any, until: Any) -> None:
+async def test_the_revisions_that_are_kept_keep_their_configs(world: Any, until: Any) -> None:
     async with world.operator() as controller:
         for text in ("one", "two", "three", "four", "five"):
-            await world.api.agent(systemPrompt={"text": text})
+            await world.api.agent(systemPrompt={"text": text}, rollout={"revisionHistoryLimit": 3})
 
             async def written(text: str = text) -> bool:
                 configs = await world.api.list("ConfigMap")
@@ -132,10 +134,11 @@ async def test_three_configs_are_kept(world: Any, until: Any) -> None:
             await world.quiet(controller)
 
         async def three() -> bool:
-            configs = [
-                item for item in await world.api.list("ConfigMap") if "support-config" in item["metadata"]["name"]
-            ]
-            return len(configs) == 3
+            configs = {item["metadata"]["name"] for item in await world.api.list("ConfigMap")}
+            kept = await world.api.list("ControllerRevision")
+            numbers = sorted(item["revision"] for item in kept)
+            mounted = {item["metadata"]["annotations"]["agent-operator.dev/config-map"] for item in kept}
+            return numbers == [3, 4, 5] and {it for it in configs if "support-config" in it} == mounted
 
         if world.simulated:
             await until(three)
@@ -209,3 +212,31 @@ async def test_drift_is_repaired_within_two_seconds(world: Any, until: Any) -> N
             return bool(found) and found["metadata"]["uid"] != uid
 
         await until(back, began + 2 - time.monotonic())
+
+
+async def test_what_says_in_another_namespace_that_it_is_an_agents_is_neither_believed_nor_touched(
+    world: Any, until: Any
+) -> None:
+    """Whoever may write there could otherwise tell lies in the status of somebody else's agent."""
+    elsewhere, key = f"{world.api.namespace}-other", Key(world.api.namespace, "support")
+    await world.api.create("Namespace", {"metadata": {"name": elsewhere}})
+    async with world.operator(namespaces=()) as controller:
+        await world.api.agent(replicas=1)
+        await world.api.until_reason("Ready", "Ready")
+        uid = (await world.api.get("AgentDeployment", "support"))["metadata"]["uid"]
+        labels = {"agent": "support", "agent-namespace": world.api.namespace, "owner-uid": uid}
+        lie = {
+            "metadata": {"name": "lie", "labels": {f"agent-operator.dev/{name}": text for name, text in labels.items()}}
+        }
+        ports = {"ports": [{"port": 80}]}
+        await world.api.create("Service", lie | {"spec": ports}, elsewhere)
+
+        async def seen() -> bool:
+            return any(target.namespace == elsewhere for target in controller.store.children(key))
+
+        await until(seen)
+        await world.quiet(controller)
+
+        assert elsewhere not in str((await world.api.get("AgentDeployment", "support"))["status"])
+        assert await world.api.get("Service", "lie", elsewhere)
+    await world.api.delete("Namespace", elsewhere)

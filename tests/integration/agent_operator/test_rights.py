@@ -109,6 +109,8 @@ async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any
     await world.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
     await world.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}})
     children = Children(world.api)
+    about = {"apiVersion": "agent-operator.dev/v1alpha1", "kind": "AgentRuntimeChannel", "metadata": {"name": "stable"}}
+    await world.api.create("AgentRuntimeChannel", about | {"spec": {"version": "1"}})
 
     async with world.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
         await world.api.agent(**EVERYTHING)
@@ -121,6 +123,8 @@ async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any
         await drift_and_strays(Children(world.api, "plain"), until)
         await drifted_namespace(world, until)
         await conflicts(children)
+        await world.api.agent("plain")
+        await until(lambda: no_secret(world.api, "plain"))
         await world.api.delete("AgentDeployment", "moved")
         await until(lambda: gone(world.api, "moved"))
 
@@ -143,6 +147,8 @@ async def drift_and_strays(children: Children, until: Any) -> None:
             body={"metadata": {"annotations": {"agent-operator.dev/manifest-hash": "another"}}},
             content_type="application/merge-patch+json",
         )
+        if not kind.watched:
+            continue  # what is read by name alone has no strays
         for number in range(4):  # of configs, some are kept on purpose
             name = f"{children.agent}-config-stray{number}" if kind.kind == "ConfigMap" else f"{meta['name']}-s{number}"
             kept = {key: meta[key] for key in ("labels", "ownerReferences")}
@@ -186,6 +192,10 @@ async def conflicts(children: Children) -> None:
         await children.api.until_reason("Ready", "Conflict", name, 30)
 
 
+async def no_secret(api: Any, agent: str) -> bool:
+    return await api.get("Secret", f"{agent}-secrets") is None
+
+
 async def gone(api: Any, agent: str) -> bool:
     return await api.get("AgentDeployment", agent) is None
 
@@ -196,7 +206,7 @@ def test_a_namespaced_install_has_no_cluster_wide_right() -> None:
     cluster_scoped = {
         (verb, group, resource)
         for verb, group, resource in everywhere
-        if resource in ("namespaces", "customresourcedefinitions")
+        if resource in ("namespaces", "customresourcedefinitions") or resource.startswith("agentruntimechannels")
     }
 
     assert set(here) == set(everywhere) - cluster_scoped

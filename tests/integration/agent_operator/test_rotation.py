@@ -59,7 +59,7 @@ async def test_new_data_rolls_the_pods_once_and_the_status_proves_it(world: Any,
         assert await rollouts(world) == 2
         assert second["lastRotated"] >= first["lastRotated"]
         deployment = await world.api.get("Deployment", "support")
-        assert deployment["spec"]["template"]["metadata"]["annotations"][HASH] == second["hash"]
+        assert deployment["spec"]["template"]["metadata"]["annotations"][HASH] == f"{name}={second['hash']}"
         assert "canary" not in str(await world.api.get("AgentDeployment", "support")).replace(
             str((await world.api.get("AgentDeployment", "support"))["spec"]), ""
         )
@@ -87,12 +87,150 @@ async def test_what_is_not_data_that_the_pods_read_rolls_nothing(world: Any, unt
         assert await told(world) == before
 
 
-async def test_secrets_of_others_are_neither_listed_nor_watched(world: Any, until: Any) -> None:
+async def test_secrets_are_neither_listed_nor_watched(world: Any, until: Any) -> None:
+    """Not even the operator's own: the right to that would be the right to all."""
     async with world.operator():
         await world.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"TOKEN": "a"}})
         await world.api.agent(replicas=2, config=ECHO, credentials=REFERENCE)
         await until(in_use(world))
+        await rotate_values(world, "b")
+        await world.api.until_reason("Ready", "Ready")
 
-    lists = [query for _, path, query, _, _ in world.proxy.asked if path.endswith("/secrets")]
-    assert lists
-    assert all(query.get("labelSelector") == "agent-operator.dev/agent" for query in lists)
+    asked = [(path, query) for _, path, query, _, _ in world.proxy.asked if "/secrets" in path]
+    assert asked
+    assert all("/secrets/" in path and "watch" not in query for path, query in asked)
+
+
+async def test_the_operators_own_secret_is_set_right_read_once_in_its_time_and_removed(world: Any, until: Any) -> None:
+    def reads() -> int:
+        return sum((method, path[-16:]) == ("GET", "/support-secrets") for method, path in world.proxy.requests)
+
+    async def value() -> str:
+        secret = await world.api.get("Secret", "support-secrets")
+        return "" if secret is None else str(secret["data"]["TOKEN"])
+
+    async with world.operator(refs_refresh=3600, resync=1) as controller:
+        await rotate_values(world, "a")
+        await world.api.until_reason("Ready", "Ready")
+        await world.quiet(controller)
+        before, passes = reads(), controller.metrics.reconciles.labels("resync", "unchanged")._value
+
+        async def five_passes() -> bool:
+            return passes.get() >= 5
+
+        await until(five_passes)
+        assert (before, reads()) == (1, 1)
+    good = await value()
+    await world.api.merge("Secret", "support-secrets", {"stringData": {"TOKEN": "edited"}})
+    async with world.operator():
+
+        async def right_again() -> bool:
+            return await value() == good
+
+        await until(right_again)
+        await world.api.merge("Secret", "support-secrets", {"stringData": {"TOKEN": "edited"}})
+        await until(right_again)
+        await world.api.agent(replicas=2, config=ECHO)
+
+        async def removed() -> bool:
+            return await value() == ""
+
+        await until(removed)
+        await world.api.until_reason("Ready", "Ready")
+        assert "Secret" not in {
+            c["kind"] for c in (await world.api.get("AgentDeployment", "support"))["status"]["children"]
+        }
+
+
+ENVIRONMENT = {
+    "env": [
+        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "by-env", "key": "token"}}},
+        {"name": "MAYBE", "valueFrom": {"secretKeyRef": {"name": "maybe", "key": "token", "optional": True}}},
+        {"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "colours", "key": "sky"}}},
+    ],
+    "podTemplate": {
+        "spec": {"containers": [{"name": "log", "image": "log:1", "envFrom": [{"secretRef": {"name": "whole"}}]}]}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change"),
+    [
+        ("Secret", "by-env", {"stringData": {"token": "canary-2"}}),
+        ("Secret", "whole", {"stringData": {"another": "canary-2"}}),
+        ("ConfigMap", "colours", {"data": {"sky": "red"}}),
+    ],
+)
+async def test_new_data_of_what_the_environment_names_rolls_the_pods_once(
+    world: Any, until: Any, kind: str, name: str, change: dict[str, Any]
+) -> None:
+    """An optional Secret that is not there is fine, and a key that nobody reads rolls nothing."""
+    async with world.operator() as controller:
+        for made in ("by-env", "whole"):
+            await world.api.create("Secret", {"metadata": {"name": made}, "stringData": {"token": "canary-1"}})
+        await world.api.create("ConfigMap", {"metadata": {"name": "colours"}, "data": {"sky": "blue"}})
+        await world.api.agent(replicas=1, config=ECHO, **ENVIRONMENT)
+        await world.api.until_reason("Ready", "Ready")
+        await world.quiet(controller)
+        assert await rollouts(world) == 1
+
+        await world.api.merge("Secret", "by-env", {"stringData": {"unread": "canary-3"}})
+        await world.api.merge(kind, name, change)
+
+        async def rolled() -> bool:
+            return await rollouts(world) == 2
+
+        await until(rolled)
+        await world.api.until_reason("Ready", "Ready")
+        await world.quiet(controller)
+        assert await rollouts(world) == 2
+        agent = await world.api.get("AgentDeployment", "support")
+        told = {entry["name"]: entry["inUseBy"] for entry in agent["status"]["secrets"]}
+        assert told == {"by-env": "1/1 pods", "whole": "1/1 pods"}
+        assert "canary" not in str(agent["status"])
+
+
+async def test_an_optional_secret_that_comes_late_rolls_the_pods(world: Any, until: Any) -> None:
+    async with world.operator():
+        env = [ENVIRONMENT["env"][1]]
+        await world.api.agent(replicas=1, config=ECHO, env=env)
+        await world.api.until_reason("Ready", "Ready")
+        await world.api.create("Secret", {"metadata": {"name": "maybe"}, "stringData": {"token": "canary"}})
+
+        async def rolled() -> bool:
+            return await rollouts(world) == 2
+
+        await until(rolled)
+
+
+async def test_a_secret_that_a_variable_needs_is_told_as_missing(world: Any) -> None:
+    async with world.operator():
+        await world.api.agent(replicas=1, config=ECHO, env=[ENVIRONMENT["env"][0]])
+        missing = await world.api.until_reason("SecretsReady", "SecretMissing")
+        assert missing["message"].startswith("spec.env[TOKEN].valueFrom.secretKeyRef.name: Secret ")
+        await world.api.create("Secret", {"metadata": {"name": "by-env"}, "stringData": {"other": "a"}})
+        lacking = await world.api.until_reason("SecretsReady", "SecretKeyMissing")
+        assert "lacks token: add it to the Secret, or remove it from spec.env[TOKEN]" in lacking["message"]
+        await world.api.merge("Secret", "by-env", {"stringData": {"token": "a"}})
+        await world.api.until_reason("Ready", "Ready")
+
+
+async def test_new_keys_of_callers_roll_nothing(world: Any, until: Any) -> None:
+    keys = {"apiKeys": {"secretKeyRef": {"name": "callers", "key": "keys"}}}
+    async with world.operator() as controller:
+        await world.api.agent(replicas=1, config=ECHO, **keys)
+        missing = await world.api.until_reason("SecretsReady", "SecretMissing")
+        assert missing["message"].startswith("spec.apiKeys.secretKeyRef.name: Secret ")
+        await world.api.create("Secret", {"metadata": {"name": "callers"}, "stringData": {"keys": "canary-1"}})
+        await world.api.until_reason("Ready", "Ready")
+        read = len([path for _, path in world.proxy.requests if path.endswith("/secrets/callers")])
+
+        await world.api.merge("Secret", "callers", {"stringData": {"keys": "canary-2"}})
+
+        async def read_again() -> bool:
+            return len([path for _, path in world.proxy.requests if path.endswith("/secrets/callers")]) > read + 1
+
+        await until(read_again)
+        await world.quiet(controller)
+        assert await rollouts(world) == 1

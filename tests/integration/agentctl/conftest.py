@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from agentctl.__main__ import run
+
 BIN = Path(sys.executable).parent
 
 
@@ -53,6 +55,29 @@ class Cluster:
         return subprocess.run(
             [BIN / name, *arguments], env=environment, capture_output=True, text=True, timeout=110, check=False
         )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left, as subprocess.CompletedProcess says it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def agentctl(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run agentctl in this process, for its imports take longer than most of what it does."""
+
+    def command(*arguments: str) -> Done:
+        capsys.readouterr()
+        status = run(arguments)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Done(status, out, err)
+
+    return command
 
 
 @pytest.fixture(scope="session")

@@ -78,22 +78,40 @@ def _play_sealed_secrets(cluster: Any, folder: Path) -> None:
         cluster.kubectl("create", "secret", "generic", meta["name"], "-n", meta["namespace"], *values)
 
 
+def _play_user(cluster: Any, agent: dict[str, Any], namespace: str) -> None:
+    """Write the API keys, which belong into no file of an example."""
+    if keys := agent["spec"].get("apiKeys"):
+        reference = keys["secretKeyRef"]
+        value = f"--from-literal={reference['key']}=one"
+        cluster.kubectl("create", "secret", "generic", reference["name"], "-n", namespace, value)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_an_example_becomes_ready(complete: Any, path: Path, tmp_path: Path) -> None:
     objects = _offline(path)
-    (agent,) = [item for item in objects if item["kind"] == "AgentDeployment"]
-    name, namespace = agent["metadata"]["name"], agent["metadata"].get("namespace", "default")
+    agents = [item for item in objects if item["kind"] == "AgentDeployment"]
     file = tmp_path / "example.yaml"
     file.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
-    if namespace != "default":
+    for namespace in {_namespace(agent) for agent in agents} - {"default"}:
         complete.kubectl("create", "namespace", namespace)
 
     complete.kubectl("apply", "-f", file)
+    for agent in agents:
+        _becomes_ready(complete, path.parent, agent)
+    complete.kubectl("delete", "-f", file, "--wait=false")
+
+
+def _namespace(agent: dict[str, Any]) -> str:
+    return str(agent["metadata"].get("namespace", "default"))
+
+
+def _becomes_ready(complete: Any, folder: Path, agent: dict[str, Any]) -> None:
+    name, namespace = agent["metadata"]["name"], _namespace(agent)
     _play_external_secrets(complete, agent)
-    _play_sealed_secrets(complete, path.parent)
+    _play_sealed_secrets(complete, folder)
+    _play_user(complete, agent, namespace)
     complete.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=90s")
 
     tree = complete.agentctl("status", name, "-n", namespace).stdout
     assert "missing" not in tree
     assert "not installed" not in tree
-    complete.kubectl("delete", "-f", file, "--wait=false")

@@ -6,6 +6,7 @@ import pytest
 
 from agent_operator.apply import Applier
 from agent_operator.objects import Key
+from agent_operator.own_secrets import OwnSecrets
 from agent_operator.plan import Apply, Plan
 from agent_operator.problems import Stale
 from agent_operator.store import Store
@@ -37,7 +38,7 @@ def agent(generation: int = 1, **fields: Any) -> dict[str, Any]:
 async def carry_out(cluster: Any, known: dict[str, Any]) -> None:
     store = Store(lambda: 0.0)
     store.observe_agent("ADDED", known)
-    applier = Applier(store, cluster, lambda _kind: "v1")
+    applier = Applier(store, cluster, OwnSecrets(cluster, store._clock, 45), lambda _kind: "v1")
     await applier.carry_out(KEY, known, Plan(applies=(Apply(MANIFEST),)), {})
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
 from agent_operator.conditions import Facts, Pods, Problem, decide
 from agent_operator.reasons import Reason
 
@@ -28,10 +29,50 @@ def facts(live: Any = None, **more: Any) -> Facts:
     return Facts(**({"generation": 4, "applied": True, "deployment": live} | more))
 
 
+ROLLED_BACK = RolledBack(revision="bad", to="good", reason="CrashLoop", message="pod a-1 ends", time=NOW)
+GIVEN_UP = RolloutStatus(target="bad", stable="good", rolled_back=ROLLED_BACK)
+PINNED = RolloutStatus(
+    target="bad", stable="good", rolled_back=ROLLED_BACK.model_copy(update={"manual": True, "reason": "RolledBack"})
+)
+STEP = CanaryStatus(revision="new", step=0, weight=20, phase="Watching", since=NOW)
+CANARY = RolloutStatus(target="new", stable="old", canary=STEP)
+WAITS = RolloutStatus(target="new", stable="old", canary=STEP.model_copy(update={"phase": "Paused"}))
+
 # facts -> the reason of Ready, then those conditions that are not False
 TABLE: list[tuple[str, Facts, str, dict[str, str]]] = [
     ("ready", facts(deployment(**ALL)), "Ready", {"Ready": "True", "Available": "True"}),
     ("none wanted", facts(deployment(0)), "ScaledToZero", {"Ready": "True"}),
+    (
+        "given up",
+        facts(deployment(**ALL), rollout=GIVEN_UP),
+        "RolledBack",
+        {"Ready": "True", "Available": "True", "Stalled": "True"},
+    ),
+    (
+        "given up, while the last of its pods go",
+        facts(deployment(**(ALL | {"replicas": 4})), rollout=GIVEN_UP),
+        "RolledBack",
+        {"Ready": "True", "Available": "True", "Stalled": "True"},
+    ),
+    ("pinned", facts(deployment(**ALL), rollout=PINNED), "RolledBack", {"Ready": "True", "Available": "True"}),
+    (
+        "on the way to the pin",
+        facts(deployment(**(ALL | {"replicas": 4})), rollout=PINNED),
+        "RollingOut",
+        {"Available": "True", "Reconciling": "True"},
+    ),
+    (
+        "canary",
+        facts(deployment(**(ALL | {"replicas": 4})), rollout=CANARY),
+        "Ready",
+        {"Ready": "True", "Available": "True", "Progressing": "True", "Reconciling": "True"},
+    ),
+    (
+        "canary that waits",
+        facts(deployment(**ALL), rollout=WAITS),
+        "Ready",
+        {"Ready": "True", "Available": "True", "Progressing": "True", "Reconciling": "True"},
+    ),
     (
         "surplus old pods",
         facts(deployment(**(ALL | {"replicas": 4}))),
@@ -120,6 +161,21 @@ def test_conditions(given: Facts, reason: str, expected: dict[str, str]) -> None
 def test_a_failing_pod_is_named() -> None:
     ready = decide(facts(deployment(), failure=FAILURE), (), NOW)[0]
     assert "pod a-1: CrashLoopBackOff" in ready["message"]
+
+
+def test_what_was_given_up_is_told_with_its_own_words_and_the_remedy() -> None:
+    found = {it["type"]: it for it in decide(facts(deployment(**ALL), rollout=GIVEN_UP), (), NOW)}
+
+    assert (found["Progressing"]["status"], found["Progressing"]["reason"]) == ("False", "RolledBack")
+    assert "revision bad was given up for good: CrashLoop: pod a-1 ends" in found["Progressing"]["message"]
+    assert "agentctl retry" in found["Progressing"]["message"]
+
+
+def test_a_canary_is_told_with_its_step() -> None:
+    found = {it["type"]: it for it in decide(facts(deployment(**ALL), rollout=WAITS), (), NOW)}
+
+    assert found["Progressing"]["reason"] == "CanaryPaused"
+    assert found["Progressing"]["message"].startswith("step 1: 20 % for revision new")
 
 
 def test_warnings_are_all_told() -> None:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from agent_operator import crd
 
-CRD_FILE = Path(__file__).parents[3] / "crds" / crd.FILE_NAME
+CRDS = Path(__file__).parents[3] / "crds"
 SPEC = crd.schema()["properties"]["spec"]
 # What apiextensions.k8s.io/v1 allows in a structural schema, as far as we use it.
 ALLOWED = {
@@ -49,11 +50,18 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
             yield from nodes(node[key], path + mark)
 
 
-NODES = dict(nodes(crd.schema()))
+NODES = dict(nodes(crd.schema())) | {f"channel{path}": node for path, node in nodes(crd.channel_schema())}
 
 
-def test_the_committed_file_is_the_generated_one() -> None:
-    assert CRD_FILE.read_text(encoding="utf-8") == crd.dump(), "run `make crds`"
+@pytest.mark.parametrize("name", crd.files())
+def test_the_committed_file_is_the_generated_one(name: str) -> None:
+    assert (CRDS / name).read_text(encoding="utf-8") == crd.dump(crd.files()[name]), "run `make crds`"
+
+
+def test_kustomize_installs_every_definition() -> None:
+    listed = yaml.safe_load((CRDS / "Kustomization").read_text(encoding="utf-8"))["resources"]
+
+    assert sorted(listed) == sorted(crd.files()) == sorted(path.name for path in CRDS.glob("*.yaml"))
 
 
 def test_every_node_is_structural() -> None:
@@ -87,9 +95,10 @@ def test_nothing_is_defaulted_by_the_schema() -> None:
     assert [path for path, node in NODES.items() if "default" in node] == []
 
 
-def test_kubectl_apply_can_keep_the_crd_in_its_annotation() -> None:
+@pytest.mark.parametrize("name", crd.files())
+def test_kubectl_apply_can_keep_the_crd_in_its_annotation(name: str) -> None:
     """Client-side apply stores the object in an annotation, and annotations end at 256 KiB."""
-    assert len(json.dumps(yaml.safe_load(CRD_FILE.read_text(encoding="utf-8")))) < 262_144
+    assert len(json.dumps(yaml.safe_load((CRDS / name).read_text(encoding="utf-8")))) < 262_144
 
 
 def test_the_keys_of_a_list_map_are_required() -> None:

@@ -89,3 +89,19 @@ async def test_an_api_server_in_trouble_is_not_taken_for_absence(references: Ref
     cluster.error = ApiError(503, "ServiceUnavailable", "")
     with pytest.raises(ApiError):
         await gather(references)
+
+
+async def test_checks_are_read_from_their_config_map(references: References, cluster: Fake) -> None:
+    """From one that may also hold the prompt, and only where there is to be a canary."""
+    kept = {"checksFrom": {"configMapKeyRef": {"name": "prompts", "key": "checks"}}}
+
+    def agent(strategy: str) -> AgentDeployment:
+        body = AGENT.model_dump(mode="json", by_alias=True, exclude_none=True)
+        body["spec"] |= {"rollout": {"strategy": strategy, "canary": kept}}
+        return AgentDeployment.model_validate(body)
+
+    cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind.", "checks": "checks: []"}}
+    found = await references.gather(agent("Canary"), Platform())
+    assert (found.inputs.checks_text, found.inputs.prompt_template) == ("checks: []", "Be kind.")
+    assert (await references.gather(agent("RollingUpdate"), Platform())).inputs.checks_text is None
+    assert cluster.read == [PROMPTS]

@@ -128,21 +128,22 @@ def _mounting(kind: str, *names_of_configs: str, replicas: int = 1) -> dict[Ref,
     return live(child(kind, "x", spec=spec))
 
 
-def test_the_newest_three_configs_are_kept() -> None:
+def test_configs_go_when_nothing_holds_them() -> None:
+    """The revisions that are kept hold theirs."""
     wanted = child("ConfigMap", "a-config-5")
-    found = plan([wanted], _configs(1, 2, 3, 4, 5), UID)
-    assert [deletion.ref.name for deletion in found.deletes] == ["a-config-2", "a-config-1"]
+    found = plan([wanted], _configs(1, 2, 5), UID, held=[ref("ConfigMap", child("ConfigMap", "a-config-2"))])
+    assert [deletion.ref.name for deletion in found.deletes] == ["a-config-1"]
 
 
 @pytest.mark.parametrize("user", [_mounting("Pod", "a-config-1"), _mounting("ReplicaSet", "a-config-1")])
 def test_a_config_in_use_is_kept(user: dict[Ref, Live]) -> None:
-    found = plan([child("ConfigMap", "a-config-5")], _configs(1, 2, 3, 4, 5) | user, UID)
+    found = plan([child("ConfigMap", "a-config-5")], _configs(1, 2, 5) | user, UID)
     assert [deletion.ref.name for deletion in found.deletes] == ["a-config-2"]
 
 
 def test_a_config_of_a_replica_set_without_pods_is_not_in_use() -> None:
-    there = _configs(1, 2, 3, 4, 5) | _mounting("ReplicaSet", "a-config-1", replicas=0)
-    assert len(plan([child("ConfigMap", "a-config-5")], there, UID).deletes) == 2
+    there = _configs(1, 5) | _mounting("ReplicaSet", "a-config-1", replicas=0)
+    assert len(plan([child("ConfigMap", "a-config-5")], there, UID).deletes) == 1
 
 
 def test_values_are_compared_without_being_kept() -> None:

@@ -1,5 +1,6 @@
 """Each rule refuses what it is for, names the field and a remedy, and lets everything else pass."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +33,29 @@ def vault(**data: str) -> dict[str, Any]:
     return {"credentials": {"externalSecret": {"azureKeyVault": VAULT, "data": data}}, "identity": IDENTITY}
 
 
+def canary(**canary: Any) -> dict[str, Any]:
+    return {"rollout": {"strategy": "Canary", "canary": canary}}
+
+
+GREETS = {"name": "greets", "prompt": "Hello", "contains": ["hello"]}
+KEPT = {"configMapKeyRef": {"name": "c", "key": "k"}}
+CANARY = "spec.rollout.canary"
+
 REFUSED: list[tuple[dict[str, Any], Reason, str]] = [
+    (canary(checks=[GREETS], checksFrom=KEPT), Reason.FIELD_CONFLICT, CANARY),
+    (canary(checksFrom=KEPT), Reason.CHECKS_MISSING, f"{CANARY}.checksFrom.configMapKeyRef"),
+    (canary(checks=[GREETS, GREETS]), Reason.CHECKS_INVALID, f"{CANARY}.checks"),
+    (canary(checks=[GREETS | {"model": "gpt"}]), Reason.CHECKS_INVALID, f"{CANARY}.checks[0].model"),
+    (
+        canary(checks=[GREETS, GREETS | {"name": "b", "judge": {"model": "gpt", "criterion": "kind"}}]),
+        Reason.CHECKS_INVALID,
+        f"{CANARY}.checks[1].judge.model",
+    ),
+    (
+        canary(checks=[GREETS | {"name": f"c{n}", "prompt": "x" * 32_000} for n in range(30)]),
+        Reason.CHECKS_INVALID,
+        f"{CANARY}.checks",
+    ),
     ({"name": "a" * 53}, Reason.NAME_INVALID, "metadata.name"),
     ({"name": "1st"}, Reason.NAME_INVALID, "metadata.name"),
     ({"name": "a.b"}, Reason.NAME_INVALID, "metadata.name"),
@@ -246,3 +269,28 @@ def test_every_reason_is_reached() -> None:
     reached = {reason for _, reason, _ in [*REFUSED, *WARNED]}
     in_render = {Reason.SPEC_NOT_RENDERABLE, Reason.POD_TEMPLATE_INVALID, Reason.POD_TEMPLATE_UNSAFE}
     assert reached | in_render == set(Reason), "tests/unit/agent_operator/render has those"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "must be a mapping with the one field checks"),
+        ("checks: [{name: a, prompt: x}, {name: B, prompt: x, contains: [y]}]", "checks[1].name: String should match"),
+        (
+            "checks: [{name: a, prompt: x, model: gpt, contains: [y]}]",
+            "checks[0].model: gpt is not one of models: echo",
+        ),
+    ],
+)
+def test_checks_kept_apart_are_refused_with_their_place_in_the_text(text: str, told: str) -> None:
+    failures = policies.check(replace(inputs(**canary(checksFrom=KEPT)), checks_text=text))
+    assert {failure.field for failure in failures} == {f"{CANARY}.checksFrom.configMapKeyRef"}
+    assert {failure.reason for failure in failures} == {Reason.CHECKS_INVALID}
+    assert any(told in failure.message for failure in failures)
+    assert not any(failure.retry for failure in failures)
+
+
+def test_checks_without_a_canary_are_not_looked_at() -> None:
+    """They do nothing, and the API server refuses them."""
+    given = {"rollout": {"canary": {"checksFrom": KEPT}}}
+    assert policies.check(inputs(**given)) == ()

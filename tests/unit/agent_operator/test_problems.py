@@ -37,6 +37,18 @@ def test_what_the_server_says_of_a_secret_is_not_repeated() -> None:
     assert "hunter2" not in problem.message
 
 
+def test_values_of_variables_are_not_repeated_and_all_else_is() -> None:
+    message = (
+        'Deployment.apps "a" is invalid: [spec.template.spec.containers[0].env[2].value: Invalid value: "hunter2, a": '
+        "may not be, spec.template.spec.containers[0].image: Required value]"
+    )
+
+    told = refused(Ref("Deployment", "ns", "a"), ApiError(422, "Invalid", message)).message
+
+    assert "hunter2" not in told
+    assert "containers[0].env[2].value: Invalid value: (left out), spec.template.spec.containers[0].image: Req" in told
+
+
 def test_an_unreachable_server_and_a_missing_right_are_told_apart() -> None:
     assert from_api(ApiError(0, "Unreachable", "x")).reason == "ApiUnavailable"
     assert from_api(ApiError(403, "Forbidden", "x")).reason == "Forbidden"

@@ -17,7 +17,8 @@ ROLES = [obj for objects in rbac.files().values() for obj in objects if obj["kin
 # Children that the policy does not ask about, each for a reason: they give their author nothing.
 HARMLESS = {
     "ConfigMap": "the agent's own text",
-    "PodDisruptionBudget": "rendered so that it never blocks a drain",
+    "ControllerRevision": "the agent's own past",
+    "Job": "who creates a Deployment runs pods",
     "HorizontalPodAutoscaler": "who creates a Deployment scales it",
     "ServiceMonitor": "makes Prometheus read the agent's own Service",
 }
@@ -47,6 +48,7 @@ def test_the_operator_may_change_nothing_that_runs_code_but_deployments() -> Non
         "agentdeployments",
         "agentdeployments/status",
         "agentdeployments/finalizers",
+        "agentruntimechannels/status",
         "events",
     }
     assert not changing & {kind.plural for kind in GRANDCHILDREN}
@@ -56,6 +58,18 @@ def test_a_namespaced_install_makes_no_cluster_role() -> None:
     made = {path: {obj["kind"] for obj in objects} for path, objects in rbac.files().items()}
 
     assert made["base/rbac.yaml"] | made["watched/rbac.yaml"] == {"Role", "RoleBinding"}
+
+
+def test_nobody_gets_a_right_to_change_channels_by_being_somebody_else() -> None:
+    """One role has it, and flows into no other; who may write agents may write no channel."""
+    changing = {
+        role["metadata"]["name"]: role["metadata"].get("labels")
+        for role in ROLES
+        for rule in role["rules"]
+        if "agentruntimechannels" in rule["resources"] and not set(rule["verbs"]) <= {"get", "list", "watch"}
+    }
+
+    assert changing == {"agent-operator-channel-edit": None}
 
 
 def test_rules_join_what_is_alike_and_only_that() -> None:
@@ -76,7 +90,7 @@ def test_rules_join_what_is_alike_and_only_that() -> None:
 def test_the_policy_asks_about_every_kind_of_child_that_gives_its_author_something() -> None:
     """A new kind must be either asked about, or harmless for a reason."""
     text = (KUSTOMIZE / "admission" / "policy.yaml").read_text(encoding="utf-8")
-    asked = set(re.findall(r"resource\('([a-z]+)'\)", text))
+    asked = set(re.findall(r"resource\('([a-z]+)'\)(?:\s*\.namespace\([a-z.]+\))?\s*\.check\('create'\)", text))
 
     assert asked == {kind.plural for kind in CHILDREN if kind.kind not in HARMLESS}
 

@@ -24,7 +24,7 @@ def test_the_same_inputs_are_rendered_once() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [inputs(replicas=2), replace(inputs(), secret_hash="new"), replace(inputs(), prompt_template="new")],
+    [inputs(replicas=2), replace(inputs(), hashes={"s": "new"}), replace(inputs(), prompt_template="new")],
     ids=["spec", "secret", "prompt"],
 )
 def test_whatever_changes_is_rendered_anew(changed: Inputs) -> None:

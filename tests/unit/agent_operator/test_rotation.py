@@ -11,8 +11,8 @@ KNOWN = {"name": "azure", "hash": "aa", "lastRotated": THEN, "inUseBy": "2/2 pod
 
 
 def pods(*hashes: str | None, ended: int = 0) -> list[dict[str, Any]]:
-    running: list[dict[str, Any]] = [{"secretHash": found} if found else {} for found in hashes]
-    return running + [{"secretHash": "aa", "ended": True}] * ended
+    running: list[dict[str, Any]] = [{"secretHash": f"azure={found},other=aa"} if found else {} for found in hashes]
+    return running + [{"secretHash": "azure=aa", "ended": True}] * ended
 
 
 CASES: list[tuple[str, dict[str, str | None], list[dict[str, str]], list[dict[str, Any]], list[dict[str, str]]]] = [

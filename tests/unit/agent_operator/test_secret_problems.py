@@ -8,6 +8,7 @@ from agent_operator.render import Inputs
 from agent_operator.secret_problems import fault, sync_trouble
 
 VAULT = {"azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net"}, "data": {"OPENAI_API_KEY": "key", "TOKEN": "t"}}
+AZURE = Ref("Secret", "team", "azure")
 STORE = {"secretStoreRef": {"name": "vault"}, "data": {"OPENAI_API_KEY": "key"}}
 
 
@@ -23,7 +24,7 @@ def live(kind: str, name: str, status: str, reason: str, message: str) -> dict[R
 
 
 def test_a_missing_secret_is_named_with_its_namespace_and_field() -> None:
-    found = fault(inputs(secretRef={"name": "azure"}), "azure", None)
+    found = fault(inputs(secretRef={"name": "azure"}), {AZURE: None})
 
     assert found is not None
     assert found.reason == "SecretMissing"
@@ -33,16 +34,16 @@ def test_a_missing_secret_is_named_with_its_namespace_and_field() -> None:
 
 
 def test_every_missing_key_is_named_and_no_optional_one() -> None:
-    found = fault(inputs(secretRef={"name": "azure", "keys": ["A", "B", "C"]}), "azure", {"B"})
+    found = fault(inputs(secretRef={"name": "azure", "keys": ["A", "B", "C"]}), {AZURE: {"B"}})
 
     assert found is not None
     assert (found.reason, "lacks A, C:" in found.message) == ("SecretKeyMissing", True)
-    assert fault(inputs(secretRef={"name": "azure"}), "azure", set()) is None
+    assert fault(inputs(secretRef={"name": "azure"}), {AZURE: set()}) is None
 
 
 def test_a_secret_that_external_secrets_makes_is_not_asked_of_the_user() -> None:
     for keys in (None, {"TOKEN"}):
-        found = fault(inputs(externalSecret=VAULT), "bot-secrets", keys)
+        found = fault(inputs(externalSecret=VAULT), {Ref("Secret", "team", "bot-secrets"): keys})
         assert found is not None
         assert found.reason == "SecretNotSynced"
         assert "Secret team/bot-secrets" in found.message

@@ -41,6 +41,19 @@ def test_a_wrong_value_is_named(arguments: list[str], named: str) -> None:
         read(["run", *arguments], {})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "elects"),
+    [
+        ([], True),
+        (["--no-leader-election"], False),
+        (["--read-only"], False),
+        (["--read-only", "--leader-election"], False),
+    ],
+)
+def test_who_writes_nothing_holds_no_lease(arguments: list[str], elects: bool) -> None:
+    assert read(["run", *arguments], {}).elects is elects
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         read(["run"], {}).workers = 3  # type: ignore[misc]  # the point of the test

@@ -33,9 +33,16 @@ def test_wrong_usage_is_one_line_and_status_2(agentctl: Agentctl, arguments: lis
     assert done.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["render"], ["validate"], ["status"], ["local"], ["local", "up"], ["demo"]])
-def test_help_tells_the_exit_status(agentctl: Agentctl, command: list[str]) -> None:
-    done = agentctl(*command, "--help")
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("", "render", "validate", "status", "local", "local up", "demo", "rollout", "rollout status"),
+        *("history", "diff", "rollback", "promote", "pause", "resume", "abort", "retry"),
+        *("upgrade", "upgrade plan", "upgrade apply"),
+    ],
+)
+def test_help_tells_the_exit_status(agentctl: Agentctl, command: str) -> None:
+    done = agentctl(*command.split(), "--help")
 
     assert done.status == 0
     assert "Usage: agentctl" in done.out

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from agent_operator import errors, reasons
+from agent_operator.fleet.reasons import ChannelReason
 from agentctl import reference
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference.md"
@@ -14,7 +15,7 @@ def test_the_committed_page_is_the_generated_one() -> None:
 
 
 def test_every_reason_has_its_line() -> None:
-    for enum in (reasons.Reason, errors.Reason):
+    for enum in (reasons.Reason, errors.Reason, ChannelReason):
         assert [name for name, _ in reference.documented(enum)] == [reason.value for reason in enum]
 
 

@@ -93,3 +93,14 @@ def test_one_bad_agent_prints_nothing(agentctl: Agentctl, file: File, agent: Age
     assert done.err.count("\n") == 1
     assert "bad: spec.replica: unknown field" in done.err
     assert "(1 more: run agentctl validate)" in done.err
+
+
+def test_texts_that_kubectl_would_read_as_numbers_are_quoted(agentctl: Agentctl, file: File, agent: Agent) -> None:
+    """A hash may be such a text; PyYAML writes YAML 1.1, where it is none."""
+    numbers = ["12e3456789", "1e3", "0123456789", "0o17", ".5e3", "+1.e-5", "12"]
+    env = [{"name": f"N{at}", "value": number} for at, number in enumerate([*numbers, "1.2.3", "12e"])]
+
+    shown = agentctl("render", "-f", file(agent(env=env))).out
+
+    assert [number for number in numbers if f"value: '{number}'\n" not in shown] == []
+    assert "value: 1.2.3\n" in shown

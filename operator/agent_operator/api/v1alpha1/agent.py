@@ -7,7 +7,8 @@ from pydantic import Field
 
 from agent_operator.api.base import ApiModel, StatusModel, list_map
 from agent_operator.api.v1alpha1.exposure import GatewaySpec, IngressSpec, Monitoring, NetworkPolicySpec, ServiceSpec
-from agent_operator.api.v1alpha1.sources import Credentials, Identity, NamespaceSpec, SystemPrompt
+from agent_operator.api.v1alpha1.rollout import Rollout
+from agent_operator.api.v1alpha1.sources import ApiKeys, Credentials, Identity, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.status import AgentDeploymentStatus
 from agent_operator.api.v1alpha1.workload import (
     Autoscaling,
@@ -33,6 +34,11 @@ class AgentDeploymentSpec(ApiModel):
     )
     config: AgentConfig = Field(description="Models, memory and logging: becomes agent.toml.")
     credentials: Credentials | None = Field(None, description="Secrets, as environment variables. Default: none.")
+    api_keys: ApiKeys | None = Field(
+        None,
+        description="API keys, one of which every caller must send as a bearer token. Default: none; whoever reaches "
+        "the agent may call it.",
+    )
     identity: Identity | None = Field(
         None, description="ServiceAccount and cloud identity. Default: an account without rights."
     )
@@ -65,6 +71,9 @@ class AgentDeploymentSpec(ApiModel):
         "merged over the rendered one, last, as kubectl patch does. What breaks the hardening is refused. "
         "Default: none.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+    rollout: Rollout | None = Field(
+        None, description="How a new revision replaces the old one. Default: pod by pod, back again when it fails."
     )
     suspend: bool | None = Field(
         None, description="Leave the children as they are and change nothing, until false. Default: false."

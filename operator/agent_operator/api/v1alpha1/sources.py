@@ -114,6 +114,21 @@ class Credentials(ApiModel):
     )
 
 
+class SecretKeyRef(ApiModel):
+    """A key of a Secret in the namespace of the children."""
+
+    name: DnsSubdomain = Field(description="Name of the Secret, in the namespace of the children.")
+    key: SecretKey = Field(description="Key within the Secret's data.")
+
+
+class ApiKeys(ApiModel):
+    """Who may call the agent."""
+
+    secret_key_ref: SecretKeyRef = Field(
+        description="The keys, one a line. New ones count within a minute or two, without a restart."
+    )
+
+
 class AzureWorkloadIdentity(ApiModel):
     """A managed identity of Azure, without a secret."""
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from agent_operator.api.base import StatusModel, list_map
+from agent_operator.api.v1alpha1.rollout import ChannelUse, RolloutStatus
 
 
 class Condition(StatusModel):
@@ -39,7 +40,7 @@ class SecretUse(StatusModel):
     name: str = Field(description="Name of the Secret, in the namespace of the children.")
     hash: str = Field(
         description="Short hash of the data that the pods read, salted by the agent: equal Secrets do not look equal. "
-        "The pods' annotation agent-operator.dev/secret-hash holds the same."
+        "The pods' annotation agent-operator.dev/secret-hash has it as NAME=HASH, beside others."
     )
     last_rotated: str = Field(
         description="When the operator first saw this data (RFC 3339, UTC).",
@@ -74,8 +75,13 @@ class AgentDeploymentStatus(StatusModel):
     selector: str | None = Field(None, description="Label selector of the pods, for the scale subresource.")
     model: str | None = Field(None, description="Name of the default model.")
     runtime_version: str | None = Field(None, description="Version of the runtime image.")
-    revision: str | None = Field(None, description="Short hash of image, config and prompt as last applied.")
+    revision: str | None = Field(
+        None,
+        description="Revision of the pods as last applied: a short hash of image, config, prompt and pod template.",
+    )
     last_good_revision: str | None = Field(None, description="The last revision that was wholly ready.")
+    rollout: RolloutStatus | None = Field(None, description="Where the rollout of a revision stands.")
+    channel: ChannelUse | None = Field(None, description="What the fleet channel has given to this agent.")
     url: str | None = Field(
         None, description="Where the agent answers: the Ingress, or the Service inside the cluster."
     )

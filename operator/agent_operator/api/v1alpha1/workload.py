@@ -37,13 +37,19 @@ class Runtime(ApiModel):
         None,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         max_length=128,
-        description="Version (tag) of the bundled runtime image. Default: the version that this operator ships.",
+        description="Version (tag) of the bundled runtime image. Default: the channel's, or the version that this "
+        "operator ships.",
     )
     image: str | None = Field(
         None,
         pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$",
         max_length=512,
         description="Whole image reference, a digest allowed, in place of the bundled one. Default: the bundled image.",
+    )
+    channel: DnsSubdomain | None = Field(
+        None,
+        description="Name of the AgentRuntimeChannel that decides the version, unless version or image is set. "
+        "Default: none.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
         None, description="When the node pulls the image: Always, IfNotPresent or Never. Default: IfNotPresent."

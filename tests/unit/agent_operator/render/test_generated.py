@@ -13,10 +13,14 @@ from agent_operator import policies
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.errors import Failure, InvalidSpec
 from agent_operator.render import Inputs, Rendered, render
+from tests.pod_security import APPARMOR, violations
+from tests.valid.agents import agents as valid_agents
 
 SCHEMA = AgentDeploymentSpec.model_json_schema(by_alias=True)
 FIELDS = sorted(SCHEMA["properties"])
 Values = st.SearchStrategy[Any]
+# A profile may ask for more: --hypothesis-profile=thorough tries 10,000.
+ENOUGH = max(400, settings().max_examples)
 
 
 def values(node: dict[str, Any]) -> Values:
@@ -72,6 +76,7 @@ ANYTHING: Values = st.recursive(
     ),
     max_leaves=8,
 )
+_PROFILES = st.none() | st.sampled_from([{"type": "Unconfined"}, {"type": "RuntimeDefault"}, {}])
 _CONTEXT = st.fixed_dictionaries(
     {},
     optional={
@@ -85,7 +90,10 @@ _CONTEXT = st.fixed_dictionaries(
         | st.fixed_dictionaries(
             {}, optional={name: st.lists(st.sampled_from(["ALL", "NET_ADMIN"])) for name in ("add", "drop")}
         ),
-        "seccompProfile": st.none() | st.sampled_from([{"type": "Unconfined"}, {"type": "RuntimeDefault"}]),
+        "seccompProfile": _PROFILES,
+        "appArmorProfile": _PROFILES,
+        "seLinuxOptions": st.sampled_from([{"type": "spc_t"}, {"user": "root"}, {"level": "s0"}]),
+        "windowsOptions": st.sampled_from([{"hostProcess": True}, {}]),
         "$patch": st.sampled_from(["replace", "delete"]),
     },
 )
@@ -96,22 +104,36 @@ _CONTAINERS = st.lists(
             "securityContext": st.none() | _CONTEXT,
             "ports": st.lists(st.sampled_from([{"containerPort": 8000, "hostPort": 80}, {"containerPort": 81}])),
             "resources": st.just({"limits": {"cpu": 1, "memory": "1Gi"}}),
+            "livenessProbe": st.sampled_from([{"tcpSocket": {"port": 1, "host": "a"}}, {"tcpSocket": {"port": 1}}]),
             "$patch": st.sampled_from(["delete", "replace"]),
         },
     ),
     max_size=2,
 )
-_VOLUMES = st.sampled_from([{"emptyDir": {}}, {"hostPath": {"path": "/"}}, {"nfs": {"server": "s", "path": "/"}}])
+_VOLUMES = st.sampled_from(
+    [
+        {"emptyDir": {}},
+        {"hostPath": {"path": "/"}},
+        {"nfs": {"server": "s", "path": "/"}},
+        {"image": {"reference": "r"}},
+    ]
+)
+_METADATA = {
+    "labels": st.just({"team": "a"}),
+    "annotations": st.dictionaries(st.just(f"{APPARMOR}agent"), st.sampled_from(["unconfined", "x", "localhost/p"])),
+}
+_SYSCTLS = [{"name": "kernel.msgmax", "value": "1"}]
 TEMPLATES: Values = st.fixed_dictionaries(
-    {},
-    optional={
-        "metadata": st.fixed_dictionaries({}, optional={"labels": st.dictionaries(st.just("team"), st.just("a"))}),
+    {
+        "metadata": st.fixed_dictionaries({}, optional=_METADATA),
         "spec": st.fixed_dictionaries(
             {},
             optional={
                 "containers": _CONTAINERS,
                 "initContainers": _CONTAINERS,
-                "securityContext": st.none() | _CONTEXT.map(lambda found: {**found, "privileged": None}),
+                "ephemeralContainers": _CONTAINERS,
+                "securityContext": st.none()
+                | _CONTEXT.map(lambda found: {**found, "privileged": None, "sysctls": _SYSCTLS[len(found) % 2 :]}),
                 "hostNetwork": st.booleans(),
                 "hostPID": st.booleans(),
                 "automountServiceAccountToken": st.none() | st.booleans(),
@@ -179,19 +201,25 @@ def test_any_agent_is_rendered_or_refused_with_field_and_remedy(inputs: Inputs) 
     assert made is None or made == render(Inputs(inputs.agent, inputs.prompt_template))
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
-@given(inputs=agents(), template=st.none() | TEMPLATES)
-def test_the_pods_of_any_agent_meet_restricted(
-    inputs: Inputs, template: Any, violations: Callable[[dict[str, Any]], list[str]]
-) -> None:
-    """How many agents are tried is the profile's to say: --hypothesis-profile=thorough tries 10,000."""
-    spec = inputs.agent.spec.model_copy(update={"pod_template": template})
+@settings(max_examples=ENOUGH, deadline=None, suppress_health_check=list(HealthCheck))
+@given(valid_agents())
+def test_every_valid_agent_is_rendered_and_its_pods_meet_restricted(inputs: Inputs) -> None:
+    """Whatever it makes of the fields of the API, each of which the generator sets."""
+    deployment = next(manifest for manifest in render(inputs).manifests if manifest["kind"] == "Deployment")
+
+    assert violations(deployment["spec"]["template"]) == []
+
+
+@settings(max_examples=ENOUGH, deadline=None, suppress_health_check=list(HealthCheck))
+@given(inputs=valid_agents(), template=TEMPLATES)
+def test_no_pod_template_takes_the_hardening_back(inputs: Inputs, template: Any) -> None:
+    spec = inputs.spec.model_copy(update={"pod_template": template})
     made, failures = _tried(replace(inputs, agent=inputs.agent.model_copy(update={"spec": spec})))
     event("rendered" if made else "refused")
-    assert made or failures
+    assert {failure.field.partition(".podTemplate")[0] for failure in failures} <= {"spec"}
     for manifest in made.manifests if made else ():
         if manifest["kind"] == "Deployment":
-            assert violations(manifest["spec"]["template"]["spec"]) == []
+            assert violations(manifest["spec"]["template"]) == []
 
 
 @settings(max_examples=200, deadline=None)

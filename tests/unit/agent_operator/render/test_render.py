@@ -20,9 +20,9 @@ from agent_runtime.config import load
 ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
 
 
-def inputs(platform: Platform | None = None, secret_hash: str | None = None, **spec: Any) -> Inputs:
+def inputs(platform: Platform | None = None, hashes: dict[str, str] | None = None, **spec: Any) -> Inputs:
     body = {"metadata": {"name": "support", "namespace": "team-a", "uid": "u"}, "spec": {"config": ECHO} | spec}
-    return Inputs(AgentDeployment.model_validate(body), secret_hash=secret_hash, platform=platform or Platform())
+    return Inputs(AgentDeployment.model_validate(body), hashes=hashes or {}, platform=platform or Platform())
 
 
 def kinds(made: Inputs) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def annotations_of_pods(made: Inputs) -> dict[str, str]:
 
 def test_pods_carry_the_hash_of_their_secret() -> None:
     spec = {"credentials": {"secretRef": {"name": "s", "keys": ["A"]}}}
-    assert annotations_of_pods(inputs(secret_hash="abc", **spec))["agent-operator.dev/secret-hash"] == "abc"
+    assert annotations_of_pods(inputs(hashes={"s": "abc"}, **spec))["agent-operator.dev/secret-hash"] == "s=abc"
     assert "agent-operator.dev/secret-hash" not in annotations_of_pods(inputs(**spec))
 
 
@@ -81,8 +81,8 @@ def test_a_secret_made_here_restarts_no_pods_once_it_is_seen() -> None:
     spec = {"credentials": {"values": {"A": "b"}}}
     before = annotations_of_pods(inputs(**spec))
     made = kinds(inputs(**spec))["Secret"]["data"]
-    assert before == annotations_of_pods(inputs(secret_hash="another", **spec))
-    assert before["agent-operator.dev/secret-hash"] == data_hash(made, salt="u") != data_hash(made)
+    assert before == annotations_of_pods(inputs(hashes={"support-secrets": "another"}, **spec))
+    assert before["agent-operator.dev/secret-hash"] == f"support-secrets={data_hash(made, salt='u')}"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,196 @@
+"""Revisions: what pods were made from, kept as ControllerRevisions so that one can return to it, or stay with it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent_operator import names
+from agent_operator.objects import Live, Object, Ref
+from agent_operator.plan import owned
+from agent_operator.render import Rendered
+from agent_operator.render.canonical import Manifest, digest, marked
+from agent_operator.render.revision import without_secret_hash
+from agent_operator.spec.inputs import Assigned, Inputs
+
+# What the pods are not made from: a change of these makes no revision, whatever operator renders it.
+_NOT_OF_PODS = frozenset(
+    {
+        "autoscaling",
+        "disruptionBudget",
+        "gateway",
+        "ingress",
+        "monitoring",
+        "networkPolicy",
+        "replicas",
+        "rollout",
+        "service",
+        "suspend",
+    }
+)
+KEPT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What pods are made from.
+
+    Attributes:
+        name: short hash of the pod template.
+        template: the pod template, without the hash of its Secrets' data.
+        config: data of the ConfigMap that it mounts: agent.toml and the prompt.
+        config_map: name of that ConfigMap.
+        egress: where its config needs the NetworkPolicy to let the pods go; None when there is no policy.
+        model: name of the default model.
+        runtime_version: tag or digest of the image.
+    """
+
+    name: str
+    template: Manifest
+    config: Mapping[str, str]
+    config_map: str
+    egress: list[Any] | None
+    model: str
+    runtime_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A revision that the cluster keeps, without its content.
+
+    Attributes:
+        name: of the revision.
+        number: the higher, the later it was wanted.
+        inputs: hash of what the user asked of the pods.
+        config_map: name of its ConfigMap.
+        runtime_version: tag or digest of its image.
+    """
+
+    name: str
+    number: int
+    inputs: str
+    config_map: str
+    runtime_version: str
+
+
+def asked_hash(inputs: Inputs) -> str:
+    """Return the hash of what the user asks of the pods, however it is rendered."""
+    spec = inputs.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    asked = {field: value for field, value in spec.items() if field not in _NOT_OF_PODS}
+    # The channel itself is not asked for; what it gives is.
+    asked |= {"runtime": {key: value for key, value in (asked.get("runtime") or {}).items() if key != "channel"}}
+    return digest({"spec": asked, "prompt": inputs.prompt_template})
+
+
+def inputs_hash(asked: str, assigned: Assigned | None) -> str:
+    """Return the hash of what the user asks of the pods together with what a channel has given."""
+    return digest([asked, assigned.image, assigned.version]) if assigned else asked
+
+
+def fresh(rendered: Rendered, inputs: Inputs) -> Revision:
+    """Return the revision that this operator renders now."""
+    by_kind = {manifest["kind"]: manifest for manifest in rendered.manifests}
+    config = by_kind["ConfigMap"]
+    policy = by_kind.get("NetworkPolicy")
+    # What the user adds to the policy comes last, and is not the revision's.
+    added = len((inputs.spec.network_policy and inputs.spec.network_policy.extra_egress) or ())
+    opened = policy["spec"].get("egress", []) if policy else None
+    return Revision(
+        name=rendered.revision,
+        template=without_secret_hash(by_kind["Deployment"]["spec"]["template"]),
+        config=config["data"],
+        config_map=config["metadata"]["name"],
+        egress=opened[: len(opened) - added] if opened else opened,
+        model=rendered.model,
+        runtime_version=rendered.runtime_version,
+    )
+
+
+def stored(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[Stored, ...]:
+    """Return the revisions that the cluster keeps for the agent with this UID, the latest first."""
+    objects = (it.object for target, it in live.items() if target.kind == "ControllerRevision")
+    found = [_stored(obj) for obj in objects if owned(obj, uid) and _consistent(obj, agent)]
+    return tuple(sorted(found, key=lambda it: (-it.number, it.name)))
+
+
+def _consistent(obj: Object, agent: str) -> bool:
+    meta = obj["metadata"]
+    name = (meta.get("labels") or {}).get(names.LABEL_REVISION, "")
+    return bool(meta["name"] == names.revision(agent, name)) and "deletionTimestamp" not in meta
+
+
+def _stored(obj: Object) -> Stored:
+    annotations = obj["metadata"].get("annotations") or {}
+    return Stored(
+        name=obj["metadata"]["labels"][names.LABEL_REVISION],
+        number=obj.get("revision", 0),
+        inputs=annotations.get(names.ANNOTATION_INPUTS, ""),
+        config_map=annotations.get(names.ANNOTATION_CONFIG, ""),
+        runtime_version=annotations.get(names.ANNOTATION_RUNTIME_VERSION, ""),
+    )
+
+
+def wanted(fresh_name: str, inputs: str, known: Iterable[Stored]) -> str:
+    """Return the revision that the spec asks for.
+
+    What the user has not changed keeps the revision it got: another operator may render it in another way, and must
+    not restart every agent for it.
+    """
+    return next((it.name for it in known if it.inputs == inputs), fresh_name)
+
+
+def manifest(revision: Revision, number: int, inputs: str, like: Manifest) -> Manifest:
+    """Return the ControllerRevision that keeps a revision. `like`: a child of the same agent, for labels and owner."""
+    meta = like["metadata"]
+    return marked(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": {
+                "name": names.revision(meta["labels"][names.LABEL_AGENT], revision.name),
+                "namespace": meta["namespace"],
+                "labels": dict(sorted((_labels(meta) | {names.LABEL_REVISION: revision.name}).items())),
+                "annotations": {
+                    names.ANNOTATION_CONFIG: revision.config_map,
+                    names.ANNOTATION_INPUTS: inputs,
+                    names.ANNOTATION_RUNTIME_VERSION: revision.runtime_version,
+                },
+                **({"ownerReferences": meta["ownerReferences"]} if meta.get("ownerReferences") else {}),
+            },
+            "revision": number,
+            "data": {
+                "template": revision.template,
+                "config": dict(revision.config),
+                "egress": revision.egress,
+                "model": revision.model,
+            },
+        }
+    )
+
+
+def read(obj: Mapping[str, Any]) -> Revision:
+    """Read a ControllerRevision as the API server has it.
+
+    Raises:
+        KeyError, TypeError: it is none of ours.
+    """
+    annotations, data = obj["metadata"]["annotations"], obj["data"]
+    return Revision(
+        name=obj["metadata"]["labels"][names.LABEL_REVISION],
+        template=data["template"],
+        config=data["config"],
+        config_map=annotations[names.ANNOTATION_CONFIG],
+        egress=data.get("egress"),
+        model=data["model"],
+        runtime_version=annotations[names.ANNOTATION_RUNTIME_VERSION],
+    )
+
+
+def retained(known: Iterable[Stored], in_use: Iterable[str], limit: int) -> tuple[Stored, ...]:
+    """Return the revisions to keep: those in use, and then the latest."""
+    ordered = sorted(known, key=lambda it: (it.name not in set(in_use), -it.number))
+    used = sum(it.name in set(in_use) for it in ordered)
+    return tuple(ordered[: max(limit, used)])
+
+
+def _labels(meta: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in meta["labels"].items() if key != names.LABEL_COMPONENT}

@@ -1,0 +1,53 @@
+"""Who may call an agent: those with one of the keys in a Secret, and new keys count without a restart."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kubelet
+
+KEYS = {"apiKeys": {"secretKeyRef": {"name": "callers", "key": "keys"}}}
+
+
+def callers(*keys: str) -> dict[str, Any]:
+    text = "".join(f"{key}\n" for key in keys)
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "callers"}, "stringData": {"keys": text}}
+
+
+def ask(address: str, key: str = "") -> int:
+    """Return the status of the agent's answer. The pod is asked itself: the API server's proxy takes the key away."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    body = json.dumps({"message": "Are you there?"}).encode()
+    request = urllib.request.Request(f"http://{address}:8000/api/chat", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_only_callers_with_a_key_are_answered_and_keys_change_without_a_restart(
+    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
+) -> None:
+    kubectl.apply(agent("keyed", **KEYS))
+    missing = kubectl.until_condition("keyed", "SecretsReady", "False", "SecretMissing")
+    assert missing["message"].startswith("spec.apiKeys.secretKeyRef.name: Secret ")
+    kubectl.apply(callers("one", "two"))
+    kubectl.run("wait", "agd/keyed", "--for=condition=Ready", "--timeout=90s")
+    (pod,) = kubectl.list("pods", "-l", "app=keyed")
+    address = pod["status"]["podIP"]
+
+    assert [ask(address), ask(address, "wrong"), ask(address, "one"), ask(address, "two")] == [401, 401, 200, 200]
+
+    kubectl.apply(callers("two", "three"))
+    until("the new key", lambda: ask(address, "three") == 200, 120)
+
+    assert [ask(address, "one"), ask(address, "two")] == [401, 200]
+    (same,) = kubectl.list("pods", "-l", "app=keyed")
+    assert same["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert [status["restartCount"] for status in same["status"]["containerStatuses"]] == [0]

@@ -1,0 +1,83 @@
+"""No rollout fails a request or cuts a stream, however many callers there are.
+
+`pytest tests/e2e/test_draining.py --rollouts 20 --capture=no` takes longer, and tells what it has counted.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.load import MODEL, Load
+from tests.integration.agent_runtime.conftest import ModelServer
+
+# The model is at a loopback address, and so is the Service.
+pytestmark = [pytest.mark.kubelet, pytest.mark.local_only, pytest.mark.timeout(1800)]
+
+STREAMS, REQUESTS, WORDS, PAUSE = 12, 4, 20, 0.3
+TIMEOUT = 30
+CANARY = {"strategy": "Canary", "canary": {"steps": [{"weight": 50, "pause": {"durationSeconds": 1}}]}}
+EVERY = 3  # one rollout of so many is a canary
+Agent = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def model() -> Iterator[ModelServer]:
+    """A model whose streams are longer than a pod waits before it stops to listen."""
+    server = ModelServer()
+    server.script(completions=[{"always": True, "chunk_delay": PAUSE}])
+    yield server
+    server.stop()
+
+
+def described(agent: Agent, model: ModelServer, number: int) -> dict[str, Any]:
+    """The agent with a prompt of its own, and how that is to be rolled out."""
+    models = [{"name": MODEL, "provider": "openai", "baseUrl": f"{model.url}/v1"}]
+    return agent(
+        "busy",
+        replicas=2,
+        config={"models": models, "limits": {"requestTimeoutSeconds": TIMEOUT}},
+        env=[{"name": "OPENAI_API_KEY", "value": "none"}],
+        service={"port": 8000},
+        systemPrompt={"text": f"Prompt {number}."},
+        rollout=CANARY if number % EVERY == EVERY - 1 else {"strategy": "RollingUpdate"},
+    )
+
+
+def rolled_out(kubectl: Any, wanted: dict[str, Any], until: Any) -> str:
+    """Apply it, and wait until it runs alone; return its revision."""
+    kubectl.apply(wanted)
+    kubectl.until_condition("busy", "Progressing", "False", "RolloutComplete", 180)
+    kubectl.until_condition("busy", "Ready", "True", "Ready", 60)
+    until("the canary to go", lambda: not kubectl.get("deploy", "busy-canary"), 60)
+    revision: str = kubectl.get("agd", "busy")["status"]["revision"]
+    return revision
+
+
+async def test_no_rollout_cuts_a_stream(
+    kubectl: Any, agent: Agent, until: Any, model: ModelServer, pytestconfig: pytest.Config
+) -> None:
+    count = pytestconfig.getoption("--rollouts")
+    seen = {await asyncio.to_thread(rolled_out, kubectl, described(agent, model, 0), until)}
+    address = kubectl.get("svc", "busy")["spec"]["clusterIP"]
+    pod = kubectl.get("deploy", "busy")["spec"]["template"]["spec"]
+    began = time.monotonic()
+
+    async with Load(f"http://{address}:8000", streams=STREAMS, requests=REQUESTS, words=WORDS) as load:
+        for number in range(1, count + 1):
+            seen.add(await asyncio.to_thread(rolled_out, kubectl, described(agent, model, number), until))
+
+    tally = load.tally
+    sys.stdout.write(
+        f"\n{count} rollouts in {time.monotonic() - began:.0f} s, {STREAMS} streams of {WORDS * PAUSE:.0f} s and "
+        f"{REQUESTS} short requests at a time: {tally.streams} streams whole, {tally.requests} requests answered, "
+        f"{sum(tally.failures.values())} failed or cut\n"
+    )
+    assert len(seen) == count + 1
+    assert tally.failures == {}
+    assert tally.streams >= STREAMS
+    # What a pod is given to end: all that a request may take, after the news of its end has spread.
+    assert pod["terminationGracePeriodSeconds"] >= TIMEOUT + 10

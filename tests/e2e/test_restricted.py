@@ -1,0 +1,95 @@
+"""A namespace that enforces the Pod Security Standard `restricted` takes the pods of any agent."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from agent_operator.render import Inputs, render
+from tests.pod_security import violations
+from tests.pod_security_cases import ALLOWED, FORBIDDEN
+from tests.valid.agents import agents
+
+pytestmark = pytest.mark.authorization
+
+Object = dict[str, Any]
+# Kinds that come from definitions which the cluster may lack, and what is not in a namespace.
+LEFT_OUT = ("ExternalSecret", "HTTPRoute", "Namespace", "SecretStore", "ServiceMonitor")
+
+
+@pytest.fixture
+def restricted(kubectl: Any) -> Any:
+    """Kubectl in a namespace that enforces the standard."""
+    kubectl.run("label", "namespace", kubectl.namespace, "pod-security.kubernetes.io/enforce=restricted")
+    return kubectl
+
+
+def generated(number: int) -> list[Inputs]:
+    found: list[Inputs] = []
+
+    @settings(
+        max_examples=number,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(agents())
+    def collect(inputs: Inputs) -> None:
+        found.append(inputs)
+
+    collect()
+    return found
+
+
+def pod(template: Object, name: str) -> Object:
+    """A pod as a Deployment makes it; without what must be there before it: account, priority, runtime class."""
+    spec = {
+        key: value for key, value in template["spec"].items() if key not in ("priorityClassName", "runtimeClassName")
+    }
+    meta = template.get("metadata", {}) | {"name": name}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec | {"serviceAccountName": "default"}}
+
+
+def objects(number: int, inputs: Inputs) -> list[Object]:
+    """The agent's children and one of its pods, under names that no other agent has."""
+    made = []
+    for manifest in deepcopy(render(inputs).manifests):
+        if manifest["kind"] in LEFT_OUT:
+            continue
+        name = f"a{number}-{manifest['metadata']['name'][:40].rstrip('-')}"
+        kept = {key: manifest["metadata"].get(key) for key in ("labels", "annotations")}
+        made.append(manifest | {"metadata": kept | {"name": name}})
+        if manifest["kind"] == "Deployment":
+            made.append(pod(manifest["spec"]["template"], name))
+    return made
+
+
+def refusals(kubectl: Any, made: list[Object]) -> list[str]:
+    """What the API server says against creating the objects, unknown fields included."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
+    done = kubectl.run("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
+    return [line for line in done.stderr.splitlines() if not line.startswith("Warning: ")]
+
+
+def test_it_takes_all_that_valid_agents_become(restricted: Any, until: Callable[..., Any]) -> None:
+    until("the account of pods", lambda: restricted.get("sa", "default"))
+    found = generated(60)
+
+    assert len(found) == 60
+    assert refusals(restricted, [made for number, inputs in enumerate(found) for made in objects(number, inputs)]) == []
+
+
+def test_it_agrees_with_the_evaluator_of_the_unit_tests(restricted: Any, until: Callable[..., Any]) -> None:
+    """Left out are containers for debugging, which no new pod may have, and Windows, for which a pod must be whole."""
+    until("the account of pods", lambda: restricted.get("sa", "default"))
+    for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:
+        made = pod(case, "tried")
+        made["spec"].pop("ephemeralContainers", None)
+
+        said = refusals(restricted, [made])
+
+        assert bool(said) is bool(violations(made)), (made, said)

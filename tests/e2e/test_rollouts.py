@@ -1,0 +1,168 @@
+"""A revision that is no good never takes the place of one that is; and one can always go back.
+
+Each of these is true with pods that run, and with the stand-ins of a cluster that has no node.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+COMMAND = "agent-operator.dev/rollout"
+IMPATIENT = {"progressDeadlineSeconds": 10}
+# Python does not start without its library.
+CRASHES = [{"name": "PYTHONHOME", "value": "/nowhere"}]
+Agent = Callable[..., dict[str, Any]]
+
+
+def status(kubectl: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = kubectl.get("agd", name).get("status", {})
+    return found
+
+
+def good(kubectl: Any, agent: dict[str, Any]) -> str:
+    """Apply an agent, and wait until it is ready; return its revision."""
+    name = agent["metadata"]["name"]
+    kubectl.apply(agent)
+    kubectl.until_condition(name, "Ready", "True", "Ready", 90)
+    kubectl.until_condition(name, "Progressing", "False", "RolloutComplete", 90)
+    revision: str = status(kubectl, name)["lastGoodRevision"]
+    return revision
+
+
+def test_an_image_that_is_not_there_is_taken_back(kubectl: Any, agent: Agent) -> None:
+    first = good(kubectl, agent("imaged", rollout=IMPATIENT))
+
+    kubectl.apply(agent("imaged", rollout=IMPATIENT, runtime={"image": "nowhere/none:1"}))
+
+    condition = kubectl.until_condition("imaged", "Progressing", "False", "RolledBack", 60)
+    assert "ImagePullBackOff" in condition["message"] or "ErrImagePull" in condition["message"]
+    kubectl.until_condition("imaged", "Ready", "True", "RolledBack", 60)
+    after = status(kubectl, "imaged")
+    assert after["revision"] == after["lastGoodRevision"] == first
+    assert after["rollout"]["rolledBack"]["reason"] == "ProgressDeadlineExceeded"
+    assert kubectl.condition("imaged", "Stalled")["status"] == "True"
+    assert kubectl.get("agd", "imaged")["spec"]["runtime"]["image"] == "nowhere/none:1"
+
+
+def test_a_revision_that_crashes_is_taken_back_and_stays_away(kubectl: Any, agent: Agent, until: Any) -> None:
+    first = good(kubectl, agent("crashing"))
+
+    kubectl.apply(agent("crashing", env=CRASHES))
+
+    condition = kubectl.until_condition("crashing", "Progressing", "False", "RolledBack", 60)
+    assert "exit code" in condition["message"]
+    kubectl.until_condition("crashing", "Ready", "True", "RolledBack", 60)
+    assert status(kubectl, "crashing")["revision"] == first
+
+    # What has nothing to do with it is changed all the same, and does not bring it back.
+    kubectl.apply(agent("crashing", env=CRASHES, replicas=2))
+    until("two pods", lambda: status(kubectl, "crashing")["ready"] == "2/2", 60)
+    assert status(kubectl, "crashing")["revision"] == first
+
+    second = good(kubectl, agent("crashing", env=[{"name": "FINE", "value": "yes"}]))
+    assert second != first
+    assert "rolledBack" not in status(kubectl, "crashing")["rollout"]
+
+
+def test_one_goes_back_by_an_annotation_until_the_spec_changes(kubectl: Any, agent: Agent, until: Any) -> None:
+    first = good(kubectl, agent("pinned", systemPrompt={"text": "One."}))
+    second = good(kubectl, agent("pinned", systemPrompt={"text": "Two."}))
+
+    kubectl.run("annotate", "agd/pinned", f"{COMMAND}=rollback={first}")
+
+    kubectl.until_condition("pinned", "Ready", "True", "RolledBack", 60)
+    pinned = kubectl.get("agd", "pinned")
+    assert pinned["status"]["revision"] == first != second
+    assert pinned["status"]["rollout"]["rolledBack"]["manual"] is True
+    until(
+        "the annotation to go", lambda: COMMAND not in kubectl.get("agd", "pinned")["metadata"].get("annotations", {})
+    )
+    # A GitOps tool that applies the same again changes nothing.
+    kubectl.apply(agent("pinned", systemPrompt={"text": "Two."}))
+    kubectl.until_condition("pinned", "Ready", "True", "RolledBack", 60)
+
+    third = good(kubectl, agent("pinned", systemPrompt={"text": "Three."}))
+    assert third not in (first, second)
+
+
+def test_a_command_that_cannot_be_carried_out_is_told(kubectl: Any, agent: Agent, until: Any) -> None:
+    good(kubectl, agent("told"))
+
+    kubectl.run("annotate", "agd/told", f"{COMMAND}=rollback=none")
+
+    def events() -> list[str]:
+        found = kubectl.list("events", "--field-selector", "reason=CommandRefused")
+        return [event["message"] for event in found]
+
+    (message,) = until("the event", events)
+    assert "no such revision" in message
+
+
+def canary(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"strategy": "Canary", "progressDeadlineSeconds": 20, "canary": {"steps": list(steps), **more}}
+
+
+SHORT = {"weight": 50, "pause": {"durationSeconds": 1}}
+
+
+def test_a_canary_that_is_well_takes_over(kubectl: Any, agent: Agent, until: Any) -> None:
+    plan = canary({"weight": 34, "pause": {}}, SHORT)
+    first = good(kubectl, agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "One."}))
+
+    kubectl.apply(agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "Two."}))
+    kubectl.until_condition("sings", "Progressing", "True", "CanaryPaused", 60)
+
+    assert kubectl.condition("sings", "Ready")["status"] == "True"
+    assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 2
+    assert kubectl.get("deploy", "sings-canary")["status"]["readyReplicas"] == 1
+    assert status(kubectl, "sings")["revision"] == first
+    found = kubectl.list("pods", "-l", "agent-operator.dev/agent=sings")
+    pods = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    revisions = sorted(pod["metadata"]["labels"]["agent-operator.dev/revision"] == first for pod in pods)
+    assert revisions == [False, True, True]
+    chosen = kubectl.get("svc", "sings")["spec"]["selector"].items()
+    assert all(chosen <= pod["metadata"]["labels"].items() for pod in pods)
+
+    kubectl.run("annotate", "agd/sings", f"{COMMAND}=promote")
+    kubectl.until_condition("sings", "Progressing", "False", "RolloutComplete", 90)
+    after = status(kubectl, "sings")
+    assert after["revision"] == after["lastGoodRevision"] == after["rollout"]["target"] != first
+    until("the canary to go", lambda: not kubectl.get("deploy", "sings-canary"))
+    assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 3
+    assert not kubectl.get("svc", "sings-canary")
+
+
+def test_a_canary_that_crashes_is_taken_away(kubectl: Any, agent: Agent, until: Any) -> None:
+    plan = canary(SHORT)
+    first = good(kubectl, agent("falls", replicas=2, rollout=plan))
+
+    kubectl.apply(agent("falls", replicas=2, rollout=plan, env=CRASHES))
+
+    kubectl.until_condition("falls", "Progressing", "False", "RolledBack", 60)
+    until("the canary to go", lambda: not kubectl.get("deploy", "falls-canary"))
+    kubectl.until_condition("falls", "Ready", "True", "RolledBack", 60)
+    assert status(kubectl, "falls")["revision"] == first
+    assert status(kubectl, "falls")["rollout"]["rolledBack"]["reason"] == "CrashLoop"
+
+
+def test_an_answer_that_is_not_as_a_check_expects_ends_the_canary(kubectl: Any, agent: Agent) -> None:
+    """The echo model repeats what it is asked."""
+    fine = canary(SHORT, checks=[{"name": "says-blue", "prompt": "Say blue.", "contains": ["blue"]}])
+    first = good(kubectl, agent("checked", replicas=2, rollout=fine))
+    second = agent("checked", replicas=2, rollout=fine, systemPrompt={"text": "Two."})
+    kubectl.apply(second)
+    kubectl.until_condition("checked", "Progressing", "False", "RolloutComplete", 90)
+    now = status(kubectl, "checked")["revision"]
+    assert now != first
+
+    wrong = canary(SHORT, checks=[{"name": "says-red", "prompt": "Say blue.", "contains": ["red"]}])
+    said = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
+    report = {"passed": False, "total": 1, "failed": 1, "checks": [said]}
+    # Where no process runs to find that out, this says what it would find.
+    env = [{"name": "STAND_IN_REPORT", "value": json.dumps(report)}]
+    kubectl.apply(agent("checked", replicas=2, rollout=wrong, systemPrompt={"text": "Three."}, env=env))
+
+    condition = kubectl.until_condition("checked", "Progressing", "False", "RolledBack", 90)
+    assert "says-red" in condition["message"]
+    assert status(kubectl, "checked")["rollout"]["rolledBack"]["reason"] == "ChecksFailed"
+    assert status(kubectl, "checked")["revision"] == now

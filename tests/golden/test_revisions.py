@@ -1,0 +1,52 @@
+"""The pods of an agent are as the last release rendered them; UPDATE_REVISIONS=1 says that they are meant to differ."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from agent_operator import __version__
+from agent_operator.render import Inputs, Platform, render
+
+FILE = Path(__file__).with_name("revisions.json")
+MEANING = """\
+{case}: this operator makes the pods from another template than {version} did: revision {now}, not {before}.
+That is no fault, but a decision. An agent that is created or changed from now on differs, and `agentctl upgrade` brings
+it to the others; those keep the revision that they have, and none of their pods is restarted. To accept it, run
+    UPDATE_REVISIONS=1 pytest tests/golden/test_revisions.py
+and tell the users in CHANGELOG.md what differs; tests/golden/outputs shows it."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of the operator, and the revision that it renders of each case."""
+
+    operator: str
+    revisions: Mapping[str, str]
+
+
+def revision(inputs: Inputs, version: str) -> str:
+    """The tag of the image changes with every release; all else is what is compared."""
+    return render(replace(inputs, platform=Platform(runtime_version=version))).revision
+
+
+@pytest.fixture(scope="module")
+def last(cases: Mapping[str, Inputs]) -> Release:
+    """The last release; this one when it is accepted."""
+    if os.environ.get("UPDATE_REVISIONS"):
+        made = {case: revision(inputs, __version__) for case, inputs in cases.items()}
+        FILE.write_text(json.dumps({"operator": __version__, "revisions": made}, indent=2) + "\n", encoding="utf-8")
+    return Release(**json.loads(FILE.read_text(encoding="utf-8")))
+
+
+def test_pods_are_rendered_as_by_the_last_release(case: str, inputs: Inputs, last: Release) -> None:
+    before, now = last.revisions.get(case, "that of no case"), revision(inputs, last.operator)
+
+    assert now == before, MEANING.format(case=case, version=last.operator, now=now, before=before)
+
+
+def test_no_case_is_left_behind(cases: Mapping[str, Inputs], last: Release) -> None:
+    assert set(last.revisions) == set(cases)

@@ -1,0 +1,110 @@
+"""An operator with --read-only tells what it would do, and does nothing."""
+
+import logging
+from typing import Any
+
+import aiohttp
+import pytest
+
+from agent_operator.transport import ApiError, Transport
+
+DRIFT = {"spec": {"ports": [{"name": "http", "port": 8080, "targetPort": "http"}], "selector": {"app": "nobody"}}}
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """What was logged of changes: agent, and the objects by verb."""
+    found = [vars(record) for record in caplog.records if record.name == "agent_operator.preview"]
+    kept = ("agent", "creates", "updates", "deletes", "finishes")
+    return [{key: entry[key] for key in kept if key in entry} for entry in found]
+
+
+async def pending(controller: Any) -> float:
+    """What /metrics says."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{controller.health.port}/metrics") as answer,
+    ):
+        (line,) = [line for line in (await answer.text()).splitlines() if line.startswith("agent_operator_pending_")]
+        return float(line.split()[-1])
+
+
+async def test_a_drifted_agent_is_told_and_counted_and_left_as_it_is(
+    world: Any, until: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agent_operator.preview")
+    async with world.operator() as controller:
+        for name in ("support", "sales"):
+            await world.api.agent(name)
+            await world.api.until_reason("Ready", "Ready", name)
+            await world.quiet(controller, name)
+    await world.api.merge("Service", "support", DRIFT)
+    await world.api.delete("PodDisruptionBudget", "support")
+    before = await world.api.children()
+    world.proxy.requests.clear()
+
+    async with world.operator(read_only=True, leader_election=True, resync=1) as controller:
+        passes = controller.metrics.reconciles.labels("resync", "unchanged")._value
+
+        async def looked_again() -> bool:
+            return bool(passes.get() >= 4)
+
+        await until(looked_again)
+        space = world.api.namespace
+        assert told(caplog) == [
+            {
+                "agent": f"{space}/support",
+                "creates": [f"PodDisruptionBudget {space}/support"],
+                "updates": [f"Service {space}/support"],
+            }
+        ]
+        assert await pending(controller) == 1
+
+        await world.api.agent("support", suspend=True)
+
+        async def settled() -> bool:
+            return await pending(controller) == 0
+
+        await until(settled)
+
+    assert [request for request in world.proxy.requests if request[0] != "GET"] == []
+    after = await world.api.children()
+    assert {key: child["metadata"]["resourceVersion"] for key, child in after.items()} == {
+        key: child["metadata"]["resourceVersion"] for key, child in before.items()
+    }
+
+
+async def test_a_new_agent_and_one_that_ends_are_left_to_another_operator(
+    world: Any, until: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agent_operator.preview")
+    await world.api.agent("sales", namespace={"name": f"{world.api.namespace}-sales"})
+    finalizer = {"metadata": {"finalizers": ["agent-operator.dev/children"]}}
+    await world.api.merge("AgentDeployment", "sales", finalizer)
+    await world.api.delete("AgentDeployment", "sales")
+
+    async with world.operator(read_only=True) as controller:
+        await world.api.agent()
+
+        async def both() -> bool:
+            return await pending(controller) == 2
+
+        await until(both)
+
+    created = next(entry["creates"] for entry in told(caplog) if entry["agent"].endswith("/support"))
+    assert f"Deployment {world.api.namespace}/support" in created
+    assert any(entry.get("finishes") for entry in told(caplog))
+    assert [request for request in world.proxy.requests if request[0] != "GET"] == []
+    assert await world.api.children() == {}
+    assert "status" not in await world.api.get("AgentDeployment", "support")
+
+
+async def test_nothing_but_reading_leaves_a_read_only_process(world: Any) -> None:
+    """Whatever the code above it does."""
+    async with Transport(str(world.kubeconfig), "", lambda *_: None, read_only=True) as transport:
+        path = world.api.path("ConfigMap")
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(ApiError, match="ReadOnly"):
+                await transport.request(method, path, label=("test", ""), body={})
+        assert await transport.request("GET", path, label=("test", ""))
+
+    assert {method for method, _ in world.proxy.requests} == {"GET"}

@@ -1,0 +1,91 @@
+"""The checks' pod among all else that there is for an agent with a canary."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator import names
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
+from agent_operator.render import render
+from agent_operator.rollout import checks
+from agent_operator.rollout.compose import compose
+from agent_operator.rollout.revisions import fresh
+from agent_operator.rollout.state import Phase, Seen
+from agent_operator.spec.inputs import Inputs
+
+CHECK = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
+GATEWAY = {"parentRefs": [{"name": "public"}]}
+
+
+def composed(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
+    """Return what there is while the canary is being checked."""
+    rollout = {"strategy": "Canary", "canary": {"checks": [CHECK]}}
+    config = {"models": [{"name": "echo", "provider": "echo"}]}
+    body = {
+        "metadata": {"name": "web", "namespace": "team", "uid": "u-1"},
+        "spec": {"config": config, "rollout": rollout, **spec},
+    }
+    inputs = Inputs(AgentDeployment.model_validate(body))
+    rendered = render(inputs)
+    revision = fresh(rendered, inputs)
+    canary = CanaryStatus(revision=revision.name, step=0, weight=20, phase=Phase.CHECKING, since="2026-01-01T00:00:00Z")
+    state = RolloutStatus(target=revision.name, stable=revision.name, canary=canary)
+    seen = Seen(target=revision.name, inputs="i", asked="a", now=canary.since, rollout=Rollout.model_validate(rollout))
+    job = checks.manifests(inputs, revision)
+    return inputs, compose(rendered, seen, state, {revision.name: revision}, replicas=3, checks=job).rendered.manifests
+
+
+def selector_of(manifest: dict[str, Any]) -> dict[str, str] | None:
+    spec = manifest.get("spec", {})
+    if manifest["kind"] == "Service":
+        found: dict[str, str] = spec["selector"]
+        return found
+    matched: dict[str, str] | None = (spec.get("selector") or {}).get("matchLabels")
+    return matched
+
+
+@pytest.mark.parametrize("spec", [{}, {"gateway": GATEWAY}, {"autoscaling": {"minReplicas": 2}}])
+def test_nothing_selects_the_pod_but_its_job(spec: dict[str, Any]) -> None:
+    _, manifests = composed(**spec)
+    job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    selecting = [it for it in manifests if it["kind"] in ("Deployment", "Service", "PodDisruptionBudget")]
+    assert len(selecting) == 5
+    for manifest in selecting:
+        selector = selector_of(manifest)
+        assert selector
+        assert not selector.items() <= labels.items(), manifest["kind"]
+
+
+def test_the_policy_of_the_agent_is_the_checks_too() -> None:
+    """It has the agent's credentials, so it must not call whom the agent must not call."""
+    _, manifests = composed()
+    job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
+    policy = next(manifest for manifest in manifests if manifest["kind"] == "NetworkPolicy")
+    chosen = policy["spec"]["podSelector"]["matchLabels"]
+    assert chosen.items() <= job["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_service_that_is_asked_leads_to_the_canary_alone() -> None:
+    inputs, manifests = composed(service={"port": 8080})
+    job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
+    service = next(it for it in manifests if it["kind"] == "Service" and it["metadata"]["name"] == names.canary("web"))
+    args = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert args[args.index("--url") + 1] == f"http://{service['metadata']['name']}.{inputs.namespace}.svc:8080"
+    assert 8080 in [port["port"] for port in service["spec"]["ports"]]
+    canary = next(
+        it for it in manifests if it["kind"] == "Deployment" and it["metadata"]["name"] == names.canary("web")
+    )
+    pods = canary["spec"]["template"]["metadata"]["labels"]
+    stable = next(it for it in manifests if it["kind"] == "Deployment" and it["metadata"]["name"] == "web")
+    assert service["spec"]["selector"].items() <= pods.items()
+    assert not service["spec"]["selector"].items() <= stable["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_what_the_job_needs_comes_before_it() -> None:
+    _, manifests = composed()
+    kinds = [(it["kind"], it["metadata"]["name"]) for it in manifests]
+    (job,) = (pair for pair in kinds if pair[0] == "Job")
+    assert kinds.index(("ConfigMap", job[1])) < kinds.index(job)
+    assert kinds.index(("Service", "web-canary")) < kinds.index(job)

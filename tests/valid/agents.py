@@ -1,0 +1,188 @@
+"""Specs of agents as users write them: every field of the API, and nothing that any rule refuses.
+
+What a field may hold follows from the models' JSON Schema, so a new field is covered as soon as it is there. What no
+schema says (which fields exclude each other, what is a quantity, what Kubernetes' own types mean) is in the tables.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from agent_operator.api.base import LABEL_PATTERN, PERCENT_PATTERN, SUBDOMAIN_PATTERN
+from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
+from agent_operator.render import Inputs, Platform
+from tests.valid.pod_templates import TEMPLATES
+from tests.valid.values import (
+    AFFINITIES,
+    BEHAVIORS,
+    CHECKS,
+    CHECKS_TEXT,
+    HASHES,
+    MCP_SERVERS,
+    METRICS,
+    MODEL_ENDPOINTS,
+    RULES_IN,
+    RULES_OUT,
+    SKILLS,
+    SPREADS,
+    TOLERATIONS,
+    Values,
+    env,
+    labels,
+    names,
+    optional,
+    probe,
+    uids,
+    urls,
+    variables,
+    words,
+)
+
+SCHEMA = AgentDeploymentSpec.model_json_schema(by_alias=True)
+
+
+def _names_agree(config: dict[str, Any]) -> dict[str, Any]:
+    first = config["models"][0]["name"]
+    changed = {"defaultModel": first, "fallbacks": [first]}
+    return config | {field: value for field, value in changed.items() if field in config}
+
+
+def _vault_is_opened(spec: dict[str, Any]) -> dict[str, Any]:
+    """Who reads a vault by workload identity needs one."""
+    vault = spec.get("credentials", {}).get("externalSecret", {}).get("azureKeyVault")
+    if vault is None or vault.get("authType") == "ManagedIdentity":
+        return spec
+    return spec | {"identity": spec.get("identity", {}) | {"azureWorkloadIdentity": {"clientId": "c"}}}
+
+
+def _keys_have_one_place(spec: dict[str, Any]) -> dict[str, Any]:
+    if "apiKeys" not in spec:
+        return spec
+    server = {field: value for field, value in spec["config"].get("server", {}).items() if field != "apiKeysFile"}
+    return spec | {"config": spec["config"] | {"server": server}}
+
+
+def values(node: dict[str, Any]) -> Values:
+    """Return a strategy for a node of the schema."""
+    if "$ref" in node:
+        return model(node["$ref"].rpartition("/")[2])
+    if "anyOf" in node:
+        return st.one_of([values(variant) for variant in node["anyOf"] if variant.get("type") != "null"])
+    if "enum" in node or "const" in node:
+        return st.sampled_from(node.get("enum") or [node["const"]])
+    low = node.get("minimum", 0)
+    plain = {"object": labels, "boolean": st.booleans(), "integer": st.integers(low, low + 20)}
+    if node["type"] in plain:
+        return plain[node["type"]]
+    if node["type"] == "string":
+        return PATTERNS[node["pattern"]] if "pattern" in node else words
+    fewest = node.get("minItems", 0)
+    return st.lists(values(node["items"]), min_size=fewest, max_size=fewest + 1, unique_by=repr)
+
+
+def model(name: str) -> Values:
+    """Return objects of a model."""
+    return st.deferred(lambda: MODELS[name] if name in MODELS else objects(name))
+
+
+def objects(name: str, *exclusive: str, needed: tuple[str, ...] = ()) -> Values:
+    """Return objects of a model that have one of the fields that exclude each other, and any others."""
+    node = SCHEMA["$defs"].get(name, SCHEMA)
+    made = {field: _field(f"{name}.{field}", child) for field, child in node["properties"].items()}
+    optional = {field: child for field, child in made.items() if field not in exclusive}
+    required = {field: optional.pop(field) for field in {*node.get("required", ()), *needed}}
+    if not exclusive:
+        return st.fixed_dictionaries(required, optional=optional)
+    return st.one_of([st.fixed_dictionaries(required | {one: made[one]}, optional=optional) for one in exclusive])
+
+
+def _field(path: str, node: dict[str, Any]) -> Values:
+    return FIELDS[path] if path in FIELDS else values(node)
+
+
+def told_apart(key: str, by: list[str], rest: Values, fewest: int = 0) -> Values:
+    """Return lists of up to two objects, no two with the same key."""
+    found = st.dictionaries(st.sampled_from(by), rest, min_size=fewest, max_size=2)
+    return found.map(lambda given: [{key: name, **fields} for name, fields in given.items()])
+
+
+PATTERNS: dict[str, Values] = {
+    LABEL_PATTERN: names,
+    SUBDOMAIN_PATTERN: names | st.just("a.example.com"),
+    PERCENT_PATTERN: st.sampled_from(["0%", "50%", "1", "100%"]),
+    r"^[-._a-zA-Z0-9]+$": st.sampled_from(["k", "a.txt", "-_."]),
+    r"^[A-Za-z_][A-Za-z0-9_]*$": variables,
+    r"^([0-9]+(h|m|s|ms))+$": st.sampled_from(["1h30m", "15s"]),
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": st.sampled_from(["m", "gpt-4.1", "A_b"]),
+    r"^https?://[^\s/?#]+[^\s]*$": urls,
+    r"^[^\s]+$": st.sampled_from(["/keys/file", "../file"]),
+    r"^(\*|https?://[^\s/*]+)$": st.sampled_from(["*", "https://app.example.com"]),
+    r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$": st.sampled_from(["1.2.3", "_x"]),
+    r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$": st.sampled_from(["r.io:5000/a/b:1", "a", f"a@sha256:{'0' * 64}"]),
+    r"^https://[a-zA-Z0-9.-]+/?$": st.just("https://kv.vault.azure.net"),
+    r"^/[^\s]*$": st.sampled_from(["/", "/a/b", "/a%20b"]),
+    r"^[0-9]+[kKmMgG]?$": st.sampled_from(["0", "8m"]),
+}
+PATTERNS["^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"] = st.sampled_from(["redis", "redis.cache.svc", "10.0.0.9"])
+
+_amount = st.sampled_from
+FIELDS: dict[str, Values] = {
+    "AgentDeploymentSpec.env": env,
+    "AgentDeploymentSpec.podTemplate": TEMPLATES,
+    "NamespaceSpec.name": st.just("agent-of-team"),
+    "Credentials.values": st.dictionaries(variables, words, min_size=1, max_size=2),
+    "ExternalSecret.data": st.just({"AZURE_OPENAI_API_KEY": "openai-key"}),
+    "Autoscaling.minReplicas": st.integers(1, 10),
+    "Autoscaling.maxReplicas": st.integers(10, 20),
+    "Resources.requests": optional(
+        **{"cpu": _amount(["10m", "0.5", 1]), "memory": _amount(["64Mi", 2**20]), "ephemeral-storage": _amount(["1Mi"])}
+    ),
+    "Resources.limits": optional(
+        **{"cpu": _amount(["2", "2500m"]), "memory": _amount(["2Gi", "4e9"]), "ephemeral-storage": _amount([2**40])}
+    ),
+    "Canary.checks": told_apart("name", ["a", "m-1"], CHECKS, fewest=1),
+    "Probes.startup": probe("startup"),
+    "Probes.readiness": probe("readiness"),
+    "Probes.liveness": probe("liveness"),
+    "ServiceSpec.port": st.sampled_from([80, 65535]),
+    "ServiceSpec.metricsPort": st.sampled_from([9090, 1]),
+    "AgentConfig.models": told_apart("name", ["m", "n", "gpt-4.1"], MODEL_ENDPOINTS, fewest=1),
+    "AgentConfig.mcp": told_apart("name", ["files", "web-1"], MCP_SERVERS),
+    "CardConfig.skills": told_apart("id", ["a", "B_1"], SKILLS),
+}
+MODELS: dict[str, Values] = {
+    "AgentConfig": objects("AgentConfig").map(_names_agree),
+    "AgentDeploymentSpec": objects("AgentDeploymentSpec").map(_vault_is_opened).map(_keys_have_one_place),
+    "CacheConfig": objects("CacheConfig", needed=("host",)),
+    "Canary": objects("Canary", "checks", "checksFrom"),
+    "Credentials": objects("Credentials", "secretRef", "externalSecret", "values"),
+    "DisruptionBudget": objects("DisruptionBudget", "minAvailable", "maxUnavailable") | st.just({}),
+    "ExternalSecret": objects("ExternalSecret", "azureKeyVault", "secretStoreRef"),
+    "Rollout": objects("Rollout").map(lambda rollout: rollout | {"strategy": "Canary"}),
+    "ServiceAccountSpec": objects("ServiceAccountSpec", "name", "annotations"),
+    "SystemPrompt": st.sampled_from(
+        [
+            {"text": "Be kind.\n---\n: {"},
+            {"text": "{{ team | upper }}{% if x %}!{% endif %}", "variables": {"team": "a", "x": ""}},
+            {"configMapKeyRef": {"name": "prompts", "key": "a.txt"}, "variables": {"unused": "{{ x }}"}},
+        ]
+    ),
+    "V1Affinity": st.sampled_from(AFFINITIES),
+    "V1NetworkPolicyEgressRule": RULES_OUT,
+    "V1NetworkPolicyIngressRule": RULES_IN,
+    "V1PodDNSConfigOption": st.sampled_from([{"name": "ndots", "value": "2"}, {"name": "edns0"}]),
+    "V1Toleration": st.sampled_from(TOLERATIONS),
+    "V1TopologySpreadConstraint": st.sampled_from(SPREADS),
+    "V2HorizontalPodAutoscalerBehavior": st.sampled_from(BEHAVIORS),
+    "V2MetricSpec": st.sampled_from(METRICS),
+}
+
+
+@st.composite
+def agents(draw: st.DrawFn) -> Inputs:
+    """Return what an agent is rendered from, whatever its spec refers to being there."""
+    metadata = {"name": draw(st.sampled_from(["a", f"a{'-b' * 25}c"])), "namespace": "team-a", "uid": draw(uids)}
+    agent = AgentDeployment.model_validate({"metadata": metadata, "spec": draw(model("AgentDeploymentSpec"))})
+    platform = Platform(kubernetes_minor=draw(st.sampled_from([25, 36])), manage_namespaces=draw(st.booleans()))
+    given = {"prompt_template": "Be kind.", "checks_text": CHECKS_TEXT, "hashes": draw(HASHES)}
+    return Inputs(agent, platform=platform, **given)
