@@ -94,6 +94,8 @@ class Applier:
         if (
             "deletionTimestamp" in there["metadata"]
             or there["metadata"]["generation"] != agent["metadata"]["generation"]
+            # What was decided on an old view of it may bring back what was given up.
+            or (there.get("status") or {}).get("rollout") != (agent.get("status") or {}).get("rollout")
         ):
             raise Stale
         if agent["spec"].get("namespace") and names.FINALIZER not in (there["metadata"].get("finalizers") or ()):

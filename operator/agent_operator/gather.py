@@ -11,7 +11,7 @@ from hashlib import blake2b, sha256
 from agent_operator import secret_problems
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.cluster import Cluster
-from agent_operator.conditions import Problem
+from agent_operator.facts import Problem
 from agent_operator.kinds import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from agent_operator.objects import Object, Ref
 from agent_operator.spec import checks, references

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agent_operator import errors, names
-from agent_operator.conditions import Problem
+from agent_operator.facts import Problem
 from agent_operator.objects import AZURE_AUDIENCE
 from agent_operator.reasons import Reason
 from agent_operator.spec.inputs import Inputs

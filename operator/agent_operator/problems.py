@@ -2,8 +2,8 @@
 
 import re
 
-from agent_operator.conditions import Problem
 from agent_operator.errors import AgentError
+from agent_operator.facts import Problem
 from agent_operator.objects import Ref
 from agent_operator.plan import Obstacle
 from agent_operator.reasons import Reason

@@ -5,37 +5,33 @@ write, and the next one, in this process or another, goes on.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
-from pydantic import ValidationError
-
-from agent_operator import errors, identity, names, policies, secret_problems
-from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator import identity, names, secret_problems
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.apply import Applier
 from agent_operator.cluster import CONFLICT, Cluster
-from agent_operator.conditions import Facts, Problem
-from agent_operator.errors import AgentError, Failure, InvalidSpec
+from agent_operator.errors import AgentError
 from agent_operator.events import Recorder
+from agent_operator.facts import Facts
 from agent_operator.fleet.guide import Guidance
 from agent_operator.gather import References
-from agent_operator.kinds import BY_NAME, FOUNDATIONS
-from agent_operator.objects import Key, Live, Object, Ref, ref, version
+from agent_operator.kinds import FOUNDATIONS
+from agent_operator.objects import Key, Object, Ref, ref, version
 from agent_operator.own_secrets import OwnSecrets
-from agent_operator.plan import Plan, plan
+from agent_operator.passes import Outcome, Pass, parse, warnings, where_they_belong
+from agent_operator.plan import plan
 from agent_operator.preview import Preview, of_end, of_plan
 from agent_operator.problems import (
     Blocked,
     Stale,
     from_api,
     from_error,
-    namespace_not_managed,
     namespace_not_watched,
     obstacle,
 )
 from agent_operator.reasons import Reason
-from agent_operator.render import Rendered
 from agent_operator.renderer import Renderer
 from agent_operator.report import changes, first_failure, own, pods, status
 from agent_operator.rollout import observe
@@ -44,43 +40,11 @@ from agent_operator.rollout.pilot import Course, Pilot
 from agent_operator.spec.inputs import Inputs, Platform
 from agent_operator.store import Store
 from agent_operator.transport import ApiError
-from agent_runtime.config import explain
 
 log = logging.getLogger(__name__)
 
 # A new agent hears of its channel by a watch; this is for the case that the channel halts meanwhile.
 _PENDING_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a pass ended.
-
-    Attributes:
-        failed: try again with backoff.
-        refers: look at the references again in time.
-        wrote: the status was changed.
-        wait: seconds until to look at a rollout again; None: not at all.
-    """
-
-    failed: bool = False
-    refers: bool = False
-    wrote: bool = False
-    wait: float | None = None
-
-
-@dataclass(slots=True)
-class _Pass:
-    """What a pass has found so far."""
-
-    key: Key
-    raw: Object
-    live: dict[Ref, Live]
-    facts: Facts
-    rendered: Rendered | None = None
-    outcome: Outcome = field(default_factory=Outcome)
-    refusal: str = ""
-    todo: Plan = field(default_factory=Plan)
 
 
 class Reconciler:
@@ -131,7 +95,7 @@ class Reconciler:
             suspended=bool(raw["spec"].get("suspend")),
             rollout=RolloutStatus.model_validate((raw.get("status") or {}).get("rollout") or {}),
         )
-        this = _Pass(key, raw, _where_they_belong(raw, key, self._store.children(key)), facts)
+        this = Pass(key, raw, where_they_belong(raw, key, self._store.children(key)), facts)
         try:
             await self._converge(this)
         except Stale:
@@ -150,7 +114,7 @@ class Reconciler:
         manage = self._platform.manage_namespaces
         return Outcome(failed=not await self._applier.finish(key, raw, manage_namespaces=manage))
 
-    async def _converge(self, this: _Pass) -> None:
+    async def _converge(self, this: Pass) -> None:
         """Make it so, as far as possible; what stands in the way becomes a fact. Stale when it is not known."""
         try:
             secret = await self._own_secrets.look(this.key, this.raw)
@@ -169,7 +133,7 @@ class Reconciler:
             this.facts = replace(this.facts, blocked=from_api(error))
             this.outcome = replace(this.outcome, failed=True)
 
-    async def _gather(self, this: _Pass) -> Inputs:
+    async def _gather(self, this: Pass) -> Inputs:
         agent = parse(this.raw)
         guidance = self._guide(this.raw)
         if guidance.pending:
@@ -185,13 +149,13 @@ class Reconciler:
         # What was synced once goes on serving when External Secrets fails later; but it must be told.
         stale = (trouble,) if trouble and not secrets else ()
         signing_in = identity.preflight(found.inputs, pods(this.live), found.account) if agent.spec.identity else ()
-        warnings = (*stale, *signing_in, *((guidance.warning,) if guidance.warning else ()))
-        this.facts = replace(this.facts, uses_secrets=found.uses_secrets, secrets=secrets, warnings=warnings)
+        told = (*stale, *signing_in, *((guidance.warning,) if guidance.warning else ()))
+        this.facts = replace(this.facts, uses_secrets=found.uses_secrets, secrets=secrets, warnings=told)
         refers = found.refers or this.outcome.refers
         this.outcome = replace(this.outcome, refers=refers, failed=found.secrets is not None)
         return found.inputs
 
-    async def _apply(self, this: _Pass, inputs: Inputs) -> None:
+    async def _apply(self, this: Pass, inputs: Inputs) -> None:
         if inputs.spec.namespace and self._namespaces and inputs.namespace not in self._namespaces:
             raise Blocked(namespace_not_watched(inputs.namespace))
         rendered = self._renderer.render(inputs)
@@ -204,7 +168,7 @@ class Reconciler:
         served = tuple(manifest for manifest in rendered.manifests if self._served(manifest["kind"]))
         missing = {manifest["kind"] for manifest in rendered.manifests} - {manifest["kind"] for manifest in served}
         this.rendered = replace(rendered, manifests=served)
-        this.facts = replace(this.facts, warnings=(*this.facts.warnings, *_warnings(inputs, missing)))
+        this.facts = replace(this.facts, warnings=(*this.facts.warnings, *warnings(inputs, missing)))
         desired = [m for m in served if ready or m["kind"] in FOUNDATIONS]
         held = {ref(manifest["kind"], manifest) for manifest in rendered.manifests} | course.composed.held
         held |= set() if ready else {target for target in this.live if target.kind not in FOUNDATIONS}
@@ -216,7 +180,7 @@ class Reconciler:
             raise Blocked(obstacle(todo.obstacle))
         this.facts = replace(this.facts, applied=ready)
 
-    async def _decided(self, this: _Pass, course: Course) -> None:
+    async def _decided(self, this: Pass, course: Course) -> None:
         """Take in a decision; write down first what must not be forgotten when it is acted on."""
         this.facts = replace(this.facts, rollout=course.after)
         this.outcome = replace(this.outcome, wait=course.wait)
@@ -230,7 +194,7 @@ class Reconciler:
         self._store.wrote(this.key, Ref(names.KIND, *this.key), version(written))
         this.raw = this.raw | {"status": after}
 
-    async def _report(self, this: _Pass) -> Outcome:
+    async def _report(self, this: Pass) -> Outcome:
         uid = this.raw["metadata"]["uid"]
         live = own(this.live, uid)
         stable, canary = observe.deployments(this.live, this.key.name)
@@ -252,7 +216,7 @@ class Reconciler:
         await self._tell(this, before, after)
         return replace(this.outcome, wrote=bool(patch))
 
-    async def _tell(self, this: _Pass, before: Object, after: Object) -> None:
+    async def _tell(self, this: Pass, before: Object, after: Object) -> None:
         await self._recorder.record(this.raw, before.get("conditions") or (), after["conditions"])
         if this.refusal:
             await self._recorder.tell(names.KIND, this.raw, "Warning", Reason.COMMAND_REFUSED, this.refusal)
@@ -260,35 +224,3 @@ class Reconciler:
         if command and this.facts.applied and this.facts.rollout.command == command:
             # Carried out, and on record as such; should it come back, it is a new wish.
             await self._cluster.remove_command(this.key, command)
-
-
-def _where_they_belong(raw: Object, key: Key, live: Mapping[Ref, Live]) -> dict[Ref, Live]:
-    """Leave out what says in another namespace that it is this agent's: whoever is there could tell lies about it."""
-    namespace = (raw["spec"].get("namespace") or {}).get("name") or key.namespace
-    return {target: found for target, found in live.items() if target.namespace in ("", namespace)}
-
-
-def parse(raw: Object) -> AgentDeployment:
-    """Read an AgentDeployment; InvalidSpec when it is not what the schema of this version takes."""
-    try:
-        # Whatever is in status is not ours to refuse.
-        return AgentDeployment.model_validate({key: value for key, value in raw.items() if key != "status"})
-    except ValidationError as error:
-        raise InvalidSpec(Failure(errors.Reason.SPEC_NOT_RENDERABLE, "", explain(error))) from None
-
-
-def _warnings(inputs: Inputs, missing: set[str]) -> tuple[Problem, ...]:
-    # Offline one can only say that an account must be annotated; here its annotations were looked at.
-    said = [it for it in policies.warnings(inputs) if it.reason is not errors.Reason.IDENTITY_NOT_ANNOTATED]
-    found = [Problem(warning.reason, str(warning)) for warning in said]
-    if inputs.spec.namespace and not inputs.platform.manage_namespaces:
-        found.append(namespace_not_managed(inputs.namespace))
-    found += [
-        Problem(
-            Reason.API_MISSING,
-            f"{kind} is left out, for the cluster has no CustomResourceDefinition {BY_NAME[kind].crd}, or the operator "
-            "no right to use it: install it, grant the right, or turn off what needs it",
-        )
-        for kind in sorted(missing)
-    ]
-    return tuple(found)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from agent_operator import names, rotation
-from agent_operator.conditions import Facts, Pods, decide, is_true
+from agent_operator.conditions import decide, is_true
+from agent_operator.facts import Facts, Pods
 from agent_operator.kinds import BY_NAME
 from agent_operator.objects import Live, Object, Ref
 from agent_operator.plan import owned

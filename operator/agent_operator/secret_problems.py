@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from agent_operator import names
-from agent_operator.conditions import Problem
+from agent_operator.facts import Problem
 from agent_operator.kinds import BY_NAME
 from agent_operator.objects import Live, Ref
 from agent_operator.reasons import Reason

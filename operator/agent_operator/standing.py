@@ -9,8 +9,8 @@ def given_up(rolled: RolledBack) -> str:
     if rolled.manual:
         return f"revision {rolled.to} runs instead of {rolled.revision} until the spec changes, or `agentctl retry`"
     return (
-        f"revision {rolled.revision} was given up for {rolled.to}: {rolled.reason}: {rolled.message}; correct the spec, "
-        "or try again with `agentctl retry`"
+        f"revision {rolled.revision} was given up for {rolled.to}: {rolled.reason}: {rolled.message}; correct the "
+        "spec, or try again with `agentctl retry`"
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from agent_operator.metrics import Metrics
 from agent_operator.objects import Key
+from agent_operator.passes import Outcome
 from agent_operator.queue import Item, Queue, Trigger
-from agent_operator.reconcile import Outcome, Reconciler
+from agent_operator.reconcile import Reconciler
 from agent_operator.store import Store
 from agent_operator.transport import ApiError
 

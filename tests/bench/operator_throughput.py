@@ -27,7 +27,7 @@ import aiohttp
 import yaml
 
 from agent_operator.kinds import object_path
-from agent_operator.reconcile import parse
+from agent_operator.passes import parse
 from agent_operator.render import Inputs, render
 from agent_operator.transport import APPLY, ApiError, Transport
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent_operator.conditions import Problem, is_true
+from agent_operator.conditions import is_true
+from agent_operator.facts import Problem
 from agent_operator.fleet.agents import follows
 from agent_operator.reasons import Reason
 from agent_operator.spec.inputs import Assigned

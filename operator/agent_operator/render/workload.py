@@ -1,5 +1,6 @@
 """The pods: Deployment, its autoscaler, its disruption budget, their account and namespace."""
 
+import math
 from typing import Any
 
 from kubernetes.client import V1EnvVar
@@ -16,9 +17,11 @@ from agent_operator.spec.probes import probes
 from agent_operator.spec.resources import resources
 from agent_runtime.config import CONFIG_FILE
 
-# A request may take its whole timeout. Before that the runtime keeps serving for 5 s, until no proxy sends requests any
-# more; and after it, closing takes a moment. An idle pod ends after the 5 s.
-DRAIN_AND_CLOSE_SECONDS = 15
+# A request may take its whole timeout. Before that the runtime keeps serving, so long unless a variable says otherwise,
+# until no proxy sends requests any more; and after it, closing takes a moment. An idle pod does not wait for a request.
+DRAIN_SECONDS = 5
+CLOSE_SECONDS = 10
+MAX_DRAIN_SECONDS = 3600
 TMP_SIZE = "256Mi"
 
 
@@ -69,7 +72,7 @@ def deployment(inputs: Inputs) -> View:
         "env": env(inputs),
         "probes": probes(spec.probes),
         "resources": resources(spec.resources),
-        "grace_seconds": inputs.request_timeout_seconds + DRAIN_AND_CLOSE_SECONDS,
+        "grace_seconds": _drain_seconds(inputs) + inputs.request_timeout_seconds + CLOSE_SECONDS,
         "tmp_size": TMP_SIZE,
         "placement": _placement(inputs) | _dns(spec.dns or Dns()),
         "pull_secrets": [secret.name for secret in runtime.image_pull_secrets or ()],
@@ -83,6 +86,16 @@ def _api_keys(wanted: ApiKeys | None) -> View | None:
     reference = wanted.secret_key_ref
     items = [{"key": reference.key, "path": names.API_KEYS_FILE}]
     return {"directory": names.API_KEYS_DIRECTORY, "secret": {"secretName": reference.name, "items": items}}
+
+
+def _drain_seconds(inputs: Inputs) -> int:
+    """Return how long the runtime serves on after SIGTERM; what it would not take as a number it refuses itself."""
+    given = (it.value or "" for it in inputs.spec.env or () if it.name == credentials.DRAIN_DELAY)
+    try:
+        seconds = math.ceil(min(float(next(given)), MAX_DRAIN_SECONDS))
+    except (StopIteration, ValueError):
+        return DRAIN_SECONDS
+    return seconds if seconds >= 0 else DRAIN_SECONDS
 
 
 def _pod_metadata(inputs: Inputs) -> View:

@@ -47,16 +47,21 @@ def refusal(seen: Seen, state: RolloutStatus) -> str:
     word, _, revision = seen.command.partition(SEPARATOR)
     if word not in set(Command):
         return f"{word!r} is no command: use one of {', '.join(Command)}"
-    if word in (Command.PAUSE, Command.ABORT) and (state.canary is None or state.canary.phase == Phase.PROMOTING):
-        return f"{word}: no canary is under way"
-    if word in (Command.PROMOTE, Command.PROMOTE_FULL) and not _can_promote(state):
-        return f"{word}: no canary waits: its pods must be ready and its checks passed first"
-    if word == Command.RETRY and state.rolled_back is None:
-        return "retry: no revision was given up"
-    if word == Command.ROLLBACK and _destination(seen, state, revision) is None:
-        kept = ", ".join(it.name for it in seen.known if it.name != state.stable) or "none"
-        return f"rollback: there is no such revision to return to: kept are {kept}"
-    return ""
+    idle = (state.canary is None or state.canary.phase == Phase.PROMOTING) and "no canary is under way"
+    early = not _can_promote(state) and "no canary waits: its pods must be ready and its checks passed first"
+    kept = ", ".join(it.name for it in seen.known if it.name != state.stable) or "none"
+    nowhere = _destination(seen, state, revision) is None
+    faults = {
+        Command.PAUSE: idle,
+        Command.ABORT: idle,
+        Command.RESUME: not state.paused and "nothing is paused",
+        Command.PROMOTE: early,
+        Command.PROMOTE_FULL: early,
+        Command.RETRY: state.rolled_back is None and "no revision was given up",
+        Command.ROLLBACK: nowhere and f"there is no such revision to return to: kept are {kept}",
+    }
+    fault = faults.get(Command(word))
+    return f"{word}: {fault}" if fault else ""
 
 
 def _can_promote(state: RolloutStatus) -> bool:
@@ -70,7 +75,8 @@ def _abort(seen: Seen, state: RolloutStatus, _revision: str) -> RolloutStatus:
 
 def _rolled_back(seen: Seen, state: RolloutStatus, revision: str) -> RolloutStatus:
     to = _destination(seen, state, revision)
-    if to is None:
+    if to is None or (not revision and state.rolled_back and state.rolled_back.manual):
+        # Asked again without saying where to, as by a tool that puts the annotation back, it must not go to and fro.
         return state
     if to == seen.target:
         # What the spec asks for anyway needs no pin.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agent_operator import names
-from agent_operator.conditions import Pods
+from agent_operator.facts import Pods
 from agent_operator.objects import Live, Object, Ref
 from agent_operator.reasons import Reason
 from agent_operator.rollout.state import Trouble

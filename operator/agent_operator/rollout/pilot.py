@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from agent_operator import names
 from agent_operator.api.v1alpha1.rollout import Rollout, RolloutStatus
 from agent_operator.cluster import Cluster
-from agent_operator.conditions import Pods
+from agent_operator.facts import Pods
 from agent_operator.objects import Live, Object, Ref
 from agent_operator.render import Rendered
 from agent_operator.report import pods

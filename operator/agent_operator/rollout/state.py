@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, CanaryStep, RolledBack, Rollout, RolloutStatus
-from agent_operator.conditions import Pods
+from agent_operator.facts import Pods
 from agent_operator.reasons import Reason
 from agent_operator.rollout.checks import Outcome
 from agent_operator.rollout.gates import Verdict

@@ -10,6 +10,7 @@ LOG_LEVEL = "LOG_LEVEL"
 AGENT_NAME = "AGENT_NAME"
 REVISION = "AGENT_REVISION"
 SHUTDOWN_GRACE = "SHUTDOWN_GRACE_SECONDS"
+DRAIN_DELAY = "DRAIN_DELAY_SECONDS"
 # What the operator sets, or what its probes, Service and NetworkPolicy rely on. Neither env nor credentials may set it.
 RESERVED = (LOG_LEVEL, AGENT_NAME, REVISION, SHUTDOWN_GRACE, "LISTEN_ADDRESS", "PORT_HTTP", "PORT_METRICS")
 # What the workload identity webhook sets, unless the pod sets it already.

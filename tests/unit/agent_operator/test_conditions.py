@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
-from agent_operator.conditions import Facts, Pods, Problem, decide
+from agent_operator.conditions import decide
+from agent_operator.facts import Facts, Pods, Problem
 from agent_operator.reasons import Reason
 
 NOW = "2026-01-02T00:00:00Z"

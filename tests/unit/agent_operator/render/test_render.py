@@ -127,6 +127,19 @@ def test_pods_may_finish_their_requests_before_they_end() -> None:
     assert kinds(inputs())["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 315
 
 
+@pytest.mark.parametrize(
+    ("delay", "seconds"),
+    [("20", 330), ("0", 310), ("1.5", 312), ("", 315), ("soon", 315), ("nan", 315), ("-7", 315), ("1e9", 3910)],
+)
+def test_pods_that_drain_longer_get_more_time(delay: str, seconds: int) -> None:
+    """What is no such number the runtime refuses itself."""
+    env = [{"name": "DRAIN_DELAY_SECONDS", "value": delay}]
+
+    pod = kinds(inputs(env=env))["Deployment"]["spec"]["template"]["spec"]
+
+    assert pod["terminationGracePeriodSeconds"] == seconds
+
+
 def test_agent_toml_is_read_by_the_runtime(tmp_path: Path) -> None:
     """The runtime reads back what the CR says; what the CR does not use is not written."""
     config = {

@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.conditions import Pods
+from agent_operator.facts import Pods
 from agent_operator.objects import Ref, pack
 from agent_operator.plan import plan
 from agent_operator.render import render

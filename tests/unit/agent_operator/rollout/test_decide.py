@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1.rollout import Canary, CanaryStep, Pause, Rollout, RolloutStatus
-from agent_operator.conditions import Pods
+from agent_operator.facts import Pods
 from agent_operator.reasons import Reason
 from agent_operator.rollout.checks import Outcome
 from agent_operator.rollout.commands import refusal
@@ -347,6 +347,7 @@ def test_a_rollback_to_what_the_spec_asks_for_takes_the_pin_away() -> None:
         ("sing", "no command"),
         ("pause", "no canary"),
         ("abort", "no canary"),
+        ("resume", "nothing is paused"),
         ("promote", "no canary waits"),
         ("retry", "no revision was given up"),
         ("rollback=none", "kept are new"),

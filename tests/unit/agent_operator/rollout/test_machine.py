@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from agent_operator.api.v1alpha1.rollout import Canary, CanaryStep, Pause, Rollout, RolloutStatus
-from agent_operator.conditions import Pods
+from agent_operator.facts import Pods
 from agent_operator.reasons import Reason
 from agent_operator.rollout.checks import Outcome
 from agent_operator.rollout.decide import decide
