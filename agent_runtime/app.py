@@ -14,7 +14,7 @@ from agent_runtime.cors import allow_origins
 from agent_runtime.environment import Environment, version
 from agent_runtime.keys import AGENT, GATE, HEALTH, METRICS, SHARED
 from agent_runtime.metrics import Metrics
-from agent_runtime.middleware import observe
+from agent_runtime.middleware import observe, say_goodbye
 from agent_runtime.openapi.document import add_openapi
 from agent_runtime.page import add_page
 from agent_runtime.routes import chat, completions, health
@@ -26,6 +26,7 @@ def create_app(config: AgentSection, prompt: str, environment: Environment) -> w
     traced = tracing.start(environment)
     middlewares = [observe, *([traced.middleware] if traced else [])]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app.on_response_prepare.append(say_goodbye)
     app[METRICS] = Metrics(version(), environment.agent_revision)
     for routes in (completions, chat, health):
         app.add_routes(routes.ROUTES)

@@ -40,9 +40,6 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await _answered(request, handler)
         status = response.status
         response.headers[REQUEST_ID] = fields["request_id"]
-        if request.app[HEALTH].draining:
-            # Whoever keeps this connection would otherwise send the next request to a pod that is going.
-            response.force_close()
         return response
     finally:
         metrics.inflight.dec()
@@ -51,6 +48,16 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         fields |= {"status": status, "duration_ms": round(seconds * 1000, 1)}
         # Probes come every few seconds for ever.
         log.log(logging.DEBUG if route.startswith("/health") else logging.INFO, "request", extra={"fields": fields})
+
+
+async def say_goodbye(request: web.Request, response: web.StreamResponse) -> None:
+    """End the connection with this answer, and say so in its head, when the pod is going: a signal of aiohttp's.
+
+    To close one whose head has told nothing of it, as that of a stream which began before, would lose the next request.
+    """
+    if request.app[HEALTH].draining:
+        response.force_close()
+        response.headers["Connection"] = "close"
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:

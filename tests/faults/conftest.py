@@ -35,7 +35,7 @@ from tests.integration.agent_operator.conftest import CRD_FILES, CRDS, Api, unti
 from tests.stand_in.node import PlayingNode
 
 NAME = "support"
-_PERIODIC = {Trigger.RESYNC, Trigger.REFERENCE}
+_PERIODIC = {Trigger.RESYNC, Trigger.REFERENCE, Trigger.ROLLOUT}
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     skew = {"seconds": 0.0}
     monkeypatch.setattr(clusters, "StandInNode", PlayingNode)
     monkeypatch.setattr(clusters, "Context", partial(Context, clock=lambda: time.time() + skew["seconds"]))
-    async with LocalCluster(stand_in=True, state_dir=tmp_path / "state") as cluster:
+    async with LocalCluster(stand_in=True, backoff_time_scale=0.01, state_dir=tmp_path / "state") as cluster:
         direct = tmp_path / "kubeconfig"
         cluster.write_kubeconfig(direct)
         async with Transport(str(direct), "", lambda *_: None) as client, client.new_session() as session:

@@ -11,6 +11,7 @@ import pytest
 from agent_operator import controller as controllers
 from agent_operator import names
 from agent_operator.spec.inputs import Platform
+from tests.faults.agents import ONE, TWO, Agent, Status, env, promoted, returned
 from tests.faults.conftest import NAME, End, World
 from tests.faults.proxy import Mode
 from tests.integration.agent_operator.conftest import until
@@ -23,21 +24,6 @@ CANARY = {
     "canary": {"steps": [{"weight": 25, "pause": AT_ONCE}, {"weight": 50, "pause": AT_ONCE}], "checks": CHECKS},
 }
 FAILED = '{"passed": false, "total": 1, "failed": 1, "checks": [{"name": "blue", "outcome": "failed"}]}'
-ONE: dict[str, Any] = {"replicas": 4, "systemPrompt": {"text": "One."}}
-TWO: dict[str, Any] = {"replicas": 4, "systemPrompt": {"text": "Two."}}
-Status = dict[str, Any]
-
-
-def env(name: str, value: str = "yes") -> dict[str, Any]:
-    return {"env": [{"name": name, "value": value}]}
-
-
-def promoted(status: Status) -> bool:
-    return status.get("revision") == status.get("lastGoodRevision") == status["rollout"].get("target", "")
-
-
-def returned(status: Status) -> bool:
-    return "rolledBack" in status["rollout"] and status.get("revision") == status["rollout"]["rolledBack"]["to"]
 
 
 @dataclass(frozen=True)
@@ -68,64 +54,6 @@ SCENARIOS = {
     "rollback": Scenario(ONE, None, "rollback", returned, "RolledBack"),
     "upgrade": Scenario(ONE, None, "upgrade"),
 }
-
-
-@dataclass
-class Agent:
-    """The agent of these tests, as a user sees it."""
-
-    world: World
-    references: dict[str, End] = field(default_factory=dict)
-
-    async def status(self) -> Status:
-        """Its status, of the current generation; with an empty rollout until there is one."""
-        found = await self.world.api.get("AgentDeployment", NAME) or {"metadata": {}}
-        status = found.get("status", {})
-        current = status.get("observedGeneration") == found["metadata"].get("generation")
-        return {"rollout": {}, **status} if current else {"rollout": {}}
-
-    async def command(self) -> str:
-        found = await self.world.api.get("AgentDeployment", NAME) or {"metadata": {}}
-        command: str = (found["metadata"].get("annotations") or {}).get(names.ANNOTATION_ROLLOUT, "")
-        return command
-
-    async def tell(self, command: str) -> None:
-        """Ask by annotation."""
-        told = {"metadata": {"annotations": {names.ANNOTATION_ROLLOUT: command}}}
-        await self.world.api.merge("AgentDeployment", NAME, told)
-
-    async def until(self, over: Callable[[Status], Any], seconds: float = 40) -> Status:
-        """Wait for the status to be so, and for the last command to be carried out."""
-
-        async def look() -> Status | None:
-            status = await self.status()
-            told = "command" in status["rollout"] or await self.command()
-            return status if over(status) and not told else None
-
-        try:
-            return await until(look, seconds)
-        except TimeoutError:
-            pytest.fail(f"command {await self.command()!r}, status {await self.status()}")
-
-    async def until_phase(self, phase: str) -> Status:
-        """Wait until the canary is so far."""
-        return await self.until(lambda status: status["rollout"].get("canary", {}).get("phase") == phase)
-
-    async def is_whole(self, *, kept: int = 2) -> None:
-        """All pods are of the revision that the status tells of, and nothing of a canary is left."""
-        status, api = await self.status(), self.world.api
-
-        async def look() -> bool:
-            pods = [it for it in await api.list("Pod") if "deletionTimestamp" not in it["metadata"]]
-            children = [name for _, name in await api.children()]
-            left = [name for name in children if "canary" in name or "check" in name]
-            wanted = (await api.get("Deployment", NAME) or {})["spec"]["replicas"]
-            revisions = [it["metadata"]["labels"].get(names.LABEL_REVISION) for it in pods]
-            return revisions == [status["revision"]] * wanted and not left and "canary" not in status["rollout"]
-
-        await until(look)
-        assert len(await api.list("ControllerRevision")) == kept
-        assert await self.command() == ""
 
 
 @pytest.fixture

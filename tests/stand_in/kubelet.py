@@ -123,7 +123,8 @@ def _path(pod: Object) -> str:
 
 
 @asynccontextmanager
-async def _at_work(kubeconfig: str) -> AsyncIterator[None]:
+async def at_work(kubeconfig: str) -> AsyncIterator[None]:
+    """A node, while the block runs."""
     async with Transport(kubeconfig, "", lambda *_: None) as transport:
         kubelet = Kubelet(transport)
         task = asyncio.create_task(kubelet.run())
@@ -141,7 +142,7 @@ def stand_in_node(kubeconfig: str) -> Iterator[None]:
     stop = Event()
 
     async def work() -> None:
-        async with _at_work(kubeconfig):
+        async with at_work(kubeconfig):
             await asyncio.to_thread(stop.wait)
 
     thread = Thread(target=asyncio.run, args=(work(),), name=NODE)

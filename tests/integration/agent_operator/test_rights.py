@@ -4,13 +4,24 @@ What it does is recorded on its way to the API server and read as the API server
 """
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
-from agent_operator import rbac
-from agent_operator.kinds import CHILDREN, Kind
+from agent_operator import names, rbac
+from agent_operator.kinds import CHILDREN, CONTROLLER_REVISION, JOB, Kind
+from tests.stand_in.kubelet import at_work
 
 OPTIONAL = [kind for kind in CHILDREN if kind.optional]
-NAMESPACED = [kind for kind in CHILDREN if kind.namespaced]
+# Revisions are history and stay as they are; a Job is there only while a canary is checked.
+OF_ROLLOUTS = (CONTROLLER_REVISION, JOB)
+NAMESPACED = [kind for kind in CHILDREN if kind.namespaced and kind not in OF_ROLLOUTS]
+CHECKS = [{"name": "blue", "prompt": "Say blue.", "contains": ["blue"]}]
+CAREFUL = {
+    "replicas": 1,
+    "rollout": {"strategy": "Canary", "revisionHistoryLimit": 2, "canary": {"checks": CHECKS}},
+    # What the checks come to where no process runs: no report at all, or this.
+    "env": [{"name": "STAND_IN_REPORT", "value": "blue was not said"}],
+}
 EVERYTHING = {
     "ingress": {"host": "a.example.com"},
     "gateway": {"parentRefs": [{"name": "web"}]},
@@ -112,7 +123,8 @@ async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any
     about = {"apiVersion": "agent-operator.dev/v1alpha1", "kind": "AgentRuntimeChannel", "metadata": {"name": "stable"}}
     await world.api.create("AgentRuntimeChannel", about | {"spec": {"version": "1"}})
 
-    async with world.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
+    node = nullcontext() if world.simulated else at_work(str(world.direct))
+    async with node, world.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
         await world.api.agent(**EVERYTHING)
         await world.api.agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary"}})
         await world.api.agent("moved", namespace={"name": f"{world.api.namespace}-own"})
@@ -123,6 +135,7 @@ async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any
         await drift_and_strays(Children(world.api, "plain"), until)
         await drifted_namespace(world, until)
         await conflicts(children)
+        await rollouts(world, until)
         await world.api.agent("plain")
         await until(lambda: no_secret(world.api, "plain"))
         await world.api.delete("AgentDeployment", "moved")
@@ -194,6 +207,34 @@ async def conflicts(children: Children) -> None:
 
 async def no_secret(api: Any, agent: str) -> bool:
     return await api.get("Secret", f"{agent}-secrets") is None
+
+
+async def rollouts(world: Any, until: Any) -> None:
+    """A canary that fails its checks, one whose Job cannot be made, and a revision too many."""
+    api = world.api
+    await api.agent("careful", **CAREFUL)
+    await api.until_reason("Ready", "Ready", "careful")
+    await api.agent("careful", **CAREFUL, systemPrompt={"text": "Two."})
+    await api.until_reason("Ready", "RolledBack", "careful", 40)
+    made = next(path for _, path, _, _, status in world.proxy.asked if "/jobs/careful-" in path and status == 201)
+
+    async def no_job() -> bool:
+        return await api.list("Job") == []
+
+    await until(no_job)
+    container = {"name": "a", "image": "a"}
+    pod = {"restartPolicy": "Never", "containers": [container]}
+    job = {"metadata": {"name": made.rpartition("/")[2]}, "spec": {"suspend": True, "template": {"spec": pod}}}
+    await api.create("Job", job)
+    await api.merge("AgentDeployment", "careful", {"metadata": {"annotations": {names.ANNOTATION_ROLLOUT: "retry"}}})
+    await api.until_reason("Ready", "Conflict", "careful", 40)
+    await api.delete("Job", job["metadata"]["name"])
+    await api.agent("careful", **CAREFUL, systemPrompt={"text": "Three."})
+
+    async def forgotten() -> bool:
+        return any(method == "DELETE" and "/controllerrevisions/" in path for method, path, *_ in world.proxy.asked)
+
+    await until(forgotten)
 
 
 async def gone(api: Any, agent: str) -> bool:
