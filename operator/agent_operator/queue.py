@@ -159,16 +159,24 @@ class Queue:
     def _enqueue(self, item: Item) -> None:
         if item.key in self._active:
             held = self._active[item.key]
-            self._active[item.key] = held if held and _rank(held) <= _rank(item) else item
+            self._active[item.key] = _merged(held, item) if held else item
             return
         rank = _rank(item)
-        waiting = self._waiting.get(item.key)
-        if waiting is not None and waiting[0] <= rank:
+        before, waiting = self._waiting.get(item.key, (None, None))
+        merged = _merged(waiting, item) if waiting else item
+        if before is not None and before <= rank:
+            self._waiting[item.key] = (before, merged)
             return
-        since = waiting[1].since if waiting else item.since
-        self._waiting[item.key] = (rank, Item(item.key, item.trigger, since))
+        self._waiting[item.key] = (rank, merged)
         heapq.heappush(self._ready, (rank, next(self._sequence), item.key))
         self._wake.set()
+
+
+def _merged(one: Item, other: Item) -> Item:
+    """Put two reasons to look at an agent together: the more urgent; but the ledger's alone may come to nothing."""
+    first, second = (one, other) if _rank(one) <= _rank(other) else (other, one)
+    trigger = second.trigger if first.trigger is Trigger.LEDGER else first.trigger
+    return Item(one.key, trigger, one.since)
 
 
 def _rank(item: Item) -> float:

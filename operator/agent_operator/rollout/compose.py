@@ -68,7 +68,8 @@ def compose(
     made |= _opened(made, opened)
     more = _records(rendered, seen, state, contents)
     if canary is not None:
-        size = canary_size(canary, seen, replicas)
+        most = made["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] if "HorizontalPodAutoscaler" in made else None
+        size = canary_size(canary, seen, replicas, most=most)
         more += _canary_parts(rendered, contents[canary.revision], size)
         more += checks if canary.phase != Phase.STARTING or canary.checks else ()
         made |= _beside(made, canary, size, promoting=canary.phase == Phase.PROMOTING)
@@ -81,12 +82,14 @@ def compose(
     return Composed(told, frozenset(held))
 
 
-def canary_size(canary: CanaryStatus, seen: Seen, replicas: int | None) -> int:
-    """Return how many pods the canary gets."""
+def canary_size(canary: CanaryStatus, seen: Seen, replicas: int | None, *, most: int | None = None) -> int:
+    """Return how many pods the canary gets. `most`: of all pods, where there is an autoscaler."""
     share = canary.weight / _ALL
     # An autoscaler looks after the stable pods alone: what they have is the rest of the whole.
     wanted = seen.stable.wanted * share / (1 - share) if replicas is None else replicas * share
-    return max(1, int(wanted + 0.5))
+    size = max(1, int(wanted + 0.5))
+    # What it took from pods that the autoscaler has just added would have them go, and itself shrink: to and fro.
+    return size if most is None else min(size, max(1, most - seen.stable.wanted))
 
 
 def _stable_replicas(seen: Seen, state: RolloutStatus, replicas: int | None) -> int | None:

@@ -4,6 +4,8 @@ Nothing else remembers anything: where a rollout stands is status.rollout, and t
 So it goes on after a restart, and a decision that must not be forgotten is written before it is acted on.
 """
 
+from itertools import chain
+
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
 from agent_operator.reasons import Reason
 from agent_operator.rollout import gates
@@ -56,12 +58,15 @@ def _aim(seen: Seen, state: RolloutStatus) -> RolloutStatus:
     if rolled is not None:
         return state.model_copy(update={"stable": rolled.to, "canary": None, "paused": None})
     # Who lost the status, or decided on a revision and was killed before it was stored, goes on from what runs.
-    there = (it for it in (state.stable, seen.running) if it == seen.target or seen.keeps(it))
+    # What runs is held as it is even if somebody has deleted its record.
+    known = (it for it in (state.stable, seen.running) if it == seen.target or seen.keeps(it))
+    there = chain(known, filter(None, [seen.running]))
     stable = next(there, None) or seen.target
     state = state.model_copy(update={"rolled_back": None, "stable": stable})
     if _promoting(state) and state.canary and state.canary.revision == seen.target:
         return state
-    if stable == seen.target or not _can_canary(seen, stable):
+    begun_already = state.canary is not None and state.canary.revision == seen.target
+    if stable == seen.target or not _can_canary(seen, stable, begun_already=begun_already):
         return state.model_copy(update={"stable": seen.target, "canary": None, "paused": None})
     if state.canary is None or state.canary.revision != seen.target:
         return state.model_copy(update={"canary": begun(seen, 0), "paused": None})
@@ -75,10 +80,10 @@ def _in_force(rolled: RolledBack, seen: Seen) -> bool:
     return rolled.revision == seen.target
 
 
-def _can_canary(seen: Seen, stable: str) -> bool:
+def _can_canary(seen: Seen, stable: str, *, begun_already: bool) -> bool:
     """Tell whether there is something good to compare a canary with, and to return to."""
     wanted = seen.rollout.strategy == "Canary" and seen.stable.wanted > 0
-    return wanted and seen.last_good is not None and seen.keeps(stable)
+    return wanted and seen.last_good is not None and (begun_already or seen.keeps(stable))
 
 
 def _promoting(state: RolloutStatus) -> bool:
@@ -144,6 +149,9 @@ def _advance(seen: Seen, state: RolloutStatus) -> RolloutStatus:
         phase = Phase.CHECKING if seen.has_checks and not canary.checks else Phase.WATCHING
     if phase == Phase.CHECKING and seen.checks is not None and seen.checks.passed:
         canary = canary.model_copy(update={"checks": seen.checks.message})
+        phase = Phase.WATCHING
+    if phase == Phase.PAUSED and duration(seen, canary.step) is not None:
+        # It waited for a person, and now the spec says how long it lasts.
         phase = Phase.WATCHING
     if phase == Phase.WATCHING and canary.phase == Phase.WATCHING:
         return _watched(seen, state, canary)

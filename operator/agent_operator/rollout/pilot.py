@@ -132,7 +132,9 @@ class Pilot:
         found = {fresh.name: fresh} if fresh.name in wanted else {}
         for name in wanted - found.keys():
             target = Ref("ControllerRevision", inputs.namespace, names.revision(inputs.name, name))
-            revision = await self._content(target, live[target].uid) if target in live else None
+            # Its name is the hash of its content: what is remembered of one that was deleted is still true.
+            remembered = (it for it in self._contents.values() if it.name == name)
+            revision = await self._content(target, live[target].uid) if target in live else next(remembered, None)
             if revision is not None:
                 found[name] = revision
         return found
