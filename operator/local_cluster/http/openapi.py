@@ -13,6 +13,11 @@ from local_cluster.kinds import Resource
 from local_cluster.registry import Registry
 from local_cluster.status import Object
 
+# kubectl asks for it, and for it alone, when it is given a List: to validate the items before it sends them. A document
+# that defines nothing has it skip that; what an item is, it learns from discovery, and the server validates.
+_PROTOBUF = "com.github.proto-openapi.spec.v2"
+# openapi.v2.Document in protobuf's wire format: swagger = 1, info = 2 {title = 1, version = 2}, paths = 8.
+_BARE = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2\x42\x00"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 
@@ -27,6 +32,8 @@ class OpenApi:
         """Answer a path below /openapi; PageNotFoundError."""
         parts = [p for p in path.split("/") if p][1:]
         if parts == ["v2"]:
+            if _PROTOBUF in request.headers.get("Accept", ""):
+                return web.Response(body=_BARE, content_type=f"application/{_PROTOBUF}")
             return self._answer("v2", request)
         if parts == ["v3"]:
             return self._answer("v3", request)

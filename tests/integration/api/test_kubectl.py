@@ -86,6 +86,13 @@ async def test_apply_creates_changes_and_leaves_alone(api: Any) -> None:
     assert api.registry.get("deployments.apps", "default", "web")["metadata"]["generation"] == 2
 
 
+async def test_a_list_of_objects_is_applied_and_deleted(api: Any) -> None:
+    made = {"apiVersion": "v1", "kind": "List", "items": [DEPLOYMENT, SERVICE]}
+    assert await api.apply(made) == "deployment.apps/web created\nservice/web created\n"
+    assert await api.apply(made) == "deployment.apps/web unchanged\nservice/web unchanged\n"
+    assert "deleted" in await api.kubectl("delete", "-f", "-", stdin=json.dumps(made))
+
+
 async def test_apply_finds_a_misspelt_field_before_it_sends(api: Any) -> None:
     wrong = {**SERVICE, "spec": {**SERVICE["spec"], "selektor": {}}}
     assert "selektor" in await api.kubectl("apply", "-f", "-", stdin=json.dumps(wrong), code=1)
