@@ -192,7 +192,8 @@ class Reconciler:
         after = before | {"rollout": course.after.model_dump(mode="json", by_alias=True, exclude_none=True)}
         written = await self._cluster.patch_status(this.key, this.raw["metadata"]["uid"], changes(before, after))
         self._store.wrote(this.key, Ref(names.KIND, *this.key), version(written))
-        this.raw = this.raw | {"status": after}
+        # As the server has it: a CustomResourceDefinition that is behind drops what it does not know.
+        this.raw = this.raw | {"status": written.get("status") or {}}
 
     async def _report(self, this: Pass) -> Outcome:
         uid = this.raw["metadata"]["uid"]

@@ -126,9 +126,14 @@ def judged(job: Object, pods: Iterable[Object]) -> Outcome | None:
     if verdicts:
         return Outcome(passed=verdicts[0].passed, message=told(verdicts[0]))
     ended = {it["type"]: it for it in (job.get("status") or {}).get("conditions") or () if it["status"] == "True"}
-    if "Failed" not in ended and "Complete" not in ended:
+    # The watch of pods may be behind that of Jobs: the report of a pod that seems to run is on its way.
+    if ("Failed" not in ended and "Complete" not in ended) or any(map(_runs, pods)):
         return None
     return Outcome(passed=False, message=_why(ended.get("Failed"), reports, pods))
+
+
+def _runs(pod: Object) -> bool:
+    return not (pod.get("ended") or pod.get("report") or pod.get("failure"))
 
 
 def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable[Object]) -> str:

@@ -12,6 +12,8 @@ from agent_operator.rollout import gates
 from agent_operator.rollout.commands import obey
 from agent_operator.rollout.state import Phase, Seen, Trouble, begun, duration, following, returned
 
+# As Kubernetes has it for a Deployment.
+DEFAULT_PROGRESS_SECONDS = 600
 # Seconds between looks at the metrics while a step lasts.
 LOOK_SECONDS = 5.0
 
@@ -95,7 +97,7 @@ def _give_up(seen: Seen, state: RolloutStatus) -> RolloutStatus:
     if state.rolled_back is not None:
         return state
     canary = state.canary if state.canary and not _promoting(state) else None
-    trouble = _canary_trouble(seen, canary) if canary else _stable_trouble(seen, state)
+    trouble = _canary_trouble(seen, canary, paused=bool(state.paused)) if canary else _stable_trouble(seen, state)
     if trouble is None:
         return state
     to = state.stable if canary else seen.last_good
@@ -106,18 +108,25 @@ def _give_up(seen: Seen, state: RolloutStatus) -> RolloutStatus:
     return returned(seen, state, to, trouble)
 
 
-def _canary_trouble(seen: Seen, canary: CanaryStatus) -> Trouble | None:
+def _canary_trouble(seen: Seen, canary: CanaryStatus, *, paused: bool) -> Trouble | None:
     if trouble := seen.troubles.get(canary.revision):
         return trouble
     if canary.phase == Phase.CHECKING and seen.checks is not None and not seen.checks.passed:
         return Trouble(Reason.CHECKS_FAILED, seen.checks.message)
-    if (
-        seen.verdict is not None
-        and seen.verdict.outcome is gates.Outcome.FAILED
-        and canary.phase in (Phase.WATCHING, Phase.PAUSED)
-    ):
+    if canary.phase not in (Phase.WATCHING, Phase.PAUSED):
+        return None
+    if seen.verdict is not None and seen.verdict.outcome is gates.Outcome.FAILED:
         return Trouble(Reason.GATE_FAILED, seen.verdict.message)
-    return None
+    return None if paused or canary.phase == Phase.PAUSED else _never_ready(seen, canary)
+
+
+def _never_ready(seen: Seen, canary: CanaryStatus) -> Trouble | None:
+    """Tell of a step that should have ended long ago: it would have, had its pods been ready at any look since."""
+    patience = seen.rollout.progress_deadline_seconds or DEFAULT_PROGRESS_SECONDS
+    if seen.has_canary_pods or seen.elapsed < (duration(seen, canary.step) or 0) + patience:
+        return None
+    ready = f"{seen.canary.available} of {seen.canary.wanted} pods of the canary are available"
+    return Trouble(Reason.UNAVAILABLE, f"{ready} {patience} seconds after the end of its step")
 
 
 def _stable_trouble(seen: Seen, state: RolloutStatus) -> Trouble | None:
@@ -163,7 +172,7 @@ def _advance(seen: Seen, state: RolloutStatus) -> RolloutStatus:
 def _watched(seen: Seen, state: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
     lasts = duration(seen, canary.step)
     said = seen.verdict.message if seen.verdict else None
-    if lasts is not None and seen.elapsed >= lasts and seen.verdict is not None:
+    if lasts is not None and seen.elapsed >= lasts and seen.verdict is not None and seen.has_canary_pods:
         return following(seen, state.model_copy(update={"canary": canary.model_copy(update={"message": said})}))
     if lasts is None:
         waits = {"phase": Phase.PAUSED, "since": seen.now, "message": "waits for `agentctl promote`"}

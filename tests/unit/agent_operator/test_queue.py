@@ -57,6 +57,21 @@ def test_an_agent_is_never_with_two_workers(queue: Queue) -> None:
     assert (again.key, again.trigger) == (A, Trigger.CHILD)
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_a_look_at_the_ledger_stands_for_no_other(queue: Queue, active: bool) -> None:
+    """It may come to nothing, and then what else there was to look at would be forgotten."""
+    if active:
+        queue.add(A, Trigger.AGENT)
+        assert queue.take() is not None
+    for trigger in (Trigger.LEDGER, Trigger.CHILD, Trigger.LEDGER):
+        queue.add(A, trigger)
+    if active:
+        queue.done(A)
+    item = queue.take()
+    assert item is not None
+    assert item.trigger is Trigger.CHILD
+
+
 def test_what_changed_goes_before_a_resync(queue: Queue) -> None:
     queue.add(A, Trigger.RESYNC)
     queue.add(B, Trigger.AGENT)

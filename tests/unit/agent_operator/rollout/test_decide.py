@@ -186,6 +186,25 @@ def test_a_canary_in_trouble_is_given_up_and_stays_away(change: dict[str, Any], 
     assert walked(state, *steps({}, READY, WATCHED)) == state
 
 
+def test_a_step_ends_only_with_its_pods_ready_and_is_not_waited_for_for_ever() -> None:
+    shaky = {"canary": pods(1, 0), "verdict": WELL}
+    state = walked(OLD, *steps({}, READY, shaky | {"elapsed": 61.0}))
+    assert where(state)[1] == ("new", 0, "Watching")
+    assert where(decide(seen(rollout=TWO, **WATCHED), state))[1] == ("new", 1, "Starting")
+
+    # Whom a person holds, by either means, may be unwell for a while.
+    late = shaky | {"elapsed": 661.0}
+    assert where(walked(state, *steps(shaky | {"command": "pause"}, late)))[1] == ("new", 0, "Watching")
+    held = walked(OLD, *steps({}, READY, WATCHED, {"canary": pods(2)}, WATCHED, late))
+    assert where(held)[1] == ("new", 1, "Paused")
+
+    state = walked(state, *steps(late))
+
+    assert where(state) == ("old", None)
+    assert state.rolled_back is not None
+    assert state.rolled_back.reason == "Unavailable"
+
+
 def test_trouble_of_the_stable_pods_is_not_the_canarys() -> None:
     state = walked(OLD, *steps({}, READY, READY | {"troubles": {"old": CRASH}}))
 
