@@ -166,3 +166,45 @@ def test_an_answer_that_is_not_as_a_check_expects_ends_the_canary(kubectl: Any, 
     assert "says-red" in condition["message"]
     assert status(kubectl, "checked")["rollout"]["rolledBack"]["reason"] == "ChecksFailed"
     assert status(kubectl, "checked")["revision"] == now
+
+
+def test_the_autoscaler_and_the_budget_count_the_canary_in(kubectl: Any, agent: Agent, until: Any) -> None:
+    spec = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}, "rollout": canary({"weight": 25, "pause": {}})}
+    good(kubectl, agent("scales", **spec))
+
+    # A Deployment begins with one; an autoscaler looks every 15 seconds.
+    until("the fewest replicas", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3, 60)
+
+    def bounds() -> tuple[int, int]:
+        found = kubectl.get("hpa", "scales")["spec"]
+        return found["minReplicas"], found["maxReplicas"]
+
+    kubectl.apply(agent("scales", **spec, systemPrompt={"text": "Two."}))
+    kubectl.until_condition("scales", "Progressing", "True", "CanaryPaused", 60)
+    assert bounds() == (2, 5)
+    assert kubectl.get("deploy", "scales")["spec"]["replicas"] == 3
+    until("all pods to be in the budget", lambda: kubectl.get("pdb", "scales")["status"]["expectedPods"] == 4)
+
+    kubectl.run("annotate", "agd/scales", f"{COMMAND}=promote")
+    kubectl.until_condition("scales", "Progressing", "False", "RolloutComplete", 90)
+    until("the autoscaler's own bounds", lambda: bounds() == (3, 6))
+    assert kubectl.get("deploy", "scales")["spec"]["replicas"] == 3
+
+
+def test_history_is_kept_as_far_as_its_limit(kubectl: Any, agent: Agent, until: Any) -> None:
+    """And what is left of it can be returned to, with its config."""
+    limit = {"revisionHistoryLimit": 2}
+    revisions = [
+        good(kubectl, agent("kept", rollout=limit, systemPrompt={"text": text})) for text in ("One.", "Two.", "Three.")
+    ]
+    assert len(set(revisions)) == 3
+
+    def kept(kind: str) -> int:
+        return len(kubectl.list(kind, "-l", "agent-operator.dev/agent=kept"))
+
+    until("the first revision to go", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2), 60)
+    kubectl.run("annotate", "agd/kept", f"{COMMAND}=rollback={revisions[1]}")
+    kubectl.until_condition("kept", "Ready", "True", "RolledBack", 60)
+    volumes = kubectl.get("deploy", "kept")["spec"]["template"]["spec"]["volumes"]
+    (config,) = [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
+    assert "Two." in kubectl.get("cm", config)["data"]["system_prompt.txt"]

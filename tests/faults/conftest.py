@@ -158,7 +158,6 @@ class World:
         shown = {" ".join(key): masked(child, names) for key, child in children.items()}
         return End(shown, status_shape(agent, names), made, gone)
 
-
     def _masked(self, write: Write) -> str:
         return CHECKS.sub("-checks-HASH", write.path.replace(self.api.namespace, "NS"))
 

@@ -50,7 +50,11 @@ class Kubelet:
         condition = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "a stand-in"}
         while True:
             now = datetime.now(UTC)
-            spec = {"holderIdentity": NODE, "leaseDurationSeconds": 40, "renewTime": now.isoformat(timespec="microseconds")}
+            spec = {
+                "holderIdentity": NODE,
+                "leaseDurationSeconds": 40,
+                "renewTime": now.isoformat(timespec="microseconds"),
+            }
             lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": NODE}, "spec": spec}
             try:
                 await self._call("PATCH", f"{_LEASES}/{NODE}", {"spec": spec}, MERGE)

@@ -19,7 +19,7 @@ PASSED = '{"passed": true, "total": 1, "failed": 0, "checks": []}'
 
 def status(pod: Object, address: str) -> Object:
     """Return the status of a pod that has a node; `address`: its IP."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = _now()
     states = [_state(pod, container, now) for container in pod["spec"]["containers"]]
     phase = _phase(states)
     ready = str(all(state["ready"] for state in states))
@@ -33,7 +33,15 @@ def status(pod: Object, address: str) -> Object:
 def ended(pod: Object) -> Object:
     """Return what a pod's status becomes as the pod is deleted: a Job waits for its pods to have ended."""
     found = pod.get("status") or {}
-    return found if found.get("phase") in ("Succeeded", "Failed") else found | {"phase": "Failed"}
+    if found.get("phase") in ("Succeeded", "Failed"):
+        return found
+    killed = _terminated(137, "", _now())
+    states = [it | {"ready": False, "state": killed} for it in found.get("containerStatuses") or ()]
+    return found | {"phase": "Failed", "containerStatuses": states}
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _phase(states: list[Object]) -> str:
@@ -63,6 +71,4 @@ def _state(pod: Object, container: Object, now: str) -> Object:
 
 def _terminated(code: int, message: str, now: str) -> Object:
     reason = "Error" if code else "Completed"
-    return {
-        "terminated": {"exitCode": code, "reason": reason, "message": message, "startedAt": now, "finishedAt": now}
-    }
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message, "startedAt": now, "finishedAt": now}}

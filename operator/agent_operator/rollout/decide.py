@@ -103,7 +103,8 @@ def _give_up(seen: Seen, state: RolloutStatus) -> RolloutStatus:
     to = state.stable if canary else seen.last_good
     if seen.rollout.auto_rollback is False:
         return _held(seen, state, trouble) if canary else state
-    if to is None or to == seen.target or not seen.keeps(to):
+    # What runs stays where it is, even if its record is gone.
+    if to is None or to == seen.target or not (seen.keeps(to) or to == seen.running):
         return state
     return returned(seen, state, to, trouble)
 

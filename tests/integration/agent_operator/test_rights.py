@@ -13,8 +13,7 @@ from tests.stand_in.kubelet import at_work
 
 OPTIONAL = [kind for kind in CHILDREN if kind.optional]
 # Revisions are history and stay as they are; a Job is there only while a canary is checked.
-OF_ROLLOUTS = (CONTROLLER_REVISION, JOB)
-NAMESPACED = [kind for kind in CHILDREN if kind.namespaced and kind not in OF_ROLLOUTS]
+NAMESPACED = [kind for kind in CHILDREN if kind.namespaced and kind not in (CONTROLLER_REVISION, JOB)]
 CHECKS = [{"name": "blue", "prompt": "Say blue.", "contains": ["blue"]}]
 CAREFUL = {
     "replicas": 1,
@@ -222,13 +221,11 @@ async def rollouts(world: Any, until: Any) -> None:
         return await api.list("Job") == []
 
     await until(no_job)
-    container = {"name": "a", "image": "a"}
-    pod = {"restartPolicy": "Never", "containers": [container]}
-    job = {"metadata": {"name": made.rpartition("/")[2]}, "spec": {"suspend": True, "template": {"spec": pod}}}
-    await api.create("Job", job)
+    name, pod = made.rpartition("/")[2], {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
+    await api.create("Job", {"metadata": {"name": name}, "spec": {"suspend": True, "template": {"spec": pod}}})
     await api.merge("AgentDeployment", "careful", {"metadata": {"annotations": {names.ANNOTATION_ROLLOUT: "retry"}}})
     await api.until_reason("Ready", "Conflict", "careful", 40)
-    await api.delete("Job", job["metadata"]["name"])
+    await api.delete("Job", name)
     await api.agent("careful", **CAREFUL, systemPrompt={"text": "Three."})
 
     async def forgotten() -> bool:

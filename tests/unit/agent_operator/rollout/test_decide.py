@@ -186,6 +186,23 @@ def test_a_canary_in_trouble_is_given_up_and_stays_away(change: dict[str, Any], 
     assert walked(state, *steps({}, READY, WATCHED)) == state
 
 
+@pytest.mark.parametrize("looks", [[READY], [READY, {"troubles": {"new": CRASH}}], [READY, {"command": "abort"}]])
+def test_what_runs_is_held_though_its_record_was_deleted(looks: list[dict[str, Any]]) -> None:
+    gone = {"known": stored("new")}
+    state = walked(OLD, *steps({}, READY, *(look | gone for look in looks)))
+
+    assert state.stable == "old"
+    assert (state.canary is None) is (len(looks) > 1)
+
+
+def test_a_step_that_need_not_be_promoted_any_more_ends_by_itself() -> None:
+    state = walked(OLD, *steps({}, READY, WATCHED, {"canary": pods(2)}, {"canary": pods(2)}))
+    assert where(state)[1] == ("new", 1, "Paused")
+    short = canary(*[CanaryStep(weight=20, pause=Pause(duration_seconds=60))] * 2)
+    edited = {"canary": pods(2), "verdict": WELL, "elapsed": 61.0, "rollout": short}
+    assert where(walked(state, *(seen(**edited) for _ in range(2))))[1] == ("new", 1, "Promoting")
+
+
 def test_a_step_ends_only_with_its_pods_ready_and_is_not_waited_for_for_ever() -> None:
     shaky = {"canary": pods(1, 0), "verdict": WELL}
     state = walked(OLD, *steps({}, READY, shaky | {"elapsed": 61.0}))
