@@ -41,7 +41,8 @@ def judge(agent: Object) -> Verdict:
     state = rollout(agent)
     if state.canary is not None and (state.paused or state.canary.phase == Phase.PAUSED):
         return Verdict.WAITING
-    if is_true(conditions, "Stalled") or dig(agent, "spec", "suspend"):
+    given_up = state.rolled_back is not None and not state.rolled_back.manual
+    if given_up or is_true(conditions, "Stalled") or dig(agent, "spec", "suspend"):
         return Verdict.FAILED
     done = _condition(agent, "Progressing").get("reason") in (Reason.ROLLOUT_COMPLETE, Reason.ROLLED_BACK)
     return Verdict.COMPLETE if done and is_true(conditions, "Ready") else Verdict.UNDER_WAY

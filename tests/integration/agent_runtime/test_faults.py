@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,9 @@ async def _abort(agent: AgentProcess, count: int) -> None:
             await writer.drain()
             await asyncio.sleep(0.001 * (number % 5))
             writer.transport.abort()
+            # The transport lets go of its socket in a later turn of the loop.
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     await asyncio.gather(*(client() for _ in range(50)))
 

@@ -84,7 +84,7 @@ async def test_a_rolling_update_fails_no_request(
 ) -> None:
     """With maxUnavailable 0: under load through the Service, every request of a whole rollout is answered."""
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    drain = {"preStop": {"sleep": {"seconds": 1}}}  # else what the server has not accepted yet is lost with it
+    drain = {"preStop": {"sleep": {"seconds": 3}}}  # else what the server has not accepted yet is lost with it
     await kubectl.apply(deployment(replicas=2, spec={"strategy": strategy}, lifecycle=drain), service)
     await kubectl("rollout", "status", "deployment/web")
     host, port = cluster.service_address("default", "web", 8080)

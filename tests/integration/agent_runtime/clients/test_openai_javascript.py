@@ -11,6 +11,8 @@ import pytest
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.conftest import PROMPT, ModelServer, eventually
 
+pytestmark = pytest.mark.timeout(300)
+
 SOURCES = Path(__file__).parent / "javascript"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
 HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
@@ -31,8 +33,10 @@ def program(pytestconfig: pytest.Config) -> Path:
         shutil.rmtree(folder / "node_modules", ignore_errors=True)
         (folder / "wanted").mkdir(exist_ok=True)
         npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=dev"]
+        # A registry that does not answer is asked again, sooner than after npm's five minutes.
+        npm += ["--fetch-timeout=20000", "--fetch-retries=8", "--fetch-retry-mintimeout=1000"]
         shutil.copy(SOURCES / "package.json", folder / "wanted" / "package.json")
-        subprocess.run([*npm, "--prefix", folder / "wanted"], check=True, capture_output=True, timeout=100)
+        subprocess.run([*npm, "--prefix", folder / "wanted"], check=True, capture_output=True, timeout=240)
         (folder / "wanted" / "node_modules").rename(folder / "node_modules")
         shutil.copy(SOURCES / "package.json", folder / "package.json")
     return Path(shutil.copy(SOURCES / "client.js", folder / "client.js"))
