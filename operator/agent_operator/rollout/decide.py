@@ -166,15 +166,15 @@ def _advance(seen: Seen, state: RolloutStatus) -> RolloutStatus:
     if phase == Phase.WATCHING and canary.phase == Phase.WATCHING:
         return _watched(seen, state, canary)
     if phase != canary.phase:
-        canary = canary.model_copy(update={"phase": phase, "since": seen.now, "message": None})
+        canary = canary.model_copy(update={"phase": phase, "since": seen.now})
     return state.model_copy(update={"canary": canary})
 
 
 def _watched(seen: Seen, state: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
     lasts = duration(seen, canary.step)
-    said = seen.verdict.message if seen.verdict else None
+    said = f"step {canary.step + 1}: {seen.verdict.message}" if seen.verdict else None
     if lasts is not None and seen.elapsed >= lasts and seen.verdict is not None and seen.has_canary_pods:
-        return following(seen, state.model_copy(update={"canary": canary.model_copy(update={"message": said})}))
+        return following(seen, state, said=said)
     if lasts is None:
         waits = {"phase": Phase.PAUSED, "since": seen.now, "message": "waits for `agentctl promote`"}
         return state.model_copy(update={"canary": canary.model_copy(update=waits)})

@@ -109,20 +109,26 @@ def returned(seen: Seen, state: RolloutStatus, to: str, why: Trouble, *, manual:
     return state.model_copy(update={"rolled_back": record, "stable": to, "canary": None, "paused": None})
 
 
-def following(seen: Seen, state: RolloutStatus, *, skip: bool = False) -> RolloutStatus:
-    """Go to the next step, or promote after the last, or at once when the others are skipped."""
+def following(seen: Seen, state: RolloutStatus, *, skip: bool = False, said: str | None = None) -> RolloutStatus:
+    """Go to the next step, or promote after the last, or at once when the others are skipped.
+
+    Args:
+        seen: what there is to decide on.
+        state: where the rollout stands.
+        skip: whether further steps are left out.
+        said: what the gates have shown of this step; it stays to be read in the next.
+    """
     canary = state.canary
     if canary is None:
         return state
     if not skip and canary.step + 1 < len(seen.steps):
-        return state.model_copy(update={"canary": begun(seen, canary.step + 1, canary.checks), "paused": None})
-    promoted = canary.model_copy(update={"phase": Phase.PROMOTING, "since": seen.now})
+        further = begun(seen, canary.step + 1).model_copy(update={"checks": canary.checks, "message": said})
+        return state.model_copy(update={"canary": further, "paused": None})
+    promoted = canary.model_copy(update={"phase": Phase.PROMOTING, "since": seen.now, "message": said})
     return state.model_copy(update={"canary": promoted, "stable": seen.target, "paused": None})
 
 
-def begun(seen: Seen, index: int, checks: str | None = None) -> CanaryStatus:
+def begun(seen: Seen, index: int) -> CanaryStatus:
     """Begin a step of the canary."""
     weight = seen.steps[index].weight
-    return CanaryStatus(
-        revision=seen.target, step=index, weight=weight, phase=Phase.STARTING, since=seen.now, checks=checks
-    )
+    return CanaryStatus(revision=seen.target, step=index, weight=weight, phase=Phase.STARTING, since=seen.now)

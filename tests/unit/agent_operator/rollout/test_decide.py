@@ -228,10 +228,13 @@ def test_trouble_of_the_stable_pods_is_not_the_canarys() -> None:
     assert where(state) == ("old", ("new", 0, "Watching"))
 
 
-def test_too_few_requests_hold_nothing_up() -> None:
+def test_too_few_requests_hold_nothing_up_and_are_told() -> None:
     state = walked(OLD, *steps({}, READY, WATCHED | {"verdict": FEW}))
 
     assert where(state)[1] == ("new", 1, "Starting")
+    state = walked(state, *steps({"canary": pods(2)}))
+    assert state.canary is not None
+    assert state.canary.message == f"step 1: {FEW.message}"
 
 
 def test_no_step_ends_before_its_metrics_were_looked_at() -> None:
