@@ -12,6 +12,8 @@ READY := $(VENV)/.ready
 ARGS ?=
 PEERS ?= 1
 PYTEST := $(BIN)/pytest
+# Many tests wait for a cluster more than they compute: one more than there are cores keeps these busy.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
 DOCKER ?= docker
 REGISTRY ?=
@@ -49,7 +51,7 @@ demo: $(READY)  ## Bring an agent up on a cluster in this folder and talk to it 
 	@$(BIN)/agentctl demo $(if $(ONCE),--once)
 
 test: $(READY) programs  ## Run all tests
-	$(PYTEST) -n auto --dist loadfile $(ARGS) tests
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS) tests
 
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e

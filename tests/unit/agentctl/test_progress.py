@@ -51,7 +51,7 @@ def stalled(reason: str) -> dict[str, Any]:
         (stands(progressing("RollingOut", status="True")), Verdict.UNDER_WAY),
         (stands(READY, progressing("RolledBack"), stalled("RolledBack"), rollout=rolled_back()), Verdict.FAILED),
         # The pods of the revision that is returned to are still on their way.
-        (stands(progressing("RolledBack"), rollout=rolled_back()), Verdict.UNDER_WAY),
+        (stands(progressing("RolledBack"), rollout=rolled_back()), Verdict.FAILED),
         (stands(READY, progressing("RolledBack"), rollout=rolled_back(manual=True)), Verdict.COMPLETE),
         (stands(stalled("ProgressDeadlineExceeded"), progressing("ProgressDeadlineExceeded")), Verdict.FAILED),
         (stands(READY, progressing("Suspended"), suspend=True), Verdict.FAILED),

@@ -1,6 +1,7 @@
 """OpenAI's JavaScript client, run by node, on both agents. What it asks for is in javascript/client.js."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.integration.agent_runtime.conftest import PROMPT, ModelServer, eventu
 
 pytestmark = pytest.mark.timeout(300)
 
+DEBIANS_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 SOURCES = Path(__file__).parent / "javascript"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
 HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
@@ -36,7 +38,10 @@ def program(pytestconfig: pytest.Config) -> Path:
         # A registry that does not answer is asked again, sooner than after npm's five minutes.
         npm += ["--fetch-timeout=20000", "--fetch-retries=8", "--fetch-retry-mintimeout=1000"]
         shutil.copy(SOURCES / "package.json", folder / "wanted" / "package.json")
-        subprocess.run([*npm, "--prefix", folder / "wanted"], check=True, capture_output=True, timeout=240)
+        # node brings certificates of its own; what the system trusts beside them, it must be told.
+        trusted = {"NODE_EXTRA_CA_CERTS": os.environ.get("SSL_CERT_FILE", DEBIANS_CERTIFICATES)}
+        command = [*npm, "--prefix", folder / "wanted"]
+        subprocess.run(command, check=True, capture_output=True, timeout=240, env=trusted | os.environ)
         (folder / "wanted" / "node_modules").rename(folder / "node_modules")
         shutil.copy(SOURCES / "package.json", folder / "package.json")
     return Path(shutil.copy(SOURCES / "client.js", folder / "client.js"))
