@@ -12,6 +12,7 @@ from agent_operator.spec.inputs import Platform
 from tests.faults.agents import ONE, TWO, Agent, Status, env, promoted, returned
 from tests.faults.conftest import End, World
 from tests.faults.proxy import Mode
+from tests.integration.agent_operator.conftest import until
 from tests.stand_in.pods import CRASHES, REPORT
 
 AT_ONCE = {"durationSeconds": 0}
@@ -100,7 +101,13 @@ async def run(agent: Agent, scenario: Scenario, mode: Mode | None, monkeypatch: 
 
 async def _ended(agent: Agent, operator: Any, scenario: Scenario) -> None:
     await agent.until(scenario.over)
+    # What the canary leaves goes with its last pods, after the status has told the end.
+    await until(partial(_is_tidy, agent))
     await agent.world.at_rest(operator, reason=scenario.reason)
+
+
+async def _is_tidy(agent: Agent) -> bool:
+    return not any("canary" in name or "check" in name for _, name in await agent.world.api.children())
 
 
 @pytest.mark.parametrize(("name", "mode"), BROKEN)
