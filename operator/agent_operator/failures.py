@@ -22,6 +22,13 @@ def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"pod": pod["metadata"]["name"], **found}
 
 
+def told(failure: Mapping[str, Any]) -> str:
+    """Tell of a pod's failure in a sentence, in its own words."""
+    code = f" with exit code {failure['exitCode']}" if "exitCode" in failure else ""
+    said = f": {failure['message']}" if failure.get("message") else ""
+    return f"pod {failure['pod']}: {failure['reason']}{code}{said}"
+
+
 def _of_containers(status: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         failure = _of_container(container)

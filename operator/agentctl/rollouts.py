@@ -115,56 +115,25 @@ def promote(
     _give("promote-full" if full else "promote", name, (kubeconfig, context, namespace), None if no_wait else timeout)
 
 
-@commands.command(epilog=EPILOG)
-def pause(
-    name: Name,
-    no_wait: NoWait = False,
-    timeout: Timeout = 60,
-    namespace: OwnNamespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
-) -> None:
-    """Stop a canary where it is."""
-    _give("pause", name, (kubeconfig, context, namespace), None if no_wait else timeout)
+def _plain(word: str, told: str) -> None:
+    """Add a command that says nothing but its name."""
+
+    @commands.command(word, help=told, epilog=EPILOG)
+    def command(
+        name: Name,
+        no_wait: NoWait = False,
+        timeout: Timeout = 60,
+        namespace: OwnNamespace = "",
+        kubeconfig: Kubeconfig = "",
+        context: Context = "",
+    ) -> None:
+        _give(word, name, (kubeconfig, context, namespace), None if no_wait else timeout)
 
 
-@commands.command(epilog=EPILOG)
-def resume(
-    name: Name,
-    no_wait: NoWait = False,
-    timeout: Timeout = 60,
-    namespace: OwnNamespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
-) -> None:
-    """Let a paused canary go on."""
-    _give("resume", name, (kubeconfig, context, namespace), None if no_wait else timeout)
-
-
-@commands.command(epilog=EPILOG)
-def abort(
-    name: Name,
-    no_wait: NoWait = False,
-    timeout: Timeout = 60,
-    namespace: OwnNamespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
-) -> None:
-    """Give a canary up; its revision is not tried again until the spec changes, or `agentctl retry`."""
-    _give("abort", name, (kubeconfig, context, namespace), None if no_wait else timeout)
-
-
-@commands.command(epilog=EPILOG)
-def retry(
-    name: Name,
-    no_wait: NoWait = False,
-    timeout: Timeout = 60,
-    namespace: OwnNamespace = "",
-    kubeconfig: Kubeconfig = "",
-    context: Context = "",
-) -> None:
-    """Try the revision again that was given up, or left by a rollback."""
-    _give("retry", name, (kubeconfig, context, namespace), None if no_wait else timeout)
+_plain("pause", "Stop a canary where it is.")
+_plain("resume", "Let a paused canary go on.")
+_plain("abort", "Give a canary up; its revision is not tried again until the spec changes, or `agentctl retry`.")
+_plain("retry", "Try the revision again that was given up, or left by a rollback.")
 
 
 @rollout.command("status", epilog=EPILOG)

@@ -12,7 +12,7 @@ from typing import Any
 from kubernetes.client import V1ConfigMap, V1Job
 from pydantic import BaseModel
 
-from agent_operator import __version__, names
+from agent_operator import __version__, failures, names
 from agent_operator.objects import Live, Object, Ref
 from agent_operator.render.canonical import Manifest, canonical, digest, marked
 from agent_operator.render.context import labels, metadata
@@ -146,9 +146,7 @@ def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable
     if any(text.startswith("{") for text in texts):
         said.append("the report of the checks cannot be read")
     elif words:
-        code = f" with exit code {words[-1]['exitCode']}" if "exitCode" in words[-1] else ""
-        text = f": {words[-1]['message']}" if words[-1].get("message") else ""
-        said.append(f"pod {words[-1]['pod']}: {words[-1]['reason']}{code}{text}")
+        said.append(failures.told(words[-1]))
     if failed:
         said.append(f"{failed.get('reason') or 'Failed'}: {failed.get('message') or 'the Job has failed'}")
     return "; ".join(said) or "the checks ended without a report: does the image have `agent-runtime check-answers`?"

@@ -8,7 +8,6 @@ from itertools import chain
 
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
 from agent_operator.reasons import Reason
-from agent_operator.rollout import gates
 from agent_operator.rollout.commands import obey
 from agent_operator.rollout.state import Phase, Seen, Trouble, begun, duration, following, returned
 
@@ -116,7 +115,7 @@ def _canary_trouble(seen: Seen, canary: CanaryStatus, *, paused: bool) -> Troubl
         return Trouble(Reason.CHECKS_FAILED, seen.checks.message)
     if canary.phase not in (Phase.WATCHING, Phase.PAUSED):
         return None
-    if seen.verdict is not None and seen.verdict.outcome is gates.Outcome.FAILED:
+    if seen.verdict is not None and seen.verdict.failed:
         return Trouble(Reason.GATE_FAILED, seen.verdict.message)
     return None if paused or canary.phase == Phase.PAUSED else _never_ready(seen, canary)
 

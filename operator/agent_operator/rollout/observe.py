@@ -5,6 +5,7 @@ from typing import Any
 
 from agent_operator import names
 from agent_operator.facts import Pods
+from agent_operator.failures import told
 from agent_operator.objects import Live, Object, Ref
 from agent_operator.reasons import Reason
 from agent_operator.rollout.state import Trouble
@@ -36,13 +37,6 @@ def troubles(pods: Iterable[Object], *deployments_: Mapping[str, Any] | None) ->
         if not pod.get("ended") and pod.get("failure") and pod.get("restarts", 0) >= CRASHES:
             found.setdefault(pod.get("revision", ""), Trouble(Reason.CRASH_LOOP, told(pod["failure"])))
     return found
-
-
-def told(failure: Mapping[str, Any]) -> str:
-    """Tell of a pod's failure in its own words."""
-    code = f" with exit code {failure['exitCode']}" if "exitCode" in failure else ""
-    said = f": {failure['message']}" if failure.get("message") else ""
-    return f"pod {failure['pod']}: {failure['reason']}{code}{said}"
 
 
 def _stuck(pods: tuple[Object, ...], deployments_: Iterable[Mapping[str, Any] | None]) -> Iterator[tuple[str, Trouble]]:
