@@ -8,7 +8,10 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+# What `make demo` needs, and what everything else needs.
+DEMO := $(VENV)/.demo
+READY := $(VENV)/.dev
+PROJECTS := kubeschema agent_runtime localkube .
 ARGS ?=
 PEERS ?= 1
 PYTEST := $(BIN)/pytest
@@ -19,7 +22,13 @@ DOCKER ?= docker
 REGISTRY ?=
 BASE ?=
 VERSION = $(shell $(BIN)/python -c 'from agent_operator import __version__; print(__version__)')
-LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --constraints constraints.txt
+# A lock is installed as it is: --no-deps, so that pip resolves nothing and never looks for a newer release; hashes of
+# wheels only, so that no code runs to build one. Without --no-compile, pip compiles thousands of modules that nobody imports.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-deps
+PIP_LOCKED := $(PIP) --no-compile --only-binary=:all: --require-hashes --requirement
+EDITABLE := $(PIP) --no-build-isolation $(foreach project,$(PROJECTS),--editable ./$(project))
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-package agent-operator --no-emit-package agent-runtime --no-emit-package localkube --no-emit-package kubeschema
 # Programs that the tests start, as Debian names them: package:command.
 PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
 	nodejs:node npm:npm
@@ -30,28 +39,36 @@ PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/cond
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test e2e bench lint format types crds manifests docs constraints images sbom verify coverage programs clean
+.PHONY: help install demo test e2e bench lint format types crds manifests docs lock wheels images sbom verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
 	@sed -nE 's/^([a-z0-9]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-install: $(READY)  ## Make .venv with everything, pinned by hash
+install: $(READY)  ## Make .venv with everything that development needs
 
-$(READY): constraints.txt pyproject.toml
+$(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer with its venv module found:" \
 		"install it (Debian: apt-get install python3-venv) or name one with PYTHON=" >&2; exit 1; }
-	@echo "Installing into $(VENV) with $(PYTHON), about a minute"
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement constraints.txt
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@"$(PYTHON)" -m venv $(VENV)
+
+$(DEMO): locks/demo.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what the demo needs into $(VENV), less than a minute"
+	@$(PIP_LOCKED) locks/demo.txt
+	@$(EDITABLE)
 	@touch $@
 
-demo: $(READY)  ## Bring an agent up on a cluster in this folder and talk to it (ONCE=1 ends after the answer)
+$(READY): locks/dev.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV), about a minute"
+	@$(PIP_LOCKED) locks/dev.txt
+	@$(EDITABLE)
+	@touch $@ $(DEMO)
+
+demo: $(DEMO)  ## Start an agent on a cluster in this folder and talk to it (ONCE=1 ends after the answer)
 	@$(BIN)/agentctl demo $(if $(ONCE),--once)
 
 test: $(READY) programs  ## Run all tests
-	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS) tests
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
@@ -81,16 +98,20 @@ manifests: $(READY)  ## Write the rights in deploy/kustomize from what the opera
 docs: $(READY)  ## Write docs/reference.md from the models
 	$(BIN)/python -m agentctl.reference docs/reference.md
 
-constraints: $(READY)  ## Pin all dependencies anew, into constraints.txt and deploy/docker
+lock: $(READY)  ## Lock the newest versions of all dependencies, in locks/
 	@# editables: what hatchling needs for an editable install.
-	{ printf '%s\n' '-e .[local]' 'editables~=0.5'; $(BIN)/python -c 'import tomllib; \
-		print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'; } \
-	| $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
-		--no-emit-package agent-operator --group pyproject.toml:dev --output-file constraints.txt -
-	$(LOCK) --extra operator --output-file deploy/docker/operator.txt pyproject.toml
-	$(LOCK) --extra runtime --extra otel --output-file deploy/docker/runtime.txt pyproject.toml
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
-	| $(LOCK) --output-file deploy/docker/build.txt -
+	printf '%s\n' '-e .' '-e ./agent_runtime[all]' '-e ./localkube' '-e ./kubeschema' hatchling 'editables~=0.5' \
+	| $(LOCK) --upgrade --group pyproject.toml:dev --output-file locks/dev.txt -
+	printf '%s\n' '-e .' '-e ./agent_runtime[all]' '-e ./localkube' '-e ./kubeschema' hatchling 'editables~=0.5' \
+	| $(LOCK) --constraints locks/dev.txt --output-file locks/demo.txt -
+	printf '%s\n' '-e .' '-e ./agent_runtime' '-e ./kubeschema' | $(LOCK) --constraints locks/dev.txt --output-file locks/operator.txt -
+	printf '%s\n' '-e ./agent_runtime[all]' | $(LOCK) --constraints locks/dev.txt --output-file locks/runtime.txt -
+	printf '%s\n' hatchling | $(LOCK) --constraints locks/dev.txt --output-file locks/build.txt -
+
+wheels: $(READY)  ## Build the wheels and sdists of all distributions into dist/
+	@rm -rf dist/*.whl dist/*.tar.gz
+	@for project in $(PROJECTS); do $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist $$project; done
+	@ls dist
 
 images: $(READY)  ## Build both images (DOCKER="buildah", REGISTRY=host/, BASE=image)
 	for name in operator runtime; do $(DOCKER) build --file deploy/docker/$$name.Dockerfile --build-arg VERSION=$(VERSION) \
@@ -99,7 +120,7 @@ images: $(READY)  ## Build both images (DOCKER="buildah", REGISTRY=host/, BASE=i
 
 sbom: $(READY)  ## List what is in the images, as CycloneDX in dist/sbom
 	@mkdir -p dist/sbom
-	for name in operator runtime; do PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements deploy/docker/$$name.txt --pyproject pyproject.toml \
+	for name in operator runtime; do PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements locks/$$name.txt --pyproject $$([ $$name = runtime ] && echo agent_runtime/)pyproject.toml \
 		--mc-type application --output-reproducible --output-file dist/sbom/$$name.cdx.json; done
 
 verify: lint types crds manifests docs  ## Check style, types and that generated files are up to date
@@ -116,5 +137,5 @@ programs:
 	else echo "error: the tests need$$missing: apt-get install$$missing" >&2; exit 1; fi
 
 clean:  ## Remove .venv, caches and the cluster in this folder
-	rm -rf $(VENV) .local-cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* build dist
+	rm -rf $(VENV) .local-cluster */dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,6 +6,11 @@ from typing import TypeVar
 
 import pytest
 
+# pytest names the modules of localkube/tests "localkube.tests…" and would take the folder for the package of that name,
+# unless the package is imported first.
+import kubeschema  # noqa: F401
+import localkube  # noqa: F401
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 

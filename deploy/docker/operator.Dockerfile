@@ -5,7 +5,7 @@ ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
-COPY deploy/docker/build.txt deploy/docker/operator.txt ./
+COPY locks/build.txt locks/operator.txt ./
 # Wheels of known hashes and nothing else: what is installed is what was locked, and no code of it runs to install it.
 RUN python -m pip install --no-cache-dir --disable-pip-version-check \
       --no-deps --only-binary=:all: --require-hashes --requirement build.txt \
@@ -15,8 +15,9 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check \
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
 COPY agent_runtime agent_runtime
+COPY kubeschema kubeschema
 # A .pth file would be code that runs whenever Python starts; there is no use for one here.
-RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
+RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . ./agent_runtime ./kubeschema \
  && python -m pip --python /opt/agent install --no-deps --no-index dist/*.whl \
  && python -m pip --python /opt/agent check \
  && test -z "$(find /opt/agent -name '*.pth')"

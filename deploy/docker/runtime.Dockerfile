@@ -5,18 +5,16 @@ ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
-COPY deploy/docker/build.txt deploy/docker/runtime.txt ./
+COPY locks/build.txt locks/runtime.txt ./
 # Wheels of known hashes and nothing else: what is installed is what was locked, and no code of it runs to install it.
 RUN python -m pip install --no-cache-dir --disable-pip-version-check \
       --no-deps --only-binary=:all: --require-hashes --requirement build.txt \
  && python -m venv --without-pip /opt/agent \
  && python -m pip --python /opt/agent install --no-cache-dir --disable-pip-version-check \
       --no-deps --only-binary=:all: --require-hashes --requirement runtime.txt
-COPY pyproject.toml README.md LICENSE ./
-COPY operator operator
 COPY agent_runtime agent_runtime
 # A .pth file would be code that runs whenever Python starts; there is no use for one here.
-RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
+RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist ./agent_runtime \
  && python -m pip --python /opt/agent install --no-deps --no-index dist/*.whl \
  && python -m pip --python /opt/agent check \
  && test -z "$(find /opt/agent -name '*.pth')"

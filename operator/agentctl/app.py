@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from agentctl import channels, rollouts
+from agentctl.installed import require_localkube
 from agentctl.options import EPILOG, Context, Kubeconfig, Name, OwnNamespace
 from agentctl.output import Format, View
 
@@ -114,6 +115,7 @@ def up(
     Starts an API server, controllers, a node and the operator, and prints how to reach them. Where one runs already,
     it says so and does nothing else.
     """
+    require_localkube()
     if foreground:
         from agentctl import supervisor
 
@@ -157,6 +159,7 @@ def demo(
     Offline and within a minute: starts a cluster as `local up` does, unless one runs, applies a small agent with
     kubectl, waits until it is ready, and asks it. What it started is stopped at the end: with Ctrl-C, or with --once.
     """
+    require_localkube()
     from agentctl import demo as demonstration
 
     demonstration.run(directory, once=once)

@@ -9,10 +9,11 @@ from typing import Any
 from agent_operator import crd, names
 from agentctl.documents import Document
 from agentctl.faults import Fault
-from local_cluster.crds.definition import Definition
-from local_cluster.crds.strategy import Custom
-from local_cluster.fields import validation
-from local_cluster.fields.errors import Cause, FieldsError
+from kubeschema import decode, schema
+from kubeschema.cel_rules import RuleTree
+from kubeschema.errors import Cause, FieldsError
+from kubeschema.metadata_rules import validate_metadata
+from kubeschema.value_rules import validate_value
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
 _UNKNOWN = re.compile(r'unknown field "(.+)"')
@@ -24,8 +25,16 @@ _ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
 @cache
-def _definition() -> Definition:
-    return Definition(crd.crd())
+def _crd_schema() -> dict[str, Any]:
+    """`openAPIV3Schema` of the AgentDeployment's version."""
+    version = next(it for it in crd.crd()["spec"]["versions"] if it["name"] == names.VERSION)
+    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]
+    return found
+
+
+@cache
+def _rules() -> RuleTree:
+    return RuleTree(_crd_schema())
 
 
 def check(document: Document) -> tuple[Fault, ...]:
@@ -34,7 +43,7 @@ def check(document: Document) -> tuple[Fault, ...]:
         return (Fault.of(document, "metadata", "must be an object with a name: write it"),)
     twice = (Fault.of(document, path, "given twice: keep one of the two") for path in document.duplicates)
     try:
-        decoded = Custom(_definition(), names.VERSION).decode(document.body)
+        decoded = decode.prune(schema.from_crd(_crd_schema()), document.body)
     except FieldsError as error:
         return (*twice, Fault.of(document, "", f"{error.message}: correct its type"))
     unknown = (_unknown(document, problem) for problem in decoded.problems)
@@ -42,10 +51,9 @@ def check(document: Document) -> tuple[Fault, ...]:
 
 
 def _invalid(document: Document, obj: dict[str, Any]) -> Iterable[Fault]:
-    version = _definition().versions[names.VERSION]
-    shape = [*validation.validate_metadata(obj, namespaced=True), *validation.validate_value(version.schema, obj)]
+    shape = [*validate_metadata(obj, namespaced=True), *validate_value(_crd_schema(), obj)]
     yield from (_told(document, cause, _purpose(cause.field)) for cause in shape)
-    for cause in version.rules.check(obj):
+    for cause in _rules().check(obj):
         # A rule may trip over what the schema refuses already; one that still has an opinion is heard.
         if not (shape and _EVALUATION in cause.message):
             yield _told(document, cause, "")
@@ -84,7 +92,7 @@ def _instead(close: list[str], known: Iterable[str]) -> str:
 
 def _node(path: str) -> dict[str, Any]:
     """Return the schema of a field; empty when there is none."""
-    node: Any = _definition().versions[names.VERSION].schema
+    node: Any = _crd_schema()
     for name, _ in _STEP.findall(path):
         # A key of a map stands in brackets too, as an index does.
         below = node.get("properties", {}).get(name) if name else node.get("items")

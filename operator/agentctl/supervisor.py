@@ -14,8 +14,8 @@ from agent_operator import crd, names
 from agentctl import output
 from agentctl.errors import CommandError
 from agentctl.state import Running, State, last_line
-from local_cluster.cluster import LocalCluster
-from local_cluster.registry import Registry
+from localkube.cluster import LocalCluster
+from localkube.registry import Registry
 
 RUNTIME = "agent-operator/agent-runtime:*"
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"

@@ -36,7 +36,7 @@ Object = dict[str, Any]
 async def cluster(folder: Path) -> AsyncIterator[str]:
     """A kubeconfig of a local cluster of its own process, whose node has the image of every version but `bad`."""
     kubeconfig = folder / "kubeconfig"
-    command = [sys.executable, "-m", "local_cluster", "--state-dir", str(folder), "--kubeconfig", str(kubeconfig)]
+    command = [sys.executable, "-m", "localkube", "--state-dir", str(folder), "--kubeconfig", str(kubeconfig)]
     options = ["--pods", "stand-in", "--image", "agent-operator/agent-runtime:[0-9]*=true"]
     process = await asyncio.create_subprocess_exec(*command, *options, stdout=asyncio.subprocess.DEVNULL)
     try:

@@ -16,9 +16,9 @@ import orjson
 
 SERVER = """
 import asyncio
-from local_cluster.http.server import ApiServer
-from local_cluster.http.tls import Identity
-from local_cluster.registry import Registry
+from localkube.http.server import ApiServer
+from localkube.http.tls import Identity
+from localkube.registry import Registry
 
 async def main():
     registry = Registry()

@@ -80,7 +80,7 @@ async def cluster(given: str, folder: Path) -> AsyncIterator[str]:
         yield given
         return
     kubeconfig = folder / "kubeconfig"
-    command = [sys.executable, "-m", "local_cluster", "--state-dir", str(folder), "--kubeconfig", str(kubeconfig)]
+    command = [sys.executable, "-m", "localkube", "--state-dir", str(folder), "--kubeconfig", str(kubeconfig)]
     process = await asyncio.create_subprocess_exec(*command, "--pods", "pending", stdout=asyncio.subprocess.DEVNULL)
     try:
         while not kubeconfig.exists():  # noqa: ASYNC110  (another process writes it)

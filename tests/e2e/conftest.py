@@ -188,7 +188,7 @@ def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
             yield kubectl
         return
     kubeconfig = folder / "kubeconfig"
-    arguments = ["local_cluster", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
+    arguments = ["localkube", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
     image = ["--image", f"{RUNTIME}={sys.executable} -m agent_runtime"]
     process = _start([*arguments, *image], folder / "cluster.log")
     try:

@@ -26,9 +26,9 @@ from agent_operator.objects import Key
 from agent_operator.queue import Trigger
 from agent_operator.settings import Settings
 from agent_operator.transport import APPLY, Transport
-from local_cluster import cluster as clusters
-from local_cluster.cluster import LocalCluster
-from local_cluster.controllers.controller import Context
+from localkube import cluster as clusters
+from localkube.cluster import LocalCluster
+from localkube.controllers.controller import Context
 from tests.faults.proxy import FaultProxy, Write
 from tests.faults.shape import CHECKS, masked, status_shape
 from tests.integration.agent_operator.conftest import CRD_FILES, CRDS, Api, until

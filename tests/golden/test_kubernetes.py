@@ -8,7 +8,8 @@ import yaml
 
 from agent_operator import names
 from agent_operator.render import Inputs, Platform, Rendered, render
-from local_cluster.fields import decode, defaults, schema, validation
+from kubeschema import decode, schema
+from localkube.fields import defaults, validation
 
 OURS = {"SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor"}
 VERSIONS = ["1.25", "1.30", kubernetes_validate.latest_version()]

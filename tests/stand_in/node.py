@@ -2,9 +2,9 @@
 
 from contextlib import suppress
 
-from local_cluster.node import node_object
-from local_cluster.node.stand_in import StandInNode
-from local_cluster.status import ApiError, Object
+from localkube.node import node_object
+from localkube.node.stand_in import StandInNode
+from localkube.status import ApiError, Object
 from tests.stand_in import pods
 
 

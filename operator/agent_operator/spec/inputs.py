@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import tomli_w
 
-from agent_operator import __version__, names
+from agent_operator import names
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.spec import prompt
+from agent_runtime import __version__ as runtime_version
 from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsConfig, ModelConfig, ServerConfig
 from agent_runtime.config.migrations import oldest
 
@@ -24,7 +25,7 @@ class Platform:
     """What is the same for every agent of one operator."""
 
     runtime_image: str = "agent-operator/agent-runtime"
-    runtime_version: str = __version__
+    runtime_version: str = runtime_version
     external_secrets_version: Literal["v1", "v1beta1"] = "v1"
     manage_namespaces: bool = True
     allow_unsafe_pod_templates: bool = False

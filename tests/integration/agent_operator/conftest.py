@@ -25,7 +25,7 @@ from agent_operator.kinds import Kind
 from agent_operator.objects import Key
 from agent_operator.settings import Settings
 from agent_operator.transport import APPLY, MERGE, ApiError, Transport
-from local_cluster.cluster import LocalCluster
+from localkube.cluster import LocalCluster
 
 ROOT = Path(__file__).parents[3]
 CRD_FILES = sorted((ROOT / "crds").glob("*.yaml"))

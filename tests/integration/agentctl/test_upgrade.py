@@ -20,7 +20,8 @@ OLD = "0.0.9"
 OPERATOR = """
 import sys
 import agent_operator
-agent_operator.__version__ = sys.argv.pop(1)
+import agent_runtime
+agent_operator.__version__ = agent_runtime.__version__ = sys.argv.pop(1)
 from agent_operator.__main__ import main
 main()
 """
@@ -72,7 +73,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., An
     """A world of three agents that an older operator has made."""
     made = World(tmp_path_factory.mktemp("upgrade"))
     options = ["--pods", "stand-in", "--kubeconfig", made.kubeconfig, "--state-dir", made.folder / "state"]
-    made.start("-m", "local_cluster", *options)
+    made.start("-m", "localkube", *options)
     try:
         eventually("the cluster", made.kubeconfig.exists)
         crd = Path(__file__).parents[3] / "crds" / "agentdeployments.agent-operator.dev.yaml"

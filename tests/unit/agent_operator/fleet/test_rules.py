@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agent_operator import crd
-from local_cluster.crds.definition import Definition
-from local_cluster.fields import validation
+from localkube.crds.definition import Definition
+from localkube.fields import validation
 
 VERSION = Definition(crd.channel_crd()).versions["v1alpha1"]
 ALL: dict[str, Any] = {"selector": {}}

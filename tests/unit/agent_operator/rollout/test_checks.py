@@ -16,7 +16,8 @@ from agent_operator.rollout.revisions import Revision, fresh
 from agent_operator.spec.inputs import Inputs
 from agent_runtime.__main__ import _parser
 from agent_runtime.config.checks import ChecksConfig
-from local_cluster.fields import decode, defaults, schema
+from kubeschema import decode, schema
+from localkube.fields import defaults
 from tests import pod_security
 
 GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}

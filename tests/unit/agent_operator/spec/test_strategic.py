@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_operator.spec.strategic import MergeError, merge
-from local_cluster.fields.schema import builtin
-from local_cluster.fields.strategic import strategic_merge
+from kubeschema.schema import builtin
+from localkube.fields.strategic import strategic_merge
 
 Values = st.SearchStrategy[Any]
 NAMES = st.sampled_from(["agent", "proxy", "log"])

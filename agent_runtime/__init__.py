@@ -1,1 +1,0 @@
-"""The agent that runs in every pod: an aiohttp service in front of a model."""

@@ -1,0 +1,103 @@
+"""The command `agent-runtime`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from agent_runtime import environment, logs, termination
+from agent_runtime.checks import arguments as check_answers
+from agent_runtime.config import ConfigError, load
+from agent_runtime.extras import check_extras
+from agent_runtime.terminal import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
+
+DEFAULT_CONFIG = Path("/app/config/agent.toml")
+EXIT_SYSTEM, EXIT_CONFIG = 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0, 2 for a config that cannot be used, 1 when the system refuses what it needs."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _COMMANDS[arguments.command](arguments)
+    except ConfigError as error:
+        return _refuse(str(error), EXIT_CONFIG)
+    except OSError as error:
+        return _refuse(error.strerror or str(error), EXIT_SYSTEM)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("agent-runtime", description="One AI agent, served over HTTP.")
+    parser.add_argument("--version", action="version", version=environment.version())
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, purpose in (("serve", "serve the agent"), ("check", "say everything that is wrong with the config")):
+        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml (default: %(default)s)")
+    purpose = "talk to a running agent"
+    command = commands.add_parser("chat", help=purpose, description=f"{purpose.capitalize()}: a line is a message.")
+    command.add_argument("--url", default=DEFAULT_URL, help="the agent's URL (default: %(default)s)")
+    command.add_argument("--session", help="id of a conversation to go on with (default: a new one)")
+    command.add_argument("--model", help="name of the model (default: the agent's)")
+    command.epilog = f"An agent that asks for an API key gets the one in ${KEY_VARIABLE}."
+    purpose = check_answers.PURPOSE
+    check_answers.add(commands.add_parser("check-answers", help=purpose, description=f"{purpose.capitalize()}."))
+    return parser
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.config
+    config, _ = load(path)
+    models = ", ".join(model.name for model in config.models)
+    sys.stdout.write(f"{path}: good; models: {models}; default: {config.default.name}\n")
+    return 0
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    return run(Chat(arguments.url, arguments.session, arguments.model, key_from_environment()))
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    variables = environment.read(os.environ)
+    config, prompt = load(arguments.config)
+    logs.setup(variables.log_level or config.log_level, variables.secrets)
+    check_extras(config, variables)
+    # Imported here: `check` and a wrong config need no server.
+    from agent_runtime.server import serve  # noqa: PLC0415
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(config, prompt, variables))
+    return 0
+
+
+def _check_answers(arguments: argparse.Namespace) -> int:
+    from agent_runtime.checks.command import check_answers as run_checks  # noqa: PLC0415  (as the server above)
+
+    return run_checks(arguments)
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "serve": _serve,
+    "check": _check,
+    "chat": _chat,
+    "check-answers": _check_answers,
+}
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  (not on every platform)
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _refuse(reason: str, code: int) -> int:
+    sys.stderr.write(f"{reason}\n")
+    termination.leave(reason.encode())
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""The optional packages that a config needs: each kind of backend is an extra of the distribution."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from agent_runtime.config import AgentConfig, ConfigError
+from agent_runtime.environment import Environment
+
+# Extra -> a module that it installs.
+_MODULES = {"openai": "openai", "azure": "azure.identity", "redis": "redis", "mcp": "mcp"}
+
+
+def check_extras(config: AgentConfig, environment: Environment) -> None:
+    """Refuse a config whose backends are not installed.
+
+    Raises:
+        ConfigError: packages are missing; one line for each field that needs one, with the command that installs it.
+    """
+    missing = [
+        f"{field}: needs a package that is not installed: run pip install 'agent-runtime[{extra}]'"
+        for field, extra in _needed(config, environment)
+        if not _installed(_MODULES[extra])
+    ]
+    if missing:
+        raise ConfigError("\n".join(missing))
+
+
+def _needed(config: AgentConfig, environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield (field, extra) for every backend of the config."""
+    for index, model in enumerate(config.models):
+        if model.provider != "echo":
+            keyless = model.provider == "azure_openai" and environment.azure_openai_api_key is None
+            yield f"agent.models[{index}].provider", "azure" if keyless else "openai"
+    if config.memory and config.memory.cache and config.memory.cache.enabled:
+        yield "agent.memory.cache", "redis"
+    if config.mcp:
+        yield "agent.mcp", "mcp"
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the parent package of a dotted name is missing
+        return False

@@ -1,0 +1,115 @@
+"""Request bodies as JSON or YAML, with the duplicate fields that strict validation reports."""
+
+import json
+from collections.abc import Callable
+from json import JSONDecodeError
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from kubeschema.errors import FieldsError
+
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_EXPECTED: Final = (
+    ("Expecting property name", "looking for beginning of object key string"),
+    ("Expecting ':'", "after object key"),
+    ("Expecting ','", "after object key:value pair"),
+    ("Expecting value", "looking for beginning of value"),
+    ("Extra data", "after top-level value"),
+)
+
+
+class Parsed(NamedTuple):
+    """The value, and a message per duplicate field: `duplicate field "data.a"`."""
+
+    value: Any
+    problems: list[str]
+
+
+class _Twice(dict[str, Any]):
+    """An object some of whose keys came more than once."""
+
+    keys_twice: tuple[str, ...] = ()
+
+
+def parse_json(body: bytes, kind: str = "") -> Parsed:
+    """A JSON body. FieldsError 400 when it is malformed; `kind` is what the request should hold, for the message."""
+    return _parse(lambda hook: json.loads(body, object_pairs_hook=hook), body, kind)
+
+
+def parse_yaml(body: bytes, kind: str = "") -> Parsed:
+    """A YAML body (so a JSON body too). FieldsError 400 when it is malformed."""
+    if body.lstrip()[:1] in {b"{", b"["}:
+        try:
+            return parse_json(body)
+        except FieldsError:
+            pass  # YAML's flow style looks alike
+
+    def load(hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+        return _construct(yaml.compose(body, Loader=_LOADER), hook)
+
+    return _parse(load, body, kind)
+
+
+def _parse(load: Callable[[Callable[[list[tuple[str, Any]]], Any]], Any], body: bytes, kind: str) -> Parsed:
+    found: list[_Twice] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        out = dict(items)
+        if len(out) == len(items):
+            return out
+        twice = _Twice(out)
+        names = [name for name, _ in items]
+        twice.keys_twice = tuple(name for name in out if names.count(name) > 1)
+        found.append(twice)
+        return twice
+
+    try:
+        value = load(pairs)
+    except (JSONDecodeError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise _malformed(error, body, kind) from error
+    return Parsed(_plain(value), _twice(value, "")) if found else Parsed(value, [])
+
+
+def _twice(value: Any, path: str) -> list[str]:
+    if isinstance(value, list):
+        return [text for at, item in enumerate(value) for text in _twice(item, f"{path}[{at}]")]
+    if not isinstance(value, dict):
+        return []
+    prefix = f"{path}." if path else ""
+    out = [f'duplicate field "{prefix}{name}"' for name in getattr(value, "keys_twice", ())]
+    return out + [text for name, item in value.items() for text in _twice(item, prefix + name)]
+
+
+def _plain(value: Any) -> Any:
+    """Without the marks: readers expect dicts and nothing else."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _construct(node: yaml.Node | None, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    """Plain data from a YAML tree, keys as strings, merge keys and anchors resolved."""
+    if node is None:
+        return None
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, hook) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        yaml.SafeLoader("").flatten_mapping(node)
+        return hook([(str(key.value), _construct(value, hook)) for key, value in node.value])
+    if node.tag == "tag:yaml.org,2002:timestamp":  # JSON has no dates: the text stays
+        return node.value
+    return yaml.SafeLoader("").construct_object(node)
+
+
+def _malformed(error: Exception, body: bytes, kind: str) -> FieldsError:
+    text = body.decode("utf-8", "replace")
+    detail = str(error)
+    if isinstance(error, JSONDecodeError):
+        what = next((go for python, go in _EXPECTED if error.msg.startswith(python)), error.msg)
+        at = error.pos
+        detail = f"invalid character '{text[at]}' {what}" if at < len(text) else "unexpected end of JSON input"
+    message = f"couldn't get version/kind; json parse error: {detail} ({text[:100]})"
+    if kind:
+        message = f"the object provided is unrecognized (must be of type {kind}): {message}"
+    return FieldsError(400, "BadRequest", message, detail=detail)

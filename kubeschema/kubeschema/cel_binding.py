@@ -1,0 +1,191 @@
+"""CEL programs as Kubernetes runs them: its functions, and JSON values in CEL's types."""
+
+import ipaddress
+import itertools
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import cel
+from cel import stdlib
+
+from kubeschema import quantity
+from kubeschema.schema import Object
+
+_RESERVED_WORDS = """
+    true false null in as break const continue else for function if import let loop package namespace return var void
+    while
+"""
+_RESERVED = frozenset(_RESERVED_WORDS.split())
+_NATIVE_NAMES = """
+    size has all exists exists_one map filter int uint double string bytes timestamp duration contains startsWith
+    endsWith matches type dyn max min optional.none optional.of optional.ofNonZeroValue orValue hasValue value or
+    getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds getMilliseconds
+"""
+_NATIVE = frozenset(_NATIVE_NAMES.split())
+_OPERATOR = re.compile(r"^[^A-Za-z]|^(_|@|!|-)")
+
+
+def _is(parse: Callable[[str], Any]) -> Callable[[str], bool]:
+    def check(text: str) -> bool:
+        try:
+            parse(text)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if not (parts.scheme or text.startswith("/")):
+        raise ValueError(f"not an absolute URL or path: {text!r}")
+    return text
+
+
+def _compare(left: Any, right: Any) -> int:
+    return int(left > right) - int(left < right)
+
+
+def _subnet(block: str, inner: str) -> bool:
+    network = ipaddress.ip_network(block, strict=False)
+    other = ipaddress.ip_network(inner, strict=False)
+    return network.version == other.version and (
+        int(network.network_address) <= int(other.network_address)
+        and int(other.broadcast_address) <= int(network.broadcast_address)
+    )
+
+
+def _sorted(items: list[Any]) -> bool:
+    return all(a <= b for a, b in itertools.pairwise(items))
+
+
+def _find_all(text: str, pattern: str) -> list[str]:
+    return [m.group(0) for m in re.finditer(pattern, text)]
+
+
+def _find(text: str, pattern: str) -> str:
+    found = re.search(pattern, text)
+    return found.group(0) if found else ""
+
+
+# A quantity is carried as a double: exact up to 2^53 units, beyond any CPU or memory a pod asks for.
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "quantity": lambda text: float(quantity.parse(text)),
+    "isQuantity": _is(quantity.parse),
+    "isGreaterThan": lambda a, b: a > b,
+    "isLessThan": lambda a, b: a < b,
+    "compareTo": _compare,
+    "asApproximateFloat": float,
+    "asInteger": int,
+    "isInteger": lambda a: float(a).is_integer(),
+    "sign": lambda a: _compare(a, 0),
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "url": _url,
+    "isURL": _is(_url),
+    "getScheme": lambda text: urlsplit(text).scheme,
+    "getHost": lambda text: urlsplit(text).netloc.rpartition("@")[2],
+    "getHostname": lambda text: urlsplit(text).hostname or "",
+    "getPort": lambda text: str(urlsplit(text).port or ""),
+    "getEscapedPath": lambda text: urlsplit(text).path,
+    "ip": lambda text: str(ipaddress.ip_address(text)),
+    "isIP": _is(ipaddress.ip_address),
+    "family": lambda text: ipaddress.ip_address(text).version,
+    "isLoopback": lambda text: ipaddress.ip_address(text).is_loopback,
+    "cidr": lambda text: str(ipaddress.ip_network(text, strict=False)),
+    "isCIDR": _is(lambda text: ipaddress.ip_network(text, strict=False)),
+    "containsIP": _subnet,
+    "containsCIDR": _subnet,
+    "prefixLength": lambda text: ipaddress.ip_network(text, strict=False).prefixlen,
+    "isSorted": _sorted,
+    "find": _find,
+    "findAll": _find_all,
+}
+
+
+def known_functions() -> dict[str, Callable[..., Any]]:
+    """Functions beyond CEL's own: the extended library and Kubernetes' own, by name."""
+    context = cel.Context()
+    stdlib.add_stdlib_to_context(context)
+    return {**context.functions, **_FUNCTIONS}
+
+
+class Program:
+    """A compiled rule. Raises ValueError for an expression that does not compile or calls an unknown function."""
+
+    def __init__(self, expression: str, library: dict[str, Callable[..., Any]]) -> None:
+        self.expression = expression
+        self._program = cel.compile(expression)
+        names = [n for n in self._program.functions() if not _OPERATOR.search(n)]
+        unknown = [
+            n for n in names if n not in library and n not in _NATIVE and n.partition(".")[0] not in ("sets", "math")
+        ]
+        if unknown:
+            raise ValueError(f"ERROR: <input>:1:1: undeclared reference to '{unknown[0]}' (in container '')")
+        namespaced = any(v in ("sets", "math", "strings", "base64", "lists") for v in self._program.variables())
+        self._functions = library if namespaced else {n: library[n] for n in names if n in library}
+        self.variables = frozenset(self._program.variables())
+
+    def run(self, variables: dict[str, Any]) -> Any:
+        """Evaluate; ValueError when evaluation fails."""
+        context = cel.Context(variables, self._functions) if self._functions else variables
+        try:
+            return self._program.execute(context)
+        except (RuntimeError, KeyError, TypeError, IndexError, ArithmeticError) as error:
+            raise ValueError(str(error)) from error
+
+
+def escape(name: str) -> str:
+    """A property name as a CEL identifier; "" when it cannot be one."""
+    if name in _RESERVED:
+        return f"__{name}__"
+    out = name.replace("__", "__underscores__")
+    for char, text in ((".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")):
+        out = out.replace(char, text)
+    return out if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", out) else ""
+
+
+class Binder:
+    """Turns JSON of one schema into what a rule sees: escaped names, timestamps, durations. Mostly the identity."""
+
+    def __init__(self, schema: Object) -> None:
+        self._properties = {n: Binder(s) for n, s in (schema.get("properties") or {}).items()}
+        values, items = schema.get("additionalProperties"), schema.get("items")
+        self._values = Binder(values) if isinstance(values, dict) else None
+        self._items = Binder(items) if isinstance(items, dict) else None
+        self._format = schema.get("format", "") if schema.get("type") == "string" else ""
+        self._double = schema.get("type") == "number"
+        self._renamed = {n: escape(n) for n in self._properties if escape(n) != n}
+        inner = [*self._properties.values(), *filter(None, (self._values, self._items))]
+        here = self._format in ("date-time", "duration") or self._double or bool(self._renamed)
+        self.needed: bool = here or any(b.needed for b in inner)
+
+    def bind(self, value: Any) -> Any:
+        """The value for CEL."""
+        if not self.needed or value is None:
+            return value
+        if isinstance(value, dict):
+            return self._object(value)
+        if isinstance(value, list):
+            return [self._items.bind(v) for v in value] if self._items else value
+        return self._scalar(value)
+
+    def _object(self, value: Object) -> Object:
+        out = {}
+        for name, inner in value.items():
+            binder = self._properties.get(name) or self._values
+            out[self._renamed.get(name, name)] = binder.bind(inner) if binder else inner
+        return out
+
+    def _scalar(self, value: Any) -> Any:
+        if self._double and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if self._format == "date-time" and isinstance(value, str):
+            return datetime.fromisoformat(value)
+        if self._format == "duration" and isinstance(value, str):
+            return cel.evaluate("duration(x)", {"x": value})
+        return value

@@ -1,0 +1,149 @@
+"""From a request's body to the object that a server holds: what Go's decoders drop, fill and refuse."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from kubeschema.body import parse_json, parse_yaml
+from kubeschema.errors import FieldsError, Gvk, bad_request
+from kubeschema.scalars import READERS, WrongTypeError, wrong
+from kubeschema.schema import Schema
+
+__all__ = ["Decoded", "decode", "fill", "handled_error", "parse_json", "parse_yaml", "prune", "strict_error"]
+
+Object = dict[str, Any]
+
+_ZERO: Final[dict[str, Any]] = {
+    "string": "",
+    "integer": 0,
+    "number": 0,
+    "boolean": False,
+    "quantity": "0",
+    "intOrString": 0,
+}
+
+
+class Decoded(NamedTuple):
+    """The object, and what strict field validation has to say of it (`unknown field "spec.x"`)."""
+
+    obj: Object
+    problems: list[str]
+
+
+class _Reader:
+    """Reads one object by its schema and notes unknown fields."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def read(self, node: Schema, value: Any, path: str, owner: str) -> Any:
+        kind = node.type
+        if kind == "object":
+            return self._object(node, value, path, owner)
+        if kind == "map":
+            if type(value) is not dict:
+                raise wrong(node, value, path, owner)
+            return {key: self._item(node.items, item, path, owner) for key, item in value.items()}
+        if kind == "list":
+            if type(value) is not list:
+                raise wrong(node, value, path, owner)
+            return [self._item(node.items, item, f"{path}[{at}]", owner) for at, item in enumerate(value)]
+        return value if kind == "any" else READERS[kind](node, value, path, owner)
+
+    def _item(self, node: Schema, value: Any, path: str, owner: str) -> Any:
+        if value is None:
+            return _ZERO.get(node.type, {} if node.type == "object" else None)
+        return self.read(node, value, path, owner)
+
+    def _object(self, node: Schema, value: Any, path: str, owner: str) -> Object:
+        if type(value) is not dict:
+            raise wrong(node, value, path, owner)
+        owner, fields, out = node.type_name or owner, node.fields, {}
+        for name, item in value.items():
+            child = fields.get(name)
+            here = f"{path}.{name}" if path else name
+            if child is None:
+                self.problems.append(f'unknown field "{here}"')
+            elif item is not None:
+                read = self.read(child, item, here, owner)
+                if child.written or (read and child.type != "any") or not _omits(child, read):
+                    out[name] = read
+        return fill(node, out)
+
+
+def _omits(node: Schema, value: Any) -> bool:
+    """An empty value is as good as none: Go's omitempty."""
+    if node.type in {"map", "list"}:
+        return not value
+    return node.omitted and not value
+
+
+def fill(node: Schema, out: Object) -> Object:
+    """The object with what Go writes even when it holds nothing. Changes `out`."""
+    for name, child in node.always:
+        if name not in out:
+            if child.struct:
+                out[name] = fill(child, {})
+            else:
+                out[name] = _ZERO.get(child.type)
+    return out
+
+
+def decode(schema: Schema, obj: Object, gvk: Gvk) -> Decoded:
+    """A built-in kind as its Go type holds it: unknown fields and empty values gone, quantities canonical.
+
+    FieldsError 400 when a value has the wrong type; `detail` is the message without the kind in front.
+    """
+    reader = _Reader()
+    try:
+        read = reader.read(schema, obj, "", gvk[2])
+    except WrongTypeError as error:
+        raise handled_error(gvk, str(error)) from error
+    return Decoded(read, reader.problems)
+
+
+def handled_error(gvk: Gvk, detail: str) -> FieldsError:
+    """The 400 of a body that cannot become an object of this kind."""
+    _, version, kind = gvk
+    message = f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}'
+    return FieldsError(400, "BadRequest", message, detail=detail)
+
+
+def strict_error(gvk: Gvk, problems: Sequence[str]) -> FieldsError:
+    """The 400 of fieldValidation=Strict."""
+    return handled_error(gvk, f"strict decoding error: {', '.join(problems)}")
+
+
+def prune(schema: Schema, obj: Object) -> Decoded:
+    """A custom resource without the fields that its schema does not know; its metadata as ObjectMeta."""
+    problems: list[str] = []
+    out = _prune(schema, obj, "", problems)
+    metadata = schema.child("metadata")
+    given = obj.get("metadata")
+    if metadata is not None and isinstance(given, dict):
+        reader = _Reader()
+        try:
+            out = {**out, "metadata": reader.read(metadata, given, "metadata", "ObjectMeta")}
+        except WrongTypeError as error:
+            raise bad_request(f"Malformed object metadata: {error}") from error
+        problems += reader.problems
+    return Decoded(out, problems)
+
+
+def _prune(node: Schema, value: Any, path: str, problems: list[str]) -> Any:
+    if isinstance(value, list) and node.type == "list":
+        items = [_prune(node.items, item, f"{path}[{at}]", problems) for at, item in enumerate(value)]
+        return value if all(one is two for one, two in zip(items, value, strict=True)) else items
+    if not isinstance(value, dict) or node.type not in {"object", "map"}:
+        return value
+    out = {}
+    changed = False
+    for name, item in value.items():
+        here = f"{path}.{name}" if path else name
+        child = node.child(name)
+        if child is None:
+            problems.append(f'unknown field "{here}"')
+            changed = True
+            continue
+        out[name] = item if child.go else _prune(child, item, here, problems)
+        changed = changed or out[name] is not item
+    return out if changed else value

@@ -1,0 +1,103 @@
+"""Run a local cluster until SIGTERM or Ctrl-C, with any images: see `python -m localkube --help`."""
+
+import argparse
+import asyncio
+import shlex
+import signal
+from pathlib import Path
+
+from kubeschema import quantity
+from localkube.cluster import LocalCluster
+from localkube.node.node_object import PLENTY, Size
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    options = _parser().parse_args()
+    cluster = LocalCluster(
+        images=dict(options.image),
+        state_dir=options.state_dir,
+        state_file=options.state_file,
+        port=options.port,
+        run_pods=options.pods == "run",
+        stand_in=options.pods == "stand-in",
+        probe_time_scale=options.probe_time_scale,
+        backoff_time_scale=options.backoff_time_scale,
+        node_size=Size(options.node_cpu, options.node_memory),
+        node_labels=dict(options.node_label),
+    )
+    asyncio.run(_serve(cluster, options.kubeconfig))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m localkube", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True, help="file to write the kubeconfig to")
+    parser.add_argument(
+        "--image", type=_image, action="append", default=[], help="NAME-PATTERN=COMMAND that stands for its entrypoint"
+    )
+    parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; default: a free one")
+    parser.add_argument("--state-dir", type=Path, help="keep pods' files and logs here; default: a temporary directory")
+    parser.add_argument(
+        "--state-file", type=Path, help="keep the API's objects here over restarts; default: memory only"
+    )
+    parser.add_argument(
+        "--pods",
+        choices=["run", "stand-in", "pending"],
+        default="run",
+        help="run pods as processes, say that they are Ready without running them, or leave them Pending",
+    )
+    parser.add_argument(
+        "--probe-time-scale", type=float, default=1.0, help="multiplies the delays and periods of probes"
+    )
+    parser.add_argument(
+        "--backoff-time-scale", type=float, default=1.0, help="multiplies the back-off of restarts and of Jobs"
+    )
+    parser.add_argument(
+        "--node-cpu",
+        type=_quantity,
+        default=PLENTY.cpu,
+        help="CPU of the node, for the scheduler; default: plenty",
+    )
+    parser.add_argument(
+        "--node-memory", type=_quantity, default=PLENTY.memory, help="memory of the node; default: plenty"
+    )
+    parser.add_argument(
+        "--node-label", type=_label, action="append", default=[], help="NAME=VALUE: a label of the node, for selectors"
+    )
+    return parser
+
+
+def _quantity(text: str) -> str:
+    try:
+        quantity.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+    return text
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise argparse.ArgumentTypeError(f"{text}: not NAME=VALUE")
+    return name, value
+
+
+def _image(text: str) -> tuple[str, list[str]]:
+    pattern, separator, command = text.partition("=")
+    if not (pattern and separator and command.strip()):
+        raise argparse.ArgumentTypeError(f"{text}: not NAME-PATTERN=COMMAND")
+    return pattern, shlex.split(command)
+
+
+async def _serve(cluster: LocalCluster, kubeconfig: Path) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stopped.set)
+    async with cluster:
+        cluster.write_kubeconfig(kubeconfig)
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""A Kubernetes cluster in one process, for a laptop: API server, controllers, a node whose pods are local processes."""
+
+import asyncio
+import resource
+import secrets
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import yaml
+
+from localkube import persistence
+from localkube.controllers.controller import Context
+from localkube.controllers.manager import ALL, ControllerManager
+from localkube.http.server import ApiServer
+from localkube.http.tls import Identity
+from localkube.node import addresses
+from localkube.node.addresses import Addresses, LoopbackBlock
+from localkube.node.guard import Guard
+from localkube.node.images import ImageMap
+from localkube.node.lock import DirectoryLock
+from localkube.node.machine import Machine, Timing
+from localkube.node.node import Node
+from localkube.node.node_object import PLENTY, Size
+from localkube.node.proxy import ServiceProxy
+from localkube.node.stand_in import StandInNode
+from localkube.registry import Registry
+from localkube.store import Event
+
+NODE = "local"
+CONTEXT = "local-cluster"
+SAVE_SECONDS = 5.0  # from a change to its being saved: many changes are saved at once
+
+
+@dataclass(kw_only=True)
+class LocalCluster:
+    """An async context manager; `url`, `registry` and `kubeconfig` are there once it is entered.
+
+    images: image name pattern (`ghcr.io/acme/web:*`) → command that stands for the image's entrypoint.
+    state_dir: where pods' files and logs are; a temporary directory, removed at the end, when absent.
+    state_file: keeps the API's objects over restarts; they are in memory only when absent.
+    port, token: of the API server; a free port and a random token when absent.
+    run_pods: False leaves every pod Pending. stand_in: pods are said to be Ready, but nothing runs.
+    probe_time_scale: multiplies the delays and periods of probes. backoff_time_scale: the back-off of pods and Jobs.
+    node_size, node_labels: what the scheduler finds on the Node; by default there is room for everything.
+    controllers: the names of those to run, of `controllers.manager.ALL`.
+    """
+
+    images: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    state_dir: Path | None = None
+    state_file: Path | None = None
+    port: int = 0
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    run_pods: bool = True
+    stand_in: bool = False
+    probe_time_scale: float = 1.0
+    backoff_time_scale: float = 1.0
+    node_size: Size = PLENTY
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    controllers: Collection[str] = ALL
+
+    def __post_init__(self) -> None:
+        if not self.token:
+            raise ValueError("token must not be empty: whoever may create pods runs commands as this user")
+        self._stack = AsyncExitStack()
+        self._server: ApiServer | None = None
+        self._proxy: ServiceProxy | None = None
+        self._registry: Registry | None = None
+        self._identity: Identity | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._assemble(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _assemble(self, stack: AsyncExitStack) -> None:
+        _raise_file_limit()
+        root = self._directory(stack)
+        claimed = addresses.claim(_remembered_block(root))
+        stack.callback(claimed.close)
+        _remember_block(root, claimed)
+        registry = self._registry = Registry(services=claimed.services)
+        if self.state_file is not None:
+            stack.enter_context(StateFile(registry, self.state_file))
+        registry.bootstrap()
+        identity = self._identity = Identity.generate()
+        context = Context(registry, backoff_scale=self.backoff_time_scale)
+        client = await stack.enter_async_context(aiohttp.ClientSession())
+        machine = self._machine(context, claimed, client, root)
+        enabled = set(self.controllers) - (set() if self._has_node else {"scheduler"})
+        await stack.enter_async_context(
+            ControllerManager(
+                context,
+                node=NODE,
+                lookup=claimed.port,
+                certificate=identity.certificate.decode(),
+                enabled=enabled,
+            )
+        )
+        logs: Node | StandInNode | None = None
+        if self._has_node:
+            logs = await stack.enter_async_context(StandInNode(machine) if self.stand_in else Node(machine))
+        if self._has_node and not self.stand_in:
+            proxy = ServiceProxy(registry, context.recorder("service-proxy"))
+            self._proxy = await stack.enter_async_context(proxy)
+        port_of = claimed.port if self.run_pods and not self.stand_in else None
+        server = ApiServer(registry, token=self.token, port=self.port, logs=logs, port_of=port_of, identity=identity)
+        self._server = await stack.enter_async_context(server)
+
+    @property
+    def _has_node(self) -> bool:
+        return self.run_pods or self.stand_in
+
+    def _directory(self, stack: AsyncExitStack) -> Path:
+        if self.state_dir is None:
+            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="local-cluster-")))
+        self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stack.enter_context(DirectoryLock(self.state_dir))
+        return self.state_dir.resolve()
+
+    def _machine(self, context: Context, claimed: Addresses, client: aiohttp.ClientSession, root: Path) -> Machine:
+        return Machine(
+            name=NODE,
+            registry=context.registry,
+            events=context.recorder("kubelet"),
+            images=ImageMap(self.images),
+            addresses=claimed,
+            guard=Guard(),
+            client=client,
+            root=root / "pods",
+            timing=Timing(probe_scale=self.probe_time_scale, backoff_scale=self.backoff_time_scale),
+            size=self.node_size,
+            labels=self.node_labels,
+            clock=context.clock,
+            resolve=self.service_address,
+        )
+
+    @property
+    def registry(self) -> Registry:
+        """The API without HTTP."""
+        if self._registry is None:
+            raise RuntimeError("the cluster is not entered")
+        return self._registry
+
+    @property
+    def url(self) -> str:
+        """The API server's address."""
+        if self._server is None:
+            raise RuntimeError("the cluster is not entered")
+        return self._server.url
+
+    def service_address(self, namespace: str, service: str, port: int) -> tuple[str, int] | None:
+        """Where a port of a Service listens, as (host, port): its clusterIP, unless the system does not allow that."""
+        return self._proxy.address(namespace, service, port) if self._proxy else None
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """A kubeconfig with this cluster as its only context. It holds the token: keep it private."""
+        authority = self._identity.authority_data if self._identity else ""
+        cluster = {"server": self.url, "certificate-authority-data": authority}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": CONTEXT, "cluster": cluster}],
+            "users": [{"name": CONTEXT, "user": {"token": self.token}}],
+            "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
+            "current-context": CONTEXT,
+        }
+
+    def write_kubeconfig(self, path: Path) -> None:
+        """Write the kubeconfig, readable by its owner only."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
+
+
+class StateFile:
+    """A context manager: loads the objects, saves them soon after each change, and at the end."""
+
+    def __init__(self, registry: Registry, path: Path) -> None:
+        self._registry = registry
+        self._path = path
+        self._due: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        persistence.load(self._registry, self._path)
+        self._registry.store.listen_all(self._on_change)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        if self._due is not None:
+            self._due.cancel()
+        self._save()
+
+    def _on_change(self, _resource: str, _event: Event) -> None:
+        if self._due is None and not self._closed:
+            self._due = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
+
+    def _save(self) -> None:
+        self._due = None
+        persistence.save(self._registry, self._path)
+
+
+def _raise_file_limit() -> None:
+    """Every pod has a pipe and every Service a listener: take as many files as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS names a hard limit that it does not give
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _block_file(root: Path) -> Path:
+    return root / "address-block"
+
+
+def _remembered_block(root: Path) -> int:
+    """The block of addresses of the last run, so that Services keep theirs."""
+    with suppress(OSError, ValueError):
+        return int(_block_file(root).read_text())
+    return 1
+
+
+def _remember_block(root: Path, claimed: Addresses) -> None:
+    if isinstance(claimed, LoopbackBlock):
+        _block_file(root).write_text(str(claimed.block))

@@ -1,0 +1,103 @@
+"""The loop that every controller runs: changes queue keys, keys are reconciled, what fails is tried again later."""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from localkube.controllers.events import EventRecorder
+from localkube.controllers.objects import Key, controller_of, key_of
+from localkube.controllers.queue import WorkQueue
+from localkube.registry import Registry
+from localkube.status import ApiError, Object
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY = 0.05  # seconds; doubled per failure of the same key
+LAST_RETRY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What controllers work with. `clock` gives Unix seconds; `backoff_scale` multiplies the back-off of Jobs."""
+
+    registry: Registry
+    clock: Callable[[], float] = time.time
+    backoff_scale: float = 1.0
+
+    def recorder(self, component: str) -> EventRecorder:
+        """The Events of one component."""
+        return EventRecorder(self.registry, component, self.clock)
+
+
+class Controller(ABC):
+    """Brings the objects of one resource to what their spec says. Reconciles one key at a time, without awaiting."""
+
+    name: str  # component of its events
+    manager = "kube-controller-manager"  # of its writes
+
+    def __init__(self, context: Context) -> None:
+        self.registry = context.registry
+        self.clock = context.clock
+        self.events = context.recorder(self.name)
+        self.queue = WorkQueue()
+        self._stops: list[Callable[[], None]] = []
+        self._failures: dict[Key, int] = {}
+
+    @abstractmethod
+    def start(self) -> None:
+        """Subscribe with `watch`."""
+
+    @abstractmethod
+    def reconcile(self, key: Key) -> float | None:
+        """Bring one object to its spec; returns the seconds after which to look again, if that is known."""
+
+    def watch(self, resource: str, callback: Callable[[str, Object], None]) -> None:
+        """Call back on every change of a resource, first with what exists. A callback only queues."""
+        self._stops.append(self.registry.subscribe(resource, callback))
+
+    def enqueue(self, _event: str, obj: Object) -> None:
+        """Callback: queue the object itself."""
+        self.queue.add(key_of(obj))
+
+    def enqueue_controller(self, kind: str) -> Callable[[str, Object], None]:
+        """Callback: queue the object's controller, if it is of this kind."""
+
+        def callback(_event: str, obj: Object) -> None:
+            owner = controller_of(obj)
+            if owner is not None and owner["kind"] == kind:
+                self.queue.add((obj["metadata"].get("namespace", ""), owner["name"]))
+
+        return callback
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self.start()
+        try:
+            while True:
+                self._attempt(await self.queue.get())
+                await asyncio.sleep(0)  # others share the event loop
+        finally:
+            self.queue.close()
+            for stop in self._stops:
+                stop()
+
+    def _attempt(self, key: Key) -> None:
+        try:
+            again = self.reconcile(key)
+        except ApiError as error:
+            logger.debug("%s: %s: %s", self.name, "/".join(key), error)
+            again = self._back_off(key)
+        except Exception:  # one broken object must not stop the controller for all others
+            logger.exception("%s: %s", self.name, "/".join(key))
+            again = self._back_off(key)
+        else:
+            self._failures.pop(key, None)
+        if again is not None:
+            self.queue.add_after(key, again)
+
+    def _back_off(self, key: Key) -> float:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return float(min(FIRST_RETRY * 2 ** min(failures, 16), LAST_RETRY))

@@ -1,0 +1,46 @@
+"""Adopting and releasing: an owner's children are those it controls and its selector matches."""
+
+from localkube.controllers.objects import controller_of, is_deleting, owner_reference
+from localkube.controllers.selection import select, selector_of
+from localkube.registry import Registry
+from localkube.status import Object
+
+
+def claim(registry: Registry, owner: Object, resource: str, manager: str) -> list[Object]:
+    """The children of `owner`: orphans that match are adopted, children that match no more are released."""
+    uid = owner["metadata"]["uid"]
+    namespace = owner["metadata"]["namespace"]
+    selector = selector_of(owner["spec"]["selector"])
+    claimed = []
+    for child in registry.owned(resource, uid):
+        if not _controlled(child, uid):
+            continue
+        if selector.matches(child) or is_deleting(child):
+            claimed.append(child)
+        else:
+            _release(registry, child, resource, uid, manager)
+    if not is_deleting(owner):
+        matching = select(registry, resource, namespace, selector)
+        orphans = [c for c in matching if controller_of(c) is None and not is_deleting(c)]
+        claimed += [_adopt(registry, owner, orphan, resource, manager) for orphan in orphans]
+    return claimed
+
+
+def _controlled(child: Object, uid: str) -> bool:
+    reference = controller_of(child)
+    return reference is not None and reference["uid"] == uid
+
+
+def _release(registry: Registry, child: Object, resource: str, uid: str, manager: str) -> None:
+    kept = [r for r in child["metadata"]["ownerReferences"] if r["uid"] != uid]
+    _write(registry, child, resource, kept, manager)
+
+
+def _adopt(registry: Registry, owner: Object, child: Object, resource: str, manager: str) -> Object:
+    references = [*(child["metadata"].get("ownerReferences") or ()), owner_reference(owner)]
+    return _write(registry, child, resource, references, manager)
+
+
+def _write(registry: Registry, child: Object, resource: str, references: list[Object], manager: str) -> Object:
+    changed = {**child, "metadata": {**child["metadata"], "ownerReferences": references}}
+    return registry.update(resource, child["metadata"]["namespace"], changed, manager=manager)

@@ -1,0 +1,52 @@
+"""A queue of keys: each at most once, some only after a while."""
+
+import asyncio
+
+from localkube.controllers.objects import Key
+
+
+class WorkQueue:
+    """Keys in the order they came; a key that is already waiting is not added again. One consumer."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Key, None] = {}
+        self._filled = asyncio.Event()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, key: Key) -> None:
+        """Queue a key now."""
+        self._keys.setdefault(key)
+        self._filled.set()
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Queue a key in so many seconds, or when it was to be queued already, whichever comes first."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(seconds, 0)
+        timer = self._timers.get(key)
+        if timer is not None and not timer.cancelled():
+            if timer.when() <= due:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(due, self._ring, key)
+
+    def _ring(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    async def get(self) -> Key:
+        """The next key, removed; waits for one."""
+        while not self._keys:
+            self._filled.clear()
+            await self._filled.wait()
+        key = next(iter(self._keys))
+        del self._keys[key]
+        return key
+
+    def close(self) -> None:
+        """Stop the timers."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

@@ -1,0 +1,75 @@
+"""Selectors of controllers: which pods one selects, and which of them select a pod."""
+
+from collections.abc import Mapping
+
+from localkube.controllers.objects import Key, key_of, labels_of
+from localkube.registry import Registry
+from localkube.selectors import LabelSelector, Requirement
+from localkube.status import Object
+
+_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
+
+
+def selector_of(selector: Object) -> LabelSelector:
+    """A metav1.LabelSelector, parsed."""
+    exact = LabelSelector.equal(selector.get("matchLabels") or {}).requirements
+    terms = [
+        Requirement(e["key"], _OPERATORS[e["operator"]], frozenset(e.get("values") or ()))
+        for e in selector.get("matchExpressions") or ()
+    ]
+    return LabelSelector([*exact, *terms])
+
+
+def select(registry: Registry, resource: str, namespace: str, selector: LabelSelector) -> list[Object]:
+    """The objects of a namespace that a selector matches, by the registry's label index."""
+    found = registry.list(resource, namespace, labels=dict(selector.pairs()))
+    return [obj for obj in found if selector.matches(obj)]
+
+
+class SelectorIndex:
+    """Selectors by the first label they demand, to find those that select a changed pod without asking each."""
+
+    def __init__(self) -> None:
+        self._selectors: dict[Key, tuple[tuple[str, str, str], LabelSelector]] = {}
+        self._buckets: dict[tuple[str, str, str], set[Key]] = {}
+        self._labels: dict[Key, Mapping[str, str]] = {}
+
+    def put(self, key: Key, selector: LabelSelector) -> None:
+        """Keep or replace the selector of `key`, which selects in its own namespace."""
+        self.drop(key)
+        pairs = selector.pairs()
+        bucket = (key[0], *pairs[0]) if pairs else (key[0], "", "")
+        self._selectors[key] = bucket, selector
+        self._buckets.setdefault(bucket, set()).add(key)
+
+    def drop(self, key: Key) -> None:
+        """Forget the selector of `key`."""
+        bucket, _ = self._selectors.pop(key, (None, None))
+        if bucket is None:
+            return
+        keys = self._buckets[bucket]
+        keys.discard(key)
+        if not keys:
+            del self._buckets[bucket]
+
+    def affected(self, event: str, pod: Object) -> set[Key]:
+        """The keys whose selector matches a changed pod, now or as it was at its last change."""
+        key = key_of(pod)
+        found = self._matching(key[0], labels_of(pod))
+        before = self._labels.get(key)
+        if before is not None and before != labels_of(pod):
+            found |= self._matching(key[0], before)
+        if event == "DELETED":
+            self._labels.pop(key, None)
+        else:
+            self._labels[key] = labels_of(pod)
+        return found
+
+    def _matching(self, namespace: str, labels: Mapping[str, str]) -> set[Key]:
+        found = set()
+        candidate = {"metadata": {"labels": labels}}
+        for pair in (*labels.items(), ("", "")):
+            for key in self._buckets.get((namespace, *pair), ()):
+                if self._selectors[key][1].matches(candidate):
+                    found.add(key)
+        return found

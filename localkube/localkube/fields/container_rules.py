@@ -1,0 +1,212 @@
+"""Validation of containers: names, images, ports, environment, probes, resources, mounts."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from kubeschema import names, quantity
+from kubeschema.errors import Cause, duplicate, forbidden, invalid, not_found, not_supported, required
+from kubeschema.metadata_rules import at_least, one_of
+
+Object = dict[str, Any]
+
+_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
+_PULL: Final = ("Always", "IfNotPresent", "Never")
+_HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
+_SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+_COUNTS: Final = (
+    "initialDelaySeconds",
+    "timeoutSeconds",
+    "periodSeconds",
+    "successThreshold",
+    "failureThreshold",
+)
+
+
+def containers(given: Sequence[Object], path: str, volumes: frozenset[str]) -> list[Cause]:
+    """What is wrong with the containers of a pod, whose volumes have these names."""
+    out = []
+    seen: set[str] = set()
+    for at, item in enumerate(given):
+        here = f"{path}[{at}]"
+        name = item.get("name", "")
+        if not name:
+            out.append(required(f"{here}.name"))
+        elif name in seen:
+            out.append(duplicate(f"{here}.name", name))
+        else:
+            out += [invalid(f"{here}.name", name, text) for text in names.label(name)]
+        seen.add(name)
+        out += _container(item, here, volumes)
+    return out
+
+
+def _container(item: Object, path: str, volumes: frozenset[str]) -> list[Cause]:
+    image = item.get("image", "")
+    out = [] if image else [required(f"{path}.image")]
+    if image != image.strip():
+        out.append(invalid(f"{path}.image", image, "must not have leading or trailing whitespace"))
+    out += one_of(item.get("imagePullPolicy"), _PULL, f"{path}.imagePullPolicy")
+    out += one_of(
+        item.get("terminationMessagePolicy"), ("File", "FallbackToLogsOnError"), f"{path}.terminationMessagePolicy"
+    )
+    out += _ports(item.get("ports") or (), f"{path}.ports")
+    out += _environment(item.get("env") or (), f"{path}.env")
+    out += _mounts(item.get("volumeMounts") or (), f"{path}.volumeMounts", volumes)
+    out += resources(item.get("resources") or {}, f"{path}.resources")
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if item.get(name) is not None:
+            out += _probe(item[name], f"{path}.{name}", once=name != "readinessProbe")
+    for hook, handler in (item.get("lifecycle") or {}).items():
+        if isinstance(handler, dict):
+            out += _handler(handler, f"{path}.lifecycle.{hook}", (*_HANDLERS[:3], "sleep"))
+    return out + _security(item.get("securityContext") or {}, f"{path}.securityContext")
+
+
+def _ports(ports: Sequence[Object], path: str) -> list[Cause]:
+    out = []
+    seen: set[str] = set()
+    for at, port in enumerate(ports):
+        here = f"{path}[{at}]"
+        name = port.get("name")
+        if name:
+            wrong = names.port_name(name)
+            out += [invalid(f"{here}.name", name, text) for text in wrong]
+            if name in seen and not wrong:
+                out.append(duplicate(f"{here}.name", name))
+            seen.add(name)
+        number = port.get("containerPort")
+        if not number:
+            out.append(required(f"{here}.containerPort"))
+        else:
+            out += port_number(number, f"{here}.containerPort")
+        if port.get("hostPort"):
+            out += port_number(port["hostPort"], f"{here}.hostPort")
+        out += one_of(port.get("protocol"), _PROTOCOLS, f"{here}.protocol")
+    return out
+
+
+def port_number(number: Any, path: str) -> list[Cause]:
+    """A port outside 1..65535."""
+    return [invalid(path, number, text) for text in names.port_number(number)]
+
+
+def port_reference(port: Any, path: str) -> list[Cause]:
+    """A port by number or by name."""
+    if isinstance(port, str):
+        return [invalid(path, port, text) for text in names.port_name(port)]
+    return port_number(port, path)
+
+
+def _environment(variables: Sequence[Object], path: str) -> list[Cause]:
+    out = []
+    for at, variable in enumerate(variables):
+        name = variable.get("name", "")
+        if not name:
+            out.append(required(f"{path}[{at}].name"))
+        else:
+            out += [invalid(f"{path}[{at}].name", name, text) for text in names.env_name(name)]
+        if variable.get("valueFrom") is not None:
+            out += _value_from(variable, f"{path}[{at}].valueFrom")
+    return out
+
+
+def _value_from(variable: Object, path: str) -> list[Cause]:
+    source = variable["valueFrom"]
+    given = [name for name in _SOURCES if source.get(name) is not None]
+    if not given:
+        message = (
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+        )
+        return [invalid(path, "", message)]
+    if variable.get("value"):
+        return [invalid(path, "", "may not be specified when `value` is not empty")]
+    if len(given) > 1:
+        return [invalid(path, "", "may not have more than one field specified at a time")]
+    name = given[0]
+    if name not in {"configMapKeyRef", "secretKeyRef"}:
+        return []
+    key = source[name].get("key", "")
+    if not key:
+        return [required(f"{path}.{name}.key")]
+    return [invalid(f"{path}.{name}.key", key, text) for text in names.config_key(key)]
+
+
+def _mounts(mounts: Sequence[Object], path: str, volumes: frozenset[str]) -> list[Cause]:
+    out = []
+    seen: set[str] = set()
+    for at, mount in enumerate(mounts):
+        name, where = mount.get("name", ""), mount.get("mountPath", "")
+        if not name:
+            out.append(required(f"{path}[{at}].name"))
+        elif name not in volumes:
+            out.append(not_found(f"{path}[{at}].name", name))
+        if not where:
+            out.append(required(f"{path}[{at}].mountPath"))
+        elif where in seen:
+            out.append(invalid(f"{path}[{at}].mountPath", where, "must be unique"))
+        seen.add(where)
+        if ".." in mount.get("subPath", "").split("/"):
+            out.append(invalid(f"{path}[{at}].subPath", mount["subPath"], "must not contain '..'"))
+    return out
+
+
+def resources(given: Object, path: str) -> list[Cause]:
+    """What is wrong with requests and limits."""
+    limits, requests = given.get("limits") or {}, given.get("requests") or {}
+    out = _amounts(limits, f"{path}.limits") + _amounts(requests, f"{path}.requests")
+    for name, value in requests.items():
+        limit = limits.get(name)
+        if limit is not None and quantity.compare(value, limit) > 0:
+            out.append(invalid(f"{path}.requests", value, f"must be less than or equal to {name} limit of {limit}"))
+    return out
+
+
+def _amounts(given: Object, path: str) -> list[Cause]:
+    out = []
+    for name, value in given.items():
+        out += [invalid(f"{path}[{name}]", name, text) for text in names.qualified(name)]
+        if quantity.compare(value, 0) < 0:
+            out.append(invalid(f"{path}[{name}]", value, "must be greater than or equal to 0"))
+    return out
+
+
+def _probe(probe: Object, path: str, *, once: bool) -> list[Cause]:
+    out = _handler(probe, path, _HANDLERS)
+    for name in _COUNTS:
+        out += at_least(probe.get(name), 0, f"{path}.{name}")
+    threshold = probe.get("successThreshold")
+    if once and threshold not in {None, 1}:
+        out.append(invalid(f"{path}.successThreshold", threshold, "must be 1"))
+    return out
+
+
+def _handler(handler: Object, path: str, kinds: tuple[str, ...]) -> list[Cause]:
+    given = [name for name in kinds if handler.get(name) is not None]
+    if not given:
+        return [required(path, "must specify a handler type")]
+    out = [forbidden(f"{path}.{name}", "may not specify more than 1 handler type") for name in given[1:]]
+    action = handler[given[0]]
+    here = f"{path}.{given[0]}"
+    if given[0] == "exec":
+        return out if action.get("command") else [*out, required(f"{here}.command")]
+    if given[0] in {"httpGet", "tcpSocket"}:
+        out += port_reference(action.get("port"), f"{here}.port")
+    if given[0] == "grpc":
+        out += port_number(action.get("port"), f"{here}.port")
+    if given[0] == "httpGet":
+        out += [] if action.get("path") else [required(f"{here}.path")]
+        if action.get("scheme") not in {"HTTP", "HTTPS"}:
+            out.append(not_supported(f"{here}.scheme", action.get("scheme"), ("HTTP", "HTTPS")))
+    return out
+
+
+def _security(context: Object, path: str) -> list[Cause]:
+    out = []
+    for name in ("runAsUser", "runAsGroup"):
+        if context.get(name) is not None and context[name] < 0:
+            message = "must be between 0 and 2147483647, inclusive"
+            out.append(invalid(f"{path}.{name}", context[name], message))
+    if context.get("allowPrivilegeEscalation") is False and context.get("privileged"):
+        message = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        out.append(invalid(path, context, message))
+    return out

@@ -1,0 +1,141 @@
+"""Addresses of pods: one each where the system has 127.0.0.0/8, else one for all and a free port for each."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Protocol
+
+from localkube.status import Object
+
+KUBELET_PORT = 10250
+BLOCKS = 63  # 127.1 … 127.63 for pods, 127.65 … 127.127 for Services
+PODS = 65_000
+
+
+class Addresses(Protocol):
+    """Gives pods their addresses."""
+
+    node: str
+    services: str  # the network that clusterIPs are taken from, as CIDR
+
+    def allocate(self, uid: str, wanted: str = "") -> str:
+        """The podIP of a new pod, `wanted` if that is free."""
+        ...
+
+    def release(self, uid: str) -> None:
+        """The pod is gone."""
+        ...
+
+    def port(self, pod: Object, number: int) -> int:
+        """The port on which a pod's process listens in place of a containerPort."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+def has_loopback_network() -> bool:
+    """Whether every address of 127.0.0.0/8 is this machine's."""
+    return sys.platform == "linux"
+
+
+class LoopbackBlock:
+    """127.N.0.0/16 for pods and 127.N+64.0.0/16 for Services, claimed so that no other cluster here takes them.
+
+    The claim is a listener on the kubelet port of the node's address: it ends with the process, however that ends.
+    """
+
+    def __init__(self, block: int, claim: socket.socket) -> None:
+        self.block = block
+        self.node = f"127.{block}.0.1"
+        self.services = f"127.{block + BLOCKS + 1}.0.0/16"
+        self._claim = claim
+        self._by_uid: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self._candidates = self._cycle()
+
+    @classmethod
+    def claim(cls, preferred: int = 1) -> "LoopbackBlock":
+        """The preferred block or the next free one; OSError when none is."""
+        for step in range(BLOCKS):
+            block = (preferred - 1 + step) % BLOCKS + 1
+            listener = socket.socket()
+            try:
+                listener.bind((f"127.{block}.0.1", KUBELET_PORT))
+                listener.listen(1)
+            except OSError:
+                listener.close()
+                continue
+            return cls(block, listener)
+        raise OSError("no block of loopback addresses is free: too many local clusters run")
+
+    def _cycle(self) -> Iterator[str]:
+        # An address is used again as late as possible: its last owner may still have connections.
+        while True:
+            for number in range(2, PODS):
+                high, low = divmod(number, 256)
+                if low not in (0, 255):
+                    yield f"127.{self.block}.{high}.{low}"
+
+    def allocate(self, uid: str, wanted: str = "") -> str:
+        """A free address of the block."""
+        if wanted.startswith(f"127.{self.block}.") and wanted not in self._taken:
+            address = wanted
+        else:
+            address = next(a for a in self._candidates if a not in self._taken)
+        self._by_uid[uid] = address
+        self._taken.add(address)
+        return address
+
+    def release(self, uid: str) -> None:
+        """Free the pod's address."""
+        self._taken.discard(self._by_uid.pop(uid, ""))
+
+    def port(self, _pod: Object, number: int) -> int:
+        """The containerPort itself."""
+        return number
+
+    def close(self) -> None:
+        """Free the block."""
+        self._claim.close()
+
+
+class SharedLoopback:
+    """127.0.0.1 for every pod, and a free port of the machine for every containerPort."""
+
+    node = "127.0.0.1"
+    services = "127.64.0.0/16"  # not reachable: the Service proxy says where it listens instead
+
+    def __init__(self) -> None:
+        self._ports: dict[str, dict[int, int]] = {}
+
+    def allocate(self, uid: str, wanted: str = "") -> str:  # noqa: ARG002 (one address is like the other here)
+        """The one address there is."""
+        self._ports.setdefault(uid, {})
+        return self.node
+
+    def release(self, uid: str) -> None:
+        """Forget the pod's ports."""
+        self._ports.pop(uid, None)
+
+    def port(self, pod: Object, number: int) -> int:
+        """The port found for a containerPort, the same each time."""
+        ports = self._ports.setdefault(pod["metadata"]["uid"], {})
+        if number not in ports:
+            ports[number] = _free_port()
+        return ports[number]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def claim(preferred: int = 1) -> Addresses:
+    """The addresses that this system allows."""
+    return LoopbackBlock.claim(preferred) if has_loopback_network() else SharedLoopback()

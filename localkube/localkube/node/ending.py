@@ -1,0 +1,56 @@
+"""How a container ends: its preStop hook, and what it leaves to be read."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from localkube.node.handlers import HandlerError, Target, act
+from localkube.node.launch import TERMINATION_LOG
+from localkube.node.logs import last_lines
+from localkube.node.paths import inside
+from localkube.node.process import Process
+from localkube.status import Object
+
+LOG_BYTES = 4096  # of the end of the termination log
+LAST_LINES = 80  # of the log, where it stands in for the termination log
+LAST_BYTES = 2048
+
+
+def message(container: Object, rootfs: Path, code: int, log: Path | None) -> str:
+    """What the process left in its termination log, else (after an error, if the policy says so) its last words."""
+    file = inside(rootfs, container.get("terminationMessagePath") or TERMINATION_LOG)
+    with contextlib.suppress(OSError):
+        text = file.read_bytes()[-LOG_BYTES:].decode(errors="replace")
+        if text:
+            return text
+    if code and log and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+        return last_lines(log, LAST_LINES, LAST_BYTES)
+    return ""
+
+
+async def pre_stop(process: Process, hook: Object, target: Target, grace: float) -> None:
+    """Run the hook, but no longer than the process itself runs; HandlerError."""
+    action = asyncio.create_task(act(hook, target, grace))
+    ended = asyncio.create_task(process.wait())
+    try:
+        await asyncio.wait([action, ended], return_when=asyncio.FIRST_COMPLETED)
+        if action.done():
+            await action
+    finally:
+        for task in (action, ended):
+            task.cancel()
+        await asyncio.gather(action, ended, return_exceptions=True)
+
+
+async def stop(process: Process, hook: Object | None, target: Target, grace: float) -> str:
+    """preStop, SIGTERM, SIGKILL, all within `grace` seconds; returns what went wrong with the hook."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + grace
+    problem = ""
+    if hook and grace > 0:
+        try:
+            await pre_stop(process, hook, target, grace)
+        except HandlerError as error:
+            problem = str(error)
+    await process.stop(max(deadline - loop.time(), 0))
+    return problem

@@ -1,0 +1,78 @@
+"""What all pods of the node share."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from localkube.controllers.events import EventRecorder
+from localkube.node.addresses import Addresses
+from localkube.node.guard import Guard
+from localkube.node.images import ImageMap
+from localkube.node.node_object import PLENTY, Size
+from localkube.node.service_names import Resolve, nowhere, rewrite
+from localkube.registry import Registry
+
+_INHERITED = {"PATH", "VIRTUAL_ENV", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+_INHERITED_PREFIXES = ("PYTHON", "LC_")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the node waits. The scales multiply seconds: 1.0 is as a kubelet does, less is for the impatient."""
+
+    probe_scale: float = 1.0  # initial delays and periods of probes; never their timeouts
+    backoff_scale: float = 1.0  # CrashLoopBackOff and ImagePullBackOff
+    backoff_first: float = 10.0
+    backoff_last: float = 300.0
+    backoff_forgotten: float = 600.0  # a container that ran for longer starts over at the first back-off
+
+    def backoff(self, restarts: int) -> float:
+        """Seconds before the next restart; the first one is at once."""
+        if restarts == 0:
+            return 0.0
+        return float(min(self.backoff_first * 2 ** min(restarts - 1, 16), self.backoff_last))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The parts that every pod needs. `root` holds the pods' directories, by uid."""
+
+    name: str
+    registry: Registry
+    events: EventRecorder
+    images: ImageMap
+    addresses: Addresses
+    guard: Guard
+    client: aiohttp.ClientSession
+    root: Path
+    timing: Timing = Timing()
+    size: Size = PLENTY
+    labels: Mapping[str, str] = field(default_factory=dict)  # of the Node
+    clock: Callable[[], float] = time.time
+    inherited: Mapping[str, str] = field(default_factory=lambda: inherited(os.environ))
+    resolve: Resolve = nowhere
+
+    def named(self, text: str) -> str:
+        """The text with the names of Services replaced by where they listen."""
+        return rewrite(text, self.resolve, self._ports) if ".svc" in text else text
+
+    def _ports(self, namespace: str, service: str) -> list[int]:
+        found = self.registry.find("services", namespace, service) or {"spec": {}}
+        return [port["port"] for port in found["spec"].get("ports") or ()]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as Go writes a duration: `10s`, `2m40s`."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a process needs of the caller's environment to start at all; never the caller's secrets or home."""
+    kept = {k: v for k, v in environment.items() if k in _INHERITED or k.startswith(_INHERITED_PREFIXES)}
+    # Output through a pipe is buffered: without this, logs come late, and those of a killed process never.
+    return {"PYTHONUNBUFFERED": "1", **kept}

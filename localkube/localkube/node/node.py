@@ -1,0 +1,169 @@
+"""The node: takes the pods that are bound to it, runs them, and removes them when they are to go."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Self
+
+from localkube import status
+from localkube.controllers.objects import is_deleting
+from localkube.controllers.pods import is_finished
+from localkube.node import guard, logs, node_object
+from localkube.node.machine import Machine
+from localkube.node.paths import PodDirectory
+from localkube.node.pod import Pod
+from localkube.status import ApiError, Object
+
+SHUTDOWN_GRACE = 10.0  # seconds at most that pods get when the cluster is shut down
+
+
+class Node:
+    """An async context manager: pods run inside it. Also the source of `kubectl logs`."""
+
+    def __init__(self, machine: Machine, shutdown_grace: float = SHUTDOWN_GRACE) -> None:
+        self._machine = machine
+        self._shutdown_grace = shutdown_grace
+        self._pods: dict[str, Pod] = {}
+        self._ending: set[str] = set()
+        self._users: dict[tuple[str, str, str], set[str]] = {}  # ConfigMap or Secret → uids of pods
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stops: list[Callable[[], None]] = []
+
+    async def __aenter__(self) -> Self:
+        machine = self._machine
+        machine.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        guard.end_leftovers(machine.root)
+        self._drop_unknown_directories()
+        machine.guard.start()
+        node_object.register(machine.registry, machine)
+        for resource in ("configmaps", "secrets"):
+            self._watch(resource, self._on_configuration(resource))
+        self._watch("pods", self._on_pod)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop the processes. The objects stay as they are: the next start finds what it has to run."""
+        for stop in self._stops:
+            stop()
+        ends = [pod.terminate(self._shutdown_grace) for uid, pod in self._pods.items() if uid not in self._ending]
+        await asyncio.gather(*ends, return_exceptions=True)
+        if self._tasks:  # pods that were on their way out already
+            await asyncio.wait(self._tasks, timeout=self._shutdown_grace)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(pod.kill() for pod in self._pods.values()), return_exceptions=True)
+        self._machine.guard.close()
+
+    def _drop_unknown_directories(self) -> None:
+        known = {pod["metadata"]["uid"] for pod in self._machine.registry.list("pods")}
+        for directory in self._machine.root.iterdir():
+            if directory.name not in known:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def _watch(self, resource: str, callback: Callable[[str, Object], None]) -> None:
+        self._stops.append(self._machine.registry.subscribe(resource, callback))
+
+    def _on_configuration(self, resource: str) -> Callable[[str, Object], None]:
+        def callback(event: str, obj: Object) -> None:
+            metadata = obj["metadata"]
+            for uid in self._users.get((resource, metadata["namespace"], metadata["name"]), ()):
+                if event != "DELETED":
+                    self._soon(self._pods[uid].configuration_changed)
+
+        return callback
+
+    def _on_pod(self, event: str, pod: Object) -> None:
+        if pod["spec"].get("nodeName") != self._machine.name:
+            return
+        uid = pod["metadata"]["uid"]
+        if event == "DELETED":
+            self._soon(lambda: self._forget(uid))
+            return
+        if uid in self._pods:
+            self._pods[uid].update(pod)
+        elif not is_finished(pod) and not is_deleting(pod):
+            self._begin(uid, pod)
+        if is_deleting(pod) and uid not in self._ending:
+            self._ending.add(uid)
+            self._soon(lambda: self._spawn(self._end(pod)))
+
+    @staticmethod
+    def _soon(work: Callable[[], object]) -> None:
+        """A callback must not write: do it when the present write is done."""
+        asyncio.get_running_loop().call_soon(work)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _begin(self, uid: str, pod: Object) -> None:
+        runner = self._pods[uid] = Pod(self._machine, pod)
+        for reference in runner.references:
+            self._users.setdefault(reference, set()).add(uid)
+        self._soon(runner.start)
+
+    async def _end(self, pod: Object) -> None:
+        """The pod is to go: stop it, then remove the object."""
+        metadata = pod["metadata"]
+        runner = self._pods.get(metadata["uid"])
+        if runner is not None:
+            await runner.terminate()
+        with suppress(ApiError):  # gone already
+            self._machine.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace=0)
+
+    def _forget(self, uid: str) -> None:
+        """The object is gone: what still runs ends at once."""
+        self._ending.discard(uid)
+        runner = self._pods.pop(uid, None)
+        if runner is None:
+            return
+        for reference in runner.references:
+            users = self._users.get(reference, set())
+            users.discard(uid)
+            if not users:
+                self._users.pop(reference, None)
+        self._spawn(self._clean(runner))
+
+    @staticmethod
+    async def _clean(runner: Pod) -> None:
+        await runner.kill()
+        runner.clean()
+
+    async def logs(  # noqa: PLR0913 (the query of `kubectl logs`)
+        self,
+        pod: Object,
+        container: str,
+        *,
+        previous: bool,
+        follow: bool,
+        tail: int | None,
+        since: float | None,
+        timestamps: bool,
+    ) -> AsyncIterator[bytes]:
+        """The log of a container, in pieces; `since` in Unix seconds. ApiError 400 where there is none."""
+        runner = self._pods.get(pod["metadata"]["uid"])
+        found = runner.container(container) if runner else None
+        name = pod["metadata"]["name"]
+        shown = found.state.status() if found else _status_of(pod, container)
+        if not shown:
+            raise status.bad_request(f'container "{container}" in pod "{name}" is not available')
+        directory = PodDirectory(self._machine.root / pod["metadata"]["uid"])
+        path = directory.log(container, shown["restartCount"] - (1 if previous else 0))
+        if not path.exists():
+            if previous:
+                raise status.bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
+            reason = shown["state"].get("waiting", {}).get("reason", "ContainerCreating")
+            raise status.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
+        log = found.log if found else None
+        writer = log if follow and not previous and log and log.path == path else None
+        return logs.read(path, writer, tail=tail, since=since, timestamps=timestamps)
+
+
+def _status_of(pod: Object, container: str) -> Object:
+    """What a pod that ended before this node was started says of its container."""
+    known = pod.get("status", {})
+    statuses = [*(known.get("containerStatuses") or ()), *(known.get("initContainerStatuses") or ())]
+    return next((s for s in statuses if s["name"] == container), {})

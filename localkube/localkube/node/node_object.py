@@ -1,0 +1,95 @@
+"""The Node object: what `kubectl get nodes` shows of this machine."""
+
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localkube.controllers.objects import timestamp
+from localkube.registry import Registry
+from localkube.status import Object
+
+if TYPE_CHECKING:
+    from localkube.node.machine import Machine
+
+MANAGER = "kubelet"
+MAX_PODS = 1100
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_PRESSURES = (
+    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What the node has to give, as quantities. Nothing is measured out to processes, so it is plenty unless said."""
+
+    cpu: str = "1000"
+    memory: str = "4Ti"
+
+
+PLENTY = Size()
+
+
+def register(registry: Registry, machine: "Machine") -> None:
+    """Create the Node or bring it up to date."""
+    name = machine.name
+    if registry.find("nodes", "", name) is None:
+        registry.create("nodes", "", _node(name), manager=MANAGER)
+    live = registry.get("nodes", "", name)
+    labels = {**live["metadata"]["labels"], **machine.labels}
+    live = {**live, "metadata": {**live["metadata"], "labels": labels}}
+    live = registry.update("nodes", "", live, manager=MANAGER)
+    changed = {**live, "status": _status(machine)}
+    registry.update("nodes", "", changed, manager=MANAGER, subresource="status")
+
+
+def _architecture() -> str:
+    machine = platform.machine().lower()
+    return _MACHINES.get(machine, machine)
+
+
+def _node(name: str) -> Object:
+    described = {"arch": _architecture(), "os": platform.system().lower()}
+    labels = {f"{prefix}kubernetes.io/{k}": v for prefix in ("", "beta.") for k, v in described.items()}
+    labels["kubernetes.io/hostname"] = name
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
+
+
+def _status(machine: "Machine") -> Object:
+    name, address = machine.name, machine.addresses.node
+    stamp = timestamp(machine.clock())
+    resources = {"cpu": machine.size.cpu, "memory": machine.size.memory, "pods": str(MAX_PODS)}
+    said = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
+    said.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
+    conditions = [
+        {
+            "type": kind,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "lastHeartbeatTime": stamp,
+            "lastTransitionTime": stamp,
+        }
+        for kind, status, reason, message in said
+    ]
+    return {
+        "capacity": resources,
+        "allocatable": resources,
+        "conditions": conditions,
+        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+        "nodeInfo": {
+            "architecture": _architecture(),
+            "operatingSystem": platform.system().lower(),
+            "kernelVersion": platform.release(),
+            "osImage": platform.platform(),
+            "containerRuntimeVersion": f"local://{platform.python_version()}",
+            "kubeletVersion": "v1.36.0",
+            "kubeProxyVersion": "v1.36.0",
+            "bootID": "",
+            "machineID": "",
+            "systemUUID": "",
+        },
+    }

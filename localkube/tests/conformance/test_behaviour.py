@@ -1,0 +1,190 @@
+"""Controllers do with Jobs, Deployments and budgets what those of a real 1.36 did, told the same by a kubelet."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from localkube.controllers.controller import Context
+from localkube.controllers.manager import ALL, ControllerManager
+from localkube.http.server import ApiServer
+from localkube.registry import Registry
+
+pytestmark = pytest.mark.local_only
+
+Object = dict[str, Any]
+HERE = Path(__file__).parent
+SCENARIOS: dict[str, list[Object]] = json.loads((HERE / "behaviour.json").read_text())
+RECORDED: dict[str, Object] = json.loads((HERE / "recorded-behaviour-1.36.json").read_text())
+TOKEN = "conformance"
+DEADLINE = 60.0  # seconds that anything may take on a busy machine
+PAUSE = 0.02
+VARYING = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+SUFFIX = re.compile(
+    r"\b(job|web|canary)(-[0-9])?(-[bcdfghjklmnpqrstvwxz2456789]{6,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}\b"
+)
+HASH = re.compile(r"\b(web|canary)-[bcdfghjklmnpqrstvwxz2456789]{6,10}\b")
+MERGE = {"Content-Type": "application/merge-patch+json"}
+SHOWN = {
+    "Pod": {
+        "metadata": ("generateName", "labels", "annotations", "finalizers", "ownerReferences"),
+        "spec": ("hostname",),
+        "status": ("phase", "conditions"),
+    },
+    "Job": {"metadata": ("generation", "finalizers"), "spec": ("parallelism", "suspend"), "status": ("*",)},
+    "Deployment": {"metadata": ("generation", "annotations"), "spec": ("replicas",), "status": ("*",)},
+    "ReplicaSet": {"spec": ("replicas",), "status": ("*",)},
+    "HorizontalPodAutoscaler": {"status": ("desiredReplicas", "currentReplicas")},
+    "PodDisruptionBudget": {"status": ("*",)},
+}
+
+
+def masked(value: Any, key: str = "") -> Any:
+    """The value without what differs from run to run."""
+    if isinstance(value, dict):
+        return {
+            k: "*" if k == "pod-template-hash" else masked(v, k) for k, v in value.items() if k != "resourceVersion"
+        }
+    if isinstance(value, list):
+        found = [masked(v) for v in value]
+        if key == "conditions":  # a scheduler, which only one of the two had, is another test's matter
+            found = sorted((c for c in found if c["type"] != "PodScheduled"), key=lambda c: str(c["type"]))
+        return found
+    if not isinstance(value, str):
+        return value
+    return HASH.sub(r"\1-*", SUFFIX.sub(r"\1\2-*", VARYING.sub("*", value)))
+
+
+class Stage:
+    """One scenario on one server: what it has seen, and how it looks."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, namespace: str) -> None:
+        self._session = session
+        self._base = base
+        self.namespace = namespace
+        self._seen: list[str] = []  # names of pods, in the order they came
+
+    async def send(self, method: str, path: str, body: Any = None, headers: Object | None = None) -> tuple[int, Any]:
+        """One request; `NS` in the path is the scenario's namespace."""
+        url = self._base + path.replace("NS", f"namespaces/{self.namespace}")
+        given = {"Content-Type": "application/json", **(headers or {})}
+        data = None if body is None else json.dumps(body)
+        async with self._session.request(method, url, data=data, headers=given) as response:
+            return response.status, json.loads(await response.text())
+
+    async def pods(self) -> dict[str, Object]:
+        """The pods that are there; takes note of new ones."""
+        _, found = await self.send("GET", "/api/v1/NS/pods")
+        pods = {p["metadata"]["name"]: p for p in found["items"]}
+        fresh = [p for n, p in pods.items() if n not in self._seen]
+        fresh.sort(key=lambda p: (p["metadata"]["creationTimestamp"], p["spec"].get("hostname", "")))
+        self._seen += [p["metadata"]["name"] for p in fresh]
+        return pods
+
+    async def pod(self, number: int) -> str:
+        """The path of the pod that came as number `number`, from 1, once it has come."""
+        await self.until(lambda: len(self._seen) >= number)
+        return f"/api/v1/NS/pods/{self._seen[number - 1]}"
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Look at the pods until a condition holds."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            await self.pods()
+            if condition():
+                return
+            assert time.monotonic() < deadline, f"only {self._seen}"
+            await asyncio.sleep(PAUSE)
+
+    async def look(self, paths: list[str]) -> Object:
+        """What the cluster shows: the objects at these paths, the pods, what was told of the objects."""
+        pods = await self.pods()
+        shown: Object = {"pods": sorted((shape(pods.get(name)) for name in self._seen), key=json.dumps)}
+        for path in paths:
+            _, found = await self.send("GET", path)
+            shown[path] = shape(found) if "items" not in found else shapes(found)
+        _, events = await self.send("GET", "/api/v1/NS/events")
+        told = {
+            (e["involvedObject"]["kind"], e["type"], e["reason"], masked(e["message"]))
+            for e in events["items"]
+            if e["involvedObject"]["kind"] in ("Job", "Deployment", "ReplicaSet")
+        }
+        return {**shown, "events": [list(t) for t in sorted(told)]}
+
+
+def shapes(found: Object) -> list[Any]:
+    """What is compared of the items of a list, which does not name their kind."""
+    kind = found["kind"].removesuffix("List")
+    return sorted((shape({**i, "kind": kind}) for i in found["items"]), key=json.dumps)
+
+
+def shape(obj: Object | None) -> Any:
+    """What is compared of an object; None for one that is gone."""
+    if obj is None or obj.get("kind") == "Status":
+        return None
+    kind = obj.get("kind", "Pod")
+    found: Object = {"deleting": "deletionTimestamp" in obj["metadata"]}
+    for part, names in SHOWN[kind].items():
+        for name, value in (obj.get(part) or {}).items():
+            content = masked(value, name)
+            if (name in names or "*" in names) and content != []:
+                found[f"{part}.{name}"] = content
+    return found
+
+
+async def play(stage: Stage, steps: list[Object], settled: Callable[[str, Callable[[], Any]], Any]) -> Object:
+    """The answers and views of one scenario; `settled` waits until a view is the one to keep."""
+    answers: Object = {}
+    for at, step in enumerate(steps):
+        if "show" in step:
+            answers[step["show"]] = await settled(step["show"], lambda step=step: stage.look(step["paths"]))
+            continue
+        path = await stage.pod(step["pod"]) if "pod" in step else step["path"]
+        path += step.get("below", "")
+        body = step.get("body")
+        if body and step.get("below") == "/eviction":
+            body = {**body, "metadata": {"name": path.split("/")[-2], "namespace": stage.namespace}}
+        code, answer = await stage.send(step["method"], path, body, step.get("headers"))
+        answers[f"{at}"] = [code, answer.get("reason"), masked((answer.get("details") or {}).get("causes"))]
+    return answers
+
+
+@asynccontextmanager
+async def cluster() -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    """A server whose controllers run, all but the scheduler."""
+    registry = Registry()
+    registry.bootstrap()
+    context = Context(registry, backoff_scale=0.02)
+    async with (
+        ControllerManager(context, node="local", lookup=lambda _, port: port, enabled=ALL - {"scheduler"}),
+        ApiServer(registry, token=TOKEN) as server,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session,
+    ):
+        yield session, server.url
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_controllers_do_as_the_real_ones_did(scenario: str) -> None:
+    recorded = RECORDED[scenario]
+
+    async def settled(name: str, look: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + DEADLINE / 6
+        while True:
+            found = await look()
+            if found == recorded[name] or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(PAUSE)
+
+    async with cluster() as (session, base):
+        stage = Stage(session, base, scenario)
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scenario}}
+        await stage.send("POST", "/api/v1/namespaces", namespace)
+        answers = await play(stage, SCENARIOS[scenario], settled)
+    assert answers == recorded

@@ -1,0 +1,38 @@
+"""The queue of keys."""
+
+import asyncio
+
+from localkube.controllers.queue import WorkQueue
+
+
+async def test_a_key_that_waits_is_not_added_again() -> None:
+    queue = WorkQueue()
+    for name in ("a", "b", "a"):
+        queue.add(("n", name))
+    assert [await queue.get(), await queue.get()] == [("n", "a"), ("n", "b")]
+    assert len(queue) == 0
+
+
+async def test_get_waits_for_a_key() -> None:
+    queue = WorkQueue()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add(("n", "a"))
+    assert await asyncio.wait_for(waiting, 5) == ("n", "a")
+
+
+async def test_of_two_delays_the_shorter_one_counts() -> None:
+    queue = WorkQueue()
+    queue.add_after(("n", "a"), 1000)
+    queue.add_after(("n", "a"), 0.01)
+    queue.add_after(("n", "a"), 2000)
+    assert await asyncio.wait_for(queue.get(), 5) == ("n", "a")
+    assert len(queue) == 0
+
+
+async def test_a_closed_queue_rings_no_more() -> None:
+    queue = WorkQueue()
+    queue.add_after(("n", "a"), 0)
+    queue.close()
+    await asyncio.sleep(0.01)
+    assert len(queue) == 0

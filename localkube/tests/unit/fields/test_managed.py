@@ -1,0 +1,120 @@
+"""managedFields after creates, updates and patches that are not applies."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from localkube.fields import managed
+
+Object = dict[str, Any]
+
+
+def _entries(obj: Object) -> list[tuple[str, str, str]]:
+    return [(entry["manager"], entry["operation"], entry["time"]) for entry in obj["metadata"]["managedFields"]]
+
+
+def test_create_owns_defaults_too(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
+    """Structs that Go always writes are nobody's; pointers and maps are marked."""
+    fields = owner(deployments.update(None, deployment, "unknown"), "unknown")
+    spec = fields["f:spec"]
+    assert "f:metadata" not in fields
+    assert "f:status" not in fields
+    assert "." not in spec
+    assert "." not in spec["f:template"]
+    assert "." not in spec["f:template"]["f:spec"]["f:containers"]
+    assert spec["f:strategy"] == {
+        "f:rollingUpdate": {".": {}, "f:maxSurge": {}, "f:maxUnavailable": {}},
+        "f:type": {},
+    }
+    assert spec["f:template"]["f:metadata"] == {"f:labels": {".": {}, "f:app": {}}}
+    container = spec["f:template"]["f:spec"]["f:containers"]['k:{"name":"c"}']
+    assert container["f:env"] == {".": {}, 'k:{"name":"A"}': {".": {}, "f:name": {}, "f:value": {}}}
+    assert container["f:terminationMessagePath"] == {}
+
+
+def test_only_what_changes_moves(config_maps: Any, owner: Callable[..., Object]) -> None:
+    live = config_maps.update(None, _config({"a": "1", "b": "1"}), "one", now="1")
+    live = config_maps.update(live, _with(live, {"a": "2", "b": "1", "c": "1"}), "two", now="2")
+    assert owner(live, "one") == {"f:data": {".": {}, "f:b": {}}}
+    assert owner(live, "two") == {"f:data": {"f:a": {}, "f:c": {}}}
+    assert _entries(live) == [("one", "Update", "1"), ("two", "Update", "2")]
+
+
+def test_a_write_that_changes_nothing_moves_no_time(config_maps: Any) -> None:
+    live = config_maps.update(None, _config({"a": "1"}), "one", now="1")
+    assert config_maps.update(live, live, "one", now="2") == live
+    assert config_maps.update(live, live, "two", now="2") == live
+
+
+def test_removing_a_field_takes_it_from_everybody(config_maps: Any, owner: Callable[..., Object]) -> None:
+    """The manager who removes owns nothing by it, and one left with nothing is gone."""
+    live = config_maps.update(None, _config({"a": "1", "b": "1"}), "one", now="1")
+    live = config_maps.update(live, _with(live, {"a": "1", "b": "2"}), "two", now="2")
+    live = config_maps.update(live, _with(live, {"a": "1"}), "three", now="3")
+    assert owner(live, "one") == {"f:data": {".": {}, "f:a": {}}}
+    assert owner(live, "two") is None
+    assert owner(live, "three") is None
+
+
+def test_an_empty_entry_resets(config_maps: Any) -> None:
+    """`managedFields: [{}]` forgets them, and a later update does not begin anew."""
+    live = config_maps.update(None, _config({"a": "1"}), "one")
+    reset = copy.deepcopy(live)
+    reset["metadata"]["managedFields"] = [{}]
+    live = config_maps.update(live, reset, "one")
+    assert "managedFields" not in live["metadata"]
+    assert "managedFields" not in config_maps.update(live, _with(live, {"a": "2"}), "one")["metadata"]
+
+
+def test_given_entries_replace_the_live_ones(config_maps: Any) -> None:
+    """As kubectl migrates client-side apply to server-side apply; not through a subresource."""
+    live = config_maps.update(None, _config({"a": "1"}), "kubectl-client-side-apply", now="1")
+    migrated = copy.deepcopy(live)
+    migrated["metadata"]["managedFields"][0] |= {"manager": "kubectl", "operation": "Apply"}
+    assert _entries(config_maps.update(live, migrated, "x", now="2")) == [("kubectl", "Apply", "1")]
+    by_status = config_maps.update(live, migrated, "x", now="2", subresource="status")
+    assert _entries(by_status) == [("kubectl-client-side-apply", "Update", "1")]
+
+
+def test_status_is_the_subresources(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
+    live = deployments.update(None, deployment, "one")
+    new = {**live, "status": {"replicas": 2}}
+    found = deployments.update(
+        live, new, "node", now="2", subresource="status", ignored=managed.ignored_fields(True, "status")
+    )
+    assert owner(found, "node") == {"f:status": {"f:replicas": {}}}
+    assert found["metadata"]["managedFields"][1]["subresource"] == "status"
+
+
+def test_scale_owns_replicas_without_a_time(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
+    live = deployments.update(None, deployment, "one")
+    new = {**live, "spec": {**live["spec"], "replicas": 4}}
+    path = {"f:spec": {"f:replicas": {}}}
+    found = managed.on_scale(live, new, manager="hpa", api_version="apps/v1", path=path)
+    entry = next(entry for entry in found["metadata"]["managedFields"] if entry["manager"] == "hpa")
+    assert "time" not in entry
+    assert (entry["subresource"], entry["fieldsV1"]) == ("scale", path)
+    assert "f:replicas" not in owner(found, "one")["f:spec"]
+
+
+def test_entries_that_are_not_understood_are_dropped(config_maps: Any) -> None:
+    live = config_maps.update(None, _config({"a": "1"}), "one")
+    odd = copy.deepcopy(live)
+    odd["metadata"]["managedFields"].append({"manager": "x", "fieldsType": "FieldsV9", "fieldsV1": {}})
+    assert len(managed.read(odd)) == 1
+
+
+def test_nothing_given_is_changed(config_maps: Any) -> None:
+    live = config_maps.update(None, _config({"a": "1"}), "one")
+    new = _with(live, {"b": "1"})
+    before = copy.deepcopy((live, new))
+    config_maps.update(live, new, "two")
+    assert (live, new) == before
+
+
+def _config(data: Object) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": data}
+
+
+def _with(live: Object, data: Object) -> Object:
+    return {**live, "data": data}

@@ -1,0 +1,184 @@
+"""Images, addresses, probe tallies, states and back-off."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from localkube.node import addresses, launch, state
+from localkube.node.addresses import LoopbackBlock, SharedLoopback
+from localkube.node.errors import ImageUnknownError
+from localkube.node.images import ImageMap
+from localkube.node.machine import Timing, duration, inherited
+from localkube.node.prober import Tally
+from localkube.node.state import ContainerState
+
+
+@pytest.fixture
+def images() -> ImageMap:
+    return ImageMap({"ghcr.io/acme/web:*": ["python", "-m", "web"], "tool": ["tool"]})
+
+
+@pytest.mark.parametrize(
+    ("container", "argv"),
+    [
+        ({}, ["python", "-m", "web"]),
+        ({"args": ["--a", "$(X)"]}, ["python", "-m", "web", "--a", "1"]),
+        ({"command": ["sh"]}, ["sh"]),
+        ({"command": ["sh"], "args": ["-c"]}, ["sh", "-c"]),
+    ],
+)
+def test_command_replaces_the_entrypoint_and_args_come_after(images: ImageMap, container: Any, argv: Any) -> None:
+    assert images.argv({"image": "ghcr.io/acme/web:1.2", **container}, {"X": "1"}) == argv
+
+
+def test_an_unknown_image_names_the_known_ones(images: ImageMap) -> None:
+    with pytest.raises(ImageUnknownError, match=r'"tool:1" is not .*known images: ghcr.io/acme/web:\*, tool'):
+        images.entrypoint("tool:1")
+
+
+def test_addresses_are_used_again_as_late_as_possible() -> None:
+    block = LoopbackBlock(5, socket.socket())
+    first = block.allocate("a")
+    block.release("a")
+    assert block.allocate("b") != first
+    assert block.allocate("c", first) == first
+    assert block.allocate("d", first) != first
+    assert block.allocate("e", "127.9.0.2").startswith("127.5.")
+    block.close()
+
+
+@pytest.mark.skipif(not addresses.has_loopback_network(), reason="there is no 127.0.0.0/8 here to claim")
+def test_a_claimed_block_is_not_claimed_again() -> None:
+    one = LoopbackBlock.claim()
+    two = LoopbackBlock.claim(one.block)
+    assert one.block != two.block
+    assert one.services != two.services
+    one.close()
+    two.close()
+
+
+def test_on_a_shared_address_a_container_port_has_one_free_port(pod: Any) -> None:
+    shared = SharedLoopback()
+    assert shared.allocate("u") == shared.allocate("v") == "127.0.0.1"
+    assert shared.port(pod, 80) == shared.port(pod, 80) != shared.port(pod, 90)
+    shared.release("u")
+    shared.close()
+
+
+def test_a_named_port_of_another_container_is_unknown(pod: Any) -> None:
+    class Machine:
+        addresses = SharedLoopback()
+
+    with pytest.raises(ValueError, match="couldn't find port: http"):
+        launch.port_of(Machine(), pod, {"ports": []}, "http")  # type: ignore[arg-type]  # only addresses are used
+
+
+def test_a_tally_turns_only_at_its_thresholds() -> None:
+    tally = Tally({"failureThreshold": 2, "successThreshold": 2}, result=False)
+    results = [True, False, True, True, False, True, False, False]
+    turned = [tally.add(success=success) for success in results]
+    assert turned == [False, False, False, True, False, False, False, True]
+    assert tally.result is False
+
+
+def test_back_off_doubles_up_to_five_minutes() -> None:
+    assert [Timing().backoff(n) for n in (0, 1, 2, 3, 6, 60)] == [0, 10, 20, 40, 300, 300]
+    assert [duration(n) for n in (10, 160, 300)] == ["10s", "2m40s", "5m0s"]
+
+
+def test_only_what_a_process_needs_is_inherited() -> None:
+    given = {"PATH": "p", "PYTHONPATH": "pp", "LC_ALL": "C", "OPENAI_API_KEY": "secret", "HOME": "/home/me"}
+    assert inherited(given) == {"PATH": "p", "PYTHONPATH": "pp", "LC_ALL": "C", "PYTHONUNBUFFERED": "1"}
+
+
+def container(shown: dict[str, Any] | None = None, **more: Any) -> ContainerState:
+    spec = {"name": more.pop("name", "main"), "image": "i"}
+    return ContainerState(spec, **({"state": shown} if shown else {}), **more)
+
+
+RUNNING = state.running(0)
+
+
+def ended(code: int) -> dict[str, Any]:
+    return state.terminated(code, "s", 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "init", "main", "expected"),
+    [
+        ("Always", [], [container()], "Pending"),
+        ("Always", [], [container(RUNNING)], "Running"),
+        ("Always", [], [container(ended(1))], "Running"),
+        ("Always", [], [container(state.waiting("CrashLoopBackOff"), last=ended(1))], "Running"),
+        ("Never", [], [container(ended(0))], "Succeeded"),
+        ("Never", [], [container(ended(0)), container(ended(2))], "Failed"),
+        ("Never", [], [container(ended(0)), container(RUNNING)], "Running"),
+        ("OnFailure", [], [container(ended(2))], "Running"),
+        ("Always", [container(RUNNING, is_init=True)], [container()], "Pending"),
+        ("Never", [container(ended(1), is_init=True)], [container()], "Failed"),
+        ("Always", [container(ended(0), is_init=True)], [container(RUNNING)], "Running"),
+    ],
+)
+def test_phase(pod: Any, policy: str, init: Any, main: Any, expected: str) -> None:
+    pod["spec"]["restartPolicy"] = policy
+    assert state.phase(pod, init, main) == expected
+
+
+def test_conditions_name_the_containers_that_are_not_ready(pod: Any) -> None:
+    found = {c["type"]: c for c in state.conditions(pod, [], [container(RUNNING), container(RUNNING, ready=True)], 0)}
+    assert found["Ready"]["message"] == found["ContainersReady"]["message"] == "containers with unready status: [main]"
+    assert found["Initialized"]["status"] == found["PodScheduled"]["status"] == "True"
+
+
+def test_a_readiness_gate_waits_for_its_condition(pod: Any) -> None:
+    pod["spec"]["readinessGates"] = [{"conditionType": "acme.dev/open"}]
+    ready = [container(RUNNING, ready=True)]
+
+    def status_of_ready() -> Any:
+        return next(c for c in state.conditions(pod, [], ready, 0) if c["type"] == "Ready")
+
+    assert status_of_ready()["reason"] == "ReadinessGatesNotReady"
+    pod["status"]["conditions"] = [{"type": "acme.dev/open", "status": "True"}]
+    assert status_of_ready()["status"] == "True"
+
+
+def test_a_container_of_an_earlier_cluster_counts_as_restarted() -> None:
+    old = {"restartCount": 2, "state": {"running": {"startedAt": "then"}}}
+    found = state.restored({"name": "main", "image": "i"}, old, 0, is_init=False, policy="Always")
+    assert found.restarts == 3
+    assert found.last["terminated"]["reason"] == "ContainerStatusUnknown"
+
+
+@pytest.mark.parametrize(
+    ("policy", "before", "code"),
+    [
+        ("Never", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, 255),
+        ("Never", {"terminated": {"exitCode": 3}}, 3),
+        ("OnFailure", {"terminated": {"exitCode": 0}}, 0),
+        ("OnFailure", {"terminated": {"exitCode": 3}}, None),
+        ("OnFailure", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, None),
+        ("Always", {"terminated": {"exitCode": 0}}, None),
+    ],
+)
+def test_what_has_ended_for_good_stays_so_over_a_restart_of_the_cluster(
+    policy: str, before: dict[str, Any], code: int | None
+) -> None:
+    old = {"restartCount": 1, "state": before}
+    found = state.restored({"name": "main", "image": "i"}, old, 0, is_init=False, policy=policy)
+    assert found.exit_code == code
+    assert found.restarts == (1 if code is not None else 2)
+
+
+def test_a_pod_whose_containers_were_ended_is_over() -> None:
+    """A pod that restarts its containers for ever has an end too, when it is deleted."""
+    pod = {"spec": {"restartPolicy": "Always"}, "metadata": {"generation": 1}}
+    spec = {"name": "main", "image": "i"}
+    done = state.ContainerState(spec, state=state.terminated(0, "2026-01-01T00:00:00Z", 0))
+    killed = state.ContainerState(spec, state=state.terminated(137, "2026-01-01T00:00:00Z", 0))
+    assert state.phase(pod, [], [done]) == "Running"
+    assert state.phase(pod, [], [done], over=True) == "Succeeded"
+    assert state.phase(pod, [], [done, killed], over=True) == "Failed"
+    found = state.pod_status(pod, [], [killed], ("127.0.0.1", "127.0.0.1"), 0, over=True)
+    reasons = {c["type"]: c.get("reason") for c in found["conditions"]}
+    assert (reasons["Ready"], reasons["ContainersReady"]) == ("PodFailed", "PodFailed")

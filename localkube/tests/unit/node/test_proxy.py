@@ -1,0 +1,119 @@
+"""The Service proxy, in front of small TCP servers."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from localkube.controllers.controller import Context
+from localkube.node.proxy import ServiceProxy
+from localkube.registry import Registry
+
+
+@pytest.fixture
+def registry() -> Registry:
+    found = Registry(services="127.0.0.0/24")
+    found.bootstrap()
+    return found
+
+
+@pytest.fixture
+async def proxy(registry: Registry) -> AsyncIterator[ServiceProxy]:
+    async with ServiceProxy(registry, Context(registry).recorder("service-proxy")) as found:
+        yield found
+
+
+Echo = Callable[[str], Awaitable[tuple[asyncio.Server, int]]]
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[Echo]:
+    """Start a server that answers with its name and what it was sent, once the client has said all."""
+    servers: list[asyncio.Server] = []
+
+    async def start(name: str) -> tuple[asyncio.Server, int]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(name.encode() + b" " + await reader.read())
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        servers.append(server)
+        return server, server.sockets[0].getsockname()[1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def endpoints(registry: Registry, name: str, port: int, **conditions: bool) -> None:
+    obj = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": conditions or {"ready": True}}],
+    }
+    registry.create("endpointslices.discovery.k8s.io", "default", obj, manager="test")
+
+
+@pytest.fixture
+async def port(registry: Registry, proxy: ServiceProxy, until: Any) -> int:
+    """A Service's port, which is listened on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+    spec = {"clusterIP": "127.0.0.1", "ports": [{"name": "http", "port": number}]}
+    found = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
+    registry.create("services", "default", found, manager="test")
+    await until(lambda: proxy.address("default", "web", number) == ("127.0.0.1", number))
+    return number
+
+
+async def ask(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"hello")
+    writer.write_eof()
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+
+
+async def test_connections_go_round_the_ready_endpoints(registry: Registry, port: int, echo: Echo) -> None:
+    for name in ("a", "b"):
+        endpoints(registry, name, (await echo(name))[1])
+    endpoints(registry, "unready", (await echo("unready"))[1], ready=False)
+    assert sorted([await ask(port) for _ in range(4)]) == [b"a hello"] * 2 + [b"b hello"] * 2
+
+
+async def test_an_endpoint_that_refuses_is_passed_over(registry: Registry, port: int, echo: Echo) -> None:
+    gone, dead = await echo("gone")
+    gone.close()
+    await gone.wait_closed()
+    endpoints(registry, "dead", dead)
+    endpoints(registry, "a", (await echo("a"))[1])
+    assert [await ask(port) for _ in range(3)] == [b"a hello"] * 3
+
+
+async def test_terminating_endpoints_serve_when_no_other_does(registry: Registry, port: int, echo: Echo) -> None:
+    endpoints(registry, "last", (await echo("last"))[1], ready=False, serving=True, terminating=True)
+    assert await ask(port) == b"last hello"
+    endpoints(registry, "a", (await echo("a"))[1])
+    assert [await ask(port) for _ in range(2)] == [b"a hello"] * 2
+
+
+async def test_without_endpoints_a_connection_is_refused_at_once(port: int) -> None:
+    with pytest.raises(ConnectionResetError):
+        await ask(port)
+
+
+async def test_a_deleted_service_is_listened_for_no_more(
+    registry: Registry, proxy: ServiceProxy, port: int, until: Any
+) -> None:
+    registry.delete("services", "default", "web")
+    await until(lambda: proxy.address("default", "web", port) is None)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)

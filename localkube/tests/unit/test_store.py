@@ -1,0 +1,101 @@
+"""The store: versions, indices, history and the order of events."""
+
+from typing import Any
+
+from localkube.selectors import LabelSelector
+from localkube.store import Event, Record, Store
+
+
+def thing(name: str, namespace: str = "n", **meta: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "uid": f"uid-{namespace}-{name}", **meta}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
+def put(store: Store, obj: dict[str, Any], before: Record | None = None) -> Record:
+    meta = obj["metadata"]
+    return store.put("configmaps", (meta["namespace"], meta["name"]), obj, before)
+
+
+def test_every_write_takes_the_next_version() -> None:
+    store = Store()
+    first, second = put(store, thing("a")), put(store, thing("b"))
+    assert second.version == first.version + 1
+    assert second.object["metadata"]["resourceVersion"] == str(second.version)
+
+
+def test_lists_are_in_order_of_namespace_and_name() -> None:
+    store = Store()
+    for name, namespace in (("b", "y"), ("a", "y"), ("c", "x")):
+        put(store, thing(name, namespace))
+    bucket = store.bucket("configmaps")
+    assert [r.key for r in bucket.ordered()] == [("x", "c"), ("y", "a"), ("y", "b")]
+    assert [r.key for r in bucket.ordered("y")] == [("y", "a"), ("y", "b")]
+
+
+def test_the_label_index_follows_changes_and_removals() -> None:
+    store = Store()
+    bucket = store.bucket("configmaps")
+    selector = LabelSelector.parse("app=one")
+    record = put(store, thing("a", labels={"app": "one"}))
+    assert [r.key for r in bucket.select("", selector)] == [("n", "a")]
+    record = put(store, thing("a", labels={"app": "two"}), record)
+    assert list(bucket.select("", selector)) == []
+    record = put(store, thing("a", labels={"app": "one"}), record)
+    store.drop("configmaps", record, thing("a"))
+    assert list(bucket.select("", selector)) == []
+    assert len(bucket) == 0
+
+
+def test_the_owner_index_follows_ownerreferences() -> None:
+    store = Store()
+    record = put(store, thing("a", ownerReferences=[{"uid": "owner"}]))
+    assert list(store.owned("owner")) == [("configmaps", ("n", "a"))]
+    put(store, thing("a"), record)
+    assert store.owned("owner") == {}
+
+
+def test_a_full_history_forgets_its_oldest_events() -> None:
+    store = Store(history=2)
+    records = [put(store, thing(name)) for name in "abc"]
+    bucket = store.bucket("configmaps")
+    assert bucket.forgotten == records[0].version
+    assert [e.record.key[1] for e in bucket.since(records[1].version)] == ["c"]
+
+
+def test_a_write_from_a_listener_is_told_after_the_event_that_caused_it() -> None:
+    store = Store()
+    seen: list[tuple[str, str]] = []
+
+    def react(event: Event) -> None:
+        if event.record.key[1] == "a":
+            put(store, thing("b"))
+
+    store.listen("configmaps", "", react)
+    store.listen("configmaps", "", lambda event: seen.append((event.type, event.record.key[1])))
+    put(store, thing("a"))
+    assert seen == [("ADDED", "a"), ("ADDED", "b")]
+
+
+def test_a_listener_of_one_namespace_hears_of_no_other() -> None:
+    store = Store()
+    seen: list[str] = []
+    stop = store.listen("configmaps", "n", lambda event: seen.append(event.record.key[1]))
+    put(store, thing("a"))
+    put(store, thing("b", "other"))
+    stop()
+    put(store, thing("c"))
+    assert seen == ["a"]
+
+
+def test_json_begins_with_apiversion_and_kind_whatever_the_order_given() -> None:
+    store = Store()
+    obj = dict(reversed(thing("a").items()))
+    assert put(store, obj).json.startswith(b'{"apiVersion":"v1","kind":"ConfigMap",')
+
+
+def test_a_resumed_store_knows_no_event_from_before() -> None:
+    store = Store()
+    bucket = store.bucket("configmaps")
+    store.resume(500)
+    assert bucket.forgotten == 500
+    assert put(store, thing("a")).version == 501

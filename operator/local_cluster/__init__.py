@@ -1,1 +1,0 @@
-"""A Kubernetes API on loopback whose pods are local processes: a development aid, not a cluster."""
