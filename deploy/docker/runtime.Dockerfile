@@ -31,6 +31,8 @@ ENV PATH=/opt/agent/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONSAFEPATH=1
 COPY --from=build /opt/agent /opt/agent
+# Relative paths in /app/config/agent.toml also resolve from here.
+WORKDIR /app
 USER 1000:1000
 EXPOSE 8000 9090
 ENTRYPOINT ["agent-runtime"]

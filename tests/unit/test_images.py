@@ -46,6 +46,11 @@ def test_the_last_stage_only_takes_over_what_was_built(image: str) -> None:
         assert f"org.opencontainers.image.{label}=" in words["LABEL"]
 
 
+def test_the_runtime_works_in_the_directory_that_holds_its_config() -> None:
+    """Relative paths in agent.toml also resolve from there."""
+    assert dict(instructions("runtime"))["WORKDIR"] == "/app"
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_base_image_is_an_argument_without_a_registry(image: str) -> None:
     found = instructions(image)

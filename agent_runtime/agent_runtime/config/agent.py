@@ -68,7 +68,9 @@ class AgentConfig(ConfigModel):
 class AgentSection(AgentConfig):
     """The `[agent]` table of agent.toml: the CR's config, complete, and where the prompt is."""
 
-    system_prompt: str = Field(PROMPT_FILE, description="Path of the prompt, relative to agent.toml.")
+    system_prompt: str = Field(
+        PROMPT_FILE, description="Path of the prompt, next to agent.toml or else from the working directory."
+    )
     log_level: LogLevel = "INFO"
 
 

@@ -61,7 +61,7 @@ def _path(root: str, loc: tuple[int | str, ...], *, snake_case: bool) -> str:
 
 
 def load(path: Path) -> tuple[AgentSection, str]:
-    """Read agent.toml and the prompt beside it.
+    """Read agent.toml and its prompt. Relative paths resolve next to agent.toml, then from the working directory.
 
     Raises:
         ConfigError: a file is missing or not readable, or a field is wrong; every fault is named, in TOML's spelling.
@@ -82,7 +82,7 @@ def load(path: Path) -> tuple[AgentSection, str]:
         section = AgentFile.model_validate(document).agent
     except ValidationError as error:
         faults.append(explain(error, snake_case=True))
-    prompt = _read_prompt(path.parent / _prompt_path(document), faults)
+    prompt = _read_prompt(path.parent, _prompt_path(document), faults)
     if section is None or faults:
         raise ConfigError("\n".join(faults))
     return _located(section, path.parent), prompt
@@ -92,7 +92,8 @@ def _located(section: AgentSection, folder: Path) -> AgentSection:
     """Make the path of the API keys absolute; by its words, for the folder may be a link to elsewhere."""
     if section.server is None or section.server.api_keys_file is None:
         return section
-    keys = os.path.abspath(folder / section.server.api_keys_file)  # noqa: PTH100  (resolve() follows links)
+    found = _find(folder, section.server.api_keys_file) or folder / section.server.api_keys_file
+    keys = os.path.abspath(found)  # noqa: PTH100  (resolve() follows links)
     return section.model_copy(update={"server": section.server.model_copy(update={"api_keys_file": keys})})
 
 
@@ -103,7 +104,24 @@ def _prompt_path(document: dict[str, Any]) -> str:
     return path if isinstance(path, str) else PROMPT_FILE
 
 
-def _read_prompt(path: Path, faults: list[str]) -> str:
+def _find(folder: Path, path: str) -> Path | None:
+    """Return the file that a path of agent.toml names: next to agent.toml, else below the working directory."""
+    return next((found for found in (folder / path, Path(path)) if _exists(found)), None)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # It may exist: reading it gives the reason.
+        return True
+
+
+def _read_prompt(folder: Path, name: str, faults: list[str]) -> str:
+    path = _find(folder, name)
+    if path is None:
+        places = folder / name if Path(name).is_absolute() else f"{folder / name} or {Path.cwd() / name}"
+        faults.append(f"agent.system_prompt: {places}: No such file: correct the path or add the file")
+        return ""
     try:
         prompt = path.read_bytes().decode("utf-8")
     except OSError as error:

@@ -57,6 +57,43 @@ def test_a_good_file_is_read_with_its_prompt(tmp_path: Path) -> None:
     assert config.memory.cache == CacheConfig(host="redis", port=6379, ssl=False, ttl=300, prefix="chat:")
 
 
+@pytest.mark.parametrize("beside", [True, False], ids=["beside-agent.toml", "below-the-working-directory"])
+def test_relative_paths_resolve_next_to_the_file_and_then_from_the_working_directory(
+    beside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seed's `config/system_prompt.txt` in /app/config/agent.toml is found from the image's /app."""
+    folder = tmp_path / "config"
+    (folder / "config").mkdir(parents=True)
+    (folder / "system_prompt.txt").write_text("From the working directory.")
+    (folder / "keys").write_text("")
+    if beside:
+        (folder / "config" / "system_prompt.txt").write_text("From beside.")
+        (folder / "config" / "keys").write_text("")
+    toml = (
+        GOOD.replace("prompts/support.txt", "config/system_prompt.txt")
+        + '[agent.server]\napi_keys_file = "config/keys"'
+    )
+    (folder / "agent.toml").write_text(toml)
+    monkeypatch.chdir(tmp_path)
+
+    config, prompt = load(folder / "agent.toml")
+
+    assert prompt == ("From beside." if beside else "From the working directory.")
+    assert config.server is not None
+    assert config.server.api_keys_file == str((folder if beside else tmp_path) / "config" / "keys")
+
+
+def test_a_prompt_that_is_nowhere_names_both_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "agent").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+    (fault,) = faults(tmp_path / "agent", GOOD, None)
+
+    places = f"{tmp_path}/agent/prompts/support.txt or {tmp_path}/work/prompts/support.txt"
+    assert fault == f"agent.system_prompt: {places}: No such file: correct the path or add the file"
+
+
 def test_the_first_model_is_the_default() -> None:
     """When default_model is not said."""
     config = AgentConfig(models=(ModelConfig(name="x", provider="echo"), ModelConfig(name="y", provider="echo")))
