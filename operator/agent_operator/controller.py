@@ -120,6 +120,7 @@ class Controller:
                 runtime_image=settings.runtime_image,
                 manage_namespaces=settings.manage_namespaces,
                 allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
+                set_pod_user=settings.set_pod_user,
                 operator_namespace=settings.lease_namespace or Platform().operator_namespace,
             ),
             now=_timestamp,

@@ -44,6 +44,10 @@ class Settings(BaseModel):
     allow_unsafe_pod_templates: bool = Field(
         False, description="Let spec.podTemplate take back the hardening of the pods: hostPath, privileged and so on."
     )
+    set_pod_user: bool = Field(
+        True,
+        description="Run agents' pods as user and group 1000. Turn off where the cluster assigns both (OpenShift).",
+    )
     runtime_image: str = Field(
         "agent-operator/agent-runtime", min_length=1, description="Repository of the runtime image, without a tag."
     )

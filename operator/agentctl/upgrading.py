@@ -17,6 +17,7 @@ from agent_operator.fleet.agents import follows
 from agent_operator.fleet.guide import guide
 from agent_operator.objects import agent_key, pack, ref
 from agent_operator.render import Inputs, Platform, render
+from agent_operator.render.workload import USER
 from agent_operator.rollout import revisions
 from agent_operator.rollout.revisions import Revision
 from agent_operator.spec import checks
@@ -179,7 +180,9 @@ def _platform(before: Revision | None, image: str) -> Platform:
     """Return what the operator goes by, as far as pods show it; what it allows is its own affair."""
     made = Platform(allow_unsafe_pod_templates=True)
     image = image or (_repository(differences.image(before)) if before else made.runtime_image)
-    return replace(made, runtime_image=image)
+    context = (before.template["spec"].get("securityContext") or {}) if before else {}
+    set_user = before is None or USER in {context.get(field) for field in ("runAsUser", "runAsGroup", "fsGroup")}
+    return replace(made, runtime_image=image, set_pod_user=set_user)
 
 
 def _filled(inputs: Inputs, texts: _Texts) -> Inputs:

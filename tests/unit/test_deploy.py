@@ -134,6 +134,22 @@ def kustomized(tmp_path: Path) -> Callable[..., list[Object]]:
     return build
 
 
+def test_a_component_leaves_users_to_the_cluster(overlay: tuple[str, list[Object]], kustomized: Any) -> None:
+    """OpenShift rejects pods that choose their own user. Nothing else changes."""
+    name, objects = overlay
+
+    made = kustomized(resources=f"overlays/{name}", components="components/openshift")
+
+    pod = deployment((name, made))["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    settings = read(["run"], environment((name, made)))
+    assert not settings.set_pod_user
+    assert environment((name, made)).items() >= environment(overlay).items()
+    assert [obj for obj in made if obj["kind"] != "Deployment"] == [
+        obj for obj in objects if obj["kind"] != "Deployment"
+    ]
+
+
 def identities(objects: list[Object]) -> set[tuple[str, str, str]]:
     return {(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in objects}
 

@@ -64,8 +64,9 @@ class ServerConfig(ConfigModel):
         pattern=r"^[^\s]+$",
         max_length=1024,
         description="Path of a mounted file with one API key a line. A relative path resolves next to agent.toml, "
-        "then from the working directory. Callers send one as a bearer token, and see only their own sessions. Read again when it changes. In an AgentDeployment use "
-        "apiKeys, which mounts the file. Default: none; whoever reaches the agent may call it.",
+        "then from the working directory. Callers send one as a bearer token, and see only their own sessions. Read "
+        "again when it changes. In an AgentDeployment use apiKeys, which mounts the file. Default: none; whoever "
+        "reaches the agent may call it.",
     )
     cors_origins: tuple[Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^\s/*]+)$", max_length=253)], ...] = (
         Field(

@@ -23,6 +23,7 @@ DRAIN_SECONDS = 5
 CLOSE_SECONDS = 10
 MAX_DRAIN_SECONDS = 3600
 TMP_SIZE = "256Mi"
+USER = 1000
 
 
 def namespace(inputs: Inputs) -> View | None:
@@ -61,6 +62,7 @@ def deployment(inputs: Inputs) -> View:
         "progress_deadline": spec.rollout.progress_deadline_seconds if spec.rollout else None,
         "pod": _pod_metadata(inputs),
         "account": inputs.service_account,
+        "user": USER if inputs.platform.set_pod_user else None,
         "image": inputs.image,
         "pull_policy": runtime.image_pull_policy or "IfNotPresent",
         "config_map": config_map(inputs)["name"],

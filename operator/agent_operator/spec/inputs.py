@@ -30,6 +30,8 @@ class Platform:
     manage_namespaces: bool = True
     allow_unsafe_pod_templates: bool = False
     """Whether spec.podTemplate may take back the hardening of the pods."""
+    set_pod_user: bool = True
+    """Whether pods set user and group; without, the cluster or the image decides. Pods never run as root."""
     kubernetes_minor: int = 25
     """Oldest 1.x that the manifests must fit: the seed's 1.25, unless the cluster is known to be newer."""
     operator_namespace: str = "agent-operator-system"

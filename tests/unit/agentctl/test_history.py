@@ -155,6 +155,12 @@ def test_the_repository_of_the_image_is_the_one_that_runs_unless_another_is_name
     assert any(line.strip("+ ").startswith("image: example.com/runtime:") for line in other.diff())
 
 
+def test_pods_whose_user_the_cluster_assigns_do_not_differ(read: Any) -> None:
+    openshift = Platform(set_pod_user=False)
+
+    assert not upgrading.compare(read(), [kept(read(), 1, platform=openshift)], {}, {}).differs
+
+
 def test_a_spec_without_a_revision_is_noted_and_not_compared(read: Any) -> None:
     """The next pass of whatever operator runs brings the new rendering: there is nothing to upgrade."""
     found = upgrading.compare(read(systemPrompt={"text": "new"}), [kept(read(), 1)], {}, {})

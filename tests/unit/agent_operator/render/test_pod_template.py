@@ -114,6 +114,29 @@ def test_what_breaks_the_hardening_is_refused_unless_the_operator_allows_it(
     assert made(template, allow_unsafe_pod_templates=True)
 
 
+NO_ROOT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+USERS = ("runAsUser", "runAsGroup", "fsGroup")
+
+
+@pytest.mark.parametrize(
+    "context",
+    [dict.fromkeys(USERS), {"$patch": "replace", **NO_ROOT}],
+    ids=["null", "replace"],
+)
+def test_user_and_groups_can_be_left_to_the_cluster(context: dict[str, Any]) -> None:
+    """OpenShift assigns them. The pods still never run as root."""
+    assert made(pod(securityContext=context))["spec"]["securityContext"] == NO_ROOT
+
+
+def test_the_operator_can_leave_user_and_groups_of_all_agents_to_the_cluster() -> None:
+    assert made({}, set_pod_user=False)["spec"]["securityContext"] == NO_ROOT
+    assert made({})["spec"]["securityContext"] == NO_ROOT | dict.fromkeys(USERS, 1000)
+    # An agent may still name a user of its own, but not root.
+    assert made(pod(securityContext={"runAsUser": 7}), set_pod_user=False)["spec"]["securityContext"]["runAsUser"] == 7
+    with pytest.raises(InvalidSpec):
+        made(pod(securityContext={"runAsUser": 0}), set_pod_user=False)
+
+
 @pytest.mark.parametrize(("template", "path"), INVALID, ids=[path for _, path in INVALID])
 def test_what_makes_no_pods_of_this_agent_is_always_refused(template: dict[str, Any], path: str) -> None:
     for allowed in (False, True):
