@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kubeschema import quantity
 from localkube.cluster import LocalCluster
+from localkube.node.images import Image
 from localkube.node.node_object import PLENTY, Size
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     """Read the command line and serve."""
     options = _parser().parse_args()
     cluster = LocalCluster(
-        images=dict(options.image),
+        images=_images(options),
         state_dir=options.state_dir,
         state_file=options.state_file,
         port=options.port,
@@ -34,6 +35,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kubeconfig", type=Path, required=True, help="file to write the kubeconfig to")
     parser.add_argument(
         "--image", type=_image, action="append", default=[], help="NAME-PATTERN=COMMAND that stands for its entrypoint"
+    )
+    parser.add_argument(
+        "--image-args",
+        type=_image,
+        action="append",
+        default=[],
+        help="NAME-PATTERN=ARGUMENTS of the image where a container names none; paths are those in the container",
+    )
+    parser.add_argument(
+        "--image-workdir",
+        type=_pair,
+        action="append",
+        default=[],
+        help="NAME-PATTERN=PATH in the container that the image's processes start in; default: /",
     )
     parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; default: a free one")
     parser.add_argument("--state-dir", type=Path, help="keep pods' files and logs here; default: a temporary directory")
@@ -75,6 +90,21 @@ def _quantity(text: str) -> str:
     return text
 
 
+def _images(options: argparse.Namespace) -> dict[str, Image]:
+    args, directories = dict(options.image_args), dict(options.image_workdir)
+    return {
+        pattern: Image(command, args.get(pattern, ()), directories.get(pattern, "/"))
+        for pattern, command in options.image
+    }
+
+
+def _pair(text: str) -> tuple[str, str]:
+    pattern, separator, value = text.partition("=")
+    if not (pattern and separator and value.strip()):
+        raise argparse.ArgumentTypeError(f"{text}: not NAME-PATTERN=VALUE")
+    return pattern, value
+
+
 def _label(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not (name and separator):
@@ -83,9 +113,7 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _image(text: str) -> tuple[str, list[str]]:
-    pattern, separator, command = text.partition("=")
-    if not (pattern and separator and command.strip()):
-        raise argparse.ArgumentTypeError(f"{text}: not NAME-PATTERN=COMMAND")
+    pattern, command = _pair(text)
     return pattern, shlex.split(command)
 
 

@@ -21,7 +21,7 @@ from localkube.http.tls import Identity
 from localkube.node import addresses
 from localkube.node.addresses import Addresses, LoopbackBlock
 from localkube.node.guard import Guard
-from localkube.node.images import ImageMap
+from localkube.node.images import Image, ImageMap
 from localkube.node.lock import DirectoryLock
 from localkube.node.machine import Machine, Timing
 from localkube.node.node import Node
@@ -40,7 +40,7 @@ SAVE_SECONDS = 5.0  # from a change to its being saved: many changes are saved a
 class LocalCluster:
     """An async context manager; `url`, `registry` and `kubeconfig` are there once it is entered.
 
-    images: image name pattern (`ghcr.io/acme/web:*`) → command that stands for the image's entrypoint.
+    images: image name pattern (`ghcr.io/acme/web:*`) → command that stands for the image's entrypoint, or an Image.
     state_dir: where pods' files and logs are; a temporary directory, removed at the end, when absent.
     state_file: keeps the API's objects over restarts; they are in memory only when absent.
     port, token: of the API server; a free port and a random token when absent.
@@ -50,7 +50,7 @@ class LocalCluster:
     controllers: the names of those to run, of `controllers.manager.ALL`.
     """
 
-    images: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    images: Mapping[str, Image | Sequence[str]] = field(default_factory=dict)
     state_dir: Path | None = None
     state_file: Path | None = None
     port: int = 0

@@ -15,9 +15,13 @@ from agentctl import output
 from agentctl.errors import CommandError
 from agentctl.state import Running, State, last_line
 from localkube.cluster import LocalCluster
+from localkube.node.images import Image
 from localkube.registry import Registry
 
 RUNTIME = "agent-operator/agent-runtime:*"
+# As deploy/docker/runtime.Dockerfile has it.
+RUNTIME_ARGS = ("serve", "--config", "/app/config/agent.toml")
+RUNTIME_DIRECTORY = "/app"
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 GRACE = 15.0
 READY_WITHIN = 45.0
@@ -47,7 +51,7 @@ async def _serve(state: State) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stopped.set)
     # The map of images is all that the cluster knows of agents.
-    images = {RUNTIME: [sys.executable, "-m", "agent_runtime"]}
+    images = {RUNTIME: Image([sys.executable, "-m", "agent_runtime"], RUNTIME_ARGS, RUNTIME_DIRECTORY)}
     node = state.directory / "node"
     async with LocalCluster(images=images, state_dir=node, probe_time_scale=PROBE_SCALE) as cluster:
         _define(cluster.registry)

@@ -6,6 +6,7 @@ in, and tests that need real processes are skipped.
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -147,20 +148,45 @@ def _until() -> Callable[..., Any]:
     return until
 
 
-def _start(arguments: list[str | Path], log: Path, **environment: str) -> subprocess.Popen[bytes]:
+def start(arguments: list[str | Path], log: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start a module as a program."""
     with log.open("ab") as sink:
         return subprocess.Popen(
             [sys.executable, "-m", *arguments], stdout=sink, stderr=subprocess.STDOUT, env=os.environ | environment
         )
 
 
-def _stop(process: subprocess.Popen[bytes]) -> int:
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Stop it with SIGTERM; return its exit code."""
     process.send_signal(signal.SIGTERM)
     try:
         return process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
+
+
+@contextmanager
+def localkube(folder: Path, *options: str) -> Iterator[Kubectl]:
+    """A local cluster of its own, without our CRDs; `options` are those of `python -m localkube`."""
+    kubeconfig = folder / "kubeconfig"
+    arguments = ["localkube", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
+    process = start([*arguments, *options], folder / "cluster.log")
+    try:
+        until("the local cluster", kubeconfig.exists)
+        kubectl = Kubectl(kubeconfig)
+        until("its API", lambda: kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0)
+        yield kubectl
+    finally:
+        stop(process)
+
+
+def runtime_image(*prefix: str) -> list[str]:
+    """Options that describe the runtime's image as deploy/docker/runtime.Dockerfile does; `prefix` goes before it."""
+    command = shlex.join([*prefix, sys.executable, "-m", "agent_runtime"])
+    args, directory = "serve --config /app/config/agent.toml", "/app"
+    given = {"--image": command, "--image-args": args, "--image-workdir": directory}
+    return [part for option, value in given.items() for part in (option, f"{RUNTIME}={value}")]
 
 
 def _nodes(kubectl: Kubectl) -> list[Object]:
@@ -187,17 +213,8 @@ def cluster(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
         with nullcontext() if _nodes(kubectl) else stand_in_node(given):
             yield kubectl
         return
-    kubeconfig = folder / "kubeconfig"
-    arguments = ["localkube", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
-    image = ["--image", f"{RUNTIME}={sys.executable} -m agent_runtime"]
-    process = _start([*arguments, *image], folder / "cluster.log")
-    try:
-        until("the local cluster", kubeconfig.exists)
-        kubectl = Kubectl(kubeconfig)
-        until("its API", lambda: kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0)
+    with localkube(folder, *runtime_image()) as kubectl:
         yield _with_crds(kubectl)
-    finally:
-        _stop(process)
 
 
 @dataclass
@@ -213,12 +230,12 @@ class Operator:
         """Start it; the API of the cluster tells when it works."""
         arguments: list[str | Path] = ["agent_operator", "run", "--kubeconfig", self.kubeconfig]
         options = ["--listen", "127.0.0.1:0", "--refs-refresh", "2"]
-        self.process = _start([*arguments, *options, *self.options], self.log)
+        self.process = start([*arguments, *options, *self.options], self.log)
 
     def stop(self) -> int:
         """SIGTERM; return its exit code."""
         process, self.process = self.process, None
-        return _stop(process) if process else 0
+        return stop(process) if process else 0
 
     def kill(self) -> None:
         """SIGKILL: no time to tidy up."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.node import volumes
+from localkube.node import images, volumes
 from localkube.node.environment import Sources, declared, service_links, variable
 from localkube.node.machine import Machine
 from localkube.node.paths import PathRewriter, PodDirectory, inside, mount_paths
@@ -44,7 +44,7 @@ def _named(machine: Machine, config_map: Object | None) -> Object | None:
 
 def prepare(machine: Machine, pod: Object, container: Object, directory: PodDirectory) -> Command:
     """Make the container's files and work out its command; ImageUnknownError, ConfigError, MountError."""
-    machine.images.entrypoint(container["image"])
+    image = machine.images.get(container["image"])
     rootfs = directory.rootfs(container["name"])
     message_path = container.get("terminationMessagePath") or TERMINATION_LOG
     rewriter = PathRewriter(rootfs, [*mount_paths(container), message_path])
@@ -58,12 +58,11 @@ def prepare(machine: Machine, pod: Object, container: Object, directory: PodDire
     message_file = inside(rootfs, message_path)
     _make(message_file.parent)
     message_file.touch()  # as a container runtime does: a program may want to find it
-    cwd = _make(inside(rootfs, container.get("workingDir") or "/"))
+    cwd = _make(inside(rootfs, container.get("workingDir") or image.working_dir))
     _make(rootfs / "tmp")
-    argv = machine.images.argv(container, environment)
-    own = len(argv) - len(container.get("args") or ()) if not container.get("command") else 0
-    # The image's own command names files of this machine; what the pod spec says is meant inside the container.
-    argv = [*argv[:own], *(machine.named(rewriter.rewrite(part)) for part in argv[own:])]
+    own, given_args = images.argv(image, container, environment)
+    # The entrypoint names files of this machine; all else is meant inside the container.
+    argv = [*own, *(machine.named(rewriter.rewrite(part)) for part in given_args)]
     return Command(argv, environment, cwd, rewriter)
 
 

@@ -1,16 +1,11 @@
 """Azure OpenAI: its routes, and its three ways to prove who asks."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.integration.agent_runtime.certificate import write_certificate
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ModelServer,
@@ -26,8 +21,7 @@ PATH = "/openai/deployments/gpt 4o/chat/completions"
 @pytest.fixture
 def entra(tmp_path: Path) -> Iterator[tuple[ModelServer, Path]]:
     """The fake server behind TLS, which Entra ID's library insists on, and the certificate to trust."""
-    certificate = tmp_path / "entra.pem"
-    certificate.write_bytes(_certificate())
+    certificate = write_certificate(tmp_path / "entra.pem")
     server = ModelServer("--certificate", str(certificate), scheme="https")
     yield server, certificate
     server.stop()
@@ -112,24 +106,3 @@ def test_refused_by_entra_id(start: Start, model_server: ModelServer, entra: tup
     )
 
     eventually("it says why", lambda: "check AZURE_TENANT_ID" in agent.http.get("/health/ready").text)
-
-
-def _certificate() -> bytes:
-    """A certificate of 127.0.0.1 with its key, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encryption = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    return certificate.public_bytes(serialization.Encoding.PEM) + private

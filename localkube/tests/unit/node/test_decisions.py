@@ -8,7 +8,7 @@ import pytest
 from localkube.node import addresses, launch, state
 from localkube.node.addresses import LoopbackBlock, SharedLoopback
 from localkube.node.errors import ImageUnknownError
-from localkube.node.images import ImageMap
+from localkube.node.images import Image, ImageMap, argv
 from localkube.node.machine import Timing, duration, inherited
 from localkube.node.prober import Tally
 from localkube.node.state import ContainerState
@@ -16,25 +16,31 @@ from localkube.node.state import ContainerState
 
 @pytest.fixture
 def images() -> ImageMap:
-    return ImageMap({"ghcr.io/acme/web:*": ["python", "-m", "web"], "tool": ["tool"]})
+    return ImageMap({"ghcr.io/acme/web:*": Image(["python", "-m", "web"], ["--all"], "/srv"), "tool": ["tool"]})
 
 
 @pytest.mark.parametrize(
-    ("container", "argv"),
+    ("container", "own", "inside"),
     [
-        ({}, ["python", "-m", "web"]),
-        ({"args": ["--a", "$(X)"]}, ["python", "-m", "web", "--a", "1"]),
-        ({"command": ["sh"]}, ["sh"]),
-        ({"command": ["sh"], "args": ["-c"]}, ["sh", "-c"]),
+        ({}, ["python", "-m", "web"], ["--all"]),
+        ({"args": ["--a", "$(X)"]}, ["python", "-m", "web"], ["--a", "1"]),
+        ({"command": ["sh"]}, [], ["sh"]),
+        ({"command": ["sh", "$(X)"], "args": ["-c"]}, [], ["sh", "1", "-c"]),
     ],
 )
-def test_command_replaces_the_entrypoint_and_args_come_after(images: ImageMap, container: Any, argv: Any) -> None:
-    assert images.argv({"image": "ghcr.io/acme/web:1.2", **container}, {"X": "1"}) == argv
+def test_command_replaces_entrypoint_and_cmd_and_args_replace_cmd(
+    images: ImageMap, container: Any, own: list[str], inside: list[str]
+) -> None:
+    assert argv(images.get("ghcr.io/acme/web:1.2"), container, {"X": "1"}) == (own, inside)
+
+
+def test_a_command_alone_is_an_image_with_the_root_as_its_working_directory(images: ImageMap) -> None:
+    assert images.get("tool") == Image(["tool"], (), "/")
 
 
 def test_an_unknown_image_names_the_known_ones(images: ImageMap) -> None:
     with pytest.raises(ImageUnknownError, match=r'"tool:1" is not .*known images: ghcr.io/acme/web:\*, tool'):
-        images.entrypoint("tool:1")
+        images.get("tool:1")
 
 
 def test_addresses_are_used_again_as_late_as_possible() -> None:
