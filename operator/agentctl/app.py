@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from agentctl import channels, rollouts
+from agentctl.errors import UsageError
 from agentctl.installed import require_localkube
 from agentctl.options import EPILOG, Context, Kubeconfig, Name, OwnNamespace
 from agentctl.output import Format, View
@@ -31,10 +32,9 @@ app.add_typer(local, name="local")
 app.add_typer(rollouts.commands)
 app.add_typer(channels.commands, name="channel")
 
-Files = Annotated[
-    list[str],
-    typer.Option("--filename", "-f", help="File, directory or - (standard input); may be given several times."),
-]
+_FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standard input); may be given several times.")
+Files = Annotated[list[str], _FILENAME]
+OptionalFiles = Annotated[list[str] | None, _FILENAME]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")]
 Directory = Annotated[
     Path, typer.Option("--dir", envvar="AGENTCTL_DIR", help="Where the cluster keeps its state, logs and kubeconfig.")
@@ -68,9 +68,13 @@ def render(
 
 @app.command(epilog=EPILOG)
 def validate(
-    filename: Files,
+    files: Annotated[list[str] | None, typer.Argument(help="Files, as with -f.", metavar="FILE")] = None,
+    filename: OptionalFiles = None,
     namespace: Namespace = "default",
     output: Annotated[View, typer.Option("--output", "-o", help="Format of the result.")] = View.TEXT,
+    ignore_other_files: Annotated[
+        bool, typer.Option("--ignore-other-files", help="Skip files without an AgentDeployment (for pre-commit).")
+    ] = False,
 ) -> None:
     """Tell every error at once. Offline.
 
@@ -82,7 +86,10 @@ def validate(
     """
     from agentctl import validating
 
-    raise typer.Exit(validating.run(filename, namespace, output))
+    paths = [*(filename or ()), *(files or ())]
+    if not paths:
+        raise UsageError("no input: name files, directories or - (standard input)")
+    raise typer.Exit(validating.run(paths, namespace, output, ignore_other_files=ignore_other_files))
 
 
 @app.command(epilog=EPILOG)

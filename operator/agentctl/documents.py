@@ -68,21 +68,39 @@ class Document:
         return self.lines.get("", 1)
 
 
-def read(sources: Sequence[str]) -> tuple[Document, ...]:
+def read(sources: Sequence[str], *, only: str = "") -> tuple[Document, ...]:
     """Read every object of these files, directories (not their subdirectories) and `-`.
+
+    With `only`, a file that does not hold Kubernetes objects is skipped unless its text contains `only`, and the
+    result may be empty.
 
     Raises:
         CommandError: nothing is there, it cannot be read, or it is not YAML; the message names the file and line.
     """
-    found = tuple(document for source in sources for document in _from_source(source))
-    if not found:
+    found = [
+        document
+        for source in sources
+        for file, content in _contents(source)
+        for document in _objects_in(file, content, only)
+    ]
+    if not found and not only:
         raise CommandError(f"{', '.join(sources)}: no object in it: write an AgentDeployment there")
-    return found
+    return tuple(found)
 
 
-def _from_source(source: str) -> Iterator[Document]:
+def _objects_in(file: str, content: bytes, only: str) -> tuple[Document, ...]:
+    try:
+        return tuple(_parse(file, content))
+    except CommandError:
+        if only.encode() in content:
+            raise
+        # A Helm template, the lock file of a package manager, a list of tasks: YAML to pre-commit, not to Kubernetes.
+        return ()
+
+
+def _contents(source: str) -> Iterator[tuple[str, bytes]]:
     if source == STDIN:
-        yield from _parse(STDIN, sys.stdin.buffer.read())
+        yield STDIN, sys.stdin.buffer.read()
         return
     path = Path(source)
     if path.is_dir():
@@ -96,7 +114,7 @@ def _from_source(source: str) -> Iterator[Document]:
             content = file.read_bytes()
         except OSError as error:
             raise CommandError(f"{file}: {error.strerror}: check the path given with -f") from error
-        yield from _parse(str(file), content)
+        yield str(file), content
 
 
 def _parse(file: str, content: bytes) -> Iterator[Document]:

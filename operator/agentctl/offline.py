@@ -22,15 +22,18 @@ class Sources:
     secrets: dict[Key, dict[str, str]] = field(default_factory=dict, repr=False)
 
 
-def read(paths: Sequence[str], namespace: str) -> Sources:
+def read(paths: Sequence[str], namespace: str, *, ignore_other_files: bool = False) -> Sources:
     """Read the input; `namespace` is where objects are that do not say.
+
+    With `ignore_other_files` the input may hold no AgentDeployment, and a file that cannot be parsed is skipped
+    unless it mentions our API group.
 
     Raises:
         CommandError: it cannot be read, or holds no AgentDeployment.
     """
-    found = documents.read(paths)
+    found = documents.read(paths, only=names.GROUP) if ignore_other_files else documents.read(paths)
     agents = tuple(_placed(document, namespace) for document in found if document.kind == names.KIND)
-    if not agents:
+    if not agents and not ignore_other_files:
         kinds = ", ".join(sorted({document.kind or "no kind" for document in found}))
         raise CommandError(f"{', '.join(paths)}: no {names.KIND} in it, but {kinds}: name the file that holds one")
     return Sources(agents, _texts(found, namespace), _secrets(found, namespace))

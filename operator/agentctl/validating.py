@@ -7,9 +7,12 @@ from agentctl.checking import Checked, check
 from agentctl.output import Format, View
 
 
-def run(paths: Sequence[str], namespace: str, view: View) -> int:
-    """Check every agent of the input, tell what was found, and return the exit status."""
-    sources = offline.read(paths, namespace)
+def run(paths: Sequence[str], namespace: str, view: View, *, ignore_other_files: bool = False) -> int:
+    """Check every agent of the input, print what was found, and return the exit status.
+
+    `ignore_other_files` accepts input that has no AgentDeployment in it.
+    """
+    sources = offline.read(paths, namespace, ignore_other_files=ignore_other_files)
     checked = [check(document, sources) for document in sources.agents]
     valid = not any(result.errors for result in checked)
     if view is View.TEXT:
