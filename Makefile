@@ -39,11 +39,11 @@ PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/cond
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test e2e bench lint format types crds manifests docs lock wheels images sbom verify coverage programs clean
+.PHONY: help install demo test e2e bench lint format types crds manifests docs lock wheels images sbom install-yaml versions verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
-	@sed -nE 's/^([a-z0-9]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 install: $(READY)  ## Make .venv with everything that development needs
 
@@ -122,6 +122,21 @@ sbom: $(READY)  ## List what is in the images, as CycloneDX in dist/sbom
 	@mkdir -p dist/sbom
 	for name in operator runtime; do PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements locks/$$name.txt --pyproject $$([ $$name = runtime ] && echo agent_runtime/)pyproject.toml \
 		--mc-type application --output-reproducible --output-file dist/sbom/$$name.cdx.json; done
+
+install-yaml: $(READY)  ## Write dist/install.yaml: CRDs and the cluster-wide install of this version (REGISTRY=host/)
+	@mkdir -p dist/install
+	@printf '%s\n' 'resources: [../../deploy/kustomize/overlays/cluster]' 'images:' '- name: agent-operator/agent-operator' \
+		'  newName: $(REGISTRY)agent-operator/agent-operator' '  newTag: "$(VERSION)"' \
+		'patches:' '- target: {kind: Deployment, name: agent-operator}' '  patch: |' \
+		'    - op: add' '      path: /spec/template/spec/containers/0/env/-' '      value:' \
+		'        name: AGENT_OPERATOR_RUNTIME_IMAGE' '        value: $(REGISTRY)agent-operator/agent-runtime' \
+		>dist/install/kustomization.yaml
+	@$(BIN)/kubectl kustomize dist/install >dist/install.yaml
+	@rm -r dist/install
+
+versions: $(READY)  ## Print the versions of the operator and the runtime
+	@$(BIN)/python -c 'import agent_operator, agent_runtime; \
+		print(f"operator={agent_operator.__version__}\nruntime={agent_runtime.__version__}")'
 
 verify: lint types crds manifests docs  ## Check style, types and that generated files are up to date
 	@git diff --exit-code -- crds deploy docs || { echo "error: generated files were stale: commit what make wrote" >&2; exit 1; }

@@ -1,7 +1,6 @@
 """OpenAI's JavaScript client, run by node, on both agents. What it asks for is in javascript/client.js."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests import npm
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.conftest import PROMPT, ModelServer, eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-DEBIANS_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 SOURCES = Path(__file__).parent / "javascript"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
 HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
@@ -29,21 +28,7 @@ def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
 def program(pytestconfig: pytest.Config) -> Path:
     """The program beside the client's package, which npm installs once and pytest's cache keeps."""
     assert pytestconfig.cache is not None
-    folder = Path(pytestconfig.cache.mkdir("openai-javascript"))
-    wanted = (SOURCES / "package.json").read_bytes()
-    if not (folder / "package.json").exists() or (folder / "package.json").read_bytes() != wanted:
-        shutil.rmtree(folder / "node_modules", ignore_errors=True)
-        (folder / "wanted").mkdir(exist_ok=True)
-        npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=dev"]
-        # A registry that does not answer is asked again, sooner than after npm's five minutes.
-        npm += ["--fetch-timeout=20000", "--fetch-retries=8", "--fetch-retry-mintimeout=1000"]
-        shutil.copy(SOURCES / "package.json", folder / "wanted" / "package.json")
-        # node brings certificates of its own; what the system trusts beside them, it must be told.
-        trusted = {"NODE_EXTRA_CA_CERTS": os.environ.get("SSL_CERT_FILE", DEBIANS_CERTIFICATES)}
-        command = [*npm, "--prefix", folder / "wanted"]
-        subprocess.run(command, check=True, capture_output=True, timeout=240, env=trusted | os.environ)
-        (folder / "wanted" / "node_modules").rename(folder / "node_modules")
-        shutil.copy(SOURCES / "package.json", folder / "package.json")
+    folder = npm.install(SOURCES / "package.json", pytestconfig.cache.mkdir("openai-javascript"))
     return Path(shutil.copy(SOURCES / "client.js", folder / "client.js"))
 
 

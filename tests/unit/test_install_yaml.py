@@ -1,0 +1,73 @@
+"""`make install-yaml`: one file that installs the operator from a registry."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agent_operator import __version__
+from agent_operator.settings import read
+
+ROOT = Path(__file__).parents[2]
+Object = dict[str, Any]
+Build = Callable[[str], list[Object]]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Run the target in a copy of what it reads, so that dist/ of this folder stays as it is."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for folder in ("deploy", "crds"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    venv = Path(sys.prefix)
+
+    def run(registry: str) -> list[Object]:
+        # The environment is this one: make must not install it.
+        options = [f"VENV={venv}", f"--old-file={venv / '.dev'}", f"REGISTRY={registry}"]
+        environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
+        command = ["make", "--directory", tmp_path, *options, "install-yaml"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert [path.name for path in (tmp_path / "dist").iterdir()] == ["install.yaml"]
+        return list(yaml.safe_load_all((tmp_path / "dist" / "install.yaml").read_text(encoding="utf-8")))
+
+    return run
+
+
+def operator(objects: list[Object]) -> Object:
+    (deployment,) = [obj for obj in objects if obj["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+@pytest.mark.parametrize("registry", ["", "registry.example.com/acme/"])
+def test_the_images_are_those_of_the_registry_and_this_version(build: Build, registry: str) -> None:
+    container = operator(build(registry))
+    variables = {variable["name"]: variable.get("value", "") for variable in container["env"]}
+
+    assert container["image"] == f"{registry}agent-operator/agent-operator:{__version__}"
+    assert read(container["args"], variables).runtime_image == f"{registry}agent-operator/agent-runtime"
+
+
+def test_it_holds_the_definitions_and_all_of_the_cluster_wide_install(build: Build) -> None:
+    def identities(objects: list[Object]) -> Counter[tuple[str, str, str]]:
+        return Counter((obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in objects)
+
+    definitions = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "crds").glob("*.dev.yaml")]
+    kubectl = Path(sys.executable).with_name("kubectl")
+    command = [kubectl, "kustomize", ROOT / "deploy" / "kustomize" / "overlays" / "cluster"]
+    overlay = list(yaml.safe_load_all(subprocess.run(command, capture_output=True, check=True).stdout))
+
+    made = identities(build(""))
+
+    assert definitions
+    assert made == identities(definitions) | identities(overlay)
+    assert set(made.values()) == {1}
