@@ -76,11 +76,16 @@ e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real 
 bench: $(READY) programs  ## Measure operator and runtime, the latter with its peers from PyPI (PEERS= without)
 	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench
 
-lint: $(READY)  ## Check style, formatting and layers
+lint: $(READY)  ## Check style, formatting, layers, images and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/hadolint $(DOCKERFILES)
+	$(BIN)/shellcheck .ci/run
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@# Pinned actions, least rights, no credentials left behind, no injection into scripts.
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github
 
 format: $(READY)  ## Put the code into its form
 	$(BIN)/ruff check --fix
