@@ -196,7 +196,7 @@ class Controller:
         for informer in self.informers:
             await informer.synced.wait()
         while not await _answered(cluster.serves_agents()):
-            log.warning("the AgentDeployment CRD is not installed: apply it")
+            log.warning("the AgentDeployment CRD is not installed: kubectl apply --server-side -k crds")
             await asyncio.sleep(2)
 
     @property

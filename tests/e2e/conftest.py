@@ -168,12 +168,12 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def localkube(folder: Path, *options: str) -> Iterator[Kubectl]:
-    """A local cluster of its own, without our CRDs; `options` are those of `python -m localkube`."""
+    """A local cluster of its own, without our CRDs; `options` of `python -m localkube` override those here."""
     kubeconfig = folder / "kubeconfig"
     arguments = ["localkube", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
     process = start([*arguments, *options], folder / "cluster.log")
     try:
-        until("the local cluster", kubeconfig.exists)
+        until("the local cluster", kubeconfig.exists, 120)
         kubectl = Kubectl(kubeconfig)
         until("its API", lambda: kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0)
         yield kubectl

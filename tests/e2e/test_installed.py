@@ -29,6 +29,8 @@ SERVICE_MONITORS: Object = {
 @pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
 def test_an_overlay_is_taken_as_it_is(overlay: str, cluster: Any, kubectl: Any) -> None:
     """By the very command of the docs: `kubectl apply -k`."""
+    if not cluster.get("namespace", "agents"):
+        cluster.run("create", "namespace", "agents")
     cluster.install(overlay)
     folder = Path(__file__).parents[2] / "deploy" / "kustomize" / "overlays" / overlay
 
@@ -66,6 +68,7 @@ def test_the_operator_may_not(deed: tuple[str, ...], kubectl: Any) -> None:
 def narrow(cluster: Any, operator: Any, tmp_path: Path) -> Iterator[Any]:
     """An operator of the namespaced install, and kubectl in the one namespace that it watches."""
     own, watched = (f"narrow-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    cluster.run("create", "namespace", watched)
     cluster.install("namespaced", agent_operator_system=own, agents=watched)
     account = cluster.account("agent-operator", own, tmp_path / "kubeconfig")
     options = ("--namespaces", watched, "--no-manage-namespaces", "--lease-namespace", own)

@@ -26,7 +26,7 @@ from tests.e2e.conftest import Kubectl, localkube, runtime_image, until
 from tests.integration.agent_runtime.certificate import write_certificate
 from tests.integration.agent_runtime.conftest import ModelServer
 
-pytestmark = [pytest.mark.local_only, pytest.mark.kubelet]
+pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(600)]
 
 DOCUMENT = Path(__file__).parents[1] / "golden" / "seed.md"
 # As the seed applies them, and then what it describes further on. The ServiceAccount comes before the pods that need
@@ -75,7 +75,8 @@ def seed(tmp_path: Path, azure: ModelServer) -> Iterator[Kubectl]:
     """A cluster with the seed's namespace, and kubectl in it."""
     variables = (f"AZURE_AUTHORITY_HOST={azure.url}", f"SSL_CERT_FILE={tmp_path / 'azure.pem'}")
     (tmp_path / "k8s").mkdir()
-    with localkube(tmp_path, *runtime_image("env", *variables)) as cluster:
+    # The probes run at the seed's own pace.
+    with localkube(tmp_path, "--probe-time-scale", "1", *runtime_image("env", *variables)) as cluster:
         kubectl = Kubectl(cluster.kubeconfig, "msft-agent")
         kubectl.run("apply", *write(tmp_path / "k8s", azure.url))
         yield kubectl
@@ -86,7 +87,7 @@ def proxied(kubectl: Kubectl, path: str) -> Any:
 
 
 def test_the_seeds_pods_become_ready_and_answer(seed: Kubectl, azure: ModelServer) -> None:
-    seed.run("rollout", "status", "deployment/msft-agent", "--timeout=120s")
+    seed.run("rollout", "status", "deployment/msft-agent", "--timeout=110s")
 
     path = f"{NAMESPACE}/services/msft-agent:http/proxy/api/chat"
     answer = json.loads(seed.run("create", "--raw", path, "-f", "-", stdin='{"message": "hi"}').stdout)
@@ -129,14 +130,14 @@ def test_the_seeds_pods_wait_for_a_model_that_refuses_and_say_why(seed: Kubectl,
         pods = seed.list("pods", "-l", "app=msft-agent", "--field-selector=status.phase=Running")
         return len(pods) == 3 and all("check AZURE_TENANT_ID" in _readiness(pod) for pod in pods)
 
-    until("the reason in the answer of each pod", explained, 60)
+    until("the reason in the answer of each pod", explained, 120)
     deployment = seed.get("deployment", "msft-agent")
     assert deployment is not None
     assert deployment["status"].get("readyReplicas", 0) == 0
 
     azure.script()
 
-    seed.run("rollout", "status", "deployment/msft-agent", "--timeout=120s")
+    seed.run("rollout", "status", "deployment/msft-agent", "--timeout=110s")
     pods = seed.list("pods", "-l", "app=msft-agent")
     assert {status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"]} == {0}
 

@@ -64,6 +64,16 @@ def test_kustomize_installs_every_definition() -> None:
     assert sorted(listed) == sorted(crd.files()) == sorted(path.name for path in CRDS.glob("*.yaml"))
 
 
+def test_no_gitops_tool_removes_a_definition_and_with_it_all_agents() -> None:
+    """As these tools document it: pruning and uninstalling leave the object alone."""
+    for made in crd.files().values():
+        assert made["metadata"]["annotations"] == {
+            "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+            "helm.sh/resource-policy": "keep",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        }
+
+
 def test_every_node_is_structural() -> None:
     assert [path for path, node in NODES.items() if set(node) - ALLOWED] == []
     assert [path for path, node in NODES.items() if ("type" in node) == ("x-kubernetes-int-or-string" in node)] == []

@@ -1,0 +1,85 @@
+"""Removing the operator as docs/install.md says removes no agent, and installing it again restarts none.
+
+The operator is what the manifests describe: two pods with leader election. Its image is this source tree.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Kubectl, localkube, runtime_image, until
+
+pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(900)]
+
+SYSTEM = "agent-operator-system"
+# A pod is a process: it listens on the pod's own address, and finds the API server by a kubeconfig.
+OPERATOR = 'exec {python} -m agent_operator "$@" --listen "$LISTEN_ADDRESS:8080" --lease-namespace {namespace}'
+
+
+def operator_image(kubeconfig: Path) -> list[str]:
+    script = OPERATOR.format(python=sys.executable, namespace=SYSTEM)
+    command = ["env", f"AGENT_OPERATOR_KUBECONFIG={kubeconfig}", "/bin/sh", "-c", script, "operator"]
+    return ["--image", f"agent-operator/agent-operator:*={shlex.join(command)}"]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Kubectl]:
+    """A cluster without anything of ours, and kubectl in the namespace of the agents."""
+    # The probes of the operator give it a minute to start, as the manifests say: a busy machine needs it.
+    options = ("--probe-time-scale", "1", *runtime_image(), *operator_image(tmp_path / "kubeconfig"))
+    with localkube(tmp_path, *options) as kubectl:
+        kubectl.run("create", "namespace", "agents")
+        yield Kubectl(kubectl.kubeconfig, "agents")
+
+
+def install(kubectl: Kubectl, overlay: str) -> None:
+    everywhere = Kubectl(kubectl.kubeconfig, "")
+    everywhere.run("apply", "--server-side", "-k", str(ROOT / "crds"))
+    everywhere.run("apply", "-k", folder(overlay))
+    everywhere.run("rollout", "status", "deployment/agent-operator", f"--namespace={SYSTEM}", "--timeout=110s")
+
+
+def folder(overlay: str) -> str:
+    return str(ROOT / "deploy" / "kustomize" / "overlays" / overlay)
+
+
+def state(kubectl: Kubectl) -> dict[str, Any]:
+    """What must survive: CRDs, agent, Deployment and pods, each by what changes when it is replaced or restarted."""
+    found = {"crds": kubectl.list("crds"), "agents": kubectl.list("agd"), "deployments": kubectl.list("deploy")}
+    uids = {
+        kind: [(it["metadata"]["uid"], it["metadata"].get("generation")) for it in its] for kind, its in found.items()
+    }
+    pods = {
+        pod["metadata"]["uid"]: [(one["restartCount"], one["ready"]) for one in pod["status"]["containerStatuses"]]
+        for pod in kubectl.list("pods")
+    }
+    return {**uids, "pods": pods}
+
+
+@pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
+def test_agents_outlive_the_operator_and_are_taken_over_by_the_next(
+    overlay: str, cluster: Kubectl, agent: Callable[..., Any]
+) -> None:
+    install(cluster, overlay)
+    cluster.apply(agent("support", replicas=2))
+    cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=110s")
+    before = state(cluster)
+    assert len(before["crds"]) == len(before["pods"]) == 2
+
+    Kubectl(cluster.kubeconfig, "").run("delete", "-k", folder(overlay), "--timeout=110s")
+
+    until("the operator is gone", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
+    assert state(cluster) == before
+    assert cluster.get("service", "support")
+
+    install(cluster, overlay)
+
+    # The new operator works for the agent: it repairs what is missing.
+    cluster.run("delete", "service", "support")
+    until("the service again", lambda: cluster.get("service", "support"), 120)
+    cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=60s")
+    assert state(cluster) == before
