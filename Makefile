@@ -94,8 +94,8 @@ format: $(READY)  ## Put the code into its form
 types: $(READY)  ## Check types
 	$(BIN)/mypy
 
-crds: $(READY)  ## Write crds/ from the models
-	$(BIN)/python -m agent_operator.crd crds
+crds: $(READY)  ## Write crds/ and the package's schemas from the models
+	$(BIN)/python -m agent_operator.crd crds operator/agent_operator/api/schemas.json
 
 manifests: $(READY)  ## Write the rights in deploy/kustomize from what the operator does
 	$(BIN)/python -m agent_operator.rbac deploy/kustomize
@@ -144,7 +144,7 @@ versions: $(READY)  ## Print the versions of the operator and the runtime
 		print(f"operator={agent_operator.__version__}\nruntime={agent_runtime.__version__}")'
 
 verify: lint types crds manifests docs  ## Check style, types and that generated files are up to date
-	@git diff --exit-code -- crds deploy docs || { echo "error: generated files were stale: commit what make wrote" >&2; exit 1; }
+	@git diff --exit-code -- crds deploy docs operator/agent_operator/api/schemas.json || { echo "error: generated files were stale: commit what make wrote" >&2; exit 1; }
 
 coverage: $(READY)  ## Hold the last test run with ARGS=--cov to its threshold
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'

@@ -8,10 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import cel
-from cel import stdlib
-
 from kubeschema import quantity
+from kubeschema.cel_library import cel, stdlib
 from kubeschema.schema import Object
 
 _RESERVED_WORDS = """

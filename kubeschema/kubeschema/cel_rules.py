@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from kubeschema.cel_binding import Binder, Program, escape, known_functions
@@ -71,7 +72,7 @@ class RuleTree:
         library = known_functions() if library is None else library
         self.problems: list[Cause] = []
         self._rules: list[Rule] = []
-        self._binder = Binder(schema)
+        self._schema = schema
         for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
             self._compile(schema, rule, library, f"{path}.x-kubernetes-validations[{index}]")
         self._properties = {
@@ -86,6 +87,11 @@ class RuleTree:
         inner = [*self._properties.values(), *filter(None, (self._values, self._items))]
         self.problems += [p for tree in inner for p in tree.problems]
         self.empty: bool = not self._rules and all(tree.empty for tree in inner)
+
+    @cached_property
+    def _binder(self) -> Binder:
+        # It goes through all of the schema below, and only a node with rules needs one.
+        return Binder(self._schema)
 
     def _compile(self, schema: Object, rule: Object, library: Library, path: str) -> None:
         try:

@@ -8,9 +8,9 @@ import signal
 import sys
 
 import uvloop
-from kubernetes.aio.config import ConfigException
 
 from agent_operator import __version__, logs
+from agent_operator.access import AccessError
 from agent_operator.controller import Controller
 from agent_operator.leader import LeadershipLost
 from agent_operator.settings import Settings, SettingsError, read
@@ -30,7 +30,7 @@ def main() -> None:
     gc.freeze()
     try:
         uvloop.run(_run(settings))
-    except ConfigException as error:
+    except AccessError as error:
         sys.stderr.write(f"agent-operator: no way to the API server: {error}: give --kubeconfig\n")
         sys.exit(2)
     except OSError as error:

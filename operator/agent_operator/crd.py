@@ -1,9 +1,10 @@
-"""Write the CRDs from the models: `python -m agent_operator.crd DIRECTORY`.
+"""Write the CRDs and their schemas from the models: `python -m agent_operator.crd DIRECTORY SCHEMAS`.
 
 A CRD takes a *structural* schema (apiextensions.k8s.io/v1): one type a node, no references, no unions, no titles.
 Defaults are left out on purpose: a defaulted object differs from what is in Git, and GitOps tools call that drift.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -189,10 +190,16 @@ def dump(made: Schema) -> str:
     return HEADER + yaml.safe_dump(made, sort_keys=False, width=120, allow_unicode=True)
 
 
+def dump_schemas() -> str:
+    """Return the schemas by kind as the text of the package's own file; see api/openapi.py."""
+    return json.dumps({names.KIND: schema(), names.CHANNEL_KIND: channel_schema()}, indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
-    """Write the CRDs into the directory that the command line names."""
+    """Write the CRDs into the directory, and the schemas into the file, that the command line names."""
     for name, made in files().items():
         (Path(sys.argv[1]) / name).write_text(dump(made), encoding="utf-8")
+    Path(sys.argv[2]).write_text(dump_schemas(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -112,6 +112,8 @@ async def _watch(
         clusterwide=not namespaces,
         namespaces=namespaces,
         standalone=True,
+        # Peering is off, so nothing reads it. By default kopf asks for the user's name, and not every user has one.
+        identity=names.FIELD_MANAGER,  # type: ignore[arg-type]  # a NewType that kopf keeps to itself
     )
     started()
     # Not kopf.run_tasks(): at its end it waits for, and then cancels, every task of the loop, passes under way too.

@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
 
 import aiohttp
-import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from pydantic_core import from_json, to_json
+
+from agent_operator import access
 
 Object = dict[str, Any]
 # Tells of an answer: verb, kind, HTTP status as text ("error" when there was none).
@@ -63,12 +62,12 @@ class Transport:
         self._context = context
         self._observer = observer
         self._middlewares = (_only_read, self._authenticate) if read_only else (self._authenticate,)
-        self._configuration = Configuration()
+        self._configuration = access.nothing()
         self._session: aiohttp.ClientSession | None = None
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
     async def __aenter__(self) -> Self:
-        """Find the credentials; ConfigException when there are none."""
+        """Find the credentials; AccessError when there are none."""
         await self._load()
         self._session = self.new_session()
         return self
@@ -163,15 +162,7 @@ class Transport:
         return self._session
 
     async def _load(self) -> None:
-        found = Configuration()
-        if self._kubeconfig or self._context:
-            await _load_kubeconfig(found, self._kubeconfig, self._context)
-        else:
-            try:
-                load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # untyped upstream
-            except ConfigException:
-                await _load_kubeconfig(found, "", "")
-        self._configuration = found
+        self._configuration = await access.load(self._kubeconfig, self._context)
 
     async def _authenticate(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -193,15 +184,15 @@ class Transport:
             request.headers["Authorization"] = found
 
     def _ssl_context(self) -> ssl.SSLContext | bool:
-        access = self._configuration
+        found = self._configuration
         if not self.server.startswith("https:"):
             return True
-        context = ssl.create_default_context(cafile=access.ssl_ca_cert)
+        context = ssl.create_default_context(cafile=found.ssl_ca_cert)
         # Clusters' own CAs often lack what RFC 5280 asks of them; Go's clients do not ask either.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if access.cert_file:
-            context.load_cert_chain(access.cert_file, keyfile=access.key_file)
-        if not access.verify_ssl:
+        if found.cert_file:
+            context.load_cert_chain(found.cert_file, keyfile=found.key_file)
+        if not found.verify_ssl:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
@@ -212,16 +203,6 @@ async def _only_read(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
     if request.method != "GET":
         raise ApiError(403, "ReadOnly", "the operator runs with --read-only")
     return await handler(request)
-
-
-async def _load_kubeconfig(target: Configuration, path: str, context: str) -> None:
-    try:
-        await load_kube_config(  # type: ignore[no-untyped-call]  # untyped upstream
-            config_file=path or None, context=context or None, client_configuration=target, persist_config=False
-        )
-    except yaml.YAMLError as error:
-        # Its text quotes the file, and a kubeconfig holds secrets.
-        raise ConfigException(f"{path or 'the kubeconfig'} is not YAML") from error
 
 
 def _worth_retrying(method: str, code: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from agent_operator import crd, errors, names, reasons
+from agent_operator.api.kubernetes_models import Verbatim
 from agent_operator.api.v1alpha1 import (
     AgentDeploymentSpec,
     AgentDeploymentStatus,
@@ -35,8 +36,6 @@ CHANNEL_HEAD = f"""\
 
 Short name `{names.CHANNEL_SHORT_NAME}`, of no namespace. See [Fleets](fleets.md).
 """
-# What Kubernetes' own documentation describes; the schema goes on there, this page does not.
-VERBATIM = "kubernetes."
 # What the address of a heading lacks of its text.
 _ANCHORLESS = re.compile(r"[.\[\]]")
 
@@ -74,7 +73,7 @@ def _section(path: str, model: type[BaseModel], node: Schema) -> Iterator[str]:
         inner = _model(field.annotation)
         required = "**" if alias in node.get("required", ()) else ""
         link = ""
-        if inner is not None and not inner.__module__.startswith(VERBATIM):
+        if inner is not None and not issubclass(inner, Verbatim):
             suffix = {"array": "[]"}.get(child["type"], "")
             below.append((f"{path}.{alias}{suffix}", inner, child.get("items", child)))
             link = f" ([fields](#{_ANCHORLESS.sub('', path + alias).lower()}))"
@@ -88,20 +87,20 @@ def _section(path: str, model: type[BaseModel], node: Schema) -> Iterator[str]:
         yield from _section(*deeper)
 
 
-def _model(annotation: Any) -> type[BaseModel] | None:
+def _model(annotation: Any) -> type[BaseModel | Verbatim] | None:
     """Return the model that an annotation is of, through `| None`, tuple and dict."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel | Verbatim):
         return annotation
     found = (_model(argument) for argument in get_args(annotation))
     return next((model for model in found if model is not None), None)
 
 
-def _type(node: Schema, model: type[BaseModel] | None) -> str:
+def _type(node: Schema, model: type[BaseModel | Verbatim] | None) -> str:
     if node.get("x-kubernetes-int-or-string"):
         return "integer or string"
     if node["type"] == "array":
         return f"list of {_type(node['items'], model)}"
-    if model is not None and model.__module__.startswith(VERBATIM):
+    if model is not None and issubclass(model, Verbatim):
         return f"[{_plain(model.__name__)}](https://kubernetes.io/docs/reference/kubernetes-api/)"
     if "enum" in node:
         return ", ".join(f"`{value}`" for value in node["enum"])

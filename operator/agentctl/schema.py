@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from agent_operator import crd, names
+from agent_operator import names
+from agent_operator.api.openapi import schemas
 from agentctl.documents import Document
 from agentctl.faults import Fault
 from kubeschema import decode, schema
@@ -24,12 +25,8 @@ _EVALUATION = "rule evaluation error"
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
-@cache
 def _crd_schema() -> dict[str, Any]:
-    """`openAPIV3Schema` of the AgentDeployment's version."""
-    version = next(it for it in crd.crd()["spec"]["versions"] if it["name"] == names.VERSION)
-    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]
-    return found
+    return schemas()[names.KIND]
 
 
 @cache

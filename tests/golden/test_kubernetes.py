@@ -5,11 +5,13 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from agent_operator import names
 from agent_operator.render import Inputs, Platform, Rendered, render
 from kubeschema import decode, schema
 from localkube.fields import defaults, validation
+from tests.valid.manifests import kept
 
 OURS = {"SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor"}
 VERSIONS = ["1.25", "1.30", kubernetes_validate.latest_version()]
@@ -20,6 +22,18 @@ def test_manifests_are_valid_in_every_version(rendered: Rendered, version: str) 
     for manifest in rendered.manifests:
         if manifest["kind"] not in OURS:
             kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_manifests_are_what_the_models_of_their_kinds_keep(rendered: Rendered) -> None:
+    """Nothing is unknown, and nothing has to be converted."""
+    for manifest in rendered.manifests:
+        assert kept(manifest) == manifest, manifest["kind"]
+
+
+def test_a_typo_is_found(by_kind: dict[str, Any]) -> None:
+    for manifest in by_kind.values():
+        with pytest.raises(ValidationError):
+            kept(manifest | {"specs": {}})
 
 
 def test_a_field_that_kubernetes_does_not_know_is_found(by_kind: dict[str, Any]) -> None:

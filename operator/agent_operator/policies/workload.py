@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kubernetes.client import V1EnvVar
-
+from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.errors import Failure, Reason
 from agent_operator.names import METRICS_PORT

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from agent_operator import names, policies
-from agent_operator.errors import Failure, InvalidSpec, Reason
+from agent_operator.errors import InvalidSpec
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest, data_hash, marked
 from agent_operator.render.children import CHILDREN, Child
@@ -66,12 +64,7 @@ def render(inputs: Inputs) -> Rendered:
 
 
 def _manifest(inputs: Inputs, child: Child, view: View) -> Manifest:
-    try:
-        manifest = build(child.template, child.model, complete(inputs, view), metadata(inputs, view))
-    except ValidationError:
-        # Its text may quote a secret.
-        message = f"a part that is taken over as it is makes no valid {child.model.__name__}: check names and types"
-        raise InvalidSpec(Failure(Reason.SPEC_NOT_RENDERABLE, "spec", message)) from None
+    manifest = build(child.template, complete(inputs, view), metadata(inputs, view))
     if child.template == "deployment":
         manifest["spec"]["template"], _ = stamped(_pods(inputs, manifest["spec"]["template"]))
     return marked(manifest)

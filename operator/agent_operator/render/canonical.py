@@ -20,9 +20,9 @@ def canonical(value: Any) -> Any:
     Nulls and empty lists are left out: the API server keeps neither, and would look different for ever.
     """
     if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if item is not None and item != []}
+        kept = {key: item for key, item in value.items() if item is not None and item not in ([], ())}
         return {key: canonical(kept[key]) for key in sorted(kept, key=_rank)}
-    return [canonical(item) for item in value] if isinstance(value, list) else value
+    return [canonical(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @lru_cache(maxsize=1024)

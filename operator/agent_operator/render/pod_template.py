@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from kubernetes.client import V1PodTemplateSpec
 from pydantic import ValidationError
 
 from agent_operator import names
+from agent_operator.api.kubernetes_models import typed
 from agent_operator.errors import Failure, InvalidSpec, Reason
 from agent_operator.policies import pod_template
 from agent_operator.render.canonical import canonical
@@ -33,9 +33,8 @@ def merged(inputs: Inputs, base: Object) -> Object:
         return base
     try:
         made = _harden(base, strategic.merge(strategic.merge(base, _FIRST), patch))
-        made = V1PodTemplateSpec.model_validate(_quantities(made)).model_dump(
-            mode="json", by_alias=True, exclude_none=True
-        )
+        template = typed("V1PodTemplateSpec").model_validate(_quantities(made))
+        made = template.model_dump(mode="json", by_alias=True, exclude_none=True)
     except strategic.MergeError as error:
         path = f"{pod_template.FIELD}.{error.path}" if error.path else pod_template.FIELD
         raise InvalidSpec(Failure(Reason.POD_TEMPLATE_INVALID, path, str(error))) from None

@@ -3,9 +3,8 @@
 import math
 from typing import Any
 
-from kubernetes.client import V1EnvVar
-
 from agent_operator import names
+from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
 from agent_operator.render.config import config_map

@@ -9,10 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes.client import V1ConfigMap, V1Job
-from pydantic import BaseModel
-
 from agent_operator import __version__, failures, names
+from agent_operator.api.kubernetes_models import typed
 from agent_operator.objects import Live, Object, Ref
 from agent_operator.render.canonical import Manifest, canonical, digest, marked
 from agent_operator.render.context import labels, metadata
@@ -98,7 +96,7 @@ def manifests(inputs: Inputs, revision: Revision) -> tuple[Manifest, ...]:
     meta = metadata(inputs, view)
     texts = {"apiVersion": "v1", "kind": "ConfigMap", "immutable": True, "data": {CHECKS_FILE: given.dump()}}
     job = {"apiVersion": "batch/v1", "kind": "Job", "spec": _job(inputs, revision, given, meta["name"])}
-    return (_manifest(V1ConfigMap, texts, meta), _manifest(V1Job, job, meta))
+    return (_manifest("V1ConfigMap", texts, meta), _manifest("V1Job", job, meta))
 
 
 def outcome(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> Outcome | None:
@@ -152,9 +150,9 @@ def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable
     return "; ".join(said) or "the checks ended without a report: does the image have `agent-runtime check-answers`?"
 
 
-def _manifest(model: type[BaseModel], body: Manifest, meta: Mapping[str, Any]) -> Manifest:
-    typed = model.model_validate(body | {"metadata": meta})
-    return marked(canonical(typed.model_dump(mode="json", by_alias=True, exclude_none=True)))
+def _manifest(model: str, body: Manifest, meta: Mapping[str, Any]) -> Manifest:
+    made = typed(model).model_validate(body | {"metadata": meta})
+    return marked(canonical(made.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
 def _job(inputs: Inputs, revision: Revision, given: ChecksConfig, config_map: str) -> Manifest:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kubernetes.client import V1Probe
-
+from agent_operator.api.kubernetes_models import V1Probe
 from agent_operator.api.v1alpha1.workload import Probes
 
 HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from agent_operator import crd
+from agent_operator.api import openapi
 
 CRDS = Path(__file__).parents[3] / "crds"
 SPEC = crd.schema()["properties"]["spec"]
@@ -51,6 +52,14 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
 
 
 NODES = dict(nodes(crd.schema())) | {f"channel{path}": node for path, node in nodes(crd.channel_schema())}
+
+
+def test_the_package_has_the_schemas_of_the_models() -> None:
+    """What `agentctl validate` reads, so that it need not import the models to generate them."""
+    assert openapi.schemas() == {"AgentDeployment": crd.schema(), "AgentRuntimeChannel": crd.channel_schema()}
+    assert (CRDS.parent / "operator" / "agent_operator" / "api" / openapi.FILE).read_text(
+        encoding="utf-8"
+    ) == crd.dump_schemas()
 
 
 @pytest.mark.parametrize("name", crd.files())

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from aiohttp import web
-from kubernetes.aio.config import ConfigException
 
 from agent_operator import transport
+from agent_operator.access import AccessError
 from agent_operator.transport import ApiError, Transport
 
 
@@ -104,7 +104,7 @@ async def test_a_kubeconfig_that_is_not_yaml_is_told_without_its_text(tmp_path: 
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{ token: canary-4b1d, [")
 
-    with pytest.raises(ConfigException, match="is not YAML") as told:
+    with pytest.raises(AccessError, match="is not YAML") as told:
         async with Transport(str(kubeconfig), "", lambda *_: None):
             pass
 

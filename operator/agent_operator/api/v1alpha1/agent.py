@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from kubernetes.client import V1EnvVar
 from pydantic import Field
 
 from agent_operator.api.base import ApiModel, StatusModel, list_map
+from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.exposure import GatewaySpec, IngressSpec, Monitoring, NetworkPolicySpec, ServiceSpec
 from agent_operator.api.v1alpha1.rollout import Rollout
 from agent_operator.api.v1alpha1.sources import ApiKeys, Credentials, Identity, NamespaceSpec, SystemPrompt

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from kubernetes.client import V1NetworkPolicyEgressRule, V1NetworkPolicyIngressRule
 from pydantic import Field
 
 from agent_operator.api.base import (
@@ -15,6 +14,7 @@ from agent_operator.api.base import (
     list_atomic,
     list_set,
 )
+from agent_operator.api.kubernetes_models import V1NetworkPolicyEgressRule, V1NetworkPolicyIngressRule
 
 
 class ServiceSpec(ApiModel):

@@ -2,15 +2,6 @@
 
 from typing import Literal
 
-from kubernetes.client import (
-    V1Affinity,
-    V1PodDNSConfigOption,
-    V1Probe,
-    V1Toleration,
-    V1TopologySpreadConstraint,
-    V2HorizontalPodAutoscalerBehavior,
-    V2MetricSpec,
-)
 from pydantic import Field
 
 from agent_operator.api.base import (
@@ -21,6 +12,15 @@ from agent_operator.api.base import (
     list_atomic,
     list_map,
     map_atomic,
+)
+from agent_operator.api.kubernetes_models import (
+    V1Affinity,
+    V1PodDNSConfigOption,
+    V1Probe,
+    V1Toleration,
+    V1TopologySpreadConstraint,
+    V2HorizontalPodAutoscalerBehavior,
+    V2MetricSpec,
 )
 
 

@@ -15,6 +15,7 @@ from agent_operator.errors import Failure, InvalidSpec
 from agent_operator.render import Inputs, Rendered, render
 from tests.pod_security import APPARMOR, violations
 from tests.valid.agents import agents as valid_agents
+from tests.valid.manifests import kept
 
 SCHEMA = AgentDeploymentSpec.model_json_schema(by_alias=True)
 FIELDS = sorted(SCHEMA["properties"])
@@ -199,14 +200,18 @@ def test_any_agent_is_rendered_or_refused_with_field_and_remedy(inputs: Inputs) 
     assert all(failure.field.startswith(("spec", "metadata.name")) for failure in failures)
     assert all(failure.message for failure in failures)
     assert made is None or made == render(Inputs(inputs.agent, inputs.prompt_template))
+    for manifest in made.manifests if made else ():
+        assert kept(manifest) == manifest
 
 
 @settings(max_examples=ENOUGH, deadline=None, suppress_health_check=list(HealthCheck))
 @given(valid_agents())
 def test_every_valid_agent_is_rendered_and_its_pods_meet_restricted(inputs: Inputs) -> None:
     """Whatever it makes of the fields of the API, each of which the generator sets."""
-    deployment = next(manifest for manifest in render(inputs).manifests if manifest["kind"] == "Deployment")
+    manifests = render(inputs).manifests
+    deployment = next(manifest for manifest in manifests if manifest["kind"] == "Deployment")
 
+    assert all(kept(manifest) == manifest for manifest in manifests)
     assert violations(deployment["spec"]["template"]) == []
 
 

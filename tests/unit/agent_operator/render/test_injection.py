@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kubernetes import client
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
@@ -130,5 +129,5 @@ def test_text_of_files_stays_text(text: str) -> None:
 def test_any_text_comes_through_a_template_as_it_is(text: str) -> None:
     """What stands for a value in the template's text too: NUL and a number."""
     for given_text in (text, f"\0{text}", "\0000"):
-        made = build("configmap", client.V1ConfigMap, {"data": {given_text: given_text}}, {"name": "n"})
+        made = build("configmap", {"data": {given_text: given_text}}, {"name": "n"})
         assert made["data"] == {given_text: given_text}

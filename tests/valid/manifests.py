@@ -1,7 +1,9 @@
-"""Kinds that Kubernetes itself does not know, as far as they are rendered; closed, so that a typo is an error."""
+"""What each kind that is rendered allows: closed models, so that a typo in a template is an error."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+from kubernetes import client
 from kubernetes.client import V1ObjectMeta
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -155,3 +157,29 @@ class ServiceMonitor(Closed):
     kind: Literal["ServiceMonitor"]
     metadata: V1ObjectMeta
     spec: ServiceMonitorSpec
+
+
+KINDS: Mapping[str, type[BaseModel]] = {
+    "ConfigMap": client.V1ConfigMap,
+    "Deployment": client.V1Deployment,
+    "ExternalSecret": ExternalSecret,
+    "HTTPRoute": HttpRoute,
+    "HorizontalPodAutoscaler": client.V2HorizontalPodAutoscaler,
+    "Ingress": client.V1Ingress,
+    "Namespace": client.V1Namespace,
+    "NetworkPolicy": client.V1NetworkPolicy,
+    "PodDisruptionBudget": client.V1PodDisruptionBudget,
+    "Secret": client.V1Secret,
+    "SecretStore": SecretStore,
+    "Service": client.V1Service,
+    "ServiceAccount": client.V1ServiceAccount,
+    "ServiceMonitor": ServiceMonitor,
+}
+
+
+def kept(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest as the model of its kind has it; pydantic.ValidationError when the kind does not allow it."""
+    model = KINDS[manifest["kind"]]
+    assert model.model_config.get("extra") == "forbid"
+    made: dict[str, Any] = model.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True)
+    return made

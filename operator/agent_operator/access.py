@@ -1,0 +1,65 @@
+"""Where the API server is, and as whom to call it: in a cluster, or by a kubeconfig."""
+# ruff: noqa: PLC0415 - kubernetes.aio looks for the user's home as it is imported, so there must be one before
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import Configuration
+
+
+class AccessError(Exception):
+    """There is no way to the API server; the message says why."""
+
+
+def nothing() -> "Configuration":
+    """Return a configuration that leads nowhere yet."""
+    _have_home()
+    from kubernetes.aio.client import Configuration
+
+    return Configuration()
+
+
+async def load(kubeconfig: str, context: str) -> "Configuration":
+    """Read the service account of the pod, else a kubeconfig; the latter alone when it or a context is given.
+
+    Raises:
+        AccessError: there are no credentials, or they cannot be read.
+    """
+    found = nothing()
+    from kubernetes.aio.config import ConfigException, load_incluster_config
+
+    try:
+        if kubeconfig or context:
+            await _load_kubeconfig(found, kubeconfig, context)
+            return found
+        try:
+            load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # untyped upstream
+        except ConfigException:
+            await _load_kubeconfig(found, "", "")
+    except ConfigException as error:
+        raise AccessError(str(error)) from error
+    return found
+
+
+async def _load_kubeconfig(target: "Configuration", path: str, context: str) -> None:
+    from kubernetes.aio.config import load_kube_config
+
+    try:
+        await load_kube_config(  # type: ignore[no-untyped-call]  # untyped upstream
+            config_file=path or None, context=context or None, client_configuration=target, persist_config=False
+        )
+    except yaml.YAMLError as error:
+        # Its text quotes the file, and a kubeconfig holds secrets.
+        raise AccessError(f"{path or 'the kubeconfig'} is not YAML") from error
+
+
+def _have_home() -> None:
+    """Give a user without passwd entry and HOME the root as home, as container runtimes do."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"

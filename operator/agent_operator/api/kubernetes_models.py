@@ -1,0 +1,106 @@
+"""Kubernetes' own types in our API, imported with the first value of each: most agents use none of them.
+
+The typed models take longer to import than all else that checks an agent. To type checkers and in the CRD's schema they
+are what they are; pydantic sees a stand-in that imports the model when it meets a value.
+"""
+
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+__all__ = [
+    "V1Affinity",
+    "V1EnvVar",
+    "V1NetworkPolicyEgressRule",
+    "V1NetworkPolicyIngressRule",
+    "V1PodDNSConfigOption",
+    "V1Probe",
+    "V1Toleration",
+    "V1TopologySpreadConstraint",
+    "V2HorizontalPodAutoscalerBehavior",
+    "V2MetricSpec",
+    "Verbatim",
+    "typed",
+]
+
+_PACKAGE = "kubernetes"
+
+
+class Verbatim:
+    """Stand-in for the model of `kubernetes.client` that has the name of the subclass."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read a value with the model; its errors keep their paths."""
+        return core_schema.no_info_plain_validator_function(lambda value: typed(cls.__name__).model_validate(value))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema of the model."""
+        return handler(typed(cls.__name__).__pydantic_core_schema__)
+
+
+@cache
+def typed(name: str) -> type[BaseModel]:
+    """Return a model of `kubernetes.client`, such as V1PodTemplateSpec."""
+    model: type[BaseModel] = getattr(_client(), name)
+    return model
+
+
+def _client() -> ModuleType:
+    """Import `kubernetes.client` without the other clients.
+
+    `kubernetes` itself imports them all: 20 MiB, and half a second. So an empty package holds its place meanwhile; what
+    imports `kubernetes` later gets the real one, with the same client.
+    """
+    spec = None if _PACKAGE in sys.modules else find_spec(_PACKAGE)
+    if spec is None:
+        return import_module("kubernetes.client")
+    sys.modules[_PACKAGE] = module_from_spec(spec)
+    try:
+        return import_module("kubernetes.client")
+    finally:
+        del sys.modules[_PACKAGE]
+
+
+if TYPE_CHECKING:
+    from kubernetes.client import (
+        V1Affinity,
+        V1EnvVar,
+        V1NetworkPolicyEgressRule,
+        V1NetworkPolicyIngressRule,
+        V1PodDNSConfigOption,
+        V1Probe,
+        V1Toleration,
+        V1TopologySpreadConstraint,
+        V2HorizontalPodAutoscalerBehavior,
+        V2MetricSpec,
+    )
+else:
+
+    class V1Affinity(Verbatim): ...
+
+    class V1EnvVar(Verbatim): ...
+
+    class V1NetworkPolicyEgressRule(Verbatim): ...
+
+    class V1NetworkPolicyIngressRule(Verbatim): ...
+
+    class V1PodDNSConfigOption(Verbatim): ...
+
+    class V1Probe(Verbatim): ...
+
+    class V1Toleration(Verbatim): ...
+
+    class V1TopologySpreadConstraint(Verbatim): ...
+
+    class V2HorizontalPodAutoscalerBehavior(Verbatim): ...
+
+    class V2MetricSpec(Verbatim): ...
