@@ -1,7 +1,15 @@
 """Options of the whole suite."""
 
+import os
+import secrets
+import subprocess
+import sys
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import reaper
+from tests.reaper import VARIABLE
 
 # pytest --hypothesis-profile=thorough: takes some minutes, so not for every run.
 settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
@@ -13,7 +21,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="run what needs an API server against this cluster; default: the local cluster, started for the tests",
     )
+    parser.addoption(
+        "--interrupts",
+        type=int,
+        default=4,
+        help="at how many moments of its first 8 s a demo is interrupted; default: 4",
+    )
     parser.addoption("--rollouts", type=int, default=3, help="how many rollouts may cut no stream; default: 3")
+
+
+REAPER = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Mark the processes of this run, those of xdist's workers too, and have ended what an interrupt leaves."""
+    if hasattr(config, "workerinput"):
+        return
+    os.environ.pop(VARIABLE, None)
+    mark = secrets.token_hex(8)
+    # In a session of its own: Ctrl-C is not for it. The pipe to it closes with this process.
+    command = [sys.executable, "-I", "-S", reaper.__file__, mark]
+    config.stash[REAPER] = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    os.environ[VARIABLE] = mark
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,10 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-from typer import Abort, Exit
-from typer.exceptions import TyperException
-
-from agentctl.app import app
 from agentctl.errors import CommandError
 
 INTERRUPTED = 130
@@ -22,19 +18,32 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     rest = [argument for argument in arguments if argument != "--debug"]
     try:
+        # Imported here: Ctrl-C in the midst of it is as one later.
+        from agentctl.app import app  # noqa: PLC0415
+
         status = app(rest, prog_name="agentctl", standalone_mode=False)
-    except Exit as error:
-        return error.exit_code
-    except (Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
-        if debug:
-            raise
-        return _refuse(error)
+    except Exception as error:  # noqa: BLE001 - none may show its traceback
+        return _ended(error, debug=debug)
     return status if isinstance(status, int) else 0
 
 
+def _ended(error: Exception, *, debug: bool) -> int:
+    from typer import Abort, Exit  # noqa: PLC0415 - as above
+
+    if isinstance(error, Exit):
+        return error.exit_code
+    if isinstance(error, Abort):
+        return INTERRUPTED
+    if debug:
+        raise error
+    return _refuse(error)
+
+
 def _refuse(error: Exception) -> int:
+    from typer.exceptions import TyperException  # noqa: PLC0415 - as above
+
     if isinstance(error, TyperException):
         _say(f"{error.format_message().replace('Value error, ', '')} See --help.")
         return error.exit_code

@@ -116,6 +116,7 @@ def status(
 def up(
     directory: Directory = STATE,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay in front until Ctrl-C; log here.")] = False,
+    lifeline: Annotated[bool, typer.Option("--lifeline", hidden=True)] = False,
 ) -> None:
     """Start a cluster with the operator on it.
 
@@ -126,7 +127,7 @@ def up(
     if foreground:
         from agentctl import supervisor
 
-        supervisor.run(directory)
+        supervisor.run(directory, lifeline=lifeline)
         return
     from agentctl import local
 

@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -81,20 +81,15 @@ def _ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def _cluster(console: Console, state: State) -> Iterator[None]:
-    """Have a cluster, and stop it in the end if it was started here."""
+    """Have a cluster. One that is started here stops in the end, however that comes."""
     began = time.monotonic()
-    ours = state.holder() is None
-    try:
+    with ExitStack() as stack:
         with console.status("Starting a cluster"):
-            running, _ = local.start(state)
-        _done(console, "cluster", f"{running.url}: API server, controllers, one node", began)
+            up = stack.enter_context(local.cluster(state, lambda: console.print("\nStopping")))
+        _done(console, "cluster", f"{up.running.url}: API server, controllers, one node", began)
         _done(console, "CRD", f"{names.PLURAL}.{names.GROUP}", began)
-        _done(console, "operator", f"pid {running.operator_pid}, log {state.operator_log}", began)
+        _done(console, "operator", f"pid {up.running.operator_pid}, log {state.operator_log}", began)
         yield
-    finally:
-        if ours:
-            console.print("\nStopping")
-            local.stop(state)
 
 
 def _apply(console: Console, kubectl: Kubectl) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import aiohttp
@@ -13,8 +14,10 @@ import aiohttp
 from agent_operator import crd, names
 from agentctl import output
 from agentctl.errors import CommandError
+from agentctl.local import KEEP
 from agentctl.state import Running, State, last_line
 from localkube.cluster import LocalCluster
+from localkube.node.guard import Guard
 from localkube.node.images import Image
 from localkube.registry import Registry
 
@@ -24,7 +27,7 @@ RUNTIME_ARGS = ("serve", "--config", "/app/config/agent.toml")
 RUNTIME_DIRECTORY = "/app"
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 GRACE = 15.0
-READY_WITHIN = 45.0
+READY_WITHIN = 150.0
 # The delays of probes are made for nodes far away; a process here is up in a second.
 PROBE_SCALE = 0.25
 POLL = 0.1
@@ -32,8 +35,12 @@ POLL = 0.1
 RESTART_AFTER = 2.0
 
 
-def run(directory: Path) -> None:
+def run(directory: Path, *, lifeline: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        directory: of the cluster's state.
+        lifeline: also stop when standard input ends, unless it has said KEEP: who started this is gone then.
 
     Raises:
         CommandError: another cluster runs in the directory, or the operator cannot be started.
@@ -42,14 +49,19 @@ def run(directory: Path) -> None:
     state.create()
     output.note(f"export KUBECONFIG={state.kubeconfig}")
     with state.held():
-        asyncio.run(_serve(state))
+        asyncio.run(_serve(state, lifeline=lifeline))
 
 
-async def _serve(state: State) -> None:
+async def _serve(state: State, *, lifeline: bool) -> None:
+    # First of all: whatever is started after this is also stopped.
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
+    for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(sign, stopped.set)
+    if lifeline:
+        _follow(sys.stdin.fileno(), stopped)
+    if stopped.is_set():
+        return
     # The map of images is all that the cluster knows of agents.
     images = {RUNTIME: Image([sys.executable, "-m", "agent_runtime"], RUNTIME_ARGS, RUNTIME_DIRECTORY)}
     node = state.directory / "node"
@@ -68,6 +80,21 @@ async def _serve(state: State) -> None:
                 await keeper
 
 
+def _follow(descriptor: int, stopped: asyncio.Event) -> None:
+    """Stop when a pipe ends that has not said KEEP."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        loop.remove_reader(descriptor)
+        if os.read(descriptor, len(KEEP)) != KEEP:
+            stopped.set()
+
+    if select.select([descriptor], [], [], 0)[0]:
+        read()  # its other end closed while this process was starting
+    else:
+        loop.add_reader(descriptor, read)
+
+
 def _define(registry: Registry) -> None:
     """Make agents and channels known to the API server."""
     for definition in crd.files().values():
@@ -81,15 +108,20 @@ async def _keep_operator(state: State, url: str) -> None:
         CommandError: it does not come up at all.
     """
     listen = f"127.0.0.1:{_free_port()}"
-    while True:
-        process = await _start_operator(state.kubeconfig, state.operator_log, listen)
-        try:
-            await _until_ready(process, listen, state.operator_log)
-            state.record(Running(os.getpid(), url, process.pid, f"http://{listen}/metrics"))
-            await process.wait()
-        finally:
-            await _end(process)
-        await asyncio.sleep(RESTART_AFTER)
+    pid_file = state.directory / "operator.pid"
+    with closing(Guard()) as guard:
+        guard.start()
+        while True:
+            process = await _start_operator(state.kubeconfig, state.operator_log, listen)
+            guard.started(process.pid, pid_file)
+            try:
+                await _until_ready(process, listen, state.operator_log)
+                state.record(Running(os.getpid(), url, process.pid, f"http://{listen}/metrics"))
+                await process.wait()
+            finally:
+                await _end(process)
+                guard.ended(process.pid, pid_file)
+            await asyncio.sleep(RESTART_AFTER)
 
 
 def _free_port() -> int:
@@ -106,6 +138,8 @@ async def _start_operator(kubeconfig: Path, log: Path, listen: str) -> asyncio.s
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
+            # Ctrl-C in a terminal is for the supervisor, which stops the operator in its turn.
+            start_new_session=True,
         )
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.reaper import VARIABLE as RUN
+
 HERE = Path(__file__).parent
 DEADLINE = 20.0
 # None of these may ever stand in a log, a metric or an error.
@@ -234,7 +236,7 @@ def _starting(root: Path) -> Iterator[Start]:
         (directory / "agent.toml").write_text(toml)
         (directory / "system_prompt.txt").write_text(PROMPT)
         fixed = {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "0", "PORT_METRICS": "0", "DRAIN_DELAY_SECONDS": "0"}
-        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
+        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME", RUN) if name in os.environ}
         started.append(AgentProcess(directory, inherited | fixed | variables).start())
         return started[-1]
 
