@@ -16,12 +16,13 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DE
 
 def user(request: web.BaseRequest, token: str) -> str:
     """The user of a request; ApiError 401 for a wrong token. Without a token to check everybody is the admin."""
-    given = request.headers.get("Authorization", "")
+    # Clients write the scheme in any case: kubernetes-client/python sends "bearer" with a ServiceAccount's token.
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if not token:
         name = ADMIN
-    elif not given:
+    elif not scheme:
         name = ANONYMOUS
-    elif secrets.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    elif scheme.lower() == "bearer" and secrets.compare_digest(given.encode(), token.encode()):
         name = ADMIN
     else:
         raise status.unauthorized()
