@@ -1,7 +1,9 @@
 # The image of the agents' runtime. From the root of the repository:
 #   docker build --file deploy/docker/runtime.Dockerfile --tag agent-operator/agent-runtime:VERSION .
-# BASE is any image with Python 3.11 or newer as `python`; both stages use it, so that the interpreter is the same.
-ARG BASE=python:3.13-slim
+# BASE is any image with Python 3.11 or newer as `python`, and pip. All stages use it, so that the interpreter is the same.
+ARG BASE=base
+# The digest is that of the index of all platforms. Dependabot reads FROM lines, not ARG, and proposes the next digest.
+FROM python:3.13-slim@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6 AS base
 
 FROM ${BASE} AS build
 WORKDIR /src
@@ -19,7 +21,20 @@ RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir di
  && python -m pip --python /opt/agent check \
  && test -z "$(find /opt/agent -name '*.pth')"
 
-FROM ${BASE}
+# The root of the image: BASE without pip. A later layer only hides what a layer below holds. So the last stage starts
+# from nothing and copies this root: no layer has pip. Both Dockerfiles have the same stage, and a builder runs it once.
+# python:slim has no bytecode of the standard library, and on a read-only root every start would compile it again.
+FROM ${BASE} AS rootfs
+RUN find / -xdev \( -path '*-packages/pip*' -o -path '*-packages/setuptools*' -o -path '*-packages/pkg_resources' \
+      -o -path '*-packages/wheel*' -o -path '*-packages/*distutils*' -o -path '*/python3*/ensurepip' \
+      -o -path '*/python3*/idlelib' -o -path '*/share/python-wheels' -o -path '*/bin/pip*' -o -path '*/bin/idle*' \) \
+      -prune -exec rm -rf '{}' + \
+ && ! python -m pip --version 2>/dev/null \
+ && ! python -m ensurepip --version 2>/dev/null \
+ && python -m compileall -q --invalidation-mode unchecked-hash -x '/(site|dist)-packages/' \
+      "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+
+FROM scratch
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="agent-runtime" \
@@ -27,9 +42,12 @@ LABEL org.opencontainers.image.title="agent-runtime" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV PATH=/opt/agent/bin:${PATH} \
+ENV PATH=/opt/agent/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin \
+    LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONSAFEPATH=1
+# hadolint ignore=DL3067
+COPY --from=rootfs / /
 COPY --from=build /opt/agent /opt/agent
 # Relative paths in /app/config/agent.toml also resolve from here.
 WORKDIR /app

@@ -31,14 +31,18 @@ def instructions(image: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_the_last_stage_only_takes_over_what_was_built(image: str) -> None:
-    """So it needs no shell, and holds no tool that installs."""
+def test_the_last_stage_starts_from_nothing_and_only_copies(image: str) -> None:
+    """So no layer has what an earlier stage removed, and the stage needs no shell."""
     found = instructions(image)
     last = found[[number for number, (word, _) in enumerate(found) if word == "FROM"][-1] :]
     words = dict(last)
 
+    assert words["FROM"] == "scratch"
     assert not {"RUN", "ADD", "HEALTHCHECK", "VOLUME", "SHELL"} & words.keys()
-    assert [rest.split()[0] for word, rest in last if word == "COPY"] == ["--from=build"]
+    assert [rest for word, rest in last if word == "COPY"] == [
+        "--from=rootfs / /",
+        "--from=build /opt/agent /opt/agent",
+    ]
     assert words["USER"] == "1000:1000"
     assert json.loads(words["ENTRYPOINT"]) == [f"agent-{image}"]
     assert json.loads(words["CMD"])[0] in {"run", "serve"}
@@ -52,12 +56,25 @@ def test_the_runtime_works_in_the_directory_that_holds_its_config() -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_the_base_image_is_an_argument_without_a_registry(image: str) -> None:
+def test_the_base_image_is_pinned_and_can_be_replaced(image: str) -> None:
+    """By --build-arg BASE. Dependabot updates only what a FROM line names."""
     found = instructions(image)
 
-    assert found[0][0] == "ARG"
-    assert re.fullmatch(r"BASE=[a-z]+:[0-9][a-z0-9.-]*", found[0][1])
-    assert {rest.split()[0] for word, rest in found if word == "FROM"} == {"${BASE}"}
+    assert found[0] == ("ARG", "BASE=base")
+    pinned, *others = [rest for word, rest in found if word == "FROM"]
+    assert re.fullmatch(r"[a-z]+:[0-9][a-z0-9.-]*@sha256:[0-9a-f]{64} AS base", pinned)
+    assert others == ["${BASE} AS build", "${BASE} AS rootfs", "scratch"]
+
+
+def test_both_images_have_the_same_root() -> None:
+    """A builder then makes it once, and a node stores it once."""
+    roots = set()
+    for image in IMAGES:
+        text = (DOCKER / f"{image}.Dockerfile").read_text(encoding="utf-8")
+        (pinned,) = re.findall(r"^FROM .* AS base$", text, re.MULTILINE)
+        roots.add((pinned, text.partition("\n# The root of the image")[2].partition("\nFROM scratch\n")[0]))
+
+    assert len(roots) == 1
 
 
 @pytest.mark.parametrize("image", IMAGES)
