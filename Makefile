@@ -147,7 +147,7 @@ sbom: $(READY)  ## List what is in the images, as CycloneDX in dist/sbom
 
 install-yaml: $(READY)  ## Write dist/install.yaml: CRDs and the cluster-wide install of this version (REGISTRY=host/)
 	@mkdir -p dist/install
-	@printf '%s\n' 'resources: [../../deploy/kustomize/overlays/cluster]' 'images:' '- name: agent-operator/agent-operator' \
+	@printf '%s\n' 'resources: [../../crds, ../../deploy/kustomize/overlays/cluster]' 'images:' '- name: agent-operator/agent-operator' \
 		'  newName: $(REGISTRY)agent-operator/agent-operator' '  newTag: "$(VERSION)"' \
 		'patches:' '- target: {kind: Deployment, name: agent-operator}' '  patch: |' \
 		'    - op: add' '      path: /spec/template/spec/containers/0/env/-' '      value:' \
