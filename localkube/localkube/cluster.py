@@ -69,6 +69,7 @@ class LocalCluster:
         self._stack = AsyncExitStack()
         self._server: ApiServer | None = None
         self._proxy: ServiceProxy | None = None
+        self._manager: ControllerManager | None = None
         self._registry: Registry | None = None
         self._identity: Identity | None = None
 
@@ -96,15 +97,9 @@ class LocalCluster:
         client = await stack.enter_async_context(aiohttp.ClientSession())
         machine = self._machine(context, claimed, client, root)
         enabled = set(self.controllers) - (set() if self._has_node else {"scheduler"})
-        await stack.enter_async_context(
-            ControllerManager(
-                context,
-                node=NODE,
-                lookup=claimed.port,
-                certificate=identity.certificate.decode(),
-                enabled=enabled,
-            )
-        )
+        certificate = identity.certificate.decode()
+        manager = ControllerManager(context, node=NODE, lookup=claimed.port, certificate=certificate, enabled=enabled)
+        self._manager = await stack.enter_async_context(manager)
         logs: Node | StandInNode | None = None
         if self._has_node:
             logs = await stack.enter_async_context(StandInNode(machine) if self.stand_in else Node(machine))
@@ -156,6 +151,11 @@ class LocalCluster:
         if self._server is None:
             raise RuntimeError("the cluster is not entered")
         return self._server.url
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no change waits for a controller or for garbage collection. What a timer starts may still come."""
+        return self._manager is not None and self._manager.is_idle and self.registry.garbage.is_idle
 
     def service_address(self, namespace: str, service: str, port: int) -> tuple[str, int] | None:
         """Where a port of a Service listens, as (host, port): its clusterIP, unless the system does not allow that."""

@@ -31,6 +31,11 @@ class GarbageCollector:
         self._due: dict[str, None] = {}  # uids to look at, in order
         store.listen_all(self._observe)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no object waits to be looked at."""
+        return not self._due
+
     def _observe(self, _: str, event: Event) -> None:
         meta = event.record.object["metadata"]
         if event.type == "DELETED":

@@ -56,6 +56,8 @@ class Write:
     method: str
     path: str
     status: int
+    # A failed test shows what was written.
+    body: str = field(default="", compare=False)
 
     @property
     def created(self) -> bool:
@@ -163,11 +165,11 @@ class FaultProxy:
         if self.before_write:
             await self.before_write(request.method, request.path)
         if code or mode in _NOT_FORWARDED:
-            self.writes.append(Write(request.method, request.path, 0))
+            self.writes.append(Write(request.method, request.path, 0, await request.text()))
             return self._kill(request, mode) if mode in _NOT_FORWARDED else self._refusal(code or 0)
         async with self._forward(request, await request.read()) as answer:
             body = await answer.read()
-            self.writes.append(Write(request.method, request.path, answer.status))
+            self.writes.append(Write(request.method, request.path, answer.status, await request.text()))
         if mode in _ABORTED:
             return self._kill(request, mode)
         if mode is Mode.LATE:
