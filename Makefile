@@ -17,6 +17,8 @@ PEERS ?= 1
 PYTEST := $(BIN)/pytest
 # Many tests wait for a cluster more than they compute: one more than there are cores keeps these busy.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# What takes at most 90 s on two idle cores.
+QUICK := tests/e2e/test_refused.py tests/e2e/test_status.py tests/golden tests/unit localkube/tests/unit kubeschema/tests
 DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
 # docker, buildah or podman.
 DOCKER ?= docker
@@ -43,7 +45,7 @@ PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/cond
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test e2e bench lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml versions verify coverage programs clean
+.PHONY: help install demo test test-quick e2e bench lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml versions verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -71,8 +73,15 @@ $(READY): locks/dev.txt pyproject.toml | $(VENV)/bin/python
 demo: $(DEMO)  ## Start an agent on a cluster in this folder and talk to it (ONCE=1 ends after the answer)
 	@$(BIN)/agentctl demo $(if $(ONCE),--once)
 
+# The tests start hundreds of Python processes. An empty value lets Python cache what it compiles.
+test test-quick: export PYTHONDONTWRITEBYTECODE :=
+
+# Start the slow files first: the many small unit tests then fill the gaps at the end.
 test: $(READY) programs  ## Run all tests
-	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-quick: $(READY)  ## Run the tests of a quick check: unit tests, golden files and some of e2e
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) $(QUICK)
 
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
