@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-import yaml
 
+from tests import fast_yaml as yaml
+from tests.patience import DEADLINE
 from tests.stand_in.kubelet import NODE, stand_in_node
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ Object = dict[str, Any]
 Found = TypeVar("Found")
 
 
-def until(what: str, look: Callable[[], Found | None], seconds: float = 30) -> Found:
+def until(what: str, look: Callable[[], Found | None], seconds: float = DEADLINE) -> Found:
     """Return the first answer of `look` that is true; fail with `what` after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -57,7 +58,7 @@ class Kubectl:
             input=text,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=2 * DEADLINE,
             check=False,
         )
         if check and done.returncode:
@@ -112,7 +113,7 @@ class Kubectl:
         conditions = found.get("status", {}).get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
-    def until_condition(self, agent: str, kind: str, status: str, reason: str, seconds: float = 30) -> Object:
+    def until_condition(self, agent: str, kind: str, status: str, reason: str, seconds: float = DEADLINE) -> Object:
         """Wait for a condition, decided on the current generation."""
 
         def look() -> Object | None:
@@ -160,7 +161,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
     """Stop it with SIGTERM; return its exit code."""
     process.send_signal(signal.SIGTERM)
     try:
-        return process.wait(30)
+        return process.wait(DEADLINE)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import DEADLINE
+
 pytestmark = pytest.mark.kubelet
 
 KEYS = {"apiKeys": {"secretKeyRef": {"name": "callers", "key": "keys"}}}
@@ -24,7 +26,7 @@ def ask(address: str, key: str = "") -> int:
     body = json.dumps({"message": "Are you there?"}).encode()
     request = urllib.request.Request(f"http://{address}:8000/api/chat", body, headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -38,14 +40,14 @@ def test_only_callers_with_a_key_are_answered_and_keys_change_without_a_restart(
     missing = kubectl.until_condition("keyed", "SecretsReady", "False", "SecretMissing")
     assert missing["message"].startswith("spec.apiKeys.secretKeyRef.name: Secret ")
     kubectl.apply(callers("one", "two"))
-    kubectl.run("wait", "agd/keyed", "--for=condition=Ready", "--timeout=90s")
+    kubectl.run("wait", "agd/keyed", "--for=condition=Ready", "--timeout=120s")
     (pod,) = kubectl.list("pods", "-l", "app=keyed")
     address = pod["status"]["podIP"]
 
     assert [ask(address), ask(address, "wrong"), ask(address, "one"), ask(address, "two")] == [401, 401, 200, 200]
 
     kubectl.apply(callers("two", "three"))
-    until("the new key", lambda: ask(address, "three") == 200, 120)
+    until("the new key", lambda: ask(address, "three") == 200)
 
     assert [ask(address, "one"), ask(address, "two")] == [401, 200]
     (same,) = kubectl.list("pods", "-l", "app=keyed")

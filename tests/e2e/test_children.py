@@ -133,9 +133,9 @@ def test_delete_leaves_nothing(kubectl: Any, agent: Callable[..., Any], until: C
     kubectl.apply(agent("gone"))
     until("all children", lambda: kinds(kubectl.children("gone")) >= SMALLEST)
 
-    kubectl.run("delete", "agd", "gone", "--timeout=30s")
+    kubectl.run("delete", "agd", "gone", "--timeout=120s")
 
-    until("their end", lambda: not kubectl.children("gone"), 60)
+    until("their end", lambda: not kubectl.children("gone"))
 
 
 def test_a_namespace_of_its_own(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
@@ -148,8 +148,8 @@ def test_a_namespace_of_its_own(kubectl: Any, agent: Callable[..., Any], until: 
     labels = kubectl.get("namespace", name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert kubectl.get("agd", "moved")["metadata"]["finalizers"] == ["agent-operator.dev/children"]
-    kubectl.run("delete", "agd", "moved", "--timeout=60s")
-    until("the namespace's end", lambda: kubectl.get("namespace", name) is None, 60)
+    kubectl.run("delete", "agd", "moved", "--timeout=120s")
+    until("the namespace's end", lambda: kubectl.get("namespace", name) is None)
 
 
 def test_a_namespace_that_is_not_ours_is_left_alone(kubectl: Any, agent: Callable[..., Any]) -> None:
@@ -159,7 +159,7 @@ def test_a_namespace_that_is_not_ours_is_left_alone(kubectl: Any, agent: Callabl
     kubectl.apply(agent("moved", namespace={"name": name}))
 
     assert name in kubectl.until_condition("moved", "Ready", "False", "Conflict")["message"]
-    kubectl.run("delete", "agd", "moved", "--timeout=30s")
+    kubectl.run("delete", "agd", "moved", "--timeout=120s")
     assert kubectl.get("namespace", name)["metadata"].get("deletionTimestamp") is None
     kubectl.run("delete", "namespace", name, "--wait=false")
 

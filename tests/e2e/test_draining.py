@@ -52,7 +52,7 @@ def rolled_out(kubectl: Any, wanted: dict[str, Any], until: Any) -> str:
     kubectl.apply(wanted)
     kubectl.until_condition("busy", "Progressing", "False", "RolloutComplete", 180)
     kubectl.until_condition("busy", "Ready", "True", "Ready", 60)
-    until("the canary to go", lambda: not kubectl.get("deploy", "busy-canary"), 60)
+    until("the canary to go", lambda: not kubectl.get("deploy", "busy-canary"))
     revision: str = kubectl.get("agd", "busy")["status"]["revision"]
     return revision
 

@@ -92,7 +92,7 @@ def test_roles_alone_are_enough_for_the_namespaces_they_are_in(
         until("the deployment", lambda: kubectl.get("deploy", "support"))
         kubectl.run("delete", "svc", "support")
         until("the service again", lambda: kubectl.get("svc", "support"))
-        kubectl.run("delete", "agd", "support", "--timeout=30s")
+        kubectl.run("delete", "agd", "support", "--timeout=120s")
     finally:
         operator.start()
     log = started.log.read_text(encoding="utf-8")

@@ -56,7 +56,7 @@ def test_a_revision_that_crashes_is_taken_back_and_stays_away(kubectl: Any, agen
 
     # What has nothing to do with it is changed all the same, and does not bring it back.
     kubectl.apply(agent("crashing", env=CRASHES, replicas=2))
-    until("two pods", lambda: status(kubectl, "crashing")["ready"] == "2/2", 60)
+    until("two pods", lambda: status(kubectl, "crashing")["ready"] == "2/2")
     assert status(kubectl, "crashing")["revision"] == first
 
     second = good(kubectl, agent("crashing", env=[{"name": "FINE", "value": "yes"}]))
@@ -173,7 +173,7 @@ def test_the_autoscaler_and_the_budget_count_the_canary_in(kubectl: Any, agent: 
     good(kubectl, agent("scales", **spec))
 
     # A Deployment begins with one; an autoscaler looks every 15 seconds.
-    until("the fewest replicas", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3, 60)
+    until("the fewest replicas", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3)
 
     def bounds() -> tuple[int, int]:
         found = kubectl.get("hpa", "scales")["spec"]
@@ -202,7 +202,7 @@ def test_history_is_kept_as_far_as_its_limit(kubectl: Any, agent: Agent, until: 
     def kept(kind: str) -> int:
         return len(kubectl.list(kind, "-l", "agent-operator.dev/agent=kept"))
 
-    until("the first revision to go", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2), 60)
+    until("the first revision to go", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2))
     kubectl.run("annotate", "agd/kept", f"{COMMAND}=rollback={revisions[1]}")
     kubectl.until_condition("kept", "Ready", "True", "RolledBack", 60)
     volumes = kubectl.get("deploy", "kept")["spec"]["template"]["spec"]["volumes"]

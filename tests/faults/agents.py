@@ -11,6 +11,7 @@ from agent_operator import names
 from agent_operator.controller import Controller
 from tests.faults.conftest import NAME, World
 from tests.integration.agent_operator.conftest import until
+from tests.patience import DEADLINE
 
 Status = dict[str, Any]
 # A canary that goes on when it is told to.
@@ -54,7 +55,7 @@ class Agent:
         told = {"metadata": {"annotations": {names.ANNOTATION_ROLLOUT: command}}}
         await self.world.api.merge("AgentDeployment", NAME, told)
 
-    async def until(self, over: Callable[[Status], Any], seconds: float = 40) -> Status:
+    async def until(self, over: Callable[[Status], Any], seconds: float = DEADLINE) -> Status:
         """Wait for the status to be so, and for the last command to be carried out."""
 
         async def look() -> Status | None:

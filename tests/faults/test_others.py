@@ -13,6 +13,7 @@ from agent_operator.objects import Key
 from tests.faults.conftest import NAME, World
 from tests.faults.proxy import Mode
 from tests.integration.agent_operator.conftest import until
+from tests.patience import DEADLINE
 
 FAILING = "broken"
 
@@ -149,7 +150,7 @@ async def test_a_process_that_is_killed_is_followed_by_one_that_ends_its_work(wo
 
     first = await started()
     await world.api.agent()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         await world.proxy.killed.wait()
     first.kill()
     _, log = await first.communicate()

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, Rendered, render
+from tests import fast_yaml as yaml
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in (HERE / "inputs").glob("*.yaml"))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
+from tests import fast_yaml as yaml
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "10-seed" / "agent.yaml"

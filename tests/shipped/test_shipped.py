@@ -33,23 +33,21 @@ from tests.shipped.installs import (
     uv,
 )
 
-HEAVY = set(
-    [
-        "aiohttp",
-        "asyncio",
-        "jsonschema",
-        "kopf",
-        "kubernetes",
-        "kubernetes.aio",
-        "kubernetes.config",
-        "kubernetes_validate",
-        "prompt_toolkit",
-        "pygments",
-        "requests",
-        "rich",
-        "uvloop",
-    ]
-)
+HEAVY = {
+    "aiohttp",
+    "asyncio",
+    "jsonschema",
+    "kopf",
+    "kubernetes",
+    "kubernetes.aio",
+    "kubernetes.config",
+    "kubernetes_validate",
+    "prompt_toolkit",
+    "pygments",
+    "requests",
+    "rich",
+    "uvloop",
+}
 SEED = ROOT / "examples" / "10-seed" / "agent.yaml"
 ECHO = '[[agent.models]]\nname = "echo"\nprovider = "echo"\n'
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ]+)", re.MULTILINE)

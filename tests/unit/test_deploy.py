@@ -11,10 +11,10 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from agent_operator import __version__, rbac
 from agent_operator.settings import read
+from tests import fast_yaml as yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "deploy" / "docker"

@@ -16,6 +16,7 @@ from localkube.controllers.controller import Context
 from localkube.controllers.manager import ALL, ControllerManager
 from localkube.http.server import ApiServer
 from localkube.registry import Registry
+from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only
 
@@ -24,7 +25,6 @@ HERE = Path(__file__).parent
 SCENARIOS: dict[str, list[Object]] = json.loads((HERE / "behaviour.json").read_text())
 RECORDED: dict[str, Object] = json.loads((HERE / "recorded-behaviour-1.36.json").read_text())
 TOKEN = "conformance"
-DEADLINE = 60.0  # seconds that anything may take on a busy machine
 PAUSE = 0.02
 VARYING = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SUFFIX = re.compile(

@@ -8,11 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 from yarl import URL
 
 from localkube.http.server import ApiServer
 from localkube.registry import Registry
+from tests import fast_yaml as yaml
 
 pytestmark = pytest.mark.local_only
 

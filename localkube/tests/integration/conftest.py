@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from localkube.cluster import LocalCluster
-
-DEADLINE = 30.0  # seconds that anything may take on a busy machine
+from tests import fast_yaml as yaml
+from tests.patience import DEADLINE
 
 WEB = """
 import os, signal, sys, threading

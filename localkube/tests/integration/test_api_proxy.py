@@ -27,7 +27,7 @@ async def test_a_service_is_reached_by_the_name_or_number_of_its_port(
     kubectl: Any, deployment: Any, service: Any
 ) -> None:
     await kubectl.apply(deployment(env=[{"name": "COLOUR", "value": "green"}]), service)
-    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=30s")
+    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=120s")
 
     for name in ("web", "web:http", "web:8080", "http:web:http"):
         assert "green" in await kubectl("get", "--raw", f"{SERVICE}/{name}/proxy/env/COLOUR")
@@ -35,7 +35,7 @@ async def test_a_service_is_reached_by_the_name_or_number_of_its_port(
 
 async def test_a_pod_is_reached_by_its_port(kubectl: Any, deployment: Any, pods: Any) -> None:
     await kubectl.apply(deployment(env=[{"name": "COLOUR", "value": "green"}]))
-    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=30s")
+    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=120s")
     name = pods()[0]["metadata"]["name"]
 
     for port in ("", ":http", ":8000"):
@@ -47,7 +47,7 @@ async def test_the_token_stays_with_the_api_server(kubectl: Any, cluster: Any, d
     """A pod that saw it could do everything."""
     code = [{"name": "CODE", "value": MIRROR}]
     await kubectl.apply(deployment(image="sh:1", args=[f'exec {sys.executable} -c "$CODE"'], env=code), service)
-    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=30s")
+    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=120s")
 
     seen = await kubectl("get", "--raw", f"{SERVICE}/web/proxy/headers")
 

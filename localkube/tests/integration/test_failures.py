@@ -28,7 +28,7 @@ async def test_a_missing_secret_key_is_told_and_heals(
     await until(lambda: seen.waiting().get("reason") == "CreateContainerConfigError")
     assert seen.waiting()["message"] == "couldn't find key password in Secret default/hidden"
     await kubectl("patch", "secret", "hidden", "-p", '{"stringData": {"password": "x"}}')
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
 
 
 async def test_a_missing_secret_is_told(kubectl: Any, until: Any, pod: Any, shell: Any, seen: Any) -> None:
@@ -45,7 +45,7 @@ async def test_a_missing_volume_source_keeps_the_pod_creating_until_it_comes(
     await until(lambda: told in seen.events("FailedMount"))
     assert seen.waiting()["reason"] == "ContainerCreating"
     await kubectl.apply(config_map("late", {"a": "b"}))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
 
 
 async def test_a_crash_loop_backs_off_and_keeps_the_last_state(
@@ -87,7 +87,7 @@ async def test_a_failing_liveness_probe_restarts_the_container(
     script = "trap 'exit 0' TERM; touch alive; while true; do sleep 0.1; done"
     probe = {"exec": {"command": ["test", "-f", "alive"]}, "periodSeconds": 1, "failureThreshold": 2}
     await kubectl.apply(pod(containers=[shell(script, livenessProbe=probe)]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     uid = cluster.registry.get("pods", "default", "one")["metadata"]["uid"]
     (cluster.state_dir / "pods" / uid / "rootfs" / "main" / "alive").unlink()
     await until(lambda: seen.state()["restartCount"] == 1 and "running" in seen.state()["state"])
@@ -99,7 +99,7 @@ async def test_a_startup_probe_holds_the_others_back(kubectl: Any, pod: Any, she
     startup = {"exec": {"command": ["test", "-f", "up"]}, "periodSeconds": 1, "failureThreshold": 100}
     liveness = {"exec": {"command": ["test", "-f", "up"]}, "periodSeconds": 1, "failureThreshold": 1}
     await kubectl.apply(pod(containers=[shell(script, startupProbe=startup, livenessProbe=liveness)]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     assert seen.state()["restartCount"] == 0
     assert seen.state()["started"] is True
 
@@ -118,7 +118,7 @@ async def test_an_init_container_that_fails_is_tried_again(cluster: LocalCluster
     mount = {"volumeMounts": [{"name": "work", "mountPath": "/data"}]}
     init = {"name": "init", "image": "sh:1", "args": ["test -e /data/x || { touch /data/x; exit 1; }"], **mount}
     await kubectl.apply(pod(initContainers=[init], volumes=[{"name": "work", "emptyDir": {}}]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     assert cluster.registry.get("pods", "default", "one")["status"]["initContainerStatuses"][0]["restartCount"] == 1
 
 

@@ -39,7 +39,7 @@ def terminated(pod: Object) -> Object:
 
 async def test_a_job_completes_and_kubectl_shows_it(kubectl: Any, job: Any, pods: Any, seen: Any, until: Any) -> None:
     await kubectl.apply(job("echo working; echo '{\"passed\": 3}' > $TERMINATION_LOG"))
-    assert "condition met" in await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=20s")
+    assert "condition met" in await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
     (pod,) = pods()
     assert pod["status"]["phase"] == "Succeeded"
     assert terminated(pod) | {"startedAt": "", "finishedAt": ""} == {
@@ -67,7 +67,7 @@ async def test_the_termination_log_is_also_where_its_path_says(kubectl: Any, job
     """Paths in args are rewritten; the end of a long message is kept, as a kubelet does."""
     script = "i=0; while [ $i -lt 1000 ]; do echo line-$i; i=$((i+1)); done > /tmp/last-words"
     await kubectl.apply(job(script, container={"terminationMessagePath": "/tmp/last-words"}))
-    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
     message = terminated(pods()[0])["message"]
     assert len(message) == 4096
     assert message.endswith("line-999\n")
@@ -78,7 +78,7 @@ async def test_a_failing_job_is_tried_again_and_then_given_up(
 ) -> None:
     words = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     await kubectl.apply(job("echo the model is away; exit 3", backoffLimit=1, container=words))
-    assert "condition met" in await kubectl("wait", "--for=condition=failed", "job/one", "--timeout=20s")
+    assert "condition met" in await kubectl("wait", "--for=condition=failed", "job/one", "--timeout=120s")
     assert [(p["status"]["phase"], terminated(p)["exitCode"]) for p in pods()] == [("Failed", 3)] * 2
     assert {terminated(p)["message"] for p in pods()} == {"the model is away\n"}
     status = cluster.registry.get("jobs.batch", "default", "one")["status"]
@@ -96,7 +96,7 @@ async def test_a_container_is_restarted_in_place_on_failure(kubectl: Any, job: A
     mount = {"volumeMounts": [{"name": "work", "mountPath": "/data"}]}
     pod = {"restartPolicy": "OnFailure", "volumes": [{"name": "work", "emptyDir": {}}]}
     await kubectl.apply(job("test -e /data/x || { touch /data/x; exit 1; }", container=mount, pod=pod))
-    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
     (found,) = pods()
     assert found["status"]["containerStatuses"][0]["restartCount"] == 1
 
@@ -114,7 +114,7 @@ async def test_a_late_job_ends_its_process_before_it_is_over(
         seen.append((types, [p["status"]["phase"] for p in pods()]))
 
     cluster.registry.subscribe("jobs.batch", note)
-    await kubectl("wait", "--for=condition=failed", "job/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=failed", "job/one", "--timeout=120s")
     assert (["FailureTarget"], ["Running"]) in seen
     assert seen[-1][0] == ["FailureTarget", "Failed"]
     assert "Running" not in seen[-1][1]
@@ -135,7 +135,7 @@ async def test_an_evicted_pod_is_replaced_and_the_job_completes(
     assert "Success" in await kubectl("create", "--raw", path, "-f", "-", given=json.dumps(eviction))
     await until(lambda: pods() and pods()[0]["metadata"]["name"] != name)
     await kubectl("create", "configmap", "gate", "--from-literal=open=yes")
-    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=25s")
+    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
     status = cluster.registry.get("jobs.batch", "default", "one")["status"]
     assert (status["succeeded"], status["failed"]) == (1, 1)
 
@@ -158,16 +158,16 @@ async def test_an_image_that_is_not_there_ends_with_the_deadline(kubectl: Any, j
             in reasons
         )
     )
-    await kubectl("wait", "--for=condition=failed", "job/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=failed", "job/one", "--timeout=120s")
     await until(lambda: pods() == [])
 
 
 async def test_a_suspended_job_runs_when_it_is_resumed(kubectl: Any, job: Any, pods: Any, until: Any) -> None:
     await kubectl.apply(job("exit 0", suspend=True))
-    await kubectl("wait", "--for=condition=Suspended", "job/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Suspended", "job/one", "--timeout=120s")
     assert pods() == []
     await kubectl("patch", "job", "one", "-p", '{"spec": {"suspend": false}}')
-    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
 
 
 async def test_controller_revisions_are_shown(kubectl: Any) -> None:

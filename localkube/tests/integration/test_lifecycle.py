@@ -13,6 +13,7 @@ import yaml
 
 from localkube.cluster import LocalCluster
 from localkube.node import addresses
+from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only
 
@@ -50,7 +51,7 @@ async def start(state_dir: Path) -> Any:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, str(state_dir), yaml.safe_dump(POD), stdout=asyncio.subprocess.PIPE
     )
-    return child, int(await asyncio.wait_for(child.stdout.readline(), 30))
+    return child, int(await asyncio.wait_for(child.stdout.readline(), DEADLINE))
 
 
 def group(leader: int) -> Any:

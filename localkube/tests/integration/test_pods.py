@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from localkube.cluster import LocalCluster
+from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only
 
@@ -101,9 +102,9 @@ async def test_a_changed_config_map_changes_the_mounted_files(
 
 async def test_restart_policy_never_ends_the_pod(kubectl: Any, pod: Any, shell: Any) -> None:
     await kubectl.apply(pod(containers=[shell("exit 0")], restartPolicy="Never"))
-    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/one", "--timeout=120s")
     await kubectl.apply(pod("two", containers=[shell("exit 1")], restartPolicy="Never"))
-    await kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/two", "--timeout=20s")
+    await kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/two", "--timeout=120s")
 
 
 async def test_init_containers_run_one_after_the_other_before_the_others(kubectl: Any, pod: Any, shell: Any) -> None:
@@ -114,7 +115,7 @@ async def test_init_containers_run_one_after_the_other_before_the_others(kubectl
     ]
     main = shell("echo 3 >> /data/order; cat /data/order; exec sleep 1000", **mount)
     await kubectl.apply(pod(containers=[main], initContainers=init, volumes=[{"name": "work", "emptyDir": {}}]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     assert (await kubectl("logs", "one", "-c", "main")).split() == ["1", "2", "3"]
 
 
@@ -122,10 +123,10 @@ async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: A
     script = "for i in 1 2 3; do echo line $i; done; read go < /data/go; echo the end"
     main = shell(f"mkfifo /data/go; {script}", volumeMounts=[{"name": "work", "mountPath": "/data"}])
     await kubectl.apply(pod(containers=[main], restartPolicy="Never", volumes=[{"name": "work", "emptyDir": {}}]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     follower = await kubectl.start("logs", "-f", "one")
     for number in (1, 2, 3):
-        assert await asyncio.wait_for(follower.stdout.readline(), 20) == f"line {number}\n".encode()
+        assert await asyncio.wait_for(follower.stdout.readline(), DEADLINE) == f"line {number}\n".encode()
     assert await kubectl("logs", "one", "--tail=1") == "line 3\n"
     stamped = await kubectl("logs", "one", "--timestamps", "--tail=1")
     assert len(stamped.split()[0]) == len("2026-01-01T00:00:00.000000000Z")
@@ -133,7 +134,7 @@ async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: A
     uid = cluster.registry.get("pods", "default", "one")["metadata"]["uid"]
     fifo = cluster.state_dir / "pods" / uid / "volumes" / "work" / "go"
     await asyncio.to_thread(fifo.write_text, "go\n")
-    rest, _ = await asyncio.wait_for(follower.communicate(), 20)
+    rest, _ = await asyncio.wait_for(follower.communicate(), DEADLINE)
     assert rest == b"the end\n"
 
 
@@ -149,7 +150,7 @@ async def test_sigterm_then_sigkill_after_the_grace_period(
     await kubectl.apply(pod(containers=[polite], volumes=[volume], terminationGracePeriodSeconds=20))
     stubborn = shell("trap '' TERM; while true; do sleep 0.05; done")
     await kubectl.apply(pod("two", containers=[stubborn], terminationGracePeriodSeconds=1))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "pod/two", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "pod/two", "--timeout=120s")
     await kubectl("delete", "pod", "one", "two")
     assert (shared / "bye").read_text() == "bye\n"
 
@@ -160,7 +161,7 @@ async def test_pre_stop_runs_before_sigterm(cluster: LocalCluster, kubectl: Any,
     main = shell(f"trap 'echo term >> {shared}/order; exit 0' TERM; while true; do sleep 0.05; done")
     main["lifecycle"] = {"preStop": {"exec": {"command": ["sh", "-c", f"echo prestop >> {shared}/order"]}}}
     await kubectl.apply(pod(containers=[main]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     await kubectl("delete", "pod", "one")
     assert (shared / "order").read_text().split() == ["prestop", "term"]
 
@@ -169,7 +170,7 @@ async def test_a_forced_deletion_ends_the_process_at_once(
     kubectl: Any, until: Any, pod: Any, shell: Any, seen: Any
 ) -> None:
     await kubectl.apply(pod(containers=[shell("trap '' TERM; while true; do sleep 0.05; done")]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     pid = int(seen.state()["containerID"].removeprefix("local://"))
     await kubectl("delete", "pod", "one", "--force", "--grace-period=0")
     await until(lambda: not Path(f"/proc/{pid}").exists())
@@ -177,7 +178,7 @@ async def test_a_forced_deletion_ends_the_process_at_once(
 
 async def test_describe_shows_the_story_of_a_pod(kubectl: Any, pod: Any) -> None:
     await kubectl.apply(pod())
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     shown = await kubectl("describe", "pod", "one")
     for reason in ("Scheduled", "Pulled", "Created", "Started"):
         assert reason in shown
@@ -189,7 +190,7 @@ async def test_describe_shows_the_story_of_a_pod(kubectl: Any, pod: Any) -> None
 async def test_what_pods_start_ends_with_them(kubectl: Any, until: Any, pod: Any, shell: Any) -> None:
     """A background child dies with its container's first process."""
     await kubectl.apply(pod(containers=[shell("sleep 1000 & echo $!; wait")], terminationGracePeriodSeconds=1))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     child = int(await kubectl("logs", "one"))
     os.kill(child, 0)
     await kubectl("delete", "pod", "one")
@@ -199,7 +200,7 @@ async def test_what_pods_start_ends_with_them(kubectl: Any, until: Any, pod: Any
 async def test_a_sidecar_starts_first_and_goes_on_running(cluster: LocalCluster, kubectl: Any, pod: Any) -> None:
     sidecar = {"name": "side", "image": "sh:1", "args": ["echo up; exec sleep 1000"], "restartPolicy": "Always"}
     await kubectl.apply(pod(initContainers=[sidecar]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     found = cluster.registry.get("pods", "default", "one")["status"]
     assert found["initContainerStatuses"][0]["ready"] is True
     assert "running" in found["initContainerStatuses"][0]["state"]
@@ -210,12 +211,12 @@ async def test_what_has_no_log_says_so(kubectl: Any, until: Any, pod: Any, seen:
     await until(seen.waiting)
     assert "is waiting to start" in await kubectl("logs", "one", fails=True)
     await kubectl.apply(pod("two"))
-    await kubectl("wait", "--for=condition=Ready", "pod/two", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/two", "--timeout=120s")
     shown = await kubectl("logs", "two", "--previous", fails=True)
     assert 'previous terminated container "main" in pod "two" not found' in shown
 
 
 async def test_what_a_process_is_not_made_for_is_refused_with_a_sentence(kubectl: Any, pod: Any) -> None:
     await kubectl.apply(pod())
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     assert "does not implement" in await kubectl("exec", "one", "--", "true", fails=True)

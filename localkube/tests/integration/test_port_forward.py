@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-pytestmark = pytest.mark.local_only
+from tests.patience import DEADLINE
 
-DEADLINE = 30.0
+pytestmark = pytest.mark.local_only
 
 
 @contextlib.asynccontextmanager
@@ -60,7 +60,7 @@ async def test_much_goes_through_both_ways(kubectl: Any, pod: Any, until: Any, c
     main = {"name": "main", "image": "sh:1", "args": ['exec python3 -c "$PROGRAM"'], "readinessProbe": probe}
     main |= {"ports": [{"containerPort": 9000}], "env": [{"name": "PROGRAM", "value": echo}]}
     await kubectl.apply(pod(containers=[main]))
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     sent = bytes(range(256)) * 8192
     async with forwarded(kubectl, "pod/one", ":9000") as (url, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
@@ -74,7 +74,7 @@ async def test_much_goes_through_both_ways(kubectl: Any, pod: Any, until: Any, c
 
 async def test_a_port_where_nobody_listens_is_told(kubectl: Any, pod: Any) -> None:
     await kubectl.apply(pod())
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=20s")
+    await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     async with forwarded(kubectl, "pod/one", ":1") as (url, child), aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.ClientError):
             await client.get(url, timeout=aiohttp.ClientTimeout(DEADLINE))

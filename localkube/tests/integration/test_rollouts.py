@@ -17,7 +17,7 @@ async def test_a_deployment_becomes_available_and_answers_through_its_service(
 ) -> None:
     await kubectl.apply(deployment(replicas=2, env=[{"name": "VERSION", "value": "one"}]), service)
     assert "successfully rolled out" in await kubectl("rollout", "status", "deployment/web")
-    assert "condition met" in await kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=20s")
+    assert "condition met" in await kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=120s")
     host, port = cluster.service_address("default", "web", 8080)
     names = set()
     async with aiohttp.ClientSession() as client:
@@ -174,7 +174,7 @@ async def test_an_autoscaler_keeps_the_deployment_within_its_bounds(kubectl: Any
     spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}
     kind = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
     await kubectl.apply({**kind, "metadata": {"name": "web"}, "spec": spec})
-    await kubectl("wait", "--for=jsonpath={.status.readyReplicas}=2", "deployment/web", "--timeout=20s")
+    await kubectl("wait", "--for=jsonpath={.status.readyReplicas}=2", "deployment/web", "--timeout=120s")
     assert "FailedGetResourceMetric" in await kubectl("describe", "hpa", "web")
 
 
@@ -183,4 +183,4 @@ async def test_a_disruption_budget_counts_the_ready_pods(kubectl: Any, deploymen
     spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
     kind = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget"}
     await kubectl.apply({**kind, "metadata": {"name": "web"}, "spec": spec})
-    await kubectl("wait", "--for=jsonpath={.status.disruptionsAllowed}=1", "pdb/web", "--timeout=20s")
+    await kubectl("wait", "--for=jsonpath={.status.disruptionsAllowed}=1", "pdb/web", "--timeout=120s")

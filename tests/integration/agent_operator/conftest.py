@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import aiohttp
 import pytest
-import yaml
 from aiohttp import web
 
 from agent_operator.controller import Controller
@@ -26,6 +25,8 @@ from agent_operator.objects import Key
 from agent_operator.settings import Settings
 from agent_operator.transport import APPLY, MERGE, ApiError, Transport
 from localkube.cluster import LocalCluster
+from tests import fast_yaml as yaml
+from tests.patience import DEADLINE
 
 ROOT = Path(__file__).parents[3]
 CRD_FILES = sorted((ROOT / "crds").glob("*.yaml"))
@@ -127,7 +128,7 @@ class Api:
                 return condition
         return {}
 
-    async def until_reason(self, kind: str, reason: str, name: str = "support", seconds: float = 20) -> Object:
+    async def until_reason(self, kind: str, reason: str, name: str = "support", seconds: float = DEADLINE) -> Object:
         """Wait until a condition has this reason; return it."""
 
         async def look() -> Object | None:
@@ -157,7 +158,7 @@ class Api:
         return found
 
 
-async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 20) -> Found:
+async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = DEADLINE) -> Found:
     """Return the first answer of `look` that is true; TimeoutError."""
     async with asyncio.timeout(seconds):
         while not (found := await look()):  # noqa: ASYNC110  (what is waited for happens on a server)
@@ -293,7 +294,7 @@ class World:
         command = [sys.executable, "-m", "agent_operator", "run", "--no-leader-election", *options]
         return asyncio.ensure_future(asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL))
 
-    async def quiet(self, controller: Controller, name: str = "support", seconds: float = 20) -> None:
+    async def quiet(self, controller: Controller, name: str = "support", seconds: float = DEADLINE) -> None:
         """Wait until the operator has seen all that it wrote, and has nothing left to do."""
         key = Key(self.api.namespace, name)
 

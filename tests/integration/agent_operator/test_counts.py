@@ -37,7 +37,7 @@ async def test_looking_again_at_an_unchanged_agent_calls_nothing(world: Any, unt
         async def ten_passes() -> bool:
             return unchanged.get() >= 10
 
-        await until(ten_passes, 30)
+        await until(ten_passes)
         assert world.proxy.requests == before
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.kubelet, pytest.mark.timeout(90)]
+from tests.patience import DEADLINE
+
+pytestmark = [pytest.mark.kubelet]
 
 IMAGES = ("agent-operator/agent-runtime:[0-9]*", "elsewhere/agent-runtime:[0-9]*")
 CHANNEL = "AgentRuntimeChannel"
@@ -59,7 +61,7 @@ class Fleet:
             "",
         )
 
-    async def until_reason(self, reason: str, seconds: float = 30) -> dict[str, Any]:
+    async def until_reason(self, reason: str, seconds: float = DEADLINE) -> dict[str, Any]:
         """Wait until the channel says so."""
 
         async def look() -> bool:
@@ -108,7 +110,7 @@ async def test_a_version_rolls_through_three_waves_and_then_nothing_is_written(w
         async def two_waves_on() -> bool:
             return (await fleet.versions()).get("b1") == "2"
 
-        await fleet.until(two_waves_on, 30)
+        await fleet.until(two_waves_on)
         assert (await fleet.versions())["c1"] == "1", "its wave waits"
         status = await fleet.until_reason("Complete")
         assert status["summary"] == "4/4 updated, wave 3/3"
@@ -143,7 +145,7 @@ async def test_a_bad_version_halts_in_the_first_wave_and_the_way_back_is_one_edi
         async def rolled_back() -> bool:
             return await fleet.versions() == dict.fromkeys(AGENTS, "1")
 
-        await fleet.until(rolled_back, 30)
+        await fleet.until(rolled_back)
         await fleet.channel(version="1")
         status = await fleet.until_reason("Complete")
         assert status["failed"] == 0

@@ -19,14 +19,14 @@ async def test_a_namespace_lives_and_dies_with_its_agent(world: Any, until: Any)
         async def back() -> Any:
             return await world.api.get("Service", "support", namespace=name)
 
-        await until(back, 5)
+        await until(back)
         await world.api.delete("AgentDeployment", "support")
 
         async def gone() -> bool:
             both = await world.api.get("Namespace", name), await world.api.get("AgentDeployment", "support")
             return both == (None, None)
 
-        await until(gone, 60)
+        await until(gone)
 
 
 async def test_a_namespace_of_somebody_else_is_left_alone(world: Any, until: Any) -> None:
@@ -84,7 +84,7 @@ async def test_without_managing_namespaces_the_children_go_but_the_namespace_sta
             left = await world.api.children(namespace=name)
             return left == {} and await world.api.get("AgentDeployment", "support") is None
 
-        await until(gone, 30)
+        await until(gone)
         assert "deletionTimestamp" not in (await world.api.get("Namespace", name))["metadata"]
     await world.api.delete("Namespace", name)
 

@@ -29,7 +29,7 @@ async def test_a_template_is_merged_and_then_nothing_is_written(world: Any, unti
         async def passes() -> bool:
             return unchanged.get() >= 3
 
-        await until(passes, 30)
+        await until(passes)
         assert world.proxy.requests == before
 
 

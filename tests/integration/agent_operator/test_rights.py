@@ -175,7 +175,7 @@ async def drift_and_strays(children: Children, until: Any) -> None:
                 return False
         return True
 
-    await until(right_again, 30)
+    await until(right_again)
 
 
 async def drifted_namespace(world: Any, until: Any) -> None:

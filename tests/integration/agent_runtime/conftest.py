@@ -16,10 +16,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.patience import DEADLINE, free_port
 from tests.reaper import VARIABLE as RUN
 
 HERE = Path(__file__).parent
-DEADLINE = 20.0
 # None of these may ever stand in a log, a metric or an error.
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-3c1f",
@@ -39,14 +39,6 @@ def eventually(what: str, check: Callable[[], Any]) -> Any:
             return found
         time.sleep(0.02)
     raise AssertionError(f"not within {DEADLINE:g} s: {what}")
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ModelServer:
@@ -95,7 +87,7 @@ class RedisServer:
 
     def command(self, *words: str) -> bytes:
         """The answer to one command, as it comes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
             parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
             connection.sendall(b"*%d\r\n%s" % (len(words), parts))
             return connection.recv(65536)

@@ -30,6 +30,7 @@ from tests.integration.agent_runtime.conftest import (
     redis_memory,
     toml,
 )
+from tests.patience import DEADLINE
 
 USER = {"role": "user", "content": "hi"}
 CALLS = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f"}}]}
@@ -90,7 +91,7 @@ async def test_a_body_that_dribbles_in(path: str, monkeypatch: pytest.MonkeyPatc
         reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
         writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode())
         writer.write(b'Content-Length: 100\r\n\r\n{"message": ')
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             head = await reader.readuntil(b"\r\n\r\n")
         writer.close()
     finally:

@@ -16,6 +16,7 @@ from agent_runtime import connections, environment
 from agent_runtime.config import load
 from agent_runtime.server import serve
 from tests.integration.agent_runtime.conftest import ECHO, toml
+from tests.patience import DEADLINE
 
 HEAD = b"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 GET = b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -96,7 +97,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         try:
             await connections.Site(runner, socket.create_server(("127.0.0.1", 0))).start()
             server.port = runner.addresses[0][1]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE):
                 await test(server)
         finally:
             for client in server.clients:
@@ -231,7 +232,7 @@ async def test_the_agent_listens_so(
         for port in told.__dict__["fields"].values():
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(GET[:20])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE):
                 assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
             writer.close()
             await writer.wait_closed()

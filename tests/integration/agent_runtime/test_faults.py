@@ -23,6 +23,7 @@ from tests.integration.agent_runtime.conftest import (
     redis_memory,
     toml,
 )
+from tests.patience import DEADLINE
 
 ABORTS = 10_000
 
@@ -35,7 +36,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 
 def raw(agent: AgentProcess, sent: bytes) -> bytes:
     """The answer to these bytes, until the agent closes the connection."""
-    with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", agent.port), timeout=DEADLINE) as connection:
         connection.sendall(sent)
         answer = b""
         while received := connection.recv(65536):

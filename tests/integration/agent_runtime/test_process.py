@@ -27,7 +27,7 @@ def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess
     """Run agent-runtime to its end."""
     command = [sys.executable, "-m", "agent_runtime", *arguments]
     environment = {"PATH": os.environ["PATH"]} | variables
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from agentctl.__main__ import run
+from tests.patience import DEADLINE
 
 BIN = Path(sys.executable).parent
 
@@ -53,7 +54,7 @@ class Cluster:
             "KUBECONFIG": str(self.kubeconfig),
         }
         return subprocess.run(
-            [BIN / name, *arguments], env=environment, capture_output=True, text=True, timeout=110, check=False
+            [BIN / name, *arguments], env=environment, capture_output=True, text=True, timeout=2 * DEADLINE, check=False
         )
 
 
@@ -94,7 +95,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def eventually() -> Callable[[str, Callable[[], Any]], Any]:
     """Poll until something is true; fail with what it should have been."""
 
-    def poll(what: str, look: Callable[[], Any], seconds: float = 60) -> Any:
+    def poll(what: str, look: Callable[[], Any], seconds: float = DEADLINE) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := look()):
             assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"

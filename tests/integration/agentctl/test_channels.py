@@ -40,7 +40,7 @@ def test_the_fleet_of_the_example_moves_to_another_version(
     assert cluster.agentctl("channel", "resume", "stable").stdout == "channel stable is resumed\n"
     eventually("staging", lambda: versions(cluster)["support-staging"] == "0.1.1")
     assert versions(cluster)["support"] == "0.1.0"
-    cluster.kubectl("wait", "arc/stable", "--for=jsonpath={.status.stableVersion}=0.1.1", "--timeout=90s")
+    cluster.kubectl("wait", "arc/stable", "--for=jsonpath={.status.stableVersion}=0.1.1", "--timeout=120s")
     assert set(versions(cluster).values()) == {"0.1.1"}
 
     told = cluster.agentctl("channel", "status", "stable").stdout

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import DEADLINE
+
 pytestmark = pytest.mark.kubelet
 
 
@@ -46,7 +48,7 @@ def test_a_signal_ends_it_and_its_cluster(
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         eventually("the cluster to be up", lambda: process.poll() is None and other.status()["running"])
         process.send_signal(sign)
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=DEADLINE)
 
     assert (process.returncode, err) == (130, "")
     assert out.endswith("Stopping\n")

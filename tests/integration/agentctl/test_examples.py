@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests import fast_yaml as yaml
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/agent.yaml"))
 OPTIONAL = (
@@ -40,7 +41,7 @@ def complete(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("crds") / "crds.yaml"
     path.write_text(yaml.safe_dump_all(_crd(*names) for names in OPTIONAL), encoding="utf-8")
     cluster.kubectl("apply", "-f", path)
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
     return cluster
 
 
@@ -65,7 +66,7 @@ def _play_external_secrets(cluster: Any, agent: dict[str, Any]) -> None:
         return
     name = agent["metadata"]["name"]
     there = agent["spec"].get("namespace", {}).get("name", "default")
-    cluster.kubectl("wait", f"externalsecret/{name}-secrets", "-n", there, "--for=create", "--timeout=60s")
+    cluster.kubectl("wait", f"externalsecret/{name}-secrets", "-n", there, "--for=create", "--timeout=120s")
     values = [f"--from-literal={key}=https://example.com/" for key in external["data"]]
     cluster.kubectl("create", "secret", "generic", f"{name}-secrets", "-n", there, *values)
 
@@ -110,7 +111,7 @@ def _becomes_ready(complete: Any, folder: Path, agent: dict[str, Any]) -> None:
     _play_external_secrets(complete, agent)
     _play_sealed_secrets(complete, folder)
     _play_user(complete, agent, namespace)
-    complete.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=90s")
+    complete.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=120s")
 
     tree = complete.agentctl("status", name, "-n", namespace).stdout
     assert "missing" not in tree

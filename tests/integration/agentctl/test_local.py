@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import DEADLINE
+
 Eventually = Callable[..., Any]
 
 
@@ -101,7 +103,7 @@ def test_a_cluster_in_front_ends_cleanly(
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         eventually("the cluster to be up", lambda: process.poll() is None and other.status()["running"])
         process.send_signal(sign)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=DEADLINE)
 
     assert process.returncode == 0
     assert said == f"export KUBECONFIG={other.kubeconfig}\n"

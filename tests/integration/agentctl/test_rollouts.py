@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
+
+from tests import fast_yaml as yaml
 
 pytestmark = pytest.mark.kubelet
 

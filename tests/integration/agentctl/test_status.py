@@ -14,7 +14,7 @@ pytestmark = pytest.mark.kubelet
 @pytest.fixture(scope="module")
 def hello(cluster: Any) -> Any:
     cluster.kubectl("apply", "-f", ECHO)
-    cluster.kubectl("wait", "agd/hello", "--for=condition=Ready", "--timeout=90s")
+    cluster.kubectl("wait", "agd/hello", "--for=condition=Ready", "--timeout=120s")
     return cluster
 
 
@@ -48,7 +48,7 @@ def test_secrets_are_not_read(hello: Any, tmp_path: Path) -> None:
     path = tmp_path / "agent.yaml"
     path.write_text(agent + "  credentials: {values: {OPENAI_API_KEY: canary-5f1c}}\n", encoding="utf-8")
     hello.kubectl("apply", "-f", path)
-    hello.kubectl("wait", "agd/secretive", "--for=condition=SecretsReady", "--timeout=60s")
+    hello.kubectl("wait", "agd/secretive", "--for=condition=SecretsReady", "--timeout=120s")
 
     text = hello.agentctl("status", "secretive").stdout
     children = json.loads(hello.agentctl("status", "secretive", "-o", "json").stdout)["children"]

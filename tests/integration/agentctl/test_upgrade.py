@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from agent_operator import __version__
 from agentctl.client import Kubectl
 from agentctl.errors import CommandError
+from tests import fast_yaml as yaml
+from tests.patience import DEADLINE
 
 OLD = "0.0.9"
 # The operator as it was in another version: what differs is the tag of the image.
@@ -56,7 +57,7 @@ class World:
         """End the operator, and start one of this version."""
         if self.operator is not None:
             self.operator.terminate()
-            self.operator.wait(60)
+            self.operator.wait(DEADLINE)
         options = ["--no-leader-election", "--kubeconfig", self.kubeconfig, "--listen", "127.0.0.1:0"]
         self.operator = self.start("-c", OPERATOR, version, "run", *options)
 
@@ -82,13 +83,13 @@ def world(tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., An
         eventually("agents are served", lambda: _done(made.kubectl, "get", "agd"))
         made.kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump_all(_agent(name) for name in AGENTS))
         for name in AGENTS:
-            made.kubectl.run("wait", f"agd/{name}", "--for=condition=Ready", "--timeout=100s")
+            made.kubectl.run("wait", f"agd/{name}", "--for=condition=Ready", "--timeout=120s")
         yield made
     finally:
         for process in made.started:
             process.terminate()
         for process in made.started:
-            process.wait(60)
+            process.wait(DEADLINE)
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from agent_operator import crd
 from agent_operator.api import openapi
+from tests import fast_yaml as yaml
 
 CRDS = Path(__file__).parents[3] / "crds"
 SPEC = crd.schema()["properties"]["spec"]

@@ -8,6 +8,7 @@ import pytest
 
 from agent_operator.objects import Key
 from agent_operator.queue import Queue, Trigger
+from tests.patience import DEADLINE
 
 A, B, C = (Key("ns", name) for name in "abc")
 
@@ -167,6 +168,6 @@ async def test_get_waits_for_an_agent_and_for_a_timer() -> None:
     queue.add(A, Trigger.AGENT)
     queue.add(B, Trigger.AGENT)
     queue.add_after(C, 0.01, Trigger.RETRY)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         found = await asyncio.gather(*waiting)
     assert {item.key for item in found} == {A, B, C}

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from agent_operator import names, rbac
 from agent_operator.kinds import CHILDREN, GRANDCHILDREN
 from agent_operator.rbac import Right, rules
+from tests import fast_yaml as yaml
 
 ROOT = Path(__file__).parents[3]
 KUSTOMIZE = ROOT / "deploy" / "kustomize"

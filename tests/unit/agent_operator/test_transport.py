@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 
 from agent_operator import transport
 from agent_operator.access import AccessError
 from agent_operator.transport import ApiError, Transport
+from tests import fast_yaml as yaml
 
 
 class Server:

@@ -9,6 +9,7 @@ import pytest
 from agent_runtime import gate as module
 from agent_runtime.errors import Problem
 from agent_runtime.gate import ApiKeys, Gate, Load, RateLimit
+from tests.patience import DEADLINE
 
 
 class Clock:
@@ -127,7 +128,7 @@ async def test_a_late_event_loop_sheds() -> None:
             pass
     watch = asyncio.create_task(load.watch())
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while load._lag > module.MAX_LAG:  # noqa: ASYNC110  (nothing tells that it changed)
             await asyncio.sleep(0.01)
     watch.cancel()

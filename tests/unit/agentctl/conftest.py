@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from agentctl.__main__ import run
+from tests import fast_yaml as yaml
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests import fast_yaml as yaml
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/agent.yaml"))
 

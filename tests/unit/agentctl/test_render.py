@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
+from tests import fast_yaml as yaml
 
 Agentctl = Callable[..., Any]
 File = Callable[..., Path]

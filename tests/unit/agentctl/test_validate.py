@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests import fast_yaml as yaml
 
 Agentctl = Callable[..., Any]
 File = Callable[..., Path]

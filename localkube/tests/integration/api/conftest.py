@@ -10,11 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-import yaml
 
 from localkube.http.server import ApiServer
 from localkube.http.tls import Identity
 from localkube.registry import Registry
+from tests import fast_yaml as yaml
 
 TOKEN = "test-token"
 

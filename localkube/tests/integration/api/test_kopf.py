@@ -9,6 +9,7 @@ from kopf._cogs.structs.credentials import ConnectionInfo
 
 from localkube.http.server import ApiServer
 from localkube.registry import Registry
+from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only
 
@@ -58,7 +59,7 @@ async def test_an_operator_sees_objects_come_change_and_go() -> None:
     api.create("widgets.example.org", "default", widget("before", 1), manager="test")
     seen: asyncio.Queue[tuple[str | None, str]] = asyncio.Queue()
     stop = asyncio.Event()
-    async with ApiServer(api, token="secret") as server, asyncio.timeout(30):
+    async with ApiServer(api, token="secret") as server, asyncio.timeout(DEADLINE):
         registry, settings = operator(seen, server.url)
         running = asyncio.create_task(
             kopf.operator(registry=registry, settings=settings, namespaces=["default"], standalone=True, stop_flag=stop)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import DEADLINE
+
 pytestmark = pytest.mark.local_only
 
 LABELS = {"app": "web"}
@@ -171,7 +173,7 @@ async def test_api_resources_lists_short_names_and_custom_kinds(api: Any) -> Non
 
 async def test_custom_resources_live_as_built_in_ones_do(api: Any) -> None:
     await api.apply(CRD)
-    await api.kubectl("wait", "--for=condition=Established", "crd/widgets.example.org", "--timeout=10s")
+    await api.kubectl("wait", "--for=condition=Established", "crd/widgets.example.org", "--timeout=120s")
     await api.apply(WIDGET)
     assert (await api.kubectl("get", "wd", "--no-headers")).split() == ["w", "3"]
     await api.kubectl("scale", "widget/w", "--replicas=5")
@@ -179,7 +181,7 @@ async def test_custom_resources_live_as_built_in_ones_do(api: Any) -> None:
     bad = json.dumps({**WIDGET, "spec": {"size": 0}})
     assert "should be greater than or equal to 1" in await api.kubectl("apply", "-f", "-", stdin=bad, code=1)
     assert "widget.example.org/w" in await api.kubectl("get", "all", "-o", "name")
-    await api.kubectl("delete", "crd", "widgets.example.org", "--timeout=10s")
+    await api.kubectl("delete", "crd", "widgets.example.org", "--timeout=120s")
     assert "could not find the requested resource" in await api.kubectl("get", "widgets", code=1)
 
 
@@ -236,7 +238,7 @@ async def test_create_of_every_generator_which_speak_protobuf(
 async def test_a_namespace_comes_and_goes_with_what_is_in_it(api: Any) -> None:
     await api.kubectl("create", "namespace", "team")
     await api.kubectl("create", "configmap", "c", "-n", "team", "--from-literal=k=v")
-    await api.kubectl("delete", "namespace", "team", "--timeout=20s")
+    await api.kubectl("delete", "namespace", "team", "--timeout=120s")
     assert "NotFound" in await api.kubectl("get", "namespace", "team", code=1)
 
 
@@ -244,9 +246,9 @@ async def test_delete_waits_for_finalizers_and_wait_for_the_end(api: Any) -> Non
     await api.apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "finalizers": ["example.org/f"]}}
     )
-    deleting = asyncio.create_task(api.kubectl("delete", "configmap", "c", "--timeout=20s"))
-    waiting = asyncio.create_task(api.kubectl("wait", "--for=delete", "configmap/c", "--timeout=20s"))
-    async with asyncio.timeout(10):
+    deleting = asyncio.create_task(api.kubectl("delete", "configmap", "c", "--timeout=120s"))
+    waiting = asyncio.create_task(api.kubectl("wait", "--for=delete", "configmap/c", "--timeout=120s"))
+    async with asyncio.timeout(DEADLINE):
         while "deletionTimestamp" not in api.registry.get("configmaps", "default", "c")["metadata"]:  # noqa: ASYNC110 - kubectl does it
             await asyncio.sleep(0.02)
     await api.kubectl("patch", "configmap", "c", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
@@ -261,7 +263,7 @@ async def test_get_watch_shows_changes_as_they_come(api: Any) -> None:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             await api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "seen"}, "data": {"k": "v"}})
             assert (await process.stdout.readline()).split()[:3] == [b"ADDED", b"seen", b"1"]
             await api.kubectl("delete", "configmap", "seen")

@@ -11,6 +11,7 @@ import pytest
 from localkube.http.server import ApiServer
 from localkube.registry import Registry
 from localkube.store import Store
+from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only
 
@@ -27,7 +28,7 @@ def make(api: Any, name: str, **labels: str) -> None:
 
 async def events(session: aiohttp.ClientSession, api: Any, query: str, count: int) -> list[dict[str, Any]]:
     """The first events of a watch."""
-    async with asyncio.timeout(10), session.get(f"{api.server.url}{PATH}?watch=1&{query}") as response:
+    async with asyncio.timeout(DEADLINE), session.get(f"{api.server.url}{PATH}?watch=1&{query}") as response:
         assert response.status == 200
         return [json.loads(await response.content.readline()) for _ in range(count)]
 
@@ -80,7 +81,7 @@ async def test_a_watch_from_before_the_history_is_told_410(session: aiohttp.Clie
 
 
 async def test_a_watch_ends_at_its_timeout(api: Any, session: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(10), session.get(f"{api.server.url}{PATH}?watch=1&timeoutSeconds=1") as response:
+    async with asyncio.timeout(DEADLINE), session.get(f"{api.server.url}{PATH}?watch=1&timeoutSeconds=1") as response:
         assert await response.read() == b""
 
 
@@ -153,7 +154,7 @@ async def test_an_autoscaler_is_shown_in_both_versions(api: Any, session: aiohtt
 async def test_one_object_can_be_watched_by_its_path(api: Any, session: aiohttp.ClientSession) -> None:
     make(api, "a")
     make(api, "b")
-    async with asyncio.timeout(10), session.get(f"{api.server.url}{PATH}/b?watch=1&timeoutSeconds=1") as response:
+    async with asyncio.timeout(DEADLINE), session.get(f"{api.server.url}{PATH}/b?watch=1&timeoutSeconds=1") as response:
         lines = (await response.text()).splitlines()
     assert [json.loads(line)["object"]["metadata"]["name"] for line in lines] == ["b"]
 
@@ -172,6 +173,6 @@ async def test_a_hung_up_watch_is_forgotten(api: Any, session: aiohttp.ClientSes
     response = await session.get(f"{api.server.url}{PATH}?watch=1")
     assert len(listeners["default"]) == 1
     response.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while listeners["default"]:  # noqa: ASYNC110 - another task of this loop empties it
             await asyncio.sleep(0.02)

@@ -10,6 +10,7 @@ import pytest
 from localkube.controllers.controller import Context
 from localkube.controllers.manager import ALL, ControllerManager
 from localkube.registry import Registry
+from tests.patience import DEADLINE
 
 Object = dict[str, Any]
 
@@ -66,7 +67,7 @@ def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
     """Wait until a condition gives something true, and return that."""
 
     async def wait(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE
         while not (found := condition()):
             assert time.monotonic() < deadline, "the condition did not come about in time"
             await asyncio.sleep(0.01)

@@ -3,6 +3,7 @@
 import asyncio
 
 from localkube.controllers.queue import WorkQueue
+from tests.patience import DEADLINE
 
 
 async def test_a_key_that_waits_is_not_added_again() -> None:
@@ -18,7 +19,7 @@ async def test_get_waits_for_a_key() -> None:
     waiting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     queue.add(("n", "a"))
-    assert await asyncio.wait_for(waiting, 5) == ("n", "a")
+    assert await asyncio.wait_for(waiting, DEADLINE) == ("n", "a")
 
 
 async def test_of_two_delays_the_shorter_one_counts() -> None:
@@ -26,7 +27,7 @@ async def test_of_two_delays_the_shorter_one_counts() -> None:
     queue.add_after(("n", "a"), 1000)
     queue.add_after(("n", "a"), 0.01)
     queue.add_after(("n", "a"), 2000)
-    assert await asyncio.wait_for(queue.get(), 5) == ("n", "a")
+    assert await asyncio.wait_for(queue.get(), DEADLINE) == ("n", "a")
     assert len(queue) == 0
 
 

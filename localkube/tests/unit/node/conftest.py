@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from localkube.node.guard import Guard
+from tests.patience import DEADLINE
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
     """Wait until a condition gives something true, and return that."""
 
     async def wait(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE
         while not (found := condition()):
             assert time.monotonic() < deadline, "the condition did not come about in time"
             await asyncio.sleep(0.01)

@@ -15,6 +15,7 @@ from localkube.node.errors import StartError
 from localkube.node.guard import Guard
 from localkube.node.logs import LogWriter
 from localkube.node.process import Process
+from tests.patience import DEADLINE
 
 SH = ["/bin/sh", "-c"]
 
@@ -60,7 +61,7 @@ async def test_a_command_that_is_not_there_is_told(guard: Guard, tmp_path: Path)
 async def test_a_grandchild_that_keeps_the_pipe_does_not_keep_the_container(guard: Guard, tmp_path: Path) -> None:
     escaped = f"{sys.executable} -S -c 'import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)' &"
     process = await start(guard, tmp_path, f"{escaped} while ! test -s {tmp_path}/log; do sleep 0.02; done; exit 0")
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), DEADLINE) == 0
     os.kill(int(await text(tmp_path / "log")), 9)
 
 
@@ -104,4 +105,4 @@ async def test_a_follower_sees_what_comes_until_the_end(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     writer.feed(b"after\n")
     writer.close()
-    assert await asyncio.wait_for(follower, 5) == b"before\nafter\n"
+    assert await asyncio.wait_for(follower, DEADLINE) == b"before\nafter\n"

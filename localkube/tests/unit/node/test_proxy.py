@@ -10,6 +10,7 @@ import pytest
 from localkube.controllers.controller import Context
 from localkube.node.proxy import ServiceProxy
 from localkube.registry import Registry
+from tests.patience import DEADLINE
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ async def ask(port: int) -> bytes:
     writer.write(b"hello")
     writer.write_eof()
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), DEADLINE)
     finally:
         writer.close()
 

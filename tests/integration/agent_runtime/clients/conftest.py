@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 import pytest
-import yaml
 
+from tests import fast_yaml as yaml
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     DEADLINE,
@@ -71,7 +71,7 @@ class AgentCluster:
             },
         }
         self.apply(secret, agent)
-        self.cluster.kubectl("wait", f"agd/{name}", "--for=condition=Ready", "--timeout=90s")
+        self.cluster.kubectl("wait", f"agd/{name}", "--for=condition=Ready", "--timeout=120s")
         service = json.loads(self.cluster.kubectl("get", "service", name, "-o", "json"))["spec"]
         url = httpx2.URL(f"http://{service['clusterIP']}:{service['ports'][0]['port']}")
         target = Target("cluster", str(url).rstrip("/"))

@@ -23,6 +23,7 @@ from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError
 
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.conftest import ModelServer, eventually
+from tests.patience import DEADLINE
 
 COMPLETED, CANCELED = TaskState.TASK_STATE_COMPLETED, TaskState.TASK_STATE_CANCELED
 # More than there are replicas: each request is a connection of its own, which the Service gives to the next replica.
@@ -44,7 +45,7 @@ async def card(target: Target, model: ModelServer, request: pytest.FixtureReques
 async def client(card: AgentCard, *, streaming: bool = False, polling: bool = False) -> AsyncIterator[Client]:
     """A client whose every request is a connection of its own."""
     limits = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(limits=limits, timeout=20) as http:
+    async with httpx.AsyncClient(limits=limits, timeout=DEADLINE) as http:
         config = ClientConfig(streaming=streaming, polling=polling, httpx_client=http)
         yield ClientFactory(config).create(card)
 

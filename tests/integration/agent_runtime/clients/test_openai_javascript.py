@@ -11,8 +11,7 @@ import pytest
 from tests import npm
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.conftest import PROMPT, ModelServer, eventually
-
-pytestmark = pytest.mark.timeout(300)
+from tests.patience import DEADLINE
 
 SOURCES = Path(__file__).parent / "javascript"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
@@ -38,7 +37,7 @@ def run(program: Path, target: Target, model: ModelServer) -> Any:
 
     def run(case: str) -> Any:
         command = ["node", program, target.openai_url, case]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
