@@ -27,15 +27,18 @@ NAMESPACE = "agent-operator-system"
 
 @pytest.fixture(scope="module", name="objects")
 def _objects() -> list[Object]:
-    """Return what `kubectl apply -k` sends."""
+    """Return what `kubectl apply -k` of our overlay sends."""
     return command("kubectl", "kustomize", OVERLAY)
 
 
 def install(kubectl: Kubectl, objects: list[Object]) -> None:
-    """Install our manifests, but not the operator, nor its Service: localkube listens on the Service's port."""
+    """Install the CRDs and our manifests, but not the operator, nor its Service: localkube listens on its port."""
+    everywhere = Kubectl(kubectl.kubeconfig, "")
+    everywhere.run("apply", "--server-side", "-k", str(ROOT / "crds"))
+    everywhere.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     kept = [obj for obj in objects if obj["kind"] not in ("Deployment", "PodDisruptionBudget", "Service")]
     text = yaml.safe_dump_all(kept)
-    Kubectl(kubectl.kubeconfig, "").run("apply", "--server-side", "-f", "-", stdin=text)
+    everywhere.run("apply", "--server-side", "-f", "-", stdin=text)
 
 
 @pytest.fixture
