@@ -1,4 +1,4 @@
-"""Builds and installs what is shipped, once a test run."""
+"""Builds and installs what is shipped, once for each file of tests; pytest's --dist loadfile keeps a file together."""
 
 import os
 import tempfile
@@ -7,17 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.shipped.installs import ENVIRONMENTS, PROJECTS, ROOT, Shipped, build
+from tests.shipped.installs import ENVIRONMENTS, PROJECTS, ROOT, Built, Shipped, build
 
 
 @pytest.fixture(scope="session")
-def shipped() -> Iterator[Shipped]:
-    """Every distribution built, and every environment installed, where any user may read it."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Every distribution, built."""
+    made = Built(tmp_path_factory.mktemp("dist"))
+    for source in PROJECTS.values():
+        build(ROOT / source, made.folder)
+    return made
+
+
+@pytest.fixture(scope="session")
+def shipped(built: Built) -> Iterator[Shipped]:
+    """Every environment, installed where any user may read it."""
     with tempfile.TemporaryDirectory(prefix="shipped-", ignore_cleanup_errors=True) as folder:
-        made = Shipped(Path(folder))
+        made = Shipped(Path(folder), built)
         made.folder.chmod(0o755)
-        for source in PROJECTS.values():
-            build(ROOT / source, made.folder / "dist")
         umask = os.umask(0o022)
         try:
             for environment in ENVIRONMENTS:

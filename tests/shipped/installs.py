@@ -49,7 +49,7 @@ def uv(*arguments: str | Path, cwd: Path = ROOT) -> str:
 def run(
     *command: str | Path, cwd: Path = Path("/"), check: bool = True, **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=100, **more)
+    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=600, **more)
     assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -60,18 +60,26 @@ def build(source: Path, target: Path, *options: str) -> None:
 
 
 @dataclass(frozen=True)
-class Shipped:
-    """Where the built distributions and the environments are."""
+class Built:
+    """Where the built distributions are."""
 
     folder: Path
 
     def wheel(self, name: str) -> Path:
-        (found,) = (self.folder / "dist").glob(f"{name.replace('-', '_')}-*.whl")
+        (found,) = self.folder.glob(f"{name.replace('-', '_')}-*.whl")
         return found
 
     def sdist(self, name: str) -> Path:
-        (found,) = (self.folder / "dist").glob(f"{name.replace('-', '_')}-*.tar.gz")
+        (found,) = self.folder.glob(f"{name.replace('-', '_')}-*.tar.gz")
         return found
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """Where the environments are, and what is installed there."""
+
+    folder: Path
+    built: Built
 
     def bin(self, environment: str) -> Path:
         return self.folder / environment / "bin"
@@ -83,7 +91,7 @@ class Shipped:
         wanted = []
         for requirement in ENVIRONMENTS[environment]:
             name = requirement.partition("[")[0]
-            wanted.append(f"{requirement} @ {self.wheel(name).as_uri()}")
+            wanted.append(f"{requirement} @ {self.built.wheel(name).as_uri()}")
         options = ("--quiet", "--constraints", ROOT / "locks" / "dev.txt")
         uv("pip", "install", *options, "--python", target / "bin" / "python", *wanted)
         # What is imported is compiled here: who runs it later may not write it.
