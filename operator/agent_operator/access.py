@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 - kubernetes.aio looks for the user's home as it is imported, so there must be one before
 
 import os
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,21 @@ async def load(kubeconfig: str, context: str) -> "Configuration":
     except ConfigException as error:
         raise AccessError(str(error)) from error
     return found
+
+
+def ssl_context(configuration: "Configuration") -> ssl.SSLContext | bool:
+    """Make the TLS context for the API server; True, aiohttp's default, where it is reached without TLS."""
+    if not str(configuration.host).startswith("https:"):
+        return True
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    # Clusters' own CAs often lack what RFC 5280 asks of them; Go's clients do not ask either.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def _load_kubeconfig(target: "Configuration", path: str, context: str) -> None:

@@ -9,7 +9,7 @@ stay. What force must never do is take over an object of somebody else, so no wr
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from agent_operator import names
@@ -165,8 +165,13 @@ class Cluster:
                 return
             params = {**params, "continue": meta["continue"]}
 
-    def watch(self, path: str, kind: str, selector: str, version: str) -> AsyncIterator[Object]:
-        """Watch from a resourceVersion: events with type and object, bookmarks too; ends after some minutes."""
+    def watch(
+        self, path: str, kind: str, selector: str, version: str, heard: Callable[[], None]
+    ) -> AsyncIterator[Object]:
+        """Watch from a resourceVersion: events with type and object, bookmarks too; ends after some minutes.
+
+        `heard` is called when the API server answers and whenever something comes.
+        """
         params = {
             "watch": "true",
             "allowWatchBookmarks": "true",
@@ -174,13 +179,14 @@ class Cluster:
             "resourceVersion": version,
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
-        return self._transport.stream(path, label=("watch", kind), params=params)
+        return self._transport.stream(path, label=("watch", kind), params=params, heard=heard)
 
-    async def wait_for_crd(self, crd: str, *, present: bool) -> None:
-        """Return when the CustomResourceDefinition of this name may be there, or gone."""
+    async def wait_for_crd(self, crd: str, heard: Callable[[], None], *, present: bool) -> None:
+        """Return when the CustomResourceDefinition of this name may be there, or gone. `heard` is as in `watch`."""
         params = {"fieldSelector": f"metadata.name={crd}"}
         label = ("list", "CustomResourceDefinition")
         listed = await self._transport.request("GET", _CRDS, label=label, params=params)
+        heard()
         if bool(listed.get("items")) is present:
             # It is so already, but what the API serves follows a moment later.
             await asyncio.sleep(0.2)
@@ -194,7 +200,8 @@ class Cluster:
         expected = ("ADDED", "MODIFIED") if present else ("DELETED",)
         while True:
             try:
-                async for event in self._transport.stream(_CRDS, label=("watch", label[1]), params=params):
+                stream = self._transport.stream(_CRDS, label=("watch", label[1]), params=params, heard=heard)
+                async for event in stream:
                     if event["type"] in (*expected, "ERROR"):
                         await asyncio.sleep(_PAUSE)
                         return

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from agent_operator import __version__, handlers
+from agent_operator import __version__
 from agent_operator.cluster import Cluster
 from agent_operator.events import Recorder
 from agent_operator.fleet.agents import follows
@@ -15,6 +15,7 @@ from agent_operator.fleet.channels import Channels
 from agent_operator.fleet.controller import Fleet
 from agent_operator.fleet.guide import guide
 from agent_operator.gather import References
+from agent_operator.handlers import AgentWatch
 from agent_operator.health import HealthServer
 from agent_operator.informer import Informer
 from agent_operator.kinds import BY_NAME, CHANNEL, WATCHED, Kind
@@ -23,7 +24,9 @@ from agent_operator.metrics import Metrics
 from agent_operator.objects import LISTED, Key, Object
 from agent_operator.own_secrets import OwnSecrets
 from agent_operator.preview import Preview
+from agent_operator.probes import Probes
 from agent_operator.queue import Queue, Trigger
+from agent_operator.reachability import Reachability
 from agent_operator.reconcile import Reconciler
 from agent_operator.rollout.pilot import Pilot
 from agent_operator.rollout.scrape import Scraper
@@ -31,13 +34,11 @@ from agent_operator.settings import Settings
 from agent_operator.spec.inputs import Platform
 from agent_operator.store import Store
 from agent_operator.tasks import background, unless
-from agent_operator.transport import ApiError, Transport
+from agent_operator.transport import Transport
 from agent_operator.workers import Periods, Workers
 
 log = logging.getLogger(__name__)
 
-# A bookmark a minute is the API server's habit, and our streams give up after 90 s: longer means that a loop hangs.
-_SILENT_AFTER = 420.0
 _DRAIN_SECONDS = 10.0
 
 
@@ -51,14 +52,15 @@ class Controller:
         self.store = Store(self._clock)
         self.queue = Queue(self._clock)
         self.ready = asyncio.Event()
-        self._standby = False
         self._informers: dict[str, Informer] = {}
+        self._reachability = Reachability(self._clock)
+        self._probes = Probes(self._reachability, self._informers, self._clock)
         self._scraper = Scraper()
         self._preview = Preview() if settings.read_only else None
         self._channels = Channels()
         self._fleet: Fleet | None = None
         self._workers: Workers | None = None
-        self.health = HealthServer(settings.listen, self.metrics, self._faults, self._unready)
+        self.health = HealthServer(settings.listen, self.metrics, self._probes.dead, self._probes.unready)
 
     async def run(self, stop: asyncio.Event, reclaim_signals: Callable[[], None] = lambda: None) -> None:
         """Work until `stop` is set.
@@ -70,24 +72,27 @@ class Controller:
         """
         settings = self._settings
         async with AsyncExitStack() as stack:
-            observe = self.metrics.observe_request
-            transport = await stack.enter_async_context(
-                Transport(settings.kubeconfig, settings.context, observe, read_only=settings.read_only)
-            )
+            transport = await stack.enter_async_context(self._transport())
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
             cluster = Cluster(transport)
             self._build(cluster)
+            agents = AgentWatch(self.agent_event, cluster, transport, settings.namespaces, self._clock)
+            self._probes.agents = agents
             elector = Elector(cluster, settings.lease_namespace, settings.lease_name, settings.identity, self._clock)
             if settings.elects:
-                self._standby = True
+                self._probes.elector, self._probes.standby = elector, True
                 if not await unless(stop, elector.acquire()):
                     return
-                self._standby = False
+                self._probes.standby = False
                 stack.push_async_callback(elector.release)
             self.metrics.leader.set(not settings.read_only)
             holding = [elector.hold()] if settings.elects else []
-            await self._work(transport, cluster, stop, reclaim_signals, holding)
+            await self._work(agents, stop, reclaim_signals, holding)
+
+    def _transport(self) -> Transport:
+        given, observe, reached = self._settings, self.metrics.observe_request, self._reachability
+        return Transport(given.kubeconfig, given.context, observe, read_only=given.read_only, reachability=reached)
 
     def _build(self, cluster: Cluster) -> None:
         settings = self._settings
@@ -127,7 +132,8 @@ class Controller:
             preview=self._preview,
         )
         periods = Periods(settings.resync, settings.refs_refresh)
-        self._workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
+        workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
+        self._workers = self._probes.workers = workers
         self._measure()
 
     def _lead(self, cluster: Cluster, recorder: Recorder) -> Fleet:
@@ -149,8 +155,8 @@ class Controller:
         gauge, labelled = self.metrics.gauge, self.metrics.labelled
         gauge("agent_operator_queue_depth", "Agents that wait for a worker.", lambda: self.queue.depth)
         gauge("agent_operator_queue_age_seconds", "How long the first of them has waited.", lambda: self.queue.age)
-        since = "Since the API server was last heard of on a watch."
-        labelled("agent_operator_watch_age_seconds", since, "kind", self._ages)
+        since = "Since the API server was last heard of on a watch. A kind that it does not serve has none."
+        labelled("agent_operator_watch_age_seconds", since, "kind", self._probes.ages)
         counts = self.store.condition_counts
         if self._preview is not None:
             would = "Agents that this operator would change, did it not run with --read-only."
@@ -160,8 +166,7 @@ class Controller:
 
     async def _work(
         self,
-        transport: Transport,
-        cluster: Cluster,
+        agents: AgentWatch,
         stop: asyncio.Event,
         reclaim_signals: Callable[[], None],
         holding: Iterable[Coroutine[Any, Any, None]],
@@ -172,13 +177,12 @@ class Controller:
         leading = [self._fleet.run(self._informers[CHANNEL.kind].synced)] if self._fleet else []
         watching = (i.run(self._watched(i.kind), self._api_changed) for i in self.informers)
         async with background(*holding, *leading, *watching) as broken:
-            if not await unless(stop, self._wait_until_synced(cluster), broken):
+            if not await unless(stop, self._wait_until_synced(agents, stop), broken) or stop.is_set():
                 return
             work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
             stop_kopf = asyncio.Event()
-            watch = asyncio.create_task(
-                handlers.run(self.agent_event, transport, self._settings.namespaces, stop_kopf, reclaim_signals)
-            )
+            watch = asyncio.create_task(agents.run(stop_kopf, reclaim_signals, self.store.all_gone))
+            self._probes.working = True
             self.ready.set()
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait({work, watch, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
@@ -191,13 +195,11 @@ class Controller:
             stopped.cancel()
             await watch
 
-    async def _wait_until_synced(self, cluster: Cluster) -> None:
+    async def _wait_until_synced(self, agents: AgentWatch, stop: asyncio.Event) -> None:
         """Decide nothing before everything was seen, and let kopf start only when there is something to watch."""
         for informer in self.informers:
             await informer.synced.wait()
-        while not await _answered(cluster.serves_agents()):
-            log.warning("the AgentDeployment CRD is not installed: kubectl apply --server-side -k crds")
-            await asyncio.sleep(2)
+        await agents.until_served(stop)
 
     @property
     def informers(self) -> tuple[Informer, ...]:
@@ -244,30 +246,6 @@ class Controller:
         if informer is None and not BY_NAME[kind].watched:
             return BY_NAME[kind].versions[0]
         return informer.version if informer else None
-
-    def _ages(self) -> dict[str, float]:
-        now = self._clock()
-        return {kind: now - informer.seen for kind, informer in self._informers.items()}
-
-    def _faults(self) -> Iterable[str]:
-        if self.ready.is_set():
-            for kind, age in self._ages().items():
-                if age > _SILENT_AFTER:
-                    yield f"the watch of {kind} has been silent for {age:.0f} s"
-        yield from self._workers.stuck() if self._workers else ()
-
-    def _unready(self) -> Iterable[str]:
-        if not self._standby and not self.ready.is_set():
-            waiting = [kind for kind, informer in self._informers.items() if not informer.synced.is_set()]
-            yield "still to be listed: " + (", ".join(waiting) or "AgentDeployment")
-
-
-async def _answered(call: Coroutine[Any, Any, bool]) -> bool:
-    try:
-        return await call
-    except ApiError as error:
-        log.warning("the API server does not answer", extra={"code": error.code, "reason": error.reason})
-        return False
 
 
 def _timestamp() -> str:

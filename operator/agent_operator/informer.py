@@ -7,12 +7,14 @@ say which objects were deleted while a watch was away, and it cannot begin to wa
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Protocol
 
 from agent_operator import names
 from agent_operator.cluster import FORBIDDEN, NOT_FOUND, Cluster, collections
+from agent_operator.heartbeat import Heartbeat
 from agent_operator.kinds import Kind
 from agent_operator.objects import Key, Object, Ref, ref
 from agent_operator.transport import SILENT, ApiError
@@ -25,6 +27,8 @@ _LONGEST_DELAY = 30.0
 _SHORTEST_WATCH = 1.0
 # Without the right to watch, this is how often is looked.
 _LOOK_AGAIN = 60.0
+# Beside those of the objects, the stream that tells of the CustomResourceDefinition.
+_CRD = "crd"
 
 
 class Sink(Protocol):
@@ -45,7 +49,8 @@ class Informer:
     Attributes:
         synced: set once everything was listed, or the kind is known not to be served.
         version: API version in which the kind is served; None while it is not.
-        seen: the clock's reading when the API server was last heard of.
+        heartbeat: whether the API server is heard of, and answers what is asked. The wait for an API that the cluster
+            does not serve is part of that.
     """
 
     def __init__(  # noqa: PLR0913  (its parts, given once)
@@ -62,7 +67,7 @@ class Informer:
         self.kind = kind
         self.synced = asyncio.Event()
         self.version: str | None = None
-        self.seen = clock()
+        self.heartbeat = Heartbeat(f"the watch of {kind.kind}", clock)
         self._cluster = cluster
         self._store = store
         self._namespaces = tuple(namespaces)
@@ -78,13 +83,7 @@ class Informer:
         while True:
             began = self._clock()
             try:
-                served = await self._served()
-                self.seen = self._clock()
-                if served is None:
-                    self._absent(changed, api_changed)
-                    await self._crd_changes(present=True)
-                    continue
-                await self._follow(served, changed, api_changed)
+                await self._pass(changed, api_changed)
             except ApiError as error:
                 if error.code == FORBIDDEN and self.kind.optional:
                     # For agents it is as if the API were not there; a right that is granted later heals it.
@@ -92,12 +91,21 @@ class Informer:
                     self._tell_once("optional API left out: no right to list and watch it", error)
                     await asyncio.sleep(_LOOK_AGAIN)
                     continue
-                self._tell(error)
-                if self._clock() - began > _LONGEST_DELAY:
-                    # All was well for long, so this is a new trouble.
-                    delay = _FIRST_DELAY
-                await asyncio.sleep(delay * (0.5 + self._random.random()))
-                delay = min(2 * delay, _LONGEST_DELAY)
+                self._note(error)
+            if self._clock() - began > _LONGEST_DELAY:
+                # All was well for long, so this is a new trouble.
+                delay = _FIRST_DELAY
+            await asyncio.sleep(delay * (0.5 + self._random.random()))
+            delay = min(2 * delay, _LONGEST_DELAY)
+
+    async def _pass(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
+        """Watch until that fails; or, while the kind is not served, wait until it may be."""
+        served = await self._served()
+        if served is not None:
+            await self._follow(served, changed, api_changed)
+            return
+        self._absent(changed, api_changed)
+        await self._crd_changes(self.heartbeat.beat, present=True)
 
     async def _served(self) -> str | None:
         served = await self._cluster.served(self.kind)
@@ -111,12 +119,17 @@ class Informer:
             changed(key)
         if self.version is not None:
             self.version = None
+            log.info("API is no longer served", extra={"kind": self.kind.kind})
             api_changed()
+        self.heartbeat.expect(f"the wait for the API of {self.kind.kind}")
+        self.heartbeat.beat()
+        self.heartbeat.well()
         self.synced.set()
 
     async def _follow(self, served: str, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
         versions = {}
         listed: set[Ref] = set()
+        self.heartbeat.expect(f"the watch of {self.kind.kind}")
         for path in collections(self.kind, served, self._namespaces):
             versions[path] = await self._list(path, listed, changed)
         scope = self._namespaces if self.kind.namespaced else ()
@@ -125,7 +138,14 @@ class Informer:
         if self.version != served:
             self.version = served
             api_changed()
+        self.heartbeat.well()
         self.synced.set()
+        await self._watch_all(versions, changed)
+
+    async def _watch_all(self, versions: Mapping[str, str], changed: Callable[[Key], None]) -> None:
+        """Watch each path from its resourceVersion; ApiError when one cannot go on."""
+        streams = (*versions, _CRD) if self.kind.optional else tuple(versions)
+        self.heartbeat.expect(self.heartbeat.about, *streams)
         try:
             async with asyncio.TaskGroup() as group:
                 for path, version in versions.items():
@@ -134,6 +154,8 @@ class Informer:
                     group.create_task(self._end_with_crd())
         except* ApiError as errors:
             raise ApiError(*_first(errors)) from None
+        finally:
+            self.heartbeat.expect(self.heartbeat.about)
 
     async def _list(self, path: str, listed: set[Ref], changed: Callable[[Key], None]) -> str:
         """Take in a collection, page by page: all of it at once would be a hundred times its packed size."""
@@ -141,7 +163,7 @@ class Informer:
         async with self._turn:
             async for items, of_page in self._cluster.list_pages(path, self.kind.kind, self._selector):
                 version = of_page
-                self.seen = self._clock()
+                self.heartbeat.beat()
                 for obj in items:
                     listed.add(ref(self.kind.kind, obj))
                     key = self._store.observe(self.kind.kind, "ADDED", obj)
@@ -151,27 +173,37 @@ class Informer:
 
     async def _end_with_crd(self) -> None:
         """A watch of a kind that is no longer served may stay open, and silent."""
+        delay = _FIRST_DELAY
         while True:
-            await self._crd_changes(present=False)
-            if await self._cluster.served(self.kind) is None:
+            await self._crd_changes(partial(self.heartbeat.beat, _CRD), present=False)
+            served = await self._cluster.served(self.kind)
+            self.heartbeat.beat(_CRD)
+            if served is None:
                 raise ApiError(NOT_FOUND, "NotFound", "the CustomResourceDefinition was deleted")
+            # An API server may serve what no CustomResourceDefinition describes.
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _LONGEST_DELAY)
 
-    async def _crd_changes(self, *, present: bool) -> None:
+    async def _crd_changes(self, heard: Callable[[], None], *, present: bool) -> None:
         """Wait until the CustomResourceDefinition may be there, or gone. In a namespaced install: for a minute."""
         try:
-            await self._cluster.wait_for_crd(self.kind.crd, present=present)
+            await self._cluster.wait_for_crd(self.kind.crd, heard, present=present)
         except ApiError as error:
             if error.code != FORBIDDEN:
                 raise
             self._tell_once("no right to watch CustomResourceDefinitions: looked for each minute", error)
             await asyncio.sleep(_LOOK_AGAIN)
 
-    def _tell(self, error: ApiError) -> None:
+    def _note(self, error: ApiError) -> None:
+        if error.code:
+            self.heartbeat.beat()
         # 404: the CRD was deleted. 410: too far behind, list anew. Neither is anybody's fault.
-        if error.code not in (NOT_FOUND, _GONE):
-            denied = {"why": error.message} if error.code == FORBIDDEN else {}
-            extra = {"kind": self.kind.kind, "code": error.code, "reason": error.reason}
-            log.warning("watch failed", extra=extra | denied)
+        if error.code in (NOT_FOUND, _GONE):
+            return
+        self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
+        denied = {"why": error.message} if error.code == FORBIDDEN else {}
+        extra = {"kind": self.kind.kind, "code": error.code, "reason": error.reason}
+        log.warning("watch failed", extra=extra | denied)
 
     def _tell_once(self, what: str, error: ApiError) -> None:
         if what not in self._told:
@@ -198,14 +230,12 @@ class Informer:
                 await asyncio.sleep(_SHORTEST_WATCH)
 
     async def _events(self, path: str, version: str) -> AsyncIterator[Object]:
-        stream = self._cluster.watch(path, self.kind.kind, self._selector, version)
-        async for event in stream:
-            self.seen = self._clock()
+        heard = partial(self.heartbeat.beat, path)
+        async for event in self._cluster.watch(path, self.kind.kind, self._selector, version, heard):
             if event["type"] == "ERROR":
                 status = event["object"]
                 raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))
             yield event
-        self.seen = self._clock()
 
 
 def _first(errors: ExceptionGroup[ApiError]) -> tuple[int, str, str]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_operator.cluster import CONFLICT, Cluster
+from agent_operator.heartbeat import Heartbeat
 from agent_operator.objects import Object
 from agent_operator.transport import ApiError
 
@@ -26,7 +27,11 @@ class LeadershipLost(Exception):  # noqa: N818  (says what happened)
 
 
 class Elector:
-    """One candidate for one Lease."""
+    """One candidate for one Lease.
+
+    Attributes:
+        heartbeat: whether the API server is heard of, and lets the Lease be read and written.
+    """
 
     def __init__(self, cluster: Cluster, namespace: str, name: str, identity: str, clock: Callable[[], float]) -> None:
         self._cluster = cluster
@@ -34,6 +39,7 @@ class Elector:
         self._name = name
         self._identity = identity
         self._clock = clock
+        self.heartbeat = Heartbeat(f"the Lease {namespace}/{name}", clock)
         self._observed: tuple[Any, ...] = ()
         self._observed_at = 0.0
         self._held: Object | None = None
@@ -72,15 +78,23 @@ class Elector:
                     # Ours was taken: the other is in the right.
                     self._held = None
                     raise LeadershipLost(f"the Lease {self._name} is another's now")
+                self._note(None)
                 return False
             self._held = await self._cluster.write_lease(self._next(there))
         except ApiError as error:
-            if error.code != CONFLICT:
-                log.warning(
-                    "lease not written", extra={"lease": self._name, "code": error.code, "reason": error.reason}
-                )
+            self._note(error if error.code != CONFLICT else None)
             return False
+        self._note(None)
         return True
+
+    def _note(self, error: ApiError | None) -> None:
+        if error is None or error.code:
+            self.heartbeat.beat()
+        if error is None:
+            self.heartbeat.well()
+            return
+        self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
+        log.warning("lease not written", extra={"lease": self._name, "code": error.code, "reason": error.reason})
 
     def _free(self, lease: Object) -> bool:
         """Tell whether it is ours, given back, or has not been renewed for its duration, by our own clock."""
@@ -119,7 +133,9 @@ class Elector:
         if self._held is None:
             return
         lease = self._next(self._held)
-        lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+        # Kubernetes refuses a holder that is empty; client-go leaves it out, too.
+        del lease["spec"]["holderIdentity"]
+        lease["spec"]["leaseDurationSeconds"] = 1
         try:
             await self._cluster.write_lease(lease)
         except ApiError as error:

@@ -47,9 +47,19 @@ class TextFormatter(logging.Formatter):
         return f"{time} {record.levelname:7} {record.getMessage()} {told}".rstrip()
 
 
+def worth_telling(record: logging.LogRecord) -> bool:
+    """Leave out kopf's errors about single attempts of its requests.
+
+    The transport sees these requests too, and states once that the API server is unreachable; that AgentDeployments
+    cannot be watched is stated by handlers.py and by /readyz.
+    """
+    return not (record.name.startswith("kopf.") and str(record.msg).startswith("Request attempt "))
+
+
 def setup(style: str, level: str) -> None:
     """Send our records of at least `level`, and other libraries' warnings, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(worth_telling)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OWN).setLevel(level)

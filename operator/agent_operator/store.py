@@ -99,6 +99,11 @@ class Store:
             self._heard.pop(key, None)
             self._conditions.pop(key, None)
 
+    def all_gone(self) -> None:
+        """Forget all AgentDeployments: their CustomResourceDefinition was deleted, and they with it."""
+        for key, live in tuple(self._agents.items()):
+            self.gone(key, live.uid)
+
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:
         """Take in an event of a child."""
         target = ref(kind, obj)

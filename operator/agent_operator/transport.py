@@ -7,6 +7,7 @@ second, measured) for models which nobody here needs. What it is good at, findin
 import asyncio
 import random
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ import aiohttp
 from pydantic_core import from_json, to_json
 
 from agent_operator import access
+from agent_operator.reachability import Reachability
 
 Object = dict[str, Any]
 # Tells of an answer: verb, kind, HTTP status as text ("error" when there was none).
@@ -55,20 +57,34 @@ class ApiError(Exception):
 
 
 class Transport:
-    """A session with one API server, as an async context manager."""
+    """A session with one API server, as an async context manager.
 
-    def __init__(self, kubeconfig: str, context: str, observer: Observer, *, read_only: bool = False) -> None:
+    Attributes:
+        reachability: whether the API server answers, on this session and on all that `new_session` made.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: str,
+        context: str,
+        observer: Observer,
+        *,
+        read_only: bool = False,
+        reachability: Reachability | None = None,
+    ) -> None:
+        self.reachability = reachability or Reachability(time.monotonic)
         self._kubeconfig = kubeconfig
         self._context = context
         self._observer = observer
-        self._middlewares = (_only_read, self._authenticate) if read_only else (self._authenticate,)
+        last = (self.reachability.middleware, self._authenticate)
+        self._middlewares = (_only_read, *last) if read_only else last
         self._configuration = access.nothing()
         self._session: aiohttp.ClientSession | None = None
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
     async def __aenter__(self) -> Self:
         """Find the credentials; AccessError when there are none."""
-        await self._load()
+        self._configuration = await access.load(self._kubeconfig, self._context)
         self._session = self.new_session()
         return self
 
@@ -82,11 +98,16 @@ class Transport:
         """URL of the API server, without a trailing slash."""
         return str(self._configuration.host).rstrip("/")
 
-    def new_session(self) -> aiohttp.ClientSession:
-        """Make a session that authenticates every request by itself, with a token that may have been rotated."""
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl_context(), keepalive_timeout=60)
+    def new_session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
+        """Make a session that authenticates every request by itself, with a token that may have been rotated.
+
+        Args:
+            middlewares: see each request first, and its answer last.
+        """
+        connector = aiohttp.TCPConnector(limit=0, ssl=access.ssl_context(self._configuration), keepalive_timeout=60)
         proxy = self._configuration.proxy
-        return aiohttp.ClientSession(connector=connector, middlewares=self._middlewares, proxy=proxy)
+        chain = (*middlewares, *self._middlewares)
+        return aiohttp.ClientSession(connector=connector, middlewares=chain, proxy=proxy)
 
     async def request(
         self,
@@ -133,8 +154,16 @@ class Transport:
             await asyncio.sleep(max(min(wait, _LONGEST_RETRY_AFTER), delay * (0.5 + self._random.random())))
         raise AssertionError
 
-    async def stream(self, path: str, *, label: tuple[str, str], params: Mapping[str, str]) -> AsyncIterator[Object]:
+    async def stream(
+        self, path: str, *, label: tuple[str, str], params: Mapping[str, str], heard: Callable[[], None]
+    ) -> AsyncIterator[Object]:
         """Read one JSON object a line, until the server ends the stream.
+
+        Args:
+            path: on the server.
+            label: verb and kind, for the metrics.
+            params: of the query.
+            heard: called when the server answers, and whenever something comes. A stream may be quiet for good reason.
 
         Raises:
             ApiError: refused, broken off, or silent for 90 seconds.
@@ -142,10 +171,12 @@ class Transport:
         try:
             async with self._open.get(self.server + path, params=params, timeout=_STREAM_TIMEOUT) as response:
                 self._observer(*label, str(response.status))
+                heard()
                 if not response.ok:
                     raise _error(response, await response.read())
                 rest = b""
                 async for chunk in response.content.iter_any():
+                    heard()
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         if line.strip():
@@ -161,9 +192,6 @@ class Transport:
             raise RuntimeError("Transport is used outside of its context")
         return self._session
 
-    async def _load(self) -> None:
-        self._configuration = await access.load(self._kubeconfig, self._context)
-
     async def _authenticate(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
@@ -172,7 +200,7 @@ class Transport:
         if response.status == _UNAUTHORIZED and not isinstance(request.body, aiohttp.AsyncIterablePayload):
             # An expired token of a kubeconfig: exec plugins and files give a new one when asked again.
             response.release()
-            await self._load()
+            self._configuration = await access.load(self._kubeconfig, self._context)
             await self._authorize(request)
             response = await handler(request)
         return response
@@ -182,20 +210,6 @@ class Transport:
         found = await self._configuration.get_api_key_with_prefix("BearerToken")
         if found:
             request.headers["Authorization"] = found
-
-    def _ssl_context(self) -> ssl.SSLContext | bool:
-        found = self._configuration
-        if not self.server.startswith("https:"):
-            return True
-        context = ssl.create_default_context(cafile=found.ssl_ca_cert)
-        # Clusters' own CAs often lack what RFC 5280 asks of them; Go's clients do not ask either.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if found.cert_file:
-            context.load_cert_chain(found.cert_file, keyfile=found.key_file)
-        if not found.verify_ssl:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 async def _only_read(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -27,11 +27,3 @@ async def test_probes_and_metrics_answer(world: Any) -> None:
             'agent_operator_watch_age_seconds{kind="Service"}',
         ):
             assert name in text, name
-
-
-async def test_a_silent_watch_fails_the_liveness_probe(world: Any) -> None:
-    async with world.operator() as controller, aiohttp.ClientSession() as session:
-        controller._informers["Service"].seen -= 3600
-        async with session.get(f"http://127.0.0.1:{controller.health.port}/healthz") as answer:
-            assert answer.status == 503
-            assert "Service" in await answer.text()

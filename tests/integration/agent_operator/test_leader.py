@@ -30,7 +30,7 @@ async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_b
     tasks.append(asyncio.create_task(second.run(stops[1])))
     await asyncio.sleep(1)
     assert not await _leading(second)
-    assert list(second._unready()) == []
+    assert list(second._probes.unready()) == []
     stops[0].set()
     await tasks[0]
     await until(lambda: _leading(second))

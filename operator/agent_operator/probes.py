@@ -1,0 +1,87 @@
+"""What /healthz and /readyz answer.
+
+/healthz fails when only a restart helps: a loop hears nothing of the API server any more, or a pass does not end.
+/readyz fails while the operator cannot do its work, and says what is missing. A restart would not help it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from agent_operator import names
+from agent_operator.handlers import AgentWatch
+from agent_operator.heartbeat import Heartbeat
+from agent_operator.informer import Informer
+from agent_operator.leader import Elector
+from agent_operator.reachability import Reachability
+from agent_operator.workers import Workers
+
+# All our watches are asked for again within five minutes, however quiet they are: longer means that a loop hangs.
+SILENT_AFTER = 420.0
+
+
+class Probes:
+    """Looks at the parts of the operator; those that are not built yet are None.
+
+    Attributes:
+        standby: whether another replica leads. Nothing is watched then.
+        working: whether the agents are being worked on.
+    """
+
+    def __init__(
+        self, reachability: Reachability, informers: Mapping[str, Informer], clock: Callable[[], float]
+    ) -> None:
+        self.standby = False
+        self.working = False
+        self.agents: AgentWatch | None = None
+        self.elector: Elector | None = None
+        self.workers: Workers | None = None
+        self._reachability = reachability
+        self._informers = informers
+        self._clock = clock
+
+    def dead(self) -> Iterable[str]:
+        """Tell what only a restart mends."""
+        answered = self._reachability.first_answer
+        # To be started anew does not help one that the API server has never answered.
+        for heartbeat in self._heartbeats() if answered is not None else ():
+            age = self._clock() - max(heartbeat.seen, answered or 0.0)
+            if age > SILENT_AFTER:
+                yield f"{heartbeat.about} has been silent for {age:.0f} s"
+        yield from self.workers.stuck() if self.workers else ()
+
+    def unready(self) -> Iterable[str]:
+        """Tell what is missing for the operator to do its work."""
+        if self._reachability.unreachable:
+            yield "the API server is unreachable"
+            return
+        for heartbeat in self._heartbeats():
+            if trouble := heartbeat.trouble():
+                yield trouble
+        if not self.standby:
+            yield from self._missing()
+
+    def ages(self) -> dict[str, float]:
+        """Seconds since the API server was last heard of on a watch, by kind. A kind that is not served has none."""
+        now = self._clock()
+        served = {kind: one.heartbeat for kind, one in self._informers.items() if one.version is not None}
+        if self.agents is not None and self.agents.served:
+            served[names.KIND] = self.agents.heartbeat
+        return {kind: now - heartbeat.seen for kind, heartbeat in served.items()}
+
+    def _heartbeats(self) -> Iterable[Heartbeat]:
+        if self.elector is not None:
+            yield self.elector.heartbeat
+        if self.standby:
+            return
+        for informer in self._informers.values():
+            yield informer.heartbeat
+        if self.agents is not None and self.working:
+            yield self.agents.heartbeat
+
+    def _missing(self) -> Iterable[str]:
+        waiting = [kind for kind, informer in self._informers.items() if not informer.synced.is_set()]
+        if waiting:
+            yield "still to be listed: " + ", ".join(waiting)
+        elif self.agents is None or self.agents.served is False:
+            yield "the AgentDeployment CRD is not installed: kubectl apply -f crds/"
+        elif not self.agents.synced:
+            yield f"still to be listed: {names.KIND}"

@@ -1,0 +1,90 @@
+"""Hours of the operator, with every combination of optional APIs that are there, are not, appear and disappear."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import chain, combinations, pairwise
+
+import pytest
+
+from agent_operator.kinds import CHANNEL, WATCHED
+from agent_operator.names import KIND
+from agent_operator.objects import Key
+from tests.soak.clock import run
+from tests.soak.world import APIS, Soak, measures, soak
+
+BRIEFLY = 100.0
+LONG = 450.0  # longer than a watch may be silent
+STATES = [frozenset(some) for some in chain.from_iterable(combinations(APIS, n) for n in range(len(APIS) + 1))]
+ALWAYS = {kind.kind for kind in (*WATCHED, CHANNEL) if not kind.optional or kind is CHANNEL} | {KIND}
+GATEWAY = {"parentRefs": [{"name": "front"}], "hostnames": ["a.example.com"]}
+OK = {"/healthz": ["ok"], "/readyz": ["ok"]}
+
+
+def every_change(states: list[frozenset[str]]) -> Iterator[frozenset[str]]:
+    """Go from each state to each, itself too, once: each API is absent, there, appears or goes, with all the others."""
+    left = {state: list(states) for state in states}
+    path, circuit = [states[0]], []
+    while path:
+        if left[path[-1]]:
+            path.append(left[path[-1]].pop())
+        else:
+            circuit.append(path.pop())
+    yield from reversed(circuit)
+
+
+def test_every_change_comes_once() -> None:
+    steps = list(every_change(STATES))
+    pairs = list(pairwise(steps))
+    assert len(pairs) == len(set(pairs)) == len(STATES) ** 2
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
+def test_hours_with_every_change_of_optional_apis(busy: bool) -> None:
+    run(_hours(busy=busy))
+
+
+async def _hours(*, busy: bool) -> None:
+    async with soak() as operator:
+        await operator.api.agent(gateway=GATEWAY)
+        await asyncio.sleep(60)
+        operator.answers.clear()
+        taken, steps = [], list(every_change(STATES))
+        for number, apis in enumerate(steps):
+            await _step(operator, apis, BRIEFLY, number, busy=busy)
+            if not apis and number >= len(steps) / 3:
+                taken.append(measures())
+        if not busy:
+            for apis in STATES:
+                await _step(operator, apis, LONG, 0, busy=False)
+        assert operator.answers == OK
+    assert_no_growth(taken)
+
+
+async def _step(operator: Soak, apis: frozenset[str], seconds: float, number: int, *, busy: bool) -> None:
+    """Have these APIs for a while. In the end they are watched, and no others; and what needs them is there."""
+    await operator.install(apis)
+    if busy:
+        await _edit(operator, seconds / 2, f"passing-{number}")
+    await asyncio.sleep(seconds / 2 if busy else seconds)
+    kinds = {kind.kind for name in apis for kind in APIS[name]}
+    assert await operator.watched() - ALWAYS == kinds
+    known = {target.kind for target in operator.controller.store.children(Key("default", "support"))}
+    assert known - ALWAYS == kinds & {"ServiceMonitor", "HTTPRoute"}
+    assert {kind for kind, _ in await operator.api.children()} >= {"NetworkPolicy", "Deployment"}
+
+
+async def _edit(operator: Soak, seconds: float, passing: str) -> None:
+    """Have an agent come and go, one change, and a child repaired."""
+    await operator.api.agent(passing)
+    await operator.api.agent(service={"port": 8080}, gateway=GATEWAY)
+    await asyncio.sleep(seconds)
+    await operator.api.delete("AgentDeployment", passing)
+    await operator.api.delete("NetworkPolicy", "support")
+    await operator.api.agent(gateway=GATEWAY)
+
+
+def assert_no_growth(taken: list[dict[str, int]]) -> None:
+    """Compare the first and the last: the same number of everything, but for what is under way."""
+    grown = {what: taken[-1][what] - taken[0][what] for what in taken[0]}
+    assert max(grown["tasks"], grown["files"]) <= 4, taken
+    assert grown["objects"] <= 60, taken

@@ -1,0 +1,227 @@
+"""The operator in this process on the local cluster, while hours pass; probed as a kubelet probes it."""
+
+import asyncio
+import gc
+import tempfile
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
+
+from agent_operator.controller import Controller
+from agent_operator.kinds import BY_NAME, Kind
+from agent_operator.settings import Settings
+from agent_operator.transport import Transport
+from localkube.cluster import LocalCluster
+from tests.faults.conftest import install
+from tests.integration.agent_operator.conftest import Api
+
+PROBE_SECONDS = 20.0
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+_COUNTED = ("agent_operator", "kopf", "aiohttp")
+_REMEMBERED = ("agent_operator.api", "agent_operator.render", "agent_operator.spec")
+# Optional APIs, as they are installed: each by its own project.
+APIS = {
+    "External Secrets": (BY_NAME["SecretStore"], BY_NAME["ExternalSecret"]),
+    "Gateway": (BY_NAME["HTTPRoute"],),
+    "Prometheus": (BY_NAME["ServiceMonitor"],),
+}
+
+
+@dataclass
+class HangingProxy:
+    """Stands before the API server.
+
+    Attributes:
+        hanging: words; a request whose path and query has one of them in it is never answered.
+        down: no connection is answered.
+        mute: watches are answered, and then nothing comes.
+    """
+
+    session: aiohttp.ClientSession
+    server: str
+    url: str = ""
+    hanging: frozenset[str] = frozenset()
+    down: bool = False
+    mute: bool = False
+    _open: list[web.Request] = field(default_factory=list)
+
+    def cut(self) -> None:
+        """Break every open connection."""
+        for request in tuple(self._open):
+            _abort(request)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request of the operator."""
+        self._open.append(request)
+        try:
+            if self.down:
+                return _abort(request)
+            if any(word in request.path_qs for word in self.hanging):
+                await asyncio.Event().wait()
+            return await self._pass(request)
+        finally:
+            self._open.remove(request)
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        headers = {key: request.headers[key] for key in ("Content-Type", "Accept") if key in request.headers}
+        target, body = self.server + request.path, await request.read() or None
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with self.session.request(
+            request.method, target, params=request.query, data=body, headers=headers, timeout=timeout
+        ) as answer:
+            response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+            await response.prepare(request)
+            if self.mute and "watch" in request.query:
+                await asyncio.Event().wait()
+            with suppress(ConnectionError):
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+            return response
+
+
+def _abort(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+@dataclass
+class Soak:
+    """A running operator.
+
+    Attributes:
+        answers: the texts that a probe of this path gave, each once, in order; `ok` alone is what it should be.
+    """
+
+    api: Api
+    proxy: HangingProxy
+    controller: Controller
+    running: asyncio.Task[None]
+    session: aiohttp.ClientSession
+    answers: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    async def probe(self) -> None:
+        """Ask both probes, forever."""
+        while True:
+            for path in ("/healthz", "/readyz"):
+                text = await self.get(path)
+                if not self.answers[path] or self.answers[path][-1] != text:
+                    self.answers[path].append(text)
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def get(self, path: str) -> str:
+        """Return the text of an answer."""
+        async with self.session.get(f"http://127.0.0.1:{self.controller.health.port}{path}") as answer:
+            text = (await answer.text()).strip()
+            assert (answer.status == 200) is (text == "ok" or path == "/metrics"), text
+            return text
+
+    async def watched(self) -> set[str]:
+        """Kinds of which an age of the watch is reported."""
+        families = text_string_to_metric_families((await self.get("/metrics")).replace("# EOF", ""))
+        samples = [sample for family in families for sample in family.samples]
+        return {sample.labels["kind"] for sample in samples if sample.name == "agent_operator_watch_age_seconds"}
+
+    async def install(self, apis: Iterable[str]) -> None:
+        """Have exactly these optional APIs served."""
+        for name, kinds in APIS.items():
+            for kind in kinds:
+                if (name in apis) is not await self._defined(kind):
+                    await (self.api.define(kind) if name in apis else self.api.undefine(kind))
+
+    async def _defined(self, kind: Kind) -> bool:
+        crds = await self.api.call("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        return kind.crd in [crd["metadata"]["name"] for crd in crds["items"]]
+
+
+def measures() -> dict[str, int]:
+    """What must not grow: tasks, open files, and the operator's objects in memory.
+
+    What it remembers of the last 64 agents that it rendered is not counted. Nor is the local cluster, with its history.
+    """
+    gc.collect()
+    origins = [str(type(thing).__module__) for thing in gc.get_objects()]
+    counted = [origin for origin in origins if origin.startswith(_COUNTED) and not origin.startswith(_REMEMBERED)]
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "objects": len(counted),
+    }
+
+
+@asynccontextmanager
+async def soak(
+    *, proxied: bool = False, down: bool = False, standby: bool = False, **changed: Any
+) -> AsyncIterator[Soak]:
+    """Run an operator, and probe it; at the end it must still be running.
+
+    Args:
+        proxied: reach the API server through the proxy, which can break things.
+        down: the proxy is, from the start.
+        standby: another holds the Lease, for days.
+        changed: settings.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            LocalCluster(stand_in=True, state_dir=Path(folder) / "state") as cluster,
+            _reached(cluster, Path(folder)) as (api, proxy),
+            aiohttp.ClientSession() as session,
+        ):
+            proxy.down = down
+            if standby:
+                spec = {"holderIdentity": "another", "leaseDurationSeconds": 10**6}
+                await api.call("POST", LEASES, body={"metadata": {"name": "agent-operator"}, "spec": spec})
+            given = {
+                "kubeconfig": str(Path(folder) / ("through" if proxied else "direct")),
+                "listen": "127.0.0.1:0",
+                "leader_election": False,
+                "lease_namespace": "default",
+                "identity": uuid.uuid4().hex,
+            }
+            controller, stop = Controller(Settings(**(given | changed))), asyncio.Event()
+            made = Soak(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
+            await asyncio.sleep(0.1)  # it listens
+            probing = asyncio.create_task(made.probe())
+            try:
+                yield made
+                assert not made.running.done(), "the operator ended"
+            finally:
+                probing.cancel()
+                stop.set()
+                with suppress(asyncio.CancelledError):
+                    await probing
+                proxy.hanging = frozenset()
+                async with asyncio.timeout(60):
+                    await made.running
+
+
+@asynccontextmanager
+async def _reached(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[Api, HangingProxy]]:
+    direct, through = folder / "direct", folder / "through"
+    cluster.write_kubeconfig(direct)
+    async with Transport(str(direct), "", lambda *_: None) as client, client.new_session() as session:
+        proxy = HangingProxy(session, client.server)
+        app = web.Application(client_max_size=8 * 1024**2)
+        app.router.add_route("*", "/{path:.*}", proxy.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        proxy.url = "http://{}:{}".format(*runner.addresses[0][:2])
+        config = yaml.safe_load(direct.read_text(encoding="utf-8"))
+        config["clusters"][0]["cluster"] = {"server": proxy.url}
+        through.write_text(yaml.safe_dump(config), encoding="utf-8")
+        api = Api(client, "default")
+        await install(api)
+        try:
+            yield api, proxy
+        finally:
+            await runner.cleanup()
