@@ -33,6 +33,7 @@ from tests import fast_yaml as yaml
 from tests.faults.proxy import FaultProxy, Write
 from tests.faults.shape import CHECKS, masked, status_shape
 from tests.integration.agent_operator.conftest import CRD_FILES, CRDS, Api, until
+from tests.patience import DEADLINE
 from tests.stand_in.node import PlayingNode
 
 NAME = "support"
@@ -255,7 +256,8 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             proxy = FaultProxy(session, client.server)
             app = web.Application(client_max_size=8 * 1024**2)
             app.router.add_route("*", "/{path:.*}", proxy.handle)
-            runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+            # Handlers end with their clients. On a busy machine that takes a while, and what is cut off leaks.
+            runner = web.AppRunner(app, shutdown_timeout=DEADLINE, handler_cancellation=True)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             proxy.url = "http://{}:{}".format(*runner.addresses[0][:2])

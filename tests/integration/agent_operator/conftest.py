@@ -246,6 +246,7 @@ class World:
     folder: Path
     direct: Path
     simulated: bool
+    spawned: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.kubeconfig = self.folder / "proxy.kubeconfig"
@@ -288,11 +289,20 @@ class World:
             stop.set()
             await task
 
-    def spawn(self) -> "asyncio.Future[asyncio.subprocess.Process]":
-        """Start an operator as a process of its own, which can be killed."""
+    async def spawn(self) -> asyncio.subprocess.Process:
+        """Start an operator as a process of its own, which can be killed. It ends with the test at the latest."""
         options = ["--kubeconfig", str(self.kubeconfig), "--namespaces", self.api.namespace, "--listen", "127.0.0.1:0"]
         command = [sys.executable, "-m", "agent_operator", "run", "--no-leader-election", *options]
-        return asyncio.ensure_future(asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL))
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+        self.spawned.append(process)
+        return process
+
+    async def end_spawned(self) -> None:
+        """Kill the processes that a failed test has left."""
+        for process in self.spawned:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
 
     async def quiet(self, controller: Controller, name: str = "support", seconds: float = DEADLINE) -> None:
         """Wait until the operator has seen all that it wrote, and has nothing left to do."""
@@ -354,9 +364,11 @@ async def _world(kubeconfig: Path, folder: Path, *, simulated: bool) -> AsyncIte
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             proxy.url = "http://{}:{}".format(*runner.addresses[0][:2])
+            world = World(api, proxy, folder, kubeconfig, simulated)
             try:
-                yield World(api, proxy, folder, kubeconfig, simulated)
+                yield world
             finally:
+                await world.end_spawned()
                 await runner.cleanup()
         for agent in await api.list("AgentDeployment"):
             await api.merge("AgentDeployment", agent["metadata"]["name"], {"metadata": {"finalizers": None}})

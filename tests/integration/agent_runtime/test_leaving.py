@@ -138,7 +138,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServe
     factory = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
 
     async def serve(test: Callable[[Agent], Awaitable[None]]) -> None:
-        async with serving(tmp_path, redis_server) as agent, asyncio.timeout(100):
+        async with serving(tmp_path, redis_server) as agent, asyncio.timeout(4 * DEADLINE):
             await test(agent)
 
     with asyncio.Runner(loop_factory=factory) as loop:

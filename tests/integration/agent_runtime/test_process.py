@@ -115,9 +115,9 @@ def test_an_echo_agent_loads_no_sdk() -> None:
 
 
 def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
-    """Not ready at once, still serving for the delay, the request in flight is finished, exit 0."""
-    agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="1.5").ready()
-    model_server.script(completions=[{"delay": 2.5}])
+    """Not ready at once, still serving during the delay, the request in flight is finished, exit 0."""
+    agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="600").ready()
+    model_server.script(completions=[{"hold": True}])
     answers: list[httpx2.Response] = []
     slow = threading.Thread(target=lambda: answers.append(agent.http.post("/api/chat", json={"message": "slow"})))
     slow.start()
@@ -130,6 +130,9 @@ def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
     assert agent.http.get("/health/live").status_code == 200
     late = agent.http.post("/api/chat", json={"message": "late", "model": "echo"})
     assert (late.status_code, late.headers["connection"]) == (200, "close")
+    agent.process.send_signal(signal.SIGTERM)  # ends the delay
+    eventually("nobody is let in", lambda: not _listens(agent.port))
+    model_server.go()
     assert agent.process.wait(DEADLINE) == 0
     slow.join()
     assert answers[0].json()["response"] == "model: slow"
