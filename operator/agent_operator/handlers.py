@@ -163,7 +163,22 @@ class AgentWatch:
         """Run kopf until `stop` is set, AgentDeployments are no longer served, or a task of it fails: the failure."""
         self.heartbeat.expect(_WATCH, *self._paths)
         self._watched.clear()
-        tasks = await kopf.spawn_tasks(
+        tasks = await self._spawn()
+        started()
+        # Not kopf.run_tasks(): at its end it waits for, and cancels, every task of the loop, passes under way too.
+        ours = {asyncio.create_task(stop.wait()), asyncio.create_task(self._until_gone())}
+        try:
+            done, _ = await asyncio.wait({*tasks, *ours}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end({*tasks, *ours})
+            while self._sessions:
+                await self._sessions.pop().close()
+            self.heartbeat.expect(_WATCH)
+        failed = done - ours
+        return _failure(failed.pop()) if failed else None
+
+    async def _spawn(self) -> Collection[asyncio.Task[Any]]:
+        return await kopf.spawn_tasks(
             registry=self._registry(),
             settings=settings(),
             clusterwide=not self._namespaces,
@@ -172,25 +187,6 @@ class AgentWatch:
             # Peering is off, so nothing reads it. By default kopf asks for the user's name, and not every user has one.
             identity=names.FIELD_MANAGER,  # type: ignore[arg-type]  # a NewType that kopf keeps to itself
         )
-        started()
-        # Not kopf.run_tasks(): at its end it waits for, and cancels, every task of the loop, passes under way too.
-        stopped = asyncio.create_task(stop.wait())
-        gone = asyncio.create_task(self._until_gone())
-        ours = {stopped, gone}
-        try:
-            done, _ = await asyncio.wait({*tasks, *ours}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await _end({*tasks, *ours})
-            while self._sessions:
-                await self._sessions.pop().close()
-            self.heartbeat.expect(_WATCH)
-        for task in done - ours:
-            # None of them ends by itself: one that did has failed.
-            error = task.exception()
-            if error is not None and not isinstance(error, Exception):
-                raise error
-            return error or RuntimeError(f"kopf ended its task {task.get_name()}")
-        return None
 
     async def _until_gone(self) -> None:
         """Wait until AgentDeployments are no longer served."""
@@ -231,6 +227,14 @@ class AgentWatch:
                 self._watched.add(path)
                 self.heartbeat.well()
         return response
+
+
+def _failure(task: asyncio.Task[Any]) -> Exception:
+    """Tell why a task of kopf ended: none of them does so by itself."""
+    error = task.exception()
+    if error is not None and not isinstance(error, Exception):
+        raise error
+    return error or RuntimeError(f"kopf ended its task {task.get_name()}")
 
 
 async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:

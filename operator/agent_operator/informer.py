@@ -80,6 +80,8 @@ class Informer:
     async def run(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
         """Watch for ever. `changed` hears of agents to look at, `api_changed` when the kind appears or goes."""
         delay = _FIRST_DELAY
+        # A standby has heard nothing for days.
+        self.heartbeat.beat()
         while True:
             began = self._clock()
             try:

@@ -12,7 +12,7 @@ from tests.faults.conftest import install
 from tests.integration.agent_operator.conftest import CRDS
 from tests.soak.clock import run
 from tests.soak.test_soak import OK, assert_no_growth
-from tests.soak.world import Soak, measures, soak
+from tests.soak.world import LEASES, Soak, measures, soak
 
 AGENTS_CRD = "agentdeployments.agent-operator.dev"
 # Longer than a watch may be silent, than kopf gives itself to end, and than a watch lasts.
@@ -54,6 +54,20 @@ def test_a_standby_whose_lease_is_never_answered_fails_the_liveness_probe() -> N
             assert operator.answers["/healthz"] == ["ok"]
             await asyncio.sleep(100)
             assert operator.answers["/healthz"][-1].startswith("the Lease default/agent-operator has been silent")
+
+    run(main())
+
+
+def test_a_standby_that_takes_over_after_long_is_given_its_time() -> None:
+    async def main() -> None:
+        async with soak(proxied=True, standby=True, leader_election=True) as operator:
+            await asyncio.sleep(LONG)
+            assert operator.answers == OK
+            operator.proxy.hanging = frozenset({"services"})
+            await operator.api.call("DELETE", f"{LEASES}/agent-operator")
+            await asyncio.sleep(100)
+            assert operator.answers["/healthz"] == ["ok"]
+            assert operator.answers["/readyz"][-1] != "ok"
 
     run(main())
 
