@@ -65,9 +65,9 @@ def _keys_have_one_place(spec: dict[str, Any]) -> dict[str, Any]:
 def values(node: dict[str, Any]) -> Values:
     """Return a strategy for a node of the schema."""
     # The schema has Kubernetes' own types where they are used, without a definition; see api/kubernetes_models.py.
-    name = node.get("$ref", "").rpartition("/")[2] or node.get("title")
-    if "$ref" in node or name in MODELS:
-        return model(str(name))
+    name = node.get("$ref", "").rpartition("/")[2] or node.get("title", "")
+    if "$ref" in node or name.startswith(("V1", "V2")):
+        return model(name)
     if "anyOf" in node:
         return st.one_of([values(variant) for variant in node["anyOf"] if variant.get("type") != "null"])
     if "enum" in node or "const" in node:

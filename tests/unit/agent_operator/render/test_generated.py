@@ -200,8 +200,6 @@ def test_any_agent_is_rendered_or_refused_with_field_and_remedy(inputs: Inputs) 
     assert all(failure.field.startswith(("spec", "metadata.name")) for failure in failures)
     assert all(failure.message for failure in failures)
     assert made is None or made == render(Inputs(inputs.agent, inputs.prompt_template))
-    for manifest in made.manifests if made else ():
-        assert kept(manifest) == manifest
 
 
 @settings(max_examples=ENOUGH, deadline=None, suppress_health_check=list(HealthCheck))
