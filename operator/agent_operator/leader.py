@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 DURATION = 15.0
 DEADLINE = 10.0
 RETRY = 2.0
+_RELEASE_ATTEMPTS = 3
 
 
 class LeadershipLost(Exception):  # noqa: N818  (says what happened)
@@ -132,15 +133,25 @@ class Elector:
         """Give the Lease back, so that another need not wait for it to run out."""
         if self._held is None:
             return
-        lease = self._next(self._held)
-        # Kubernetes refuses a holder that is empty; client-go leaves it out, too.
-        del lease["spec"]["holderIdentity"]
-        lease["spec"]["leaseDurationSeconds"] = 1
-        try:
-            await self._cluster.write_lease(lease)
-        except ApiError as error:
-            log.warning("lease not given back", extra={"lease": self._name, "code": error.code})
         self._held = None
+        for _ in range(_RELEASE_ATTEMPTS):
+            try:
+                # The end may have cut off a renewal that the API server did write: remembered versions may be old.
+                there = await self._cluster.find_lease(self._namespace, self._name)
+                if there is None or (there.get("spec") or {}).get("holderIdentity") != self._identity:
+                    return
+                lease = self._next(there)
+                # Absent: an API server refuses an empty holder.
+                del lease["spec"]["holderIdentity"]
+                lease["spec"]["leaseDurationSeconds"] = 1
+                await self._cluster.write_lease(lease)
+            except ApiError as error:
+                log.warning(
+                    "lease not given back", extra={"lease": self._name, "code": error.code, "reason": error.reason}
+                )
+                if error.code == CONFLICT:
+                    continue
+            return
 
 
 def _micro_time() -> str:

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from agent_operator import leader
+from tests.patience import DEADLINE
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leader, "DURATION", 3.0)
-    monkeypatch.setattr(leader, "DEADLINE", 2.0)
+    # No test waits for a Lease to run out; a busy machine must not let the leader miss its renewal.
+    monkeypatch.setattr(leader, "DURATION", 3 * DEADLINE)
+    monkeypatch.setattr(leader, "DEADLINE", 2 * DEADLINE)
     monkeypatch.setattr(leader, "RETRY", 0.2)
 
 

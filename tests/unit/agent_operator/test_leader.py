@@ -26,6 +26,8 @@ class Leases:
         known = self.lease["metadata"]["resourceVersion"] if self.lease else None
         if lease["metadata"].get("resourceVersion") != known:
             raise ApiError(409, "Conflict", "")
+        if lease["spec"].get("holderIdentity") == "":
+            raise ApiError(422, "Invalid", "spec.holderIdentity: must not be empty")
         meta = lease["metadata"] | {"resourceVersion": str(int(known or 0) + 1)}
         self.lease = lease | {"metadata": meta}
         return self.lease
@@ -54,7 +56,7 @@ def elector(leases: Any, clock: Clock, identity: str) -> Elector:
 
 def holder(leases: Leases) -> str:
     assert leases.lease is not None
-    return str(leases.lease["spec"]["holderIdentity"])
+    return str(leases.lease["spec"].get("holderIdentity", ""))
 
 
 async def test_the_first_leads_and_the_second_waits(leases: Leases, clock: Clock) -> None:
@@ -132,3 +134,12 @@ async def test_of_two_that_take_it_at_once_one_wins(leases: Leases, clock: Clock
     with pytest.raises(ApiError):
         await leases.write_lease(seen[1])
     assert not await second._try()
+
+
+async def test_it_is_given_back_after_a_renewal_whose_answer_was_cut_off(leases: Leases, clock: Clock) -> None:
+    """The end of the process cancels a renewal that the API server has written: the version has moved on."""
+    first = elector(leases, clock, "a")
+    await first._try()
+    await leases.write_lease(first._next(leases.lease))
+    await first.release()
+    assert holder(leases) == ""
