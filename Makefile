@@ -43,7 +43,7 @@ PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedr
 	nodejs:node npm:npm
 
 # The pure core decides everything, so nearly every branch of it must have been taken.
-PURE := */agent_operator/render/*,*/agent_operator/plan.py,*/agent_operator/conditions.py,*/agent_operator/policies/*
+PURE := */agent_operator/render/*,*/agent_operator/status/*,*/agent_operator/validation/*
 # The newest that runs and can make an environment: a version manager's shim may exist and not run.
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
@@ -114,13 +114,13 @@ types: $(READY)  ## Check types
 	$(BIN)/mypy
 
 crds: $(READY)  ## Write crds/ and the package's schemas from the models
-	$(BIN)/python -m agent_operator.crd crds operator/agent_operator/api/schemas.json
+	$(BIN)/python -m agent_operator.codegen.crd crds operator/agent_operator/api/schemas.json
 
 manifests: $(READY)  ## Write the rights in deploy/kustomize from what the operator does
-	$(BIN)/python -m agent_operator.rbac deploy/kustomize
+	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 
 docs: $(READY)  ## Write docs/reference.md from the models
-	$(BIN)/python -m agentctl.reference docs/reference.md
+	$(BIN)/python -m agent_operator.codegen.reference docs/reference.md
 
 lock: $(READY)  ## Lock the newest versions of all dependencies, in locks/
 	@# editables: what hatchling needs for an editable install.

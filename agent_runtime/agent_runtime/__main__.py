@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from agent_runtime import environment, logs, termination
+from agent_runtime import environment, logs
 from agent_runtime.checks import arguments as check_answers
+from agent_runtime.cli import termination
+from agent_runtime.cli.chat import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
 from agent_runtime.config import ConfigError, load
 from agent_runtime.extras import check_extras
-from agent_runtime.terminal import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
 
 DEFAULT_CONFIG = Path("/app/config/agent.toml")
 EXIT_SYSTEM, EXIT_CONFIG = 1, 2

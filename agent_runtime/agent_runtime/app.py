@@ -10,15 +10,15 @@ from agent_runtime import tracing
 from agent_runtime.a2a.routes import add_a2a
 from agent_runtime.assembly import assemble
 from agent_runtime.config import AgentSection
-from agent_runtime.cors import allow_origins
 from agent_runtime.environment import Environment, version
-from agent_runtime.keys import AGENT, GATE, HEALTH, METRICS, SHARED
+from agent_runtime.http.cors import allow_origins
+from agent_runtime.http.keys import AGENT, GATE, HEALTH, METRICS, SHARED
+from agent_runtime.http.middleware import observe, say_goodbye
+from agent_runtime.http.openapi.document import add_openapi
+from agent_runtime.http.page import add_page
+from agent_runtime.http.routes import chat, completions, health
+from agent_runtime.http.routes.body import MAX_BODY_BYTES
 from agent_runtime.metrics import Metrics
-from agent_runtime.middleware import observe, say_goodbye
-from agent_runtime.openapi.document import add_openapi
-from agent_runtime.page import add_page
-from agent_runtime.routes import chat, completions, health
-from agent_runtime.routes.body import MAX_BODY_BYTES
 
 
 def create_app(config: AgentSection, prompt: str, environment: Environment) -> web.Application:

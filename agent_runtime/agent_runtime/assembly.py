@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from agent_runtime.agent import Agent
-from agent_runtime.budget import Budget
+from agent_runtime.agent.agent import Agent
+from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.tool_loop import Answering, Rounds
 from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.gate import ApiKeys, Gate, Load, RateLimit
 from agent_runtime.health import Health, Probed
+from agent_runtime.http.admission import ApiKeys, Gate, Load, RateLimit
 from agent_runtime.memory.base import SessionStore, watch
 from agent_runtime.memory.local import LocalStore
 from agent_runtime.metrics import Metrics
@@ -24,7 +25,6 @@ from agent_runtime.models.base import Model
 from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
 from agent_runtime.models.outlines import Outlines
-from agent_runtime.rounds import Answering, Rounds
 from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:

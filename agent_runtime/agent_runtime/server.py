@@ -10,9 +10,9 @@ from aiohttp import web
 
 from agent_runtime.app import create_app, create_metrics_app
 from agent_runtime.config import AgentSection
-from agent_runtime.connections import Site, let_go
 from agent_runtime.environment import Environment
-from agent_runtime.keys import HEALTH, METRICS
+from agent_runtime.http.connections import Site, let_go
+from agent_runtime.http.keys import HEALTH, METRICS
 
 # Connections that wait to be taken: hundreds of clients may come in one moment.
 BACKLOG = 1024

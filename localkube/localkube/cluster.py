@@ -13,11 +13,13 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
-from localkube import persistence
+from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.http.tls import Identity
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.storage import persistence
+from localkube.apiserver.storage.store import Event
 from localkube.controllers.controller import Context
 from localkube.controllers.manager import ALL, ControllerManager
-from localkube.http.server import ApiServer
-from localkube.http.tls import Identity
 from localkube.node import addresses
 from localkube.node.addresses import Addresses, LoopbackBlock
 from localkube.node.guard import Guard
@@ -28,8 +30,6 @@ from localkube.node.node import Node
 from localkube.node.node_object import PLENTY, Size
 from localkube.node.proxy import ServiceProxy
 from localkube.node.stand_in import StandInNode
-from localkube.registry import Registry
-from localkube.store import Event
 
 NODE = "local"
 CONTEXT = "local-cluster"

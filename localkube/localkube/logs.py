@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from localkube.status import Object
+from localkube.apiserver.status import Object
 
 
 class LogSource(Protocol):

@@ -9,10 +9,11 @@ import sys
 
 import uvloop
 
-from agent_operator import __version__, logs
-from agent_operator.access import AccessError
-from agent_operator.controller import Controller
-from agent_operator.leader import LeadershipLost
+from agent_operator import __version__
+from agent_operator.kube.access import AccessError
+from agent_operator.kube.leader_election import LeadershipLost
+from agent_operator.manager import Controller
+from agent_operator.observability import logs
 from agent_operator.settings import Settings, SettingsError, read
 
 log = logging.getLogger("agent_operator")

@@ -6,13 +6,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from agent_operator import names
-from agent_operator.handlers import AgentWatch
-from agent_operator.heartbeat import Heartbeat
-from agent_operator.informer import Informer
-from agent_operator.leader import Elector
-from agent_operator.reachability import Reachability
-from agent_operator.workers import Workers
+from agent_operator.api import constants
+from agent_operator.kube.agent_watch import AgentWatch
+from agent_operator.kube.heartbeat import Heartbeat
+from agent_operator.kube.informer import Informer
+from agent_operator.kube.leader_election import Elector
+from agent_operator.kube.reachability import Reachability
+from agent_operator.reconcile.workers import Workers
 
 # All our watches are asked for again within five minutes, however quiet they are: longer means that a loop hangs.
 SILENT_AFTER = 420.0
@@ -64,7 +64,7 @@ class Probes:
         now = self._clock()
         served = {kind: one.heartbeat for kind, one in self._informers.items() if one.version is not None}
         if self.agents is not None and self.agents.served:
-            served[names.KIND] = self.agents.heartbeat
+            served[constants.KIND] = self.agents.heartbeat
         return {kind: now - heartbeat.seen for kind, heartbeat in served.items()}
 
     def _heartbeats(self) -> Iterable[Heartbeat]:
@@ -84,4 +84,4 @@ class Probes:
         elif self.agents is None or self.agents.served is False:
             yield "the AgentDeployment CRD is not installed: kubectl apply -f crds/"
         elif not self.agents.synced:
-            yield f"still to be listed: {names.KIND}"
+            yield f"still to be listed: {constants.KIND}"

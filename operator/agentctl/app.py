@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from agentctl import channels, rollouts
+from agentctl.commands import channel, rollout
 from agentctl.errors import UsageError
-from agentctl.installed import require_localkube
+from agentctl.local.installed import require_localkube
 from agentctl.options import EPILOG, Context, Kubeconfig, Name, OwnNamespace
-from agentctl.output import Format, View
+from agentctl.ui.output import Format, View
 
 STATE = Path(".local-cluster")
 
@@ -29,8 +29,8 @@ local = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(local, name="local")
-app.add_typer(rollouts.commands)
-app.add_typer(channels.commands, name="channel")
+app.add_typer(rollout.commands)
+app.add_typer(channel.commands, name="channel")
 
 _FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standard input); may be given several times.")
 Files = Annotated[list[str], _FILENAME]
@@ -61,9 +61,9 @@ def render(
 
     A ConfigMap or Secret in the same input serves the references to it. Objects of other kinds are left out.
     """
-    from agentctl import rendering
+    from agentctl.commands import render
 
-    rendering.run(filename, namespace, output)
+    render.run(filename, namespace, output)
 
 
 @app.command(epilog=EPILOG)
@@ -84,12 +84,12 @@ def validate(
     error. With -o json or yaml one value goes to standard output: {valid, agents, errors, warnings}, an error being
     {file, line, document, agent, field, message}.
     """
-    from agentctl import validating
+    from agentctl.commands import validate
 
     paths = [*(filename or ()), *(files or ())]
     if not paths:
         raise UsageError("no input: name files, directories or - (standard input)")
-    raise typer.Exit(validating.run(paths, namespace, output, ignore_other_files=ignore_other_files))
+    raise typer.Exit(validate.run(paths, namespace, output, ignore_other_files=ignore_other_files))
 
 
 @app.command(epilog=EPILOG)
@@ -106,10 +106,10 @@ def status(
     The exit status is 0 whether the agent is ready or not: kubectl wait --for=condition=Ready tells that.
     With -o json or yaml: {agent, children, pods}, each the object as the API server has it, without managedFields.
     """
-    from agentctl import watching
-    from agentctl.client import Kubectl
+    from agentctl.cluster.kubectl import Kubectl
+    from agentctl.commands import status
 
-    watching.run(Kubectl(kubeconfig=kubeconfig, context=context, namespace=namespace), name, output, watch=watch)
+    status.run(Kubectl(kubeconfig=kubeconfig, context=context, namespace=namespace), name, output, watch=watch)
 
 
 @local.command(epilog=EPILOG)
@@ -125,11 +125,11 @@ def up(
     """
     require_localkube()
     if foreground:
-        from agentctl import supervisor
+        from agentctl.local import supervisor
 
         supervisor.run(directory, lifeline=lifeline)
         return
-    from agentctl import local
+    from agentctl.commands import local
 
     local.up(directory)
 
@@ -137,7 +137,7 @@ def up(
 @local.command(epilog=EPILOG)
 def down(directory: Directory = STATE) -> None:
     """Stop the cluster and all that runs on it."""
-    from agentctl import local
+    from agentctl.commands import local
 
     local.down(directory)
 
@@ -152,7 +152,7 @@ def local_status(
     The exit status is 1 when none does. With -o json or yaml: {running, logs, url, kubeconfig,
     pid, operatorPid, metrics}.
     """
-    from agentctl import local
+    from agentctl.commands import local
 
     raise typer.Exit(local.status(directory, output))
 
@@ -168,7 +168,7 @@ def demo(
     kubectl, waits until it is ready, and asks it. What it started is stopped at the end: with Ctrl-C, or with --once.
     """
     require_localkube()
-    from agentctl import demo as demonstration
+    from agentctl.commands import demo as demonstration
 
     demonstration.run(directory, once=once)
 

@@ -23,7 +23,7 @@ import yaml
 from operator_throughput import AGENTS, Process, namespace, ready
 from operator_throughput import operator as namespaced_operator
 
-from agent_operator.transport import APPLY, ApiError, Transport
+from agent_operator.kube.transport import APPLY, ApiError, Transport
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = "/apis/agent-operator.dev/v1alpha1/agentruntimechannels"

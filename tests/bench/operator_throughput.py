@@ -26,10 +26,10 @@ from typing import Any
 import aiohttp
 import yaml
 
-from agent_operator.kinds import object_path
-from agent_operator.passes import parse
+from agent_operator.kube.resources import object_path
+from agent_operator.kube.transport import APPLY, ApiError, Transport
+from agent_operator.reconcile.context import parse
 from agent_operator.render import Inputs, render
-from agent_operator.transport import APPLY, ApiError, Transport
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "agentdeployments.agent-operator.dev.yaml"

@@ -24,7 +24,7 @@ from statistics import mean
 import aiohttp
 import yaml
 
-from agent_operator.transport import APPLY, Transport
+from agent_operator.kube.transport import APPLY, Transport
 from localkube.cluster import LocalCluster
 
 ROOT = Path(__file__).parents[2]

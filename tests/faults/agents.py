@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent_operator import names
-from agent_operator.controller import Controller
+from agent_operator.api import constants
+from agent_operator.manager import Controller
 from tests.faults.conftest import NAME, World
 from tests.integration.agent_operator.conftest import until
 from tests.patience import DEADLINE
@@ -47,12 +47,12 @@ class Agent:
 
     async def command(self) -> str:
         found = await self.world.api.get("AgentDeployment", NAME) or {"metadata": {}}
-        command: str = (found["metadata"].get("annotations") or {}).get(names.ANNOTATION_ROLLOUT, "")
+        command: str = (found["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")
         return command
 
     async def tell(self, command: str) -> None:
         """Ask by annotation."""
-        told = {"metadata": {"annotations": {names.ANNOTATION_ROLLOUT: command}}}
+        told = {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: command}}}
         await self.world.api.merge("AgentDeployment", NAME, told)
 
     async def until(self, over: Callable[[Status], Any], seconds: float = DEADLINE) -> Status:
@@ -84,7 +84,7 @@ class Agent:
             children = [name for _, name in await api.children()]
             left = [name for name in children if "canary" in name or "check" in name]
             wanted = (await api.get("Deployment", NAME) or {})["spec"]["replicas"]
-            revisions = [it["metadata"]["labels"].get(names.LABEL_REVISION) for it in pods]
+            revisions = [it["metadata"]["labels"].get(constants.LABEL_REVISION) for it in pods]
             return revisions == [status["revision"]] * wanted and not left and "canary" not in status["rollout"]
 
         await until(look)

@@ -19,13 +19,13 @@ import kopf
 import pytest
 from aiohttp import web
 
-from agent_operator import handlers, informer, queue, store, transport
-from agent_operator.controller import Controller
-from agent_operator.kinds import WATCHED
-from agent_operator.objects import Key, Ref, agent_key, ref, version
-from agent_operator.queue import Trigger
+from agent_operator.kube import agent_watch, cache, informer, transport, workqueue
+from agent_operator.kube.objects import Key, Ref, agent_key, ref, version
+from agent_operator.kube.resources import WATCHED
+from agent_operator.kube.transport import APPLY, Transport
+from agent_operator.kube.workqueue import Trigger
+from agent_operator.manager import Controller
 from agent_operator.settings import Settings
-from agent_operator.transport import APPLY, Transport
 from localkube import cluster as clusters
 from localkube.cluster import LocalCluster
 from localkube.controllers.controller import Context
@@ -190,9 +190,9 @@ class World:
 
 
 def _is_idle(controller: Controller, key: Key) -> bool:
-    queue, workers = controller.queue, controller._workers
-    timers = {trigger for of, trigger in queue._timers if of == key} - _PERIODIC
-    working = key in queue._waiting or (workers is not None and key in workers._busy)
+    workqueue, workers = controller.queue, controller._workers
+    timers = {trigger for of, trigger in workqueue._timers if of == key} - _PERIODIC
+    working = key in workqueue._waiting or (workers is not None and key in workers._busy)
     return not working and not timers and controller.store.settled(key)
 
 
@@ -218,12 +218,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_BACKOFF", (0.01, 0.02))
     monkeypatch.setattr(informer, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_LONGEST_DELAY", 0.2)
-    monkeypatch.setattr(queue, "_FIRST_RETRY", 0.005)
-    monkeypatch.setattr(queue, "_CALM", 0.02)
-    monkeypatch.setattr(store, "LEDGER_TIMEOUT", 1.0)
-    monkeypatch.setattr(handlers, "_FIRST_DELAY", 0.02)
+    monkeypatch.setattr(workqueue, "_FIRST_RETRY", 0.005)
+    monkeypatch.setattr(workqueue, "_CALM", 0.02)
+    monkeypatch.setattr(cache, "LEDGER_TIMEOUT", 1.0)
+    monkeypatch.setattr(agent_watch, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_SHORTEST_WATCH", 0.05)
-    patient = handlers.settings
+    patient = agent_watch.settings
 
     def settings() -> kopf.OperatorSettings:
         chosen = patient()
@@ -231,7 +231,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         chosen.watching.reconnect_backoff = 0.02
         return chosen
 
-    monkeypatch.setattr(handlers, "settings", settings)
+    monkeypatch.setattr(agent_watch, "settings", settings)
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agent_operator import names
-from agent_operator.objects import Key
-from agent_operator.queue import Trigger
+from agent_operator.api import constants
+from agent_operator.kube.objects import Key
+from agent_operator.kube.workqueue import Trigger
 from tests.faults.agents import ONE, TWO, Agent, promoted, returned
 from tests.faults.conftest import NAME, World
 from tests.integration.agent_operator.conftest import until
@@ -24,7 +24,7 @@ async def test_history_that_is_deleted_by_hand_breaks_nothing(agent: Agent, comm
     async with agent.halfway() as operator:
         stable = (await agent.status())["rollout"]["stable"]
         before = await agent.deployment()
-        await api.delete("ControllerRevision", names.revision(NAME, stable))
+        await api.delete("ControllerRevision", constants.revision(NAME, stable))
         await world.idle(operator)
         operator.queue.add(Key(api.namespace, NAME), Trigger.AGENT)
         await world.idle(operator)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator import controller as controllers
+from agent_operator import manager as controllers
 from tests.faults.agents import ONE, PATIENT, TWO, Agent, env, returned
 from tests.faults.conftest import NAME, World
 from tests.faults.gates import Gate

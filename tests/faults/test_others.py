@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_operator.objects import Key
+from agent_operator.kube.objects import Key
 from tests.faults.conftest import NAME, World
 from tests.faults.proxy import Mode
 from tests.integration.agent_operator.conftest import until

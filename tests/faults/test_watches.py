@@ -6,9 +6,9 @@ import aiohttp
 import kopf
 import pytest
 
-from agent_operator import handlers, informer, transport
-from agent_operator.objects import Key
-from agent_operator.queue import Trigger
+from agent_operator.kube import agent_watch, informer, transport
+from agent_operator.kube.objects import Key
+from agent_operator.kube.workqueue import Trigger
 from tests.faults.conftest import NAME, World, install
 from tests.faults.gates import Gate
 from tests.integration.agent_operator.conftest import CRDS, until
@@ -119,14 +119,14 @@ def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams that are silent for half a second are taken for dead."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=0.5)
     monkeypatch.setattr(transport, "_STREAM_TIMEOUT", timeout)
-    patient = handlers.settings
+    patient = agent_watch.settings
 
     def settings() -> kopf.OperatorSettings:
         chosen = patient()
         chosen.watching.inactivity_timeout = 0.5
         return chosen
 
-    monkeypatch.setattr(handlers, "settings", settings)
+    monkeypatch.setattr(agent_watch, "settings", settings)
 
 
 @pytest.mark.usefixtures("attentive")

@@ -4,12 +4,12 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+from localkube.fields import defaults, validation
 from pydantic import ValidationError
 
 from agent_operator import names
 from agent_operator.render import Inputs, Platform, Rendered, render
 from kubeschema import decode, schema
-from localkube.fields import defaults, validation
 from tests import fast_yaml as yaml
 from tests.valid.manifests import kept
 

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from agent_operator import logs
-from agent_operator.kinds import BY_NAME, Kind
-from agent_operator.objects import Key
+from agent_operator.kube.objects import Key
+from agent_operator.kube.resources import BY_NAME, Kind
+from agent_operator.observability import logs
 from tests.faults.conftest import install
 from tests.integration.agent_operator.conftest import CRDS
 from tests.soak.clock import run

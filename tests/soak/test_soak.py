@@ -6,9 +6,9 @@ from itertools import chain, combinations, pairwise
 
 import pytest
 
-from agent_operator.kinds import CHANNEL, WATCHED
-from agent_operator.names import KIND
-from agent_operator.objects import Key
+from agent_operator.api.constants import KIND
+from agent_operator.kube.objects import Key
+from agent_operator.kube.resources import CHANNEL, WATCHED
 from tests.soak.clock import run
 from tests.soak.world import APIS, Soak, measures, soak
 

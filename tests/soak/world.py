@@ -16,10 +16,10 @@ import yaml
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent_operator.controller import Controller
-from agent_operator.kinds import BY_NAME, Kind
+from agent_operator.kube.resources import BY_NAME, Kind
+from agent_operator.kube.transport import Transport
+from agent_operator.manager import Controller
 from agent_operator.settings import Settings
-from agent_operator.transport import Transport
 from localkube.cluster import LocalCluster
 from tests.faults.conftest import install
 from tests.integration.agent_operator.conftest import Api

@@ -11,7 +11,7 @@ from itertools import count
 from threading import Event, Thread
 from typing import Any
 
-from agent_operator.transport import MERGE, ApiError, Transport
+from agent_operator.kube.transport import MERGE, ApiError, Transport
 from tests.stand_in import pods
 
 Object = dict[str, Any]

@@ -2,9 +2,9 @@
 
 from contextlib import suppress
 
+from localkube.apiserver.status import ApiError, Object
 from localkube.node import node_object
 from localkube.node.stand_in import StandInNode
-from localkube.status import ApiError, Object
 from tests.stand_in import pods
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from agent_operator import __version__, rbac
+from agent_operator import __version__
+from agent_operator.codegen import rbac
 from agent_operator.settings import read
 from tests import fast_yaml as yaml
 

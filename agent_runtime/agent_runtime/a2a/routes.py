@@ -15,12 +15,12 @@ from agent_runtime.a2a.shared import SharedTasks
 from agent_runtime.a2a.tasks import Task, TaskStore
 from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.environment import Environment
-from agent_runtime.keys import AGENT, SHARED
+from agent_runtime.http.keys import AGENT, SHARED
+from agent_runtime.http.middleware import CALLER, LOG_FIELDS
+from agent_runtime.http.routes.body import MAX_BODY_BYTES, read_bytes
+from agent_runtime.http.routes.chat import kept_as
+from agent_runtime.http.routes.events import EventStream
 from agent_runtime.logs import pseudonym
-from agent_runtime.middleware import CALLER, LOG_FIELDS
-from agent_runtime.routes.body import MAX_BODY_BYTES, read_bytes
-from agent_runtime.routes.chat import kept_as
-from agent_runtime.routes.events import EventStream
 
 TASKS = web.AppKey("a2a_tasks", Tasks)
 Answer = Callable[[web.Request, Call, Dialect], Awaitable[web.StreamResponse]]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from agent_runtime.a2a.shared import SharedTasks
 from agent_runtime.a2a.tasks import End, State, Task, TaskStore
-from agent_runtime.agent import Agent
+from agent_runtime.agent.agent import Agent
 from agent_runtime.errors import Problem
 
 # How often replicas look what became of each other's tasks, in seconds.

@@ -13,17 +13,18 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from agent_runtime import environment, termination
+from agent_runtime import environment
 from agent_runtime.assembly import http_session, make_model
 from agent_runtime.checks.client import Agent
 from agent_runtime.checks.judge import Judge
 from agent_runtime.checks.report import Result, message, report, table
 from agent_runtime.checks.run import Run, Shown
+from agent_runtime.cli import termination
+from agent_runtime.cli.chat import CONTROL
 from agent_runtime.config import AgentSection, ConfigError, LimitsConfig, load
 from agent_runtime.config.checks import ChecksConfig, load_checks
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.calls import Calls
-from agent_runtime.terminal import CONTROL
 
 PASSED, FAILED = 0, 1
 # What a shell makes of a process that a signal has ended.

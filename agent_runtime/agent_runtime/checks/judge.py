@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
+from agent_runtime.agent.tool_loop import Answering
 from agent_runtime.checks.expectations import CannotJudgeError, unfenced
 from agent_runtime.config.checks import JudgeConfig
 from agent_runtime.errors import Problem
 from agent_runtime.models.base import Json
-from agent_runtime.rounds import Answering
 
 # About 16,000 tokens, which any model reads.
 MAX_ANSWER_CHARS = 64_000

@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from agent_runtime.config import ModelConfig
 from agent_runtime.environment import Environment, version
 from agent_runtime.errors import Problem
-from agent_runtime.middleware import LOG_FIELDS
+from agent_runtime.http.middleware import LOG_FIELDS
 from agent_runtime.models.base import Model
 from agent_runtime.tools.toolbox import ToolServer
 from agent_runtime.tracing.models import TracedModel

@@ -6,12 +6,12 @@ without metrics-server: ScalingActive=False, FailedGetResourceMetric.
 
 from dataclasses import dataclass
 
+from localkube.apiserver.options import WriteOptions
+from localkube.apiserver.resources import Resource
+from localkube.apiserver.scale import scale_of
+from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.controller import Controller
 from localkube.controllers.objects import Key, key_of, timestamp, with_condition
-from localkube.kinds import Resource
-from localkube.options import WriteOptions
-from localkube.scale import scale_of
-from localkube.status import ApiError, Object
 
 _UNABLE = "the HPA was unable to compute the replica count: "
 _NO_METRICS = (

@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.events import EventRecorder
 from localkube.controllers.objects import Key, controller_of, key_of
 from localkube.controllers.queue import WorkQueue
-from localkube.registry import Registry
-from localkube.status import ApiError, Object
 
 logger = logging.getLogger(__name__)
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.status import Object
 from localkube.controllers.controller import Controller
 from localkube.controllers.objects import Key, controller_of, key_of, timestamp, with_condition
 from localkube.controllers.pods import is_active, is_ready
 from localkube.controllers.rollout import replicas_of, resolve
 from localkube.controllers.selection import SelectorIndex, select, selector_of
-from localkube.registry import Registry
-from localkube.status import Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 import itertools
 from abc import abstractmethod
 
+from localkube.apiserver.selectors import LabelSelector
+from localkube.apiserver.status import Object
 from localkube.controllers.controller import Context, Controller
 from localkube.controllers.endpoints import (
     MANAGED_BY,
@@ -27,8 +29,6 @@ from localkube.controllers.objects import (
     timestamp,
 )
 from localkube.controllers.selection import SelectorIndex, select
-from localkube.selectors import LabelSelector
-from localkube.status import Object
 
 
 def _selector(service: Object) -> dict[str, str] | None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from localkube.apiserver.status import Object
 from localkube.controllers.objects import is_deleting, labels_of
 from localkube.controllers.pods import is_finished, is_ready
-from localkube.status import Object
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

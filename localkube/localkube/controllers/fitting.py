@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from kubeschema import quantity
+from localkube.apiserver.status import Object
 from localkube.controllers.objects import labels_of
 from localkube.controllers.selection import selector_of
-from localkube.status import Object
 
 Amounts = Mapping[str, Decimal]
 HOSTNAME = "kubernetes.io/hostname"

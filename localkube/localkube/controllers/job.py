@@ -1,5 +1,6 @@
 """Job → Pods, until enough of them have succeeded or too many failed."""
 
+from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.controller import Context, Controller
 from localkube.controllers.job_pods import TRACKING, is_tracked, new_pod, waits_for_end
 from localkube.controllers.job_status import (
@@ -23,7 +24,6 @@ from localkube.controllers.objects import Key, controller_of, find_condition, is
 from localkube.controllers.ownership import claim
 from localkube.controllers.replicaset import BURST, RetryError, surplus
 from localkube.controllers.selection import SelectorIndex, selector_of
-from localkube.status import ApiError, Object
 
 OURS = "kubernetes.io/job-controller"  # the spec.managedBy that means this controller
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from localkube.apiserver.status import Object
 from localkube.controllers.objects import annotations_of, is_deleting, labels_of, unix_seconds
 from localkube.controllers.replicaset import pod_of
-from localkube.status import Object
 
 TRACKING = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from localkube.apiserver.status import Object
 from localkube.controllers.job_pods import (
     ended_at,
     has_failed,
@@ -24,7 +25,6 @@ from localkube.controllers.objects import (
     with_condition,
 )
 from localkube.controllers.pods import is_active, is_finished, is_ready
-from localkube.status import Object
 
 FIRST_BACKOFF = 10.0  # seconds; doubled per failure since the last success
 LAST_BACKOFF = 600.0

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from localkube.status import Object
+from localkube.apiserver.status import Object
 
 Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
 

@@ -1,9 +1,9 @@
 """Adopting and releasing: an owner's children are those it controls and its selector matches."""
 
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.status import Object
 from localkube.controllers.objects import controller_of, is_deleting, owner_reference
 from localkube.controllers.selection import select, selector_of
-from localkube.registry import Registry
-from localkube.status import Object
 
 
 def claim(registry: Registry, owner: Object, resource: str, manager: str) -> list[Object]:

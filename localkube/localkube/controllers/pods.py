@@ -1,5 +1,6 @@
 """What controllers ask about a pod."""
 
+from localkube.apiserver.status import Object
 from localkube.controllers.objects import (
     annotations_of,
     controller_of,
@@ -8,7 +9,6 @@ from localkube.controllers.objects import (
     is_true,
     unix_seconds,
 )
-from localkube.status import Object
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}

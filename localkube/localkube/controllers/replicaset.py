@@ -1,5 +1,6 @@
 """ReplicaSet → Pods."""
 
+from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.controller import Controller
 from localkube.controllers.objects import (
     Key,
@@ -14,7 +15,6 @@ from localkube.controllers.objects import (
 from localkube.controllers.ownership import claim
 from localkube.controllers.pods import available_in, deletion_rank, is_active, is_finished, is_ready
 from localkube.controllers.selection import SelectorIndex, selector_of
-from localkube.status import ApiError, Object
 
 BURST = 500  # pods created or deleted in one pass
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.selectors import LabelSelector, Requirement
+from localkube.apiserver.status import Object
 from localkube.controllers.objects import Key, key_of, labels_of
-from localkube.registry import Registry
-from localkube.selectors import LabelSelector, Requirement
-from localkube.status import Object
 
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from localkube.apiserver.status import Object
 from localkube.node import ending, launch, state
 from localkube.node.errors import ConfigError, ImageUnknownError, MountError, StartError
 from localkube.node.handlers import HandlerError, Target, act
@@ -14,7 +15,6 @@ from localkube.node.paths import PodDirectory
 from localkube.node.prober import Prober, Reports
 from localkube.node.process import Process
 from localkube.node.state import ContainerState
-from localkube.status import Object
 
 NEVER_STARTED = 128  # exit code of a container whose process could not be started
 HOOK_SECONDS = 30.0  # postStart: a kubelet would wait for ever

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from localkube.apiserver.status import Object
 from localkube.node.handlers import HandlerError, Target, act
 from localkube.node.launch import TERMINATION_LOG
 from localkube.node.logs import last_lines
 from localkube.node.paths import inside
 from localkube.node.process import Process
-from localkube.status import Object
 
 LOG_BYTES = 4096  # of the end of the termination log
 LAST_LINES = 80  # of the log, where it stands in for the termination log

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import aiohttp
 
+from localkube.apiserver.status import Object
 from localkube.node.guard import kill_group
-from localkube.status import Object
 
 OUTPUT = 10 * 1024  # bytes of output or body told in an event
 SUCCESS = range(200, 400)

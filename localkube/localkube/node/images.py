@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from localkube.apiserver.status import Object
 from localkube.node.environment import expand
 from localkube.node.errors import ImageUnknownError
-from localkube.status import Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localkube.apiserver.status import Object
 from localkube.node import images, volumes
 from localkube.node.environment import Sources, declared, service_links, variable
 from localkube.node.machine import Machine
 from localkube.node.paths import PathRewriter, PodDirectory, inside, mount_paths
-from localkube.status import Object
 
 TERMINATION_LOG = "/dev/termination-log"
 

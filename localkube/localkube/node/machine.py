@@ -8,13 +8,13 @@ from pathlib import Path
 
 import aiohttp
 
+from localkube.apiserver.registry import Registry
 from localkube.controllers.events import EventRecorder
 from localkube.node.addresses import Addresses
 from localkube.node.guard import Guard
 from localkube.node.images import ImageMap
 from localkube.node.node_object import PLENTY, Size
 from localkube.node.service_names import Resolve, nowhere, rewrite
-from localkube.registry import Registry
 
 _INHERITED = {"PATH", "VIRTUAL_ENV", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _INHERITED_PREFIXES = ("PYTHON", "LC_")

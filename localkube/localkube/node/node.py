@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Self
 
-from localkube import status
+from localkube.apiserver import status
+from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.objects import is_deleting
 from localkube.controllers.pods import is_finished
 from localkube.node import guard, logs, node_object
 from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
 from localkube.node.pod import Pod
-from localkube.status import ApiError, Object
 
 SHUTDOWN_GRACE = 10.0  # seconds at most that pods get when the cluster is shut down
 

@@ -4,9 +4,9 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.status import Object
 from localkube.controllers.objects import timestamp
-from localkube.registry import Registry
-from localkube.status import Object
 
 if TYPE_CHECKING:
     from localkube.node.machine import Machine

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 
+from localkube.apiserver.status import ApiError, Object
 from localkube.node import volumes
 from localkube.node.container import DEFAULT_GRACE, Container, Surroundings
 from localkube.node.errors import MountError
@@ -13,7 +14,6 @@ from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
 from localkube.node.references import references
 from localkube.node.state import RESTART_ALWAYS, ContainerState, pod_status, restored, waiting
-from localkube.status import ApiError, Object
 
 MANAGER = "kubelet"
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from localkube.apiserver.status import Object
 from localkube.node.handlers import HandlerError, Target, act
-from localkube.status import Object
 
 _DEFAULTS = {
     "initialDelaySeconds": 0,

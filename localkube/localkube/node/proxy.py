@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable
 from typing import Self
 
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.status import Object
 from localkube.controllers.endpoints import SERVICE_NAME
 from localkube.controllers.events import EventRecorder
 from localkube.controllers.objects import Key, key_of, labels_of
 from localkube.controllers.queue import WorkQueue
-from localkube.registry import Registry
-from localkube.status import Object
 
 logger = logging.getLogger(__name__)
 

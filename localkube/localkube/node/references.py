@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from localkube.status import Object
+from localkube.apiserver.status import Object
 
 _ENVIRONMENTS = {"configMapRef": "configmaps", "secretRef": "secrets"}
 _VARIABLES = {"configMapKeyRef": "configmaps", "secretKeyRef": "secrets"}

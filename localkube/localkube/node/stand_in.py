@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Self
 
-from localkube import status
+from localkube.apiserver import status
+from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.objects import is_deleting, timestamp
 from localkube.controllers.pods import is_finished
 from localkube.node import node_object, state
 from localkube.node.machine import Machine
-from localkube.status import ApiError, Object
 
 
 def _ends(pod: Object) -> bool:

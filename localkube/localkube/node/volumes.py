@@ -6,11 +6,11 @@ from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
+from localkube.apiserver.status import Object
 from localkube.node import environment
 from localkube.node.environment import Sources
 from localkube.node.errors import ConfigError, MountError
 from localkube.node.paths import PodDirectory, inside
-from localkube.status import Object
 
 DEFAULT_MODE = 0o644
 CURRENT = "..data"  # what a file's link goes through, so that all files of an update change at once

@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.registry import Registry
 from localkube.controllers.controller import Context
 from localkube.controllers.manager import ALL, ControllerManager
-from localkube.http.server import ApiServer
-from localkube.registry import Registry
 from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from localkube.http.server import ApiServer
-from localkube.registry import Registry
+from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.registry import Registry
 from tests import fast_yaml as yaml
 
 pytestmark = pytest.mark.local_only

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from localkube import clock
-from localkube.registry import Registry
-from localkube.store import Store
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.storage.store import Store
 
 
 def test_an_event_is_removed_an_hour_after_its_last_change(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from localkube import persistence
-from localkube.registry import ApiError, Registry
-from localkube.store import Store
+from localkube.apiserver.registry import ApiError, Registry
+from localkube.apiserver.storage import persistence
+from localkube.apiserver.storage.store import Store
 
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap"}
 

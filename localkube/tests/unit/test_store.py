@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from localkube.selectors import LabelSelector
-from localkube.store import Event, Record, Store
+from localkube.apiserver.selectors import LabelSelector
+from localkube.apiserver.storage.store import Event, Record, Store
 
 
 def thing(name: str, namespace: str = "n", **meta: Any) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from agent_operator.api.base import list_atomic, list_map
+from agent_operator.api.constants import MAX_NAME_LENGTH
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, Wave, Window
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
-from agent_operator.names import MAX_NAME_LENGTH
 from agent_runtime.config import AgentConfig, CacheConfig, CardConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.checks import CheckConfig
 

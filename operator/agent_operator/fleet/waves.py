@@ -13,7 +13,7 @@ from agent_operator.api.v1alpha1.channel import (
     LabelSelector,
     Wave,
 )
-from agent_operator.fleet.agents import Agent
+from agent_operator.fleet.members import Agent
 
 REST = "rest"
 

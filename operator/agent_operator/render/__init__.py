@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent_operator import names, policies
-from agent_operator.errors import InvalidSpec
+from agent_operator import validation
+from agent_operator.api import constants
+from agent_operator.api.errors import InvalidSpec
+from agent_operator.inputs import references
+from agent_operator.inputs.inputs import Inputs, Platform
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest, data_hash, marked
 from agent_operator.render.children import CHILDREN, Child
@@ -13,8 +16,6 @@ from agent_operator.render.credentials import hashes, secret_hash
 from agent_operator.render.exposure import url
 from agent_operator.render.revision import stamped, with_secret_hash
 from agent_operator.render.templates import build
-from agent_operator.spec import references
-from agent_operator.spec.inputs import Inputs, Platform
 
 __all__ = ["Inputs", "Manifest", "Platform", "Rendered", "data_hash", "render"]
 
@@ -48,7 +49,7 @@ def render(inputs: Inputs) -> Rendered:
     Raises:
         InvalidSpec: the spec has faults; it names them all.
     """
-    if failures := policies.check(inputs):
+    if failures := validation.check(inputs):
         raise InvalidSpec(*failures)
     views = [(child, child.view(inputs)) for child in CHILDREN]
     manifests = tuple(_manifest(inputs, child, view) for child, view in views if view is not None)
@@ -56,7 +57,7 @@ def render(inputs: Inputs) -> Rendered:
         manifests=manifests,
         revision=_revision(manifests),
         url=url(inputs),
-        selector=f"{names.LABEL_APP}={inputs.name}",
+        selector=f"{constants.LABEL_APP}={inputs.name}",
         runtime_version=inputs.runtime_version,
         model=inputs.section.default_model or "",
         secrets={title: digest for title, digest in hashes(inputs).items() if "/" not in title},
@@ -78,5 +79,5 @@ def _pods(inputs: Inputs, base: Manifest) -> Manifest:
 
 def _revision(manifests: tuple[Manifest, ...]) -> str:
     deployment = next(manifest for manifest in manifests if manifest["kind"] == "Deployment")
-    revision: str = deployment["spec"]["template"]["metadata"]["labels"][names.LABEL_REVISION]
+    revision: str = deployment["spec"]["template"]["metadata"]["labels"][constants.LABEL_REVISION]
     return revision

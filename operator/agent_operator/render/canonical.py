@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from agent_operator import names
+from agent_operator.api import constants
 
 Manifest = dict[str, Any]
 
@@ -39,9 +39,9 @@ def digest(value: Any) -> str:
 def marked(manifest: Manifest) -> Manifest:
     """Return a manifest with the hash of all the rest of it as an annotation: so what leaves it shows."""
     meta = manifest["metadata"]
-    bare = {key: text for key, text in meta.get("annotations", {}).items() if key != names.ANNOTATION_MANIFEST_HASH}
+    bare = {key: text for key, text in meta.get("annotations", {}).items() if key != constants.ANNOTATION_MANIFEST_HASH}
     plain = manifest | {"metadata": meta | {"annotations": bare}}
-    annotations = dict(sorted((bare | {names.ANNOTATION_MANIFEST_HASH: digest(plain)}).items()))
+    annotations = dict(sorted((bare | {constants.ANNOTATION_MANIFEST_HASH: digest(plain)}).items()))
     return manifest | {"metadata": meta | {"annotations": annotations}}
 
 

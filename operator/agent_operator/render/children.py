@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent_operator.inputs.inputs import Inputs
 from agent_operator.render import config, credentials, exposure, network, workload
 from agent_operator.render.context import View
-from agent_operator.spec.inputs import Inputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from agent_operator import names
-from agent_operator.spec.inputs import Inputs
+from agent_operator.api import constants
+from agent_operator.inputs.inputs import Inputs
 
 View = dict[str, Any]
 
 
 def complete(inputs: Inputs, view: View) -> View:
     """Return a child's view together with what every template may use."""
-    return {"name": inputs.name, "selector": {names.LABEL_APP: inputs.name}} | view
+    return {"name": inputs.name, "selector": {constants.LABEL_APP: inputs.name}} | view
 
 
 def metadata(inputs: Inputs, view: View) -> View:
@@ -27,15 +27,15 @@ def metadata(inputs: Inputs, view: View) -> View:
 def labels(inputs: Inputs) -> dict[str, str]:
     """Return the labels of every child. Offline there is no uid, and so no label of it."""
     made = {
-        names.LABEL_NAME: names.APPLICATION,
-        names.LABEL_INSTANCE: inputs.name,
-        names.LABEL_MANAGED_BY: names.MANAGER,
-        names.LABEL_AGENT: inputs.name,
+        constants.LABEL_NAME: constants.APPLICATION,
+        constants.LABEL_INSTANCE: inputs.name,
+        constants.LABEL_MANAGED_BY: constants.MANAGER,
+        constants.LABEL_AGENT: inputs.name,
     }
     if inputs.agent.metadata.uid:
-        made[names.LABEL_OWNER_UID] = inputs.agent.metadata.uid
+        made[constants.LABEL_OWNER_UID] = inputs.agent.metadata.uid
     if inputs.namespace != inputs.own_namespace:
-        made[names.LABEL_AGENT_NAMESPACE] = inputs.own_namespace
+        made[constants.LABEL_AGENT_NAMESPACE] = inputs.own_namespace
     return made
 
 
@@ -46,8 +46,8 @@ def owners(inputs: Inputs) -> list[View]:
         return []
     return [
         {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
+            "apiVersion": constants.API_VERSION,
+            "kind": constants.KIND,
             "name": metadata.name,
             "uid": metadata.uid,
             "controller": True,

@@ -3,17 +3,17 @@
 import base64
 from collections.abc import Mapping
 
-from agent_operator import names
+from agent_operator.api import constants
+from agent_operator.inputs import references
+from agent_operator.inputs.inputs import Inputs
 from agent_operator.render.canonical import data_hash
 from agent_operator.render.context import View
-from agent_operator.spec import references
-from agent_operator.spec.inputs import Inputs
 
 
 def secret(inputs: Inputs) -> View | None:
     """Return the view of the Secret for credentials.values."""
     data = _data(inputs)
-    return {"name": names.secret(inputs.name), "data": data} if data else None
+    return {"name": constants.secret(inputs.name), "data": data} if data else None
 
 
 def hashes(inputs: Inputs) -> Mapping[str, str | None]:
@@ -21,7 +21,7 @@ def hashes(inputs: Inputs) -> Mapping[str, str | None]:
 
     The operator's own Secret is known before it exists; so its pods need not be restarted once it does.
     """
-    data, name = _data(inputs), names.secret(inputs.name)
+    data, name = _data(inputs), constants.secret(inputs.name)
     known = {**inputs.hashes, name: data_hash(data, inputs.agent.metadata.uid)} if data else inputs.hashes
     return {source.title: known.get(source.title) for source in references.of(inputs)}
 
@@ -62,7 +62,7 @@ def external_secret(inputs: Inputs) -> View | None:
     made = secret_store(inputs)
     return {
         "version": inputs.platform.external_secrets_version,
-        "name": names.secret(inputs.name),
+        "name": constants.secret(inputs.name),
         "refresh_interval": external.refresh_interval or "1h",
         "store": made["name"] if made else reference and reference.name,
         "store_kind": (reference.kind if reference else None) or "SecretStore",

@@ -1,9 +1,9 @@
 """How an agent is reached and watched: Service, Ingress, HTTPRoute, ServiceMonitor; and its URL."""
 
-from agent_operator import names
+from agent_operator.api import constants
 from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
+from agent_operator.inputs.inputs import Inputs
 from agent_operator.render.context import View
-from agent_operator.spec.inputs import Inputs
 
 DEFAULT_PORT = 80
 
@@ -15,7 +15,7 @@ def service(inputs: Inputs) -> View:
         "annotations": wanted.annotations or {},
         "type": wanted.type or "ClusterIP",
         "port": wanted.port or DEFAULT_PORT,
-        "metrics_port": wanted.metrics_port or names.METRICS_PORT,
+        "metrics_port": wanted.metrics_port or constants.METRICS_PORT,
     }
 
 
@@ -29,7 +29,7 @@ def ingress(inputs: Inputs) -> View | None:
         "class_name": wanted.class_name or "nginx",
         "host": wanted.host,
         "path": wanted.path or "/",
-        "tls_secret": (wanted.tls.secret_name or names.tls_secret(inputs.name)) if wanted.tls else None,
+        "tls_secret": (wanted.tls.secret_name or constants.tls_secret(inputs.name)) if wanted.tls else None,
     }
 
 
@@ -68,7 +68,7 @@ def service_monitor(inputs: Inputs) -> View | None:
     return {
         "labels": chosen,
         "interval": wanted.interval or "30s",
-        "service_labels": {names.LABEL_AGENT: inputs.name},
+        "service_labels": {constants.LABEL_AGENT: inputs.name},
     }
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from agent_operator import names
+from agent_operator.api import constants
+from agent_operator.inputs import endpoints
+from agent_operator.inputs.inputs import Inputs
 from agent_operator.render.context import View
-from agent_operator.spec import endpoints
-from agent_operator.spec.inputs import Inputs
 
 DEFAULT_INGRESS = ("ingress-nginx",)
 DEFAULT_MONITORING = ("monitoring",)
@@ -39,7 +39,7 @@ def network_policy(inputs: Inputs) -> View | None:
     extra_in = (policy.extra_ingress if policy else None) or ()
     extra_out = (policy.extra_egress if policy else None) or ()
     # The checks of a canary are under the same policy.
-    own = {"selector": {names.LABEL_AGENT: inputs.name}} if inputs.has_canary else {}
+    own = {"selector": {constants.LABEL_AGENT: inputs.name}} if inputs.has_canary else {}
     return own | {
         "ingress": list(_ingress(inputs)),
         "egress": _egress(inputs),
@@ -58,15 +58,15 @@ def _ingress(inputs: Inputs) -> Iterator[View]:
     # The operator compares the canary's metrics with those of the stable pods.
     operator = [inputs.platform.operator_namespace] if inputs.has_canary else []
     metrics = dict.fromkeys([*(DEFAULT_MONITORING if scrapers is None else scrapers), *operator])
-    checks = [dict(_pods(inputs, names.COMPONENT_CHECKS))] if inputs.has_canary else []
-    for namespaces, pods, port in ((http, checks, names.HTTP_PORT), (metrics, [], names.METRICS_PORT)):
+    checks = [dict(_pods(inputs, constants.COMPONENT_CHECKS))] if inputs.has_canary else []
+    for namespaces, pods, port in ((http, checks, constants.HTTP_PORT), (metrics, [], constants.METRICS_PORT)):
         if namespaces or pods:
             yield {"namespaces": list(namespaces), "pods": pods, "port": port}
 
 
 def _pods(inputs: Inputs, component: str) -> tuple[tuple[str, str], ...]:
     """Return the labels of pods of the agent."""
-    return ((names.LABEL_AGENT, inputs.name), (names.LABEL_COMPONENT, component))
+    return ((constants.LABEL_AGENT, inputs.name), (constants.LABEL_COMPONENT, component))
 
 
 def _egress(inputs: Inputs) -> list[View]:
@@ -77,7 +77,7 @@ def _egress(inputs: Inputs) -> list[View]:
         if not endpoint.is_loopback:
             opened.setdefault(_peers(endpoint, inputs.namespace), set()).add(endpoint.port)
     if inputs.has_canary:
-        opened.setdefault((Peer(pods=_pods(inputs, names.COMPONENT_AGENT)),), set()).add(names.HTTP_PORT)
+        opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
     azure = any(model.provider == "azure_openai" for model in config.models)
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID; and an endpoint that only the environment knows is an Azure one.

@@ -4,13 +4,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agent_operator import names
+from agent_operator.api import constants
+from agent_operator.api.errors import Failure, InvalidSpec, Reason
 from agent_operator.api.kubernetes_models import typed
-from agent_operator.errors import Failure, InvalidSpec, Reason
-from agent_operator.policies import pod_template
+from agent_operator.inputs import quantities
+from agent_operator.inputs.inputs import Inputs
+from agent_operator.render import strategic_merge
 from agent_operator.render.canonical import canonical
-from agent_operator.spec import quantities, strategic
-from agent_operator.spec.inputs import Inputs
+from agent_operator.validation import pod_template
 from agent_runtime.config import explain
 
 Object = dict[str, Any]
@@ -19,7 +20,7 @@ Object = dict[str, Any]
 _HARDENED: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 # A merged sidecar may come before the agent, but `kubectl logs` and `exec` should mean the agent.
-_FIRST: Object = {"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": names.CONTAINER}}}
+_FIRST: Object = {"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": constants.CONTAINER}}}
 
 
 def merged(inputs: Inputs, base: Object) -> Object:
@@ -32,10 +33,10 @@ def merged(inputs: Inputs, base: Object) -> Object:
     if not patch:
         return base
     try:
-        made = _harden(base, strategic.merge(strategic.merge(base, _FIRST), patch))
+        made = _harden(base, strategic_merge.merge(strategic_merge.merge(base, _FIRST), patch))
         template = typed("V1PodTemplateSpec").model_validate(_quantities(made))
         made = template.model_dump(mode="json", by_alias=True, exclude_none=True)
-    except strategic.MergeError as error:
+    except strategic_merge.MergeError as error:
         path = f"{pod_template.FIELD}.{error.path}" if error.path else pod_template.FIELD
         raise InvalidSpec(Failure(Reason.POD_TEMPLATE_INVALID, path, str(error))) from None
     except ValidationError as error:
@@ -63,7 +64,9 @@ def _harden(base: Object, made: Object) -> Object:
     known = {container["name"] for container in base["spec"]["containers"]}
     filled = {
         kind: [
-            container if container["name"] in known else strategic.merge({"securityContext": _HARDENED}, container)
+            container
+            if container["name"] in known
+            else strategic_merge.merge({"securityContext": _HARDENED}, container)
             for container in spec[kind]
         ]
         for kind in ("containers", "initContainers")

@@ -6,9 +6,9 @@ pod. The Secrets' hash is not: new data rolls the pods, but is nothing that one 
 
 from typing import Any
 
-from agent_operator import names
+from agent_operator.api import constants
+from agent_operator.inputs.credentials import AGENT_NAME, REVISION
 from agent_operator.render.canonical import canonical, digest
-from agent_operator.spec.credentials import AGENT_NAME, REVISION
 
 Template = dict[str, Any]
 
@@ -17,10 +17,10 @@ def stamped(template: Template) -> tuple[Template, str]:
     """Return a pod template that knows its revision, and the revision."""
     meta = template["metadata"]
     # Whose it is makes no difference: an agent that is created anew gets the same revision.
-    labels = {key: value for key, value in meta["labels"].items() if key != names.LABEL_OWNER_UID}
+    labels = {key: value for key, value in meta["labels"].items() if key != constants.LABEL_OWNER_UID}
     revision = digest(without_secret_hash(template | {"metadata": meta | {"labels": labels}}))
     made = template | {
-        "metadata": meta | {"labels": dict(sorted((meta["labels"] | {names.LABEL_REVISION: revision}).items()))},
+        "metadata": meta | {"labels": dict(sorted((meta["labels"] | {constants.LABEL_REVISION: revision}).items()))},
         "spec": template["spec"] | {"containers": [_told(it, revision) for it in template["spec"]["containers"]]},
     }
     result: Template = canonical(made)
@@ -48,11 +48,11 @@ def secret_hash(template: Template) -> str | None:
 
 
 def _told(container: dict[str, Any], revision: str) -> dict[str, Any]:
-    if container["name"] != names.CONTAINER:
+    if container["name"] != constants.CONTAINER:
         return container
     env = container.get("env", [])
     after = 1 + next((index for index, it in enumerate(env) if it["name"] == AGENT_NAME), len(env) - 1)
     return container | {"env": [*env[:after], {"name": REVISION, "value": revision}, *env[after:]]}
 
 
-_HASH = names.ANNOTATION_SECRET_HASH
+_HASH = constants.ANNOTATION_SECRET_HASH

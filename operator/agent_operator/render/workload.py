@@ -3,17 +3,17 @@
 import math
 from typing import Any
 
-from agent_operator import names
+from agent_operator.api import constants
 from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
+from agent_operator.inputs import credentials, disruption, quantities, scaling
+from agent_operator.inputs.inputs import DEFAULT_MAX_REPLICAS, Inputs
+from agent_operator.inputs.probes import probes
+from agent_operator.inputs.resources import resources
 from agent_operator.render.config import config_map
 from agent_operator.render.context import View, labels
 from agent_operator.render.credentials import secret_hash
-from agent_operator.spec import credentials, disruption, quantities, scaling
-from agent_operator.spec.inputs import DEFAULT_MAX_REPLICAS, Inputs
-from agent_operator.spec.probes import probes
-from agent_operator.spec.resources import resources
 from agent_runtime.config import CONFIG_FILE
 
 # A request may take its whole timeout. Before that the runtime keeps serving, so long unless a variable says otherwise,
@@ -31,8 +31,8 @@ def namespace(inputs: Inputs) -> View | None:
     if wanted is None or not inputs.platform.manage_namespaces:
         return None
     labels_of_namespace = {
-        names.LABEL_COMPONENT: "ai-agent",
-        names.LABEL_POD_SECURITY: wanted.pod_security or "restricted",
+        constants.LABEL_COMPONENT: "ai-agent",
+        constants.LABEL_POD_SECURITY: wanted.pod_security or "restricted",
     }
     return {"name": wanted.name, "namespace": None, "labels": (wanted.labels or {}) | labels_of_namespace}
 
@@ -46,9 +46,9 @@ def service_account(inputs: Inputs) -> View | None:
     azure = identity.azure_workload_identity if identity else None
     annotations = {}
     if azure:
-        annotations[names.ANNOTATION_CLIENT_ID] = azure.client_id
+        annotations[constants.ANNOTATION_CLIENT_ID] = azure.client_id
         if azure.tenant_id:
-            annotations[names.ANNOTATION_TENANT_ID] = azure.tenant_id
+            annotations[constants.ANNOTATION_TENANT_ID] = azure.tenant_id
     return {"annotations": annotations | ((account.annotations if account else None) or {})}
 
 
@@ -56,7 +56,7 @@ def deployment(inputs: Inputs) -> View:
     """Return the view of the Deployment."""
     spec, runtime = inputs.spec, inputs.spec.runtime or Runtime()
     return {
-        "labels": {names.LABEL_COMPONENT: names.COMPONENT_AGENT},
+        "labels": {constants.LABEL_COMPONENT: constants.COMPONENT_AGENT},
         "replicas": None if spec.autoscaling else inputs.fewest_replicas,
         "progress_deadline": spec.rollout.progress_deadline_seconds if spec.rollout else None,
         "pod": _pod_metadata(inputs),
@@ -65,11 +65,11 @@ def deployment(inputs: Inputs) -> View:
         "image": inputs.image,
         "pull_policy": runtime.image_pull_policy or "IfNotPresent",
         "config_map": config_map(inputs)["name"],
-        "config_directory": names.CONFIG_DIRECTORY,
-        "config_file": f"{names.CONFIG_DIRECTORY}/{CONFIG_FILE}",
+        "config_directory": constants.CONFIG_DIRECTORY,
+        "config_file": f"{constants.CONFIG_DIRECTORY}/{CONFIG_FILE}",
         "api_keys": _api_keys(spec.api_keys),
-        "http_port": names.HTTP_PORT,
-        "metrics_port": names.METRICS_PORT,
+        "http_port": constants.HTTP_PORT,
+        "metrics_port": constants.METRICS_PORT,
         "env": env(inputs),
         "probes": probes(spec.probes),
         "resources": resources(spec.resources),
@@ -85,8 +85,8 @@ def _api_keys(wanted: ApiKeys | None) -> View | None:
     if wanted is None:
         return None
     reference = wanted.secret_key_ref
-    items = [{"key": reference.key, "path": names.API_KEYS_FILE}]
-    return {"directory": names.API_KEYS_DIRECTORY, "secret": {"secretName": reference.name, "items": items}}
+    items = [{"key": reference.key, "path": constants.API_KEYS_FILE}]
+    return {"directory": constants.API_KEYS_DIRECTORY, "secret": {"secretName": reference.name, "items": items}}
 
 
 def _drain_seconds(inputs: Inputs) -> int:
@@ -101,12 +101,12 @@ def _drain_seconds(inputs: Inputs) -> int:
 
 def _pod_metadata(inputs: Inputs) -> View:
     identity = inputs.spec.identity
-    made = labels(inputs) | {names.LABEL_APP: inputs.name, names.LABEL_COMPONENT: names.COMPONENT_AGENT}
+    made = labels(inputs) | {constants.LABEL_APP: inputs.name, constants.LABEL_COMPONENT: constants.COMPONENT_AGENT}
     if identity and identity.azure_workload_identity:
-        made[names.LABEL_WORKLOAD_IDENTITY] = "true"
-    annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(names.METRICS_PORT)}
+        made[constants.LABEL_WORKLOAD_IDENTITY] = "true"
+    annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(constants.METRICS_PORT)}
     if digest := secret_hash(inputs):
-        annotations[names.ANNOTATION_SECRET_HASH] = digest
+        annotations[constants.ANNOTATION_SECRET_HASH] = digest
     return {"labels": made, "annotations": annotations}
 
 
@@ -142,7 +142,7 @@ def _variable(variable: V1EnvVar) -> View:
 def _placement(inputs: Inputs) -> View:
     """Return where pods may run, with the seed's spread over zones and nodes unless the CR says otherwise."""
     wanted = inputs.spec.scheduling or Scheduling()
-    own = {"matchLabels": {names.LABEL_APP: inputs.name}}
+    own = {"matchLabels": {constants.LABEL_APP: inputs.name}}
     zones = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
     given = wanted.topology_spread_constraints
     spread = [zones] if given is None else [item.model_dump(by_alias=True, exclude_none=True) for item in given]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
-from agent_operator.reasons import Reason
 from agent_operator.rollout.state import Phase, Seen, Trouble, following, returned
 
 SEPARATOR = "="

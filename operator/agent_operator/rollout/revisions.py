@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent_operator import names
-from agent_operator.objects import Live, Object, Ref
-from agent_operator.plan import owned
+from agent_operator.api import constants
+from agent_operator.inputs.inputs import Assigned, Inputs
+from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Rendered
 from agent_operator.render.canonical import Manifest, digest, marked
+from agent_operator.render.plan import owned
 from agent_operator.render.revision import without_secret_hash
-from agent_operator.spec.inputs import Assigned, Inputs
 
 # What the pods are not made from: a change of these makes no revision, whatever operator renders it.
 _NOT_OF_PODS = frozenset(
@@ -114,18 +114,18 @@ def stored(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[Stored, ...]
 
 def _consistent(obj: Object, agent: str) -> bool:
     meta = obj["metadata"]
-    name = (meta.get("labels") or {}).get(names.LABEL_REVISION, "")
-    return bool(meta["name"] == names.revision(agent, name)) and "deletionTimestamp" not in meta
+    name = (meta.get("labels") or {}).get(constants.LABEL_REVISION, "")
+    return bool(meta["name"] == constants.revision(agent, name)) and "deletionTimestamp" not in meta
 
 
 def _stored(obj: Object) -> Stored:
     annotations = obj["metadata"].get("annotations") or {}
     return Stored(
-        name=obj["metadata"]["labels"][names.LABEL_REVISION],
+        name=obj["metadata"]["labels"][constants.LABEL_REVISION],
         number=obj.get("revision", 0),
-        inputs=annotations.get(names.ANNOTATION_INPUTS, ""),
-        config_map=annotations.get(names.ANNOTATION_CONFIG, ""),
-        runtime_version=annotations.get(names.ANNOTATION_RUNTIME_VERSION, ""),
+        inputs=annotations.get(constants.ANNOTATION_INPUTS, ""),
+        config_map=annotations.get(constants.ANNOTATION_CONFIG, ""),
+        runtime_version=annotations.get(constants.ANNOTATION_RUNTIME_VERSION, ""),
     )
 
 
@@ -146,13 +146,13 @@ def manifest(revision: Revision, number: int, inputs: str, like: Manifest) -> Ma
             "apiVersion": "apps/v1",
             "kind": "ControllerRevision",
             "metadata": {
-                "name": names.revision(meta["labels"][names.LABEL_AGENT], revision.name),
+                "name": constants.revision(meta["labels"][constants.LABEL_AGENT], revision.name),
                 "namespace": meta["namespace"],
-                "labels": dict(sorted((_labels(meta) | {names.LABEL_REVISION: revision.name}).items())),
+                "labels": dict(sorted((_labels(meta) | {constants.LABEL_REVISION: revision.name}).items())),
                 "annotations": {
-                    names.ANNOTATION_CONFIG: revision.config_map,
-                    names.ANNOTATION_INPUTS: inputs,
-                    names.ANNOTATION_RUNTIME_VERSION: revision.runtime_version,
+                    constants.ANNOTATION_CONFIG: revision.config_map,
+                    constants.ANNOTATION_INPUTS: inputs,
+                    constants.ANNOTATION_RUNTIME_VERSION: revision.runtime_version,
                 },
                 **({"ownerReferences": meta["ownerReferences"]} if meta.get("ownerReferences") else {}),
             },
@@ -175,13 +175,13 @@ def read(obj: Mapping[str, Any]) -> Revision:
     """
     annotations, data = obj["metadata"]["annotations"], obj["data"]
     return Revision(
-        name=obj["metadata"]["labels"][names.LABEL_REVISION],
+        name=obj["metadata"]["labels"][constants.LABEL_REVISION],
         template=data["template"],
         config=data["config"],
-        config_map=annotations[names.ANNOTATION_CONFIG],
+        config_map=annotations[constants.ANNOTATION_CONFIG],
         egress=data.get("egress"),
         model=data["model"],
-        runtime_version=annotations[names.ANNOTATION_RUNTIME_VERSION],
+        runtime_version=annotations[constants.ANNOTATION_RUNTIME_VERSION],
     )
 
 
@@ -193,4 +193,4 @@ def retained(known: Iterable[Stored], in_use: Iterable[str], limit: int) -> tupl
 
 
 def _labels(meta: Mapping[str, Any]) -> dict[str, str]:
-    return {key: value for key, value in meta["labels"].items() if key != names.LABEL_COMPONENT}
+    return {key: value for key, value in meta["labels"].items() if key != constants.LABEL_COMPONENT}

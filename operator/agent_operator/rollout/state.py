@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, CanaryStep, RolledBack, Rollout, RolloutStatus
-from agent_operator.facts import Pods
-from agent_operator.reasons import Reason
-from agent_operator.rollout.checks import Outcome
-from agent_operator.rollout.gates import Verdict
+from agent_operator.rollout.analysis.thresholds import Verdict
+from agent_operator.rollout.checks_job import Outcome
 from agent_operator.rollout.revisions import Stored
+from agent_operator.status.observed import Pods
 
 DEFAULT_STEPS = (CanaryStep(weight=20),)
 DEFAULT_PAUSE_SECONDS = 60

@@ -19,11 +19,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent_operator.controller import Controller
-from agent_operator.kinds import Kind
-from agent_operator.objects import Key
+from agent_operator.kube.objects import Key
+from agent_operator.kube.resources import Kind
+from agent_operator.kube.transport import APPLY, MERGE, ApiError, Transport
+from agent_operator.manager import Controller
 from agent_operator.settings import Settings
-from agent_operator.transport import APPLY, MERGE, ApiError, Transport
 from localkube.cluster import LocalCluster
 from tests import fast_yaml as yaml
 from tests.patience import DEADLINE

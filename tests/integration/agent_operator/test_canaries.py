@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from agent_operator.kinds import BY_NAME
+from agent_operator.kube.resources import BY_NAME
 
 OPENAI = {"models": [{"name": "m", "provider": "openai", "baseUrl": "https://llm.example.com"}]}
 ECHO = {"models": [{"name": "echo", "provider": "echo"}]}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent_operator.cluster import NOT_FOUND
-from agent_operator.kinds import BY_NAME
-from agent_operator.transport import ApiError
+from agent_operator.kube.client import NOT_FOUND
+from agent_operator.kube.resources import BY_NAME
+from agent_operator.kube.transport import ApiError
 
 ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
 CREDENTIALS = {

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent_operator import informer
-from agent_operator.kinds import BY_NAME, CHILDREN
+from agent_operator.kube import informer
+from agent_operator.kube.resources import BY_NAME, CHILDREN
 
 SERVICE_MONITOR = BY_NAME["ServiceMonitor"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent_operator import controller as controllers
-from agent_operator import names
-from agent_operator.spec.inputs import Platform
+from agent_operator import manager as controllers
+from agent_operator.api import constants
+from agent_operator.inputs.inputs import Platform
 
 NEXT = "99.0.0"
 AGENTS = ("legal", "sales", "support")
@@ -54,12 +54,12 @@ async def test_upgrade_rolls_the_agent_that_asks_for_it_and_no_other(upgraded: A
     async with upgraded.operator() as controller:
         for name in AGENTS:
             await upgraded.quiet(controller, name)
-        command = {"metadata": {"annotations": {names.ANNOTATION_ROLLOUT: "upgrade"}}}
+        command = {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: "upgrade"}}}
         await upgraded.api.merge("AgentDeployment", "sales", command)
 
         async def rolled() -> bool:
             agent = await upgraded.api.get("AgentDeployment", "sales")
-            carried_out = names.ANNOTATION_ROLLOUT not in agent["metadata"].get("annotations", {})
+            carried_out = constants.ANNOTATION_ROLLOUT not in agent["metadata"].get("annotations", {})
             return carried_out and agent["status"]["lastGoodRevision"] != before["sales"][2]["lastGoodRevision"]
 
         await until(rolled)

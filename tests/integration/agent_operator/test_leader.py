@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from agent_operator import leader
+from agent_operator.kube import leader_election
 from tests.patience import DEADLINE
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # No test waits for a Lease to run out; a busy machine must not let the leader miss its renewal.
-    monkeypatch.setattr(leader, "DURATION", 3 * DEADLINE)
-    monkeypatch.setattr(leader, "DEADLINE", 2 * DEADLINE)
-    monkeypatch.setattr(leader, "RETRY", 0.2)
+    monkeypatch.setattr(leader_election, "DURATION", 3 * DEADLINE)
+    monkeypatch.setattr(leader_election, "DEADLINE", 2 * DEADLINE)
+    monkeypatch.setattr(leader_election, "RETRY", 0.2)
 
 
 async def _leading(controller: Any) -> bool:
@@ -22,7 +22,7 @@ async def _leading(controller: Any) -> bool:
 
 
 async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_back(world: Any, until: Any) -> None:
-    from agent_operator.controller import Controller  # noqa: PLC0415  (after the patch of its times)
+    from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
 
     first = Controller(world.settings(leader_election=True, identity="first"))
     second = Controller(world.settings(leader_election=True, identity="second"))
@@ -43,7 +43,7 @@ async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_b
 
 
 async def test_a_leader_whose_lease_is_taken_ends(world: Any, until: Any) -> None:
-    from agent_operator.controller import Controller  # noqa: PLC0415  (after the patch of its times)
+    from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
 
     controller = Controller(world.settings(leader_election=True, identity="first"))
     task = asyncio.create_task(controller.run(asyncio.Event()))
@@ -52,5 +52,5 @@ async def test_a_leader_whose_lease_is_taken_ends(world: Any, until: Any) -> Non
     held = await world.api.call("GET", lease)
     held["spec"] |= {"holderIdentity": "usurper"}
     await world.api.call("PUT", lease, body=held)
-    with pytest.raises(leader.LeadershipLost):
+    with pytest.raises(leader_election.LeadershipLost):
         await task

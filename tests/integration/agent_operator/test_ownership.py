@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.objects import Key
+from agent_operator.kube.objects import Key
 
 
 async def test_a_child_edited_or_deleted_by_hand_is_soon_back(world: Any, until: Any) -> None:

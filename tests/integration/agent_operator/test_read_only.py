@@ -6,14 +6,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agent_operator.transport import ApiError, Transport
+from agent_operator.kube.transport import ApiError, Transport
 
 DRIFT = {"spec": {"ports": [{"name": "http", "port": 8080, "targetPort": "http"}], "selector": {"app": "nobody"}}}
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """What was logged of changes: agent, and the objects by verb."""
-    found = [vars(record) for record in caplog.records if record.name == "agent_operator.preview"]
+    found = [vars(record) for record in caplog.records if record.name == "agent_operator.reconcile.dry_run"]
     kept = ("agent", "creates", "updates", "deletes", "finishes")
     return [{key: entry[key] for key in kept if key in entry} for entry in found]
 
@@ -31,7 +31,7 @@ async def pending(controller: Any) -> float:
 async def test_a_drifted_agent_is_told_and_counted_and_left_as_it_is(
     world: Any, until: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "agent_operator.preview")
+    caplog.set_level(logging.INFO, "agent_operator.reconcile.dry_run")
     async with world.operator() as controller:
         for name in ("support", "sales"):
             await world.api.agent(name)
@@ -76,7 +76,7 @@ async def test_a_drifted_agent_is_told_and_counted_and_left_as_it_is(
 async def test_a_new_agent_and_one_that_ends_are_left_to_another_operator(
     world: Any, until: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "agent_operator.preview")
+    caplog.set_level(logging.INFO, "agent_operator.reconcile.dry_run")
     await world.api.agent("sales", namespace={"name": f"{world.api.namespace}-sales"})
     finalizer = {"metadata": {"finalizers": ["agent-operator.dev/children"]}}
     await world.api.merge("AgentDeployment", "sales", finalizer)

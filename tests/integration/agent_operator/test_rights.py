@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from agent_operator import names, rbac
-from agent_operator.kinds import CHILDREN, CONTROLLER_REVISION, JOB, Kind
+from agent_operator.api import constants
+from agent_operator.codegen import rbac
+from agent_operator.kube.resources import CHILDREN, CONTROLLER_REVISION, JOB, Kind
 from tests.stand_in.kubelet import at_work
 
 OPTIONAL = [kind for kind in CHILDREN if kind.optional]
@@ -223,7 +224,9 @@ async def rollouts(world: Any, until: Any) -> None:
     await until(no_job)
     name, pod = made.rpartition("/")[2], {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
     await api.create("Job", {"metadata": {"name": name}, "spec": {"suspend": True, "template": {"spec": pod}}})
-    await api.merge("AgentDeployment", "careful", {"metadata": {"annotations": {names.ANNOTATION_ROLLOUT: "retry"}}})
+    await api.merge(
+        "AgentDeployment", "careful", {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: "retry"}}}
+    )
     await api.until_reason("Ready", "Conflict", "careful", 40)
     await api.delete("Job", name)
     await api.agent("careful", **CAREFUL, systemPrompt={"text": "Three."})

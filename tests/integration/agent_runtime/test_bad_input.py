@@ -13,8 +13,8 @@ from aiohttp import web
 from agent_runtime import environment
 from agent_runtime.app import create_app
 from agent_runtime.config import load
-from agent_runtime.connections import Site
-from agent_runtime.routes import body
+from agent_runtime.http.connections import Site
+from agent_runtime.http.routes import body
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,

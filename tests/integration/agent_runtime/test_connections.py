@@ -12,8 +12,9 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from agent_runtime import connections, environment
+from agent_runtime import environment
 from agent_runtime.config import load
+from agent_runtime.http import connections
 from agent_runtime.server import serve
 from tests.integration.agent_runtime.conftest import ECHO, toml
 from tests.patience import DEADLINE

@@ -20,7 +20,7 @@ from aiohttp import web
 from agent_runtime import environment
 from agent_runtime.app import create_app
 from agent_runtime.config import load
-from agent_runtime.connections import Site
+from agent_runtime.http.connections import Site
 from tests.integration.agent_runtime.conftest import CANARIES, DEADLINE, ECHO, PROMPT, RedisServer, redis_memory, toml
 
 ABORTS = 10_000

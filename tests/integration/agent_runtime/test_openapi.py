@@ -10,7 +10,7 @@ from aiohttp import web
 from agent_runtime.app import create_app
 from agent_runtime.config import AgentFile
 from agent_runtime.environment import Environment
-from agent_runtime.openapi.document import document
+from agent_runtime.http.openapi.document import document
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, Start, toml
 
 KEY = "key-one"

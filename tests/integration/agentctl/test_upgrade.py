@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent_operator import __version__
-from agentctl.client import Kubectl
+from agentctl.cluster.kubectl import Kubectl
 from agentctl.errors import CommandError
 from tests import fast_yaml as yaml
 from tests.patience import DEADLINE

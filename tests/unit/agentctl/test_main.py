@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agentctl import rendering
 from agentctl.__main__ import run
+from agentctl.commands import render
 
 Agentctl = Callable[..., Any]
 
@@ -70,7 +70,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_with_debug(
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr(rendering, "run", fail)
+    monkeypatch.setattr(render, "run", fail)
 
     done = agentctl("render", "-f", "x")
     assert done.status == 1
@@ -83,7 +83,7 @@ def test_ctrl_c_ends_with_130(agentctl: Agentctl, monkeypatch: pytest.MonkeyPatc
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rendering, "run", interrupt)
+    monkeypatch.setattr(render, "run", interrupt)
 
     assert agentctl("render", "-f", "x").status == 130
 

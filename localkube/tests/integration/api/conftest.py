@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from localkube.http.server import ApiServer
-from localkube.http.tls import Identity
-from localkube.registry import Registry
+from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.http.tls import Identity
+from localkube.apiserver.registry import Registry
 from tests import fast_yaml as yaml
 
 TOKEN = "test-token"

@@ -7,8 +7,8 @@ import kopf
 import pytest
 from kopf._cogs.structs.credentials import ConnectionInfo
 
-from localkube.http.server import ApiServer
-from localkube.registry import Registry
+from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.registry import Registry
 from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only

@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from localkube.http.server import ApiServer
-from localkube.registry import Registry
-from localkube.store import Store
+from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.storage.store import Store
 from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from localkube.apiserver.registry import Registry
 from localkube.controllers.controller import Context
 from localkube.controllers.manager import ALL, ControllerManager
-from localkube.registry import Registry
 from tests.patience import DEADLINE
 
 Object = dict[str, Any]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from localkube import versions
-from localkube.options import WriteOptions
-from localkube.registry import ApiError, Registry
-from localkube.store import Store
+from localkube.apiserver.options import WriteOptions
+from localkube.apiserver.registry import ApiError, Registry
+from localkube.apiserver.storage import versions
+from localkube.apiserver.storage.store import Store
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 WIDGETS = "widgets.example.org"

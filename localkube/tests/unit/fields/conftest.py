@@ -9,8 +9,8 @@ import pytest
 
 from kubeschema import decode, schema
 from kubeschema.schema import Schema
-from localkube.fields import defaults, managed
-from localkube.fields.apply import apply
+from localkube.apiserver.fields import defaults, managed
+from localkube.apiserver.fields.apply import apply
 
 Object = dict[str, Any]
 DEPLOYMENT = ("apps", "v1", "Deployment")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from kubeschema import schema
 from kubeschema.errors import FieldsError
-from localkube.fields import managed
-from localkube.fields.apply import apply
+from localkube.apiserver.fields import managed
+from localkube.apiserver.fields.apply import apply
 
 Object = dict[str, Any]
 WIDGET = schema.from_crd(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localkube.fields.crd_defaults import default_crd
+from localkube.apiserver.fields.crd_defaults import default_crd
 
 Object = dict[str, Any]
 CRD = {

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from kubeschema import decode, schema
-from localkube.fields.defaults import default
-from localkube.fields.pod_defaults import pull_policy, qos_class
-from localkube.fields.prepare import prepare_create
+from localkube.apiserver.fields.defaults import default
+from localkube.apiserver.fields.pod_defaults import pull_policy, qos_class
+from localkube.apiserver.fields.prepare import prepare_create
 
 Object = dict[str, Any]
 CONTAINER = {

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubeschema.schema import ANYTHING, builtin
-from localkube.fields import fieldset
-from localkube.fields.fieldset import FieldSet
-from localkube.fields.typed import TypedError, fields_of, merged_order
+from localkube.apiserver.fields import fieldset
+from localkube.apiserver.fields.fieldset import FieldSet
+from localkube.apiserver.fields.typed import TypedError, fields_of, merged_order
 
 ELEMENTS = st.sampled_from(["f:a", "f:b", "f:c", 'k:{"name":"x"}', 'v:"s"', "i:0"])
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from localkube.fields import managed
+from localkube.apiserver.fields import managed
 
 Object = dict[str, Any]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kubeschema import schema
 from kubeschema.errors import FieldsError
-from localkube.fields.merge import merge_patch
-from localkube.fields.strategic import strategic_merge
+from localkube.apiserver.fields.merge import merge_patch
+from localkube.apiserver.fields.strategic import strategic_merge
 
 Object = dict[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kubeschema import decode, schema
-from localkube.fields import defaults, managed
-from localkube.fields.fieldset import ordered, paths
-from localkube.fields.typed import fields_of
+from localkube.apiserver.fields import defaults, managed
+from localkube.apiserver.fields.fieldset import ordered, paths
+from localkube.apiserver.fields.typed import fields_of
 
 Object = dict[str, Any]
 RECORDING = Path(__file__).parents[2] / "conformance" / "recorded-1.36.json"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localkube.fields.validation import validate_create, validate_update
+from localkube.apiserver.fields.validation import validate_create, validate_update
 
 Object = dict[str, Any]
 Gvk = tuple[str, str, str]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kubeschema.errors import Cause, invalid_message, invalid_status
-from localkube.fields.validation import validate_create, validate_metadata, validate_update
+from localkube.apiserver.fields.validation import validate_create, validate_metadata, validate_update
 
 Object = dict[str, Any]
 Gvk = tuple[str, str, str]

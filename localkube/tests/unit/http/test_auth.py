@@ -3,8 +3,8 @@
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from localkube.http.auth import ADMIN, ANONYMOUS, user
-from localkube.status import ApiError
+from localkube.apiserver.http.auth import ADMIN, ANONYMOUS, user
+from localkube.apiserver.status import ApiError
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])

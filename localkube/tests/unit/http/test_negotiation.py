@@ -2,10 +2,10 @@
 
 import pytest
 
-from localkube.http.negotiate import discovery_version, representation
-from localkube.http.route import PageNotFoundError, resolve
-from localkube.kinds import ResourceTable
-from localkube.status import ApiError
+from localkube.apiserver.http.negotiate import discovery_version, representation
+from localkube.apiserver.http.route import PageNotFoundError, resolve
+from localkube.apiserver.resources import ResourceTable
+from localkube.apiserver.status import ApiError
 
 KUBECTL = (
     "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"

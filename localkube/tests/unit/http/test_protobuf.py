@@ -2,8 +2,8 @@
 
 import pytest
 
-from localkube.http import protobuf
-from localkube.status import ApiError
+from localkube.apiserver.http import protobuf
+from localkube.apiserver.status import ApiError
 
 # Recorded from kubectl 1.37: create namespace, create secret generic, create deployment.
 NAMESPACE = (

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from localkube.http import spdy
+from localkube.apiserver.http import spdy
 
 
 def opened(stream: int, headers: dict[str, str], packer: "zlib._Compress") -> bytes:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from localkube import clock
-from localkube.http.tables import cells, jsonpath, pods
-from localkube.http.tables.columns import described
+from localkube.apiserver.http.tables import cells, jsonpath, pods
+from localkube.apiserver.http.tables.columns import described
 
 
 @pytest.mark.parametrize(

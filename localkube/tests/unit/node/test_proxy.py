@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from localkube.apiserver.registry import Registry
 from localkube.controllers.controller import Context
 from localkube.node.proxy import ServiceProxy
-from localkube.registry import Registry
 from tests.patience import DEADLINE
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, AgentRuntimeChannelStatus
-from agent_operator.fleet import report
-from agent_operator.fleet.agents import Agent, Release
-from agent_operator.fleet.plan import Channel, Step, plan
-from agent_operator.objects import Key
+from agent_operator.fleet import channel_status
+from agent_operator.fleet.members import Agent, Release
+from agent_operator.fleet.wave_plan import Channel, Step, plan
+from agent_operator.kube.objects import Key
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 OLD = Release("1")
@@ -46,7 +46,7 @@ class World:
     def step(self) -> dict[str, str]:
         """Plan, write the status, give the versions. Returns who was given which version."""
         step = self.look()
-        self.status = report.status(step, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self.status = channel_status.status(step, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
         for agent, release in step.gifts:
             self.give(agent.key.name, release)
         return {agent.key.name: release.version for agent, release in step.gifts}

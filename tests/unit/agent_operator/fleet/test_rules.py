@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from agent_operator import crd
-from localkube.crds.definition import Definition
-from localkube.fields import validation
+from agent_operator.codegen import crd
+from localkube.apiserver.crds.definition import Definition
+from localkube.apiserver.fields import validation
 
 VERSION = Definition(crd.channel_crd()).versions["v1alpha1"]
 ALL: dict[str, Any] = {"selector": {}}

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agent_operator import policies
+from agent_operator import validation
+from agent_operator.api.errors import Failure, InvalidSpec
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
-from agent_operator.errors import Failure, InvalidSpec
 from agent_operator.render import Inputs, Rendered, render
 from tests.pod_security import APPARMOR, violations
 from tests.valid.agents import agents as valid_agents
@@ -196,7 +196,7 @@ def _tried(inputs: Inputs) -> tuple[Rendered | None, tuple[Failure, ...]]:
 def test_any_agent_is_rendered_or_refused_with_field_and_remedy(inputs: Inputs) -> None:
     made, failures = _tried(inputs)
     event("rendered" if made else "refused")
-    policies.warnings(inputs)
+    validation.warnings(inputs)
     assert all(failure.field.startswith(("spec", "metadata.name")) for failure in failures)
     assert all(failure.message for failure in failures)
     assert made is None or made == render(Inputs(inputs.agent, inputs.prompt_template))

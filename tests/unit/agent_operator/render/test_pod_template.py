@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from agent_operator.api.errors import InvalidSpec
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.errors import InvalidSpec
 from agent_operator.render import Inputs, Platform, render
 
 AGENT = "spec.containers[agent]"

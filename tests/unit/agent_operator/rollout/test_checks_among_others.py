@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from agent_operator import names
+from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
+from agent_operator.inputs.inputs import Inputs
 from agent_operator.render import render
-from agent_operator.rollout import checks
-from agent_operator.rollout.compose import compose
+from agent_operator.rollout import checks_job
+from agent_operator.rollout.manifests import compose
 from agent_operator.rollout.revisions import fresh
 from agent_operator.rollout.state import Phase, Seen
-from agent_operator.spec.inputs import Inputs
 
 CHECK = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
 GATEWAY = {"parentRefs": [{"name": "public"}]}
@@ -32,7 +32,7 @@ def composed(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
     canary = CanaryStatus(revision=revision.name, step=0, weight=20, phase=Phase.CHECKING, since="2026-01-01T00:00:00Z")
     state = RolloutStatus(target=revision.name, stable=revision.name, canary=canary)
     seen = Seen(target=revision.name, inputs="i", asked="a", now=canary.since, rollout=Rollout.model_validate(rollout))
-    job = checks.manifests(inputs, revision)
+    job = checks_job.manifests(inputs, revision)
     return inputs, compose(rendered, seen, state, {revision.name: revision}, replicas=3, checks=job).rendered.manifests
 
 
@@ -70,12 +70,14 @@ def test_the_policy_of_the_agent_is_the_checks_too() -> None:
 def test_the_service_that_is_asked_leads_to_the_canary_alone() -> None:
     inputs, manifests = composed(service={"port": 8080})
     job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
-    service = next(it for it in manifests if it["kind"] == "Service" and it["metadata"]["name"] == names.canary("web"))
+    service = next(
+        it for it in manifests if it["kind"] == "Service" and it["metadata"]["name"] == constants.canary("web")
+    )
     args = job["spec"]["template"]["spec"]["containers"][0]["args"]
     assert args[args.index("--url") + 1] == f"http://{service['metadata']['name']}.{inputs.namespace}.svc:8080"
     assert 8080 in [port["port"] for port in service["spec"]["ports"]]
     canary = next(
-        it for it in manifests if it["kind"] == "Deployment" and it["metadata"]["name"] == names.canary("web")
+        it for it in manifests if it["kind"] == "Deployment" and it["metadata"]["name"] == constants.canary("web")
     )
     pods = canary["spec"]["template"]["metadata"]["labels"]
     stable = next(it for it in manifests if it["kind"] == "Deployment" and it["metadata"]["name"] == "web")

@@ -6,15 +6,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import Canary, CanaryStep, Pause, Rollout, RolloutStatus
-from agent_operator.facts import Pods
-from agent_operator.reasons import Reason
-from agent_operator.rollout.checks import Outcome
-from agent_operator.rollout.decide import decide
-from agent_operator.rollout.gates import Outcome as Gate
-from agent_operator.rollout.gates import Verdict
+from agent_operator.rollout.analysis.thresholds import Outcome as Gate
+from agent_operator.rollout.analysis.thresholds import Verdict
+from agent_operator.rollout.checks_job import Outcome
 from agent_operator.rollout.revisions import Stored
 from agent_operator.rollout.state import Seen, Trouble
+from agent_operator.rollout.state_machine import decide
+from agent_operator.status.observed import Pods
 
 NOW = "2026-11-23T08:00:00Z"
 TROUBLE = Trouble(Reason.CRASH_LOOP, "it crashes")

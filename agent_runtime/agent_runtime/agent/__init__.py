@@ -1,0 +1,1 @@
+"""The agent: prompt, tool loop and token budget."""

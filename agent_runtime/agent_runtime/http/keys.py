@@ -1,0 +1,16 @@
+"""What the application holds, each under a typed key."""
+
+from aiohttp import web
+
+from agent_runtime.a2a.shared import Keys
+from agent_runtime.agent.agent import Agent
+from agent_runtime.health import Health
+from agent_runtime.http.admission import Gate
+from agent_runtime.metrics import Metrics
+
+AGENT = web.AppKey("agent", Agent)
+GATE = web.AppKey("gate", Gate)
+HEALTH = web.AppKey("health", Health)
+METRICS = web.AppKey("metrics", Metrics)
+# There only when the agent has a Redis.
+SHARED: web.AppKey[Keys] = web.AppKey("shared")

@@ -1,0 +1,128 @@
+"""What travels: request bodies from the models that read them, answers as the code writes them."""
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from agent_runtime.http.routes.chat import SESSION_ID, ChatRequest
+from agent_runtime.http.routes.completions import CompletionRequest
+
+Json = dict[str, Any]
+TEXT: Json = {"type": "string"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+ANY_OBJECT: Json = {"type": "object"}
+
+
+def _object(required: Json, optional: Json | None = None, description: str = "") -> Json:
+    about = {"description": description} if description else {}
+    return {"type": "object", "required": list(required), "properties": required | (optional or {})} | about
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _one_of(*values: str) -> Json:
+    return {"type": "string", "enum": list(values)}
+
+
+def ref(name: str) -> Json:
+    """A schema by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+PROBLEM = _object(
+    {"title": TEXT, "status": {"type": "integer", "minimum": 400, "maximum": 599}, "code": TEXT, "detail": TEXT},
+    {"param": TEXT | {"description": "JSON path of the field at fault."}},
+    "An error as RFC 9457 has it. Clients may branch on code.",
+)
+EVENT = _object({"data": TEXT}, {"event": TEXT}, "One server-sent event; its data is JSON, or [DONE].")
+MAYBE_TEXT: Json = {"type": ["string", "null"]}
+OPENAI_ERROR = _object(
+    {"error": _object({"message": TEXT, "type": TEXT, "param": MAYBE_TEXT, "code": MAYBE_TEXT})},
+    description="An error as OpenAI writes it.",
+)
+USAGE = _object({}, {"prompt_tokens": COUNT, "completion_tokens": COUNT, "total_tokens": COUNT})
+COMPLETION = _object(
+    {
+        "id": TEXT,
+        "object": {"const": "chat.completion"},
+        "created": COUNT,
+        "model": TEXT,
+        "choices": _list(_object({"index": COUNT, "message": ANY_OBJECT, "finish_reason": MAYBE_TEXT})),
+    },
+    {"usage": USAGE},
+)
+MODELS = _object(
+    {
+        "object": {"const": "list"},
+        "data": _list(_object({"id": TEXT, "object": {"const": "model"}, "created": COUNT, "owned_by": TEXT})),
+    }
+)
+SESSION: Json = TEXT | {"pattern": SESSION_ID}
+CHAT_ANSWER = _object({"response": TEXT, "session_id": SESSION, "model": TEXT, "usage": USAGE})
+SESSION_CONTENT = _object({"session_id": SESSION, "messages": _list(_object({"role": TEXT}))})
+COMPONENT = _object(
+    {"name": TEXT, "status": _one_of("healthy", "degraded", "unhealthy"), "latency_ms": {"type": "number"}},
+    {"details": ANY_OBJECT},
+)
+HEALTH = _object(
+    {
+        "status": _one_of("healthy", "degraded", "unhealthy"),
+        "timestamp": TEXT | {"format": "date-time"},
+        "version": TEXT,
+        "uptime_seconds": {"type": "number", "minimum": 0},
+        "components": _list(COMPONENT),
+    }
+)
+READY = _object({"status": _one_of("ready", "not_ready")}, {"reasons": _list(TEXT)})
+ALIVE = _object({"status": {"const": "alive"}})
+SKILL = _object({"id": TEXT, "name": TEXT, "description": TEXT, "tags": _list(TEXT)}, {"examples": _list(TEXT)})
+INTERFACE = _object({"url": TEXT, "protocolBinding": TEXT, "protocolVersion": TEXT})
+CARD = _object(
+    {
+        "name": TEXT,
+        "description": TEXT,
+        "version": TEXT,
+        "url": TEXT,
+        "protocolVersion": TEXT,
+        "supportedInterfaces": _list(INTERFACE),
+        "capabilities": ANY_OBJECT,
+        "defaultInputModes": _list(TEXT),
+        "defaultOutputModes": _list(TEXT),
+        "skills": _list(SKILL),
+    },
+    description="An agent card of A2A 1.0, which readers of 0.3 understand as well.",
+)
+RPC_ID: Json = {"type": ["string", "integer", "null"]}
+RPC_REQUEST = _object(
+    {"jsonrpc": {"const": "2.0"}, "method": TEXT},
+    {"id": RPC_ID, "params": ANY_OBJECT},
+    "A call of A2A 1.0 (SendMessage, SendStreamingMessage, GetTask, CancelTask, SubscribeToTask) or of 0.3 "
+    "(message/send, message/stream, tasks/get, tasks/cancel, tasks/resubscribe).",
+)
+RPC_ERROR = _object({"code": {"type": "integer"}, "message": TEXT})
+RPC_RESPONSE = _object({"jsonrpc": {"const": "2.0"}, "id": RPC_ID}, {"result": ANY_OBJECT, "error": RPC_ERROR}) | {
+    "oneOf": [{"required": ["result"]}, {"required": ["error"]}]
+}
+
+
+def components() -> Json:
+    """All schemas by name."""
+    kinds = (ChatRequest, CompletionRequest)
+    _, read = models_json_schema([(kind, "validation") for kind in kinds], ref_template=ref("{model}")["$ref"])
+    written = {
+        "Problem": PROBLEM,
+        "OpenAIError": OPENAI_ERROR,
+        "ChatCompletion": COMPLETION,
+        "Models": MODELS,
+        "ChatAnswer": CHAT_ANSWER,
+        "Session": SESSION_CONTENT,
+        "Health": HEALTH,
+        "Readiness": READY,
+        "Liveness": ALIVE,
+        "AgentCard": CARD,
+        "RpcRequest": RPC_REQUEST,
+        "RpcResponse": RPC_RESPONSE,
+    }
+    return {**read["$defs"], **written}

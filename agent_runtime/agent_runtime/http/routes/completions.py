@@ -1,0 +1,65 @@
+"""OpenAI's API: any client of it is a client of the agent."""
+
+import time
+from contextlib import aclosing
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import ConfigDict, Field
+
+from agent_runtime.http.keys import AGENT
+from agent_runtime.http.routes.body import Body, answer, read_object, validated
+from agent_runtime.http.routes.events import EventStream
+from agent_runtime.models.sse import DONE
+
+
+class Part(Body):
+    """A part of a message: text, a picture or whatever else the model understands."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    text: str | None = None
+
+
+class Message(Body):
+    """A message of a conversation; what else it holds goes to the model as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["developer", "system", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+
+
+class CompletionRequest(Body):
+    """The fields that the agent itself looks at; all others go to the model as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str | None = None
+    messages: list[Message] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+
+
+async def complete(request: web.Request) -> web.StreamResponse:
+    """POST /v1/chat/completions."""
+    fields = await read_object(request)
+    if not validated(CompletionRequest, fields).stream:
+        return answer(await request.app[AGENT].complete(fields))
+    async with aclosing(request.app[AGENT].stream(fields)) as chunks, EventStream(request) as events:
+        async for chunk in chunks:
+            await events.send(chunk)
+        await events.send(DONE)
+    return events.response
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """GET /v1/models."""
+    agent = request.app[AGENT]
+    created = int(time.time())
+    models = [{"id": name, "object": "model", "created": created, "owned_by": "agent"} for name in agent.models]
+    return answer({"object": "list", "data": models})
+
+
+ROUTES = (web.post("/v1/chat/completions", complete), web.get("/v1/models", list_models))

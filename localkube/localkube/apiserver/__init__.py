@@ -1,0 +1,1 @@
+"""The API server: HTTP, storage, field machinery and custom resources."""

@@ -1,0 +1,109 @@
+"""Validation of built-in kinds: which rules hold for which kind."""
+
+from typing import Any, Final
+
+from kubeschema.errors import Cause, Gvk
+from kubeschema.metadata_rules import validate_metadata, validate_metadata_update
+from kubeschema.value_rules import validate_value
+from localkube.apiserver.fields import core_rules as core
+from localkube.apiserver.fields import job_rules as jobs
+from localkube.apiserver.fields import network_rules as network
+from localkube.apiserver.fields import workload_rules as workload
+from localkube.apiserver.fields.core_rules import Rule, UpdateRule
+from localkube.apiserver.fields.pod_rules import pod, pod_update
+
+__all__ = ["validate_create", "validate_metadata", "validate_update", "validate_value"]
+
+Object = dict[str, Any]
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_RULES: Final[dict[tuple[str, str], Rule]] = {
+    ("", "ConfigMap"): core.config_map,
+    ("", "Secret"): core.secret,
+    ("", "Event"): core.event,
+    ("", "Pod"): pod,
+    ("", "Service"): network.service,
+    ("", "PersistentVolumeClaim"): core.claim,
+    ("apps", "Deployment"): workload.deployment,
+    ("apps", "ReplicaSet"): workload.replica_set,
+    ("apps", "StatefulSet"): workload.stateful_set,
+    ("apps", "DaemonSet"): workload.daemon_set,
+    ("apps", "ControllerRevision"): core.controller_revision,
+    ("batch", "Job"): jobs.job,
+    ("policy", "PodDisruptionBudget"): workload.disruption_budget,
+    ("autoscaling", "HorizontalPodAutoscaler"): workload.autoscaler,
+    ("autoscaling", "Scale"): core.scale,
+    ("networking.k8s.io", "Ingress"): network.ingress,
+    ("networking.k8s.io", "NetworkPolicy"): network.network_policy,
+    ("coordination.k8s.io", "Lease"): core.lease,
+    (_RBAC, "Role"): core.role,
+    (_RBAC, "ClusterRole"): core.role,
+    (_RBAC, "RoleBinding"): core.role_binding,
+    (_RBAC, "ClusterRoleBinding"): core.role_binding,
+}
+_UPDATE_RULES: Final[dict[tuple[str, str], UpdateRule]] = {
+    ("", "ConfigMap"): core.config_map_update,
+    ("", "Secret"): core.secret_update,
+    ("", "Pod"): pod_update,
+    ("", "Service"): network.service_update,
+    ("apps", "Deployment"): workload.deployment_update,
+    ("apps", "ReplicaSet"): workload.deployment_update,
+    ("apps", "StatefulSet"): workload.stateful_set_update,
+    ("apps", "DaemonSet"): workload.deployment_update,
+    ("apps", "ControllerRevision"): core.controller_revision_update,
+    ("batch", "Job"): jobs.job_update,
+    ("scheduling.k8s.io", "PriorityClass"): core.priority_class_update,
+    (_RBAC, "RoleBinding"): core.role_binding_update,
+    (_RBAC, "ClusterRoleBinding"): core.role_binding_update,
+}
+_NAME_RULES: Final = {
+    ("", "Namespace"): "label",
+    ("", "Service"): "label",
+    ("apiregistration.k8s.io", "APIService"): "path",
+    **{(_RBAC, kind): "path" for kind in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")},
+}
+_CLUSTER_SCOPED: Final = frozenset(
+    {
+        "APIService",
+        "CSIDriver",
+        "CSINode",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "FlowSchema",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "PriorityLevelConfiguration",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+        "VolumeAttachment",
+    }
+)
+
+
+def validate_create(gvk: Gvk, obj: Object) -> list[Cause]:
+    """What is wrong with a new object of a built-in kind, in the server's order."""
+    kind = (gvk[0], gvk[2])
+    rule = _RULES.get(kind)
+    namespaced = gvk[2] not in _CLUSTER_SCOPED
+    out = validate_metadata(obj, namespaced=namespaced, name_rule=_NAME_RULES.get(kind, "subdomain"))
+    return out + rule(obj) if rule else out
+
+
+def validate_update(gvk: Gvk, old: Object, new: Object, *, subresource: str = "") -> list[Cause]:
+    """What is wrong with an object of a built-in kind that replaces `old`, in the server's order."""
+    kind = (gvk[0], gvk[2])
+    out = validate_metadata_update(old, new)
+    if subresource == "status":
+        return out
+    update = _UPDATE_RULES.get(kind)
+    if update:
+        out += update(old, new)
+    return out + validate_create(gvk, new)

@@ -1,0 +1,46 @@
+"""Who asks, and whether they may: one token has all rights, nobody else has any."""
+
+import secrets
+
+from aiohttp import web
+
+from localkube.apiserver import status
+from localkube.apiserver.http.route import Target
+from localkube.apiserver.status import ApiError
+
+ADMIN = "kubernetes-admin"
+ANONYMOUS = "system:anonymous"
+OPEN_PATHS = frozenset(("/healthz", "/livez", "/readyz", "/version"))
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def user(request: web.BaseRequest, token: str) -> str:
+    """The user of a request; ApiError 401 for a wrong token. Without a token to check everybody is the admin."""
+    # Clients write the scheme in any case: kubernetes-client/python sends "bearer" with a ServiceAccount's token.
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if not token:
+        name = ADMIN
+    elif not scheme:
+        name = ANONYMOUS
+    elif scheme.lower() == "bearer" and secrets.compare_digest(given.encode(), token.encode()):
+        name = ADMIN
+    else:
+        raise status.unauthorized()
+    return request.headers.get("Impersonate-User", name) if name == ADMIN else name
+
+
+def refuse(request: web.BaseRequest, name: str, target: Target | None) -> ApiError:
+    """403, worded for what was tried."""
+    if target is None:
+        verb = _VERBS.get(request.method, request.method.lower())
+        why = f'User "{name}" cannot {verb} path "{request.path}"'
+        return ApiError(status.make(403, "Forbidden", f"forbidden: {why}", {}))
+    verb = _VERBS.get(request.method, request.method.lower())
+    if not target.name and verb in ("get", "delete"):
+        verb = "list" if verb == "get" else "deletecollection"
+        verb = "watch" if verb == "list" and request.query.get("watch", "") in ("1", "true") else verb
+    resource = target.resource
+    where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+    plural = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
+    why = f'User "{name}" cannot {verb} resource "{plural}" in API group "{resource.group}" {where}'
+    return status.forbidden(resource.group, resource.plural, target.name, why)

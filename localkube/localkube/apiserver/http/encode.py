@@ -1,0 +1,70 @@
+"""Objects into bytes: each stored state is encoded once and shared by all who read it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import yaml
+from aiohttp import web
+
+from localkube.apiserver.http.negotiate import Representation
+from localkube.apiserver.http.route import Target
+from localkube.apiserver.status import Object
+from localkube.apiserver.storage import versions
+from localkube.apiserver.storage.store import Record
+
+_PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+
+
+def partial(obj: Object) -> Object:
+    """`PartialObjectMetadata` of an object."""
+    return {**_PARTIAL, "metadata": obj["metadata"]}
+
+
+def record_bytes(target: Target, representation: Representation, record: Record) -> bytes:
+    """One stored object in the representation asked for (not a Table)."""
+    if representation.shown_as:
+        return orjson.dumps(partial(record.object))
+    if target.version == target.resource.storage_version and not target.resource.stored_as:
+        return record.json
+    return orjson.dumps(versions.shown(target.resource, target.version, record.object))
+
+
+def list_bytes(target: Target, representation: Representation, records: Iterable[Record], metadata: Object) -> bytes:
+    """A list. Items of built-in kinds go without kind and apiVersion, as the real server gives them."""
+    resource = target.resource
+    bodies = (record_bytes(target, representation, record) for record in records)
+    if representation.shown_as:
+        head: Object = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
+    else:
+        head = {"kind": resource.lists, "apiVersion": resource.group_version(target.version)}
+        if not resource.custom:
+            cut = len(_prefix(resource.group_version(target.version), resource.kind))
+            bodies = (b"{" + body[cut:] for body in bodies)
+    start = orjson.dumps({**head, "metadata": metadata})[:-1]
+    return start + b',"items":[' + b",".join(bodies) + b"]}\n"
+
+
+def _prefix(api_version: str, kind: str) -> bytes:
+    return orjson.dumps({"apiVersion": api_version, "kind": kind})[:-1] + b","
+
+
+def answer(
+    body: bytes | Object,
+    *,
+    code: int = 200,
+    media: str = "application/json",
+    warnings: Iterable[str] = (),
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    """An HTTP response with a JSON (or YAML) body."""
+    if media == "application/yaml":
+        value: Any = orjson.loads(body) if isinstance(body, bytes) else body
+        content = yaml.safe_dump(value, sort_keys=False).encode()
+    else:
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+    response = web.Response(body=content, status=code, content_type=media, headers=headers)
+    for warning in warnings:
+        escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')
+    return response

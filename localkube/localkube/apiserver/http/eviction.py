@@ -1,0 +1,139 @@
+"""`pods/x/eviction`: deletes a pod unless its PodDisruptionBudget does not allow that now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from localkube import clock
+from localkube.apiserver import status
+from localkube.apiserver.http import bodies, encode, params, write
+from localkube.apiserver.options import DeleteOptions
+from localkube.apiserver.status import Object
+from localkube.controllers.objects import find_condition, is_deleting, with_condition
+from localkube.controllers.pods import is_ready
+from localkube.controllers.selection import selector_of
+
+if TYPE_CHECKING:
+    from localkube.apiserver.http.route import Target
+    from localkube.apiserver.registry import Registry
+
+_BUDGETS = "poddisruptionbudgets.policy"
+_MANAGER = "kube-apiserver"
+_REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
+_RETRY_SECONDS = 10
+
+
+async def evict(registry: Registry, request: web.BaseRequest, target: Target) -> web.Response:
+    """Evict a pod; ApiError 400, 404, 429 with the budget as cause, 500 for a pod of several budgets."""
+    given = (await bodies.read(request, "Eviction")).value
+    eviction: Object = given if isinstance(given, dict) else {}
+    if eviction.get("kind", "Eviction") != "Eviction":
+        version, kind = eviction.get("apiVersion", ""), eviction["kind"]
+        raise status.bad_request(f'no kind "{kind}" is registered for version "{version}" as an Eviction')
+    name = (eviction.get("metadata") or {}).get("name") or target.name
+    if name != target.name:
+        raise status.bad_request("name in URL does not match name in Eviction object")
+    found = write.delete_options(request.query, eviction.get("deleteOptions"))
+    found = replace(found, dry_run=found.dry_run or params.dry_run(request.query, "CreateOptions"))
+    pod = registry.writer.live(target.resource, target.namespace, target.name).object
+    if not _ends_anyway(pod):
+        _ask(registry, pod, dry_run=found.dry_run)
+    if not found.dry_run:
+        _mark(registry, pod)
+    record = registry.writer.live(target.resource, target.namespace, target.name)
+    registry.remove(target.resource, record, DeleteOptions(found.uid, grace=found.grace, dry_run=found.dry_run))
+    return encode.answer(status.success(code=201), code=201)
+
+
+def _ends_anyway(pod: Object) -> bool:
+    """Whether the pod does no work that a budget could protect."""
+    return is_deleting(pod) or pod.get("status", {}).get("phase") in ("Pending", "Succeeded", "Failed")
+
+
+def _ask(registry: Registry, pod: Object, *, dry_run: bool) -> None:
+    """Take one disruption from the pod's budget."""
+    budgets = [b for b in registry.list(_BUDGETS, pod["metadata"]["namespace"]) if _covers(b, pod)]
+    if len(budgets) > 1:
+        why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        raise status.ApiError(status.make(500, "", why))
+    for budget in budgets:
+        shown = budget.get("status") or {}
+        if _is_unhealthy_and_free(budget["spec"], shown, pod):
+            return
+        name = budget["metadata"]["name"]
+        if shown.get("observedGeneration", 0) < budget["metadata"].get("generation", 1):
+            raise _refusal(f"The disruption budget {name} is still being processed by the server.", _RETRY_SECONDS)
+        allowed = shown.get("disruptionsAllowed", 0)
+        if not allowed:
+            raise _refusal(_exhausted(name, shown))
+        if not dry_run:
+            _take(registry, budget, pod, allowed - 1)
+
+
+def _exhausted(name: str, shown: Object) -> str:
+    """Why a budget allows no disruption."""
+    condition = find_condition(shown.get("conditions"), "DisruptionAllowed") or {}
+    if condition.get("reason") == "SyncFailed":
+        why = f"because it failed sync: {condition.get('message', '')}"
+        return f"The disruption budget {name} does not allow evicting pods currently {why}"
+    needs, has = shown.get("desiredHealthy", 0), shown.get("currentHealthy", 0)
+    if has <= needs:
+        return f"The disruption budget {name} needs {needs} healthy pods and has {has} currently"
+    return f"The disruption budget {name} does not allow evicting pods currently"
+
+
+def _covers(budget: Object, pod: Object) -> bool:
+    selector = (budget.get("spec") or {}).get("selector")
+    return selector is not None and selector_of(selector).matches(pod)
+
+
+def _is_unhealthy_and_free(spec: Object, shown: Object, pod: Object) -> bool:
+    """Whether a pod that is not ready may go: always if the policy says so, else while enough others are healthy."""
+    if is_ready(pod):
+        return False
+    if spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
+        return True
+    desired = shown.get("desiredHealthy", 0)
+    return bool(desired > 0 and shown.get("currentHealthy", 0) >= desired)
+
+
+def _refusal(why: str, retry: int = 0) -> status.ApiError:
+    details: dict[str, Any] = {"causes": [{"reason": "DisruptionBudget", "message": why}]}
+    if retry:
+        details["retryAfterSeconds"] = retry
+    return status.ApiError(status.make(429, "TooManyRequests", _REFUSED, details))
+
+
+def _take(registry: Registry, budget: Object, pod: Object, left: int) -> None:
+    now = clock.timestamp(clock.now())
+    shown = {**budget["status"], "disruptionsAllowed": left}
+    if not left:
+        condition = {
+            "type": "DisruptionAllowed",
+            "status": "False",
+            "observedGeneration": budget["metadata"].get("generation", 1),
+            "reason": "InsufficientPods",
+            "message": "",
+            "lastTransitionTime": now,
+        }
+        shown["conditions"] = with_condition(shown.get("conditions"), condition)
+    shown["disruptedPods"] = {**(shown.get("disruptedPods") or {}), pod["metadata"]["name"]: now}
+    changed = {**budget, "status": shown}
+    registry.update(_BUDGETS, budget["metadata"]["namespace"], changed, manager=_MANAGER, subresource="status")
+
+
+def _mark(registry: Registry, pod: Object) -> None:
+    """Say in the pod's conditions why it goes."""
+    new = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastTransitionTime": clock.timestamp(clock.now()),
+    }
+    shown = pod.get("status") or {}
+    changed = {**pod, "status": {**shown, "conditions": with_condition(shown.get("conditions"), new)}}
+    registry.update("pods", pod["metadata"]["namespace"], changed, manager=_MANAGER, subresource="status")

@@ -1,0 +1,219 @@
+"""OpenAPI v2 and v3 documents: what kubectl explains, validates and merges by."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from kubeschema import schema as schemas
+from kubeschema.schema import _definitions as definitions  # one copy of the 1.6 MB in memory
+from localkube.apiserver.http.route import PageNotFoundError
+from localkube.apiserver.registry import Registry
+from localkube.apiserver.resources import Resource
+from localkube.apiserver.status import Object
+
+# kubectl asks for it, and for it alone, when it is given a List: to validate the items before it sends them. A document
+# that defines nothing has it skip that; what an item is, it learns from discovery, and the server validates.
+_PROTOBUF = "com.github.proto-openapi.spec.v2"
+# openapi.v2.Document in protobuf's wire format: swagger = 1, info = 2 {title = 1, version = 2}, paths = 8.
+_BARE = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2\x42\x00"
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+
+
+class OpenApi:
+    """Builds documents when first asked for and forgets them when a CRD changes."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._built: dict[str, tuple[int, bytes, str]] = {}
+
+    def respond(self, path: str, request: web.BaseRequest) -> web.Response:
+        """Answer a path below /openapi; PageNotFoundError."""
+        parts = [p for p in path.split("/") if p][1:]
+        if parts == ["v2"]:
+            if _PROTOBUF in request.headers.get("Accept", ""):
+                return web.Response(body=_BARE, content_type=f"application/{_PROTOBUF}")
+            return self._answer("v2", request)
+        if parts == ["v3"]:
+            return self._answer("v3", request)
+        if parts[:2] == ["v3", "api"] and parts[2:] == ["v1"]:
+            return self._answer("api/v1", request)
+        if parts[:2] == ["v3", "apis"] and parts[3:] and not parts[4:]:
+            return self._answer("/".join(parts[1:]), request)
+        raise PageNotFoundError(path)
+
+    def _answer(self, name: str, request: web.BaseRequest) -> web.Response:
+        body, tag = self._document(name)
+        headers = {"ETag": f'"{tag}"'}
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=body, headers=headers, content_type="application/json")
+
+    def _document(self, name: str) -> tuple[bytes, str]:
+        generation = self._registry.generation
+        known = self._built.get(name)
+        if known is not None and (known[0] == generation or not _changes(name)):
+            return known[1], known[2]
+        body = orjson.dumps(self._build(name))
+        tag = hashlib.sha256(body).hexdigest()[:32].upper()
+        self._built[name] = (generation, body, tag)
+        return body, tag
+
+    def _build(self, name: str) -> Object:
+        if name == "v3":
+            return {
+                "paths": {
+                    n: {"serverRelativeURL": f"/openapi/v3/{n}?hash={self._document(n)[1]}"} for n in self._names()
+                }
+            }
+        if name == "v2":
+            return self._swagger()
+        group, version = ("", "v1") if name == "api/v1" else (name.split("/")[1], name.split("/")[2])
+        resources = [r for r in self._registry.resources if r.group == group and version in r.versions]
+        if not resources:
+            raise PageNotFoundError(name)
+        found = _Definitions("#/components/schemas/", v3=True)
+        paths: Object = {}
+        for resource in resources:
+            reference = self._define(found, resource, version)
+            paths.update(_paths(resource, version, reference, v3=True))
+        head = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}}
+        return {**head, "paths": paths, "components": {"schemas": found.all}}
+
+    def _names(self) -> list[str]:
+        found = {("", "v1"): "api/v1"}
+        for resource in self._registry.resources:
+            for version in resource.versions:
+                if resource.group:
+                    found[resource.group, version] = f"apis/{resource.group}/{version}"
+        return list(found.values())
+
+    def _swagger(self) -> Object:
+        found = _Definitions("#/definitions/", v3=False)
+        paths: Object = {}
+        for resource in self._registry.resources:
+            for version in resource.versions:
+                reference = self._define(found, resource, version)
+                paths.update(_paths(resource, version, reference, v3=False))
+        head = {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}}
+        return {**head, "paths": paths, "definitions": found.all}
+
+    def _define(self, found: "_Definitions", resource: Resource, version: str) -> str:
+        """Add a resource's definition with all that it refers to; its name."""
+        if not resource.custom:
+            name = _name(resource, version)
+            found.add(name)
+            return name
+        custom = self._registry.crds.definitions[resource.key].versions[version].schema
+        name = ".".join([*reversed(resource.group.split(".")), version, resource.kind])
+        found.add(f"{_META}.ObjectMeta")
+        found.all[name] = found.rewrite(_custom(custom, resource, version))
+        return name
+
+
+def _changes(name: str) -> bool:
+    """Whether a document may change with CRDs: those of groups without a dot are built-in."""
+    return name in ("v2", "v3") or "." in name
+
+
+class _Definitions:
+    """Definitions collected with everything that they refer to."""
+
+    def __init__(self, prefix: str, *, v3: bool) -> None:
+        self.all: Object = {}
+        self._prefix = prefix
+        self._v3 = v3
+
+    def add(self, name: str) -> None:
+        if name in self.all:
+            return
+        self.all[name] = {}
+        self.all[name] = self.rewrite(definitions()[name])
+
+    def rewrite(self, node: Any) -> Any:
+        """The schema with references into this document."""
+        if isinstance(node, list):
+            return [self.rewrite(n) for n in node]
+        if not isinstance(node, dict):
+            return node
+        if isinstance(node.get("$ref"), str):
+            return self._refer(node)
+        out = {k: self.rewrite(v) for k, v in node.items()}
+        if isinstance(out.get("type"), list):  # ["string", "null"] is JSON Schema's way
+            out["type"] = next(t for t in out["type"] if t != "null")
+        return out
+
+    def _refer(self, node: Object) -> Object:
+        name = node["$ref"].rpartition("/")[2]
+        self.add(name)
+        reference = {"$ref": self._prefix + name}
+        rest = {k: self.rewrite(v) for k, v in node.items() if k != "$ref"}
+        if not rest:
+            return reference
+        return {**rest, "allOf": [reference]} if self._v3 else {**rest, **reference}
+
+
+def _name(resource: Resource, version: str) -> str:
+    found = schemas.builtin(resource.group, version, resource.kind)
+    return found.ref if found is not None else ""
+
+
+def _custom(schema: Object, resource: Resource, version: str) -> Object:
+    properties = schema.get("properties") or {}
+    texts = definitions()["io.k8s.api.core.v1.Pod"]["properties"]
+    gvk = {"group": resource.group, "version": version, "kind": resource.kind}
+    return {
+        **{k: v for k, v in schema.items() if k != "x-kubernetes-validations"},
+        "properties": {
+            "apiVersion": texts["apiVersion"],
+            "kind": texts["kind"],
+            **properties,
+            "metadata": {
+                "description": "Standard object's metadata. More info: "
+                "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
+                "$ref": f"#/$defs/{_META}.ObjectMeta",
+            },
+        },
+        "x-kubernetes-group-version-kind": [gvk],
+    }
+
+
+def _paths(resource: Resource, version: str, reference: str, *, v3: bool) -> Object:
+    """The paths of a resource, with what clients look up in them: kinds, patch types, query parameters."""
+    base = f"/apis/{resource.group}/{version}" if resource.group else f"/api/{version}"
+    scope = "/namespaces/{namespace}" if resource.namespaced else ""
+    gvk = {"group": resource.group, "version": version, "kind": resource.kind}
+    target = {"$ref": ("#/components/schemas/" if v3 else "#/definitions/") + reference}
+    collection, one = f"{base}{scope}/{resource.plural}", f"{base}{scope}/{resource.plural}/{{name}}"
+
+    def operation(action: str, media: tuple[str, ...] = ("application/json",)) -> Object:
+        found: Object = {"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk}
+        found["parameters"] = [_parameter(n, v3=v3) for n in ("dryRun", "fieldManager", "fieldValidation")]
+        if v3:
+            found["responses"] = {"200": {"description": "OK", "content": {"application/json": {"schema": target}}}}
+            if action in ("post", "put", "patch"):
+                found["requestBody"] = {"content": {m: {"schema": target} for m in media}}
+        else:
+            found["responses"] = {"200": {"description": "OK", "schema": target}}
+            found["consumes"] = list(media)
+        return found
+
+    patches = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
+    if not resource.custom:
+        patches.insert(2, "application/strategic-merge-patch+json")
+    return {
+        collection: {"get": operation("list"), "post": operation("post"), "delete": operation("deletecollection")},
+        one: {
+            "get": operation("get"),
+            "put": operation("put"),
+            "patch": operation("patch", tuple(patches)),
+            "delete": operation("delete"),
+        },
+    }
+
+
+def _parameter(name: str, *, v3: bool) -> Object:
+    found: Object = {"name": name, "in": "query"}
+    kind = {"type": "string", "uniqueItems": True}
+    return {**found, "schema": kind} if v3 else {**found, **kind}

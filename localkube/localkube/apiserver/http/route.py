@@ -1,0 +1,54 @@
+"""From a path to what it names."""
+
+from dataclasses import dataclass
+
+from localkube.apiserver import status
+from localkube.apiserver.resources import Resource, ResourceTable
+
+
+class PageNotFoundError(Exception):
+    """A path that is nobody's: answered in plain text, as the real server does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A collection, an object or a subresource of it."""
+
+    resource: Resource
+    version: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def storage(self) -> str:
+        """The key of the bucket that holds the objects."""
+        return self.resource.stored_as or self.resource.key
+
+
+def resolve(resources: ResourceTable, path: str) -> Target:
+    """What `/api/v1/…` or `/apis/group/version/…` names; PageNotFoundError, or ApiError 404."""
+    parts = [p for p in path.split("/") if p]
+    match parts:
+        case ["api", "v1", _, *_]:
+            return _resolve(resources, "", "v1", parts[2:])
+        case ["apis", group, version, _, *_]:
+            return _resolve(resources, group, version, parts[3:])
+    raise PageNotFoundError(path)
+
+
+def _resolve(resources: ResourceTable, group: str, version: str, parts: list[str]) -> Target:
+    known = resources.groups().get(group)
+    if not known or all(version not in r.versions for r in known.values()):
+        raise PageNotFoundError(group)
+    namespace = ""
+    match parts:
+        case ["namespaces", of, plural, *_] if group or plural not in ("status", "finalize"):
+            namespace, parts = of, parts[2:]
+    resource = known.get(parts[0])
+    if resource is None or version not in resource.versions or bool(namespace) > resource.namespaced:
+        raise status.no_resource()
+    if resource.namespaced and not namespace and len(parts) > 1:
+        raise status.no_resource()
+    _, name, subresource, *_ = [*parts, "", ""]
+    return Target(resource, version, namespace, name, subresource)

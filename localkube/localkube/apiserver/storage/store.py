@@ -1,0 +1,158 @@
+"""Objects in memory: versioned by one counter, found by owner and uid, with events for those who listen."""
+
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from localkube.apiserver.status import Object
+from localkube.apiserver.storage.bucket import HISTORY, Bucket, Event, Key, Listener, Record
+
+_log = logging.getLogger(__name__)
+
+__all__ = ["Bucket", "Event", "Key", "Record", "Store"]
+
+
+def _ordered(obj: Object) -> Object:
+    """The object with apiVersion and kind first, which lists of built-in kinds cut off its JSON."""
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
+
+
+class Store:
+    """Every object of the cluster. One event loop only: nothing here locks."""
+
+    def __init__(self, history: int = HISTORY, version: int = 1) -> None:
+        self.version = version
+        self._base = version  # what came before is not in any history
+        self._history = history
+        self._buckets: dict[str, Bucket] = {}
+        self._owned: dict[str, dict[tuple[str, Key], Record]] = {}
+        self._uids: dict[str, tuple[str, Key]] = {}
+        self._pending: deque[tuple[Bucket, Event]] = deque()
+        self._delivering = False
+        self._tickets = itertools.count()
+        self._everything: list[Callable[[str, Event], None]] = []
+
+    def bucket(self, resource: str) -> Bucket:
+        """The objects of `plural.group`, made on first use."""
+        found = self._buckets.get(resource)
+        if found is None:
+            found = self._buckets[resource] = Bucket(self._history, self._base)
+        return found
+
+    def resources(self) -> Iterator[str]:
+        """The resources that have had objects."""
+        return iter(list(self._buckets))
+
+    def tick(self) -> int:
+        """The next resourceVersion."""
+        self.version += 1
+        return self.version
+
+    def put(self, resource: str, key: Key, obj: Object, before: Record | None) -> Record:
+        """Store `obj` under a fresh resourceVersion (written into its metadata, which must be the caller's own)."""
+        version = self.tick()
+        obj["metadata"]["resourceVersion"] = str(version)
+        record = Record(key, _ordered(obj), version)
+        bucket = self.bucket(resource)
+        bucket.put(record, before)
+        self._index(resource, record, before)
+        self._publish(resource, bucket, Event("ADDED" if before is None else "MODIFIED", record, before))
+        return record
+
+    def drop(self, resource: str, before: Record, last: Object) -> Record:
+        """Remove an object; `last` is its final state, the caller's own copy, which the DELETED event carries."""
+        version = self.tick()
+        last["metadata"]["resourceVersion"] = str(version)
+        record = Record(before.key, _ordered(last), version)
+        bucket = self.bucket(resource)
+        bucket.drop(before)
+        self._index(resource, None, before)
+        self._publish(resource, bucket, Event("DELETED", record, before))
+        return record
+
+    def resume(self, version: int) -> None:
+        """Go on counting from a saved resourceVersion; watches from before it list again."""
+        self.version = self._base = max(self.version, version)
+        for bucket in self._buckets.values():
+            bucket.forgotten = self._base
+
+    def restore(self, resource: str, key: Key, obj: Object) -> None:
+        """Put back an object as it was saved, without an event."""
+        record = Record(key, obj, int(obj["metadata"]["resourceVersion"]))
+        self.bucket(resource).put(record, None)
+        self._index(resource, record, None)
+
+    def forget(self, resource: str) -> None:
+        """Drop a resource's history, as when its CRD goes; its objects are gone by then."""
+        bucket = self.bucket(resource)
+        bucket.history.clear()
+        bucket.forgotten = self.version
+
+    def owned(self, uid: str) -> dict[tuple[str, Key], Record]:
+        """(resource, key) → record of the objects with an ownerReference to this uid; treat as read-only."""
+        return self._owned.get(uid, {})
+
+    def find_uid(self, uid: str) -> tuple[str, Record] | None:
+        """The resource and the state of the object with this uid."""
+        found = self._uids.get(uid)
+        if found is None:
+            return None
+        record = self.bucket(found[0]).get(found[1])
+        return None if record is None else (found[0], record)
+
+    def _index(self, resource: str, record: Record | None, before: Record | None) -> None:
+        if before is None and record is not None:
+            self._uids[record.object["metadata"]["uid"]] = (resource, record.key)
+        elif record is None and before is not None:
+            self._uids.pop(before.object["metadata"]["uid"], None)
+        if before is not None:
+            self._disown(resource, before)
+        if record is not None:
+            for reference in record.object["metadata"].get("ownerReferences") or ():
+                self._owned.setdefault(reference["uid"], {})[resource, record.key] = record
+
+    def _disown(self, resource: str, before: Record) -> None:
+        for reference in before.object["metadata"].get("ownerReferences") or ():
+            owned = self._owned.get(reference["uid"], {})
+            owned.pop((resource, before.key), None)
+            if not owned:
+                self._owned.pop(reference["uid"], None)
+
+    def listen(self, resource: str, namespace: str, listener: Listener) -> Callable[[], None]:
+        """Call `listener` on every change of a resource, in one namespace or ("") in all; returns the way to stop."""
+        ticket = next(self._tickets)
+        listeners = self.bucket(resource).listeners.setdefault(namespace, {})
+        listeners[ticket] = listener
+
+        def stop() -> None:
+            listeners.pop(ticket, None)
+
+        return stop
+
+    def listen_all(self, listener: Callable[[str, Event], None]) -> None:
+        """Call `listener(resource, event)` on every change, before those who listen to one resource."""
+        self._everything.append(listener)
+
+    def _publish(self, resource: str, bucket: Bucket, event: Event) -> None:
+        bucket.remember(event)
+        self._pending.append((bucket, event))
+        for listener in self._everything:
+            listener(resource, event)
+        if self._delivering:
+            return  # a listener wrote: its event waits until everybody has seen the present one
+        self._delivering = True
+        try:
+            while self._pending:
+                self._deliver(*self._pending.popleft())
+        finally:
+            self._delivering = False
+
+    @staticmethod
+    def _deliver(bucket: Bucket, event: Event) -> None:
+        for scope in (event.record.key[0], "") if event.record.key[0] else ("",):
+            for listener in list(bucket.listeners.get(scope, {}).values()):
+                try:
+                    listener(event)
+                except Exception:  # noqa: BLE001 - the object is stored: a bug must not fail its write, nor deafen others
+                    _log.exception("a listener failed on %s of %s", event.type, event.record.key)

@@ -1,0 +1,1 @@
+"""Generators: the CRDs, the RBAC manifests and the API reference."""

@@ -1,0 +1,275 @@
+"""The Kubernetes API in the operator's words: apply, delete, watch. With transport.py the only module that does IO.
+
+Field ownership: everything is written by server-side apply under one field manager, with force. Force concerns only the
+fields of the manifest: whoever else wrote one of *these* loses it; all other fields, labels and annotations of others
+stay. What force must never do is take over an object of somebody else, so no write goes out without a precondition:
+- to create, the manifest carries a resourceVersion that no object can have. Where there is an object, the API server
+  answers 409; where there is none, it ignores the version and creates. One request, and no race.
+- to update, the manifest carries the UID of the object that was looked at: 409 when it is gone, 422 when it is another.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
+
+from agent_operator.api import constants
+from agent_operator.kube.objects import Key, Object, Ref
+from agent_operator.kube.resources import BY_NAME, CHANNEL, NAMESPACE, Kind, object_path
+from agent_operator.kube.transport import APPLY, JSON_PATCH, MERGE, SILENT, STRATEGIC_MERGE, ApiError, Transport
+
+_NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
+_PAGE = 100
+_WATCH_SECONDS = 300
+# Between a watch that ended and the next: some end as soon as they begin.
+_PAUSE = 0.5
+# Otherwise the API server reads every body twice, to warn of fields that it does not know. Nobody hears these warnings,
+# and an apply of such a field fails anyway.
+_READ_ONCE = {"fieldValidation": "Ignore"}
+_SCALE_MANAGER = f"{constants.FIELD_MANAGER}-scale"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_LEASES = "/apis/coordination.k8s.io/v1"
+FORBIDDEN = 403
+NOT_FOUND = 404
+CONFLICT = 409
+UNPROCESSABLE = 422
+
+
+class Cluster:
+    """What the operator does with the API. All methods raise ApiError."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    # Children
+
+    async def create(self, manifest: Mapping[str, Any]) -> Object:
+        """Create by server-side apply; 409 when there is such an object."""
+        return await self._apply(_with(manifest, resourceVersion=_NO_VERSION), "create")
+
+    async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
+        """Apply to the object with this UID; 409 or 422 when there is none."""
+        return await self._apply(_with(manifest, uid=uid), "apply")
+
+    async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
+        """Throw out every port that is not ours.
+
+        Ports are told apart by their number, but their names must be unique too. So when somebody has changed the
+        number of one, ours cannot be applied beside it, and only replacing the list helps.
+        """
+        patch = _ports(manifest) | {"metadata": {"uid": uid}}
+        params = {"fieldManager": f"{constants.FIELD_MANAGER}-ports"}
+        label = ("apply", manifest["kind"])
+        await self._transport.request(
+            "PATCH", object_path(manifest), label=label, params=params, body=patch, content_type=STRATEGIC_MERGE
+        )
+
+    async def hand_over_replicas(self, manifest: Mapping[str, Any], uid: str, replicas: int) -> Object:
+        """Let a second field manager hold spec.replicas, so that our dropping the field does not reset it."""
+        meta = {key: manifest["metadata"][key] for key in ("name", "namespace")}
+        partial = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": meta,
+            "spec": {"replicas": replicas},
+        }
+        return await self._apply(_with(partial, uid=uid), "apply", _SCALE_MANAGER)
+
+    async def delete(self, target: Ref, uid: str, version: str) -> None:
+        """Delete the object with this UID, its dependents in the background; gone already, or another, is fine."""
+        path = BY_NAME[target.kind].path(version, target.namespace, target.name)
+        body: Object = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._transport.request("DELETE", path, label=("delete", target.kind), body=body)
+        except ApiError as error:
+            if error.code not in (NOT_FOUND, CONFLICT):
+                raise
+
+    async def find(self, target: Ref, version: str) -> Object | None:
+        """Read one object, uncached; None when there is none."""
+        path = BY_NAME[target.kind].path(version, target.namespace, target.name)
+        return await self._get(path, target.kind)
+
+    async def find_namespace(self, name: str) -> Object | None:
+        """Read a Namespace, uncached; None when there is none."""
+        return await self._get(NAMESPACE.path("v1", name=name), NAMESPACE.kind)
+
+    # AgentDeployments
+
+    async def find_agent(self, key: Key) -> Object | None:
+        """Read an AgentDeployment, uncached; None when there is none."""
+        return await self._get(_agent_path(key), constants.KIND)
+
+    async def patch_status(self, key: Key, uid: str, status: Object) -> Object:
+        """Merge into the status; None removes a field. A custom resource's status takes no precondition on the UID."""
+        return await self._merge_status(_agent_path(key), constants.KIND, {"metadata": {"uid": uid}, "status": status})
+
+    async def patch_channel_status(self, name: str, status: Object) -> Object:
+        """Merge into the status of an AgentRuntimeChannel; None removes a field."""
+        path = CHANNEL.path(constants.API_VERSION, name=name)
+        return await self._merge_status(path, CHANNEL.kind, {"status": status})
+
+    async def set_finalizer(self, key: Key, uid: str, *, present: bool) -> Object:
+        """Add or remove our finalizer; those of others stay."""
+        meta: Object = {"name": key.name, "namespace": key.namespace, "uid": uid}
+        if present:
+            meta["finalizers"] = [constants.FINALIZER]
+        body = {"apiVersion": constants.API_VERSION, "kind": constants.KIND, "metadata": meta}
+        return await self._apply_at(_agent_path(key), body, "apply", f"{constants.FIELD_MANAGER}-finalizer")
+
+    async def remove_command(self, key: Key, command: str) -> None:
+        """Take the annotation with this command away; another that took its place stays."""
+        path = "/metadata/annotations/" + constants.ANNOTATION_ROLLOUT.replace("/", "~1")
+        body = [{"op": "test", "path": path, "value": command}, {"op": "remove", "path": path}]
+        try:
+            await self._transport.request(
+                "PATCH", _agent_path(key), label=("patch", constants.KIND), body=body, content_type=JSON_PATCH
+            )
+        except ApiError as error:
+            if error.code not in (NOT_FOUND, UNPROCESSABLE):
+                raise
+
+    async def post_event(self, namespace: str, event: Object) -> None:
+        """Create an Event."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+        await self._transport.request("POST", path, label=("create", "Event"), body=event)
+
+    # Watching
+
+    async def served(self, kind: Kind) -> str | None:
+        """Return the best version in which a kind is served, by discovery; None when it is not."""
+        for version in kind.versions:
+            prefix = "/apis" if "/" in version else "/api"
+            found = await self._get(f"{prefix}/{version}", "APIResourceList")
+            if found and any(resource["name"] == kind.plural for resource in found.get("resources") or ()):
+                return version
+        return None
+
+    async def serves_agents(self) -> bool:
+        """Tell whether our own CRD is installed."""
+        found = await self._get(f"/apis/{constants.API_VERSION}", "APIResourceList")
+        return bool(found) and any(r["name"] == constants.PLURAL for r in (found or {}).get("resources") or ())
+
+    async def list_pages(self, path: str, kind: str, selector: str) -> AsyncIterator[tuple[list[Object], str]]:
+        """List in pages: their items, and the resourceVersion to watch from."""
+        params = {"labelSelector": selector, "limit": str(_PAGE)}
+        while True:
+            page = await self._transport.request("GET", path, label=("list", kind), params=params)
+            meta = page.get("metadata") or {}
+            yield page.get("items") or [], meta.get("resourceVersion", "")
+            if not meta.get("continue"):
+                return
+            params = {**params, "continue": meta["continue"]}
+
+    def watch(
+        self, path: str, kind: str, selector: str, version: str, heard: Callable[[], None]
+    ) -> AsyncIterator[Object]:
+        """Watch from a resourceVersion: events with type and object, bookmarks too; ends after some minutes.
+
+        `heard` is called when the API server answers and whenever something comes.
+        """
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "labelSelector": selector,
+            "resourceVersion": version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        return self._transport.stream(path, label=("watch", kind), params=params, heard=heard)
+
+    async def wait_for_crd(self, crd: str, heard: Callable[[], None], *, present: bool) -> None:
+        """Return when the CustomResourceDefinition of this name may be there, or gone. `heard` is as in `watch`."""
+        params = {"fieldSelector": f"metadata.name={crd}"}
+        label = ("list", "CustomResourceDefinition")
+        listed = await self._transport.request("GET", _CRDS, label=label, params=params)
+        heard()
+        if bool(listed.get("items")) is present:
+            # It is so already, but what the API serves follows a moment later.
+            await asyncio.sleep(0.2)
+            return
+        params |= {
+            "watch": "true",
+            "resourceVersion": listed["metadata"]["resourceVersion"],
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        expected = ("ADDED", "MODIFIED") if present else ("DELETED",)
+        while True:
+            try:
+                stream = self._transport.stream(_CRDS, label=("watch", label[1]), params=params, heard=heard)
+                async for event in stream:
+                    if event["type"] in (*expected, "ERROR"):
+                        await asyncio.sleep(_PAUSE)
+                        return
+                    params["resourceVersion"] = event["object"]["metadata"].get("resourceVersion", "")
+            except ApiError as error:
+                if error.reason != SILENT:
+                    raise
+            await asyncio.sleep(_PAUSE)
+
+    # Leader election
+
+    async def find_lease(self, namespace: str, name: str) -> Object | None:
+        """Read a Lease."""
+        return await self._get(f"{_LEASES}/namespaces/{namespace}/leases/{name}", "Lease")
+
+    async def write_lease(self, lease: Object) -> Object:
+        """Create a Lease, or replace the one with this resourceVersion; 409 when somebody was faster."""
+        meta = lease["metadata"]
+        path = f"{_LEASES}/namespaces/{meta['namespace']}/leases"
+        if "resourceVersion" in meta:
+            path = f"{path}/{meta['name']}"
+            return await self._transport.request("PUT", path, label=("update", "Lease"), body=lease)
+        return await self._transport.request("POST", path, label=("create", "Lease"), body=lease)
+
+    async def _merge_status(self, path: str, kind: str, body: Object) -> Object:
+        params = {"fieldManager": constants.FIELD_MANAGER, **_READ_ONCE}
+        return await self._transport.request(
+            "PATCH", f"{path}/status", label=("status", kind), params=params, body=body, content_type=MERGE
+        )
+
+    async def _apply(self, manifest: Object, verb: str, manager: str = constants.FIELD_MANAGER) -> Object:
+        return await self._apply_at(object_path(manifest), manifest, verb, manager)
+
+    async def _apply_at(self, path: str, body: Object, verb: str, manager: str) -> Object:
+        params = {"fieldManager": manager, "force": "true", **_READ_ONCE}
+        label = (verb, body["kind"])
+        return await self._transport.request("PATCH", path, label=label, params=params, body=body, content_type=APPLY)
+
+    async def _get(self, path: str, kind: str) -> Object | None:
+        try:
+            return await self._transport.request("GET", path, label=("get", kind))
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
+
+
+def collections(kind: Kind, version: str, namespaces: Iterable[str]) -> tuple[str, ...]:
+    """Paths of the collections to watch: one for the whole cluster, or one a namespace."""
+    scopes = tuple(namespaces) if kind.namespaced else ()
+    return tuple(kind.path(version, scope) for scope in scopes or ("",))
+
+
+def _agent_path(key: Key) -> str:
+    return f"/apis/{constants.API_VERSION}/namespaces/{key.namespace}/{constants.PLURAL}/{key.name}"
+
+
+def _with(manifest: Mapping[str, Any], **metadata: str) -> Object:
+    return {**manifest, "metadata": {**manifest["metadata"], **metadata}}
+
+
+def _ports(manifest: Mapping[str, Any]) -> Object:
+    """Write the strategic merge patch that replaces the ports of a Service or a Deployment, and nothing else."""
+    only: Object = {"$patch": "replace"}
+    if manifest["kind"] == "Service":
+        return {"spec": {"ports": [*manifest["spec"]["ports"], only]}}
+    containers = [
+        {"name": container["name"], "ports": [*container.get("ports", ()), only]}
+        for container in manifest["spec"]["template"]["spec"]["containers"]
+    ]
+    return {"spec": {"template": {"spec": {"containers": containers}}}}

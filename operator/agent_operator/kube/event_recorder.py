@@ -1,0 +1,96 @@
+"""Kubernetes Events: one when an agent's state changes, none while it stays. `kubectl describe` shows them.
+
+What was said before is read from the conditions in status, so that a restarted operator does not repeat it.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from agent_operator.api import constants
+from agent_operator.api.reasons import Reason
+from agent_operator.kube.client import Cluster
+from agent_operator.kube.objects import Object
+from agent_operator.kube.transport import ApiError
+
+log = logging.getLogger(__name__)
+
+_NOTE_LIMIT = 1024
+# Conditions worth an Event when they turn this way. Reconciling and Progressing come and go with every change.
+_TOLD: Mapping[tuple[str, str], str] = {
+    ("Ready", "True"): "Normal",
+    ("ConfigValid", "False"): "Warning",
+    ("SecretsReady", "False"): "Warning",
+    ("Stalled", "True"): "Warning",
+    ("Warning", "True"): "Warning",
+}
+_TOLD_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
+
+
+class Recorder:
+    """Posts Events. `instance` tells operators apart."""
+
+    def __init__(self, cluster: Cluster, instance: str) -> None:
+        self._cluster = cluster
+        self._instance = instance[:128]
+
+    async def record(
+        self, agent: Object, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Tell what changed. An Event that cannot be posted is logged: it is a courtesy."""
+        for condition, severity in news(before, after):
+            await self.tell(constants.KIND, agent, severity, condition["reason"], condition["message"])
+
+    async def tell(self, kind: str, about: Object, severity: str, reason: str, note: str) -> None:
+        """Post one Event. One that cannot be posted is logged."""
+        # Those of objects without a namespace are kept in this one.
+        namespace = about["metadata"].get("namespace") or "default"
+        try:
+            await self._cluster.post_event(namespace, self._event(kind, about, severity, reason, note))
+        except ApiError as error:
+            log.warning("event not posted", extra={"reason": reason, "code": error.code})
+
+    def _event(self, kind: str, about: Object, severity: str, reason: str, note: str) -> Object:
+        meta = about["metadata"]
+        now = datetime.now(UTC)
+        unique = f"{meta['uid']}{reason}{note}{now.isoformat()}"
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{meta['name']}.{blake2b(unique.encode(), digest_size=8).hexdigest()}",
+                "namespace": meta.get("namespace") or "default",
+            },
+            "regarding": {
+                "apiVersion": constants.API_VERSION,
+                "kind": kind,
+                "name": meta["name"],
+                "uid": meta["uid"],
+                **({"namespace": meta["namespace"]} if meta.get("namespace") else {}),
+            },
+            "type": severity,
+            "reason": reason,
+            "action": "Reconcile",
+            "note": note[:_NOTE_LIMIT],
+            "reportingController": f"{constants.GROUP}/{constants.FIELD_MANAGER}",
+            "reportingInstance": self._instance,
+            "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        }
+
+
+def news(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> Iterable[tuple[Mapping[str, Any], str]]:
+    """Yield the conditions that turned, or changed their reason, and are worth an Event; each reason once."""
+    known = {condition["type"]: (condition["status"], condition["reason"]) for condition in before}
+    told = set()
+    for condition in after:
+        severity = _TOLD.get((condition["type"], condition["status"]))
+        if condition["type"] == "Progressing" and condition["reason"] in _TOLD_REASONS:
+            severity = "Normal"
+        turned = known.get(condition["type"]) != (condition["status"], condition["reason"])
+        if severity and turned and condition["reason"] not in told:
+            told.add(condition["reason"])
+            yield condition, severity

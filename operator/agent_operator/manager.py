@@ -1,0 +1,252 @@
+"""The operator as a whole: puts the parts together, starts them in order, ends them in order."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_operator import __version__
+from agent_operator.fleet.channel_cache import Channels
+from agent_operator.fleet.channel_controller import Fleet
+from agent_operator.fleet.members import follows
+from agent_operator.fleet.version_resolver import guide
+from agent_operator.inputs.gather import References
+from agent_operator.inputs.inputs import Platform
+from agent_operator.inputs.own_secrets import OwnSecrets
+from agent_operator.kube.agent_watch import AgentWatch
+from agent_operator.kube.cache import Store
+from agent_operator.kube.client import Cluster
+from agent_operator.kube.event_recorder import Recorder
+from agent_operator.kube.informer import Informer
+from agent_operator.kube.leader_election import Elector
+from agent_operator.kube.objects import LISTED, Key, Object
+from agent_operator.kube.reachability import Reachability
+from agent_operator.kube.resources import BY_NAME, CHANNEL, WATCHED, Kind
+from agent_operator.kube.transport import Transport
+from agent_operator.kube.workqueue import Queue, Trigger
+from agent_operator.observability.health import HealthServer
+from agent_operator.observability.metrics import Metrics
+from agent_operator.probes import Probes
+from agent_operator.reconcile.dry_run import Preview
+from agent_operator.reconcile.reconciler import Reconciler
+from agent_operator.reconcile.workers import Periods, Workers
+from agent_operator.rollout.analysis.client import Scraper
+from agent_operator.rollout.planner import Pilot
+from agent_operator.settings import Settings
+from agent_operator.tasks import background, unless
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 10.0
+
+
+class Controller:
+    """One process of the operator."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = asyncio.get_running_loop().time
+        self.metrics = Metrics(__version__)
+        self.store = Store(self._clock)
+        self.queue = Queue(self._clock)
+        self.ready = asyncio.Event()
+        self._informers: dict[str, Informer] = {}
+        self._reachability = Reachability(self._clock)
+        self._probes = Probes(self._reachability, self._informers, self._clock)
+        self._scraper = Scraper()
+        self._preview = Preview() if settings.read_only else None
+        self._channels = Channels()
+        self._fleet: Fleet | None = None
+        self._workers: Workers | None = None
+        self.health = HealthServer(settings.listen, self.metrics, self._probes.dead, self._probes.unready)
+
+    async def run(self, stop: asyncio.Event, reclaim_signals: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set.
+
+        Raises:
+            LeadershipLost: another leads; the process should end.
+            ApiError: the API server refused to tell what it serves.
+            ExceptionGroup: a part broke; the process should end and be started anew.
+        """
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            transport = await stack.enter_async_context(self._transport())
+            await stack.enter_async_context(self.health)
+            stack.push_async_callback(self._scraper.close)
+            cluster = Cluster(transport)
+            self._build(cluster)
+            agents = AgentWatch(self.agent_event, cluster, transport, settings.namespaces, self._clock)
+            self._probes.agents = agents
+            elector = Elector(cluster, settings.lease_namespace, settings.lease_name, settings.identity, self._clock)
+            if settings.elects:
+                self._probes.elector, self._probes.standby = elector, True
+                if not await unless(stop, elector.acquire()):
+                    return
+                self._probes.standby = False
+                stack.push_async_callback(elector.release)
+            self.metrics.leader.set(not settings.read_only)
+            holding = [elector.hold()] if settings.elects else []
+            await self._work(agents, stop, reclaim_signals, holding)
+
+    def _transport(self) -> Transport:
+        given, observe, reached = self._settings, self.metrics.observe_request, self._reachability
+        return Transport(given.kubeconfig, given.context, observe, read_only=given.read_only, reachability=reached)
+
+    def _build(self, cluster: Cluster) -> None:
+        settings = self._settings
+        # With spec.namespace children may be anywhere, whatever namespaces the agents themselves are looked for in.
+        scope = () if settings.manage_namespaces else settings.namespaces
+        # Pages of lists are what costs most memory: have few of them at a time.
+        turn = asyncio.Semaphore(2)
+        for kind in WATCHED:
+            if kind.namespaced or settings.manage_namespaces:
+                self._informers[kind.kind] = Informer(
+                    kind, cluster, self.store, namespaces=scope, turn=turn, clock=self._clock
+                )
+        recorder = Recorder(cluster, settings.identity)
+        if not settings.namespaces:
+            self._informers[CHANNEL.kind] = Informer(
+                CHANNEL, cluster, self._channels, namespaces=(), turn=turn, clock=self._clock, selector=""
+            )
+            self._fleet = None if settings.read_only else self._lead(cluster, recorder)
+        reconciler = Reconciler(
+            store=self.store,
+            cluster=cluster,
+            references=References(cluster, self._clock, settings.refs_refresh),
+            own_secrets=OwnSecrets(cluster, self._clock, settings.refs_refresh),
+            recorder=recorder,
+            guide=lambda agent: guide(agent, self._channels.get),
+            served=self._served,
+            namespaces=scope,
+            pilot=Pilot(cluster, self._scraper, self._clock),
+            platform=Platform(
+                runtime_image=settings.runtime_image,
+                manage_namespaces=settings.manage_namespaces,
+                allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
+                set_pod_user=settings.set_pod_user,
+                operator_namespace=settings.lease_namespace or Platform().operator_namespace,
+            ),
+            now=_timestamp,
+            preview=self._preview,
+        )
+        periods = Periods(settings.resync, settings.refs_refresh)
+        workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
+        self._workers = self._probes.workers = workers
+        self._measure()
+
+    def _lead(self, cluster: Cluster, recorder: Recorder) -> Fleet:
+        fleet = Fleet(
+            channels=self._channels,
+            store=self.store,
+            cluster=cluster,
+            recorder=recorder,
+            observed=lambda agent: self._take_in(LISTED, agent),
+            own_image=self._settings.runtime_image,
+        )
+        labelled = self.metrics.labelled
+        by_state = "Agents that follow a channel, by state: updated, failed, skipped, rolling or waiting."
+        labelled("agent_operator_channel_agents", by_state, ("channel", "state"), fleet.counts)
+        labelled("agent_operator_channel_halted", "1 while too many agents failed.", "channel", fleet.halted)
+        return fleet
+
+    def _measure(self) -> None:
+        gauge, labelled = self.metrics.gauge, self.metrics.labelled
+        gauge("agent_operator_queue_depth", "Agents that wait for a worker.", lambda: self.queue.depth)
+        gauge("agent_operator_queue_age_seconds", "How long the first of them has waited.", lambda: self.queue.age)
+        since = "Since the API server was last heard of on a watch. A kind that it does not serve has none."
+        labelled("agent_operator_watch_age_seconds", since, "kind", self._probes.ages)
+        counts = self.store.condition_counts
+        if self._preview is not None:
+            would = "Agents that this operator would change, did it not run with --read-only."
+            preview = self._preview
+            gauge("agent_operator_pending_changes", would, lambda: preview.count(self.store.agents))
+        labelled("agent_operator_agents", "Agents of which a condition is true.", "condition", counts)
+
+    async def _work(
+        self,
+        agents: AgentWatch,
+        stop: asyncio.Event,
+        reclaim_signals: Callable[[], None],
+        holding: Iterable[Coroutine[Any, Any, None]],
+    ) -> None:
+        workers = self._workers
+        if workers is None:
+            raise RuntimeError("not built")
+        leading = [self._fleet.run(self._informers[CHANNEL.kind].synced)] if self._fleet else []
+        watching = (i.run(self._watched(i.kind), self._api_changed) for i in self.informers)
+        async with background(*holding, *leading, *watching) as broken:
+            if not await unless(stop, self._wait_until_synced(agents, stop), broken) or stop.is_set():
+                return
+            work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
+            stop_kopf = asyncio.Event()
+            watch = asyncio.create_task(agents.run(stop_kopf, reclaim_signals, self.store.all_gone))
+            self._probes.working = True
+            self.ready.set()
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait({work, watch, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping", extra={"asked": stop.is_set()})
+            workers.drain()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0 if broken.done() else _DRAIN_SECONDS):
+                    await work
+            stop_kopf.set()
+            stopped.cancel()
+            await watch
+
+    async def _wait_until_synced(self, agents: AgentWatch, stop: asyncio.Event) -> None:
+        """Decide nothing before everything was seen, and let kopf start only when there is something to watch."""
+        for informer in self.informers:
+            await informer.synced.wait()
+        await agents.until_served(stop)
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        """The watches of the children."""
+        return tuple(self._informers.values())
+
+    def agent_event(self, event: str, obj: Object) -> None:
+        """Take in an event of an AgentDeployment."""
+        self.metrics.events.inc()
+        self._take_in(event, obj)
+        if self._fleet is not None:
+            self._fleet.wake()
+
+    def _take_in(self, event: str, obj: Object) -> None:
+        meta = obj["metadata"]
+        before = self.store.agent(Key(meta["namespace"], meta["name"]))
+        key = self.store.observe_agent(event, obj)
+        if key is not None:
+            # Our own status coming back is no reason to end a back-off.
+            edited = before is None or before.generation != meta["generation"]
+            self.queue.add(key, Trigger.AGENT if edited else Trigger.CHILD)
+
+    def _watched(self, kind: Kind) -> Callable[[Key], None]:
+        return self._channel_changed if kind is CHANNEL else self._child_changed
+
+    def _channel_changed(self, channel: Key) -> None:
+        if self._fleet is not None:
+            self._fleet.wake()
+        for key in self.store.agents:
+            agent = self.store.agent(key)
+            if agent is not None and follows(agent.object) == channel.name:
+                self.queue.add(key, Trigger.API)
+
+    def _child_changed(self, key: Key) -> None:
+        if self.store.agent(key) is not None:
+            self.queue.add(key, Trigger.CHILD)
+
+    def _api_changed(self) -> None:
+        for key in self.store.agents:
+            self.queue.add(key, Trigger.API)
+
+    def _served(self, kind: str) -> str | None:
+        informer = self._informers.get(kind)
+        if informer is None and not BY_NAME[kind].watched:
+            return BY_NAME[kind].versions[0]
+        return informer.version if informer else None
+
+
+def _timestamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""One pass over one agent: gather, validate, render, plan the rollout, diff, apply, report."""

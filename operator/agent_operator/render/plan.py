@@ -1,0 +1,139 @@
+"""What to do: desired against live gives actions. Pure; every action is idempotent and names what it must not hit.
+
+An owned object is one whose controlling ownerReference is the agent, or, where there is no controller (another
+namespace, or a reference removed by hand), one that carries the agent's UID as a label.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent_operator.api import constants
+from agent_operator.kube.objects import Live, Object, Ref, ref, sealed
+from agent_operator.render.compare import covers
+
+Manifest = Mapping[str, Any]
+
+# Not deleted because the CR left them out: a namespace goes with its agent only, and the rest are not ours to write.
+_NEVER_PRUNED = frozenset({"Namespace", "ReplicaSet", "Pod"})
+# Not compared: the list items of an API server do not carry them, and they are part of the path anyway.
+_ENVELOPE = ("apiVersion", "kind")
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Write a manifest.
+
+    Attributes:
+        manifest: what to write.
+        uid: the object that must be there; empty when there must be none.
+        replicas: value of spec.replicas to hand to the second manager first, so that dropping it does not reset it.
+    """
+
+    manifest: Manifest
+    uid: str = ""
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete an object, if it still is the one with this UID."""
+
+    ref: Ref
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """An object that cannot be written: another's, or one that is being deleted."""
+
+    ref: Ref
+    terminating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Actions in order; obstacles stop what would come after them."""
+
+    applies: tuple[Apply, ...] = ()
+    deletes: tuple[Delete, ...] = ()
+    obstacle: Obstacle | None = None
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing to write."""
+        return not self.applies and not self.deletes
+
+
+def owned(live: Mapping[str, Any], uid: str) -> bool:
+    """Tell whether an object belongs to the agent with this UID."""
+    meta = live["metadata"]
+    controllers = [owner for owner in meta.get("ownerReferences") or () if owner.get("controller")]
+    if controllers:
+        return any(owner["uid"] == uid for owner in controllers)
+    return (meta.get("labels") or {}).get(constants.LABEL_OWNER_UID) == uid
+
+
+def plan(
+    desired: Sequence[Manifest],
+    live: Mapping[Ref, Live],
+    uid: str,
+    *,
+    held: Iterable[Ref] = (),
+) -> Plan:
+    """Compare what should be with what is.
+
+    Args:
+        desired: manifests, in the order in which they are to be applied.
+        live: all watched objects that say they belong to the agent, pods and ReplicaSets too.
+        uid: metadata.uid of the AgentDeployment.
+        held: objects that are wanted but not to be touched now.
+    """
+    applies: list[Apply] = []
+    obstacle = None
+    wanted = {ref(manifest["kind"], manifest) for manifest in desired}
+    for manifest in desired:
+        found = _decide(manifest, live.get(ref(manifest["kind"], manifest)), uid)
+        if isinstance(found, Obstacle):
+            # What comes later may need what cannot be written; half an agent serves nobody.
+            obstacle = found
+            break
+        if found is not None:
+            applies.append(found)
+    return Plan(tuple(applies), tuple(_prune(live, wanted | set(held), uid)), obstacle)
+
+
+def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Obstacle | None:
+    if live is None:
+        return Apply(manifest)
+    there = live.object
+    target = ref(manifest["kind"], manifest)
+    if not owned(there, uid):
+        return Obstacle(target)
+    if "deletionTimestamp" in there["metadata"]:
+        return Obstacle(target, terminating=True)
+    if covers(there, {k: v for k, v in sealed(target.kind, manifest).items() if k not in _ENVELOPE}):
+        return None
+    return Apply(manifest, live.uid, _handover(manifest, live, there))
+
+
+def _handover(manifest: Manifest, live: Live, there: Object) -> int | None:
+    """Without another owner of the field, the API server would reset replicas to 1 as we stop naming it."""
+    leaves = live.owns_replicas and "replicas" not in manifest["spec"]
+    return there["spec"].get("replicas") if leaves else None
+
+
+def _prune(live: Mapping[Ref, Live], wanted: set[Ref], uid: str) -> Iterable[Delete]:
+    used: set[str] = set()
+    for target, found in live.items():
+        if target.kind in ("Pod", "ReplicaSet"):
+            used.update(found.object["uses"])
+    for target, found in sorted(live.items()):
+        if target in wanted or target.kind in _NEVER_PRUNED:
+            continue
+        there = found.object
+        if not owned(there, uid) or "deletionTimestamp" in there["metadata"]:
+            continue
+        # What a pod mounts stays until the pod is gone.
+        if target.kind != "ConfigMap" or target.name not in used:
+            yield Delete(target, found.uid)

@@ -1,0 +1,1 @@
+"""Canary analysis: reads the metrics of pods and compares canary and stable."""

@@ -1,0 +1,71 @@
+"""What the pods of each canary have answered since its step began, as far as this process has looked."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from agent_operator.rollout.analysis.parser import NOTHING, Sample
+from agent_operator.rollout.analysis.thresholds import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a canary: what is measured anew when any of it changes; `index` is from 0."""
+
+    revision: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen of a step.
+
+    Attributes:
+        seconds: since this process first looked.
+        canary: what the canary's pods have done in that time.
+        stable: what the stable pods have done.
+    """
+
+    seconds: float = 0.0
+    canary: Sample = NOTHING
+    stable: Sample = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    step: Step
+    began: float
+    canary: Window
+    stable: Window
+
+
+class Windows:
+    """One window an agent, in memory only: after a restart of the operator it begins anew, and so takes longer."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._watches: dict[str, _Watch] = {}
+
+    def observe(self, agent: str, step: Step, canary: Mapping[str, Sample], stable: Mapping[str, Sample]) -> Watched:
+        """Take in what pods say now, by their names, and return what they did; another step begins a new window.
+
+        Args:
+            agent: uid of the AgentDeployment.
+            step: of its canary.
+            canary: what the canary's pods say; those that did not answer are left out.
+            stable: what the stable pods say.
+        """
+        watch = self._watches.get(agent)
+        if watch is None or watch.step != step:
+            watch = _Watch(step, self._clock(), Window(), Window())
+        watch = _Watch(step, watch.began, watch.canary.observed(canary), watch.stable.observed(stable))
+        self._watches[agent] = watch
+        return Watched(self._clock() - watch.began, watch.canary.total, watch.stable.total)
+
+    def forget(self, agent: str) -> None:
+        """Forget an agent's window: its canary is over, or it must be measured anew."""
+        self._watches.pop(agent, None)
+
+    def keep(self, agents: Collection[str]) -> None:
+        """Forget all agents but these, by their uids."""
+        for gone in self._watches.keys() - set(agents):
+            del self._watches[gone]

@@ -1,0 +1,1 @@
+"""An agent's status: conditions, problems, and what they are decided on."""

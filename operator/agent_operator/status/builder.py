@@ -1,0 +1,136 @@
+"""What the status says. Pure: facts and live objects in, status out."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from agent_operator.api import constants
+from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.kube.resources import BY_NAME
+from agent_operator.render import Rendered
+from agent_operator.render.plan import owned
+from agent_operator.status import secret_rotation
+from agent_operator.status.conditions import decide, is_true
+from agent_operator.status.observed import Facts, Pods
+
+# Children of children; and the history, which `agentctl history` shows.
+_NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
+
+
+def status(
+    facts: Facts,
+    before: Mapping[str, Any],
+    live: Mapping[Ref, Object],
+    rendered: Rendered | None,
+    *,
+    name: str,
+    now: str,
+) -> Object:
+    """Write the whole status anew.
+
+    Args:
+        facts: what the conditions are decided on.
+        before: the status as it is; what is not known now is taken over from it.
+        live: the agent's own live objects, trimmed.
+        rendered: what was rendered, if anything could be.
+        name: of the agent.
+        now: RFC 3339 in UTC.
+    """
+    conditions = decide(facts, before.get("conditions") or (), now)
+    stable, canary = Pods.of(facts.deployment), Pods.of(facts.canary)
+    rollout = facts.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+    found: Object = {
+        "observedGeneration": facts.generation,
+        "conditions": conditions,
+        "replicas": stable.total + canary.total,
+        # Beside a canary the stable pods are of the revision before.
+        "updatedReplicas": canary.updated if facts.rollout.canary else stable.updated,
+        "readyReplicas": stable.ready + canary.ready,
+        "ready": f"{stable.ready + canary.ready}/{stable.wanted + canary.wanted}",
+        "rollout": rollout or None,
+        "selector": f"{constants.LABEL_APP}={name}",
+        "children": _children(live, rendered),
+        "lastFailure": facts.failure,
+    }
+    for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel"):
+        found[key] = before.get(key)
+    if rendered is not None:
+        found |= {"model": rendered.model, "url": rendered.url}
+        found["secrets"] = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), facts.pods, now) or None
+        if facts.applied:
+            found |= {"revision": facts.rollout.stable, "runtimeVersion": rendered.runtime_version}
+            if is_true(conditions, "Ready") and stable.wanted:
+                found["lastGoodRevision"] = facts.rollout.stable
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
+    """Tell the merge patch from one status to the other; empty when they are equal."""
+    patch: Object = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        was = before.get(key)
+        if was != value:
+            # Such a patch merges objects too, and so must say what leaves them.
+            patch[key] = changes(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
+    return patch
+
+
+def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
+    """Unpack the children that the agent owns."""
+    unpacked = {target: found.object for target, found in live.items() if target.kind not in _NOT_CHILDREN}
+    return {target: obj for target, obj in unpacked.items() if owned(obj, uid)}
+
+
+def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
+    """Unpack the agent's own pods, by name; not those of its checks."""
+    found = (live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
+    return tuple(pod for pod in found if "job" not in pod)
+
+
+def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
+    """Return the failure of the first failing pod, by name: so the answer does not jump from pod to pod."""
+    return next((pod["failure"] for pod in pods if pod.get("failure")), None)
+
+
+def _children(live: Mapping[Ref, Object], rendered: Rendered | None) -> list[Object]:
+    wanted = (
+        {}
+        if rendered is None
+        else {
+            _ref(manifest): manifest["apiVersion"]
+            for manifest in rendered.manifests
+            if manifest["kind"] not in _NOT_CHILDREN
+        }
+    )
+    return [
+        {
+            "apiVersion": wanted.get(target) or BY_NAME[target.kind].versions[0],
+            "kind": target.kind,
+            "name": target.name,
+            **({"namespace": target.namespace} if target.namespace else {}),
+            "ready": target in live and _READY.get(target.kind, _exists)(live[target]),
+        }
+        for target in sorted({*live, *wanted}, key=_order)
+    ]
+
+
+def _ref(manifest: Mapping[str, Any]) -> Ref:
+    meta = manifest["metadata"]
+    return Ref(manifest["kind"], meta.get("namespace", ""), meta["name"])
+
+
+def _order(target: Ref) -> tuple[int, Ref]:
+    return list(BY_NAME).index(target.kind), target
+
+
+def _exists(obj: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" not in obj["metadata"]
+
+
+def _conditions(obj: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return (obj.get("status") or {}).get("conditions") or ()
+
+
+_READY: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "Deployment": lambda obj: _exists(obj) and Pods.of(obj).complete,
+    "ExternalSecret": lambda obj: _exists(obj) and is_true(_conditions(obj), "Ready"),
+}

@@ -1,0 +1,48 @@
+"""Rules that the CRD's schema and its CEL cannot see, and those that a cluster with an older CRD would let pass.
+
+`check` finds what cannot be rendered or could not work, all of it at once; `warnings` what works but deserves a word.
+"""
+
+from agent_operator.api.errors import Failure
+from agent_operator.inputs.inputs import Inputs
+from agent_operator.validation import naming, rollout, sources, spec_warnings, workload
+
+RULES = (
+    naming.name_fits,
+    naming.namespace_may_be_ours,
+    naming.metadata_is_valid,
+    sources.one_source_each,
+    sources.api_keys_have_one_place,
+    sources.prompt_renders,
+    sources.endpoints_are_reachable,
+    sources.credentials_are_usable,
+    sources.identity_can_work,
+    workload.numbers_agree,
+    workload.env_is_free,
+    workload.sources_are_few,
+    workload.resources_are_consistent,
+    workload.metrics_have_quantities,
+    workload.probes_are_valid,
+    workload.ports_differ,
+    workload.ingress_path_is_plain,
+    rollout.checks_are_usable,
+)
+WARNINGS = (
+    spec_warnings.credentials_are_plain,
+    spec_warnings.replicas_are_ignored,
+    spec_warnings.identity_is_overridden,
+    spec_warnings.account_must_be_annotated,
+    spec_warnings.budget_is_lowered,
+    spec_warnings.service_ports_may_differ,
+    spec_warnings.path_is_not_stripped,
+)
+
+
+def check(inputs: Inputs) -> tuple[Failure, ...]:
+    """Return every fault of the spec, in the order of the rules; none when it can be rendered."""
+    return tuple(failure for rule in RULES for failure in rule(inputs))
+
+
+def warnings(inputs: Inputs) -> tuple[Failure, ...]:
+    """Return what the user should know of a spec that passes `check`."""
+    return tuple(failure for rule in WARNINGS for failure in rule(inputs))

@@ -1,0 +1,71 @@
+"""Names, namespaces, labels and annotations."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from agent_operator.api import constants
+from agent_operator.api.errors import Failure, Reason
+from agent_operator.inputs.inputs import Inputs
+
+PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_AGENT_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_META_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_RESERVED_LABELS = (
+    *(constants.LABEL_NAME, constants.LABEL_COMPONENT, constants.LABEL_INSTANCE, constants.LABEL_MANAGED_BY),
+    *(constants.LABEL_NAMESPACE_NAME, constants.LABEL_POD_SECURITY),
+)
+
+
+def name_fits(inputs: Inputs) -> Iterator[Failure]:
+    if len(inputs.name) > constants.MAX_NAME_LENGTH or not _AGENT_NAME.fullmatch(inputs.name):
+        yield Failure(
+            Reason.NAME_INVALID,
+            "metadata.name",
+            f"must be a DNS label of at most {constants.MAX_NAME_LENGTH} characters that starts with a letter, for the "
+            "children are named after it: choose another",
+        )
+
+
+def namespace_may_be_ours(inputs: Inputs) -> Iterator[Failure]:
+    if not inputs.spec.namespace:
+        return
+    field = "spec.namespace.name"
+    if inputs.namespace == inputs.own_namespace:
+        message = "is the AgentDeployment's own: remove spec.namespace, and the children live beside it"
+        yield Failure(Reason.NAMESPACE_NOT_ALLOWED, field, message)
+    if inputs.namespace in PROTECTED_NAMESPACES or inputs.namespace.startswith("kube-"):
+        yield Failure(Reason.NAMESPACE_NOT_ALLOWED, field, f"{inputs.namespace} is Kubernetes' own: choose another")
+
+
+def metadata_is_valid(inputs: Inputs) -> Iterator[Failure]:
+    spec = inputs.spec
+    account = spec.identity.service_account if spec.identity else None
+    monitor = spec.monitoring.service_monitor if spec.monitoring else None
+    labels = {
+        "spec.namespace.labels": spec.namespace and spec.namespace.labels,
+        "spec.scheduling.nodeSelector": spec.scheduling and spec.scheduling.node_selector,
+        "spec.monitoring.serviceMonitor.labels": monitor and monitor.labels,
+    }
+    annotations = {
+        "spec.service.annotations": spec.service and spec.service.annotations,
+        "spec.ingress.annotations": spec.ingress and spec.ingress.annotations,
+        "spec.identity.serviceAccount.annotations": account and account.annotations,
+    }
+    for field, given in (labels | annotations).items():
+        yield from _keys_are_valid(field, given or {}, reserved=not field.endswith("nodeSelector"))
+    for field, given in labels.items():
+        for key, value in (given or {}).items():
+            if not _LABEL_VALUE.fullmatch(value):
+                message = "a label's value has at most 63 letters, digits, -, _ and .: shorten or correct it"
+                yield Failure(Reason.LABEL_INVALID, f"{field}[{key}]", message)
+
+
+def _keys_are_valid(field: str, given: Mapping[str, str], *, reserved: bool) -> Iterator[Failure]:
+    for key in given:
+        if not _META_KEY.fullmatch(key):
+            message = "not a name as of a label, such as team or example.com/team: correct it"
+            yield Failure(Reason.LABEL_INVALID, f"{field}[{key[:63]}]", message)
+        elif reserved and (key in _RESERVED_LABELS or key.startswith(f"{constants.GROUP}/")):
+            remedy = "use spec.namespace.podSecurity" if key == constants.LABEL_POD_SECURITY else "remove it"
+            yield Failure(Reason.LABEL_INVALID, f"{field}[{key}]", f"set by the operator: {remedy}")

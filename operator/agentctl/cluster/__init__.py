@@ -1,0 +1,1 @@
+"""What commands read from a cluster and write to it, through kubectl."""

@@ -1,0 +1,1 @@
+"""The commands of agentctl, one module per verb."""

@@ -1,0 +1,1 @@
+"""Output: tables, trees, differences, JSON and YAML."""

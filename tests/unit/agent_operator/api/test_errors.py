@@ -1,0 +1,52 @@
+"""What is wrong is told whole, with fields and without secrets."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator import validation
+from agent_operator.api.errors import AgentError, Failure, InvalidSpec, Reason
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.render import Inputs, render
+
+
+def inputs(name: str = "support", **spec: Any) -> Inputs:
+    config = {"models": [{"name": "echo", "provider": "echo"}]}
+    return Inputs(AgentDeployment.model_validate({"metadata": {"name": name}, "spec": {"config": config} | spec}))
+
+
+def test_all_faults_are_told_at_once() -> None:
+    broken = inputs(name="1st", service={"port": 9090}, env=[{"name": "LOG_LEVEL", "value": "x"}])
+    with pytest.raises(InvalidSpec) as caught:
+        render(broken)
+    assert [failure.field for failure in caught.value.failures] == ["metadata.name", "spec.env[0]", "spec.service.port"]
+    assert caught.value.reason == Reason.NAME_INVALID
+    assert caught.value.field == "metadata.name"
+    assert "spec.service.port: both ports" in caught.value.message
+    assert str(caught.value).startswith("metadata.name: must be")
+
+
+def test_only_what_time_may_heal_is_tried_again() -> None:
+    missing = {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}}
+    for spec, again in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
+        with pytest.raises(InvalidSpec) as caught:
+            render(inputs(**spec))
+        assert caught.value.retry is again
+
+
+def test_errors_say_field_and_message() -> None:
+    assert str(AgentError("Conflict", "taken", field="metadata.name")) == "metadata.name: taken"
+    assert str(AgentError("Conflict", "taken")) == "taken"
+    assert str(Failure(Reason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
+
+
+def test_no_message_holds_a_secret() -> None:
+    secret = "hunter2"
+    spec = {
+        "credentials": {"values": {"LOG_LEVEL": secret}},
+        "config": {"models": [{"name": "o", "provider": "openai", "baseUrl": f"http://user:{secret}@x/"}]},
+        "env": [{"name": "LOG_LEVEL", "value": secret}],
+    }
+    failures = validation.check(inputs(**spec))
+    assert len(failures) == 3
+    assert secret not in str(failures)

@@ -1,0 +1,135 @@
+"""The CRD is what the models say, and what an API server takes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_operator.api import openapi
+from agent_operator.codegen import crd
+from tests import fast_yaml as yaml
+
+CRDS = Path(__file__).parents[4] / "crds"
+SPEC = crd.schema()["properties"]["spec"]
+# What apiextensions.k8s.io/v1 allows in a structural schema, as far as we use it.
+ALLOWED = {
+    "additionalProperties",
+    "description",
+    "enum",
+    "format",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "pattern",
+    "properties",
+    "required",
+    "type",
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-list-type",
+    "x-kubernetes-map-type",
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-validations",
+}
+
+
+def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every node of a schema with its path."""
+    yield path, node
+    for name, child in node.get("properties", {}).items():
+        yield from nodes(child, f"{path}.{name}")
+    for key, mark in (("items", "[]"), ("additionalProperties", "{}")):
+        if key in node:
+            yield from nodes(node[key], path + mark)
+
+
+NODES = dict(nodes(crd.schema())) | {f"channel{path}": node for path, node in nodes(crd.channel_schema())}
+
+
+def test_the_package_has_the_schemas_of_the_models() -> None:
+    """What `agentctl validate` reads, so that it need not import the models to generate them."""
+    assert openapi.schemas() == {"AgentDeployment": crd.schema(), "AgentRuntimeChannel": crd.channel_schema()}
+    assert (CRDS.parent / "operator" / "agent_operator" / "api" / openapi.FILE).read_text(
+        encoding="utf-8"
+    ) == crd.dump_schemas()
+
+
+@pytest.mark.parametrize("name", crd.files())
+def test_the_committed_file_is_the_generated_one(name: str) -> None:
+    assert (CRDS / name).read_text(encoding="utf-8") == crd.dump(crd.files()[name]), "run `make crds`"
+
+
+def test_kustomize_installs_every_definition() -> None:
+    listed = yaml.safe_load((CRDS / "Kustomization").read_text(encoding="utf-8"))["resources"]
+
+    assert sorted(listed) == sorted(crd.files()) == sorted(path.name for path in CRDS.glob("*.yaml"))
+
+
+def test_no_gitops_tool_removes_a_definition_and_with_it_all_agents() -> None:
+    """As these tools document it: pruning and uninstalling leave the object alone."""
+    for made in crd.files().values():
+        assert made["metadata"]["annotations"] == {
+            "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+            "helm.sh/resource-policy": "keep",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        }
+
+
+def test_every_node_is_structural() -> None:
+    assert [path for path, node in NODES.items() if set(node) - ALLOWED] == []
+    assert [path for path, node in NODES.items() if ("type" in node) == ("x-kubernetes-int-or-string" in node)] == []
+
+
+def test_every_field_is_described() -> None:
+    named = {path: node for path, node in NODES.items() if not path.endswith(("[]", "{}", "metadata"))}
+
+    assert [path for path, node in named.items() if not node.get("description")] == []
+
+
+def own_optional_fields() -> Iterator[str]:
+    """Optional fields of our own models; Kubernetes describes its own types."""
+    for name, field in SPEC["properties"].items():
+        required = field.get("required", ())
+        yield from (f".spec.{name}.{below}" for below in field.get("properties", {}) if below not in required)
+
+
+def test_every_optional_field_names_its_default() -> None:
+    """But for the members of a union, which have none."""
+    unions = ("systemPrompt.text", "systemPrompt.configMapKeyRef", "credentials.")
+    paths = [path for path in own_optional_fields() if not path.removeprefix(".spec.").startswith(unions)]
+
+    assert [path for path in paths if "Default: " not in NODES[path]["description"]] == []
+
+
+def test_nothing_is_defaulted_by_the_schema() -> None:
+    """A default in the schema would be written into the object, and GitOps would see drift."""
+    assert [path for path, node in NODES.items() if "default" in node] == []
+
+
+@pytest.mark.parametrize("name", crd.files())
+def test_kubectl_apply_can_keep_the_crd_in_its_annotation(name: str) -> None:
+    """Client-side apply stores the object in an annotation, and annotations end at 256 KiB."""
+    assert len(json.dumps(yaml.safe_load((CRDS / name).read_text(encoding="utf-8")))) < 262_144
+
+
+def test_the_keys_of_a_list_map_are_required() -> None:
+    keys = {
+        path: node["x-kubernetes-list-map-keys"] for path, node in NODES.items() if "x-kubernetes-list-map-keys" in node
+    }
+
+    assert {path for path, names in keys.items() if set(names) - set(NODES[f"{path}[]"]["required"])} == set()
+
+
+def test_every_rule_names_fault_and_remedy() -> None:
+    rules = [rule for node in NODES.values() for rule in node.get("x-kubernetes-validations", ())]
+
+    assert rules
+    assert [rule["message"] for rule in rules if ": " not in rule["message"]] == []

@@ -1,0 +1,41 @@
+"""docs/reference.md is made from the models and tells all of them."""
+
+from pathlib import Path
+
+from agent_operator.api import errors, reasons
+from agent_operator.api.channel_reasons import ChannelReason
+from agent_operator.codegen import reference
+
+PAGE = Path(__file__).parents[4] / "docs" / "reference.md"
+
+
+def test_the_committed_page_is_the_generated_one() -> None:
+    """Otherwise: make docs."""
+    assert PAGE.read_text(encoding="utf-8") == reference.page()
+
+
+def test_every_reason_has_its_line() -> None:
+    for enum in (reasons.Reason, errors.Reason, ChannelReason):
+        assert [name for name, _ in reference.documented(enum)] == [reason.value for reason in enum]
+
+
+def test_bounds_defaults_and_choices_are_shown() -> None:
+    page = reference.page()
+
+    assert (
+        "| `replicas` | integer, 0 to 1000 | Number of pods; not used while autoscaling is set. Default: 3. |" in page
+    )
+    assert "| **`host`** | string | DNS name that the agent answers at, in lower case. |" in page
+    assert "| `podSecurity` | `restricted`, `baseline`, `privileged` |" in page
+    assert "[Probe](" in page
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    page = reference.page()
+    headings = {
+        line.lstrip("# ").replace(".", "").replace("[]", "").lower() for line in page.splitlines() if line[:1] == "#"
+    }
+    links = {part.split(")")[0] for part in page.split("](#")[1:]}
+
+    assert links
+    assert links <= headings

@@ -1,0 +1,42 @@
+"""Channels as the watch shows them."""
+
+from typing import Any
+
+from agent_operator.fleet.channel_cache import Channels
+from agent_operator.kube.objects import Key, Ref
+
+KIND = "AgentRuntimeChannel"
+
+
+def channel(version: int, uid: str = "u", name: str = "stable") -> dict[str, Any]:
+    meta = {"name": name, "uid": uid, "resourceVersion": str(version), "managedFields": [{}]}
+    return {"metadata": meta, "spec": {"version": "1"}}
+
+
+def test_news_are_told_once_and_old_news_never() -> None:
+    channels = Channels()
+
+    assert channels.observe(KIND, "ADDED", channel(5)) == Key("", "stable")
+    assert channels.observe(KIND, "MODIFIED", channel(5)) is None
+    assert channels.observe(KIND, "MODIFIED", channel(4)) is None
+    assert channels.observe(KIND, "MODIFIED", channel(6)) == Key("", "stable")
+    assert "managedFields" not in (channels.get("stable") or {})["metadata"]
+
+
+def test_one_that_was_deleted_is_gone_unless_it_was_made_anew() -> None:
+    channels = Channels()
+    channels.observe(KIND, "ADDED", channel(5, "new"))
+
+    assert channels.observe(KIND, "DELETED", channel(9, "former")) is None
+    assert channels.get("stable")
+    assert channels.observe(KIND, "DELETED", channel(9, "new")) == Key("", "stable")
+    assert list(channels) == []
+
+
+def test_what_a_list_does_not_name_is_gone() -> None:
+    channels = Channels()
+    channels.observe(KIND, "ADDED", channel(5))
+    channels.observe(KIND, "ADDED", channel(6, name="canary"))
+
+    assert channels.retain(KIND, (), {Ref(KIND, "", "canary")}) == {Key("", "stable")}
+    assert [it["metadata"]["name"] for it in channels] == ["canary"]

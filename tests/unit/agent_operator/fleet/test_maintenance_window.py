@@ -1,0 +1,67 @@
+"""When a maintenance window is open."""
+
+from datetime import datetime
+
+import pytest
+
+from agent_operator.api.v1alpha1.channel import Window
+from agent_operator.fleet.maintenance_window import InvalidWindow, opens_in
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"),
+    [
+        ("2026-01-05T21:59:00+00:00", 60),
+        ("2026-01-05T22:00:00+00:00", 0),
+        ("2026-01-05T22:00:30.5+00:00", 0),
+        ("2026-01-06T01:59:59+00:00", 0),
+        ("2026-01-06T02:00:00+00:00", 20 * HOUR),
+        ("2026-01-09T23:00:00+00:00", 0),
+        ("2026-01-10T02:00:00+00:00", (2 * 24 + 20) * HOUR),
+    ],
+    ids=["a minute before", "opens", "just open", "just still open", "closed again", "friday", "over the weekend"],
+)
+def test_a_window_on_weekdays(now: str, seconds: float) -> None:
+    window = Window(cron="0 22 * * 1-5", duration="4h")
+
+    assert opens_in(window, datetime.fromisoformat(now)) == seconds
+
+
+def test_the_time_zone_counts() -> None:
+    window = Window(cron="0 22 * * *", duration="1h30m", time_zone="Europe/Berlin")
+
+    assert opens_in(window, datetime.fromisoformat("2026-01-05T21:00:00+00:00")) == 0
+    assert opens_in(window, datetime.fromisoformat("2026-07-05T20:00:00+00:00")) == 0
+    assert opens_in(window, datetime.fromisoformat("2026-07-05T21:29:59+00:00")) == 0
+    assert opens_in(window, datetime.fromisoformat("2026-07-05T21:30:00+00:00")) == 22.5 * HOUR
+
+
+def test_an_hour_that_summer_time_leaves_out_is_not_lost() -> None:
+    """On 29 March 2026 Berlin's clocks went from 2 to 3."""
+    window = Window(cron="30 2 * * *", duration="1h", time_zone="Europe/Berlin")
+
+    assert opens_in(window, datetime.fromisoformat("2026-03-29T00:30:00+00:00")) <= HOUR
+
+
+def test_a_window_that_is_longer_than_its_period_is_always_open() -> None:
+    window = Window(cron="0 * * * *", duration="2h")
+
+    assert opens_in(window, datetime.fromisoformat("2026-01-05T21:59:00+00:00")) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"cron": "99 * * * *"}, "spec.window.cron"),
+        ({"cron": "0 0 31 2 *"}, "spec.window.cron"),
+        ({"time_zone": "Mars/Olympus"}, "spec.window.timeZone"),
+        ({"time_zone": "../etc"}, "spec.window.timeZone"),
+    ],
+)
+def test_what_cannot_be_is_told_with_its_field(changed: dict[str, str], said: str) -> None:
+    window = Window.model_construct(**({"cron": "0 22 * * *", "duration": "1h", "time_zone": None} | changed))
+
+    with pytest.raises(InvalidWindow, match=said):
+        opens_in(window, datetime.fromisoformat("2026-01-05T21:59:00+00:00"))

@@ -1,0 +1,107 @@
+"""What an agent refers to is read by name, believed for a while when it is there, and not when it is not."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs.gather import Gathered, References
+from agent_operator.inputs.inputs import Platform
+from agent_operator.kube.objects import Ref
+from agent_operator.kube.transport import ApiError
+
+LIFETIME = 45.0
+
+
+class Fake:
+    """A Cluster with some objects, that notes what is read."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Ref, dict[str, Any]] = {}
+        self.read: list[Ref] = []
+        self.error: ApiError | None = None
+
+    async def find(self, target: Ref, _version: str) -> dict[str, Any] | None:
+        if self.error:
+            raise self.error
+        self.read.append(target)
+        return self.objects.get(target)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+PROMPTS = Ref("ConfigMap", "ns", "prompts")
+AGENT = AgentDeployment.model_validate(
+    {
+        "apiVersion": "agent-operator.dev/v1alpha1",
+        "kind": "AgentDeployment",
+        "metadata": {"name": "a", "namespace": "ns", "uid": "u"},
+        "spec": {
+            "config": {"models": [{"name": "echo", "provider": "echo"}]},
+            "systemPrompt": {"configMapKeyRef": {"name": "prompts", "key": "text"}},
+        },
+    }
+)
+
+
+@pytest.fixture
+def cluster() -> Fake:
+    return Fake()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def references(cluster: Any, clock: Clock) -> References:
+    return References(cluster, clock, LIFETIME)
+
+
+async def gather(references: References) -> Gathered:
+    return await references.gather(AGENT, Platform())
+
+
+async def test_a_prompt_is_read_once_within_its_time(references: References, cluster: Fake, clock: Clock) -> None:
+    cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind."}}
+    found = await gather(references)
+    clock.now += LIFETIME - 1
+    await gather(references)
+    assert (found.inputs.prompt_template, found.refers, cluster.read) == ("Be kind.", True, [PROMPTS])
+    clock.now += 1
+    await gather(references)
+    assert cluster.read == [PROMPTS] * 2
+
+
+async def test_what_was_missing_is_looked_for_each_time(references: References, cluster: Fake) -> None:
+    assert (await gather(references)).inputs.prompt_template is None
+    cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind."}}
+    assert (await gather(references)).inputs.prompt_template == "Be kind."
+
+
+async def test_an_api_server_in_trouble_is_not_taken_for_absence(references: References, cluster: Fake) -> None:
+    cluster.error = ApiError(503, "ServiceUnavailable", "")
+    with pytest.raises(ApiError):
+        await gather(references)
+
+
+async def test_checks_are_read_from_their_config_map(references: References, cluster: Fake) -> None:
+    """From one that may also hold the prompt, and only where there is to be a canary."""
+    kept = {"checksFrom": {"configMapKeyRef": {"name": "prompts", "key": "checks"}}}
+
+    def agent(strategy: str) -> AgentDeployment:
+        body = AGENT.model_dump(mode="json", by_alias=True, exclude_none=True)
+        body["spec"] |= {"rollout": {"strategy": strategy, "canary": kept}}
+        return AgentDeployment.model_validate(body)
+
+    cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind.", "checks": "checks: []"}}
+    found = await references.gather(agent("Canary"), Platform())
+    assert (found.inputs.checks_text, found.inputs.prompt_template) == ("checks: []", "Be kind.")
+    assert (await references.gather(agent("RollingUpdate"), Platform())).inputs.checks_text is None
+    assert cluster.read == [PROMPTS]

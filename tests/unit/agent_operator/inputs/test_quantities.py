@@ -1,0 +1,47 @@
+"""Quantities are spelled as the API server spells them back."""
+
+import pytest
+
+from agent_operator.inputs.quantities import canonical, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("2000m", "2"),
+        ("0.5", "500m"),
+        ("1500m", "1500m"),
+        (2, "2"),
+        ("0", "0"),
+        ("0Gi", "0"),
+        ("1024Mi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("1025Ki", "1025Ki"),
+        ("1000Ki", "1000Ki"),
+        ("0.5Ki", "512"),
+        ("1023", "1023"),
+        ("1.1Ki", "1126400m"),
+        ("100000", "100k"),
+        ("1e3", "1e3"),
+        ("5e2", "500"),
+        ("0.0001e3", "100e-3"),
+        ("-1Gi", "-1Gi"),
+        ("+.5", "500m"),
+        ("0.1n", "1n"),
+        ("100E", "9223372036854775807"),
+    ],
+)
+def test_quantity_is_canonical(text: str | int, spelled: str) -> None:
+    assert canonical(text) == spelled
+    assert canonical(spelled) == spelled
+
+
+@pytest.mark.parametrize("text", ["", "x", "1 Gi", "1e", "1e1.5", "Gi", "1gi", "--1", "1\n"])
+def test_anything_else_is_no_quantity(text: str) -> None:
+    with pytest.raises(ValueError, match="not a quantity"):
+        parse(text)
+
+
+def test_quantities_compare_by_amount() -> None:
+    assert parse("1Gi") > parse("1G") > parse("999M")
+    assert parse("500m") == parse("0.5")

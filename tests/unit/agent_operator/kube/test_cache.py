@@ -1,0 +1,180 @@
+"""What is remembered of watches and of own writes."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator.api import constants
+from agent_operator.kube.cache import LEDGER_TIMEOUT, Store
+from agent_operator.kube.objects import Key, Ref
+
+KEY = Key("ns", "a")
+SERVICE = Ref("Service", "ns", "a")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> Store:
+    made = Store(clock)
+    made.observe_agent("ADDED", agent(1))
+    return made
+
+
+def agent(version: int, **fields: Any) -> dict[str, Any]:
+    meta = {"name": "a", "namespace": "ns", "uid": "u", "generation": 1, "resourceVersion": str(version)}
+    return {"metadata": meta, "spec": {}} | fields
+
+
+def service(version: int, port: int = 80, **meta: Any) -> dict[str, Any]:
+    labels = {constants.LABEL_AGENT: "a"}
+    known = {"name": "a", "namespace": "ns", "uid": "s", "resourceVersion": str(version), "labels": labels}
+    return {"metadata": known | meta, "spec": {"port": port}}
+
+
+def test_news_name_the_agent(store: Store) -> None:
+    assert store.observe("Service", "ADDED", service(5)) == KEY
+    assert store.observe("Service", "MODIFIED", service(6, port=81)) == KEY
+    assert store.observe("Service", "DELETED", service(7)) == KEY
+    assert store.children(KEY) == {}
+
+
+def test_what_changes_nothing_is_no_news(store: Store) -> None:
+    store.observe("Service", "ADDED", service(5))
+    assert store.observe("Service", "MODIFIED", service(6)) is None
+    assert store.children(KEY)[SERVICE].version == 6
+
+
+def test_an_older_event_is_ignored(store: Store) -> None:
+    store.observe("Service", "ADDED", service(5))
+    assert store.observe("Service", "MODIFIED", service(4, port=1)) is None
+    assert store.children(KEY)[SERVICE].object["spec"]["port"] == 80
+
+
+def test_the_delete_of_a_former_object_is_ignored(store: Store) -> None:
+    store.observe("Service", "ADDED", service(9, uid="new"))
+    assert store.observe("Service", "DELETED", service(8, uid="old")) is None
+    assert SERVICE in store.children(KEY)
+
+
+def test_an_object_that_loses_its_label_is_gone(store: Store) -> None:
+    store.observe("Service", "ADDED", service(5))
+    assert store.observe("Service", "MODIFIED", service(6, labels={})) == KEY
+    assert store.children(KEY) == {}
+
+
+def test_an_object_elsewhere_belongs_to_the_agent_that_its_labels_name(store: Store) -> None:
+    labels = {constants.LABEL_AGENT: "a", constants.LABEL_AGENT_NAMESPACE: "ns"}
+    assert store.observe("Service", "ADDED", service(5, namespace="own", labels=labels)) == KEY
+
+
+def test_a_list_tells_what_is_gone(store: Store) -> None:
+    store.observe("Service", "ADDED", service(5))
+    assert store.retain("Service", (), {SERVICE}) == set()
+    assert store.retain("Service", ("other",), set()) == set()
+    assert store.retain("Service", (), set()) == {KEY}
+    assert store.children(KEY) == {}
+
+
+def test_our_own_write_coming_back_is_no_news(store: Store) -> None:
+    assert store.begin(KEY)
+    store.wrote(KEY, SERVICE, 5)
+    assert store.end(KEY) == LEDGER_TIMEOUT
+    assert store.observe("Service", "ADDED", service(5)) is None
+    assert store.settled(KEY)
+
+
+def test_no_decision_before_the_write_was_seen(store: Store) -> None:
+    store.begin(KEY)
+    store.wrote(KEY, SERVICE, 5)
+    store.end(KEY)
+    assert not store.begin(KEY)
+    # That somebody wanted a pass is not forgotten.
+    assert store.observe("Service", "ADDED", service(5)) == KEY
+    assert store.begin(KEY)
+
+
+def test_a_watch_that_lags_too_long_is_not_waited_for(store: Store, clock: Clock) -> None:
+    store.begin(KEY)
+    store.wrote(KEY, SERVICE, 5)
+    store.end(KEY)
+    clock.now += LEDGER_TIMEOUT
+    assert store.begin(KEY)
+
+
+def test_an_echo_that_overtakes_the_answer_is_no_news(store: Store) -> None:
+    store.begin(KEY)
+    assert store.observe("Service", "ADDED", service(5)) is None
+    store.wrote(KEY, SERVICE, 5)
+    assert store.end(KEY) is None
+
+
+def test_a_change_by_another_during_a_pass_is_looked_at_after_it(store: Store) -> None:
+    store.begin(KEY)
+    store.observe("Service", "ADDED", service(5, port=1))
+    assert store.end(KEY) == 0
+
+
+def test_a_change_by_another_before_our_echo_is_looked_at_after_it(store: Store) -> None:
+    store.begin(KEY)
+    store.wrote(KEY, SERVICE, 5)
+    store.wrote(KEY, Ref("Secret", "ns", "a"), 8)
+    store.end(KEY)
+    assert store.observe("Service", "MODIFIED", service(6, port=1)) is None
+    secret = service(8) | {"data": {}}
+    assert store.observe("Secret", "ADDED", secret) == KEY
+
+
+def test_a_delete_is_seen_when_the_object_goes_or_is_going(store: Store) -> None:
+    for event, meta in (("DELETED", {}), ("MODIFIED", {"deletionTimestamp": "now"})):
+        store.observe("Service", "ADDED", service(5))
+        store.begin(KEY)
+        store.deleted(KEY, SERVICE)
+        assert store.end(KEY)
+        assert store.observe("Service", event, service(6, **meta)) is None
+        assert store.settled(KEY)
+
+
+def test_our_own_status_coming_back_is_no_news(store: Store) -> None:
+    store.begin(KEY)
+    store.wrote(KEY, Ref(constants.KIND, "ns", "a"), 2)
+    store.end(KEY)
+    assert store.observe_agent("MODIFIED", agent(2, status={"ready": "1/1"})) is None
+    assert store.observe_agent("MODIFIED", agent(3, status={"ready": "9/9"})) == KEY
+
+
+def test_conditions_are_counted_while_the_agent_is_there(store: Store) -> None:
+    conditions = [{"type": "Ready", "status": "True"}, {"type": "Stalled", "status": "False"}]
+    store.observe_agent("MODIFIED", agent(2, status={"conditions": conditions}))
+    assert store.condition_counts() == {"Ready": 1}
+    store.observe_agent("DELETED", agent(3))
+    assert store.condition_counts() == {}
+    assert store.agent(KEY) is None
+
+
+def test_an_agent_that_is_gone_unseen_is_forgotten_by_its_uid(store: Store) -> None:
+    store.gone(KEY, "another")
+    assert store.agent(KEY) is not None
+    store.gone(KEY, "u")
+    assert store.agent(KEY) is None
+
+
+def test_a_list_is_no_news(clock: Any) -> None:
+    """It may come from an API server that is far behind; what a watch says after it is news."""
+    store = Store(clock)
+
+    store.observe_agent("LISTED", agent(1))
+    listed = store.heard_of(KEY)
+    store.observe_agent("MODIFIED", agent(2))
+
+    assert (listed, store.heard_of(KEY)) == (float("inf"), 0)

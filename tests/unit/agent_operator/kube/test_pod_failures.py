@@ -1,0 +1,90 @@
+"""Why a pod fails."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator.kube.pod_failures import of_pod
+
+TERMINATED = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-01-01T00:00:00Z"}
+BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s"}
+
+
+def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "status": {"containerStatuses": list(containers), **status}}
+
+
+def container(**fields: Any) -> dict[str, Any]:
+    return {"name": "agent", "ready": False, **fields}
+
+
+FAILING = [
+    (
+        "a crash loop tells how the container ended",
+        pod(container(state={"waiting": BACK_OFF}, lastState={"terminated": TERMINATED | {"message": " no key \n"}})),
+        {
+            "container": "agent",
+            "reason": "CrashLoopBackOff",
+            "exitCode": 137,
+            "message": "no key",
+            "time": "2026-01-01T00:00:00Z",
+        },
+    ),
+    (
+        "an image that cannot be pulled",
+        pod(container(state={"waiting": {"reason": "ImagePullBackOff", "message": "not found"}})),
+        {"container": "agent", "reason": "ImagePullBackOff", "message": "not found"},
+    ),
+    (
+        "one that has just ended",
+        pod(container(state={"terminated": TERMINATED})),
+        {"container": "agent", "reason": "OOMKilled", "exitCode": 137, "time": "2026-01-01T00:00:00Z"},
+    ),
+    (
+        "one that was started anew, and is not ready",
+        pod(container(state={"running": {}}, lastState={"terminated": {"exitCode": 1}})),
+        {"container": "agent", "reason": "Error", "exitCode": 1},
+    ),
+    (
+        "an init container",
+        pod(initContainerStatuses=[container(name="init", state={"terminated": {"exitCode": 2, "reason": "Error"}})]),
+        {"container": "init", "reason": "Error", "exitCode": 2},
+    ),
+    ("an evicted pod", pod(phase="Failed", reason="Evicted", message="disk"), {"reason": "Evicted", "message": "disk"}),
+    (
+        "a pod without a node",
+        pod(
+            conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]
+        ),
+        {"reason": "Unschedulable", "message": "0/3 nodes"},
+    ),
+]
+WELL = [
+    ("new", pod()),
+    ("starting", pod(container(state={"waiting": {"reason": "ContainerCreating"}}))),
+    ("ready again", pod(container(ready=True, state={"running": {}}, lastState={"terminated": TERMINATED}))),
+    ("done", pod(container(state={"terminated": {"exitCode": 0}}))),
+    ("scheduled", pod(conditions=[{"type": "PodScheduled", "status": "True"}])),
+    (
+        "being deleted",
+        {"metadata": {"name": "p", "deletionTimestamp": "x"}, "status": {"phase": "Failed"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), [pytest.param(*row[1:], id=row[0]) for row in FAILING])
+def test_a_failing_pod(given: Any, expected: Any) -> None:
+    assert of_pod(given) == {"pod": "p"} | expected
+
+
+@pytest.mark.parametrize("given", [pytest.param(row[1], id=row[0]) for row in WELL])
+def test_a_pod_that_does_not_fail(given: Any) -> None:
+    assert of_pod(given) is None
+
+
+def test_a_long_message_keeps_its_end() -> None:
+    said = "x" * 5000 + "the end"
+    failure = of_pod(pod(container(state={"terminated": {"exitCode": 1, "message": said}})))
+    assert failure is not None
+    assert failure["message"].endswith("the end")
+    assert len(failure["message"]) == 1024

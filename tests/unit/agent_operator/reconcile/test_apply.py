@@ -1,0 +1,71 @@
+"""What is looked at once more before anything is written."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator.inputs.own_secrets import OwnSecrets
+from agent_operator.kube.cache import Store
+from agent_operator.kube.objects import Key
+from agent_operator.reconcile.apply import Applier
+from agent_operator.render.plan import Apply, Plan
+from agent_operator.status.problems import Stale
+
+KEY = Key("ns", "a")
+MANIFEST = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "ns"}, "spec": {}}
+
+
+class Fake:
+    """A Cluster with one AgentDeployment, or none, that notes what is written."""
+
+    def __init__(self, agent: dict[str, Any] | None) -> None:
+        self.agent = agent
+        self.written: list[Any] = []
+
+    async def find_agent(self, _key: Key) -> dict[str, Any] | None:
+        return self.agent
+
+    async def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        self.written.append(manifest)
+        return manifest | {"metadata": manifest["metadata"] | {"uid": "s", "resourceVersion": "9"}}
+
+
+def agent(generation: int = 1, **fields: Any) -> dict[str, Any]:
+    meta = {"name": "a", "namespace": "ns", "uid": "u", "generation": generation, "resourceVersion": "5"}
+    return {"metadata": meta, "spec": {}, "status": {"observedGeneration": 1}} | fields
+
+
+async def carry_out(cluster: Any, known: dict[str, Any]) -> None:
+    store = Store(lambda: 0.0)
+    store.observe_agent("ADDED", known)
+    applier = Applier(store, cluster, OwnSecrets(cluster, store._clock, 45), lambda _kind: "v1")
+    await applier.carry_out(KEY, known, Plan(applies=(Apply(MANIFEST),)), {})
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        None,
+        agent(2),
+        agent(metadata=agent()["metadata"] | {"uid": "another"}),
+        agent(metadata=agent()["metadata"] | {"deletionTimestamp": "now"}),
+    ],
+    ids=["gone", "edited", "made anew", "being deleted"],
+)
+async def test_nothing_is_written_for_an_agent_that_is_not_as_it_is_known(there: dict[str, Any] | None) -> None:
+    cluster = Fake(there)
+    with pytest.raises(Stale):
+        await carry_out(cluster, agent())
+    assert cluster.written == []
+
+
+async def test_an_agent_that_is_as_it_is_known_is_written_for() -> None:
+    cluster = Fake(agent())
+    await carry_out(cluster, agent())
+    assert cluster.written == [MANIFEST]
+
+
+async def test_a_new_agent_is_not_asked_for_again() -> None:
+    cluster = Fake(None)
+    await carry_out(cluster, agent(status={}))
+    assert cluster.written == [MANIFEST]

@@ -1,0 +1,50 @@
+"""What is remembered of rendering: what was made of the very same, and not much of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent_operator.api.errors import InvalidSpec
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.render import Inputs
+from agent_operator.render.cache import Renderer
+
+
+def inputs(uid: str = "u", **spec: Any) -> Inputs:
+    config = {"models": [{"name": "echo", "provider": "echo"}]}
+    body = {"metadata": {"name": "support", "namespace": "team-a", "uid": uid}, "spec": {"config": config} | spec}
+    return Inputs(AgentDeployment.model_validate(body))
+
+
+def test_the_same_inputs_are_rendered_once() -> None:
+    renderer = Renderer()
+    assert renderer.render(inputs()) is renderer.render(inputs())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [inputs(replicas=2), replace(inputs(), hashes={"s": "new"}), replace(inputs(), prompt_template="new")],
+    ids=["spec", "secret", "prompt"],
+)
+def test_whatever_changes_is_rendered_anew(changed: Inputs) -> None:
+    renderer = Renderer()
+    before = renderer.render(inputs())
+    after = renderer.render(changed)
+    assert after is not before
+    assert after == Renderer().render(changed)
+
+
+def test_only_the_latest_agents_are_remembered() -> None:
+    renderer = Renderer(remembered=2)
+    first, second, _ = (renderer.render(inputs(uid)) for uid in ("a", "b", "c"))
+    assert renderer.render(inputs("b")) is second
+    assert renderer.render(inputs("a")) is not first
+
+
+def test_a_fault_is_found_each_time() -> None:
+    renderer = Renderer()
+    renderer.render(inputs())
+    for _ in range(2):
+        with pytest.raises(InvalidSpec):
+            renderer.render(inputs(systemPrompt={"text": "{{"}))

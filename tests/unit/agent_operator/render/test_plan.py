@@ -1,0 +1,154 @@
+"""What is planned for what is there."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator.api import constants
+from agent_operator.kube.objects import Live, Ref, pack, ref
+from agent_operator.render.plan import Apply, Delete, Obstacle, Plan, plan
+
+UID = "agent-uid"
+OWNER = {"apiVersion": constants.API_VERSION, "kind": constants.KIND, "name": "a", "uid": UID, "controller": True}
+
+
+def child(kind: str = "Service", name: str = "a", **fields: Any) -> dict[str, Any]:
+    meta = {
+        "name": name,
+        "namespace": "ns",
+        "labels": {constants.LABEL_AGENT: "a", constants.LABEL_OWNER_UID: UID},
+        "ownerReferences": [OWNER],
+    }
+    return {"apiVersion": "v1", "kind": kind, "metadata": meta, **fields}
+
+
+def live(manifest: dict[str, Any], **meta: Any) -> dict[Ref, Live]:
+    there = {**manifest, "metadata": {"uid": f"uid-{manifest['metadata']['name']}", **manifest["metadata"], **meta}}
+    return {ref(manifest["kind"], manifest): pack(manifest["kind"], there)}
+
+
+def test_what_is_missing_is_created() -> None:
+    manifest = child()
+    assert plan([manifest], {}, UID) == Plan(applies=(Apply(manifest),))
+
+
+def test_what_is_as_it_should_be_is_left_alone() -> None:
+    manifest = child(spec={"ports": [{"port": 80}]})
+    assert plan([manifest], live(manifest | {"spec": {"ports": [{"port": 80, "protocol": "TCP"}]}}), UID).quiet
+
+
+def test_what_differs_is_applied_to_the_object_that_was_seen() -> None:
+    manifest = child(spec={"ports": [{"port": 80}]})
+    found = plan([manifest], live(child(spec={"ports": [{"port": 81}]})), UID)
+    assert found.applies == (Apply(manifest, "uid-a"),)
+
+
+def test_a_field_that_left_the_manifest_shows_in_its_hash() -> None:
+    manifest = child(spec={"a": 1})
+    manifest["metadata"]["annotations"] = {constants.ANNOTATION_MANIFEST_HASH: "new"}
+    there = live(child(spec={"a": 1, "b": 2}), annotations={constants.ANNOTATION_MANIFEST_HASH: "old"})
+    assert plan([manifest], there, UID).applies == (Apply(manifest, "uid-a"),)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"ownerReferences": [], "labels": {constants.LABEL_AGENT: "a"}},
+        {"ownerReferences": [OWNER | {"uid": "another"}]},
+        {"ownerReferences": [], "labels": {constants.LABEL_AGENT: "a", constants.LABEL_OWNER_UID: "another"}},
+    ],
+    ids=["no owner", "another controller", "another's label"],
+)
+def test_what_is_not_ours_is_an_obstacle_and_stops_what_comes_after(meta: dict[str, Any]) -> None:
+    first, second = child(), child("Ingress")
+    found = plan([first, second], live(first, **meta), UID)
+    assert found == Plan(obstacle=Obstacle(Ref("Service", "ns", "a")))
+
+
+def test_what_was_robbed_of_its_owner_reference_is_still_ours_by_its_label() -> None:
+    manifest = child()
+    assert plan([manifest], live(manifest, ownerReferences=[]), UID).applies == (Apply(manifest, "uid-a"),)
+
+
+def test_what_is_being_deleted_is_waited_for() -> None:
+    manifest = child()
+    found = plan([manifest], live(manifest, deletionTimestamp="2026-01-01T00:00:00Z"), UID)
+    assert found.obstacle == Obstacle(Ref("Service", "ns", "a"), terminating=True)
+
+
+@pytest.mark.parametrize(("owns", "expected"), [(True, 7), (False, None)])
+def test_replicas_are_handed_over_when_they_leave_the_manifest_and_are_ours(owns: bool, expected: int | None) -> None:
+    managed = [{"manager": constants.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+    there = live(child("Deployment", spec={"replicas": 7}), managedFields=managed if owns else [])
+    manifest = child("Deployment", spec={"paused": True})
+    assert plan([manifest], there, UID).applies == (Apply(manifest, "uid-a", replicas=expected),)
+
+
+def test_what_is_no_longer_wanted_is_deleted() -> None:
+    assert plan([], live(child()), UID).deletes == (Delete(Ref("Service", "ns", "a"), "uid-a"),)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        live(child(), ownerReferences=[OWNER | {"uid": "another"}]),
+        live(child(), deletionTimestamp="2026-01-01T00:00:00Z"),
+        live(child("Namespace")),
+        live({**child("Pod"), "spec": {}}),
+        live({**child("ReplicaSet"), "spec": {}}),
+    ],
+    ids=["another's", "being deleted", "a namespace", "a pod", "a replica set"],
+)
+def test_what_is_not_ours_to_delete_is_left(there: dict[Ref, Live]) -> None:
+    assert plan([], there, UID).quiet
+
+
+def test_what_is_held_is_neither_applied_nor_deleted() -> None:
+    assert plan([], live(child()), UID, held=[Ref("Service", "ns", "a")]).quiet
+
+
+def test_deletes_go_on_behind_an_obstacle() -> None:
+    """A Secret of External Secrets stands in the way until its ExternalSecret, no longer wanted, is gone."""
+    there = live(child("Secret"), ownerReferences=[OWNER | {"uid": "x"}]) | live(child("ExternalSecret"))
+    found = plan([child("Secret")], there, UID)
+    assert found.obstacle is not None
+    assert [deletion.ref.kind for deletion in found.deletes] == ["ExternalSecret"]
+
+
+def _configs(*hours: int) -> dict[Ref, Live]:
+    found: dict[Ref, Live] = {}
+    for hour in hours:
+        found |= live(child("ConfigMap", f"a-config-{hour}"), creationTimestamp=f"2026-01-01T{hour:02}:00:00Z")
+    return found
+
+
+def _mounting(kind: str, *names_of_configs: str, replicas: int = 1) -> dict[Ref, Live]:
+    pod = {"volumes": [{"name": n, "configMap": {"name": n}} for n in names_of_configs]}
+    spec = pod if kind == "Pod" else {"replicas": replicas, "template": {"spec": pod}}
+    return live(child(kind, "x", spec=spec))
+
+
+def test_configs_go_when_nothing_holds_them() -> None:
+    """The revisions that are kept hold theirs."""
+    wanted = child("ConfigMap", "a-config-5")
+    found = plan([wanted], _configs(1, 2, 5), UID, held=[ref("ConfigMap", child("ConfigMap", "a-config-2"))])
+    assert [deletion.ref.name for deletion in found.deletes] == ["a-config-1"]
+
+
+@pytest.mark.parametrize("user", [_mounting("Pod", "a-config-1"), _mounting("ReplicaSet", "a-config-1")])
+def test_a_config_in_use_is_kept(user: dict[Ref, Live]) -> None:
+    found = plan([child("ConfigMap", "a-config-5")], _configs(1, 2, 5) | user, UID)
+    assert [deletion.ref.name for deletion in found.deletes] == ["a-config-2"]
+
+
+def test_a_config_of_a_replica_set_without_pods_is_not_in_use() -> None:
+    there = _configs(1, 5) | _mounting("ReplicaSet", "a-config-1", replicas=0)
+    assert len(plan([child("ConfigMap", "a-config-5")], there, UID).deletes) == 1
+
+
+def test_values_are_compared_without_being_kept() -> None:
+    secret = child("Secret", data={"KEY": "c2VjcmV0"})
+    there = live(secret)
+    assert b"c2VjcmV0" not in next(iter(there.values())).body
+    assert plan([secret], there, UID).quiet
+    assert not plan([secret | {"data": {"KEY": "b3RoZXI="}}], there, UID).quiet

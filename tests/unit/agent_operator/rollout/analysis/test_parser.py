@@ -1,0 +1,115 @@
+"""What a pod's /metrics says of what it has answered."""
+
+import math
+from typing import Any
+
+import pytest
+
+from agent_operator.rollout.analysis.parser import NOTHING, Sample, Unreadable, read
+from agent_runtime.metrics import Metrics
+
+
+def exposed(metrics: Metrics, accept: str = "text/plain;version=0.0.4") -> str:
+    return metrics.exposition(accept)[0].decode()
+
+
+def answered(metrics: Metrics, route: str, code: int, seconds: float) -> None:
+    metrics.requests.labels(route, code).inc()
+    metrics.duration.labels(route).observe(seconds)
+
+
+def sampled(text: str) -> Sample:
+    found = read(text)
+    assert isinstance(found, Sample), found
+    return found
+
+
+@pytest.mark.parametrize("accept", ["text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0"])
+def test_the_runtimes_own_metrics_are_read(accept: str) -> None:
+    """The names are those that the runtime really uses, in both formats that it can write."""
+    metrics = Metrics("1.0", "abc")
+    for route, code, seconds in [
+        ("/v1/chat/completions", 200, 0.3),
+        ("/v1/chat/completions", 503, 0.004),
+        ("/api/chat", 200, 400.0),
+        ("/api/chat", 404, 0.004),
+        ("/a2a", 500, 0.3),
+    ]:
+        answered(metrics, route, code, seconds)
+    metrics.tokens.labels("gpt", "prompt").inc(30)
+    metrics.tokens.labels("gpt", "completion").inc(12)
+    sample = sampled(exposed(metrics, accept))
+    assert (sample.requests, sample.errors, sample.tokens) == (5, 2, 42)
+    buckets = dict(sample.buckets)
+    assert (buckets[0.005], buckets[0.5], buckets[300.0], buckets[math.inf]) == (2, 4, 4, 5)
+
+
+def test_probes_and_pages_do_not_count() -> None:
+    metrics = Metrics("1.0", "abc")
+    for route in ("/health/live", "/health/ready", "/", "/openapi.json", "unmatched", "/.well-known/agent-card.json"):
+        answered(metrics, route, 500, 0.1)
+    assert sampled(exposed(metrics)) == NOTHING
+
+
+def test_a_pod_that_has_answered_nothing_has_answered_nothing() -> None:
+    assert sampled(exposed(Metrics("1.0", "abc"))) == NOTHING
+
+
+def test_labels_with_anything_in_them_are_read() -> None:
+    """A model's name is the user's: quotes, newlines and braces within it are escaped, not structure."""
+    metrics = Metrics("1.0", "abc")
+    metrics.tokens.labels('a"} 5\n{\\', "prompt").inc(3)
+    assert sampled(exposed(metrics)).tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no metric"),
+        ("<html><body>404</body></html>", "no metric"),
+        ("# TYPE go_goroutines gauge\ngo_goroutines 7\n", "no metric"),
+        ("agent_requests_total{", "not in Prometheus' text format"),
+        ("agent_requests_total{route= 1\n", "not in Prometheus' text format"),
+        ('agent_requests_total{route="/v1/x"} 1\n', "not in Prometheus' text format"),
+        ('agent_requests_total{route="/v1/x",code="200"} many\n', "not in Prometheus' text format"),
+        ('agent_requests_total{route="/v1/x",code="200"} NaN\n', "not in Prometheus' text format"),
+        ('agent_requests_total{route="/v1/x",code="200"} +Inf\n', "not in Prometheus' text format"),
+        ('agent_requests_total{route="/v1/x",code="OK"} 1\n', "not in Prometheus' text format"),
+        ("agent_requests_total \x00\n", "not in Prometheus' text format"),
+    ],
+)
+def test_what_is_no_such_text_is_told_and_raises_nothing(text: str, told: str) -> None:
+    found = read(text)
+    assert isinstance(found, Unreadable)
+    assert told in found.message
+
+
+@pytest.mark.parametrize("cut", range(0, 1200, 37))
+def test_a_text_that_ends_early_raises_nothing(cut: int) -> None:
+    metrics = Metrics("1.0", "abc")
+    answered(metrics, "/v1/chat/completions", 200, 0.3)
+    text = exposed(metrics)
+    wanted = text[text.index("# HELP agent_requests") :]
+    assert isinstance(read(wanted[:cut]), Sample | Unreadable)
+
+
+ADDED: list[tuple[str, Any, Any, Any]] = [
+    ("of the same bounds", ((1.0, 2), (math.inf, 3)), ((1.0, 5), (math.inf, 5)), ((1.0, 7), (math.inf, 8))),
+    ("with nothing", ((1.0, 2), (math.inf, 3)), (), ((1.0, 2), (math.inf, 3))),
+    (
+        "of other bounds: what lies between two is counted with the higher",
+        ((1.0, 2), (math.inf, 3)),
+        ((0.5, 1), (2.0, 4), (math.inf, 4)),
+        ((0.5, 1), (1.0, 3), (2.0, 6), (math.inf, 7)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("_case", "one", "other", "both"), ADDED, ids=[case for case, *_ in ADDED])
+def test_histograms_are_added(_case: str, one: Any, other: Any, both: Any) -> None:
+    assert (Sample(buckets=one) + Sample(buckets=other)).buckets == both
+    assert (Sample(buckets=other) + Sample(buckets=one)).buckets == both
+
+
+def test_counters_are_added() -> None:
+    assert Sample(1, 2, 3) + Sample(10, 20, 30) == Sample(11, 22, 33)

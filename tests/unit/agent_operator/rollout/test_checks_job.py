@@ -1,0 +1,244 @@
+"""The Job that asks a canary the checks' prompts, and what comes of it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from agent_operator.api import constants
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs.inputs import Inputs
+from agent_operator.render import render
+from agent_operator.render.compare import covers
+from agent_operator.rollout import checks_job
+from agent_operator.rollout.revisions import Revision, fresh
+from agent_runtime.__main__ import _parser
+from agent_runtime.config.checks import ChecksConfig
+from kubeschema import decode, schema
+from localkube.apiserver.fields import defaults
+from tests import pod_security
+
+GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
+QUICK = {"name": "quick", "prompt": "Now", "maxLatencySeconds": 5, "judge": {"model": "echo", "criterion": "polite"}}
+
+
+def inputs(canary: dict[str, Any] | None = None, text: str | None = None, **spec: Any) -> Inputs:
+    rollout = {"strategy": "Canary", "canary": {"checks": [GREETS]} if canary is None else canary}
+    body = {
+        "metadata": {"name": "web", "namespace": "team", "uid": "u-1"},
+        "spec": {"config": {"models": [{"name": "echo", "provider": "echo"}]}, "rollout": rollout, **spec},
+    }
+    return Inputs(AgentDeployment.model_validate(body), checks_text=text)
+
+
+def revision(given: Inputs) -> Revision:
+    return fresh(render(given), given)
+
+
+def made(given: Inputs) -> tuple[dict[str, Any], dict[str, Any]]:
+    texts, job = checks_job.manifests(given, revision(given))
+    return texts, job
+
+
+def pod_of(job: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = job["spec"]["template"]["spec"]
+    return spec
+
+
+def option(job: dict[str, Any], name: str) -> str:
+    args: list[str] = pod_of(job)["containers"][0]["args"]
+    return args[args.index(name) + 1]
+
+
+SIDECAR = {
+    "metadata": {"labels": {"team": "a"}, "annotations": {"example.com/note": "x"}},
+    "spec": {
+        "containers": [
+            {"name": "agent", "volumeMounts": [{"name": "keys", "mountPath": "/keys", "readOnly": True}]},
+            {"name": "proxy", "image": "envoy", "volumeMounts": [{"name": "scratch", "mountPath": "/s"}]},
+        ],
+        "initContainers": [
+            {"name": "prepare", "image": "p", "volumeMounts": [{"name": "prepared", "mountPath": "/p"}]},
+            {"name": "beside", "image": "b", "restartPolicy": "Always"},
+        ],
+        "volumes": [
+            {"name": "keys", "secret": {"secretName": "keys"}},
+            {"name": "scratch", "emptyDir": {}},
+            {"name": "prepared", "emptyDir": {}},
+        ],
+        "readinessGates": [{"conditionType": "example.com/ready"}],
+    },
+}
+CASES: dict[str, Inputs] = {
+    "plain": inputs(),
+    "of a text": inputs(
+        {"checksFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}, json.dumps({"checks": [QUICK]})
+    ),
+    "with sidecars": inputs(podTemplate=SIDECAR),
+    "in a namespace of its own": inputs(namespace={"name": "agents"}),
+    "signing in to Azure": inputs(identity={"azureWorkloadIdentity": {"clientId": "c"}}),
+    "placed": inputs(
+        scheduling={"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}, dns={"policy": "Default"}
+    ),
+    "of the longest name": replace(
+        inputs(),
+        agent=inputs().agent.model_copy(
+            update={"metadata": inputs().agent.metadata.model_copy(update={"name": "a" * constants.MAX_NAME_LENGTH})}
+        ),
+    ),
+}
+
+
+@pytest.fixture(params=CASES)
+def given(request: pytest.FixtureRequest) -> Inputs:
+    return CASES[request.param]
+
+
+@pytest.mark.parametrize("version", ["1.25", kubernetes_validate.latest_version()])
+def test_manifests_are_valid_in_every_version(given: Inputs, version: str) -> None:
+    for manifest in made(given):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_what_the_api_server_stores_is_what_is_wanted(given: Inputs) -> None:
+    """Nothing is dropped or spelled otherwise: so nothing is written again, which a Job would not take."""
+    for manifest in made(given):
+        group, _, version = manifest["apiVersion"].rpartition("/")
+        gvk = (group, version, manifest["kind"])
+        kind = schema.builtin(*gvk)
+        assert kind
+        decoded = decode.decode(kind, manifest, gvk)
+        stored = defaults.default(gvk, decoded.obj)
+        assert decoded.problems == []
+        assert covers(stored["spec"] if "spec" in manifest else stored, manifest.get("spec", manifest))
+
+
+def test_pod_meets_restricted(given: Inputs) -> None:
+    assert list(pod_security.violations(made(given)[1]["spec"]["template"])) == []
+
+
+def test_names_fit_where_kubernetes_puts_them(given: Inputs) -> None:
+    """A Job's name becomes a label of its pods."""
+    texts, job = made(given)
+    assert len(job["metadata"]["name"]) <= 63
+    assert texts["metadata"]["name"] == job["metadata"]["name"]
+    assert job["metadata"]["namespace"] == given.namespace
+
+
+def test_nobody_takes_the_pod_for_the_agent(given: Inputs) -> None:
+    """Neither label that the Deployments', Service's and budget's selectors ask for, and no label of the user's."""
+    labels = made(given)[1]["spec"]["template"]["metadata"]["labels"]
+    assert constants.LABEL_APP not in labels
+    assert labels[constants.LABEL_COMPONENT] == "checks"
+    assert labels[constants.LABEL_AGENT] == given.name
+    assert constants.LABEL_REVISION not in labels
+    assert "team" not in labels
+
+
+def test_the_runtime_takes_the_arguments(given: Inputs) -> None:
+    arguments = _parser().parse_args(pod_of(made(given)[1])["containers"][0]["args"])
+    assert arguments.url == f"http://{given.name}-canary.{given.namespace}.svc:80"
+    assert str(arguments.config) == "/app/config/agent.toml"
+    assert str(arguments.checks) == "/app/checks/checks.json"
+
+
+def test_the_runtime_reads_the_checks(given: Inputs) -> None:
+    texts, _ = made(given)
+    found = ChecksConfig.model_validate_json(texts["data"]["checks.json"])
+    assert found.checks[0].name in ("greets", "quick")
+
+
+def test_every_mount_has_its_volume_and_every_volume_a_mount(given: Inputs) -> None:
+    pod = pod_of(made(given)[1])
+    mounts = {m["name"] for c in [*pod["containers"], *pod.get("initContainers", [])] for m in c["volumeMounts"]}
+    assert mounts == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_the_pod_is_the_agents_own_but_for_what_serves() -> None:
+    given = inputs(env=[{"name": "TEAM", "value": "a"}], credentials={"secretRef": {"name": "s", "keys": ["K"]}})
+    agent = revision(given).template["spec"]
+    pod = pod_of(made(given)[1])
+    (container,) = pod["containers"]
+    for field in ("image", "env", "imagePullPolicy", "securityContext"):
+        assert container[field] == agent["containers"][0][field]
+    for field in ("serviceAccountName", "automountServiceAccountToken", "securityContext", "enableServiceLinks"):
+        assert pod[field] == agent[field]
+    assert pod["automountServiceAccountToken"] is False
+    assert not {"ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle"} & set(container)
+    assert container["resources"] == checks_job.RESOURCES
+    assert pod["restartPolicy"] == "Never"
+
+
+def test_what_runs_beside_the_agent_is_left_out_and_what_runs_before_stays() -> None:
+    """A sidecar would keep the Job from ending."""
+    template = made(CASES["with sidecars"])[1]["spec"]["template"]
+    assert [it["name"] for it in template["spec"]["containers"]] == ["agent"]
+    assert [it["name"] for it in template["spec"]["initContainers"]] == ["prepare"]
+    assert {it["name"] for it in template["spec"]["volumes"]} == {"config", "tmp", "keys", "prepared", "agent-checks"}
+    assert "readinessGates" not in template["spec"]
+    assert template["metadata"]["annotations"]["example.com/note"] == "x"
+    assert "prometheus.io/scrape" not in template["metadata"]["annotations"]
+
+
+def test_the_pod_goes_where_the_agent_may_go_and_finds_services() -> None:
+    pod = pod_of(made(CASES["placed"])[1])
+    assert pod["nodeSelector"] == {"disk": "ssd"}
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert "topologySpreadConstraints" not in pod
+    assert "affinity" not in pod
+    assert pod["dnsPolicy"] == "ClusterFirst"
+
+
+def test_only_rules_about_nodes_are_taken_over() -> None:
+    """A rule that keeps the agent's pods apart could leave no node for this one."""
+    nodes = {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}]
+        }
+    }
+    apart = {
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}
+        ]
+    }
+    given = inputs(scheduling={"affinity": {"nodeAffinity": nodes, "podAntiAffinity": apart}})
+    assert pod_of(made(given)[1])["affinity"] == {"nodeAffinity": nodes}
+
+
+def test_a_judge_that_signs_in_to_azure_can_do_so() -> None:
+    labels = made(CASES["signing in to Azure"])[1]["spec"]["template"]["metadata"]["labels"]
+    assert labels[constants.LABEL_WORKLOAD_IDENTITY] == "true"
+
+
+def test_an_agent_that_asks_for_a_key_gets_one() -> None:
+    given = inputs(
+        podTemplate=SIDECAR,
+        config={"models": [{"name": "echo", "provider": "echo"}], "server": {"apiKeysFile": "/keys/file"}},
+    )
+    _, job = made(given)
+    assert option(job, "--api-keys-file") == "/keys/file"
+    assert {"name": "keys", "mountPath": "/keys", "readOnly": True} in pod_of(job)["containers"][0]["volumeMounts"]
+
+
+def test_another_port_of_the_service_is_the_canarys_too() -> None:
+    assert option(made(inputs(service={"port": 8080}))[1], "--url") == "http://web-canary.team.svc:8080"
+
+
+TIMES = [
+    ("what the agent allows", [GREETS], 300, 413),
+    ("the check's own limit", [GREETS | {"maxLatencySeconds": 10}], 300, 50),
+    ("and the judge's", [QUICK], 100, 169),
+    ("four at a time", [GREETS | {"name": f"c{n}", "maxLatencySeconds": 10} for n in range(8)], 300, 120),
+    ("a day at the most", [GREETS | {"name": f"c{n}", "judge": QUICK["judge"]} for n in range(50)], 3600, 86400),
+]
+
+
+@pytest.mark.parametrize(("_case", "asked", "timeout", "seconds"), TIMES, ids=[case for case, *_ in TIMES])
+def test_time_follows_from_the_checks(_case: str, asked: list[Any], timeout: int, seconds: int) -> None:
+    """The Job's deadline is beyond the time that the command takes itself, for each try."""
+    config = {"models": [{"name": "echo", "provider": "echo"}], "limits": {"requestTimeoutSeconds": timeout}}
+    _, job = made(inputs({"checks": asked}, config=config))
+    assert option(job, "--timeout") == str(seconds)
+    assert job["spec"]["activeDeadlineSeconds"] == 2 * (seconds + 120)

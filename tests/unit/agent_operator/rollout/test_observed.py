@@ -1,0 +1,74 @@
+"""What there is to see of a rollout in live objects."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator.kube.objects import Ref, pack
+from agent_operator.rollout import observed
+
+
+def pod(revision: str = "new", **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "web-1"}, "uses": [], "revision": revision, **more}
+
+
+def deployment(name: str = "web", revision: str = "new", reason: str = "NewReplicaSetAvailable") -> dict[str, Any]:
+    condition = {"type": "Progressing", "status": "False", "reason": reason}
+    return {
+        "metadata": {"name": name, "namespace": "team", "generation": 2, "uid": "u", "resourceVersion": "1"},
+        "spec": {"template": {"metadata": {"labels": {"agent-operator.dev/revision": revision}}}},
+        "status": {"observedGeneration": 2, "conditions": [condition]},
+    }
+
+
+CRASH = {"pod": "web-1", "reason": "CrashLoopBackOff", "exitCode": 2, "message": "model: no such provider"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (
+            pod(failure=CRASH, restarts=2),
+            {"new": "pod web-1: CrashLoopBackOff with exit code 2: model: no such provider"},
+        ),
+        (pod(failure=CRASH, restarts=1), {}),
+        (pod(failure=CRASH), {}),
+        (pod(restarts=5), {}),
+        (pod(failure=CRASH, restarts=9, ended=True), {}),
+        (pod(failure={"pod": "web-1", "reason": "ImagePullBackOff"}), {}),
+    ],
+    ids=["crashes", "once", "never started", "well now", "on its way out", "may come yet"],
+)
+def test_pods_that_end_again_and_again(seen: dict[str, Any], expected: dict[str, str]) -> None:
+    found = observed.troubles([seen], None, None)
+
+    assert {revision: it.message for revision, it in found.items()} == expected
+
+
+def test_a_rollout_without_progress_is_told_with_its_pods_own_words() -> None:
+    pulls = pod(failure={"pod": "web-1", "reason": "ImagePullBackOff", "message": "no such image"})
+    others = pod("old", failure={"pod": "web-0", "reason": "Evicted"})
+
+    found = observed.troubles([others, pulls], deployment(reason="ProgressDeadlineExceeded"), None)
+
+    assert found["new"].reason == "ProgressDeadlineExceeded"
+    assert found["new"].message == "the rollout made no progress in time; pod web-1: ImagePullBackOff: no such image"
+    assert set(found) == {"new"}
+
+
+def test_counts_of_another_generation_are_no_trouble() -> None:
+    late = deployment(reason="ProgressDeadlineExceeded")
+    late["status"]["observedGeneration"] = 1
+
+    assert observed.troubles([], late, None) == {}
+
+
+def test_the_two_deployments_are_told_apart_by_name() -> None:
+    objects = [deployment("web-canary", "new"), deployment("web", "old")]
+    live = {Ref("Deployment", "team", it["metadata"]["name"]): pack("Deployment", it) for it in objects}
+
+    stable, canary = observed.deployments(live, "web")
+
+    assert (observed.running(stable), observed.running(canary)) == ("old", "new")
+    assert observed.deployments({}, "web") == (None, None)
+    assert observed.running(None) == ""

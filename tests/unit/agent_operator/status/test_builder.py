@@ -1,0 +1,36 @@
+"""The patch from one status to the other, and what a status is made of."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_operator.api import constants
+from agent_operator.kube.objects import Live, Ref, pack
+from agent_operator.status.builder import changes, first_failure, own
+
+STATUS = st.dictionaries(st.sampled_from("abcd"), st.integers() | st.lists(st.integers(), max_size=2))
+
+
+@given(STATUS, STATUS)
+def test_the_patch_leads_from_one_status_to_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """As a merge patch does: null removes, all else replaces. Equal ones need none."""
+    patch = changes(before, after)
+    merged = {key: value for key, value in (before | patch).items() if value is not None}
+    assert merged == after
+    assert (patch == {}) is (before == after)
+
+
+def child(kind: str, name: str, uid: str) -> tuple[Ref, Live]:
+    meta = {"name": name, "namespace": "ns", "uid": name, "labels": {constants.LABEL_OWNER_UID: uid}}
+    return Ref(kind, "ns", name), pack(kind, {"metadata": meta, "spec": {}})
+
+
+def test_only_what_the_agent_owns_is_told_of() -> None:
+    live = dict([child("Service", "ours", "u"), child("Service", "theirs", "x"), child("Pod", "pod", "u")])
+    assert [target.name for target in own(live, "u")] == ["ours"]
+
+
+def test_of_failing_pods_the_first_is_told_of() -> None:
+    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}]) == {"pod": "b"}
+    assert first_failure([{}]) is None

@@ -1,0 +1,65 @@
+"""What a refusal is turned into."""
+
+import pytest
+
+from agent_operator.api.errors import AgentError
+from agent_operator.kube.objects import Ref
+from agent_operator.kube.transport import ApiError
+from agent_operator.render.plan import Obstacle
+from agent_operator.status.problems import from_api, from_error, obstacle, refused
+
+SERVICE = Ref("Service", "ns", "a")
+REFUSALS = [
+    (403, 'services is forbidden: User "x" cannot patch', "Forbidden", True),
+    (
+        403,
+        "services is forbidden: unable to create in namespace ns because it is being terminated",
+        "NamespaceTerminating",
+        False,
+    ),
+    (403, "admission policy says no", "Rejected", True),
+    (404, 'namespaces "ns" not found', "NamespaceMissing", False),
+    (404, "the server could not find the requested resource", "ApiMissing", False),
+    (422, "spec.ports: Duplicate value", "Rejected", True),
+    (500, "boom", "ApiUnavailable", False),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "reason", "stalls"), REFUSALS)
+def test_a_refusal_names_the_object_and_the_remedy(code: int, message: str, reason: str, stalls: bool) -> None:
+    problem = refused(SERVICE, ApiError(code, "", message))
+    assert (problem.reason, problem.stalls) == (reason, stalls)
+    assert reason == "ApiUnavailable" or "ns" in problem.message
+
+
+def test_what_the_server_says_of_a_secret_is_not_repeated() -> None:
+    problem = refused(Ref("Secret", "ns", "a"), ApiError(422, "Invalid", 'data: Invalid value: "hunter2"'))
+    assert "hunter2" not in problem.message
+
+
+def test_values_of_variables_are_not_repeated_and_all_else_is() -> None:
+    message = (
+        'Deployment.apps "a" is invalid: [spec.template.spec.containers[0].env[2].value: Invalid value: "hunter2, a": '
+        "may not be, spec.template.spec.containers[0].image: Required value]"
+    )
+
+    told = refused(Ref("Deployment", "ns", "a"), ApiError(422, "Invalid", message)).message
+
+    assert "hunter2" not in told
+    assert "containers[0].env[2].value: Invalid value: (left out), spec.template.spec.containers[0].image: Req" in told
+
+
+def test_an_unreachable_server_and_a_missing_right_are_told_apart() -> None:
+    assert from_api(ApiError(0, "Unreachable", "x")).reason == "ApiUnavailable"
+    assert from_api(ApiError(403, "Forbidden", "x")).reason == "Forbidden"
+
+
+def test_obstacles() -> None:
+    assert obstacle(Obstacle(SERVICE)).reason == "Conflict"
+    assert obstacle(Obstacle(SERVICE, terminating=True)).reason == "Terminating"
+    assert obstacle(Obstacle(Ref("Namespace", "", "n"), terminating=True)).reason == "NamespaceTerminating"
+
+
+def test_a_fault_that_time_may_heal_does_not_stall() -> None:
+    assert not from_error(AgentError("A", "b", field="spec.x", retry=True)).stalls
+    assert from_error(AgentError("A", "b", field="spec.x")).message == "spec.x: b"

@@ -1,0 +1,296 @@
+"""Each rule refuses what it is for, names the field and a remedy, and lets everything else pass."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent_operator import validation
+from agent_operator.api.errors import Reason
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.render import Inputs, render
+from agent_runtime.config import MAX_PROMPT_BYTES
+
+ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
+VAULT = {"vaultUrl": "https://kv.vault.azure.net"}
+IDENTITY = {"azureWorkloadIdentity": {"clientId": "id"}}
+
+
+def inputs(name: str = "support", **spec: Any) -> Inputs:
+    body = {"metadata": {"name": name, "namespace": "team-a"}, "spec": {"config": ECHO} | spec}
+    return Inputs(AgentDeployment.model_validate(body))
+
+
+def models(*urls: str) -> dict[str, Any]:
+    return {"models": [{"name": f"m{n}", "provider": "openai", "baseUrl": url} for n, url in enumerate(urls)]}
+
+
+def cache(host: str) -> dict[str, Any]:
+    return ECHO | {"memory": {"cache": {"host": host}}}
+
+
+def vault(**data: str) -> dict[str, Any]:
+    return {"credentials": {"externalSecret": {"azureKeyVault": VAULT, "data": data}}, "identity": IDENTITY}
+
+
+def canary(**canary: Any) -> dict[str, Any]:
+    return {"rollout": {"strategy": "Canary", "canary": canary}}
+
+
+GREETS = {"name": "greets", "prompt": "Hello", "contains": ["hello"]}
+KEPT = {"configMapKeyRef": {"name": "c", "key": "k"}}
+CANARY = "spec.rollout.canary"
+
+REFUSED: list[tuple[dict[str, Any], Reason, str]] = [
+    (canary(checks=[GREETS], checksFrom=KEPT), Reason.FIELD_CONFLICT, CANARY),
+    (canary(checksFrom=KEPT), Reason.CHECKS_MISSING, f"{CANARY}.checksFrom.configMapKeyRef"),
+    (canary(checks=[GREETS, GREETS]), Reason.CHECKS_INVALID, f"{CANARY}.checks"),
+    (canary(checks=[GREETS | {"model": "gpt"}]), Reason.CHECKS_INVALID, f"{CANARY}.checks[0].model"),
+    (
+        canary(checks=[GREETS, GREETS | {"name": "b", "judge": {"model": "gpt", "criterion": "kind"}}]),
+        Reason.CHECKS_INVALID,
+        f"{CANARY}.checks[1].judge.model",
+    ),
+    (
+        canary(checks=[GREETS | {"name": f"c{n}", "prompt": "x" * 32_000} for n in range(30)]),
+        Reason.CHECKS_INVALID,
+        f"{CANARY}.checks",
+    ),
+    ({"name": "a" * 53}, Reason.NAME_INVALID, "metadata.name"),
+    ({"name": "1st"}, Reason.NAME_INVALID, "metadata.name"),
+    ({"name": "a.b"}, Reason.NAME_INVALID, "metadata.name"),
+    ({"namespace": {"name": "team-a"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    ({"namespace": {"name": "kube-system"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    ({"namespace": {"name": "default"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    ({"namespace": {"name": "kube-flannel"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    (
+        {"namespace": {"name": "n", "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}},
+        Reason.LABEL_INVALID,
+        "spec.namespace.labels[pod-security.kubernetes.io/enforce]",
+    ),
+    ({"namespace": {"name": "n", "labels": {"-x": "y"}}}, Reason.LABEL_INVALID, "spec.namespace.labels[-x]"),
+    ({"namespace": {"name": "n", "labels": {"x": "y z"}}}, Reason.LABEL_INVALID, "spec.namespace.labels[x]"),
+    (
+        {"service": {"annotations": {"agent-operator.dev/manifest-hash": "x"}}},
+        Reason.LABEL_INVALID,
+        "spec.service.annotations[agent-operator.dev/manifest-hash]",
+    ),
+    ({"scheduling": {"nodeSelector": {"a/b/c": "x"}}}, Reason.LABEL_INVALID, "spec.scheduling.nodeSelector[a/b/c]"),
+    (
+        {"monitoring": {"serviceMonitor": {"labels": {"app.kubernetes.io/managed-by": "me"}}}},
+        Reason.LABEL_INVALID,
+        "spec.monitoring.serviceMonitor.labels[app.kubernetes.io/managed-by]",
+    ),
+    ({"systemPrompt": {}}, Reason.FIELD_CONFLICT, "spec.systemPrompt"),
+    (
+        {"systemPrompt": {"text": "x", "configMapKeyRef": {"name": "p", "key": "k"}}},
+        Reason.FIELD_CONFLICT,
+        "spec.systemPrompt",
+    ),
+    ({"credentials": {}}, Reason.FIELD_CONFLICT, "spec.credentials"),
+    ({"credentials": {"secretRef": {"name": "s"}, "values": {"A": "b"}}}, Reason.FIELD_CONFLICT, "spec.credentials"),
+    (
+        {"credentials": {"externalSecret": {"data": {"A": "b"}}}},
+        Reason.FIELD_CONFLICT,
+        "spec.credentials.externalSecret",
+    ),
+    ({"autoscaling": {"minReplicas": 11}}, Reason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
+    ({"autoscaling": {"maxReplicas": 2}}, Reason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
+    ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, Reason.FIELD_CONFLICT, "spec.disruptionBudget"),
+    (
+        {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}},
+        Reason.PROMPT_MISSING,
+        "spec.systemPrompt.configMapKeyRef",
+    ),
+    ({"systemPrompt": {"text": "{{ nobody }}"}}, Reason.PROMPT_INVALID, "spec.systemPrompt.text"),
+    ({"systemPrompt": {"text": "é" * (MAX_PROMPT_BYTES // 2 + 1)}}, Reason.PROMPT_TOO_LARGE, "spec.systemPrompt.text"),
+    ({"config": models("http://x:99999/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://x:0/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://a", "http://[::1")}, Reason.ENDPOINT_INVALID, "spec.config.models[1].baseUrl"),
+    ({"config": models("http://user:pw@x/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://-x.y/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://:80/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://[fd12::1%25eth0]/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://169.254.169.254/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://[::ffff:169.254.169.254]/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://[fd00:ec2::254]/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": cache("169.254.1.1")}, Reason.ENDPOINT_INVALID, "spec.config.memory.cache.host"),
+    ({"config": cache("redis..cache")}, Reason.ENDPOINT_INVALID, "spec.config.memory.cache.host"),
+    ({"credentials": {"values": {"LOG_LEVEL": "x"}}}, Reason.CREDENTIALS_INVALID, "spec.credentials"),
+    (vault(A="not a name"), Reason.CREDENTIALS_INVALID, "spec.credentials.externalSecret.data[A]"),
+    (
+        {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": ""}}}},
+        Reason.CREDENTIALS_INVALID,
+        "spec.credentials.externalSecret.data[A]",
+    ),
+    (
+        vault(A="b") | {"identity": {}},
+        Reason.IDENTITY_INVALID,
+        "spec.credentials.externalSecret.azureKeyVault",
+    ),
+    (
+        {"identity": {"serviceAccount": {"name": "x", "annotations": {"a": "b"}}}},
+        Reason.IDENTITY_INVALID,
+        "spec.identity.serviceAccount.annotations",
+    ),
+    ({"env": [{"name": "LOG_LEVEL", "value": "x"}]}, Reason.ENV_INVALID, "spec.env[0]"),
+    ({"env": [{"name": "PORT_HTTP", "value": "1"}]}, Reason.ENV_INVALID, "spec.env[0]"),
+    ({"env": [{"name": "A"}, {"name": "A"}]}, Reason.ENV_INVALID, "spec.env[1]"),
+    ({"env": [{"name": "A"}], "credentials": {"values": {"A": "b"}}}, Reason.ENV_INVALID, "spec.env[0]"),
+    ({"env": [{"name": "1 A"}]}, Reason.ENV_INVALID, "spec.env[0].name"),
+    (
+        {"env": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]},
+        Reason.ENV_INVALID,
+        "spec.env[0]",
+    ),
+    (
+        {"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "x"}}}]},
+        Reason.ENV_INVALID,
+        "spec.env[0].valueFrom.resourceFieldRef.divisor",
+    ),
+    (
+        {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": "1900m"}}},
+        Reason.RESOURCES_INVALID,
+        "spec.resources.requests.cpu",
+    ),
+    ({"resources": {"requests": {"memory": "-1Gi"}}}, Reason.RESOURCES_INVALID, "spec.resources.requests.memory"),
+    ({"resources": {"requests": {"memory": "1e1.5"}}}, Reason.RESOURCES_INVALID, "spec.resources"),
+    (
+        {
+            "autoscaling": {
+                "metrics": [{"type": "Pods", "pods": {"metric": {"name": "m"}, "target": {"type": "V", "value": "x"}}}]
+            }
+        },
+        Reason.RESOURCES_INVALID,
+        "spec.autoscaling.metrics",
+    ),
+    (
+        {"autoscaling": {"behavior": {"scaleUp": {"tolerance": "x"}}}},
+        Reason.RESOURCES_INVALID,
+        "spec.autoscaling.behavior",
+    ),
+    (
+        {"probes": {"startup": {"exec": {"command": ["x"]}, "httpGet": {"port": 1}}}},
+        Reason.PROBE_INVALID,
+        "spec.probes.startup",
+    ),
+    (
+        {"probes": {"readiness": {"httpGet": {"port": 80, "host": "10.0.0.1"}}}},
+        Reason.PROBE_INVALID,
+        "spec.probes.readiness.httpGet.host",
+    ),
+    ({"probes": {"startup": {"periodSeconds": 0}}}, Reason.PROBE_INVALID, "spec.probes.startup.periodSeconds"),
+    ({"probes": {"liveness": {"successThreshold": 2}}}, Reason.PROBE_INVALID, "spec.probes.liveness.successThreshold"),
+    (
+        {"probes": {"readiness": {"terminationGracePeriodSeconds": 2}}},
+        Reason.PROBE_INVALID,
+        "spec.probes.readiness.terminationGracePeriodSeconds",
+    ),
+    ({"service": {"port": 9090}}, Reason.PORT_CONFLICT, "spec.service.port"),
+    ({"service": {"metricsPort": 80}}, Reason.PORT_CONFLICT, "spec.service.port"),
+    ({"ingress": {"host": "a.b", "path": "/a//b"}}, Reason.INGRESS_INVALID, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b", "path": "/a/.."}}, Reason.INGRESS_INVALID, "spec.ingress.path"),
+]
+
+PASSES: list[dict[str, Any]] = [
+    {},
+    {"name": "a" * 52},
+    {"namespace": {"name": "agents", "labels": {"example.com/team": ""}}},
+    {"config": cache("redis"), "credentials": {"secretRef": {"name": "s"}}},
+    {"config": models("http://localhost:1/", "http://[::1]:1/", "http://under_score.example.com")},
+    {"probes": {"readiness": {"successThreshold": 2}, "startup": {"initialDelaySeconds": 0}}},
+    {"ingress": {"host": "a.b", "path": "/a/.b/c..d"}},
+    vault(A="secret/name-1"),
+    vault(A="b") | {"identity": {"serviceAccount": {"name": "mine"}}},
+    vault(A="b") | {"identity": {"serviceAccount": {"annotations": {"azure.workload.identity/client-id": "x"}}}},
+    {"credentials": {"externalSecret": {"azureKeyVault": VAULT | {"authType": "ManagedIdentity"}, "data": {"A": "b"}}}},
+    {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": "any path/at all"}}}},
+    {
+        "credentials": {"secretRef": {"name": "s"}},
+        "env": [{"name": "REDIS_PASSWORD", "value": "x"}],
+        "config": cache("r"),
+    },
+    {"resources": {"requests": {"cpu": 4}}},
+    {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}},
+]
+
+WARNED: list[tuple[dict[str, Any], Reason, str]] = [
+    ({"credentials": {"values": {"A": "b"}}}, Reason.PLAIN_CREDENTIALS, "spec.credentials.values"),
+    ({"replicas": 3, "autoscaling": {}}, Reason.REPLICAS_IGNORED, "spec.replicas"),
+    (vault(AZURE_CLIENT_SECRET="s"), Reason.IDENTITY_OVERRIDDEN, "spec.credentials"),
+    (
+        {"identity": IDENTITY | {"serviceAccount": {"name": "x"}}},
+        Reason.IDENTITY_NOT_ANNOTATED,
+        "spec.identity.serviceAccount.name",
+    ),
+    ({"disruptionBudget": {"minAvailable": 3}}, Reason.BUDGET_LOWERED, "spec.disruptionBudget"),
+    ({"disruptionBudget": {"minAvailable": "100%"}}, Reason.BUDGET_LOWERED, "spec.disruptionBudget"),
+    ({"disruptionBudget": {"maxUnavailable": 0}}, Reason.BUDGET_LOWERED, "spec.disruptionBudget"),
+    ({"config": models("http://vllm.models.svc/v1")}, Reason.PORT_MAY_DIFFER, "spec.config.models[0].baseUrl"),
+    ({"ingress": {"host": "a.b", "path": "/x"}}, Reason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+]
+
+QUIET: list[dict[str, Any]] = [
+    {},
+    {"replicas": 0, "disruptionBudget": {"minAvailable": 1}},
+    {"identity": IDENTITY, "credentials": {"secretRef": {"name": "s"}}},
+    {"config": models("http://vllm.models.svc:8000/v1", "https://api.example.com/v1")},
+    {"config": models("http://vllm.models.svc/v1"), "networkPolicy": {"enabled": False}},
+    {"ingress": {"host": "a.b"}},
+    {"ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}}},
+]
+
+
+@pytest.mark.parametrize(("spec", "reason", "field"), REFUSED, ids=lambda value: str(value)[:60])
+def test_spec_is_refused_for_one_reason_with_its_field(spec: dict[str, Any], reason: Reason, field: str) -> None:
+    failures = validation.check(inputs(**spec))
+    assert [(failure.reason, failure.field) for failure in failures] == [(reason, field)]
+    assert failures[0].message.count(":") >= 1, "a message names the fault, then the remedy"
+
+
+@pytest.mark.parametrize("spec", PASSES, ids=lambda value: str(value)[:60])
+def test_spec_passes_and_renders(spec: dict[str, Any]) -> None:
+    assert validation.check(inputs(**spec)) == ()
+    assert render(inputs(**spec)).manifests
+
+
+@pytest.mark.parametrize(("spec", "reason", "field"), WARNED, ids=lambda value: str(value)[:60])
+def test_spec_passes_with_a_warning(spec: dict[str, Any], reason: Reason, field: str) -> None:
+    assert validation.check(inputs(**spec)) == ()
+    assert [(note.reason, note.field) for note in validation.warnings(inputs(**spec))] == [(reason, field)]
+
+
+@pytest.mark.parametrize("spec", QUIET, ids=lambda value: str(value)[:60])
+def test_spec_passes_without_a_word(spec: dict[str, Any]) -> None:
+    assert validation.check(inputs(**spec)) == validation.warnings(inputs(**spec)) == ()
+
+
+def test_every_reason_is_reached() -> None:
+    reached = {reason for _, reason, _ in [*REFUSED, *WARNED]}
+    in_render = {Reason.SPEC_NOT_RENDERABLE, Reason.POD_TEMPLATE_INVALID, Reason.POD_TEMPLATE_UNSAFE}
+    assert reached | in_render == set(Reason), "tests/unit/agent_operator/render has those"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "must be a mapping with the one field checks"),
+        ("checks: [{name: a, prompt: x}, {name: B, prompt: x, contains: [y]}]", "checks[1].name: String should match"),
+        (
+            "checks: [{name: a, prompt: x, model: gpt, contains: [y]}]",
+            "checks[0].model: gpt is not one of models: echo",
+        ),
+    ],
+)
+def test_checks_kept_apart_are_refused_with_their_place_in_the_text(text: str, told: str) -> None:
+    failures = validation.check(replace(inputs(**canary(checksFrom=KEPT)), checks_text=text))
+    assert {failure.field for failure in failures} == {f"{CANARY}.checksFrom.configMapKeyRef"}
+    assert {failure.reason for failure in failures} == {Reason.CHECKS_INVALID}
+    assert any(told in failure.message for failure in failures)
+    assert not any(failure.retry for failure in failures)
+
+
+def test_checks_without_a_canary_are_not_looked_at() -> None:
+    """They do nothing, and the API server refuses them."""
+    given = {"rollout": {"canary": {"checksFrom": KEPT}}}
+    assert validation.check(inputs(**given)) == ()

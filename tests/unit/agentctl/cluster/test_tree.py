@@ -1,0 +1,80 @@
+"""The tree that `status` draws."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from agentctl.cluster import tree
+from agentctl.cluster.snapshot import Child, Snapshot
+
+DEPLOYMENT = {"kind": "Deployment", "spec": {"replicas": 1}, "status": {"readyReplicas": 0, "updatedReplicas": 1}}
+POD = {"metadata": {"name": "support-x"}, "status": {"phase": "Pending"}}
+
+
+def _snapshot(**status: Any) -> Snapshot:
+    agent = {
+        "metadata": {"name": "support", "namespace": "team", "generation": 2},
+        "status": {"observedGeneration": 2, "ready": "0/1", "model": "echo"} | status,
+    }
+    children = (
+        Child("ConfigMap", "support-config", ready=True, live=None),
+        Child("Secret", "support-secrets", ready=True, live=None),
+        Child("ServiceMonitor", "support", ready=None, live=None, served=False),
+        Child("Deployment", "support", ready=False, live=DEPLOYMENT),
+    )
+    return Snapshot(agent, children, (POD,))
+
+
+def _drawn(snapshot: Snapshot, *, colour: bool = False) -> str:
+    target = io.StringIO()
+    console = Console(file=target, width=120, force_terminal=colour, no_color=not colour)
+    console.print(tree.draw(snapshot))
+    return target.getvalue()
+
+
+def test_children_hang_below_the_agent_and_pods_below_the_deployment() -> None:
+    lines = _drawn(_snapshot()).splitlines()
+
+    assert lines[0].rstrip() == "AgentDeployment team/support  ready 0/1  model echo"
+    assert [line.rstrip() for line in lines[1:6]] == [
+        "├── ConfigMap support-config  missing",
+        "├── Secret support-secrets  present",
+        "├── ServiceMonitor support  not installed in this cluster",
+        "└── Deployment support  0/1 ready",
+        "    └── Pod support-x  Pending",
+    ]
+
+
+def test_a_generation_that_the_operator_has_not_seen_is_told() -> None:
+    assert "not yet seen by the operator" in _drawn(_snapshot(observedGeneration=1))
+
+
+def test_conditions_and_the_last_failure_stand_below() -> None:
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "Unavailable", "message": "0 of 1 pods are ready"},
+        {"type": "Stalled", "status": "True", "reason": "ProgressDeadlineExceeded", "message": "no progress"},
+    ]
+    failure = {"pod": "support-x", "reason": "Error", "exitCode": 2, "message": "agent.models: missing"}
+
+    text = _drawn(_snapshot(conditions=conditions, lastFailure=failure))
+
+    assert "Ready    False  Unavailable               0 of 1 pods are ready" in text
+    assert "Last failure: pod support-x: Error, exit code 2: agent.models: missing" in text
+
+
+def test_good_is_green_and_bad_is_red_whatever_the_word_is() -> None:
+    conditions = [
+        {"type": "Ready", "status": "True", "reason": "R", "message": ""},
+        {"type": "Stalled", "status": "True", "reason": "R", "message": ""},
+        {"type": "Warning", "status": "True", "reason": "R", "message": ""},
+        {"type": "Progressing", "status": "False", "reason": "R", "message": ""},
+    ]
+
+    ready, stalled, warning, progressing = _drawn(_snapshot(conditions=conditions), colour=True).splitlines()[-4:]
+
+    assert "\x1b[32mTrue" in ready
+    assert "\x1b[31mTrue" in stalled
+    assert "\x1b[33mTrue" in warning
+    assert "False" in progressing.replace("\x1b", "")
+    assert "\x1b[31mFalse" not in progressing
