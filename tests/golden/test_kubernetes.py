@@ -4,12 +4,12 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from localkube.fields import defaults, validation
 from pydantic import ValidationError
 
-from agent_operator import names
+from agent_operator.api import constants
 from agent_operator.render import Inputs, Platform, Rendered, render
 from kubeschema import decode, schema
+from localkube.apiserver.fields import defaults, validation
 from tests import fast_yaml as yaml
 from tests.valid.manifests import kept
 
@@ -54,11 +54,11 @@ def test_every_child_is_labelled_and_owned(inputs: Inputs, rendered: Rendered) -
     metadata = inputs.agent.metadata
     for manifest in rendered.manifests:
         made = manifest["metadata"]
-        assert made["labels"][names.LABEL_MANAGED_BY] == "agent-operator"
-        assert made["labels"][names.LABEL_AGENT] == metadata.name
-        assert made["labels"].get(names.LABEL_OWNER_UID, "") == metadata.uid
+        assert made["labels"][constants.LABEL_MANAGED_BY] == "agent-operator"
+        assert made["labels"][constants.LABEL_AGENT] == metadata.name
+        assert made["labels"].get(constants.LABEL_OWNER_UID, "") == metadata.uid
         beside = inputs.namespace == metadata.namespace
-        assert made["labels"].get(names.LABEL_AGENT_NAMESPACE) == (None if beside else metadata.namespace)
+        assert made["labels"].get(constants.LABEL_AGENT_NAMESPACE) == (None if beside else metadata.namespace)
         owners = [owner["uid"] for owner in made.get("ownerReferences", [])]
         assert owners == ([metadata.uid] if beside and metadata.uid else [])
         assert made.get("namespace", made["name"]) == inputs.namespace
@@ -139,4 +139,4 @@ def test_what_pods_refer_to_is_there(by_kind: dict[str, Any]) -> None:
     if "ServiceMonitor" in by_kind:
         chosen = by_kind["ServiceMonitor"]["spec"]["selector"]["matchLabels"]
         assert by_kind["Service"]["metadata"]["labels"].items() >= chosen.items()
-        assert chosen == {names.LABEL_AGENT: by_kind["Service"]["metadata"]["name"]}
+        assert chosen == {constants.LABEL_AGENT: by_kind["Service"]["metadata"]["name"]}
