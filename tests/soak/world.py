@@ -27,7 +27,7 @@ from tests.integration.agent_operator.conftest import Api
 PROBE_SECONDS = 20.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 _COUNTED = ("agent_operator", "kopf", "aiohttp")
-_REMEMBERED = ("agent_operator.api", "agent_operator.render", "agent_operator.spec")
+_REMEMBERED = ("agent_operator.api", "agent_operator.render", "agent_operator.inputs")
 # Optional APIs, as they are installed: each by its own project.
 APIS = {
     "External Secrets": (BY_NAME["SecretStore"], BY_NAME["ExternalSecret"]),

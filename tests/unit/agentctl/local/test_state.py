@@ -16,7 +16,7 @@ from agentctl.local.state import Running, State, last_line
 HOLD = """
 import sys
 from pathlib import Path
-from agentctl.state import Running, State
+from agentctl.local.state import Running, State
 state = State(Path(sys.argv[1])); state.create()
 with state.held():
     state.record(Running({pid}, "https://127.0.0.1:1", 7, "http://127.0.0.1:2/metrics"))

@@ -1,4 +1,4 @@
-"""How quick the local cluster's API is: `python tests/bench/local_cluster_api.py [--objects N] [--tls]`.
+"""How quick the local cluster's API is: `python tests/bench/localkube_api.py [--objects N] [--tls]`.
 
 The server runs in a process of its own, so it has a core to itself; the figures are of one client over HTTP.
 """
@@ -16,9 +16,9 @@ import orjson
 
 SERVER = """
 import asyncio
-from localkube.http.server import ApiServer
-from localkube.http.tls import Identity
-from localkube.registry import Registry
+from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.http.tls import Identity
+from localkube.apiserver.registry import Registry
 
 async def main():
     registry = Registry()
