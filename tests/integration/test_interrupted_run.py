@@ -49,12 +49,16 @@ def test_an_interrupted_run_leaves_nothing(number: signal.Signals, group: bool, 
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
 
-    def seen(program: str) -> bool:
-        assert process.poll() is None, (tmp_path / "output").read_text()
-        return any(program in command for command in survivors(base).values())
+    # A part may be through before another has started its program, so each must be seen once, not all at one time.
+    unseen = set(PARTS.values())
 
-    for part, program in PARTS.items():
-        wait_until(f"{program} of {part}", lambda program=program: seen(program))
+    def all_seen() -> bool:
+        assert process.poll() is None, f"never seen: {unseen}\n{(tmp_path / 'output').read_text()}"
+        commands = list(survivors(base).values())
+        unseen.difference_update([program for program in unseen if any(program in command for command in commands)])
+        return not unseen
+
+    wait_until(f"{', '.join(PARTS.values())} run", all_seen)
     (os.killpg if group else os.kill)(process.pid, number)
     process.wait(120)
 

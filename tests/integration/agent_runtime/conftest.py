@@ -82,6 +82,8 @@ class RedisServer:
         assert program, "redis-server is missing: apt-get install redis-server"
         self.port = port or free_port()
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        # Redis writes its title over its environment, by which tests/reaper.py finds what a run has left.
+        command += ["--set-proc-title", "no"]
         self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL)
         eventually("redis-server listens", self._listens)
 
