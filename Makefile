@@ -17,7 +17,7 @@ PEERS ?= 1
 PYTEST := $(BIN)/pytest
 # Many tests wait for a cluster more than they compute: one more than there are cores keeps these busy.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# What takes at most 90 s on two idle cores.
+# About 90 s on two cores.
 QUICK := tests/e2e/test_refused.py tests/e2e/test_status.py tests/golden tests/unit localkube/tests/unit kubeschema/tests
 DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
 # docker, buildah or podman.
