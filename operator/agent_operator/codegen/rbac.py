@@ -1,8 +1,8 @@
 """What the operator may do and no more; writes it as RBAC: `python -m agent_operator.codegen.rbac DIRECTORY`.
 
-The rights follow from kinds.py, the kinds the operator works with, and from what cluster.py does with them. The tests
-record what it asks of an API server and hold that against this table: a right that is missing fails them, and so does
-one that nothing uses.
+The rights follow from kube/resources.py, the kinds that the operator works with, and from what kube/client.py does with
+them. The tests record what the operator asks of an API server and compare that with this table: a right that is missing
+fails them, and so does one that nothing uses.
 """
 
 import sys

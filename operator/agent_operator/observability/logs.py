@@ -51,7 +51,7 @@ def worth_telling(record: logging.LogRecord) -> bool:
     """Leave out kopf's errors about single attempts of its requests.
 
     The transport sees these requests too, and states once that the API server is unreachable; that AgentDeployments
-    cannot be watched is stated by handlers.py and by /readyz.
+    cannot be watched is stated by kube/agent_watch.py and by /readyz.
     """
     return not (record.name.startswith("kopf.") and str(record.msg).startswith("Request attempt "))
 
