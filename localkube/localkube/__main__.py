@@ -9,7 +9,7 @@ from pathlib import Path
 from kubeschema import quantity
 from localkube.cluster import LocalCluster
 from localkube.node.images import Image
-from localkube.node.node_object import PLENTY, Size
+from localkube.node.machine import PLENTY, Size
 
 
 def main() -> None:

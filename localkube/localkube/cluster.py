@@ -13,10 +13,10 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
+from localkube.apiserver import persistence
 from localkube.apiserver.http.server import ApiServer
 from localkube.apiserver.http.tls import Identity
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.storage import persistence
 from localkube.apiserver.storage.store import Event
 from localkube.controllers.controller import Context
 from localkube.controllers.manager import ALL, ControllerManager
@@ -25,9 +25,8 @@ from localkube.node.addresses import Addresses, LoopbackBlock
 from localkube.node.guard import Guard
 from localkube.node.images import Image, ImageMap
 from localkube.node.lock import DirectoryLock
-from localkube.node.machine import Machine, Timing
+from localkube.node.machine import PLENTY, Machine, Size, Timing
 from localkube.node.node import Node
-from localkube.node.node_object import PLENTY, Size
 from localkube.node.proxy import ServiceProxy
 from localkube.node.stand_in import StandInNode
 
@@ -106,8 +105,7 @@ class LocalCluster:
         if self._has_node and not self.stand_in:
             proxy = ServiceProxy(registry, context.recorder("service-proxy"))
             self._proxy = await stack.enter_async_context(proxy)
-        port_of = claimed.port if self.run_pods and not self.stand_in else None
-        server = ApiServer(registry, token=self.token, port=self.port, logs=logs, port_of=port_of, identity=identity)
+        server = ApiServer(registry, token=self.token, port=self.port, logs=logs, identity=identity)
         self._server = await stack.enter_async_context(server)
 
     @property

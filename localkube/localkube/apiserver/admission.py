@@ -3,10 +3,10 @@
 import ipaddress
 from typing import Any
 
-from localkube.apiserver import status
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Event, Store
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")

@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.options import DeleteOptions, Outcome
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record, Store
+from localkube.meta import status
+from localkube.meta.status import Object
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"

@@ -7,9 +7,9 @@ from localkube import clock
 from localkube.apiserver.deleter import FOREGROUND, ORPHAN, Deleter
 from localkube.apiserver.options import DeleteOptions, WriteOptions
 from localkube.apiserver.resources import Resource, ResourceTable
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Event, Record, Store
 from localkube.apiserver.writer import Writer
+from localkube.meta.status import ApiError, Object
 
 _DELAY = 0.1  # seconds: long enough that a client sees a foreground deletion begin
 _MANAGER = WriteOptions("kube-controller-manager")

@@ -7,8 +7,8 @@ from localkube import clock
 from localkube.apiserver.deleter import Deleter
 from localkube.apiserver.options import DeleteOptions
 from localkube.apiserver.resources import ResourceTable
-from localkube.apiserver.status import ApiError
 from localkube.apiserver.storage.store import Event, Store
+from localkube.meta.status import ApiError
 
 _DELAY = 0.05
 

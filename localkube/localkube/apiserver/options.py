@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.admission import SERVICE_NETWORK, ServiceAddresses
 from localkube.apiserver.crds.controller import CrdController
 from localkube.apiserver.crds.strategy import CrdStrategy, Custom
@@ -13,11 +12,12 @@ from localkube.apiserver.garbage_collector import GarbageCollector
 from localkube.apiserver.namespaces import NamespaceLifecycle
 from localkube.apiserver.options import DeleteOptions, Outcome, WriteOptions
 from localkube.apiserver.resources import Resource, ResourceTable
-from localkube.apiserver.selectors import LabelSelector
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Event, Record, Store
 from localkube.apiserver.strategy import BuiltIn, Strategy
 from localkube.apiserver.writer import Writer
+from localkube.meta import status
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import ApiError, Object
 
 __all__ = ["ApiError", "Object", "Registry"]
 

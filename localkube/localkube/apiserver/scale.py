@@ -3,9 +3,9 @@
 from typing import Any
 
 from kubeschema.errors import Cause
-from localkube.apiserver import status
 from localkube.apiserver.resources import Resource, ScalePaths
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 

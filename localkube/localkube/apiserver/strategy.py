@@ -9,7 +9,7 @@ from kubeschema.schema import Schema
 from localkube.apiserver.fields import defaults, managed, prepare, validation
 from localkube.apiserver.fields.fieldset import FieldSet
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object, not_implemented
+from localkube.meta.status import Object, not_implemented
 
 
 class Strategy(Protocol):

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from kubeschema import decode as decoding
 from kubeschema.errors import FieldsError
 from localkube import clock
-from localkube.apiserver import admission, scale, status
+from localkube.apiserver import admission, scale, transitions, versions
 from localkube.apiserver.fields import apply as server_side
 from localkube.apiserver.fields import managed
 from localkube.apiserver.options import Outcome, WriteOptions
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
-from localkube.apiserver.storage import transitions, versions
 from localkube.apiserver.storage.store import Record, Store
 from localkube.apiserver.strategy import Strategy
+from localkube.meta import status
+from localkube.meta.status import Object
 
 
 class Writer:

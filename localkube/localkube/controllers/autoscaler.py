@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.resources import Resource
 from localkube.apiserver.scale import scale_of
-from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.controller import Controller
-from localkube.controllers.objects import Key, key_of, timestamp, with_condition
+from localkube.meta.objects import Key, key_of, timestamp, with_condition
+from localkube.meta.status import ApiError, Object
 
 _UNABLE = "the HPA was unable to compute the replica count: "
 _NO_METRICS = (

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.events import EventRecorder
-from localkube.controllers.objects import Key, controller_of, key_of
-from localkube.controllers.queue import WorkQueue
+from localkube.client.events import EventRecorder
+from localkube.client.workqueue import WorkQueue
+from localkube.meta.objects import Key, controller_of, key_of
+from localkube.meta.status import ApiError, Object
 
 logger = logging.getLogger(__name__)
 

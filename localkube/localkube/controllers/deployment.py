@@ -1,12 +1,12 @@
 """Deployment → ReplicaSets."""
 
-from localkube.apiserver.status import ApiError, Object
 from localkube.controllers import deployment_status, revisions, rollout
 from localkube.controllers.controller import Controller
-from localkube.controllers.objects import Key, annotations_of, controller_of, find_condition, is_deleting
 from localkube.controllers.ownership import claim
-from localkube.controllers.pods import is_finished
 from localkube.controllers.rollout import Resize, replicas_of
+from localkube.meta.objects import Key, annotations_of, controller_of, find_condition, is_deleting
+from localkube.meta.pods import is_finished
+from localkube.meta.status import ApiError, Object
 
 DEFAULT_HISTORY = 10  # spec.revisionHistoryLimit when absent
 

@@ -1,8 +1,8 @@
 """The status of a Deployment, as its ReplicaSets make it. Pure: the time is an argument."""
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import find_condition, timestamp, unix_seconds
 from localkube.controllers.rollout import fenceposts, replicas_of, total_of
+from localkube.meta.objects import find_condition, timestamp, unix_seconds
+from localkube.meta.status import Object
 
 NO_DEADLINE = 2**31 - 1
 AVAILABLE = "NewReplicaSetAvailable"

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Controller
-from localkube.controllers.objects import Key, controller_of, key_of, timestamp, with_condition
-from localkube.controllers.pods import is_active, is_ready
 from localkube.controllers.rollout import replicas_of, resolve
-from localkube.controllers.selection import SelectorIndex, select, selector_of
+from localkube.controllers.selection import SelectorIndex, select
+from localkube.meta.objects import Key, controller_of, key_of, timestamp, with_condition
+from localkube.meta.pods import is_active, is_ready
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class DisruptionController(Controller):
         if event == "DELETED" or selector is None:
             self._selectors.drop(key)
         else:
-            self._selectors.put(key, selector_of(selector))
+            self._selectors.put(key, LabelSelector.of(selector))
         self.queue.add(key)
 
     def _on_pod(self, event: str, pod: Object) -> None:
@@ -85,7 +86,7 @@ class DisruptionController(Controller):
         if pdb is None:
             return None
         selector = pdb["spec"].get("selector")
-        matching = [] if selector is None else select(self.registry, "pods", key[0], selector_of(selector))
+        matching = [] if selector is None else select(self.registry, "pods", key[0], LabelSelector.of(selector))
         pods = [pod for pod in matching if is_active(pod)]
         try:
             found = budget(pdb["spec"], len(pods), lambda: expected_scale(self.registry, pods))

@@ -3,12 +3,9 @@
 import itertools
 from abc import abstractmethod
 
-from localkube.apiserver.selectors import LabelSelector
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Context, Controller
 from localkube.controllers.endpoints import (
     MANAGED_BY,
-    SERVICE_NAME,
     SLICE_MANAGER,
     TRIGGERED,
     Backend,
@@ -19,7 +16,9 @@ from localkube.controllers.endpoints import (
     slices,
     subsets,
 )
-from localkube.controllers.objects import (
+from localkube.controllers.selection import SelectorIndex, select
+from localkube.meta.objects import (
+    SERVICE_NAME_LABEL,
     Key,
     annotations_of,
     is_deleting,
@@ -28,7 +27,8 @@ from localkube.controllers.objects import (
     owner_reference,
     timestamp,
 )
-from localkube.controllers.selection import SelectorIndex, select
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 
 def _selector(service: Object) -> dict[str, str] | None:
@@ -125,7 +125,7 @@ class EndpointSliceController(_ServiceController):
 
     def write(self, key: Key, service: Object, found: list[Backend]) -> None:
         """Reuse the slices there are, make those that lack, delete those left over."""
-        owned = {SERVICE_NAME: key[1], MANAGED_BY: SLICE_MANAGER}
+        owned = {SERVICE_NAME_LABEL: key[1], MANAGED_BY: SLICE_MANAGER}
         live = self.registry.list("endpointslices.discovery.k8s.io", key[0], labels=owned)
         for wanted, old in itertools.zip_longest(slices(service, found), live):
             if wanted is None:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import is_deleting, labels_of
-from localkube.controllers.pods import is_finished, is_ready
+from localkube.meta.objects import SERVICE_NAME_LABEL, is_deleting, labels_of
+from localkube.meta.pods import is_finished, is_ready
+from localkube.meta.status import Object
 
-SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SLICE_MANAGER = "endpointslice-controller.k8s.io"
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
@@ -136,7 +135,7 @@ def slices(service: Object, found: list[Backend]) -> list[Object]:
 
 def slice_labels(service: Object) -> dict[str, str]:
     """The labels of the Service's EndpointSlices."""
-    labels = {**labels_of(service), SERVICE_NAME: service["metadata"]["name"], MANAGED_BY: SLICE_MANAGER}
+    labels = {**labels_of(service), SERVICE_NAME_LABEL: service["metadata"]["name"], MANAGED_BY: SLICE_MANAGER}
     return labels | headless_label(service)
 
 

@@ -1,8 +1,8 @@
 """Events go an hour after they last happened, as a real API server lets them go."""
 
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Controller
-from localkube.controllers.objects import Key, unix_seconds
+from localkube.meta.objects import Key, unix_seconds
+from localkube.meta.status import Object
 
 LIFETIME = 3600.0  # seconds
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from kubeschema import quantity
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import labels_of
-from localkube.controllers.selection import selector_of
+from localkube.meta.objects import labels_of
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 Amounts = Mapping[str, Decimal]
 HOSTNAME = "kubernetes.io/hostname"
@@ -121,7 +121,7 @@ def _term_matches(term: Object, node: Object) -> bool:
 def _holds(expression: Object, labels: Mapping[str, str]) -> bool:
     operator, text = expression["operator"], labels.get(expression["key"], "")
     if operator not in ("Gt", "Lt"):
-        return selector_of({"matchExpressions": [expression]}).matches({"metadata": {"labels": dict(labels)}})
+        return LabelSelector.of({"matchExpressions": [expression]}).matches({"metadata": {"labels": dict(labels)}})
     limit = expression["values"][0]
     if not (text.lstrip("-").isdigit() and limit.lstrip("-").isdigit()):
         return False
@@ -167,7 +167,7 @@ def _selects(term: Object, owner: Object, other: Object) -> bool:
     everywhere = "namespaceSelector" in term and not term["namespaceSelector"]
     if not everywhere and other["metadata"]["namespace"] not in namespaces:
         return False
-    return "labelSelector" in term and selector_of(term["labelSelector"]).matches(other)
+    return "labelSelector" in term and LabelSelector.of(term["labelSelector"]).matches(other)
 
 
 def has_neighbours(pod: Object) -> bool:

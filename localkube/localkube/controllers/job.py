@@ -1,7 +1,6 @@
 """Job → Pods, until enough of them have succeeded or too many failed."""
 
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.controller import Context, Controller
+from localkube.controllers.controller import Context
 from localkube.controllers.job_pods import TRACKING, is_tracked, new_pod, waits_for_end
 from localkube.controllers.job_status import (
     REACHED,
@@ -20,47 +19,30 @@ from localkube.controllers.job_status import (
     told,
     wanted,
 )
-from localkube.controllers.objects import Key, controller_of, find_condition, is_deleting, timestamp
 from localkube.controllers.ownership import claim
-from localkube.controllers.replicaset import BURST, RetryError, surplus
-from localkube.controllers.selection import SelectorIndex, selector_of
+from localkube.controllers.pod_owner import BURST, PodOwnerController, RetryError, surplus
+from localkube.meta.objects import Key, controller_of, find_condition, is_deleting, timestamp
+from localkube.meta.status import Object
 
 OURS = "kubernetes.io/job-controller"  # the spec.managedBy that means this controller
 
 
-class JobController(Controller):
+class JobController(PodOwnerController):
     """Runs the pods of Jobs. Not known: backoffLimitPerIndex, successPolicy."""
 
     name = "job-controller"
+    resource = "jobs.batch"
+    kind = "Job"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._scale = context.backoff_scale
         self._backoffs: dict[str, Backoff] = {}  # by the Job's uid
 
-    def start(self) -> None:
-        """Watch Jobs, and pods for their Jobs or, when they have none, for who would adopt them."""
-        self._selectors = SelectorIndex()
-        self._queue_controller = self.enqueue_controller("Job")
-        self.watch("jobs.batch", self._on_job)
-        self.watch("pods", self._on_pod)
-
-    def _on_job(self, event: str, job: Object) -> None:
-        self.enqueue(event, job)
-        key = job["metadata"]["namespace"], job["metadata"]["name"]
+    def _on_owner(self, event: str, owner: Object) -> None:
+        super()._on_owner(event, owner)
         if event == "DELETED":
-            self._selectors.drop(key)
-            self._backoffs.pop(job["metadata"]["uid"], None)
-        else:
-            self._selectors.put(key, selector_of(job["spec"]["selector"]))
-
-    def _on_pod(self, event: str, pod: Object) -> None:
-        affected = self._selectors.affected(event, pod)
-        if controller_of(pod) is not None:
-            self._queue_controller(event, pod)
-            return
-        for key in affected:
-            self.queue.add(key)
+            self._backoffs.pop(owner["metadata"]["uid"], None)
 
     def reconcile(self, key: Key) -> float | None:
         """Make or delete pods, then say what they have come to."""
@@ -83,7 +65,7 @@ class JobController(Controller):
         """End the Job: what still runs is deleted, and counts as failed."""
         self._write(job, status_of(job, before(job, found), self._told(job, end.target, end)))
         for pod in found.active:
-            self._delete(job, pod)
+            self.delete_pod(job, pod)
         self._finish(job["metadata"], end)
 
     def _finish(self, metadata: Object, end: End) -> None:
@@ -129,7 +111,7 @@ class JobController(Controller):
         if complete:
             self._write(job, status_of(job, before(job, found), self._told(job, REACHED.target, REACHED)))
             for pod in found.active:
-                self._delete(job, pod)
+                self.delete_pod(job, pod)
             self._finish(job["metadata"], REACHED)
             return None
         self._report(job, found)
@@ -176,7 +158,7 @@ class JobController(Controller):
         extra = surplus(found.active, want)[:BURST]
         for pod in extra:
             self._release(pod)  # what is deleted on purpose counts as nothing
-            self._delete(job, pod)
+            self.delete_pod(job, pod)
         missing = want - len(found.active) - (found.terminating if waits_for_end(job) else 0)
         if extra or missing <= 0:
             return 0.0, ""
@@ -187,19 +169,9 @@ class JobController(Controller):
 
     def _create(self, job: Object, places: list[int | None]) -> str:
         for index in places:
-            try:
-                namespace = job["metadata"]["namespace"]
-                pod = self.registry.create("pods", namespace, new_pod(job, index), manager=self.manager)
-            except ApiError as error:
-                self.events.warning(job, "FailedCreate", f"Error creating: {error}")
-                return str(error)
-            self.events.normal(job, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+            if failure := self.create_pod(job, new_pod(job, index)):
+                return failure
         return ""
-
-    def _delete(self, job: Object, pod: Object) -> None:
-        metadata = pod["metadata"]
-        self.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"])
-        self.events.normal(job, "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
 
     def _release(self, pod: Object) -> None:
         """Take the finalizer from a pod that is counted."""

@@ -1,10 +1,10 @@
 """Deletes Jobs `ttlSecondsAfterFinished` after their end, and their pods with them."""
 
 from localkube.apiserver.options import DeleteOptions
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Controller
 from localkube.controllers.job_status import finished_at
-from localkube.controllers.objects import Key, is_deleting, unix_seconds
+from localkube.meta.objects import Key, is_deleting, unix_seconds
+from localkube.meta.status import Object
 
 
 class JobExpiryController(Controller):

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import annotations_of, is_deleting, labels_of, unix_seconds
-from localkube.controllers.replicaset import pod_of
+from localkube.controllers.pod_owner import pod_from_template
+from localkube.meta.objects import annotations_of, is_deleting, labels_of, unix_seconds
+from localkube.meta.status import Object
 
 TRACKING = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -136,7 +136,7 @@ def _matches(rule: Object, pod: Object) -> str:
 
 def new_pod(job: Object, index: int | None) -> Object:
     """A pod of a Job, with its index if it has one."""
-    pod = pod_of(job)
+    pod = pod_from_template(job)
     metadata = pod["metadata"]
     metadata["finalizers"] = [*(metadata.get("finalizers") or ()), TRACKING]
     if index is None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from localkube.apiserver.status import Object
 from localkube.controllers.job_pods import (
     ended_at,
     has_failed,
@@ -16,7 +15,7 @@ from localkube.controllers.job_pods import (
     restarts,
     shown_indexes,
 )
-from localkube.controllers.objects import (
+from localkube.meta.objects import (
     find_condition,
     is_deleting,
     is_true,
@@ -24,7 +23,8 @@ from localkube.controllers.objects import (
     unix_seconds,
     with_condition,
 )
-from localkube.controllers.pods import is_active, is_finished, is_ready
+from localkube.meta.pods import is_active, is_finished, is_ready
+from localkube.meta.status import Object
 
 FIRST_BACKOFF = 10.0  # seconds; doubled per failure since the last success
 LAST_BACKOFF = 600.0

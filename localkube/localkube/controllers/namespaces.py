@@ -1,8 +1,8 @@
 """What every namespace is given: the ServiceAccount `default` and the ConfigMap `kube-root-ca.crt`."""
 
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Context, Controller
-from localkube.controllers.objects import Key
+from localkube.meta.objects import Key
+from localkube.meta.status import Object
 
 ROOT_CA = "kube-root-ca.crt"
 DESCRIPTION = (

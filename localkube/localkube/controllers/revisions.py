@@ -4,8 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import annotations_of, labels_of, owner_reference
+from localkube.meta.objects import annotations_of, labels_of, owner_reference
+from localkube.meta.status import Object
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"

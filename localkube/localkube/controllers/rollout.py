@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import annotations_of
 from localkube.controllers.revisions import DESIRED, MAXIMUM, creation
+from localkube.meta.objects import annotations_of
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Context, Controller
 from localkube.controllers.fitting import Amounts, has_neighbours, misfit, requests
-from localkube.controllers.objects import Key, find_condition, is_deleting, key_of, timestamp, with_condition
-from localkube.controllers.pods import is_finished
+from localkube.meta.objects import Key, find_condition, is_deleting, key_of, timestamp, with_condition
+from localkube.meta.pods import is_finished
+from localkube.meta.status import Object
 
 
 class Placed:

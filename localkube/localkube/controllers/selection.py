@@ -3,21 +3,9 @@
 from collections.abc import Mapping
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.selectors import LabelSelector, Requirement
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import Key, key_of, labels_of
-
-_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
-
-
-def selector_of(selector: Object) -> LabelSelector:
-    """A metav1.LabelSelector, parsed."""
-    exact = LabelSelector.equal(selector.get("matchLabels") or {}).requirements
-    terms = [
-        Requirement(e["key"], _OPERATORS[e["operator"]], frozenset(e.get("values") or ()))
-        for e in selector.get("matchExpressions") or ()
-    ]
-    return LabelSelector([*exact, *terms])
+from localkube.meta.objects import Key, key_of, labels_of
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 
 def select(registry: Registry, resource: str, namespace: str, selector: LabelSelector) -> list[Object]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Protocol
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 KUBELET_PORT = 10250
 BLOCKS = 63  # 127.1 … 127.63 for pods, 127.65 … 127.127 for Services

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node import ending, launch, state
 from localkube.node.errors import ConfigError, ImageUnknownError, MountError, StartError
 from localkube.node.handlers import HandlerError, Target, act

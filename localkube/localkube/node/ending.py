@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.handlers import HandlerError, Target, act
 from localkube.node.launch import TERMINATION_LOG
 from localkube.node.logs import last_lines

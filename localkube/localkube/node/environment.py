@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kubeschema import quantity
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.guard import kill_group
 
 OUTPUT = 10 * 1024  # bytes of output or body told in an event

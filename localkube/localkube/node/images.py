@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.environment import expand
 from localkube.node.errors import ImageUnknownError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node import images, volumes
 from localkube.node.environment import Sources, declared, service_links, variable
 from localkube.node.machine import Machine

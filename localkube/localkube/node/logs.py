@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from localkube.apiserver.logs import PodLogOptions
+
 MAX_LINE = 16 * 1024  # bytes; a longer line is stored in parts, as a container runtime does
 CHUNK = 64 * 1024
 
@@ -80,19 +82,17 @@ def _text(line: bytes) -> bytes:
     return line.partition(b" ")[2]
 
 
-async def read(
-    path: Path, writer: LogWriter | None, *, tail: int | None, since: float | None, timestamps: bool
-) -> AsyncIterator[bytes]:
-    """The lines of a log; with a writer, also those that it still adds. `since` is in Unix seconds."""
-    after = stamp(int(since * 1e9)).encode() if since is not None else b""
+async def read(path: Path, writer: LogWriter | None, options: PodLogOptions) -> AsyncIterator[bytes]:
+    """The lines of a log; with a writer, also those that it still adds."""
+    after = stamp(int(options.since * 1e9)).encode() if options.since is not None else b""
 
     def shown(lines: Iterator[bytes] | deque[bytes]) -> bytes:
         kept = (line for line in lines if line.partition(b" ")[0] >= after)
-        return b"".join(line if timestamps else _text(line) for line in kept)
+        return b"".join(line if options.timestamps else _text(line) for line in kept)
 
     with path.open("rb") as file:
-        if tail is not None:
-            yield shown(deque(file, maxlen=tail))
+        if options.tail is not None:
+            yield shown(deque(file, maxlen=options.tail))
         while True:
             while chunk := file.readlines(CHUNK):
                 yield shown(iter(chunk))

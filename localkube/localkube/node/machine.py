@@ -9,11 +9,10 @@ from pathlib import Path
 import aiohttp
 
 from localkube.apiserver.registry import Registry
-from localkube.controllers.events import EventRecorder
+from localkube.client.events import EventRecorder
 from localkube.node.addresses import Addresses
 from localkube.node.guard import Guard
 from localkube.node.images import ImageMap
-from localkube.node.node_object import PLENTY, Size
 from localkube.node.service_names import Resolve, nowhere, rewrite
 
 _INHERITED = {"PATH", "VIRTUAL_ENV", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -35,6 +34,17 @@ class Timing:
         if restarts == 0:
             return 0.0
         return float(min(self.backoff_first * 2 ** min(restarts - 1, 16), self.backoff_last))
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The capacity of the node for the scheduler, as quantities. Processes have no limits, so the default is large."""
+
+    cpu: str = "1000"
+    memory: str = "4Ti"
+
+
+PLENTY = Size()
 
 
 @dataclass(frozen=True, slots=True)

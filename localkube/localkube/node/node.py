@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Self
 
-from localkube.apiserver import status
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.objects import is_deleting
-from localkube.controllers.pods import is_finished
+from localkube.apiserver.logs import PodLogOptions
+from localkube.meta import status
+from localkube.meta.objects import is_deleting
+from localkube.meta.pods import is_finished
+from localkube.meta.status import ApiError, Object
 from localkube.node import guard, logs, node_object
 from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
@@ -132,18 +133,9 @@ class Node:
         await runner.kill()
         runner.clean()
 
-    async def logs(  # noqa: PLR0913 (the query of `kubectl logs`)
-        self,
-        pod: Object,
-        container: str,
-        *,
-        previous: bool,
-        follow: bool,
-        tail: int | None,
-        since: float | None,
-        timestamps: bool,
-    ) -> AsyncIterator[bytes]:
-        """The log of a container, in pieces; `since` in Unix seconds. ApiError 400 where there is none."""
+    async def logs(self, pod: Object, options: PodLogOptions) -> AsyncIterator[bytes]:
+        """The log of a container in chunks; ApiError 400 when it has none."""
+        container, previous = options.container, options.previous
         runner = self._pods.get(pod["metadata"]["uid"])
         found = runner.container(container) if runner else None
         name = pod["metadata"]["name"]
@@ -158,8 +150,8 @@ class Node:
             reason = shown["state"].get("waiting", {}).get("reason", "ContainerCreating")
             raise status.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
         log = found.log if found else None
-        writer = log if follow and not previous and log and log.path == path else None
-        return logs.read(path, writer, tail=tail, since=since, timestamps=timestamps)
+        writer = log if options.follow and not previous and log and log.path == path else None
+        return logs.read(path, writer, options)
 
 
 def _status_of(pod: Object, container: str) -> Object:

@@ -1,15 +1,11 @@
 """The Node object: what `kubectl get nodes` shows of this machine."""
 
 import platform
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import timestamp
-
-if TYPE_CHECKING:
-    from localkube.node.machine import Machine
+from localkube.meta.objects import timestamp
+from localkube.meta.status import Object
+from localkube.node.machine import Machine
 
 MANAGER = "kubelet"
 MAX_PODS = 1100
@@ -21,18 +17,7 @@ _PRESSURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What the node has to give, as quantities. Nothing is measured out to processes, so it is plenty unless said."""
-
-    cpu: str = "1000"
-    memory: str = "4Ti"
-
-
-PLENTY = Size()
-
-
-def register(registry: Registry, machine: "Machine") -> None:
+def register(registry: Registry, machine: Machine) -> None:
     """Create the Node or bring it up to date."""
     name = machine.name
     if registry.find("nodes", "", name) is None:
@@ -57,7 +42,7 @@ def _node(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
 
 
-def _status(machine: "Machine") -> Object:
+def _status(machine: Machine) -> Object:
     name, address = machine.name, machine.addresses.node
     stamp = timestamp(machine.clock())
     resources = {"cpu": machine.size.cpu, "memory": machine.size.memory, "pods": str(MAX_PODS)}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 
-from localkube.apiserver.status import ApiError, Object
+from localkube.meta.status import ApiError, Object
 from localkube.node import volumes
 from localkube.node.container import DEFAULT_GRACE, Container, Surroundings
 from localkube.node.errors import MountError

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.handlers import HandlerError, Target, act
 
 _DEFAULTS = {

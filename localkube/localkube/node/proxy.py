@@ -8,11 +8,10 @@ from collections.abc import Callable
 from typing import Self
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
-from localkube.controllers.endpoints import SERVICE_NAME
-from localkube.controllers.events import EventRecorder
-from localkube.controllers.objects import Key, key_of, labels_of
-from localkube.controllers.queue import WorkQueue
+from localkube.client.events import EventRecorder
+from localkube.client.workqueue import WorkQueue
+from localkube.meta.objects import SERVICE_NAME_LABEL, Key, key_of, labels_of
+from localkube.meta.status import Object
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class ServiceProxy:
         return str(host), int(number)
 
     def _on_slice(self, event: str, obj: Object) -> None:
-        service = labels_of(obj).get(SERVICE_NAME)
+        service = labels_of(obj).get(SERVICE_NAME_LABEL)
         if not service:
             return
         slices = self._slices.setdefault((obj["metadata"]["namespace"], service), {})

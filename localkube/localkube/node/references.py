@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _ENVIRONMENTS = {"configMapRef": "configmaps", "secretRef": "secrets"}
 _VARIABLES = {"configMapKeyRef": "configmaps", "secretKeyRef": "secrets"}

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Self
 
-from localkube.apiserver import status
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.objects import is_deleting, timestamp
-from localkube.controllers.pods import is_finished
+from localkube.apiserver.logs import PodLogOptions
+from localkube.meta import status
+from localkube.meta.objects import is_deleting, timestamp
+from localkube.meta.pods import is_finished
+from localkube.meta.status import ApiError, Object
 from localkube.node import node_object, state
 from localkube.node.machine import Machine
 
@@ -78,17 +79,6 @@ class StandInNode:
         with suppress(ApiError):
             self._machine.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace=0)
 
-    async def logs(  # noqa: PLR0913 (the query of `kubectl logs`)
-        self,
-        pod: Object,
-        container: str,
-        *,
-        previous: bool,
-        follow: bool,
-        tail: int | None,
-        since: float | None,
-        timestamps: bool,
-    ) -> AsyncIterator[bytes]:
+    async def logs(self, pod: Object, _options: PodLogOptions) -> AsyncIterator[bytes]:
         """ApiError 400: nothing runs."""
-        del container, previous, follow, tail, since, timestamps
         raise status.bad_request(f'pod "{pod["metadata"]["name"]}" is a stand-in: it runs nothing and has no log')

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import timestamp, with_condition
+from localkube.meta.objects import timestamp, with_condition
+from localkube.meta.status import Object
 
 RESTART_ALWAYS = "Always"
 _FINISHED = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}  # phase → reason of its conditions

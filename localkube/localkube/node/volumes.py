@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node import environment
 from localkube.node.environment import Sources
 from localkube.node.errors import ConfigError, MountError

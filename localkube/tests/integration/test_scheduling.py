@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localkube.cluster import LocalCluster
-from localkube.node.node_object import Size
+from localkube.node.machine import Size
 
 pytestmark = pytest.mark.local_only
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from localkube.apiserver import persistence
 from localkube.apiserver.registry import ApiError, Registry
-from localkube.apiserver.storage import persistence
 from localkube.apiserver.storage.store import Store
 
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap"}

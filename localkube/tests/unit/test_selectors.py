@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from localkube.apiserver.selectors import FieldSelector, LabelSelector
-from localkube.apiserver.status import ApiError
+from localkube.meta.selectors import FieldSelector, LabelSelector
+from localkube.meta.status import ApiError
 
 
 def labelled(**labels: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from localkube.apiserver.selectors import LabelSelector
 from localkube.apiserver.storage.store import Event, Record, Store
+from localkube.meta.selectors import LabelSelector
 
 
 def thing(name: str, namespace: str = "n", **meta: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from localkube.apiserver.crds.definition import Definition
 from localkube.apiserver.deleter import CRD_CLEANUP, CRDS, Deleter
 from localkube.apiserver.options import DeleteOptions, WriteOptions
 from localkube.apiserver.resources import ResourceTable
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Event, Record, Store
 from localkube.apiserver.writer import Writer
+from localkube.meta.status import ApiError, Object
 
 _DELAY = 0.2
 _STATUS = WriteOptions("kube-apiserver", subresource="status")

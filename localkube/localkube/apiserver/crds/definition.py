@@ -8,7 +8,7 @@ from kubeschema.cel_rules import RuleTree
 from kubeschema.errors import Cause
 from localkube.apiserver.crds import structural
 from localkube.apiserver.resources import CUSTOM_VERBS, Resource, ScalePaths
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STAGES = {None: 2, "beta": 1, "alpha": 0}

@@ -10,8 +10,8 @@ from localkube.apiserver.crds.definition import Definition
 from localkube.apiserver.fields import crd_defaults, managed, validation
 from localkube.apiserver.fields.fieldset import FieldSet
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.strategy import BuiltIn
+from localkube.meta.status import Object
 
 # Errors after which the server does not evaluate CEL rules, for they could trip over them.
 _BLOCKING = frozenset(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kubeschema.errors import Cause
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _LOGICAL = ("anyOf", "oneOf", "allOf")
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")

@@ -4,9 +4,9 @@ import secrets
 
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http.route import Target
-from localkube.apiserver.status import ApiError
+from localkube.meta import status
+from localkube.meta.status import ApiError
 
 ADMIN = "kubernetes-admin"
 ANONYMOUS = "system:anonymous"

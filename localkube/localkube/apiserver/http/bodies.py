@@ -6,10 +6,10 @@ from aiohttp import web
 
 from kubeschema import body
 from kubeschema.errors import FieldsError
-from localkube.apiserver import status
 from localkube.apiserver.http import protobuf
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _ACCEPTED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 

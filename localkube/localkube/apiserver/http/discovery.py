@@ -10,7 +10,7 @@ from localkube.apiserver.http.negotiate import discovery_version, representation
 from localkube.apiserver.http.route import PageNotFoundError
 from localkube.apiserver.registry import Registry
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 VERSION = "v1.36.2"
 _RW = ["get", "patch", "update"]

@@ -7,11 +7,11 @@ import orjson
 import yaml
 from aiohttp import web
 
+from localkube.apiserver import versions
 from localkube.apiserver.http.negotiate import Representation
 from localkube.apiserver.http.route import Target
-from localkube.apiserver.status import Object
-from localkube.apiserver.storage import versions
 from localkube.apiserver.storage.store import Record
+from localkube.meta.status import Object
 
 _PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.http import bodies, encode, params, write
 from localkube.apiserver.options import DeleteOptions
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import find_condition, is_deleting, with_condition
-from localkube.controllers.pods import is_ready
-from localkube.controllers.selection import selector_of
+from localkube.meta import status
+from localkube.meta.objects import find_condition, is_deleting, with_condition
+from localkube.meta.pods import is_ready
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 if TYPE_CHECKING:
     from localkube.apiserver.http.route import Target
@@ -87,7 +87,7 @@ def _exhausted(name: str, shown: Object) -> str:
 
 def _covers(budget: Object, pod: Object) -> bool:
     selector = (budget.get("spec") or {}).get("selector")
-    return selector is not None and selector_of(selector).matches(pod)
+    return selector is not None and LabelSelector.of(selector).matches(pod)
 
 
 def _is_unhealthy_and_free(spec: Object, shown: Object, pod: Object) -> bool:

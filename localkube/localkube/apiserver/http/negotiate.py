@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from localkube.apiserver import status
+from localkube.meta import status
 
 _TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 _AS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")

@@ -11,7 +11,7 @@ from kubeschema.schema import _definitions as definitions  # one copy of the 1.6
 from localkube.apiserver.http.route import PageNotFoundError
 from localkube.apiserver.registry import Registry
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 # kubectl asks for it, and for it alone, when it is given a List: to validate the items before it sends them. A document
 # that defines nothing has it skip that; what an item is, it learns from discovery, and the server validates.

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from localkube.apiserver import status
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.selectors import FieldSelector, LabelSelector
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.selectors import FieldSelector, LabelSelector
+from localkube.meta.status import Object
 
 Query = Mapping[str, str]
 _MATCH = "resourceVersionMatch"

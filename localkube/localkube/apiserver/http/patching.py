@@ -7,11 +7,11 @@ import jsonpatch
 from jsonpointer import JsonPointerException
 
 from kubeschema.errors import Cause, FieldsError
-from localkube.apiserver import status
 from localkube.apiserver.fields import merge, strategic
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.strategy import Strategy
+from localkube.meta import status
+from localkube.meta.status import ApiError, Object
 
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from kubeschema import schema
 from kubeschema.schema import Schema
-from localkube.apiserver import status
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.status import Object
 
 MEDIA = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"

@@ -3,12 +3,12 @@
 import aiohttp
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
+from localkube.meta import status
+from localkube.meta.objects import SERVICE_NAME_LABEL
+from localkube.meta.status import ApiError, Object
 
-_SERVICE_NAME = "kubernetes.io/service-name"
 # Of one connection only (RFC 9110, 7.6.1), and what authenticates to the API server: the pod must not see that.
 _NOT_FORWARDED = frozenset(
     ("authorization", "connection", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
@@ -73,7 +73,7 @@ def _behind_service(registry: Registry, namespace: str, name: str, port: str) ->
     if not chosen or (not port and len(ports) > 1):
         raise _unavailable(f'no service port "{port}" found for service "{name}"')
     wanted = chosen[0].get("name", "")
-    for found in registry.list("endpointslices.discovery.k8s.io", namespace, labels={_SERVICE_NAME: name}):
+    for found in registry.list("endpointslices.discovery.k8s.io", namespace, labels={SERVICE_NAME_LABEL: name}):
         number = next((p["port"] for p in found.get("ports") or () if p.get("name", "") == wanted), None)
         for endpoint in (found.get("endpoints") or ()) if number else ():
             if endpoint.get("conditions", {}).get("ready", True):

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 import orjson
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http import encode, tables
 from localkube.apiserver.http.negotiate import Representation
 from localkube.apiserver.http.params import ListOptions
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Bucket, Record
+from localkube.meta import status
+from localkube.meta.status import ApiError, Object
 
 
 def get(registry: Registry, target: Target, representation: Representation, include: str = "") -> web.Response:

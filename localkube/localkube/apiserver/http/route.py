@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from localkube.apiserver import status
 from localkube.apiserver.resources import Resource, ResourceTable
+from localkube.meta import status
 
 
 class PageNotFoundError(Exception):

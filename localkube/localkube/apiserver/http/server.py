@@ -11,16 +11,16 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
 from kubeschema.errors import FieldsError
-from localkube.apiserver import status
 from localkube.apiserver.http import auth, bodies, discovery, encode, params, patching, read, subresources, write
 from localkube.apiserver.http.negotiate import representation
 from localkube.apiserver.http.openapi import OpenApi
 from localkube.apiserver.http.route import PageNotFoundError, Target, resolve
 from localkube.apiserver.http.tls import Identity
 from localkube.apiserver.http.watch import Watch
+from localkube.apiserver.logs import LogSource
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
-from localkube.logs import LogSource
+from localkube.meta import status
+from localkube.meta.status import ApiError
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -40,17 +40,12 @@ class ApiServer:
         token: str = "",
         port: int = 0,
         logs: LogSource | None = None,
-        port_of: Callable[[Object, int], int] | None = None,
         identity: Identity | None = None,
     ) -> None:
-        """`port` 0 takes a free one; with an `identity` the server speaks TLS, else plain HTTP.
-
-        `port_of` tells where a pod's containerPort really is; without it there is no port-forward.
-        """
+        """`port` 0 takes a free port. The server uses TLS with an `identity`, and plain HTTP without one."""
         self.registry = registry
         self._identity = identity
-        self.logs = logs
-        self.port_of = port_of
+        self._logs = logs
         self._token = token
         self._port = port
         self._openapi = OpenApi(registry)
@@ -124,9 +119,10 @@ class ApiServer:
         if review is not None:
             return review
         target = resolve(self.registry.resources, path)
-        if target.subresource:
-            return await subresources.handle(self, request, target)
-        return await self.dispatch(request, target)
+        on_object = subresources.as_object(target, request.method)
+        if on_object is None:
+            return await subresources.handle(self.registry, self._logs, request, target)
+        return await self._dispatch(request, on_object)
 
     def _try_resolve(self, path: str) -> Target | None:
         try:
@@ -134,7 +130,7 @@ class ApiServer:
         except (ApiError, PageNotFoundError):
             return None
 
-    async def dispatch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+    async def _dispatch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         """Handle a request to a collection, an object or its status."""
         handler = self._methods.get(request.method)
         takes_name = request.method != "POST"

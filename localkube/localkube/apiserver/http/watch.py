@@ -5,15 +5,15 @@ import asyncio
 import orjson
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http import encode, tables
 from localkube.apiserver.http.negotiate import Representation
 from localkube.apiserver.http.params import ListOptions
 from localkube.apiserver.http.read import parse_version, selected
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Event, Record
+from localkube.meta import status
+from localkube.meta.status import Object
 
 BOOKMARK_SECONDS = 30.0
 DEFAULT_TIMEOUT = 2700.0

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from kubeschema.decode import strict_error
 from kubeschema.errors import Cause
-from localkube.apiserver import status
+from localkube.apiserver import versions
 from localkube.apiserver.http import bodies, encode, params, patching, tables
 from localkube.apiserver.http.bodies import Body
 from localkube.apiserver.http.negotiate import Representation
@@ -15,8 +15,8 @@ from localkube.apiserver.http.route import Target
 from localkube.apiserver.options import DeleteOptions, Outcome, WriteOptions
 from localkube.apiserver.registry import Registry
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
-from localkube.apiserver.storage import versions
+from localkube.meta import status
+from localkube.meta.status import Object
 
 # Kinds whose delete is answered with the object instead of a Status.
 _RETURNED = frozenset(

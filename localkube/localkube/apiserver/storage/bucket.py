@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import orjson
 
-from localkube.apiserver.selectors import LabelSelector
-from localkube.apiserver.status import Object
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
 

@@ -5,8 +5,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.bucket import HISTORY, Bucket, Event, Key, Listener, Record
+from localkube.meta.status import Object
 
 _log = logging.getLogger(__name__)
 

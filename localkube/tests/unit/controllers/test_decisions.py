@@ -7,10 +7,11 @@ import pytest
 from localkube.controllers import endpoints, revisions
 from localkube.controllers.autoscaler import bounded, missing_metric
 from localkube.controllers.disruption import Budget, budget, status_of
-from localkube.controllers.objects import timestamp, with_condition
-from localkube.controllers.pods import available_in, is_active
-from localkube.controllers.replicaset import surplus
-from localkube.controllers.selection import SelectorIndex, selector_of
+from localkube.controllers.pod_owner import surplus
+from localkube.controllers.selection import SelectorIndex
+from localkube.meta.objects import timestamp, with_condition
+from localkube.meta.pods import available_in, is_active
+from localkube.meta.selectors import LabelSelector
 
 
 def pod(name: str, *, ready: float | None = None, phase: str = "Running", node: str = "n", **annotations: str) -> Any:
@@ -165,9 +166,9 @@ def test_a_condition_that_says_the_same_is_not_written_again() -> None:
 
 def test_an_index_finds_the_selectors_of_a_pod_before_and_after_a_change() -> None:
     index = SelectorIndex()
-    index.put(("default", "web"), selector_of({"matchLabels": {"app": "web"}}))
-    index.put(("default", "any"), selector_of({"matchExpressions": [{"key": "app", "operator": "Exists"}]}))
-    index.put(("other", "web"), selector_of({"matchLabels": {"app": "web"}}))
+    index.put(("default", "web"), LabelSelector.of({"matchLabels": {"app": "web"}}))
+    index.put(("default", "any"), LabelSelector.of({"matchExpressions": [{"key": "app", "operator": "Exists"}]}))
+    index.put(("other", "web"), LabelSelector.of({"matchLabels": {"app": "web"}}))
     one = pod("a")
     one["metadata"]["labels"] = {"app": "web"}
     assert index.affected("ADDED", one) == {("default", "web"), ("default", "any")}

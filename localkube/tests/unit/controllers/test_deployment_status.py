@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from localkube.controllers import deployment_status
-from localkube.controllers.objects import find_condition, timestamp
+from localkube.meta.objects import find_condition, timestamp
 
 NOW = 1_800_000_000.0
 

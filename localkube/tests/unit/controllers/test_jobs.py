@@ -6,7 +6,7 @@ import pytest
 
 from localkube.controllers.job_pods import indexes, judged, shown_indexes
 from localkube.controllers.job_status import Backoff, failure, tally, wanted
-from localkube.controllers.objects import timestamp
+from localkube.meta.objects import timestamp
 
 Object = dict[str, Any]
 

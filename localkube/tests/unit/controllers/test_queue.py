@@ -2,7 +2,7 @@
 
 import asyncio
 
-from localkube.controllers.queue import WorkQueue
+from localkube.client.workqueue import WorkQueue
 from tests.patience import DEADLINE
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError
 from localkube.controllers.controller import Context, Controller
 from localkube.controllers.manager import ControllerManager
 from localkube.controllers.revisions import template_hash
+from localkube.meta.status import ApiError
 
 
 def new(kind: str, name: str, **parts: Any) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from localkube.apiserver import versions
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.registry import ApiError, Registry
-from localkube.apiserver.storage import versions
 from localkube.apiserver.storage.store import Store
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"

@@ -5,7 +5,7 @@ import pytest
 from localkube.apiserver.http.negotiate import discovery_version, representation
 from localkube.apiserver.http.route import PageNotFoundError, resolve
 from localkube.apiserver.resources import ResourceTable
-from localkube.apiserver.status import ApiError
+from localkube.meta.status import ApiError
 
 KUBECTL = (
     "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"

@@ -3,7 +3,7 @@
 import pytest
 
 from localkube.apiserver.http import protobuf
-from localkube.apiserver.status import ApiError
+from localkube.meta.status import ApiError
 
 # Recorded from kubectl 1.37: create namespace, create secret generic, create deployment.
 NAMESPACE = (

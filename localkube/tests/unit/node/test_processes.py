@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from localkube.apiserver.logs import PodLogOptions
 from localkube.node import guard as guarding
 from localkube.node import logs
 from localkube.node.errors import StartError
@@ -32,8 +33,7 @@ async def start(guard: Guard, tmp_path: Path, script: str) -> Process:
 
 
 async def text(path: Path, **options: Any) -> str:
-    given = {"tail": None, "since": None, "timestamps": False, **options}
-    return b"".join([chunk async for chunk in logs.read(path, None, **given)]).decode()
+    return b"".join([chunk async for chunk in logs.read(path, None, PodLogOptions(**options))]).decode()
 
 
 async def test_exit_code_and_output(guard: Guard, tmp_path: Path) -> None:
@@ -98,8 +98,7 @@ async def test_a_follower_sees_what_comes_until_the_end(tmp_path: Path) -> None:
     writer.feed(b"before\n")
 
     async def follow() -> bytes:
-        options: dict[str, Any] = {"tail": None, "since": None, "timestamps": False}
-        return b"".join([chunk async for chunk in logs.read(tmp_path / "log", writer, **options)])
+        return b"".join([chunk async for chunk in logs.read(tmp_path / "log", writer, PodLogOptions())])
 
     follower = asyncio.create_task(follow())
     await asyncio.sleep(0)

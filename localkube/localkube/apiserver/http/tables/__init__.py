@@ -8,8 +8,8 @@ from localkube.apiserver.http.route import Target
 from localkube.apiserver.http.tables import cells, cluster, jsonpath, network, pods, workloads
 from localkube.apiserver.http.tables.columns import NAME, Column, described
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record
+from localkube.meta.status import Object
 
 Row = Callable[[Object], list[Any]]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from localkube import clock
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 NONE = "<none>"
 UNSET = "<unset>"

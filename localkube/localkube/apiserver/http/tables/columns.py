@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kubeschema import schema
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)

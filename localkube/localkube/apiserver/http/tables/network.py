@@ -4,7 +4,7 @@ from typing import Any
 
 from localkube.apiserver.http.tables import cells
 from localkube.apiserver.http.tables.columns import AGE, NAME, Column
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _NET = "=networking:k8s:io/v1"
 _SHOWN = 3  # of a list of endpoints or hosts

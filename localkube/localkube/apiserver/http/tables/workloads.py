@@ -4,7 +4,7 @@ from typing import Any
 
 from localkube.apiserver.http.tables import cells
 from localkube.apiserver.http.tables.columns import AGE, NAME, Column
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _APPS = "=apps/v1"
 _TARGETS = 2  # metrics shown of an autoscaler

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from localkube.controllers.objects import Key
+from localkube.meta.objects import Key
 
 
 class WorkQueue:

@@ -6,11 +6,11 @@ from typing import Any
 
 from kubeschema.errors import Cause
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, nor what looks like one: no words by accident
 # Kept from the stored object whatever a client sends.

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localkube.apiserver.status import Object, bad_request
+from localkube.meta.status import Object, bad_request
 
 _TOKEN = re.compile(r"\s*(?:(!=|==|=|!|,|\(|\)|>|<)|([^\s!=,()<>]+))")
 _EMPTY: Mapping[str, str] = {}
+_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,16 @@ class LabelSelector:
     def equal(cls, labels: Mapping[str, str]) -> "LabelSelector":
         """A selector of exact values."""
         return cls([Requirement(k, "in", frozenset((v,))) for k, v in labels.items()])
+
+    @classmethod
+    def of(cls, selector: Object) -> "LabelSelector":
+        """A `metav1.LabelSelector`: matchLabels and matchExpressions."""
+        exact = cls.equal(selector.get("matchLabels") or {}).requirements
+        terms = [
+            Requirement(e["key"], _OPERATORS[e["operator"]], frozenset(e.get("values") or ()))
+            for e in selector.get("matchExpressions") or ()
+        ]
+        return cls([*exact, *terms])
 
     def pairs(self) -> list[tuple[str, str]]:
         """The labels that must have exactly one value: what an index can answer."""

@@ -1,7 +1,6 @@
 """What controllers ask about a pod."""
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import (
+from localkube.meta.objects import (
     annotations_of,
     controller_of,
     find_condition,
@@ -9,6 +8,7 @@ from localkube.controllers.objects import (
     is_true,
     unix_seconds,
 )
+from localkube.meta.status import Object
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _EVENT_NAMES = {
     "involvedObject": "regarding",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.objects import timestamp
+from localkube.meta.objects import timestamp
+from localkube.meta.status import ApiError, Object
 
 REMEMBERED = 4096  # events that can still be counted up instead of written anew
 NAME_LENGTH = 236  # an Event's name is its object's, a dot and 16 digits, at most 253 characters

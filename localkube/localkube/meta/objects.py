@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"  # of an EndpointSlice
 
 Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
 
