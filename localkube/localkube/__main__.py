@@ -18,7 +18,6 @@ def main() -> None:
     cluster = LocalCluster(
         images=_images(options),
         state_dir=options.state_dir,
-        state_file=options.state_file,
         port=options.port,
         run_pods=options.pods == "run",
         stand_in=options.pods == "stand-in",
@@ -52,9 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; default: a free one")
     parser.add_argument("--state-dir", type=Path, help="keep pods' files and logs here; default: a temporary directory")
-    parser.add_argument(
-        "--state-file", type=Path, help="keep the API's objects here over restarts; default: memory only"
-    )
     parser.add_argument(
         "--pods",
         choices=["run", "stand-in", "pending"],

@@ -1,10 +1,9 @@
 """A Kubernetes cluster in one process, for a laptop: API server, controllers, a node whose pods are local processes."""
 
-import asyncio
 import resource
 import secrets
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +12,13 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
-from localkube.apiserver import persistence
 from localkube.apiserver.http.server import ApiServer
 from localkube.apiserver.http.tls import Identity
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.storage.store import Event
 from localkube.controllers.controller import Context
-from localkube.controllers.manager import ALL, ControllerManager
+from localkube.controllers.manager import ControllerManager
 from localkube.node import addresses
-from localkube.node.addresses import Addresses, LoopbackBlock
+from localkube.node.addresses import Addresses
 from localkube.node.guard import Guard
 from localkube.node.images import Image, ImageMap
 from localkube.node.lock import DirectoryLock
@@ -32,7 +29,6 @@ from localkube.node.stand_in import StandInNode
 
 NODE = "local"
 CONTEXT = "local-cluster"
-SAVE_SECONDS = 5.0  # from a change to its being saved: many changes are saved at once
 
 
 @dataclass(kw_only=True)
@@ -41,17 +37,14 @@ class LocalCluster:
 
     images: image name pattern (`ghcr.io/acme/web:*`) → command that stands for the image's entrypoint, or an Image.
     state_dir: where pods' files and logs are; a temporary directory, removed at the end, when absent.
-    state_file: keeps the API's objects over restarts; they are in memory only when absent.
     port, token: of the API server; a free port and a random token when absent.
     run_pods: False leaves every pod Pending. stand_in: pods are said to be Ready, but nothing runs.
     probe_time_scale: multiplies the delays and periods of probes. backoff_time_scale: the back-off of pods and Jobs.
     node_size, node_labels: what the scheduler finds on the Node; by default there is room for everything.
-    controllers: the names of those to run, of `controllers.manager.ALL`.
     """
 
     images: Mapping[str, Image | Sequence[str]] = field(default_factory=dict)
     state_dir: Path | None = None
-    state_file: Path | None = None
     port: int = 0
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     run_pods: bool = True
@@ -60,7 +53,6 @@ class LocalCluster:
     backoff_time_scale: float = 1.0
     node_size: Size = PLENTY
     node_labels: Mapping[str, str] = field(default_factory=dict)
-    controllers: Collection[str] = ALL
 
     def __post_init__(self) -> None:
         if not self.token:
@@ -84,20 +76,17 @@ class LocalCluster:
     async def _assemble(self, stack: AsyncExitStack) -> None:
         _raise_file_limit()
         root = self._directory(stack)
-        claimed = addresses.claim(_remembered_block(root))
+        claimed = addresses.claim()
         stack.callback(claimed.close)
-        _remember_block(root, claimed)
         registry = self._registry = Registry(services=claimed.services)
-        if self.state_file is not None:
-            stack.enter_context(StateFile(registry, self.state_file))
         registry.bootstrap()
         identity = self._identity = Identity.generate()
         context = Context(registry, backoff_scale=self.backoff_time_scale)
         client = await stack.enter_async_context(aiohttp.ClientSession())
         machine = self._machine(context, claimed, client, root)
-        enabled = set(self.controllers) - (set() if self._has_node else {"scheduler"})
         certificate = identity.certificate.decode()
-        manager = ControllerManager(context, node=NODE, lookup=claimed.port, certificate=certificate, enabled=enabled)
+        node = NODE if self._has_node else ""
+        manager = ControllerManager(context, node=node, lookup=claimed.port, certificate=certificate)
         self._manager = await stack.enter_async_context(manager)
         logs: Node | StandInNode | None = None
         if self._has_node:
@@ -180,55 +169,9 @@ class LocalCluster:
         path.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
 
 
-class StateFile:
-    """A context manager: loads the objects, saves them soon after each change, and at the end."""
-
-    def __init__(self, registry: Registry, path: Path) -> None:
-        self._registry = registry
-        self._path = path
-        self._due: asyncio.TimerHandle | None = None
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        persistence.load(self._registry, self._path)
-        self._registry.store.listen_all(self._on_change)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closed = True
-        if self._due is not None:
-            self._due.cancel()
-        self._save()
-
-    def _on_change(self, _resource: str, _event: Event) -> None:
-        if self._due is None and not self._closed:
-            self._due = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
-
-    def _save(self) -> None:
-        self._due = None
-        persistence.save(self._registry, self._path)
-
-
 def _raise_file_limit() -> None:
     """Every pod has a pipe and every Service a listener: take as many files as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(ValueError, OSError):  # macOS names a hard limit that it does not give
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _block_file(root: Path) -> Path:
-    return root / "address-block"
-
-
-def _remembered_block(root: Path) -> int:
-    """The block of addresses of the last run, so that Services keep theirs."""
-    with suppress(OSError, ValueError):
-        return int(_block_file(root).read_text())
-    return 1
-
-
-def _remember_block(root: Path, claimed: Addresses) -> None:
-    if isinstance(claimed, LoopbackBlock):
-        _block_file(root).write_text(str(claimed.block))

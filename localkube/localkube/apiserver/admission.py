@@ -63,14 +63,8 @@ class ServiceAddresses:
         self._network = ipaddress.ip_network(network)
         self._next = 10  # the first few are kept for the cluster's own Services
         self._port = _FIRST_NODE_PORT - 1
-        self._addresses: set[str] | None = None
+        self._used: set[str] = set()
         store.listen("services", "", self._observe)
-
-    @property
-    def _used(self) -> set[str]:
-        if self._addresses is None:  # read once, when all that was saved is back in the store
-            self._addresses = {spec.get("clusterIP", "") for spec in self._services()}
-        return self._addresses
 
     def _observe(self, event: Event) -> None:
         address = event.record.object["spec"].get("clusterIP", "")

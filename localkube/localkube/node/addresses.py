@@ -18,8 +18,8 @@ class Addresses(Protocol):
     node: str
     services: str  # the network that clusterIPs are taken from, as CIDR
 
-    def allocate(self, uid: str, wanted: str = "") -> str:
-        """The podIP of a new pod, `wanted` if that is free."""
+    def allocate(self, uid: str) -> str:
+        """The podIP of a new pod."""
         ...
 
     def release(self, uid: str) -> None:
@@ -56,10 +56,9 @@ class LoopbackBlock:
         self._candidates = self._cycle()
 
     @classmethod
-    def claim(cls, preferred: int = 1) -> "LoopbackBlock":
-        """The preferred block or the next free one; OSError when none is."""
-        for step in range(BLOCKS):
-            block = (preferred - 1 + step) % BLOCKS + 1
+    def claim(cls) -> "LoopbackBlock":
+        """The first free block; OSError when none is."""
+        for block in range(1, BLOCKS + 1):
             listener = socket.socket()
             try:
                 listener.bind((f"127.{block}.0.1", KUBELET_PORT))
@@ -78,12 +77,9 @@ class LoopbackBlock:
                 if low not in (0, 255):
                     yield f"127.{self.block}.{high}.{low}"
 
-    def allocate(self, uid: str, wanted: str = "") -> str:
+    def allocate(self, uid: str) -> str:
         """A free address of the block."""
-        if wanted.startswith(f"127.{self.block}.") and wanted not in self._taken:
-            address = wanted
-        else:
-            address = next(a for a in self._candidates if a not in self._taken)
+        address = next(a for a in self._candidates if a not in self._taken)
         self._by_uid[uid] = address
         self._taken.add(address)
         return address
@@ -110,7 +106,7 @@ class SharedLoopback:
     def __init__(self) -> None:
         self._ports: dict[str, dict[int, int]] = {}
 
-    def allocate(self, uid: str, wanted: str = "") -> str:  # noqa: ARG002 (one address is like the other here)
+    def allocate(self, uid: str) -> str:
         """The one address there is."""
         self._ports.setdefault(uid, {})
         return self.node
@@ -136,6 +132,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def claim(preferred: int = 1) -> Addresses:
+def claim() -> Addresses:
     """The addresses that this system allows."""
-    return LoopbackBlock.claim(preferred) if has_loopback_network() else SharedLoopback()
+    return LoopbackBlock.claim() if has_loopback_network() else SharedLoopback()

@@ -56,11 +56,8 @@ class Container:
 
     async def run(self) -> None:
         """Run as often as the restart policy says; returns when the container is over for good."""
-        over = self.state.exit_code is not None  # before the cluster was last stopped
-        while not over:
-            over = not self._is_restarted(await self._once())
-            if not over:
-                await self._back_off()
+        while self._is_restarted(await self._once()):
+            await self._back_off()
 
     def _is_restarted(self, code: int) -> bool:
         policy = self._around.pod()["spec"].get("restartPolicy", state.RESTART_ALWAYS)

@@ -35,7 +35,7 @@ class Node:
         machine = self._machine
         machine.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         guard.end_leftovers(machine.root)
-        self._drop_unknown_directories()
+        self._remove_leftovers()
         machine.guard.start()
         node_object.register(machine.registry, machine)
         for resource in ("configmaps", "secrets"):
@@ -57,11 +57,10 @@ class Node:
         await asyncio.gather(*(pod.kill() for pod in self._pods.values()), return_exceptions=True)
         self._machine.guard.close()
 
-    def _drop_unknown_directories(self) -> None:
-        known = {pod["metadata"]["uid"] for pod in self._machine.registry.list("pods")}
+    def _remove_leftovers(self) -> None:
+        """Remove the directories of pods of an earlier cluster."""
         for directory in self._machine.root.iterdir():
-            if directory.name not in known:
-                shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _watch(self, resource: str, callback: Callable[[str, Object], None]) -> None:
         self._stops.append(self._machine.registry.subscribe(resource, callback))
@@ -139,9 +138,9 @@ class Node:
         runner = self._pods.get(pod["metadata"]["uid"])
         found = runner.container(container) if runner else None
         name = pod["metadata"]["name"]
-        shown = found.state.status() if found else _status_of(pod, container)
-        if not shown:
+        if found is None:
             raise status.bad_request(f'container "{container}" in pod "{name}" is not available')
+        shown = found.state.status()
         directory = PodDirectory(self._machine.root / pod["metadata"]["uid"])
         path = directory.log(container, shown["restartCount"] - (1 if previous else 0))
         if not path.exists():
@@ -149,13 +148,6 @@ class Node:
                 raise status.bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
             reason = shown["state"].get("waiting", {}).get("reason", "ContainerCreating")
             raise status.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
-        log = found.log if found else None
+        log = found.log
         writer = log if options.follow and not previous and log and log.path == path else None
         return logs.read(path, writer, options)
-
-
-def _status_of(pod: Object, container: str) -> Object:
-    """What a pod that ended before this node was started says of its container."""
-    known = pod.get("status", {})
-    statuses = [*(known.get("containerStatuses") or ()), *(known.get("initContainerStatuses") or ())]
-    return next((s for s in statuses if s["name"] == container), {})

@@ -13,7 +13,7 @@ from localkube.node.launch import sources_of
 from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
 from localkube.node.references import references
-from localkube.node.state import RESTART_ALWAYS, ContainerState, pod_status, restored, waiting
+from localkube.node.state import ContainerState, pod_status, waiting
 
 MANAGER = "kubelet"
 
@@ -26,26 +26,20 @@ class Pod:
         self._pod = pod
         self.uid: str = pod["metadata"]["uid"]
         self.directory = PodDirectory(machine.root / self.uid)
-        address = machine.addresses.allocate(self.uid, pod.get("status", {}).get("podIP", ""))
+        address = machine.addresses.allocate(self.uid)
         self._address = (address, machine.addresses.node)
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         around = Surroundings(lambda: self._pod, self.directory, self.publish, lambda: self._changed)
-        self._init = [Container(machine, around, s) for s in self._states("initContainers", "initContainerStatuses")]
-        self._main = [Container(machine, around, s) for s in self._states("containers", "containerStatuses")]
+        self._init = [Container(machine, around, state) for state in self._states("initContainers")]
+        self._main = [Container(machine, around, state) for state in self._states("containers")]
         self._task: asyncio.Task[None] | None = None
         self._flush: asyncio.Handle | None = None
         self._over = False
 
-    def _states(self, field: str, status_field: str) -> Iterator[ContainerState]:
-        known = {s["name"]: s for s in self._pod.get("status", {}).get(status_field) or ()}
+    def _states(self, field: str) -> Iterator[ContainerState]:
+        reason = "PodInitializing" if self._pod["spec"].get("initContainers") else "ContainerCreating"
         for spec in self._pod["spec"].get(field) or ():
-            is_init = field == "initContainers"
-            policy = spec.get("restartPolicy") or self._pod["spec"].get("restartPolicy", RESTART_ALWAYS)
-            old = known.get(spec["name"], {})
-            state = restored(spec, old, self._machine.clock(), is_init=is_init, policy=policy)
-            if self._pod["spec"].get("initContainers") and state.exit_code is None:
-                state.state = waiting("PodInitializing")
-            yield state
+            yield ContainerState(spec, is_init=field == "initContainers", state=waiting(reason))
 
     @property
     def key(self) -> tuple[str, str]:
@@ -140,7 +134,7 @@ class Pod:
         await self._halt()
         seconds = grace if limit is None else min(grace, limit)
         await asyncio.gather(*(c.terminate(seconds) for c in (*self._main, *reversed(self._init))))
-        self._over = limit is None  # with a limit it is the cluster that ends: the next one starts the pod again
+        self._over = limit is None  # with a limit the cluster shuts down, which is no end of the pod's work
         self._publish_now()
 
     async def kill(self) -> None:

@@ -83,25 +83,6 @@ def terminated(code: int, started: str, now: float, *, reason: str = "", message
     return {"terminated": ended}
 
 
-def restored(spec: Object, old: Object, now: float, *, is_init: bool, policy: str) -> ContainerState:
-    """The state of a container whose process went with an earlier run of the cluster; `policy`: its restartPolicy."""
-    state = ContainerState(spec, is_init=is_init, restarts=old.get("restartCount", 0), last=old.get("lastState") or {})
-    before = old.get("state") or {}
-    if "running" in before:
-        began = before["running"]["startedAt"]
-        why = "the local cluster was stopped"
-        before = terminated(255, began, now, reason="ContainerStatusUnknown", message=why)
-    ended = before.get("terminated")
-    if ended is None:
-        return state
-    if policy == "Never" or (policy == "OnFailure" and not ended["exitCode"]):
-        state.state = before
-    else:
-        state.restarts += 1
-        state.last = before
-    return state
-
-
 def phase(pod: Object, init: list[ContainerState], main: list[ContainerState], *, over: bool = False) -> str:
     """Pending, Running, Succeeded or Failed. `over`: the containers were ended, and nothing will start any more."""
     if over:

@@ -176,37 +176,6 @@ async def fetch(cluster: LocalCluster, path: str) -> str:
         return await answer.text()
 
 
-async def test_a_state_file_brings_objects_and_pods_back(
-    tmp_path: Path, web_image: list[str], deployment: Any, service: dict[str, Any], until: Any
-) -> None:
-    """The same pods run again after a restart of the cluster, as after one of a node."""
-    settings: dict[str, Any] = {
-        "images": {"web:*": web_image},
-        "state_dir": tmp_path / "node",
-        "state_file": tmp_path / "state.json",
-        "probe_time_scale": 0.1,
-    }
-
-    def available(cluster: LocalCluster) -> bool:
-        found = cluster.registry.get("deployments.apps", "default", "web").get("status", {})
-        (pod,) = cluster.registry.list("pods", "default") or [{}]
-        running = pod.get("status", {}).get("containerStatuses") or [{}]
-        return found.get("availableReplicas") == 1 and running[0].get("ready", False)
-
-    async with LocalCluster(**settings) as cluster:
-        cluster.registry.create("services", "default", service, manager="test")
-        cluster.registry.create("deployments.apps", "default", deployment(), manager="test")
-        await until(lambda: available(cluster))
-        before = cluster.registry.list("pods", "default")[0]["metadata"]["uid"]
-    async with LocalCluster(**settings) as cluster:
-        pod = cluster.registry.list("pods", "default")[0]
-        await until(lambda: available(cluster) and cluster.service_address("default", "web", 8080))
-        pod = cluster.registry.list("pods", "default")[0]
-        assert pod["metadata"]["uid"] == before
-        assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
-        assert await fetch(cluster, "/env/HOSTNAME") == pod["metadata"]["name"]
-
-
 async def test_where_there_is_one_loopback_address_every_port_is_a_free_one(
     web_image: list[str], deployment: Any, service: dict[str, Any], until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

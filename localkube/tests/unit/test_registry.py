@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from localkube.apiserver import persistence
 from localkube.apiserver.registry import ApiError, Registry
 from localkube.apiserver.storage.store import Store
 
@@ -147,24 +146,6 @@ def test_a_subscriber_first_hears_of_what_exists(registry: Registry) -> None:
     stop()
     make(registry, "c")
     assert seen == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
-
-
-def test_a_saved_cluster_comes_back(registry: Registry, tmp_path: Any) -> None:
-    made = make(registry, "a")
-    path = tmp_path / "state.json"
-    persistence.save(registry, path)
-    assert path.stat().st_mode & 0o777 == 0o600
-    back = Registry(Store())
-    assert persistence.load(back, path)
-    assert back.get("configmaps", "default", "a") == made
-    assert back.store.version == registry.store.version
-
-
-def test_a_file_that_is_no_state_is_refused_by_name(registry: Registry, tmp_path: Any) -> None:
-    path = tmp_path / "state.json"
-    path.write_text("{}")
-    with pytest.raises(ValueError, match=r"state\.json is not a state file"):
-        persistence.load(registry, path)
 
 
 def test_the_namespaces_that_a_cluster_needs_cannot_be_deleted(registry: Registry) -> None:

@@ -91,11 +91,3 @@ def test_json_begins_with_apiversion_and_kind_whatever_the_order_given() -> None
     store = Store()
     obj = dict(reversed(thing("a").items()))
     assert put(store, obj).json.startswith(b'{"apiVersion":"v1","kind":"ConfigMap",')
-
-
-def test_a_resumed_store_knows_no_event_from_before() -> None:
-    store = Store()
-    bucket = store.bucket("configmaps")
-    store.resume(500)
-    assert bucket.forgotten == 500
-    assert put(store, thing("a")).version == 501

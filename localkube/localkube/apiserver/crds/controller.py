@@ -38,11 +38,6 @@ class CrdController:
         self._later = later
         store.listen(CRDS, "", self._observe)
 
-    def restore(self) -> None:
-        """Serve the CRDs that a state file brought back."""
-        for record in self._store.bucket(CRDS).ordered():
-            self._serve(record)
-
     def _observe(self, event: Event) -> None:
         name = event.record.key[1]
         if event.type == "DELETED":

@@ -71,18 +71,6 @@ class Store:
         self._publish(resource, bucket, Event("DELETED", record, before))
         return record
 
-    def resume(self, version: int) -> None:
-        """Go on counting from a saved resourceVersion; watches from before it list again."""
-        self.version = self._base = max(self.version, version)
-        for bucket in self._buckets.values():
-            bucket.forgotten = self._base
-
-    def restore(self, resource: str, key: Key, obj: Object) -> None:
-        """Put back an object as it was saved, without an event."""
-        record = Record(key, obj, int(obj["metadata"]["resourceVersion"]))
-        self.bucket(resource).put(record, None)
-        self._index(resource, record, None)
-
     def forget(self, resource: str) -> None:
         """Drop a resource's history, as when its CRD goes; its objects are gone by then."""
         bucket = self.bucket(resource)

@@ -9,7 +9,7 @@ import pytest
 
 from localkube.apiserver.registry import Registry
 from localkube.controllers.controller import Context
-from localkube.controllers.manager import ALL, ControllerManager
+from localkube.controllers.manager import ControllerManager
 from tests.patience import DEADLINE
 
 Object = dict[str, Any]
@@ -56,9 +56,7 @@ async def registry() -> AsyncIterator[Registry]:
     """A registry whose controllers run, all but the scheduler."""
     found = Registry()
     found.bootstrap()
-    async with ControllerManager(
-        Context(found), node="local", lookup=lambda _, port: port, enabled=ALL - {"scheduler"}
-    ):
+    async with ControllerManager(Context(found), node="", lookup=lambda _, port: port):
         yield found
 
 

@@ -2,10 +2,7 @@
 
 import asyncio
 import copy
-import time
 from typing import Any
-
-import pytest
 
 from localkube.apiserver.registry import Registry
 from localkube.controllers.controller import Context, Controller
@@ -174,17 +171,12 @@ async def test_a_pod_waits_for_a_node_that_is_cordoned(until: Any) -> None:
     size = {"allocatable": {"pods": "10"}}
     registry.create("nodes", "", new("v1/Node", "local", spec={"unschedulable": True}, status=size), manager="test")
     pod = new("v1/Pod", "one", spec={"containers": [{"name": "a", "image": "b"}]})
-    async with ControllerManager(Context(registry), node="local", lookup=lambda _, p: p, enabled=["scheduler"]):
+    async with ControllerManager(Context(registry), node="local", lookup=lambda _, p: p):
         registry.create("pods", "default", pod, manager="test")
         await until(lambda: [e for e in registry.list("events") if e["reason"] == "FailedScheduling"])
         node = registry.get("nodes", "", "local")
         registry.update("nodes", "", {**node, "spec": {}}, manager="test")
         await until(lambda: registry.get("pods", "default", "one")["spec"].get("nodeName") == "local")
-
-
-def test_an_unknown_controller_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown controllers cron; known are autoscaler, deployment"):
-        ControllerManager(Context(Registry()), node="local", lookup=lambda _, p: p, enabled=["cron"])
 
 
 async def test_a_failing_key_is_tried_again_and_stops_no_other(until: Any) -> None:
@@ -216,10 +208,3 @@ async def test_the_same_event_is_counted(registry: Registry) -> None:
         events.warning(registry.get("namespaces", "", "default"), "Broken", "it is broken")
     (one,) = registry.list("events", "default")
     assert (one["count"], one["reason"], one["source"]) == (3, "Broken", {"component": "tester"})
-
-
-async def test_an_event_goes_an_hour_after_it_last_happened(registry: Registry, until: Any) -> None:
-    namespace = registry.get("namespaces", "", "default")
-    Context(registry, clock=lambda: time.time() - 3601).recorder("tester").normal(namespace, "Old", "long ago")
-    Context(registry).recorder("tester").normal(namespace, "New", "just now")
-    await until(lambda: [e["reason"] for e in registry.list("events", "default")] == ["New"])
