@@ -19,8 +19,8 @@ from localkube.controllers.scheduler import Scheduler
 class ControllerManager:
     """An async context manager: the controllers run inside it.
 
-    The scheduler binds pods to `node`; without a node it does not run, and pods stay Pending. `lookup` gives the port on
-    which a pod listens in place of a containerPort. `certificate` is the API server's authority (PEM), for pods.
+    The scheduler binds pods to `node`; without a node it does not run, and pods stay Pending. `lookup` gives the port
+    on which a pod listens in place of a containerPort. `certificate` is the API server's authority (PEM), for pods.
     """
 
     def __init__(self, context: Context, *, node: str, lookup: PortLookup, certificate: str = "") -> None:
