@@ -15,7 +15,7 @@ import pytest
 from localkube.apiserver.http.server import ApiServer
 from localkube.apiserver.registry import Registry
 from localkube.controllers.controller import Context
-from localkube.controllers.manager import ALL, ControllerManager
+from localkube.controllers.manager import ControllerManager
 from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only
@@ -163,7 +163,7 @@ async def cluster() -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     registry.bootstrap()
     context = Context(registry, backoff_scale=0.02)
     async with (
-        ControllerManager(context, node="local", lookup=lambda _, port: port, enabled=ALL - {"scheduler"}),
+        ControllerManager(context, node="", lookup=lambda _, port: port),
         ApiServer(registry, token=TOKEN) as server,
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session,
     ):
