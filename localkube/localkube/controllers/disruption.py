@@ -1,4 +1,4 @@
-"""PodDisruptionBudget status: how many pods may be evicted now."""
+"""The disruption controller: computes how many pods a PodDisruptionBudget allows to evict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from localkube.meta.status import Object
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many pods there should be and how many have to stay healthy."""
+    """The expected number of pods, and how many of them must be healthy."""
 
     expected: int
     desired: int
 
 
 def budget(spec: Object, pods: int, scale: Callable[[], int]) -> Budget:
-    """What a PDB demands of so many pods; `scale` gives the replicas that their controllers are to have."""
+    """The budget for a number of matching pods; `scale` returns the desired replicas of their controllers."""
     unavailable = spec.get("maxUnavailable")
     if unavailable is not None:
         expected = scale()
@@ -35,7 +35,7 @@ def budget(spec: Object, pods: int, scale: Callable[[], int]) -> Budget:
 
 
 def status_of(pdb: Object, found: Budget, healthy: int, now: float) -> Object:
-    """The status of a PDB with so many healthy pods."""
+    """The status of a PDB, given its healthy pods."""
     allowed = max(healthy - found.desired, 0) if found.expected > 0 else 0
     generation = pdb["metadata"].get("generation", 1)
     condition = {
@@ -57,7 +57,7 @@ def status_of(pdb: Object, found: Budget, healthy: int, now: float) -> Object:
 
 
 class DisruptionController(Controller):
-    """Keeps the status of PodDisruptionBudgets."""
+    """Updates the status of PodDisruptionBudgets."""
 
     name = "controllermanager"
 
@@ -81,7 +81,7 @@ class DisruptionController(Controller):
             self.queue.add(key)
 
     def reconcile(self, key: Key) -> float | None:
-        """Count the pods anew."""
+        """Count the matching pods and update the status."""
         pdb = self.registry.find("poddisruptionbudgets.policy", *key)
         if pdb is None:
             return None
@@ -108,11 +108,11 @@ class DisruptionController(Controller):
 
 
 class UnscalableError(Exception):
-    """A pod's controller does not say how many pods there are to be."""
+    """The controller of a pod has no scale subresource."""
 
 
 def failed_status_of(pdb: Object, why: str, now: float) -> Object:
-    """The status of a PDB whose pods cannot be counted: nothing may be disrupted."""
+    """The status of a PDB whose expected pods are unknown: no disruption is allowed."""
     old = pdb.get("status", {})
     condition = {
         "type": "DisruptionAllowed",
@@ -126,17 +126,17 @@ def failed_status_of(pdb: Object, why: str, now: float) -> Object:
 
 
 def expected_scale(registry: Registry, pods: list[Object]) -> int:
-    """The replicas that the controllers of these pods are to have: those of the Deployment, for its ReplicaSets."""
+    """The sum of the desired replicas of the pods' controllers; a ReplicaSet's Deployment counts in its place."""
     owners: dict[str, int] = {}
     for pod in pods:
-        owner = _top(registry, pod)
+        owner = _topmost_controller(registry, pod)
         if owner is not None:
             owners[owner["metadata"]["uid"]] = replicas_of(owner)
     return sum(owners.values())
 
 
-def _top(registry: Registry, pod: Object) -> Object | None:
-    """The uppermost controller of a pod that has replicas; UnscalableError."""
+def _topmost_controller(registry: Registry, pod: Object) -> Object | None:
+    """The topmost controller of a pod with replicas; UnscalableError."""
     found: Object | None = None
     child = pod
     while reference := controller_of(child):

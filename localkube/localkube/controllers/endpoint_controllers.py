@@ -1,4 +1,4 @@
-"""The controllers that keep a Service's Endpoints and EndpointSlices."""
+"""The controllers of Endpoints and EndpointSlices."""
 
 import itertools
 from abc import abstractmethod
@@ -32,14 +32,14 @@ from localkube.meta.status import Object
 
 
 def _selector(service: Object) -> dict[str, str] | None:
-    """The labels a Service selects by; None where its endpoints are somebody else's to write."""
+    """The selector of a Service; None if users manage its endpoints themselves."""
     if service["spec"].get("type") == "ExternalName":
         return None
     return service["spec"].get("selector") or None
 
 
 class _ServiceController(Controller):
-    """Queues the Services that select a changed pod."""
+    """Queues a Service when it or a pod that it selects changes."""
 
     def __init__(self, context: Context, lookup: PortLookup) -> None:
         super().__init__(context)
@@ -65,7 +65,7 @@ class _ServiceController(Controller):
             self.queue.add(key)
 
     def reconcile(self, key: Key) -> float | None:
-        """Write where the Service's pods are."""
+        """Update the endpoints of a Service."""
         service = self.registry.find("services", *key)
         if service is None:
             self.remove(key)
@@ -82,20 +82,20 @@ class _ServiceController(Controller):
 
     @abstractmethod
     def write(self, key: Key, service: Object, found: list[Backend]) -> None:
-        """Bring what the API has to what was found."""
+        """Create, update or delete the objects for these backends."""
 
     @abstractmethod
     def remove(self, key: Key) -> None:
-        """The Service is gone."""
+        """Remove the objects of a deleted Service."""
 
 
 class EndpointsController(_ServiceController):
-    """Service → Endpoints."""
+    """Creates the Endpoints object of a Service."""
 
     name = "endpoint-controller"
 
     def write(self, key: Key, service: Object, found: list[Backend]) -> None:
-        """One Endpoints object of the Service's name."""
+        """Create or update the Endpoints object, which has the name of the Service."""
         labels = {**labels_of(service), "endpoints.kubernetes.io/managed-by": self.name, **headless_label(service)}
         wanted: Object = {
             "apiVersion": "v1",
@@ -113,18 +113,18 @@ class EndpointsController(_ServiceController):
             self.registry.update("endpoints", key[0], changed, manager=self.manager)
 
     def remove(self, key: Key) -> None:
-        """Endpoints have no owner: they go by their name."""
+        """Delete the Endpoints object: it has no owner reference."""
         if self.registry.find("endpoints", *key) is not None:
             self.registry.delete("endpoints", *key)
 
 
 class EndpointSliceController(_ServiceController):
-    """Service → EndpointSlices: one per set of port numbers."""
+    """Creates the EndpointSlices of a Service, one per set of port numbers."""
 
     name = "endpoint-slice-controller"
 
     def write(self, key: Key, service: Object, found: list[Backend]) -> None:
-        """Reuse the slices there are, make those that lack, delete those left over."""
+        """Update the existing slices, create missing ones, delete the rest."""
         owned = {SERVICE_NAME_LABEL: key[1], MANAGED_BY: SLICE_MANAGER}
         live = self.registry.list("endpointslices.discovery.k8s.io", key[0], labels=owned)
         for wanted, old in itertools.zip_longest(slices(service, found), live):
@@ -165,4 +165,4 @@ class EndpointSliceController(_ServiceController):
         self.registry.delete("endpointslices.discovery.k8s.io", namespace, name, uid=metadata["uid"])
 
     def remove(self, key: Key) -> None:
-        """The slices' owner is the Service: garbage collection takes them."""
+        """Do nothing: the Service owns the slices, so garbage collection deletes them."""

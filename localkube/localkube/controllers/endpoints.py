@@ -1,4 +1,4 @@
-"""Service → Endpoints and EndpointSlices: where its pods listen, and which of them are ready. Pure."""
+"""Compute Endpoints and EndpointSlices of a Service: addresses, ports and readiness of its pods. Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SLICE_MANAGER = "endpointslice-controller.k8s.io"
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS = "service.kubernetes.io/headless"
 
-# (pod, containerPort) → the port its process listens on: the node's business.
+# (pod, containerPort) → the port on which the pod's process listens.
 PortLookup = Callable[[Object, int], int]
 EMPTY_SLICE: Object = {"ports": None, "endpoints": None}
 Ports = tuple[tuple[str, int, str], ...]  # name, port, protocol
@@ -20,24 +20,24 @@ Ports = tuple[tuple[str, int, str], ...]  # name, port, protocol
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One pod behind a Service."""
+    """A pod that a Service selects."""
 
     pod: Object
     ports: Ports
 
     @property
     def is_ready(self) -> bool:
-        """Whether the pod's probes pass."""
+        """Whether the pod is ready."""
         return is_ready(self.pod)
 
     @property
     def is_terminating(self) -> bool:
-        """Whether the pod is on its way out."""
+        """Whether the pod is being deleted."""
         return is_deleting(self.pod)
 
 
 def backends(service: Object, pods: Iterable[Object], lookup: PortLookup) -> list[Backend]:
-    """The pods with an address, in the order of their names."""
+    """The pods that have an address, sorted by name."""
     found = [
         Backend(pod, _ports(service, pod, lookup))
         for pod in pods
@@ -56,7 +56,7 @@ def _ports(service: Object, pod: Object, lookup: PortLookup) -> Ports:
 
 
 def target_port(port: Object, pod: Object) -> int | None:
-    """The containerPort that a ServicePort means in this pod; None when the pod has no port of that name."""
+    """The containerPort of a pod that a ServicePort targets; None if the pod has no port of the name."""
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target or int(port["port"])
@@ -90,7 +90,7 @@ def _reference(pod: Object) -> Object:
 
 
 def subsets(service: Object, found: list[Backend]) -> list[Object]:
-    """`subsets` of the Service's Endpoints; pods that terminate are in none."""
+    """`subsets` of the Endpoints object. Terminating pods are left out."""
     every = service["spec"].get("publishNotReadyAddresses", False)
     result = []
     for ports, group in sorted(_grouped(found).items()):
@@ -112,7 +112,7 @@ def subsets(service: Object, found: list[Backend]) -> list[Object]:
 
 
 def slices(service: Object, found: list[Backend]) -> list[Object]:
-    """`ports` and `endpoints` of the Service's EndpointSlices; a pod that terminates is said to."""
+    """`ports` and `endpoints` of the EndpointSlices. Terminating pods are marked as such."""
     every = service["spec"].get("publishNotReadyAddresses", False)
     result: list[Object] = []
     for ports, group in sorted(_grouped(found).items()):
@@ -134,11 +134,11 @@ def slices(service: Object, found: list[Backend]) -> list[Object]:
 
 
 def slice_labels(service: Object) -> dict[str, str]:
-    """The labels of the Service's EndpointSlices."""
+    """The labels of the EndpointSlices of a Service."""
     labels = {**labels_of(service), SERVICE_NAME_LABEL: service["metadata"]["name"], MANAGED_BY: SLICE_MANAGER}
     return labels | headless_label(service)
 
 
 def headless_label(service: Object) -> dict[str, str]:
-    """The label that Endpoints and EndpointSlices of a headless Service have."""
+    """The label of Endpoints and EndpointSlices of a headless Service."""
     return {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}

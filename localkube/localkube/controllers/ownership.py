@@ -1,4 +1,4 @@
-"""Adopting and releasing: an owner's children are those it controls and its selector matches."""
+"""Adoption and release of children, as the ControllerRefManager of Kubernetes does it."""
 
 from localkube.apiserver.registry import Registry
 from localkube.controllers.selection import select
@@ -8,7 +8,7 @@ from localkube.meta.status import Object
 
 
 def claim(registry: Registry, owner: Object, resource: str, manager: str) -> list[Object]:
-    """The children of `owner`: orphans that match are adopted, children that match no more are released."""
+    """Return the children of `owner`, after adopting orphans that match its selector and releasing those that do not."""
     uid = owner["metadata"]["uid"]
     namespace = owner["metadata"]["namespace"]
     selector = LabelSelector.of(owner["spec"]["selector"])

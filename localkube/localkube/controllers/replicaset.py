@@ -1,4 +1,4 @@
-"""ReplicaSet → Pods."""
+"""The ReplicaSet controller: creates and deletes pods."""
 
 from localkube.controllers.ownership import claim
 from localkube.controllers.pod_owner import BURST, PodOwnerController, RetryError, pod_from_template, surplus
@@ -14,7 +14,7 @@ from localkube.meta.status import Object
 
 
 def status_of(replicaset: Object, claimed: list[Object], failure: str, now: float) -> Object:
-    """The status that the pods of a ReplicaSet give; `failure` is why one could not be created."""
+    """The status of a ReplicaSet, given its pods; `failure` is why a creation failed, or ""."""
     pods = [pod for pod in claimed if is_active(pod)]
     wanted = labels_of(replicaset["spec"]["template"])
     minimum = replicaset["spec"].get("minReadySeconds", 0)
@@ -37,14 +37,14 @@ def status_of(replicaset: Object, claimed: list[Object], failure: str, now: floa
 
 
 class ReplicaSetController(PodOwnerController):
-    """Keeps as many pods as `spec.replicas` says."""
+    """Keeps `spec.replicas` pods."""
 
     name = "replicaset-controller"
     resource = "replicasets.apps"
     kind = "ReplicaSet"
 
     def reconcile(self, key: Key) -> float | None:
-        """Create or delete pods, then say how many there are."""
+        """Create or delete pods, then update the status."""
         replicaset = self.registry.find("replicasets.apps", *key)
         if replicaset is None:
             return None

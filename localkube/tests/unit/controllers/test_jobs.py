@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from localkube.controllers.job_pods import indexes, judged, shown_indexes
-from localkube.controllers.job_status import Backoff, failure, tally, wanted
+from localkube.controllers.job_pods import apply_failure_policy, format_indexes, parse_indexes
+from localkube.controllers.job_status import Backoff, count_pods, desired_active, failure
 from localkube.meta.objects import timestamp
 
 Object = dict[str, Any]
@@ -28,8 +28,8 @@ def pod(phase: str = "Running", *, code: int | None = None, ended: float = 0, re
     ("text", "numbers"), [("", []), ("3", [3]), ("0,1", [0, 1]), ("0-2,5,7,8", [0, 1, 2, 5, 7, 8])]
 )
 def test_indexes_are_written_as_ranges(text: str, numbers: list[int]) -> None:
-    assert sorted(indexes(text)) == numbers
-    assert shown_indexes(numbers) == text
+    assert sorted(parse_indexes(text)) == numbers
+    assert format_indexes(numbers) == text
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (1, 10), (2, 20), (3, 40), (6, 320), (7, 600), (40, 600)])
@@ -51,7 +51,7 @@ def test_a_pod_that_is_counted_is_not_counted_again() -> None:
     """The finalizer says that a pod is yet to be counted."""
     counted = pod("Failed", code=1)
     del counted["metadata"]["finalizers"]
-    found = tally(job({"failed": 1, "succeeded": 2}), [counted, pod("Failed", code=1), pod("Succeeded", code=0)])
+    found = count_pods(job({"failed": 1, "succeeded": 2}), [counted, pod("Failed", code=1), pod("Succeeded", code=0)])
     assert (found.failures, found.successes) == (2, 3)
 
 
@@ -61,26 +61,26 @@ def test_a_pod_that_is_counted_is_not_counted_again() -> None:
 )
 def test_a_pod_on_its_way_out_has_failed_unless_its_end_is_waited_for(spec: Object, failed: int) -> None:
     gone = pod(deletionTimestamp=timestamp(0))
-    found = tally(job(**spec), [gone])
+    found = count_pods(job(**spec), [gone])
     assert (found.failures, found.terminating, found.active) == (failed, 1, [])
 
 
 @pytest.mark.parametrize(("limit", "restarts", "fails"), [(0, 0, False), (0, 1, True), (2, 1, False), (2, 2, True)])
 def test_restarts_in_place_count_towards_the_limit(limit: int, restarts: int, fails: bool) -> None:
     given = job(restarts="OnFailure", backoffLimit=limit)
-    found = failure(given, tally(given, [pod(restarts=restarts)]), 0)
+    found = failure(given, count_pods(given, [pod(restarts=restarts)]), 0)
     assert (found is not None) is fails
 
 
 def test_a_job_is_late_after_its_deadline_but_not_while_suspended() -> None:
     started = {"startTime": timestamp(100)}
     given = job(started, activeDeadlineSeconds=10)
-    assert failure(given, tally(given, [pod()]), 109.9) is None
-    late = failure(given, tally(given, [pod()]), 110)
+    assert failure(given, count_pods(given, [pod()]), 109.9) is None
+    late = failure(given, count_pods(given, [pod()]), 110)
     assert late
     assert late.reason == "DeadlineExceeded"
     suspended = job(started, activeDeadlineSeconds=10, suspend=True)
-    assert failure(suspended, tally(suspended, []), 110) is None
+    assert failure(suspended, count_pods(suspended, []), 110) is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_job_is_late_after_its_deadline_but_not_while_suspended() -> None:
 def test_a_failure_policy_judges_a_failed_pod(rule: Object, code: int, counts: bool, why: str) -> None:
     failed = pod("Failed", code=code)
     failed["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
-    found = judged(job(podFailurePolicy={"rules": [{"action": "FailJob", **rule}]}), failed)
+    found = apply_failure_policy(job(podFailurePolicy={"rules": [{"action": "FailJob", **rule}]}), failed)
     assert found[0] is counts
     assert (why in found[1]) if why else not found[1]
 
@@ -131,4 +131,4 @@ def test_how_many_pods_are_to_be_active(
     given = job({"succeeded": succeeded}, completions=completions, parallelism=parallelism)
     if completions is None:
         del given["spec"]["completions"]
-    assert wanted(given, tally(given, [pod()] * active)) == expected
+    assert desired_active(given, count_pods(given, [pod()] * active)) == expected
