@@ -61,8 +61,8 @@ class JobController(PodOwnerController):
             return None
         return self._continue(job, found)
 
-    def _fail(self, job: Object, found: JobCounts, result: JobResult) -> None:
-        """Fail the Job. Active pods are deleted and count as failed."""
+    def _end(self, job: Object, found: JobCounts, result: JobResult) -> None:
+        """Set the first condition and delete active pods, which count as failed if the Job fails."""
         self._write(job, status_of(job, without_new_pods(job, found), self._with_target(job, result)))
         for pod in found.active:
             self.delete_pod(job, pod)
@@ -151,7 +151,7 @@ class JobController(PodOwnerController):
         return job, with_job_condition(conditions, "Suspended", (reason, message), now, yes=suspended)
 
     def _scale_pods(self, job: Object, found: JobCounts, backoff: Backoff) -> tuple[float, str]:
-        """Create or delete pods; returns the seconds of back-off before the next creation, and why a creation failed."""
+        """Create or delete pods; returns the seconds until the next creation, and why a creation failed."""
         want = 0 if is_suspended(job) else desired_active(job, found)
         extra = surplus(found.active, want)[:BURST]
         for pod in extra:

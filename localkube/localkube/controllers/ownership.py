@@ -8,7 +8,7 @@ from localkube.meta.status import Object
 
 
 def claim(registry: Registry, owner: Object, resource: str, manager: str) -> list[Object]:
-    """Return the children of `owner`, after adopting orphans that match its selector and releasing those that do not."""
+    """Return the children of `owner`. Orphans that its selector matches are adopted; other children are released."""
     uid = owner["metadata"]["uid"]
     namespace = owner["metadata"]["namespace"]
     selector = LabelSelector.of(owner["spec"]["selector"])
