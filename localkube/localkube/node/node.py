@@ -1,4 +1,4 @@
-"""The node: takes the pods that are bound to it, runs them, and removes them when they are to go."""
+"""The node: runs the pods that are bound to it, and removes pods that are being deleted."""
 
 import asyncio
 import shutil
@@ -16,11 +16,11 @@ from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
 from localkube.node.pod import Pod
 
-SHUTDOWN_GRACE = 10.0  # seconds at most that pods get when the cluster is shut down
+SHUTDOWN_GRACE = 10.0  # limit in seconds for the grace period of pods when the cluster shuts down
 
 
 class Node:
-    """An async context manager: pods run inside it. Also the source of `kubectl logs`."""
+    """An async context manager that runs pods. It is also the source of logs."""
 
     def __init__(self, machine: Machine, shutdown_grace: float = SHUTDOWN_GRACE) -> None:
         self._machine = machine
@@ -44,12 +44,12 @@ class Node:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop the processes. The objects stay as they are: the next start finds what it has to run."""
+        """Stop the processes. The pod objects are not changed."""
         for stop in self._stops:
             stop()
         ends = [pod.terminate(self._shutdown_grace) for uid, pod in self._pods.items() if uid not in self._ending]
         await asyncio.gather(*ends, return_exceptions=True)
-        if self._tasks:  # pods that were on their way out already
+        if self._tasks:  # pods that were terminating before
             await asyncio.wait(self._tasks, timeout=self._shutdown_grace)
         for task in self._tasks:
             task.cancel()
@@ -87,11 +87,11 @@ class Node:
             self._begin(uid, pod)
         if is_deleting(pod) and uid not in self._ending:
             self._ending.add(uid)
-            self._soon(lambda: self._spawn(self._end(pod)))
+            self._soon(lambda: self._spawn(self._terminate(pod)))
 
     @staticmethod
     def _soon(work: Callable[[], object]) -> None:
-        """A callback must not write: do it when the present write is done."""
+        """Run work after the current write to the store, because a callback must not write."""
         asyncio.get_running_loop().call_soon(work)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -105,17 +105,17 @@ class Node:
             self._users.setdefault(reference, set()).add(uid)
         self._soon(runner.start)
 
-    async def _end(self, pod: Object) -> None:
-        """The pod is to go: stop it, then remove the object."""
+    async def _terminate(self, pod: Object) -> None:
+        """Stop a pod that is being deleted, then remove the object."""
         metadata = pod["metadata"]
         runner = self._pods.get(metadata["uid"])
         if runner is not None:
             await runner.terminate()
-        with suppress(ApiError):  # gone already
+        with suppress(ApiError):  # the pod was removed meanwhile
             self._machine.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace=0)
 
     def _forget(self, uid: str) -> None:
-        """The object is gone: what still runs ends at once."""
+        """Kill the remaining processes of a pod whose object was removed."""
         self._ending.discard(uid)
         runner = self._pods.pop(uid, None)
         if runner is None:

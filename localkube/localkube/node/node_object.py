@@ -1,4 +1,4 @@
-"""The Node object: what `kubectl get nodes` shows of this machine."""
+"""The Node object of this machine."""
 
 import platform
 
@@ -18,7 +18,7 @@ _PRESSURES = (
 
 
 def register(registry: Registry, machine: Machine) -> None:
-    """Create the Node or bring it up to date."""
+    """Create or update the Node."""
     name = machine.name
     if registry.find("nodes", "", name) is None:
         registry.create("nodes", "", _node(name), manager=MANAGER)
@@ -46,8 +46,8 @@ def _status(machine: Machine) -> Object:
     name, address = machine.name, machine.addresses.node
     stamp = timestamp(machine.clock())
     resources = {"cpu": machine.size.cpu, "memory": machine.size.memory, "pods": str(MAX_PODS)}
-    said = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
-    said.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
+    reported = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
+    reported.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
     conditions = [
         {
             "type": kind,
@@ -57,7 +57,7 @@ def _status(machine: Machine) -> Object:
             "lastHeartbeatTime": stamp,
             "lastTransitionTime": stamp,
         }
-        for kind, status, reason, message in said
+        for kind, status, reason, message in reported
     ]
     return {
         "capacity": resources,

@@ -1,4 +1,4 @@
-"""Which ConfigMaps and Secrets a pod uses."""
+"""The ConfigMaps and Secrets to which a pod refers."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ Reference = tuple[str, str]  # resource, name
 
 
 def references(pod: Object) -> set[Reference]:
-    """Those in volumes and in environments, init containers' too."""
+    """The references in volumes and environment variables, including init containers."""
     spec = pod["spec"]
     found = set(_in_volumes(spec))
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
