@@ -21,7 +21,7 @@ _POD_GRACE = 30
 
 
 class Deleter:
-    """Removes objects, or marks them for those who must agree first."""
+    """Removes objects, or marks them as being deleted if they have finalizers or a grace period."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -86,7 +86,7 @@ def _finalizers(resource: Resource, meta: Object, propagation: str) -> list[str]
 
 
 def _grace(resource: Resource, obj: Object, asked: int | None) -> int:
-    """Seconds a pod on a node is given; nothing else has a grace period."""
+    """The grace period in seconds of a pod on a node; 0 for other objects."""
     if resource.key != "pods":
         return 0
     spec: dict[str, Any] = obj.get("spec") or {}
@@ -118,7 +118,7 @@ def _mark(obj: Object, finalizers: list[str], grace: int) -> Object:
 
 
 def _terminating(status: Object) -> Object:
-    """A CRD's status while its instances are being deleted."""
+    """The status of a CRD while its instances are being deleted."""
     condition = {
         "type": "Terminating",
         "status": "True",

@@ -1,4 +1,4 @@
-"""One object in its several API versions: HorizontalPodAutoscaler v1 and v2, Event core/v1 and events.k8s.io/v1."""
+"""Conversion between API versions: HorizontalPodAutoscaler v1 and v2, Event core/v1 and events.k8s.io/v1."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _EVENT_BACK = {v: k for k, v in _EVENT_NAMES.items()}
 
 
 def stored(resource: Resource, version: str, obj: Object) -> Object:
-    """An object of a served version, as it is stored."""
+    """Convert an object from a served version to the stored one."""
     if resource.key == "horizontalpodautoscalers.autoscaling" and version == "v1":
         obj = _autoscaler_v2(obj)
     if resource.stored_as == "events":
@@ -29,8 +29,8 @@ def stored(resource: Resource, version: str, obj: Object) -> Object:
     return {**obj, "apiVersion": resource.api_version}
 
 
-def shown(resource: Resource, version: str, obj: Object) -> Object:
-    """A stored object in a served version."""
+def served(resource: Resource, version: str, obj: Object) -> Object:
+    """Convert a stored object to a served version."""
     if resource.stored_as == "events":
         obj = {_EVENT_NAMES.get(k, k): v for k, v in obj.items()}
         return {**obj, "apiVersion": resource.group_version(version)}

@@ -1,4 +1,4 @@
-"""Creates and updates: the path that every object takes into the store, whoever sends it."""
+"""Creates and updates objects in the store, for HTTP requests as well as for controllers."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from localkube.meta.status import Object
 
 
 class Writer:
-    """Creates and updates objects. `strategies` gives the strategy of a resource in a version."""
+    """Creates and updates objects. `strategies` returns the strategy of a resource in a version."""
 
     def __init__(
         self, store: Store, strategies: Callable[[Resource, str], Strategy], addresses: admission.ServiceAddresses
@@ -48,7 +48,7 @@ class Writer:
     def _insert(
         self, resource: Resource, namespace: str, obj: Object, strategy: Strategy, options: WriteOptions
     ) -> Outcome:
-        """Store a new object whose managers are known."""
+        """Admit, validate and store a new object that has its managedFields."""
         admission.check_namespace(self._store, resource, namespace, obj)
         obj = admission.admit(resource, strategy.prepare_create(obj))
         meta = dict(obj["metadata"])
@@ -77,14 +77,14 @@ class Writer:
         change: Callable[[Object], Object],
         options: WriteOptions,
     ) -> Outcome:
-        """Replace an object by what `change` makes of it (in the request's version); ApiError 404, 409, 422."""
+        """Replace an object with the result of `change`, in the request's version; ApiError 404, 409, 422."""
         live = self.live(resource, namespace, name)
         version = options.version or resource.storage_version
         strategy = self._strategies(resource, version)
-        shown = versions.shown(resource, version, live.object)
+        shown = versions.served(resource, version, live.object)
         changed = change(shown)
         new, problems = self._decode(resource, version, strategy, changed, options)
-        new = transitions.carry(resource, live, new, options)
+        new = transitions.keep_system_metadata(resource, live, new, options)
         new = managed.on_update(
             strategy.schema,
             versions.stored(resource, version, shown),
@@ -98,7 +98,7 @@ class Writer:
         return self._replace(resource, live, new, strategy, options)._replace(warnings=tuple(problems))
 
     def apply(self, resource: Resource, namespace: str, applied: Object, options: WriteOptions) -> Outcome:
-        """Server-side apply, creating the object when it is not there; ApiError 400, 404, 409, 422."""
+        """Server-side apply. It creates the object if it does not exist. ApiError 400, 404, 409, 422."""
         version = options.version or resource.storage_version
         strategy = self._strategies(resource, version)
         name = applied["metadata"]["name"]
@@ -136,19 +136,21 @@ class Writer:
                 resource, namespace, transitions.new_object(resource, namespace, new), strategy, options
             )
         elif new is live.object:
-            transitions.expect(resource, live, applied["metadata"], options)
+            transitions.check_preconditions(resource, live, applied["metadata"], options)
             return Outcome(live.object, live)
         else:
-            transitions.expect(resource, live, applied["metadata"], options)
-            outcome = self._replace(resource, live, transitions.carry(resource, live, new, options), strategy, options)
+            transitions.check_preconditions(resource, live, applied["metadata"], options)
+            outcome = self._replace(
+                resource, live, transitions.keep_system_metadata(resource, live, new, options), strategy, options
+            )
         return outcome._replace(warnings=tuple(warnings))
 
     def rescale(self, resource: Resource, namespace: str, name: str, wanted: Object, options: WriteOptions) -> Outcome:
-        """Set the replicas that a Scale asks for; ApiError 404, 409, 422."""
+        """Set the replicas of a Scale; ApiError 404, 409, 422."""
         live = self.live(resource, namespace, name)
-        transitions.expect(resource, live, wanted.get("metadata") or {}, options)
+        transitions.check_preconditions(resource, live, wanted.get("metadata") or {}, options)
         strategy = self._strategies(resource, resource.storage_version)
-        new = scale.scaled(resource, live.object, wanted)
+        new = scale.with_replicas(resource, live.object, wanted)
         new = managed.on_scale(
             live.object,
             new,
@@ -180,10 +182,10 @@ class Writer:
     def _replace(
         self, resource: Resource, live: Record, new: Object, strategy: Strategy, options: WriteOptions
     ) -> Outcome:
-        """Store a changed object whose managers are known, unless nothing changed."""
+        """Validate and store a changed object that has its managedFields, unless nothing changed."""
         old = live.object
-        new = transitions.settle(resource, old, new, options.subresource)
-        if transitions.same(old, new):
+        new = transitions.restrict_to_subresource(resource, old, new, options.subresource)
+        if transitions.is_unchanged(old, new):
             return Outcome(old, live)
         name = old["metadata"]["name"]
         causes = strategy.validate_update(old, new, options.subresource)
@@ -192,7 +194,11 @@ class Writer:
         if options.dry_run:
             return Outcome(new)
         meta = new["metadata"]
-        if "deletionTimestamp" in meta and not meta.get("finalizers") and not admission.lingers(resource, new):
+        if (
+            "deletionTimestamp" in meta
+            and not meta.get("finalizers")
+            and not admission.waits_for_removal(resource, new)
+        ):
             return Outcome(self._store.drop(resource.key, live, new).object, removed=True)
         record = self._store.put(resource.key, live.key, new, live)
         return Outcome(record.object, record)

@@ -1,4 +1,4 @@
-"""Serves what CRDs define: registers their resources, sets their conditions, removes instances before the CRD goes."""
+"""The CRD controllers: serve custom resources, set the conditions of CRDs, and delete instances before the CRD."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +18,7 @@ _FINALIZERS = WriteOptions("kube-apiserver")
 
 
 class CrdController:
-    """Follows the stored CRDs. `definitions` holds the served ones by `plural.group`."""
+    """Watches CRDs. `definitions` contains the served ones by `plural.group`."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class CrdController:
             self._changed(name)
 
     def _clean_after_next(self, name: str) -> None:
-        """Look again when the next instance is gone: its finalizers may hold it for long."""
+        """Try again when the next instance is removed. Finalizers may delay that."""
 
         def observe(event: Event) -> None:
             if event.type == "DELETED":
@@ -93,7 +93,7 @@ class CrdController:
         stop = self._store.listen(self.definitions[name].resource.key, "", observe)
 
     def _clean(self, name: str) -> None:
-        """Delete the instances of a CRD that is being deleted; let it go when none is left."""
+        """Delete the instances of a CRD that is being deleted; remove its finalizer when no instance is left."""
         definition = self.definitions.get(name)
         record = self._store.bucket(CRDS).get(("", name))
         if definition is None or record is None:

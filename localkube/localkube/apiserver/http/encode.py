@@ -27,7 +27,7 @@ def record_bytes(target: Target, representation: Representation, record: Record)
         return orjson.dumps(partial(record.object))
     if target.version == target.resource.storage_version and not target.resource.stored_as:
         return record.json
-    return orjson.dumps(versions.shown(target.resource, target.version, record.object))
+    return orjson.dumps(versions.served(target.resource, target.version, record.object))
 
 
 def list_bytes(target: Target, representation: Representation, records: Iterable[Record], metadata: Object) -> bytes:

@@ -51,7 +51,7 @@ def respond(
     if outcome.record is not None:
         body = encode.record_bytes(target, representation, outcome.record)
         return encode.answer(body, code=code, media=representation.media, warnings=warnings)
-    obj = versions.shown(target.resource, target.version, outcome.object)
+    obj = versions.served(target.resource, target.version, outcome.object)
     return encode.answer(obj, code=code, media=representation.media, warnings=warnings)
 
 
@@ -102,7 +102,7 @@ def patch(registry: Registry, target: Target, media: str, text: bytes, options: 
     change = patching.change(media, body.value, registry.strategy(resource, target.version))
 
     def checked(obj: Object) -> Object:
-        changed = change(versions.shown(target.resource, target.version, obj) if target.resource.stored_as else obj)
+        changed = change(versions.served(target.resource, target.version, obj) if target.resource.stored_as else obj)
         changed = bodies.as_object(changed, target.resource, target.version)
         return _inward(target, bodies.named(changed, target.name, target.namespace))
 

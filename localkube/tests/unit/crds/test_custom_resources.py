@@ -203,4 +203,4 @@ def test_an_object_is_shown_in_every_served_version() -> None:
     registry.writer.create(resource, "default", obj, WriteOptions(version="v1beta1"))
     stored = registry.get(WIDGETS, "default", "w")
     assert stored["apiVersion"] == "example.org/v1"
-    assert versions.shown(resource, "v1beta1", stored)["apiVersion"] == "example.org/v1beta1"
+    assert versions.served(resource, "v1beta1", stored)["apiVersion"] == "example.org/v1beta1"

@@ -10,7 +10,7 @@ from localkube.node.addresses import LoopbackBlock, SharedLoopback
 from localkube.node.errors import ImageUnknownError
 from localkube.node.images import Image, ImageMap, argv
 from localkube.node.machine import Timing, duration, inherited
-from localkube.node.prober import Tally
+from localkube.node.prober import ProbeCounter
 from localkube.node.state import ContainerState
 
 
@@ -78,11 +78,11 @@ def test_a_named_port_of_another_container_is_unknown(pod: Any) -> None:
 
 
 def test_a_tally_turns_only_at_its_thresholds() -> None:
-    tally = Tally({"failureThreshold": 2, "successThreshold": 2}, result=False)
+    counter = ProbeCounter({"failureThreshold": 2, "successThreshold": 2}, result=False)
     results = [True, False, True, True, False, True, False, False]
-    turned = [tally.add(success=success) for success in results]
+    turned = [counter.add(success=success) for success in results]
     assert turned == [False, False, False, True, False, False, False, True]
-    assert tally.result is False
+    assert counter.result is False
 
 
 def test_back_off_doubles_up_to_five_minutes() -> None:
