@@ -81,19 +81,19 @@ def _finalizers(resource: Resource, meta: Object, propagation: str) -> list[str]
         finalizers.append(CRD_CLEANUP)
     if propagation:
         finalizers = [f for f in finalizers if f not in (FOREGROUND, ORPHAN)]
-    wanted = _POLICIES.get(propagation)
-    return [*finalizers, wanted] if wanted else finalizers
+    added = _POLICIES.get(propagation)
+    return [*finalizers, added] if added else finalizers
 
 
-def _grace(resource: Resource, obj: Object, asked: int | None) -> int:
+def _grace(resource: Resource, obj: Object, requested: int | None) -> int:
     """The grace period in seconds of a pod on a node; 0 for other objects."""
     if resource.key != "pods":
         return 0
     spec: dict[str, Any] = obj.get("spec") or {}
     if not spec.get("nodeName") or (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return 0
-    if asked is not None:
-        return max(asked, 0)
+    if requested is not None:
+        return max(requested, 0)
     return int(spec.get("terminationGracePeriodSeconds", _POD_GRACE))
 
 

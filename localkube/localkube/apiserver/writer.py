@@ -99,8 +99,7 @@ class Writer:
 
     def apply(self, resource: Resource, namespace: str, applied: Object, options: WriteOptions) -> Outcome:
         """Server-side apply. It creates the object if it does not exist. ApiError 400, 404, 409, 422."""
-        version = options.version or resource.storage_version
-        strategy = self._strategies(resource, version)
+        strategy = self._strategies(resource, options.version or resource.storage_version)
         name = applied["metadata"]["name"]
         live = self._store.bucket(resource.key).get((namespace, name))
         if live is None and options.subresource:
@@ -108,6 +107,21 @@ class Writer:
         if live is None and (uid := applied["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise status.conflict(resource.group, resource.plural, name, why)
+        new, warnings = self._merge(resource, live, applied, strategy, options)
+        if live is None:
+            new = transitions.new_object(resource, namespace, new)
+            return self._insert(resource, namespace, new, strategy, options)._replace(warnings=warnings)
+        transitions.check_preconditions(resource, live, applied["metadata"], options)
+        if new is live.object:
+            return Outcome(live.object, live)
+        new = transitions.keep_system_metadata(resource, live, new, options)
+        return self._replace(resource, live, new, strategy, options)._replace(warnings=warnings)
+
+    def _merge(
+        self, resource: Resource, live: Record | None, applied: Object, strategy: Strategy, options: WriteOptions
+    ) -> tuple[Object, tuple[str, ...]]:
+        """Merge an applied configuration into the live object; returns the object and warnings."""
+        version = options.version or resource.storage_version
         warnings: list[str] = []
 
         def complete(merged: Object) -> Object:
@@ -115,12 +129,12 @@ class Writer:
             warnings.extend(problems)
             return obj
 
-        stated = {k: v for k, v in applied["metadata"].items() if k != "resourceVersion"}
+        metadata = {k: v for k, v in applied["metadata"].items() if k != "resourceVersion"}
         try:
             new = server_side.apply(
                 strategy.schema,
                 None if live is None else live.object,
-                {**applied, "metadata": stated},
+                {**applied, "metadata": metadata},
                 manager=options.manager,
                 api_version=resource.group_version(version),
                 now=clock.timestamp(clock.now()),
@@ -131,19 +145,7 @@ class Writer:
             )
         except FieldsError as error:
             raise status.from_fields(error) from error
-        if live is None:
-            outcome = self._insert(
-                resource, namespace, transitions.new_object(resource, namespace, new), strategy, options
-            )
-        elif new is live.object:
-            transitions.check_preconditions(resource, live, applied["metadata"], options)
-            return Outcome(live.object, live)
-        else:
-            transitions.check_preconditions(resource, live, applied["metadata"], options)
-            outcome = self._replace(
-                resource, live, transitions.keep_system_metadata(resource, live, new, options), strategy, options
-            )
-        return outcome._replace(warnings=tuple(warnings))
+        return new, tuple(warnings)
 
     def rescale(self, resource: Resource, namespace: str, name: str, wanted: Object, options: WriteOptions) -> Outcome:
         """Set the replicas of a Scale; ApiError 404, 409, 422."""

@@ -1,4 +1,4 @@
-"""What the API server adds to an object on write: defaults, and what the strategy of its kind prepares."""
+"""Defaults of built-in kinds."""
 
 import base64
 from collections.abc import Callable
@@ -44,7 +44,7 @@ _SCALE_DOWN: Final = {"selectPolicy": "Max", "policies": [_PERCENT]}
 
 
 def _template(spec: Object) -> Object:
-    """A spec with a pod template, the template defaulted."""
+    """Default the pod template of a spec."""
     template = spec.get("template")
     if not template:
         return spec
@@ -222,7 +222,7 @@ _OF_OBJECT: Final[dict[tuple[str, str], Callable[[Object], Object]]] = {
 
 
 def default(gvk: Gvk, obj: Object) -> Object:
-    """A decoded built-in object with its defaults."""
+    """Set the defaults of a decoded object of a built-in kind."""
     kind = (gvk[0], gvk[2])
     whole = _OF_OBJECT.get(kind)
     if whole:

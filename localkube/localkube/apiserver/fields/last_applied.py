@@ -1,4 +1,4 @@
-"""What server-side apply does for kubectl's client-side apply: its annotation is honoured and kept up to date."""
+"""Support for objects of kubectl's client-side apply: server-side apply respects and updates their annotation."""
 
 import json
 from typing import Any, Final
@@ -10,7 +10,7 @@ from localkube.apiserver.fields.typed import TypedError, compare, fields_of
 Object = dict[str, Any]
 
 KUBECTL: Final = "kubectl"
-"""The only manager for which this happens; any other name opts out."""
+"""The only field manager to which this applies."""
 _ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -19,7 +19,7 @@ def _annotations(obj: Object) -> Object:
 
 
 def allowed(schema: Schema, live: Object) -> FieldSet:
-    """Fields that kubectl applied client-side and that still hold: taking them over is no conflict."""
+    """Fields that kubectl applied client-side and that have not changed since. To apply them is no conflict."""
     text = _annotations(live).get(_ANNOTATION)
     try:
         last = json.loads(text) if text else None
@@ -27,20 +27,20 @@ def allowed(schema: Schema, live: Object) -> FieldSet:
         if not fields:
             return {}
         changed, removed = compare(schema, last, live)
-    except (ValueError, TypedError):  # the annotation is anybody's to write
+    except (ValueError, TypedError):  # users can write the annotation
         return {}
     return difference(difference(fields, changed or {}), removed or {})
 
 
 def updated(result: Object, applied: Object) -> Object:
-    """The result with its annotation, if it has one, saying what was applied now."""
+    """Update the annotation of the result, if it has one, with the applied configuration."""
     annotations = _annotations(result)
     if _ANNOTATION not in annotations:
         return result
     metadata = dict(applied.get("metadata") or {})
-    stated = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != _ANNOTATION}
+    kept = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != _ANNOTATION}
     if "annotations" in metadata:
-        metadata["annotations"] = stated
+        metadata["annotations"] = kept
     text = json.dumps({**applied, "metadata": metadata}, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     if annotations[_ANNOTATION] == text + "\n":
         return result

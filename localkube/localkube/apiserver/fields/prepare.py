@@ -1,4 +1,4 @@
-"""What the strategy of a built-in kind sets on a new object, after its managers are known."""
+"""Fields that the server sets on a new object of a built-in kind, after managedFields are computed."""
 
 from typing import Any, Final
 
@@ -28,12 +28,12 @@ _GENERATED: Final = frozenset(
         ("scheduling.k8s.io", "PriorityClass"),
     }
 )
-"""Kinds whose objects have a generation, from 1."""
+"""Kinds with metadata.generation."""
 _STATUS_KEPT: Final = frozenset({("", "Node"), ("", "Namespace"), ("", "PersistentVolume")})
 
 
 def prepare_create(gvk: Gvk, obj: Object) -> Object:
-    """The new object with generation 1 where its kind counts, without a client's status, and its kind's own fields."""
+    """Set generation and the fields of the kind, and drop the client's status."""
     kind = (gvk[0], gvk[2])
     out = dict(obj)
     if kind in _GENERATED:
@@ -82,7 +82,7 @@ def _job(obj: Object) -> Object:
 
 
 def _selecting(spec: Object, name: str, uid: str) -> Object:
-    """A Job's spec with the selector and the labels that no other Job has."""
+    """Generate the selector and labels of a Job."""
     template = spec.get("template") or {}
     metadata = template.get("metadata") or {}
     own = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}

@@ -1,4 +1,4 @@
-"""Validation of built-in kinds: which rules hold for which kind."""
+"""Validation of built-in kinds: the rules of each kind."""
 
 from typing import Any, Final
 
@@ -89,7 +89,7 @@ _CLUSTER_SCOPED: Final = frozenset(
 
 
 def validate_create(gvk: Gvk, obj: Object) -> list[Cause]:
-    """What is wrong with a new object of a built-in kind, in the server's order."""
+    """Validate a new object of a built-in kind; the causes are in the order of the server."""
     kind = (gvk[0], gvk[2])
     rule = _RULES.get(kind)
     namespaced = gvk[2] not in _CLUSTER_SCOPED
@@ -98,7 +98,7 @@ def validate_create(gvk: Gvk, obj: Object) -> list[Cause]:
 
 
 def validate_update(gvk: Gvk, old: Object, new: Object, *, subresource: str = "") -> list[Cause]:
-    """What is wrong with an object of a built-in kind that replaces `old`, in the server's order."""
+    """Validate an update of an object of a built-in kind; the causes are in the order of the server."""
     kind = (gvk[0], gvk[2])
     out = validate_metadata_update(old, new)
     if subresource == "status":
