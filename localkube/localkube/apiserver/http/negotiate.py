@@ -1,4 +1,4 @@
-"""What a client wants its answer to look like."""
+"""Content negotiation."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,20 +11,20 @@ _AS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A media type, and what objects are shown as: "" for themselves, Table or PartialObjectMetadata."""
+    """A media type, and the kind of the answer: "" for the object itself, Table or PartialObjectMetadata."""
 
     media: str = "application/json"
     shown_as: str = ""
 
     @property
     def table(self) -> bool:
-        """Whether objects become rows."""
+        """Whether the answer is a Table."""
         return self.shown_as == "Table"
 
 
 @lru_cache(maxsize=256)
 def representation(accept: str) -> Representation:
-    """The first acceptable representation of an Accept header; ApiError 406."""
+    """The first supported representation of an Accept header; ApiError 406."""
     for clause in accept.split(",") if accept else ("*/*",):
         media, *parameters = (p.strip() for p in clause.split(";"))
         found = dict(p.partition("=")[::2] for p in parameters)
@@ -40,7 +40,7 @@ def representation(accept: str) -> Representation:
 
 @lru_cache(maxsize=256)
 def discovery_version(accept: str) -> str:
-    """The version of aggregated discovery that is asked for first, "" for the older lists; ApiError 406."""
+    """The first requested version of aggregated discovery, "" for the legacy lists; ApiError 406."""
     for clause in accept.split(",") if accept else ("*/*",):
         media, *parameters = (p.strip() for p in clause.split(";"))
         found = dict(p.partition("=")[::2] for p in parameters)

@@ -1,4 +1,4 @@
-"""OpenAPI v2 and v3 documents: what kubectl explains, validates and merges by."""
+"""OpenAPI v2 and v3 documents, which kubectl uses for explain, validation and patches."""
 
 import hashlib
 from typing import Any
@@ -13,8 +13,8 @@ from localkube.apiserver.registry import Registry
 from localkube.apiserver.resources import Resource
 from localkube.meta.status import Object
 
-# kubectl asks for it, and for it alone, when it is given a List: to validate the items before it sends them. A document
-# that defines nothing has it skip that; what an item is, it learns from discovery, and the server validates.
+# kubectl requests v2 as protobuf only to validate the items of a List before it sends them. With an empty document it
+# skips that. It finds the resources of items by discovery, and the server validates them.
 _PROTOBUF = "com.github.proto-openapi.spec.v2"
 # openapi.v2.Document in protobuf's wire format: swagger = 1, info = 2 {title = 1, version = 2}, paths = 8.
 _BARE = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2\x42\x00"
@@ -22,14 +22,14 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 
 class OpenApi:
-    """Builds documents when first asked for and forgets them when a CRD changes."""
+    """Builds documents on the first request and again after a CRD has changed."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._built: dict[str, tuple[int, bytes, str]] = {}
 
     def respond(self, path: str, request: web.BaseRequest) -> web.Response:
-        """Answer a path below /openapi; PageNotFoundError."""
+        """Answer a request below /openapi; PageNotFoundError."""
         parts = [p for p in path.split("/") if p][1:]
         if parts == ["v2"]:
             if _PROTOBUF in request.headers.get("Accept", ""):
@@ -100,7 +100,7 @@ class OpenApi:
         return {**head, "paths": paths, "definitions": found.all}
 
     def _define(self, found: "_Definitions", resource: Resource, version: str) -> str:
-        """Add a resource's definition with all that it refers to; its name."""
+        """Add the definition of a resource and the definitions to which it refers; returns its name."""
         if not resource.custom:
             name = _name(resource, version)
             found.add(name)
@@ -113,12 +113,12 @@ class OpenApi:
 
 
 def _changes(name: str) -> bool:
-    """Whether a document may change with CRDs: those of groups without a dot are built-in."""
+    """Whether CRDs can change a document: groups without a dot are built-in."""
     return name in ("v2", "v3") or "." in name
 
 
 class _Definitions:
-    """Definitions collected with everything that they refer to."""
+    """Collects definitions and those to which they refer."""
 
     def __init__(self, prefix: str, *, v3: bool) -> None:
         self.all: Object = {}
@@ -132,7 +132,7 @@ class _Definitions:
         self.all[name] = self.rewrite(definitions()[name])
 
     def rewrite(self, node: Any) -> Any:
-        """The schema with references into this document."""
+        """Rewrite the references of a schema to definitions of this document."""
         if isinstance(node, list):
             return [self.rewrite(n) for n in node]
         if not isinstance(node, dict):
@@ -140,7 +140,7 @@ class _Definitions:
         if isinstance(node.get("$ref"), str):
             return self._refer(node)
         out = {k: self.rewrite(v) for k, v in node.items()}
-        if isinstance(out.get("type"), list):  # ["string", "null"] is JSON Schema's way
+        if isinstance(out.get("type"), list):  # JSON Schema: ["string", "null"]
             out["type"] = next(t for t in out["type"] if t != "null")
         return out
 
@@ -180,7 +180,7 @@ def _custom(schema: Object, resource: Resource, version: str) -> Object:
 
 
 def _paths(resource: Resource, version: str, reference: str, *, v3: bool) -> Object:
-    """The paths of a resource, with what clients look up in them: kinds, patch types, query parameters."""
+    """The paths of a resource with kinds, patch types and query parameters, which clients look up."""
     base = f"/apis/{resource.group}/{version}" if resource.group else f"/api/{version}"
     scope = "/namespaces/{namespace}" if resource.namespaced else ""
     gvk = {"group": resource.group, "version": version, "kind": resource.kind}

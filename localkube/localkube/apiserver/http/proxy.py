@@ -1,4 +1,4 @@
-"""`services/NAME:PORT/proxy/PATH` and `pods/NAME:PORT/proxy/PATH`: HTTP through the API server to a pod."""
+"""`services/NAME:PORT/proxy/PATH` and `pods/NAME:PORT/proxy/PATH`: forwards HTTP requests to a pod."""
 
 import aiohttp
 from aiohttp import web
@@ -9,7 +9,7 @@ from localkube.meta import status
 from localkube.meta.objects import SERVICE_NAME_LABEL
 from localkube.meta.status import ApiError, Object
 
-# Of one connection only (RFC 9110, 7.6.1), and what authenticates to the API server: the pod must not see that.
+# Hop-by-hop headers (RFC 9110, 7.6.1), and the credentials for the API server, which the pod must not see.
 _NOT_FORWARDED = frozenset(
     ("authorization", "connection", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
 )
@@ -18,7 +18,7 @@ _CONNECT_SECONDS = 5.0
 
 
 async def forward(registry: Registry, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    """Send the request on and stream back the answer; ApiError 400, 404, 503."""
+    """Forward the request and stream the answer; ApiError 400, 404, 503."""
     scheme, name, port = _parts(target.name)
     find = _behind_service if target.resource.key == "services" else _in_pod
     address = find(registry, target.namespace, name, port)
@@ -55,7 +55,7 @@ async def _relay(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> we
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """`[scheme:]name[:port]` as scheme, name and port; ApiError 400."""
+    """Parse `[scheme:]name[:port]` into scheme, name and port; ApiError 400."""
     match name.split(":"):
         case [plain]:
             return "http", plain, ""
@@ -67,7 +67,7 @@ def _parts(name: str) -> tuple[str, str, str]:
 
 
 def _behind_service(registry: Registry, namespace: str, name: str, port: str) -> str:
-    """The address of a ready endpoint, by the Service's port or its name; the only port where none is named."""
+    """The address of a ready endpoint for a port of the Service, by number or name; without one, for its only port."""
     ports = registry.get("services", namespace, name)["spec"].get("ports") or ()
     chosen = [p for p in ports if not port or port in (p.get("name"), str(p["port"]))]
     if not chosen or (not port and len(ports) > 1):
@@ -82,7 +82,7 @@ def _behind_service(registry: Registry, namespace: str, name: str, port: str) ->
 
 
 def _in_pod(registry: Registry, namespace: str, name: str, port: str) -> str:
-    """The address of a pod, by a containerPort or its name; its first port where none is named."""
+    """The address of a pod and a containerPort, by number or name; without one, its first port."""
     pod = registry.get("pods", namespace, name)
     address = (pod.get("status") or {}).get("podIP")
     if not address:

@@ -40,7 +40,7 @@ def collection(
 
 
 def page(registry: Registry, target: Target, options: ListOptions) -> tuple[list[Record], Object]:
-    """The records of one page and the list's metadata."""
+    """The records of one page and the metadata of the list."""
     bucket = registry.store.bucket(target.storage)
     version = registry.store.version
     check_version(bucket, version, options)
@@ -64,7 +64,7 @@ def page(registry: Registry, target: Target, options: ListOptions) -> tuple[list
 
 
 def selected(bucket: Bucket, namespace: str, options: ListOptions) -> list[Record]:
-    """Records that the selectors choose, in order."""
+    """The records that match the selectors, in order."""
     found: Iterable[Record]
     name = options.fields.exact("metadata.name") if options.fields is not None else None
     if name is not None and namespace:
@@ -79,7 +79,7 @@ def selected(bucket: Bucket, namespace: str, options: ListOptions) -> list[Recor
 
 
 def check_version(bucket: Bucket, current: int, options: ListOptions) -> None:
-    """ApiError where a list cannot be given at the resourceVersion asked for."""
+    """ApiError if the list is not available at the requested resourceVersion."""
     if not options.resource_version:
         return
     asked = parse_version(options.resource_version)
@@ -103,7 +103,7 @@ def _too_large(asked: int, current: int) -> ApiError:
 
 
 def parse_version(text: str) -> int | None:
-    """A resourceVersion as a number; None when it is none."""
+    """Parse a resourceVersion; None if it is invalid."""
     return int(text) if text.isascii() and text.isdigit() else None
 
 

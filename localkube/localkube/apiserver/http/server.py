@@ -1,4 +1,4 @@
-"""The HTTP server: from a request to a handler, and from any failure to a `metav1.Status`."""
+"""The HTTP server: dispatches requests to handlers and answers errors with a `metav1.Status`."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ from localkube.meta.status import ApiError
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS = 1.0
-_MAX_BODY = 3 * 1024 * 1024  # as the real server's limit
+_MAX_BODY = 3 * 1024 * 1024  # the limit of the real server
 
 Handler = Callable[[web.BaseRequest, Target], Awaitable[web.StreamResponse]]
 
@@ -64,8 +64,8 @@ class ApiServer:
         return f"{'https' if self._identity else 'http'}://{HOST}:{self._port}"
 
     async def start(self) -> None:
-        """Listen."""
-        # A client that hangs up ends its watch: nobody reads it any more.
+        """Start to listen."""
+        # handler_cancellation: a watch ends when the client disconnects.
         server = web.Server(self._serve, access_log=None, handler_cancellation=True, request_factory=_request)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
@@ -75,7 +75,7 @@ class ApiServer:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close every connection and stop listening."""
+        """Close all connections and stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -131,7 +131,7 @@ class ApiServer:
             return None
 
     async def _dispatch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        """Handle a request to a collection, an object or its status."""
+        """Handle a request to a collection, an object or a status."""
         handler = self._methods.get(request.method)
         takes_name = request.method != "POST"
         everywhere = target.resource.namespaced and not target.namespace

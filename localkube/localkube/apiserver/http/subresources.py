@@ -1,4 +1,4 @@
-"""status, scale, eviction, log, finalize; and the reviews that clients ask of themselves."""
+"""The subresources status, scale, eviction, log, proxy and finalize, and the self subject reviews."""
 
 import time
 from typing import Any
@@ -25,7 +25,7 @@ _ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portfo
 
 
 async def review(request: web.BaseRequest) -> web.Response | None:
-    """Answer a review; None when the path is none."""
+    """Answer a self subject review; None for other paths."""
     kind = _REVIEWS.get(request.path)
     if kind is None:
         return None

@@ -53,7 +53,7 @@ def table(
     *,
     columns: bool = True,
 ) -> Object:
-    """A Table of objects. `include` is the includeObject parameter: None, Object, or (default) Metadata."""
+    """The Table of objects. `include` is the parameter includeObject: None, Object, or by default Metadata."""
     definitions, row = _layout(registry, target)
     rows = [_row(row, record.object, include) for record in records]
     return {
