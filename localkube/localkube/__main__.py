@@ -1,4 +1,4 @@
-"""Run a local cluster until SIGTERM or Ctrl-C, with any images: see `python -m localkube --help`."""
+"""Run a local Kubernetes cluster until SIGTERM or Ctrl-C."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from localkube.node.machine import PLENTY, Size
 
 
 def main() -> None:
-    """Read the command line and serve."""
+    """Parse the command line and run the cluster."""
     options = _parser().parse_args()
     cluster = LocalCluster(
         images=_images(options),
@@ -33,29 +33,29 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localkube", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True, help="file to write the kubeconfig to")
     parser.add_argument(
-        "--image", type=_image, action="append", default=[], help="NAME-PATTERN=COMMAND that stands for its entrypoint"
+        "--image", type=_image, action="append", default=[], help="NAME-PATTERN=COMMAND to run as the entrypoint"
     )
     parser.add_argument(
         "--image-args",
         type=_image,
         action="append",
         default=[],
-        help="NAME-PATTERN=ARGUMENTS of the image where a container names none; paths are those in the container",
+        help="NAME-PATTERN=ARGUMENTS: default arguments of the image, with paths in the container",
     )
     parser.add_argument(
         "--image-workdir",
         type=_pair,
         action="append",
         default=[],
-        help="NAME-PATTERN=PATH in the container that the image's processes start in; default: /",
+        help="NAME-PATTERN=PATH: working directory of the image, a path in the container; default: /",
     )
     parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; default: a free one")
-    parser.add_argument("--state-dir", type=Path, help="keep pods' files and logs here; default: a temporary directory")
+    parser.add_argument("--state-dir", type=Path, help="directory for pods' files and logs; default: a temporary one")
     parser.add_argument(
         "--pods",
         choices=["run", "stand-in", "pending"],
         default="run",
-        help="run pods as processes, say that they are Ready without running them, or leave them Pending",
+        help="run pods as processes, report them as Ready without running them, or leave them Pending; default: run",
     )
     parser.add_argument(
         "--probe-time-scale", type=float, default=1.0, help="multiplies the delays and periods of probes"

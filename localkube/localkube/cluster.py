@@ -1,4 +1,4 @@
-"""A Kubernetes cluster in one process, for a laptop: API server, controllers, a node whose pods are local processes."""
+"""A Kubernetes cluster in one process: API server, controllers, and a node that runs pods as local processes."""
 
 import resource
 import secrets
@@ -33,13 +33,13 @@ CONTEXT = "local-cluster"
 
 @dataclass(kw_only=True)
 class LocalCluster:
-    """An async context manager; `url`, `registry` and `kubeconfig` are there once it is entered.
+    """An async context manager. `url`, `registry` and `kubeconfig` are available after it is entered.
 
-    images: image name pattern (`ghcr.io/acme/web:*`) → command that stands for the image's entrypoint, or an Image.
-    state_dir: where pods' files and logs are; a temporary directory, removed at the end, when absent.
-    port, token: of the API server; a free port and a random token when absent.
-    run_pods: False leaves every pod Pending. stand_in: pods are said to be Ready, but nothing runs.
-    probe_time_scale: multiplies the delays and periods of probes. backoff_time_scale: the back-off of pods and Jobs.
+    images: from patterns of image names (`ghcr.io/acme/web:*`) to the command of the entrypoint, or to an Image.
+    state_dir: directory for the files and logs of pods; by default a temporary one, which is removed at the end.
+    port, token: of the API server; by default a free port and a random token.
+    run_pods: False leaves every pod Pending. stand_in: pods are reported as Ready without running processes.
+    probe_time_scale: multiplies delays and periods of probes. backoff_time_scale: multiplies back-offs.
     node_size, node_labels: what the scheduler finds on the Node; by default there is room for everything.
     """
 
@@ -56,7 +56,7 @@ class LocalCluster:
 
     def __post_init__(self) -> None:
         if not self.token:
-            raise ValueError("token must not be empty: whoever may create pods runs commands as this user")
+            raise ValueError("token must not be empty: clients that create pods run commands as this user")
         self._stack = AsyncExitStack()
         self._server: ApiServer | None = None
         self._proxy: ServiceProxy | None = None
@@ -127,29 +127,29 @@ class LocalCluster:
 
     @property
     def registry(self) -> Registry:
-        """The API without HTTP."""
+        """The registry: the API without HTTP."""
         if self._registry is None:
             raise RuntimeError("the cluster is not entered")
         return self._registry
 
     @property
     def url(self) -> str:
-        """The API server's address."""
+        """The URL of the API server."""
         if self._server is None:
             raise RuntimeError("the cluster is not entered")
         return self._server.url
 
     @property
     def is_idle(self) -> bool:
-        """Whether no change waits for a controller or for garbage collection. What a timer starts may still come."""
+        """Whether no change waits for a controller or for garbage collection. Timers are not considered."""
         return self._manager is not None and self._manager.is_idle and self.registry.garbage.is_idle
 
     def service_address(self, namespace: str, service: str, port: int) -> tuple[str, int] | None:
-        """Where a port of a Service listens, as (host, port): its clusterIP, unless the system does not allow that."""
+        """The address on which the proxy listens for a port of a Service: its clusterIP if the system allows it."""
         return self._proxy.address(namespace, service, port) if self._proxy else None
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig with this cluster as its only context. It holds the token: keep it private."""
+        """A kubeconfig with one context. It contains the token: keep it private."""
         authority = self._identity.authority_data if self._identity else ""
         cluster = {"server": self.url, "certificate-authority-data": authority}
         return {
@@ -162,7 +162,7 @@ class LocalCluster:
         }
 
     def write_kubeconfig(self, path: Path) -> None:
-        """Write the kubeconfig, readable by its owner only."""
+        """Write the kubeconfig to a file that only its owner can read."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.chmod(0o600)
@@ -170,8 +170,8 @@ class LocalCluster:
 
 
 def _raise_file_limit() -> None:
-    """Every pod has a pipe and every Service a listener: take as many files as the system allows."""
+    """Raise the limit of open files to the maximum: every pod needs a pipe and every Service a listener."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(ValueError, OSError):  # macOS names a hard limit that it does not give
+        with suppress(ValueError, OSError):  # macOS reports a hard limit that it does not grant
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

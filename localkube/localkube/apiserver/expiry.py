@@ -1,4 +1,4 @@
-"""Removes Events after an hour, like `kube-apiserver --event-ttl`, so that they do not fill the memory."""
+"""Removes Events after 1 h, like `kube-apiserver --event-ttl`, so that they do not fill the memory."""
 
 from collections import deque
 from datetime import datetime, timedelta

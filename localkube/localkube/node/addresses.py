@@ -116,7 +116,7 @@ class SharedLoopback:
         self._ports.pop(uid, None)
 
     def port(self, pod: Object, number: int) -> int:
-        """The free port that stands in for a containerPort; the same for each call."""
+        """The free port that replaces a containerPort; the same for each call."""
         ports = self._ports.setdefault(pod["metadata"]["uid"], {})
         if number not in ports:
             ports[number] = _free_port()

@@ -19,7 +19,7 @@ class PodDirectory:
         return self.root / "volumes" / name
 
     def rootfs(self, container: str) -> Path:
-        """The directory that stands in for `/` of a container."""
+        """The root directory of a container."""
         return self.root / "rootfs" / container
 
     def log(self, container: str, restart: int) -> Path:
@@ -32,7 +32,7 @@ class PodDirectory:
 
 
 def inside(root: Path, path: str) -> Path:
-    """Map a container path below the directory that stands in for `/`; ValueError if it leads out of it."""
+    """Map a container path below the root directory of the container; ValueError if it leads out of it."""
     parts = [part for part in Path(path).parts if part != "/"]
     if ".." in parts:
         raise ValueError(f"{path} must not contain '..'")

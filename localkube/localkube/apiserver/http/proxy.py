@@ -67,7 +67,7 @@ def _parts(name: str) -> tuple[str, str, str]:
 
 
 def _behind_service(registry: Registry, namespace: str, name: str, port: str) -> str:
-    """The address of a ready endpoint for a port of the Service, by number or name; without one, for its only port."""
+    """The address of a ready endpoint. `port` is a port or port name of the Service, or "" if it has only one."""
     ports = registry.get("services", namespace, name)["spec"].get("ports") or ()
     chosen = [p for p in ports if not port or port in (p.get("name"), str(p["port"]))]
     if not chosen or (not port and len(ports) > 1):
