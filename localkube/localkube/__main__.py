@@ -6,10 +6,8 @@ import shlex
 import signal
 from pathlib import Path
 
-from kubeschema import quantity
 from localkube.cluster import LocalCluster
 from localkube.node.images import Image
-from localkube.node.machine import PLENTY, Size
 
 
 def main() -> None:
@@ -23,8 +21,6 @@ def main() -> None:
         stand_in=options.pods == "stand-in",
         probe_time_scale=options.probe_time_scale,
         backoff_time_scale=options.backoff_time_scale,
-        node_size=Size(options.node_cpu, options.node_memory),
-        node_labels=dict(options.node_label),
     )
     asyncio.run(_serve(cluster, options.kubeconfig))
 
@@ -63,27 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--backoff-time-scale", type=float, default=1.0, help="multiplies the back-off of restarts and of Jobs"
     )
-    parser.add_argument(
-        "--node-cpu",
-        type=_quantity,
-        default=PLENTY.cpu,
-        help="CPU of the node, for the scheduler; default: plenty",
-    )
-    parser.add_argument(
-        "--node-memory", type=_quantity, default=PLENTY.memory, help="memory of the node; default: plenty"
-    )
-    parser.add_argument(
-        "--node-label", type=_label, action="append", default=[], help="NAME=VALUE: a label of the node, for selectors"
-    )
     return parser
-
-
-def _quantity(text: str) -> str:
-    try:
-        quantity.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
-    return text
 
 
 def _images(options: argparse.Namespace) -> dict[str, Image]:
@@ -99,13 +75,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not (pattern and separator and value.strip()):
         raise argparse.ArgumentTypeError(f"{text}: not NAME-PATTERN=VALUE")
     return pattern, value
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (name and separator):
-        raise argparse.ArgumentTypeError(f"{text}: not NAME=VALUE")
-    return name, value
 
 
 def _image(text: str) -> tuple[str, list[str]]:

@@ -22,7 +22,7 @@ from localkube.node.addresses import Addresses
 from localkube.node.guard import Guard
 from localkube.node.images import Image, ImageMap
 from localkube.node.lock import DirectoryLock
-from localkube.node.machine import PLENTY, Machine, Size, Timing
+from localkube.node.machine import Machine, Timing
 from localkube.node.node import Node
 from localkube.node.proxy import ServiceProxy
 from localkube.node.stand_in import StandInNode
@@ -40,7 +40,6 @@ class LocalCluster:
     port, token: of the API server; by default a free port and a random token.
     run_pods: False leaves every pod Pending. stand_in: pods are reported as Ready without running processes.
     probe_time_scale: multiplies delays and periods of probes. backoff_time_scale: multiplies back-offs.
-    node_size, node_labels: what the scheduler finds on the Node; by default there is room for everything.
     """
 
     images: Mapping[str, Image | Sequence[str]] = field(default_factory=dict)
@@ -51,8 +50,6 @@ class LocalCluster:
     stand_in: bool = False
     probe_time_scale: float = 1.0
     backoff_time_scale: float = 1.0
-    node_size: Size = PLENTY
-    node_labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.token:
@@ -119,8 +116,6 @@ class LocalCluster:
             client=client,
             root=root / "pods",
             timing=Timing(probe_scale=self.probe_time_scale, backoff_scale=self.backoff_time_scale),
-            size=self.node_size,
-            labels=self.node_labels,
             clock=context.clock,
             resolve=self.service_address,
         )

@@ -47,7 +47,7 @@ class BuiltIn:
 
     def __init__(self, resource: Resource, version: str) -> None:
         self._gvk = (resource.group, version, resource.kind)
-        self._status = resource.status
+        self._resource = resource
         found = schema.builtin(*self._gvk)
         if found is None:
             raise not_implemented(f"{resource.group_version(version)} {resource.kind}")
@@ -60,13 +60,14 @@ class BuiltIn:
         return defaults.default(self._gvk, obj)
 
     def prepare_create(self, obj: Object) -> Object:
-        return prepare.prepare_create(self._gvk, obj)
+        return prepare.prepare_create(self._gvk, obj, generation=self._resource.generation)
 
     def ignored(self, subresource: str) -> FieldSet:
-        return managed.ignored_fields(self._status, subresource)
+        return managed.ignored_fields(self._resource.status, subresource)
 
     def validate_create(self, obj: Object) -> list[Cause]:
-        return validation.validate_create(self._gvk, obj)
+        return validation.validate_create(self._gvk, obj, namespaced=self._resource.namespaced)
 
     def validate_update(self, old: Object, new: Object, subresource: str) -> list[Cause]:
-        return validation.validate_update(self._gvk, old, new, subresource=subresource)
+        namespaced = self._resource.namespaced
+        return validation.validate_update(self._gvk, old, new, subresource=subresource, namespaced=namespaced)

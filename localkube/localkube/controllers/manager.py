@@ -7,8 +7,8 @@ from localkube.controllers.autoscaler import AutoscalerController
 from localkube.controllers.controller import Context, Controller
 from localkube.controllers.deployment import DeploymentController
 from localkube.controllers.disruption import DisruptionController
-from localkube.controllers.endpoint_controllers import EndpointsController, EndpointSliceController
-from localkube.controllers.endpoints import PortLookup
+from localkube.controllers.endpoint_slice import EndpointSliceController
+from localkube.controllers.endpoint_slices import PortLookup
 from localkube.controllers.job import JobController
 from localkube.controllers.job_expiry import JobExpiryController
 from localkube.controllers.namespaces import RootCAController, ServiceAccountController
@@ -29,7 +29,6 @@ class ControllerManager:
             RootCAController(context, certificate),
             DeploymentController(context),
             ReplicaSetController(context),
-            EndpointsController(context, lookup),
             EndpointSliceController(context, lookup),
             DisruptionController(context),
             AutoscalerController(context),

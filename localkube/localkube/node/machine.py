@@ -37,17 +37,6 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """The capacity of the node for the scheduler, as quantities. Processes have no limits, so the default is large."""
-
-    cpu: str = "1000"
-    memory: str = "4Ti"
-
-
-PLENTY = Size()
-
-
-@dataclass(frozen=True, slots=True)
 class Machine:
     """The dependencies of every pod. `root` contains the directories of pods, by uid."""
 
@@ -60,8 +49,6 @@ class Machine:
     client: aiohttp.ClientSession
     root: Path
     timing: Timing = Timing()
-    size: Size = PLENTY
-    labels: Mapping[str, str] = field(default_factory=dict)  # of the Node
     clock: Callable[[], float] = time.time
     inherited: Mapping[str, str] = field(default_factory=lambda: inherited(os.environ))
     resolve: Resolve = nowhere

@@ -8,7 +8,8 @@ from localkube.meta.status import Object
 from localkube.node.machine import Machine
 
 MANAGER = "kubelet"
-MAX_PODS = 1100
+# For the scheduler. Processes have no limits, so the capacity is large.
+CAPACITY = {"cpu": "1000", "memory": "4Ti", "pods": "1100"}
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _PRESSURES = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -22,11 +23,7 @@ def register(registry: Registry, machine: Machine) -> None:
     name = machine.name
     if registry.find("nodes", "", name) is None:
         registry.create("nodes", "", _node(name), manager=MANAGER)
-    live = registry.get("nodes", "", name)
-    labels = {**live["metadata"]["labels"], **machine.labels}
-    live = {**live, "metadata": {**live["metadata"], "labels": labels}}
-    live = registry.update("nodes", "", live, manager=MANAGER)
-    changed = {**live, "status": _status(machine)}
+    changed = {**registry.get("nodes", "", name), "status": _status(machine)}
     registry.update("nodes", "", changed, manager=MANAGER, subresource="status")
 
 
@@ -45,7 +42,6 @@ def _node(name: str) -> Object:
 def _status(machine: Machine) -> Object:
     name, address = machine.name, machine.addresses.node
     stamp = timestamp(machine.clock())
-    resources = {"cpu": machine.size.cpu, "memory": machine.size.memory, "pods": str(MAX_PODS)}
     reported = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
     reported.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
     conditions = [
@@ -60,8 +56,8 @@ def _status(machine: Machine) -> Object:
         for kind, status, reason, message in reported
     ]
     return {
-        "capacity": resources,
-        "allocatable": resources,
+        "capacity": CAPACITY,
+        "allocatable": CAPACITY,
         "conditions": conditions,
         "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},

@@ -72,9 +72,8 @@ async def test_a_failing_readiness_probe_keeps_the_pod_out_of_the_service(
 ) -> None:
     await kubectl.apply(deployment(env=[{"name": "READY", "value": "never"}]), service)
     await until(lambda: any("statuscode: 503" in message for message in seen.events("Unhealthy")))
-    found = cluster.registry.get("endpoints", "default", "web")["subsets"][0]
-    assert "addresses" not in found
-    assert found["notReadyAddresses"]
+    (found,) = cluster.registry.list("endpointslices.discovery.k8s.io", "default")
+    assert [endpoint["conditions"]["ready"] for endpoint in found["endpoints"]] == [False]
     host, port = cluster.service_address("default", "web", 8080)
     async with aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.ClientError):

@@ -179,7 +179,7 @@ async def fetch(cluster: LocalCluster, path: str) -> str:
 async def test_where_there_is_one_loopback_address_every_port_is_a_free_one(
     web_image: list[str], deployment: Any, service: dict[str, Any], until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on macOS: pods, probes, Endpoints and the Service proxy agree on the ports found."""
+    """As on macOS: pods, probes, EndpointSlices and the Service proxy agree on the ports found."""
     monkeypatch.setattr(addresses, "has_loopback_network", lambda: False)
     monkeypatch.setattr(addresses.SharedLoopback, "services", "192.0.2.0/24")  # nowhere, as 127.64 is there
     async with LocalCluster(images={"web:*": web_image}, probe_time_scale=0.1) as cluster:
@@ -187,8 +187,9 @@ async def test_where_there_is_one_loopback_address_every_port_is_a_free_one(
         registry.create("services", "default", service, manager="test")
         registry.create("deployments.apps", "default", deployment(replicas=2), manager="test")
         await until(lambda: registry.get("deployments.apps", "default", "web")["status"].get("availableReplicas") == 2)
-        subsets = await until(lambda: registry.get("endpoints", "default", "web").get("subsets"))
-        ports = [port["port"] for subset in subsets for port in subset["ports"]]
+        slices = "endpointslices.discovery.k8s.io"
+        await until(lambda: len(registry.list(slices, "default")) == 2)
+        ports = [port["port"] for found in registry.list(slices, "default") for port in found["ports"]]
         assert len(set(ports)) == 2
         assert 8000 not in ports
         await until(lambda: cluster.service_address("default", "web", 8080))

@@ -35,9 +35,6 @@ async def test_endpoints_name_the_ready_pods(kubectl: Any, deployment: Any, serv
     shown = await kubectl("get", "endpointslices", "-l", "kubernetes.io/service-name=web", "-o", "json")
     for pod in pods():
         assert pod["status"]["podIP"] in shown
-    ready = await kubectl("get", "endpoints", "web", "-o", "jsonpath={.subsets[0].addresses[*].ip}")
-    found = [line for line in ready.splitlines() if not line.startswith("Warning")]
-    assert sorted(found[-1].split()) == sorted(pod["status"]["podIP"] for pod in pods())
 
 
 async def revisions(kubectl: Any) -> list[str]:

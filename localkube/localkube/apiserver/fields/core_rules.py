@@ -160,23 +160,9 @@ def role(obj: Object) -> list[Cause]:
     return out
 
 
-def claim(obj: Object) -> list[Cause]:
-    """Validate a PersistentVolumeClaim without its metadata."""
-    spec = obj.get("spec") or {}
-    out = [] if spec.get("accessModes") else [required("spec.accessModes", "at least 1 access mode is required")]
-    requests = (spec.get("resources") or {}).get("requests") or {}
-    return out if requests.get("storage") else [*out, required("spec.resources[storage]")]
-
-
 def scale(obj: Object) -> list[Cause]:
     """Validate an autoscaling/v1 Scale without its metadata."""
     return at_least((obj.get("spec") or {}).get("replicas"), 0, "spec.replicas")
-
-
-def priority_class_update(old: Object, new: Object) -> list[Cause]:
-    """Validate an update of a PriorityClass: its value is immutable."""
-    same = old.get("value") == new.get("value")
-    return [] if same else [forbidden("value", "may not be changed in an update.")]
 
 
 Rule = Callable[[Object], list[Cause]]

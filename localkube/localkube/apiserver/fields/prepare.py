@@ -9,34 +9,14 @@ from localkube.apiserver.fields.pod_defaults import qos_class
 
 Object = dict[str, Any]
 
-_GENERATED: Final = frozenset(
-    {
-        ("", "Pod"),
-        ("", "ReplicationController"),
-        ("apps", "Deployment"),
-        ("apps", "ReplicaSet"),
-        ("apps", "StatefulSet"),
-        ("apps", "DaemonSet"),
-        ("batch", "Job"),
-        ("batch", "CronJob"),
-        ("policy", "PodDisruptionBudget"),
-        ("networking.k8s.io", "Ingress"),
-        ("networking.k8s.io", "NetworkPolicy"),
-        ("networking.k8s.io", "IngressClass"),
-        ("discovery.k8s.io", "EndpointSlice"),
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
-        ("scheduling.k8s.io", "PriorityClass"),
-    }
-)
-"""Kinds with metadata.generation."""
-_STATUS_KEPT: Final = frozenset({("", "Node"), ("", "Namespace"), ("", "PersistentVolume")})
+_STATUS_KEPT: Final = frozenset({("", "Node"), ("", "Namespace")})
 
 
-def prepare_create(gvk: Gvk, obj: Object) -> Object:
-    """Set generation and the fields of the kind, and drop the client's status."""
+def prepare_create(gvk: Gvk, obj: Object, *, generation: bool) -> Object:
+    """Set the fields of the kind, and drop the client's status. `generation`: whether the kind has one."""
     kind = (gvk[0], gvk[2])
     out = dict(obj)
-    if kind in _GENERATED:
+    if generation:
         out["metadata"] = {**(obj.get("metadata") or {}), "generation": 1}
     if "status" in obj and kind not in _STATUS_KEPT:
         schema = builtin(*gvk)
@@ -66,10 +46,6 @@ def _service(obj: Object) -> Object:
     return {**obj, "spec": {**spec, "ipFamilies": families, "ipFamilyPolicy": policy}}
 
 
-def _claim(obj: Object) -> Object:
-    return {**obj, "status": {"phase": "Pending"}}
-
-
 def _job(obj: Object) -> Object:
     spec = obj["spec"]
     metadata = obj.get("metadata") or {}
@@ -97,6 +73,5 @@ _SPECIAL: Final = {
     ("", "Pod"): _pod,
     ("", "Namespace"): _namespace,
     ("", "Service"): _service,
-    ("", "PersistentVolumeClaim"): _claim,
     ("batch", "Job"): _job,
 }

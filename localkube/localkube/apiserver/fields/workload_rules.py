@@ -12,17 +12,6 @@ Object = dict[str, Any]
 _ALWAYS: Final = ("Always",)
 _PERCENT: Final = re.compile(r"[0-9]+%")
 _METRICS: Final = ("ContainerResource", "External", "Object", "Pods", "Resource")
-_STATEFUL: Final = frozenset(
-    [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    ]
-)
 
 
 def _selected_template(spec: Object, kind: str, restarts: tuple[str, ...]) -> list[Cause]:
@@ -110,29 +99,6 @@ def replica_set(obj: Object) -> list[Cause]:
     out = at_least(spec.get("replicas"), 0, "spec.replicas")
     out += at_least(spec.get("minReadySeconds"), 0, "spec.minReadySeconds")
     return out + _selected_template(spec, "replicaset", _ALWAYS)
-
-
-def stateful_set(obj: Object) -> list[Cause]:
-    """Validate a StatefulSet without its metadata."""
-    spec = obj.get("spec") or {}
-    out = at_least(spec.get("replicas"), 0, "spec.replicas")
-    return out + _selected_template(spec, "statefulset", _ALWAYS)
-
-
-def stateful_set_update(old: Object, new: Object) -> list[Cause]:
-    """Validate an update of a StatefulSet: most of its spec is immutable."""
-    before = {key: value for key, value in old["spec"].items() if key not in _STATEFUL}
-    after = {key: value for key, value in new["spec"].items() if key not in _STATEFUL}
-    message = (
-        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-        "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-    )
-    return [] if before == after else [forbidden("spec", message)]
-
-
-def daemon_set(obj: Object) -> list[Cause]:
-    """Validate a DaemonSet without its metadata."""
-    return _selected_template(obj.get("spec") or {}, "daemonset", _ALWAYS)
 
 
 def disruption_budget(obj: Object) -> list[Cause]:

@@ -1,10 +1,8 @@
 """Encodes answers. Each stored version of an object is encoded once."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
-import yaml
 from aiohttp import web
 
 from localkube.apiserver import versions
@@ -53,17 +51,12 @@ def answer(
     body: bytes | Object,
     *,
     code: int = 200,
-    media: str = "application/json",
     warnings: Iterable[str] = (),
     headers: dict[str, str] | None = None,
 ) -> web.Response:
-    """Build an HTTP response with a JSON or YAML body."""
-    if media == "application/yaml":
-        value: Any = orjson.loads(body) if isinstance(body, bytes) else body
-        content = yaml.safe_dump(value, sort_keys=False).encode()
-    else:
-        content = body if isinstance(body, bytes) else orjson.dumps(body)
-    response = web.Response(body=content, status=code, content_type=media, headers=headers)
+    """Build an HTTP response with a JSON body."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    response = web.Response(body=content, status=code, content_type="application/json", headers=headers)
     for warning in warnings:
         escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')

@@ -11,9 +11,8 @@ _AS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A media type, and the kind of the answer: "" for the object itself, Table or PartialObjectMetadata."""
+    """The kind of the answer, which is JSON: "" for the object itself, Table or PartialObjectMetadata."""
 
-    media: str = "application/json"
     shown_as: str = ""
 
     @property
@@ -33,8 +32,6 @@ def representation(accept: str) -> Representation:
             continue
         if media in ("application/json", "*/*", "application/*"):
             return Representation(shown_as=shown_as.removesuffix("List"))
-        if media == "application/yaml" and not shown_as:
-            return Representation("application/yaml")
     raise status.not_acceptable(_TYPES)
 
 

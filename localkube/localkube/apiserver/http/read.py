@@ -26,7 +26,7 @@ def get(registry: Registry, target: Target, representation: Representation, incl
     if representation.table:
         metadata = {"resourceVersion": str(record.version)}
         return encode.answer(tables.table(registry, target, [record], metadata, include))
-    return encode.answer(encode.record_bytes(target, representation, record), media=representation.media)
+    return encode.answer(encode.record_bytes(target, representation, record))
 
 
 def collection(
@@ -36,7 +36,7 @@ def collection(
     records, metadata = page(registry, target, options)
     if representation.table:
         return encode.answer(tables.table(registry, target, records, metadata, include))
-    return encode.answer(encode.list_bytes(target, representation, records, metadata), media=representation.media)
+    return encode.answer(encode.list_bytes(target, representation, records, metadata))
 
 
 def page(registry: Registry, target: Target, options: ListOptions) -> tuple[list[Record], Object]:

@@ -83,8 +83,8 @@ async def _scale(registry: Registry, request: web.BaseRequest, target: Target) -
     resource = target.resource
     live = registry.writer.live(resource, target.namespace, target.name)
     if request.method == "GET":
-        shown = representation(request.headers.get("Accept", ""))
-        return encode.answer(scale.scale_of(resource, live.object), media=shown.media)
+        representation(request.headers.get("Accept", ""))  # ApiError 406
+        return encode.answer(scale.scale_of(resource, live.object))
     change = await _scale_change(registry, request, target)
     options = params.write_options(
         request.query, request.headers.get("User-Agent", ""), "UpdateOptions", target.version, "scale"

@@ -41,7 +41,7 @@ class Watch:
     async def stream(self, request: web.BaseRequest) -> web.StreamResponse:
         """Stream events until the watch ends."""
         start = self._start()
-        response = web.StreamResponse(headers={"Content-Type": self._representation.media})
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         stop = self._registry.store.listen(self._target.storage, self._target.namespace, self._observe)
         try:

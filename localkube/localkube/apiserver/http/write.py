@@ -24,10 +24,6 @@ _RETURNED = frozenset(
         "pods",
         "services",
         "serviceaccounts",
-        "persistentvolumes",
-        "persistentvolumeclaims",
-        "podtemplates",
-        "resourcequotas",
     )
 )
 
@@ -50,9 +46,9 @@ def respond(
         return encode.answer(shown, code=code, warnings=warnings)
     if outcome.record is not None:
         body = encode.record_bytes(target, representation, outcome.record)
-        return encode.answer(body, code=code, media=representation.media, warnings=warnings)
+        return encode.answer(body, code=code, warnings=warnings)
     obj = versions.served(target.resource, target.version, outcome.object)
-    return encode.answer(obj, code=code, media=representation.media, warnings=warnings)
+    return encode.answer(obj, code=code, warnings=warnings)
 
 
 def _duplicates(target: Target, body: Body, options: WriteOptions) -> tuple[str, ...]:
@@ -175,7 +171,7 @@ def delete(registry: Registry, target: Target, representation: Representation, o
         **status.details(target.resource.group, target.resource.plural, target.name),
         "uid": outcome.object["metadata"]["uid"],
     }
-    return encode.answer(status.success(found), media=representation.media)
+    return encode.answer(status.success(found))
 
 
 def delete_collection(
@@ -191,7 +187,7 @@ def delete_collection(
     for record in records:
         registry.remove(resource, record, options)
     metadata = {"resourceVersion": str(registry.store.version)}
-    return encode.answer(encode.list_bytes(target, representation, records, metadata), media=representation.media)
+    return encode.answer(encode.list_bytes(target, representation, records, metadata))
 
 
 def _to_stored(target: Target, obj: Object) -> Object:

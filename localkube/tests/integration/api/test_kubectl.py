@@ -168,7 +168,7 @@ async def test_api_resources_lists_short_names_and_custom_kinds(api: Any) -> Non
     lines = {line.split()[0]: line.split() for line in out.splitlines()}
     assert lines["deployments"][1:] == ["deploy", "apps/v1", "true", "Deployment"]
     assert lines["widgets"][1:] == ["wd", "example.org/v1", "true", "Widget"]
-    assert "autoscaling/v1" in await api.kubectl("api-versions")
+    assert "autoscaling/v2" in await api.kubectl("api-versions")
 
 
 async def test_custom_resources_live_as_built_in_ones_do(api: Any) -> None:
@@ -222,7 +222,6 @@ async def test_label_annotate_and_set_change_the_object(api: Any) -> None:
         (("serviceaccount", "x"), "serviceaccounts"),
         (("service", "clusterip", "x", "--tcp=80:8080"), "services"),
         (("job", "x", "--image=i"), "jobs.batch"),
-        (("cronjob", "x", "--image=i", "--schedule=* * * * *"), "cronjobs.batch"),
         (("role", "x", "--verb=get", "--resource=pods"), "roles.rbac.authorization.k8s.io"),
         (("ingress", "x", "--rule=a.example.org/*=svc:80"), "ingresses.networking.k8s.io"),
         (("poddisruptionbudget", "x", "--selector=a=b", "--min-available=1"), "poddisruptionbudgets.policy"),

@@ -139,18 +139,6 @@ async def test_events_of_both_groups_are_the_same_objects(api: Any, session: aio
     assert (stored["involvedObject"]["name"], stored["message"]) == ("a", "hello")
 
 
-async def test_an_autoscaler_is_shown_in_both_versions(api: Any, session: aiohttp.ClientSession) -> None:
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    spec = {"scaleTargetRef": target, "maxReplicas": 3, "targetCPUUtilizationPercentage": 60}
-    body = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}, "spec": spec}
-    path = "namespaces/default/horizontalpodautoscalers"
-    async with session.post(f"{api.server.url}/apis/autoscaling/v1/{path}", json=body) as response:
-        assert response.status == 201, await response.text()
-    async with session.get(f"{api.server.url}/apis/autoscaling/v2/{path}/h") as response:
-        metric = (await response.json())["spec"]["metrics"][0]
-        assert metric["resource"]["target"]["averageUtilization"] == 60
-
-
 async def test_one_object_can_be_watched_by_its_path(api: Any, session: aiohttp.ClientSession) -> None:
     make(api, "a")
     make(api, "b")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localkube.controllers import endpoints, revisions
+from localkube.controllers import endpoint_slices, revisions
 from localkube.controllers.autoscaler import bounded, missing_metric
 from localkube.controllers.disruption import Budget, budget, status_of
 from localkube.controllers.pod_owner import surplus
@@ -98,39 +98,29 @@ def test_a_metric_that_lacks_is_told_as_without_metrics_server() -> None:
 
 
 def test_a_named_port_is_found_per_pod() -> None:
-    assert endpoints.target_port({"port": 80, "targetPort": "http"}, pod("a")) == 8000
-    assert endpoints.target_port({"port": 80, "targetPort": 9}, pod("a")) == 9
-    assert endpoints.target_port({"port": 80, "targetPort": "no"}, pod("a")) is None
+    assert endpoint_slices.target_port({"port": 80, "targetPort": "http"}, pod("a")) == 8000
+    assert endpoint_slices.target_port({"port": 80, "targetPort": 9}, pod("a")) == 9
+    assert endpoint_slices.target_port({"port": 80, "targetPort": "no"}, pod("a")) is None
 
 
-def test_a_terminating_pod_is_in_no_subset_but_said_to_serve() -> None:
+def test_a_terminating_pod_is_not_ready_but_serves() -> None:
     leaving = pod("a", ready=1)
     leaving["metadata"]["deletionTimestamp"] = "now"
     service = {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": "http"}]}}
-    found = endpoints.backends(service, [leaving, pod("b")], lambda _, port: port + 1)
-    assert endpoints.subsets(service, found) == [
-        {
-            "notReadyAddresses": [
-                {
-                    "ip": "127.0.0.1",
-                    "nodeName": "n",
-                    "targetRef": {"kind": "Pod", "namespace": "default", "name": "b", "uid": "b"},
-                }
-            ],
-            "ports": [{"name": "http", "port": 8001, "protocol": "TCP"}],
-        }
-    ]
-    (one,) = endpoints.slices(service, found)
+    found = endpoint_slices.backends(service, [leaving, pod("b")], lambda _, port: port + 1)
+    (one,) = endpoint_slices.slices(service, found)
+    assert one["ports"] == [{"name": "http", "port": 8001, "protocol": "TCP"}]
     assert [e["conditions"] for e in one["endpoints"]] == [
         {"ready": False, "serving": True, "terminating": True},
         {"ready": False, "serving": False, "terminating": False},
     ]
 
 
-def test_pods_on_different_ports_are_different_subsets() -> None:
+def test_pods_on_different_ports_are_in_different_slices() -> None:
     service = {"spec": {"ports": [{"port": 80}]}}
-    found = endpoints.backends(service, [pod("a"), pod("b")], lambda p, port: port + (p["metadata"]["name"] == "b"))
-    assert [s["ports"][0]["port"] for s in endpoints.subsets(service, found)] == [80, 81]
+    pods = [pod("a"), pod("b")]
+    found = endpoint_slices.backends(service, pods, lambda p, port: port + (p["metadata"]["name"] == "b"))
+    assert [s["ports"][0]["port"] for s in endpoint_slices.slices(service, found)] == [80, 81]
 
 
 def test_the_hash_is_of_the_template_and_of_the_collisions() -> None:

@@ -149,12 +149,13 @@ async def test_endpoints_follow_readiness(registry: Registry, deployment: Any, m
     await roll(registry, make_ready, until, 2)
 
     def addresses() -> list[str]:
-        subsets = (registry.find("endpoints", "default", "web") or {}).get("subsets") or []
-        return [a["ip"] for s in subsets for a in s.get("addresses", [])]
+        slices = registry.list("endpointslices.discovery.k8s.io", "default")
+        endpoints = [endpoint for found in slices for endpoint in found["endpoints"] or ()]
+        return [address for e in endpoints if e["conditions"]["ready"] for address in e["addresses"]]
 
     await until(lambda: len(addresses()) == 2)
     registry.delete("services", "default", "web")
-    await until(lambda: registry.find("endpoints", "default", "web") is None)
+    await until(lambda: not registry.list("endpointslices.discovery.k8s.io", "default"))
 
 
 async def test_every_namespace_has_its_service_account_again(registry: Registry, until: Any) -> None:

@@ -184,17 +184,18 @@ def test_namespace() -> None:
     """The name label is a default; finalizer and phase come with the creation."""
     found = _completed("", "v1", "Namespace", {"metadata": {"name": "n"}})
     assert found["metadata"]["labels"] == {"kubernetes.io/metadata.name": "n"}
-    created = prepare_create(("", "v1", "Namespace"), found)
+    created = prepare_create(("", "v1", "Namespace"), found, generation=False)
     assert created["spec"] == {"finalizers": ["kubernetes"]}
     assert created["status"] == {"phase": "Active"}
 
 
 def test_create_ignores_a_clients_status_and_counts_generations() -> None:
     obj = {"metadata": {"name": "x"}, "spec": {}, "status": {"replicas": 3}}
-    found = prepare_create(("apps", "v1", "Deployment"), obj)
+    found = prepare_create(("apps", "v1", "Deployment"), obj, generation=True)
     assert found["status"] == {}
     assert found["metadata"]["generation"] == 1
-    assert "generation" not in prepare_create(("", "v1", "ConfigMap"), {"metadata": {}})["metadata"]
+    created = prepare_create(("", "v1", "ConfigMap"), {"metadata": {}}, generation=False)
+    assert "generation" not in created["metadata"]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_create_ignores_a_clients_status_and_counts_generations() -> None:
 )
 def test_service_families(spec: Object, families: list[str], policy: str) -> None:
     """A headless Service without a selector may be of any family."""
-    found = prepare_create(("", "v1", "Service"), {"metadata": {}, "spec": spec})["spec"]
+    found = prepare_create(("", "v1", "Service"), {"metadata": {}, "spec": spec}, generation=False)["spec"]
     assert (found["ipFamilies"], found["ipFamilyPolicy"]) == (families, policy)
 
 

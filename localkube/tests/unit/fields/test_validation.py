@@ -130,7 +130,7 @@ def test_metadata(metadata: Object, field: str, message: str) -> None:
 
 
 def test_namespaces_are_labels_and_services_too(complete: Complete) -> None:
-    assert validate_create(("", "v1", "Namespace"), {"metadata": {"name": "a.b"}}) != []
+    assert validate_create(("", "v1", "Namespace"), {"metadata": {"name": "a.b"}}, namespaced=False) != []
     service = complete(SERVICE, {"metadata": {"name": "1svc", "namespace": "n"}, "spec": {"ports": [{"port": 80}]}})
     assert validate_create(SERVICE, service) == []
 

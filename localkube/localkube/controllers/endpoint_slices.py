@@ -1,4 +1,4 @@
-"""Compute Endpoints and EndpointSlices of a Service: addresses, ports and readiness of its pods. Pure."""
+"""Compute the EndpointSlices of a Service: addresses, ports and readiness of its pods. Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -89,28 +89,6 @@ def _reference(pod: Object) -> Object:
     return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
 
 
-def subsets(service: Object, found: list[Backend]) -> list[Object]:
-    """`subsets` of the Endpoints object. Terminating pods are left out."""
-    every = service["spec"].get("publishNotReadyAddresses", False)
-    result = []
-    for ports, group in sorted(_grouped(found).items()):
-        ready: list[Object] = []
-        waiting: list[Object] = []
-        for backend in group:
-            if backend.is_terminating and not every:
-                continue
-            address = {
-                "ip": backend.pod["status"]["podIP"],
-                **_node(backend.pod),
-                "targetRef": _reference(backend.pod),
-            }
-            (ready if backend.is_ready or every else waiting).append(address)
-        subset: Object = {"addresses": ready, "notReadyAddresses": waiting, "ports": _port_objects(ports)}
-        if ready or waiting:
-            result.append({k: v for k, v in subset.items() if v})
-    return result
-
-
 def slices(service: Object, found: list[Backend]) -> list[Object]:
     """`ports` and `endpoints` of the EndpointSlices. Terminating pods are marked as such."""
     every = service["spec"].get("publishNotReadyAddresses", False)
@@ -133,12 +111,8 @@ def slices(service: Object, found: list[Backend]) -> list[Object]:
     return result or [EMPTY_SLICE]
 
 
-def slice_labels(service: Object) -> dict[str, str]:
+def labels(service: Object) -> dict[str, str]:
     """The labels of the EndpointSlices of a Service."""
-    labels = {**labels_of(service), SERVICE_NAME_LABEL: service["metadata"]["name"], MANAGED_BY: SLICE_MANAGER}
-    return labels | headless_label(service)
-
-
-def headless_label(service: Object) -> dict[str, str]:
-    """The label of Endpoints and EndpointSlices of a headless Service."""
-    return {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}
+    headless = {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}
+    name = service["metadata"]["name"]
+    return {**labels_of(service), SERVICE_NAME_LABEL: name, MANAGED_BY: SLICE_MANAGER, **headless}
