@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,8 +21,8 @@ from agent_operator.fleet.channel_cache import Channels
 from agent_operator.fleet.members import Agent, agent, follows, use_of
 from agent_operator.fleet.wave_plan import Channel, Step, plan
 from agent_operator.kube.cache import Store
-from agent_operator.kube.client import NOT_FOUND, UNPROCESSABLE, Cluster
-from agent_operator.kube.event_recorder import Recorder
+from agent_operator.kube.client import Cluster
+from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Key, Live, Object
 from agent_operator.kube.resources import CHANNEL
 from agent_operator.kube.transport import ApiError
@@ -47,7 +48,7 @@ class Fleet:
         channels: Channels,
         store: Store,
         cluster: Cluster,
-        recorder: Recorder,
+        recorder: EventRecorder,
         observed: Callable[[Object], None],
         own_image: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -71,7 +72,7 @@ class Fleet:
     async def run(self, synced: asyncio.Event) -> None:
         """Lead for ever, once all channels and agents are known."""
         await synced.wait()
-        await self._census()
+        await self._relist()
         while True:
             self._news.clear()
             wait = await self._round()
@@ -83,7 +84,7 @@ class Fleet:
                     await self._news.wait()
             except TimeoutError:
                 if under_way and (wait is None or wait >= _CENSUS):
-                    await self._census()
+                    await self._relist()
 
     async def _round(self) -> float | None:
         """Look at everything once. Returns in how many seconds to do it again though nothing happens."""
@@ -121,7 +122,7 @@ class Fleet:
         # What was decided first, then what follows from it: so a wave that is done stays done.
         if await self._write_status(raw, channel_status.status(step, _text(now))):
             for it in channel_status.news(step):
-                await self._recorder.tell(CHANNEL.kind, raw, it.severity, it.reason, it.note)
+                await self._recorder.emit(CHANNEL.kind, raw, it.severity, it.reason, it.note)
         return await self._give(step)
 
     async def _write_status(self, raw: Object, status: Object) -> bool:
@@ -145,12 +146,12 @@ class Fleet:
             async with self._room:
                 self._observed(await self._cluster.patch_status(key, uid, {"channel": use}))
         except ApiError as error:
-            if error.code == NOT_FOUND:
-                self._store.gone(key, uid)
+            if error.code == HTTPStatus.NOT_FOUND:
+                self._store.forget(key, uid)
                 return True
             extra = {"agent": f"{key.namespace}/{key.name}", "code": error.code, "reason": error.reason}
             log.warning("version not given", extra=extra)
-            return error.code == UNPROCESSABLE
+            return error.code == HTTPStatus.UNPROCESSABLE_ENTITY
         return True
 
     async def _release_strays(self) -> float | None:
@@ -176,7 +177,7 @@ class Fleet:
             if fact[1] is not None:
                 yield fact[1]
 
-    async def _census(self) -> None:
+    async def _relist(self) -> None:
         """Wait until every agent that there is is known, and forget those that are no more.
 
         Of half a fleet one would say that all are well. And no watch tells who was deleted while it was away.
@@ -190,7 +191,7 @@ class Fleet:
                 await asyncio.sleep(_AFTER_TROUBLE)
                 continue
             for key in before.keys() - listed:
-                self._store.gone(key, before[key])
+                self._store.forget(key, before[key])
             if all(self._store.agent(key) for key in listed):
                 return
             self._news.clear()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent_operator.api.channel_reasons import ChannelReason
+from agent_operator.api.reasons import ChannelReason
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelStatus, WavePhase, WaveStatus
 from agent_operator.fleet.members import Agent
 from agent_operator.fleet.wave_plan import Channel, Step, has

@@ -8,7 +8,7 @@ from typing import Any
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.fleet.members import follows
-from agent_operator.inputs.inputs import Assigned
+from agent_operator.inputs.agent_inputs import Assigned
 from agent_operator.status.conditions import is_true
 
 Object = Mapping[str, Any]

@@ -7,6 +7,7 @@ write, and the next one, in this process or another, goes on.
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from http import HTTPStatus
 
 from agent_operator.api import constants
 from agent_operator.api.errors import AgentError
@@ -14,12 +15,12 @@ from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.fleet.version_resolver import Guidance
 from agent_operator.inputs import secret_problems
+from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.inputs.gather import References
-from agent_operator.inputs.inputs import Inputs, Platform
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
-from agent_operator.kube.client import CONFLICT, Cluster
-from agent_operator.kube.event_recorder import Recorder
+from agent_operator.kube.client import Cluster
+from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Key, Object, Ref, ref, version
 from agent_operator.kube.resources import FOUNDATIONS
 from agent_operator.kube.transport import ApiError
@@ -52,7 +53,7 @@ class Reconciler:
         cluster: Cluster,
         references: References,
         own_secrets: OwnSecrets,
-        recorder: Recorder,
+        recorder: EventRecorder,
         served: Callable[[str], str | None],
         platform: Platform,
         pilot: Pilot,
@@ -188,7 +189,7 @@ class Reconciler:
         before = this.raw.get("status") or {}
         after = before | {"rollout": course.after.model_dump(mode="json", by_alias=True, exclude_none=True)}
         written = await self._cluster.patch_status(this.key, this.raw["metadata"]["uid"], changes(before, after))
-        self._store.wrote(this.key, Ref(constants.KIND, *this.key), version(written))
+        self._store.expect_write(this.key, Ref(constants.KIND, *this.key), version(written))
         # As the server has it: a CustomResourceDefinition that is behind drops what it does not know.
         this.raw = this.raw | {"status": written.get("status") or {}}
 
@@ -208,16 +209,16 @@ class Reconciler:
                 if error.code in (404, 409, 422):
                     # Deleted, or made anew: the watch will say so. But a conflict may be one of many writers, too.
                     log.info("status not written", extra={"agent": str(this.key), "code": error.code})
-                    return replace(this.outcome, failed=this.outcome.failed or error.code == CONFLICT)
+                    return replace(this.outcome, failed=this.outcome.failed or error.code == HTTPStatus.CONFLICT)
                 raise
-            self._store.wrote(this.key, Ref(constants.KIND, *this.key), version(patched))
+            self._store.expect_write(this.key, Ref(constants.KIND, *this.key), version(patched))
         await self._tell(this, before, after)
         return replace(this.outcome, wrote=bool(patch))
 
     async def _tell(self, this: Pass, before: Object, after: Object) -> None:
         await self._recorder.record(this.raw, before.get("conditions") or (), after["conditions"])
         if this.refusal:
-            await self._recorder.tell(constants.KIND, this.raw, "Warning", Reason.COMMAND_REFUSED, this.refusal)
+            await self._recorder.emit(constants.KIND, this.raw, "Warning", Reason.COMMAND_REFUSED, this.refusal)
         command = (this.raw["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
         if command and this.facts.applied and this.facts.rollout.command == command:
             # Carried out, and on record as such; should it come back, it is a new wish.

@@ -13,7 +13,7 @@ from agent_operator import __version__
 from agent_operator.api import constants
 from agent_operator.api.kubernetes_models import typed
 from agent_operator.inputs import checks
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube import pod_failures
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render.canonical import Manifest, canonical, digest, marked
@@ -146,7 +146,7 @@ def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable
     if any(text.startswith("{") for text in texts):
         said.append("the report of the checks cannot be read")
     elif words:
-        said.append(pod_failures.told(words[-1]))
+        said.append(pod_failures.describe(words[-1]))
     if failed:
         said.append(f"{failed.get('reason') or 'Failed'}: {failed.get('message') or 'the Job has failed'}")
     return "; ".join(said) or "the checks ended without a report: does the image have `agent-runtime check-answers`?"

@@ -6,7 +6,7 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.kube.pod_failures import told
+from agent_operator.kube.pod_failures import describe
 from agent_operator.rollout.state import Trouble
 from agent_operator.status.observed import Pods
 
@@ -35,7 +35,7 @@ def troubles(pods: Iterable[Object], *deployments_: Mapping[str, Any] | None) ->
     found = dict(_stuck(pods, deployments_))
     for pod in pods:
         if not pod.get("ended") and pod.get("failure") and pod.get("restarts", 0) >= CRASHES:
-            found.setdefault(pod.get("revision", ""), Trouble(Reason.CRASH_LOOP, told(pod["failure"])))
+            found.setdefault(pod.get("revision", ""), Trouble(Reason.CRASH_LOOP, describe(pod["failure"])))
     return found
 
 
@@ -48,5 +48,5 @@ def _stuck(pods: tuple[Object, ...], deployments_: Iterable[Mapping[str, Any] | 
             continue
         revision = running(deployment)
         failing = (pod["failure"] for pod in pods if pod.get("revision") == revision and pod.get("failure"))
-        said = "; ".join(["the rollout made no progress in time", *(told(failure) for failure in failing)][:2])
+        said = "; ".join(["the rollout made no progress in time", *(describe(failure) for failure in failing)][:2])
         yield revision, Trouble(Reason.DEADLINE_EXCEEDED, said)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import Rollout, RolloutStatus
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Rendered

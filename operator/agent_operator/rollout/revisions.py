@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.inputs.inputs import Assigned, Inputs
+from agent_operator.inputs.agent_inputs import Assigned, Inputs
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Rendered
 from agent_operator.render.canonical import Manifest, digest, marked

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent_operator.api.channel_reasons import ChannelReason
+from agent_operator.api.reasons import ChannelReason
 from agent_operator.api.v1alpha1 import AgentRuntimeChannelStatus
 from agent_operator.fleet import channel_status
 

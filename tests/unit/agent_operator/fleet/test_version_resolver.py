@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent_operator.fleet.version_resolver import guide
-from agent_operator.inputs.inputs import Assigned
+from agent_operator.inputs.agent_inputs import Assigned
 
 CHANNEL: dict[str, Any] = {"metadata": {"name": "stable"}, "spec": {"version": "2"}, "status": {}}
 HALTED = CHANNEL | {"status": {"conditions": [{"type": "Halted", "status": "True"}]}}

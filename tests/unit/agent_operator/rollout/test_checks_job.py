@@ -9,7 +9,7 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import render
 from agent_operator.render.compare import covers
 from agent_operator.rollout import checks_job

@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.inputs.inputs import Assigned, Inputs, Platform
+from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
 from agent_operator.kube.objects import Ref, pack
 from agent_operator.render import render
 from agent_operator.render.plan import plan

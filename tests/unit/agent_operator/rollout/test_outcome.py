@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Live, Ref, pack
 from agent_operator.render import render
 from agent_operator.rollout import checks_job

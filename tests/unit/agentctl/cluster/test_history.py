@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator import __version__
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Assigned
+from agent_operator.inputs.agent_inputs import Assigned
 from agent_operator.render import Inputs, Platform, render
 from agent_operator.rollout import revisions
 from agentctl.cluster import history, upgrade_plan
