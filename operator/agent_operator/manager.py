@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from agent_operator import __version__
-from agent_operator.fleet.channel_cache import Channels
-from agent_operator.fleet.channel_controller import Fleet
-from agent_operator.fleet.members import follows
-from agent_operator.fleet.version_resolver import guide
+from agent_operator.fleet.channel_cache import ChannelCache
+from agent_operator.fleet.channel_controller import ChannelController
+from agent_operator.fleet.members import followed_channel
+from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import References
 from agent_operator.inputs.own_secrets import OwnSecrets
@@ -35,7 +35,7 @@ from agent_operator.reconcile.dry_run import Preview
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
-from agent_operator.rollout.planner import Pilot
+from agent_operator.rollout.planner import RolloutPlanner
 from agent_operator.settings import Settings
 from agent_operator.tasks import background, unless
 
@@ -59,8 +59,8 @@ class Controller:
         self._probes = Probes(self._reachability, self._informers, self._clock)
         self._scraper = Scraper()
         self._preview = Preview() if settings.read_only else None
-        self._channels = Channels()
-        self._fleet: Fleet | None = None
+        self._channels = ChannelCache()
+        self._fleet: ChannelController | None = None
         self._workers: Workers | None = None
         self.health = HealthServer(settings.listen, self.metrics, self._probes.dead, self._probes.unready)
 
@@ -115,10 +115,10 @@ class Controller:
             references=References(cluster, self._clock, settings.refs_refresh),
             own_secrets=OwnSecrets(cluster, self._clock, settings.refs_refresh),
             recorder=recorder,
-            guide=lambda agent: guide(agent, self._channels.get),
+            resolve_version=lambda agent: resolve_version(agent, self._channels.get),
             served=self._served,
             namespaces=scope,
-            pilot=Pilot(cluster, self._scraper, self._clock),
+            planner=RolloutPlanner(cluster, self._scraper, self._clock),
             platform=Platform(
                 runtime_image=settings.runtime_image,
                 manage_namespaces=settings.manage_namespaces,
@@ -134,8 +134,8 @@ class Controller:
         self._workers = self._probes.workers = workers
         self._measure()
 
-    def _lead(self, cluster: Cluster, recorder: EventRecorder) -> Fleet:
-        fleet = Fleet(
+    def _lead(self, cluster: Cluster, recorder: EventRecorder) -> ChannelController:
+        fleet = ChannelController(
             channels=self._channels,
             store=self.store,
             cluster=cluster,
@@ -228,7 +228,7 @@ class Controller:
             self._fleet.wake()
         for key in self.store.agents:
             agent = self.store.agent(key)
-            if agent is not None and follows(agent.object) == channel.name:
+            if agent is not None and followed_channel(agent.object) == channel.name:
                 self.queue.add(key, Trigger.API)
 
     def _child_changed(self, key: Key) -> None:

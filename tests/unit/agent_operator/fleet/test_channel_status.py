@@ -84,7 +84,7 @@ def test_failures_that_were_tolerated_are_told_at_the_end(world: Any, make: Any)
 
 def told(made: Any) -> list[ChannelReason]:
     """Reasons of the Events of the next step."""
-    found = [it.reason for it in channel_status.news(made.look())]
+    found = [it.reason for it in channel_status.events(made.look())]
     made.step()
     return found
 
