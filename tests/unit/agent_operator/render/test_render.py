@@ -96,14 +96,14 @@ def test_version_is_tag_or_digest(runtime: dict[str, str], version: str) -> None
 
 
 def test_revision_follows_image_config_and_prompt_and_nothing_else() -> None:
-    plain = render(inputs()).revision
+    plain = render(inputs()).revision.name
     for spec in (
         {"runtime": {"version": "9"}},
         {"systemPrompt": {"text": "x"}},
         {"config": ECHO | {"logLevel": "DEBUG"}},
     ):
-        assert render(inputs(**spec)).revision != plain
-    assert render(inputs(replicas=7, service={"port": 81})).revision == plain
+        assert render(inputs(**spec)).revision.name != plain
+    assert render(inputs(replicas=7, service={"port": 81})).revision.name == plain
 
 
 def test_a_change_of_scale_leaves_the_pods_alone() -> None:
