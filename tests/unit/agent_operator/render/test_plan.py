@@ -34,7 +34,7 @@ def test_what_is_missing_is_created() -> None:
 
 def test_what_is_as_it_should_be_is_left_alone() -> None:
     manifest = child(spec={"ports": [{"port": 80}]})
-    assert plan([manifest], live(manifest | {"spec": {"ports": [{"port": 80, "protocol": "TCP"}]}}), UID).quiet
+    assert plan([manifest], live(manifest | {"spec": {"ports": [{"port": 80, "protocol": "TCP"}]}}), UID).is_empty
 
 
 def test_what_differs_is_applied_to_the_object_that_was_seen() -> None:
@@ -100,11 +100,11 @@ def test_what_is_no_longer_wanted_is_deleted() -> None:
     ids=["another's", "being deleted", "a namespace", "a pod", "a replica set"],
 )
 def test_what_is_not_ours_to_delete_is_left(there: dict[Ref, Live]) -> None:
-    assert plan([], there, UID).quiet
+    assert plan([], there, UID).is_empty
 
 
 def test_what_is_held_is_neither_applied_nor_deleted() -> None:
-    assert plan([], live(child()), UID, held=[Ref("Service", "ns", "a")]).quiet
+    assert plan([], live(child()), UID, held=[Ref("Service", "ns", "a")]).is_empty
 
 
 def test_deletes_are_planned_despite_a_conflict() -> None:
@@ -150,8 +150,8 @@ def test_values_are_compared_without_being_kept() -> None:
     secret = child("Secret", data={"KEY": "c2VjcmV0"})
     there = live(secret)
     assert b"c2VjcmV0" not in next(iter(there.values())).body
-    assert plan([secret], there, UID).quiet
-    assert not plan([secret | {"data": {"KEY": "b3RoZXI="}}], there, UID).quiet
+    assert plan([secret], there, UID).is_empty
+    assert not plan([secret | {"data": {"KEY": "b3RoZXI="}}], there, UID).is_empty
 
 
 @pytest.mark.parametrize(
