@@ -8,9 +8,9 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.render import Revision
 from agent_operator.render.plan import owned
 from agent_operator.rollout import revisions
-from agent_operator.rollout.revisions import Revision
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import Object, childrens_namespace, find
 from agentctl.cluster.states import Colour, State
@@ -114,7 +114,7 @@ def _kept(agent: Object, found: Iterable[Object]) -> Iterable[tuple[int, Revisio
     for obj in found:
         try:
             if owned(obj, agent["metadata"]["uid"]):
-                yield obj["revision"], revisions.read(obj), obj["metadata"]["creationTimestamp"]
+                yield obj["revision"], revisions.parse_record(obj), obj["metadata"]["creationTimestamp"]
         except (KeyError, TypeError):
             # Somebody else's, or spoilt: the operator passes it over, too.
             continue
