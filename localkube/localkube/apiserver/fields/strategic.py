@@ -93,8 +93,8 @@ def _merge_list(node: Schema, live: list[Any], patch: list[Any]) -> list[Any]:
         return plain
     if any(key not in item for item in patch):
         raise _bad(f"{node.name}: map does not contain declared merge key: {key}")
-    gone = [item[key] for item in patch if _PATCH in item]
-    kept = [item for item in live if item.get(key) not in gone]
+    removed = [item[key] for item in patch if _PATCH in item]
+    kept = [item for item in live if item.get(key) not in removed]
     return _in_order(_merge_items(node, kept, plain), plain, kept, key)
 
 

@@ -112,10 +112,10 @@ def _entries(node: Schema, value: Any) -> dict[str, Any]:
 
 
 def _compare_entries(
-    node: Schema, added: bool, gone: bool, before: dict[str, Any], after: dict[str, Any]
+    node: Schema, added: bool, deleted: bool, before: dict[str, Any], after: dict[str, Any]
 ) -> Difference:
     changed: FieldSet = {MEMBER: LEAF} if added else {}
-    removed: FieldSet = {MEMBER: LEAF} if gone else {}
+    removed: FieldSet = {MEMBER: LEAF} if deleted else {}
     prefix = "" if node.type == "list" else "f:"
     for name, item in after.items():
         old = before.get(name, ABSENT)
@@ -211,12 +211,12 @@ def remove(node: Schema, value: Any, fields: FieldSet) -> Any:
         return value
     if isinstance(value, list):
         keyed = ((element(node, item), item, node.items) for item in value)
-        return [item for _, item in _kept(keyed, fields)]
+        return [item for _, item in _without(keyed, fields)]
     named = ((f"f:{name}", item, _entry_type(node, name)) for name, item in value.items())
-    return {key[2:]: item for key, item in _kept(named, fields)}
+    return {key[2:]: item for key, item in _without(named, fields)}
 
 
-def _kept(entries: Iterable[tuple[str, Any, Schema]], fields: FieldSet) -> Iterator[tuple[str, Any]]:
+def _without(entries: Iterable[tuple[str, Any, Schema]], fields: FieldSet) -> Iterator[tuple[str, Any]]:
     for key, item, node in entries:
         inner = fields.get(key)
         if inner is None:

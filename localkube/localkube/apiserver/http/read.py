@@ -82,22 +82,22 @@ def check_version(bucket: Bucket, current: int, options: ListOptions) -> None:
     """ApiError if the list is not available at the requested resourceVersion."""
     if not options.resource_version:
         return
-    asked = parse_version(options.resource_version)
-    if asked is None:
+    requested = parse_version(options.resource_version)
+    if requested is None:
         shown = options.resource_version
         raise status.bad_request(
             f'invalid resource version: resourceVersion: Invalid value: "{shown}": '
             f'strconv.ParseUint: parsing "{shown}": invalid syntax'
         )
-    if asked > current:
-        raise _too_large(asked, current)
+    if requested > current:
+        raise _too_large(requested, current)
     newest = bucket.history[-1].record.version if bucket.history else bucket.forgotten
-    if options.match == "Exact" and asked < newest:
-        raise status.gone(f"The resourceVersion for the provided list is too old: {asked} ({newest})")
+    if options.match == "Exact" and requested < newest:
+        raise status.gone(f"The resourceVersion for the provided list is too old: {requested} ({newest})")
 
 
-def _too_large(asked: int, current: int) -> ApiError:
-    message = f"Too large resource version: {asked}, current: {current}"
+def _too_large(requested: int, current: int) -> ApiError:
+    message = f"Too large resource version: {requested}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     return ApiError(status.make(504, "Timeout", f"Timeout: {message}", {"causes": causes, "retryAfterSeconds": 1}))
 

@@ -138,13 +138,13 @@ async def _log(
     return response
 
 
-def _container(pod: Object, asked: str) -> str:
+def _container(pod: Object, requested: str) -> str:
     spec = pod["spec"]
     names = [c["name"] for k in ("containers", "initContainers") for c in spec.get(k) or ()]
-    if asked and asked not in names:
-        raise status.bad_request(f"container {asked} is not valid for pod {pod['metadata']['name']}")
-    if asked or len(spec["containers"]) == 1:
-        return asked or str(names[0])
+    if requested and requested not in names:
+        raise status.bad_request(f"container {requested} is not valid for pod {pod['metadata']['name']}")
+    if requested or len(spec["containers"]) == 1:
+        return requested or str(names[0])
     listed = " ".join(names)
     raise status.bad_request(
         f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: [{listed}]"

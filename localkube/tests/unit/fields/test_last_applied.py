@@ -1,4 +1,4 @@
-"""From client-side to server-side apply with kubectl."""
+"""Migration from client-side to server-side apply with kubectl."""
 
 import copy
 import json
@@ -29,8 +29,8 @@ def test_kubectl_takes_over_what_it_applied_client_side(config_maps: Any) -> Non
     assert found["data"] == {"a": "2"}
 
 
-def test_not_what_changed_since(config_maps: Any) -> None:
-    """A field that another manager changed after the client-side apply still conflicts."""
+def test_a_field_changed_since_the_client_side_apply_conflicts(config_maps: Any) -> None:
+    """Another manager changed the field after the client-side apply."""
     live = _client_side(config_maps, _config(a="1"))
     live = config_maps.update(live, {**live, "data": {"a": "9"}}, "editor", now="2")
     with pytest.raises(FieldsError, match='conflict with "editor" using v1'):
@@ -43,8 +43,8 @@ def test_other_managers_conflict(config_maps: Any) -> None:
         config_maps.apply(live, _config(a="2"), "one")
 
 
-def test_the_annotation_follows_kubectl_alone(config_maps: Any) -> None:
-    """So that going back to client-side apply works; a repeated apply still changes nothing."""
+def test_only_kubectl_updates_the_annotation(config_maps: Any) -> None:
+    """Users can return to client-side apply. A repeated apply changes nothing."""
     live = config_maps.apply(_client_side(config_maps, _config(a="1")), _config(a="2"), "kubectl")
     assert json.loads(live["metadata"]["annotations"][ANNOTATION]) == _config(a="2")
     assert config_maps.apply(live, _config(a="2"), "kubectl", now="2") is live
@@ -53,7 +53,7 @@ def test_the_annotation_follows_kubectl_alone(config_maps: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", '{"bogus": 1}', "{}"])
-def test_a_senseless_annotation_allows_nothing(config_maps: Any, text: str) -> None:
+def test_an_invalid_annotation_is_ignored(config_maps: Any, text: str) -> None:
     live = _client_side(config_maps, _config(a="1"))
     live["metadata"]["annotations"] = {ANNOTATION: text}
     with pytest.raises(FieldsError, match="kubectl-client-side-apply"):

@@ -1,4 +1,4 @@
-"""Rules of built-in kinds, one row per rule: what is refused, where, and how it is said."""
+"""Validation rules of built-in kinds: one row per rule with the object, the field and the message."""
 
 from collections.abc import Callable
 from typing import Any
@@ -238,7 +238,7 @@ UPDATES = [
 
 
 @pytest.mark.parametrize(("kind", "old", "new", "field"), UPDATES, ids=[row[0] for row in UPDATES])
-def test_what_may_not_change(kind: str, old: Object, new: Object, field: str, complete: Complete) -> None:
+def test_immutable_fields_cannot_change(kind: str, old: Object, new: Object, field: str, complete: Complete) -> None:
     gvk = KINDS[kind]
     before, after = complete(gvk, old), complete(gvk, new)
     assert field in [cause.field for cause in validate_update(gvk, before, after)]

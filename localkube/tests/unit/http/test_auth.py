@@ -1,4 +1,4 @@
-"""Who asks."""
+"""Authentication."""
 
 import pytest
 from aiohttp.test_utils import make_mocked_request

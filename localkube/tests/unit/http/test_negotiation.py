@@ -28,13 +28,13 @@ def test_the_first_supported_representation_is_chosen(accept: str, shown_as: str
 
 
 @pytest.mark.parametrize("accept", ["application/xml", "application/yaml", "application/vnd.kubernetes.protobuf"])
-def test_nothing_acceptable_is_406(accept: str) -> None:
+def test_unsupported_media_types_get_406(accept: str) -> None:
     with pytest.raises(ApiError) as caught:
         representation(accept)
     assert caught.value.code == 406
 
 
-def test_aggregated_discovery_is_given_to_those_who_ask() -> None:
+def test_aggregated_discovery_is_returned_on_request() -> None:
     wanted = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
     assert discovery_version(wanted) == "v2"
     assert discovery_version("application/json") == ""

@@ -1,4 +1,4 @@
-"""Images, addresses, probe tallies, states and back-off."""
+"""Images, addresses, results of probes, states and back-off."""
 
 import socket
 from typing import Any
@@ -34,7 +34,7 @@ def test_command_replaces_entrypoint_and_cmd_and_args_replace_cmd(
     assert argv(images.get("ghcr.io/acme/web:1.2"), container, {"X": "1"}) == (own, inside)
 
 
-def test_a_command_alone_is_an_image_with_the_root_as_its_working_directory(images: ImageMap) -> None:
+def test_an_image_given_as_a_command_has_the_working_directory_root(images: ImageMap) -> None:
     assert images.get("tool") == Image(["tool"], (), "/")
 
 
@@ -43,7 +43,7 @@ def test_an_unknown_image_names_the_known_ones(images: ImageMap) -> None:
         images.get("tool:1")
 
 
-def test_addresses_are_used_again_as_late_as_possible() -> None:
+def test_addresses_are_reused_as_late_as_possible() -> None:
     block = LoopbackBlock(5, socket.socket())
     first = block.allocate("a")
     block.release("a")
@@ -52,7 +52,7 @@ def test_addresses_are_used_again_as_late_as_possible() -> None:
 
 
 @pytest.mark.skipif(not addresses.has_loopback_network(), reason="there is no 127.0.0.0/8 here to claim")
-def test_a_claimed_block_is_not_claimed_again() -> None:
+def test_two_claims_get_different_blocks() -> None:
     one = LoopbackBlock.claim()
     two = LoopbackBlock.claim()
     assert one.block != two.block
@@ -77,7 +77,7 @@ def test_a_named_port_of_another_container_is_unknown(pod: Any) -> None:
         launch.port_of(Machine(), pod, {"ports": []}, "http")  # type: ignore[arg-type]  # only addresses are used
 
 
-def test_a_tally_turns_only_at_its_thresholds() -> None:
+def test_the_result_of_a_probe_changes_only_at_its_thresholds() -> None:
     counter = ProbeCounter({"failureThreshold": 2, "successThreshold": 2}, result=False)
     results = [True, False, True, True, False, True, False, False]
     turned = [counter.add(success=success) for success in results]
@@ -90,7 +90,7 @@ def test_back_off_doubles_up_to_five_minutes() -> None:
     assert [duration(n) for n in (10, 160, 300)] == ["10s", "2m40s", "5m0s"]
 
 
-def test_only_what_a_process_needs_is_inherited() -> None:
+def test_only_required_variables_are_inherited() -> None:
     given = {"PATH": "p", "PYTHONPATH": "pp", "LC_ALL": "C", "OPENAI_API_KEY": "secret", "HOME": "/home/me"}
     assert inherited(given) == {"PATH": "p", "PYTHONPATH": "pp", "LC_ALL": "C", "PYTHONUNBUFFERED": "1"}
 
@@ -128,7 +128,7 @@ def test_phase(pod: Any, policy: str, init: Any, main: Any, expected: str) -> No
     assert state.phase(pod, init, main) == expected
 
 
-def test_conditions_name_the_containers_that_are_not_ready(pod: Any) -> None:
+def test_conditions_name_unready_containers(pod: Any) -> None:
     found = {c["type"]: c for c in state.conditions(pod, [], [container(RUNNING), container(RUNNING, ready=True)], 0)}
     assert found["Ready"]["message"] == found["ContainersReady"]["message"] == "containers with unready status: [main]"
     assert found["Initialized"]["status"] == found["PodScheduled"]["status"] == "True"
@@ -146,8 +146,8 @@ def test_a_readiness_gate_waits_for_its_condition(pod: Any) -> None:
     assert status_of_ready()["status"] == "True"
 
 
-def test_a_pod_whose_containers_were_ended_is_over() -> None:
-    """A pod that restarts its containers for ever has an end too, when it is deleted."""
+def test_a_pod_whose_containers_were_stopped_is_finished() -> None:
+    """A deleted pod is finished even with restartPolicy Always."""
     pod = {"spec": {"restartPolicy": "Always"}, "metadata": {"generation": 1}}
     spec = {"name": "main", "image": "i"}
     done = state.ContainerState(spec, state=state.terminated(0, "2026-01-01T00:00:00Z", 0))
