@@ -84,7 +84,7 @@ def _value(pod: Object, container: Object, entry: Object, sources: Sources, earl
         reference = origin["secretKeyRef"]
         obj = _referenced("secret", reference, sources.secret)
         return _key(pod, "Secret", reference, None if obj is None else dict(_texts(obj)))
-    raise ConfigError(f"env {entry['name']}: the local cluster does not know {', '.join(origin)}")
+    raise ConfigError(f"env {entry['name']}: the local cluster does not support {', '.join(origin)}")
 
 
 def _key(pod: Object, kind: str, reference: Object, data: dict[str, str] | None) -> str | None:

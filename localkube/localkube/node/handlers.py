@@ -44,7 +44,7 @@ async def run_handler(handler: Object, target: HandlerTarget, seconds: float) ->
     elif "sleep" in handler:
         await asyncio.sleep(min(handler["sleep"]["seconds"], seconds))
     else:
-        raise HandlerError(f"the local cluster does not know {', '.join(handler)}")
+        raise HandlerError(f"the local cluster does not support {', '.join(handler)}")
 
 
 async def _within(seconds: float, action: Awaitable[None], late: str) -> None:

@@ -43,7 +43,7 @@ class ImageMap:
                 return found
         known = ", ".join(self._images) or "none"
         raise ImageUnknownError(
-            f'"{image}" is not in the map of images of this local cluster, where pods are local processes;'
+            f'"{image}" is not in the map of images of the local cluster, which runs pods as local processes;'
             f" known images: {known}"
         )
 

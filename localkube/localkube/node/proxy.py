@@ -118,10 +118,10 @@ class ServiceProxy:
                 if at:
                     found = server.sockets[0].getsockname()
                     where = f"{found[0]}:{found[1]}"
-                    message = f"{host}:{key[2]} cannot be listened on here: the Service is at {where}"
+                    message = f"{host}:{key[2]} is not available on this machine: the Service listens on {where}"
                     self._events.warning(service, "ListensElsewhere", message)
                 return server
-        raise OSError(f"no address to listen on for {host}:{key[2]}")
+        raise OSError(f"cannot listen for {host}:{key[2]} on any address")
 
     def _endpoints(self, key: PortKey, name: str, turn: int) -> list[Address]:
         """The endpoints of a port in the order to try them: ready ones in turn; if there is none, terminating ones."""

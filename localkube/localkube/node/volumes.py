@@ -14,7 +14,7 @@ from localkube.node.paths import PodDirectory, inside
 
 DEFAULT_MODE = 0o644
 CURRENT = "..data"  # a link to the current files: replacing it changes all files of a volume at once
-NO_TOKEN = "the local cluster issues no service account tokens\n"  # noqa: S105 (it says that there is none)
+NO_TOKEN = "the local cluster issues no service account tokens\n"  # noqa: S105 (not a token)
 
 Files = dict[str, tuple[bytes, int]]  # path within the volume → content, mode
 LIVE = ("configMap", "secret", "projected", "downwardAPI")
@@ -33,7 +33,7 @@ def mount(pod: Object, volume: Object, directory: PodDirectory, sources: Sources
         elif kind == "hostPath":
             link(path, Path(volume["hostPath"]["path"]))
         else:
-            raise MountError(name, f"the local cluster has no volumes of type {kind}")
+            raise MountError(name, f"the local cluster does not support volumes of type {kind}")
     except (ConfigError, ValueError, OSError) as error:
         raise MountError(name, str(error)) from error
 
@@ -55,7 +55,7 @@ def collect(pod: Object, kind: str, source: Object, sources: Sources) -> Files:
         return _keyed("secret", "secret", source, sources.secret, _secret_data)
     if kind == "serviceAccountToken":
         return {source["path"]: (NO_TOKEN.encode(), mode)}
-    raise ConfigError(f"the local cluster has no projected source {kind}")
+    raise ConfigError(f"the local cluster does not support the projected source {kind}")
 
 
 Find = Callable[[str], Object | None]

@@ -137,7 +137,7 @@ def _name_problems(crd: Object, plural: str, group: str) -> list[Cause]:
         causes.append(Cause("FieldValueNotSupported", message, "spec.scope"))
     conversion = (crd["spec"].get("conversion") or {}).get("strategy")
     if conversion == "Webhook":
-        message = "Forbidden: the local cluster does not convert between versions by webhook"
+        message = "Forbidden: the local cluster does not support conversion webhooks"
         causes.append(Cause("FieldValueForbidden", message, "spec.conversion.strategy"))
     return causes
 

@@ -102,7 +102,7 @@ class ApiServer:
             return web.Response(text="404 page not found\n", status=404)
         except Exception:  # noqa: BLE001 - logged; a bug must not end the server
             _log.exception("request failed: %s %s", request.method, request.path)
-            failure = status.internal("the local cluster failed; its log has the details")
+            failure = status.internal("the local cluster failed: see its log")
             return encode.answer(failure.status, code=500)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -67,7 +67,7 @@ def test_fields(pod: Any, path: str, expected: str) -> None:
         ({"configMapKeyRef": {"name": "no", "key": "k"}}, 'configmap "no" not found'),
         ({"configMapKeyRef": {"name": "config", "key": "k"}}, "couldn't find key k in ConfigMap default/config"),
         ({"fieldRef": {"fieldPath": "status.phase"}}, "unsupported fieldPath: status.phase"),
-        ({"fileKeyRef": {}}, "env A: the local cluster does not know fileKeyRef"),
+        ({"fileKeyRef": {}}, "env A: the local cluster does not support fileKeyRef"),
     ],
 )
 def test_missing_references_are_reported_like_by_a_kubelet(pod: Any, origin: dict[str, Any], message: str) -> None:

@@ -58,7 +58,7 @@ def test_projected_sources_share_a_directory(pod: Any, directory: PodDirectory) 
             "references non-existent config key: k",
         ),
         ({"configMap": {"name": "config", "items": [{"key": "a", "path": "../p"}]}}, "../p must not contain '..'"),
-        ({"nfs": {}}, "the local cluster has no volumes of type nfs"),
+        ({"nfs": {}}, "the local cluster does not support volumes of type nfs"),
     ],
 )
 def test_a_failed_mount_is_reported(pod: Any, directory: PodDirectory, source: Any, message: str) -> None:
