@@ -195,4 +195,6 @@ async def test_with_one_loopback_address_each_container_port_gets_a_free_port(
         await until(lambda: cluster.service_address("default", "web", 8080))
         assert await fetch(cluster, "/env/PORT_8000") in map(str, ports)
         messages = [e["message"] for e in registry.list("events", "default") if e["reason"] == "ListensElsewhere"]
-        assert messages[0].endswith("the Service listens on {}:{}".format(*cluster.service_address("default", "web", 8080)))
+        assert messages[0].endswith(
+            "the Service listens on {}:{}".format(*cluster.service_address("default", "web", 8080))
+        )
