@@ -16,11 +16,9 @@ def main() -> None:
     cluster = LocalCluster(
         images=_images(options),
         state_dir=options.state_dir,
-        port=options.port,
         run_pods=options.pods == "run",
         stand_in=options.pods == "stand-in",
         probe_time_scale=options.probe_time_scale,
-        backoff_time_scale=options.backoff_time_scale,
     )
     asyncio.run(_serve(cluster, options.kubeconfig))
 
@@ -45,7 +43,6 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="NAME-PATTERN=PATH: working directory of the image, a path in the container; default: /",
     )
-    parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; default: a free one")
     parser.add_argument("--state-dir", type=Path, help="directory for pods' files and logs; default: a temporary one")
     parser.add_argument(
         "--pods",
@@ -55,9 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--probe-time-scale", type=float, default=1.0, help="multiplies the delays and periods of probes"
-    )
-    parser.add_argument(
-        "--backoff-time-scale", type=float, default=1.0, help="multiplies the back-off of restarts and of Jobs"
     )
     return parser
 

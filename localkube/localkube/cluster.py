@@ -37,23 +37,20 @@ class LocalCluster:
 
     images: from patterns of image names (`ghcr.io/acme/web:*`) to the command of the entrypoint, or to an Image.
     state_dir: directory for the files and logs of pods; by default a temporary one, which is removed at the end.
-    port, token: of the API server; by default a free port and a random token.
     run_pods: False leaves every pod Pending. stand_in: pods are reported as Ready without running processes.
     probe_time_scale: multiplies delays and periods of probes. backoff_time_scale: multiplies back-offs.
     """
 
     images: Mapping[str, Image | Sequence[str]] = field(default_factory=dict)
     state_dir: Path | None = None
-    port: int = 0
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     run_pods: bool = True
     stand_in: bool = False
     probe_time_scale: float = 1.0
     backoff_time_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.token:
-            raise ValueError("token must not be empty: clients that create pods run commands as this user")
+        # Without a token, every local user could create pods, which run commands as this user.
+        self._token = secrets.token_urlsafe(24)
         self._stack = AsyncExitStack()
         self._server: ApiServer | None = None
         self._proxy: ServiceProxy | None = None
@@ -91,7 +88,7 @@ class LocalCluster:
         if self._has_node and not self.stand_in:
             proxy = ServiceProxy(registry, context.recorder("service-proxy"))
             self._proxy = await stack.enter_async_context(proxy)
-        server = ApiServer(registry, token=self.token, port=self.port, logs=logs, identity=identity)
+        server = ApiServer(registry, token=self._token, logs=logs, identity=identity)
         self._server = await stack.enter_async_context(server)
 
     @property
@@ -151,7 +148,7 @@ class LocalCluster:
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": CONTEXT, "cluster": cluster}],
-            "users": [{"name": CONTEXT, "user": {"token": self.token}}],
+            "users": [{"name": CONTEXT, "user": {"token": self._token}}],
             "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
             "current-context": CONTEXT,
         }

@@ -39,12 +39,10 @@ def _node(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
 
 
-def _status(machine: Machine) -> Object:
-    name, address = machine.name, machine.addresses.node
-    stamp = timestamp(machine.clock())
+def _conditions(stamp: str) -> list[Object]:
     reported = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
     reported.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
-    conditions = [
+    return [
         {
             "type": kind,
             "status": status,
@@ -55,11 +53,17 @@ def _status(machine: Machine) -> Object:
         }
         for kind, status, reason, message in reported
     ]
+
+
+def _status(machine: Machine) -> Object:
     return {
         "capacity": CAPACITY,
         "allocatable": CAPACITY,
-        "conditions": conditions,
-        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+        "conditions": _conditions(timestamp(machine.clock())),
+        "addresses": [
+            {"type": "InternalIP", "address": machine.addresses.node},
+            {"type": "Hostname", "address": machine.name},
+        ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
         "nodeInfo": {
             "architecture": _architecture(),

@@ -38,16 +38,15 @@ class ApiServer:
         registry: Registry,
         *,
         token: str = "",
-        port: int = 0,
         logs: LogSource | None = None,
         identity: Identity | None = None,
     ) -> None:
-        """`port` 0 takes a free port. The server uses TLS with an `identity`, and plain HTTP without one."""
+        """The server listens on a free port. It uses TLS with an `identity`, and plain HTTP without one."""
         self.registry = registry
         self._identity = identity
         self._logs = logs
         self._token = token
-        self._port = port
+        self._port = 0
         self._openapi = OpenApi(registry)
         self._runner: web.ServerRunner | None = None
         self._methods: dict[str, Handler] = {
