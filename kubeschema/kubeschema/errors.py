@@ -75,29 +75,5 @@ def not_found(field: str, value: Any) -> Cause:
     return Cause("FieldValueNotFound", f"Not found: {go_json(value)}", field)
 
 
-def invalid_message(gvk: Gvk, name: str, causes: Sequence[Cause]) -> str:
-    """The message of a 422, without duplicates: `Deployment.apps "x" is invalid: spec.y: Required value`."""
-    group, _, kind = gvk
-    qualified = f"{kind}.{group}" if group else kind
-    errors = list(dict.fromkeys(f"{cause.field or '<nil>'}: {cause.message}" for cause in causes))
-    listed = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
-    return f'{qualified} "{name}" is invalid: {listed}'
-
-
-def invalid_status(gvk: Gvk, name: str, causes: Sequence[Cause]) -> Object:
-    """The metav1.Status of a 422."""
-    details: Object = {"name": name, "group": gvk[0], "kind": gvk[2], "causes": [cause.to_json() for cause in causes]}
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": invalid_message(gvk, name, causes),
-        "reason": "Invalid",
-        "details": {key: value for key, value in details.items() if value},
-        "code": 422,
-    }
-
-
 def bad_request(message: str) -> FieldsError:
     return FieldsError(400, "BadRequest", message)

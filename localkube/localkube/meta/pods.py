@@ -2,7 +2,6 @@
 
 from localkube.meta.objects import (
     annotations_of,
-    controller_of,
     find_condition,
     is_deleting,
     is_true,
@@ -69,9 +68,3 @@ def _cost(pod: Object) -> int:
         return int(annotations_of(pod).get(DELETION_COST, "0"))
     except ValueError:
         return 0
-
-
-def is_controlled_by(pod: Object, uid: str) -> bool:
-    """Whether the pod's controller has this uid."""
-    owner = controller_of(pod)
-    return owner is not None and owner["uid"] == uid

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from kubeschema.errors import Cause, invalid_message, invalid_status
+from kubeschema.errors import Cause
 from localkube.apiserver.fields.validation import validate_create, validate_metadata, validate_update
+from localkube.meta.status import invalid
 
 Object = dict[str, Any]
 Gvk = tuple[str, str, str]
@@ -90,7 +91,7 @@ def test_an_object_being_deleted_gets_no_new_finalizers() -> None:
     metadata = {"name": "x", "namespace": "n", "deletionTimestamp": "t", "finalizers": ["a.b/c"]}
     new = {"metadata": {**metadata, "finalizers": ["a.b/c", "a.b/d"]}}
     causes = validate_update(gvk, {"metadata": metadata}, new)
-    assert invalid_message(gvk, "x", causes) == (
+    assert str(invalid("", "ConfigMap", "x", causes)) == (
         'ConfigMap "x" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is '
         'being deleted, found new finalizers []string{"a.b/d"}'
     )
@@ -144,7 +145,7 @@ def test_an_invalid_key_in_data_is_refused(complete: Complete) -> None:
 def test_the_status_of_several_errors() -> None:
     """Several errors are in brackets. Duplicate errors are reported once."""
     causes = [Cause("FieldValueRequired", "Required value", field) for field in ("a", "b", "b")]
-    status = invalid_status(("apps", "v1", "Deployment"), "x", causes)
+    status = invalid("apps", "Deployment", "x", causes).status
     assert status["message"] == 'Deployment.apps "x" is invalid: [a: Required value, b: Required value]'
     assert status["details"]["group"] == "apps"
     assert (status["code"], status["reason"]) == (422, "Invalid")
