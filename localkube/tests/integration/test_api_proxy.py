@@ -1,4 +1,4 @@
-"""The proxy subresource of pods and Services: `kubectl get --raw …/proxy/…`."""
+"""The proxy subresource of Services: `kubectl get --raw …/proxy/…`."""
 
 import sys
 from typing import Any
@@ -31,16 +31,6 @@ async def test_a_service_is_reached_by_the_name_or_number_of_its_port(
 
     for name in ("web", "web:http", "web:8080", "http:web:http"):
         assert "green" in await kubectl("get", "--raw", f"{SERVICE}/{name}/proxy/env/COLOUR")
-
-
-async def test_a_pod_is_reached_by_its_port(kubectl: Any, deployment: Any, pods: Any) -> None:
-    await kubectl.apply(deployment(env=[{"name": "COLOUR", "value": "green"}]))
-    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=120s")
-    name = pods()[0]["metadata"]["name"]
-
-    for port in ("", ":http", ":8000"):
-        path = f"/api/v1/namespaces/default/pods/{name}{port}/proxy/env/COLOUR"
-        assert "green" in await kubectl("get", "--raw", path)
 
 
 async def test_the_proxy_does_not_forward_the_token(kubectl: Any, cluster: Any, deployment: Any, service: Any) -> None:

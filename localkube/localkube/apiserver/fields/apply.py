@@ -6,7 +6,7 @@ from typing import Any
 
 from kubeschema.errors import Cause, FieldsError, bad_request
 from kubeschema.schema import Schema
-from localkube.apiserver.fields import last_applied, managed
+from localkube.apiserver.fields import managed
 from localkube.apiserver.fields.fieldset import (
     FieldSet,
     contains,
@@ -49,8 +49,6 @@ def apply(  # noqa: PLR0913 - the parameters of the request itself
     merger = _Merger(schema, base, managed.read(live) or _before_first_apply(schema, live, now))
     merged, managers = merger.apply(applied, entry, ignored or {}, force=force)
     result = default(merged) if default else merged
-    if manager == last_applied.KUBECTL:
-        result = last_applied.updated(result, applied)
     return _with_managers(live, result, merger.managers, managers, entry)
 
 
@@ -106,9 +104,6 @@ class _Merger:
     def _refuse(self, managers: Managers, changed: FieldSet, entry: Entry) -> None:
         """FieldsError 409 if another manager owns a changed field."""
         lost = managed.conflicts(managers, changed, but=entry.identity)
-        if lost and entry.manager == last_applied.KUBECTL:
-            free = last_applied.allowed(self.schema, self.live)
-            lost = [(other, left) for other, fields in lost if (left := difference(fields, free))]
         if lost:
             raise _conflict(lost)
 

@@ -21,7 +21,7 @@ _REVIEWS = {
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews": "SelfSubjectRulesReview",
     "/apis/authentication.k8s.io/v1/selfsubjectreviews": "SelfSubjectReview",
 }
-_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "resize", "token"))
+_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "proxy", "resize", "token"))
 
 
 async def review(request: web.BaseRequest) -> web.Response | None:
@@ -67,7 +67,7 @@ async def handle(
     resource, name = target.resource, target.subresource
     if name == "scale" and resource.scale is not None:
         return await _scale(registry, request, target)
-    if resource.key in ("pods", "services") and name == "proxy":
+    if resource.key == "services" and name == "proxy":
         return await proxy.forward(registry, request, target)
     on_pod = (name, request.method) if resource.key == "pods" else ("", "")
     if on_pod == ("eviction", "POST"):
