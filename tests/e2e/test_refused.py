@@ -22,7 +22,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a key that no variable can have": (
         {"credentials": {"values": {"1-A": "b"}}},
-        "every key names an environment variable",
+        "every key must be a valid environment variable name",
     ),
     "two stores": (
         {
@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "endpoint that is no URL": ({"config": {"models": [AZURE | {"endpoint": "x"}]}}, "spec.config.models[0].endpoint"),
     "fallback that is no model": (
         {"config": {"models": [ECHO], "fallbacks": ["gpt"]}},
-        "every one of fallbacks must be",
+        "each of fallbacks must be",
     ),
     "tool server without an address": (
         {"config": {"models": [ECHO], "mcp": [{"name": "a", "type": "http"}]}},

@@ -8,7 +8,7 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.codegen import rbac
-from agent_operator.codegen.rbac import Right, rules
+from agent_operator.codegen.rbac import Permission, rules
 from agent_operator.kube.resources import CHILDREN, GRANDCHILDREN
 from tests import fast_yaml as yaml
 
@@ -40,7 +40,7 @@ def test_the_operator_may_change_nothing_that_runs_code_but_deployments() -> Non
     """Neither pods nor what makes them, nor rights, nor admission."""
     changing = {
         right.resource
-        for right in rbac.rights(cluster_wide=True)
+        for right in rbac.permissions(cluster_wide=True)
         if set(right.verbs) & {"create", "update", "patch", "delete"}
     }
 
@@ -75,10 +75,10 @@ def test_nobody_gets_a_right_to_change_channels_by_being_somebody_else() -> None
 
 def test_rules_join_what_is_alike_and_only_that() -> None:
     given = [
-        Right("a", "y", ("get",)),
-        Right("b", "x", ("get",)),
-        Right("a", "x", ("get",)),
-        Right("a", "z", ("list",)),
+        Permission("a", "y", ("get",)),
+        Permission("b", "x", ("get",)),
+        Permission("a", "x", ("get",)),
+        Permission("a", "z", ("list",)),
     ]
 
     assert rules(given) == [
@@ -116,9 +116,9 @@ def test_the_docs_tell_every_right() -> None:
     rows = re.findall(r"^\| `([-a-z0-9./, ]+)` \| ([a-z, ]+) \| [a-z`]", text, flags=re.MULTILINE)
     told = sorted((resource, verbs) for resources, verbs in rows for resource in resources.split(", "))
 
-    def named(right: Right) -> str:
+    def named(right: Permission) -> str:
         resource, slash, subresource = right.resource.partition("/")
         return f"{resource}.{right.group}".rstrip(".") + slash + subresource
 
-    given = [*rbac.rights(cluster_wide=True), *rbac.lease_rights()]
+    given = [*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()]
     assert told == sorted((named(right), ", ".join(right.verbs)) for right in given)

@@ -22,9 +22,10 @@ def test_bounds_defaults_and_choices_are_shown() -> None:
     page = reference.page()
 
     assert (
-        "| `replicas` | integer, 0 to 1000 | Number of pods; not used while autoscaling is set. Default: 3. |" in page
+        "| `replicas` | integer, 0 to 1000 | Number of desired pods. Has no effect while autoscaling is set. "
+        "Default: 3. |" in page
     )
-    assert "| **`host`** | string | DNS name that the agent answers at, in lower case. |" in page
+    assert "| **`host`** | string | Host name of the agent, in lower case. |" in page
     assert "| `podSecurity` | `restricted`, `baseline`, `privileged` |" in page
     assert "[Probe](" in page
 

@@ -40,7 +40,7 @@ def test_a_channel_that_is_taken(spec: dict[str, Any]) -> None:
     [
         ({"waves": [{"percent": 10} | ALL]}, "exactly one of selector and percent"),
         ({"waves": [{"name": "x"}]}, "exactly one of selector and percent"),
-        ({"waves": [{"percent": 50}, {"percent": 10}]}, "must not have less than an earlier one"),
+        ({"waves": [{"percent": 50}, {"percent": 10}]}, "must not decrease from wave to wave"),
         ({"waves": [{"percent": 101}]}, "percent"),
         ({"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "In"}]}}]}, "In and NotIn need values"),
         ({"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "Like"}]}}]}, "Unsupported value"),
