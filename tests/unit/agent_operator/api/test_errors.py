@@ -23,7 +23,7 @@ def test_all_faults_are_told_at_once() -> None:
     assert [failure.field for failure in caught.value.failures] == ["metadata.name", "spec.env[0]", "spec.service.port"]
     assert caught.value.reason == SpecReason.NAME_INVALID
     assert caught.value.field == "metadata.name"
-    assert "spec.service.port: both ports" in caught.value.message
+    assert "spec.service.port: port and metricsPort are both" in caught.value.message
     assert str(caught.value).startswith("metadata.name: must be")
 
 
