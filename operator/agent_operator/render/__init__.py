@@ -74,7 +74,7 @@ def _manifest(inputs: Inputs, child: Child, view: View) -> Manifest:
 def _pods(inputs: Inputs, base: Manifest) -> Manifest:
     """Return the pod template with the last words of the spec, and the hash of what it reads then."""
     merged = pod_template.merged(inputs, base)
-    return with_secret_hash(merged, references.fitting(secret_hash(inputs), merged))
+    return with_secret_hash(merged, references.hashes_of_template(secret_hash(inputs), merged))
 
 
 def _revision(manifests: tuple[Manifest, ...]) -> str:

@@ -113,7 +113,7 @@ def _deployment(like: Manifest, revision: Revision, replicas: int | None) -> Man
 
 def _pods(like: Manifest, revision: Revision) -> Manifest:
     """Return the pod template of a revision, for the data that its Secrets have now."""
-    hashes = references.fitting(secret_hash(like["spec"]["template"]), revision.template)
+    hashes = references.hashes_of_template(secret_hash(like["spec"]["template"]), revision.template)
     found: Manifest = canonical(with_secret_hash(revision.template, hashes))
     return found
 

@@ -54,10 +54,10 @@ def env_is_valid(inputs: Inputs) -> Iterator[Failure]:
 
 def sources_are_limited(inputs: Inputs) -> Iterator[Failure]:
     """The operator polls each Secret and ConfigMap of the environment to detect new data."""
-    named = {(source.kind, source.name) for source in (*references.needed(inputs), *references.of(inputs))}
-    if len(named) > references.MOST:
+    named = {(source.kind, source.name) for source in (*references.required(inputs), *references.of(inputs))}
+    if len(named) > references.LIMIT:
         message = (
-            f"the environment references {len(named)} Secrets and ConfigMaps, but at most {references.MOST} are "
+            f"the environment references {len(named)} Secrets and ConfigMaps, but at most {references.LIMIT} are "
             "allowed: merge some of them"
         )
         yield Failure(SpecReason.ENV_INVALID, "spec.env", message)

@@ -1,4 +1,4 @@
-"""Each rule refuses what it is for, names the field and a remedy, and lets everything else pass."""
+"""Each rule rejects invalid specs with a field and a remedy, and accepts valid ones."""
 
 from dataclasses import replace
 from typing import Any
@@ -294,7 +294,7 @@ def test_every_reason_is_reached() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[]", "must be a mapping with the one field checks"),
+        ("[]", "must be a mapping with the single field checks"),
         ("checks: [{name: a, prompt: x}, {name: B, prompt: x, contains: [y]}]", "checks[1].name: String should match"),
         (
             "checks: [{name: a, prompt: x, model: gpt, contains: [y]}]",

@@ -1,4 +1,4 @@
-"""What is wrong is told whole, with fields and without secrets."""
+"""Errors contain all problems of a spec, with fields and without secrets."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def inputs(name: str = "support", **spec: Any) -> Inputs:
     return Inputs(AgentDeployment.model_validate({"metadata": {"name": name}, "spec": {"config": config} | spec}))
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     broken = inputs(name="1st", service={"port": 9090}, env=[{"name": "LOG_LEVEL", "value": "x"}])
     with pytest.raises(InvalidSpec) as caught:
         render(broken)
@@ -27,21 +27,21 @@ def test_all_faults_are_told_at_once() -> None:
     assert str(caught.value).startswith("metadata.name: must be")
 
 
-def test_only_what_time_may_heal_is_tried_again() -> None:
+def test_error_is_retried_only_if_every_problem_may_resolve_by_itself() -> None:
     missing = {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}}
-    for spec, again in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
+    for spec, retry in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
         with pytest.raises(InvalidSpec) as caught:
             render(inputs(**spec))
-        assert caught.value.retry is again
+        assert caught.value.retry is retry
 
 
-def test_errors_say_field_and_message() -> None:
+def test_error_text_has_field_and_message() -> None:
     assert str(AgentError("Conflict", "taken", field="metadata.name")) == "metadata.name: taken"
     assert str(AgentError("Conflict", "taken")) == "taken"
     assert str(Failure(SpecReason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
 
 
-def test_no_message_holds_a_secret() -> None:
+def test_no_message_contains_a_secret() -> None:
     secret = "hunter2"
     spec = {
         "credentials": {"values": {"LOG_LEVEL": secret}},
