@@ -29,7 +29,7 @@ def test_a_good_agent_is_valid(agentctl: Agentctl, file: File, agent: Agent) -> 
         ({"replica": 3}, "spec.replica", 'unknown field: did you mean "replicas"?'),
         ({"zzz": 3}, "spec.zzz", "unknown field: remove it, or use one of apiKeys, autoscaling, config"),
         ({"ingress": {"host": "a.b", "hots": "x"}}, "spec.ingress.hots", 'did you mean "host"?'),
-        ({"replicas": "three"}, "spec.replicas", "must be of type integer, not string: Number of pods"),
+        ({"replicas": "three"}, "spec.replicas", "must be of type integer, not string: Number of desired pods"),
         ({"suspend": "yes, please"}, "spec.suspend", "must be of type boolean, not string"),
         ({"systemPrompt": "Be kind."}, "spec.systemPrompt", "must be of type object, not string"),
         ({"systemPrompt": {"text": "a"} | PROMPT_REF}, "spec.systemPrompt", "keep one and remove the others"),
