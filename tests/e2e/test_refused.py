@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "port out of range": ({"service": {"port": 70000}}, "spec.service.port"),
     "host that is no DNS name": ({"ingress": {"host": "not a host!"}}, "spec.ingress.host"),
     "least above most": ({"autoscaling": {"minReplicas": 20}}, "must not exceed maxReplicas"),
-    "two budgets": ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, "exclude each other"),
+    "two budgets": ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, "mutually exclusive"),
     "prompt of 2 MiB": ({"systemPrompt": {"text": "a" * 2_097_152}}, "spec.systemPrompt.text"),
     "quantity that is none": ({"resources": {"limits": {"cpu": "many"}}}, "spec.resources.limits.cpu"),
     "unknown field": ({"replica": 2}, 'unknown field "spec.replica"'),
