@@ -42,7 +42,10 @@ def test_a_channel_that_is_taken(spec: dict[str, Any]) -> None:
         ({"waves": [{"name": "x"}]}, "exactly one of selector and percent"),
         ({"waves": [{"percent": 50}, {"percent": 10}]}, "must not decrease from wave to wave"),
         ({"waves": [{"percent": 101}]}, "percent"),
-        ({"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "In"}]}}]}, "In and NotIn require values"),
+        (
+            {"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "In"}]}}]},
+            "In and NotIn require values",
+        ),
         ({"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "Like"}]}}]}, "Unsupported value"),
         ({"image": "example.com/agent-runtime:1.0"}, "spec.image"),
         ({"version": "a b"}, "spec.version"),

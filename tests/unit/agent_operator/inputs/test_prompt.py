@@ -1,4 +1,4 @@
-"""Prompts are templates over their variables; what could harm the operator, or is wrong, is told with its line."""
+"""Prompts are rendered from templates. Invalid and dangerous templates are rejected with the line."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_prompt_is_rendered(template: str, prompt: str) -> None:
         ("{{ loop.index }}", 1, "'loop' is undefined"),
     ],
 )
-def test_fault_is_told_with_its_line_and_a_remedy(template: str, line: int, part: str) -> None:
+def test_invalid_template_is_rejected_with_line_and_remedy(template: str, line: int, part: str) -> None:
     with pytest.raises(PromptError) as caught:
         render(template, VARIABLES)
     assert str(caught.value).startswith(f"line {line}: ")

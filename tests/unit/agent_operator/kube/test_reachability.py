@@ -1,4 +1,4 @@
-"""Whether the API server answers: from what is it taken, and how often is it logged?"""
+"""Reachability logs changes once, and ignores single broken connections."""
 
 import logging
 
@@ -8,7 +8,7 @@ from agent_operator.kube.reachability import Reachability
 from agent_operator.observability import logs
 
 
-def test_it_is_logged_when_it_turns_and_not_in_between(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_changes_of_reachability_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     reachability = Reachability(lambda: 5.0)
     assert reachability.first_answer is None
@@ -22,7 +22,7 @@ def test_it_is_logged_when_it_turns_and_not_in_between(caplog: pytest.LogCapture
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-def test_a_connection_that_breaks_says_little(caplog: pytest.LogCaptureFixture) -> None:
+def test_single_broken_connections_are_no_outage(caplog: pytest.LogCaptureFixture) -> None:
     reachability = Reachability(lambda: 5.0)
     for _ in range(10):
         reachability.failed("https://api", ConnectionResetError())
@@ -32,13 +32,13 @@ def test_a_connection_that_breaks_says_little(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.parametrize(
-    ("name", "message", "told"),
+    ("name", "message", "logged"),
     [
         ("kopf._cogs.clients.watching", "Request attempt #1/9 failed; will retry: GET …", False),
         ("kopf._core.reactor.running", "Watcher has failed", True),
         ("agent_operator.kube.transport", "Request attempt", True),
     ],
 )
-def test_kopfs_attempts_are_left_out_of_the_log(name: str, message: str, told: bool) -> None:
+def test_attempts_of_kopf_are_not_logged(name: str, message: str, logged: bool) -> None:
     record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
-    assert logs.is_relevant(record) is told
+    assert logs.is_relevant(record) is logged
