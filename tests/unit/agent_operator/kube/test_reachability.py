@@ -5,7 +5,6 @@ import logging
 import pytest
 
 from agent_operator.kube.reachability import Reachability
-from agent_operator.observability import logs
 
 
 def test_only_changes_of_reachability_are_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -29,16 +28,3 @@ def test_single_broken_connections_are_no_outage(caplog: pytest.LogCaptureFixtur
         reachability.failed("https://api", ConnectionResetError())
         reachability.answered("https://api")
     assert caplog.records == []
-
-
-@pytest.mark.parametrize(
-    ("name", "message", "logged"),
-    [
-        ("kopf._cogs.clients.watching", "Request attempt #1/9 failed; will retry: GET …", False),
-        ("kopf._core.reactor.running", "Watcher has failed", True),
-        ("agent_operator.kube.transport", "Request attempt", True),
-    ],
-)
-def test_attempts_of_kopf_are_not_logged(name: str, message: str, logged: bool) -> None:
-    record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
-    assert logs.is_relevant(record) is logged

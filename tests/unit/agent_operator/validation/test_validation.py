@@ -250,7 +250,7 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"ingress": {"host": "a.b", "path": "/x"}}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
 ]
 
-QUIET: list[dict[str, Any]] = [
+WITHOUT_WARNING: list[dict[str, Any]] = [
     {},
     {"replicas": 0, "disruptionBudget": {"minAvailable": 1}},
     {"identity": IDENTITY, "credentials": {"secretRef": {"name": "s"}}},
@@ -282,7 +282,7 @@ def test_spec_passes_with_a_warning(spec: dict[str, Any], reason: SpecReason, fi
     assert [(note.reason, note.field) for note in validation.warnings(inputs(**spec))] == [(reason, field)]
 
 
-@pytest.mark.parametrize("spec", QUIET, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize("spec", WITHOUT_WARNING, ids=lambda value: str(value)[:60])
 def test_valid_spec_has_no_warning(spec: dict[str, Any]) -> None:
     assert validation.check(inputs(**spec)) == validation.warnings(inputs(**spec)) == ()
 
