@@ -3,7 +3,7 @@
 `check` returns everything that is invalid, all at once. `warnings` returns what is valid but probably not intended.
 """
 
-from agent_operator.api.errors import Failure
+from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.validation import naming, rollout, sources, spec_warnings, workload
 
@@ -38,11 +38,11 @@ WARNINGS = (
 )
 
 
-def check(inputs: Inputs) -> tuple[Failure, ...]:
+def check(inputs: Inputs) -> tuple[Problem, ...]:
     """Return every problem that makes the spec invalid, in the order of the rules."""
     return tuple(failure for rule in RULES for failure in rule(inputs))
 
 
-def warnings(inputs: Inputs) -> tuple[Failure, ...]:
+def warnings(inputs: Inputs) -> tuple[Problem, ...]:
     """Return the warnings about a spec that passes `check`."""
     return tuple(failure for rule in WARNINGS for failure in rule(inputs))

@@ -4,7 +4,10 @@ The rules check a complete pod template, so they hold for every field that can c
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import SpecReason
 
 Object = Mapping[str, Any]
 
@@ -16,15 +19,11 @@ _SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
-class Violation(NamedTuple):
-    """A violation and its path in the template. The path contains names of containers and volumes, not indexes."""
+def violations(template: Object) -> Iterator[Problem]:
+    """Yield everything that violates the hardening.
 
-    path: str
-    message: str
-
-
-def violations(template: Object) -> Iterator[Violation]:
-    """Yield everything that violates the hardening."""
+    A field is a path in the template, with names of containers and volumes instead of indexes.
+    """
     spec, annotations = template["spec"], template.get("metadata", {}).get("annotations") or {}
     context = spec.get("securityContext") or {}
     node = "gives the pod access to the node: remove it"
@@ -44,9 +43,9 @@ def violations(template: Object) -> Iterator[Violation]:
             "not allowed in a template: remove it, and use kubectl debug",
         ),
     )
-    yield from (Violation(f"spec.{path}", message) for path, valid, message in rules if not valid)
+    yield from (_unsafe(f"spec.{path}", message) for path, valid, message in rules if not valid)
     for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and not _confined(annotations[key])):
-        yield Violation(f"metadata.annotations[{key}]", "must be runtime/default or localhost/PROFILE: correct it")
+        yield _unsafe(f"metadata.annotations[{key}]", "must be runtime/default or localhost/PROFILE: correct it")
     yield from _of_volumes(spec.get("volumes") or ())
     yield from _of_pod_context(context)
     for kind in ("initContainers", "containers"):
@@ -58,7 +57,7 @@ def _confined(profile: str) -> bool:
     return profile in ("", "runtime/default") or profile.startswith("localhost/")
 
 
-def _of_pod_context(context: Object) -> Iterator[Violation]:
+def _of_pod_context(context: Object) -> Iterator[Problem]:
     """Check the security context of the pod, even if every container overrides it."""
     seccomp = context.get("seccompProfile") or {"type": _SECCOMP[0]}
     rules = (
@@ -66,18 +65,18 @@ def _of_pod_context(context: Object) -> Iterator[Violation]:
         ("runAsUser", context.get("runAsUser") != 0, "must not be 0 (root): choose another user, or remove it"),
         ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
     )
-    yield from (Violation(f"spec.securityContext.{field}", message) for field, valid, message in rules if not valid)
+    yield from (_unsafe(f"spec.securityContext.{field}", message) for field, valid, message in rules if not valid)
     yield from _of_context(context, "spec.securityContext")
 
 
-def _of_volumes(volumes: Iterable[Object]) -> Iterator[Violation]:
+def _of_volumes(volumes: Iterable[Object]) -> Iterator[Problem]:
     for volume in volumes:
         for source in sorted(set(volume) - {"name"} - _VOLUMES):
             message = f"not allowed: use one of {', '.join(sorted(_VOLUMES))}"
-            yield Violation(f"spec.volumes[{volume['name']}].{source}", message)
+            yield _unsafe(f"spec.volumes[{volume['name']}].{source}", message)
 
 
-def _of_container(container: Object, pod: Object, path: str) -> Iterator[Violation]:
+def _of_container(container: Object, pod: Object, path: str) -> Iterator[Problem]:
     own, where = container.get("securityContext") or {}, f"{path}.securityContext"
     capabilities = own.get("capabilities") or {}
     added = set(capabilities.get("add") or ()) - {"NET_BIND_SERVICE"}
@@ -97,26 +96,26 @@ def _of_container(container: Object, pod: Object, path: str) -> Iterator[Violati
         ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
         ("procMount", own.get("procMount", "Default") == "Default", "must be Default: remove it"),
     )
-    yield from (Violation(f"{where}.{field}", message) for field, valid, message in rules if not valid)
+    yield from (_unsafe(f"{where}.{field}", message) for field, valid, message in rules if not valid)
     yield from _of_context(own, where)
     for port in container.get("ports") or ():
         if port.get("hostPort"):
-            yield Violation(f"{path}.ports[{port['containerPort']}].hostPort", "binds a port of the node: remove it")
+            yield _unsafe(f"{path}.ports[{port['containerPort']}].hostPort", "binds a port of the node: remove it")
     yield from _of_handlers(container, path)
 
 
-def _of_context(context: Object, path: str) -> Iterator[Violation]:
+def _of_context(context: Object, path: str) -> Iterator[Problem]:
     """Check the fields that the security contexts of pods and containers share."""
     selinux = context.get("seLinuxOptions") or {}
     if selinux.get("type", "") not in _SELINUX or selinux.get("user") or selinux.get("role"):
-        yield Violation(f"{path}.seLinuxOptions", f"only types of {', '.join(_SELINUX[1:])} are allowed: correct it")
+        yield _unsafe(f"{path}.seLinuxOptions", f"only types of {', '.join(_SELINUX[1:])} are allowed: correct it")
     if (context.get("appArmorProfile") or {}).get("type") == "Unconfined":
-        yield Violation(f"{path}.appArmorProfile", "must not be Unconfined: remove it")
+        yield _unsafe(f"{path}.appArmorProfile", "must not be Unconfined: remove it")
     if (context.get("windowsOptions") or {}).get("hostProcess"):
-        yield Violation(f"{path}.windowsOptions.hostProcess", "gives the container full access to the node: remove it")
+        yield _unsafe(f"{path}.windowsOptions.hostProcess", "gives the container full access to the node: remove it")
 
 
-def _of_handlers(container: Object, path: str) -> Iterator[Violation]:
+def _of_handlers(container: Object, path: str) -> Iterator[Problem]:
     """Probes and lifecycle hooks must not make the kubelet call other hosts."""
     lifecycle = container.get("lifecycle") or {}
     named = {field: container.get(field) for field in ("livenessProbe", "readinessProbe", "startupProbe")}
@@ -124,4 +123,8 @@ def _of_handlers(container: Object, path: str) -> Iterator[Violation]:
     for field, handler in named.items():
         for kind in ("httpGet", "tcpSocket"):
             if ((handler or {}).get(kind) or {}).get("host"):
-                yield Violation(f"{path}.{field}.{kind}.host", "makes the node call another host: remove it")
+                yield _unsafe(f"{path}.{field}.{kind}.host", "makes the node call another host: remove it")
+
+
+def _unsafe(field: str, message: str) -> Problem:
+    return Problem(SpecReason.POD_TEMPLATE_UNSAFE, field, message)

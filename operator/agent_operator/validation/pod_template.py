@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials
 from agent_operator.validation import pod_hardening
@@ -15,7 +15,7 @@ FIELD = "spec.podTemplate"
 _RESERVED_PREFIX = f"{constants.GROUP}/"
 
 
-def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Failure]:
+def check(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Problem]:
     """Yield what is invalid or unsafe in a template.
 
     Args:
@@ -35,21 +35,21 @@ def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Fail
         )
     # Violations of the base come from other fields of the spec, whose own rules handle them.
     known = set(pod_hardening.violations(base))
-    for path, message in pod_hardening.violations(merged):
-        if (path, message) not in known:
-            yield _unsafe(path, message)
+    for problem in pod_hardening.violations(merged):
+        if problem not in known:
+            yield _unsafe(problem.field, problem.message)
 
 
-def _unsafe(path: str, message: str) -> Failure:
+def _unsafe(path: str, message: str) -> Problem:
     remedy = "; an operator with --allow-unsafe-pod-templates accepts it"
-    return Failure(SpecReason.POD_TEMPLATE_UNSAFE, f"{FIELD}.{path}", message + remedy)
+    return Problem(SpecReason.POD_TEMPLATE_UNSAFE, f"{FIELD}.{path}", message + remedy)
 
 
-def _invalid(path: str, message: str) -> Failure:
-    return Failure(SpecReason.POD_TEMPLATE_INVALID, f"{FIELD}.{path}", message)
+def _invalid(path: str, message: str) -> Problem:
+    return Problem(SpecReason.POD_TEMPLATE_INVALID, f"{FIELD}.{path}", message)
 
 
-def _metadata(base: Object, merged: Object) -> Iterator[Failure]:
+def _metadata(base: Object, merged: Object) -> Iterator[Problem]:
     for field in sorted(set(merged) - {"labels", "annotations"}):
         yield _invalid(f"metadata.{field}", "a template may only set labels and annotations: remove it")
     for field in ("labels", "annotations"):
@@ -65,7 +65,7 @@ def _container(template: Object) -> Object | None:
     return found[0] if found else None
 
 
-def _agent(base: Object, merged: Object | None) -> Iterator[Failure]:
+def _agent(base: Object, merged: Object | None) -> Iterator[Problem]:
     """The template must not change what other fields set in the container of the agent."""
     path = f"spec.containers[{constants.CONTAINER}]"
     if merged is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from agent_operator.api.errors import Failure
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import checks
 from agent_operator.inputs.agent_inputs import Inputs
@@ -15,26 +15,26 @@ _CANARY = "spec.rollout.canary"
 _MAX_BYTES = 900_000
 
 
-def checks_are_usable(inputs: Inputs) -> Iterator[Failure]:
+def checks_are_usable(inputs: Inputs) -> Iterator[Problem]:
     canary = checks.canary_of(inputs)
     reference = checks.reference(inputs)
     if canary is None or (canary.checks is None and reference is None):
         return
     if canary.checks is not None and reference is not None:
         message = "checks and checksFrom are mutually exclusive: remove one"
-        yield Failure(SpecReason.FIELD_CONFLICT, _CANARY, message)
+        yield Problem(SpecReason.FIELD_CONFLICT, _CANARY, message)
         return
     if reference is not None and inputs.checks_text is None:
         message = (
             f"the ConfigMap {reference.name} with the key {reference.key} does not exist in namespace "
             f"{inputs.own_namespace}: create it or correct the reference"
         )
-        yield Failure(SpecReason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
+        yield Problem(SpecReason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
         return
     yield from _invalid_checks(inputs)
 
 
-def _invalid_checks(inputs: Inputs) -> Iterator[Failure]:
+def _invalid_checks(inputs: Inputs) -> Iterator[Problem]:
     """Yield what is invalid in the checks, each with its path in the spec or in the text of the ConfigMap."""
     in_config_map = checks.reference(inputs) is not None
     root = f"{_CANARY}.checksFrom.configMapKeyRef" if in_config_map else _CANARY
@@ -58,10 +58,10 @@ def _invalid_checks(inputs: Inputs) -> Iterator[Failure]:
         )
 
 
-def _failure(root: str, line: str, *, in_config_map: bool) -> Failure:
+def _failure(root: str, line: str, *, in_config_map: bool) -> Problem:
     """Convert a line `path: message`. A path in the text of a ConfigMap stays part of the message."""
     path, colon, message = line.partition(": ")
     if in_config_map or not colon:
-        return Failure(SpecReason.CHECKS_INVALID, root, line)
+        return Problem(SpecReason.CHECKS_INVALID, root, line)
     remedy = "" if ": " in message else ": correct it"
-    return Failure(SpecReason.CHECKS_INVALID, f"{root}.{path}", message + remedy)
+    return Problem(SpecReason.CHECKS_INVALID, f"{root}.{path}", message + remedy)

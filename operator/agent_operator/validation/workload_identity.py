@@ -34,8 +34,10 @@ def preflight(
     if account and account.name and annotations is None:
         yield Problem(
             Reason.SERVICE_ACCOUNT_MISSING,
-            f"spec.identity.serviceAccount.name: the ServiceAccount {inputs.namespace}/{account.name} does not exist, "
-            "so pods cannot be created: create it, or remove name so that the operator creates one",
+            "spec.identity.serviceAccount.name",
+            f"the ServiceAccount {inputs.namespace}/{account.name} does not exist, so pods cannot be created: create "
+            "it, "
+            "or remove name so that the operator creates one",
         )
     if azure is None:
         return
@@ -50,12 +52,11 @@ def _unannotated(account: str, client_id: str, annotations: Mapping[str, str]) -
     remedy = f"kubectl annotate --overwrite sa -n {namespace} {name} {constants.ANNOTATION_CLIENT_ID}={client_id}"
     if not found:
         message = f"the operator does not own the ServiceAccount {account}, which lacks the annotation: run `{remedy}`"
-        yield Problem(SpecReason.IDENTITY_NOT_ANNOTATED, f"spec.identity.serviceAccount.name: {message}")
+        yield Problem(SpecReason.IDENTITY_NOT_ANNOTATED, "spec.identity.serviceAccount.name", message)
     elif found != client_id:
         message = f"the ServiceAccount {account} is annotated with another client ID, {found}: correct clientId, or run"
-        yield Problem(
-            SpecReason.IDENTITY_NOT_ANNOTATED, f"spec.identity.azureWorkloadIdentity.clientId: {message} `{remedy}`"
-        )
+        field = "spec.identity.azureWorkloadIdentity.clientId"
+        yield Problem(SpecReason.IDENTITY_NOT_ANNOTATED, field, f"{message} `{remedy}`")
 
 
 def _without_token(inputs: Inputs, pods: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
@@ -64,15 +65,17 @@ def _without_token(inputs: Inputs, pods: Sequence[Mapping[str, Any]]) -> Iterato
     if without_token:
         yield Problem(
             Reason.IDENTITY_TOKEN_MISSING,
-            f"{field}: {len(without_token)} of {len(pods)} pods have no token of the identity, because the Azure "
-            "workload identity webhook is not installed, or was not when the pods were created: "
-            f"{_INSTALL}; then "
+            field,
+            f"{len(without_token)} of {len(pods)} pods have no token of the identity, because the Azure workload "
+            "identity "
+            f"webhook is not installed, or was not when the pods were created: {_INSTALL}; then "
             f"`kubectl rollout restart -n {inputs.namespace} deployment/{inputs.name}`",
         )
     audiences = sorted({audience for pod in pods for audience in pod.get("audiences", ())})
     if audiences and AZURE_AUDIENCE not in audiences:
         yield Problem(
             Reason.IDENTITY_AUDIENCE_WRONG,
-            f"{field}: the audience of the pods' token is {', '.join(audiences)}, which Microsoft Entra ID rejects: "
+            field,
+            f"the audience of the pods' token is {', '.join(audiences)}, which Microsoft Entra ID rejects: "
             f"project a token for {AZURE_AUDIENCE}",
         )

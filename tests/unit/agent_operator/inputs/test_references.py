@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.api.errors import InvalidSpec
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import references
 from agent_operator.render import Inputs, render
@@ -84,9 +84,9 @@ def test_too_many_references_are_rejected() -> None:
     one_too_many = [{"name": f"V{n}", "valueFrom": secret_key(f"s{n}")} for n in range(references.LIMIT + 1)]
 
     assert render(inputs(env=one_too_many[1:]))
-    with pytest.raises(InvalidSpec, match="merge some of them") as caught:
+    with pytest.raises(ProblemError, match="merge some of them") as caught:
         render(inputs(env=one_too_many))
-    assert caught.value.failures[0].field == "spec.env"
+    assert caught.value.problems[0].field == "spec.env"
 
 
 def test_hashes_are_filtered_by_the_references_of_the_template() -> None:

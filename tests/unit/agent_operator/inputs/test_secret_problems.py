@@ -28,7 +28,7 @@ def test_missing_secret_is_reported_with_namespace_and_field() -> None:
 
     assert found is not None
     assert found.reason == "SecretMissing"
-    assert found.message == (
+    assert str(found) == (
         "spec.credentials.secretRef.name: Secret team/azure does not exist: create it or correct the name"
     )
 
@@ -68,7 +68,7 @@ def test_errors_of_store_and_external_secret_are_quoted_in_this_order() -> None:
     found = sync_problem(inputs(externalSecret=VAULT), broken, served=True)
 
     assert found is not None
-    assert found.message == (
+    assert str(found) == (
         "SecretStore team/bot is not ready: InvalidProviderConfig: AADSTS70021; "
         "ExternalSecret team/bot-secrets is not ready: SecretSyncedError: store not ready"
     )

@@ -1,11 +1,11 @@
-"""Errors contain all problems of a spec, with fields and without secrets."""
+"""Problems are reported completely, with fields and without secrets."""
 
 from typing import Any
 
 import pytest
 
 from agent_operator import validation
-from agent_operator.api.errors import AgentError, Failure, InvalidSpec
+from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
@@ -18,27 +18,26 @@ def inputs(name: str = "support", **spec: Any) -> Inputs:
 
 def test_all_problems_are_reported_at_once() -> None:
     broken = inputs(name="1st", service={"port": 9090}, env=[{"name": "LOG_LEVEL", "value": "x"}])
-    with pytest.raises(InvalidSpec) as caught:
+    with pytest.raises(ProblemError) as caught:
         render(broken)
-    assert [failure.field for failure in caught.value.failures] == ["metadata.name", "spec.env[0]", "spec.service.port"]
-    assert caught.value.reason == SpecReason.NAME_INVALID
-    assert caught.value.field == "metadata.name"
-    assert "spec.service.port: port and metricsPort are both" in caught.value.message
+    assert [problem.field for problem in caught.value.problems] == ["metadata.name", "spec.env[0]", "spec.service.port"]
+    assert caught.value.problem.reason == SpecReason.NAME_INVALID
+    assert caught.value.problem.field == "metadata.name"
+    assert "spec.service.port: port and metricsPort are both" in caught.value.problem.message
     assert str(caught.value).startswith("metadata.name: must be")
 
 
 def test_error_is_retried_only_if_every_problem_may_resolve_by_itself() -> None:
     missing = {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}}
     for spec, retry in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
-        with pytest.raises(InvalidSpec) as caught:
+        with pytest.raises(ProblemError) as caught:
             render(inputs(**spec))
-        assert caught.value.retry is retry
+        assert caught.value.problem.retry is retry
 
 
-def test_error_text_has_field_and_message() -> None:
-    assert str(AgentError("Conflict", "taken", field="metadata.name")) == "metadata.name: taken"
-    assert str(AgentError("Conflict", "taken")) == "taken"
-    assert str(Failure(SpecReason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
+def test_text_of_a_problem_has_field_and_message() -> None:
+    assert str(Problem(SpecReason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
+    assert str(Problem(SpecReason.NAME_INVALID, "", "wrong: fix it")) == "wrong: fix it"
 
 
 def test_no_message_contains_a_secret() -> None:
@@ -48,6 +47,6 @@ def test_no_message_contains_a_secret() -> None:
         "config": {"models": [{"name": "o", "provider": "openai", "baseUrl": f"http://user:{secret}@x/"}]},
         "env": [{"name": "LOG_LEVEL", "value": secret}],
     }
-    failures = validation.check(inputs(**spec))
-    assert len(failures) == 3
-    assert secret not in str(failures)
+    problems = validation.check(inputs(**spec))
+    assert len(problems) == 3
+    assert secret not in str(problems)
