@@ -35,9 +35,9 @@ class Rule:
 
 
 def _exactly_one(*fields: str) -> Rule:
-    given = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
+    count = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
     listed = ", ".join(fields[:-1]) + f" and {fields[-1]}"
-    return Rule(f"{given} == 1", f"exactly one of {listed} must be set: keep one and remove the others")
+    return Rule(f"{count} == 1", f"exactly one of {listed} must be set: keep one and remove the others")
 
 
 def _only_with(union: str, member: str, field: str) -> Rule:

@@ -130,8 +130,8 @@ def _hashes(inputs: Inputs, found: Mapping[Ref, Mapping[str, str] | None]) -> Ma
     for source in references.of(inputs):
         data = found.get(Ref(source.kind, inputs.namespace, source.name))
         if data is not None:
-            wanted = data.keys() if source.key is None else {source.key} & data.keys()
-            keys.setdefault(source.title, set()).update(f"{key}\0{data[key]}" for key in wanted)
+            read_keys = data.keys() if source.key is None else {source.key} & data.keys()
+            keys.setdefault(source.title, set()).update(f"{key}\0{data[key]}" for key in read_keys)
     return {title: _digest([inputs.agent.metadata.uid, title, *sorted(read)]) for title, read in keys.items()}
 
 

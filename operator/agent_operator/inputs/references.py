@@ -77,8 +77,8 @@ def of_template(template: Mapping[str, Any], path: str = "") -> Iterator[Source]
 def hashes_of_template(hashes: str | None, template: Mapping[str, Any]) -> str | None:
     """Filter the hashes in an annotation by the objects that this pod template reads; None without any."""
     titles = {source.title for source in of_template(template)}
-    kept = [entry for entry in (hashes or "").split(",") if entry.rpartition("=")[0] in titles]
-    return ",".join(kept) or None
+    entries = [entry for entry in (hashes or "").split(",") if entry.rpartition("=")[0] in titles]
+    return ",".join(entries) or None
 
 
 def _of_container(container: Mapping[str, Any], path: str) -> Iterator[Source]:

@@ -60,7 +60,7 @@ def settings() -> kopf.OperatorSettings:
 
 
 class _NoDifferences(kopf.DiffBaseStorage):
-    """Storage without a last-handled state. It saves copies of each object, which only change handlers need."""
+    """Keeps no last-handled state. kopf would copy each object for it, and only change handlers need it."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()

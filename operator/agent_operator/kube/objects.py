@@ -131,8 +131,8 @@ def pack_agent(agent: Mapping[str, Any]) -> Live:
     command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
     if command:
         meta["annotations"] = {constants.ANNOTATION_ROLLOUT: command}
-    kept = {"metadata": meta, "spec": agent.get("spec") or {}, "status": agent.get("status") or {}}
-    return Live(meta.get("uid", ""), version(agent), to_json(kept), meta.get("generation", 0))
+    trimmed = {"metadata": meta, "spec": agent.get("spec") or {}, "status": agent.get("status") or {}}
+    return Live(meta.get("uid", ""), version(agent), to_json(trimmed), meta.get("generation", 0))
 
 
 def with_hashed_data(kind: str, obj: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -152,9 +152,9 @@ def _trim(kind: str, obj: Mapping[str, Any]) -> Object:
     trimmed: Object = {"metadata": _trim_metadata(obj["metadata"])}
     trimmed |= {key: value for key, value in with_hashed_data(kind, obj).items() if key not in _NOT_BODY}
     status = obj.get("status") or {}
-    kept = {key: status[key] for key in _KEPT_STATUS.get(kind, ()) if key in status}
-    if kept:
-        trimmed["status"] = kept
+    kept_status = {key: status[key] for key in _KEPT_STATUS.get(kind, ()) if key in status}
+    if kept_status:
+        trimmed["status"] = kept_status
     if kind == "Deployment":
         trimmed["metadata"]["generation"] = obj["metadata"].get("generation", 0)
     return trimmed

@@ -22,7 +22,7 @@ class Trigger(StrEnum):
     CHILD = "child"
     """A child changed or was deleted."""
     API = "api"
-    """The cluster started or stopped to serve an optional API, or a channel changed."""
+    """The cluster started or stopped serving an optional API, or a channel changed."""
     REFERENCE = "reference"
     """Poll the referenced Secrets and ConfigMaps."""
     ROLLOUT = "rollout"

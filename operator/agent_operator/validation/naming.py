@@ -53,20 +53,20 @@ def metadata_is_valid(inputs: Inputs) -> Iterator[Problem]:
         "spec.ingress.annotations": spec.ingress and spec.ingress.annotations,
         "spec.identity.serviceAccount.annotations": account and account.annotations,
     }
-    for field, given in (labels | annotations).items():
-        yield from _keys_are_valid(field, given or {}, reserved=not field.endswith("nodeSelector"))
-    for field, given in labels.items():
-        for key, value in (given or {}).items():
+    for field, entries in (labels | annotations).items():
+        yield from _keys_are_valid(field, entries or {}, check_reserved=not field.endswith("nodeSelector"))
+    for field, entries in labels.items():
+        for key, value in (entries or {}).items():
             if not _LABEL_VALUE.fullmatch(value):
                 message = "not a valid label value (at most 63 letters, digits, -, _ and .): shorten or correct it"
                 yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key}]", message)
 
 
-def _keys_are_valid(field: str, given: Mapping[str, str], *, reserved: bool) -> Iterator[Problem]:
-    for key in given:
+def _keys_are_valid(field: str, entries: Mapping[str, str], *, check_reserved: bool) -> Iterator[Problem]:
+    for key in entries:
         if not _META_KEY.fullmatch(key):
             message = "not a valid key such as team or example.com/team: correct it"
             yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key[:63]}]", message)
-        elif reserved and (key in _RESERVED_LABELS or key.startswith(f"{constants.GROUP}/")):
+        elif check_reserved and (key in _RESERVED_LABELS or key.startswith(f"{constants.GROUP}/")):
             remedy = "use spec.namespace.podSecurity" if key == constants.LABEL_POD_SECURITY else "remove it"
             yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key}]", f"set by the operator: {remedy}")

@@ -30,9 +30,9 @@ def replicas_are_ignored(inputs: Inputs) -> Iterator[Problem]:
 def identity_is_overridden(inputs: Inputs) -> Iterator[Problem]:
     """The workload identity webhook does not override variables of the pod."""
     identity = inputs.spec.identity
-    given = [key.name for key in credentials.keys(inputs) if key.name in credentials.IDENTITY_KEYS]
-    if identity and identity.azure_workload_identity and given:
-        message = f"the pods use {', '.join(given)} instead of the workload identity: remove one of the two"
+    overriding = [key.name for key in credentials.keys(inputs) if key.name in credentials.IDENTITY_KEYS]
+    if identity and identity.azure_workload_identity and overriding:
+        message = f"the pods use {', '.join(overriding)} instead of the workload identity: remove one of the two"
         yield Problem(SpecReason.IDENTITY_OVERRIDDEN, "spec.credentials", message)
 
 

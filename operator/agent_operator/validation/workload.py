@@ -34,8 +34,8 @@ def numbers_agree(inputs: Inputs) -> Iterator[Problem]:
 
 
 def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
-    secret = {key.name for key in credentials.keys(inputs)}
-    seen: set[str] = set()
+    from_secrets = {key.name for key in credentials.keys(inputs)}
+    names: set[str] = set()
     for index, variable in enumerate(inputs.spec.env or ()):
         field, name = f"spec.env[{index}]", variable.name
         if not _ENV_NAME.fullmatch(name):
@@ -43,13 +43,13 @@ def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
         elif name in credentials.RESERVED:
             remedy = "set spec.config.logLevel" if name == credentials.LOG_LEVEL else "remove it"
             yield Problem(SpecReason.ENV_INVALID, field, f"{name} is set by the operator: {remedy}")
-        elif name in secret or name in seen:
-            where = "spec.credentials" if name in secret else "spec.env"
+        elif name in from_secrets or name in names:
+            where = "spec.credentials" if name in from_secrets else "spec.env"
             yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: remove one")
         if variable.value is not None and variable.value_from is not None:
             yield Problem(SpecReason.ENV_INVALID, field, "value and valueFrom are mutually exclusive: remove one")
         yield from _divisor_is_valid(field, variable)
-        seen.add(name)
+        names.add(name)
 
 
 def sources_are_limited(inputs: Inputs) -> Iterator[Problem]:
@@ -74,9 +74,9 @@ def _divisor_is_valid(field: str, variable: V1EnvVar) -> Iterator[Problem]:
 
 def resources_are_consistent(inputs: Inputs) -> Iterator[Problem]:
     """Amounts must be valid quantities, not negative, and no request may exceed its limit."""
-    wanted = inputs.spec.resources
+    spec = inputs.spec.resources
     try:
-        amounts_by_kind = resources.resources(wanted)
+        amounts_by_kind = resources.resources(spec)
     except ValueError as error:
         yield Problem(SpecReason.RESOURCES_INVALID, "spec.resources", f"an amount is {error}: correct it")
         return
@@ -96,10 +96,10 @@ def resources_are_consistent(inputs: Inputs) -> Iterator[Problem]:
 
 def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
     """Values of additional metrics and tolerances must be valid quantities."""
-    wanted = inputs.spec.autoscaling or Autoscaling()
+    spec = inputs.spec.autoscaling or Autoscaling()
     for field, read in (("metrics", scaling.metrics), ("behavior", scaling.behavior)):
         try:
-            read(wanted)
+            read(spec)
         except ValueError as error:
             yield Problem(SpecReason.RESOURCES_INVALID, f"spec.autoscaling.{field}", f"a value is {error}: correct it")
 
