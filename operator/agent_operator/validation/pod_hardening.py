@@ -37,11 +37,7 @@ def violations(template: Object) -> Iterator[Problem]:
             "must be false, because agents do not use the Kubernetes API: remove it",
         ),
         ("securityContext.sysctls", not context.get("sysctls"), "not allowed: remove it"),
-        (
-            "ephemeralContainers",
-            not spec.get("ephemeralContainers"),
-            "not allowed in a template: remove it, and use kubectl debug",
-        ),
+        ("ephemeralContainers", not spec.get("ephemeralContainers"), "not allowed in a template: use kubectl debug"),
     )
     yield from (_unsafe(f"spec.{path}", message) for path, valid, message in rules if not valid)
     for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and not _confined(annotations[key])):
