@@ -127,7 +127,7 @@ class Transport:
         Args:
             method: HTTP method.
             path: path on the server.
-            label: verb and kind, for the metrics.
+            label: verb and kind, the labels of the metric.
             params: query parameters.
             body: sent as JSON.
             content_type: content type of the body.
@@ -164,7 +164,7 @@ class Transport:
 
         Args:
             path: path on the server.
-            label: verb and kind, for the metrics.
+            label: verb and kind, the labels of the metric.
             params: query parameters.
             on_activity: called whenever the server answers or sends something. A stream may have no events for long.
 
