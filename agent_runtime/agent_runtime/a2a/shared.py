@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
+from aiohttp import web
 
 from agent_runtime.a2a.tasks import TTL, End, State, Task
 
@@ -34,6 +35,10 @@ class Keys(Protocol):
         Transactions arrive in the order in which they were asked for.
         """
         ...
+
+
+# Set on the application only when the agent has a Redis.
+SHARED: web.AppKey[Keys] = web.AppKey("shared")
 
 
 class SharedTasks:

@@ -12,13 +12,14 @@ from aiohttp.typedefs import Handler
 
 from agent_runtime.errors import Problem, render
 from agent_runtime.http.keys import GATE, HEALTH, METRICS
-from agent_runtime.http.routes.body import MAX_BODY_BYTES
 
 # Behind these somebody may be answered; health and the chat page are for everybody.
 GUARDED = ("/v1/", "/api/", "/a2a")
 CALLER = web.RequestKey("caller", str)
 LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 REQUEST_ID = "X-Request-Id"
+# The application reads no more than this of a request.
+MAX_BODY_BYTES = 1024 * 1024
 # Only what is harmless in a header and in a log is taken over from the caller.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # nginx's code for a client that went away before the answer.

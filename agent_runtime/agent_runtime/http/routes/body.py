@@ -13,7 +13,6 @@ from agent_runtime.errors import Problem
 
 # A body of the greatest size over a slow line.
 READ_TIMEOUT = 30.0
-MAX_BODY_BYTES = 1024 * 1024
 JSON_TYPE = "application/json"
 
 
@@ -31,7 +30,7 @@ async def read_bytes(request: web.Request) -> bytes:
 
     Raises:
         Problem: it did not arrive in time.
-        HTTPRequestEntityTooLarge: it is longer than MAX_BODY_BYTES.
+        HTTPRequestEntityTooLarge: it is longer than middleware.MAX_BODY_BYTES.
     """
     if request.content.is_eof():
         # All of it came with the head, as most do: nothing to wait for.
