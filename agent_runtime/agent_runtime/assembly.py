@@ -24,7 +24,6 @@ from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Model
 from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
-from agent_runtime.models.outlines import Outlines
 from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -55,9 +54,7 @@ async def assemble(
     """Make the parts; what they hold is let go, and what they run is ended, with `held`."""
     alarm = asyncio.Event()
     session = await held.enter_async_context(http_session(tracing))
-    outlines = Outlines(config.models, environment)
-    held.callback(outlines.close)
-    models = {one.name: make_model(one, environment, session, alarm, outlines) for one in config.models}
+    models = {one.name: make_model(one, environment, session, alarm) for one in config.models}
     if tracing is not None:
         models = {one.name: tracing.model(models[one.name], one) for one in config.models}
     for model in models.values():
@@ -99,21 +96,16 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
 
 
 def make_model(
-    config: ModelConfig,
-    environment: Environment,
-    session: aiohttp.ClientSession,
-    alarm: asyncio.Event,
-    outlines: Outlines | None = None,
+    config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, alarm: asyncio.Event
 ) -> Model:
     """A model, with what the environment says of its credentials."""
     if config.provider == "echo":
         return EchoModel(config.name)
     # Imported here, as below: an agent loads only what its config uses.
+    from agent_runtime.models.endpoint import RequestBuilder  # noqa: PLC0415
     from agent_runtime.models.openai import OpenAIModel  # noqa: PLC0415
-    from agent_runtime.models.wire import Draughtsman  # noqa: PLC0415
 
-    outlines = outlines or Outlines([config], environment)
-    return OpenAIModel(config, Draughtsman(config, environment, outlines), session, alarm)
+    return OpenAIModel(config, RequestBuilder(config, environment), session, alarm)
 
 
 def _redis(config: AgentConfig, environment: Environment, alarm: asyncio.Event) -> "RedisStore | None":
