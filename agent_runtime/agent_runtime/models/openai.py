@@ -63,7 +63,7 @@ class OpenAIModel:
         """Yield a response with status 200; every failure, also while the body reads it, becomes a Problem."""
         endpoint = self._endpoint or await self._build_for_call()
         body = orjson.dumps(request | {"model": self._upstream_name})
-        headers = _JSON_BODY | endpoint.headers
+        headers = {**_JSON_BODY, **endpoint.headers}
         try:
             async with self._session.post(
                 endpoint.completions, data=body, headers=headers, timeout=CALL_TIMEOUT, allow_redirects=False
