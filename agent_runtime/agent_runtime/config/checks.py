@@ -50,8 +50,10 @@ def _compiles(pattern: str) -> str:
 
 
 def _is_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    if told := json_schema.fault(schema):
-        raise ValueError(told)
+    try:
+        json_schema.check_shape(schema)
+    except ValidationError as error:
+        raise ValueError(explain(error).partition("\n")[0]) from None
     try:
         size = len(json.dumps(schema, allow_nan=False))
     except (TypeError, ValueError, RecursionError):

@@ -19,7 +19,7 @@ from mcp.types import CallToolResult, TextContent
 
 from agent_runtime.config import McpServerConfig
 from agent_runtime.models.base import Json
-from agent_runtime.tools.arguments import check
+from agent_runtime.tools.arguments import ArgumentCheck
 from agent_runtime.tools.guard import GuardedTransport
 from agent_runtime.tools.toolbox import Tool, ToolError
 
@@ -41,6 +41,7 @@ class McpServer:
         self._config = config
         self._alarm = alarm
         self._client: Client | None = None
+        self._checks: dict[str, ArgumentCheck] = {}
         self._doubt = asyncio.Event()
         self._tried = asyncio.Event()
 
@@ -69,7 +70,7 @@ class McpServer:
         client = self._client
         if client is None:
             raise ToolError("the tool's server cannot be reached now")
-        check(arguments, self.tools[tool].parameters)
+        self._check(tool)(arguments)
         seconds = self._config.timeout_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -84,6 +85,13 @@ class McpServer:
             self._doubt.set()
             raise ToolError("the tool's server failed") from None
         return _text(result)
+
+    def _check(self, tool: str) -> ArgumentCheck:
+        """The check of a tool's arguments, kept until the tool's schema changes."""
+        schema, check = self.tools[tool].parameters, self._checks.get(tool)
+        if check is None or check.schema != schema:
+            check = self._checks[tool] = ArgumentCheck(schema)
+        return check
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:
@@ -137,6 +145,7 @@ class McpServer:
             if cursor is None:
                 break
         self.tools = found
+        self._checks = {name: check for name, check in self._checks.items() if name in found}
 
     def _lost(self, error: Exception) -> None:
         while isinstance(error, ExceptionGroup):

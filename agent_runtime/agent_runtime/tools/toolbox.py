@@ -12,6 +12,7 @@ from agent_runtime.models.base import Json
 
 # More of a result would only push the conversation out of the model's window.
 MAX_RESULT_CHARS = 64_000
+MAX_ARGUMENTS_CHARS = 1024 * 1024
 # What OpenAI accepts as a function's name.
 MAX_NAME = 64
 
@@ -118,6 +119,8 @@ class Toolbox:
 
 def _arguments(text: Any) -> Json:
     """The arguments that a model wrote, as JSON or nearly."""
+    if isinstance(text, str) and len(text) > MAX_ARGUMENTS_CHARS:
+        raise ToolError(f"the arguments are longer than {MAX_ARGUMENTS_CHARS} characters")
     try:
         arguments = json.loads(text or "{}")
     except (json.JSONDecodeError, TypeError, RecursionError):

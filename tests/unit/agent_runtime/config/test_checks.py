@@ -65,7 +65,7 @@ def test_what_is_dumped_is_read_again_as_it_was(tmp_path: Path) -> None:
         ({"regex": r"(\w{99}){99}"}, "checks[0].regex: not a regular expression of RE2's kind: Compiled regex exceeds"),
         ({"regex": ""}, "checks[0].regex: "),
         ({"jsonSchema": []}, "checks[0].jsonSchema: "),
-        ({"jsonSchema": {"type": "text"}}, "checks[0].jsonSchema.type: must be one or a list of array, boolean"),
+        ({"jsonSchema": {"type": "text"}}, "checks[0].jsonSchema.type[0]: Input should be 'array', 'boolean'"),
         ({"jsonSchema": {"description": "x" * 40_000}}, "checks[0].jsonSchema: has more than 32768 bytes"),
         ({"maxLatencySeconds": 0}, "checks[0].maxLatencySeconds: "),
         ({"maxTokens": 0}, "checks[0].maxTokens: "),
