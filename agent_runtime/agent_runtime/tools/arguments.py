@@ -17,6 +17,7 @@ MAX_SCHEMA_BYTES = 64 * 1024
 # takes 2 ms, and arguments 0.05 ms.
 CPU_SECONDS = 0.25
 MAX_REASON = 500
+_TOO_SLOW = "the tool's schema takes too long to check"
 
 
 class ArgumentCheck:
@@ -33,9 +34,9 @@ class ArgumentCheck:
         Raises:
             ToolError: they do not fit the schema, or the schema cannot be used.
         """
+        if self._too_slow:
+            raise ToolError(_TOO_SLOW)
         try:
-            if self._too_slow:
-                raise TimeoutError
             if self._validator is None:
                 self._validator = self._compiled()
             error = mismatch(self._validator, arguments, CPU_SECONDS)
@@ -44,7 +45,7 @@ class ArgumentCheck:
         except TimeoutError:
             # A model may repeat the call many times: only the first may cost CPU_SECONDS.
             self._too_slow = True
-            raise ToolError("the tool's schema takes too long to check") from None
+            raise ToolError(_TOO_SLOW) from None
         except Exception:  # noqa: BLE001  (foreign input; jsonschema lists no complete set of errors)
             raise ToolError("the tool's schema is not valid") from None
         if error is not None:
