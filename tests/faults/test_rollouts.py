@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_operator import manager as controllers
-from agent_operator.inputs.inputs import Platform
+from agent_operator.inputs.agent_inputs import Platform
 from tests.faults.agents import ONE, TWO, Agent, Status, env, promoted, returned
 from tests.faults.conftest import End, World
 from tests.faults.proxy import Mode

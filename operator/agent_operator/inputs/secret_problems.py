@@ -6,7 +6,7 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.inputs import references
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Live, Ref
 from agent_operator.kube.resources import BY_NAME
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from agent_operator import validation
-from agent_operator.api import errors
 from agent_operator.api.errors import Failure, InvalidSpec
 from agent_operator.api.problems import Problem
-from agent_operator.api.reasons import Reason
+from agent_operator.api.reasons import Reason, SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Key, Live, Object, Ref
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
@@ -64,13 +63,13 @@ def parse(raw: Object) -> AgentDeployment:
         # Whatever is in status is not ours to refuse.
         return AgentDeployment.model_validate({key: value for key, value in raw.items() if key != "status"})
     except ValidationError as error:
-        raise InvalidSpec(Failure(errors.Reason.SPEC_NOT_RENDERABLE, "", explain(error))) from None
+        raise InvalidSpec(Failure(SpecReason.SPEC_NOT_RENDERABLE, "", explain(error))) from None
 
 
 def warnings(inputs: Inputs, missing: set[str]) -> tuple[Problem, ...]:
     """Return what works, but not as its writer may think. `missing`: kinds that the cluster does not serve."""
     # Offline one can only say that an account must be annotated; here its annotations were looked at.
-    said = [it for it in validation.warnings(inputs) if it.reason is not errors.Reason.IDENTITY_NOT_ANNOTATED]
+    said = [it for it in validation.warnings(inputs) if it.reason is not SpecReason.IDENTITY_NOT_ANNOTATED]
     found = [Problem(warning.reason, str(warning)) for warning in said]
     if inputs.spec.namespace and not inputs.platform.manage_namespaces:
         found.append(namespace_not_managed(inputs.namespace))

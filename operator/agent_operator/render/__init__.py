@@ -7,7 +7,7 @@ from agent_operator import validation
 from agent_operator.api import constants
 from agent_operator.api.errors import InvalidSpec
 from agent_operator.inputs import references
-from agent_operator.inputs.inputs import Inputs, Platform
+from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest, data_hash, marked
 from agent_operator.render.children import CHILDREN, Child

@@ -1,7 +1,7 @@
 """agent.toml and the prompt, under a name that follows from them."""
 
 from agent_operator.api import constants
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.canonical import digest
 from agent_operator.render.context import View
 

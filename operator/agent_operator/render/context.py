@@ -3,7 +3,7 @@
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 
 View = dict[str, Any]
 

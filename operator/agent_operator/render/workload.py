@@ -8,7 +8,7 @@ from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
 from agent_operator.inputs import credentials, disruption, quantities, scaling
-from agent_operator.inputs.inputs import DEFAULT_MAX_REPLICAS, Inputs
+from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, Inputs
 from agent_operator.inputs.probes import probes
 from agent_operator.inputs.resources import resources
 from agent_operator.render.config import config_map
@@ -125,7 +125,7 @@ def env(inputs: Inputs) -> list[View]:
     ]
 
 
-def _reference(key: credentials.Key) -> View:
+def _reference(key: credentials.CredentialKey) -> View:
     return {"name": key.secret, "key": key.name} | ({"optional": True} if key.optional else {})
 
 

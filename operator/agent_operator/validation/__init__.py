@@ -4,7 +4,7 @@
 """
 
 from agent_operator.api.errors import Failure
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.validation import naming, rollout, sources, spec_warnings, workload
 
 RULES = (

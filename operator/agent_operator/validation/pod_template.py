@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure, Reason
+from agent_operator.api.errors import Failure
+from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials
 from agent_operator.validation import pod_hardening
 
@@ -38,11 +39,11 @@ def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Fail
 
 def _unsafe(path: str, message: str) -> Failure:
     remedy = "; an operator run with --allow-unsafe-pod-templates would let it pass"
-    return Failure(Reason.POD_TEMPLATE_UNSAFE, f"{FIELD}.{path}", message + remedy)
+    return Failure(SpecReason.POD_TEMPLATE_UNSAFE, f"{FIELD}.{path}", message + remedy)
 
 
 def _invalid(path: str, message: str) -> Failure:
-    return Failure(Reason.POD_TEMPLATE_INVALID, f"{FIELD}.{path}", message)
+    return Failure(SpecReason.POD_TEMPLATE_INVALID, f"{FIELD}.{path}", message)
 
 
 def _metadata(base: Object, merged: Object) -> Iterator[Failure]:

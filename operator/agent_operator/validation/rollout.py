@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from agent_operator.api.errors import Failure, Reason
+from agent_operator.api.errors import Failure
+from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import checks
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_runtime.config import explain
 
 _CANARY = "spec.rollout.canary"
@@ -21,14 +22,14 @@ def checks_are_usable(inputs: Inputs) -> Iterator[Failure]:
         return
     if canary.checks is not None and kept is not None:
         message = "checks and checksFrom exclude each other: keep one"
-        yield Failure(Reason.FIELD_CONFLICT, _CANARY, message)
+        yield Failure(SpecReason.FIELD_CONFLICT, _CANARY, message)
         return
     if kept is not None and inputs.checks_text is None:
         message = (
             f"there is no ConfigMap {kept.name} with the key {kept.key} in namespace {inputs.own_namespace}: create it "
             "or correct the reference"
         )
-        yield Failure(Reason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
+        yield Failure(SpecReason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
         return
     yield from _faults(inputs)
 
@@ -57,6 +58,6 @@ def _fault(root: str, line: str, *, apart: bool) -> Failure:
     """Make a failure of a line `path: message`; the path within a text is part of what is said of the text."""
     path, colon, message = line.partition(": ")
     if apart or not colon:
-        return Failure(Reason.CHECKS_INVALID, root, line)
+        return Failure(SpecReason.CHECKS_INVALID, root, line)
     remedy = "" if ": " in message else ": correct it"
-    return Failure(Reason.CHECKS_INVALID, f"{root}.{path}", message + remedy)
+    return Failure(SpecReason.CHECKS_INVALID, f"{root}.{path}", message + remedy)

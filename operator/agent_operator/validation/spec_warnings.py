@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure, Reason
+from agent_operator.api.errors import Failure
+from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, disruption, endpoints
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 
 _UNPRIVILEGED = 1024
 
@@ -14,14 +15,14 @@ def credentials_are_plain(inputs: Inputs) -> Iterator[Failure]:
     """Secrets in the AgentDeployment are read by all who may read it."""
     if inputs.spec.credentials and inputs.spec.credentials.values:
         message = "whoever reads this object reads these secrets: use secretRef or externalSecret in production"
-        yield Failure(Reason.PLAIN_CREDENTIALS, "spec.credentials.values", message)
+        yield Failure(SpecReason.PLAIN_CREDENTIALS, "spec.credentials.values", message)
 
 
 def replicas_are_ignored(inputs: Inputs) -> Iterator[Failure]:
     """The autoscaler owns the number of replicas."""
     if inputs.spec.autoscaling and inputs.spec.replicas is not None:
         message = "not used, for autoscaling decides: remove it, or remove spec.autoscaling"
-        yield Failure(Reason.REPLICAS_IGNORED, "spec.replicas", message)
+        yield Failure(SpecReason.REPLICAS_IGNORED, "spec.replicas", message)
 
 
 def identity_is_overridden(inputs: Inputs) -> Iterator[Failure]:
@@ -30,7 +31,7 @@ def identity_is_overridden(inputs: Inputs) -> Iterator[Failure]:
     given = [key.name for key in credentials.keys(inputs) if key.name in credentials.IDENTITY_KEYS]
     if identity and identity.azure_workload_identity and given:
         message = f"the pods use {', '.join(given)} and not the workload identity: remove one of the two"
-        yield Failure(Reason.IDENTITY_OVERRIDDEN, "spec.credentials", message)
+        yield Failure(SpecReason.IDENTITY_OVERRIDDEN, "spec.credentials", message)
 
 
 def account_must_be_annotated(inputs: Inputs) -> Iterator[Failure]:
@@ -41,14 +42,14 @@ def account_must_be_annotated(inputs: Inputs) -> Iterator[Failure]:
         message = (
             f"the ServiceAccount {account.name} is not managed here: annotate it with {constants.ANNOTATION_CLIENT_ID}"
         )
-        yield Failure(Reason.IDENTITY_NOT_ANNOTATED, "spec.identity.serviceAccount.name", message)
+        yield Failure(SpecReason.IDENTITY_NOT_ANNOTATED, "spec.identity.serviceAccount.name", message)
 
 
 def budget_is_lowered(inputs: Inputs) -> Iterator[Failure]:
     """A budget that lets no pod go would block every drain."""
     if disruption.budget(inputs.spec.disruption_budget, inputs.fewest_replicas).lowered:
         message = f"with {inputs.fewest_replicas} replicas no node could be drained: maxUnavailable 1 is used instead"
-        yield Failure(Reason.BUDGET_LOWERED, "spec.disruptionBudget", message)
+        yield Failure(SpecReason.BUDGET_LOWERED, "spec.disruptionBudget", message)
 
 
 def service_ports_may_differ(inputs: Inputs) -> Iterator[Failure]:
@@ -66,7 +67,7 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Failure]:
                 f"the NetworkPolicy opens port {endpoint.port} of the pods behind this Service: if its targetPort is "
                 "another, add that to spec.networkPolicy.extraEgress"
             )
-            yield Failure(Reason.PORT_MAY_DIFFER, endpoint.field, message)
+            yield Failure(SpecReason.PORT_MAY_DIFFER, endpoint.field, message)
 
 
 def path_is_not_stripped(inputs: Inputs) -> Iterator[Failure]:
@@ -74,4 +75,4 @@ def path_is_not_stripped(inputs: Inputs) -> Iterator[Failure]:
     ingress = inputs.spec.ingress
     if ingress and (ingress.path or "/") != "/" and not ingress.annotations:
         message = "the agent answers at / and gets this path as it is: add your controller's annotation that strips it"
-        yield Failure(Reason.PATH_NOT_STRIPPED, "spec.ingress.path", message)
+        yield Failure(SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path", message)

@@ -6,10 +6,10 @@ Nothing of this holds an agent up: it is told as a warning, for what is missing 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agent_operator.api import constants, errors
+from agent_operator.api import constants
 from agent_operator.api.problems import Problem
-from agent_operator.api.reasons import Reason
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.api.reasons import Reason, SpecReason
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import AZURE_AUDIENCE
 
 _INSTALL = (
@@ -50,11 +50,11 @@ def _unannotated(account: str, client_id: str, annotations: Mapping[str, str]) -
     remedy = f"kubectl annotate --overwrite sa -n {namespace} {name} {constants.ANNOTATION_CLIENT_ID}={client_id}"
     if not found:
         message = f"the ServiceAccount {account} is not managed here and lacks the annotation: run `{remedy}`"
-        yield Problem(errors.Reason.IDENTITY_NOT_ANNOTATED, f"spec.identity.serviceAccount.name: {message}")
+        yield Problem(SpecReason.IDENTITY_NOT_ANNOTATED, f"spec.identity.serviceAccount.name: {message}")
     elif found != client_id:
         message = f"the ServiceAccount {account} is annotated with another client ID, {found}: correct clientId, or run"
         yield Problem(
-            errors.Reason.IDENTITY_NOT_ANNOTATED, f"spec.identity.azureWorkloadIdentity.clientId: {message} `{remedy}`"
+            SpecReason.IDENTITY_NOT_ANNOTATED, f"spec.identity.azureWorkloadIdentity.clientId: {message} `{remedy}`"
         )
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.rollout.state import DEFAULT_PAUSE_SECONDS, DEFAULT_STEPS, Phase
+from agent_operator.rollout.state import DEFAULT_PAUSE_SECONDS, DEFAULT_STEPS, CanaryPhase
 from agent_operator.status.conditions import is_true
 from agentctl.cluster.history import age
 from agentctl.cluster.snapshot import Object
@@ -39,7 +39,7 @@ def judge(agent: Object) -> Verdict:
     if dig(agent, "status", "observedGeneration") != dig(agent, "metadata", "generation"):
         return Verdict.UNDER_WAY
     state = rollout(agent)
-    if state.canary is not None and (state.paused or state.canary.phase == Phase.PAUSED):
+    if state.canary is not None and (state.paused or state.canary.phase == CanaryPhase.PAUSED):
         return Verdict.WAITING
     given_up = state.rolled_back is not None and not state.rolled_back.manual
     if given_up or is_true(conditions, "Stalled") or dig(agent, "spec", "suspend"):
@@ -100,7 +100,7 @@ def _steps(agent: Object, canary: CanaryStatus, now: datetime) -> Table:
 
 
 def _state(canary: CanaryStatus, index: int, lasts: float | None, now: datetime, *, paused: bool) -> State:
-    if index < canary.step or canary.phase == Phase.PROMOTING:
+    if index < canary.step or canary.phase == CanaryPhase.PROMOTING:
         return State("done", Colour.GOOD)
     if index > canary.step:
         return State("to come")

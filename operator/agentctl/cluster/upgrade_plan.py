@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from agent_operator.api import constants
 from agent_operator.api.errors import AgentError
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.fleet.members import follows
-from agent_operator.fleet.version_resolver import guide
+from agent_operator.fleet.members import followed_channel
+from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs import checks
 from agent_operator.kube.objects import agent_key, pack, ref
 from agent_operator.render import Inputs, Platform, render
@@ -97,7 +97,7 @@ def plan(kubectl: Kubectl, name: str, image: str, *, everywhere: bool) -> tuple[
     found = [find(kubectl, name)] if name else agents(kubectl, *scope)
     kept = _revisions(kubectl, found, everywhere=everywhere)
     texts = _texts(kubectl, found)
-    channels = _channels(kubectl) if any(map(follows, found)) else {}
+    channels = _channels(kubectl) if any(map(followed_channel, found)) else {}
     made = [compare(agent, kept.get(_key(agent), ()), texts, channels, image) for agent in found]
     return tuple(sorted(made, key=lambda it: (it.namespace, it.name)))
 
@@ -160,7 +160,7 @@ def compare(
         image: repository of the runtime image; empty for the one that runs.
     """
     namespace, name = _key(raw)
-    given = guide(raw, channels.get)
+    given = resolve_version(raw, channels.get)
     if given.pending:
         return Upgrade(namespace, name, note=given.pending.message)
     try:
@@ -168,7 +168,7 @@ def compare(
         inputs = _filled(Inputs(agent, assigned=given.assigned), texts)
         before = _before(inputs, kept)
         inputs = replace(inputs, platform=_platform(before, image))
-        after = revisions.fresh(render(inputs), inputs)
+        after = revisions.rendered_revision(render(inputs), inputs)
     except ValidationError as error:
         return Upgrade(namespace, name, note=" ".join(explain(error).split()))
     except AgentError as error:
@@ -200,10 +200,10 @@ def _before(inputs: Inputs, kept: Iterable[Object]) -> Revision | None:
     """Return the revision that the operator keeps to for what the spec says now."""
     objects = {ref(_KIND, obj): obj for obj in kept}
     live = {target: pack(_KIND, obj) for target, obj in objects.items()}
-    stored = revisions.stored(live, inputs.name, inputs.agent.metadata.uid)
-    made_from = revisions.inputs_hash(revisions.asked_hash(inputs), inputs.assigned)
-    wanted = constants.revision(inputs.name, revisions.wanted("", made_from, stored))
-    return next((revisions.read(obj) for target, obj in objects.items() if target.name == wanted), None)
+    stored = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
+    made_from = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
+    wanted = constants.revision(inputs.name, revisions.target_revision("", made_from, stored))
+    return next((revisions.parse_record(obj) for target, obj in objects.items() if target.name == wanted), None)
 
 
 def _repository(image: str) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent_operator import validation
-from agent_operator.api.errors import AgentError, Failure, InvalidSpec, Reason
+from agent_operator.api.errors import AgentError, Failure, InvalidSpec
+from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
 
@@ -20,7 +21,7 @@ def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(InvalidSpec) as caught:
         render(broken)
     assert [failure.field for failure in caught.value.failures] == ["metadata.name", "spec.env[0]", "spec.service.port"]
-    assert caught.value.reason == Reason.NAME_INVALID
+    assert caught.value.reason == SpecReason.NAME_INVALID
     assert caught.value.field == "metadata.name"
     assert "spec.service.port: both ports" in caught.value.message
     assert str(caught.value).startswith("metadata.name: must be")
@@ -37,7 +38,7 @@ def test_only_what_time_may_heal_is_tried_again() -> None:
 def test_errors_say_field_and_message() -> None:
     assert str(AgentError("Conflict", "taken", field="metadata.name")) == "metadata.name: taken"
     assert str(AgentError("Conflict", "taken")) == "taken"
-    assert str(Failure(Reason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
+    assert str(Failure(SpecReason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
 
 
 def test_no_message_holds_a_secret() -> None:

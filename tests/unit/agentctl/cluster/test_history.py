@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator import __version__
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Assigned
+from agent_operator.inputs.agent_inputs import Assigned
 from agent_operator.render import Inputs, Platform, render
 from agent_operator.rollout import revisions
 from agentctl.cluster import history, upgrade_plan
@@ -38,9 +38,9 @@ def kept(raw: dict[str, Any], number: int, version: str = "1.0.0", **more: Any) 
     """The ControllerRevision that an operator of a version has written."""
     inputs = replace(inputs_of(raw, version), **more)
     rendered = render(inputs)
-    asked = revisions.inputs_hash(revisions.asked_hash(inputs), inputs.assigned)
+    asked = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     like = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")
-    obj = revisions.manifest(revisions.fresh(rendered, inputs), number, asked, like)
+    obj = revisions.manifest(revisions.rendered_revision(rendered, inputs), number, asked, like)
     meta = obj["metadata"] | {"uid": f"r{number}", "creationTimestamp": "2026-01-01T00:00:00Z"}
     return obj | {"metadata": meta}
 

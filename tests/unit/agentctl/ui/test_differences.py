@@ -16,7 +16,7 @@ def revision(agent: Any, version: str = "1.0.0", **spec: Any) -> Revision:
     body = agent(**spec)
     body["metadata"] |= {"namespace": "team", "uid": "1"}
     inputs = Inputs(AgentDeployment.model_validate(body), platform=Platform(runtime_version=version))
-    return revisions.fresh(render(inputs), inputs)
+    return revisions.rendered_revision(render(inputs), inputs)
 
 
 @pytest.mark.parametrize(
