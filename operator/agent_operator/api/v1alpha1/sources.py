@@ -34,10 +34,11 @@ class SystemPrompt(ApiModel):
         None,
         min_length=1,
         max_length=MAX_PROMPT_BYTES,
-        description="The prompt: a Jinja template, sandboxed, over variables. At most 900,000 characters.",
+        description="The prompt: a template with {{ variable }}, {% if %} and the filters capitalize, default, lower, "
+        "title, trim and upper. At most 900,000 characters.",
     )
     config_map_key_ref: ConfigMapKeyRef | None = Field(
-        None, description="The prompt, kept in a ConfigMap; a template too."
+        None, description="The prompt, kept in a ConfigMap; it is a template, too."
     )
     variables: dict[str, str] | None = Field(
         None, max_length=256, description="Values for the template's {{ names }}. Default: none."
