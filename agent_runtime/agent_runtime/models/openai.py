@@ -29,12 +29,12 @@ class OpenAIModel:
     """Calls the chat completions of one model, over a session that all models share."""
 
     def __init__(
-        self, config: ModelConfig, builder: RequestBuilder, session: aiohttp.ClientSession, alarm: asyncio.Event
+        self, config: ModelConfig, builder: RequestBuilder, session: aiohttp.ClientSession, probe_now: asyncio.Event
     ) -> None:
         self.name = config.name
         self._builder = builder
         self._session = session
-        self._alarm = alarm
+        self._probe_now = probe_now
         self._upstream_name = config.deployment or config.model or config.name
         self._endpoint: Endpoint | None = None
         self._building = asyncio.Lock()
@@ -72,14 +72,14 @@ class OpenAIModel:
                     raise self._refusal(response, await upstream.read(response))
                 yield response
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            self._alarm.set()
+            self._probe_now.set()
             raise upstream.unreachable(self.name, error) from None
 
     def _refusal(self, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
         problem = upstream.refused(self.name, response.status, response.headers, answer)
         if problem.code in upstream.LASTING:
             self._lasting_fault = problem.detail.removeprefix(f"{self.name}: ")
-        self._alarm.set()
+        self._probe_now.set()
         return problem
 
     async def probe(self) -> Json:

@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 class McpServer:
     """A connection to a server, made anew whenever it breaks; see toolbox.ToolServer."""
 
-    def __init__(self, config: McpServerConfig, alarm: asyncio.Event) -> None:
+    def __init__(self, config: McpServerConfig, probe_now: asyncio.Event) -> None:
         self.name = config.name
         self.tools: Mapping[str, Tool] = {}
         self.fault: str | None = "not connected yet"
         self._config = config
-        self._alarm = alarm
+        self._probe_now = probe_now
         self._client: Client | None = None
         self._checks: dict[str, ArgumentCheck] = {}
         self._doubt = asyncio.Event()
@@ -103,7 +103,7 @@ class McpServer:
                 self._client, self.fault = client, None
                 self._doubt.clear()
                 self._tried.set()
-                self._alarm.set()
+                self._probe_now.set()
                 log.info("MCP server connected", extra={"fields": {"server": self.name, "tools": len(self.tools)}})
                 yield client
 
@@ -154,7 +154,7 @@ class McpServer:
         self._tried.set()
         known = isinstance(error, OSError | httpx2.ConnectError)
         self.fault = f"cannot be reached: {error if known else type(error).__name__}"
-        self._alarm.set()
+        self._probe_now.set()
         log.warning("MCP server lost", extra={"fields": {"server": self.name, "reason": type(error).__name__}})
 
 
