@@ -9,7 +9,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
 from agent_runtime.models.base import Json
-from agent_runtime.tools.json_schema import compiled, mismatch
+from agent_runtime.tools.json_schema import compiled, first_error
 from agent_runtime.tools.toolbox import ToolError
 
 MAX_SCHEMA_BYTES = 64 * 1024
@@ -39,7 +39,7 @@ class ArgumentCheck:
         try:
             if self._validator is None:
                 self._validator = self._compiled()
-            error = mismatch(self._validator, arguments, CPU_SECONDS)
+            error = first_error(self._validator, arguments, CPU_SECONDS)
         except ToolError:
             raise
         except TimeoutError:

@@ -36,8 +36,8 @@ def compiled(schema: Mapping[str, Any], seconds: float, draft: type[Validator] =
     return draft(schema, registry=EMPTY_REGISTRY)
 
 
-def mismatch(validator: Validator, value: Any, seconds: float) -> ValidationError | None:
-    """The most telling error of a value; None when it is valid.
+def first_error(validator: Validator, value: Any, seconds: float) -> ValidationError | None:
+    """The most relevant error of a value; None if it is valid.
 
     Raises:
         TimeoutError: the check takes more than so many seconds of CPU time.
