@@ -194,7 +194,7 @@ def _report(arguments: argparse.Namespace, results: list[Result]) -> None:
 
 def _write_report(path: Path | None, text: bytes) -> None:
     if path is None:
-        termination.leave(text)
+        termination.write_message(text)
         return
     try:
         path.write_bytes(text)

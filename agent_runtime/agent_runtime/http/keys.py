@@ -1,4 +1,4 @@
-"""What the application holds, each under a typed key."""
+"""The keys under which the application holds the parts of the agent."""
 
 from aiohttp import web
 

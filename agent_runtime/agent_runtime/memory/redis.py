@@ -88,7 +88,7 @@ class RedisStore:
         return int(replies[0]) if replies else None
 
     async def transact(self, *commands: Command) -> list[Any] | None:
-        """Execute commands in one transaction; see a2a.shared.Keys. None while Redis fails."""
+        """Execute commands in one transaction; see a2a.shared.KeyValueStore. None while Redis fails."""
         if not self._available:
             return None
         try:

@@ -34,7 +34,7 @@ class Model(Protocol):
         ...
 
     async def probe(self) -> Json:
-        """Check whether the model can be used; see health.Probed."""
+        """Check whether the model can be used; see health.Component."""
         ...
 
     async def aclose(self) -> None:

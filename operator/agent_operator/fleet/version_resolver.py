@@ -54,10 +54,12 @@ def _assigned(given: Object) -> Assigned:
 def _missing(name: str) -> Problem:
     return Problem(
         Reason.CHANNEL_MISSING,
+        "",
         f"there is no AgentRuntimeChannel {name}, or the operator watches none for it is installed in namespaces: the "
         "agent keeps the version that it has; create the channel, or correct spec.runtime.channel",
     )
 
 
 def _pending(name: str) -> Problem:
-    return Problem(Reason.CHANNEL_PENDING, f"the AgentRuntimeChannel {name} is about to give the agent its version")
+    message = f"the AgentRuntimeChannel {name} is about to give the agent its version"
+    return Problem(Reason.CHANNEL_PENDING, "", message, retry=True)

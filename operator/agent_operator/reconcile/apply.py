@@ -11,8 +11,8 @@ from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Key, Live, Object, Ref, pack, ref, version
 from agent_operator.kube.resources import BY_NAME, SECRET
 from agent_operator.kube.transport import ApiError
-from agent_operator.render.plan import Apply, Obstacle, Plan, owned
-from agent_operator.status.problems import Blocked, Stale, obstacle, refused
+from agent_operator.render.plan import Apply, Plan, conflict, owned
+from agent_operator.status.problems import Blocked, Stale, refused
 
 _INVALID = 422
 # A new agent that a watch told of so recently need not be asked for again. It is the time that hundreds of new agents
@@ -40,7 +40,7 @@ class Applier:
             Stale: the cluster is no longer as it was when the plan was made.
             ApiError: the API server is in trouble.
         """
-        if not todo.quiet:
+        if not todo.is_empty:
             await self.make_sure_of(key, agent)
         for action in todo.applies:
             target = ref(action.manifest["kind"], action.manifest)
@@ -117,7 +117,7 @@ class Applier:
         if there is None or owned(there, owner):
             # An answer of ours was lost, or the watch is behind: the next pass sees it.
             raise Stale
-        raise Blocked(obstacle(Obstacle(target, terminating=_passing(there, owner))))
+        raise Blocked(conflict(target, terminating=_passing(there, owner)))
 
     async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
         try:

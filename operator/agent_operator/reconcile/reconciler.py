@@ -10,7 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from agent_operator.api import constants
-from agent_operator.api.errors import AgentError
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.fleet.version_resolver import VersionDecision
@@ -34,7 +34,7 @@ from agent_operator.rollout.planner import RolloutPlan, RolloutPlanner
 from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes, first_failure, own, pods, status
 from agent_operator.status.observed import Facts
-from agent_operator.status.problems import Blocked, Stale, from_api, from_error, namespace_not_watched, obstacle
+from agent_operator.status.problems import Blocked, Stale, from_api, namespace_not_watched
 from agent_operator.validation import workload_identity
 
 log = logging.getLogger(__name__)
@@ -118,9 +118,9 @@ class Reconciler:
             this.outcome = replace(this.outcome, refers=secret is not None)
             if not this.facts.suspended:
                 await self._apply(this, await self._gather(this))
-        except AgentError as error:
-            this.facts = replace(this.facts, invalid=from_error(error))
-            this.outcome = replace(this.outcome, failed=error.retry)
+        except ProblemError as error:
+            this.facts = replace(this.facts, invalid=error.problem)
+            this.outcome = replace(this.outcome, failed=error.problem.retry)
         except Blocked as error:
             this.facts = replace(this.facts, blocked=error.problem)
             pending = error.problem.reason is Reason.CHANNEL_PENDING
@@ -174,8 +174,8 @@ class Reconciler:
         if self._preview is not None:
             return
         await self._applier.carry_out(this.key, this.raw, todo, this.live)
-        if todo.obstacle:
-            raise Blocked(obstacle(todo.obstacle))
+        if todo.conflict:
+            raise Blocked(todo.conflict)
         this.facts = replace(this.facts, applied=ready)
 
     async def _decided(self, this: Pass, rollout_plan: RolloutPlan) -> None:

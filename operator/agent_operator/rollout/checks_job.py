@@ -16,11 +16,11 @@ from agent_operator.inputs import checks
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube import pod_failures
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.render.canonical import Manifest, canonical, digest, marked
+from agent_operator.render import Revision
+from agent_operator.render.canonical import Manifest, canonical, digest, with_manifest_hash
 from agent_operator.render.context import labels, metadata
 from agent_operator.render.exposure import service
 from agent_operator.rollout.checks_report import Report, parse_report, summary
-from agent_operator.rollout.revisions import Revision
 from agent_runtime.config import CONFIG_FILE
 from agent_runtime.config.checks import CHECKS_FILE, ChecksConfig
 
@@ -154,7 +154,7 @@ def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable
 
 def _manifest(model: str, body: Manifest, meta: Mapping[str, Any]) -> Manifest:
     made = typed(model).model_validate(body | {"metadata": meta})
-    return marked(canonical(made.model_dump(mode="json", by_alias=True, exclude_none=True)))
+    return with_manifest_hash(canonical(made.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
 def _job(inputs: Inputs, revision: Revision, given: ChecksConfig, config_map: str) -> Manifest:

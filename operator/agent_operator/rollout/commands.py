@@ -70,7 +70,7 @@ def _can_promote(state: RolloutStatus) -> bool:
 
 
 def _abort(seen: RolloutInputs, state: RolloutStatus, _revision: str) -> RolloutStatus:
-    why = Problem(Reason.ABORTED, "the canary was aborted by hand")
+    why = Problem(Reason.ABORTED, "", "the canary was aborted by hand")
     return with_rollback(seen, state, state.stable or seen.running_revision, why)
 
 
@@ -82,7 +82,7 @@ def _rolled_back(seen: RolloutInputs, state: RolloutStatus, revision: str) -> Ro
     if to == seen.target:
         # What the spec asks for anyway needs no pin.
         return state.model_copy(update={"rolled_back": None})
-    why = Problem(Reason.ROLLED_BACK, "a person asked for this revision")
+    why = Problem(Reason.ROLLED_BACK, "", "a person asked for this revision")
     return with_rollback(seen, state, to, why, manual=True)
 
 

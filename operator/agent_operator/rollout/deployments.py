@@ -35,7 +35,7 @@ def revision_failures(pods: Iterable[Object], *deployments_: Mapping[str, Any] |
     found = dict(_stuck(pods, deployments_))
     for pod in pods:
         if not pod.get("ended") and pod.get("failure") and pod.get("restarts", 0) >= CRASHES:
-            found.setdefault(pod.get("revision", ""), Problem(Reason.CRASH_LOOP, describe(pod["failure"])))
+            found.setdefault(pod.get("revision", ""), Problem(Reason.CRASH_LOOP, "", describe(pod["failure"])))
     return found
 
 
@@ -49,4 +49,4 @@ def _stuck(pods: tuple[Object, ...], deployments_: Iterable[Mapping[str, Any] | 
         revision = running_revision(deployment)
         failing = (pod["failure"] for pod in pods if pod.get("revision") == revision and pod.get("failure"))
         said = "; ".join(["the rollout made no progress in time", *(describe(failure) for failure in failing)][:2])
-        yield revision, Problem(Reason.DEADLINE_EXCEEDED, said)
+        yield revision, Problem(Reason.DEADLINE_EXCEEDED, "", said)

@@ -10,12 +10,13 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolloutStatus
-from agent_operator.inputs import references
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Ref, ref
-from agent_operator.render import Rendered
-from agent_operator.render.canonical import Manifest, canonical, marked
-from agent_operator.render.revision import secret_hash, with_secret_hash
-from agent_operator.rollout.revisions import KEPT, Revision, RevisionRecord, manifest, records_to_keep
+from agent_operator.render import Rendered, Revision
+from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
+from agent_operator.render.config import config_map
+from agent_operator.render.deployment import Role, deployment
+from agent_operator.rollout.revisions import KEPT, RevisionRecord, manifest, records_to_keep
 from agent_operator.rollout.state import CanaryPhase, RolloutInputs
 
 _ALL = 100
@@ -35,24 +36,25 @@ class RolloutManifests:
 
 
 def compose(
+    inputs: Inputs,
     rendered: Rendered,
     seen: RolloutInputs,
     state: RolloutStatus,
     contents: Mapping[str, Revision],
     *,
-    replicas: int | None,
     checks: Sequence[Manifest] = (),
 ) -> RolloutManifests:
     """Put together what is to be there.
 
     Args:
+        inputs: the agent.
         rendered: the current spec, rendered.
         seen: what was decided on.
         state: the decision.
         contents: the revisions that are needed, by name; one that is missing leaves its Deployment as it is.
-        replicas: pods that the spec asks for; None when an autoscaler decides.
         checks: the Job that checks the canary, and what it needs.
     """
+    replicas = inputs.fixed_replicas
     made = {it["kind"]: it for it in rendered.manifests}
     held = _kept(rendered, seen, state)
     stable = contents.get(state.stable or "")
@@ -60,8 +62,8 @@ def compose(
     if stable is None:
         held |= {ref(kind, made.pop(kind)) for kind in ("Deployment", "ConfigMap")}
     else:
-        made["ConfigMap"] = _config_map(made["ConfigMap"], stable)
-        made["Deployment"] = _deployment(made["Deployment"], stable, _stable_replicas(seen, state, replicas))
+        made["ConfigMap"] = config_map(inputs, stable)
+        made["Deployment"] = deployment(inputs, stable, _stable_replicas(seen, state, replicas), Role.STABLE)
     opened = [revision for name, revision in contents.items() if name in _running(state)]
     if seen.rollout.strategy == "Canary":
         made |= _shared(made)
@@ -70,7 +72,12 @@ def compose(
     if canary is not None:
         most = made["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] if "HorizontalPodAutoscaler" in made else None
         size = canary_size(canary, seen, replicas, most=most)
-        more += _canary_parts(rendered, contents[canary.revision], size)
+        revision = contents[canary.revision]
+        more += [
+            config_map(inputs, revision),
+            _canary_service(made["Service"]),
+            deployment(inputs, revision, size, Role.CANARY),
+        ]
         more += checks if canary.phase != CanaryPhase.STARTING or canary.checks else ()
         made |= _beside(made, canary, size, promoting=canary.phase == CanaryPhase.PROMOTING)
     elif state.canary is not None:
@@ -101,44 +108,6 @@ def _stable_replicas(seen: RolloutInputs, state: RolloutStatus, replicas: int | 
     return min(replicas, max(1, replicas - room))
 
 
-def _config_map(like: Manifest, revision: Revision) -> Manifest:
-    return marked(like | {"metadata": like["metadata"] | {"name": revision.config_map}, "data": dict(revision.config)})
-
-
-def _deployment(like: Manifest, revision: Revision, replicas: int | None) -> Manifest:
-    template = _pods(like, revision)
-    spec = like["spec"] | {"template": template} | ({} if replicas is None else {"replicas": replicas})
-    return marked(like | {"spec": spec})
-
-
-def _pods(like: Manifest, revision: Revision) -> Manifest:
-    """Return the pod template of a revision, for the data that its Secrets have now."""
-    hashes = references.fitting(secret_hash(like["spec"]["template"]), revision.template)
-    found: Manifest = canonical(with_secret_hash(revision.template, hashes))
-    return found
-
-
-def _canary_parts(rendered: Rendered, revision: Revision, size: int) -> list[Manifest]:
-    made = {it["kind"]: it for it in rendered.manifests}
-    return [
-        _config_map(made["ConfigMap"], revision),
-        _canary_service(made["Service"]),
-        _canary_deployment(made["Deployment"], revision, size),
-    ]
-
-
-def _canary_deployment(like: Manifest, revision: Revision, size: int) -> Manifest:
-    name = constants.canary(like["metadata"]["name"])
-    template = _pods(like, revision)
-    labels = template["metadata"]["labels"] | {constants.LABEL_APP: name}
-    spec = like["spec"] | {
-        "replicas": size,
-        "selector": {"matchLabels": {constants.LABEL_APP: name}},
-        "template": template | {"metadata": template["metadata"] | {"labels": labels}},
-    }
-    return marked(like | {"metadata": like["metadata"] | {"name": name}, "spec": canonical(spec)})
-
-
 def _canary_service(like: Manifest) -> Manifest:
     """Return a Service of the canary alone: for the checks, and for a Gateway. Nothing scrapes it."""
     meta = like["metadata"]
@@ -146,7 +115,9 @@ def _canary_service(like: Manifest) -> Manifest:
     labels = meta["labels"] | {constants.LABEL_COMPONENT: "canary"}
     ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in like["spec"]["ports"]]
     spec = {"ports": ports, "selector": {constants.LABEL_APP: name}, "type": "ClusterIP"}
-    return marked(like | {"metadata": meta | {"name": name, "labels": labels, "annotations": {}}, "spec": spec})
+    return with_manifest_hash(
+        like | {"metadata": meta | {"name": name, "labels": labels, "annotations": {}}, "spec": spec}
+    )
 
 
 def _shared(made: Mapping[str, Manifest]) -> dict[str, Manifest]:
@@ -192,7 +163,7 @@ def _weighed(rule: Mapping[str, Any], weight: int) -> dict[str, Any]:
 
 
 def _with_spec(manifest_: Manifest, **fields: Any) -> Manifest:
-    return marked(manifest_ | {"spec": canonical(manifest_["spec"] | fields)})
+    return with_manifest_hash(manifest_ | {"spec": canonical(manifest_["spec"] | fields)})
 
 
 def _records(

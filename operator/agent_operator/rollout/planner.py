@@ -9,14 +9,13 @@ from agent_operator.api.v1alpha1.rollout import Rollout, RolloutStatus
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.render import Rendered
+from agent_operator.render import Rendered, Revision
 from agent_operator.rollout import checks_job, deployments, revisions
 from agent_operator.rollout.analysis import thresholds
 from agent_operator.rollout.analysis.client import Scraper, ScrapeTarget
 from agent_operator.rollout.analysis.window import AnalysisWindows, MeasuredStep, StepMetrics
 from agent_operator.rollout.commands import Command, refusal
 from agent_operator.rollout.manifests import RolloutManifests, compose, required_revisions
-from agent_operator.rollout.revisions import Revision
 from agent_operator.rollout.state import CanaryPhase, RolloutInputs
 from agent_operator.rollout.state_machine import decide, requeue_after
 from agent_operator.status.builder import pods
@@ -65,7 +64,7 @@ class RolloutPlanner:
     ) -> RolloutPlan:
         """Decide on an agent's rollout; ApiError when a revision cannot be read."""
         before = RolloutStatus.model_validate((agent.get("status") or {}).get("rollout") or {})
-        fresh = revisions.rendered_revision(rendered, inputs)
+        fresh = rendered.revision
         seen = self._seen(inputs, fresh, agent, live, now)
         if before.canary is not None and before.canary.phase in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
             seen = await self._watch(inputs, seen, before, live)
@@ -73,10 +72,9 @@ class RolloutPlanner:
         if after.canary is None:
             self._windows.forget(inputs.agent.metadata.uid)
         contents = await self._read(inputs, live, required_revisions(seen, after), fresh)
-        replicas = None if inputs.spec.autoscaling else inputs.fewest_replicas
         canary = contents.get(after.canary.revision) if after.canary else None
         job = checks_job.manifests(inputs, canary) if canary else ()
-        composed = compose(rendered, seen, after, contents, replicas=replicas, checks=job)
+        composed = compose(inputs, rendered, seen, after, contents, checks=job)
         said = refusal(seen, before) if seen.command and seen.command != before.command else ""
         return RolloutPlan(composed, before, after, requeue_after(seen, after), said)
 

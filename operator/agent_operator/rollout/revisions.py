@@ -7,10 +7,9 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Assigned, Inputs
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.render import Rendered
-from agent_operator.render.canonical import Manifest, digest, marked
+from agent_operator.render import Revision
+from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
 from agent_operator.render.plan import owned
-from agent_operator.render.revision import without_secret_hash
 
 # What the pods are not made from: a change of these makes no revision, whatever operator renders it.
 _NOT_OF_PODS = frozenset(
@@ -28,29 +27,6 @@ _NOT_OF_PODS = frozenset(
     }
 )
 KEPT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """What pods are made from.
-
-    Attributes:
-        name: short hash of the pod template.
-        template: the pod template, without the hash of its Secrets' data.
-        config: data of the ConfigMap that it mounts: agent.toml and the prompt.
-        config_map: name of that ConfigMap.
-        egress: where its config needs the NetworkPolicy to let the pods go; None when there is no policy.
-        model: name of the default model.
-        runtime_version: tag or digest of the image.
-    """
-
-    name: str
-    template: Manifest
-    config: Mapping[str, str]
-    config_map: str
-    egress: list[Any] | None
-    model: str
-    runtime_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +60,6 @@ def spec_hash(inputs: Inputs) -> str:
 def inputs_hash(asked: str, assigned: Assigned | None) -> str:
     """Return the hash of what the user asks of the pods together with what a channel has given."""
     return digest([asked, assigned.image, assigned.version]) if assigned else asked
-
-
-def rendered_revision(rendered: Rendered, inputs: Inputs) -> Revision:
-    """Return the revision that this operator renders now."""
-    by_kind = {manifest["kind"]: manifest for manifest in rendered.manifests}
-    config = by_kind["ConfigMap"]
-    policy = by_kind.get("NetworkPolicy")
-    # What the user adds to the policy comes last, and is not the revision's.
-    added = len((inputs.spec.network_policy and inputs.spec.network_policy.extra_egress) or ())
-    opened = policy["spec"].get("egress", []) if policy else None
-    return Revision(
-        name=rendered.revision,
-        template=without_secret_hash(by_kind["Deployment"]["spec"]["template"]),
-        config=config["data"],
-        config_map=config["metadata"]["name"],
-        egress=opened[: len(opened) - added] if opened else opened,
-        model=rendered.model,
-        runtime_version=rendered.runtime_version,
-    )
 
 
 def list_records(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[RevisionRecord, ...]:
@@ -141,7 +98,7 @@ def target_revision(fresh_name: str, inputs: str, known: Iterable[RevisionRecord
 def manifest(revision: Revision, number: int, inputs: str, like: Manifest) -> Manifest:
     """Return the ControllerRevision that keeps a revision. `like`: a child of the same agent, for labels and owner."""
     meta = like["metadata"]
-    return marked(
+    return with_manifest_hash(
         {
             "apiVersion": "apps/v1",
             "kind": "ControllerRevision",

@@ -113,11 +113,11 @@ def _canary_trouble(seen: RolloutInputs, canary: CanaryStatus, *, paused: bool) 
     if trouble := seen.failures.get(canary.revision):
         return trouble
     if canary.phase == CanaryPhase.CHECKING and seen.checks is not None and not seen.checks.passed:
-        return Problem(Reason.CHECKS_FAILED, seen.checks.message)
+        return Problem(Reason.CHECKS_FAILED, "", seen.checks.message)
     if canary.phase not in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
         return None
     if seen.analysis is not None and seen.analysis.failed:
-        return Problem(Reason.GATE_FAILED, seen.analysis.message)
+        return Problem(Reason.GATE_FAILED, "", seen.analysis.message)
     return None if paused or canary.phase == CanaryPhase.PAUSED else _never_ready(seen, canary)
 
 
@@ -127,7 +127,7 @@ def _never_ready(seen: RolloutInputs, canary: CanaryStatus) -> Problem | None:
     if seen.has_canary_pods or seen.elapsed < (step_seconds(seen, canary.step) or 0) + patience:
         return None
     ready = f"{seen.canary.available} of {seen.canary.wanted} pods of the canary are available"
-    return Problem(Reason.UNAVAILABLE, f"{ready} {patience} seconds after the end of its step")
+    return Problem(Reason.UNAVAILABLE, "", f"{ready} {patience} seconds after the end of its step")
 
 
 def _stable_trouble(seen: RolloutInputs, state: RolloutStatus) -> Problem | None:

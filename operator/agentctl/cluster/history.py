@@ -8,9 +8,9 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.render import Revision
 from agent_operator.render.plan import owned
 from agent_operator.rollout import revisions
-from agent_operator.rollout.revisions import Revision
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import Object, childrens_namespace, find
 from agentctl.cluster.states import Colour, State

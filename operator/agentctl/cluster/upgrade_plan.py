@@ -11,16 +11,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent_operator.api import constants
-from agent_operator.api.errors import AgentError
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.fleet.members import followed_channel
 from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs import checks
 from agent_operator.kube.objects import agent_key, pack, ref
-from agent_operator.render import Inputs, Platform, render
-from agent_operator.render.workload import USER
+from agent_operator.render import Inputs, Platform, Revision, render
+from agent_operator.render.pod import USER
 from agent_operator.rollout import revisions
-from agent_operator.rollout.revisions import Revision
 from agent_runtime.config import explain
 from agentctl.cluster import history
 from agentctl.cluster.kubectl import Kubectl
@@ -168,10 +167,10 @@ def compare(
         inputs = _filled(Inputs(agent, assigned=given.assigned), texts)
         before = _before(inputs, kept)
         inputs = replace(inputs, platform=_platform(before, image))
-        after = revisions.rendered_revision(render(inputs), inputs)
+        after = render(inputs).revision
     except ValidationError as error:
         return Upgrade(namespace, name, note=" ".join(explain(error).split()))
-    except AgentError as error:
+    except ProblemError as error:
         return Upgrade(namespace, name, note=str(error))
     note = "" if before else "its spec has got no revision yet"
     return Upgrade(namespace, name, before, after, note)

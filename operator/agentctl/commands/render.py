@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from agent_operator.api.errors import AgentError
+from agent_operator.api.problems import ProblemError
 from agent_operator.render import render
 from agentctl.errors import CommandError
 from agentctl.offline import input_files
@@ -35,5 +35,5 @@ def _render(document: Document, sources: input_files.Sources) -> Sequence[dict[s
         raise CommandError(f"{checked.errors[0]}{rest}")
     try:
         return render(checked.inputs).manifests
-    except AgentError as error:
-        raise CommandError(str(Fault.of(document, error.field, error.message))) from error
+    except ProblemError as error:
+        raise CommandError(str(Fault.of(document, error.problem.field, error.problem.message))) from error

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from agent_operator import validation
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure, InvalidSpec
+from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, data_hash, render
 from agent_runtime.config import explain
@@ -55,14 +55,14 @@ def check(document: Document, sources: Sources) -> Checked:
     return Checked((), (*notes, *warnings), inputs)
 
 
-def _failures(inputs: Inputs) -> list[Failure]:
+def _failures(inputs: Inputs) -> list[Problem]:
     if found := validation.check(inputs):
         # What time alone can heal is a reference that leads out of the input, and a note has been made of it.
         return [failure for failure in found if not failure.retry]
     try:
         render(inputs)
-    except InvalidSpec as error:
-        return list(error.failures)
+    except ProblemError as error:
+        return list(error.problems)
     return []
 
 

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from agent_operator.api import constants
 from agent_operator.inputs.credentials import REVISION
+from agent_operator.render import Revision
 from agent_operator.render.revision import Template
-from agent_operator.rollout.revisions import Revision
 from agent_runtime.config import CONFIG_FILE, PROMPT_FILE
 from agentctl.ui import output
 

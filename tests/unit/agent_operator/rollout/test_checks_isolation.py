@@ -11,7 +11,6 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import render
 from agent_operator.rollout import checks_job
 from agent_operator.rollout.manifests import compose
-from agent_operator.rollout.revisions import rendered_revision
 from agent_operator.rollout.state import CanaryPhase, RolloutInputs
 
 CHECK = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
@@ -28,7 +27,7 @@ def composed(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
     }
     inputs = Inputs(AgentDeployment.model_validate(body))
     rendered = render(inputs)
-    revision = rendered_revision(rendered, inputs)
+    revision = rendered.revision
     canary = CanaryStatus(
         revision=revision.name, step=0, weight=20, phase=CanaryPhase.CHECKING, since="2026-01-01T00:00:00Z"
     )
@@ -37,7 +36,7 @@ def composed(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
         target=revision.name, inputs_hash="i", spec_hash="a", now=canary.since, rollout=Rollout.model_validate(rollout)
     )
     job = checks_job.manifests(inputs, revision)
-    return inputs, compose(rendered, seen, state, {revision.name: revision}, replicas=3, checks=job).rendered.manifests
+    return inputs, compose(inputs, rendered, seen, state, {revision.name: revision}, checks=job).rendered.manifests
 
 
 def selector_of(manifest: dict[str, Any]) -> dict[str, str] | None:

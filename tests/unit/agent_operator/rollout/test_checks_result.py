@@ -9,7 +9,6 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Live, Ref, pack
 from agent_operator.render import render
 from agent_operator.rollout import checks_job
-from agent_operator.rollout.revisions import rendered_revision
 from agent_runtime.checks.report import Result, message
 
 GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
@@ -132,7 +131,7 @@ def _live(given: Inputs, *objects: tuple[str, dict[str, Any]]) -> dict[Ref, Live
 def test_outcome_is_that_of_the_job_of_these_checks() -> None:
     """Read from what the operator keeps of live objects; other Jobs' pods do not count."""
     given = inputs()
-    found = rendered_revision(render(given), given)
+    found = render(given).revision
     _, wanted = checks_job.manifests(given, found)
 
     def ended(name: str, owner: str, report: str) -> dict[str, Any]:

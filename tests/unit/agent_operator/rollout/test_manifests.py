@@ -9,11 +9,11 @@ from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
 from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
 from agent_operator.kube.objects import Ref, pack
-from agent_operator.render import render
+from agent_operator.render import Revision, render
 from agent_operator.render.plan import plan
 from agent_operator.rollout import revisions
 from agent_operator.rollout.manifests import RolloutManifests, compose, required_revisions
-from agent_operator.rollout.revisions import Revision, RevisionRecord
+from agent_operator.rollout.revisions import RevisionRecord
 from agent_operator.rollout.state import CanaryPhase, RolloutInputs
 from agent_operator.status.observed import Pods
 
@@ -32,7 +32,7 @@ def inputs_of(**spec: Any) -> Inputs:
 
 def revision_of(**spec: Any) -> Revision:
     inputs = inputs_of(**spec)
-    return revisions.rendered_revision(render(inputs), inputs)
+    return render(inputs).revision
 
 
 def pods(wanted: int, available: int) -> Pods:
@@ -51,8 +51,7 @@ def made(
     inputs = inputs_of(**(spec or {}))
     rollout = inputs.spec.rollout or Rollout()
     seen = RolloutInputs(state.target or "", "in", "asks", NOW, rollout, records=records, stable=stable, canary=canary)
-    replicas = None if inputs.spec.autoscaling else inputs.fewest_replicas
-    return compose(render(inputs), seen, state, contents, replicas=replicas)
+    return compose(inputs, render(inputs), seen, state, contents)
 
 
 def find(composed: RolloutManifests, kind: str, name: str = "web") -> dict[str, Any]:
@@ -103,13 +102,13 @@ def test_an_older_revision_brings_its_pods_and_its_config_and_nothing_else() -> 
 def test_secrets_that_were_rotated_meanwhile_reach_an_older_revision() -> None:
     inputs = inputs_of(credentials={"values": {"OPENAI_API_KEY": "k"}})
     rendered = render(inputs)
-    revision = revisions.rendered_revision(rendered, inputs)
+    revision = rendered.revision
     annotation = "agent-operator.dev/secret-hash"
     assert annotation not in revision.template["metadata"]["annotations"]
 
     seen = RolloutInputs(revision.name, "in", "asks", NOW)
     state = running(revision.name, revision.name)
-    composed = compose(rendered, seen, state, {revision.name: revision}, replicas=3)
+    composed = compose(inputs, rendered, seen, state, {revision.name: revision})
 
     now = next(it for it in rendered.manifests if it["kind"] == "Deployment")
     assert find(composed, "Deployment") == now
@@ -308,7 +307,7 @@ def test_a_revision_is_the_same_whoever_owns_it_and_whatever_renders_beside_it()
     body = {"metadata": {"name": "web", "namespace": "team", "uid": "u-2"}, "spec": {"config": ECHO}}
     other = Inputs(AgentDeployment.model_validate(body), platform=Platform(manage_namespaces=False))
 
-    assert render(other).revision == render(inputs_of()).revision
+    assert render(other).revision.name == render(inputs_of()).revision.name
 
 
 def test_following_a_channel_asks_for_nothing_but_what_it_gives_is_part_of_the_revision() -> None:

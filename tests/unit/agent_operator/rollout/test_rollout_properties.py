@@ -17,7 +17,7 @@ from agent_operator.rollout.state_machine import decide
 from agent_operator.status.observed import Pods
 
 NOW = "2026-11-23T08:00:00Z"
-TROUBLE = Problem(Reason.CRASH_LOOP, "it crashes")
+TROUBLE = Problem(Reason.CRASH_LOOP, "", "it crashes")
 STEPS = tuple(CanaryStep(weight=weight, pause=Pause(duration_seconds=10)) for weight in (20, 50))
 
 

@@ -17,7 +17,7 @@ from agent_operator.rollout.state_machine import decide, must_persist_first, req
 from agent_operator.status.observed import Pods
 
 NOW = "2026-11-23T08:00:00Z"
-CRASH = Problem(Reason.CRASH_LOOP, "pod x: CrashLoopBackOff with exit code 2: no such model")
+CRASH = Problem(Reason.CRASH_LOOP, "", "pod x: CrashLoopBackOff with exit code 2: no such model")
 WELL = AnalysisResult(AnalysisPhase.SUCCESSFUL, "40 requests, 0.0 % errors")
 BAD = AnalysisResult(AnalysisPhase.FAILED, "error rate 12.0 %")
 FEW = AnalysisResult(AnalysisPhase.INCONCLUSIVE, "the canary has answered 1 of the 20 requests needed")
@@ -82,7 +82,7 @@ def test_without_a_strategy_the_target_runs_at_once() -> None:
     assert state.target == "new"
 
 
-@pytest.mark.parametrize("trouble", [CRASH, Problem(Reason.DEADLINE_EXCEEDED, "no progress in time")])
+@pytest.mark.parametrize("trouble", [CRASH, Problem(Reason.DEADLINE_EXCEEDED, "", "no progress in time")])
 def test_a_target_in_trouble_is_given_up_for_the_last_good_one(trouble: Problem) -> None:
     failing = seen(running_revision="new", stable=pods(3, 2), failures={"new": trouble})
 

@@ -40,7 +40,7 @@ def kept(raw: dict[str, Any], number: int, version: str = "1.0.0", **more: Any) 
     rendered = render(inputs)
     asked = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     like = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")
-    obj = revisions.manifest(revisions.rendered_revision(rendered, inputs), number, asked, like)
+    obj = revisions.manifest(rendered.revision, number, asked, like)
     meta = obj["metadata"] | {"uid": f"r{number}", "creationTimestamp": "2026-01-01T00:00:00Z"}
     return obj | {"metadata": meta}
 
