@@ -28,6 +28,16 @@ def add(command: argparse.ArgumentParser) -> None:
         help="file for the report, JSON of at most 4096 bytes (default: $TERMINATION_LOG, or else the container's "
         "termination message file, if it exists)",
     )
+    _add_limits(command)
+    command.add_argument("--show-answers", action="store_true", help="write answers that fail to stderr")
+    command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(default: %(default)s)")
+    command.epilog = (
+        "Exit code: 0 all checks passed, 1 some failed, 2 invalid arguments or checks, 128 + N ended by signal N; the "
+        "report then has the results so far."
+    )
+
+
+def _add_limits(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--concurrency", type=_concurrency, default=4, metavar="N", help="concurrent checks (default: %(default)s)"
     )
@@ -44,12 +54,6 @@ def add(command: argparse.ArgumentParser) -> None:
         default=30.0,
         metavar="S",
         help="seconds to wait for an agent that cannot be reached or is too busy (default: %(default)g)",
-    )
-    command.add_argument("--show-answers", action="store_true", help="write answers that fail to stderr")
-    command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(default: %(default)s)")
-    command.epilog = (
-        "Exit code: 0 all checks passed, 1 some failed, 2 invalid arguments or checks, 128 + N ended by signal N; the "
-        "report then has the results so far."
     )
 
 

@@ -66,16 +66,7 @@ def load(path: Path) -> tuple[AgentSection, str]:
     Raises:
         ConfigError: a file is missing or not readable, or fields are invalid. The message names each as in TOML.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        document = upgraded(document)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    document = _document(path)
     faults: list[str] = []
     section = None
     try:
@@ -86,6 +77,20 @@ def load(path: Path) -> tuple[AgentSection, str]:
     if section is None or faults:
         raise ConfigError("\n".join(faults))
     return _located(section, path.parent), prompt
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """The content of agent.toml in the newest schema."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    try:
+        return upgraded(document)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _located(section: AgentSection, folder: Path) -> AgentSection:

@@ -16,8 +16,8 @@ from agent_runtime.models.deadline import Deadline
 BACKOFF = (0.25, 1.0)
 # The longest wait before a retry; if the model asks for more, the caller gets the error.
 MAX_WAIT = 5.0
-# Codes with which OpenAI and Azure refuse requests. Callers get any code that a server sends. Metrics get only these,
-# because each new label value is a new time series.
+# Codes with which OpenAI and Azure refuse requests. Metrics count only these by name, because each label value is a new
+# time series. Callers receive every code.
 _KNOWN_REFUSALS = frozenset({"content_filter", "context_length_exceeded", "invalid_image", "string_above_max_length"})
 # Errors that a retry may fix. Credentials and names stay wrong; after a timeout no time is left.
 _RETRIABLE = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})

@@ -32,7 +32,7 @@ def compiled(schema: Mapping[str, Any], seconds: float, draft: type[Validator] =
     """
     with _without_warnings(), at_most(seconds):
         draft.check_schema(dict(schema))
-    # jsonschema would otherwise fetch what a schema refers to, from wherever that is.
+    # Without a registry of its own, jsonschema would fetch the documents that a schema refers to.
     return draft(schema, registry=EMPTY_REGISTRY)
 
 

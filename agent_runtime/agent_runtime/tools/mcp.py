@@ -1,6 +1,6 @@
 """A server of the Model Context Protocol, over stdio or streamable HTTP, through the official SDK.
 
-Imported only if the config has such a server, because the SDK takes half a second and 30 MiB.
+Imported only if the config has such a server, because the import of the SDK takes 0.5 s and 30 MiB.
 """
 
 import asyncio

@@ -123,33 +123,32 @@ def test_a_huge_schema_is_not_read() -> None:
 
 
 @pytest.fixture
-def fetched() -> Iterator[tuple[str, list[str]]]:
-    """The URL of a schema, and the paths that were asked for there."""
-    asked: list[str] = []
+def schema_server() -> Iterator[tuple[str, list[str]]]:
+    """The URL of a schema, and the paths that were requested there."""
+    requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """Give the schema."""
-            asked.append(self.path)
+            requests.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"{}")
 
-        def log_message(self, *_: object) -> None:  # type: ignore[override]  # says nothing
-            """Say nothing."""
+        def log_message(self, *_: object) -> None:  # type: ignore[override]
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/schema", asked
+        yield f"http://127.0.0.1:{server.server_port}/schema", requests
         server.shutdown()
         thread.join()
 
 
 @pytest.mark.parametrize("name", ["$ref", "$schema"])
-def test_a_schema_is_never_fetched(fetched: tuple[str, list[str]], name: str) -> None:
-    """Or a tool's server could have the agent ask any address for it."""
-    url, asked = fetched
+def test_a_schema_is_never_fetched(schema_server: tuple[str, list[str]], name: str) -> None:
+    """Otherwise a tool's server could make the agent send requests to any address."""
+    url, requests = schema_server
 
     if name == "$ref":
         with pytest.raises(ToolError, match="schema"):
@@ -157,4 +156,4 @@ def test_a_schema_is_never_fetched(fetched: tuple[str, list[str]], name: str) ->
     else:
         check({"a": 1}, NUMBERS | {"$schema": url})
 
-    assert asked == []
+    assert requests == []
