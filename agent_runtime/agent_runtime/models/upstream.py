@@ -151,7 +151,7 @@ _FAULTS = {
     403: _REFUSED_CREDENTIALS,
     404: (
         "model_not_found_upstream",
-        "the model's server does not know it: check deployment, model, endpoint and base_url",
+        "the model's server does not know the model: check deployment, model, endpoint and base_url",
     ),
 }
 
