@@ -36,7 +36,8 @@ class SystemPrompt(ApiModel):
         None,
         min_length=1,
         max_length=MAX_PROMPT_BYTES,
-        description="Template of the prompt, which may use variables. At most 900,000 characters.",
+        description="Template of the prompt. It supports {{ variable }}, {% if %} and the filters capitalize, default, "
+        "lower, title, trim and upper. At most 900,000 characters.",
     )
     config_map_key_ref: ConfigMapKeyRef | None = Field(
         None, description="Key of a ConfigMap that contains the template of the prompt."
