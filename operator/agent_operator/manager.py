@@ -5,22 +5,24 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from agent_operator import __version__
-from agent_operator.fleet.channel_cache import Channels
-from agent_operator.fleet.channel_controller import Fleet
-from agent_operator.fleet.members import follows
-from agent_operator.fleet.version_resolver import guide
+from agent_operator.fleet.channel_cache import ChannelCache
+from agent_operator.fleet.channel_controller import ChannelController
+from agent_operator.fleet.members import followed_channel
+from agent_operator.fleet.version_resolver import resolve_version
+from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import References
-from agent_operator.inputs.inputs import Platform
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
-from agent_operator.kube.event_recorder import Recorder
+from agent_operator.kube.discovery import Discovery
+from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.informer import Informer
-from agent_operator.kube.leader_election import Elector
+from agent_operator.kube.leader_election import LeaderElector
 from agent_operator.kube.objects import LISTED, Key, Object
 from agent_operator.kube.reachability import Reachability
 from agent_operator.kube.resources import BY_NAME, CHANNEL, WATCHED, Kind
@@ -33,7 +35,7 @@ from agent_operator.reconcile.dry_run import Preview
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
-from agent_operator.rollout.planner import Pilot
+from agent_operator.rollout.planner import RolloutPlanner
 from agent_operator.settings import Settings
 from agent_operator.tasks import background, unless
 
@@ -57,8 +59,8 @@ class Controller:
         self._probes = Probes(self._reachability, self._informers, self._clock)
         self._scraper = Scraper()
         self._preview = Preview() if settings.read_only else None
-        self._channels = Channels()
-        self._fleet: Fleet | None = None
+        self._channels = ChannelCache()
+        self._fleet: ChannelController | None = None
         self._workers: Workers | None = None
         self.health = HealthServer(settings.listen, self.metrics, self._probes.dead, self._probes.unready)
 
@@ -75,41 +77,37 @@ class Controller:
             transport = await stack.enter_async_context(self._transport())
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
-            cluster = Cluster(transport)
-            self._build(cluster)
-            agents = AgentWatch(self.agent_event, cluster, transport, settings.namespaces, self._clock)
+            cluster, discovery = Cluster(transport), Discovery(transport)
+            self._build(cluster, discovery)
+            agents = AgentWatch(self.agent_event, discovery, transport, settings.namespaces, self._clock)
             self._probes.agents = agents
-            elector = Elector(cluster, settings.lease_namespace, settings.lease_name, settings.identity, self._clock)
+            lease = settings.lease_namespace, settings.lease_name
+            leader_elector = LeaderElector(cluster, *lease, settings.identity, self._clock)
             if settings.elects:
-                self._probes.elector, self._probes.standby = elector, True
-                if not await unless(stop, elector.acquire()):
+                self._probes.leader_elector, self._probes.standby = leader_elector, True
+                if not await unless(stop, leader_elector.acquire()):
                     return
                 self._probes.standby = False
-                stack.push_async_callback(elector.release)
+                stack.push_async_callback(leader_elector.release)
             self.metrics.leader.set(not settings.read_only)
-            holding = [elector.hold()] if settings.elects else []
-            await self._work(agents, stop, reclaim_signals, holding)
+            await self._work(agents, stop, reclaim_signals, [leader_elector.renew()] if settings.elects else [])
 
     def _transport(self) -> Transport:
         given, observe, reached = self._settings, self.metrics.observe_request, self._reachability
         return Transport(given.kubeconfig, given.context, observe, read_only=given.read_only, reachability=reached)
 
-    def _build(self, cluster: Cluster) -> None:
+    def _build(self, cluster: Cluster, discovery: Discovery) -> None:
         settings = self._settings
         # With spec.namespace children may be anywhere, whatever namespaces the agents themselves are looked for in.
         scope = () if settings.manage_namespaces else settings.namespaces
-        # Pages of lists are what costs most memory: have few of them at a time.
-        turn = asyncio.Semaphore(2)
+        # Pages of lists need the most memory: allow few at a time.
+        informer = partial(Informer, cluster, discovery, list_slots=asyncio.Semaphore(2), clock=self._clock)
         for kind in WATCHED:
             if kind.namespaced or settings.manage_namespaces:
-                self._informers[kind.kind] = Informer(
-                    kind, cluster, self.store, namespaces=scope, turn=turn, clock=self._clock
-                )
-        recorder = Recorder(cluster, settings.identity)
+                self._informers[kind.kind] = informer(kind, self.store, namespaces=scope)
+        recorder = EventRecorder(cluster, settings.identity)
         if not settings.namespaces:
-            self._informers[CHANNEL.kind] = Informer(
-                CHANNEL, cluster, self._channels, namespaces=(), turn=turn, clock=self._clock, selector=""
-            )
+            self._informers[CHANNEL.kind] = informer(CHANNEL, self._channels, namespaces=(), selector="")
             self._fleet = None if settings.read_only else self._lead(cluster, recorder)
         reconciler = Reconciler(
             store=self.store,
@@ -117,10 +115,10 @@ class Controller:
             references=References(cluster, self._clock, settings.refs_refresh),
             own_secrets=OwnSecrets(cluster, self._clock, settings.refs_refresh),
             recorder=recorder,
-            guide=lambda agent: guide(agent, self._channels.get),
+            resolve_version=lambda agent: resolve_version(agent, self._channels.get),
             served=self._served,
             namespaces=scope,
-            pilot=Pilot(cluster, self._scraper, self._clock),
+            planner=RolloutPlanner(cluster, self._scraper, self._clock),
             platform=Platform(
                 runtime_image=settings.runtime_image,
                 manage_namespaces=settings.manage_namespaces,
@@ -136,8 +134,8 @@ class Controller:
         self._workers = self._probes.workers = workers
         self._measure()
 
-    def _lead(self, cluster: Cluster, recorder: Recorder) -> Fleet:
-        fleet = Fleet(
+    def _lead(self, cluster: Cluster, recorder: EventRecorder) -> ChannelController:
+        fleet = ChannelController(
             channels=self._channels,
             store=self.store,
             cluster=cluster,
@@ -169,19 +167,19 @@ class Controller:
         agents: AgentWatch,
         stop: asyncio.Event,
         reclaim_signals: Callable[[], None],
-        holding: Iterable[Coroutine[Any, Any, None]],
+        renewal: Iterable[Coroutine[Any, Any, None]],
     ) -> None:
         workers = self._workers
         if workers is None:
             raise RuntimeError("not built")
         leading = [self._fleet.run(self._informers[CHANNEL.kind].synced)] if self._fleet else []
         watching = (i.run(self._watched(i.kind), self._api_changed) for i in self.informers)
-        async with background(*holding, *leading, *watching) as broken:
+        async with background(*renewal, *leading, *watching) as broken:
             if not await unless(stop, self._wait_until_synced(agents, stop), broken) or stop.is_set():
                 return
             work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
             stop_kopf = asyncio.Event()
-            watch = asyncio.create_task(agents.run(stop_kopf, reclaim_signals, self.store.all_gone))
+            watch = asyncio.create_task(agents.run(stop_kopf, reclaim_signals, self.store.forget_all))
             self._probes.working = True
             self.ready.set()
             stopped = asyncio.create_task(stop.wait())
@@ -230,7 +228,7 @@ class Controller:
             self._fleet.wake()
         for key in self.store.agents:
             agent = self.store.agent(key)
-            if agent is not None and follows(agent.object) == channel.name:
+            if agent is not None and followed_channel(agent.object) == channel.name:
                 self.queue.add(key, Trigger.API)
 
     def _child_changed(self, key: Key) -> None:

@@ -10,7 +10,7 @@ from agent_operator.api import constants
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.heartbeat import Heartbeat
 from agent_operator.kube.informer import Informer
-from agent_operator.kube.leader_election import Elector
+from agent_operator.kube.leader_election import LeaderElector
 from agent_operator.kube.reachability import Reachability
 from agent_operator.reconcile.workers import Workers
 
@@ -32,7 +32,7 @@ class Probes:
         self.standby = False
         self.working = False
         self.agents: AgentWatch | None = None
-        self.elector: Elector | None = None
+        self.leader_elector: LeaderElector | None = None
         self.workers: Workers | None = None
         self._reachability = reachability
         self._informers = informers
@@ -43,9 +43,9 @@ class Probes:
         answered = self._reachability.first_answer
         # To be started anew does not help one that the API server has never answered.
         for heartbeat in self._heartbeats() if answered is not None else ():
-            age = self._clock() - max(heartbeat.seen, answered or 0.0)
+            age = self._clock() - max(heartbeat.last_seen, answered or 0.0)
             if age > SILENT_AFTER:
-                yield f"{heartbeat.about} has been silent for {age:.0f} s"
+                yield f"{heartbeat.activity} has been silent for {age:.0f} s"
         yield from self.workers.stuck() if self.workers else ()
 
     def unready(self) -> Iterable[str]:
@@ -54,7 +54,7 @@ class Probes:
             yield "the API server is unreachable"
             return
         for heartbeat in self._heartbeats():
-            if trouble := heartbeat.trouble():
+            if trouble := heartbeat.lasting_failure():
                 yield trouble
         if not self.standby:
             yield from self._missing()
@@ -65,11 +65,11 @@ class Probes:
         served = {kind: one.heartbeat for kind, one in self._informers.items() if one.version is not None}
         if self.agents is not None and self.agents.served:
             served[constants.KIND] = self.agents.heartbeat
-        return {kind: now - heartbeat.seen for kind, heartbeat in served.items()}
+        return {kind: now - heartbeat.last_seen for kind, heartbeat in served.items()}
 
     def _heartbeats(self) -> Iterable[Heartbeat]:
-        if self.elector is not None:
-            yield self.elector.heartbeat
+        if self.leader_elector is not None:
+            yield self.leader_elector.heartbeat
         if self.standby:
             return
         for informer in self._informers.values():

@@ -193,7 +193,7 @@ def _is_idle(controller: Controller, key: Key) -> bool:
     workqueue, workers = controller.queue, controller._workers
     timers = {trigger for of, trigger in workqueue._timers if of == key} - _PERIODIC
     working = key in workqueue._waiting or (workers is not None and key in workers._busy)
-    return not working and not timers and controller.store.settled(key)
+    return not working and not timers and controller.store.expectations_met(key)
 
 
 def _stays(child: dict[str, Any]) -> bool:
@@ -220,7 +220,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(informer, "_LONGEST_DELAY", 0.2)
     monkeypatch.setattr(workqueue, "_FIRST_RETRY", 0.005)
     monkeypatch.setattr(workqueue, "_CALM", 0.02)
-    monkeypatch.setattr(cache, "LEDGER_TIMEOUT", 1.0)
+    monkeypatch.setattr(cache, "EXPECTATION_TIMEOUT", 1.0)
     monkeypatch.setattr(agent_watch, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_SHORTEST_WATCH", 0.05)
     patient = agent_watch.settings

@@ -25,7 +25,7 @@ Readable.add_representer(str, _text)
 
 
 def _dump(rendered: Rendered) -> str:
-    told = f"# {rendered.url} revision {rendered.revision} version {rendered.runtime_version}\n"
+    told = f"# {rendered.url} revision {rendered.revision.name} version {rendered.runtime_version}\n"
     return told + yaml.dump_all(rendered.manifests, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
 
 

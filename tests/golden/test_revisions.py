@@ -30,7 +30,7 @@ class Release:
 
 def revision(inputs: Inputs, version: str) -> str:
     """The tag of the image changes with every release; all else is what is compared."""
-    return render(replace(inputs, platform=Platform(runtime_version=version))).revision
+    return render(replace(inputs, platform=Platform(runtime_version=version))).revision.name
 
 
 @pytest.fixture(scope="module")

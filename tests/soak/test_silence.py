@@ -159,7 +159,7 @@ def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.
                 assert await operator.get("/readyz") == "ok"
 
     run(main())
-    texts = [record.getMessage() for record in caplog.records if logs.worth_telling(record)]
+    texts = [record.getMessage() for record in caplog.records if logs.is_relevant(record)]
     assert [text for text in texts if "unreachable" in text or "reachable again" in text] == [
         "the API server is unreachable: check its address in the kubeconfig, the network, and that it runs",
         "the API server is reachable again",
@@ -198,4 +198,4 @@ def test_a_normal_stop_logs_nothing_but_that(caplog: pytest.LogCaptureFixture, e
 
 def _errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     records = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    return [record.getMessage() for record in records if logs.worth_telling(record)]
+    return [record.getMessage() for record in records if logs.is_relevant(record)]

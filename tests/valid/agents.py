@@ -143,9 +143,9 @@ FIELDS: dict[str, Values] = {
         **{"cpu": _amount(["2", "2500m"]), "memory": _amount(["2Gi", "4e9"]), "ephemeral-storage": _amount([2**40])}
     ),
     "Canary.checks": told_apart("name", ["a", "m-1"], CHECKS, fewest=1),
-    "Probes.startup": probe("startup"),
-    "Probes.readiness": probe("readiness"),
-    "Probes.liveness": probe("liveness"),
+    "ProbesSpec.startup": probe("startup"),
+    "ProbesSpec.readiness": probe("readiness"),
+    "ProbesSpec.liveness": probe("liveness"),
     "ServiceSpec.port": st.sampled_from([80, 65535]),
     "ServiceSpec.metricsPort": st.sampled_from([9090, 1]),
     "AgentConfig.models": told_apart("name", ["m", "n", "gpt-4.1"], MODEL_ENDPOINTS, fewest=1),

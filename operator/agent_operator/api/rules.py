@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from agent_operator.api.base import list_atomic, list_map
 from agent_operator.api.constants import MAX_NAME_LENGTH
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
-from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, Wave, Window
+from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
@@ -104,7 +104,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".values",
         ),
     ),
-    Window: (
+    MaintenanceWindow: (
         Rule(
             "duration(self.duration) >= duration('1m')",
             "duration must be one minute at least: make the window longer",

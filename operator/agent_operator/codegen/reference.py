@@ -12,8 +12,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from agent_operator.api import errors, reasons
-from agent_operator.api.channel_reasons import ChannelReason
 from agent_operator.api.constants import (
     API_VERSION,
     CATEGORY,
@@ -23,6 +21,7 @@ from agent_operator.api.constants import (
     SHORT_NAME,
 )
 from agent_operator.api.kubernetes_models import Verbatim
+from agent_operator.api.reasons import ChannelReason, Reason, SpecReason
 from agent_operator.api.v1alpha1 import (
     AgentDeploymentSpec,
     AgentDeploymentStatus,
@@ -62,7 +61,7 @@ def page() -> str:
             HEAD,
             *_section("spec", AgentDeploymentSpec, properties["spec"]),
             *_section("status", AgentDeploymentStatus, properties["status"]),
-            *_reasons("Conditions", reasons.Reason, errors.Reason),
+            *_reasons("Conditions", Reason, SpecReason),
             CHANNEL_HEAD,
             *_section("channel.spec", AgentRuntimeChannelSpec, of_channel["spec"]),
             *_section("channel.status", AgentRuntimeChannelStatus, of_channel["status"]),

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from agent_operator.kube.objects import Key, Object, Ref, version
 
 
-class Channels:
+class ChannelCache:
     """Channels by name. Takes in what an Informer watches; a channel's key has no namespace."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from agent_operator.api.v1alpha1.channel import Window
+from agent_operator.api.v1alpha1.channel import MaintenanceWindow
 
 _PARTS = re.compile(r"(\d+)(ms|h|m|s)")
 _UNITS = {"h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
@@ -16,7 +16,7 @@ class InvalidWindow(Exception):  # noqa: N818  (says what it is)
     """The window can never open; the message says why and what to do."""
 
 
-def opens_in(window: Window, now: datetime) -> float:
+def opens_in(window: MaintenanceWindow, now: datetime) -> float:
     """Return in how many seconds the window is open; 0: now.
 
     Raises:
@@ -36,7 +36,7 @@ def opens_in(window: Window, now: datetime) -> float:
     return (following.astimezone(UTC) - now).total_seconds()
 
 
-def _zone(window: Window) -> ZoneInfo:
+def _zone(window: MaintenanceWindow) -> ZoneInfo:
     name = window.time_zone or "UTC"
     try:
         return ZoneInfo(name)

@@ -22,44 +22,44 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class Member:
     """An agent that follows a channel.
 
     Attributes:
         key: namespace and name.
         uid: metadata.uid.
-        order: its place among all agents, which others that come and go do not change.
+        rank: its place among all agents, which others that come and go do not change.
         labels: metadata.labels.
         channel: name of the channel that it follows.
-        given: what that channel has given to it; None while that is nothing.
-        runs: tag of the image that it was last seen to run; empty when it never ran.
-        asked: the revision that its spec asked for when it was last looked at.
+        assigned: what that channel has given to it; None while that is nothing.
+        running_version: tag of the image that it was last seen to run; empty when it never ran.
+        requested_revision: the revision that its spec asked for when it was last looked at.
         skipped: whether it cannot take another version now: suspended, or rolled back by a
             person, or its spec or Secret is at fault.
         updated: whether it runs what it was given, and is well.
         failed: whether it failed with what it was given.
-        proven: whether it was ever well.
+        was_healthy: whether it was ever well.
     """
 
     key: Key
     uid: str
-    order: str
+    rank: str
     labels: Mapping[str, str]
     channel: str
-    given: Release | None = None
-    runs: str = ""
-    asked: str = ""
+    assigned: Release | None = None
+    running_version: str = ""
+    requested_revision: str = ""
     skipped: bool = False
     updated: bool = False
     failed: bool = False
-    proven: bool = False
+    was_healthy: bool = False
 
     def __str__(self) -> str:
         """As messages name it."""
         return f"{self.key.namespace}/{self.key.name}"
 
 
-def follows(raw: Object) -> str:
+def followed_channel(raw: Object) -> str:
     """Return the name of the channel that an agent follows; empty when it follows none, or pins its image itself."""
     spec = raw.get("spec") or {}
     runtime = spec.get("runtime") or {}
@@ -74,30 +74,30 @@ def _own_image(spec: Object) -> bool:
     return any(it.get("name") == constants.CONTAINER and it.get("image") for it in pod.get("containers") or ())
 
 
-def agent(raw: Object) -> Agent | None:
+def read_member(raw: Object) -> Member | None:
     """Read an AgentDeployment; None when it follows no channel."""
-    channel = follows(raw)
+    channel = followed_channel(raw)
     if not channel:
         return None
     meta, status = raw["metadata"], raw.get("status") or {}
     use = status.get("channel") or {}
     given = Release(use["version"], use.get("image") or "") if use.get("name") == channel else None
-    heeded = given is not None and _heeded(status, use)
+    acted_on = given is not None and _acted_on(status, use)
     # Whom a person holds where it is, by either means, neither follows nor fails.
     suspended = bool(raw["spec"].get("suspend")) or _pinned(status)
-    return Agent(
+    return Member(
         key=Key(meta["namespace"], meta["name"]),
         uid=meta["uid"],
-        order=blake2b(meta["uid"].encode(), digest_size=8).hexdigest(),
+        rank=blake2b(meta["uid"].encode(), digest_size=8).hexdigest(),
         labels=meta.get("labels") or {},
         channel=channel,
-        given=given,
-        runs=status.get("runtimeVersion") or "",
-        asked=_asked(status),
-        skipped=suspended or (not heeded and _hindered(status)),
-        updated=heeded and not suspended and _updated(raw, use),
-        failed=heeded and not suspended and _failed(status),
-        proven=bool(status.get("lastGoodRevision")),
+        assigned=given,
+        running_version=status.get("runtimeVersion") or "",
+        requested_revision=_requested_revision(status),
+        skipped=suspended or (not acted_on and _is_blocked(status)),
+        updated=acted_on and not suspended and _updated(raw, use),
+        failed=acted_on and not suspended and _failed(status),
+        was_healthy=bool(status.get("lastGoodRevision")),
     )
 
 
@@ -105,16 +105,16 @@ def _pinned(status: Object) -> bool:
     return bool(((status.get("rollout") or {}).get("rolledBack") or {}).get("manual"))
 
 
-def _asked(status: Object) -> str:
+def _requested_revision(status: Object) -> str:
     return (status.get("rollout") or {}).get("target") or ""
 
 
-def _heeded(status: Object, use: Object) -> bool:
+def _acted_on(status: Object, use: Object) -> bool:
     """Tell whether the status is about what the channel has given, and not still about what was before."""
-    return bool(_asked(status)) and _asked(status) != use.get("after")
+    return bool(_requested_revision(status)) and _requested_revision(status) != use.get("after")
 
 
-def _hindered(status: Object) -> bool:
+def _is_blocked(status: Object) -> bool:
     """Tell whether nothing can be rolled, whatever the version."""
     conditions = status.get("conditions") or ()
     return any(it["type"] in ("ConfigValid", "SecretsReady") and it["status"] == "False" for it in conditions)
@@ -135,7 +135,7 @@ def _updated(raw: Object, use: Object) -> bool:
 
 def _failed(status: Object) -> bool:
     rolled_back = (status.get("rollout") or {}).get("rolledBack") or {}
-    if rolled_back.get("revision") == _asked(status):
+    if rolled_back.get("revision") == _requested_revision(status):
         return True
     return any(
         (it["type"] == "Stalled" and it["status"] == "True")
@@ -144,13 +144,13 @@ def _failed(status: Object) -> bool:
     )
 
 
-def use_of(agent: Agent, release: Release) -> dict[str, Any]:
+def channel_use(agent: Member, release: Release) -> dict[str, Any]:
     """Return status.channel for an agent that is given this. Every key is there, for it is merged: None removes."""
-    former = agent.given.image if agent.given else ""
-    changes = (agent.runs, former) != (release.version, release.image)
+    former = agent.assigned.image if agent.assigned else ""
+    changes = (agent.running_version, former) != (release.version, release.image)
     return {
         "name": agent.channel,
         "version": release.version,
         "image": release.image or None,
-        "after": (agent.asked or None) if changes else None,
+        "after": (agent.requested_revision or None) if changes else None,
     }

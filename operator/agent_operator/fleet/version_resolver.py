@@ -7,8 +7,8 @@ from typing import Any
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
-from agent_operator.fleet.members import follows
-from agent_operator.inputs.inputs import Assigned
+from agent_operator.fleet.members import followed_channel
+from agent_operator.inputs.agent_inputs import Assigned
 from agent_operator.status.conditions import is_true
 
 Object = Mapping[str, Any]
@@ -16,7 +16,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Guidance:
+class VersionDecision:
     """What a pass goes by.
 
     Attributes:
@@ -30,21 +30,21 @@ class Guidance:
     warning: Problem | None = None
 
 
-def guide(agent: Object, channel: Callable[[str], Object | None]) -> Guidance:
+def resolve_version(agent: Object, channel: Callable[[str], Object | None]) -> VersionDecision:
     """Tell what an agent is to run; `channel` finds a channel by its name."""
-    name, status = follows(agent), agent.get("status") or {}
+    name, status = followed_channel(agent), agent.get("status") or {}
     if not name:
-        return Guidance()
+        return VersionDecision()
     given, found = status.get("channel") or {}, channel(name)
     warning = None if found else _missing(name)
     if given.get("name") == name:
-        return Guidance(_assigned(given), warning=warning)
+        return VersionDecision(_assigned(given), warning=warning)
     runs = status.get("runtimeVersion") or ""
     if found and not runs and not is_true((found.get("status") or {}).get("conditions") or (), "Halted"):
-        return Guidance(pending=_pending(name))
+        return VersionDecision(pending=_pending(name))
     # Until its turn comes, an agent that changes channels or gives up a pin keeps what it runs.
     kept = _assigned(given) if given else Assigned(runs) if _TAG.fullmatch(runs) else None
-    return Guidance(kept, warning=warning)
+    return VersionDecision(kept, warning=warning)
 
 
 def _assigned(given: Object) -> Assigned:
@@ -54,10 +54,12 @@ def _assigned(given: Object) -> Assigned:
 def _missing(name: str) -> Problem:
     return Problem(
         Reason.CHANNEL_MISSING,
+        "",
         f"there is no AgentRuntimeChannel {name}, or the operator watches none for it is installed in namespaces: the "
         "agent keeps the version that it has; create the channel, or correct spec.runtime.channel",
     )
 
 
 def _pending(name: str) -> Problem:
-    return Problem(Reason.CHANNEL_PENDING, f"the AgentRuntimeChannel {name} is about to give the agent its version")
+    message = f"the AgentRuntimeChannel {name} is about to give the agent its version"
+    return Problem(Reason.CHANNEL_PENDING, "", message, retry=True)

@@ -15,12 +15,12 @@ from agent_operator.api.v1alpha1.channel import (
     WaveStatus,
 )
 from agent_operator.fleet.maintenance_window import InvalidWindow, opens_in
-from agent_operator.fleet.members import Agent, Release
-from agent_operator.fleet.waves import Members, divide
+from agent_operator.fleet.members import Member, Release
+from agent_operator.fleet.waves import WaveMembers, split_into_waves
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class ChannelState:
     """A channel as last seen. `own_image`: the repository of the operator's runtime image."""
 
     name: str
@@ -37,7 +37,7 @@ class Channel:
         return Release(self.spec.version, "" if image == self.own_image else image)
 
     @property
-    def begun(self) -> Release | None:
+    def rolling_out(self) -> Release | None:
         """What was being rolled out when the status was written."""
         return _release(self.status.version, self.status.image)
 
@@ -62,31 +62,31 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ChannelPlan:
     """What to do now.
 
     Attributes:
         channel: what was looked at.
         gate: whether agents may be given another version.
-        gifts: what to give to whom.
+        assignments: what to give to whom.
         waves: how far each wave is.
         members: their agents.
         stable: what was last rolled out completely, this step included.
         halted: whether too many failed.
-        again: in how many seconds to look again though nothing happens; None: not at all.
+        requeue_after: in how many seconds to look again though nothing happens; None: not at all.
     """
 
-    channel: Channel
+    channel: ChannelState
     gate: Gate
-    gifts: tuple[tuple[Agent, Release], ...]
+    assignments: tuple[tuple[Member, Release], ...]
     waves: tuple[WaveStatus, ...]
-    members: tuple[Members, ...] = field(repr=False)
+    members: tuple[WaveMembers, ...] = field(repr=False)
     stable: Release | None
     halted: bool
-    again: float | None
+    requeue_after: float | None
 
     @property
-    def agents(self) -> tuple[Agent, ...]:
+    def agents(self) -> tuple[Member, ...]:
         """All agents, wave by wave."""
         return tuple(agent for wave in self.members for agent in wave.agents)
 
@@ -96,17 +96,17 @@ class Step:
         return self.stable == self.channel.target
 
     @property
-    def current(self) -> int:
+    def current_wave(self) -> int:
         """Index of the wave that the roll-out is at: the first that is not done, or the last."""
         return next((i for i, wave in enumerate(self.waves) if wave.phase != WavePhase.DONE), len(self.waves) - 1)
 
 
-def plan(channel: Channel, agents: Iterable[Agent], now: datetime) -> Step:
+def plan(channel: ChannelState, agents: Iterable[Member], now: datetime) -> ChannelPlan:
     """Decide what to give to whom, and how far the roll-out is."""
-    members = divide(channel.spec, agents)
+    members = split_into_waves(channel.spec, agents)
     target = channel.target
     stable = channel.stable
-    failed = sum(has(agent, target) and agent.failed for wave in members for agent in wave.agents)
+    failed = sum(has_release(agent, target) and agent.failed for wave in members for agent in wave.agents)
     too_many = failed > (channel.spec.max_failures or 0)
     # What all ran once is no risk, and to return to it is the way out of one; only who joins has to wait.
     halted = too_many and stable != target
@@ -114,18 +114,18 @@ def plan(channel: Channel, agents: Iterable[Agent], now: datetime) -> Step:
     waves, soaks = _phases(channel, members, halted=halted, now=now)
     if all(wave.phase == WavePhase.DONE for wave in waves) and any(wave.agents for wave in members):
         stable = target
-    gifts = tuple(_gifts(channel, members, waves, gate=gate, halted=too_many))
-    held_back = stable != target or any(not has(it, target) for wave in members for it in wave.agents)
+    assignments = tuple(_assignments(channel, members, waves, gate=gate, halted=too_many))
+    held_back = stable != target or any(not has_release(it, target) for wave in members for it in wave.agents)
     waits = [*soaks, *([gate.opens_in] if gate.opens_in and held_back else ())]
-    return Step(channel, gate, gifts, waves, members, stable, halted, min(waits, default=None))
+    return ChannelPlan(channel, gate, assignments, waves, members, stable, halted, min(waits, default=None))
 
 
-def has(agent: Agent, release: Release) -> bool:
+def has_release(agent: Member, release: Release) -> bool:
     """Tell whether an agent was given this."""
-    return agent.given == release
+    return agent.assigned == release
 
 
-def _gate(channel: Channel, now: datetime) -> Gate:
+def _gate(channel: ChannelState, now: datetime) -> Gate:
     paused = bool(channel.spec.paused)
     if channel.spec.window is None:
         return Gate(paused)
@@ -136,11 +136,11 @@ def _gate(channel: Channel, now: datetime) -> Gate:
 
 
 def _phases(
-    channel: Channel, members: Sequence[Members], *, halted: bool, now: datetime
+    channel: ChannelState, members: Sequence[WaveMembers], *, halted: bool, now: datetime
 ) -> tuple[tuple[WaveStatus, ...], list[float]]:
     """Tell how far each wave is, and how many seconds those that soak still have to."""
     known = {}
-    if channel.begun == channel.target:
+    if channel.rolling_out == channel.target:
         known = {wave.definition: wave for wave in reversed(channel.status.waves)}
     released, waves, soaks = True, [], []
     for wave in members:
@@ -155,7 +155,7 @@ def _phases(
 
 
 def _phase(
-    channel: Channel, wave: Members, before: WaveStatus | None, *, halted: bool, now: datetime
+    channel: ChannelState, wave: WaveMembers, before: WaveStatus | None, *, halted: bool, now: datetime
 ) -> tuple[WavePhase, str | None, float]:
     """Tell a wave's phase, since when it is well, and for how many seconds it still has to stay so."""
     returning = channel.stable == channel.target
@@ -177,15 +177,15 @@ def _phase(
     return (WavePhase.DONE, since, 0.0) if left <= 0 else (WavePhase.SOAKING, since, left)
 
 
-def _settled(agent: Agent, target: Release, *, soaking: bool) -> bool:
+def _settled(agent: Member, target: Release, *, soaking: bool) -> bool:
     """Tell whether a wave need not wait for an agent. One that joined during the soak and never ran proves nothing."""
-    if agent.skipped or (soaking and not agent.proven):
+    if agent.skipped or (soaking and not agent.was_healthy):
         return True
-    return has(agent, target) and (agent.updated or agent.failed)
+    return has_release(agent, target) and (agent.updated or agent.failed)
 
 
-def _counted(wave: Members, target: Release, phase: WavePhase, since: str | None) -> WaveStatus:
-    holders = [agent for agent in wave.agents if has(agent, target)]
+def _counted(wave: WaveMembers, target: Release, phase: WavePhase, since: str | None) -> WaveStatus:
+    holders = [agent for agent in wave.agents if has_release(agent, target)]
     return WaveStatus(
         name=wave.name,
         agents=len(wave.agents),
@@ -197,22 +197,22 @@ def _counted(wave: Members, target: Release, phase: WavePhase, since: str | None
     )
 
 
-def _gifts(
-    channel: Channel, members: Sequence[Members], waves: Sequence[WaveStatus], *, gate: Gate, halted: bool
-) -> Iterable[tuple[Agent, Release]]:
+def _assignments(
+    channel: ChannelState, members: Sequence[WaveMembers], waves: Sequence[WaveStatus], *, gate: Gate, halted: bool
+) -> Iterable[tuple[Member, Release]]:
     target, stable = channel.target, channel.stable
     for wave, status in zip(members, waves, strict=True):
         released = status.phase not in (WavePhase.WAITING, WavePhase.HALTED) and not halted
-        holders = [agent for agent in wave.agents if has(agent, target)]
+        holders = [agent for agent in wave.agents if has_release(agent, target)]
         free = wave.max_concurrent - sum(not (it.updated or it.failed or it.skipped) for it in holders)
         for agent in wave.agents:
-            if has(agent, target):
+            if has_release(agent, target):
                 continue
-            if agent.given is None and not agent.runs:
+            if agent.assigned is None and not agent.running_version:
                 # It has nothing to lose, and starts with what it is given.
                 first = target if released and gate.open else stable or (None if halted else target)
                 yield from [(agent, first)] if first else ()
-            elif stable == target and agent.given is not None:
+            elif stable == target and agent.assigned is not None:
                 if not gate.paused:
                     yield agent, target
             elif released and gate.open and free > 0 and not agent.skipped:

@@ -13,25 +13,25 @@ from agent_operator.api.v1alpha1.channel import (
     LabelSelector,
     Wave,
 )
-from agent_operator.fleet.members import Agent
+from agent_operator.fleet.members import Member
 
 REST = "rest"
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class WaveMembers:
     """A wave and its agents, in the order in which they get the version."""
 
     name: str
     definition: str
     max_concurrent: int
     soak_seconds: int
-    agents: tuple[Agent, ...]
+    agents: tuple[Member, ...]
 
 
-def divide(spec: AgentRuntimeChannelSpec, agents: Iterable[Agent]) -> tuple[Members, ...]:
+def split_into_waves(spec: AgentRuntimeChannelSpec, agents: Iterable[Member]) -> tuple[WaveMembers, ...]:
     """Put every agent into the first wave that takes it, and what is left into a last one, if anything is."""
-    ordered = sorted(agents, key=lambda agent: (agent.order, agent.key))
+    ordered = sorted(agents, key=lambda agent: (agent.rank, agent.key))
     left, made = ordered, []
     for number, wave in enumerate(spec.waves or (), 1):
         taken = _taken(wave, ordered, left)
@@ -43,7 +43,7 @@ def divide(spec: AgentRuntimeChannelSpec, agents: Iterable[Agent]) -> tuple[Memb
     return tuple(made)
 
 
-def _taken(wave: Wave, ordered: Sequence[Agent], left: Iterable[Agent]) -> set[tuple[str, str]]:
+def _taken(wave: Wave, ordered: Sequence[Member], left: Iterable[Member]) -> set[tuple[str, str]]:
     if wave.percent is not None:
         first = math.ceil(len(ordered) * wave.percent / 100)
         return {agent.key for agent in ordered[:first]}
@@ -51,9 +51,9 @@ def _taken(wave: Wave, ordered: Sequence[Agent], left: Iterable[Agent]) -> set[t
     return {agent.key for agent in left if matches(selector, agent.labels)}
 
 
-def _members(wave: Wave, name: str, agents: Iterable[Agent]) -> Members:
+def _members(wave: Wave, name: str, agents: Iterable[Member]) -> WaveMembers:
     chosen = wave.model_dump_json(include={"selector", "percent"}, exclude_none=True)
-    return Members(
+    return WaveMembers(
         name=name,
         definition=blake2b(chosen.encode(), digest_size=5).hexdigest(),
         max_concurrent=wave.max_concurrent or DEFAULT_MAX_CONCURRENT,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agent_operator.api.v1alpha1.rollout import Canary
 from agent_operator.api.v1alpha1.sources import ConfigMapKeyRef
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_runtime.config import explain
 from agent_runtime.config.checks import ChecksConfig
 

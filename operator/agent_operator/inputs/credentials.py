@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent_operator.api import constants
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 
 LOG_LEVEL = "LOG_LEVEL"
 AGENT_NAME = "AGENT_NAME"
@@ -18,7 +18,7 @@ IDENTITY_KEYS = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class CredentialKey:
     """A key of a Secret that becomes the environment variable of its name."""
 
     name: str
@@ -34,23 +34,23 @@ def secret(inputs: Inputs) -> str | None:
     return credentials.secret_ref.name if credentials.secret_ref else constants.secret(inputs.name)
 
 
-def keys(inputs: Inputs) -> tuple[Key, ...]:
+def keys(inputs: Inputs) -> tuple[CredentialKey, ...]:
     """Return the keys that the pods read, each once."""
     credentials = inputs.spec.credentials
     if credentials is None:
         return ()
     made = constants.secret(inputs.name)
     if credentials.external_secret:
-        return tuple(Key(name, made) for name in credentials.external_secret.data)
+        return tuple(CredentialKey(name, made) for name in credentials.external_secret.data)
     if credentials.values:
-        return tuple(Key(name, made) for name in credentials.values)
+        return tuple(CredentialKey(name, made) for name in credentials.values)
     reference = credentials.secret_ref
     if reference is None:
         return ()
     if reference.keys is not None:
-        return tuple(Key(name, reference.name) for name in dict.fromkeys(reference.keys))
+        return tuple(CredentialKey(name, reference.name) for name in dict.fromkeys(reference.keys))
     given = {variable.name for variable in inputs.spec.env or ()}
-    return tuple(Key(name, reference.name, optional=True) for name in _useful(inputs) if name not in given)
+    return tuple(CredentialKey(name, reference.name, optional=True) for name in _useful(inputs) if name not in given)
 
 
 def _useful(inputs: Inputs) -> Iterator[str]:

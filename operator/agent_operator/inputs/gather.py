@@ -11,7 +11,7 @@ from hashlib import blake2b, sha256
 from agent_operator.api.problems import Problem
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import checks, references, secret_problems
-from agent_operator.inputs.inputs import Assigned, Inputs, Platform
+from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Object, Ref
 from agent_operator.kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT

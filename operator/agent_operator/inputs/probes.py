@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent_operator.api.kubernetes_models import V1Probe
-from agent_operator.api.v1alpha1.workload import Probes
+from agent_operator.api.v1alpha1.workload import ProbesSpec
 
 HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 _LIVE = {"path": "/health/live", "port": "http"}
@@ -35,7 +35,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def overrides(wanted: Probes | None) -> dict[str, dict[str, Any]]:
+def overrides(wanted: ProbesSpec | None) -> dict[str, dict[str, Any]]:
     """Return what the CR says of each probe, as Kubernetes spells it."""
     given: dict[str, V1Probe | None] = dict(wanted) if wanted else {}
     return {
@@ -44,7 +44,7 @@ def overrides(wanted: Probes | None) -> dict[str, dict[str, Any]]:
     }
 
 
-def probes(wanted: Probes | None) -> dict[str, dict[str, Any]]:
+def probes(wanted: ProbesSpec | None) -> dict[str, dict[str, Any]]:
     """Return the probes by kind: startup, readiness, liveness."""
     return {kind: _merged(DEFAULTS[kind], changes) for kind, changes in overrides(wanted).items()}
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from agent_operator.api import constants
 from agent_operator.api.base import SUBDOMAIN_PATTERN
 from agent_operator.inputs import credentials
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 
 # Each is read again and again. The environment of a pod that needs more can be put into fewer.
 MOST = 64

@@ -6,7 +6,7 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.inputs import references
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Live, Ref
 from agent_operator.kube.resources import BY_NAME
 
@@ -41,18 +41,19 @@ def _missing(inputs: Inputs, target: Ref, field: str) -> Problem:
     if _is_external(inputs, field):
         return _unsynced(target, "is not there yet")
     where = f"{references.CREDENTIALS}.secretRef.name" if field == references.CREDENTIALS else f"{field}.name"
-    return Problem(Reason.SECRET_MISSING, f"{where}: {target} does not exist: create it, or correct the name")
+    return Problem(Reason.SECRET_MISSING, where, f"{target} does not exist: create it, or correct the name", retry=True)
 
 
 def _lacks(inputs: Inputs, target: Ref, field: str, keys: str) -> Problem:
     if _is_external(inputs, field):
         return _unsynced(target, f"lacks {keys}")
-    return Problem(Reason.SECRET_KEY_MISSING, f"{target} lacks {keys}: add it to the Secret, or remove it from {field}")
+    message = f"{target} lacks {keys}: add it to the Secret, or remove it from {field}"
+    return Problem(Reason.SECRET_KEY_MISSING, "", message, retry=True)
 
 
 def _unsynced(target: Ref, what: str) -> Problem:
     message = f"{target} {what}: External Secrets makes it; see the status of ExternalSecret {target.name}"
-    return Problem(Reason.SECRET_NOT_SYNCED, message)
+    return Problem(Reason.SECRET_NOT_SYNCED, "", message, retry=True)
 
 
 def _is_external(inputs: Inputs, field: str) -> bool:
@@ -74,9 +75,11 @@ def sync_trouble(inputs: Inputs, live: Mapping[Ref, Live], *, served: bool) -> P
     if not served:
         return Problem(
             Reason.EXTERNAL_SECRETS_MISSING,
-            "spec.credentials.externalSecret: the cluster has no CustomResourceDefinition "
+            "spec.credentials.externalSecret",
+            "the cluster has no CustomResourceDefinition "
             f"{BY_NAME['ExternalSecret'].crd}, or the operator no right to use it: install External Secrets "
             f"({_INSTALL}), grant the right, or use spec.credentials.secretRef",
+            retry=True,
         )
     targets = [Ref("ExternalSecret", inputs.namespace, constants.secret(inputs.name))]
     if external.azure_key_vault:
@@ -84,7 +87,7 @@ def sync_trouble(inputs: Inputs, live: Mapping[Ref, Live], *, served: bool) -> P
         store = external.azure_key_vault.store_name or inputs.name
         targets.insert(0, Ref("SecretStore", inputs.namespace, store))
     told = [words for target in targets for words in _complaints(target, live.get(target))]
-    return Problem(Reason.SECRET_NOT_SYNCED, "; ".join(told)) if told else None
+    return Problem(Reason.SECRET_NOT_SYNCED, "", "; ".join(told), retry=True) if told else None
 
 
 def _complaints(target: Ref, found: Live | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ class AccessError(Exception):
     """There is no way to the API server; the message says why."""
 
 
-def nothing() -> "Configuration":
+def empty_configuration() -> "Configuration":
     """Return a configuration that leads nowhere yet."""
     _have_home()
     from kubernetes.aio.client import Configuration
@@ -30,7 +30,7 @@ async def load(kubeconfig: str, context: str) -> "Configuration":
     Raises:
         AccessError: there are no credentials, or they cannot be read.
     """
-    found = nothing()
+    found = empty_configuration()
     from kubernetes.aio.config import ConfigException, load_incluster_config
 
     try:

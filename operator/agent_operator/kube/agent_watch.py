@@ -8,13 +8,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import kopf
 
 from agent_operator.api import constants
-from agent_operator.kube.client import Cluster
+from agent_operator.kube.discovery import Discovery
 from agent_operator.kube.heartbeat import Heartbeat
 from agent_operator.kube.objects import LISTED, Object
 from agent_operator.kube.transport import ApiError, Transport
@@ -29,8 +30,6 @@ _LOOK_AGAIN = 2.0
 # While it is served, this is how often is looked whether it still is: kopf may go on watching, and hear nothing.
 _LOOK_STILL = 20.0
 
-_NOT_FOUND = 404
-_GONE = 410
 _WATCH = "the watch of AgentDeployment"
 _WAIT = "the wait for the API of AgentDeployment"
 
@@ -84,7 +83,7 @@ class AgentWatch:
     def __init__(
         self,
         sink: Sink,
-        cluster: Cluster,
+        discovery: Discovery,
         transport: Transport,
         namespaces: Collection[str],
         clock: Callable[[], float],
@@ -92,7 +91,7 @@ class AgentWatch:
         self.heartbeat = Heartbeat(_WATCH, clock)
         self.served: bool | None = None
         self._sink = sink
-        self._cluster = cluster
+        self._discovery = discovery
         self._transport = transport
         self._namespaces = namespaces
         self._clock = clock
@@ -133,7 +132,7 @@ class AgentWatch:
         """Wait until the API server has AgentDeployments; False when `stop` was set before."""
         while not stop.is_set():
             try:
-                served = await self._cluster.serves_agents()
+                served = await self._discovery.serves_agents()
             except ApiError as error:
                 self._refused(error)
             else:
@@ -153,7 +152,7 @@ class AgentWatch:
     def _answered(self, lost: Callable[[], None], *, served: bool) -> None:
         self.heartbeat.expect(_WATCH if served else _WAIT)
         self.heartbeat.beat()
-        self.heartbeat.well()
+        self.heartbeat.succeed()
         if not served and self.served is not False:
             log.warning("the AgentDeployment CRD is not installed: kubectl apply --server-side -k crds")
             lost()
@@ -193,7 +192,7 @@ class AgentWatch:
         while True:
             await asyncio.sleep(_LOOK_STILL)
             with suppress(ApiError):
-                if not await self._cluster.serves_agents():
+                if not await self._discovery.serves_agents():
                     return
 
     def _registry(self) -> kopf.OperatorRegistry:
@@ -221,11 +220,11 @@ class AgentWatch:
         path = next((path for path in self._paths if request.url.path.endswith(path)), "")
         if path:
             self.heartbeat.beat(path)
-            if not response.ok and response.status not in (_NOT_FOUND, _GONE):
+            if not response.ok and response.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 self.heartbeat.fail(f"{response.status} {response.reason}")
             elif response.ok and "watch" in request.url.query:
                 self._watched.add(path)
-                self.heartbeat.well()
+                self.heartbeat.succeed()
         return response
 
 

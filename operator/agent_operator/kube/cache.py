@@ -1,7 +1,7 @@
-"""What the watches have shown, by agent, and what is still to be shown of our own writes.
+"""The cache of AgentDeployments and their children, with expectations of the operator's own writes.
 
-Deciding on a stale picture is the largest class of operator bugs. So every write is entered in a ledger, and an agent
-is not decided on again until the watch has shown what was written (or, should a watch lag, a deadline has passed).
+Most bugs of operators are decisions on a stale cache. So the operator records every write as an expectation, and does
+not reconcile an agent again until the watch has shown that write. A deadline bounds the wait for a watch that lags.
 """
 
 from collections import Counter, defaultdict
@@ -12,100 +12,112 @@ from dataclasses import dataclass, field
 from agent_operator.api import constants
 from agent_operator.kube.objects import LISTED, Key, Live, Object, Ref, agent_key, pack, pack_agent, ref, version
 
-# A watch is normally milliseconds behind. Later than this, deciding on old news beats not deciding.
-LEDGER_TIMEOUT = 10.0
-_GONE = -1
+# Seconds. A watch normally lags by milliseconds. After this time a decision on a stale cache is better than none.
+EXPECTATION_TIMEOUT = 10.0
+_DELETED = -1
 
 
 @dataclass(slots=True)
-class _Ledger:
-    """Writes of one agent: seen are events that came while a pass ran, written what that pass wrote."""
+class _Expectations:
+    """Writes to one agent and its children that the watches must still show.
+
+    Attributes:
+        running: whether a pass over the agent is running.
+        dirty: whether something changed that no pass has seen.
+        events: resourceVersions that the watches showed during the pass.
+        written: resourceVersions that the pass wrote; _DELETED for a delete.
+        pending: writes that the watches have not shown yet, each with the deadline of the wait.
+    """
 
     running: bool = False
     dirty: bool = False
-    seen: list[tuple[Ref, int]] = field(default_factory=list)
+    events: list[tuple[Ref, int]] = field(default_factory=list)
     written: dict[Ref, int] = field(default_factory=dict)
-    awaited: dict[Ref, tuple[int, float]] = field(default_factory=dict)
+    pending: dict[Ref, tuple[int, float]] = field(default_factory=dict)
 
     @property
     def idle(self) -> bool:
-        return not (self.running or self.dirty or self.awaited)
+        return not (self.running or self.dirty or self.pending)
 
 
 class Store:
-    """Agents and their objects, as last seen. Methods that take news return the agents to look at because of it."""
+    """The agents and their children as the watches last showed them.
+
+    Methods that record an event return the keys of the agents to reconcile because of it.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._agents: dict[Key, Live] = {}
-        self._heard: dict[Key, float] = {}
+        self._last_event: dict[Key, float] = {}
         self._conditions: dict[Key, tuple[str, ...]] = {}
         self._children: dict[Key, dict[Ref, Live]] = {}
         self._keys: dict[Ref, Key] = {}
-        self._ledgers: defaultdict[Key, _Ledger] = defaultdict(_Ledger)
+        self._expectations: defaultdict[Key, _Expectations] = defaultdict(_Expectations)
 
-    # What is known
+    # Reading
 
     @property
     def agents(self) -> Iterable[Key]:
-        """Every agent there is."""
+        """The keys of all agents."""
         return tuple(self._agents)
 
     def condition_counts(self) -> Mapping[str, float]:
-        """Count the agents of which each condition is true."""
+        """Count the agents for which each condition is true."""
         return Counter(kind for kinds in self._conditions.values() for kind in kinds)
 
     def agent(self, key: Key) -> Live | None:
-        """Return the AgentDeployment."""
+        """Return the AgentDeployment; None if it is not cached."""
         return self._agents.get(key)
 
-    def heard_of(self, key: Key) -> float:
-        """Seconds since a watch last told of the AgentDeployment."""
-        return self._clock() - self._heard.get(key, float("-inf"))
+    def seconds_since_event(self, key: Key) -> float:
+        """Seconds since the last watch event of the AgentDeployment; infinite before the first."""
+        return self._clock() - self._last_event.get(key, float("-inf"))
 
     def children(self, key: Key) -> dict[Ref, Live]:
-        """Return the objects that say they belong to the agent; the caller may change the dict."""
+        """Return a copy of the objects whose labels name the agent."""
         return dict(self._children.get(key, {}))
 
-    # What the watches say
+    # Events
 
     def observe_agent(self, event: str, obj: Object) -> Key | None:
-        """Take in an event of an AgentDeployment."""
+        """Record an event of an AgentDeployment."""
         target, live = ref(constants.KIND, obj), pack_agent(obj)
         key = Key(target.namespace, target.name)
         if event == "DELETED":
             if key in self._agents and self._agents[key].uid != live.uid:
-                return None  # a former one of the same name
-            self._agents.pop(key, None)
-            self._heard.pop(key, None)
-            self._conditions.pop(key, None)
-            self._ledgers.pop(key, None)
+                return None  # a former object of the same name
+            self._drop(key)
+            self._expectations.pop(key, None)
             return None
         before = self._agents.get(key)
         if before is not None and before.uid == live.uid and live.version < before.version:
             return None
         self._agents[key] = live
         if event != LISTED:
-            # A list may come from an API server that is far behind; what a watch adds to it is news.
-            self._heard[key] = self._clock()
+            # A list may come from an API server that lags far behind, so only watch events count.
+            self._last_event[key] = self._clock()
         self._conditions[key] = _true_conditions(obj)
-        return self._news(key, target, live.version, changed=before is None or before.body != live.body)
+        return self._record(key, target, live.version, changed=before is None or before.body != live.body)
 
-    def gone(self, key: Key, uid: str) -> None:
-        """Forget an AgentDeployment that no longer exists, although no watch said so."""
+    def forget(self, key: Key, uid: str) -> None:
+        """Remove an AgentDeployment that no longer exists although no watch has shown its deletion."""
         live = self._agents.get(key)
         if live is not None and live.uid == uid:
-            del self._agents[key]
-            self._heard.pop(key, None)
-            self._conditions.pop(key, None)
+            self._drop(key)
 
-    def all_gone(self) -> None:
-        """Forget all AgentDeployments: their CustomResourceDefinition was deleted, and they with it."""
-        for key, live in tuple(self._agents.items()):
-            self.gone(key, live.uid)
+    def forget_all(self) -> None:
+        """Remove all AgentDeployments. Deleting their CustomResourceDefinition deleted them."""
+        for key in tuple(self._agents):
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        self._agents.pop(key, None)
+        self._last_event.pop(key, None)
+        self._conditions.pop(key, None)
 
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:
-        """Take in an event of a child."""
+        """Record an event of a child."""
         target = ref(kind, obj)
         key = agent_key(obj)
         known = self._keys.get(target)
@@ -121,7 +133,7 @@ class Store:
         objects[target] = live
         terminating = "deletionTimestamp" in obj["metadata"]
         changed = before is None or (before.body, before.uid) != (live.body, live.uid)
-        return self._news(key, target, live.version, changed=changed, gone=terminating)
+        return self._record(key, target, live.version, changed=changed, deleted=terminating)
 
     def _remove(self, target: Ref, obj: Object, key: Key | None) -> Key | None:
         if key is None:
@@ -133,89 +145,90 @@ class Store:
         del self._children[key][target]
         if not self._children[key]:
             del self._children[key]
-        return self._news(key, target, version(obj), changed=True, gone=True)
+        return self._record(key, target, version(obj), changed=True, deleted=True)
 
     def retain(self, kind: str, namespaces: Iterable[str], listed: AbstractSet[Ref]) -> set[Key]:
-        """Take in that a list is complete: what is not in it is gone. Empty `namespaces`: it was of all of them."""
+        """Remove the objects that a complete list does not contain. Empty `namespaces`: the list is cluster-wide."""
         scope = set(namespaces)
         changed = set()
         for target in [t for t in self._keys if t.kind == kind and t not in listed]:
             if not scope or target.namespace in scope:
-                gone = {"metadata": {"name": target.name, "namespace": target.namespace}}
-                changed.add(self.observe(kind, "DELETED", gone))
+                removed = {"metadata": {"name": target.name, "namespace": target.namespace}}
+                changed.add(self.observe(kind, "DELETED", removed))
         return {key for key in changed if key is not None}
 
-    # Our own writes
+    # Expectations
 
-    def settled(self, key: Key) -> bool:
-        """Tell whether the watches have shown all that was written."""
-        ledger = self._ledgers.get(key)
-        return ledger is None or not ledger.awaited
+    def expectations_met(self, key: Key) -> bool:
+        """Report whether the watches have shown every write."""
+        expectations = self._expectations.get(key)
+        return expectations is None or not expectations.pending
 
-    def begin(self, key: Key) -> bool:
-        """Start a pass over an agent; False while news of the last pass's writes is awaited."""
-        ledger = self._ledgers[key]
-        if self._overdue(key) > 0:
-            ledger.dirty = True
+    def begin_pass(self, key: Key) -> bool:
+        """Start a pass over an agent; False while a write of the last pass is pending."""
+        expectations = self._expectations[key]
+        if self._time_left(key) > 0:
+            expectations.dirty = True
             return False
-        ledger.awaited.clear()
-        ledger.seen.clear()
-        ledger.written.clear()
-        ledger.running, ledger.dirty = True, False
+        expectations.pending.clear()
+        expectations.events.clear()
+        expectations.written.clear()
+        expectations.running, expectations.dirty = True, False
         return True
 
-    def wrote(self, key: Key, target: Ref, written: int) -> None:
-        """Enter a write that the API server answered with this resourceVersion."""
-        ledger = self._ledgers[key]
-        ledger.written[target] = written
+    def expect_write(self, key: Key, target: Ref, written: int) -> None:
+        """Record a write to which the API server responded with this resourceVersion."""
+        expectations = self._expectations[key]
+        expectations.written[target] = written
         live = self._agents.get(key) if target.kind == constants.KIND else self._children.get(key, {}).get(target)
         if live is None or live.version < written:
-            ledger.awaited[target] = (written, self._clock() + LEDGER_TIMEOUT)
+            expectations.pending[target] = (written, self._clock() + EXPECTATION_TIMEOUT)
 
-    def deleted(self, key: Key, target: Ref) -> None:
-        """Enter a delete that the API server accepted."""
-        ledger = self._ledgers[key]
-        ledger.written[target] = _GONE
+    def expect_delete(self, key: Key, target: Ref) -> None:
+        """Record a delete that the API server accepted."""
+        expectations = self._expectations[key]
+        expectations.written[target] = _DELETED
         if target in self._children.get(key, {}):
-            ledger.awaited[target] = (_GONE, self._clock() + LEDGER_TIMEOUT)
+            expectations.pending[target] = (_DELETED, self._clock() + EXPECTATION_TIMEOUT)
 
-    def end(self, key: Key) -> float | None:
-        """End a pass. Returns in how many seconds to look again: 0 at once, None not at all."""
-        ledger = self._ledgers[key]
-        ledger.running = False
-        ours = ledger.written
-        ledger.dirty |= any(ours.get(target) not in (seen, _GONE) for target, seen in ledger.seen)
-        wait = self._overdue(key)
-        again = wait if ledger.awaited else (0.0 if ledger.dirty else None)
-        if ledger.idle:
-            del self._ledgers[key]
-        return again
+    def end_pass(self, key: Key) -> float | None:
+        """End a pass. Returns the delay of the next pass in seconds; None if no pass is needed."""
+        expectations = self._expectations[key]
+        expectations.running = False
+        written = expectations.written
+        expectations.dirty |= any(written.get(target) not in (seen, _DELETED) for target, seen in expectations.events)
+        delay = self._time_left(key) if expectations.pending else (0.0 if expectations.dirty else None)
+        if expectations.idle:
+            del self._expectations[key]
+        return delay
 
-    def _overdue(self, key: Key) -> float:
-        """Seconds until what is awaited is given up; 0 when nothing is."""
-        ledger = self._ledgers.get(key)
-        if ledger is None or not ledger.awaited:
+    def _time_left(self, key: Key) -> float:
+        """Seconds until the last deadline of a pending write; 0 without one."""
+        expectations = self._expectations.get(key)
+        if expectations is None or not expectations.pending:
             return 0.0
-        return max(0.0, max(deadline for _, deadline in ledger.awaited.values()) - self._clock())
+        return max(0.0, max(deadline for _, deadline in expectations.pending.values()) - self._clock())
 
-    def _news(self, key: Key, target: Ref, seen: int, *, changed: bool, gone: bool = False) -> Key | None:
-        ledger = self._ledgers.get(key)
-        if ledger is None:
+    def _record(self, key: Key, target: Ref, seen: int, *, changed: bool, deleted: bool = False) -> Key | None:
+        """Match an event with the expectations; return the key if the agent needs a pass now."""
+        expectations = self._expectations.get(key)
+        if expectations is None:
             return key if changed else None
-        awaited, _ = ledger.awaited.get(target, (None, 0.0))
-        if awaited is not None and (gone if awaited == _GONE else seen >= awaited or gone):
-            del ledger.awaited[target]
-        ours = gone if ledger.written.get(target) == _GONE else ledger.written.get(target) == seen
-        if ledger.running:
+        pending, _ = expectations.pending.get(target, (None, 0.0))
+        if pending is not None and (deleted if pending == _DELETED else seen >= pending or deleted):
+            del expectations.pending[target]
+        written = expectations.written.get(target)
+        own = deleted if written == _DELETED else written == seen
+        if expectations.running:
             if changed:
-                ledger.seen.append((target, seen))
+                expectations.events.append((target, seen))
             return None
-        ledger.dirty |= changed and not ours
-        if ledger.awaited or not ledger.dirty:
-            if ledger.idle:
-                del self._ledgers[key]
+        expectations.dirty |= changed and not own
+        if expectations.pending or not expectations.dirty:
+            if expectations.idle:
+                del self._expectations[key]
             return None
-        del self._ledgers[key]
+        del self._expectations[key]
         return key
 
 

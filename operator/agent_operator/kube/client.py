@@ -8,30 +8,22 @@ stay. What force must never do is take over an object of somebody else, so no wr
 - to update, the manifest carries the UID of the object that was looked at: 409 when it is gone, 422 when it is another.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.kube.objects import Key, Object, Ref
 from agent_operator.kube.resources import BY_NAME, CHANNEL, NAMESPACE, Kind, object_path
-from agent_operator.kube.transport import APPLY, JSON_PATCH, MERGE, SILENT, STRATEGIC_MERGE, ApiError, Transport
+from agent_operator.kube.transport import APPLY, JSON_PATCH, MERGE, STRATEGIC_MERGE, WATCH_SECONDS, ApiError, Transport
 
 _NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
 _PAGE = 100
-_WATCH_SECONDS = 300
-# Between a watch that ended and the next: some end as soon as they begin.
-_PAUSE = 0.5
 # Otherwise the API server reads every body twice, to warn of fields that it does not know. Nobody hears these warnings,
 # and an apply of such a field fails anyway.
 _READ_ONCE = {"fieldValidation": "Ignore"}
 _SCALE_MANAGER = f"{constants.FIELD_MANAGER}-scale"
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _LEASES = "/apis/coordination.k8s.io/v1"
-FORBIDDEN = 403
-NOT_FOUND = 404
-CONFLICT = 409
-UNPROCESSABLE = 422
 
 
 class Cluster:
@@ -86,7 +78,7 @@ class Cluster:
         try:
             await self._transport.request("DELETE", path, label=("delete", target.kind), body=body)
         except ApiError as error:
-            if error.code not in (NOT_FOUND, CONFLICT):
+            if error.code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
 
     async def find(self, target: Ref, version: str) -> Object | None:
@@ -130,7 +122,7 @@ class Cluster:
                 "PATCH", _agent_path(key), label=("patch", constants.KIND), body=body, content_type=JSON_PATCH
             )
         except ApiError as error:
-            if error.code not in (NOT_FOUND, UNPROCESSABLE):
+            if error.code not in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
                 raise
 
     async def post_event(self, namespace: str, event: Object) -> None:
@@ -139,20 +131,6 @@ class Cluster:
         await self._transport.request("POST", path, label=("create", "Event"), body=event)
 
     # Watching
-
-    async def served(self, kind: Kind) -> str | None:
-        """Return the best version in which a kind is served, by discovery; None when it is not."""
-        for version in kind.versions:
-            prefix = "/apis" if "/" in version else "/api"
-            found = await self._get(f"{prefix}/{version}", "APIResourceList")
-            if found and any(resource["name"] == kind.plural for resource in found.get("resources") or ()):
-                return version
-        return None
-
-    async def serves_agents(self) -> bool:
-        """Tell whether our own CRD is installed."""
-        found = await self._get(f"/apis/{constants.API_VERSION}", "APIResourceList")
-        return bool(found) and any(r["name"] == constants.PLURAL for r in (found or {}).get("resources") or ())
 
     async def list_pages(self, path: str, kind: str, selector: str) -> AsyncIterator[tuple[list[Object], str]]:
         """List in pages: their items, and the resourceVersion to watch from."""
@@ -166,50 +144,20 @@ class Cluster:
             params = {**params, "continue": meta["continue"]}
 
     def watch(
-        self, path: str, kind: str, selector: str, version: str, heard: Callable[[], None]
+        self, path: str, kind: str, selector: str, version: str, on_activity: Callable[[], None]
     ) -> AsyncIterator[Object]:
         """Watch from a resourceVersion: events with type and object, bookmarks too; ends after some minutes.
 
-        `heard` is called when the API server answers and whenever something comes.
+        `on_activity` is called whenever the API server answers or sends something.
         """
         params = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "labelSelector": selector,
             "resourceVersion": version,
-            "timeoutSeconds": str(_WATCH_SECONDS),
+            "timeoutSeconds": str(WATCH_SECONDS),
         }
-        return self._transport.stream(path, label=("watch", kind), params=params, heard=heard)
-
-    async def wait_for_crd(self, crd: str, heard: Callable[[], None], *, present: bool) -> None:
-        """Return when the CustomResourceDefinition of this name may be there, or gone. `heard` is as in `watch`."""
-        params = {"fieldSelector": f"metadata.name={crd}"}
-        label = ("list", "CustomResourceDefinition")
-        listed = await self._transport.request("GET", _CRDS, label=label, params=params)
-        heard()
-        if bool(listed.get("items")) is present:
-            # It is so already, but what the API serves follows a moment later.
-            await asyncio.sleep(0.2)
-            return
-        params |= {
-            "watch": "true",
-            "resourceVersion": listed["metadata"]["resourceVersion"],
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(_WATCH_SECONDS),
-        }
-        expected = ("ADDED", "MODIFIED") if present else ("DELETED",)
-        while True:
-            try:
-                stream = self._transport.stream(_CRDS, label=("watch", label[1]), params=params, heard=heard)
-                async for event in stream:
-                    if event["type"] in (*expected, "ERROR"):
-                        await asyncio.sleep(_PAUSE)
-                        return
-                    params["resourceVersion"] = event["object"]["metadata"].get("resourceVersion", "")
-            except ApiError as error:
-                if error.reason != SILENT:
-                    raise
-            await asyncio.sleep(_PAUSE)
+        return self._transport.stream(path, label=("watch", kind), params=params, on_activity=on_activity)
 
     # Leader election
 
@@ -244,7 +192,7 @@ class Cluster:
         try:
             return await self._transport.request("GET", path, label=("get", kind))
         except ApiError as error:
-            if error.code == NOT_FOUND:
+            if error.code == HTTPStatus.NOT_FOUND:
                 return None
             raise
 

@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 
 _NOTE_LIMIT = 1024
 # Conditions worth an Event when they turn this way. Reconciling and Progressing come and go with every change.
-_TOLD: Mapping[tuple[str, str], str] = {
+_EVENT_TYPES: Mapping[tuple[str, str], str] = {
     ("Ready", "True"): "Normal",
     ("ConfigValid", "False"): "Warning",
     ("SecretsReady", "False"): "Warning",
     ("Stalled", "True"): "Warning",
     ("Warning", "True"): "Warning",
 }
-_TOLD_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
+_ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 
 
-class Recorder:
+class EventRecorder:
     """Posts Events. `instance` tells operators apart."""
 
     def __init__(self, cluster: Cluster, instance: str) -> None:
@@ -40,10 +40,10 @@ class Recorder:
         self, agent: Object, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
     ) -> None:
         """Tell what changed. An Event that cannot be posted is logged: it is a courtesy."""
-        for condition, severity in news(before, after):
-            await self.tell(constants.KIND, agent, severity, condition["reason"], condition["message"])
+        for condition, severity in transitions(before, after):
+            await self.emit(constants.KIND, agent, severity, condition["reason"], condition["message"])
 
-    async def tell(self, kind: str, about: Object, severity: str, reason: str, note: str) -> None:
+    async def emit(self, kind: str, about: Object, severity: str, reason: str, note: str) -> None:
         """Post one Event. One that cannot be posted is logged."""
         # Those of objects without a namespace are kept in this one.
         namespace = about["metadata"].get("namespace") or "default"
@@ -80,15 +80,15 @@ class Recorder:
         }
 
 
-def news(
+def transitions(
     before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
 ) -> Iterable[tuple[Mapping[str, Any], str]]:
     """Yield the conditions that turned, or changed their reason, and are worth an Event; each reason once."""
     known = {condition["type"]: (condition["status"], condition["reason"]) for condition in before}
     told = set()
     for condition in after:
-        severity = _TOLD.get((condition["type"], condition["status"]))
-        if condition["type"] == "Progressing" and condition["reason"] in _TOLD_REASONS:
+        severity = _EVENT_TYPES.get((condition["type"], condition["status"]))
+        if condition["type"] == "Progressing" and condition["reason"] in _ROLLOUT_REASONS:
             severity = "Normal"
         turned = known.get(condition["type"]) != (condition["status"], condition["reason"])
         if severity and turned and condition["reason"] not in told:

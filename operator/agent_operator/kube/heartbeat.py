@@ -1,59 +1,59 @@
-"""Whether a loop that talks to the API server is alive, and whether it gets on: what the probes are made of.
+"""Liveness and readiness of a loop that talks to the API server. The health probes report both.
 
-The two are different. A loop whose requests are refused is alive, and a restart would not help it: it is not ready. A
-loop that has heard nothing for long is a zombie, and only a restart helps. To wait for an API that the cluster does not
-serve is neither.
+The two differ. A loop whose requests are rejected is live but not ready, and a restart would not help. A loop that has
+received nothing for a long time is not live, and only a restart helps. A loop that waits for an API that the cluster
+does not serve is live and ready.
 """
 
 from collections.abc import Callable
 
-# Shorter troubles are part of every cluster's life: a probe that reported them would flap.
-_TROUBLE_AFTER = 30.0
+# Shorter failures are normal in every cluster: a probe that reported them would flap.
+_REPORT_AFTER = 30.0
 
 
 class Heartbeat:
-    """What one loop hears of the API server. A loop may read several streams: each must be heard of.
+    """What one loop receives from the API server. A loop may read several streams, and each must be live.
 
     Attributes:
-        about: what the loop does now, for messages: `the watch of Pod`.
+        activity: what the loop does now, for messages: `the watch of Pod`.
     """
 
-    def __init__(self, about: str, clock: Callable[[], float]) -> None:
-        self.about = about
+    def __init__(self, activity: str, clock: Callable[[], float]) -> None:
+        self.activity = activity
         self._clock = clock
-        self._heard = {"": clock()}
-        self._trouble = ""
-        self._since = 0.0
+        self._last_seen = {"": clock()}
+        self._failure = ""
+        self._failing_since = 0.0
 
     @property
-    def seen(self) -> float:
-        """The clock's reading when the stream that has been silent the longest was last heard of."""
-        return min(self._heard.values())
+    def last_seen(self) -> float:
+        """Time of the last beat of the stream that has been silent the longest."""
+        return min(self._last_seen.values())
 
-    def expect(self, about: str, *streams: str) -> None:
-        """Go on to something else, with these streams in place of the former ones."""
-        before = self.seen
-        self.about = about
-        self._heard = dict.fromkeys(streams or ("",), before)
+    def expect(self, activity: str, *streams: str) -> None:
+        """Start another activity that reads these streams. It inherits the last beat: silence is not hidden."""
+        before = self.last_seen
+        self.activity = activity
+        self._last_seen = dict.fromkeys(streams or ("",), before)
 
     def beat(self, stream: str = "") -> None:
-        """Note that the API server was heard of, whatever it answered."""
-        if stream in self._heard:
-            self._heard[stream] = self._clock()
+        """Record that the API server sent something, even an error."""
+        if stream in self._last_seen:
+            self._last_seen[stream] = self._clock()
 
-    def well(self) -> None:
-        """Note that the loop got what it asked for."""
-        self._trouble = ""
+    def succeed(self) -> None:
+        """Record that a request of the loop succeeded."""
+        self._failure = ""
 
-    def fail(self, why: str) -> None:
-        """Note that it did not. Troubles without a success between them are one."""
-        if not self._trouble:
-            self._since = self._clock()
-        self._trouble = why
+    def fail(self, reason: str) -> None:
+        """Record that a request of the loop failed. Failures without a success between them count as one."""
+        if not self._failure:
+            self._failing_since = self._clock()
+        self._failure = reason
 
-    def trouble(self) -> str:
-        """Describe a trouble that has lasted; empty when there is none."""
-        lasted = self._clock() - self._since
-        if not self._trouble or lasted < _TROUBLE_AFTER:
+    def lasting_failure(self) -> str:
+        """Describe a failure that lasts for 30 seconds or more; empty without one."""
+        duration = self._clock() - self._failing_since
+        if not self._failure or duration < _REPORT_AFTER:
             return ""
-        return f"{self.about} has failed for {lasted:.0f} s: {self._trouble}"
+        return f"{self.activity} has failed for {duration:.0f} s: {self._failure}"

@@ -10,10 +10,12 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
+from http import HTTPStatus
 from typing import Protocol
 
 from agent_operator.api import constants
-from agent_operator.kube.client import FORBIDDEN, NOT_FOUND, Cluster, collections
+from agent_operator.kube.client import Cluster, collections
+from agent_operator.kube.discovery import Discovery
 from agent_operator.kube.heartbeat import Heartbeat
 from agent_operator.kube.objects import Key, Object, Ref, ref
 from agent_operator.kube.resources import Kind
@@ -21,7 +23,6 @@ from agent_operator.kube.transport import SILENT, ApiError
 
 log = logging.getLogger(__name__)
 
-_GONE = 410
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
 _SHORTEST_WATCH = 1.0
@@ -55,12 +56,13 @@ class Informer:
 
     def __init__(  # noqa: PLR0913  (its parts, given once)
         self,
-        kind: Kind,
         cluster: Cluster,
+        discovery: Discovery,
+        kind: Kind,
         store: Sink,
         *,
         namespaces: Iterable[str],
-        turn: asyncio.Semaphore,
+        list_slots: asyncio.Semaphore,
         clock: Callable[[], float],
         selector: str = constants.LABEL_AGENT,
     ) -> None:
@@ -69,13 +71,14 @@ class Informer:
         self.version: str | None = None
         self.heartbeat = Heartbeat(f"the watch of {kind.kind}", clock)
         self._cluster = cluster
+        self._discovery = discovery
         self._store = store
         self._namespaces = tuple(namespaces)
-        self._turn = turn
+        self._list_slots = list_slots
         self._clock = clock
         self._selector = selector
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     async def run(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
         """Watch for ever. `changed` hears of agents to look at, `api_changed` when the kind appears or goes."""
@@ -85,22 +88,22 @@ class Informer:
         while True:
             began = self._clock()
             try:
-                await self._pass(changed, api_changed)
+                await self._run_once(changed, api_changed)
             except ApiError as error:
-                if error.code == FORBIDDEN and self.kind.optional:
+                if error.code == HTTPStatus.FORBIDDEN and self.kind.optional:
                     # For agents it is as if the API were not there; a right that is granted later heals it.
                     self._absent(changed, api_changed)
-                    self._tell_once("optional API left out: no right to list and watch it", error)
+                    self._warn_once("optional API left out: no right to list and watch it", error)
                     await asyncio.sleep(_LOOK_AGAIN)
                     continue
-                self._note(error)
+                self._report_failure(error)
             if self._clock() - began > _LONGEST_DELAY:
                 # All was well for long, so this is a new trouble.
                 delay = _FIRST_DELAY
             await asyncio.sleep(delay * (0.5 + self._random.random()))
             delay = min(2 * delay, _LONGEST_DELAY)
 
-    async def _pass(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
+    async def _run_once(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
         """Watch until that fails; or, while the kind is not served, wait until it may be."""
         served = await self._served()
         if served is not None:
@@ -110,7 +113,7 @@ class Informer:
         await self._crd_changes(self.heartbeat.beat, present=True)
 
     async def _served(self) -> str | None:
-        served = await self._cluster.served(self.kind)
+        served = await self._discovery.served_version(self.kind)
         if served is None and not self.kind.optional:
             # Whoever says so is no API server, or one that is still starting: what is known stays.
             raise ApiError(0, "NotServed", f"{self.kind.plural} are not served")
@@ -125,7 +128,7 @@ class Informer:
             api_changed()
         self.heartbeat.expect(f"the wait for the API of {self.kind.kind}")
         self.heartbeat.beat()
-        self.heartbeat.well()
+        self.heartbeat.succeed()
         self.synced.set()
 
     async def _follow(self, served: str, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
@@ -140,14 +143,14 @@ class Informer:
         if self.version != served:
             self.version = served
             api_changed()
-        self.heartbeat.well()
+        self.heartbeat.succeed()
         self.synced.set()
         await self._watch_all(versions, changed)
 
     async def _watch_all(self, versions: Mapping[str, str], changed: Callable[[Key], None]) -> None:
         """Watch each path from its resourceVersion; ApiError when one cannot go on."""
         streams = (*versions, _CRD) if self.kind.optional else tuple(versions)
-        self.heartbeat.expect(self.heartbeat.about, *streams)
+        self.heartbeat.expect(self.heartbeat.activity, *streams)
         try:
             async with asyncio.TaskGroup() as group:
                 for path, version in versions.items():
@@ -157,12 +160,12 @@ class Informer:
         except* ApiError as errors:
             raise ApiError(*_first(errors)) from None
         finally:
-            self.heartbeat.expect(self.heartbeat.about)
+            self.heartbeat.expect(self.heartbeat.activity)
 
     async def _list(self, path: str, listed: set[Ref], changed: Callable[[Key], None]) -> str:
         """Take in a collection, page by page: all of it at once would be a hundred times its packed size."""
         version = ""
-        async with self._turn:
+        async with self._list_slots:
             async for items, of_page in self._cluster.list_pages(path, self.kind.kind, self._selector):
                 version = of_page
                 self.heartbeat.beat()
@@ -178,10 +181,10 @@ class Informer:
         delay = _FIRST_DELAY
         while True:
             await self._crd_changes(partial(self.heartbeat.beat, _CRD), present=False)
-            served = await self._cluster.served(self.kind)
+            served = await self._discovery.served_version(self.kind)
             self.heartbeat.beat(_CRD)
             if served is None:
-                raise ApiError(NOT_FOUND, "NotFound", "the CustomResourceDefinition was deleted")
+                raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", "the CustomResourceDefinition was deleted")
             # An API server may serve what no CustomResourceDefinition describes.
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
@@ -189,27 +192,27 @@ class Informer:
     async def _crd_changes(self, heard: Callable[[], None], *, present: bool) -> None:
         """Wait until the CustomResourceDefinition may be there, or gone. In a namespaced install: for a minute."""
         try:
-            await self._cluster.wait_for_crd(self.kind.crd, heard, present=present)
+            await self._discovery.wait_for_crd(self.kind.crd, heard, present=present)
         except ApiError as error:
-            if error.code != FORBIDDEN:
+            if error.code != HTTPStatus.FORBIDDEN:
                 raise
-            self._tell_once("no right to watch CustomResourceDefinitions: looked for each minute", error)
+            self._warn_once("no right to watch CustomResourceDefinitions: looked for each minute", error)
             await asyncio.sleep(_LOOK_AGAIN)
 
-    def _note(self, error: ApiError) -> None:
+    def _report_failure(self, error: ApiError) -> None:
         if error.code:
             self.heartbeat.beat()
         # 404: the CRD was deleted. 410: too far behind, list anew. Neither is anybody's fault.
-        if error.code in (NOT_FOUND, _GONE):
+        if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return
         self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
-        denied = {"why": error.message} if error.code == FORBIDDEN else {}
+        denied = {"why": error.message} if error.code == HTTPStatus.FORBIDDEN else {}
         extra = {"kind": self.kind.kind, "code": error.code, "reason": error.reason}
         log.warning("watch failed", extra=extra | denied)
 
-    def _tell_once(self, what: str, error: ApiError) -> None:
-        if what not in self._told:
-            self._told.add(what)
+    def _warn_once(self, what: str, error: ApiError) -> None:
+        if what not in self._logged:
+            self._logged.add(what)
             log.warning(what, extra={"kind": self.kind.kind, "why": error.message})
 
     async def _watch(self, path: str, version: str, changed: Callable[[Key], None]) -> None:

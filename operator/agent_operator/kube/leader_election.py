@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
-from agent_operator.kube.client import CONFLICT, Cluster
+from agent_operator.kube.client import Cluster
 from agent_operator.kube.heartbeat import Heartbeat
 from agent_operator.kube.objects import Object
 from agent_operator.kube.transport import ApiError
@@ -27,7 +28,7 @@ class LeadershipLost(Exception):  # noqa: N818  (says what happened)
     """Somebody else leads, or may. Nothing must be written any more."""
 
 
-class Elector:
+class LeaderElector:
     """One candidate for one Lease.
 
     Attributes:
@@ -43,15 +44,15 @@ class Elector:
         self.heartbeat = Heartbeat(f"the Lease {namespace}/{name}", clock)
         self._observed: tuple[Any, ...] = ()
         self._observed_at = 0.0
-        self._held: Object | None = None
+        self._lease: Object | None = None
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
-        while not await self._try():  # noqa: ASYNC110  (what is waited for happens in another process)
+        while not await self._try_acquire_or_renew():  # noqa: ASYNC110  (what is waited for happens in another process)
             await asyncio.sleep(RETRY)
         log.info("leading", extra={"lease": self._name, "identity": self._identity})
 
-    async def hold(self) -> None:
+    async def renew(self) -> None:
         """Renew the Lease for ever.
 
         Raises:
@@ -62,42 +63,42 @@ class Elector:
             await asyncio.sleep(RETRY)
             try:
                 async with asyncio.timeout(max(0.1, renewed + DEADLINE - self._clock())):
-                    if await self._try():
+                    if await self._try_acquire_or_renew():
                         renewed = self._clock()
             except TimeoutError:
                 pass
             if self._clock() - renewed >= DEADLINE:
-                self._held = None
+                self._lease = None
                 raise LeadershipLost(f"the Lease {self._name} could not be renewed in {DEADLINE:.0f} s")
 
-    async def _try(self) -> bool:
+    async def _try_acquire_or_renew(self) -> bool:
         """Take or renew the Lease; False when it is another's, or the API server is in trouble."""
         try:
             there = await self._cluster.find_lease(self._namespace, self._name)
-            if there is not None and not self._free(there):
-                if self._held is not None:
+            if there is not None and not self._is_available(there):
+                if self._lease is not None:
                     # Ours was taken: the other is in the right.
-                    self._held = None
+                    self._lease = None
                     raise LeadershipLost(f"the Lease {self._name} is another's now")
-                self._note(None)
+                self._report(None)
                 return False
-            self._held = await self._cluster.write_lease(self._next(there))
+            self._lease = await self._cluster.write_lease(self._lease_to_write(there))
         except ApiError as error:
-            self._note(error if error.code != CONFLICT else None)
+            self._report(error if error.code != HTTPStatus.CONFLICT else None)
             return False
-        self._note(None)
+        self._report(None)
         return True
 
-    def _note(self, error: ApiError | None) -> None:
+    def _report(self, error: ApiError | None) -> None:
         if error is None or error.code:
             self.heartbeat.beat()
         if error is None:
-            self.heartbeat.well()
+            self.heartbeat.succeed()
             return
         self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
         log.warning("lease not written", extra={"lease": self._name, "code": error.code, "reason": error.reason})
 
-    def _free(self, lease: Object) -> bool:
+    def _is_available(self, lease: Object) -> bool:
         """Tell whether it is ours, given back, or has not been renewed for its duration, by our own clock."""
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity")
@@ -109,7 +110,7 @@ class Elector:
         duration: float = spec.get("leaseDurationSeconds", DURATION)
         return self._clock() - self._observed_at >= duration
 
-    def _next(self, there: Object | None) -> Object:
+    def _lease_to_write(self, there: Object | None) -> Object:
         now = _micro_time()
         spec = (there or {}).get("spec") or {}
         ours = spec.get("holderIdentity") == self._identity
@@ -131,16 +132,16 @@ class Elector:
 
     async def release(self) -> None:
         """Give the Lease back, so that another need not wait for it to run out."""
-        if self._held is None:
+        if self._lease is None:
             return
-        self._held = None
+        self._lease = None
         for _ in range(_RELEASE_ATTEMPTS):
             try:
                 # The end may have cut off a renewal that the API server did write: remembered versions may be old.
                 there = await self._cluster.find_lease(self._namespace, self._name)
                 if there is None or (there.get("spec") or {}).get("holderIdentity") != self._identity:
                     return
-                lease = self._next(there)
+                lease = self._lease_to_write(there)
                 # Absent: an API server refuses an empty holder.
                 del lease["spec"]["holderIdentity"]
                 lease["spec"]["leaseDurationSeconds"] = 1
@@ -149,7 +150,7 @@ class Elector:
                 log.warning(
                     "lease not given back", extra={"lease": self._name, "code": error.code, "reason": error.reason}
                 )
-                if error.code == CONFLICT:
+                if error.code == HTTPStatus.CONFLICT:
                     continue
             return
 

@@ -22,7 +22,7 @@ def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"pod": pod["metadata"]["name"], **found}
 
 
-def told(failure: Mapping[str, Any]) -> str:
+def describe(failure: Mapping[str, Any]) -> str:
     """Tell of a pod's failure in a sentence, in its own words."""
     code = f" with exit code {failure['exitCode']}" if "exitCode" in failure else ""
     said = f": {failure['message']}" if failure.get("message") else ""

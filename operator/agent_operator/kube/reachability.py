@@ -1,4 +1,4 @@
-"""Whether the API server answers at all. Logged once when it no longer does, and once when it does again."""
+"""Whether the API server responds. Logs once when it stops to respond, and once when it responds again."""
 
 import logging
 import ssl
@@ -8,55 +8,57 @@ import aiohttp
 
 log = logging.getLogger(__name__)
 
-# One connection that breaks says little, for servers close connections that are idle. Requests are tried five times.
+# One broken connection is no outage, because servers close idle connections. Transport tries a request five times.
 _FAILURES = 3
 
 
 class Reachability:
-    """Takes in what becomes of every request, kopf's too.
+    """Records the result of every request to the API server, those of kopf included.
 
     Attributes:
-        first_answer: the clock's reading at the first answer to this process; None before it.
+        first_answer: time of the first response to this process; None before it.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.first_answer: float | None = None
         self._clock = clock
         self._failures = 0
-        self._lost = 0.0
+        self._failing_since = 0.0
 
     @property
     def unreachable(self) -> bool:
-        """Whether the last requests all failed without an answer."""
+        """Whether the last requests all failed without a response."""
         return self._failures >= _FAILURES
 
     async def middleware(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Take in what becomes of a request, as a middleware of aiohttp."""
+        """Record the result of a request, as a client middleware of aiohttp."""
         server = str(request.url.origin())
         try:
             response = await handler(request)
-        except (aiohttp.ClientConnectionError, TimeoutError, ssl.SSLError) as failure:
-            self.failed(server, failure)
+        except (aiohttp.ClientConnectionError, TimeoutError, ssl.SSLError) as error:
+            self.failed(server, error)
             raise
         self.answered(server)
         return response
 
     def answered(self, server: str) -> None:
-        """Note an answer, whatever its status."""
+        """Record a response with any status."""
         if self.first_answer is None:
             self.first_answer = self._clock()
         if self.unreachable:
-            seconds = round(self._clock() - self._lost)
+            seconds = round(self._clock() - self._failing_since)
             log.info("the API server is reachable again", extra={"server": server, "seconds": seconds})
         self._failures = 0
 
     def failed(self, server: str, error: Exception) -> None:
-        """Note that there was no answer."""
+        """Record a request without a response."""
         self._failures += 1
         if self._failures == 1:
-            self._lost = self._clock()
+            self._failing_since = self._clock()
         if self._failures == _FAILURES:
-            what = "the API server is unreachable: check its address in the kubeconfig, the network, and that it runs"
-            log.warning(what, extra={"server": server, "error": type(error).__name__})
+            message = (
+                "the API server is unreachable: check its address in the kubeconfig, the network, and that it runs"
+            )
+            log.warning(message, extra={"server": server, "error": type(error).__name__})

@@ -27,7 +27,10 @@ JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 
+# Reason of the ApiError of a stream that was silent for too long.
 SILENT = "Silent"
+# How long the API server keeps a watch open.
+WATCH_SECONDS = 300
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 # A busy watch has a bookmark a minute. One that is silent for longer may be dead without anybody having said so; or its
@@ -78,7 +81,7 @@ class Transport:
         self._observer = observer
         last = (self.reachability.middleware, self._authenticate)
         self._middlewares = (_only_read, *last) if read_only else last
-        self._configuration = access.nothing()
+        self._configuration = access.empty_configuration()
         self._session: aiohttp.ClientSession | None = None
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
@@ -155,7 +158,7 @@ class Transport:
         raise AssertionError
 
     async def stream(
-        self, path: str, *, label: tuple[str, str], params: Mapping[str, str], heard: Callable[[], None]
+        self, path: str, *, label: tuple[str, str], params: Mapping[str, str], on_activity: Callable[[], None]
     ) -> AsyncIterator[Object]:
         """Read one JSON object a line, until the server ends the stream.
 
@@ -163,7 +166,7 @@ class Transport:
             path: on the server.
             label: verb and kind, for the metrics.
             params: of the query.
-            heard: called when the server answers, and whenever something comes. A stream may be quiet for good reason.
+            on_activity: called whenever the server answers or sends something. A stream may have no events for long.
 
         Raises:
             ApiError: refused, broken off, or silent for 90 seconds.
@@ -171,12 +174,12 @@ class Transport:
         try:
             async with self._open.get(self.server + path, params=params, timeout=_STREAM_TIMEOUT) as response:
                 self._observer(*label, str(response.status))
-                heard()
+                on_activity()
                 if not response.ok:
                     raise _error(response, await response.read())
                 rest = b""
                 async for chunk in response.content.iter_any():
-                    heard()
+                    on_activity()
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         if line.strip():

@@ -26,8 +26,8 @@ class Trigger(StrEnum):
     """A step of a canary lasts, and its metrics are to be looked at."""
     RETRY = "retry"
     """The last attempt failed."""
-    LEDGER = "ledger"
-    """A watch has not shown what was written."""
+    EXPECTATION = "expectation"
+    """A watch has not shown a write yet."""
     RESYNC = "resync"
     """Nothing happened for long; look anyway."""
 
@@ -173,9 +173,9 @@ class Queue:
 
 
 def _merged(one: Item, other: Item) -> Item:
-    """Put two reasons to look at an agent together: the more urgent; but the ledger's alone may come to nothing."""
+    """Merge two items of one agent. The more urgent trigger wins. EXPECTATION loses: it may cause no pass at all."""
     first, second = (one, other) if _rank(one) <= _rank(other) else (other, one)
-    trigger = second.trigger if first.trigger is Trigger.LEDGER else first.trigger
+    trigger = second.trigger if first.trigger is Trigger.EXPECTATION else first.trigger
     return Item(one.key, trigger, one.since)
 
 

@@ -47,7 +47,7 @@ class TextFormatter(logging.Formatter):
         return f"{time} {record.levelname:7} {record.getMessage()} {told}".rstrip()
 
 
-def worth_telling(record: logging.LogRecord) -> bool:
+def is_relevant(record: logging.LogRecord) -> bool:
     """Leave out kopf's errors about single attempts of its requests.
 
     The transport sees these requests too, and states once that the API server is unreachable; that AgentDeployments
@@ -59,7 +59,7 @@ def worth_telling(record: logging.LogRecord) -> bool:
 def setup(style: str, level: str) -> None:
     """Send our records of at least `level`, and other libraries' warnings, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(worth_telling)
+    handler.addFilter(is_relevant)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OWN).setLevel(level)

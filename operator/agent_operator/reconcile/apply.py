@@ -1,17 +1,18 @@
-"""Carries out a plan, and takes an agent's namespace away with it. Every write is entered in the ledger."""
+"""Carries out a plan, and takes an agent's namespace away with it. Every write becomes an expectation."""
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
-from agent_operator.kube.client import CONFLICT, Cluster
+from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Key, Live, Object, Ref, pack, ref, version
 from agent_operator.kube.resources import BY_NAME, SECRET
 from agent_operator.kube.transport import ApiError
-from agent_operator.render.plan import Apply, Obstacle, Plan, owned
-from agent_operator.status.problems import Blocked, Stale, obstacle, refused
+from agent_operator.render.plan import Apply, Plan, conflict, owned
+from agent_operator.status.problems import Blocked, Stale, refused
 
 _INVALID = 422
 # A new agent that a watch told of so recently need not be asked for again. It is the time that hundreds of new agents
@@ -39,7 +40,7 @@ class Applier:
             Stale: the cluster is no longer as it was when the plan was made.
             ApiError: the API server is in trouble.
         """
-        if not todo.quiet:
+        if not todo.is_empty:
             await self.make_sure_of(key, agent)
         for action in todo.applies:
             target = ref(action.manifest["kind"], action.manifest)
@@ -49,7 +50,7 @@ class Applier:
                 raise _explained(target, error) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
-                self._store.wrote(key, target, live[target].version)
+                self._store.expect_write(key, target, live[target].version)
             else:
                 self._own_secrets.wrote(target, live[target])
         for deletion in todo.deletes:
@@ -58,7 +59,7 @@ class Applier:
                 continue
             await self._cluster.delete(deletion.ref, deletion.uid, served)
             live.pop(deletion.ref, None)
-            self._store.deleted(key, deletion.ref)
+            self._store.expect_delete(key, deletion.ref)
             self._own_secrets.deleted(deletion.ref)
 
     async def finish(self, key: Key, agent: Object, *, manage_namespaces: bool) -> bool:
@@ -84,12 +85,12 @@ class Applier:
 
     async def make_sure_of(self, key: Key, agent: Object) -> None:
         """Write nothing for an agent that is gone or was edited: a watch may have missed that, or be far behind."""
-        fresh = self._store.heard_of(key) < _FRESH and not agent.get("status")
+        fresh = self._store.seconds_since_event(key) < _FRESH and not agent.get("status")
         if fresh and not agent["spec"].get("namespace"):
             return
         there = await self._cluster.find_agent(key)
         if there is None or there["metadata"]["uid"] != agent["metadata"]["uid"]:
-            self._store.gone(key, agent["metadata"]["uid"])
+            self._store.forget(key, agent["metadata"]["uid"])
             raise Stale
         if (
             "deletionTimestamp" in there["metadata"]
@@ -100,7 +101,7 @@ class Applier:
             raise Stale
         if agent["spec"].get("namespace") and constants.FINALIZER not in (there["metadata"].get("finalizers") or ()):
             marked = await self._cluster.set_finalizer(key, there["metadata"]["uid"], present=True)
-            self._store.wrote(key, Ref(constants.KIND, *key), version(marked))
+            self._store.expect_write(key, Ref(constants.KIND, *key), version(marked))
 
     async def _write(self, action: Apply, target: Ref, owner: str) -> Mapping[str, Any]:
         if action.uid:
@@ -110,13 +111,13 @@ class Applier:
         try:
             return await self._cluster.create(action.manifest)
         except ApiError as error:
-            if error.code != CONFLICT:
+            if error.code != HTTPStatus.CONFLICT:
                 raise
         there = await self._cluster.find(target, action.manifest["apiVersion"])
         if there is None or owned(there, owner):
             # An answer of ours was lost, or the watch is behind: the next pass sees it.
             raise Stale
-        raise Blocked(obstacle(Obstacle(target, terminating=_passing(there, owner))))
+        raise Blocked(conflict(target, terminating=_passing(there, owner)))
 
     async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
         try:
@@ -142,7 +143,7 @@ def _passing(there: Mapping[str, Any], owner: str) -> bool:
 
 
 def _explained(target: Ref, error: ApiError) -> Exception:
-    if error.code == CONFLICT or (error.code == _INVALID and "metadata.uid" in error.message):
+    if error.code == HTTPStatus.CONFLICT or (error.code == _INVALID and "metadata.uid" in error.message):
         return Stale()
     problem = refused(target, error)
     return Blocked(problem)

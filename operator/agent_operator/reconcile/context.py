@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from agent_operator import validation
-from agent_operator.api import errors
-from agent_operator.api.errors import Failure, InvalidSpec
-from agent_operator.api.problems import Problem
-from agent_operator.api.reasons import Reason
+from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api.reasons import Reason, SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Key, Live, Object, Ref
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
@@ -59,24 +57,24 @@ def where_they_belong(raw: Object, key: Key, live: Mapping[Ref, Live]) -> dict[R
 
 
 def parse(raw: Object) -> AgentDeployment:
-    """Read an AgentDeployment; InvalidSpec when it is not what the schema of this version takes."""
+    """Read an AgentDeployment; ProblemError when it is not what the schema of this version takes."""
     try:
         # Whatever is in status is not ours to refuse.
         return AgentDeployment.model_validate({key: value for key, value in raw.items() if key != "status"})
     except ValidationError as error:
-        raise InvalidSpec(Failure(errors.Reason.SPEC_NOT_RENDERABLE, "", explain(error))) from None
+        raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", explain(error))) from None
 
 
 def warnings(inputs: Inputs, missing: set[str]) -> tuple[Problem, ...]:
     """Return what works, but not as its writer may think. `missing`: kinds that the cluster does not serve."""
     # Offline one can only say that an account must be annotated; here its annotations were looked at.
-    said = [it for it in validation.warnings(inputs) if it.reason is not errors.Reason.IDENTITY_NOT_ANNOTATED]
-    found = [Problem(warning.reason, str(warning)) for warning in said]
+    found = [it for it in validation.warnings(inputs) if it.reason != SpecReason.IDENTITY_NOT_ANNOTATED]
     if inputs.spec.namespace and not inputs.platform.manage_namespaces:
         found.append(namespace_not_managed(inputs.namespace))
     found += [
         Problem(
             Reason.API_MISSING,
+            "",
             f"{kind} is left out, for the cluster has no CustomResourceDefinition {BY_NAME[kind].crd}, or the operator "
             "no right to use it: install it, grant the right, or turn off what needs it",
         )

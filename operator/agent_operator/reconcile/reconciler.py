@@ -7,19 +7,20 @@ write, and the next one, in this process or another, goes on.
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from http import HTTPStatus
 
 from agent_operator.api import constants
-from agent_operator.api.errors import AgentError
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
-from agent_operator.fleet.version_resolver import Guidance
+from agent_operator.fleet.version_resolver import VersionDecision
 from agent_operator.inputs import secret_problems
+from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.inputs.gather import References
-from agent_operator.inputs.inputs import Inputs, Platform
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
-from agent_operator.kube.client import CONFLICT, Cluster
-from agent_operator.kube.event_recorder import Recorder
+from agent_operator.kube.client import Cluster
+from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Key, Object, Ref, ref, version
 from agent_operator.kube.resources import FOUNDATIONS
 from agent_operator.kube.transport import ApiError
@@ -28,12 +29,12 @@ from agent_operator.reconcile.context import Outcome, Pass, parse, warnings, whe
 from agent_operator.reconcile.dry_run import Preview, of_end, of_plan
 from agent_operator.render.cache import Renderer
 from agent_operator.render.plan import plan
-from agent_operator.rollout import observed
-from agent_operator.rollout.planner import Course, Pilot
-from agent_operator.rollout.state_machine import urgent
+from agent_operator.rollout import deployments
+from agent_operator.rollout.planner import RolloutPlan, RolloutPlanner
+from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes, first_failure, own, pods, status
 from agent_operator.status.observed import Facts
-from agent_operator.status.problems import Blocked, Stale, from_api, from_error, namespace_not_watched, obstacle
+from agent_operator.status.problems import Blocked, Stale, from_api, namespace_not_watched
 from agent_operator.validation import workload_identity
 
 log = logging.getLogger(__name__)
@@ -52,11 +53,11 @@ class Reconciler:
         cluster: Cluster,
         references: References,
         own_secrets: OwnSecrets,
-        recorder: Recorder,
+        recorder: EventRecorder,
         served: Callable[[str], str | None],
         platform: Platform,
-        pilot: Pilot,
-        guide: Callable[[Object], Guidance],
+        planner: RolloutPlanner,
+        resolve_version: Callable[[Object], VersionDecision],
         namespaces: Collection[str],
         now: Callable[[], str],
         preview: Preview | None = None,
@@ -69,8 +70,8 @@ class Reconciler:
         self._recorder = recorder
         self._served = served
         self._platform = platform
-        self._pilot = pilot
-        self._guide = guide
+        self._planner = planner
+        self._resolve_version = resolve_version
         self._namespaces = namespaces
         self._now = now
         self._preview = preview
@@ -105,7 +106,7 @@ class Reconciler:
         if self._preview is not None:
             self._preview.note(key, of_end(raw))
             return Outcome()
-        self._pilot.forget(raw["metadata"]["uid"])
+        self._planner.forget(raw["metadata"]["uid"])
         manage = self._platform.manage_namespaces
         return Outcome(failed=not await self._applier.finish(key, raw, manage_namespaces=manage))
 
@@ -117,9 +118,9 @@ class Reconciler:
             this.outcome = replace(this.outcome, refers=secret is not None)
             if not this.facts.suspended:
                 await self._apply(this, await self._gather(this))
-        except AgentError as error:
-            this.facts = replace(this.facts, invalid=from_error(error))
-            this.outcome = replace(this.outcome, failed=error.retry)
+        except ProblemError as error:
+            this.facts = replace(this.facts, invalid=error.problem)
+            this.outcome = replace(this.outcome, failed=error.problem.retry)
         except Blocked as error:
             this.facts = replace(this.facts, blocked=error.problem)
             pending = error.problem.reason is Reason.CHANNEL_PENDING
@@ -130,7 +131,7 @@ class Reconciler:
 
     async def _gather(self, this: Pass) -> Inputs:
         agent = parse(this.raw)
-        guidance = self._guide(this.raw)
+        guidance = self._resolve_version(this.raw)
         if guidance.pending:
             raise Blocked(guidance.pending)
         secrets_version = self._served("ExternalSecret") or ""
@@ -156,46 +157,46 @@ class Reconciler:
         if inputs.spec.namespace and self._namespaces and inputs.namespace not in self._namespaces:
             raise Blocked(namespace_not_watched(inputs.namespace))
         rendered = self._renderer.render(inputs)
-        course = await self._pilot.steer(inputs, rendered, this.raw, this.live, self._now())
+        rollout_plan = await self._planner.plan(inputs, rendered, this.raw, this.live, self._now())
         # Without its credentials an agent cannot start: lay the ground, and leave what runs as it is.
         ready = this.facts.secrets is None
         if ready:
-            await self._decided(this, course)
-        rendered = course.composed.rendered if ready else rendered
+            await self._decided(this, rollout_plan)
+        rendered = rollout_plan.manifests.rendered if ready else rendered
         served = tuple(manifest for manifest in rendered.manifests if self._served(manifest["kind"]))
         missing = {manifest["kind"] for manifest in rendered.manifests} - {manifest["kind"] for manifest in served}
         this.rendered = replace(rendered, manifests=served)
         this.facts = replace(this.facts, warnings=(*this.facts.warnings, *warnings(inputs, missing)))
         desired = [m for m in served if ready or m["kind"] in FOUNDATIONS]
-        held = {ref(manifest["kind"], manifest) for manifest in rendered.manifests} | course.composed.held
+        held = {ref(manifest["kind"], manifest) for manifest in rendered.manifests} | rollout_plan.manifests.retained
         held |= set() if ready else {target for target in this.live if target.kind not in FOUNDATIONS}
         this.todo = todo = plan(desired, this.live, this.raw["metadata"]["uid"], held=held)
         if self._preview is not None:
             return
         await self._applier.carry_out(this.key, this.raw, todo, this.live)
-        if todo.obstacle:
-            raise Blocked(obstacle(todo.obstacle))
+        if todo.conflict:
+            raise Blocked(todo.conflict)
         this.facts = replace(this.facts, applied=ready)
 
-    async def _decided(self, this: Pass, course: Course) -> None:
+    async def _decided(self, this: Pass, rollout_plan: RolloutPlan) -> None:
         """Take in a decision; write down first what must not be forgotten when it is acted on."""
-        this.facts = replace(this.facts, rollout=course.after)
-        this.outcome = replace(this.outcome, wait=course.wait)
-        this.refusal = course.refusal
-        if self._preview is not None or not urgent(course.before, course.after):
+        this.facts = replace(this.facts, rollout=rollout_plan.after)
+        this.outcome = replace(this.outcome, wait=rollout_plan.requeue_after)
+        this.refusal = rollout_plan.refusal
+        if self._preview is not None or not must_persist_first(rollout_plan.before, rollout_plan.after):
             return
         await self._applier.make_sure_of(this.key, this.raw)
         before = this.raw.get("status") or {}
-        after = before | {"rollout": course.after.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        after = before | {"rollout": rollout_plan.after.model_dump(mode="json", by_alias=True, exclude_none=True)}
         written = await self._cluster.patch_status(this.key, this.raw["metadata"]["uid"], changes(before, after))
-        self._store.wrote(this.key, Ref(constants.KIND, *this.key), version(written))
+        self._store.expect_write(this.key, Ref(constants.KIND, *this.key), version(written))
         # As the server has it: a CustomResourceDefinition that is behind drops what it does not know.
         this.raw = this.raw | {"status": written.get("status") or {}}
 
     async def _report(self, this: Pass) -> Outcome:
         uid = this.raw["metadata"]["uid"]
         live = own(this.live, uid)
-        stable, canary = observed.deployments(this.live, this.key.name)
+        stable, canary = deployments.stable_and_canary(this.live, this.key.name)
         running = pods(this.live)
         facts = replace(this.facts, deployment=stable, canary=canary, failure=first_failure(running), pods=running)
         before = this.raw.get("status") or {}
@@ -208,16 +209,16 @@ class Reconciler:
                 if error.code in (404, 409, 422):
                     # Deleted, or made anew: the watch will say so. But a conflict may be one of many writers, too.
                     log.info("status not written", extra={"agent": str(this.key), "code": error.code})
-                    return replace(this.outcome, failed=this.outcome.failed or error.code == CONFLICT)
+                    return replace(this.outcome, failed=this.outcome.failed or error.code == HTTPStatus.CONFLICT)
                 raise
-            self._store.wrote(this.key, Ref(constants.KIND, *this.key), version(patched))
+            self._store.expect_write(this.key, Ref(constants.KIND, *this.key), version(patched))
         await self._tell(this, before, after)
         return replace(this.outcome, wrote=bool(patch))
 
     async def _tell(self, this: Pass, before: Object, after: Object) -> None:
         await self._recorder.record(this.raw, before.get("conditions") or (), after["conditions"])
         if this.refusal:
-            await self._recorder.tell(constants.KIND, this.raw, "Warning", Reason.COMMAND_REFUSED, this.refusal)
+            await self._recorder.emit(constants.KIND, this.raw, "Warning", Reason.COMMAND_REFUSED, this.refusal)
         command = (this.raw["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
         if command and this.facts.applied and this.facts.rollout.command == command:
             # Carried out, and on record as such; should it come back, it is a new wish.

@@ -91,9 +91,9 @@ class Workers:
 
     async def _look_at(self, item: Item) -> None:
         key = item.key
-        if item.trigger is Trigger.LEDGER and self._store.settled(key):
+        if item.trigger is Trigger.EXPECTATION and self._store.expectations_met(key):
             return
-        if not self._store.begin(key):
+        if not self._store.begin_pass(key):
             return
         began = self._clock()
         outcome = Outcome(failed=True)
@@ -105,7 +105,7 @@ class Workers:
         except Exception:
             # One agent's trouble, a bug included, must not stop the others.
             log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
-        again = self._store.end(key)
+        again = self._store.end_pass(key)
         self._metrics.duration.observe(self._clock() - began)
         self._metrics.reconciles.labels(item.trigger, _name(outcome)).inc()
         self._plan_next(key, outcome, again)
@@ -118,7 +118,7 @@ class Workers:
         if self._store.agent(key) is None:
             return
         if again is not None:
-            self._queue.add_after(key, again, Trigger.LEDGER if again else Trigger.CHILD)
+            self._queue.add_after(key, again, Trigger.EXPECTATION if again else Trigger.CHILD)
         if outcome.wait is not None:
             self._queue.add_after(key, outcome.wait, Trigger.ROLLOUT)
         if outcome.refers:

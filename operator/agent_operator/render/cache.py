@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import fields
 from typing import Any
 
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import Rendered, render
 
 # What one agent is rendered to takes some 30 KiB; so not for all of them.

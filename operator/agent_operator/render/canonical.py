@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from agent_operator.api import constants
@@ -15,19 +14,29 @@ _DIGEST_LENGTH = 10
 
 
 def canonical(value: Any) -> Any:
-    """Return JSON with its keys in one order; lists keep theirs, for it has a meaning.
+    """Return JSON with the keys of objects in one order; lists keep theirs, which has a meaning.
 
-    Nulls and empty lists are left out: the API server keeps neither, and would look different for ever.
+    Nulls and empty lists are left out: the API server does not store them, so the live object would always differ.
     """
-    if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if item is not None and item not in ([], ())}
-        return {key: canonical(kept[key]) for key in sorted(kept, key=_rank)}
-    return [canonical(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [canonical(item) if isinstance(item, dict | list | tuple) else item for item in value]
+    if not isinstance(value, dict):
+        return value
+    made: Manifest = {}
+    for key in key_order(value):
+        item = value[key]
+        # A manifest has some hundred scalars: do not call a function for each of them.
+        kept = canonical(item) if isinstance(item, dict | list | tuple) else item
+        if kept is not None and kept != []:
+            made[key] = kept
+    return made
 
 
-@lru_cache(maxsize=1024)
-def _rank(key: str) -> tuple[int, str]:
-    return (_FIRST.index(key) if key in _FIRST else len(_FIRST), key)
+def key_order(mapping: Mapping[str, Any]) -> list[str]:
+    """Return the keys of an object as a reader expects them: what it is, its name, and the rest by name."""
+    rest = sorted(mapping)
+    first = [key for key in _FIRST if key in mapping]
+    return first + [key for key in rest if key not in _FIRST] if first else rest
 
 
 def digest(value: Any) -> str:
@@ -36,8 +45,8 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
-def marked(manifest: Manifest) -> Manifest:
-    """Return a manifest with the hash of all the rest of it as an annotation: so what leaves it shows."""
+def with_manifest_hash(manifest: Manifest) -> Manifest:
+    """Return a manifest with the hash of the rest of it as an annotation, which changes when a field is removed."""
     meta = manifest["metadata"]
     bare = {key: text for key, text in meta.get("annotations", {}).items() if key != constants.ANNOTATION_MANIFEST_HASH}
     plain = manifest | {"metadata": meta | {"annotations": bare}}
@@ -46,8 +55,8 @@ def marked(manifest: Manifest) -> Manifest:
 
 
 def data_hash(data: Mapping[str, str], salt: str = "") -> str:
-    """Return the hash of a Secret's `data` (base64, as the API has it), for the pods' annotation.
+    """Return the hash of a Secret's `data` (base64, as the API has it), for the annotation of the pods.
 
-    Salted by the agent's uid, equal secrets of two agents do not show.
+    The salt is the agent's UID: two agents with the same Secret have different hashes.
     """
     return digest({"data": dict(data), "salt": salt})

@@ -1,16 +1,20 @@
-"""What every template is given: names, labels and who owns the object."""
+"""What all manifests have in common: name, labels, owner, and the hash of the whole."""
 
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.render.canonical import Manifest, canonical, key_order, with_manifest_hash
+from agent_operator.render.templates import fill
 
 View = dict[str, Any]
 
 
-def complete(inputs: Inputs, view: View) -> View:
-    """Return a child's view together with what every template may use."""
-    return {"name": inputs.name, "selector": {constants.LABEL_APP: inputs.name}} | view
+def manifest(template: str, inputs: Inputs, view: View) -> Manifest:
+    """Return the manifest of a child: its template filled with its view, and metadata."""
+    given = {"name": inputs.name, "selector": {constants.LABEL_APP: inputs.name}} | view
+    made = fill(template, given) | {"metadata": canonical(metadata(inputs, view))}
+    return with_manifest_hash({key: made[key] for key in key_order(made)})
 
 
 def metadata(inputs: Inputs, view: View) -> View:
@@ -25,18 +29,18 @@ def metadata(inputs: Inputs, view: View) -> View:
 
 
 def labels(inputs: Inputs) -> dict[str, str]:
-    """Return the labels of every child. Offline there is no uid, and so no label of it."""
-    made = {
+    """Return the labels of every child. Offline there is no UID, and so no label with it."""
+    found = {
         constants.LABEL_NAME: constants.APPLICATION,
         constants.LABEL_INSTANCE: inputs.name,
         constants.LABEL_MANAGED_BY: constants.MANAGER,
         constants.LABEL_AGENT: inputs.name,
     }
     if inputs.agent.metadata.uid:
-        made[constants.LABEL_OWNER_UID] = inputs.agent.metadata.uid
+        found[constants.LABEL_OWNER_UID] = inputs.agent.metadata.uid
     if inputs.namespace != inputs.own_namespace:
-        made[constants.LABEL_AGENT_NAMESPACE] = inputs.own_namespace
-    return made
+        found[constants.LABEL_AGENT_NAMESPACE] = inputs.own_namespace
+    return found
 
 
 def owners(inputs: Inputs) -> list[View]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from agent_operator.api import constants
 from agent_operator.inputs import references
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.canonical import data_hash
 from agent_operator.render.context import View
 

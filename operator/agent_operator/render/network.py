@@ -7,7 +7,7 @@ from itertools import chain
 
 from agent_operator.api import constants
 from agent_operator.inputs import endpoints
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.context import View
 
 DEFAULT_INGRESS = ("ingress-nginx",)

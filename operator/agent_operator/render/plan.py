@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Live, Object, Ref, ref, sealed
 from agent_operator.render.compare import covers
 
@@ -44,25 +46,37 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
-    """An object that cannot be written: another's, or one that is being deleted."""
-
-    ref: Ref
-    terminating: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """Actions in order; obstacles stop what would come after them."""
+    """Actions in order.
+
+    Attributes:
+        applies: objects to write, in this order.
+        deletes: objects to delete afterwards.
+        conflict: why the next object cannot be written. The plan has no applies beyond it.
+    """
 
     applies: tuple[Apply, ...] = ()
     deletes: tuple[Delete, ...] = ()
-    obstacle: Obstacle | None = None
+    conflict: Problem | None = None
 
     @property
-    def quiet(self) -> bool:
-        """Nothing to write."""
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
         return not self.applies and not self.deletes
+
+
+def conflict(target: Ref, *, terminating: bool = False) -> Problem:
+    """Describe an object that cannot be written: it belongs to another owner, or it is being deleted."""
+    if terminating:
+        reason = Reason.NAMESPACE_TERMINATING if target.kind == "Namespace" else Reason.TERMINATING
+        message = f"{target} is being deleted: it is made anew when it is gone; see its finalizers"
+        return Problem(reason, "", message, retry=True)
+    return Problem(
+        Reason.CONFLICT,
+        "",
+        f"{target} exists and does not belong to this AgentDeployment, so it is left alone: delete or rename it, or "
+        "give the AgentDeployment another name",
+    )
 
 
 def owned(live: Mapping[str, Any], uid: str) -> bool:
@@ -90,28 +104,28 @@ def plan(
         held: objects that are wanted but not to be touched now.
     """
     applies: list[Apply] = []
-    obstacle = None
+    found_conflict = None
     wanted = {ref(manifest["kind"], manifest) for manifest in desired}
     for manifest in desired:
         found = _decide(manifest, live.get(ref(manifest["kind"], manifest)), uid)
-        if isinstance(found, Obstacle):
-            # What comes later may need what cannot be written; half an agent serves nobody.
-            obstacle = found
+        if isinstance(found, Problem):
+            # Later objects may need the one that cannot be written.
+            found_conflict = found
             break
         if found is not None:
             applies.append(found)
-    return Plan(tuple(applies), tuple(_prune(live, wanted | set(held), uid)), obstacle)
+    return Plan(tuple(applies), tuple(_prune(live, wanted | set(held), uid)), found_conflict)
 
 
-def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Obstacle | None:
+def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Problem | None:
     if live is None:
         return Apply(manifest)
     there = live.object
     target = ref(manifest["kind"], manifest)
     if not owned(there, uid):
-        return Obstacle(target)
+        return conflict(target)
     if "deletionTimestamp" in there["metadata"]:
-        return Obstacle(target, terminating=True)
+        return conflict(target, terminating=True)
     if covers(there, {k: v for k, v in sealed(target.kind, manifest).items() if k not in _ENVELOPE}):
         return None
     return Apply(manifest, live.uid, _handover(manifest, live, there))

@@ -5,10 +5,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure, InvalidSpec, Reason
 from agent_operator.api.kubernetes_models import typed
+from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import quantities
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import strategic_merge
 from agent_operator.render.canonical import canonical
 from agent_operator.validation import pod_template
@@ -27,7 +28,7 @@ def merged(inputs: Inputs, base: Object) -> Object:
     """Return the pod template that the pods get.
 
     Raises:
-        InvalidSpec: the patch makes no sense, makes no pod template, or would take back the hardening.
+        ProblemError: the patch makes no sense, makes no pod template, or would take back the hardening.
     """
     patch = inputs.spec.pod_template
     if not patch:
@@ -38,20 +39,20 @@ def merged(inputs: Inputs, base: Object) -> Object:
         made = template.model_dump(mode="json", by_alias=True, exclude_none=True)
     except strategic_merge.MergeError as error:
         path = f"{pod_template.FIELD}.{error.path}" if error.path else pod_template.FIELD
-        raise InvalidSpec(Failure(Reason.POD_TEMPLATE_INVALID, path, str(error))) from None
+        raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, path, str(error))) from None
     except ValidationError as error:
         lines = explain(error, pod_template.FIELD).splitlines()
         told = [line.partition(": ") for line in lines]
         faults = [
-            Failure(Reason.POD_TEMPLATE_INVALID, path, f"{message}: correct it as in a Pod")
+            Problem(SpecReason.POD_TEMPLATE_INVALID, path, f"{message}: correct it as in a Pod")
             for path, _, message in told
         ]
-        raise InvalidSpec(*faults) from None
+        raise ProblemError(*faults) from None
     if "spec" not in made:
         message = "the pods need one: remove null or $patch"
-        raise InvalidSpec(Failure(Reason.POD_TEMPLATE_INVALID, f"{pod_template.FIELD}.spec", message))
+        raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, f"{pod_template.FIELD}.spec", message))
     if found := tuple(pod_template.faults(base, made, allow_unsafe=inputs.platform.allow_unsafe_pod_templates)):
-        raise InvalidSpec(*found)
+        raise ProblemError(*found)
     result: Object = canonical(made)
     return result
 

@@ -1,58 +1,78 @@
-"""What makes one pod differ from another: the pod template, and the hash that names it.
+"""A revision: what pods are made from, and the hash that names it.
 
-A template names its ConfigMap by content, so image, config and prompt are in it; and so is whatever else may break a
-pod. The Secrets' hash is not: new data rolls the pods, but is nothing that one could return from.
+A pod template names its ConfigMap by content, so image, config and prompt are part of the hash, and so is everything
+else that may break a pod. The hash of the Secrets is not: new data restarts the pods, but there is no way back from it.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.credentials import AGENT_NAME, REVISION
-from agent_operator.render.canonical import canonical, digest
+from agent_operator.render.canonical import Manifest, canonical, digest
 
 Template = dict[str, Any]
+_HASH = constants.ANNOTATION_SECRET_HASH
 
 
-def stamped(template: Template) -> tuple[Template, str]:
-    """Return a pod template that knows its revision, and the revision."""
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What pods are made from.
+
+    Attributes:
+        name: short hash of the pod template.
+        template: the pod template, without the hash of its Secrets' data.
+        config: data of the ConfigMap that it mounts: agent.toml and the prompt.
+        config_map: name of that ConfigMap.
+        egress: the rules of the NetworkPolicy that its config needs; None when there is no policy.
+        model: name of the default model.
+        runtime_version: tag or digest of the image.
+    """
+
+    name: str
+    template: Manifest
+    config: Mapping[str, str]
+    config_map: str
+    egress: list[Any] | None
+    model: str
+    runtime_version: str
+
+
+def with_revision_label(template: Template) -> tuple[Template, str]:
+    """Return a pod template with its revision as a label and as a variable of the agent, and the revision."""
     meta = template["metadata"]
-    # Whose it is makes no difference: an agent that is created anew gets the same revision.
+    # The owner makes no difference: an agent that is deleted and created again gets the same revision.
     labels = {key: value for key, value in meta["labels"].items() if key != constants.LABEL_OWNER_UID}
     revision = digest(without_secret_hash(template | {"metadata": meta | {"labels": labels}}))
-    made = template | {
-        "metadata": meta | {"labels": dict(sorted((meta["labels"] | {constants.LABEL_REVISION: revision}).items()))},
-        "spec": template["spec"] | {"containers": [_told(it, revision) for it in template["spec"]["containers"]]},
-    }
-    result: Template = canonical(made)
-    return result, revision
+    containers = [_with_variable(container, revision) for container in template["spec"]["containers"]]
+    labelled: Template = canonical(
+        template
+        | {
+            "metadata": meta | {"labels": meta["labels"] | {constants.LABEL_REVISION: revision}},
+            "spec": template["spec"] | {"containers": containers},
+        }
+    )
+    return labelled, revision
 
 
 def without_secret_hash(template: Template) -> Template:
-    """Return a pod template as it is whatever the data of its Secrets."""
+    """Return a pod template without the annotation that holds the hash of its Secrets' data."""
     return with_secret_hash(template, None)
 
 
 def with_secret_hash(template: Template, value: str | None) -> Template:
-    """Return a pod template for this data of its Secrets."""
+    """Return a pod template with this hash of its Secrets' data."""
     meta = template["metadata"]
     annotations = {key: text for key, text in (meta.get("annotations") or {}).items() if key != _HASH}
     if value is not None:
-        annotations = dict(sorted((annotations | {_HASH: value}).items()))
+        annotations[_HASH] = value
     return template | {"metadata": meta | {"annotations": annotations}}
 
 
-def secret_hash(template: Template) -> str | None:
-    """Return what with_secret_hash has set."""
-    value: str | None = (template["metadata"].get("annotations") or {}).get(_HASH)
-    return value
-
-
-def _told(container: dict[str, Any], revision: str) -> dict[str, Any]:
+def _with_variable(container: dict[str, Any], revision: str) -> dict[str, Any]:
     if container["name"] != constants.CONTAINER:
         return container
     env = container.get("env", [])
-    after = 1 + next((index for index, it in enumerate(env) if it["name"] == AGENT_NAME), len(env) - 1)
+    after = 1 + next((index for index, item in enumerate(env) if item["name"] == AGENT_NAME), len(env) - 1)
     return container | {"env": [*env[:after], {"name": REVISION, "value": revision}, *env[after:]]}
-
-
-_HASH = constants.ANNOTATION_SECRET_HASH

@@ -7,23 +7,10 @@ content, `$patch: replace` replaces a map, or, as an item of its own, a list.
 from collections.abc import Mapping
 from typing import Any
 
+from agent_operator.render.list_keys import merge_key
+
 Object = dict[str, Any]
 
-# List -> the key that tells its items apart, as in Kubernetes' OpenAPI schemas. All other lists are replaced whole.
-KEYS: Mapping[str, str] = {
-    "containers": "name",
-    "env": "name",
-    "hostAliases": "ip",
-    "imagePullSecrets": "name",
-    "initContainers": "name",
-    "ports": "containerPort",
-    "resourceClaims": "name",
-    "schedulingGates": "name",
-    "topologySpreadConstraints": "topologyKey",
-    "volumeDevices": "devicePath",
-    "volumeMounts": "mountPath",
-    "volumes": "name",
-}
 _DIRECTIVE = "$patch"
 
 
@@ -57,9 +44,9 @@ def merge(live: Mapping[str, Any], patch: Mapping[str, Any], path: str = "") -> 
         elif isinstance(value, Mapping):
             old = merged.get(key)
             merged[key] = merge(old if isinstance(old, Mapping) else {}, value, below)
-        elif isinstance(value, list) and key in KEYS:
+        elif isinstance(value, list) and merge_key(key):
             old = merged.get(key)
-            merged[key] = _merge_lists(old if isinstance(old, list) else [], value, KEYS[key], below)
+            merged[key] = _merge_lists(old if isinstance(old, list) else [], value, merge_key(key), below)
         else:
             merged[key] = value
     return merged

@@ -23,11 +23,11 @@ _VALUES = "_values"
 _SHAPES = 256
 
 
-def build(template: str, view: Mapping[str, Any], metadata: Mapping[str, Any]) -> Manifest:
-    """Return the manifest that a template makes of a view; `metadata` is the same for all kinds and is added."""
+def fill(template: str, view: Mapping[str, Any]) -> Manifest:
+    """Return the object that a template and a view make, in canonical form."""
     values: list[Any] = []
     text = _template(template).render(view, **{_VALUES: values})
-    manifest: Manifest = canonical(_filled(_shape(text), values) | {"metadata": metadata})
+    manifest: Manifest = _filled(_shape(text), values)
     return manifest
 
 
@@ -62,13 +62,22 @@ def _stand_in(context: Context, value: Any) -> str:
 
 @lru_cache(maxsize=_SHAPES)
 def _shape(text: str) -> Any:
-    return yaml.load(text, Loader=yaml.CSafeLoader)
+    return canonical(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
 def _filled(shape: Any, values: Sequence[Any]) -> Any:
-    """Return a copy of a shape with the values in their places."""
-    if isinstance(shape, dict):
-        return {key: _filled(item, values) for key, item in shape.items()}
+    """Return a copy of a canonical shape with the values, in canonical form, in their places."""
     if isinstance(shape, list):
-        return [_filled(item, values) for item in shape]
-    return values[int(shape[1:])] if isinstance(shape, str) and shape.startswith(_MARK) else shape
+        return [_value(item, values) for item in shape]
+    made: Manifest = {}
+    for key, item in shape.items():
+        value = item if isinstance(item, bool | int) else _value(item, values)
+        if value is not None and value != []:
+            made[key] = value
+    return made
+
+
+def _value(item: Any, values: Sequence[Any]) -> Any:
+    if isinstance(item, str):
+        return canonical(values[int(item[1:])]) if item.startswith(_MARK) else item
+    return _filled(item, values) if isinstance(item, dict | list) else item

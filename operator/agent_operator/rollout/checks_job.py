@@ -13,14 +13,14 @@ from agent_operator import __version__
 from agent_operator.api import constants
 from agent_operator.api.kubernetes_models import typed
 from agent_operator.inputs import checks
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube import pod_failures
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.render.canonical import Manifest, canonical, digest, marked
+from agent_operator.render import Revision
+from agent_operator.render.canonical import Manifest, canonical, digest, with_manifest_hash
 from agent_operator.render.context import labels, metadata
 from agent_operator.render.exposure import service
-from agent_operator.rollout.checks_report import Report, read, told
-from agent_operator.rollout.revisions import Revision
+from agent_operator.rollout.checks_report import Report, parse_report, summary
 from agent_runtime.config import CONFIG_FILE
 from agent_runtime.config.checks import CHECKS_FILE, ChecksConfig
 
@@ -65,19 +65,19 @@ _NOT_OF_POD = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ChecksResult:
     """How the checks ended: `5/5 passed`, or what did not pass."""
 
     passed: bool
     message: str
 
 
-def wanted(inputs: Inputs) -> bool:
+def has_checks(inputs: Inputs) -> bool:
     """Tell whether there are checks."""
     return checks.of(inputs) is not None
 
 
-def name(inputs: Inputs, revision: str) -> str:
+def job_name(inputs: Inputs, revision: str) -> str:
     """Return the name of the Job. Whatever makes it another Job is in it, for a Job cannot be changed."""
     given = checks.of(inputs)
     made_from = {
@@ -94,25 +94,25 @@ def manifests(inputs: Inputs, revision: Revision) -> tuple[Manifest, ...]:
     given = checks.of(inputs)
     if given is None:
         return ()
-    view = {"name": name(inputs, revision.name), "labels": {constants.LABEL_REVISION: revision.name}}
+    view = {"name": job_name(inputs, revision.name), "labels": {constants.LABEL_REVISION: revision.name}}
     meta = metadata(inputs, view)
     texts = {"apiVersion": "v1", "kind": "ConfigMap", "immutable": True, "data": {CHECKS_FILE: given.dump()}}
     job = {"apiVersion": "batch/v1", "kind": "Job", "spec": _job(inputs, revision, given, meta["name"])}
     return (_manifest("V1ConfigMap", texts, meta), _manifest("V1Job", job, meta))
 
 
-def outcome(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> Outcome | None:
+def checks_result(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> ChecksResult | None:
     """Return how the checks of a revision ended; None when there are none, or they still run."""
-    if not wanted(inputs):
+    if not has_checks(inputs):
         return None
-    target = Ref("Job", inputs.namespace, name(inputs, revision))
+    target = Ref("Job", inputs.namespace, job_name(inputs, revision))
     if target not in live or "deletionTimestamp" in live[target].object["metadata"]:
         return None
     pods = (it.object for other, it in live.items() if (other.kind, other.namespace) == ("Pod", target.namespace))
-    return judged(live[target].object, [pod for pod in pods if pod.get("job") == target.name])
+    return job_result(live[target].object, [pod for pod in pods if pod.get("job") == target.name])
 
 
-def judged(job: Object, pods: Iterable[Object]) -> Outcome | None:
+def job_result(job: Object, pods: Iterable[Object]) -> ChecksResult | None:
     """Return how a Job ended.
 
     Args:
@@ -120,16 +120,16 @@ def judged(job: Object, pods: Iterable[Object]) -> Outcome | None:
         pods: its pods, trimmed: `report`, the termination message, and `failure`.
     """
     pods = tuple(pods)
-    reports = [report for report in (read(pod.get("report", "")) for pod in pods) if report is not None]
+    reports = [report for report in (parse_report(pod.get("report", "")) for pod in pods) if report is not None]
     # An answer that is not as expected is that; one that did not come may come to the next pod.
     verdicts = [it for it in reports if it.has_failed] or [it for it in reports if it.passed]
     if verdicts:
-        return Outcome(passed=verdicts[0].passed, message=told(verdicts[0]))
+        return ChecksResult(passed=verdicts[0].passed, message=summary(verdicts[0]))
     ended = {it["type"]: it for it in (job.get("status") or {}).get("conditions") or () if it["status"] == "True"}
     # The watch of pods may be behind that of Jobs: the report of a pod that seems to run is on its way.
     if ("Failed" not in ended and "Complete" not in ended) or any(map(_runs, pods)):
         return None
-    return Outcome(passed=False, message=_why(ended.get("Failed"), reports, pods))
+    return ChecksResult(passed=False, message=_why(ended.get("Failed"), reports, pods))
 
 
 def _runs(pod: Object) -> bool:
@@ -139,14 +139,14 @@ def _runs(pod: Object) -> bool:
 def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable[Object]) -> str:
     """Tell why there is no verdict, in the words of the checks, else of the pod, else of the Job."""
     if reports:
-        return told(reports[-1])
+        return summary(reports[-1])
     texts = [pod["report"].lstrip() for pod in pods if pod.get("report")]
     words = [pod["failure"] for pod in pods if pod.get("failure")]
     said = []
     if any(text.startswith("{") for text in texts):
         said.append("the report of the checks cannot be read")
     elif words:
-        said.append(pod_failures.told(words[-1]))
+        said.append(pod_failures.describe(words[-1]))
     if failed:
         said.append(f"{failed.get('reason') or 'Failed'}: {failed.get('message') or 'the Job has failed'}")
     return "; ".join(said) or "the checks ended without a report: does the image have `agent-runtime check-answers`?"
@@ -154,7 +154,7 @@ def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable
 
 def _manifest(model: str, body: Manifest, meta: Mapping[str, Any]) -> Manifest:
     made = typed(model).model_validate(body | {"metadata": meta})
-    return marked(canonical(made.model_dump(mode="json", by_alias=True, exclude_none=True)))
+    return with_manifest_hash(canonical(made.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
 def _job(inputs: Inputs, revision: Revision, given: ChecksConfig, config_map: str) -> Manifest:

@@ -31,7 +31,7 @@ class Report(StatusModel):
         return any(check.outcome == "failed" for check in self.checks)
 
 
-def read(text: str) -> Report | None:
+def parse_report(text: str) -> Report | None:
     """Read a termination message; None when it is no report."""
     try:
         report = Report.model_validate_json(text)
@@ -42,7 +42,7 @@ def read(text: str) -> Report | None:
     return report if honest else None
 
 
-def told(report: Report) -> str:
+def summary(report: Report) -> str:
     """Return a report in a sentence: `5/5 passed`, or how many did not, and the first of them with the reason."""
     said = f"{report.total - report.failed}/{report.total} passed"
     faults = [check for check in report.checks if check.outcome != "passed"]

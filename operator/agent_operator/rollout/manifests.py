@@ -10,49 +10,51 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolloutStatus
-from agent_operator.inputs import references
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Ref, ref
-from agent_operator.render import Rendered
-from agent_operator.render.canonical import Manifest, canonical, marked
-from agent_operator.render.revision import secret_hash, with_secret_hash
-from agent_operator.rollout.revisions import KEPT, Revision, Stored, manifest, retained
-from agent_operator.rollout.state import Phase, Seen
+from agent_operator.render import Rendered, Revision
+from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
+from agent_operator.render.config import config_map
+from agent_operator.render.deployment import Role, deployment
+from agent_operator.rollout.revisions import KEPT, RevisionRecord, manifest, records_to_keep
+from agent_operator.rollout.state import CanaryPhase, RolloutInputs
 
 _ALL = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class RolloutManifests:
     """What is to be there.
 
     Attributes:
         rendered: the current rendering, with the manifests that are to be applied, in order.
-        held: objects that stay as they are.
+        retained: objects that stay as they are.
     """
 
     rendered: Rendered
-    held: frozenset[Ref]
+    retained: frozenset[Ref]
 
 
 def compose(
+    inputs: Inputs,
     rendered: Rendered,
-    seen: Seen,
+    seen: RolloutInputs,
     state: RolloutStatus,
     contents: Mapping[str, Revision],
     *,
-    replicas: int | None,
     checks: Sequence[Manifest] = (),
-) -> Composed:
+) -> RolloutManifests:
     """Put together what is to be there.
 
     Args:
+        inputs: the agent.
         rendered: the current spec, rendered.
         seen: what was decided on.
         state: the decision.
         contents: the revisions that are needed, by name; one that is missing leaves its Deployment as it is.
-        replicas: pods that the spec asks for; None when an autoscaler decides.
         checks: the Job that checks the canary, and what it needs.
     """
+    replicas = inputs.fixed_replicas
     made = {it["kind"]: it for it in rendered.manifests}
     held = _kept(rendered, seen, state)
     stable = contents.get(state.stable or "")
@@ -60,8 +62,8 @@ def compose(
     if stable is None:
         held |= {ref(kind, made.pop(kind)) for kind in ("Deployment", "ConfigMap")}
     else:
-        made["ConfigMap"] = _config_map(made["ConfigMap"], stable)
-        made["Deployment"] = _deployment(made["Deployment"], stable, _stable_replicas(seen, state, replicas))
+        made["ConfigMap"] = config_map(inputs, stable)
+        made["Deployment"] = deployment(inputs, stable, _stable_replicas(seen, state, replicas), Role.STABLE)
     opened = [revision for name, revision in contents.items() if name in _running(state)]
     if seen.rollout.strategy == "Canary":
         made |= _shared(made)
@@ -70,19 +72,24 @@ def compose(
     if canary is not None:
         most = made["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] if "HorizontalPodAutoscaler" in made else None
         size = canary_size(canary, seen, replicas, most=most)
-        more += _canary_parts(rendered, contents[canary.revision], size)
-        more += checks if canary.phase != Phase.STARTING or canary.checks else ()
-        made |= _beside(made, canary, size, promoting=canary.phase == Phase.PROMOTING)
+        revision = contents[canary.revision]
+        more += [
+            config_map(inputs, revision),
+            _canary_service(made["Service"]),
+            deployment(inputs, revision, size, Role.CANARY),
+        ]
+        more += checks if canary.phase != CanaryPhase.STARTING or canary.checks else ()
+        made |= _beside(made, canary, size, promoting=canary.phase == CanaryPhase.PROMOTING)
     elif state.canary is not None:
         held |= _canary_refs(rendered)
     told = replace(rendered, manifests=tuple(_ordered(rendered, made, more)))
     if stable is not None:
         # What the status tells is of the pods, not of what this operator would make of the spec today.
         told = replace(told, model=stable.model, runtime_version=stable.runtime_version)
-    return Composed(told, frozenset(held))
+    return RolloutManifests(told, frozenset(held))
 
 
-def canary_size(canary: CanaryStatus, seen: Seen, replicas: int | None, *, most: int | None = None) -> int:
+def canary_size(canary: CanaryStatus, seen: RolloutInputs, replicas: int | None, *, most: int | None = None) -> int:
     """Return how many pods the canary gets. `most`: of all pods, where there is an autoscaler."""
     share = canary.weight / _ALL
     # An autoscaler looks after the stable pods alone: what they have is the rest of the whole.
@@ -92,51 +99,13 @@ def canary_size(canary: CanaryStatus, seen: Seen, replicas: int | None, *, most:
     return size if most is None else min(size, max(1, most - seen.stable.wanted))
 
 
-def _stable_replicas(seen: Seen, state: RolloutStatus, replicas: int | None) -> int | None:
+def _stable_replicas(seen: RolloutInputs, state: RolloutStatus, replicas: int | None) -> int | None:
     """Return what the stable Deployment gets: it makes room for canary pods as they become available."""
     canary = state.canary
-    if replicas is None or canary is None or canary.phase == Phase.PROMOTING:
+    if replicas is None or canary is None or canary.phase == CanaryPhase.PROMOTING:
         return replicas
     room = min(canary_size(canary, seen, replicas), seen.canary.available)
     return min(replicas, max(1, replicas - room))
-
-
-def _config_map(like: Manifest, revision: Revision) -> Manifest:
-    return marked(like | {"metadata": like["metadata"] | {"name": revision.config_map}, "data": dict(revision.config)})
-
-
-def _deployment(like: Manifest, revision: Revision, replicas: int | None) -> Manifest:
-    template = _pods(like, revision)
-    spec = like["spec"] | {"template": template} | ({} if replicas is None else {"replicas": replicas})
-    return marked(like | {"spec": spec})
-
-
-def _pods(like: Manifest, revision: Revision) -> Manifest:
-    """Return the pod template of a revision, for the data that its Secrets have now."""
-    hashes = references.fitting(secret_hash(like["spec"]["template"]), revision.template)
-    found: Manifest = canonical(with_secret_hash(revision.template, hashes))
-    return found
-
-
-def _canary_parts(rendered: Rendered, revision: Revision, size: int) -> list[Manifest]:
-    made = {it["kind"]: it for it in rendered.manifests}
-    return [
-        _config_map(made["ConfigMap"], revision),
-        _canary_service(made["Service"]),
-        _canary_deployment(made["Deployment"], revision, size),
-    ]
-
-
-def _canary_deployment(like: Manifest, revision: Revision, size: int) -> Manifest:
-    name = constants.canary(like["metadata"]["name"])
-    template = _pods(like, revision)
-    labels = template["metadata"]["labels"] | {constants.LABEL_APP: name}
-    spec = like["spec"] | {
-        "replicas": size,
-        "selector": {"matchLabels": {constants.LABEL_APP: name}},
-        "template": template | {"metadata": template["metadata"] | {"labels": labels}},
-    }
-    return marked(like | {"metadata": like["metadata"] | {"name": name}, "spec": canonical(spec)})
 
 
 def _canary_service(like: Manifest) -> Manifest:
@@ -146,7 +115,9 @@ def _canary_service(like: Manifest) -> Manifest:
     labels = meta["labels"] | {constants.LABEL_COMPONENT: "canary"}
     ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in like["spec"]["ports"]]
     spec = {"ports": ports, "selector": {constants.LABEL_APP: name}, "type": "ClusterIP"}
-    return marked(like | {"metadata": meta | {"name": name, "labels": labels, "annotations": {}}, "spec": spec})
+    return with_manifest_hash(
+        like | {"metadata": meta | {"name": name, "labels": labels, "annotations": {}}, "spec": spec}
+    )
 
 
 def _shared(made: Mapping[str, Manifest]) -> dict[str, Manifest]:
@@ -192,23 +163,25 @@ def _weighed(rule: Mapping[str, Any], weight: int) -> dict[str, Any]:
 
 
 def _with_spec(manifest_: Manifest, **fields: Any) -> Manifest:
-    return marked(manifest_ | {"spec": canonical(manifest_["spec"] | fields)})
+    return with_manifest_hash(manifest_ | {"spec": canonical(manifest_["spec"] | fields)})
 
 
-def _records(rendered: Rendered, seen: Seen, state: RolloutStatus, contents: Mapping[str, Revision]) -> list[Manifest]:
+def _records(
+    rendered: Rendered, seen: RolloutInputs, state: RolloutStatus, contents: Mapping[str, Revision]
+) -> list[Manifest]:
     """Return the ControllerRevision of the target, unless the cluster has it as it should be."""
-    latest = seen.known[0] if seen.known else None
+    latest = seen.records[0] if seen.records else None
     revision = contents.get(state.target or "")
-    if revision is None or (latest and latest.name == revision.name and latest.inputs == seen.inputs):
+    if revision is None or (latest and latest.name == revision.name and latest.inputs_hash == seen.inputs_hash):
         return []
     number = latest.number + 1 if latest else 1
     like = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")
-    return [manifest(revision, number, seen.inputs, like)]
+    return [manifest(revision, number, seen.inputs_hash, like)]
 
 
-def needed(seen: Seen, state: RolloutStatus) -> frozenset[str]:
+def required_revisions(seen: RolloutInputs, state: RolloutStatus) -> frozenset[str]:
     """Return the revisions whose content is needed."""
-    latest = seen.known[0].name if seen.known else ""
+    latest = seen.records[0].name if seen.records else ""
     return _running(state) | ({seen.target} if seen.target != latest else frozenset())
 
 
@@ -216,10 +189,12 @@ def _running(state: RolloutStatus) -> frozenset[str]:
     return frozenset(filter(None, (state.stable, state.canary.revision if state.canary else None)))
 
 
-def _kept(rendered: Rendered, seen: Seen, state: RolloutStatus) -> set[Ref]:
+def _kept(rendered: Rendered, seen: RolloutInputs, state: RolloutStatus) -> set[Ref]:
     """Return the history that stays: revisions, each with its ConfigMap."""
     in_use = {*_running(state), seen.target, *filter(None, (seen.last_good,))}
-    kept: tuple[Stored, ...] = retained(seen.known, in_use, seen.rollout.revision_history_limit or KEPT)
+    kept: tuple[RevisionRecord, ...] = records_to_keep(
+        seen.records, in_use, seen.rollout.revision_history_limit or KEPT
+    )
     like = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")["metadata"]
     space, agent = like["namespace"], like["labels"][constants.LABEL_AGENT]
     records = {Ref("ControllerRevision", space, constants.revision(agent, it.name)) for it in kept}

@@ -6,19 +6,18 @@ from dataclasses import dataclass, replace
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import Rollout, RolloutStatus
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.render import Rendered
-from agent_operator.rollout import checks_job, observed, revisions
+from agent_operator.render import Rendered, Revision
+from agent_operator.rollout import checks_job, deployments, revisions
 from agent_operator.rollout.analysis import thresholds
-from agent_operator.rollout.analysis.client import Pod, Scraper
-from agent_operator.rollout.analysis.window import Step, Watched, Windows
+from agent_operator.rollout.analysis.client import Scraper, ScrapeTarget
+from agent_operator.rollout.analysis.window import AnalysisWindows, MeasuredStep, StepMetrics
 from agent_operator.rollout.commands import Command, refusal
-from agent_operator.rollout.manifests import Composed, compose, needed
-from agent_operator.rollout.revisions import Revision
-from agent_operator.rollout.state import Phase, Seen
-from agent_operator.rollout.state_machine import decide, wait
+from agent_operator.rollout.manifests import RolloutManifests, compose, required_revisions
+from agent_operator.rollout.state import CanaryPhase, RolloutInputs
+from agent_operator.rollout.state_machine import decide, requeue_after
 from agent_operator.status.builder import pods
 from agent_operator.status.observed import Pods
 
@@ -28,31 +27,31 @@ _ASKED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class RolloutPlan:
     """What is to be done.
 
     Attributes:
-        composed: the manifests, and what is to be left alone.
+        manifests: the manifests, and what is to be left alone.
         before: where the rollout stood.
         after: where it stands.
-        wait: seconds until to look again though nothing happens; None: not at all.
+        requeue_after: seconds until to look again though nothing happens; None: not at all.
         refusal: why a person's command cannot be carried out.
     """
 
-    composed: Composed
+    manifests: RolloutManifests
     before: RolloutStatus
     after: RolloutStatus
-    wait: float | None = None
+    requeue_after: float | None = None
     refusal: str = ""
 
 
-class Pilot:
+class RolloutPlanner:
     """Decides on rollouts."""
 
     def __init__(self, cluster: Cluster, scraper: Scraper, clock: Callable[[], float]) -> None:
         self._cluster = cluster
         self._scraper = scraper
-        self._windows = Windows(clock)
+        self._windows = AnalysisWindows(clock)
         # Content of ControllerRevisions by uid; it never changes.
         self._contents: OrderedDict[str, Revision] = OrderedDict()
 
@@ -60,71 +59,74 @@ class Pilot:
         """Forget an agent that is gone."""
         self._windows.forget(uid)
 
-    async def steer(
+    async def plan(
         self, inputs: Inputs, rendered: Rendered, agent: Object, live: Mapping[Ref, Live], now: str
-    ) -> Course:
+    ) -> RolloutPlan:
         """Decide on an agent's rollout; ApiError when a revision cannot be read."""
         before = RolloutStatus.model_validate((agent.get("status") or {}).get("rollout") or {})
-        fresh = revisions.fresh(rendered, inputs)
+        fresh = rendered.revision
         seen = self._seen(inputs, fresh, agent, live, now)
-        if before.canary is not None and before.canary.phase in (Phase.WATCHING, Phase.PAUSED):
+        if before.canary is not None and before.canary.phase in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
             seen = await self._watch(inputs, seen, before, live)
         after = decide(seen, before)
         if after.canary is None:
             self._windows.forget(inputs.agent.metadata.uid)
-        contents = await self._read(inputs, live, needed(seen, after), fresh)
-        replicas = None if inputs.spec.autoscaling else inputs.fewest_replicas
+        contents = await self._read(inputs, live, required_revisions(seen, after), fresh)
         canary = contents.get(after.canary.revision) if after.canary else None
         job = checks_job.manifests(inputs, canary) if canary else ()
-        composed = compose(rendered, seen, after, contents, replicas=replicas, checks=job)
+        composed = compose(inputs, rendered, seen, after, contents, checks=job)
         said = refusal(seen, before) if seen.command and seen.command != before.command else ""
-        return Course(composed, before, after, wait(seen, after), said)
+        return RolloutPlan(composed, before, after, requeue_after(seen, after), said)
 
-    def _seen(self, inputs: Inputs, fresh: Revision, agent: Object, live: Mapping[Ref, Live], now: str) -> Seen:
-        asked = revisions.asked_hash(inputs)
+    def _seen(
+        self, inputs: Inputs, fresh: Revision, agent: Object, live: Mapping[Ref, Live], now: str
+    ) -> RolloutInputs:
+        asked = revisions.spec_hash(inputs)
         made_from = revisions.inputs_hash(asked, inputs.assigned)
-        known = revisions.stored(live, inputs.name, inputs.agent.metadata.uid)
+        known = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
         command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")
         upgrade = command == Command.UPGRADE
-        stable, canary = observed.deployments(live, inputs.name)
-        target = fresh.name if upgrade else revisions.wanted(fresh.name, made_from, known)
-        return Seen(
+        stable, canary = deployments.stable_and_canary(live, inputs.name)
+        target = fresh.name if upgrade else revisions.target_revision(fresh.name, made_from, known)
+        return RolloutInputs(
             target=target,
-            inputs=made_from,
-            asked=asked,
+            inputs_hash=made_from,
+            spec_hash=asked,
             now=now,
             rollout=inputs.spec.rollout or Rollout(),
-            known=known,
+            records=known,
             last_good=(agent.get("status") or {}).get("lastGoodRevision"),
-            running=observed.running(stable),
+            running_revision=deployments.running_revision(stable),
             stable=Pods.of(stable),
-            canary=Pods.of(canary) if observed.running(canary) == target else Pods(),
-            troubles=observed.troubles(pods(live), stable, canary),
-            checks=checks_job.outcome(live, inputs, target),
-            has_checks=checks_job.wanted(inputs),
+            canary=Pods.of(canary) if deployments.running_revision(canary) == target else Pods(),
+            failures=deployments.revision_failures(pods(live), stable, canary),
+            checks=checks_job.checks_result(live, inputs, target),
+            has_checks=checks_job.has_checks(inputs),
             command=command,
         )
 
-    async def _watch(self, inputs: Inputs, seen: Seen, before: RolloutStatus, live: Mapping[Ref, Live]) -> Seen:
+    async def _watch(
+        self, inputs: Inputs, seen: RolloutInputs, before: RolloutStatus, live: Mapping[Ref, Live]
+    ) -> RolloutInputs:
         """Look at what the pods have answered since the step began."""
         canary = before.canary
         if canary is None or canary.revision != seen.target:
             return seen
-        by_app: dict[str, list[Pod]] = {}
+        by_app: dict[str, list[ScrapeTarget]] = {}
         for pod in pods(live):
             if not pod.get("ended") and pod.get("ip"):
-                by_app.setdefault(pod.get("app", ""), []).append(Pod(pod["metadata"]["name"], pod["ip"]))
+                by_app.setdefault(pod.get("app", ""), []).append(ScrapeTarget(pod["metadata"]["name"], pod["ip"]))
         groups = [by_app.get(app, [])[:_ASKED] for app in (constants.canary(inputs.name), inputs.name)]
         scraped = await self._scraper.scrape([pod for group in groups for pod in group])
         new, old = ({pod.name: scraped.samples[pod.name] for pod in g if pod.name in scraped.samples} for g in groups)
         uid = inputs.agent.metadata.uid
-        watched: Watched = self._windows.observe(uid, Step(canary.revision, canary.step), new, old)
+        watched: StepMetrics = self._windows.observe(uid, MeasuredStep(canary.revision, canary.step), new, old)
         limits = seen.rollout.canary.gates if seen.rollout.canary else None
-        verdict = thresholds.judge(watched.canary, watched.stable, limits)
+        verdict = thresholds.analyse(watched.canary, watched.stable, limits)
         if not new and scraped.failures:
             unread = "; ".join(f"pod {name} {why}" for name, why in sorted(scraped.failures.items())[:1])
             verdict = replace(verdict, message=f"{verdict.message}: {unread}")
-        return replace(seen, verdict=verdict, elapsed=watched.seconds)
+        return replace(seen, analysis=verdict, elapsed=watched.seconds)
 
     async def _read(
         self, inputs: Inputs, live: Mapping[Ref, Live], wanted: frozenset[str], fresh: Revision
@@ -145,7 +147,7 @@ class Pilot:
         if known is None:
             obj = await self._cluster.find(target, "apps/v1")
             try:
-                known = revisions.read(obj) if obj is not None else None
+                known = revisions.parse_record(obj) if obj is not None else None
             except (KeyError, TypeError):
                 return None
         if known is not None:

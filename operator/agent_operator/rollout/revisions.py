@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.inputs.inputs import Assigned, Inputs
+from agent_operator.inputs.agent_inputs import Assigned, Inputs
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.render import Rendered
-from agent_operator.render.canonical import Manifest, digest, marked
+from agent_operator.render import Revision
+from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
 from agent_operator.render.plan import owned
-from agent_operator.render.revision import without_secret_hash
 
 # What the pods are not made from: a change of these makes no revision, whatever operator renders it.
 _NOT_OF_PODS = frozenset(
@@ -31,48 +30,25 @@ KEPT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """What pods are made from.
-
-    Attributes:
-        name: short hash of the pod template.
-        template: the pod template, without the hash of its Secrets' data.
-        config: data of the ConfigMap that it mounts: agent.toml and the prompt.
-        config_map: name of that ConfigMap.
-        egress: where its config needs the NetworkPolicy to let the pods go; None when there is no policy.
-        model: name of the default model.
-        runtime_version: tag or digest of the image.
-    """
-
-    name: str
-    template: Manifest
-    config: Mapping[str, str]
-    config_map: str
-    egress: list[Any] | None
-    model: str
-    runtime_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
+class RevisionRecord:
     """A revision that the cluster keeps, without its content.
 
     Attributes:
         name: of the revision.
         number: the higher, the later it was wanted.
-        inputs: hash of what the user asked of the pods.
+        inputs_hash: hash of what the user asked of the pods.
         config_map: name of its ConfigMap.
         runtime_version: tag or digest of its image.
     """
 
     name: str
     number: int
-    inputs: str
+    inputs_hash: str
     config_map: str
     runtime_version: str
 
 
-def asked_hash(inputs: Inputs) -> str:
+def spec_hash(inputs: Inputs) -> str:
     """Return the hash of what the user asks of the pods, however it is rendered."""
     spec = inputs.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     asked = {field: value for field, value in spec.items() if field not in _NOT_OF_PODS}
@@ -86,26 +62,7 @@ def inputs_hash(asked: str, assigned: Assigned | None) -> str:
     return digest([asked, assigned.image, assigned.version]) if assigned else asked
 
 
-def fresh(rendered: Rendered, inputs: Inputs) -> Revision:
-    """Return the revision that this operator renders now."""
-    by_kind = {manifest["kind"]: manifest for manifest in rendered.manifests}
-    config = by_kind["ConfigMap"]
-    policy = by_kind.get("NetworkPolicy")
-    # What the user adds to the policy comes last, and is not the revision's.
-    added = len((inputs.spec.network_policy and inputs.spec.network_policy.extra_egress) or ())
-    opened = policy["spec"].get("egress", []) if policy else None
-    return Revision(
-        name=rendered.revision,
-        template=without_secret_hash(by_kind["Deployment"]["spec"]["template"]),
-        config=config["data"],
-        config_map=config["metadata"]["name"],
-        egress=opened[: len(opened) - added] if opened else opened,
-        model=rendered.model,
-        runtime_version=rendered.runtime_version,
-    )
-
-
-def stored(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[Stored, ...]:
+def list_records(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[RevisionRecord, ...]:
     """Return the revisions that the cluster keeps for the agent with this UID, the latest first."""
     objects = (it.object for target, it in live.items() if target.kind == "ControllerRevision")
     found = [_stored(obj) for obj in objects if owned(obj, uid) and _consistent(obj, agent)]
@@ -118,30 +75,30 @@ def _consistent(obj: Object, agent: str) -> bool:
     return bool(meta["name"] == constants.revision(agent, name)) and "deletionTimestamp" not in meta
 
 
-def _stored(obj: Object) -> Stored:
+def _stored(obj: Object) -> RevisionRecord:
     annotations = obj["metadata"].get("annotations") or {}
-    return Stored(
+    return RevisionRecord(
         name=obj["metadata"]["labels"][constants.LABEL_REVISION],
         number=obj.get("revision", 0),
-        inputs=annotations.get(constants.ANNOTATION_INPUTS, ""),
+        inputs_hash=annotations.get(constants.ANNOTATION_INPUTS, ""),
         config_map=annotations.get(constants.ANNOTATION_CONFIG, ""),
         runtime_version=annotations.get(constants.ANNOTATION_RUNTIME_VERSION, ""),
     )
 
 
-def wanted(fresh_name: str, inputs: str, known: Iterable[Stored]) -> str:
+def target_revision(fresh_name: str, inputs: str, known: Iterable[RevisionRecord]) -> str:
     """Return the revision that the spec asks for.
 
     What the user has not changed keeps the revision it got: another operator may render it in another way, and must
     not restart every agent for it.
     """
-    return next((it.name for it in known if it.inputs == inputs), fresh_name)
+    return next((it.name for it in known if it.inputs_hash == inputs), fresh_name)
 
 
 def manifest(revision: Revision, number: int, inputs: str, like: Manifest) -> Manifest:
     """Return the ControllerRevision that keeps a revision. `like`: a child of the same agent, for labels and owner."""
     meta = like["metadata"]
-    return marked(
+    return with_manifest_hash(
         {
             "apiVersion": "apps/v1",
             "kind": "ControllerRevision",
@@ -167,7 +124,7 @@ def manifest(revision: Revision, number: int, inputs: str, like: Manifest) -> Ma
     )
 
 
-def read(obj: Mapping[str, Any]) -> Revision:
+def parse_record(obj: Mapping[str, Any]) -> Revision:
     """Read a ControllerRevision as the API server has it.
 
     Raises:
@@ -185,7 +142,7 @@ def read(obj: Mapping[str, Any]) -> Revision:
     )
 
 
-def retained(known: Iterable[Stored], in_use: Iterable[str], limit: int) -> tuple[Stored, ...]:
+def records_to_keep(known: Iterable[RevisionRecord], in_use: Iterable[str], limit: int) -> tuple[RevisionRecord, ...]:
     """Return the revisions to keep: those in use, and then the latest."""
     ordered = sorted(known, key=lambda it: (it.name not in set(in_use), -it.number))
     used = sum(it.name in set(in_use) for it in ordered)

@@ -103,7 +103,7 @@ def _hindrance(facts: Facts) -> tuple[str, str] | None:
         return Reason.SUSPENDED, "spec.suspend is true: set it to false to go on"
     problem = facts.first_problem
     if problem is not None:
-        return problem.reason, problem.message
+        return problem.reason, str(problem)
     if not facts.applied:
         return Reason.NOT_APPLIED, "children are being written"
     if facts.deployment is None:
@@ -125,13 +125,13 @@ def _unfinished(facts: Facts, pods: Pods) -> tuple[Reason, str]:
 
 def _config_valid(facts: Facts) -> Condition:
     if facts.invalid is not None:
-        return _condition("ConfigValid", False, facts.invalid.reason, facts.invalid.message)
+        return _condition("ConfigValid", False, facts.invalid.reason, str(facts.invalid))
     return _condition("ConfigValid", True, Reason.VALID, "the spec can be rendered")
 
 
 def _secrets_ready(facts: Facts) -> Condition:
     if facts.secrets is not None:
-        return _condition("SecretsReady", False, facts.secrets.reason, facts.secrets.message)
+        return _condition("SecretsReady", False, facts.secrets.reason, str(facts.secrets))
     if facts.suspended or facts.invalid is not None:
         return _condition("SecretsReady", None, Reason.NOT_CHECKED, "not looked at while another fault stands")
     if not facts.uses_secrets:
@@ -147,7 +147,7 @@ def _kstatus(facts: Facts, pods: Pods) -> Iterable[Condition]:
         yield from _not_as_asked(facts)
         return
     problem = facts.first_problem
-    stalled = problem.stalls if problem is not None else ready["reason"] == Reason.DEADLINE_EXCEEDED
+    stalled = not problem.retry if problem is not None else ready["reason"] == Reason.DEADLINE_EXCEEDED
     yield _condition("Stalled" if stalled else "Reconciling", True, ready["reason"], ready["message"])
 
 
@@ -162,7 +162,7 @@ def _not_as_asked(facts: Facts) -> Iterable[Condition]:
 
 def _warning(facts: Facts) -> Iterable[Condition]:
     if facts.warnings:
-        message = "; ".join(warning.message for warning in facts.warnings)
+        message = "; ".join(str(warning) for warning in facts.warnings)
         yield _condition("Warning", True, facts.warnings[0].reason, message)
 
 

@@ -2,12 +2,10 @@
 
 import re
 
-from agent_operator.api.errors import AgentError
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
-from agent_operator.render.plan import Obstacle
 
 _FORBIDDEN = 403
 _NOT_FOUND = 404
@@ -28,39 +26,25 @@ class Stale(Exception):  # noqa: N818  (no error: the world moved on)
     """What was decided on is no longer so; look again."""
 
 
-def obstacle(found: Obstacle) -> Problem:
-    """Tell why an object cannot be written."""
-    target = found.ref
-    if found.terminating:
-        reason = Reason.NAMESPACE_TERMINATING if target.kind == "Namespace" else Reason.TERMINATING
-        return Problem(reason, f"{target} is being deleted: it is made anew when it is gone; see its finalizers")
-    return Problem(
-        Reason.CONFLICT,
-        f"{target} exists and does not belong to this AgentDeployment, so it is left alone: delete or rename it, or "
-        "give the AgentDeployment another name",
-        stalls=True,
-    )
-
-
 def refused(target: Ref, error: ApiError) -> Problem:
     """Tell why the API server refused a write of this object."""
     if error.code not in _TELLING:
         return from_api(error)
     if error.code == _FORBIDDEN and "being terminated" in error.message:
         message = f"Namespace {target.namespace} is being deleted: the agent is made anew in it when it is gone"
-        return Problem(Reason.NAMESPACE_TERMINATING, message)
+        return Problem(Reason.NAMESPACE_TERMINATING, "", message, retry=True)
     if error.code == _NOT_FOUND and not error.message.startswith("namespaces "):
         message = f"{target} cannot be written, for its API is not served: see the CustomResourceDefinition"
-        return Problem(Reason.API_MISSING, message)
+        return Problem(Reason.API_MISSING, "", message, retry=True)
     if error.code == _NOT_FOUND:
         message = f"{target} cannot be created, for there is no Namespace {target.namespace}: create it"
-        return Problem(Reason.NAMESPACE_MISSING, message)
+        return Problem(Reason.NAMESPACE_MISSING, "", message, retry=True)
     # The API server quotes what it refuses; what is in a Secret must not get into a condition.
     said = "its reason is left out, for it may quote the Secret" if target.kind == "Secret" else _plain(error.message)
     if error.code == _FORBIDDEN and "is forbidden: User " in error.message:
         message = f"the operator may not write {target}: {said}: grant its ServiceAccount the right"
-        return Problem(Reason.FORBIDDEN, message, stalls=True)
-    return Problem(Reason.REJECTED, f"{target} was refused: {said}", stalls=True)
+        return Problem(Reason.FORBIDDEN, "", message)
+    return Problem(Reason.REJECTED, "", f"{target} was refused: {said}")
 
 
 def _plain(message: str) -> str:
@@ -72,24 +56,20 @@ def from_api(error: ApiError) -> Problem:
     """Tell of a call that failed for a reason that is not one object's."""
     if error.code == _FORBIDDEN:
         message = f"the operator lacks a right: {error.message}: grant it to its ServiceAccount"
-        return Problem(Reason.FORBIDDEN, message, stalls=True)
+        return Problem(Reason.FORBIDDEN, "", message)
     if error.code == 0:
-        return Problem(Reason.API_UNAVAILABLE, error.message)
-    return Problem(Reason.API_UNAVAILABLE, f"the API server answered {error.code} {error.reason}")
-
-
-def from_error(error: AgentError) -> Problem:
-    """Tell of a fault in the spec."""
-    return Problem(error.reason, str(error), stalls=not error.retry)
+        return Problem(Reason.API_UNAVAILABLE, "", error.message, retry=True)
+    message = f"the API server answered {error.code} {error.reason}"
+    return Problem(Reason.API_UNAVAILABLE, "", message, retry=True)
 
 
 def namespace_not_watched(name: str) -> Problem:
     """Tell that the children would be where the operator does not look."""
     return Problem(
         Reason.NAMESPACE_NOT_WATCHED,
-        f"spec.namespace.name: this operator neither manages namespaces nor watches {name}: remove spec.namespace, or "
+        "spec.namespace.name",
+        f"this operator neither manages namespaces nor watches {name}: remove spec.namespace, or "
         "let the operator run with --manage-namespaces or watch that namespace",
-        stalls=True,
     )
 
 
@@ -97,5 +77,6 @@ def namespace_not_managed(name: str) -> Problem:
     """Tell that the namespace is somebody else's to make and to remove."""
     return Problem(
         Reason.NAMESPACE_NOT_MANAGED,
-        f"spec.namespace: this operator does not manage namespaces, so {name} must exist, and stays",
+        "spec.namespace",
+        f"this operator does not manage namespaces, so {name} must exist, and stays",
     )

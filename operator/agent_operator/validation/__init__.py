@@ -3,8 +3,8 @@
 `check` finds what cannot be rendered or could not work, all of it at once; `warnings` what works but deserves a word.
 """
 
-from agent_operator.api.errors import Failure
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.api.problems import Problem
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.validation import naming, rollout, sources, spec_warnings, workload
 
 RULES = (
@@ -38,11 +38,11 @@ WARNINGS = (
 )
 
 
-def check(inputs: Inputs) -> tuple[Failure, ...]:
+def check(inputs: Inputs) -> tuple[Problem, ...]:
     """Return every fault of the spec, in the order of the rules; none when it can be rendered."""
     return tuple(failure for rule in RULES for failure in rule(inputs))
 
 
-def warnings(inputs: Inputs) -> tuple[Failure, ...]:
+def warnings(inputs: Inputs) -> tuple[Problem, ...]:
     """Return what the user should know of a spec that passes `check`."""
     return tuple(failure for rule in WARNINGS for failure in rule(inputs))

@@ -4,7 +4,10 @@ Every rule looks at a whole pod template, so that it does not matter how somethi
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import SpecReason
 
 Object = Mapping[str, Any]
 
@@ -16,15 +19,8 @@ _SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
-class Fault(NamedTuple):
-    """What is wrong, and where below the template. Containers and volumes are named, not counted."""
-
-    path: str
-    message: str
-
-
-def faults(template: Object) -> Iterator[Fault]:
-    """Yield all that breaks the hardening."""
+def faults(template: Object) -> Iterator[Problem]:
+    """Yield all that breaks the hardening. A field is a path below the template; containers and volumes are named."""
     spec, annotations = template["spec"], template.get("metadata", {}).get("annotations") or {}
     context = spec.get("securityContext") or {}
     node = "opens the node to the pod: remove it"
@@ -40,9 +36,9 @@ def faults(template: Object) -> Iterator[Fault]:
         ("securityContext.sysctls", not context.get("sysctls"), "not allowed: remove it"),
         ("ephemeralContainers", not spec.get("ephemeralContainers"), "no part of a template: use kubectl debug"),
     )
-    yield from (Fault(f"spec.{path}", message) for path, fine, message in checks if not fine)
+    yield from (_unsafe(f"spec.{path}", message) for path, fine, message in checks if not fine)
     for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and not _confined(annotations[key])):
-        yield Fault(f"metadata.annotations[{key}]", "must be runtime/default or localhost/PROFILE: correct it")
+        yield _unsafe(f"metadata.annotations[{key}]", "must be runtime/default or localhost/PROFILE: correct it")
     yield from _of_volumes(spec.get("volumes") or ())
     yield from _of_pod_context(context)
     for kind in ("initContainers", "containers"):
@@ -54,7 +50,7 @@ def _confined(profile: str) -> bool:
     return profile in ("", "runtime/default") or profile.startswith("localhost/")
 
 
-def _of_pod_context(context: Object) -> Iterator[Fault]:
+def _of_pod_context(context: Object) -> Iterator[Problem]:
     """Yield what the pod's own security context may not have, even where every container overrides it."""
     seccomp = context.get("seccompProfile") or {"type": _SECCOMP[0]}
     checks = (
@@ -62,18 +58,18 @@ def _of_pod_context(context: Object) -> Iterator[Fault]:
         ("runAsUser", context.get("runAsUser") != 0, "must not be 0 (root): choose another, or remove it"),
         ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
     )
-    yield from (Fault(f"spec.securityContext.{field}", message) for field, fine, message in checks if not fine)
+    yield from (_unsafe(f"spec.securityContext.{field}", message) for field, fine, message in checks if not fine)
     yield from _of_context(context, "spec.securityContext")
 
 
-def _of_volumes(volumes: Iterable[Object]) -> Iterator[Fault]:
+def _of_volumes(volumes: Iterable[Object]) -> Iterator[Problem]:
     for volume in volumes:
         for source in sorted(set(volume) - {"name"} - _VOLUMES):
             message = f"not allowed: use one of {', '.join(sorted(_VOLUMES))}"
-            yield Fault(f"spec.volumes[{volume['name']}].{source}", message)
+            yield _unsafe(f"spec.volumes[{volume['name']}].{source}", message)
 
 
-def _of_container(container: Object, pod: Object, path: str) -> Iterator[Fault]:
+def _of_container(container: Object, pod: Object, path: str) -> Iterator[Problem]:
     own, where = container.get("securityContext") or {}, f"{path}.securityContext"
     capabilities = own.get("capabilities") or {}
     added = set(capabilities.get("add") or ()) - {"NET_BIND_SERVICE"}
@@ -89,26 +85,26 @@ def _of_container(container: Object, pod: Object, path: str) -> Iterator[Fault]:
         ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
         ("procMount", own.get("procMount", "Default") == "Default", "must be Default: remove it"),
     )
-    yield from (Fault(f"{where}.{field}", message) for field, fine, message in checks if not fine)
+    yield from (_unsafe(f"{where}.{field}", message) for field, fine, message in checks if not fine)
     yield from _of_context(own, where)
     for port in container.get("ports") or ():
         if port.get("hostPort"):
-            yield Fault(f"{path}.ports[{port['containerPort']}].hostPort", "takes a port of the node: remove it")
+            yield _unsafe(f"{path}.ports[{port['containerPort']}].hostPort", "takes a port of the node: remove it")
     yield from _of_handlers(container, path)
 
 
-def _of_context(context: Object, path: str) -> Iterator[Fault]:
+def _of_context(context: Object, path: str) -> Iterator[Problem]:
     """Yield what neither a pod's nor a container's security context may have."""
     selinux = context.get("seLinuxOptions") or {}
     if selinux.get("type", "") not in _SELINUX or selinux.get("user") or selinux.get("role"):
-        yield Fault(f"{path}.seLinuxOptions", f"only types of {', '.join(_SELINUX[1:])} are allowed: correct it")
+        yield _unsafe(f"{path}.seLinuxOptions", f"only types of {', '.join(_SELINUX[1:])} are allowed: correct it")
     if (context.get("appArmorProfile") or {}).get("type") == "Unconfined":
-        yield Fault(f"{path}.appArmorProfile", "must not be Unconfined: remove it")
+        yield _unsafe(f"{path}.appArmorProfile", "must not be Unconfined: remove it")
     if (context.get("windowsOptions") or {}).get("hostProcess"):
-        yield Fault(f"{path}.windowsOptions.hostProcess", "runs on the node itself: remove it")
+        yield _unsafe(f"{path}.windowsOptions.hostProcess", "runs on the node itself: remove it")
 
 
-def _of_handlers(container: Object, path: str) -> Iterator[Fault]:
+def _of_handlers(container: Object, path: str) -> Iterator[Problem]:
     """Probes and hooks of the kubelet may not be aimed at other hosts."""
     lifecycle = container.get("lifecycle") or {}
     named = {field: container.get(field) for field in ("livenessProbe", "readinessProbe", "startupProbe")}
@@ -116,4 +112,8 @@ def _of_handlers(container: Object, path: str) -> Iterator[Fault]:
     for field, handler in named.items():
         for kind in ("httpGet", "tcpSocket"):
             if ((handler or {}).get(kind) or {}).get("host"):
-                yield Fault(f"{path}.{field}.{kind}.host", "would have the node call another host: remove it")
+                yield _unsafe(f"{path}.{field}.{kind}.host", "would have the node call another host: remove it")
+
+
+def _unsafe(field: str, message: str) -> Problem:
+    return Problem(SpecReason.POD_TEMPLATE_UNSAFE, field, message)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure, Reason
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials
 from agent_operator.validation import pod_hardening
 
@@ -14,7 +15,7 @@ FIELD = "spec.podTemplate"
 _OURS = f"{constants.GROUP}/"
 
 
-def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Failure]:
+def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Problem]:
     """Yield what is wrong with a template.
 
     Args:
@@ -31,21 +32,21 @@ def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Fail
         yield _unsafe("spec.serviceAccountName", "another account's rights: name it in spec.identity.serviceAccount")
     # What another field of the spec brought in is that field's affair; here only what the template changes.
     known = set(pod_hardening.faults(base))
-    for path, message in pod_hardening.faults(merged):
-        if (path, message) not in known:
-            yield _unsafe(path, message)
+    for problem in pod_hardening.faults(merged):
+        if problem not in known:
+            yield _unsafe(problem.field, problem.message)
 
 
-def _unsafe(path: str, message: str) -> Failure:
+def _unsafe(path: str, message: str) -> Problem:
     remedy = "; an operator run with --allow-unsafe-pod-templates would let it pass"
-    return Failure(Reason.POD_TEMPLATE_UNSAFE, f"{FIELD}.{path}", message + remedy)
+    return Problem(SpecReason.POD_TEMPLATE_UNSAFE, f"{FIELD}.{path}", message + remedy)
 
 
-def _invalid(path: str, message: str) -> Failure:
-    return Failure(Reason.POD_TEMPLATE_INVALID, f"{FIELD}.{path}", message)
+def _invalid(path: str, message: str) -> Problem:
+    return Problem(SpecReason.POD_TEMPLATE_INVALID, f"{FIELD}.{path}", message)
 
 
-def _metadata(base: Object, merged: Object) -> Iterator[Failure]:
+def _metadata(base: Object, merged: Object) -> Iterator[Problem]:
     for field in sorted(set(merged) - {"labels", "annotations"}):
         yield _invalid(f"metadata.{field}", "pods take labels and annotations from a template: remove it")
     for field in ("labels", "annotations"):
@@ -61,7 +62,7 @@ def _container(template: Object) -> Object | None:
     return found[0] if found else None
 
 
-def _agent(base: Object, merged: Object | None) -> Iterator[Failure]:
+def _agent(base: Object, merged: Object | None) -> Iterator[Problem]:
     """The agent's own container stays what the rest of the spec says."""
     path = f"spec.containers[{constants.CONTAINER}]"
     if merged is None:

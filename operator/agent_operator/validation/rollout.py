@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from agent_operator.api.errors import Failure, Reason
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import checks
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_runtime.config import explain
 
 _CANARY = "spec.rollout.canary"
@@ -14,26 +15,26 @@ _CANARY = "spec.rollout.canary"
 _MAX_BYTES = 900_000
 
 
-def checks_are_usable(inputs: Inputs) -> Iterator[Failure]:
+def checks_are_usable(inputs: Inputs) -> Iterator[Problem]:
     canary = checks.canary_of(inputs)
     kept = checks.reference(inputs)
     if canary is None or (canary.checks is None and kept is None):
         return
     if canary.checks is not None and kept is not None:
         message = "checks and checksFrom exclude each other: keep one"
-        yield Failure(Reason.FIELD_CONFLICT, _CANARY, message)
+        yield Problem(SpecReason.FIELD_CONFLICT, _CANARY, message)
         return
     if kept is not None and inputs.checks_text is None:
         message = (
             f"there is no ConfigMap {kept.name} with the key {kept.key} in namespace {inputs.own_namespace}: create it "
             "or correct the reference"
         )
-        yield Failure(Reason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
+        yield Problem(SpecReason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
         return
     yield from _faults(inputs)
 
 
-def _faults(inputs: Inputs) -> Iterator[Failure]:
+def _faults(inputs: Inputs) -> Iterator[Problem]:
     """Yield what is wrong with the checks, each with its path within the spec or within the text."""
     apart = checks.reference(inputs) is not None
     root = f"{_CANARY}.checksFrom.configMapKeyRef" if apart else _CANARY
@@ -53,10 +54,10 @@ def _faults(inputs: Inputs) -> Iterator[Failure]:
         yield _fault(root, f"checks: have more than {_MAX_BYTES} bytes as JSON: ask less at length", apart=apart)
 
 
-def _fault(root: str, line: str, *, apart: bool) -> Failure:
+def _fault(root: str, line: str, *, apart: bool) -> Problem:
     """Make a failure of a line `path: message`; the path within a text is part of what is said of the text."""
     path, colon, message = line.partition(": ")
     if apart or not colon:
-        return Failure(Reason.CHECKS_INVALID, root, line)
+        return Problem(SpecReason.CHECKS_INVALID, root, line)
     remedy = "" if ": " in message else ": correct it"
-    return Failure(Reason.CHECKS_INVALID, f"{root}.{path}", message + remedy)
+    return Problem(SpecReason.CHECKS_INVALID, f"{root}.{path}", message + remedy)

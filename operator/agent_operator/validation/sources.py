@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterator
 
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure, Reason
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, endpoints
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.prompt import PromptError
 
 _VAULT_NAME = re.compile(r"((secret|key|cert)/)?[0-9a-zA-Z-]{1,127}")
 
 
-def one_source_each(inputs: Inputs) -> Iterator[Failure]:
+def one_source_each(inputs: Inputs) -> Iterator[Problem]:
     source, secrets = inputs.spec.system_prompt, inputs.spec.credentials
     yield from _exactly_one("spec.systemPrompt", source, "text", "config_map_key_ref")
     yield from _exactly_one("spec.credentials", secrets, "secret_ref", "external_secret", "values")
@@ -20,31 +21,31 @@ def one_source_each(inputs: Inputs) -> Iterator[Failure]:
     yield from _exactly_one("spec.credentials.externalSecret", external, "azure_key_vault", "secret_store_ref")
 
 
-def _exactly_one(field: str, model: object, *fields: str) -> Iterator[Failure]:
+def _exactly_one(field: str, model: object, *fields: str) -> Iterator[Problem]:
     if model is not None and sum(getattr(model, name) is not None for name in fields) != 1:
         listed = " or ".join(re.sub(r"_(.)", lambda match: match[1].upper(), name) for name in fields)
-        yield Failure(Reason.FIELD_CONFLICT, field, f"exactly one source must be set: keep {listed}")
+        yield Problem(SpecReason.FIELD_CONFLICT, field, f"exactly one source must be set: keep {listed}")
 
 
-def api_keys_have_one_place(inputs: Inputs) -> Iterator[Failure]:
+def api_keys_have_one_place(inputs: Inputs) -> Iterator[Problem]:
     server = inputs.spec.config.server
     if inputs.spec.api_keys and server and server.api_keys_file:
         message = "spec.apiKeys sets it, to the file that it mounts: keep one of the two"
-        yield Failure(Reason.FIELD_CONFLICT, "spec.config.server.apiKeysFile", message)
+        yield Problem(SpecReason.FIELD_CONFLICT, "spec.config.server.apiKeysFile", message)
 
 
-def prompt_renders(inputs: Inputs) -> Iterator[Failure]:
+def prompt_renders(inputs: Inputs) -> Iterator[Problem]:
     source = inputs.spec.system_prompt
     reference = source.config_map_key_ref if source and source.text is None else None
     field = "spec.systemPrompt.configMapKeyRef" if reference else "spec.systemPrompt.text"
     try:
         _ = inputs.prompt
     except PromptError as error:
-        yield Failure(Reason.PROMPT_TOO_LARGE if error.too_large else Reason.PROMPT_INVALID, field, str(error))
+        yield Problem(SpecReason.PROMPT_TOO_LARGE if error.too_large else SpecReason.PROMPT_INVALID, field, str(error))
     except LookupError:
         if reference:
-            yield Failure(
-                Reason.PROMPT_MISSING,
+            yield Problem(
+                SpecReason.PROMPT_MISSING,
                 field,
                 f"there is no ConfigMap {reference.name} with the key {reference.key} in namespace "
                 f"{inputs.own_namespace}: create it or correct the reference",
@@ -52,53 +53,53 @@ def prompt_renders(inputs: Inputs) -> Iterator[Failure]:
             )
 
 
-def endpoints_are_reachable(inputs: Inputs) -> Iterator[Failure]:
+def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
     for index, model in enumerate(inputs.spec.config.models):
         try:
             yield from _not_metadata(endpoints.model_endpoint(model, index))
         except ValueError as error:
             named = endpoints.url_of(model)
-            yield Failure(
-                Reason.ENDPOINT_INVALID, f"spec.config.models[{index}].{named[1] if named else ''}", str(error)
+            yield Problem(
+                SpecReason.ENDPOINT_INVALID, f"spec.config.models[{index}].{named[1] if named else ''}", str(error)
             )
     for index, server in enumerate(inputs.spec.config.mcp):
         try:
             found = endpoints.mcp_endpoint(server, index)
         except ValueError as error:
-            yield Failure(Reason.ENDPOINT_INVALID, f"spec.config.mcp[{index}].url", str(error))
+            yield Problem(SpecReason.ENDPOINT_INVALID, f"spec.config.mcp[{index}].url", str(error))
         else:
             yield from () if server.allow_link_local else _not_metadata(found)
     try:
         yield from _not_metadata(endpoints.redis_endpoint(inputs.spec.config))
     except ValueError as error:
-        yield Failure(Reason.ENDPOINT_INVALID, "spec.config.memory.cache.host", str(error))
+        yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host", str(error))
 
 
-def _not_metadata(endpoint: endpoints.Endpoint | None) -> Iterator[Failure]:
+def _not_metadata(endpoint: endpoints.Endpoint | None) -> Iterator[Problem]:
     if endpoint and endpoint.is_metadata:
         message = "a link-local address, where nodes keep their own credentials: name the server's host instead"
-        yield Failure(Reason.ENDPOINT_INVALID, endpoint.field, message)
+        yield Problem(SpecReason.ENDPOINT_INVALID, endpoint.field, message)
 
 
-def credentials_are_usable(inputs: Inputs) -> Iterator[Failure]:
+def credentials_are_usable(inputs: Inputs) -> Iterator[Problem]:
     secrets = inputs.spec.credentials
     for key in credentials.keys(inputs):
         if key.name in credentials.RESERVED:
             message = f"{key.name} is set by the operator: remove it"
-            yield Failure(Reason.CREDENTIALS_INVALID, "spec.credentials", message)
+            yield Problem(SpecReason.CREDENTIALS_INVALID, "spec.credentials", message)
     external = secrets.external_secret if secrets else None
     for name, remote in external.data.items() if external else ():
         if not remote or (external and external.azure_key_vault and not _VAULT_NAME.fullmatch(remote)):
             message = "not the name of a secret in a Key Vault (letters, digits and -, at most 127): correct it"
-            yield Failure(Reason.CREDENTIALS_INVALID, f"spec.credentials.externalSecret.data[{name}]", message)
+            yield Problem(SpecReason.CREDENTIALS_INVALID, f"spec.credentials.externalSecret.data[{name}]", message)
 
 
-def identity_can_work(inputs: Inputs) -> Iterator[Failure]:
+def identity_can_work(inputs: Inputs) -> Iterator[Problem]:
     identity, secrets = inputs.spec.identity, inputs.spec.credentials
     account = identity.service_account if identity else None
     if account and account.name and account.annotations:
         message = "have no effect on an account that is not created here: annotate it yourself, or remove name"
-        yield Failure(Reason.IDENTITY_INVALID, "spec.identity.serviceAccount.annotations", message)
+        yield Problem(SpecReason.IDENTITY_INVALID, "spec.identity.serviceAccount.annotations", message)
     external = secrets.external_secret if secrets else None
     vault = external.azure_key_vault if external else None
     if vault is None or vault.auth_type == "ManagedIdentity":
@@ -106,4 +107,4 @@ def identity_can_work(inputs: Inputs) -> Iterator[Failure]:
     annotated = account and (account.name or constants.ANNOTATION_CLIENT_ID in (account.annotations or {}))
     if not annotated and not (identity and identity.azure_workload_identity):
         message = "WorkloadIdentity needs an identity to read the vault as: set spec.identity.azureWorkloadIdentity"
-        yield Failure(Reason.IDENTITY_INVALID, "spec.credentials.externalSecret.azureKeyVault", message)
+        yield Problem(SpecReason.IDENTITY_INVALID, "spec.credentials.externalSecret.azureKeyVault", message)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent_operator.api.constants import METRICS_PORT
-from agent_operator.api.errors import Failure, Reason
 from agent_operator.api.kubernetes_models import V1EnvVar
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.inputs import credentials, probes, quantities, references, resources, scaling
-from agent_operator.inputs.inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
+from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _BAD_PATH = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
@@ -22,36 +23,38 @@ _LEAST = {
 }
 
 
-def numbers_agree(inputs: Inputs) -> Iterator[Failure]:
+def numbers_agree(inputs: Inputs) -> Iterator[Problem]:
     scaling, budget = inputs.spec.autoscaling, inputs.spec.disruption_budget
     if scaling and inputs.fewest_replicas > (scaling.max_replicas or DEFAULT_MAX_REPLICAS):
         message = f"must not exceed maxReplicas (defaults: {DEFAULT_REPLICAS} and {DEFAULT_MAX_REPLICAS}): change one"
-        yield Failure(Reason.FIELD_CONFLICT, "spec.autoscaling.minReplicas", message)
+        yield Problem(SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas", message)
     if budget and budget.min_available is not None and budget.max_unavailable is not None:
         message = "minAvailable and maxUnavailable exclude each other: keep one"
-        yield Failure(Reason.FIELD_CONFLICT, "spec.disruptionBudget", message)
+        yield Problem(SpecReason.FIELD_CONFLICT, "spec.disruptionBudget", message)
 
 
-def env_is_free(inputs: Inputs) -> Iterator[Failure]:
+def env_is_free(inputs: Inputs) -> Iterator[Problem]:
     secret = {key.name for key in credentials.keys(inputs)}
     seen: set[str] = set()
     for index, variable in enumerate(inputs.spec.env or ()):
         field, name = f"spec.env[{index}]", variable.name
         if not _ENV_NAME.fullmatch(name):
-            yield Failure(Reason.ENV_INVALID, f"{field}.name", "not the name of an environment variable: correct it")
+            yield Problem(
+                SpecReason.ENV_INVALID, f"{field}.name", "not the name of an environment variable: correct it"
+            )
         elif name in credentials.RESERVED:
             remedy = "set spec.config.logLevel" if name == credentials.LOG_LEVEL else "remove it"
-            yield Failure(Reason.ENV_INVALID, field, f"{name} is set by the operator: {remedy}")
+            yield Problem(SpecReason.ENV_INVALID, field, f"{name} is set by the operator: {remedy}")
         elif name in secret or name in seen:
             where = "spec.credentials" if name in secret else "spec.env"
-            yield Failure(Reason.ENV_INVALID, field, f"{name} is already set by {where}: keep one")
+            yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: keep one")
         if variable.value is not None and variable.value_from is not None:
-            yield Failure(Reason.ENV_INVALID, field, "value and valueFrom exclude each other: keep one")
+            yield Problem(SpecReason.ENV_INVALID, field, "value and valueFrom exclude each other: keep one")
         yield from _divisor_is_valid(field, variable)
         seen.add(name)
 
 
-def sources_are_few(inputs: Inputs) -> Iterator[Failure]:
+def sources_are_few(inputs: Inputs) -> Iterator[Problem]:
     """Each Secret and ConfigMap of the environment is read again and again, so that new data is noticed."""
     named = {(source.kind, source.name) for source in (*references.needed(inputs), *references.of(inputs))}
     if len(named) > references.MOST:
@@ -59,84 +62,84 @@ def sources_are_few(inputs: Inputs) -> Iterator[Failure]:
             f"the pods' environment names {len(named)} Secrets and ConfigMaps, and at most {references.MOST} are "
             "watched over: put more keys into fewer of them"
         )
-        yield Failure(Reason.ENV_INVALID, "spec.env", message)
+        yield Problem(SpecReason.ENV_INVALID, "spec.env", message)
 
 
-def _divisor_is_valid(field: str, variable: V1EnvVar) -> Iterator[Failure]:
+def _divisor_is_valid(field: str, variable: V1EnvVar) -> Iterator[Problem]:
     source = variable.value_from.resource_field_ref if variable.value_from else None
     try:
         quantities.parse(source.divisor if source and source.divisor else 1)
     except ValueError as error:
         path = f"{field}.valueFrom.resourceFieldRef.divisor"
-        yield Failure(Reason.ENV_INVALID, path, f"{error}: correct it")
+        yield Problem(SpecReason.ENV_INVALID, path, f"{error}: correct it")
 
 
-def resources_are_consistent(inputs: Inputs) -> Iterator[Failure]:
+def resources_are_consistent(inputs: Inputs) -> Iterator[Problem]:
     """Amounts are quantities, none negative, no request above its limit."""
     wanted = inputs.spec.resources
     try:
         made = resources.resources(wanted)
     except ValueError as error:
-        yield Failure(Reason.RESOURCES_INVALID, "spec.resources", f"an amount is {error}: correct it")
+        yield Problem(SpecReason.RESOURCES_INVALID, "spec.resources", f"an amount is {error}: correct it")
         return
     for kind, amounts in made.items():
         for name, amount in amounts.items():
             if quantities.parse(amount) < 0:
-                yield Failure(Reason.RESOURCES_INVALID, f"spec.resources.{kind}.{name}", "negative: correct it")
+                yield Problem(SpecReason.RESOURCES_INVALID, f"spec.resources.{kind}.{name}", "negative: correct it")
     for name, limit in made["limits"].items():
         if name in made["requests"] and quantities.parse(made["requests"][name]) > quantities.parse(limit):
             message = f"exceeds the limit of {limit}: lower it, or raise limits.{name}"
-            yield Failure(Reason.RESOURCES_INVALID, f"spec.resources.requests.{name}", message)
+            yield Problem(SpecReason.RESOURCES_INVALID, f"spec.resources.requests.{name}", message)
 
 
-def metrics_have_quantities(inputs: Inputs) -> Iterator[Failure]:
+def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
     """Values of further metrics are quantities."""
     wanted = inputs.spec.autoscaling or Autoscaling()
     for field, read in (("metrics", scaling.metrics), ("behavior", scaling.behavior)):
         try:
             read(wanted)
         except ValueError as error:
-            yield Failure(Reason.RESOURCES_INVALID, f"spec.autoscaling.{field}", f"a value is {error}: correct it")
+            yield Problem(SpecReason.RESOURCES_INVALID, f"spec.autoscaling.{field}", f"a value is {error}: correct it")
 
 
-def probes_are_valid(inputs: Inputs) -> Iterator[Failure]:
+def probes_are_valid(inputs: Inputs) -> Iterator[Problem]:
     """One handler a probe, numbers in Kubernetes' range."""
     for kind, changes in probes.overrides(inputs.spec.probes).items():
         field = f"spec.probes.{kind}"
         handlers = [handler for handler in probes.HANDLERS if handler in changes]
         if len(handlers) > 1:
             message = f"{' and '.join(handlers)} exclude each other: keep one"
-            yield Failure(Reason.PROBE_INVALID, field, message)
+            yield Problem(SpecReason.PROBE_INVALID, field, message)
         for name, least in _LEAST.items():
             if name in changes and changes[name] < least:
-                yield Failure(Reason.PROBE_INVALID, f"{field}.{name}", f"must be at least {least}: raise it")
+                yield Problem(SpecReason.PROBE_INVALID, f"{field}.{name}", f"must be at least {least}: raise it")
         for handler in ("httpGet", "tcpSocket"):
             if (changes.get(handler) or {}).get("host"):
                 message = "would have the node call another host, which Pod Security refuses: remove it"
-                yield Failure(Reason.PROBE_INVALID, f"{field}.{handler}.host", message)
+                yield Problem(SpecReason.PROBE_INVALID, f"{field}.{handler}.host", message)
         yield from _fits_the_kind(kind, changes)
 
 
-def _fits_the_kind(kind: str, changes: dict[str, Any]) -> Iterator[Failure]:
+def _fits_the_kind(kind: str, changes: dict[str, Any]) -> Iterator[Problem]:
     if kind == "readiness":
         if "terminationGracePeriodSeconds" in changes:
             field = f"spec.probes.{kind}.terminationGracePeriodSeconds"
-            yield Failure(Reason.PROBE_INVALID, field, "a readiness probe ends no container: remove it")
+            yield Problem(SpecReason.PROBE_INVALID, field, "a readiness probe ends no container: remove it")
     elif changes.get("successThreshold", 1) > 1:
-        yield Failure(Reason.PROBE_INVALID, f"spec.probes.{kind}.successThreshold", "must be 1 here: remove it")
+        yield Problem(SpecReason.PROBE_INVALID, f"spec.probes.{kind}.successThreshold", "must be 1 here: remove it")
 
 
-def ports_differ(inputs: Inputs) -> Iterator[Failure]:
+def ports_differ(inputs: Inputs) -> Iterator[Problem]:
     """The Service's two ports are not the same."""
     service = inputs.spec.service
     if service and (service.port or 80) == (service.metrics_port or METRICS_PORT):
         message = f"both ports of the Service are {service.port or 80}: change port or metricsPort"
-        yield Failure(Reason.PORT_CONFLICT, "spec.service.port", message)
+        yield Problem(SpecReason.PORT_CONFLICT, "spec.service.port", message)
 
 
-def ingress_path_is_plain(inputs: Inputs) -> Iterator[Failure]:
+def ingress_path_is_plain(inputs: Inputs) -> Iterator[Problem]:
     """Kubernetes takes no path with //, /./, /../ or an escaped slash."""
     ingress = inputs.spec.ingress
     if ingress and ingress.path and _BAD_PATH.search(ingress.path):
         message = "has //, /./, /../ or an escaped slash, which Kubernetes refuses: write a plain path"
-        yield Failure(Reason.INGRESS_INVALID, "spec.ingress.path", message)
+        yield Problem(SpecReason.INGRESS_INVALID, "spec.ingress.path", message)

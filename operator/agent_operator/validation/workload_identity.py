@@ -6,10 +6,10 @@ Nothing of this holds an agent up: it is told as a warning, for what is missing 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agent_operator.api import constants, errors
+from agent_operator.api import constants
 from agent_operator.api.problems import Problem
-from agent_operator.api.reasons import Reason
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.api.reasons import Reason, SpecReason
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import AZURE_AUDIENCE
 
 _INSTALL = (
@@ -34,7 +34,8 @@ def preflight(
     if account and account.name and annotations is None:
         yield Problem(
             Reason.SERVICE_ACCOUNT_MISSING,
-            f"spec.identity.serviceAccount.name: there is no ServiceAccount {inputs.namespace}/{account.name}, so no "
+            "spec.identity.serviceAccount.name",
+            f"there is no ServiceAccount {inputs.namespace}/{account.name}, so no "
             "pod can be created: create it, or remove name to have one made",
         )
     if azure is None:
@@ -50,12 +51,11 @@ def _unannotated(account: str, client_id: str, annotations: Mapping[str, str]) -
     remedy = f"kubectl annotate --overwrite sa -n {namespace} {name} {constants.ANNOTATION_CLIENT_ID}={client_id}"
     if not found:
         message = f"the ServiceAccount {account} is not managed here and lacks the annotation: run `{remedy}`"
-        yield Problem(errors.Reason.IDENTITY_NOT_ANNOTATED, f"spec.identity.serviceAccount.name: {message}")
+        yield Problem(SpecReason.IDENTITY_NOT_ANNOTATED, "spec.identity.serviceAccount.name", message)
     elif found != client_id:
         message = f"the ServiceAccount {account} is annotated with another client ID, {found}: correct clientId, or run"
-        yield Problem(
-            errors.Reason.IDENTITY_NOT_ANNOTATED, f"spec.identity.azureWorkloadIdentity.clientId: {message} `{remedy}`"
-        )
+        field = "spec.identity.azureWorkloadIdentity.clientId"
+        yield Problem(SpecReason.IDENTITY_NOT_ANNOTATED, field, f"{message} `{remedy}`")
 
 
 def _without_token(inputs: Inputs, pods: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
@@ -64,7 +64,8 @@ def _without_token(inputs: Inputs, pods: Sequence[Mapping[str, Any]]) -> Iterato
     if bare:
         yield Problem(
             Reason.IDENTITY_TOKEN_MISSING,
-            f"{field}: {len(bare)} of {len(pods)} pods carry no token of the identity, so the webhook of Azure "
+            field,
+            f"{len(bare)} of {len(pods)} pods carry no token of the identity, so the webhook of Azure "
             f"workload identity does not run here, or did not when they were created: {_INSTALL}; then "
             f"`kubectl rollout restart -n {inputs.namespace} deployment/{inputs.name}`",
         )
@@ -72,6 +73,7 @@ def _without_token(inputs: Inputs, pods: Sequence[Mapping[str, Any]]) -> Iterato
     if wrong and AZURE_AUDIENCE not in wrong:
         yield Problem(
             Reason.IDENTITY_AUDIENCE_WRONG,
-            f"{field}: the pods' token is for the audience {', '.join(wrong)}, which Microsoft Entra ID refuses: "
+            field,
+            f"the pods' token is for the audience {', '.join(wrong)}, which Microsoft Entra ID refuses: "
             f"project it for {AZURE_AUDIENCE}",
         )

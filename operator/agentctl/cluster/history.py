@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.render import Revision
 from agent_operator.render.plan import owned
 from agent_operator.rollout import revisions
-from agent_operator.rollout.revisions import Revision
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import children_namespace, get_agent
 from agentctl.cluster.states import Colour, DisplayState
@@ -119,7 +119,7 @@ def _parse_owned(agent: Object, controller_revisions: Iterable[Object]) -> Itera
     for obj in controller_revisions:
         try:
             if owned(obj, agent["metadata"]["uid"]):
-                yield obj["revision"], revisions.read(obj), obj["metadata"]["creationTimestamp"]
+                yield obj["revision"], revisions.parse_record(obj), obj["metadata"]["creationTimestamp"]
         except (KeyError, TypeError):
             # Not written by the operator, or damaged. The operator ignores it, too.
             continue

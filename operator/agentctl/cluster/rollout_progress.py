@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.rollout.state import DEFAULT_PAUSE_SECONDS, DEFAULT_STEPS, Phase
+from agent_operator.rollout.state import DEFAULT_PAUSE_SECONDS, DEFAULT_STEPS, CanaryPhase
 from agent_operator.status.conditions import is_true
 from agentctl.cluster.history import short_duration
 from agentctl.cluster.states import Colour, DisplayState
@@ -39,7 +39,7 @@ def verdict(agent: Object) -> Verdict:
     if nested_field(agent, "status", "observedGeneration") != nested_field(agent, "metadata", "generation"):
         return Verdict.UNDER_WAY
     rollout = rollout_status(agent)
-    if rollout.canary is not None and (rollout.paused or rollout.canary.phase == Phase.PAUSED):
+    if rollout.canary is not None and (rollout.paused or rollout.canary.phase == CanaryPhase.PAUSED):
         return Verdict.WAITING
     rolled_back = rollout.rolled_back is not None and not rollout.rolled_back.manual
     if rolled_back or is_true(conditions, "Stalled") or nested_field(agent, "spec", "suspend"):
@@ -100,7 +100,7 @@ def _steps_table(agent: Object, canary: CanaryStatus, now: datetime) -> Table:
 def _step_state(
     canary: CanaryStatus, index: int, seconds: float | None, now: datetime, *, paused: bool
 ) -> DisplayState:
-    if index < canary.step or canary.phase == Phase.PROMOTING:
+    if index < canary.step or canary.phase == CanaryPhase.PROMOTING:
         return DisplayState("done", Colour.GOOD)
     if index > canary.step:
         return DisplayState("pending")

@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from agent_operator.api import constants
-from agent_operator.api.errors import AgentError
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.fleet.members import follows
-from agent_operator.fleet.version_resolver import guide
+from agent_operator.fleet.members import followed_channel
+from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs import checks
 from agent_operator.kube.objects import agent_key, pack, ref
-from agent_operator.render import Inputs, Platform, render
-from agent_operator.render.workload import USER
+from agent_operator.render import Inputs, Platform, Revision, render
+from agent_operator.render.pod import USER
 from agent_operator.rollout import revisions
-from agent_operator.rollout.revisions import Revision
 from agent_runtime.config import explain
 from agentctl.cluster import history
 from agentctl.cluster.kubectl import Kubectl
@@ -98,7 +97,7 @@ def plan(kubectl: Kubectl, name: str, image: str, *, everywhere: bool) -> tuple[
     agents = [get_agent(kubectl, name)] if name else list_agents(kubectl, *scope)
     stored = _read_revisions(kubectl, agents, everywhere=everywhere)
     data = _read_config_maps(kubectl, agents)
-    channels = _read_channels(kubectl) if any(map(follows, agents)) else {}
+    channels = _read_channels(kubectl) if any(map(followed_channel, agents)) else {}
     upgrades = [compare(agent, stored.get(_key(agent), ()), data, channels, image) for agent in agents]
     return tuple(sorted(upgrades, key=lambda upgrade: (upgrade.namespace, upgrade.name)))
 
@@ -161,7 +160,7 @@ def compare(
         image: repository of the runtime image; empty for the current one.
     """
     namespace, name = _key(raw)
-    decision = guide(raw, channels.get)
+    decision = resolve_version(raw, channels.get)
     if decision.pending:
         return Upgrade(namespace, name, note=decision.pending.message)
     try:
@@ -169,10 +168,10 @@ def compare(
         inputs = _with_references(Inputs(agent, assigned=decision.assigned), config_maps)
         before = _stored_revision(inputs, controller_revisions)
         inputs = replace(inputs, platform=_platform(before, image))
-        after = revisions.fresh(render(inputs), inputs)
+        after = render(inputs).revision
     except ValidationError as error:
         return Upgrade(namespace, name, note=" ".join(explain(error).split()))
-    except AgentError as error:
+    except ProblemError as error:
         return Upgrade(namespace, name, note=str(error))
     note = "" if before else "the current spec has no revision yet"
     return Upgrade(namespace, name, before, after, note)
@@ -206,10 +205,10 @@ def _stored_revision(inputs: Inputs, controller_revisions: Iterable[Object]) -> 
     """Return the revision that the operator has stored for the current spec."""
     objects = {ref(_KIND, obj): obj for obj in controller_revisions}
     live = {target: pack(_KIND, obj) for target, obj in objects.items()}
-    stored = revisions.stored(live, inputs.name, inputs.agent.metadata.uid)
-    inputs_hash = revisions.inputs_hash(revisions.asked_hash(inputs), inputs.assigned)
-    wanted = constants.revision(inputs.name, revisions.wanted("", inputs_hash, stored))
-    return next((revisions.read(obj) for target, obj in objects.items() if target.name == wanted), None)
+    stored = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
+    inputs_hash = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
+    name = constants.revision(inputs.name, revisions.target_revision("", inputs_hash, stored))
+    return next((revisions.parse_record(obj) for target, obj in objects.items() if target.name == name), None)
 
 
 def _repository(image: str) -> str:

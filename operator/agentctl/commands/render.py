@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agent_operator.api.errors import AgentError
+from agent_operator.api.problems import ProblemError
 from agent_operator.render import render
 from agentctl.errors import CommandError
 from agentctl.objects import Object
@@ -35,5 +35,5 @@ def _render(document: Document, sources: input_files.Sources) -> Sequence[Object
         raise CommandError(f"{result.errors[0]}{rest}")
     try:
         return render(result.inputs).manifests
-    except AgentError as error:
-        raise CommandError(str(Diagnostic.of(document, error.field, error.message))) from error
+    except ProblemError as error:
+        raise CommandError(str(Diagnostic.of(document, error.problem.field, error.problem.message))) from error

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from agent_operator import validation
 from agent_operator.api import constants
-from agent_operator.api.errors import Failure, InvalidSpec
+from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, data_hash, render
 from agent_runtime.config import explain
@@ -49,22 +49,22 @@ def check(document: Document, sources: Sources) -> CheckResult:
         checks_text=_config_map_text(document, sources, _CHECKS),
     )
     named = {error.field for error in errors}
-    failures = (failure for failure in _failures(inputs) if failure.field not in named)
-    errors += [Diagnostic.of(document, failure.field, failure.message) for failure in failures]
+    problems = (problem for problem in _problems(inputs) if problem.field not in named)
+    errors += [Diagnostic.of(document, problem.field, problem.message) for problem in problems]
     if errors:
         return CheckResult(tuple(errors), warnings)
     validated = (Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs))
     return CheckResult((), (*warnings, *validated), inputs)
 
 
-def _failures(inputs: Inputs) -> list[Failure]:
+def _problems(inputs: Inputs) -> list[Problem]:
     if found := validation.check(inputs):
-        # A failure that a retry can resolve is a reference to an object outside of the input: already a warning.
-        return [failure for failure in found if not failure.retry]
+        # A problem that a retry can resolve is a reference to an object outside of the input: already a warning.
+        return [problem for problem in found if not problem.retry]
     try:
         render(inputs)
-    except InvalidSpec as error:
-        return list(error.failures)
+    except ProblemError as error:
+        return list(error.problems)
     return []
 
 

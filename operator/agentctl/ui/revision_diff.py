@@ -8,7 +8,7 @@ from rich.text import Text
 
 from agent_operator.api import constants
 from agent_operator.inputs.credentials import REVISION
-from agent_operator.rollout.revisions import Revision
+from agent_operator.render import Revision
 from agent_runtime.config import CONFIG_FILE, PROMPT_FILE
 from agentctl.objects import Object
 from agentctl.ui import output

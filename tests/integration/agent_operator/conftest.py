@@ -311,7 +311,7 @@ class World:
         async def look() -> bool:
             idle = controller.queue.depth == 0 and not controller._workers._busy
             before = len(self.proxy.requests)
-            if not (idle and controller.store.settled(key)):
+            if not (idle and controller.store.expectations_met(key)):
                 return False
             # The watch of a change that was just made may still be on its way.
             await asyncio.sleep(0.25)

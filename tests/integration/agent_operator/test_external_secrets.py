@@ -1,11 +1,11 @@
 """External Secrets: what it says reaches the user, and what it makes reaches the pods."""
 
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
-from agent_operator.kube.client import NOT_FOUND
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError
 
@@ -44,7 +44,7 @@ async def there(world: Any) -> bool:
     try:
         await world.api.call("GET", KIND.path(KIND.versions[0], world.api.namespace, "support-secrets"))
     except ApiError as error:
-        if error.code != NOT_FOUND:
+        if error.code != HTTPStatus.NOT_FOUND:
             raise
         return False
     return True

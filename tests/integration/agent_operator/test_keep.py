@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator import manager as controllers
 from agent_operator.api import constants
-from agent_operator.inputs.inputs import Platform
+from agent_operator.inputs.agent_inputs import Platform
 
 NEXT = "99.0.0"
 AGENTS = ("legal", "sales", "support")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent_operator import validation
-from agent_operator.api.errors import Reason
+from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
 from agent_runtime.config import MAX_PROMPT_BYTES
@@ -41,155 +41,175 @@ GREETS = {"name": "greets", "prompt": "Hello", "contains": ["hello"]}
 KEPT = {"configMapKeyRef": {"name": "c", "key": "k"}}
 CANARY = "spec.rollout.canary"
 
-REFUSED: list[tuple[dict[str, Any], Reason, str]] = [
-    (canary(checks=[GREETS], checksFrom=KEPT), Reason.FIELD_CONFLICT, CANARY),
-    (canary(checksFrom=KEPT), Reason.CHECKS_MISSING, f"{CANARY}.checksFrom.configMapKeyRef"),
-    (canary(checks=[GREETS, GREETS]), Reason.CHECKS_INVALID, f"{CANARY}.checks"),
-    (canary(checks=[GREETS | {"model": "gpt"}]), Reason.CHECKS_INVALID, f"{CANARY}.checks[0].model"),
+REFUSED: list[tuple[dict[str, Any], SpecReason, str]] = [
+    (canary(checks=[GREETS], checksFrom=KEPT), SpecReason.FIELD_CONFLICT, CANARY),
+    (canary(checksFrom=KEPT), SpecReason.CHECKS_MISSING, f"{CANARY}.checksFrom.configMapKeyRef"),
+    (canary(checks=[GREETS, GREETS]), SpecReason.CHECKS_INVALID, f"{CANARY}.checks"),
+    (canary(checks=[GREETS | {"model": "gpt"}]), SpecReason.CHECKS_INVALID, f"{CANARY}.checks[0].model"),
     (
         canary(checks=[GREETS, GREETS | {"name": "b", "judge": {"model": "gpt", "criterion": "kind"}}]),
-        Reason.CHECKS_INVALID,
+        SpecReason.CHECKS_INVALID,
         f"{CANARY}.checks[1].judge.model",
     ),
     (
         canary(checks=[GREETS | {"name": f"c{n}", "prompt": "x" * 32_000} for n in range(30)]),
-        Reason.CHECKS_INVALID,
+        SpecReason.CHECKS_INVALID,
         f"{CANARY}.checks",
     ),
-    ({"name": "a" * 53}, Reason.NAME_INVALID, "metadata.name"),
-    ({"name": "1st"}, Reason.NAME_INVALID, "metadata.name"),
-    ({"name": "a.b"}, Reason.NAME_INVALID, "metadata.name"),
-    ({"namespace": {"name": "team-a"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
-    ({"namespace": {"name": "kube-system"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
-    ({"namespace": {"name": "default"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
-    ({"namespace": {"name": "kube-flannel"}}, Reason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    ({"name": "a" * 53}, SpecReason.NAME_INVALID, "metadata.name"),
+    ({"name": "1st"}, SpecReason.NAME_INVALID, "metadata.name"),
+    ({"name": "a.b"}, SpecReason.NAME_INVALID, "metadata.name"),
+    ({"namespace": {"name": "team-a"}}, SpecReason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    ({"namespace": {"name": "kube-system"}}, SpecReason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    ({"namespace": {"name": "default"}}, SpecReason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
+    ({"namespace": {"name": "kube-flannel"}}, SpecReason.NAMESPACE_NOT_ALLOWED, "spec.namespace.name"),
     (
         {"namespace": {"name": "n", "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}},
-        Reason.LABEL_INVALID,
+        SpecReason.LABEL_INVALID,
         "spec.namespace.labels[pod-security.kubernetes.io/enforce]",
     ),
-    ({"namespace": {"name": "n", "labels": {"-x": "y"}}}, Reason.LABEL_INVALID, "spec.namespace.labels[-x]"),
-    ({"namespace": {"name": "n", "labels": {"x": "y z"}}}, Reason.LABEL_INVALID, "spec.namespace.labels[x]"),
+    ({"namespace": {"name": "n", "labels": {"-x": "y"}}}, SpecReason.LABEL_INVALID, "spec.namespace.labels[-x]"),
+    ({"namespace": {"name": "n", "labels": {"x": "y z"}}}, SpecReason.LABEL_INVALID, "spec.namespace.labels[x]"),
     (
         {"service": {"annotations": {"agent-operator.dev/manifest-hash": "x"}}},
-        Reason.LABEL_INVALID,
+        SpecReason.LABEL_INVALID,
         "spec.service.annotations[agent-operator.dev/manifest-hash]",
     ),
-    ({"scheduling": {"nodeSelector": {"a/b/c": "x"}}}, Reason.LABEL_INVALID, "spec.scheduling.nodeSelector[a/b/c]"),
+    ({"scheduling": {"nodeSelector": {"a/b/c": "x"}}}, SpecReason.LABEL_INVALID, "spec.scheduling.nodeSelector[a/b/c]"),
     (
         {"monitoring": {"serviceMonitor": {"labels": {"app.kubernetes.io/managed-by": "me"}}}},
-        Reason.LABEL_INVALID,
+        SpecReason.LABEL_INVALID,
         "spec.monitoring.serviceMonitor.labels[app.kubernetes.io/managed-by]",
     ),
-    ({"systemPrompt": {}}, Reason.FIELD_CONFLICT, "spec.systemPrompt"),
+    ({"systemPrompt": {}}, SpecReason.FIELD_CONFLICT, "spec.systemPrompt"),
     (
         {"systemPrompt": {"text": "x", "configMapKeyRef": {"name": "p", "key": "k"}}},
-        Reason.FIELD_CONFLICT,
+        SpecReason.FIELD_CONFLICT,
         "spec.systemPrompt",
     ),
-    ({"credentials": {}}, Reason.FIELD_CONFLICT, "spec.credentials"),
-    ({"credentials": {"secretRef": {"name": "s"}, "values": {"A": "b"}}}, Reason.FIELD_CONFLICT, "spec.credentials"),
+    ({"credentials": {}}, SpecReason.FIELD_CONFLICT, "spec.credentials"),
+    (
+        {"credentials": {"secretRef": {"name": "s"}, "values": {"A": "b"}}},
+        SpecReason.FIELD_CONFLICT,
+        "spec.credentials",
+    ),
     (
         {"credentials": {"externalSecret": {"data": {"A": "b"}}}},
-        Reason.FIELD_CONFLICT,
+        SpecReason.FIELD_CONFLICT,
         "spec.credentials.externalSecret",
     ),
-    ({"autoscaling": {"minReplicas": 11}}, Reason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
-    ({"autoscaling": {"maxReplicas": 2}}, Reason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
-    ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, Reason.FIELD_CONFLICT, "spec.disruptionBudget"),
+    ({"autoscaling": {"minReplicas": 11}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
+    ({"autoscaling": {"maxReplicas": 2}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
+    (
+        {"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}},
+        SpecReason.FIELD_CONFLICT,
+        "spec.disruptionBudget",
+    ),
     (
         {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}},
-        Reason.PROMPT_MISSING,
+        SpecReason.PROMPT_MISSING,
         "spec.systemPrompt.configMapKeyRef",
     ),
-    ({"systemPrompt": {"text": "{{ nobody }}"}}, Reason.PROMPT_INVALID, "spec.systemPrompt.text"),
-    ({"systemPrompt": {"text": "é" * (MAX_PROMPT_BYTES // 2 + 1)}}, Reason.PROMPT_TOO_LARGE, "spec.systemPrompt.text"),
-    ({"config": models("http://x:99999/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://x:0/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://a", "http://[::1")}, Reason.ENDPOINT_INVALID, "spec.config.models[1].baseUrl"),
-    ({"config": models("http://user:pw@x/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://-x.y/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://:80/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://[fd12::1%25eth0]/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://169.254.169.254/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://[::ffff:169.254.169.254]/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": models("http://[fd00:ec2::254]/")}, Reason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
-    ({"config": cache("169.254.1.1")}, Reason.ENDPOINT_INVALID, "spec.config.memory.cache.host"),
-    ({"config": cache("redis..cache")}, Reason.ENDPOINT_INVALID, "spec.config.memory.cache.host"),
-    ({"credentials": {"values": {"LOG_LEVEL": "x"}}}, Reason.CREDENTIALS_INVALID, "spec.credentials"),
-    (vault(A="not a name"), Reason.CREDENTIALS_INVALID, "spec.credentials.externalSecret.data[A]"),
+    ({"systemPrompt": {"text": "{{ nobody }}"}}, SpecReason.PROMPT_INVALID, "spec.systemPrompt.text"),
+    (
+        {"systemPrompt": {"text": "é" * (MAX_PROMPT_BYTES // 2 + 1)}},
+        SpecReason.PROMPT_TOO_LARGE,
+        "spec.systemPrompt.text",
+    ),
+    ({"config": models("http://x:99999/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://x:0/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://a", "http://[::1")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[1].baseUrl"),
+    ({"config": models("http://user:pw@x/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://-x.y/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://:80/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://[fd12::1%25eth0]/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": models("http://169.254.169.254/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    (
+        {"config": models("http://[::ffff:169.254.169.254]/")},
+        SpecReason.ENDPOINT_INVALID,
+        "spec.config.models[0].baseUrl",
+    ),
+    ({"config": models("http://[fd00:ec2::254]/")}, SpecReason.ENDPOINT_INVALID, "spec.config.models[0].baseUrl"),
+    ({"config": cache("169.254.1.1")}, SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host"),
+    ({"config": cache("redis..cache")}, SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host"),
+    ({"credentials": {"values": {"LOG_LEVEL": "x"}}}, SpecReason.CREDENTIALS_INVALID, "spec.credentials"),
+    (vault(A="not a name"), SpecReason.CREDENTIALS_INVALID, "spec.credentials.externalSecret.data[A]"),
     (
         {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": ""}}}},
-        Reason.CREDENTIALS_INVALID,
+        SpecReason.CREDENTIALS_INVALID,
         "spec.credentials.externalSecret.data[A]",
     ),
     (
         vault(A="b") | {"identity": {}},
-        Reason.IDENTITY_INVALID,
+        SpecReason.IDENTITY_INVALID,
         "spec.credentials.externalSecret.azureKeyVault",
     ),
     (
         {"identity": {"serviceAccount": {"name": "x", "annotations": {"a": "b"}}}},
-        Reason.IDENTITY_INVALID,
+        SpecReason.IDENTITY_INVALID,
         "spec.identity.serviceAccount.annotations",
     ),
-    ({"env": [{"name": "LOG_LEVEL", "value": "x"}]}, Reason.ENV_INVALID, "spec.env[0]"),
-    ({"env": [{"name": "PORT_HTTP", "value": "1"}]}, Reason.ENV_INVALID, "spec.env[0]"),
-    ({"env": [{"name": "A"}, {"name": "A"}]}, Reason.ENV_INVALID, "spec.env[1]"),
-    ({"env": [{"name": "A"}], "credentials": {"values": {"A": "b"}}}, Reason.ENV_INVALID, "spec.env[0]"),
-    ({"env": [{"name": "1 A"}]}, Reason.ENV_INVALID, "spec.env[0].name"),
+    ({"env": [{"name": "LOG_LEVEL", "value": "x"}]}, SpecReason.ENV_INVALID, "spec.env[0]"),
+    ({"env": [{"name": "PORT_HTTP", "value": "1"}]}, SpecReason.ENV_INVALID, "spec.env[0]"),
+    ({"env": [{"name": "A"}, {"name": "A"}]}, SpecReason.ENV_INVALID, "spec.env[1]"),
+    ({"env": [{"name": "A"}], "credentials": {"values": {"A": "b"}}}, SpecReason.ENV_INVALID, "spec.env[0]"),
+    ({"env": [{"name": "1 A"}]}, SpecReason.ENV_INVALID, "spec.env[0].name"),
     (
         {"env": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]},
-        Reason.ENV_INVALID,
+        SpecReason.ENV_INVALID,
         "spec.env[0]",
     ),
     (
         {"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "x"}}}]},
-        Reason.ENV_INVALID,
+        SpecReason.ENV_INVALID,
         "spec.env[0].valueFrom.resourceFieldRef.divisor",
     ),
     (
         {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": "1900m"}}},
-        Reason.RESOURCES_INVALID,
+        SpecReason.RESOURCES_INVALID,
         "spec.resources.requests.cpu",
     ),
-    ({"resources": {"requests": {"memory": "-1Gi"}}}, Reason.RESOURCES_INVALID, "spec.resources.requests.memory"),
-    ({"resources": {"requests": {"memory": "1e1.5"}}}, Reason.RESOURCES_INVALID, "spec.resources"),
+    ({"resources": {"requests": {"memory": "-1Gi"}}}, SpecReason.RESOURCES_INVALID, "spec.resources.requests.memory"),
+    ({"resources": {"requests": {"memory": "1e1.5"}}}, SpecReason.RESOURCES_INVALID, "spec.resources"),
     (
         {
             "autoscaling": {
                 "metrics": [{"type": "Pods", "pods": {"metric": {"name": "m"}, "target": {"type": "V", "value": "x"}}}]
             }
         },
-        Reason.RESOURCES_INVALID,
+        SpecReason.RESOURCES_INVALID,
         "spec.autoscaling.metrics",
     ),
     (
         {"autoscaling": {"behavior": {"scaleUp": {"tolerance": "x"}}}},
-        Reason.RESOURCES_INVALID,
+        SpecReason.RESOURCES_INVALID,
         "spec.autoscaling.behavior",
     ),
     (
         {"probes": {"startup": {"exec": {"command": ["x"]}, "httpGet": {"port": 1}}}},
-        Reason.PROBE_INVALID,
+        SpecReason.PROBE_INVALID,
         "spec.probes.startup",
     ),
     (
         {"probes": {"readiness": {"httpGet": {"port": 80, "host": "10.0.0.1"}}}},
-        Reason.PROBE_INVALID,
+        SpecReason.PROBE_INVALID,
         "spec.probes.readiness.httpGet.host",
     ),
-    ({"probes": {"startup": {"periodSeconds": 0}}}, Reason.PROBE_INVALID, "spec.probes.startup.periodSeconds"),
-    ({"probes": {"liveness": {"successThreshold": 2}}}, Reason.PROBE_INVALID, "spec.probes.liveness.successThreshold"),
+    ({"probes": {"startup": {"periodSeconds": 0}}}, SpecReason.PROBE_INVALID, "spec.probes.startup.periodSeconds"),
+    (
+        {"probes": {"liveness": {"successThreshold": 2}}},
+        SpecReason.PROBE_INVALID,
+        "spec.probes.liveness.successThreshold",
+    ),
     (
         {"probes": {"readiness": {"terminationGracePeriodSeconds": 2}}},
-        Reason.PROBE_INVALID,
+        SpecReason.PROBE_INVALID,
         "spec.probes.readiness.terminationGracePeriodSeconds",
     ),
-    ({"service": {"port": 9090}}, Reason.PORT_CONFLICT, "spec.service.port"),
-    ({"service": {"metricsPort": 80}}, Reason.PORT_CONFLICT, "spec.service.port"),
-    ({"ingress": {"host": "a.b", "path": "/a//b"}}, Reason.INGRESS_INVALID, "spec.ingress.path"),
-    ({"ingress": {"host": "a.b", "path": "/a/.."}}, Reason.INGRESS_INVALID, "spec.ingress.path"),
+    ({"service": {"port": 9090}}, SpecReason.PORT_CONFLICT, "spec.service.port"),
+    ({"service": {"metricsPort": 80}}, SpecReason.PORT_CONFLICT, "spec.service.port"),
+    ({"ingress": {"host": "a.b", "path": "/a//b"}}, SpecReason.INGRESS_INVALID, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b", "path": "/a/.."}}, SpecReason.INGRESS_INVALID, "spec.ingress.path"),
 ]
 
 PASSES: list[dict[str, Any]] = [
@@ -214,20 +234,20 @@ PASSES: list[dict[str, Any]] = [
     {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}},
 ]
 
-WARNED: list[tuple[dict[str, Any], Reason, str]] = [
-    ({"credentials": {"values": {"A": "b"}}}, Reason.PLAIN_CREDENTIALS, "spec.credentials.values"),
-    ({"replicas": 3, "autoscaling": {}}, Reason.REPLICAS_IGNORED, "spec.replicas"),
-    (vault(AZURE_CLIENT_SECRET="s"), Reason.IDENTITY_OVERRIDDEN, "spec.credentials"),
+WARNED: list[tuple[dict[str, Any], SpecReason, str]] = [
+    ({"credentials": {"values": {"A": "b"}}}, SpecReason.PLAIN_CREDENTIALS, "spec.credentials.values"),
+    ({"replicas": 3, "autoscaling": {}}, SpecReason.REPLICAS_IGNORED, "spec.replicas"),
+    (vault(AZURE_CLIENT_SECRET="s"), SpecReason.IDENTITY_OVERRIDDEN, "spec.credentials"),
     (
         {"identity": IDENTITY | {"serviceAccount": {"name": "x"}}},
-        Reason.IDENTITY_NOT_ANNOTATED,
+        SpecReason.IDENTITY_NOT_ANNOTATED,
         "spec.identity.serviceAccount.name",
     ),
-    ({"disruptionBudget": {"minAvailable": 3}}, Reason.BUDGET_LOWERED, "spec.disruptionBudget"),
-    ({"disruptionBudget": {"minAvailable": "100%"}}, Reason.BUDGET_LOWERED, "spec.disruptionBudget"),
-    ({"disruptionBudget": {"maxUnavailable": 0}}, Reason.BUDGET_LOWERED, "spec.disruptionBudget"),
-    ({"config": models("http://vllm.models.svc/v1")}, Reason.PORT_MAY_DIFFER, "spec.config.models[0].baseUrl"),
-    ({"ingress": {"host": "a.b", "path": "/x"}}, Reason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+    ({"disruptionBudget": {"minAvailable": 3}}, SpecReason.BUDGET_LOWERED, "spec.disruptionBudget"),
+    ({"disruptionBudget": {"minAvailable": "100%"}}, SpecReason.BUDGET_LOWERED, "spec.disruptionBudget"),
+    ({"disruptionBudget": {"maxUnavailable": 0}}, SpecReason.BUDGET_LOWERED, "spec.disruptionBudget"),
+    ({"config": models("http://vllm.models.svc/v1")}, SpecReason.PORT_MAY_DIFFER, "spec.config.models[0].baseUrl"),
+    ({"ingress": {"host": "a.b", "path": "/x"}}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
 ]
 
 QUIET: list[dict[str, Any]] = [
@@ -242,7 +262,7 @@ QUIET: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("spec", "reason", "field"), REFUSED, ids=lambda value: str(value)[:60])
-def test_spec_is_refused_for_one_reason_with_its_field(spec: dict[str, Any], reason: Reason, field: str) -> None:
+def test_spec_is_refused_for_one_reason_with_its_field(spec: dict[str, Any], reason: SpecReason, field: str) -> None:
     failures = validation.check(inputs(**spec))
     assert [(failure.reason, failure.field) for failure in failures] == [(reason, field)]
     assert failures[0].message.count(":") >= 1, "a message names the fault, then the remedy"
@@ -255,7 +275,7 @@ def test_spec_passes_and_renders(spec: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("spec", "reason", "field"), WARNED, ids=lambda value: str(value)[:60])
-def test_spec_passes_with_a_warning(spec: dict[str, Any], reason: Reason, field: str) -> None:
+def test_spec_passes_with_a_warning(spec: dict[str, Any], reason: SpecReason, field: str) -> None:
     assert validation.check(inputs(**spec)) == ()
     assert [(note.reason, note.field) for note in validation.warnings(inputs(**spec))] == [(reason, field)]
 
@@ -267,8 +287,8 @@ def test_spec_passes_without_a_word(spec: dict[str, Any]) -> None:
 
 def test_every_reason_is_reached() -> None:
     reached = {reason for _, reason, _ in [*REFUSED, *WARNED]}
-    in_render = {Reason.SPEC_NOT_RENDERABLE, Reason.POD_TEMPLATE_INVALID, Reason.POD_TEMPLATE_UNSAFE}
-    assert reached | in_render == set(Reason), "tests/unit/agent_operator/render has those"
+    in_render = {SpecReason.SPEC_NOT_RENDERABLE, SpecReason.POD_TEMPLATE_INVALID, SpecReason.POD_TEMPLATE_UNSAFE}
+    assert reached | in_render == set(SpecReason), "tests/unit/agent_operator/render has those"
 
 
 @pytest.mark.parametrize(
@@ -285,7 +305,7 @@ def test_every_reason_is_reached() -> None:
 def test_checks_kept_apart_are_refused_with_their_place_in_the_text(text: str, told: str) -> None:
     failures = validation.check(replace(inputs(**canary(checksFrom=KEPT)), checks_text=text))
     assert {failure.field for failure in failures} == {f"{CANARY}.checksFrom.configMapKeyRef"}
-    assert {failure.reason for failure in failures} == {Reason.CHECKS_INVALID}
+    assert {failure.reason for failure in failures} == {SpecReason.CHECKS_INVALID}
     assert any(told in failure.message for failure in failures)
     assert not any(failure.retry for failure in failures)
 

@@ -6,7 +6,7 @@ from agent_operator.api.v1alpha1.channel import (
     AgentRuntimeChannelSpec,
     AgentRuntimeChannelStatus,
 )
-from agent_operator.api.v1alpha1.status import AgentDeploymentStatus, Child, Condition, LastFailure
+from agent_operator.api.v1alpha1.status import AgentDeploymentStatus, ChildStatus, Condition, LastFailure
 
 __all__ = [
     "AgentDeployment",
@@ -15,7 +15,7 @@ __all__ = [
     "AgentRuntimeChannel",
     "AgentRuntimeChannelSpec",
     "AgentRuntimeChannelStatus",
-    "Child",
+    "ChildStatus",
     "Condition",
     "LastFailure",
     "ObjectMeta",

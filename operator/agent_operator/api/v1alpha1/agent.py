@@ -14,7 +14,7 @@ from agent_operator.api.v1alpha1.workload import (
     Autoscaling,
     DisruptionBudget,
     Dns,
-    Probes,
+    ProbesSpec,
     Resources,
     Runtime,
     Scheduling,
@@ -56,7 +56,7 @@ class AgentDeploymentSpec(ApiModel):
         description="Further environment variables, as in a Pod. Default: none.",
         json_schema_extra=list_map("name"),
     )
-    probes: Probes | None = Field(None, description="Changes to the health probes. Default: none.")
+    probes: ProbesSpec | None = Field(None, description="Changes to the health probes. Default: none.")
     service: ServiceSpec | None = Field(None, description="Service. Default: ClusterIP, ports 80 and 9090.")
     ingress: IngressSpec | None = Field(None, description="Way in from outside by Ingress. Default: none.")
     gateway: GatewaySpec | None = Field(None, description="Way in from outside by Gateway API. Default: none.")

@@ -84,7 +84,7 @@ class Wave(ApiModel):
     )
 
 
-class Window(ApiModel):
+class MaintenanceWindow(ApiModel):
     """When agents may be given another version. What is under way goes on outside, and so do soaks and rollbacks."""
 
     cron: str = Field(
@@ -124,7 +124,9 @@ class AgentRuntimeChannelSpec(ApiModel):
     max_failures: int | None = Field(
         None, ge=0, le=10000, description="Failed agents with which the roll-out still goes on. Default: 0."
     )
-    window: Window | None = Field(None, description="When agents may be given another version. Default: always.")
+    window: MaintenanceWindow | None = Field(
+        None, description="When agents may be given another version. Default: always."
+    )
     paused: bool | None = Field(None, description="Give no agent another version, until false. Default: false.")
 
 

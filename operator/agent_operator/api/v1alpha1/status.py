@@ -49,7 +49,7 @@ class SecretUse(StatusModel):
     in_use_by: str = Field(description="Pods that were started with this data, of those that run, such as 2/3 pods.")
 
 
-class Child(StatusModel):
+class ChildStatus(StatusModel):
     """An object that the operator keeps for the agent."""
 
     api_version: str = Field(description="API version, such as apps/v1.")
@@ -91,6 +91,6 @@ class AgentDeploymentStatus(StatusModel):
         description="Secrets that the pods read, and how far a change has reached them.",
         json_schema_extra=list_map("name"),
     )
-    children: tuple[Child, ...] = Field(
+    children: tuple[ChildStatus, ...] = Field(
         (), description="Objects kept for the agent.", json_schema_extra=list_map("kind", "name")
     )

@@ -108,7 +108,7 @@ class Resources(ApiModel):
     limits: ResourceAmounts | None = Field(None, description="What a pod may not exceed. Default: cpu 2, memory 2Gi.")
 
 
-class Probes(ApiModel):
+class ProbesSpec(ApiModel):
     """Changes to the three health probes, field by field; what is not given keeps its default."""
 
     startup: V1Probe | None = Field(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from agent_operator.api import constants
-from agent_operator.rollout.analysis.parser import Sample, Unreadable, read
+from agent_operator.rollout.analysis.parser import Sample, UnreadableMetrics, parse_metrics
 
 # Pods are near, and a pod that takes longer than this is in trouble.
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -21,7 +21,7 @@ _IPV6 = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Pod:
+class ScrapeTarget:
     """A pod to ask.
 
     Attributes:
@@ -34,7 +34,7 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class Scraped:
+class ScrapeResult:
     """What pods have said, and why others have not, by the names of the pods."""
 
     samples: Mapping[str, Sample]
@@ -49,14 +49,14 @@ class Scraper:
         self._session: aiohttp.ClientSession | None = None
         self._turn = asyncio.Semaphore(_AT_A_TIME)
 
-    async def scrape(self, pods: Iterable[Pod]) -> Scraped:
+    async def scrape(self, pods: Iterable[ScrapeTarget]) -> ScrapeResult:
         """Ask these pods. A pod that does not answer as it should becomes a failure, never an exception."""
         asked = {pod.name: pod for pod in pods}
         answers = await asyncio.gather(*(self._ask(pod.address) for pod in asked.values()))
         found = dict(zip(asked, answers, strict=True))
-        return Scraped(
+        return ScrapeResult(
             samples={name: answer for name, answer in found.items() if isinstance(answer, Sample)},
-            failures={name: answer.message for name, answer in found.items() if isinstance(answer, Unreadable)},
+            failures={name: answer.message for name, answer in found.items() if isinstance(answer, UnreadableMetrics)},
         )
 
     async def close(self) -> None:
@@ -65,11 +65,11 @@ class Scraper:
             await self._session.close()
             self._session = None
 
-    async def _ask(self, address: str) -> Sample | Unreadable:
+    async def _ask(self, address: str) -> Sample | UnreadableMetrics:
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
-            return Unreadable("has no address")
+            return UnreadableMetrics("has no address")
         url = f"http://{f'[{ip}]' if ip.version == _IPV6 else ip}:{self._port}/metrics"
         try:
             async with (
@@ -77,13 +77,13 @@ class Scraper:
                 self._open().get(url, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False) as answer,
             ):
                 if answer.status != _OK:
-                    return Unreadable(f"answers /metrics with {answer.status}")
+                    return UnreadableMetrics(f"answers /metrics with {answer.status}")
                 return _read(await _bounded(answer.content))
         except TimeoutError:
-            return Unreadable(f"does not answer on port {self._port} within {_TIMEOUT.total:.0f} s")
+            return UnreadableMetrics(f"does not answer on port {self._port} within {_TIMEOUT.total:.0f} s")
         except (aiohttp.ClientError, OSError):
             # What they say may quote what the pod sent.
-            return Unreadable(f"does not answer on port {self._port}")
+            return UnreadableMetrics(f"does not answer on port {self._port}")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -104,7 +104,7 @@ async def _bounded(content: aiohttp.StreamReader) -> bytes | None:
     return b"".join(parts)
 
 
-def _read(body: bytes | None) -> Sample | Unreadable:
+def _read(body: bytes | None) -> Sample | UnreadableMetrics:
     if body is None:
-        return Unreadable(f"answers /metrics with more than {_MAX_BYTES} bytes")
-    return read(body.decode("utf-8", "replace"))
+        return UnreadableMetrics(f"answers /metrics with more than {_MAX_BYTES} bytes")
+    return parse_metrics(body.decode("utf-8", "replace"))

@@ -45,27 +45,27 @@ class Sample:
         )
 
 
-NOTHING = Sample()
+NO_REQUESTS = Sample()
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableMetrics:
     """Why a text is not what the runtime writes; one sentence, with nothing of the text but names of metrics."""
 
     message: str
 
 
-def read(text: str) -> Sample | Unreadable:
+def parse_metrics(text: str) -> Sample | UnreadableMetrics:
     """Read an exposition in Prometheus' text format. Never raises."""
     # The parser is slow, so it gets only what is needed of a text that anybody's container may have written.
     lines = "".join(f"{line}\n" for line in text.split("\n") if line.startswith(_WANTED))
     try:
         families = list(text_string_to_metric_families(lines))
         if not any(family.name.removesuffix("_total") == _REQUESTS for family in families):
-            return Unreadable(f"there is no metric {_REQUESTS}_total: this is not the bundled runtime")
+            return UnreadableMetrics(f"there is no metric {_REQUESTS}_total: this is not the bundled runtime")
         return _sample(list(chain.from_iterable(family.samples for family in families)))
     except Exception:  # noqa: BLE001  (the parser raises whatever it stumbles over: ValueError, KeyError, IndexError)
-        return Unreadable("not in Prometheus' text format")
+        return UnreadableMetrics("not in Prometheus' text format")
 
 
 def _sample(found: list[Series]) -> Sample:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent_operator.api.v1alpha1.rollout import CanaryGates
-from agent_operator.rollout.analysis.parser import NOTHING, Buckets, Sample
+from agent_operator.rollout.analysis.parser import NO_REQUESTS, Buckets, Sample
 
 MAX_ERROR_RATE_PERCENT = 5
 MAX_LATENCY_PERCENT = 200
@@ -19,30 +19,30 @@ _ALL = 100
 _SHOWN_AS_SECONDS = 0.95
 
 
-class Outcome(StrEnum):
+class AnalysisPhase(StrEnum):
     """What the gates say."""
 
-    PASSED = "passed"
-    FAILED = "failed"
-    UNDECIDED = "undecided"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
     """Too few requests to tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AnalysisResult:
     """What the gates say, and the figures for it, as a sentence."""
 
-    outcome: Outcome
+    phase: AnalysisPhase
     message: str
 
     @property
     def failed(self) -> bool:
         """Whether the canary did worse than is allowed."""
-        return self.outcome is Outcome.FAILED
+        return self.phase is AnalysisPhase.FAILED
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CounterWindow:
     """What some pods have done since they were first looked at.
 
     Attributes:
@@ -51,15 +51,15 @@ class Window:
     """
 
     latest: Mapping[str, Sample] = field(default_factory=dict)
-    total: Sample = NOTHING
+    total: Sample = NO_REQUESTS
 
-    def observed(self, samples: Mapping[str, Sample]) -> "Window":
+    def with_samples(self, samples: Mapping[str, Sample]) -> "CounterWindow":
         """Return the window with what the pods say now. A pod that is new counts from here on."""
         total = self.total
         for pod, now in samples.items():
             if pod in self.latest:
                 total += increase(self.latest[pod], now)
-        return Window({**self.latest, **samples}, total)
+        return CounterWindow({**self.latest, **samples}, total)
 
 
 def increase(before: Sample, now: Sample) -> Sample:
@@ -84,17 +84,19 @@ def quantile(share: float, buckets: Buckets) -> float | None:
     return start + (end - start) * (rank - below) / (count - below)
 
 
-def judge(canary: Sample, stable: Sample, gates: CanaryGates | None) -> Verdict:
+def analyse(canary: Sample, stable: Sample, gates: CanaryGates | None) -> AnalysisResult:
     """Compare what both did within a step. Without enough requests of the stable pods, only errors are judged."""
     limits = gates or CanaryGates()
     least = _or(limits.min_requests, MIN_REQUESTS)
     if canary.requests < least:
-        return Verdict(Outcome.UNDECIDED, f"the canary has answered {canary.requests} of the {least} requests needed")
+        return AnalysisResult(
+            AnalysisPhase.INCONCLUSIVE, f"the canary has answered {canary.requests} of the {least} requests needed"
+        )
     compared = stable.requests >= least
-    faults = list(_faults(canary, stable if compared else NOTHING, limits))
+    faults = list(_faults(canary, stable if compared else NO_REQUESTS, limits))
     if faults:
-        return Verdict(Outcome.FAILED, "; ".join(faults))
-    return Verdict(Outcome.PASSED, _figures(canary, stable, least=least))
+        return AnalysisResult(AnalysisPhase.FAILED, "; ".join(faults))
+    return AnalysisResult(AnalysisPhase.SUCCESSFUL, _figures(canary, stable, least=least))
 
 
 def _faults(canary: Sample, stable: Sample, limits: CanaryGates) -> Iterator[str]:

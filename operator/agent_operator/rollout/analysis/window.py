@@ -3,12 +3,12 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from agent_operator.rollout.analysis.parser import NOTHING, Sample
-from agent_operator.rollout.analysis.thresholds import Window
+from agent_operator.rollout.analysis.parser import NO_REQUESTS, Sample
+from agent_operator.rollout.analysis.thresholds import CounterWindow
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MeasuredStep:
     """A step of a canary: what is measured anew when any of it changes; `index` is from 0."""
 
     revision: str
@@ -16,7 +16,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class StepMetrics:
     """What was seen of a step.
 
     Attributes:
@@ -26,26 +26,28 @@ class Watched:
     """
 
     seconds: float = 0.0
-    canary: Sample = NOTHING
-    stable: Sample = NOTHING
+    canary: Sample = NO_REQUESTS
+    stable: Sample = NO_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    step: Step
+    step: MeasuredStep
     began: float
-    canary: Window
-    stable: Window
+    canary: CounterWindow
+    stable: CounterWindow
 
 
-class Windows:
+class AnalysisWindows:
     """One window an agent, in memory only: after a restart of the operator it begins anew, and so takes longer."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._watches: dict[str, _Watch] = {}
 
-    def observe(self, agent: str, step: Step, canary: Mapping[str, Sample], stable: Mapping[str, Sample]) -> Watched:
+    def observe(
+        self, agent: str, step: MeasuredStep, canary: Mapping[str, Sample], stable: Mapping[str, Sample]
+    ) -> StepMetrics:
         """Take in what pods say now, by their names, and return what they did; another step begins a new window.
 
         Args:
@@ -56,10 +58,10 @@ class Windows:
         """
         watch = self._watches.get(agent)
         if watch is None or watch.step != step:
-            watch = _Watch(step, self._clock(), Window(), Window())
-        watch = _Watch(step, watch.began, watch.canary.observed(canary), watch.stable.observed(stable))
+            watch = _Watch(step, self._clock(), CounterWindow(), CounterWindow())
+        watch = _Watch(step, watch.began, watch.canary.with_samples(canary), watch.stable.with_samples(stable))
         self._watches[agent] = watch
-        return Watched(self._clock() - watch.began, watch.canary.total, watch.stable.total)
+        return StepMetrics(self._clock() - watch.began, watch.canary.total, watch.stable.total)
 
     def forget(self, agent: str) -> None:
         """Forget an agent's window: its canary is over, or it must be measured anew."""

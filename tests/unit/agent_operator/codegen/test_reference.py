@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from agent_operator.api import errors, reasons
-from agent_operator.api.channel_reasons import ChannelReason
+from agent_operator.api.reasons import ChannelReason, Reason, SpecReason
 from agent_operator.codegen import reference
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference.md"
@@ -15,7 +14,7 @@ def test_the_committed_page_is_the_generated_one() -> None:
 
 
 def test_every_reason_has_its_line() -> None:
-    for enum in (reasons.Reason, errors.Reason, ChannelReason):
+    for enum in (Reason, SpecReason, ChannelReason):
         assert [name for name, _ in reference.documented(enum)] == [reason.value for reason in enum]
 
 

@@ -9,19 +9,19 @@ import pytest
 
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, AgentRuntimeChannelStatus
 from agent_operator.fleet import channel_status
-from agent_operator.fleet.members import Agent, Release
-from agent_operator.fleet.wave_plan import Channel, Step, plan
+from agent_operator.fleet.members import Member, Release
+from agent_operator.fleet.wave_plan import ChannelPlan, ChannelState, plan
 from agent_operator.kube.objects import Key
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 OLD = Release("1")
 
 
-def make(name: str, *, wave: str = "", **changed: Any) -> Agent:
+def make(name: str, *, wave: str = "", **changed: Any) -> Member:
     """An agent that runs version 1, which its channel gave to it, and is well; ordered by its name."""
     labels = {"wave": wave} if wave else {}
-    usual = {"given": OLD, "runs": "1", "asked": "r1", "updated": True, "proven": True}
-    return Agent(Key("ns", name), f"uid-{name}", name, labels, "stable", **(usual | changed))
+    usual = {"assigned": OLD, "running_version": "1", "requested_revision": "r1", "updated": True, "was_healthy": True}
+    return Member(Key("ns", name), f"uid-{name}", name, labels, "stable", **(usual | changed))
 
 
 @dataclass
@@ -29,17 +29,17 @@ class World:
     """A channel, its agents and a clock; `step` does what the operator would."""
 
     spec: dict[str, Any]
-    agents: dict[str, Agent] = field(default_factory=dict)
+    agents: dict[str, Member] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
     now: datetime = START
     generation: int = 1
 
     @property
-    def channel(self) -> Channel:
+    def channel(self) -> ChannelState:
         spec = AgentRuntimeChannelSpec.model_validate(self.spec)
-        return Channel("stable", "u", self.generation, spec, AgentRuntimeChannelStatus.model_validate(self.status))
+        return ChannelState("stable", "u", self.generation, spec, AgentRuntimeChannelStatus.model_validate(self.status))
 
-    def look(self) -> Step:
+    def look(self) -> ChannelPlan:
         """Plan, and do nothing."""
         return plan(self.channel, self.agents.values(), self.now)
 
@@ -47,23 +47,23 @@ class World:
         """Plan, write the status, give the versions. Returns who was given which version."""
         step = self.look()
         self.status = channel_status.status(step, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
-        for agent, release in step.gifts:
+        for agent, release in step.assignments:
             self.give(agent.key.name, release)
-        return {agent.key.name: release.version for agent, release in step.gifts}
+        return {agent.key.name: release.version for agent, release in step.assignments}
 
     def give(self, name: str, release: Release) -> None:
         agent = self.agents[name]
-        same = agent.runs == release.version
-        self.agents[name] = replace(agent, given=release, updated=agent.updated and same, failed=False)
+        same = agent.running_version == release.version
+        self.agents[name] = replace(agent, assigned=release, updated=agent.updated and same, failed=False)
 
     def end(self, *names: str, fails: bool = False) -> None:
         """The rollouts of these agents end."""
         for name in names:
             agent = self.agents[name]
-            assert agent.given
-            runs = agent.runs if fails else agent.given.version
+            assert agent.assigned
+            runs = agent.running_version if fails else agent.assigned.version
             self.agents[name] = replace(
-                agent, updated=not fails, failed=fails, runs=runs, proven=agent.proven or not fails
+                agent, updated=not fails, failed=fails, running_version=runs, was_healthy=agent.was_healthy or not fails
             )
 
     def edit(self, **spec: Any) -> None:
@@ -85,7 +85,7 @@ class World:
 def world() -> Callable[..., World]:
     """A channel whose version 1 all agents run; `waves` are pairs of a selected label's value and further fields."""
 
-    def build(agents: Iterable[Agent], waves: Iterable[tuple[str, dict[str, Any]]] = (), **spec: Any) -> World:
+    def build(agents: Iterable[Member], waves: Iterable[tuple[str, dict[str, Any]]] = (), **spec: Any) -> World:
         listed = [{"selector": {"matchLabels": {"wave": name}}, "name": name} | more for name, more in waves]
         made = World({"version": "1", "waves": listed} | spec, {agent.key.name: agent for agent in agents})
         if made.agents:
@@ -97,5 +97,5 @@ def world() -> Callable[..., World]:
 
 
 @pytest.fixture(name="make", scope="session")
-def _make() -> Callable[..., Agent]:
+def _make() -> Callable[..., Member]:
     return make

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent_operator.fleet.channel_cache import Channels
+from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.kube.objects import Key, Ref
 
 KIND = "AgentRuntimeChannel"
@@ -14,7 +14,7 @@ def channel(version: int, uid: str = "u", name: str = "stable") -> dict[str, Any
 
 
 def test_news_are_told_once_and_old_news_never() -> None:
-    channels = Channels()
+    channels = ChannelCache()
 
     assert channels.observe(KIND, "ADDED", channel(5)) == Key("", "stable")
     assert channels.observe(KIND, "MODIFIED", channel(5)) is None
@@ -24,7 +24,7 @@ def test_news_are_told_once_and_old_news_never() -> None:
 
 
 def test_one_that_was_deleted_is_gone_unless_it_was_made_anew() -> None:
-    channels = Channels()
+    channels = ChannelCache()
     channels.observe(KIND, "ADDED", channel(5, "new"))
 
     assert channels.observe(KIND, "DELETED", channel(9, "former")) is None
@@ -34,7 +34,7 @@ def test_one_that_was_deleted_is_gone_unless_it_was_made_anew() -> None:
 
 
 def test_what_a_list_does_not_name_is_gone() -> None:
-    channels = Channels()
+    channels = ChannelCache()
     channels.observe(KIND, "ADDED", channel(5))
     channels.observe(KIND, "ADDED", channel(6, name="canary"))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent_operator.api.channel_reasons import ChannelReason
+from agent_operator.api.reasons import ChannelReason
 from agent_operator.api.v1alpha1 import AgentRuntimeChannelStatus
 from agent_operator.fleet import channel_status
 
@@ -84,7 +84,7 @@ def test_failures_that_were_tolerated_are_told_at_the_end(world: Any, make: Any)
 
 def told(made: Any) -> list[ChannelReason]:
     """Reasons of the Events of the next step."""
-    found = [it.reason for it in channel_status.news(made.look())]
+    found = [it.reason for it in channel_status.events(made.look())]
     made.step()
     return found
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from agent_operator.api.v1alpha1.channel import Window
+from agent_operator.api.v1alpha1.channel import MaintenanceWindow
 from agent_operator.fleet.maintenance_window import InvalidWindow, opens_in
 
 HOUR = 3600
@@ -24,13 +24,13 @@ HOUR = 3600
     ids=["a minute before", "opens", "just open", "just still open", "closed again", "friday", "over the weekend"],
 )
 def test_a_window_on_weekdays(now: str, seconds: float) -> None:
-    window = Window(cron="0 22 * * 1-5", duration="4h")
+    window = MaintenanceWindow(cron="0 22 * * 1-5", duration="4h")
 
     assert opens_in(window, datetime.fromisoformat(now)) == seconds
 
 
 def test_the_time_zone_counts() -> None:
-    window = Window(cron="0 22 * * *", duration="1h30m", time_zone="Europe/Berlin")
+    window = MaintenanceWindow(cron="0 22 * * *", duration="1h30m", time_zone="Europe/Berlin")
 
     assert opens_in(window, datetime.fromisoformat("2026-01-05T21:00:00+00:00")) == 0
     assert opens_in(window, datetime.fromisoformat("2026-07-05T20:00:00+00:00")) == 0
@@ -40,13 +40,13 @@ def test_the_time_zone_counts() -> None:
 
 def test_an_hour_that_summer_time_leaves_out_is_not_lost() -> None:
     """On 29 March 2026 Berlin's clocks went from 2 to 3."""
-    window = Window(cron="30 2 * * *", duration="1h", time_zone="Europe/Berlin")
+    window = MaintenanceWindow(cron="30 2 * * *", duration="1h", time_zone="Europe/Berlin")
 
     assert opens_in(window, datetime.fromisoformat("2026-03-29T00:30:00+00:00")) <= HOUR
 
 
 def test_a_window_that_is_longer_than_its_period_is_always_open() -> None:
-    window = Window(cron="0 * * * *", duration="2h")
+    window = MaintenanceWindow(cron="0 * * * *", duration="2h")
 
     assert opens_in(window, datetime.fromisoformat("2026-01-05T21:59:00+00:00")) == 0
 
@@ -61,7 +61,9 @@ def test_a_window_that_is_longer_than_its_period_is_always_open() -> None:
     ],
 )
 def test_what_cannot_be_is_told_with_its_field(changed: dict[str, str], said: str) -> None:
-    window = Window.model_construct(**({"cron": "0 22 * * *", "duration": "1h", "time_zone": None} | changed))
+    window = MaintenanceWindow.model_construct(
+        **({"cron": "0 22 * * *", "duration": "1h", "time_zone": None} | changed)
+    )
 
     with pytest.raises(InvalidWindow, match=said):
         opens_in(window, datetime.fromisoformat("2026-01-05T21:59:00+00:00"))

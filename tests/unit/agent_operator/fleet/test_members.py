@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.fleet.members import Release, agent, follows, use_of
+from agent_operator.fleet.members import Release, channel_use, followed_channel, read_member
 
 
 def raw(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
@@ -28,11 +28,16 @@ def condition(kind: str, status: str, reason: str = "Any") -> dict[str, str]:
 
 
 def test_an_agent_that_runs_what_it_was_given_is_updated() -> None:
-    found = agent(raw())
+    found = read_member(raw())
 
     assert found is not None
-    assert (found.updated, found.failed, found.skipped, found.proven) == (True, False, False, True)
-    assert (found.given, found.runs, found.asked, str(found)) == (Release("2"), "2", "r2", "ns/a")
+    assert (found.updated, found.failed, found.skipped, found.was_healthy) == (True, False, False, True)
+    assert (found.assigned, found.running_version, found.requested_revision, str(found)) == (
+        Release("2"),
+        "2",
+        "r2",
+        "ns/a",
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_an_agent_that_runs_what_it_was_given_is_updated() -> None:
     ids=["edited", "old version", "not looked at", "canary", "no rollout", "not ready", "never ready"],
 )
 def test_an_agent_that_is_not_there_yet_is_neither_updated_nor_failed(changed: dict[str, Any]) -> None:
-    found = agent(raw(changed))
+    found = read_member(raw(changed))
 
     assert found is not None
     assert (found.updated, found.failed) == (False, False)
@@ -57,7 +62,7 @@ def test_an_agent_that_is_not_there_yet_is_neither_updated_nor_failed(changed: d
 
 def test_what_was_wholly_ready_and_still_answers_is_updated() -> None:
     """An autoscaler that adds a pod makes it unready for a while."""
-    found = agent(raw({"conditions": [condition("Ready", "False"), condition("Available", "True")]}))
+    found = read_member(raw({"conditions": [condition("Ready", "False"), condition("Available", "True")]}))
 
     assert found is not None
     assert found.updated
@@ -73,7 +78,7 @@ def test_what_was_wholly_ready_and_still_answers_is_updated() -> None:
     ids=["rolled back", "stalled", "deadline"],
 )
 def test_an_agent_that_failed_with_what_it_was_given(changed: dict[str, Any]) -> None:
-    found = agent(raw(changed))
+    found = read_member(raw(changed))
 
     assert found is not None
     assert found.failed
@@ -83,7 +88,7 @@ def test_an_agent_that_failed_with_what_it_was_given(changed: dict[str, Any]) ->
 def test_a_failure_of_before_is_none_of_what_it_was_just_given() -> None:
     """It rolled back its own bad prompt; the channel's version has not been looked at yet."""
     rollout = {"target": "r1", "stable": "r0", "rolledBack": {"revision": "r1"}}
-    found = agent(raw({"rollout": rollout, "conditions": [condition("Stalled", "True")]}))
+    found = read_member(raw({"rollout": rollout, "conditions": [condition("Stalled", "True")]}))
 
     assert found is not None
     assert not found.failed
@@ -100,15 +105,15 @@ def test_a_failure_of_before_is_none_of_what_it_was_just_given() -> None:
     ids=["no channel", "version", "image", "image of the pod template"],
 )
 def test_an_agent_with_a_pin_follows_nothing(spec: dict[str, Any]) -> None:
-    assert follows(raw(**spec)) == ""
-    assert agent(raw(**spec)) is None
+    assert followed_channel(raw(**spec)) == ""
+    assert read_member(raw(**spec)) is None
 
 
 def test_what_another_channel_gave_counts_as_nothing() -> None:
-    found = agent(raw({"channel": {"name": "former", "version": "9"}}))
+    found = read_member(raw({"channel": {"name": "former", "version": "9"}}))
 
     assert found is not None
-    assert (found.given, found.updated, found.runs) == (None, False, "2")
+    assert (found.assigned, found.updated, found.running_version) == (None, False, "2")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +128,7 @@ def test_what_another_channel_gave_counts_as_nothing() -> None:
     ids=["suspended", "rolled back by a person", "this very revision", "spec at fault", "Secret at fault"],
 )
 def test_who_cannot_change_is_skipped(changed: dict[str, Any], spec: dict[str, Any]) -> None:
-    found = agent(raw(changed, **spec))
+    found = read_member(raw(changed, **spec))
 
     assert found is not None
     assert (found.skipped, found.updated, found.failed) == (True, False, False)
@@ -132,14 +137,14 @@ def test_who_cannot_change_is_skipped(changed: dict[str, Any], spec: dict[str, A
 def test_a_new_agent_is_one_that_never_ran() -> None:
     made = raw()
     del made["status"]
-    found = agent(made)
+    found = read_member(made)
 
     assert found is not None
-    assert (found.given, found.runs, found.proven, found.skipped) == (None, "", False, False)
+    assert (found.assigned, found.running_version, found.was_healthy, found.skipped) == (None, "", False, False)
 
 
 def test_what_is_written_tells_which_status_is_still_about_before(make: Any) -> None:
-    assert use_of(make("a"), Release("2")) == {"name": "stable", "version": "2", "image": None, "after": "r1"}
-    assert use_of(make("a"), Release("1", "own"))["after"] == "r1"
-    assert use_of(make("a"), Release("1"))["after"] is None, "it changes nothing, so nothing will"
-    assert use_of(make("a", asked="", runs=""), Release("1"))["after"] is None
+    assert channel_use(make("a"), Release("2")) == {"name": "stable", "version": "2", "image": None, "after": "r1"}
+    assert channel_use(make("a"), Release("1", "own"))["after"] == "r1"
+    assert channel_use(make("a"), Release("1"))["after"] is None, "it changes nothing, so nothing will"
+    assert channel_use(make("a", requested_revision="", running_version=""), Release("1"))["after"] is None

@@ -28,7 +28,7 @@ def test_at_rest_nothing_is_given_and_the_status_stays(world: Any, make: Any) ->
     made.tick(100_000)
     assert made.step() == {}
     assert made.status == before
-    assert made.look().again is None
+    assert made.look().requeue_after is None
 
 
 def test_waves_go_one_after_the_other(world: Any, make: Any) -> None:
@@ -63,7 +63,7 @@ def test_a_soak_lasts_its_time_and_says_when_to_look_again(world: Any, make: Any
     made.tick(59)
 
     assert made.step() == {}
-    assert made.look().again == 1
+    assert made.look().requeue_after == 1
 
 
 def test_a_soak_begins_anew_when_an_agent_is_no_longer_well(world: Any, make: Any) -> None:
@@ -73,7 +73,7 @@ def test_a_soak_begins_anew_when_an_agent_is_no_longer_well(world: Any, make: An
     made.end("a1", "a2")
     made.step()
     made.tick(50)
-    made.agents["a1"] = make("a1", wave="a", given=made.agents["a1"].given, runs="2", updated=False)
+    made.agents["a1"] = make("a1", wave="a", assigned=made.agents["a1"].assigned, running_version="2", updated=False)
     made.step()
     assert made.phases[0] == "RollingOut"
     made.end("a1")
@@ -106,7 +106,7 @@ def test_what_goes_wrong_after_a_wave_was_done_does_not_undo_it(world: Any, make
     made.edit(version="2")
     through(made, "a1", "a2")
     made.step()
-    made.agents["a1"] = make("a1", wave="a", given=made.agents["a1"].given, runs="2", updated=False)
+    made.agents["a1"] = make("a1", wave="a", assigned=made.agents["a1"].assigned, running_version="2", updated=False)
     made.end("b1")
     made.step()
     made.tick(60)
@@ -208,7 +208,7 @@ def test_another_image_is_another_version(world: Any, make: Any) -> None:
     made.edit(image="elsewhere/agent-runtime")
 
     assert made.step() == {"a1": "1", "a2": "1"}
-    assert made.agents["a1"].given.image == "elsewhere/agent-runtime"
+    assert made.agents["a1"].assigned.image == "elsewhere/agent-runtime"
     assert made.status["stableVersion"] == "1"
     assert "stableImage" not in made.status
 
@@ -222,7 +222,13 @@ def test_waves_that_are_edited_change_only_what_is_not_yet_given(world: Any, mak
     made.edit(waves=[new, *made.spec["waves"]])
 
     assert made.step() == {"c1": "2", "c2": "2"}
-    assert {name for name, agent in made.agents.items() if agent.given.version == "2"} == {"a1", "a2", "b1", "c1", "c2"}
+    assert {name for name, agent in made.agents.items() if agent.assigned.version == "2"} == {
+        "a1",
+        "a2",
+        "b1",
+        "c1",
+        "c2",
+    }
 
 
 def test_a_wave_that_is_done_and_only_moved_stays_done(world: Any, make: Any) -> None:
@@ -273,7 +279,7 @@ def test_outside_of_the_window_nothing_is_given_but_the_soak_goes_on(world: Any,
     assert made.step() == {}
     assert made.phases == ["Done", "RollingOut", "Waiting"]
     assert made.condition("Ready")["reason"] == "WindowClosed"
-    assert made.look().again == 24 * 3600 - 100
+    assert made.look().requeue_after == 24 * 3600 - 100
     made.tick(24 * 3600 - 100)
 
     assert made.step() == {"b1": "2"}
@@ -297,13 +303,15 @@ def test_a_new_agent_starts_with_what_its_wave_has(world: Any, make: Any, wave: 
     made = three_waves(world, make)
     made.edit(version="2")
     made.step()
-    made.agents["new"] = make("new", wave=wave, given=None, runs="", asked="", updated=False, proven=False)
+    made.agents["new"] = make(
+        "new", wave=wave, assigned=None, running_version="", requested_revision="", updated=False, was_healthy=False
+    )
 
     assert made.step() == {"new": given}
 
 
 def test_a_new_agent_of_a_new_channel_starts_with_its_version(world: Any, make: Any) -> None:
-    new = {"given": None, "runs": "", "asked": "", "updated": False, "proven": False}
+    new = {"assigned": None, "running_version": "", "requested_revision": "", "updated": False, "was_healthy": False}
     made = world([], TWO)
     made.agents = {name: make(name, wave=wave, **new) for name, wave in (("x", "a"), ("y", "b"), ("z", ""))}
 
@@ -315,7 +323,9 @@ def test_a_new_agent_is_never_given_what_is_halted(world: Any, make: Any) -> Non
     made.edit(version="2")
     made.step()
     made.end("a1", "a2", fails=True)
-    made.agents["new"] = make("new", wave="a", given=None, runs="", asked="", updated=False, proven=False)
+    made.agents["new"] = make(
+        "new", wave="a", assigned=None, running_version="", requested_revision="", updated=False, was_healthy=False
+    )
 
     assert made.step() == {"new": "1"}
 
@@ -324,7 +334,7 @@ def test_an_agent_that_runs_and_joins_waits_for_its_wave(world: Any, make: Any) 
     made = three_waves(world, make)
     made.edit(version="2")
     made.step()
-    made.agents["b0"] = make("b0", wave="b", given=None, runs="0", updated=False)
+    made.agents["b0"] = make("b0", wave="b", assigned=None, running_version="0", updated=False)
 
     assert made.step() == {}
     made.end("a1", "a2")
@@ -336,7 +346,7 @@ def test_an_agent_that_runs_and_joins_waits_for_its_wave(world: Any, make: Any) 
 def test_agents_that_join_a_complete_channel_are_given_its_version_some_at_a_time(world: Any, make: Any) -> None:
     made = three_waves(world, make)
     for name in ("n1", "n2", "n3"):
-        made.agents[name] = make(name, wave="a", given=None, runs="0", updated=False)
+        made.agents[name] = make(name, wave="a", assigned=None, running_version="0", updated=False)
     made.edit(waves=[made.spec["waves"][0] | {"maxConcurrent": 1}, made.spec["waves"][1]])
 
     assert made.step() == {"n1": "1"}
@@ -346,7 +356,9 @@ def test_agents_that_join_a_complete_channel_are_given_its_version_some_at_a_tim
 
 def test_a_channel_that_nobody_followed_rolls_out_in_waves_to_those_that_join(world: Any, make: Any) -> None:
     made = world([], TWO)
-    made.agents = {name: make(name, wave=name[0], given=None, runs="0", updated=False) for name in ("a1", "b1")}
+    made.agents = {
+        name: make(name, wave=name[0], assigned=None, running_version="0", updated=False) for name in ("a1", "b1")
+    }
 
     assert made.step() == {"a1": "1"}
 
@@ -373,7 +385,9 @@ def test_a_new_agent_does_not_begin_a_soak_anew(world: Any, make: Any) -> None:
     made.end("a1", "a2")
     made.step()
     made.tick(59)
-    made.agents["new"] = make("new", wave="a", given=None, runs="", asked="", updated=False, proven=False)
+    made.agents["new"] = make(
+        "new", wave="a", assigned=None, running_version="", requested_revision="", updated=False, was_healthy=False
+    )
     assert made.step() == {"new": "2"}
     made.tick(1)
 
@@ -390,7 +404,7 @@ def test_an_empty_wave_is_no_obstacle(world: Any, make: Any) -> None:
 
 def test_new_agents_of_a_new_channel_must_be_well_before_it_is_complete(world: Any, make: Any) -> None:
     """The waves were empty when the channel was made, and nobody was well then."""
-    new = {"given": None, "runs": "", "asked": "", "updated": False, "proven": False}
+    new = {"assigned": None, "running_version": "", "requested_revision": "", "updated": False, "was_healthy": False}
     made = world([], TWO)
     made.step()
     made.agents = {name: make(name, wave=wave, **new) for name, wave in (("x", "a"), ("y", "b"))}

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelSelector
-from agent_operator.fleet.waves import divide, matches
+from agent_operator.fleet.waves import matches, split_into_waves
 
 
 def divided(waves: list[dict[str, Any]], agents: list[Any]) -> list[tuple[str, list[str]]]:
     """Names of the waves, each with the names of its agents."""
     spec = AgentRuntimeChannelSpec.model_validate({"version": "1", "waves": waves})
-    return [(wave.name, [agent.key.name for agent in wave.agents]) for wave in divide(spec, agents)]
+    return [(wave.name, [agent.key.name for agent in wave.agents]) for wave in split_into_waves(spec, agents)]
 
 
 def test_an_agent_is_in_the_first_wave_that_takes_it_and_the_rest_comes_last(make: Any) -> None:
@@ -43,7 +43,7 @@ def test_who_comes_or_goes_moves_nobody_far(make: Any, data: st.DataObject) -> N
     """A new agent may push one across the border of a percentage, and never changes the order of the others."""
     names = data.draw(st.lists(st.integers(0, 999), unique=True, min_size=1, max_size=60))
     agents = [make(f"{n:03}") for n in names]
-    new = make(data.draw(st.sampled_from([agent.order for agent in agents])) + "x")
+    new = make(data.draw(st.sampled_from([agent.rank for agent in agents])) + "x")
     waves = [{"percent": 20}, {"percent": 60}]
     of = {name: wave for wave, taken in divided(waves, agents) for name in taken}
     now = {name: wave for wave, taken in divided(waves, [*agents, new]) for name in taken}

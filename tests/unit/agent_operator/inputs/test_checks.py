@@ -6,7 +6,7 @@ import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import checks
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 
 GREETS = {"name": "greets", "prompt": "Hello", "contains": ["hello"]}
 KEPT = {"checksFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import Gathered, References
-from agent_operator.inputs.inputs import Platform
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
 

@@ -1,5 +1,7 @@
 """Quantities are spelled as the API server spells them back."""
 
+from decimal import Decimal
+
 import pytest
 
 from agent_operator.inputs.quantities import canonical, parse
@@ -36,10 +38,18 @@ def test_quantity_is_canonical(text: str | int, spelled: str) -> None:
     assert canonical(spelled) == spelled
 
 
-@pytest.mark.parametrize("text", ["", "x", "1 Gi", "1e", "1e1.5", "Gi", "1gi", "--1", "1\n"])
+@pytest.mark.parametrize("text", ["", "x", "m", "1mm", "1Xi", "1 Gi", "1e", "1e1.5", "Gi", "1gi", "--1", "1\n"])
 def test_anything_else_is_no_quantity(text: str) -> None:
     with pytest.raises(ValueError, match="not a quantity"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("500m", "0.5"), ("2", "2"), ("1Ki", "1024"), ("1e3", "1000"), ("3n", "3E-9"), ("-1.5G", "-1500000000")],
+)
+def test_amount_is_parsed(text: str, amount: str) -> None:
+    assert parse(text) == Decimal(amount)
 
 
 def test_quantities_compare_by_amount() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.api.errors import InvalidSpec
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import references
 from agent_operator.render import Inputs, render
@@ -84,9 +84,9 @@ def test_too_many_to_watch_over_are_refused() -> None:
     one_too_many = [{"name": f"V{n}", "valueFrom": secret_key(f"s{n}")} for n in range(references.MOST + 1)]
 
     assert render(inputs(env=one_too_many[1:]))
-    with pytest.raises(InvalidSpec, match="put more keys into fewer") as caught:
+    with pytest.raises(ProblemError, match="put more keys into fewer") as caught:
         render(inputs(env=one_too_many))
-    assert caught.value.failures[0].field == "spec.env"
+    assert caught.value.problems[0].field == "spec.env"
 
 
 def test_a_template_gets_the_hashes_of_what_it_reads_and_no_others() -> None:

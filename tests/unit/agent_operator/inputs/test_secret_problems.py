@@ -28,7 +28,7 @@ def test_a_missing_secret_is_named_with_its_namespace_and_field() -> None:
 
     assert found is not None
     assert found.reason == "SecretMissing"
-    assert found.message == (
+    assert str(found) == (
         "spec.credentials.secretRef.name: Secret team/azure does not exist: create it, or correct the name"
     )
 
@@ -68,7 +68,7 @@ def test_the_error_of_external_secrets_is_told_in_its_words_and_the_stores_first
     found = sync_trouble(inputs(externalSecret=VAULT), broken, served=True)
 
     assert found is not None
-    assert found.message == (
+    assert str(found) == (
         "SecretStore team/bot is not ready: InvalidProviderConfig: AADSTS70021; "
         "ExternalSecret team/bot-secrets is not ready: SecretSyncedError: store not ready"
     )

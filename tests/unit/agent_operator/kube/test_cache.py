@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
-from agent_operator.kube.cache import LEDGER_TIMEOUT, Store
+from agent_operator.kube.cache import EXPECTATION_TIMEOUT, Store
 from agent_operator.kube.objects import Key, Ref
 
 KEY = Key("ns", "a")
@@ -87,49 +87,49 @@ def test_a_list_tells_what_is_gone(store: Store) -> None:
 
 
 def test_our_own_write_coming_back_is_no_news(store: Store) -> None:
-    assert store.begin(KEY)
-    store.wrote(KEY, SERVICE, 5)
-    assert store.end(KEY) == LEDGER_TIMEOUT
+    assert store.begin_pass(KEY)
+    store.expect_write(KEY, SERVICE, 5)
+    assert store.end_pass(KEY) == EXPECTATION_TIMEOUT
     assert store.observe("Service", "ADDED", service(5)) is None
-    assert store.settled(KEY)
+    assert store.expectations_met(KEY)
 
 
 def test_no_decision_before_the_write_was_seen(store: Store) -> None:
-    store.begin(KEY)
-    store.wrote(KEY, SERVICE, 5)
-    store.end(KEY)
-    assert not store.begin(KEY)
+    store.begin_pass(KEY)
+    store.expect_write(KEY, SERVICE, 5)
+    store.end_pass(KEY)
+    assert not store.begin_pass(KEY)
     # That somebody wanted a pass is not forgotten.
     assert store.observe("Service", "ADDED", service(5)) == KEY
-    assert store.begin(KEY)
+    assert store.begin_pass(KEY)
 
 
 def test_a_watch_that_lags_too_long_is_not_waited_for(store: Store, clock: Clock) -> None:
-    store.begin(KEY)
-    store.wrote(KEY, SERVICE, 5)
-    store.end(KEY)
-    clock.now += LEDGER_TIMEOUT
-    assert store.begin(KEY)
+    store.begin_pass(KEY)
+    store.expect_write(KEY, SERVICE, 5)
+    store.end_pass(KEY)
+    clock.now += EXPECTATION_TIMEOUT
+    assert store.begin_pass(KEY)
 
 
 def test_an_echo_that_overtakes_the_answer_is_no_news(store: Store) -> None:
-    store.begin(KEY)
+    store.begin_pass(KEY)
     assert store.observe("Service", "ADDED", service(5)) is None
-    store.wrote(KEY, SERVICE, 5)
-    assert store.end(KEY) is None
+    store.expect_write(KEY, SERVICE, 5)
+    assert store.end_pass(KEY) is None
 
 
 def test_a_change_by_another_during_a_pass_is_looked_at_after_it(store: Store) -> None:
-    store.begin(KEY)
+    store.begin_pass(KEY)
     store.observe("Service", "ADDED", service(5, port=1))
-    assert store.end(KEY) == 0
+    assert store.end_pass(KEY) == 0
 
 
 def test_a_change_by_another_before_our_echo_is_looked_at_after_it(store: Store) -> None:
-    store.begin(KEY)
-    store.wrote(KEY, SERVICE, 5)
-    store.wrote(KEY, Ref("Secret", "ns", "a"), 8)
-    store.end(KEY)
+    store.begin_pass(KEY)
+    store.expect_write(KEY, SERVICE, 5)
+    store.expect_write(KEY, Ref("Secret", "ns", "a"), 8)
+    store.end_pass(KEY)
     assert store.observe("Service", "MODIFIED", service(6, port=1)) is None
     secret = service(8) | {"data": {}}
     assert store.observe("Secret", "ADDED", secret) == KEY
@@ -138,17 +138,17 @@ def test_a_change_by_another_before_our_echo_is_looked_at_after_it(store: Store)
 def test_a_delete_is_seen_when_the_object_goes_or_is_going(store: Store) -> None:
     for event, meta in (("DELETED", {}), ("MODIFIED", {"deletionTimestamp": "now"})):
         store.observe("Service", "ADDED", service(5))
-        store.begin(KEY)
-        store.deleted(KEY, SERVICE)
-        assert store.end(KEY)
+        store.begin_pass(KEY)
+        store.expect_delete(KEY, SERVICE)
+        assert store.end_pass(KEY)
         assert store.observe("Service", event, service(6, **meta)) is None
-        assert store.settled(KEY)
+        assert store.expectations_met(KEY)
 
 
 def test_our_own_status_coming_back_is_no_news(store: Store) -> None:
-    store.begin(KEY)
-    store.wrote(KEY, Ref(constants.KIND, "ns", "a"), 2)
-    store.end(KEY)
+    store.begin_pass(KEY)
+    store.expect_write(KEY, Ref(constants.KIND, "ns", "a"), 2)
+    store.end_pass(KEY)
     assert store.observe_agent("MODIFIED", agent(2, status={"ready": "1/1"})) is None
     assert store.observe_agent("MODIFIED", agent(3, status={"ready": "9/9"})) == KEY
 
@@ -163,9 +163,9 @@ def test_conditions_are_counted_while_the_agent_is_there(store: Store) -> None:
 
 
 def test_an_agent_that_is_gone_unseen_is_forgotten_by_its_uid(store: Store) -> None:
-    store.gone(KEY, "another")
+    store.forget(KEY, "another")
     assert store.agent(KEY) is not None
-    store.gone(KEY, "u")
+    store.forget(KEY, "u")
     assert store.agent(KEY) is None
 
 
@@ -174,7 +174,7 @@ def test_a_list_is_no_news(clock: Any) -> None:
     store = Store(clock)
 
     store.observe_agent("LISTED", agent(1))
-    listed = store.heard_of(KEY)
+    listed = store.seconds_since_event(KEY)
     store.observe_agent("MODIFIED", agent(2))
 
-    assert (listed, store.heard_of(KEY)) == (float("inf"), 0)
+    assert (listed, store.seconds_since_event(KEY)) == (float("inf"), 0)

@@ -41,4 +41,4 @@ def test_a_connection_that_breaks_says_little(caplog: pytest.LogCaptureFixture) 
 )
 def test_kopfs_attempts_are_left_out_of_the_log(name: str, message: str, told: bool) -> None:
     record = logging.LogRecord(name, logging.ERROR, "", 0, message, None, None)
-    assert logs.worth_telling(record) is told
+    assert logs.is_relevant(record) is told

@@ -64,7 +64,7 @@ def test_a_look_at_the_ledger_stands_for_no_other(queue: Queue, active: bool) ->
     if active:
         queue.add(A, Trigger.AGENT)
         assert queue.take() is not None
-    for trigger in (Trigger.LEDGER, Trigger.CHILD, Trigger.LEDGER):
+    for trigger in (Trigger.EXPECTATION, Trigger.CHILD, Trigger.EXPECTATION):
         queue.add(A, trigger)
     if active:
         queue.done(A)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.api.errors import InvalidSpec
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs
 from agent_operator.render.cache import Renderer
@@ -46,5 +46,5 @@ def test_a_fault_is_found_each_time() -> None:
     renderer = Renderer()
     renderer.render(inputs())
     for _ in range(2):
-        with pytest.raises(InvalidSpec):
+        with pytest.raises(ProblemError):
             renderer.render(inputs(systemPrompt={"text": "{{"}))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agent_operator import validation
-from agent_operator.api.errors import Failure, InvalidSpec
+from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.render import Inputs, Rendered, render
 from tests.pod_security import APPARMOR, violations
@@ -21,7 +21,7 @@ SCHEMA = AgentDeploymentSpec.model_json_schema(by_alias=True)
 FIELDS = sorted(SCHEMA["properties"])
 Values = st.SearchStrategy[Any]
 # A profile may ask for more: --hypothesis-profile=thorough tries 10,000.
-ENOUGH = max(400, settings().max_examples)
+ENOUGH = max(200, settings().max_examples)
 
 
 def values(node: dict[str, Any]) -> Values:
@@ -184,11 +184,11 @@ def agents(draw: st.DrawFn) -> Inputs:
     return Inputs(agent, prompt_template=draw(st.none() | st.text()))
 
 
-def _tried(inputs: Inputs) -> tuple[Rendered | None, tuple[Failure, ...]]:
+def _tried(inputs: Inputs) -> tuple[Rendered | None, tuple[Problem, ...]]:
     try:
         return render(inputs), ()
-    except InvalidSpec as error:
-        return None, error.failures
+    except ProblemError as error:
+        return None, error.problems
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

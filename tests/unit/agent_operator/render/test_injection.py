@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
-from agent_operator.render.templates import build
+from agent_operator.render.templates import fill
 
 
 def kinds(**spec: Any) -> dict[str, Any]:
@@ -129,5 +129,5 @@ def test_text_of_files_stays_text(text: str) -> None:
 def test_any_text_comes_through_a_template_as_it_is(text: str) -> None:
     """What stands for a value in the template's text too: NUL and a number."""
     for given_text in (text, f"\0{text}", "\0000"):
-        made = build("configmap", {"data": {given_text: given_text}}, {"name": "n"})
+        made = fill("configmap", {"data": {given_text: given_text}})
         assert made["data"] == {given_text: given_text}

@@ -6,7 +6,7 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.kube.objects import Live, Ref, pack, ref
-from agent_operator.render.plan import Apply, Delete, Obstacle, Plan, plan
+from agent_operator.render.plan import Apply, Delete, Plan, conflict, plan
 
 UID = "agent-uid"
 OWNER = {"apiVersion": constants.API_VERSION, "kind": constants.KIND, "name": "a", "uid": UID, "controller": True}
@@ -34,7 +34,7 @@ def test_what_is_missing_is_created() -> None:
 
 def test_what_is_as_it_should_be_is_left_alone() -> None:
     manifest = child(spec={"ports": [{"port": 80}]})
-    assert plan([manifest], live(manifest | {"spec": {"ports": [{"port": 80, "protocol": "TCP"}]}}), UID).quiet
+    assert plan([manifest], live(manifest | {"spec": {"ports": [{"port": 80, "protocol": "TCP"}]}}), UID).is_empty
 
 
 def test_what_differs_is_applied_to_the_object_that_was_seen() -> None:
@@ -59,10 +59,10 @@ def test_a_field_that_left_the_manifest_shows_in_its_hash() -> None:
     ],
     ids=["no owner", "another controller", "another's label"],
 )
-def test_what_is_not_ours_is_an_obstacle_and_stops_what_comes_after(meta: dict[str, Any]) -> None:
+def test_an_object_of_another_owner_is_a_conflict_and_ends_the_applies(meta: dict[str, Any]) -> None:
     first, second = child(), child("Ingress")
     found = plan([first, second], live(first, **meta), UID)
-    assert found == Plan(obstacle=Obstacle(Ref("Service", "ns", "a")))
+    assert found == Plan(conflict=conflict(Ref("Service", "ns", "a")))
 
 
 def test_what_was_robbed_of_its_owner_reference_is_still_ours_by_its_label() -> None:
@@ -73,7 +73,7 @@ def test_what_was_robbed_of_its_owner_reference_is_still_ours_by_its_label() -> 
 def test_what_is_being_deleted_is_waited_for() -> None:
     manifest = child()
     found = plan([manifest], live(manifest, deletionTimestamp="2026-01-01T00:00:00Z"), UID)
-    assert found.obstacle == Obstacle(Ref("Service", "ns", "a"), terminating=True)
+    assert found.conflict == conflict(Ref("Service", "ns", "a"), terminating=True)
 
 
 @pytest.mark.parametrize(("owns", "expected"), [(True, 7), (False, None)])
@@ -100,18 +100,18 @@ def test_what_is_no_longer_wanted_is_deleted() -> None:
     ids=["another's", "being deleted", "a namespace", "a pod", "a replica set"],
 )
 def test_what_is_not_ours_to_delete_is_left(there: dict[Ref, Live]) -> None:
-    assert plan([], there, UID).quiet
+    assert plan([], there, UID).is_empty
 
 
 def test_what_is_held_is_neither_applied_nor_deleted() -> None:
-    assert plan([], live(child()), UID, held=[Ref("Service", "ns", "a")]).quiet
+    assert plan([], live(child()), UID, held=[Ref("Service", "ns", "a")]).is_empty
 
 
-def test_deletes_go_on_behind_an_obstacle() -> None:
+def test_deletes_are_planned_despite_a_conflict() -> None:
     """A Secret of External Secrets stands in the way until its ExternalSecret, no longer wanted, is gone."""
     there = live(child("Secret"), ownerReferences=[OWNER | {"uid": "x"}]) | live(child("ExternalSecret"))
     found = plan([child("Secret")], there, UID)
-    assert found.obstacle is not None
+    assert found.conflict is not None
     assert [deletion.ref.kind for deletion in found.deletes] == ["ExternalSecret"]
 
 
@@ -150,5 +150,21 @@ def test_values_are_compared_without_being_kept() -> None:
     secret = child("Secret", data={"KEY": "c2VjcmV0"})
     there = live(secret)
     assert b"c2VjcmV0" not in next(iter(there.values())).body
-    assert plan([secret], there, UID).quiet
-    assert not plan([secret | {"data": {"KEY": "b3RoZXI="}}], there, UID).quiet
+    assert plan([secret], there, UID).is_empty
+    assert not plan([secret | {"data": {"KEY": "b3RoZXI="}}], there, UID).is_empty
+
+
+@pytest.mark.parametrize(
+    ("target", "terminating", "reason", "retry"),
+    [
+        (Ref("Service", "ns", "a"), False, "Conflict", False),
+        (Ref("Service", "ns", "a"), True, "Terminating", True),
+        (Ref("Namespace", "", "n"), True, "NamespaceTerminating", True),
+    ],
+)
+def test_only_an_object_that_is_being_deleted_solves_a_conflict_by_itself(
+    target: Ref, terminating: bool, reason: str, retry: bool
+) -> None:
+    problem = conflict(target, terminating=terminating)
+    assert (problem.reason, problem.retry) == (reason, retry)
+    assert str(target) in problem.message

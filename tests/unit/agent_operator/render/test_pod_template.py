@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.api.errors import InvalidSpec
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, Platform, render
 
@@ -104,9 +104,9 @@ INVALID: list[tuple[dict[str, Any], str]] = [
 def test_what_breaks_the_hardening_is_refused_unless_the_operator_allows_it(
     template: dict[str, Any], path: str
 ) -> None:
-    with pytest.raises(InvalidSpec) as caught:
+    with pytest.raises(ProblemError) as caught:
         made(template)
-    first = caught.value.failures[0]
+    first = caught.value.problems[0]
     assert first.field.startswith(f"spec.podTemplate.{path}")
     assert first.reason == "PodTemplateUnsafe"
     assert "--allow-unsafe-pod-templates" in first.message
@@ -133,18 +133,18 @@ def test_the_operator_can_leave_user_and_groups_of_all_agents_to_the_cluster() -
     assert made({})["spec"]["securityContext"] == NO_ROOT | dict.fromkeys(USERS, 1000)
     # An agent may still name a user of its own, but not root.
     assert made(pod(securityContext={"runAsUser": 7}), set_pod_user=False)["spec"]["securityContext"]["runAsUser"] == 7
-    with pytest.raises(InvalidSpec):
+    with pytest.raises(ProblemError):
         made(pod(securityContext={"runAsUser": 0}), set_pod_user=False)
 
 
 @pytest.mark.parametrize(("template", "path"), INVALID, ids=[path for _, path in INVALID])
 def test_what_makes_no_pods_of_this_agent_is_always_refused(template: dict[str, Any], path: str) -> None:
     for allowed in (False, True):
-        with pytest.raises(InvalidSpec) as caught:
+        with pytest.raises(ProblemError) as caught:
             made(template, allow_unsafe_pod_templates=allowed)
-        assert caught.value.failures[0].field.startswith(f"spec.podTemplate.{path}")
-        assert caught.value.failures[0].reason == "PodTemplateInvalid"
-        assert not caught.value.retry
+        assert caught.value.problems[0].field.startswith(f"spec.podTemplate.{path}")
+        assert caught.value.problems[0].reason == "PodTemplateInvalid"
+        assert not caught.value.problem.retry
 
 
 def test_an_added_container_is_hardened_and_may_ask_for_less() -> None:
@@ -175,7 +175,7 @@ def test_an_empty_template_changes_nothing() -> None:
 
 
 def test_no_value_is_quoted_in_an_error() -> None:
-    with pytest.raises(InvalidSpec) as caught:
+    with pytest.raises(ProblemError) as caught:
         made(agent(env=[{"name": "A", "value": {"canary-7": 1}}], stdin="canary-8"))
 
     assert "canary" not in str(caught.value)

@@ -9,11 +9,11 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import render
 from agent_operator.render.compare import covers
 from agent_operator.rollout import checks_job
-from agent_operator.rollout.revisions import Revision, fresh
+from agent_operator.rollout.revisions import Revision
 from agent_runtime.__main__ import _parser
 from agent_runtime.config.checks import ChecksConfig
 from kubeschema import decode, schema
@@ -34,7 +34,7 @@ def inputs(canary: dict[str, Any] | None = None, text: str | None = None, **spec
 
 
 def revision(given: Inputs) -> Revision:
-    return fresh(render(given), given)
+    return render(given).revision
 
 
 def made(given: Inputs) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,14 +7,14 @@ import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.inputs.inputs import Assigned, Inputs, Platform
+from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
 from agent_operator.kube.objects import Ref, pack
-from agent_operator.render import render
+from agent_operator.render import Revision, render
 from agent_operator.render.plan import plan
 from agent_operator.rollout import revisions
-from agent_operator.rollout.manifests import Composed, compose, needed
-from agent_operator.rollout.revisions import Revision, Stored
-from agent_operator.rollout.state import Phase, Seen
+from agent_operator.rollout.manifests import RolloutManifests, compose, required_revisions
+from agent_operator.rollout.revisions import RevisionRecord
+from agent_operator.rollout.state import CanaryPhase, RolloutInputs
 from agent_operator.status.observed import Pods
 
 Spec = dict[str, Any]
@@ -32,7 +32,7 @@ def inputs_of(**spec: Any) -> Inputs:
 
 def revision_of(**spec: Any) -> Revision:
     inputs = inputs_of(**spec)
-    return revisions.fresh(render(inputs), inputs)
+    return render(inputs).revision
 
 
 def pods(wanted: int, available: int) -> Pods:
@@ -44,28 +44,27 @@ def made(
     contents: Mapping[str, Revision],
     spec: Spec | None = None,
     *,
-    known: tuple[Stored, ...] = (),
+    records: tuple[RevisionRecord, ...] = (),
     stable: Pods = FOUR,
     canary: Pods = NONE,
-) -> Composed:
+) -> RolloutManifests:
     inputs = inputs_of(**(spec or {}))
     rollout = inputs.spec.rollout or Rollout()
-    seen = Seen(state.target or "", "in", "asks", NOW, rollout, known=known, stable=stable, canary=canary)
-    replicas = None if inputs.spec.autoscaling else inputs.fewest_replicas
-    return compose(render(inputs), seen, state, contents, replicas=replicas)
+    seen = RolloutInputs(state.target or "", "in", "asks", NOW, rollout, records=records, stable=stable, canary=canary)
+    return compose(inputs, render(inputs), seen, state, contents)
 
 
-def find(composed: Composed, kind: str, name: str = "web") -> dict[str, Any]:
+def find(composed: RolloutManifests, kind: str, name: str = "web") -> dict[str, Any]:
     found = [it for it in composed.rendered.manifests if (it["kind"], it["metadata"]["name"]) == (kind, name)]
     assert len(found) == 1, f"{kind} {name}: {len(found)}"
     return found[0]
 
 
-def kinds(composed: Composed) -> list[str]:
+def kinds(composed: RolloutManifests) -> list[str]:
     return [it["kind"] for it in composed.rendered.manifests]
 
 
-def running(target: str, stable: str, phase: Phase | None = None, weight: int = 50) -> RolloutStatus:
+def running(target: str, stable: str, phase: CanaryPhase | None = None, weight: int = 50) -> RolloutStatus:
     canary = CanaryStatus(revision=target, step=0, weight=weight, phase=phase, since=NOW) if phase else None
     return RolloutStatus(target=target, stable=stable, canary=canary)
 
@@ -83,7 +82,7 @@ def test_what_is_rendered_is_what_is_there_and_its_record() -> None:
     assert [it for it in composed.rendered.manifests if it["kind"] != "ControllerRevision"] == list(rendered)
     record = find(composed, "ControllerRevision", f"web-{NEW.name}")
     assert record["revision"] == 1
-    assert revisions.read(record) == NEW
+    assert revisions.parse_record(record) == NEW
     assert kinds(composed).index("ControllerRevision") < kinds(composed).index("Deployment")
 
 
@@ -103,13 +102,13 @@ def test_an_older_revision_brings_its_pods_and_its_config_and_nothing_else() -> 
 def test_secrets_that_were_rotated_meanwhile_reach_an_older_revision() -> None:
     inputs = inputs_of(credentials={"values": {"OPENAI_API_KEY": "k"}})
     rendered = render(inputs)
-    revision = revisions.fresh(rendered, inputs)
+    revision = rendered.revision
     annotation = "agent-operator.dev/secret-hash"
     assert annotation not in revision.template["metadata"]["annotations"]
 
-    seen = Seen(revision.name, "in", "asks", NOW)
+    seen = RolloutInputs(revision.name, "in", "asks", NOW)
     state = running(revision.name, revision.name)
-    composed = compose(rendered, seen, state, {revision.name: revision}, replicas=3)
+    composed = compose(inputs, rendered, seen, state, {revision.name: revision})
 
     now = next(it for it in rendered.manifests if it["kind"] == "Deployment")
     assert find(composed, "Deployment") == now
@@ -120,7 +119,7 @@ def test_a_revision_whose_content_is_gone_leaves_the_deployment_alone() -> None:
     composed = made(running(NEW.name, OLD.name), {NEW.name: NEW})
 
     assert "Deployment" not in kinds(composed)
-    assert Ref("Deployment", "team", "web") in composed.held
+    assert Ref("Deployment", "team", "web") in composed.retained
 
 
 def test_the_policy_leaves_open_what_any_running_revision_needs() -> None:
@@ -129,7 +128,7 @@ def test_the_policy_leaves_open_what_any_running_revision_needs() -> None:
     extra = {"extraEgress": [{"ports": [{"port": 5432}]}]}
     spec: Spec = CANARY | {"config": ELSEWHERE, "networkPolicy": extra}
 
-    both = find(made(running(new.name, old.name, Phase.WATCHING), contents, spec), "NetworkPolicy")
+    both = find(made(running(new.name, old.name, CanaryPhase.WATCHING), contents, spec), "NetworkPolicy")
     one = find(made(running(new.name, new.name), contents, spec), "NetworkPolicy")
 
     ports = [{port["port"] for rule in it["spec"]["egress"] for port in rule["ports"]} for it in (both, one)]
@@ -153,7 +152,7 @@ def test_the_policy_leaves_open_what_any_running_revision_needs() -> None:
 def test_stable_pods_make_room_as_canary_pods_become_available(
     replicas: int, weight: int, available: int, canary: int, stable: int
 ) -> None:
-    state = running(NEW.name, OLD.name, Phase.STARTING, weight)
+    state = running(NEW.name, OLD.name, CanaryPhase.STARTING, weight)
 
     composed = made(state, BOTH, CANARY | {"replicas": replicas}, canary=pods(canary, available))
 
@@ -162,14 +161,14 @@ def test_stable_pods_make_room_as_canary_pods_become_available(
 
 
 def test_promoting_all_stable_pods_come_back_before_the_canary_goes() -> None:
-    composed = made(running(NEW.name, NEW.name, Phase.PROMOTING), BOTH, CANARY, canary=pods(2, 2))
+    composed = made(running(NEW.name, NEW.name, CanaryPhase.PROMOTING), BOTH, CANARY, canary=pods(2, 2))
 
     assert find(composed, "Deployment")["spec"]["replicas"] == 4
     assert find(composed, "Deployment", "web-canary")["spec"]["replicas"] == 2
 
 
 def test_the_canarys_pods_are_its_own_and_everybodys() -> None:
-    composed = made(running(NEW.name, OLD.name, Phase.WATCHING), BOTH, CANARY)
+    composed = made(running(NEW.name, OLD.name, CanaryPhase.WATCHING), BOTH, CANARY)
 
     stable, canary = (find(composed, "Deployment", name) for name in ("web", "web-canary"))
     labels = [it["spec"]["template"]["metadata"]["labels"] for it in (stable, canary)]
@@ -187,7 +186,7 @@ def test_the_canarys_pods_are_its_own_and_everybodys() -> None:
 
 def test_an_autoscaler_counts_its_own_pods_within_what_is_left() -> None:
     spec = CANARY | {"autoscaling": {"minReplicas": 3, "maxReplicas": 10}}
-    state = running(NEW.name, OLD.name, Phase.WATCHING, weight=20)
+    state = running(NEW.name, OLD.name, CanaryPhase.WATCHING, weight=20)
 
     composed = made(state, BOTH, spec, stable=pods(8, 8), canary=pods(2, 2))
 
@@ -195,7 +194,7 @@ def test_an_autoscaler_counts_its_own_pods_within_what_is_left() -> None:
     assert find(composed, "Deployment", "web-canary")["spec"]["replicas"] == 2
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (1, 8)
     assert "replicas" not in find(composed, "Deployment")["spec"]
-    promoting = made(running(NEW.name, NEW.name, Phase.PROMOTING, weight=20), BOTH, spec, stable=pods(8, 8))
+    promoting = made(running(NEW.name, NEW.name, CanaryPhase.PROMOTING, weight=20), BOTH, spec, stable=pods(8, 8))
     scaler = find(promoting, "HorizontalPodAutoscaler")["spec"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 10)
 
@@ -203,7 +202,7 @@ def test_an_autoscaler_counts_its_own_pods_within_what_is_left() -> None:
 def test_a_gateway_weighs_the_requests_and_the_service_leads_to_the_stable_pods() -> None:
     spec = CANARY | {"gateway": {"parentRefs": [{"name": "public"}]}}
 
-    composed = made(running(NEW.name, OLD.name, Phase.WATCHING, weight=20), BOTH, spec)
+    composed = made(running(NEW.name, OLD.name, CanaryPhase.WATCHING, weight=20), BOTH, spec)
 
     (rule,) = find(composed, "HTTPRoute")["spec"]["rules"]
     assert [(it["name"], it["weight"]) for it in rule["backendRefs"]] == [("web", 80), ("web-canary", 20)]
@@ -211,9 +210,12 @@ def test_a_gateway_weighs_the_requests_and_the_service_leads_to_the_stable_pods(
 
 
 def test_after_the_canary_nothing_of_it_is_wanted() -> None:
-    known = (Stored(NEW.name, 2, "in", NEW.config_map, "1"), Stored(OLD.name, 1, "other", OLD.config_map, "1"))
-    during = made(running(NEW.name, OLD.name, Phase.WATCHING), BOTH, CANARY, known=known)
-    after = made(running(NEW.name, NEW.name), BOTH, CANARY, known=known)
+    known = (
+        RevisionRecord(NEW.name, 2, "in", NEW.config_map, "1"),
+        RevisionRecord(OLD.name, 1, "other", OLD.config_map, "1"),
+    )
+    during = made(running(NEW.name, OLD.name, CanaryPhase.WATCHING), BOTH, CANARY, records=known)
+    after = made(running(NEW.name, NEW.name), BOTH, CANARY, records=known)
     live = {
         Ref(it["kind"], "team", it["metadata"]["name"]): pack(
             it["kind"], it | {"metadata": it["metadata"] | {"uid": "x", "resourceVersion": "1"}}
@@ -221,7 +223,7 @@ def test_after_the_canary_nothing_of_it_is_wanted() -> None:
         for it in during.rendered.manifests
     }
 
-    todo = plan(after.rendered.manifests, live, "u-1", held=after.held)
+    todo = plan(after.rendered.manifests, live, "u-1", held=after.retained)
 
     gone = {(it.ref.kind, it.ref.name) for it in todo.deletes}
     assert gone == {("Deployment", "web-canary"), ("Service", "web-canary")}
@@ -231,35 +233,35 @@ def test_after_the_canary_nothing_of_it_is_wanted() -> None:
 
 
 def test_a_target_that_is_the_latest_needs_no_record_and_another_gets_the_next_number() -> None:
-    old = Stored(OLD.name, 1, "other", OLD.config_map, "1")
-    new = Stored(NEW.name, 2, "in", NEW.config_map, "1")
+    old = RevisionRecord(OLD.name, 1, "other", OLD.config_map, "1")
+    new = RevisionRecord(NEW.name, 2, "in", NEW.config_map, "1")
     state = running(NEW.name, NEW.name)
 
-    assert "ControllerRevision" not in kinds(made(state, BOTH, known=(new, old)))
-    back = made(running(OLD.name, OLD.name), BOTH, known=(new, old))
+    assert "ControllerRevision" not in kinds(made(state, BOTH, records=(new, old)))
+    back = made(running(OLD.name, OLD.name), BOTH, records=(new, old))
     assert find(back, "ControllerRevision", f"web-{OLD.name}")["revision"] == 3
-    first = Seen(OLD.name, "in", "asks", NOW, known=(new, old))
-    assert needed(first, running(OLD.name, OLD.name)) == {OLD.name}
+    first = RolloutInputs(OLD.name, "in", "asks", NOW, records=(new, old))
+    assert required_revisions(first, running(OLD.name, OLD.name)) == {OLD.name}
 
 
 def test_the_history_is_limited_but_never_what_runs() -> None:
-    known = tuple(Stored(f"r{n}", n, f"i{n}", f"cm{n}", "1") for n in range(15, 0, -1))
+    known = tuple(RevisionRecord(f"r{n}", n, f"i{n}", f"cm{n}", "1") for n in range(15, 0, -1))
 
-    kept = revisions.retained(known, {"r1", "r2"}, 4)
+    kept = revisions.records_to_keep(known, {"r1", "r2"}, 4)
 
     assert {it.name for it in kept} == {"r1", "r2", "r15", "r14"}
-    assert {it.name for it in revisions.retained(known, {"r1", "r2", "r3"}, 2)} == {"r1", "r2", "r3"}
+    assert {it.name for it in revisions.records_to_keep(known, {"r1", "r2", "r3"}, 2)} == {"r1", "r2", "r3"}
 
 
 def test_whoever_renders_otherwise_keeps_what_is_there() -> None:
     stored = (
-        Stored("kept", 3, "same", "cm", "1"),
-        Stored("older", 2, "same", "cm", "1"),
-        Stored("x", 1, "other", "cm", "1"),
+        RevisionRecord("kept", 3, "same", "cm", "1"),
+        RevisionRecord("older", 2, "same", "cm", "1"),
+        RevisionRecord("x", 1, "other", "cm", "1"),
     )
 
-    assert revisions.wanted("rendered-anew", "same", stored) == "kept"
-    assert revisions.wanted("rendered-anew", "changed", stored) == "rendered-anew"
+    assert revisions.target_revision("rendered-anew", "same", stored) == "kept"
+    assert revisions.target_revision("rendered-anew", "changed", stored) == "rendered-anew"
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_whoever_renders_otherwise_keeps_what_is_there() -> None:
 )
 def test_what_pods_are_not_made_from_changes_no_revision(spec: Spec) -> None:
     """Neither asked nor rendered: the two say the same of every such field."""
-    assert revisions.asked_hash(inputs_of(**spec)) == revisions.asked_hash(inputs_of())
+    assert revisions.spec_hash(inputs_of(**spec)) == revisions.spec_hash(inputs_of())
     assert revision_of(**spec).name == revision_of().name
 
 
@@ -297,7 +299,7 @@ def test_what_pods_are_not_made_from_changes_no_revision(spec: Spec) -> None:
     ids=lambda spec: next(iter(spec)),
 )
 def test_what_pods_are_made_from_changes_the_revision(spec: Spec) -> None:
-    assert revisions.asked_hash(inputs_of(**spec)) != revisions.asked_hash(inputs_of())
+    assert revisions.spec_hash(inputs_of(**spec)) != revisions.spec_hash(inputs_of())
     assert revision_of(**spec).name != revision_of().name
 
 
@@ -305,14 +307,14 @@ def test_a_revision_is_the_same_whoever_owns_it_and_whatever_renders_beside_it()
     body = {"metadata": {"name": "web", "namespace": "team", "uid": "u-2"}, "spec": {"config": ECHO}}
     other = Inputs(AgentDeployment.model_validate(body), platform=Platform(manage_namespaces=False))
 
-    assert render(other).revision == render(inputs_of()).revision
+    assert render(other).revision.name == render(inputs_of()).revision.name
 
 
 def test_following_a_channel_asks_for_nothing_but_what_it_gives_is_part_of_the_revision() -> None:
-    plain = revisions.asked_hash(inputs_of())
-    follows = revisions.asked_hash(inputs_of(runtime={"channel": "stable"}))
+    plain = revisions.spec_hash(inputs_of())
+    followed_channel = revisions.spec_hash(inputs_of(runtime={"channel": "stable"}))
 
-    assert follows == plain
+    assert followed_channel == plain
     assert revisions.inputs_hash(plain, None) == plain
     assert revisions.inputs_hash(plain, Assigned("2")) != revisions.inputs_hash(plain, Assigned("3"))
 
@@ -325,11 +327,11 @@ def test_only_what_is_owned_and_named_as_it_says_is_history() -> None:
     objects.append(like | {"metadata": live_meta | {"name": f"web-{NEW.name}"} | stranger})
 
     found = [
-        revisions.stored(
+        revisions.list_records(
             {Ref("ControllerRevision", "team", it["metadata"]["name"]): pack("ControllerRevision", it)}, "web", "u-1"
         )
         for it in objects
     ]
 
     assert [bool(it) for it in found] == [True, False, False]
-    assert found[0][0] == Stored(NEW.name, 1, "in", NEW.config_map, NEW.runtime_version)
+    assert found[0][0] == RevisionRecord(NEW.name, 1, "in", NEW.config_map, NEW.runtime_version)

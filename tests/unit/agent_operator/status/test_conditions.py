@@ -127,20 +127,20 @@ TABLE: list[tuple[str, Facts, str, dict[str, str]]] = [
     ),
     (
         "invalid",
-        facts(deployment(**ALL), invalid=Problem("PromptInvalid", "spec.x: no", stalls=True), applied=False),
+        facts(deployment(**ALL), invalid=Problem("PromptInvalid", "spec.x", "no"), applied=False),
         "PromptInvalid",
         {"Available": "True", "SecretsReady": "Unknown", "Stalled": "True"},
     ),
     (
         "no secret",
-        facts(uses_secrets=True, secrets=Problem("SecretMissing", "make it")),
+        facts(uses_secrets=True, secrets=Problem("SecretMissing", "", "make it", retry=True)),
         "SecretMissing",
         {"Reconciling": "True"},
     ),
-    ("conflict", facts(blocked=Problem("Conflict", "Service", stalls=True)), "Conflict", {"Stalled": "True"}),
+    ("conflict", facts(blocked=Problem("Conflict", "", "Service")), "Conflict", {"Stalled": "True"}),
     (
         "warning",
-        facts(deployment(**ALL), uses_secrets=True, warnings=(Problem("A", "one"), Problem("B", "two"))),
+        facts(deployment(**ALL), uses_secrets=True, warnings=(Problem("A", "", "one"), Problem("B", "spec.b", "two"))),
         "Ready",
         {"Ready": "True", "Available": "True", "Warning": "True"},
     ),
@@ -181,8 +181,8 @@ def test_a_canary_is_told_with_its_step() -> None:
 
 
 def test_warnings_are_all_told() -> None:
-    warning = decide(facts(warnings=(Problem("A", "one"), Problem("B", "two"))), (), NOW)[-1]
-    assert (warning["reason"], warning["message"]) == ("A", "one; two")
+    warning = decide(facts(warnings=(Problem("A", "", "one"), Problem("B", "spec.b", "two"))), (), NOW)[-1]
+    assert (warning["reason"], warning["message"]) == ("A", "one; spec.b: two")
 
 
 def test_the_time_of_a_transition_changes_only_with_the_status() -> None:

@@ -2,33 +2,31 @@
 
 import pytest
 
-from agent_operator.api.errors import AgentError
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
-from agent_operator.render.plan import Obstacle
-from agent_operator.status.problems import from_api, from_error, obstacle, refused
+from agent_operator.status.problems import from_api, refused
 
 SERVICE = Ref("Service", "ns", "a")
 REFUSALS = [
-    (403, 'services is forbidden: User "x" cannot patch', "Forbidden", True),
+    (403, 'services is forbidden: User "x" cannot patch', "Forbidden", False),
     (
         403,
         "services is forbidden: unable to create in namespace ns because it is being terminated",
         "NamespaceTerminating",
-        False,
+        True,
     ),
-    (403, "admission policy says no", "Rejected", True),
-    (404, 'namespaces "ns" not found', "NamespaceMissing", False),
-    (404, "the server could not find the requested resource", "ApiMissing", False),
-    (422, "spec.ports: Duplicate value", "Rejected", True),
-    (500, "boom", "ApiUnavailable", False),
+    (403, "admission policy says no", "Rejected", False),
+    (404, 'namespaces "ns" not found', "NamespaceMissing", True),
+    (404, "the server could not find the requested resource", "ApiMissing", True),
+    (422, "spec.ports: Duplicate value", "Rejected", False),
+    (500, "boom", "ApiUnavailable", True),
 ]
 
 
-@pytest.mark.parametrize(("code", "message", "reason", "stalls"), REFUSALS)
-def test_a_refusal_names_the_object_and_the_remedy(code: int, message: str, reason: str, stalls: bool) -> None:
+@pytest.mark.parametrize(("code", "message", "reason", "retry"), REFUSALS)
+def test_a_refusal_names_the_object_and_the_remedy(code: int, message: str, reason: str, retry: bool) -> None:
     problem = refused(SERVICE, ApiError(code, "", message))
-    assert (problem.reason, problem.stalls) == (reason, stalls)
+    assert (problem.reason, problem.retry) == (reason, retry)
     assert reason == "ApiUnavailable" or "ns" in problem.message
 
 
@@ -52,14 +50,3 @@ def test_values_of_variables_are_not_repeated_and_all_else_is() -> None:
 def test_an_unreachable_server_and_a_missing_right_are_told_apart() -> None:
     assert from_api(ApiError(0, "Unreachable", "x")).reason == "ApiUnavailable"
     assert from_api(ApiError(403, "Forbidden", "x")).reason == "Forbidden"
-
-
-def test_obstacles() -> None:
-    assert obstacle(Obstacle(SERVICE)).reason == "Conflict"
-    assert obstacle(Obstacle(SERVICE, terminating=True)).reason == "Terminating"
-    assert obstacle(Obstacle(Ref("Namespace", "", "n"), terminating=True)).reason == "NamespaceTerminating"
-
-
-def test_a_fault_that_time_may_heal_does_not_stall() -> None:
-    assert not from_error(AgentError("A", "b", field="spec.x", retry=True)).stalls
-    assert from_error(AgentError("A", "b", field="spec.x")).message == "spec.x: b"

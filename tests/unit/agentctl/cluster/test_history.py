@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator import __version__
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Assigned
+from agent_operator.inputs.agent_inputs import Assigned
 from agent_operator.render import Inputs, Platform, render
 from agent_operator.rollout import revisions
 from agentctl.cluster import history, upgrade_plan
@@ -38,9 +38,9 @@ def stored(raw: dict[str, Any], number: int, version: str = "1.0.0", **changes: 
     """Return the ControllerRevision that an operator of a version writes for an agent."""
     inputs = replace(make_inputs(raw, version), **changes)
     rendered = render(inputs)
-    inputs_hash = revisions.inputs_hash(revisions.asked_hash(inputs), inputs.assigned)
+    inputs_hash = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     config_map = next(manifest for manifest in rendered.manifests if manifest["kind"] == "ConfigMap")
-    obj = revisions.manifest(revisions.fresh(rendered, inputs), number, inputs_hash, config_map)
+    obj = revisions.manifest(rendered.revision, number, inputs_hash, config_map)
     meta = obj["metadata"] | {"uid": f"r{number}", "creationTimestamp": "2026-01-01T00:00:00Z"}
     return obj | {"metadata": meta}
 

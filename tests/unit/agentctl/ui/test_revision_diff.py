@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.render import Inputs, Platform, render
-from agent_operator.rollout import revisions
-from agent_operator.rollout.revisions import Revision
+from agent_operator.render import Inputs, Platform, Revision, render
 from agentctl.ui import revision_diff
 
 
@@ -16,7 +14,7 @@ def make_revision(make_agent: Any, version: str = "1.0.0", **spec: Any) -> Revis
     body = make_agent(**spec)
     body["metadata"] |= {"namespace": "team", "uid": "1"}
     inputs = Inputs(AgentDeployment.model_validate(body), platform=Platform(runtime_version=version))
-    return revisions.fresh(render(inputs), inputs)
+    return render(inputs).revision
 
 
 @pytest.mark.parametrize(

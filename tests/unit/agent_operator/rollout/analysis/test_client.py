@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from agent_operator.rollout.analysis.client import Pod, Scraper
+from agent_operator.rollout.analysis.client import Scraper, ScrapeTarget
 from agent_operator.rollout.analysis.parser import Sample
 
 TEXT = 'agent_requests_total{route="/v1/x",code="200"} 7\n'
@@ -35,7 +35,7 @@ async def serve() -> AsyncIterator[Serve]:
         await runner.cleanup()
 
 
-async def scrape(port: int, *pods: Pod) -> tuple[dict[str, Sample], dict[str, str]]:
+async def scrape(port: int, *pods: ScrapeTarget) -> tuple[dict[str, Sample], dict[str, str]]:
     scraper = Scraper(port)
     try:
         found = await scraper.scrape(pods)
@@ -55,20 +55,22 @@ async def test_each_pod_tells_its_own(serve: Serve) -> None:
         return web.Response(text=TEXT.replace("7", request.host.partition(":")[0].rpartition(".")[2]))
 
     port = await serve(address_of_mine, "0.0.0.0")
-    pods = [Pod(f"pod-{number}", f"127.0.0.{number}") for number in range(1, 60)]
+    pods = [ScrapeTarget(f"pod-{number}", f"127.0.0.{number}") for number in range(1, 60)]
     samples, failures = await scrape(port, *pods)
     assert failures == {}
     assert samples == {f"pod-{number}": Sample(number) for number in range(1, 60)}
 
 
 async def test_a_pod_with_an_address_of_ipv6_is_asked(serve: Serve) -> None:
-    samples, failures = await scrape(await serve(tells, "::1"), Pod("six", "::1"))
+    samples, failures = await scrape(await serve(tells, "::1"), ScrapeTarget("six", "::1"))
     assert (samples, failures) == ({"six": Sample(7)}, {})
 
 
 async def test_a_pod_that_cannot_be_asked_does_not_keep_others_from_it(serve: Serve) -> None:
     port = await serve(tells)
-    samples, failures = await scrape(port, Pod("good", "127.0.0.1"), Pod("bare", ""), Pod("odd", "evil.example/x?"))
+    samples, failures = await scrape(
+        port, ScrapeTarget("good", "127.0.0.1"), ScrapeTarget("bare", ""), ScrapeTarget("odd", "evil.example/x?")
+    )
     assert samples == {"good": Sample(7)}
     assert failures == {"bare": "has no address", "odd": "has no address"}
 
@@ -77,7 +79,7 @@ async def test_nobody_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        assert await scrape(port, Pod("p", "127.0.0.1")) == ({}, {"p": f"does not answer on port {port}"})
+        assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": f"does not answer on port {port}"})
 
 
 async def test_a_redirect_is_not_followed(serve: Serve) -> None:
@@ -89,7 +91,7 @@ async def test_a_redirect_is_not_followed(serve: Serve) -> None:
         return web.Response(status=302, headers={"Location": "/elsewhere"})
 
     port = await serve(away)
-    assert await scrape(port, Pod("p", "127.0.0.1")) == ({}, {"p": "answers /metrics with 302"})
+    assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": "answers /metrics with 302"})
     assert asked == ["/metrics"]
 
 
@@ -100,7 +102,7 @@ async def test_an_endless_body_is_cut_off(serve: Serve) -> None:
         while True:
             await response.write(b"agent_requests_total 1\n" * 4096)
 
-    samples, failures = await scrape(await serve(flood), Pod("p", "127.0.0.1"))
+    samples, failures = await scrape(await serve(flood), ScrapeTarget("p", "127.0.0.1"))
     assert samples == {}
     assert failures == {"p": "answers /metrics with more than 2097152 bytes"}
 
@@ -114,7 +116,7 @@ async def test_a_compressed_bomb_is_cut_off(serve: Serve) -> None:
         response.headers["Content-Type"] = "text/plain"
         return response
 
-    _, failures = await scrape(await serve(bomb), Pod("p", "127.0.0.1"))
+    _, failures = await scrape(await serve(bomb), ScrapeTarget("p", "127.0.0.1"))
     assert list(failures) == ["p"]
 
 
@@ -123,7 +125,7 @@ async def test_another_text_is_a_failure(serve: Serve, body: bytes) -> None:
     async def other(_request: web.Request) -> web.Response:
         return web.Response(body=body)
 
-    samples, failures = await scrape(await serve(other), Pod("p", "127.0.0.1"))
+    samples, failures = await scrape(await serve(other), ScrapeTarget("p", "127.0.0.1"))
     assert samples == {}
     assert failures["p"]
 
@@ -137,7 +139,7 @@ async def test_what_is_no_http_is_a_failure() -> None:
     server = await asyncio.start_server(shout, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        assert await scrape(port, Pod("p", "127.0.0.1")) == ({}, {"p": f"does not answer on port {port}"})
+        assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": f"does not answer on port {port}"})
 
 
 async def test_a_silent_pod_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +154,10 @@ async def test_a_silent_pod_is_given_up(serve: Serve, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("agent_operator.rollout.analysis.client._TIMEOUT", aiohttp.ClientTimeout(total=0.2))
     port = await serve(silent)
-    assert await scrape(port, Pod("p", "127.0.0.1")) == ({}, {"p": f"does not answer on port {port} within 0 s"})
+    assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == (
+        {},
+        {"p": f"does not answer on port {port} within 0 s"},
+    )
     assert asked.is_set()
 
 
@@ -163,5 +168,5 @@ async def test_a_scraper_that_never_asked_has_nothing_to_close() -> None:
 async def test_a_closed_scraper_can_ask_again(serve: Serve) -> None:
     scraper = Scraper(await serve(tells))
     for _ in range(2):
-        assert (await scraper.scrape([Pod("p", "127.0.0.1")])).samples == {"p": Sample(7)}
+        assert (await scraper.scrape([ScrapeTarget("p", "127.0.0.1")])).samples == {"p": Sample(7)}
         await scraper.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.rollout.analysis.parser import NOTHING, Sample, Unreadable, read
+from agent_operator.rollout.analysis.parser import NO_REQUESTS, Sample, UnreadableMetrics, parse_metrics
 from agent_runtime.metrics import Metrics
 
 
@@ -19,7 +19,7 @@ def answered(metrics: Metrics, route: str, code: int, seconds: float) -> None:
 
 
 def sampled(text: str) -> Sample:
-    found = read(text)
+    found = parse_metrics(text)
     assert isinstance(found, Sample), found
     return found
 
@@ -48,11 +48,11 @@ def test_probes_and_pages_do_not_count() -> None:
     metrics = Metrics("1.0", "abc")
     for route in ("/health/live", "/health/ready", "/", "/openapi.json", "unmatched", "/.well-known/agent-card.json"):
         answered(metrics, route, 500, 0.1)
-    assert sampled(exposed(metrics)) == NOTHING
+    assert sampled(exposed(metrics)) == NO_REQUESTS
 
 
 def test_a_pod_that_has_answered_nothing_has_answered_nothing() -> None:
-    assert sampled(exposed(Metrics("1.0", "abc"))) == NOTHING
+    assert sampled(exposed(Metrics("1.0", "abc"))) == NO_REQUESTS
 
 
 def test_labels_with_anything_in_them_are_read() -> None:
@@ -79,8 +79,8 @@ def test_labels_with_anything_in_them_are_read() -> None:
     ],
 )
 def test_what_is_no_such_text_is_told_and_raises_nothing(text: str, told: str) -> None:
-    found = read(text)
-    assert isinstance(found, Unreadable)
+    found = parse_metrics(text)
+    assert isinstance(found, UnreadableMetrics)
     assert told in found.message
 
 
@@ -90,7 +90,7 @@ def test_a_text_that_ends_early_raises_nothing(cut: int) -> None:
     answered(metrics, "/v1/chat/completions", 200, 0.3)
     text = exposed(metrics)
     wanted = text[text.index("# HELP agent_requests") :]
-    assert isinstance(read(wanted[:cut]), Sample | Unreadable)
+    assert isinstance(parse_metrics(wanted[:cut]), Sample | UnreadableMetrics)
 
 
 ADDED: list[tuple[str, Any, Any, Any]] = [

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1.rollout import CanaryGates
-from agent_operator.rollout.analysis.parser import NOTHING, Buckets, Sample, read
-from agent_operator.rollout.analysis.thresholds import Outcome, Window, increase, judge, quantile
+from agent_operator.rollout.analysis.parser import NO_REQUESTS, Buckets, Sample, parse_metrics
+from agent_operator.rollout.analysis.thresholds import AnalysisPhase, CounterWindow, analyse, increase, quantile
 from agent_runtime.metrics import Metrics
 
 BOUNDS = (0.1, 0.5, 1.0, 2.5, 5.0)
@@ -23,10 +23,17 @@ def side(requests: int, errors: int = 0, *, seconds: float = 0.4, tokens: int = 
     return Sample(requests, errors, tokens * requests, took(seconds, requests))
 
 
-PASSED, FAILED, UNDECIDED = Outcome.PASSED, Outcome.FAILED, Outcome.UNDECIDED
-JUDGED: list[tuple[str, Sample, Sample, dict[str, int], Outcome, str]] = [
+PASSED, FAILED, UNDECIDED = AnalysisPhase.SUCCESSFUL, AnalysisPhase.FAILED, AnalysisPhase.INCONCLUSIVE
+JUDGED: list[tuple[str, Sample, Sample, dict[str, int], AnalysisPhase, str]] = [
     ("as good as the other", side(50), side(200), {}, PASSED, "50 requests, 0.0 % errors"),
-    ("no request at all", NOTHING, NOTHING, {}, UNDECIDED, "the canary has answered 0 of the 20 requests needed"),
+    (
+        "no request at all",
+        NO_REQUESTS,
+        NO_REQUESTS,
+        {},
+        UNDECIDED,
+        "the canary has answered 0 of the 20 requests needed",
+    ),
     ("one too few", side(19, 19), side(200), {}, UNDECIDED, "19 of the 20 requests needed"),
     ("just enough", side(20, 20), side(200), {}, FAILED, "error rate 100.0 % of 20 requests"),
     (
@@ -98,10 +105,10 @@ JUDGED: list[tuple[str, Sample, Sample, dict[str, int], Outcome, str]] = [
     ("_case", "canary", "stable", "gates", "outcome", "told"), JUDGED, ids=[case for case, *_ in JUDGED]
 )
 def test_canary_is_judged(
-    _case: str, canary: Sample, stable: Sample, gates: dict[str, int], outcome: Outcome, told: str
+    _case: str, canary: Sample, stable: Sample, gates: dict[str, int], outcome: AnalysisPhase, told: str
 ) -> None:
-    verdict = judge(canary, stable, CanaryGates.model_validate(gates) if gates else None)
-    assert verdict.outcome is outcome
+    verdict = analyse(canary, stable, CanaryGates.model_validate(gates) if gates else None)
+    assert verdict.phase is outcome
     assert told in verdict.message
 
 
@@ -126,9 +133,9 @@ def test_quantile_is_estimated_as_prometheus_does(_case: str, buckets: Buckets, 
 INCREASES: list[tuple[str, Sample, Sample, Sample]] = [
     ("grown", side(10, 1), side(15, 3), Sample(5, 2, 500, took(0.4, 5))),
     ("unchanged", side(10, 1), side(10, 1), Sample(0, 0, 0, took(0.4, 0))),
-    ("from nothing", NOTHING, side(10, 1), side(10, 1)),
+    ("from nothing", NO_REQUESTS, side(10, 1), side(10, 1)),
     ("started anew", side(10, 1), side(3), side(3)),
-    ("started anew, and nothing answered since", side(10, 1), NOTHING, NOTHING),
+    ("started anew, and nothing answered since", side(10, 1), NO_REQUESTS, NO_REQUESTS),
     ("started anew, with as many requests but fewer errors", side(10, 5), side(10, 1), side(10, 1)),
     (
         "started anew, with more requests, but quicker ones",
@@ -152,22 +159,24 @@ def test_increase_of_a_pod(_case: str, before: Sample, now: Sample, expected: Sa
 
 def test_window_counts_from_its_first_sample_of_each_pod() -> None:
     """What a pod did before it was looked at is not the step's; pods that go have done what they did."""
-    window = Window().observed({"a": side(100, 50)})
-    assert window.total == NOTHING
-    window = window.observed({"a": side(110, 50), "b": side(1000)})
+    window = CounterWindow().with_samples({"a": side(100, 50)})
+    assert window.total == NO_REQUESTS
+    window = window.with_samples({"a": side(110, 50), "b": side(1000)})
     assert (window.total.requests, window.total.errors) == (10, 0)
-    window = window.observed({"b": side(1005, 1)})
+    window = window.with_samples({"b": side(1005, 1)})
     assert (window.total.requests, window.total.errors) == (15, 1)
 
 
 def test_window_survives_a_restart_of_a_container() -> None:
     """The requests before and after are both counted."""
-    window = Window().observed({"a": side(100)}).observed({"a": side(130)}).observed({"a": side(5, 5)})
+    window = (
+        CounterWindow().with_samples({"a": side(100)}).with_samples({"a": side(130)}).with_samples({"a": side(5, 5)})
+    )
     assert (window.total.requests, window.total.errors) == (35, 5)
 
 
 def test_window_does_not_count_a_pod_twice_that_was_unreachable_for_a_while() -> None:
-    window = Window().observed({"a": side(100)}).observed({}).observed({"a": side(130)})
+    window = CounterWindow().with_samples({"a": side(100)}).with_samples({}).with_samples({"a": side(130)})
     assert window.total.requests == 30
 
 
@@ -180,9 +189,9 @@ def test_almost_the_same_duration_passes_with_the_runtimes_buckets(seconds: floa
         for _ in range(50):
             metrics.requests.labels("/v1/x", 200).inc()
             metrics.duration.labels("/v1/x").observe(each)
-        found = read(metrics.exposition("text/plain")[0].decode())
+        found = parse_metrics(metrics.exposition("text/plain")[0].decode())
         assert isinstance(found, Sample)
         return found
 
-    assert judge(answered(seconds * 1.05), answered(seconds), None).outcome is PASSED
-    assert judge(answered(seconds * 4), answered(seconds), None).outcome is FAILED
+    assert analyse(answered(seconds * 1.05), answered(seconds), None).phase is PASSED
+    assert analyse(answered(seconds * 4), answered(seconds), None).phase is FAILED

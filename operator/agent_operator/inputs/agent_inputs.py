@@ -123,6 +123,11 @@ class Inputs:
         return DEFAULT_REPLICAS if fewest is None else fewest
 
     @property
+    def fixed_replicas(self) -> int | None:
+        """How many pods the spec asks for; None when an autoscaler decides."""
+        return None if self.spec.autoscaling else self.fewest_replicas
+
+    @property
     def has_canary(self) -> bool:
         """Whether a new revision runs beside the old one for a while."""
         return self.spec.rollout is not None and self.spec.rollout.strategy == "Canary"

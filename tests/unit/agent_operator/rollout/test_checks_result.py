@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Live, Ref, pack
 from agent_operator.render import render
 from agent_operator.rollout import checks_job
-from agent_operator.rollout.revisions import fresh
 from agent_runtime.checks.report import Result, message
 
 GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
@@ -38,13 +37,13 @@ def inputs(canary: dict[str, Any] | None = None, **spec: Any) -> Inputs:
 )
 def test_whatever_makes_another_job_makes_another_name(other: Inputs) -> None:
     """A Job cannot be changed, and what one has found about other checks is not about these."""
-    assert checks_job.name(other, "abc") != checks_job.name(inputs(), "abc")
-    assert checks_job.name(inputs(), "abd") != checks_job.name(inputs(), "abc")
+    assert checks_job.job_name(other, "abc") != checks_job.job_name(inputs(), "abc")
+    assert checks_job.job_name(inputs(), "abd") != checks_job.job_name(inputs(), "abc")
 
 
 def test_what_makes_no_other_job_keeps_the_name() -> None:
-    assert checks_job.name(inputs(replicas=7), "abc") == checks_job.name(inputs(), "abc")
-    assert checks_job.name(inputs({"checks": [GREETS], "steps": [{"weight": 1}]}), "abc") == checks_job.name(
+    assert checks_job.job_name(inputs(replicas=7), "abc") == checks_job.job_name(inputs(), "abc")
+    assert checks_job.job_name(inputs({"checks": [GREETS], "steps": [{"weight": 1}]}), "abc") == checks_job.job_name(
         inputs(), "abc"
     )
 
@@ -58,8 +57,8 @@ def test_what_makes_no_other_job_keeps_the_name() -> None:
     ],
 )
 def test_without_checks_there_is_no_job(given: Inputs) -> None:
-    assert not checks_job.wanted(given)
-    assert checks_job.outcome({}, given, "abc") is None
+    assert not checks_job.has_checks(given)
+    assert checks_job.checks_result({}, given, "abc") is None
 
 
 def job(*conditions: dict[str, Any]) -> dict[str, Any]:
@@ -114,13 +113,13 @@ OUTCOMES: list[tuple[str, Any, list[Any], bool | None, str]] = [
 
 @pytest.mark.parametrize(("_case", "job", "pods", "passed", "told"), OUTCOMES, ids=[case for case, *_ in OUTCOMES])
 def test_outcome(_case: str, job: Any, pods: list[Any], passed: bool | None, told: str) -> None:
-    found = checks_job.judged(job, pods)
+    found = checks_job.job_result(job, pods)
     assert (found.passed if found else None) is passed
     assert told in (found.message if found else "")
 
 
 def test_a_report_cannot_write_on_a_terminal() -> None:
-    found = checks_job.judged(RUNNING, [pod(left(Result("c", "failed", "\x1b[2J\nboo")))])
+    found = checks_job.job_result(RUNNING, [pod(left(Result("c", "failed", "\x1b[2J\nboo")))])
     assert found
     assert found.message == "0/1 passed; c: [2J boo"
 
@@ -132,7 +131,7 @@ def _live(given: Inputs, *objects: tuple[str, dict[str, Any]]) -> dict[Ref, Live
 def test_outcome_is_that_of_the_job_of_these_checks() -> None:
     """Read from what the operator keeps of live objects; other Jobs' pods do not count."""
     given = inputs()
-    found = fresh(render(given), given)
+    found = render(given).revision
     _, wanted = checks_job.manifests(given, found)
 
     def ended(name: str, owner: str, report: str) -> dict[str, Any]:
@@ -147,6 +146,8 @@ def test_outcome_is_that_of_the_job_of_these_checks() -> None:
     other = ended("other", "web-checks-other", left(BAD))
     mine = ended("mine", wanted["metadata"]["name"], left(GOOD))
     live = _live(given, ("Job", stored), ("Pod", other), ("Pod", mine))
-    assert checks_job.outcome(live, given, found.name) == checks_job.Outcome(passed=True, message="1/1 passed")
-    assert checks_job.outcome(live, given, "another") is None
-    assert checks_job.outcome(_live(given, ("Pod", mine)), given, found.name) is None
+    assert checks_job.checks_result(live, given, found.name) == checks_job.ChecksResult(
+        passed=True, message="1/1 passed"
+    )
+    assert checks_job.checks_result(live, given, "another") is None
+    assert checks_job.checks_result(_live(given, ("Pod", mine)), given, found.name) is None

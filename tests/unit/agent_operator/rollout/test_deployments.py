@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent_operator.kube.objects import Ref, pack
-from agent_operator.rollout import observed
+from agent_operator.rollout import deployments
 
 
 def pod(revision: str = "new", **more: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ CRASH = {"pod": "web-1", "reason": "CrashLoopBackOff", "exitCode": 2, "message":
     ids=["crashes", "once", "never started", "well now", "on its way out", "may come yet"],
 )
 def test_pods_that_end_again_and_again(seen: dict[str, Any], expected: dict[str, str]) -> None:
-    found = observed.troubles([seen], None, None)
+    found = deployments.revision_failures([seen], None, None)
 
     assert {revision: it.message for revision, it in found.items()} == expected
 
@@ -49,7 +49,7 @@ def test_a_rollout_without_progress_is_told_with_its_pods_own_words() -> None:
     pulls = pod(failure={"pod": "web-1", "reason": "ImagePullBackOff", "message": "no such image"})
     others = pod("old", failure={"pod": "web-0", "reason": "Evicted"})
 
-    found = observed.troubles([others, pulls], deployment(reason="ProgressDeadlineExceeded"), None)
+    found = deployments.revision_failures([others, pulls], deployment(reason="ProgressDeadlineExceeded"), None)
 
     assert found["new"].reason == "ProgressDeadlineExceeded"
     assert found["new"].message == "the rollout made no progress in time; pod web-1: ImagePullBackOff: no such image"
@@ -60,15 +60,15 @@ def test_counts_of_another_generation_are_no_trouble() -> None:
     late = deployment(reason="ProgressDeadlineExceeded")
     late["status"]["observedGeneration"] = 1
 
-    assert observed.troubles([], late, None) == {}
+    assert deployments.revision_failures([], late, None) == {}
 
 
 def test_the_two_deployments_are_told_apart_by_name() -> None:
     objects = [deployment("web-canary", "new"), deployment("web", "old")]
     live = {Ref("Deployment", "team", it["metadata"]["name"]): pack("Deployment", it) for it in objects}
 
-    stable, canary = observed.deployments(live, "web")
+    stable, canary = deployments.stable_and_canary(live, "web")
 
-    assert (observed.running(stable), observed.running(canary)) == ("old", "new")
-    assert observed.deployments({}, "web") == (None, None)
-    assert observed.running(None) == ""
+    assert (deployments.running_revision(stable), deployments.running_revision(canary)) == ("old", "new")
+    assert deployments.stable_and_canary({}, "web") == (None, None)
+    assert deployments.running_revision(None) == ""

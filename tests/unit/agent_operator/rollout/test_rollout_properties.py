@@ -6,18 +6,18 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import Canary, CanaryStep, Pause, Rollout, RolloutStatus
-from agent_operator.rollout.analysis.thresholds import Outcome as Gate
-from agent_operator.rollout.analysis.thresholds import Verdict
-from agent_operator.rollout.checks_job import Outcome
-from agent_operator.rollout.revisions import Stored
-from agent_operator.rollout.state import Seen, Trouble
+from agent_operator.rollout.analysis.thresholds import AnalysisPhase, AnalysisResult
+from agent_operator.rollout.checks_job import ChecksResult
+from agent_operator.rollout.revisions import RevisionRecord
+from agent_operator.rollout.state import RolloutInputs
 from agent_operator.rollout.state_machine import decide
 from agent_operator.status.observed import Pods
 
 NOW = "2026-11-23T08:00:00Z"
-TROUBLE = Trouble(Reason.CRASH_LOOP, "it crashes")
+TROUBLE = Problem(Reason.CRASH_LOOP, "", "it crashes")
 STEPS = tuple(CanaryStep(weight=weight, pause=Pause(duration_seconds=10)) for weight in (20, 50))
 
 
@@ -32,36 +32,38 @@ class Agent(RuleBasedStateMachine):
         super().__init__()
         self.bad: set[str] = set()
         self.wrong: set[str] = set()
-        self.known: list[str] = []
+        self.records: list[str] = []
         self.good: str | None = None
-        self.running, self.canary = "", ""
+        self.running_revision, self.canary = "", ""
         self.target, self.count = "r0", 0
         self.strategy = "Canary"
         self.state = RolloutStatus()
         self.elapsed = 0.0
         self.passes()
 
-    def look(self, **more: Any) -> Seen:
-        stable_ready, canary_ready = self.running not in self.bad, self.canary not in self.bad
+    def look(self, **more: Any) -> RolloutInputs:
+        stable_ready, canary_ready = self.running_revision not in self.bad, self.canary not in self.bad
         checking = self.state.canary is not None and self.state.canary.phase == "Checking"
-        checks = Outcome(passed=self.target not in self.wrong, message="said")
+        checks = ChecksResult(passed=self.target not in self.wrong, message="said")
         steps = Canary(steps=STEPS) if self.strategy == "Canary" else None
-        return Seen(
+        return RolloutInputs(
             **{
                 "target": self.target,
-                "inputs": self.target,
-                "asked": self.target,
+                "inputs_hash": self.target,
+                "spec_hash": self.target,
                 "now": NOW,
                 "rollout": Rollout(strategy=self.strategy, canary=steps),
-                "known": tuple(Stored(it, n, it, it, "1") for n, it in reversed(list(enumerate(self.known)))),
+                "records": tuple(
+                    RevisionRecord(it, n, it, it, "1") for n, it in reversed(list(enumerate(self.records)))
+                ),
                 "last_good": self.good,
-                "running": self.running,
-                "stable": pods(stable_ready) if self.running else Pods(),
+                "running_revision": self.running_revision,
+                "stable": pods(stable_ready) if self.running_revision else Pods(),
                 "canary": pods(canary_ready) if self.canary == self.target else Pods(),
-                "troubles": {it: TROUBLE for it in (self.running, self.canary) if it in self.bad},
+                "failures": {it: TROUBLE for it in (self.running_revision, self.canary) if it in self.bad},
                 "has_checks": True,
                 "checks": checks if checking else None,
-                "verdict": Verdict(Gate.PASSED, "well"),
+                "analysis": AnalysisResult(AnalysisPhase.SUCCESSFUL, "well"),
                 "elapsed": 11.0,
             }
             | more
@@ -69,12 +71,12 @@ class Agent(RuleBasedStateMachine):
 
     def act(self) -> None:
         """What an apply does; good is what was wholly ready."""
-        if self.target not in self.known:
-            self.known.append(self.target)
-        self.running = self.state.stable or ""
+        if self.target not in self.records:
+            self.records.append(self.target)
+        self.running_revision = self.state.stable or ""
         self.canary = self.state.canary.revision if self.state.canary else ""
-        if self.running not in self.bad:
-            self.good = self.running
+        if self.running_revision not in self.bad:
+            self.good = self.running_revision
 
     @rule()
     def passes(self) -> None:
@@ -95,9 +97,9 @@ class Agent(RuleBasedStateMachine):
         self.wrong |= {self.target} if wrong else set()
 
     @rule(data=st.data())
-    @precondition(lambda self: self.known)
+    @precondition(lambda self: self.records)
     def spec_goes_back(self, data: Any) -> None:
-        self.target = data.draw(st.sampled_from(self.known))
+        self.target = data.draw(st.sampled_from(self.records))
 
     @rule(strategy=st.sampled_from(["Canary", "RollingUpdate"]))
     def strategy_changes(self, strategy: str) -> None:
@@ -125,12 +127,12 @@ class Agent(RuleBasedStateMachine):
         self.passes()
         assert self.state == before
         assert self.state.canary is None
-        ended_well = self.running == self.target
+        ended_well = self.running_revision == self.target
         pinned = self.state.rolled_back is not None
         assert ended_well or pinned
         if ended_well and self.target in self.bad:
             # There was nothing good to return to.
-            assert self.good is None or not any(it == self.good for it in self.known) or self.good == self.target
+            assert self.good is None or not any(it == self.good for it in self.records) or self.good == self.target
 
 
 TestAgent = Agent.TestCase

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent_operator import validation
-from agent_operator.api.errors import AgentError, Failure, InvalidSpec, Reason
+from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
 
@@ -17,27 +18,26 @@ def inputs(name: str = "support", **spec: Any) -> Inputs:
 
 def test_all_faults_are_told_at_once() -> None:
     broken = inputs(name="1st", service={"port": 9090}, env=[{"name": "LOG_LEVEL", "value": "x"}])
-    with pytest.raises(InvalidSpec) as caught:
+    with pytest.raises(ProblemError) as caught:
         render(broken)
-    assert [failure.field for failure in caught.value.failures] == ["metadata.name", "spec.env[0]", "spec.service.port"]
-    assert caught.value.reason == Reason.NAME_INVALID
-    assert caught.value.field == "metadata.name"
-    assert "spec.service.port: both ports" in caught.value.message
+    assert [problem.field for problem in caught.value.problems] == ["metadata.name", "spec.env[0]", "spec.service.port"]
+    assert caught.value.problem.reason == SpecReason.NAME_INVALID
+    assert caught.value.problem.field == "metadata.name"
+    assert "spec.service.port: both ports" in caught.value.problem.message
     assert str(caught.value).startswith("metadata.name: must be")
 
 
 def test_only_what_time_may_heal_is_tried_again() -> None:
     missing = {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}}
     for spec, again in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
-        with pytest.raises(InvalidSpec) as caught:
+        with pytest.raises(ProblemError) as caught:
             render(inputs(**spec))
-        assert caught.value.retry is again
+        assert caught.value.problem.retry is again
 
 
-def test_errors_say_field_and_message() -> None:
-    assert str(AgentError("Conflict", "taken", field="metadata.name")) == "metadata.name: taken"
-    assert str(AgentError("Conflict", "taken")) == "taken"
-    assert str(Failure(Reason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
+def test_a_problem_reads_as_its_field_and_its_message() -> None:
+    assert str(Problem(SpecReason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
+    assert str(Problem(SpecReason.NAME_INVALID, "", "wrong: fix it")) == "wrong: fix it"
 
 
 def test_no_message_holds_a_secret() -> None:

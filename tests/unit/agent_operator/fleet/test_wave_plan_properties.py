@@ -15,7 +15,7 @@ GOOD, BAD = ("1", "2", "4"), "3"
 WAVES = {"a": 3, "b": 4, "": 3}
 
 
-class Fleet(RuleBasedStateMachine):
+class FleetMachine(RuleBasedStateMachine):
     """A fleet of three waves in which everything happens."""
 
     build: ClassVar[Callable[[], Any]]
@@ -26,7 +26,7 @@ class Fleet(RuleBasedStateMachine):
         self.well_since: dict[str, float] = {}
         self.soaked: set[str] = set()
         self.clock = 0.0
-        self.begun = "1"
+        self.rolling_out = "1"
 
     # What happens
 
@@ -34,8 +34,8 @@ class Fleet(RuleBasedStateMachine):
     def step(self, crash: str) -> None:
         made = self.made
         status, agents, stable = made.status, dict(made.agents), made.status.get("stableVersion")
-        if made.spec["version"] != self.begun:
-            self.begun, self.well_since, self.soaked = made.spec["version"], {}, set()
+        if made.spec["version"] != self.rolling_out:
+            self.rolling_out, self.well_since, self.soaked = made.spec["version"], {}, set()
         given = made.step()
         self.check(given, agents, stable)
         if crash == "before the status":
@@ -48,7 +48,7 @@ class Fleet(RuleBasedStateMachine):
     def rollouts_end(self, data: st.DataObject) -> None:
         if under_way := sorted(self.under_way()):
             for name in data.draw(st.lists(st.sampled_from(under_way), unique=True)):
-                self.made.end(name, fails=self.made.agents[name].given.version == BAD)
+                self.made.end(name, fails=self.made.agents[name].assigned.version == BAD)
 
     @rule(seconds=st.sampled_from([20, SOAK - 1, SOAK]), data=st.data())
     def all_goes_on(self, seconds: int, data: st.DataObject) -> None:
@@ -82,7 +82,7 @@ class Fleet(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["a0", "b0"]))
     def a_failed_one_is_retried_in_vain(self, name: str) -> None:
         if self.made.agents[name].failed:
-            self.made.give(name, self.made.agents[name].given)
+            self.made.give(name, self.made.agents[name].assigned)
 
     # What must hold
 
@@ -98,13 +98,13 @@ class Fleet(RuleBasedStateMachine):
         assert set(given.values()) <= {version}
         assert not (given and self.made.spec.get("paused"))
         for name in given:
-            assert before[name].given.version != version, "nobody is given what it has"
+            assert before[name].assigned.version != version, "nobody is given what it has"
         if not given or version == stable:
             return
-        failed = [it for it in before.values() if it.failed and it.given.version == version]
+        failed = [it for it in before.values() if it.failed and it.assigned.version == version]
         assert len(failed) <= self.made.spec["maxFailures"]
         for wave in {name[0] for name in given}:
-            now = [it for it in self.wave(wave) if it.given.version == version and not (it.updated or it.failed)]
+            now = [it for it in self.wave(wave) if it.assigned.version == version and not (it.updated or it.failed)]
             assert len(now) <= (CONCURRENT if wave in "ab" else DEFAULT_MAX_CONCURRENT)
             assert {earlier for earlier in "ab" if earlier < wave} <= self.soaked, "an earlier wave has not soaked"
 
@@ -113,15 +113,15 @@ class Fleet(RuleBasedStateMachine):
         """By the true clock, which nobody sets back; where the operator looks less often, it sees later."""
         version = self.made.spec["version"]
         for wave in "ab":
-            well = all(it.given.version == version and (it.updated or it.failed) for it in self.wave(wave))
+            well = all(it.assigned.version == version and (it.updated or it.failed) for it in self.wave(wave))
             if not well:
                 self.well_since.pop(wave, None)
-            elif self.clock - self.well_since.setdefault(wave, self.clock) >= SOAK and version == self.begun:
+            elif self.clock - self.well_since.setdefault(wave, self.clock) >= SOAK and version == self.rolling_out:
                 self.soaked.add(wave)
 
     @invariant()
     def failures_are_few(self) -> None:
-        failed = [it for it in self.made.agents.values() if it.failed and it.given.version == BAD]
+        failed = [it for it in self.made.agents.values() if it.failed and it.assigned.version == BAD]
 
         assert len(failed) <= self.made.spec["maxFailures"] + CONCURRENT
 
@@ -132,7 +132,7 @@ class Fleet(RuleBasedStateMachine):
             self.made.step()
             self.made.end(*self.under_way())
             self.made.tick(SOAK)
-        assert {agent.given.version for agent in self.made.agents.values()} == {"5"}
+        assert {agent.assigned.version for agent in self.made.agents.values()} == {"5"}
         assert self.made.condition("Ready")["reason"] == "Complete"
         before = self.made.status
         assert self.made.step() == {}
@@ -147,6 +147,6 @@ def test_a_fleet_never_goes_too_far(world: Any, make: Any) -> None:
         more = {"soakSeconds": SOAK, "maxConcurrent": CONCURRENT}
         return world(agents, [("a", more), ("b", more)], maxFailures=1)
 
-    case = type("Fleet", (Fleet,), {"build": staticmethod(build)}).TestCase
+    case = type("Fleet", (FleetMachine,), {"build": staticmethod(build)}).TestCase
     case.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
     case().runTest()

@@ -7,12 +7,11 @@ import pytest
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.inputs.inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import render
 from agent_operator.rollout import checks_job
 from agent_operator.rollout.manifests import compose
-from agent_operator.rollout.revisions import fresh
-from agent_operator.rollout.state import Phase, Seen
+from agent_operator.rollout.state import CanaryPhase, RolloutInputs
 
 CHECK = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
 GATEWAY = {"parentRefs": [{"name": "public"}]}
@@ -28,12 +27,16 @@ def composed(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
     }
     inputs = Inputs(AgentDeployment.model_validate(body))
     rendered = render(inputs)
-    revision = fresh(rendered, inputs)
-    canary = CanaryStatus(revision=revision.name, step=0, weight=20, phase=Phase.CHECKING, since="2026-01-01T00:00:00Z")
+    revision = rendered.revision
+    canary = CanaryStatus(
+        revision=revision.name, step=0, weight=20, phase=CanaryPhase.CHECKING, since="2026-01-01T00:00:00Z"
+    )
     state = RolloutStatus(target=revision.name, stable=revision.name, canary=canary)
-    seen = Seen(target=revision.name, inputs="i", asked="a", now=canary.since, rollout=Rollout.model_validate(rollout))
+    seen = RolloutInputs(
+        target=revision.name, inputs_hash="i", spec_hash="a", now=canary.since, rollout=Rollout.model_validate(rollout)
+    )
     job = checks_job.manifests(inputs, revision)
-    return inputs, compose(rendered, seen, state, {revision.name: revision}, replicas=3, checks=job).rendered.manifests
+    return inputs, compose(inputs, rendered, seen, state, {revision.name: revision}, checks=job).rendered.manifests
 
 
 def selector_of(manifest: dict[str, Any]) -> dict[str, str] | None:

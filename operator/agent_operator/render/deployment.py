@@ -1,0 +1,52 @@
+"""The Deployments of an agent: one of the stable revision, and one of the canary next to it."""
+
+from enum import StrEnum
+
+from agent_operator.api import constants
+from agent_operator.inputs import references
+from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.render.canonical import Manifest
+from agent_operator.render.context import manifest
+from agent_operator.render.credentials import secret_hash
+from agent_operator.render.revision import Revision, with_secret_hash
+
+
+class Role(StrEnum):
+    """Which of the two Deployments. The label `app` of its pods tells them apart."""
+
+    STABLE = "stable"
+    CANARY = "canary"
+
+
+def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: Role) -> Manifest:
+    """Return the Deployment that runs a revision.
+
+    Args:
+        inputs: the agent as its spec is now; a revision may be older.
+        revision: what the pods are made from.
+        replicas: number of pods; None when an autoscaler owns it.
+        role: stable or canary.
+    """
+    name = inputs.name if role is Role.STABLE else constants.canary(inputs.name)
+    selector = {constants.LABEL_APP: name}
+    rollout = inputs.spec.rollout
+    return manifest(
+        "deployment",
+        inputs,
+        {
+            "name": name,
+            "labels": {constants.LABEL_COMPONENT: constants.COMPONENT_AGENT},
+            "replicas": replicas,
+            "progress_deadline": rollout.progress_deadline_seconds if rollout else None,
+            "selector": selector,
+            "pod_template": _pod_template(inputs, revision, selector),
+        },
+    )
+
+
+def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str]) -> Manifest:
+    """Return the pod template of a revision, with the hash of what its Secrets hold now."""
+    hashes = references.fitting(secret_hash(inputs), revision.template)
+    template = with_secret_hash(revision.template, hashes)
+    metadata = template["metadata"]
+    return template | {"metadata": metadata | {"labels": metadata["labels"] | selector}}
