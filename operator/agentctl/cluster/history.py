@@ -119,7 +119,7 @@ def _parse_owned(agent: Object, controller_revisions: Iterable[Object]) -> Itera
     for obj in controller_revisions:
         try:
             if owned(obj, agent["metadata"]["uid"]):
-                yield obj["revision"], revisions.parse_record(obj), obj["metadata"]["creationTimestamp"]
+                yield obj["revision"], revisions.parse_controller_revision(obj), obj["metadata"]["creationTimestamp"]
         except (KeyError, TypeError):
             # Not written by the operator, or damaged. The operator ignores it, too.
             continue

@@ -208,7 +208,9 @@ def _stored_revision(inputs: Inputs, controller_revisions: Iterable[Object]) -> 
     stored = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
     inputs_hash = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     name = constants.revision(inputs.name, revisions.target_revision("", inputs_hash, stored))
-    return next((revisions.parse_record(obj) for target, obj in objects.items() if target.name == name), None)
+    return next(
+        (revisions.parse_controller_revision(obj) for target, obj in objects.items() if target.name == name), None
+    )
 
 
 def _repository(image: str) -> str:

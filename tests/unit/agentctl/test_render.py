@@ -68,7 +68,7 @@ def test_a_config_map_of_another_namespace_is_not_used(
     result = agentctl("render", "-f", write_file(prompted, prompts))
 
     assert (result.status, result.out) == (1, "")
-    assert "there is no ConfigMap prompts with the key p in namespace default" in result.err
+    assert "the ConfigMap prompts with the key p does not exist in namespace default" in result.err
 
 
 def test_a_secret_of_the_input_is_hashed_into_the_pods_and_not_printed(

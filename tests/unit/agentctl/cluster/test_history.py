@@ -40,7 +40,7 @@ def stored(raw: dict[str, Any], number: int, version: str = "1.0.0", **changes: 
     rendered = render(inputs)
     inputs_hash = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     config_map = next(manifest for manifest in rendered.manifests if manifest["kind"] == "ConfigMap")
-    obj = revisions.manifest(rendered.revision, number, inputs_hash, config_map)
+    obj = revisions.controller_revision(rendered.revision, number, inputs_hash, config_map)
     meta = obj["metadata"] | {"uid": f"r{number}", "creationTimestamp": "2026-01-01T00:00:00Z"}
     return obj | {"metadata": meta}
 
@@ -191,7 +191,7 @@ def test_an_agent_of_a_channel_is_rendered_with_the_version_of_the_channel(read_
     old = [stored(raw, 1, "0.0.9", assigned=Assigned("3.0.0"))]
 
     assert not upgrade_plan.compare(raw, old, {}, {"stable": CHANNEL}).differs
-    assert "about to" in upgrade_plan.compare(raw | {"status": {}}, [], {}, {"stable": CHANNEL}).note
+    assert "waiting for" in upgrade_plan.compare(raw | {"status": {}}, [], {}, {"stable": CHANNEL}).note
 
 
 def test_a_spec_with_an_unknown_field_is_noted(read_agent: Any) -> None:
