@@ -72,7 +72,10 @@ class Kubelet:
                 self._take(pod)
             params = {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
             with suppress(ApiError):
-                async for event in self._transport.stream("/api/v1/pods", label=("watch", "Pod"), params=params):
+                events = self._transport.stream(
+                    "/api/v1/pods", label=("watch", "Pod"), params=params, on_activity=lambda: None
+                )
+                async for event in events:
                     if event["type"] in ("ADDED", "MODIFIED"):
                         self._take(event["object"])
 

@@ -58,7 +58,7 @@ class World:
         if self.operator is not None:
             self.operator.terminate()
             self.operator.wait(DEADLINE)
-        options = ["--no-leader-election", "--kubeconfig", self.kubeconfig, "--listen", "127.0.0.1:0"]
+        options: list[str | Path] = ["--no-leader-election", "--kubeconfig", self.kubeconfig, "--listen", "127.0.0.1:0"]
         self.operator = self.start("-c", OPERATOR, version, "run", *options)
 
     def images(self) -> dict[str, str]:
@@ -73,8 +73,8 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., Any]) -> Iterator[World]:
     """A world of three agents that an older operator has made."""
     made = World(tmp_path_factory.mktemp("upgrade"))
-    options = ["--pods", "stand-in", "--kubeconfig", made.kubeconfig, "--state-dir", made.folder / "state"]
-    made.start("-m", "localkube", *options)
+    paths = {"--kubeconfig": made.kubeconfig, "--state-dir": made.folder / "state"}
+    made.start("-m", "localkube", "--pods", "stand-in", *(part for option in paths.items() for part in option))
     try:
         eventually("the cluster", made.kubeconfig.exists)
         crd = Path(__file__).parents[3] / "crds" / "agentdeployments.agent-operator.dev.yaml"

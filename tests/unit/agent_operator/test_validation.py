@@ -312,5 +312,5 @@ def test_checks_kept_apart_are_refused_with_their_place_in_the_text(text: str, t
 
 def test_checks_without_a_canary_are_not_looked_at() -> None:
     """They do nothing, and the API server refuses them."""
-    given = {"rollout": {"canary": {"checksFrom": KEPT}}}
+    given: dict[str, Any] = {"rollout": {"canary": {"checksFrom": KEPT}}}
     assert validation.check(inputs(**given)) == ()

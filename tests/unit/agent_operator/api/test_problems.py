@@ -42,7 +42,7 @@ def test_a_problem_reads_as_its_field_and_its_message() -> None:
 
 def test_no_message_holds_a_secret() -> None:
     secret = "hunter2"
-    spec = {
+    spec: dict[str, Any] = {
         "credentials": {"values": {"LOG_LEVEL": secret}},
         "config": {"models": [{"name": "o", "provider": "openai", "baseUrl": f"http://user:{secret}@x/"}]},
         "env": [{"name": "LOG_LEVEL", "value": secret}],

@@ -20,7 +20,13 @@ OLD = Release("1")
 def make(name: str, *, wave: str = "", **changed: Any) -> Member:
     """An agent that runs version 1, which its channel gave to it, and is well; ordered by its name."""
     labels = {"wave": wave} if wave else {}
-    usual = {"assigned": OLD, "running_version": "1", "requested_revision": "r1", "updated": True, "was_healthy": True}
+    usual: dict[str, Any] = {
+        "assigned": OLD,
+        "running_version": "1",
+        "requested_revision": "r1",
+        "updated": True,
+        "was_healthy": True,
+    }
     return Member(Key("ns", name), f"uid-{name}", name, labels, "stable", **(usual | changed))
 
 

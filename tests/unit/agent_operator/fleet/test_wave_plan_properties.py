@@ -147,6 +147,7 @@ def test_a_fleet_never_goes_too_far(world: Any, make: Any) -> None:
         more = {"soakSeconds": SOAK, "maxConcurrent": CONCURRENT}
         return world(agents, [("a", more), ("b", more)], maxFailures=1)
 
-    case = type("Fleet", (FleetMachine,), {"build": staticmethod(build)}).TestCase
+    machine: Any = type("Fleet", (FleetMachine,), {"build": staticmethod(build)})
+    case = machine.TestCase
     case.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
     case().runTest()

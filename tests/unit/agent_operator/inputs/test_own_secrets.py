@@ -44,7 +44,11 @@ def own(cluster: Any) -> OwnSecrets:
 
 async def test_an_agent_without_one_costs_no_call(own: OwnSecrets, cluster: Fake) -> None:
     others = [{"kind": "Secret", "name": "another"}, {"kind": "Service", "name": "bot-secrets"}]
-    for agent in ({"spec": {}}, {"spec": {"credentials": {"secretRef": {}}}, "status": {"children": others}}):
+    agents: list[dict[str, Any]] = [
+        {"spec": {}},
+        {"spec": {"credentials": {"secretRef": {}}}, "status": {"children": others}},
+    ]
+    for agent in agents:
         assert await own.look(KEY, agent) is None
     assert cluster.read == []
 

@@ -136,7 +136,8 @@ def test_a_change_by_another_before_our_echo_is_looked_at_after_it(store: Store)
 
 
 def test_a_delete_is_seen_when_the_object_goes_or_is_going(store: Store) -> None:
-    for event, meta in (("DELETED", {}), ("MODIFIED", {"deletionTimestamp": "now"})):
+    events: dict[str, dict[str, Any]] = {"DELETED": {}, "MODIFIED": {"deletionTimestamp": "now"}}
+    for event, meta in events.items():
         store.observe("Service", "ADDED", service(5))
         store.begin_pass(KEY)
         store.expect_delete(KEY, SERVICE)

@@ -16,9 +16,13 @@ from tests import fast_yaml as yaml
 class Server:
     """Answers with what it is told; the last answer goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.answers: list[Any] = []
         self.seen: list[Any] = []
+        self.codes: list[str] = []
+        self.token = folder / "token"
+        self.kubeconfig = folder / "kubeconfig"
+        self.client: Transport | None = None
 
     async def handle(self, request: web.Request) -> web.Response:
         self.seen.append((request.method, request.headers.get("Authorization")))
@@ -29,26 +33,22 @@ class Server:
 @pytest.fixture
 async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     monkeypatch.setattr(transport, "_BACKOFF", (0.001, 0.001))
-    made = Server()
+    made = Server(tmp_path)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", made.handle)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    token = tmp_path / "token"
-    token.write_text("first")
-    made.token = token
-    made.kubeconfig = tmp_path / "kubeconfig"
+    made.token.write_text("first")
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": {"server": "http://{}:{}".format(*runner.addresses[0][:2])}}],
-        "users": [{"name": "u", "user": {"tokenFile": str(token)}}],
+        "users": [{"name": "u", "user": {"tokenFile": str(made.token)}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "c",
     }
     made.kubeconfig.write_text(yaml.safe_dump(config))
-    made.codes = []
     async with Transport(str(made.kubeconfig), "", lambda *label: made.codes.append(label[2])) as client:
         made.client = client
         yield made

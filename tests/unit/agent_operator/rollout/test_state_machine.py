@@ -40,7 +40,12 @@ def first(target: str = "new") -> RolloutInputs:
 
 def seen(target: str = "new", **more: Any) -> RolloutInputs:
     """An agent whose revision `old` is good and runs."""
-    base = {"records": stored("old", "new"), "last_good": "old", "running_revision": "old", "stable": pods(3)}
+    base: dict[str, Any] = {
+        "records": stored("old", "new"),
+        "last_good": "old",
+        "running_revision": "old",
+        "stable": pods(3),
+    }
     return replace(first(target), **base | more)
 
 
@@ -130,7 +135,7 @@ def steps(*changes: dict[str, Any]) -> list[RolloutInputs]:
 
 
 READY = {"canary": pods(1)}
-WATCHED = {"canary": pods(1), "analysis": WELL, "elapsed": 61.0}
+WATCHED: dict[str, Any] = {"canary": pods(1), "analysis": WELL, "elapsed": 61.0}
 
 
 def test_a_canary_goes_step_by_step_and_then_takes_over() -> None:
@@ -199,7 +204,7 @@ def test_a_step_that_need_not_be_promoted_any_more_ends_by_itself() -> None:
     state = walked(OLD, *steps({}, READY, WATCHED, {"canary": pods(2)}, {"canary": pods(2)}))
     assert where(state)[1] == ("new", 1, "Paused")
     short = canary(*[CanaryStep(weight=20, pause=Pause(duration_seconds=60))] * 2)
-    edited = {"canary": pods(2), "analysis": WELL, "elapsed": 61.0, "rollout": short}
+    edited: dict[str, Any] = {"canary": pods(2), "analysis": WELL, "elapsed": 61.0, "rollout": short}
     assert where(walked(state, *(seen(**edited) for _ in range(2))))[1] == ("new", 1, "Promoting")
 
 

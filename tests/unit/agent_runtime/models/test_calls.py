@@ -107,7 +107,7 @@ async def test_retry_after_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     short, long = (Scripted("a", problem(429, "model_rate_limited", wait)) for wait in (1, 60))
 
     await calling(short).complete("a", {}, soon())
