@@ -114,7 +114,7 @@ def _kept(agent: Object, found: Iterable[Object]) -> Iterable[tuple[int, Revisio
     for obj in found:
         try:
             if owned(obj, agent["metadata"]["uid"]):
-                yield obj["revision"], revisions.parse_record(obj), obj["metadata"]["creationTimestamp"]
+                yield obj["revision"], revisions.parse_controller_revision(obj), obj["metadata"]["creationTimestamp"]
         except (KeyError, TypeError):
             # Somebody else's, or spoilt: the operator passes it over, too.
             continue

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.rollout.state import DEFAULT_PAUSE_SECONDS, DEFAULT_STEPS, CanaryPhase
+from agent_operator.rollout.rollout_inputs import DEFAULT_PAUSE_SECONDS, DEFAULT_STEPS, CanaryPhase
 from agent_operator.status.conditions import is_true
 from agentctl.cluster.history import age
 from agentctl.cluster.snapshot import Object

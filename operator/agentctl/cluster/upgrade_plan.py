@@ -202,7 +202,9 @@ def _before(inputs: Inputs, kept: Iterable[Object]) -> Revision | None:
     stored = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
     made_from = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     wanted = constants.revision(inputs.name, revisions.target_revision("", made_from, stored))
-    return next((revisions.parse_record(obj) for target, obj in objects.items() if target.name == wanted), None)
+    return next(
+        (revisions.parse_controller_revision(obj) for target, obj in objects.items() if target.name == wanted), None
+    )
 
 
 def _repository(image: str) -> str:

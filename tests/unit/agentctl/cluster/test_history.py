@@ -40,7 +40,7 @@ def kept(raw: dict[str, Any], number: int, version: str = "1.0.0", **more: Any) 
     rendered = render(inputs)
     asked = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     like = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")
-    obj = revisions.manifest(rendered.revision, number, asked, like)
+    obj = revisions.controller_revision(rendered.revision, number, asked, like)
     meta = obj["metadata"] | {"uid": f"r{number}", "creationTimestamp": "2026-01-01T00:00:00Z"}
     return obj | {"metadata": meta}
 
@@ -187,7 +187,7 @@ def test_an_agent_of_a_channel_keeps_to_the_version_of_its_channel(read: Any) ->
     old = [kept(raw, 1, "0.0.9", assigned=Assigned("3.0.0"))]
 
     assert not upgrade_plan.compare(raw, old, {}, {"stable": CHANNEL}).differs
-    assert "about to" in upgrade_plan.compare(raw | {"status": {}}, [], {}, {"stable": CHANNEL}).note
+    assert "waiting for" in upgrade_plan.compare(raw | {"status": {}}, [], {}, {"stable": CHANNEL}).note
 
 
 def test_a_spec_of_another_time_is_noted(read: Any) -> None:
