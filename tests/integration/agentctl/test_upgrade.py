@@ -58,7 +58,7 @@ class UpgradeCluster:
         if self.operator is not None:
             self.operator.terminate()
             self.operator.wait(DEADLINE)
-        options = ["--no-leader-election", "--kubeconfig", self.kubeconfig, "--listen", "127.0.0.1:0"]
+        options: list[str | Path] = ["--no-leader-election", "--kubeconfig", self.kubeconfig, "--listen", "127.0.0.1:0"]
         self.operator = self.start("-c", OPERATOR, version, "run", *options)
 
     def image_tags(self) -> dict[str, str]:
@@ -76,8 +76,8 @@ def upgrade_cluster(
 ) -> Iterator[UpgradeCluster]:
     """A cluster with three agents that an older operator has rolled out."""
     cluster = UpgradeCluster(tmp_path_factory.mktemp("upgrade"))
-    options = ["--pods", "stand-in", "--kubeconfig", cluster.kubeconfig, "--state-dir", cluster.folder / "state"]
-    cluster.start("-m", "localkube", *options)
+    options: list[str | Path] = ["--kubeconfig", cluster.kubeconfig, "--state-dir", cluster.folder / "state"]
+    cluster.start("-m", "localkube", "--pods", "stand-in", *options)
     try:
         eventually("the API server is ready", cluster.kubeconfig.exists)
         crd = Path(__file__).parents[3] / "crds" / "agentdeployments.agent-operator.dev.yaml"

@@ -26,7 +26,7 @@ NEW: Mapping[str, Any] = {
 def make_member(name: str, *, wave: str = "", **changed: Any) -> Member:
     """Return a healthy agent that runs the assigned version 1. Its name is its rank."""
     labels = {"wave": wave} if wave else {}
-    healthy = {
+    healthy: dict[str, Any] = {
         "assigned": OLD,
         "running_version": "1",
         "requested_revision": "r1",

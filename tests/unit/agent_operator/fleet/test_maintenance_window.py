@@ -1,6 +1,7 @@
 """When a maintenance window opens."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -61,9 +62,8 @@ def test_window_longer_than_its_period_is_always_open() -> None:
     ],
 )
 def test_invalid_window_names_its_field(changed: dict[str, str], field: str) -> None:
-    window = MaintenanceWindow.model_construct(
-        **({"cron": "0 22 * * *", "duration": "1h", "time_zone": None} | changed)
-    )
+    fields: dict[str, Any] = {"cron": "0 22 * * *", "duration": "1h", "time_zone": None} | changed
+    window = MaintenanceWindow.model_construct(**fields)
 
     with pytest.raises(InvalidWindow, match=field):
         opens_in(window, datetime.fromisoformat("2026-01-05T21:59:00+00:00"))

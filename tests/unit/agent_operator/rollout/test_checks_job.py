@@ -12,8 +12,8 @@ from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import render
 from agent_operator.render.compare import covers
+from agent_operator.render.revision import Revision
 from agent_operator.rollout import checks_job
-from agent_operator.rollout.revisions import Revision
 from agent_runtime.__main__ import _parser
 from agent_runtime.config.checks import ChecksConfig
 from kubeschema import decode, schema

@@ -46,28 +46,24 @@ class RolloutMachine(RuleBasedStateMachine):
         checking = self.state.canary is not None and self.state.canary.phase == "Checking"
         checks = ChecksResult(passed=self.target not in self.failing_checks, message="0/1 passed")
         steps = Canary(steps=STEPS) if self.strategy == "Canary" else None
-        return RolloutInputs(
-            **{
-                "target": self.target,
-                "inputs_hash": self.target,
-                "spec_hash": self.target,
-                "now": NOW,
-                "rollout": Rollout(strategy=self.strategy, canary=steps),
-                "records": tuple(
-                    RevisionRecord(it, n, it, it, "1") for n, it in reversed(list(enumerate(self.records)))
-                ),
-                "last_good": self.last_good,
-                "running_revision": self.running_revision,
-                "stable": pods(stable_ready) if self.running_revision else Pods(),
-                "canary": pods(canary_ready) if self.canary == self.target else Pods(),
-                "failures": {it: CRASH for it in (self.running_revision, self.canary) if it in self.crashing},
-                "has_checks": True,
-                "checks": checks if checking else None,
-                "analysis": AnalysisResult(AnalysisPhase.SUCCESSFUL, "no errors"),
-                "elapsed": 11.0,
-            }
-            | more
-        )
+        given: dict[str, Any] = {
+            "target": self.target,
+            "inputs_hash": self.target,
+            "spec_hash": self.target,
+            "now": NOW,
+            "rollout": Rollout(strategy=self.strategy, canary=steps),
+            "records": tuple(RevisionRecord(it, n, it, it, "1") for n, it in reversed(list(enumerate(self.records)))),
+            "last_good": self.last_good,
+            "running_revision": self.running_revision,
+            "stable": pods(stable_ready) if self.running_revision else Pods(),
+            "canary": pods(canary_ready) if self.canary == self.target else Pods(),
+            "failures": {it: CRASH for it in (self.running_revision, self.canary) if it in self.crashing},
+            "has_checks": True,
+            "checks": checks if checking else None,
+            "analysis": AnalysisResult(AnalysisPhase.SUCCESSFUL, "no errors"),
+            "elapsed": 11.0,
+        }
+        return RolloutInputs(**(given | more))
 
     def apply(self) -> None:
         """Apply the decision. All pods are ready at once, unless their revision crashes."""

@@ -42,7 +42,12 @@ def first_inputs(target: str = "new") -> RolloutInputs:
 
 def make_inputs(target: str = "new", **more: Any) -> RolloutInputs:
     """The inputs of an agent that runs the good revision `old`."""
-    base = {"records": make_records("old", "new"), "last_good": "old", "running_revision": "old", "stable": pods(3)}
+    base: dict[str, Any] = {
+        "records": make_records("old", "new"),
+        "last_good": "old",
+        "running_revision": "old",
+        "stable": pods(3),
+    }
     return replace(first_inputs(target), **base | more)
 
 
@@ -137,8 +142,8 @@ def steps(*changes: dict[str, Any]) -> list[RolloutInputs]:
     return [make_inputs(rollout=TWO_STEPS, **change) for change in changes]
 
 
-READY = {"canary": pods(1)}
-ANALYSED = {"canary": pods(1), "analysis": SUCCESSFUL, "elapsed": 61.0}
+READY: dict[str, Any] = {"canary": pods(1)}
+ANALYSED: dict[str, Any] = {"canary": pods(1), "analysis": SUCCESSFUL, "elapsed": 61.0}
 
 
 def test_canary_advances_step_by_step_and_is_promoted() -> None:
@@ -207,7 +212,7 @@ def test_paused_step_continues_when_the_spec_sets_its_duration() -> None:
     state = decide_all(OLD_STABLE, *steps({}, READY, ANALYSED, {"canary": pods(2)}, {"canary": pods(2)}))
     assert position(state)[1] == ("new", 1, "Paused")
     short = canary(*[CanaryStep(weight=20, pause=Pause(duration_seconds=60))] * 2)
-    edited = {"canary": pods(2), "analysis": SUCCESSFUL, "elapsed": 61.0, "rollout": short}
+    edited: dict[str, Any] = {"canary": pods(2), "analysis": SUCCESSFUL, "elapsed": 61.0, "rollout": short}
     assert position(decide_all(state, *(make_inputs(**edited) for _ in range(2))))[1] == ("new", 1, "Promoting")
 
 
