@@ -156,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--by-module", action="store_true", help="list the calls of each module, too")
     by_module = parser.parse_args().by_module
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, counts in zip(("first", "second"), asyncio.run(measure()), strict=True):
         found[name] = {"calls": counts.calls, "modules": counts.modules}
         if by_module:
