@@ -14,8 +14,6 @@ from agent_operator.fleet.channel_controller import ChannelController
 from agent_operator.fleet.members import followed_channel
 from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs.agent_inputs import Platform
-from agent_operator.inputs.gather import References
-from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
@@ -31,8 +29,8 @@ from agent_operator.kube.workqueue import Queue, Trigger
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
 from agent_operator.probes import Probes
-from agent_operator.reconcile.dry_run import Preview
-from agent_operator.reconcile.reconciler import Reconciler
+from agent_operator.reconcile.dry_run import DryRun
+from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
@@ -58,7 +56,7 @@ class Controller:
         self._reachability = Reachability(self._clock)
         self._probes = Probes(self._reachability, self._informers, self._clock)
         self._scraper = Scraper()
-        self._preview = Preview() if settings.read_only else None
+        self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
         self._workers: Workers | None = None
@@ -109,25 +107,19 @@ class Controller:
         if not settings.namespaces:
             self._informers[CHANNEL.kind] = informer(CHANNEL, self._channels, namespaces=(), selector="")
             self._fleet = None if settings.read_only else self._lead(cluster, recorder)
-        reconciler = Reconciler(
+        reconciler = make_reconciler(
             store=self.store,
             cluster=cluster,
-            references=References(cluster, self._clock, settings.refs_refresh),
-            own_secrets=OwnSecrets(cluster, self._clock, settings.refs_refresh),
             recorder=recorder,
+            rollout_planner=RolloutPlanner(cluster, self._scraper, self._clock),
             resolve_version=lambda agent: resolve_version(agent, self._channels.get),
             served=self._served,
+            platform=_platform(settings),
             namespaces=scope,
-            planner=RolloutPlanner(cluster, self._scraper, self._clock),
-            platform=Platform(
-                runtime_image=settings.runtime_image,
-                manage_namespaces=settings.manage_namespaces,
-                allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
-                set_pod_user=settings.set_pod_user,
-                operator_namespace=settings.lease_namespace or Platform().operator_namespace,
-            ),
+            references_lifetime=settings.refs_refresh,
+            clock=self._clock,
             now=_timestamp,
-            preview=self._preview,
+            dry_run=self._dry_run,
         )
         periods = Periods(settings.resync, settings.refs_refresh)
         workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
@@ -156,10 +148,10 @@ class Controller:
         since = "Since the API server was last heard of on a watch. A kind that it does not serve has none."
         labelled("agent_operator_watch_age_seconds", since, "kind", self._probes.ages)
         counts = self.store.condition_counts
-        if self._preview is not None:
+        if self._dry_run is not None:
             would = "Agents that this operator would change, did it not run with --read-only."
-            preview = self._preview
-            gauge("agent_operator_pending_changes", would, lambda: preview.count(self.store.agents))
+            dry_run = self._dry_run
+            gauge("agent_operator_pending_changes", would, lambda: dry_run.count(self.store.agents))
         labelled("agent_operator_agents", "Agents of which a condition is true.", "condition", counts)
 
     async def _work(
@@ -244,6 +236,16 @@ class Controller:
         if informer is None and not BY_NAME[kind].watched:
             return BY_NAME[kind].versions[0]
         return informer.version if informer else None
+
+
+def _platform(settings: Settings) -> Platform:
+    return Platform(
+        runtime_image=settings.runtime_image,
+        manage_namespaces=settings.manage_namespaces,
+        allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
+        set_pod_user=settings.set_pod_user,
+        operator_namespace=settings.lease_namespace or Platform().operator_namespace,
+    )
 
 
 def _timestamp() -> str:

@@ -21,14 +21,13 @@ from typing import Any, cast
 import agent_operator
 from agent_operator.fleet.version_resolver import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
-from agent_operator.inputs.gather import References
-from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError, Transport
+from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
@@ -104,24 +103,24 @@ async def measure() -> tuple[Counts, Counts]:
     """Count the first and the second pass over the same agent."""
     loop = asyncio.get_running_loop()
     api, store = MemoryApi(AGENT), Store(loop.time)
-    reconciler = make_reconciler(api, store, loop)
+    reconciler = wire(api, store, loop)
     return await _pass(reconciler, store, api), await _pass(reconciler, store, api)
 
 
-def make_reconciler(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop) -> Reconciler:
+def wire(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop) -> Reconciler:
     """Wire a reconciler as the manager does."""
     cluster = Cluster(cast(Transport, api))
-    return Reconciler(
+    return make_reconciler(
         store=store,
         cluster=cluster,
-        references=References(cluster, loop.time, 45),
-        own_secrets=OwnSecrets(cluster, loop.time, 45),
         recorder=EventRecorder(cluster, "bench"),
+        rollout_planner=RolloutPlanner(cluster, Scraper(), loop.time),
         resolve_version=lambda _agent: VersionDecision(),
         served=lambda kind: BY_NAME[kind].versions[0],
-        namespaces=(),
-        planner=RolloutPlanner(cluster, Scraper(), loop.time),
         platform=Platform(),
+        namespaces=(),
+        references_lifetime=45,
+        clock=loop.time,
         now=lambda: NOW,
     )
 
@@ -142,11 +141,11 @@ async def _pass(reconciler: Reconciler, store: Store, api: MemoryApi) -> Counts:
 
     sys.setprofile(count_call)
     try:
-        outcome = await reconciler.reconcile(key)
+        result = await reconciler.reconcile(key)
     finally:
         sys.setprofile(None)
     store.end_pass(key)
-    if outcome.failed:
+    if result.invalid or result.blocked or result.incomplete:
         raise RuntimeError(f"the pass failed: {api.agent.get('status')}")
     return Counts(counts)
 

@@ -93,7 +93,7 @@ def plan(
     live: Mapping[Ref, Live],
     uid: str,
     *,
-    held: Iterable[Ref] = (),
+    retained: Iterable[Ref] = (),
 ) -> Plan:
     """Compare what should be with what is.
 
@@ -101,7 +101,7 @@ def plan(
         desired: manifests, in the order in which they are to be applied.
         live: all watched objects that say they belong to the agent, pods and ReplicaSets too.
         uid: metadata.uid of the AgentDeployment.
-        held: objects that are wanted but not to be touched now.
+        retained: objects that stay as they are, although they are not in `desired`.
     """
     applies: list[Apply] = []
     found_conflict = None
@@ -114,7 +114,7 @@ def plan(
             break
         if found is not None:
             applies.append(found)
-    return Plan(tuple(applies), tuple(_prune(live, wanted | set(held), uid)), found_conflict)
+    return Plan(tuple(applies), tuple(_prune(live, wanted | set(retained), uid)), found_conflict)
 
 
 def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Problem | None:

@@ -1,4 +1,4 @@
-"""What the status says. Pure: facts and live objects in, status out."""
+"""What the status says. Pure: state and live objects in, status out."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from agent_operator.render import Rendered
 from agent_operator.render.plan import owned
 from agent_operator.status import secret_rotation
 from agent_operator.status.conditions import decide, is_true
-from agent_operator.status.observed import Facts, Pods
+from agent_operator.status.observed import ObservedState, Pods
 
 # Children of children; and the history, which `agentctl history` shows.
 _NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
 
 
 def status(
-    facts: Facts,
+    state: ObservedState,
     before: Mapping[str, Any],
     live: Mapping[Ref, Object],
     rendered: Rendered | None,
@@ -28,38 +28,38 @@ def status(
     """Write the whole status anew.
 
     Args:
-        facts: what the conditions are decided on.
+        state: what the conditions are decided on.
         before: the status as it is; what is not known now is taken over from it.
         live: the agent's own live objects, trimmed.
         rendered: what was rendered, if anything could be.
         name: of the agent.
         now: RFC 3339 in UTC.
     """
-    conditions = decide(facts, before.get("conditions") or (), now)
-    stable, canary = Pods.of(facts.deployment), Pods.of(facts.canary)
-    rollout = facts.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+    conditions = decide(state, before.get("conditions") or (), now)
+    stable, canary = Pods.of(state.deployment), Pods.of(state.canary)
+    rollout = state.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
     found: Object = {
-        "observedGeneration": facts.generation,
+        "observedGeneration": state.generation,
         "conditions": conditions,
         "replicas": stable.total + canary.total,
         # Beside a canary the stable pods are of the revision before.
-        "updatedReplicas": canary.updated if facts.rollout.canary else stable.updated,
+        "updatedReplicas": canary.updated if state.rollout.canary else stable.updated,
         "readyReplicas": stable.ready + canary.ready,
         "ready": f"{stable.ready + canary.ready}/{stable.wanted + canary.wanted}",
         "rollout": rollout or None,
         "selector": f"{constants.LABEL_APP}={name}",
         "children": _children(live, rendered),
-        "lastFailure": facts.failure,
+        "lastFailure": state.failure,
     }
     for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel"):
         found[key] = before.get(key)
     if rendered is not None:
         found |= {"model": rendered.model, "url": rendered.url}
-        found["secrets"] = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), facts.pods, now) or None
-        if facts.applied:
-            found |= {"revision": facts.rollout.stable, "runtimeVersion": rendered.runtime_version}
+        found["secrets"] = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now) or None
+        if state.applied:
+            found |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
             if is_true(conditions, "Ready") and stable.wanted:
-                found["lastGoodRevision"] = facts.rollout.stable
+                found["lastGoodRevision"] = state.rollout.stable
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -9,7 +9,7 @@ from agent_operator.api.v1alpha1.rollout import RolloutStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ObservedState:
     """What the conditions are decided on.
 
     Attributes:

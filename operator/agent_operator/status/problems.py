@@ -14,18 +14,6 @@ _QUOTED = re.compile(r"(\benv\[[^\]]*\][^:]*: \w+ value: ).*?(?=, spec\.|\]?$)",
 _TELLING = frozenset({400, _FORBIDDEN, _NOT_FOUND, 413, 422})
 
 
-class Blocked(Exception):  # noqa: N818  (reads as what it is: the pass is blocked)
-    """A child cannot be brought to what it should be."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-class Stale(Exception):  # noqa: N818  (no error: the world moved on)
-    """What was decided on is no longer so; look again."""
-
-
 def refused(target: Ref, error: ApiError) -> Problem:
     """Tell why the API server refused a write of this object."""
     if error.code not in _TELLING:

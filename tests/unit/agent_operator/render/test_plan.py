@@ -104,7 +104,7 @@ def test_what_is_not_ours_to_delete_is_left(there: dict[Ref, Live]) -> None:
 
 
 def test_what_is_held_is_neither_applied_nor_deleted() -> None:
-    assert plan([], live(child()), UID, held=[Ref("Service", "ns", "a")]).is_empty
+    assert plan([], live(child()), UID, retained=[Ref("Service", "ns", "a")]).is_empty
 
 
 def test_deletes_are_planned_despite_a_conflict() -> None:
@@ -131,7 +131,7 @@ def _mounting(kind: str, *names_of_configs: str, replicas: int = 1) -> dict[Ref,
 def test_configs_go_when_nothing_holds_them() -> None:
     """The revisions that are kept hold theirs."""
     wanted = child("ConfigMap", "a-config-5")
-    found = plan([wanted], _configs(1, 2, 5), UID, held=[ref("ConfigMap", child("ConfigMap", "a-config-2"))])
+    found = plan([wanted], _configs(1, 2, 5), UID, retained=[ref("ConfigMap", child("ConfigMap", "a-config-2"))])
     assert [deletion.ref.name for deletion in found.deletes] == ["a-config-1"]
 
 

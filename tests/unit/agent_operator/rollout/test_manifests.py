@@ -223,7 +223,7 @@ def test_after_the_canary_nothing_of_it_is_wanted() -> None:
         for it in during.rendered.manifests
     }
 
-    todo = plan(after.rendered.manifests, live, "u-1", held=after.retained)
+    todo = plan(after.rendered.manifests, live, "u-1", retained=after.retained)
 
     gone = {(it.ref.kind, it.ref.name) for it in todo.deletes}
     assert gone == {("Deployment", "web-canary"), ("Service", "web-canary")}
