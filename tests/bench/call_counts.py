@@ -31,6 +31,7 @@ from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
+from localkube.apiserver.fields.defaults import default
 
 Object = dict[str, Any]
 PACKAGE = str(Path(agent_operator.__file__).parent)
@@ -55,7 +56,7 @@ class MemoryApi:
         self._versions = count(2)
 
     async def request(self, method: str, path: str, *, body: Any = None, **_: Any) -> Object:
-        """Answer as the API server does, without defaults and admission."""
+        """Answer as the API server does: with defaults, but without validation."""
         if method == "GET":
             if path not in self.objects:
                 raise ApiError(404, "NotFound", path)
@@ -68,7 +69,7 @@ class MemoryApi:
             self.objects[self._agent_path] = agent | {"metadata": agent["metadata"] | {"resourceVersion": version}}
             return self.agent
         meta = {"uid": version, "generation": 1} | body["metadata"] | {"resourceVersion": version}
-        self.objects[path] = body | {"metadata": meta}
+        self.objects[path] = default(_gvk(body), body | {"metadata": meta})
         return self.objects[path]
 
     @property
@@ -80,6 +81,11 @@ class MemoryApi:
     def children(self) -> list[Object]:
         """What the operator has created, except Events."""
         return [obj for obj in self.objects.values() if obj["kind"] in BY_NAME]
+
+
+def _gvk(obj: Object) -> tuple[str, str, str]:
+    group, _, version = obj["apiVersion"].rpartition("/")
+    return group, version, obj["kind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,8 @@ class Counts:
 
     @property
     def modules(self) -> int:
-        """Modules that any call entered."""
-        return len(self.by_module)
+        """Python modules that any call entered; templates are none."""
+        return sum(name.endswith(".py") for name in self.by_module)
 
 
 async def measure() -> tuple[Counts, Counts]:

@@ -72,33 +72,33 @@ class Inputs:
     assigned: Assigned | None = None
     checks_text: str | None = None
 
-    @property
+    @cached_property
     def spec(self) -> AgentDeploymentSpec:
         """What the user wants."""
         return self.agent.spec
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the agent and of most children."""
         return self.agent.metadata.name
 
-    @property
+    @cached_property
     def own_namespace(self) -> str:
         """Where the AgentDeployment is."""
         return self.agent.metadata.namespace
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """Where the children are."""
         return self.spec.namespace.name if self.spec.namespace else self.own_namespace
 
-    @property
+    @cached_property
     def service_account(self) -> str:
         """The account that the pods run as."""
         account = self.spec.identity.service_account if self.spec.identity else None
         return (account.name if account else None) or self.name
 
-    @property
+    @cached_property
     def image(self) -> str:
         """The image that the pods run."""
         runtime = self.spec.runtime
@@ -109,30 +109,30 @@ class Inputs:
         given = self.assigned or Assigned(self.platform.runtime_version)
         return f"{given.image or self.platform.runtime_image}:{given.version}"
 
-    @property
+    @cached_property
     def runtime_version(self) -> str:
         """Tag of the image, or its digest; `latest` when it says neither, as Kubernetes reads it."""
         image, _, digest = self.image.partition("@")
         _, colon, tag = image.rpartition("/")[2].partition(":")
         return digest or (tag if colon else "latest")
 
-    @property
+    @cached_property
     def fewest_replicas(self) -> int:
         """How many pods there are at the least while nothing is wrong."""
         fewest = self.spec.autoscaling.min_replicas if self.spec.autoscaling else self.spec.replicas
         return DEFAULT_REPLICAS if fewest is None else fewest
 
-    @property
+    @cached_property
     def fixed_replicas(self) -> int | None:
         """How many pods the spec asks for; None when an autoscaler decides."""
         return None if self.spec.autoscaling else self.fewest_replicas
 
-    @property
+    @cached_property
     def has_canary(self) -> bool:
         """Whether a new revision runs beside the old one for a while."""
         return self.spec.rollout is not None and self.spec.rollout.strategy == "Canary"
 
-    @property
+    @cached_property
     def request_timeout_seconds(self) -> int:
         """How long one request may take, and so how long a pod may need to end."""
         return (self.spec.config.limits or LimitsConfig()).request_timeout_seconds

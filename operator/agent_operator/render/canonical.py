@@ -19,24 +19,18 @@ def canonical(value: Any) -> Any:
     Nulls and empty lists are left out: the API server does not store them, so the live object would always differ.
     """
     if isinstance(value, list | tuple):
-        return [canonical(item) if isinstance(item, dict | list | tuple) else item for item in value]
+        return list(map(canonical, value))
     if not isinstance(value, dict):
         return value
     made: Manifest = {}
-    for key in key_order(value):
-        item = value[key]
+    for key in (*_FIRST, *sorted(value)):
+        item = value.get(key)
         # A manifest has some hundred scalars: do not call a function for each of them.
-        kept = canonical(item) if isinstance(item, dict | list | tuple) else item
-        if kept is not None and kept != []:
-            made[key] = kept
+        if isinstance(item, dict | list | tuple):
+            item = canonical(item)
+        if item is not None and item != []:
+            made[key] = item
     return made
-
-
-def key_order(mapping: Mapping[str, Any]) -> list[str]:
-    """Return the keys of an object as a reader expects them: what it is, its name, and the rest by name."""
-    rest = sorted(mapping)
-    first = [key for key in _FIRST if key in mapping]
-    return first + [key for key in rest if key not in _FIRST] if first else rest
 
 
 def digest(value: Any) -> str:

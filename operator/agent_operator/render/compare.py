@@ -21,11 +21,13 @@ _EMPTY: tuple[Any, ...] = ({}, [], None)
 
 def covers(live: Any, desired: Any, *, field: str = "", parent: str = "") -> bool:
     """Tell whether `live` holds everything that `desired` says; `field` and `parent` are the keys above them."""
+    if live == desired:
+        return True
     if isinstance(desired, Mapping):
         return _covers_map(live, desired, field)
     if isinstance(desired, list | tuple):
         return _covers_list(live, desired, field, parent)
-    return live == desired or _same_scalar(live, desired, field, parent)
+    return _same_scalar(live, desired, field, parent)
 
 
 def _covers_map(live: Any, desired: Mapping[str, Any], field: str) -> bool:

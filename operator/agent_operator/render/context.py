@@ -4,7 +4,7 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render.canonical import Manifest, canonical, key_order, with_manifest_hash
+from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
 from agent_operator.render.templates import fill
 
 View = dict[str, Any]
@@ -13,8 +13,7 @@ View = dict[str, Any]
 def manifest(template: str, inputs: Inputs, view: View) -> Manifest:
     """Return the manifest of a child: its template filled with its view, and metadata."""
     given = {"name": inputs.name, "selector": {constants.LABEL_APP: inputs.name}} | view
-    made = fill(template, given) | {"metadata": canonical(metadata(inputs, view))}
-    return with_manifest_hash({key: made[key] for key in key_order(made)})
+    return with_manifest_hash(fill(template, given, metadata(inputs, view)))
 
 
 def metadata(inputs: Inputs, view: View) -> View:

@@ -23,9 +23,9 @@ _VALUES = "_values"
 _SHAPES = 256
 
 
-def fill(template: str, view: Mapping[str, Any]) -> Manifest:
-    """Return the object that a template and a view make, in canonical form."""
-    values: list[Any] = []
+def fill(template: str, view: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> Manifest:
+    """Return what a template and a view make, in canonical form; with metadata, which all kinds have in common."""
+    values: list[Any] = [metadata]
     text = _template(template).render(view, **{_VALUES: values})
     manifest: Manifest = _filled(_shape(text), values)
     return manifest
@@ -62,22 +62,20 @@ def _stand_in(context: Context, value: Any) -> str:
 
 @lru_cache(maxsize=_SHAPES)
 def _shape(text: str) -> Any:
-    return canonical(yaml.load(text, Loader=yaml.CSafeLoader))
+    shape = yaml.load(text, Loader=yaml.CSafeLoader)
+    return canonical(shape if "metadata" in shape else shape | {"metadata": f"{_MARK}0"})
 
 
 def _filled(shape: Any, values: Sequence[Any]) -> Any:
     """Return a copy of a canonical shape with the values, in canonical form, in their places."""
-    if isinstance(shape, list):
-        return [_value(item, values) for item in shape]
-    made: Manifest = {}
-    for key, item in shape.items():
-        value = item if isinstance(item, bool | int) else _value(item, values)
-        if value is not None and value != []:
-            made[key] = value
+    made = shape.copy()
+    for place, item in shape.items() if isinstance(shape, dict) else enumerate(shape):
+        if isinstance(item, dict | list):
+            made[place] = _filled(item, values)
+        elif isinstance(item, str) and item.startswith(_MARK):
+            value = canonical(values[int(item[1:])])
+            if isinstance(shape, dict) and (value is None or value == []):
+                del made[place]
+            else:
+                made[place] = value
     return made
-
-
-def _value(item: Any, values: Sequence[Any]) -> Any:
-    if isinstance(item, str):
-        return canonical(values[int(item[1:])]) if item.startswith(_MARK) else item
-    return _filled(item, values) if isinstance(item, dict | list) else item
