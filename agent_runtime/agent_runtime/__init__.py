@@ -1,3 +1,3 @@
-"""The agent that runs in every pod: an aiohttp service in front of a model."""
+"""The runtime: an HTTP server that runs one AI agent. agent-operator starts it in every pod of an AgentDeployment."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command `agent-runtime`."""
+"""The command line `agent-runtime`."""
 
 import argparse
 import asyncio
@@ -19,29 +19,31 @@ EXIT_SYSTEM, EXIT_CONFIG = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0, 2 for a config that cannot be used, 1 when the system refuses what it needs."""
+    """Run a command; return its exit status: 2 if the config is invalid, 1 if the system refuses a resource."""
     arguments = _parser().parse_args(argv)
     try:
         return _COMMANDS[arguments.command](arguments)
     except ConfigError as error:
-        return _refuse(str(error), EXIT_CONFIG)
+        return _fail(str(error), EXIT_CONFIG)
     except OSError as error:
-        return _refuse(error.strerror or str(error), EXIT_SYSTEM)
+        return _fail(error.strerror or str(error), EXIT_SYSTEM)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("agent-runtime", description="One AI agent, served over HTTP.")
     parser.add_argument("--version", action="version", version=environment.version())
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, purpose in (("serve", "serve the agent"), ("check", "say everything that is wrong with the config")):
+    for name, purpose in (("serve", "serve the agent"), ("check", "check the config and report every error in it")):
         command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
         command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml (default: %(default)s)")
-    purpose = "talk to a running agent"
-    command = commands.add_parser("chat", help=purpose, description=f"{purpose.capitalize()}: a line is a message.")
+    purpose = "chat with a running agent"
+    command = commands.add_parser(
+        "chat", help=purpose, description=f"{purpose.capitalize()}. Each line is one message."
+    )
     command.add_argument("--url", default=DEFAULT_URL, help="the agent's URL (default: %(default)s)")
-    command.add_argument("--session", help="id of a conversation to go on with (default: a new one)")
-    command.add_argument("--model", help="name of the model (default: the agent's)")
-    command.epilog = f"An agent that asks for an API key gets the one in ${KEY_VARIABLE}."
+    command.add_argument("--session", help="id of the session to resume (default: start a new one)")
+    command.add_argument("--model", help="name of the model (default: the default model of the agent)")
+    command.epilog = f"If the agent requires an API key, set {KEY_VARIABLE}."
     purpose = check_answers.PURPOSE
     check_answers.add(commands.add_parser("check-answers", help=purpose, description=f"{purpose.capitalize()}."))
     return parser
@@ -51,7 +53,7 @@ def _check(arguments: argparse.Namespace) -> int:
     path: Path = arguments.config
     config, _ = load(path)
     models = ", ".join(model.name for model in config.models)
-    sys.stdout.write(f"{path}: good; models: {models}; default: {config.default.name}\n")
+    sys.stdout.write(f"{path}: valid; models: {models}; default: {config.default.name}\n")
     return 0
 
 
@@ -64,7 +66,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     config, prompt = load(arguments.config)
     logs.setup(variables.log_level or config.log_level, variables.secrets)
     check_extras(config, variables)
-    # Imported here: `check` and a wrong config need no server.
+    # Import it late, so that `check` and an invalid config do not load the server.
     from agent_runtime.server import serve  # noqa: PLC0415
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -73,7 +75,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _check_answers(arguments: argparse.Namespace) -> int:
-    from agent_runtime.checks.command import check_answers as run_checks  # noqa: PLC0415  (as the server above)
+    from agent_runtime.checks.command import check_answers as run_checks  # noqa: PLC0415  (as above)
 
     return run_checks(arguments)
 
@@ -88,15 +90,15 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # noqa: PLC0415  (not on every platform)
+        import uvloop  # noqa: PLC0415  (not available on every platform)
     except ImportError:
         return None
     return uvloop.new_event_loop
 
 
-def _refuse(reason: str, code: int) -> int:
+def _fail(reason: str, code: int) -> int:
     sys.stderr.write(f"{reason}\n")
-    termination.leave(reason.encode())
+    termination.write_message(reason.encode())
     return code
 
 

@@ -1,4 +1,4 @@
-"""The application: its routes, and what runs behind them while it does."""
+"""The application: its routes, and the agent that starts and stops with it."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from agent_runtime.config import AgentSection
 from agent_runtime.environment import Environment, version
 from agent_runtime.http.cors import allow_origins
 from agent_runtime.http.keys import AGENT, GATE, HEALTH, METRICS, SHARED
-from agent_runtime.http.middleware import observe, say_goodbye
+from agent_runtime.http.middleware import observe, send_connection_close
 from agent_runtime.http.openapi.document import add_openapi
 from agent_runtime.http.page import add_page
 from agent_runtime.http.routes import chat, completions, health
@@ -22,39 +22,43 @@ from agent_runtime.metrics import Metrics
 
 
 def create_app(config: AgentSection, prompt: str, environment: Environment) -> web.Application:
-    """The agent's application. Connects to nothing before it starts, and starts whatever the backends' state."""
-    traced = tracing.start(environment)
-    middlewares = [observe, *([traced.middleware] if traced else [])]
+    """Return the agent's application. It opens no connection before it starts, and starts even if backends are down."""
+    tracer = tracing.start(environment)
+    middlewares = [observe, *([tracer.middleware] if tracer else [])]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    app.on_response_prepare.append(say_goodbye)
+    app.on_response_prepare.append(send_connection_close)
     app[METRICS] = Metrics(version(), environment.agent_revision)
-    for routes in (completions, chat, health):
-        app.add_routes(routes.ROUTES)
-    if config.server and config.server.cors_origins:
-        allow_origins(app, frozenset(config.server.cors_origins))
 
     async def run(app: web.Application) -> AsyncIterator[None]:
-        async with AsyncExitStack() as held:
-            if traced:
-                held.push_async_callback(traced.aclose)
-            parts = await assemble(config, prompt, environment, app[METRICS], held, traced)
+        async with AsyncExitStack() as stack:
+            if tracer:
+                stack.push_async_callback(tracer.aclose)
+            parts = await assemble(config, prompt, environment, app[METRICS], stack, tracer)
             app[AGENT], app[HEALTH], app[GATE] = parts.agent, parts.health, parts.gate
             if parts.redis is not None:
                 app[SHARED] = parts.redis
-            # What is here stays: to look through it for garbage, now and then, would take longer than most requests.
+            # These objects live as long as the process. To scan them for garbage would take longer than most requests.
             gc.freeze()
             yield
 
     app.cleanup_ctx.append(run)
+    _add_routes(app, config, environment)
+    return app
+
+
+def _add_routes(app: web.Application, config: AgentSection, environment: Environment) -> None:
+    for routes in (completions, chat, health):
+        app.add_routes(routes.ROUTES)
+    if config.server and config.server.cors_origins:
+        allow_origins(app, frozenset(config.server.cors_origins))
     add_a2a(app, config, environment)
     add_openapi(app, config)
     if config.chat_page and config.chat_page.enabled:
         add_page(app)
-    return app
 
 
 def create_metrics_app(metrics: Metrics) -> web.Application:
-    """What listens on the metrics port."""
+    """Return the application that serves /metrics on the metrics port."""
 
     async def scrape(request: web.Request) -> web.Response:
         body, content_type = metrics.exposition(request.headers.get("Accept", ""))

@@ -1,9 +1,9 @@
-"""The agent's parts, put together from its config."""
+"""Create the parts of the agent from its config."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ import aiohttp
 
 from agent_runtime.agent.agent import Agent
 from agent_runtime.agent.budget import Budget
-from agent_runtime.agent.tool_loop import Answering, Rounds
+from agent_runtime.agent.tool_loop import ChatCompletions, ToolLoop
 from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.health import Health, Probed
+from agent_runtime.health import Component, Health
 from agent_runtime.http.admission import ApiKeys, Gate, Load, RateLimit
 from agent_runtime.memory.base import SessionStore, watch
 from agent_runtime.memory.local import LocalStore
@@ -36,7 +36,7 @@ DEFAULT_TTL = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the routes need."""
+    """The parts that the routes use."""
 
     agent: Agent
     health: Health
@@ -49,41 +49,56 @@ async def assemble(
     prompt: str,
     environment: Environment,
     metrics: Metrics,
-    held: AsyncExitStack,
+    stack: AsyncExitStack,
     tracing: "Tracing | None" = None,
 ) -> Parts:
-    """Make the parts; what they hold is let go, and what they run is ended, with `held`."""
-    alarm = asyncio.Event()
-    session = await held.enter_async_context(http_session(tracing))
-    outlines = Outlines(config.models, environment)
-    held.callback(outlines.close)
-    models = {one.name: make_model(one, environment, session, alarm, outlines) for one in config.models}
-    if tracing is not None:
-        models = {one.name: tracing.model(models[one.name], one) for one in config.models}
-    for model in models.values():
-        held.push_async_callback(model.aclose)
-    redis = _redis(config, environment, alarm)
+    """Create the parts. When `stack` closes, it stops their background tasks and closes their connections."""
+    limits, probe_now = config.limits or LimitsConfig(), asyncio.Event()
+    models = await _models(config, environment, probe_now, stack, tracing)
+    redis = _redis(config, environment, probe_now)
     sessions: SessionStore = redis or LocalStore(_ttl(config))
-    held.push_async_callback(sessions.aclose)
-    calls: Answering = Calls(models, config.fallbacks, metrics)
-    toolbox = _toolbox(config, alarm, metrics, held, tracing)
+    stack.push_async_callback(sessions.aclose)
+    toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
+    completions: ChatCompletions = Calls(models, config.fallbacks, metrics)
     if toolbox is not None:
-        calls = Rounds(calls, toolbox, (config.limits or LimitsConfig()).max_tool_rounds)
-    budget = _budget(config, redis)
-    gate = _gate(config.limits or LimitsConfig(), config.server or ServerConfig())
-    default = config.default.name
-    # The first component is the one that the agent cannot do without.
-    components: list[Probed] = [models[default], *(model for name, model in models.items() if name != default)]
-    health = Health([*components, *(part for part in (redis, toolbox) if part)], alarm, version(), metrics)
-    for endless in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
-        _run(endless, held)
-    agent = Agent(config, prompt, calls, sessions, metrics, budget)
-    return Parts(agent, health, gate, redis)
+        completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)
+    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
+    health = Health(_components(config.default.name, models, redis, toolbox), probe_now, version(), metrics)
+    for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
+        _run(loop, stack)
+    return Parts(Agent(config, prompt, completions, sessions, metrics, budget), health, gate, redis)
+
+
+async def _models(
+    config: AgentConfig,
+    environment: Environment,
+    probe_now: asyncio.Event,
+    stack: AsyncExitStack,
+    tracing: "Tracing | None",
+) -> dict[str, Model]:
+    """Create the models by name. They share one HTTP session."""
+    session = await stack.enter_async_context(http_session(tracing))
+    outlines = Outlines(config.models, environment)
+    stack.callback(outlines.close)
+    models = {model.name: make_model(model, environment, session, probe_now, outlines) for model in config.models}
+    if tracing is not None:
+        models = {model.name: tracing.model(models[model.name], model) for model in config.models}
+    for model in models.values():
+        stack.push_async_callback(model.aclose)
+    return models
+
+
+def _components(
+    default: str, models: Mapping[str, Model], redis: "RedisStore | None", toolbox: Toolbox | None
+) -> list[Component]:
+    """Return what Health probes. The first one is vital: without the default model the agent cannot work."""
+    others = [model for name, model in models.items() if name != default]
+    return [models[default], *others, *(part for part in (redis, toolbox) if part)]
 
 
 def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
-    """What requests to models go through; all of them share it."""
-    # Proxy variables are looked up for every request, so only where there are any.
+    """Create the session for requests to models. All models share its connections."""
+    # With trust_env, aiohttp looks for proxy variables at every request. Use it only if there are any.
     proxied = any(name.upper().endswith("_PROXY") for name in os.environ)
     headers = {"User-Agent": f"agent-runtime/{version()}"}
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
@@ -91,7 +106,7 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         headers=headers,
-        # One caller's cookies are none of the next one's business.
+        # Do not share cookies between callers.
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=proxied,
         trace_configs=traced,
@@ -102,38 +117,38 @@ def make_model(
     config: ModelConfig,
     environment: Environment,
     session: aiohttp.ClientSession,
-    alarm: asyncio.Event,
+    probe_now: asyncio.Event,
     outlines: Outlines | None = None,
 ) -> Model:
-    """A model, with what the environment says of its credentials."""
+    """Create a model, with the credentials of the environment."""
     if config.provider == "echo":
         return EchoModel(config.name)
-    # Imported here, as below: an agent loads only what its config uses.
+    # These imports are local, like those below, so that an agent loads only the modules that its config uses.
     from agent_runtime.models.openai import OpenAIModel  # noqa: PLC0415
     from agent_runtime.models.wire import Draughtsman  # noqa: PLC0415
 
     outlines = outlines or Outlines([config], environment)
-    return OpenAIModel(config, Draughtsman(config, environment, outlines), session, alarm)
+    return OpenAIModel(config, Draughtsman(config, environment, outlines), session, probe_now)
 
 
-def _redis(config: AgentConfig, environment: Environment, alarm: asyncio.Event) -> "RedisStore | None":
+def _redis(config: AgentConfig, environment: Environment, probe_now: asyncio.Event) -> "RedisStore | None":
     cache = config.memory.cache if config.memory else None
     if cache is None or not cache.enabled:
         return None
-    # For metrics that nobody reads here, redis would load whatever is installed of it: 60 modules, 2 MiB.
+    # If OpenTelemetry is installed, redis loads 60 of its modules (2 MiB) for metrics that the runtime does not use.
     with _hidden("opentelemetry"):
         from agent_runtime.memory.redis import RedisStore  # noqa: PLC0415
 
-    return RedisStore(cache, environment, alarm)
+    return RedisStore(cache, environment, probe_now)
 
 
 @contextmanager
 def _hidden(module: str) -> Iterator[None]:
-    """While this lasts a module is as if it were not installed, unless it is loaded already."""
+    """Make imports of a module fail as if it were not installed, unless it is already loaded."""
     if module in sys.modules:
         yield
         return
-    sys.modules[module] = None  # type: ignore[assignment]  # how Python itself marks what cannot be imported
+    sys.modules[module] = None  # type: ignore[assignment]  # None makes Python refuse the import
     try:
         yield
     finally:
@@ -141,15 +156,15 @@ def _hidden(module: str) -> Iterator[None]:
 
 
 def _toolbox(
-    config: AgentConfig, alarm: asyncio.Event, metrics: Metrics, held: AsyncExitStack, tracing: "Tracing | None"
+    config: AgentConfig, probe_now: asyncio.Event, metrics: Metrics, stack: AsyncExitStack, tracing: "Tracing | None"
 ) -> Toolbox | None:
     if not config.mcp:
         return None
     from agent_runtime.tools.mcp import McpServer  # noqa: PLC0415
 
-    servers = [McpServer(one, alarm) for one in config.mcp]
+    servers = [McpServer(server, probe_now) for server in config.mcp]
     for server in servers:
-        _run(server.run(), held)
+        _run(server.run(), stack)
     return Toolbox(servers if tracing is None else [tracing.tool_server(server) for server in servers], metrics)
 
 
@@ -168,13 +183,13 @@ def _gate(limits: LimitsConfig, server: ServerConfig) -> Gate:
     return Gate(keys, rate, Load(limits.max_concurrent_requests))
 
 
-def _run(endless: Coroutine[Any, Any, None], held: AsyncExitStack) -> None:
-    """Run a coroutine that never ends, until `held` does."""
-    task = asyncio.create_task(endless)
+def _run(loop: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:
+    """Run an endless coroutine in the background until `stack` closes."""
+    task = asyncio.create_task(loop)
 
-    async def end() -> None:
+    async def stop() -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
-    held.push_async_callback(end)
+    stack.push_async_callback(stop)

@@ -1,4 +1,4 @@
-"""What the environment says: addresses, credentials, times. Read once, at start."""
+"""Environment variables: addresses, credentials and durations. Read once, at the start."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -13,20 +13,20 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Environment(BaseModel):
-    """The variables that the runtime knows. An empty one counts as absent; a wrong one names itself."""
+    """The variables that the runtime reads. An empty variable counts as unset."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, populate_by_name=True)
 
-    listen_address: str = "0.0.0.0"  # noqa: S104  (a pod is reached from outside; "::" listens on IPv6 as well)
+    listen_address: str = "0.0.0.0"  # noqa: S104  (a pod serves other hosts; "::" listens on IPv6 and IPv4)
     port_http: Port = 8000
     port_metrics: Port = 9090
-    drain_delay_seconds: Seconds = Field(
-        5, description="From SIGTERM until no new connection is accepted; then from an answer until its own is closed."
-    )
-    shutdown_grace_seconds: Seconds = Field(20, description="How long requests in flight may then take.")
+    # How long new connections are accepted after SIGTERM, and then how long a connection must be idle to be closed.
+    drain_delay_seconds: Seconds = 5
+    # Time for requests in flight after the drain delay.
+    shutdown_grace_seconds: Seconds = 20
     log_level: Annotated[LogLevel | None, BeforeValidator(lambda value: value and value.upper())] = None
     agent_revision: str = ""
-    agent_name: str = Field("agent", max_length=256, description="What the agent is called where card.name is not set.")
+    agent_name: str = Field("agent", max_length=256, description="Name of the agent if card.name is not set.")
 
     otel_exporter_otlp_endpoint: str | None = Field(None, pattern=r"^https?://[^\s/?#]+\S*$")
 
@@ -42,16 +42,16 @@ class Environment(BaseModel):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret value, for the log's last line of defence."""
+        """All secret values, so that the log can mask them."""
         values = (getattr(self, name) for name in type(self).model_fields)
         return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
 
 def read(variables: Mapping[str, str]) -> Environment:
-    """Read the environment.
+    """Validate the environment.
 
     Raises:
-        ConfigError: a variable has a value that cannot be; each is named, none is quoted.
+        ConfigError: variables have invalid values. The message names all of them and quotes no value.
     """
     try:
         return Environment.model_validate({name: value for name, value in variables.items() if value})
@@ -60,5 +60,5 @@ def read(variables: Mapping[str, str]) -> Environment:
 
 
 def version() -> str:
-    """The version of the distribution."""
+    """Return the version of the runtime."""
     return __version__

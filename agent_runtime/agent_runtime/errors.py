@@ -1,4 +1,4 @@
-"""The one kind of error that a client sees, and how it is written down."""
+"""Problem, the exception for every error response, and its body in the format of OpenAI or of RFC 9457."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -19,16 +19,16 @@ _OPENAI_TYPES: Mapping[int, str] = {
 }
 
 
-class Problem(Exception):  # noqa: N818  (RFC 9457's word for it)
-    """An answer that is an error.
+class Problem(Exception):  # noqa: N818  (the term of RFC 9457)
+    """An error response.
 
     Attributes:
         status: HTTP status.
-        code: stable, snake_case; clients may branch on it.
-        detail: for people. Never holds a prompt, a secret or a traceback.
-        param: JSON path of the request's field at fault, if any.
-        retry_after: seconds after which trying again makes sense; None when it does not.
-        wait: seconds that a model's server asked us to wait; None when it did not.
+        code: stable, in snake_case; clients may branch on it.
+        detail: the message for people. It never contains a prompt, a secret or a traceback.
+        param: JSON path of the invalid field of the request, if there is one.
+        retry_after: seconds until a retry makes sense; None if a retry cannot succeed.
+        wait: Retry-After of the model's server in seconds; None if the server sent none.
     """
 
     def __init__(
@@ -44,25 +44,26 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word for it)
 
     @property
     def headers(self) -> dict[str, str]:
-        # OpenAI's clients retry every 5xx unless told so here; a refused credential will not heal within seconds.
+        """Headers that control whether and when the client retries."""
+        # OpenAI's clients retry every 5xx unless this header forbids it. A refused credential stays refused.
         headers = {"x-should-retry": "true" if self.retry_after is not None else "false"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, round(self.retry_after)))
         return headers
 
 
-def render(problem: Problem, path: str) -> web.Response:
-    """Write a problem in the form that the callers of this path expect."""
+def error_response(problem: Problem, path: str) -> web.Response:
+    """Build the error response in the format that clients of this path expect."""
     content_type = "application/json" if path.startswith(OPENAI_ROUTES) else "application/problem+json"
-    body = orjson.dumps(as_json(problem, path))
+    body = orjson.dumps(error_body(problem, path))
     return web.Response(status=problem.status, body=body, content_type=content_type, headers=problem.headers)
 
 
-def as_json(problem: Problem, path: str) -> dict[str, Any]:
-    """The object that tells a problem to the callers of this path."""
+def error_body(problem: Problem, path: str) -> dict[str, Any]:
+    """Return the JSON object of an error: OpenAI's format under /v1/, RFC 9457 (problem+json) elsewhere."""
     if path.startswith(OPENAI_ROUTES):
         kind = _OPENAI_TYPES.get(problem.status, "api_error" if problem.status >= 500 else "invalid_request_error")  # noqa: PLR2004
         return {"error": {"message": problem.detail, "type": kind, "param": problem.param, "code": problem.code}}
     title = HTTPStatus(problem.status).phrase
-    content = {"title": title, "status": problem.status, "code": problem.code, "detail": problem.detail}
-    return content | ({"param": problem.param} if problem.param is not None else {})
+    body = {"title": title, "status": problem.status, "code": problem.code, "detail": problem.detail}
+    return body | ({"param": problem.param} if problem.param is not None else {})

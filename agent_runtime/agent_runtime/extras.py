@@ -1,4 +1,4 @@
-"""The optional packages that a config needs: each kind of backend is an extra of the distribution."""
+"""Optional packages: each kind of backend is an extra of the distribution, and a config may need some of them."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -11,10 +11,10 @@ _MODULES = {"openai": "openai", "azure": "azure.identity", "redis": "redis", "mc
 
 
 def check_extras(config: AgentConfig, environment: Environment) -> None:
-    """Refuse a config whose backends are not installed.
+    """Check that the packages of all configured backends are installed.
 
     Raises:
-        ConfigError: packages are missing; one line for each field that needs one, with the command that installs it.
+        ConfigError: packages are missing. The message has one line per field, with the command that installs it.
     """
     missing = [
         f"{field}: needs a package that is not installed: run pip install 'agent-runtime[{extra}]'"
@@ -26,7 +26,7 @@ def check_extras(config: AgentConfig, environment: Environment) -> None:
 
 
 def _needed(config: AgentConfig, environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield (field, extra) for every backend of the config."""
+    """Yield (field of agent.toml, extra that it needs) for every backend of the config."""
     for index, model in enumerate(config.models):
         if model.provider != "echo":
             keyless = model.provider == "azure_openai" and environment.azure_openai_api_key is None

@@ -1,4 +1,4 @@
-"""Is the agent well? Components are asked in the background, so that a probe never waits for a backend."""
+"""Health of the agent's components. A loop probes them in the background: no kubelet probe waits for a backend."""
 
 import asyncio
 import logging
@@ -13,17 +13,17 @@ from typing import Any, Protocol
 from agent_runtime.metrics import Metrics
 
 PROBE_TIMEOUT = 3.0
-# Calm while all is well, quick to see that something healed.
+# Probe healthy components rarely, and unhealthy ones often enough to notice a recovery within a second.
 INTERVAL_HEALTHY = 15.0
 INTERVAL_UNHEALTHY = 1.0
-# A burst of /health calls is answered from one look at the backends.
-FRESH = 1.0
+# Concurrent calls of /health share one round of probes.
+MAX_REPORT_AGE = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Status(StrEnum):
-    """Health of a component, and of the whole."""
+    """Health of one component, or of the agent as a whole."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -31,27 +31,27 @@ class Status(StrEnum):
 
 
 class UnhealthyError(Exception):
-    """Why a component cannot be used, and what to do; safe to show."""
+    """A component is unusable. The message gives the cause and the remedy, and is safe to show to callers."""
 
 
-class Probed(Protocol):
-    """A component whose health can be asked."""
+class Component(Protocol):
+    """A part of the agent that can be probed, such as a model or Redis."""
 
     @property
     def name(self) -> str: ...
 
     async def probe(self) -> dict[str, Any]:
-        """Look at the component; details may be empty.
+        """Check the component and return details for /health, which may be empty.
 
         Raises:
-            UnhealthyError: it cannot be used.
+            UnhealthyError: the component is unusable.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
-    """What the last look at a component showed."""
+class ComponentStatus:
+    """The result of the last probe of a component."""
 
     name: str
     status: Status
@@ -59,103 +59,112 @@ class Component:
     details: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The component as /health shows it."""
-        shown = {"name": self.name, "status": self.status, "latency_ms": self.latency_ms}
-        return shown | {"details": self.details} if self.details else shown
+        """Return the entry of the component in the response of /health."""
+        entry = {"name": self.name, "status": self.status, "latency_ms": self.latency_ms}
+        return entry | {"details": self.details} if self.details else entry
 
 
 class Health:
-    """Knows the health of every component; the first of them is the one that the agent cannot do without."""
+    """Probes every component and reports the result. The agent cannot work without the first component."""
 
-    def __init__(self, probed: Sequence[Probed], alarm: asyncio.Event, version: str, metrics: Metrics) -> None:
-        """Watch these components; whoever sees one fail sets the alarm to have it looked at soon."""
-        self._probed = probed
-        self._alarm = alarm
+    def __init__(
+        self, components: Sequence[Component], probe_now: asyncio.Event, version: str, metrics: Metrics
+    ) -> None:
+        """Create the report of these components.
+
+        Args:
+            components: what to probe, the vital one first.
+            probe_now: set it after a failed call, so that the next probe does not wait for its interval.
+            version: of the runtime, for the report.
+            metrics: receives the health of each component.
+        """
+        self._probed = components
+        self._probe_now = probe_now
         self._version = version
         self._metrics = metrics
         self._started = time.monotonic()
-        self._looked = float("-inf")
-        self._looking = asyncio.Lock()
-        self._components: dict[str, Component] = {}
+        self._last_probed = float("-inf")
+        self._probing = asyncio.Lock()
+        self._statuses: dict[str, ComponentStatus] = {}
         self._was_usable = False
         self.draining = False
 
-    def why_not_ready(self) -> list[str]:
-        """Reasons not to send requests here; none when ready. Does no IO.
+    def not_ready_reasons(self) -> list[str]:
+        """Return why the pod must not receive requests; empty if it is ready. Does no IO.
 
-        A model that has answered once keeps the pod ready: an outage of the shared model would otherwise take every
-        replica out of service at once, and callers would get the ingress's 503 instead of an error that says why.
+        After the model has answered once, the pod stays ready. An outage of a shared model would otherwise make all
+        replicas unready at once, and callers would get a bare 503 of the ingress instead of an error with the cause.
         """
         if self.draining:
             return ["draining: the pod is shutting down"]
         if self._was_usable:
             return []
-        vital = self._components.get(self._probed[0].name)
+        vital = self._statuses.get(self._probed[0].name)
         if vital is None:
-            return [f"{self._probed[0].name}: not checked yet"]
+            return [f"{self._probed[0].name}: not probed yet"]
         return [f"{vital.name}: {vital.details.get('error', vital.status)}"]
 
     async def report(self) -> dict[str, Any]:
-        """The answer of /health."""
-        async with self._looking:
-            if time.monotonic() - self._looked > FRESH:
-                await self._look()
-        components = [self._components[one.name] for one in self._probed]
+        """Return the body of /health, from probes that are at most MAX_REPORT_AGE seconds old."""
+        async with self._probing:
+            if time.monotonic() - self._last_probed > MAX_REPORT_AGE:
+                await self._probe_all()
+        statuses = [self._statuses[component.name] for component in self._probed]
         return {
-            "status": self._overall(components),
+            "status": self._overall(statuses),
             "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "version": self._version,
             "uptime_seconds": round(time.monotonic() - self._started, 1),
-            "components": [component.as_json() for component in components],
+            "components": [status.as_json() for status in statuses],
         }
 
     async def watch(self) -> None:
-        """Look at the components for ever, more often while one is not well."""
+        """Probe the components in a loop that never returns, more often while one of them is unhealthy."""
         while True:
-            async with self._looking:
-                await self._look()
-            well = all(component.status is Status.HEALTHY for component in self._components.values())
-            # However often the alarm goes, there is a pause between looks.
+            async with self._probing:
+                await self._probe_all()
+            healthy = all(status.status is Status.HEALTHY for status in self._statuses.values())
+            # This pause bounds the rate of probes, however often probe_now is set.
             await asyncio.sleep(INTERVAL_UNHEALTHY)
-            if well:
+            if healthy:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(INTERVAL_HEALTHY - INTERVAL_UNHEALTHY):
-                        await self._alarm.wait()
-            self._alarm.clear()
+                        await self._probe_now.wait()
+            self._probe_now.clear()
 
-    async def _look(self) -> None:
-        for component in await asyncio.gather(*map(_probe, self._probed)):
-            before = self._components.get(component.name)
-            if before is None or before.status is not component.status:
-                fields = {"component": component.name, "status": component.status, "details": component.details}
-                log.info("component is %s", component.status, extra={"fields": fields})
-            self._components[component.name] = component
-            self._metrics.healthy.labels(component.name).set(component.status is Status.HEALTHY)
+    async def _probe_all(self) -> None:
+        for current in await asyncio.gather(*map(_probe, self._probed)):
+            previous = self._statuses.get(current.name)
+            if previous is None or previous.status is not current.status:
+                fields = {"component": current.name, "status": current.status, "details": current.details}
+                log.info("component is %s", current.status, extra={"fields": fields})
+            self._statuses[current.name] = current
+            self._metrics.healthy.labels(current.name).set(current.status is Status.HEALTHY)
         self._was_usable = self._was_usable or self._vital.status is Status.HEALTHY
-        self._looked = time.monotonic()
+        self._last_probed = time.monotonic()
 
     @property
-    def _vital(self) -> Component:
-        return self._components[self._probed[0].name]
+    def _vital(self) -> ComponentStatus:
+        return self._statuses[self._probed[0].name]
 
-    def _overall(self, components: Sequence[Component]) -> Status:
+    def _overall(self, statuses: Sequence[ComponentStatus]) -> Status:
         if self._vital.status is Status.UNHEALTHY:
             return Status.UNHEALTHY
-        well = all(component.status is Status.HEALTHY for component in components)
-        return Status.HEALTHY if well else Status.DEGRADED
+        healthy = all(status.status is Status.HEALTHY for status in statuses)
+        return Status.HEALTHY if healthy else Status.DEGRADED
 
 
-async def _probe(probed: Probed) -> Component:
+async def _probe(component: Component) -> ComponentStatus:
     start = time.perf_counter()
     status, details = Status.UNHEALTHY, {"error": f"no answer within {PROBE_TIMEOUT:g} s"}
     with suppress(TimeoutError):
         async with asyncio.timeout(PROBE_TIMEOUT):
             try:
-                status, details = Status.HEALTHY, await probed.probe()
+                status, details = Status.HEALTHY, await component.probe()
             except UnhealthyError as error:
                 details = {"error": str(error)}
             except Exception:
-                # One broken look must not end all looking.
-                log.exception("unexpected error", extra={"fields": {"component": probed.name}})
-                details = {"error": "cannot be checked; the log says where it failed"}
-    return Component(probed.name, status, round((time.perf_counter() - start) * 1000, 1), details)
+                # A defect in one probe must not end the loop that probes the others.
+                log.exception("unexpected error", extra={"fields": {"component": component.name}})
+                details = {"error": "the probe failed unexpectedly: see the agent's log"}
+    return ComponentStatus(component.name, status, round((time.perf_counter() - start) * 1000, 1), details)

@@ -1,4 +1,4 @@
-"""JSON logs: one object a line, no prompt, no secret."""
+"""JSON logs: one object per line, without prompts and secrets."""
 
 import logging
 import sys
@@ -10,16 +10,16 @@ from typing import Any
 import orjson
 
 MASK = "***"
-# Shorter values would mask ordinary words.
-_SHORTEST_SECRET = 6
+# To mask shorter values would mask ordinary words.
+_MIN_SECRET_LENGTH = 6
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record, and what it carries under `fields`, as one JSON object."""
+    """Formats a record as one JSON object, together with the dict that the caller passes as extra={"fields": ...}."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _MIN_SECRET_LENGTH)
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -32,21 +32,21 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = record.exc_info[0].__name__
             line["at"] = _frames(record.exc_info)
         text = orjson.dumps(line, default=str).decode()
-        # The code above logs no secret; a library may, so this is the last line of defence.
+        # The runtime logs no secret, but a library may.
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return text
 
 
 def _frames(exc_info: Any) -> list[str]:
-    """Where an exception came from. Its text is left out: it may quote a prompt."""
+    """Return the stack of an exception. Its message is left out because it may quote a prompt."""
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(exc_info[2])]
 
 
 def setup(level: str, secrets: tuple[str, ...] = ()) -> None:
-    """Send our records of at least `level`, and other libraries' warnings, to stdout."""
-    # What no line shows need not be found out for each: the caller's file and line, and the thread and process.
-    logging._srcfile = None  # noqa: SLF001  (as the logging HOWTO tells under "Optimization")
+    """Log to stdout: records of the runtime from `level` up, and warnings of libraries."""
+    # Do not collect what the format omits: file and line of the caller, thread and process.
+    logging._srcfile = None  # noqa: SLF001  (see "Optimization" in the logging HOWTO)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(secrets))
@@ -55,5 +55,5 @@ def setup(level: str, secrets: tuple[str, ...] = ()) -> None:
 
 
 def pseudonym(session_id: str) -> str:
-    """Stands for a session in logs: equal for equal sessions, useless to whoever would read the session."""
+    """Return the name of a session in logs: the same for the same session, but it gives no access to the session."""
     return blake2s(session_id.encode(), digest_size=6).hexdigest()

@@ -1,4 +1,8 @@
-"""Listening, and leaving: not ready at once, serve on while the news spreads, finish, close."""
+"""The life of the server: listen, serve, and drain after SIGTERM.
+
+Draining has three steps: report not ready but keep serving until proxies stop sending requests, finish the requests in
+flight, close the connections.
+"""
 
 import asyncio
 import logging
@@ -11,86 +15,83 @@ from aiohttp import web
 from agent_runtime.app import create_app, create_metrics_app
 from agent_runtime.config import AgentSection
 from agent_runtime.environment import Environment
-from agent_runtime.http.connections import Site, let_go
+from agent_runtime.http.connections import Site, close_idle
 from agent_runtime.http.keys import HEALTH, METRICS
 
-# Connections that wait to be taken: hundreds of clients may come in one moment.
+# Length of the queue of connections that wait for accept(). Hundreds of clients may connect at the same moment.
 BACKLOG = 1024
-# After the grace. aiohttp waits so long for handlers to end, and as long again, before it cancels them.
-_LAST_SECONDS = 0.5
+# aiohttp waits this long for handlers after the grace period, and once more before it cancels them.
+_HANDLER_TIMEOUT = 0.5
 
 log = logging.getLogger(__name__)
 
 
 async def serve(config: AgentSection, prompt: str, environment: Environment) -> None:
-    """Serve until SIGTERM or SIGINT; returns when the last request is finished or its grace is over.
+    """Serve until SIGTERM or SIGINT; return when the last request is finished or its grace period is over.
 
-    SIGTERM waits for the drain delay: endpoints of a Service take a moment to forget the pod. SIGINT comes from a
-    person, who would not; nor does a second signal.
+    SIGTERM starts the drain delay, because the endpoints of a Service list the pod for a moment longer. SIGINT skips
+    the delay, because it comes from a person at a terminal. A second signal skips it as well.
 
     Raises:
-        OSError: an address cannot be listened on.
+        OSError: a listen address or port is not available.
     """
-    asked, hurried = _signals()
+    stop, skip_delay = _signals()
     app = create_app(config, prompt, environment)
-    main = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_LAST_SECONDS)
+    main = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_HANDLER_TIMEOUT)
     metrics = web.AppRunner(create_metrics_app(app[METRICS]))
     try:
-        for runner, port in ((main, environment.port_http), (metrics, environment.port_metrics)):
-            await runner.setup()
-            await Site(runner, _listening(environment.listen_address, port), backlog=BACKLOG).start()
+        await _listen(main, environment.listen_address, environment.port_http)
+        await _listen(metrics, environment.listen_address, environment.port_metrics)
         log.info("listening", extra={"fields": {"http": _port(main), "metrics": _port(metrics)}})
-        await asked.wait()
+        await stop.wait()
         app[HEALTH].draining = True
-        log.info("draining", extra={"fields": {"delay_seconds": environment.drain_delay_seconds}})
-        await _unless(hurried, environment.drain_delay_seconds)
-        linger = 0 if hurried.is_set() else environment.drain_delay_seconds
-        await _finish(main, environment.shutdown_grace_seconds, linger)
+        await _drain(main, environment, skip_delay)
     finally:
-        # The metrics go last: the end of the last requests is counted too.
+        # The metrics server stops last, so that the last requests can still be scraped.
         await main.cleanup()
         await metrics.cleanup()
     log.info("stopped")
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Set when the process is asked to leave, and when it is asked to hurry."""
+    """Return the events that signals set: stop, and skip the drain delay."""
     loop = asyncio.get_running_loop()
-    asked, hurried = asyncio.Event(), asyncio.Event()
+    stop, skip_delay = asyncio.Event(), asyncio.Event()
 
     def terminate() -> None:
-        (hurried if asked.is_set() else asked).set()
+        (skip_delay if stop.is_set() else stop).set()
 
     def interrupt() -> None:
-        asked.set()
-        hurried.set()
+        stop.set()
+        skip_delay.set()
 
     loop.add_signal_handler(signal.SIGTERM, terminate)
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    return asked, hurried
+    return stop, skip_delay
 
 
-async def _finish(runner: web.AppRunner, grace: float, linger: float) -> None:
-    """Take no new connection, and serve those that there are until they can be closed, or the grace is over."""
+async def _listen(runner: web.AppRunner, address: str, port: int) -> None:
+    await runner.setup()
+    await Site(runner, _listening_socket(address, port), backlog=BACKLOG).start()
+
+
+async def _drain(runner: web.AppRunner, environment: Environment, skip_delay: asyncio.Event) -> None:
+    """Serve on for the drain delay, then stop accepting, and return when all connections are closed or time is up."""
+    delay = environment.drain_delay_seconds
+    log.info("draining", extra={"fields": {"delay_seconds": delay}})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(delay):
+            await skip_delay.wait()
     for site in list(runner.sites):
         await site.stop()
     if runner.server is not None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                await let_go(runner.server, linger)
+            async with asyncio.timeout(environment.shutdown_grace_seconds):
+                await close_idle(runner.server, 0 if skip_delay.is_set() else delay)
 
 
-async def _unless(event: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until the event."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
-
-
-def _listening(address: str, port: int) -> socket.socket:
-    """A listening socket; "::" listens on IPv4 as well, which asyncio's own server would not."""
+def _listening_socket(address: str, port: int) -> socket.socket:
+    """Open a listening socket. "::" accepts IPv4 as well; asyncio's own create_server would limit it to IPv6."""
     if ":" not in address:
         return socket.create_server((address, port))
     dual = address == "::" and socket.has_dualstack_ipv6()

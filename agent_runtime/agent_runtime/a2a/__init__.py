@@ -1,6 +1,6 @@
-"""The A2A protocol: other agents find this one by its card and give it tasks over JSON-RPC.
+"""The A2A protocol: other agents read the agent card, and give the agent tasks over JSON-RPC.
 
-Written out here instead of taken from a2a-sdk: its server half costs 1.7 s of start-up and 23 MiB, brings a second web
-framework and protobuf, and what an agent needs of the protocol is a few JSON objects. The SDK's client is what the
-tests hold this against, in both versions of the protocol that it speaks: 1.0 and 0.3.
+The runtime does not use the server part of a2a-sdk, which costs 1.7 s at the start and 23 MiB, and brings a second web
+framework and protobuf for a few JSON objects. The tests use the client of the SDK, with both protocol versions that it
+speaks: 1.0 and 0.3.
 """

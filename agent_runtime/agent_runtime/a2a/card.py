@@ -1,4 +1,4 @@
-"""The agent card: what other agents read about this one before they talk to it."""
+"""The agent card, which other agents read before they call the agent."""
 
 import re
 from typing import Any
@@ -12,10 +12,15 @@ PATH = "/.well-known/agent-card.json"
 TEXT = ["text/plain"]
 DEFAULT_DESCRIPTION = "Answers messages in natural language and remembers the conversation."
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+_SECURITY = {
+    "securitySchemes": {"apiKey": {"httpAuthSecurityScheme": {"scheme": "bearer"}, "type": "http", "scheme": "bearer"}},
+    "securityRequirements": [{"schemes": {"apiKey": {"list": []}}}],
+    "security": [{"apiKey": []}],
+}
 
 
 def base_url(config: AgentConfig, request: web.Request) -> str:
-    """Where callers reach the agent: as configured, or as this caller did."""
+    """Return the URL of the agent: card.url if it is set, else the URL that this request used."""
     if config.card and config.card.url:
         return config.card.url.rstrip("/")
     forwarded = request.headers.get("X-Forwarded-Proto", "")
@@ -25,15 +30,15 @@ def base_url(config: AgentConfig, request: web.Request) -> str:
 
 
 def card(config: AgentConfig, environment: Environment, url: str) -> dict[str, Any]:
-    """The card, in the words of both versions of the protocol: each reads its own and leaves the other's alone."""
+    """Return the card. It has the fields of both protocol versions, because clients ignore unknown fields."""
     about = config.card or CardConfig()
     address = f"{url}/a2a"
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "name": about.name or environment.agent_name,
         "description": about.description or DEFAULT_DESCRIPTION,
         "version": environment.agent_revision or version(),
         "supportedInterfaces": [
-            {"url": address, "protocolBinding": "JSONRPC", "protocolVersion": spoken} for spoken in ("1.0", "0.3")
+            {"url": address, "protocolBinding": "JSONRPC", "protocolVersion": protocol} for protocol in ("1.0", "0.3")
         ],
         "protocolVersion": "0.3.0",
         "url": address,
@@ -43,15 +48,7 @@ def card(config: AgentConfig, environment: Environment, url: str) -> dict[str, A
         "defaultOutputModes": TEXT,
         "skills": _skills(about),
     }
-    if config.server and config.server.api_keys_file:
-        told |= {
-            "securitySchemes": {
-                "apiKey": {"httpAuthSecurityScheme": {"scheme": "bearer"}, "type": "http", "scheme": "bearer"}
-            },
-            "securityRequirements": [{"schemes": {"apiKey": {"list": []}}}],
-            "security": [{"apiKey": []}],
-        }
-    return told
+    return fields | (_SECURITY if config.server and config.server.api_keys_file else {})
 
 
 def _skills(about: CardConfig) -> list[dict[str, Any]]:

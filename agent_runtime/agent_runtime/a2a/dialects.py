@@ -1,4 +1,4 @@
-"""The two versions of A2A that are spoken, which differ in names: 1.0 (SendMessage) and 0.3 (message/send)."""
+"""The JSON of both supported A2A versions. They differ in names: 1.0 has SendMessage where 0.3 has message/send."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,34 +11,34 @@ ARTIFACT_ID = "answer"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one version writes things down."""
+    """Renders tasks and their updates as JSON of one protocol version."""
 
     version: str
 
     @property
-    def _old(self) -> bool:
+    def _is_0_3(self) -> bool:
         return self.version == "0.3"
 
     def sent(self, task: Task, history: int | None = None) -> Json:
-        """The answer to a message that was sent: the task."""
-        return self.task(task, history) if self._old else {"task": self.task(task, history)}
+        """Return the result of a call that sends a message: its task."""
+        return self.task(task, history) if self._is_0_3 else {"task": self.task(task, history)}
 
     def task(self, task: Task, history: int | None = None) -> Json:
-        """A task as it is now.
+        """Return the present state of a task.
 
         Args:
             task: the task.
-            history: how many of its messages to tell; all when not given.
+            history: how many of its messages to include; None for all.
         """
-        told: Json = {"id": task.id, "contextId": task.context_id, "status": self._status(task)}
+        fields: Json = {"id": task.id, "contextId": task.context_id, "status": self._status(task)}
         if text := task.text:
-            told["artifacts"] = [self._artifact(text)]
+            fields["artifacts"] = [self._artifact(text)]
         if history != 0:
-            told["history"] = [self._message(task, "user", task.message_id, task.message)]
-        return told | self._kind("task")
+            fields["history"] = [self._message(task, "user", task.message_id, task.message)]
+        return fields | self._kind("task")
 
-    def piece(self, task: Task, text: str, *, first: bool) -> Json:
-        """More of the answer."""
+    def artifact_update(self, task: Task, text: str, *, first: bool) -> Json:
+        """Return the event for the next part of the answer."""
         update = {
             "taskId": task.id,
             "contextId": task.context_id,
@@ -46,19 +46,19 @@ class Dialect:
             "append": not first,
             "lastChunk": False,
         }
-        return update | self._kind("artifact-update") if self._old else {"artifactUpdate": update}
+        return update | self._kind("artifact-update") if self._is_0_3 else {"artifactUpdate": update}
 
-    def status(self, task: Task) -> Json:
-        """The state that the task is in now."""
+    def status_update(self, task: Task) -> Json:
+        """Return the event for the present state of the task."""
         update = {"taskId": task.id, "contextId": task.context_id, "status": self._status(task)}
-        if self._old:
+        if self._is_0_3:
             return update | {"final": task.ended} | self._kind("status-update")
         return {"statusUpdate": update}
 
     def _status(self, task: Task) -> Json:
-        state = task.state.value if self._old else f"TASK_STATE_{task.state.name}"
-        stamp = task.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        status: Json = {"state": state, "timestamp": stamp}
+        state = task.state.value if self._is_0_3 else f"TASK_STATE_{task.state.name}"
+        timestamp = task.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        status: Json = {"state": state, "timestamp": timestamp}
         if task.reason:
             message = self._message(task, "agent", f"{task.id}-status", task.reason)
             status["message"] = message | {"metadata": {"code": task.code}}
@@ -69,7 +69,7 @@ class Dialect:
             "messageId": message_id,
             "contextId": task.context_id,
             "taskId": task.id,
-            "role": role if self._old else f"ROLE_{role.upper()}",
+            "role": role if self._is_0_3 else f"ROLE_{role.upper()}",
             "parts": [self._part(text)],
         }
         return message | self._kind("message")
@@ -81,8 +81,8 @@ class Dialect:
         return {"text": text} | self._kind("text")
 
     def _kind(self, kind: str) -> Json:
-        # 1.0 tells an object's kind by the field that holds it.
-        return {"kind": kind} if self._old else {}
+        # In 1.0 the name of the field that contains an object implies its kind.
+        return {"kind": kind} if self._is_0_3 else {}
 
 
 V1 = Dialect("1.0")

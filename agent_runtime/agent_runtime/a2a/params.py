@@ -1,4 +1,4 @@
-"""What callers may ask, in either version of the protocol; fields that are not known are left alone."""
+"""The params of the calls, in both protocol versions. Unknown fields are ignored."""
 
 from typing import Any, TypeVar
 
@@ -8,47 +8,48 @@ from pydantic.alias_generators import to_camel
 from agent_runtime.a2a.rpc import CONTENT_TYPE_NOT_SUPPORTED, INVALID_PARAMS, RpcError
 from agent_runtime.config import explain
 
-# A context is a session, and is named like one.
+# A context is a session of the agent, so its id has the same syntax. It may be empty, because protobuf clients send
+# an unset field as an empty string.
 CONTEXT_ID = r"^[A-Za-z0-9._~-]{0,128}$"
 
 
 class Params(BaseModel):
-    """camelCase, immutable."""
+    """Base of all params: camelCase in JSON, immutable."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True, extra="ignore", defer_build=True)
 
 
-class Part(Params):
-    """A part of a message; the agent reads text."""
+class TextPart(Params):
+    """A part of a message. The agent reads only text."""
 
     text: str | None = None
 
 
-class Message(Params):
-    """A message to the agent. An empty id counts as none: that is how protobuf writes it."""
+class SentMessage(Params):
+    """A message to the agent. An empty context_id or task_id counts as unset."""
 
     message_id: str = Field(min_length=1, max_length=256)
     context_id: str | None = Field(None, pattern=CONTEXT_ID)
     task_id: str | None = Field(None, max_length=256)
-    parts: list[Part] = Field(min_length=1)
+    parts: list[TextPart] = Field(min_length=1)
 
     @property
     def text(self) -> str:
-        """What it says.
+        """The text of all parts.
 
         Raises:
-            RpcError: a part is something else than text, or all are empty.
+            RpcError: a part is not text, or all parts are empty.
         """
         texts = [part.text for part in self.parts if part.text is not None]
         if len(texts) < len(self.parts):
-            raise RpcError(CONTENT_TYPE_NOT_SUPPORTED, "params.message.parts: only text is read")
+            raise RpcError(CONTENT_TYPE_NOT_SUPPORTED, "params.message.parts: unsupported kind of part: send text")
         if not (text := "\n".join(texts)).strip():
-            raise RpcError(INVALID_PARAMS, "params.message.parts: there is no text in them")
+            raise RpcError(INVALID_PARAMS, "params.message.parts: the text is empty: send a message")
         return text
 
 
-class Configuration(Params):
-    """How the caller wants its answer."""
+class SendConfiguration(Params):
+    """How the caller wants to get the answer."""
 
     blocking: bool | None = None
     return_immediately: bool | None = None
@@ -58,19 +59,19 @@ class Configuration(Params):
 
     @property
     def waits(self) -> bool:
-        """The caller waits for the task's end."""
+        """Whether the caller waits until the task has ended."""
         return self.blocking is not False and not self.return_immediately
 
 
-class Send(Params):
-    """Of SendMessage, message/send and the streaming ones."""
+class SendParams(Params):
+    """Params of SendMessage and SendStreamingMessage (0.3: message/send and message/stream)."""
 
-    message: Message
-    configuration: Configuration = Configuration()
+    message: SentMessage
+    configuration: SendConfiguration = SendConfiguration()
 
 
-class Named(Params):
-    """Of methods about one task."""
+class TaskParams(Params):
+    """Params of the methods for one task."""
 
     id: str = Field(max_length=256)
     history_length: int | None = Field(None, ge=0)
@@ -80,10 +81,10 @@ AnyParams = TypeVar("AnyParams", bound=Params)
 
 
 def read(kind: type[AnyParams], params: dict[str, Any]) -> AnyParams:
-    """The params as their model.
+    """Validate params.
 
     Raises:
-        RpcError: names every field at fault; values are not quoted.
+        RpcError: fields are invalid. The message names all of them and quotes no value.
     """
     try:
         return kind.model_validate(params)

@@ -1,4 +1,4 @@
-"""The agent card, and the one address for everything else."""
+"""Routes of A2A: the agent card, and /a2a for all JSON-RPC calls."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -8,26 +8,26 @@ from aiohttp import web
 
 from agent_runtime.a2a import card, rpc
 from agent_runtime.a2a.dialects import V0_3, V1, Dialect
-from agent_runtime.a2a.params import Named, Send, read
+from agent_runtime.a2a.params import SendParams, TaskParams, read
 from agent_runtime.a2a.rpc import Call, RpcError
-from agent_runtime.a2a.service import Tasks
+from agent_runtime.a2a.service import TaskService
 from agent_runtime.a2a.shared import SharedTasks
 from agent_runtime.a2a.tasks import Task, TaskStore
 from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.environment import Environment
 from agent_runtime.http.keys import AGENT, SHARED
 from agent_runtime.http.middleware import CALLER, LOG_FIELDS
-from agent_runtime.http.routes.body import MAX_BODY_BYTES, read_bytes
-from agent_runtime.http.routes.chat import kept_as
+from agent_runtime.http.routes.body import TOO_LARGE, read_bytes
+from agent_runtime.http.routes.chat import store_key
 from agent_runtime.http.routes.events import EventStream
 from agent_runtime.logs import pseudonym
 
-TASKS = web.AppKey("a2a_tasks", Tasks)
-Answer = Callable[[web.Request, Call, Dialect], Awaitable[web.StreamResponse]]
+TASKS = web.AppKey("a2a_tasks", TaskService)
+Method = Callable[[web.Request, Call, Dialect], Awaitable[web.StreamResponse]]
 
 
 def add_a2a(app: web.Application, config: AgentConfig, environment: Environment) -> None:
-    """Serve the protocol. The application's agent must be there before it starts."""
+    """Add the routes. The application must have its agent before it runs the startup hook of this function."""
 
     async def show_card(request: web.Request) -> web.Response:
         """GET /.well-known/agent-card.json."""
@@ -35,120 +35,122 @@ def add_a2a(app: web.Application, config: AgentConfig, environment: Environment)
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
     async def run(app: web.Application) -> AsyncIterator[None]:
-        # A task that nobody waits for is work all the same.
+        # A task runs even if no request waits for it, so the limit for requests applies to tasks too.
         limits = config.limits or LimitsConfig()
-        store = TaskStore(most_running=limits.max_concurrent_requests)
+        store = TaskStore(max_running=limits.max_concurrent_requests)
         redis = app.get(SHARED)
         shared = SharedTasks(redis) if redis is not None else None
-        app[TASKS] = tasks = Tasks(app[AGENT], store, shared)
+        app[TASKS] = tasks = TaskService(app[AGENT], store, shared)
         yield
         await tasks.aclose()
 
     app.router.add_get(card.PATH, show_card)
-    app.router.add_post("/a2a", answer)
+    app.router.add_post("/a2a", handle_call)
     app.cleanup_ctx.append(run)
 
 
-async def answer(request: web.Request) -> web.StreamResponse:
-    """POST /a2a: one JSON-RPC call. Its errors are JSON-RPC's; only a caller who may not come in gets a problem."""
+async def handle_call(request: web.Request) -> web.StreamResponse:
+    """POST /a2a: one JSON-RPC call. Errors are JSON-RPC errors, except those of admission, which are problems."""
     call_id: rpc.Id = None
     try:
         call = rpc.parse(await _body(request))
         call_id = call.id
-        dialect, handle = _looked_up(request, call)
-        return await handle(request, call, dialect)
+        dialect, method = _method(request, call)
+        return await method(request, call, dialect)
     except RpcError as error:
         request[LOG_FIELDS]["code"] = error.code
-        return web.Response(status=error.status, body=rpc.failure(call_id, error), content_type="application/json")
+        body = rpc.error_response(call_id, error)
+        return web.Response(status=error.status, body=body, content_type="application/json")
 
 
-def _looked_up(request: web.Request, call: Call) -> tuple[Dialect, Answer]:
-    spoken = request.headers.get("A2A-Version", "")
-    if spoken and not spoken.startswith(("0.3", "1.")):
-        raise RpcError(rpc.VERSION_NOT_SUPPORTED, "A2A-Version: 1.0 and 0.3 are spoken")
-    if call.method in _REFUSED:
-        raise RpcError(*_REFUSED[call.method])
+def _method(request: web.Request, call: Call) -> tuple[Dialect, Method]:
+    protocol = request.headers.get("A2A-Version", "")
+    if protocol and not protocol.startswith(("0.3", "1.")):
+        raise RpcError(rpc.VERSION_NOT_SUPPORTED, "A2A-Version: not supported: use 1.0 or 0.3")
+    if call.method in _UNSUPPORTED:
+        raise RpcError(*_UNSUPPORTED[call.method])
     if call.method not in _METHODS:
-        raise RpcError(rpc.METHOD_NOT_FOUND, "There is no such method")
+        raise RpcError(rpc.METHOD_NOT_FOUND, "method: unknown: use a method of A2A 1.0 or 0.3")
     return _METHODS[call.method]
 
 
 async def _body(request: web.Request) -> bytes:
     if request.content_type != "application/json":
-        # Other pages' forms and scripts may send text unasked; JSON they may not.
-        raise RpcError(rpc.INVALID_REQUEST, "Content-Type: application/json is read", 415)
+        # Browsers let forms and scripts of other origins send text without a preflight, but not JSON.
+        raise RpcError(rpc.INVALID_REQUEST, "Content-Type: must be application/json", 415)
     try:
         return await read_bytes(request)
     except web.HTTPRequestEntityTooLarge:
-        raise RpcError(rpc.INVALID_REQUEST, f"At most {MAX_BODY_BYTES} bytes are read", 413) from None
+        raise RpcError(rpc.INVALID_REQUEST, TOO_LARGE, 413) from None
 
 
 async def _send(request: web.Request, call: Call, dialect: Dialect) -> web.Response:
-    asked = read(Send, call.params)
-    task = await _begin(request, asked)
-    if asked.configuration.waits and task.work is not None:
+    params = read(SendParams, call.params)
+    task = await _begin(request, params)
+    if params.configuration.waits and task.work is not None:
         try:
             await asyncio.wait([task.work])
         except asyncio.CancelledError:
-            # Whoever leaves now never learned the task's id.
+            # The caller disconnected before it got the id of the task, so it can never ask for the result.
             await request.app[TASKS].cancel(task)
             raise
-    return _result(call, dialect.sent(task, asked.configuration.history_length))
+    return _result(call, dialect.sent(task, params.configuration.history_length))
 
 
 async def _send_streaming(request: web.Request, call: Call, dialect: Dialect) -> web.StreamResponse:
-    return await _followed(request, call, dialect, await _begin(request, read(Send, call.params)))
+    return await _stream(request, call, dialect, await _begin(request, read(SendParams, call.params)))
 
 
 async def _subscribe(request: web.Request, call: Call, dialect: Dialect) -> web.StreamResponse:
-    task = await _named(request, read(Named, call.params))
+    task = await _find(request, read(TaskParams, call.params))
     if task.ended:
-        raise RpcError(rpc.UNSUPPORTED_OPERATION, "The task has ended")
-    return await _followed(request, call, dialect, task)
+        raise RpcError(rpc.UNSUPPORTED_OPERATION, "The task has ended: get it instead")
+    return await _stream(request, call, dialect, task)
 
 
 async def _get(request: web.Request, call: Call, dialect: Dialect) -> web.Response:
-    asked = read(Named, call.params)
-    return _result(call, dialect.task(await _named(request, asked), asked.history_length))
+    params = read(TaskParams, call.params)
+    return _result(call, dialect.task(await _find(request, params), params.history_length))
 
 
 async def _cancel(request: web.Request, call: Call, dialect: Dialect) -> web.Response:
-    task = await _named(request, read(Named, call.params))
+    task = await _find(request, read(TaskParams, call.params))
     if task.ended:
-        raise RpcError(rpc.TASK_NOT_CANCELABLE, "The task has ended")
+        raise RpcError(rpc.TASK_NOT_CANCELABLE, "The task has already ended")
     return _result(call, dialect.task(await request.app[TASKS].cancel(task)))
 
 
-async def _begin(request: web.Request, asked: Send) -> Task:
-    settings, message = asked.configuration, asked.message
-    if settings.push_notification_config or settings.task_push_notification_config:
-        raise RpcError(*_REFUSED["CreateTaskPushNotificationConfig"])
+async def _begin(request: web.Request, params: SendParams) -> Task:
+    configuration, message = params.configuration, params.message
+    if configuration.push_notification_config or configuration.task_push_notification_config:
+        raise RpcError(*_NO_PUSH)
     if message.task_id:
-        await _named(request, Named(id=message.task_id))
-        raise RpcError(rpc.UNSUPPORTED_OPERATION, "A task is one message: send the next with the contextId alone")
+        await _find(request, TaskParams(id=message.task_id))
+        detail = "params.message.taskId: a task takes one message: send the next one with contextId only"
+        raise RpcError(rpc.UNSUPPORTED_OPERATION, detail)
     task = Task(request[CALLER], message.context_id or "", message.message_id, message.text)
     task.context_id = task.context_id or task.id
     request[LOG_FIELDS]["session"] = pseudonym(task.context_id)
-    await request.app[TASKS].begin(task, kept_as(request, task.context_id))
+    await request.app[TASKS].begin(task, store_key(request, task.context_id))
     return task
 
 
-async def _named(request: web.Request, asked: Named) -> Task:
-    task = await request.app[TASKS].find(asked.id, request[CALLER])
+async def _find(request: web.Request, params: TaskParams) -> Task:
+    task = await request.app[TASKS].find(params.id, request[CALLER])
     if task is None:
-        raise RpcError(rpc.TASK_NOT_FOUND, "There is no such task, or its time has passed")
+        raise RpcError(rpc.TASK_NOT_FOUND, "The task does not exist or has expired")
     return task
 
 
-async def _followed(request: web.Request, call: Call, dialect: Dialect, task: Task) -> web.StreamResponse:
-    """The task, its answer a piece at a time, and how it ended."""
+async def _stream(request: web.Request, call: Call, dialect: Dialect, task: Task) -> web.StreamResponse:
+    """Stream the task, then its answer in parts, then its final state."""
     async with EventStream(request) as events:
         await events.send(rpc.result(call.id, dialect.sent(task)))
         first = True
-        async for piece in request.app[TASKS].follow(task):
-            await events.send(rpc.result(call.id, dialect.piece(task, piece, first=first)))
+        async for part in request.app[TASKS].follow(task):
+            await events.send(rpc.result(call.id, dialect.artifact_update(task, part, first=first)))
             first = False
-        await events.send(rpc.result(call.id, dialect.status(task)))
+        await events.send(rpc.result(call.id, dialect.status_update(task)))
     return events.response
 
 
@@ -156,7 +158,7 @@ def _result(call: Call, content: object) -> web.Response:
     return web.Response(body=rpc.result(call.id, content), content_type="application/json")
 
 
-_METHODS: Mapping[str, tuple[Dialect, Answer]] = {
+_METHODS: Mapping[str, tuple[Dialect, Method]] = {
     "SendMessage": (V1, _send),
     "SendStreamingMessage": (V1, _send_streaming),
     "GetTask": (V1, _get),
@@ -168,11 +170,14 @@ _METHODS: Mapping[str, tuple[Dialect, Answer]] = {
     "tasks/cancel": (V0_3, _cancel),
     "tasks/resubscribe": (V0_3, _subscribe),
 }
-_NO_PUSH = (rpc.PUSH_NOTIFICATION_NOT_SUPPORTED, "The agent sends no push notifications")
-_REFUSED: Mapping[str, tuple[int, str]] = {
-    "ListTasks": (rpc.UNSUPPORTED_OPERATION, "Tasks are not listed"),
-    "GetExtendedAgentCard": (rpc.UNSUPPORTED_OPERATION, "There is no extended card"),
-    "agent/getAuthenticatedExtendedCard": (rpc.UNSUPPORTED_OPERATION, "There is no extended card"),
+_NO_PUSH = (
+    rpc.PUSH_NOTIFICATION_NOT_SUPPORTED,
+    "The agent does not support push notifications: poll or subscribe to the task",
+)
+_UNSUPPORTED: Mapping[str, tuple[int, str]] = {
+    "ListTasks": (rpc.UNSUPPORTED_OPERATION, "The agent does not list tasks: get one by its id"),
+    "GetExtendedAgentCard": (rpc.UNSUPPORTED_OPERATION, "The agent has no extended card"),
+    "agent/getAuthenticatedExtendedCard": (rpc.UNSUPPORTED_OPERATION, "The agent has no extended card"),
 } | {
     method: _NO_PUSH
     for verb, old in (("Create", "set"), ("Get", "get"), ("List", "list"), ("Delete", "delete"))

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0: what is asked, and how errors are told."""
+"""JSON-RPC 2.0: parse calls, and build results and errors."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ VERSION_NOT_SUPPORTED = -32009
 
 
 class RpcError(Exception):
-    """An answer that is an error.
+    """An error response.
 
     Attributes:
-        code: JSON-RPC's or A2A's number for it.
-        message: for people; quotes nothing that the caller sent.
-        status: HTTP status; 200 unless the HTTP request itself is at fault.
+        code: error code of JSON-RPC or A2A.
+        message: for people. It quotes nothing that the caller sent.
+        status: HTTP status; 200 unless the HTTP request itself is invalid.
     """
 
     def __init__(self, code: int, message: str, status: int = 200) -> None:
@@ -39,7 +39,7 @@ class RpcError(Exception):
 
 
 class Call(BaseModel):
-    """A request; a notification, which has no id, is answered like one with the id null."""
+    """A call. A notification, which has no id, is answered like a call with the id null."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, defer_build=True)
 
@@ -49,17 +49,19 @@ class Call(BaseModel):
 
 
 def parse(body: bytes) -> Call:
-    """The call in a request's body.
+    """Parse the body of a request.
 
     Raises:
-        RpcError: there is none; batches are not answered either.
+        RpcError: the body is not exactly one call. Batches are not supported.
     """
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise RpcError(PARSE_ERROR, "The body is not valid JSON") from None
     if not isinstance(fields, dict) or fields.get("jsonrpc") != "2.0":
-        raise RpcError(INVALID_REQUEST, 'The body must be one JSON-RPC object with jsonrpc "2.0"')
+        raise RpcError(
+            INVALID_REQUEST, 'The body must be one JSON-RPC object with jsonrpc "2.0"; batches are not supported'
+        )
     try:
         return Call.model_validate(fields)
     except ValidationError as error:
@@ -67,11 +69,11 @@ def parse(body: bytes) -> Call:
 
 
 def result(call_id: Id, content: Any) -> bytes:
-    """An answer that is a result."""
+    """Return the response to a call that succeeded."""
     return orjson.dumps({"jsonrpc": "2.0", "id": call_id, "result": content})
 
 
-def failure(call_id: Id, error: RpcError) -> bytes:
-    """An answer that is an error."""
-    told = {"code": error.code, "message": error.message}
-    return orjson.dumps({"jsonrpc": "2.0", "id": call_id, "error": told})
+def error_response(call_id: Id, error: RpcError) -> bytes:
+    """Return the response to a call that failed."""
+    fields = {"code": error.code, "message": error.message}
+    return orjson.dumps({"jsonrpc": "2.0", "id": call_id, "error": fields})

@@ -1,4 +1,4 @@
-"""Tasks: each is one message and the agent's answer to it, as it comes into being."""
+"""Tasks of this replica. A task is one message and the agent's answer to it, which grows until the task ends."""
 
 import asyncio
 import time
@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from agent_runtime.errors import Problem
 
-# Seconds that a task can be asked for after its end.
+# Seconds that a task stays available after its end.
 TTL = 600.0
 MAX_TASKS = 1_000
-# Of all texts together.
+# Limit for the texts of all ended tasks together.
 MAX_CHARS = 8_000_000
 
 
-class State(StrEnum):
-    """What became of a task. One answer ends it, so there is no state that waits for input."""
+class TaskState(StrEnum):
+    """State of a task. One answer ends a task, so the protocol's states that wait for input do not occur."""
 
     SUBMITTED = "submitted"
     WORKING = "working"
@@ -30,13 +30,13 @@ class State(StrEnum):
     CANCELED = "canceled"
 
 
-ENDED = frozenset({State.COMPLETED, State.FAILED, State.REJECTED, State.CANCELED})
+ENDED = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.REJECTED, TaskState.CANCELED})
 
 
-class End(NamedTuple):
-    """How a task ends, and when."""
+class StateChange(NamedTuple):
+    """A state of a task, its cause, and when the task entered it."""
 
-    state: State
+    state: TaskState
     reason: str
     code: str
     since: datetime
@@ -47,13 +47,13 @@ class Task:
     """One task.
 
     Attributes:
-        owner: who gave it: the only one who may see it.
-        context_id: the conversation that it belongs to; a session of the agent.
-        message_id: the caller's name for the message.
-        reason: why it failed or was rejected; safe to show.
-        code: the same as a stable code.
-        work: answers it; ends before or with the task.
-        elsewhere: another replica works on it, or did; this is how it was when it was last asked for.
+        owner: the caller that sent the message. Only this caller may see the task.
+        context_id: the session of the agent that the task belongs to.
+        message_id: id of the message, chosen by the caller.
+        reason: why the task failed or was rejected; safe to show.
+        code: stable code of the reason.
+        work: computes the answer; ends before the task or with it.
+        remote: another replica works on the task, and this is a copy of what it last published.
     """
 
     owner: str
@@ -61,122 +61,123 @@ class Task:
     message_id: str
     message: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    state: State = State.SUBMITTED
+    state: TaskState = TaskState.SUBMITTED
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     reason: str = ""
     code: str = ""
     work: asyncio.Task[None] | None = None
-    elsewhere: bool = False
-    _pieces: list[str] = field(default_factory=list)
-    # Of a task that ended: thousands of pieces would take ten times the room.
-    _whole: str | None = None
+    remote: bool = False
+    _parts: list[str] = field(default_factory=list)
+    # The joined parts of an ended task. Thousands of short strings would take ten times the memory.
+    _final_text: str | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def ended(self) -> bool:
-        """Nothing will change any more."""
+        """Whether the task is in a state that does not change any more."""
         return self.state in ENDED
 
     @property
     def text(self) -> str:
-        """The answer, as far as it has come."""
-        return "".join(self._pieces) if self._whole is None else self._whole
+        """The answer so far."""
+        return "".join(self._parts) if self._final_text is None else self._final_text
 
-    def say(self, piece: str) -> None:
-        """Add to the answer of a task that has not ended."""
+    def append(self, part: str) -> None:
+        """Append to the answer, unless the task has ended."""
         if not self.ended:
-            self._pieces.append(piece)
-            self._tell()
+            self._parts.append(part)
+            self._notify()
 
-    def become(self, state: State, reason: str = "", code: str = "", since: datetime | None = None) -> None:
-        """Change the state; one that ended stays as it ended."""
+    def set_state(self, state: TaskState, reason: str = "", code: str = "", since: datetime | None = None) -> None:
+        """Change the state, unless the task has ended."""
         if not self.ended:
             self.state, self.reason, self.code, self.since = state, reason, code, since or datetime.now(UTC)
             if state in ENDED:
-                self._whole = "".join(self._pieces)
-                self._pieces.clear()
-            self._tell()
+                self._final_text = "".join(self._parts)
+                self._parts.clear()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     async def follow(self) -> AsyncIterator[str]:
-        """The answer from its beginning, what has come since the last look at a time, until the task ends."""
-        pieces = chars = 0
-        while self._whole is None:
+        """Yield the answer from its start: what is there, then each addition, until the task ends."""
+        parts = chars = 0
+        while self._final_text is None:
             changed = self._changed
-            if pieces == len(self._pieces):
+            if parts == len(self._parts):
                 await changed.wait()
                 continue
-            fresh = "".join(self._pieces[pieces:])
-            pieces, chars = len(self._pieces), chars + len(fresh)
-            yield fresh
-        if rest := self._whole[chars:]:
+            added = "".join(self._parts[parts:])
+            parts, chars = len(self._parts), chars + len(added)
+            yield added
+        if rest := self._final_text[chars:]:
             yield rest
 
 
 class TaskStore:
-    """Keeps tasks in the process's memory; see shared.py for what other replicas know of them.
+    """Holds the tasks of this replica in memory; shared.py publishes them to the other replicas.
 
-    A task that ended is forgotten after TTL seconds, or earlier when there are too many or they hold too much text;
-    the one that ended first goes first.
+    An ended task is dropped after TTL seconds. If there are too many tasks or their texts are too long, the task that
+    ended first is dropped earlier.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         *,
-        most: int = MAX_TASKS,
-        most_running: int = MAX_TASKS,
-        most_chars: int = MAX_CHARS,
+        max_tasks: int = MAX_TASKS,
+        max_running: int = MAX_TASKS,
+        max_chars: int = MAX_CHARS,
     ) -> None:
         self._clock = clock
-        self._most_running = min(most, most_running)
-        self._most = most
-        self._most_chars = most_chars
+        self._max_running = min(max_tasks, max_running)
+        self._max_tasks = max_tasks
+        self._max_chars = max_chars
         self._running: dict[str, Task] = {}
-        # When it is forgotten, how many characters it has, and the task.
+        # Id -> (time of expiry, number of characters, task).
         self._ended: OrderedDict[str, tuple[float, int, Task]] = OrderedDict()
         self._chars = 0
 
     def add(self, task: Task) -> None:
-        """Keep a task that begins.
+        """Store a task that starts.
 
         Raises:
-            Problem: too many are under way.
+            Problem: too many tasks are running.
         """
-        if len(self._running) >= self._most_running:
-            raise Problem(503, "overloaded", "Too many tasks are under way", retry_after=1)
+        if len(self._running) >= self._max_running:
+            raise Problem(503, "overloaded", "The agent has too many tasks running: retry", retry_after=1)
         self._running[task.id] = task
-        self._tidy()
+        self._evict()
 
     def finish(self, task: Task) -> None:
-        """Take note that a task ended."""
+        """Move a task to the ended ones."""
         if self._running.pop(task.id, None) is not None:
             chars = len(task.message) + len(task.reason) + len(task.text)
             self._chars += chars
             self._ended[task.id] = (self._clock() + TTL, chars, task)
-            self._tidy()
+            self._evict()
 
     def find(self, task_id: str, owner: str) -> Task | None:
-        """A task of this owner."""
-        self._tidy()
+        """Return a task of this owner, or None."""
+        self._evict()
         ended = self._ended.get(task_id)
         task = ended[2] if ended else self._running.get(task_id)
         return task if task is not None and task.owner == owner else None
 
     def running(self) -> tuple[Task, ...]:
-        """Those under way."""
+        """Return the tasks that have not ended."""
         return tuple(self._running.values())
 
     def __len__(self) -> int:
         return len(self._running) + len(self._ended)
 
-    def _tidy(self) -> None:
+    def _evict(self) -> None:
         while self._ended:
             expires, chars, task = next(iter(self._ended.values()))
-            if len(self) <= self._most and self._chars <= self._most_chars and self._clock() < expires:
+            within_limits = len(self) <= self._max_tasks and self._chars <= self._max_chars
+            if within_limits and self._clock() < expires:
                 return
             del self._ended[task.id]
             self._chars -= chars

@@ -1,4 +1,4 @@
-"""The agent: a prompt, models and a memory."""
+"""The agent: it adds the prompt and the history of the session to a request, and asks a model."""
 
 import asyncio
 import re
@@ -11,20 +11,20 @@ from typing import Any
 import orjson
 
 from agent_runtime.agent.budget import Budget
-from agent_runtime.agent.tool_loop import Answering
+from agent_runtime.agent.tool_loop import ChatCompletions
 from agent_runtime.config import AgentConfig, LimitsConfig, MemoryConfig
 from agent_runtime.errors import Problem
 from agent_runtime.memory.base import SessionStore, latest, turn
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
 
-# Chunks are only parsed when they tell the usage, which one of them does.
+# Only chunks that contain the usage are parsed. Most do not.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The agent's answer to one message of a conversation."""
+class ChatResponse:
+    """The agent's answer to one message of a session, with the name of the model that gave it."""
 
     text: str
     model: str
@@ -32,13 +32,13 @@ class Answer:
 
 
 class Agent:
-    """Answers chat completions, with no memory, and messages of conversations, with one."""
+    """Answers chat completion requests, which are stateless, and messages of sessions, which it remembers."""
 
     def __init__(
         self,
         config: AgentConfig,
         prompt: str,
-        calls: Answering,
+        completions: ChatCompletions,
         sessions: SessionStore,
         metrics: Metrics,
         budget: Budget | None = None,
@@ -48,82 +48,84 @@ class Agent:
         self._default = config.default.name
         self._limits = config.limits or LimitsConfig()
         self._max_history_tokens = (config.memory or MemoryConfig()).max_history_tokens
-        self._calls = calls
+        self._completions = completions
         self.sessions = sessions
         self._metrics = metrics
         self._budget = budget
 
     async def complete(self, request: Json) -> Json:
-        """Answer the body of a chat completion request, with the agent's prompt before the caller's messages.
+        """Answer the body of a chat completion request. The agent's prompt precedes the messages of the caller.
 
         Raises:
-            Problem: there is no such model, or it did not answer.
+            Problem: the model is unknown, or did not answer.
         """
         self._check_length(request["messages"])
         return (await self._complete(request))[1]
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
-        """Answer like complete(), with the JSON of one chunk at a time.
+        """Answer like complete(), but yield the JSON of each chunk.
 
         Raises:
-            Problem: as complete() does; after some chunks when the answer breaks off.
+            Problem: like complete(); after some chunks, the model's stream broke off.
         """
         self._check_length(request["messages"])
-        tell_usage = (request.get("stream_options") or {}).get("include_usage") is True
+        include_usage = (request.get("stream_options") or {}).get("include_usage") is True
         async with aclosing((await self._stream(request))[1]) as chunks:
             async for chunk, usage in chunks:
-                # A chunk that tells nothing but the usage is for those who asked for it.
-                if usage is None or tell_usage or orjson.loads(chunk)["choices"]:
+                # OpenAI's API sends the chunk that contains only the usage on request.
+                if usage is None or include_usage or orjson.loads(chunk)["choices"]:
                     yield chunk
 
-    async def chat(self, message: str, session_id: str, model: str | None) -> Answer:
-        """Answer a message of a conversation and remember both.
+    async def chat(self, message: str, session_id: str, model: str | None) -> ChatResponse:
+        """Answer a message of a session, and store message and answer in the session.
 
         Raises:
-            Problem: there is no such model, or it did not answer; then nothing is remembered.
+            Problem: the model is unknown, or did not answer. Nothing is stored.
         """
         answered_by, completion = await self._complete(await self._turn(message, session_id, model))
-        text = _said(completion["choices"][0]["message"])
+        text = _text(completion["choices"][0]["message"])
         usage = completion.get("usage") or {}
         await self.sessions.append(session_id, turn(message, text, usage))
-        return Answer(text, answered_by, usage)
+        return ChatResponse(text, answered_by, usage)
 
-    async def chat_stream(self, message: str, session_id: str, model: str | None) -> AsyncGenerator[str | Answer, None]:
-        """Answer like chat(), a piece of the text at a time, and last with the whole of it.
+    async def chat_stream(
+        self, message: str, session_id: str, model: str | None
+    ) -> AsyncGenerator[str | ChatResponse, None]:
+        """Answer like chat(), but yield the text in parts, and the complete response last.
 
         Raises:
-            Problem: as chat() does; after some pieces when the answer breaks off, which is then not remembered.
+            Problem: like chat(); after some parts, the model's stream broke off. Nothing is stored.
         """
-        said: list[str] = []
+        parts: list[str] = []
         usage: Json = {}
         answered_by, stream = await self._stream(await self._turn(message, session_id, model))
         async with aclosing(stream) as chunks:
-            async for chunk, told in chunks:
-                usage = told or usage
+            async for chunk, chunk_usage in chunks:
+                usage = chunk_usage or usage
                 choices = orjson.loads(chunk)["choices"]
-                if choices and (piece := _said(choices[0]["delta"])):
-                    said.append(piece)
-                    yield piece
-        text = "".join(said)
+                if choices and (part := _text(choices[0]["delta"])):
+                    parts.append(part)
+                    yield part
+        text = "".join(parts)
         await self.sessions.append(session_id, turn(message, text, usage))
-        yield Answer(text, answered_by, usage)
+        yield ChatResponse(text, answered_by, usage)
 
     async def _turn(self, message: str, session_id: str, model: str | None) -> Json:
-        """The request for one more turn of a conversation."""
-        name = self._known(model)
+        """Return the request for the next turn of a session: as much history as fits, and the message."""
+        name = self._model_name(model)
         self._check_length([{"content": message}])
         history = latest(await self.sessions.history(session_id), self._max_history_tokens)
         return {"model": name, "messages": [*history, {"role": "user", "content": message}]}
 
     async def _complete(self, request: Json) -> tuple[str, Json]:
-        model, completion = await self._calls.complete(*self._prepared(request))
+        model, completion = await self._completions.complete(*self._call_arguments(request))
         self._count_tokens(model, completion.get("usage") or {})
         return model, completion
 
     async def _stream(self, request: Json) -> tuple[str, AsyncGenerator[tuple[bytes, Json | None], None]]:
-        """The name of the model that answers, and its chunks, each with the usage if it tells one."""
+        """Return the name of the model that answers, and its chunks, each with the usage that it contains."""
         start = time.perf_counter()
-        model, chunks = await self._calls.stream(*self._prepared(request))
+        model, chunks = await self._completions.stream(*self._call_arguments(request))
         self._metrics.first_token.labels(model).observe(time.perf_counter() - start)
         return model, self._counted(model, chunks)
 
@@ -137,42 +139,43 @@ class Agent:
                     self._count_tokens(model, usage)
                 yield chunk, usage
 
-    def _prepared(self, request: Json) -> tuple[str, Json, float]:
-        """What a call needs: model, request and deadline."""
+    def _call_arguments(self, request: Json) -> tuple[str, Json, float]:
+        """Return what a model call takes: name of the model, request with the prompt, deadline."""
         if self._budget is not None:
             self._budget.check()
         deadline = asyncio.get_running_loop().time() + self._limits.request_timeout_seconds
         messages = [*self._system, *request["messages"]]
-        return self._known(request.get("model")), request | {"messages": messages}, deadline
+        return self._model_name(request.get("model")), request | {"messages": messages}, deadline
 
     def _check_length(self, messages: Sequence[Json]) -> None:
-        length, most = sum(map(_length, messages)), self._limits.max_input_chars
-        if length > most:
-            raise Problem(413, "input_too_long", f"The messages have {length} characters; at most {most} are read")
+        length, limit = sum(map(_length, messages)), self._limits.max_input_chars
+        if length > limit:
+            detail = f"The messages have {length} characters, but the limit is {limit}: send fewer or shorter messages"
+            raise Problem(413, "input_too_long", detail)
 
     def _count_tokens(self, model: str, usage: Json) -> None:
         for kind in ("prompt", "completion"):
-            told = usage.get(f"{kind}_tokens")
-            tokens = max(told, 0) if isinstance(told, int) else 0
+            reported = usage.get(f"{kind}_tokens")
+            tokens = max(reported, 0) if isinstance(reported, int) else 0
             self._metrics.count_tokens(model, kind, tokens)
             if self._budget is not None:
                 self._budget.spend(tokens)
 
-    def _known(self, name: str | None) -> str:
+    def _model_name(self, name: str | None) -> str:
         name = name or self._default
         if name not in self.models:
-            known = ", ".join(self.models)
-            raise Problem(404, "model_not_found", f"There is no such model; there are: {known}", param="model")
+            detail = f"model: unknown name: use one of {', '.join(self.models)}"
+            raise Problem(404, "model_not_found", detail, param="model")
         return name
 
 
-def _said(message: Json) -> str:
-    """The text of a message or of a delta."""
+def _text(message: Json) -> str:
+    """Return the text of a message or of a delta."""
     return message.get("content") or message.get("refusal") or ""
 
 
 def _length(message: Json) -> int:
-    """The characters of a message's text; pictures are for the limit of the body."""
+    """Return the length of the text of a message. Images count against the size limit of the body."""
     content = message.get("content") or ""
     if isinstance(content, str):
         return len(content)

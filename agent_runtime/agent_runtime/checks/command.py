@@ -192,7 +192,7 @@ def _tell(arguments: argparse.Namespace, results: list[Result]) -> None:
 
 def _leave(path: Path | None, text: bytes) -> None:
     if path is None:
-        termination.leave(text)
+        termination.write_message(text)
         return
     try:
         path.write_bytes(text)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from agent_runtime.agent.tool_loop import Answering
+from agent_runtime.agent.tool_loop import ChatCompletions
 from agent_runtime.checks.expectations import CannotJudgeError, unfenced
 from agent_runtime.config.checks import JudgeConfig
 from agent_runtime.errors import Problem
@@ -50,7 +50,7 @@ class Judge:
         seconds: that one verdict may take, all attempts included.
     """
 
-    def __init__(self, calls: Answering, seconds: float) -> None:
+    def __init__(self, calls: ChatCompletions, seconds: float) -> None:
         self._calls = calls
         self._seconds = seconds
 

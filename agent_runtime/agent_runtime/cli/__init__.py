@@ -1,1 +1,1 @@
-"""The commands of agent-runtime, apart from serve."""
+"""The commands of agent-runtime other than serve and check-answers."""

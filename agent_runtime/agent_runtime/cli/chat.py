@@ -1,4 +1,4 @@
-"""`agent-runtime chat`: talks to a running agent from a terminal, or answers the lines of a pipe."""
+"""`agent-runtime chat`: chat with a running agent, from a terminal or with the lines of a pipe."""
 
 import json
 import os
@@ -13,24 +13,24 @@ from urllib.parse import urlsplit
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 KEY_VARIABLE = "AGENT_API_KEY"
-# Longer than the longest request_timeout_seconds would serve nobody at a terminal.
+# Seconds: the default request_timeout_seconds of an agent.
 TIMEOUT = 300.0
-PROMPT, HELP = "you> ", "Ctrl-C stops an answer, Ctrl-D ends.\n"
+PROMPT, HELP = "you> ", "Ctrl-C stops an answer, Ctrl-D ends the chat.\n"
 INTERRUPTED = 130
-# What an answer says is text: it may not move the cursor or retitle the terminal.
+# Remove control characters, so that an answer cannot move the cursor or change the title of the terminal.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ChatError(Exception):
-    """Why there is no answer, or not all of it; for people."""
+    """The answer is missing or incomplete. The message is for people."""
 
 
 @dataclass(slots=True)
 class Chat:
-    """A conversation with the agent at a URL.
+    """A chat session with the agent at a URL.
 
     Attributes:
-        session: id of the conversation; the agent chooses one with the first answer when there is none.
+        session: id of the session. If it is None, the agent chooses one with the first answer.
     """
 
     url: str
@@ -39,17 +39,17 @@ class Chat:
     key: str | None = field(default=None, repr=False)
 
     def ask(self, message: str) -> Generator[str, None, None]:
-        """The answer, a piece at a time.
+        """Send a message, and yield the answer in parts.
 
         Raises:
-            ChatError: the agent cannot be reached, refuses, or breaks off.
+            ChatError: the agent is unreachable, refuses the request, or the answer breaks off.
         """
         connection = self._connection()
         try:
-            response = self._sent(connection, message)
+            response = self._send(connection, message)
             if response.status != 200:  # noqa: PLR2004
-                raise ChatError(_refusal(response))
-            yield from self._pieces(response)
+                raise ChatError(_error_detail(response))
+            yield from self._parts(response)
         except (OSError, HTTPException) as error:
             raise ChatError(f"{self.url}: {_reason(error)}") from None
         finally:
@@ -62,20 +62,20 @@ class Chat:
         except ValueError:
             host, port = None, None
         if parts.scheme not in {"http", "https"} or not host:
-            raise ChatError(f"{self.url}: not an http or https URL, such as {DEFAULT_URL}")
+            raise ChatError(f"{self.url}: not a URL: use http or https, such as {DEFAULT_URL}")
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         return kind(host, port, timeout=TIMEOUT)
 
-    def _sent(self, connection: HTTPConnection, message: str) -> HTTPResponse:
-        asked = {"message": message, "session_id": self.session, "model": self.model}
-        body = json.dumps({name: value for name, value in asked.items() if value is not None}).encode()
+    def _send(self, connection: HTTPConnection, message: str) -> HTTPResponse:
+        fields = {"message": message, "session_id": self.session, "model": self.model}
+        body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         connection.request("POST", f"{urlsplit(self.url).path.rstrip('/')}/api/chat", body, headers)
         return connection.getresponse()
 
-    def _pieces(self, response: HTTPResponse) -> Iterator[str]:
+    def _parts(self, response: HTTPResponse) -> Iterator[str]:
         for kind, data in _events(response):
             if kind == "delta":
                 yield CONTROL.sub("", data["text"])
@@ -88,16 +88,16 @@ class Chat:
 
 
 def run(chat: Chat) -> int:
-    """Talk until the input ends; 0, 1 when the last message got no answer, 130 when interrupted."""
-    person = sys.stdin.isatty()
-    if person:
+    """Chat until the input ends; return the exit status: 1 if the last message failed, 130 if it was interrupted."""
+    interactive = sys.stdin.isatty()
+    if interactive:
         with suppress(ImportError):
-            import readline  # noqa: F401, PLC0415  (gives input() a history and keys to edit with)
+            import readline  # noqa: F401, PLC0415  (gives input() a history and line editing)
         sys.stdout.write(HELP)
     code = 0
     while True:
         try:
-            message = input(PROMPT if person else "").strip()
+            message = input(PROMPT if interactive else "").strip()
         except EOFError:
             break
         except KeyboardInterrupt:
@@ -105,18 +105,18 @@ def run(chat: Chat) -> int:
             break
         if message:
             code = _turn(chat, message)
-            if code == INTERRUPTED and not person:
+            if code == INTERRUPTED and not interactive:
                 return code
-    if person:
+    if interactive:
         sys.stdout.write("\n")
     return code
 
 
 def _turn(chat: Chat, message: str) -> int:
     try:
-        with closing(chat.ask(message)) as pieces:
-            for piece in pieces:
-                sys.stdout.write(piece)
+        with closing(chat.ask(message)) as parts:
+            for part in parts:
+                sys.stdout.write(part)
                 sys.stdout.flush()
         sys.stdout.write("\n")
     except ChatError as error:
@@ -129,7 +129,7 @@ def _turn(chat: Chat, message: str) -> int:
 
 
 def key_from_environment() -> str | None:
-    """The API key; not an argument, which every process on the machine could read."""
+    """Return the API key. It is not an argument, because other processes on the machine can read arguments."""
     return os.environ.get(KEY_VARIABLE) or None
 
 
@@ -143,11 +143,11 @@ def _events(response: HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
             yield kind, json.loads(value)
 
 
-def _refusal(response: HTTPResponse) -> str:
+def _error_detail(response: HTTPResponse) -> str:
     try:
         detail = json.loads(response.read(65_536))["detail"]
     except (ValueError, KeyError, TypeError):
-        return f"the agent answered {response.status}: is this its URL?"
+        return f"the agent answered {response.status}: is the URL right?"
     hint = f" (set {KEY_VARIABLE})" if response.status == 401 else ""  # noqa: PLR2004
     return f"{detail}{hint}"
 

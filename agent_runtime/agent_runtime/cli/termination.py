@@ -1,4 +1,4 @@
-"""The message that Kubernetes shows as the reason why a container ended."""
+"""The termination message, which Kubernetes shows in the status of a container that ended."""
 
 import os
 from contextlib import suppress
@@ -9,11 +9,11 @@ _VARIABLE = "TERMINATION_LOG"
 _DEFAULT = Path("/dev/termination-log")
 
 
-def leave(message: bytes) -> None:
-    """Leave the message where Kubernetes looks for it; nowhere, where there is no Kubernetes."""
-    named = os.environ.get(_VARIABLE)
-    # A kubelet makes the default file before the container starts. Elsewhere none must appear in /dev.
-    path, mode = (Path(named), "wb") if named else (_DEFAULT, "r+b")
+def write_message(message: bytes) -> None:
+    """Write the message to $TERMINATION_LOG, or to the default file of Kubernetes if it exists. Ignores failures."""
+    configured = os.environ.get(_VARIABLE)
+    # The kubelet creates the default file before the container starts. Outside of Kubernetes, do not create it in /dev.
+    path, mode = (Path(configured), "wb") if configured else (_DEFAULT, "r+b")
     with suppress(OSError), path.open(mode) as file:
         file.write(message[:MAX_BYTES])
         file.truncate()

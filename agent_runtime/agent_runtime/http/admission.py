@@ -1,4 +1,4 @@
-"""Who may ask, how often, and when the agent is too busy to listen."""
+"""Admission of requests: API keys, rate limit, and load shedding."""
 
 import asyncio
 import hashlib
@@ -10,46 +10,50 @@ from pathlib import Path
 
 from agent_runtime.errors import Problem
 
-# How often the file of keys is looked at, in seconds.
+# Seconds between checks whether the file of keys has changed.
 RELOAD = 1.0
 MAX_CLIENTS = 10_000
 LAG_INTERVAL = 0.1
-# A model takes a second or so: waiting this long for the event loop is not much beside it, twice as long would be.
+# Seconds. A model takes about a second to answer; this much delay by the event loop is tolerable, twice as much is not.
 MAX_LAG = 0.3
-# With fewer requests under way the loop is late for another reason, such as a library being loaded.
+# With fewer requests in flight, the event loop is late for another reason, such as the import of a library.
 MIN_REQUESTS = 16
 
 log = logging.getLogger(__name__)
 
 
 class ApiKeys:
-    """The keys in a file, one a line; the file is read again when it changes."""
+    """The API keys of a file with one key per line. Reads the file again when it changes."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
-        self._looked = float("-inf")
+        self._last_checked = float("-inf")
         self._stamp: tuple[int, int, int] | None = None
         self._digests: frozenset[bytes] = frozenset()
 
     def caller(self, authorization: str) -> str:
-        """Who sends this Authorization header: a name that tells nothing of the key.
+        """Return the name of the caller that sends this Authorization header. The name does not reveal the key.
 
         Raises:
-            Problem: the header holds none of the keys.
+            Problem: the header contains none of the keys.
         """
         self._reload()
         scheme, _, key = authorization.partition(" ")
-        # Digests are compared, so the time that takes says nothing about a key.
+        # Compare digests, because the duration of comparing keys would reveal how much of a key matches.
         digest = hashlib.sha256(key.strip().encode()).digest()
         if scheme.lower() != "bearer" or digest not in self._digests:
-            raise Problem(401, "invalid_api_key", "Send one of the agent's API keys as a bearer token")
+            raise Problem(
+                401,
+                "invalid_api_key",
+                "Authorization: no valid API key: send one of the agent's keys as a bearer token",
+            )
         return digest.hex()[:16]
 
     def _reload(self) -> None:
-        if self._clock() - self._looked < RELOAD:
+        if self._clock() - self._last_checked < RELOAD:
             return
-        self._looked = self._clock()
+        self._last_checked = self._clock()
         try:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
@@ -57,7 +61,7 @@ class ApiKeys:
                 return
             lines = self._path.read_bytes().splitlines()
         except OSError as error:
-            # The keys known last stay: a Secret that is being replaced must not lock everybody out.
+            # Keep the last known keys: while the kubelet replaces a Secret, callers must stay admitted.
             log.warning("API keys cannot be read", extra={"fields": {"reason": error.strerror}})
             return
         self._stamp = stamp
@@ -66,19 +70,19 @@ class ApiKeys:
 
 
 class RateLimit:
-    """A bucket of requests for each client, refilled evenly: a minute's worth at most."""
+    """A token bucket per client. It holds the requests of one minute and refills evenly."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._capacity = float(per_minute)
         self._clock = clock
-        # Client: requests left, and when that was so.
+        # Client -> (requests left, time of that count).
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client: str) -> None:
-        """Take a request out of the client's bucket.
+        """Take one request out of the client's bucket.
 
         Raises:
-            Problem: it is empty; says when the next request is there.
+            Problem: the bucket is empty. Its retry_after is the time until the next request.
         """
         now = self._clock()
         left, then = self._buckets.pop(client, (self._capacity, now))
@@ -88,43 +92,53 @@ class RateLimit:
             self._buckets.popitem(last=False)
         if left < 1:
             wait = (1 - left) * 60 / self._capacity
-            raise Problem(429, "rate_limit_exceeded", "Too many requests in a minute", retry_after=wait)
+            raise Problem(
+                429,
+                "rate_limit_exceeded",
+                f"More than {self._capacity:g} requests per minute: retry later",
+                retry_after=wait,
+            )
 
 
 class Load:
-    """How busy the process is."""
+    """Requests in flight and lag of the event loop. Refuses requests if either is too high."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_requests: int) -> None:
+        self._max_requests = max_requests
         self._requests = 0
         self._lag = 0.0
 
     def __enter__(self) -> None:
-        """Begin a request.
+        """Start a request.
 
         Raises:
-            Problem: too many are under way, or the event loop does not keep up with them.
+            Problem: too many requests are in flight, or the event loop does not keep up with them.
         """
         late = self._lag > MAX_LAG and self._requests >= MIN_REQUESTS
-        if late or self._requests >= self._most:
-            raise Problem(503, "overloaded", "The agent is too busy; another replica may not be", retry_after=1)
+        if late or self._requests >= self._max_requests:
+            raise Problem(
+                503,
+                "overloaded",
+                "The agent has too many requests in flight: retry, another replica may be free",
+                retry_after=1,
+            )
         self._requests += 1
 
     def __exit__(self, *_: object) -> None:
         self._requests -= 1
 
     async def watch(self) -> None:
-        """Measure for ever how late the event loop is."""
+        """Measure the lag of the event loop in a loop that never returns."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_INTERVAL
             await asyncio.sleep(LAG_INTERVAL)
-            # Smoothed: one slow moment, such as a garbage collection, is no overload.
+            # Smooth it, because a single pause, such as a garbage collection, is no overload.
             self._lag = 0.8 * self._lag + 0.2 * max(0.0, loop.time() - due)
 
 
 class Gate:
-    """What every request for an answer passes."""
+    """Admits requests that ask the agent for an answer."""
 
     def __init__(self, keys: ApiKeys | None, rate: RateLimit | None, load: Load) -> None:
         self._keys = keys
@@ -132,10 +146,10 @@ class Gate:
         self.load = load
 
     def admit(self, authorization: str, address: str) -> str:
-        """Let a request in; who sends it, or nothing when anybody may.
+        """Admit a request; return the name of its caller, or "" if the agent has no API keys.
 
         Raises:
-            Problem: it may not come in, or not now.
+            Problem: the key is missing or wrong, or the caller exceeds its rate.
         """
         caller = self._keys.caller(authorization) if self._keys else ""
         if self._rate is not None:

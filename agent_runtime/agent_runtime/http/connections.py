@@ -1,4 +1,4 @@
-"""Connections that do not wait for ever for a request's head; aiohttp itself only bounds how long one may be idle."""
+"""Client connections with a time limit for the head of a request. aiohttp itself only limits how long one is idle."""
 
 import asyncio
 import functools
@@ -8,18 +8,18 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-# Longer than what load balancers keep idle connections for, so that it is they who close them.
+# Longer than the idle timeout of common load balancers, so that the balancer closes the connection and not the agent.
 KEEPALIVE = 75.0
-# From a head's first byte to its last. A head fits into a few packets.
+# Seconds from the first byte of a head to its last. A head fits into a few packets.
 HEAD_TIMEOUT = 20.0
-# Seconds between looks at connections that are to be closed.
-_LOOK = 0.05
+# Seconds between checks of the connections that close_idle() closes.
+_CHECK_INTERVAL = 0.05
 _OPTIONS: Mapping[str, Any] = {"keepalive_timeout": KEEPALIVE, "access_log": None}
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Connection(RequestHandler):
-    """A client's connection. Idle ones, and requests under way, are left alone."""
+    """The connection of one client. The time limit applies neither to an idle connection nor to a running request."""
 
     __slots__ = ("_head_timer",)
 
@@ -31,10 +31,10 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         super().data_received(data)
-        if self._waits_for_a_request():
-            # A line break after a body begins no head.
+        if self._awaits_head():
+            # Clients may send line breaks after a body. They do not start a head.
             if self._head_timer is None and data.strip(b"\r\n"):
-                self._head_timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT, self._give_up)
+                self._head_timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT, self._time_out)
         elif self._head_timer is not None:
             self._stop_timer()
 
@@ -45,15 +45,15 @@ class Connection(RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way: no request, and none that has begun to arrive."""
-        return self._waits_for_a_request() and self._head_timer is None
+        """Whether no request is running and none has started to arrive."""
+        return self._awaits_head() and self._head_timer is None
 
-    def _waits_for_a_request(self) -> bool:
-        # aiohttp's own sign of an idle connection: the future that the next whole head resolves.
+    def _awaits_head(self) -> bool:
+        # aiohttp resolves this future when the next complete head has arrived.
         return self._waiter is not None and not self._waiter.done()
 
-    def _give_up(self) -> None:
-        if self._waits_for_a_request() and self.transport is not None:
+    def _time_out(self) -> None:
+        if self._awaits_head() and self.transport is not None:
             self.transport.write(_TOO_SLOW)
             self.force_close()
 
@@ -64,30 +64,31 @@ class Connection(RequestHandler):
 
 
 class Site(web.SockSite):
-    """Listens for such connections."""
+    """An aiohttp site whose connections are of the class above."""
 
     async def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         await web.BaseSite.start(self)
         loop = asyncio.get_running_loop()
-        # BaseSite has seen that there is one.
+        # BaseSite.start() has checked that the runner has a server.
         manager = cast("web.Server", self._runner.server)
         connection = functools.partial(Connection, manager, loop=loop, **_OPTIONS)
         self._server = await loop.create_server(connection, sock=self._sock, backlog=self._backlog)
 
 
-async def let_go(server: web.Server, linger: float) -> None:
-    """Close each connection once it has been idle for so many seconds; return when all are closed.
+async def close_idle(server: web.Server, linger: float) -> None:
+    """Close each connection after it has been idle for `linger` seconds; return when all are closed.
 
-    aiohttp itself would close one as its answer ends. But whose answer began before the agent was asked to leave was
-    told that the connection is kept, and a busy gateway sends the next request within a millisecond: in vain.
+    aiohttp would close a connection at the end of its response. But a response that started before SIGTERM promised in
+    its head to keep the connection. A busy gateway sends the next request within a millisecond, and would lose it.
     """
     loop = asyncio.get_running_loop()
-    idle: dict[RequestHandler, float] = {}
+    idle_since: dict[RequestHandler, float] = {}
     while connections := server.connections:
         now = loop.time()
-        idle = {it: idle.get(it, now) for it in connections if isinstance(it, Connection) and it.is_idle}
-        for connection, since in idle.items():
+        idle = [connection for connection in connections if isinstance(connection, Connection) and connection.is_idle]
+        idle_since = {connection: idle_since.get(connection, now) for connection in idle}
+        for connection, since in idle_since.items():
             if now - since >= linger:
                 connection.force_close()
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_CHECK_INTERVAL)

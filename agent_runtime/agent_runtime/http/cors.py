@@ -1,4 +1,4 @@
-"""Pages of other origins that may call the agent."""
+"""CORS: which pages of other origins may call the agent."""
 
 from aiohttp import web
 
@@ -8,12 +8,12 @@ DAY = "86400"
 
 
 def allow_origins(app: web.Application, origins: frozenset[str]) -> None:
-    """Answer browsers that ask whether a page of one of these origins (or of any: `*`) may call the agent.
+    """Allow pages of these origins (`*`: of any origin) to call the agent.
 
-    No credentials are allowed: the agent's are in a header that the page sets itself.
+    Credentials of the browser stay forbidden. The page sets the API key in a header itself.
     """
 
-    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get("Origin", "")
         if origin and (origin in origins or "*" in origins):
             response.headers["Access-Control-Allow-Origin"] = origin
@@ -25,5 +25,5 @@ def allow_origins(app: web.Application, origins: frozenset[str]) -> None:
         headers = {f"Access-Control-{name}": value for name, value in allowed.items()}
         return web.Response(status=204, headers=headers)
 
-    app.on_response_prepare.append(mark)
+    app.on_response_prepare.append(add_headers)
     app.router.add_route("OPTIONS", "/{path:.*}", preflight)

@@ -1,8 +1,8 @@
-"""What the application holds, each under a typed key."""
+"""The keys under which the application holds the parts of the agent."""
 
 from aiohttp import web
 
-from agent_runtime.a2a.shared import Keys
+from agent_runtime.a2a.shared import KeyValueStore
 from agent_runtime.agent.agent import Agent
 from agent_runtime.health import Health
 from agent_runtime.http.admission import Gate
@@ -12,5 +12,5 @@ AGENT = web.AppKey("agent", Agent)
 GATE = web.AppKey("gate", Gate)
 HEALTH = web.AppKey("health", Health)
 METRICS = web.AppKey("metrics", Metrics)
-# There only when the agent has a Redis.
-SHARED: web.AppKey[Keys] = web.AppKey("shared")
+# Set only if the agent has a Redis.
+SHARED: web.AppKey[KeyValueStore] = web.AppKey("shared")

@@ -1,4 +1,4 @@
-"""Around every request: an id, metrics, one line of log, and every error as JSON."""
+"""Middleware of every request: request id, admission, metrics, one log line, and errors as JSON."""
 
 import logging
 import re
@@ -10,18 +10,18 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from agent_runtime.errors import Problem, render
+from agent_runtime.errors import Problem, error_response
 from agent_runtime.http.keys import GATE, HEALTH, METRICS
-from agent_runtime.http.routes.body import MAX_BODY_BYTES
+from agent_runtime.http.routes.body import TOO_LARGE
 
-# Behind these somebody may be answered; health and the chat page are for everybody.
+# The routes that need an API key and count against the limits. Health and the chat page are open.
 GUARDED = ("/v1/", "/api/", "/a2a")
 CALLER = web.RequestKey("caller", str)
 LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 REQUEST_ID = "X-Request-Id"
-# Only what is harmless in a header and in a log is taken over from the caller.
+# Accept a request id of the caller only if it is safe in a header and in a log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# nginx's code for a client that went away before the answer.
+# The status that nginx logs for a client that disconnected before the response.
 CLIENT_CLOSED_REQUEST = 499
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer, count, time and log a request."""
+    """Handle a request, count it, observe its duration and log it."""
     start = time.perf_counter()
     metrics, route = request.app[METRICS], _route(request)
     fields: dict[str, Any] = {"request_id": _request_id(request), "method": request.method, "route": route}
@@ -37,7 +37,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     status = CLIENT_CLOSED_REQUEST
     metrics.inflight.inc()
     try:
-        response = await _answered(request, handler)
+        response = await _handle(request, handler)
         status = response.status
         response.headers[REQUEST_ID] = fields["request_id"]
         return response
@@ -46,21 +46,22 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         seconds = time.perf_counter() - start
         metrics.count_request(route, status, seconds)
         fields |= {"status": status, "duration_ms": round(seconds * 1000, 1)}
-        # Probes come every few seconds for ever.
+        # The kubelet probes every few seconds.
         log.log(logging.DEBUG if route.startswith("/health") else logging.INFO, "request", extra={"fields": fields})
 
 
-async def say_goodbye(request: web.Request, response: web.StreamResponse) -> None:
-    """End the connection with this answer, and say so in its head, when the pod is going: a signal of aiohttp's.
+async def send_connection_close(request: web.Request, response: web.StreamResponse) -> None:
+    """While the pod drains, send "Connection: close" and close the connection after the response.
 
-    To close one whose head has told nothing of it, as that of a stream which began before, would lose the next request.
+    A handler of aiohttp's signal on_response_prepare. Responses that started before SIGTERM are not changed: their head
+    promised to keep the connection, and the client would lose the request that it sends next.
     """
     if request.app[HEALTH].draining:
         response.force_close()
         response.headers["Connection"] = "close"
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         if not request.path.startswith(GUARDED):
             return await handler(request)
@@ -70,21 +71,23 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
             return await handler(request)
     except Problem as problem:
         request[LOG_FIELDS]["code"] = problem.code
-        return render(problem, request.path)
+        return error_response(problem, request.path)
     except web.HTTPException as error:
         return _from_aiohttp(error, request)
     except ConnectionResetError:
-        # The client went away before its answer: nobody is there to read one, and nothing is wrong.
+        # The client disconnected before the response, which is no error of the agent.
         return web.Response(status=CLIENT_CLOSED_REQUEST)
     except Exception:
         log.exception("unexpected error", extra={"fields": request[LOG_FIELDS]})
-        return render(Problem(500, "internal_error", "The agent failed; its log says where"), request.path)
+        return error_response(
+            Problem(500, "internal_error", "The agent failed: see its log for the cause"), request.path
+        )
 
 
 def _from_aiohttp(error: web.HTTPException, request: web.Request) -> web.Response:
-    detail = f"At most {MAX_BODY_BYTES} bytes are read" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
+    detail = TOO_LARGE if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
     phrase = HTTPStatus(error.status).phrase
-    response = render(Problem(error.status, _code(phrase), detail or phrase), request.path)
+    response = error_response(Problem(error.status, _code(phrase), detail or phrase), request.path)
     if allow := error.headers.get("Allow"):
         response.headers["Allow"] = allow
     return response
@@ -95,11 +98,11 @@ def _code(phrase: str) -> str:
 
 
 def _route(request: web.Request) -> str:
-    """The route's pattern, of which there are few; a path is the caller's choice and would flood the metrics."""
+    """Return the pattern of the route. Callers choose paths freely, so a path as a label would flood the metrics."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unmatched"
 
 
 def _request_id(request: web.Request) -> str:
-    given = request.headers.get(REQUEST_ID, "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    sent = request.headers.get(REQUEST_ID, "")
+    return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)

@@ -34,7 +34,7 @@ class Model(Protocol):
         ...
 
     async def probe(self) -> Json:
-        """Look whether the model can be used; see health.Probed."""
+        """Look whether the model can be used; see health.Component."""
         ...
 
     async def aclose(self) -> None:

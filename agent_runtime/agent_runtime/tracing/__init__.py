@@ -1,6 +1,7 @@
-"""OpenTelemetry traces, when OTEL_EXPORTER_OTLP_ENDPOINT is set: requests, calls of models, calls of tools.
+"""OpenTelemetry traces of requests, model calls and tool calls, if OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
-Nothing of OpenTelemetry is imported otherwise; it is the optional extra `otel`. What was said is in no span.
+OpenTelemetry is the optional extra `otel`, and is only imported if the variable is set. No span contains the text of a
+message, or the arguments or result of a tool.
 """
 
 import logging
@@ -15,13 +16,13 @@ log = logging.getLogger(__name__)
 
 
 def start(environment: Environment) -> "Tracing | None":
-    """Tracing, when the environment asks for it and OpenTelemetry is installed."""
+    """Return the tracing, or None if the environment does not enable it or OpenTelemetry is not installed."""
     if environment.otel_exporter_otlp_endpoint is None:
         return None
     try:
-        from agent_runtime.tracing.tracing import Tracing  # noqa: PLC0415  (0.5 s, for those who want it)
+        from agent_runtime.tracing.tracing import Tracing  # noqa: PLC0415  (the import takes 0.5 s)
     except ImportError as error:
-        # An agent without traces is worth more than no agent.
-        log.warning("no traces: install the extra otel", extra={"fields": {"missing": error.name}})
+        # Tracing is not worth refusing to start.
+        log.warning("tracing is off: install the extra agent-runtime[otel]", extra={"fields": {"missing": error.name}})
         return None
     return Tracing(environment)

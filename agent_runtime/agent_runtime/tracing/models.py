@@ -1,4 +1,4 @@
-"""Spans around calls of models, named and filled as OpenTelemetry's conventions for generative AI say."""
+"""Spans of model calls, after OpenTelemetry's semantic conventions for generative AI."""
 
 import asyncio
 import re
@@ -17,29 +17,29 @@ from agent_runtime.errors import Problem
 from agent_runtime.models.base import Json, Model
 
 _PROVIDERS = {"azure_openai": "azure.ai.openai", "openai": "openai", "echo": "echo"}
-# Numbers of a request that are told; everything else may be somebody's words.
-_NUMBERS = {
+# Fields of a request that become attributes. Only numbers, because other fields may contain text of a user.
+_REQUEST_NUMBERS = {
     "temperature": "gen_ai.request.temperature",
     "top_p": "gen_ai.request.top_p",
     "max_tokens": "gen_ai.request.max_tokens",
     "max_completion_tokens": "gen_ai.request.max_tokens",
 }
-# The chunks that say more than a piece of the answer.
-_TELLING = re.compile(rb'"(finish_reason"\s*:\s*"|usage"\s*:\s*\{)')
+# Chunks with a finish reason or the usage. Other chunks contain only a part of the answer.
+_HAS_METADATA = re.compile(rb'"(finish_reason"\s*:\s*"|usage"\s*:\s*\{)')
 
 
 class TracedModel:
-    """A model, with a span around each call."""
+    """A model with a span around each call."""
 
     def __init__(self, model: Model, config: ModelConfig, tracer: Tracer) -> None:
         self.name = model.name
         self._model = model
         self._tracer = tracer
-        self._asked = config.deployment or config.model or config.name
+        self._request_model = config.deployment or config.model or config.name
         self._attributes: dict[str, Any] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": _PROVIDERS[config.provider],
-            "gen_ai.request.model": self._asked,
+            "gen_ai.request.model": self._request_model,
         }
         address = URL(config.base_url or config.endpoint or "")
         if address.host:
@@ -53,7 +53,7 @@ class TracedModel:
                 completion = await self._model.complete(request)
             finally:
                 context.detach(token)
-            _note(span, completion)
+            _set_response_attributes(span, completion)
             return completion
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
@@ -62,28 +62,33 @@ class TracedModel:
         with self._span(request) as span:
             span.set_attribute("gen_ai.request.stream", value=True)
             async with aclosing(self._model.stream(request)) as chunks:
-                while (chunk := await _within(span, chunks)) is not None:
+                while (chunk := await _next_chunk(span, chunks)) is not None:
                     if first:
                         span.set_attribute("gen_ai.response.time_to_first_chunk", time.perf_counter() - start)
-                    if first or _TELLING.search(chunk):
-                        _note(span, orjson.loads(chunk))
+                    if first or _HAS_METADATA.search(chunk):
+                        _set_response_attributes(span, orjson.loads(chunk))
                     first = False
                     yield chunk
 
     async def probe(self) -> Json:
-        """Look whether the model can be used; see health.Probed."""
+        """Check the model; see health.Component."""
         return await self._model.probe()
 
     async def aclose(self) -> None:
-        """Let go of connections and tasks."""
+        """Close connections and stop background tasks."""
         await self._model.aclose()
 
     @contextmanager
     def _span(self, request: Json) -> Iterator[Span]:
-        """A span, which is not the current one: a generator shares its caller's context between its chunks."""
-        told = {name: request[field] for field, name in _NUMBERS.items() if type(request.get(field)) in {int, float}}
+        """Open a span without making it current: between chunks, a generator runs in the context of its caller."""
+        numbers = {
+            name: request[field] for field, name in _REQUEST_NUMBERS.items() if type(request.get(field)) in {int, float}
+        }
         span = self._tracer.start_span(
-            f"chat {self._asked}", kind=SpanKind.CLIENT, attributes=self._attributes | told, record_exception=False
+            f"chat {self._request_model}",
+            kind=SpanKind.CLIENT,
+            attributes=self._attributes | numbers,
+            record_exception=False,
         )
         try:
             yield span
@@ -98,8 +103,8 @@ class TracedModel:
             span.end()
 
 
-async def _within(span: Span, chunks: AsyncGenerator[bytes, None]) -> bytes | None:
-    """The next chunk, asked for in the span's context; None after the last."""
+async def _next_chunk(span: Span, chunks: AsyncGenerator[bytes, None]) -> bytes | None:
+    """Return the next chunk, or None after the last. The span is current while the model computes it."""
     token = context.attach(set_span_in_context(span))
     try:
         return await anext(chunks, None)
@@ -107,15 +112,15 @@ async def _within(span: Span, chunks: AsyncGenerator[bytes, None]) -> bytes | No
         context.detach(token)
 
 
-def _note(span: Span, answer: Json) -> None:
-    """What an answer or a chunk tells, without what it says."""
-    usage, choices = answer.get("usage") or {}, answer.get("choices") or []
-    reasons = [reason for one in choices if isinstance(reason := one.get("finish_reason"), str)]
-    told = {
-        "gen_ai.response.id": answer.get("id"),
-        "gen_ai.response.model": answer.get("model"),
+def _set_response_attributes(span: Span, response: Json) -> None:
+    """Set attributes from a completion or a chunk, without its text."""
+    usage, choices = response.get("usage") or {}, response.get("choices") or []
+    reasons = [reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)]
+    attributes = {
+        "gen_ai.response.id": response.get("id"),
+        "gen_ai.response.model": response.get("model"),
         "gen_ai.usage.input_tokens": usage.get("prompt_tokens"),
         "gen_ai.usage.output_tokens": usage.get("completion_tokens"),
         "gen_ai.response.finish_reasons": reasons or None,
     }
-    span.set_attributes({name: value for name, value in told.items() if value is not None})
+    span.set_attributes({name: value for name, value in attributes.items() if value is not None})

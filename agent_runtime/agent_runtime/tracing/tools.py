@@ -1,4 +1,4 @@
-"""Spans around calls of tools."""
+"""Spans of tool calls."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from agent_runtime.tools.toolbox import Tool, ToolError, ToolServer
 
 
 class TracedToolServer:
-    """A tool server, with a span around each call. Neither arguments nor results are told."""
+    """A tool server with a span around each call. Spans contain neither arguments nor results."""
 
     def __init__(self, server: ToolServer, tracer: Tracer) -> None:
         self.name = server.name

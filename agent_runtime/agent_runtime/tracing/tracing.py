@@ -1,4 +1,4 @@
-"""Where spans come from and where they go: OTLP over HTTP, in the background."""
+"""Create spans and export them over OTLP/HTTP in the background."""
 
 import asyncio
 import os
@@ -23,45 +23,45 @@ from agent_runtime.tools.toolbox import ToolServer
 from agent_runtime.tracing.models import TracedModel
 from agent_runtime.tracing.tools import TracedToolServer
 
-# Seconds for one export, and so for the last one when the process ends.
+# Seconds for one export. It limits how long the last export delays the end of the process.
 EXPORT_TIMEOUT = 3
 
 
 class Tracing:
-    """Makes spans and sends them. OpenTelemetry's own variables (OTEL_…) say the rest, such as the sampler."""
+    """Creates and exports spans. The OTEL_* variables of the SDK configure the rest, such as the sampler."""
 
     def __init__(self, environment: Environment) -> None:
-        named = {"service.version": version()}
+        attributes = {"service.version": version()}
         if "OTEL_SERVICE_NAME" not in os.environ:
-            named["service.name"] = environment.agent_name
-        self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
+            attributes["service.name"] = environment.agent_name
+        self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
         timeout = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else EXPORT_TIMEOUT
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
         self._tracer = self._provider.get_tracer("agent_runtime", version())
-        # Not the global one: that would hand on baggage, which callers may fill with anything.
+        # The global propagator would also forward baggage, which callers can fill with anything.
         self._propagator = TraceContextTextMapPropagator()
 
     def model(self, model: Model, config: ModelConfig) -> Model:
-        """The model, with a span around each call."""
+        """Return the model with a span around each call."""
         return TracedModel(model, config, self._tracer)
 
     def tool_server(self, server: ToolServer) -> ToolServer:
-        """The tool server, with a span around each call."""
+        """Return the tool server with a span around each call."""
         return TracedToolServer(server, self._tracer)
 
     def outgoing(self) -> aiohttp.TraceConfig:
-        """For a client session: requests carry the traceparent of the span that they are made in."""
-        traced = aiohttp.TraceConfig()
+        """Return hooks for a client session that add the traceparent header of the current span to its requests."""
+        config = aiohttp.TraceConfig()
 
-        async def mark(_: aiohttp.ClientSession, __: SimpleNamespace, sent: aiohttp.TraceRequestStartParams) -> None:
-            self._propagator.inject(sent.headers)
+        async def inject(_: aiohttp.ClientSession, __: SimpleNamespace, start: aiohttp.TraceRequestStartParams) -> None:
+            self._propagator.inject(start.headers)
 
-        traced.on_request_start.append(mark)
-        return traced
+        config.on_request_start.append(inject)
+        return config
 
     @property
     def middleware(self) -> Middleware:
-        """A span around each request but the probes', as part of the caller's trace when it names one."""
+        """Opens a span for each request except probes, in the trace of the caller if the request names one."""
 
         @web.middleware
         async def trace(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -72,42 +72,42 @@ class Tracing:
                 f"{request.method} {resource.canonical}",
                 self._propagator.extract(request.headers),
                 SpanKind.SERVER,
-                # The path itself may name a session.
+                # Not the path: it may contain the id of a session.
                 {"http.request.method": request.method, "http.route": resource.canonical},
                 record_exception=False,
                 set_status_on_exception=False,
             ) as span:
                 request[LOG_FIELDS]["trace_id"] = format_trace_id(span.get_span_context().trace_id)
-                return await _answered(request, handler, span)
+                return await _handle(request, handler, span)
 
         return trace
 
     async def aclose(self) -> None:
-        """Send what is left."""
+        """Export the remaining spans."""
         await asyncio.to_thread(self._provider.shutdown)
 
 
-async def _answered(request: web.Request, handler: Handler, span: Span) -> web.StreamResponse:
+async def _handle(request: web.Request, handler: Handler, span: Span) -> web.StreamResponse:
     try:
         response = await handler(request)
     except asyncio.CancelledError:
         span.set_attribute("error.type", "cancelled")
         raise
     except Problem as problem:
-        _end(request, span, problem.status, problem.code)
+        _set_status(request, span, problem.status, problem.code)
         raise
     except web.HTTPException as error:
-        _end(request, span, error.status, str(error.status))
+        _set_status(request, span, error.status, str(error.status))
         raise
     except Exception:
-        _end(request, span, 500, "internal_error")
+        _set_status(request, span, 500, "internal_error")
         raise
-    # A stream that broke has begun with 200; the log's code tells it.
-    _end(request, span, response.status, str(request[LOG_FIELDS].get("code", "")))
+    # A stream that broke off has the status 200. The error code is in the log fields.
+    _set_status(request, span, response.status, str(request[LOG_FIELDS].get("code", "")))
     return response
 
 
-def _end(request: web.Request, span: Span, status: int, code: str) -> None:
+def _set_status(request: web.Request, span: Span, status: int, code: str) -> None:
     span.set_attribute("http.response.status_code", status)
     if session := request[LOG_FIELDS].get("session"):
         span.set_attribute("gen_ai.conversation.id", session)

@@ -52,7 +52,7 @@ MESSAGE = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": USER_CANARY
         (call("SendMessage", {"message": MESSAGE | {"parts": [{"text": " "}]}}), -32602, "params.message.parts"),
         (call("SendMessage", {"message": MESSAGE | {"contextId": "../x"}}), -32602, "params.message.contextId"),
         (call("message/send", {"message": MESSAGE | {"parts": [{"kind": "file"}]}}), -32005, "text"),
-        (call("ListTasks"), -32004, "listed"),
+        (call("ListTasks"), -32004, "list tasks"),
         (call("tasks/pushNotificationConfig/set"), -32003, "push"),
         (call("CreateTaskPushNotificationConfig"), -32003, "push"),
     ],

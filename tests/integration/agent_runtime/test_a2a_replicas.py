@@ -9,7 +9,7 @@ import pytest
 
 from agent_runtime import environment
 from agent_runtime.a2a.shared import LEASE, SharedTasks
-from agent_runtime.a2a.tasks import TTL, State, Task
+from agent_runtime.a2a.tasks import TTL, Task, TaskState
 from agent_runtime.config import CacheConfig
 from agent_runtime.memory.redis import RedisStore
 from tests.integration.agent_runtime.conftest import (
@@ -118,17 +118,17 @@ async def store(open_redis: RedisServer) -> AsyncIterator[RedisStore]:
 
 async def test_tasks_in_redis_are_bounded(store: RedisStore, open_redis: RedisServer) -> None:
     """In number, the oldest first out; and in time, from the end on or from the last sign of life."""
-    shared = SharedTasks(store, most=3)
+    shared = SharedTasks(store, max_tasks=3)
     tasks = [Task("me", "context", str(number), "hi") for number in range(5)]
     for task in tasks:
-        task.become(State.WORKING)
+        task.set_state(TaskState.WORKING)
         await shared.begin(task)
 
     found = [await shared.find(task.id) for task in tasks]
     assert [one.message_id if one else None for one in found] == [None, None, "2", "3", "4"]
     key = f"chat:a2a:task:{tasks[4].id}"
     assert 0 < int(open_redis.command("TTL", key)[1:]) <= LEASE
-    tasks[4].become(State.COMPLETED)
+    tasks[4].set_state(TaskState.COMPLETED)
     await shared.end(tasks[4])
     assert LEASE < int(open_redis.command("TTL", key)[1:]) <= TTL
 
@@ -138,15 +138,15 @@ async def test_a_task_is_read_as_it_was_written(store: RedisStore) -> None:
     shared = SharedTasks(store)
     task = Task("me", "context", "message", "häß\u2028?")
     await shared.begin(task)
-    task.say("a")
-    task.say("b")
-    task.become(State.FAILED, "why", "code")
+    task.append("a")
+    task.append("b")
+    task.set_state(TaskState.FAILED, "why", "code")
     await shared.end(task)
 
     found = await shared.find(task.id)
 
     assert found is not None
-    assert found.elsewhere
+    assert found.remote
     for name in ("id", "owner", "context_id", "message_id", "message", "state", "reason", "code", "since", "text"):
         assert getattr(found, name) == getattr(task, name)
     assert [piece async for piece in found.follow()] == ["ab"]
@@ -164,7 +164,7 @@ async def test_marks_are_for_the_tasks_that_are_meant(store: RedisStore) -> None
     """Whoever is asked to cancel one, ends that one."""
     shared = SharedTasks(store)
 
-    await shared.ask_to_cancel("b")
+    await shared.request_cancel("b")
 
     assert await shared.to_cancel(("a", "b", "c")) == ["b"]
     assert await shared.find("unknown") is None

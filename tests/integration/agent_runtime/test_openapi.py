@@ -10,7 +10,7 @@ from aiohttp import web
 from agent_runtime.app import create_app
 from agent_runtime.config import AgentFile
 from agent_runtime.environment import Environment
-from agent_runtime.http.openapi.document import document
+from agent_runtime.http.openapi.document import build_document
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, Start, toml
 
 KEY = "key-one"
@@ -59,7 +59,9 @@ def test_every_route_is_described(tmp_path: Path) -> None:
     app = create_app(section, "", Environment())
 
     served = {(route.method.lower(), _path(route)) for route in app.router.routes() if route.method != "HEAD"}
-    described = {(method, path) for path, methods in document(app, section)["paths"].items() for method in methods}
+    described = {
+        (method, path) for path, methods in build_document(app, section)["paths"].items() for method in methods
+    }
 
     assert described == served
 

@@ -98,7 +98,7 @@ def test_a_conversation_by_keyboard(page: Page, model_server: ModelServer) -> No
 
     asked = model_server.seen("/chat/completions")[1]["body"]["messages"]
     assert [message["content"] for message in asked[1:]] == ["one\ntwo", "model: one\ntwo", "three"]
-    assert page.texts("#announcement") == ["The agent said: model: three"]
+    assert page.texts("#announcement") == ["Agent: model: three"]
     assert page.browser.switch_to.active_element.get_attribute("id") == "message"
     assert not page.faults()
 
@@ -187,7 +187,7 @@ def test_a_key_is_asked_for_when_the_agent_wants_one(
     agent = start(toml(ECHO) + PAGE + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     page = open_page(agent)
     page.type("one", Keys.ENTER)
-    eventually("the key is asked for", lambda: page.find("#door").is_displayed())
+    eventually("the key is asked for", lambda: page.find("#key-dialog").is_displayed())
 
     page.type("key-one", Keys.ENTER)
 

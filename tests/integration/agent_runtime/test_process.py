@@ -43,7 +43,7 @@ def test_check_accepts_a_good_config(config: Path) -> None:
     done = run("check", "--config", config)
 
     assert done.returncode == 0
-    assert done.stdout.endswith("good; models: echo; default: echo\n")
+    assert done.stdout.endswith("valid; models: echo; default: echo\n")
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])

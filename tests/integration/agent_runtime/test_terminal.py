@@ -81,11 +81,11 @@ def test_what_goes_wrong_is_one_line(
     gone = free_port()
 
     failures = {
-        "no such model": piped(url(agent), "x", "--model", "none"),
+        "unknown name": piped(url(agent), "x", "--model", "none"),
         "broke off": piped(url(agent), "one two"),
         "Connection refused": piped(f"http://127.0.0.1:{gone}", "x"),
-        "not an http or https URL": piped("ftp://x", "x"),
-        "is this its URL": piped(f"http://127.0.0.1:{agent.metrics_port}", "x"),
+        "use http or https": piped("ftp://x", "x"),
+        "is the URL right": piped(f"http://127.0.0.1:{agent.metrics_port}", "x"),
         "AGENT_API_KEY": piped(url(guarded), "x"),
     }
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from agent_runtime.errors import Problem, render
+from agent_runtime.errors import Problem, error_response
 
 
 def body(problem: Problem, path: str) -> dict[str, object]:
     """The JSON of the rendered problem."""
-    content = render(problem, path).body
+    content = error_response(problem, path).body
     assert isinstance(content, bytes)
     found: dict[str, object] = json.loads(content)
     return found
@@ -46,8 +46,8 @@ def test_the_problem_form() -> None:
 
 def test_retry_headers() -> None:
     """Retry-After in whole seconds, at least one; OpenAI's clients are told when trying again is useless."""
-    again = render(Problem(503, "c", "d", retry_after=0.2), "/v1/x").headers
-    never = render(Problem(502, "c", "d"), "/v1/x").headers
+    again = error_response(Problem(503, "c", "d", retry_after=0.2), "/v1/x").headers
+    never = error_response(Problem(502, "c", "d"), "/v1/x").headers
 
     assert (again["Retry-After"], again["x-should-retry"]) == ("1", "true")
     assert never["x-should-retry"] == "false"

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from agent_runtime.health import Component, Health, Status, UnhealthyError
+from agent_runtime.health import ComponentStatus, Health, Status, UnhealthyError
 from agent_runtime.metrics import Metrics
 
 
@@ -48,17 +48,17 @@ async def test_reasons_not_to_be_ready() -> None:
     """Not looked at yet; not usable, with the words; then ready for good; draining."""
     model = Thing("model", UnhealthyError("set KEY"))
     watched = health(model)
-    assert watched.why_not_ready() == ["model: not checked yet"]
-    await watched._look()
-    assert watched.why_not_ready() == ["model: set KEY"]
+    assert watched.not_ready_reasons() == ["model: not probed yet"]
+    await watched._probe_all()
+    assert watched.not_ready_reasons() == ["model: set KEY"]
     model.fault = None
-    await watched._look()
-    assert watched.why_not_ready() == []
+    await watched._probe_all()
+    assert watched.not_ready_reasons() == []
     model.fault = UnhealthyError("outage")
-    await watched._look()
-    assert watched.why_not_ready() == []
+    await watched._probe_all()
+    assert watched.not_ready_reasons() == []
     watched.draining = True
-    assert watched.why_not_ready() == ["draining: the pod is shutting down"]
+    assert watched.not_ready_reasons() == ["draining: the pod is shutting down"]
 
 
 async def test_a_look_that_breaks_is_unhealthy_and_keeps_its_text() -> None:
@@ -81,6 +81,6 @@ async def test_a_burst_is_answered_from_one_look() -> None:
 
 def test_a_component_as_json() -> None:
     """In the order of the contract."""
-    shown = Component("mcp", Status.HEALTHY, 0.5, {"tool_count": 5}).as_json()
+    shown = ComponentStatus("mcp", Status.HEALTHY, 0.5, {"tool_count": 5}).as_json()
 
     assert list(shown) == ["name", "status", "latency_ms", "details"]

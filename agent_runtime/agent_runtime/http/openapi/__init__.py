@@ -1,1 +1,1 @@
-"""/openapi.json: every HTTP endpoint of the agent, in the words of OpenAPI 3.1."""
+"""/openapi.json: the OpenAPI 3.1 document of the agent's HTTP endpoints."""

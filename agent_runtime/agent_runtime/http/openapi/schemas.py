@@ -1,4 +1,4 @@
-"""What travels: request bodies from the models that read them, answers as the code writes them."""
+"""The schemas of the document: of requests from their pydantic models, of responses written by hand."""
 
 from typing import Any
 
@@ -27,20 +27,20 @@ def _one_of(*values: str) -> Json:
 
 
 def ref(name: str) -> Json:
-    """A schema by its name."""
+    """Return a reference to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 PROBLEM = _object(
     {"title": TEXT, "status": {"type": "integer", "minimum": 400, "maximum": 599}, "code": TEXT, "detail": TEXT},
-    {"param": TEXT | {"description": "JSON path of the field at fault."}},
-    "An error as RFC 9457 has it. Clients may branch on code.",
+    {"param": TEXT | {"description": "JSON path of the invalid field."}},
+    "An error in the format of RFC 9457. Clients may branch on code.",
 )
-EVENT = _object({"data": TEXT}, {"event": TEXT}, "One server-sent event; its data is JSON, or [DONE].")
+EVENT = _object({"data": TEXT}, {"event": TEXT}, "One server-sent event. Its data is JSON or [DONE].")
 MAYBE_TEXT: Json = {"type": ["string", "null"]}
 OPENAI_ERROR = _object(
     {"error": _object({"message": TEXT, "type": TEXT, "param": MAYBE_TEXT, "code": MAYBE_TEXT})},
-    description="An error as OpenAI writes it.",
+    description="An error in OpenAI's format.",
 )
 USAGE = _object({}, {"prompt_tokens": COUNT, "completion_tokens": COUNT, "total_tokens": COUNT})
 COMPLETION = _object(
@@ -92,7 +92,7 @@ CARD = _object(
         "defaultOutputModes": _list(TEXT),
         "skills": _list(SKILL),
     },
-    description="An agent card of A2A 1.0, which readers of 0.3 understand as well.",
+    description="The agent card of A2A 1.0, with the fields of A2A 0.3.",
 )
 RPC_ID: Json = {"type": ["string", "integer", "null"]}
 RPC_REQUEST = _object(
@@ -108,10 +108,10 @@ RPC_RESPONSE = _object({"jsonrpc": {"const": "2.0"}, "id": RPC_ID}, {"result": A
 
 
 def components() -> Json:
-    """All schemas by name."""
+    """Return all schemas by name."""
     kinds = (ChatRequest, CompletionRequest)
-    _, read = models_json_schema([(kind, "validation") for kind in kinds], ref_template=ref("{model}")["$ref"])
-    written = {
+    _, requests = models_json_schema([(kind, "validation") for kind in kinds], ref_template=ref("{model}")["$ref"])
+    responses = {
         "Problem": PROBLEM,
         "OpenAIError": OPENAI_ERROR,
         "ChatCompletion": COMPLETION,
@@ -125,4 +125,4 @@ def components() -> Json:
         "RpcRequest": RPC_REQUEST,
         "RpcResponse": RPC_RESPONSE,
     }
-    return {**read["$defs"], **written}
+    return {**requests["$defs"], **responses}

@@ -1,4 +1,4 @@
-"""The chat page: static files, no build step, nothing from elsewhere. Enabled by chat_page in agent.toml."""
+"""The chat page: static files without a build step and without third parties. Enabled by chat_page in agent.toml."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from aiohttp import web
 
-# The page loads its own script and style and calls its own agent; nothing else runs, not even a style attribute.
+# The page loads only its own script and style, and calls only its own agent. Inline scripts and styles are forbidden.
 POLICY: Mapping[str, str] = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -26,7 +26,7 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Asked for again each time, which the ETag makes cheap: an upgrade must not run an old script.
+    # Browsers revalidate each time, which the ETag makes cheap. After an upgrade they must not run the old script.
     "Cache-Control": "no-cache",
 }
 FILES: Mapping[str, tuple[str, str]] = {
@@ -38,20 +38,19 @@ FILES: Mapping[str, tuple[str, str]] = {
 
 
 def add_page(app: web.Application) -> None:
-    """Serve the page at /."""
+    """Serve the page under /."""
     for path, (name, content_type) in FILES.items():
-        app.router.add_get(path, _serving(files(__name__).joinpath(name).read_bytes(), content_type))
+        app.router.add_get(path, _file_handler(files(__name__).joinpath(name).read_bytes(), content_type))
 
 
-def _serving(body: bytes, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _file_handler(body: bytes, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     digest = hashlib.sha256(body).hexdigest()[:32]
 
     async def serve(request: web.Request) -> web.Response:
-        known = request.if_none_match or ()
-        fresh = any(tag.value in {digest, "*"} for tag in known)
+        cached = any(tag.value in {digest, "*"} for tag in request.if_none_match or ())
         response = (
             web.Response(status=304, headers=HEADERS)
-            if fresh
+            if cached
             else web.Response(body=body, content_type=content_type, charset="utf-8", headers=HEADERS)
         )
         response.etag = digest

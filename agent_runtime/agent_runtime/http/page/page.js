@@ -1,12 +1,12 @@
-// The chat page. All text reaches the page as text nodes: nothing that the agent says can become markup.
+// The chat page. It inserts all text as text nodes, so that no message can become markup.
 
 const $ = (id) => document.getElementById(id);
-// Agents may share an origin under different paths.
-const kept = (name) => `agent${location.pathname}:${name}`;
-const recall = (name) => sessionStorage.getItem(kept(name)) ?? "";
-const remember = (name, value) => sessionStorage.setItem(kept(name), value);
+// The keys contain the path because several agents may share an origin.
+const storageKey = (name) => `agent${location.pathname}:${name}`;
+const load = (name) => sessionStorage.getItem(storageKey(name)) ?? "";
+const save = (name, value) => sessionStorage.setItem(storageKey(name), value);
 
-/** A problem to show: what the agent said about it, or what happened on the way. */
+/** An error to show: an error response of the agent, or a failure of the connection. */
 class Problem extends Error {
   constructor(detail, status = 0) {
     super(detail);
@@ -14,27 +14,27 @@ class Problem extends Error {
   }
 }
 
-let underWay = null; // AbortController of the answer that is coming in
+let activeRequest = null; // AbortController of the request that is in flight
 
-// --- talking to the agent ---
+// --- requests ---
 
 async function request(path, options = {}) {
   const headers = { ...options.headers };
-  if (recall("key")) headers.Authorization = `Bearer ${recall("key")}`;
+  if (load("key")) headers.Authorization = `Bearer ${load("key")}`;
   const response = await fetch(path, { ...options, headers });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new Problem(problem.detail || `The agent answered with ${response.status}.`, response.status);
+  throw new Problem(problem.detail || `The agent answered with the status ${response.status}.`, response.status);
 }
 
 async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
+  let incomplete = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const blocks = (rest + value).split("\n\n");
-    rest = blocks.pop();
+    const blocks = (incomplete + value).split("\n\n");
+    incomplete = blocks.pop();
     for (const block of blocks) {
       const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s)));
       yield { kind: fields.event, data: JSON.parse(fields.data) };
@@ -42,8 +42,8 @@ async function* events(response) {
   }
 }
 
-async function* answers(message, signal) {
-  const session = recall("session");
+async function* answerParts(message, signal) {
+  const session = load("session");
   const response = await request("api/chat", {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
@@ -54,22 +54,22 @@ async function* answers(message, signal) {
     if (kind === "delta") yield data.text;
     if (kind === "error") throw new Problem(data.detail, data.status);
     if (kind === "done") {
-      remember("session", data.session_id);
+      save("session", data.session_id);
       return;
     }
   }
-  throw new Problem("The connection broke before the answer was complete.");
+  throw new Problem("The connection closed before the answer was complete.");
 }
 
-// --- showing ---
+// --- rendering ---
 
 function element(name, content, properties = {}) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...[content].flat());
-  return made;
+  const created = Object.assign(document.createElement(name), properties);
+  created.append(...[content].flat());
+  return created;
 }
 
-/** `code` and **bold**; everything else as it is. */
+/** Renders `code` and **bold** and leaves other text unchanged. */
 function inline(text) {
   return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part, n) => {
     if (n % 2 === 0) return part;
@@ -80,32 +80,32 @@ function inline(text) {
 function formatted(text) {
   return text.split(/^```[^\n]*\n?/m).flatMap((part, n) => {
     if (n % 2) return [element("pre", element("code", part.replace(/\n$/, "")), { tabIndex: 0 })];
-    return part.split(/\n{2,}/).map((one) => one.replace(/^\n+|\s+$/g, "")).filter(Boolean).map((one) => element("p", inline(one)));
+    return part.split(/\n{2,}/).map((text) => text.replace(/^\n+|\s+$/g, "")).filter(Boolean).map((text) => element("p", inline(text)));
   });
 }
 
 function show(role, text) {
   $("welcome").hidden = true;
-  const speaker = element("span", role === "user" ? "You said:" : "The agent said:", { className: "unseen" });
+  const speaker = element("span", role === "user" ? "You:" : "Agent:", { className: "unseen" });
   const body = element("div", role === "user" ? element("p", text) : formatted(text));
   const item = element("li", [speaker, body], { className: role });
   $("conversation").append(item);
   return { item, body };
 }
 
-function toEnd(force = false) {
+function scrollToEnd(force = false) {
   const end = document.documentElement.scrollHeight;
   if (force || end - window.innerHeight - window.scrollY < 160) window.scrollTo(0, end);
 }
 
-function busy(controller) {
-  underWay = controller;
+function setActive(controller) {
+  activeRequest = controller;
   $("send").hidden = Boolean(controller);
   $("stop").hidden = !controller;
   $("conversation").setAttribute("aria-busy", String(Boolean(controller)));
 }
 
-function fit() {
+function resizeField() {
   const field = $("message");
   field.rows = Math.min(10, field.value.split("\n").length);
   $("send").disabled = !field.value.trim();
@@ -119,124 +119,124 @@ function announce(text) {
 
 async function ask(message) {
   $("fault").textContent = "";
-  const own = show("user", message);
+  const userMessage = show("user", message);
   const { item, body } = show("assistant", "");
   item.classList.add("waiting");
   announce("The agent is answering.");
-  toEnd(true);
+  scrollToEnd(true);
   const controller = new AbortController();
-  busy(controller);
+  setActive(controller);
   let text = "";
-  let drawn = false;
+  let scheduled = false;
   const draw = () => {
-    drawn = false;
+    scheduled = false;
     body.replaceChildren(...formatted(text));
-    toEnd();
+    scrollToEnd();
   };
   try {
-    for await (const piece of answers(message, controller.signal)) {
+    for await (const part of answerParts(message, controller.signal)) {
       item.classList.remove("waiting");
-      text += piece;
-      if (!drawn) drawn = Boolean(requestAnimationFrame(draw));
+      text += part;
+      if (!scheduled) scheduled = Boolean(requestAnimationFrame(draw));
     }
-    announce(`The agent said: ${text}`);
+    announce(`Agent: ${text}`);
   } catch (error) {
-    failed(error, { message, own, item, text });
+    showFailure(error, { message, userMessage, item, text });
   } finally {
     item.classList.remove("waiting");
     draw();
-    busy(null);
+    setActive(null);
     $("message").focus();
   }
 }
 
-function failed(error, { message, own, item, text }) {
+function showFailure(error, { message, userMessage, item, text }) {
   if (error.name === "AbortError") {
-    item.append(element("p", "Stopped. The agent will not remember this turn.", { className: "note" }));
+    item.append(element("p", "Stopped. The agent does not remember this message.", { className: "note" }));
     announce("Stopped.");
     return;
   }
   if (!text) {
-    // Nothing was answered: the message goes back to where it can be sent again.
-    own.item.remove();
+    // There is no answer. Put the message back into the field, so that the user can send it again.
+    userMessage.item.remove();
     item.remove();
     if (!$("message").value) $("message").value = message;
-    fit();
+    resizeField();
   }
   announce("");
   if (error.status === 401) {
-    $("door").showModal();
+    $("key-dialog").showModal();
     return;
   }
-  $("fault").textContent = error instanceof Problem ? error.message : "The agent cannot be reached.";
-  toEnd(true);
+  $("fault").textContent = error instanceof Problem ? error.message : "The agent is unreachable.";
+  scrollToEnd(true);
 }
 
-async function begin() {
-  underWay?.abort();
-  const session = recall("session");
-  remember("session", "");
+async function startNewChat() {
+  activeRequest?.abort();
+  const session = load("session");
+  save("session", "");
   $("conversation").replaceChildren();
   $("fault").textContent = "";
   $("welcome").hidden = false;
-  announce("A new chat.");
+  announce("New chat.");
   $("message").focus();
   if (session) await request(`api/sessions/${session}`, { method: "DELETE" }).catch(() => {});
 }
 
-// --- at the beginning ---
+// --- start ---
 
-async function introduce() {
+async function showCard() {
   const card = await (await request(".well-known/agent-card.json")).json();
   document.title = $("name").textContent = card.name;
   $("about").textContent = card.description;
   const examples = card.skills.flatMap((skill) => skill.examples ?? []).slice(0, 4);
   for (const example of examples) {
     const button = element("button", example, { type: "button" });
-    button.addEventListener("click", () => underWay || ask(example));
+    button.addEventListener("click", () => activeRequest || ask(example));
     $("examples").append(element("li", button));
   }
 }
 
-async function restore() {
-  if (!recall("session")) return;
+async function showSession() {
+  if (!load("session")) return;
   try {
-    const { messages } = await (await request(`api/sessions/${recall("session")}`)).json();
+    const { messages } = await (await request(`api/sessions/${load("session")}`)).json();
     for (const { role, content } of messages) {
       if ((role === "user" || role === "assistant") && typeof content === "string" && content) show(role, content);
     }
-    toEnd(true);
+    scrollToEnd(true);
   } catch (error) {
-    // Forgotten by the agent: the next message begins anew.
-    if (error.status === 404) remember("session", "");
+    // The session has expired. The next message starts a new one.
+    if (error.status === 404) save("session", "");
   }
 }
 
 $("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const message = $("message").value.trim();
-  if (!message || underWay) return;
+  if (!message || activeRequest) return;
   $("message").value = "";
-  fit();
+  resizeField();
   ask(message);
 });
-$("message").addEventListener("input", fit);
+$("message").addEventListener("input", resizeField);
 $("message").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   $("composer").requestSubmit();
 });
-$("stop").addEventListener("click", () => underWay?.abort());
-$("new").addEventListener("click", begin);
-$("door-cancel").addEventListener("click", () => $("door").close());
-$("door-form").addEventListener("submit", (event) => {
+$("stop").addEventListener("click", () => activeRequest?.abort());
+$("new").addEventListener("click", startNewChat);
+$("key-cancel").addEventListener("click", () => $("key-dialog").close());
+$("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  remember("key", $("key").value.trim());
+  save("key", $("key").value.trim());
   $("key").value = "";
-  $("door").close();
+  $("key-dialog").close();
   $("composer").requestSubmit();
 });
 
-fit();
-introduce().catch(() => {});
-restore();
+resizeField();
+showCard().catch(() => {});
+showSession();

@@ -1,1 +1,1 @@
-"""The HTTP API: one module a group of routes, each with its table `ROUTES`."""
+"""The HTTP API. Each module has one group of routes in its table `ROUTES`."""

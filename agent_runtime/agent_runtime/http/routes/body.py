@@ -1,4 +1,4 @@
-"""Reading requests and writing answers."""
+"""Read and validate the bodies of requests, and build JSON responses."""
 
 import asyncio
 from http import HTTPStatus
@@ -11,14 +11,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent_runtime.config import explain
 from agent_runtime.errors import Problem
 
-# A body of the greatest size over a slow line.
+# Seconds: enough for a body of MAX_BODY_BYTES over a slow connection.
 READ_TIMEOUT = 30.0
 MAX_BODY_BYTES = 1024 * 1024
+TOO_LARGE = f"The body exceeds the limit of {MAX_BODY_BYTES} bytes: send a smaller one"
 JSON_TYPE = "application/json"
 
 
 class Body(BaseModel):
-    """A request's body: immutable and of exactly the types it says."""
+    """The body of a request: immutable, and without conversion of types."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -27,55 +28,57 @@ AnyBody = TypeVar("AnyBody", bound=Body)
 
 
 async def read_bytes(request: web.Request) -> bytes:
-    """The body.
+    """Read the body.
 
     Raises:
-        Problem: it did not arrive in time.
-        HTTPRequestEntityTooLarge: it is longer than MAX_BODY_BYTES.
+        Problem: the body did not arrive in time.
+        HTTPRequestEntityTooLarge: the body is longer than MAX_BODY_BYTES.
     """
     if request.content.is_eof():
-        # All of it came with the head, as most do: nothing to wait for.
+        # The body came with the head, as for most requests, so a timeout is not needed.
         return await request.read()
     try:
         async with asyncio.timeout(READ_TIMEOUT):
             return await request.read()
     except TimeoutError:
-        raise Problem(408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} seconds") from None
+        raise Problem(
+            408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} s: send it faster"
+        ) from None
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """The JSON object in the body.
+    """Read the body as a JSON object.
 
     Raises:
-        Problem: the body is no JSON object, or comes from a page and is not said to be JSON.
+        Problem: the body is no JSON object, or a web page sent it with another Content-Type than JSON.
     """
-    # A page of another origin may send plain text without asking first, but not JSON. Programs send no Origin.
+    # Browsers let a page of any origin send plain text, but not JSON, without a preflight. Programs send no Origin.
     if "Origin" in request.headers and request.content_type != JSON_TYPE:
-        raise Problem(415, "unsupported_media_type", "Send the body as Content-Type: application/json")
+        raise Problem(415, "unsupported_media_type", "Content-Type: must be application/json")
     body = await read_bytes(request)
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise Problem(400, "invalid_json", f"The body is not valid JSON: {where}") from None
+        position = f"line {error.lineno} column {error.colno}"
+        raise Problem(400, "invalid_json", f"The body is not valid JSON: {position}") from None
     if not isinstance(parsed, dict):
         raise Problem(400, "invalid_json", "The body must be a JSON object")
     return parsed
 
 
 def validated(kind: type[AnyBody], fields: dict[str, Any]) -> AnyBody:
-    """The body as its model.
+    """Validate the fields of a body.
 
     Raises:
-        Problem: names the first field at fault; its value is not quoted.
+        Problem: a field is invalid. The detail names the first one and does not quote its value.
     """
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        fault = explain(error).partition("\n")[0]
-        raise Problem(400, "invalid_request", fault, param=fault.partition(": ")[0]) from None
+        detail = explain(error).partition("\n")[0]
+        raise Problem(400, "invalid_request", detail, param=detail.partition(": ")[0]) from None
 
 
-def answer(content: Any, status: int = HTTPStatus.OK) -> web.Response:
-    """A JSON answer."""
+def json_response(content: Any, status: int = HTTPStatus.OK) -> web.Response:
+    """Return a JSON response."""
     return web.Response(status=status, body=orjson.dumps(content), content_type="application/json")

@@ -1,4 +1,4 @@
-"""OpenAI's API: any client of it is a client of the agent."""
+"""The part of OpenAI's API that the agent serves: chat completions and models."""
 
 import time
 from contextlib import aclosing
@@ -8,13 +8,13 @@ from aiohttp import web
 from pydantic import ConfigDict, Field
 
 from agent_runtime.http.keys import AGENT
-from agent_runtime.http.routes.body import Body, answer, read_object, validated
+from agent_runtime.http.routes.body import Body, json_response, read_object, validated
 from agent_runtime.http.routes.events import EventStream
 from agent_runtime.models.sse import DONE
 
 
 class Part(Body):
-    """A part of a message: text, a picture or whatever else the model understands."""
+    """A part of a message: text, an image, or another type that the model accepts."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -23,7 +23,7 @@ class Part(Body):
 
 
 class Message(Body):
-    """A message of a conversation; what else it holds goes to the model as it is."""
+    """A message. Other fields go to the model unchanged."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -32,7 +32,7 @@ class Message(Body):
 
 
 class CompletionRequest(Body):
-    """The fields that the agent itself looks at; all others go to the model as they are."""
+    """The fields that the agent reads. Other fields go to the model unchanged."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -46,7 +46,7 @@ async def complete(request: web.Request) -> web.StreamResponse:
     """POST /v1/chat/completions."""
     fields = await read_object(request)
     if not validated(CompletionRequest, fields).stream:
-        return answer(await request.app[AGENT].complete(fields))
+        return json_response(await request.app[AGENT].complete(fields))
     async with aclosing(request.app[AGENT].stream(fields)) as chunks, EventStream(request) as events:
         async for chunk in chunks:
             await events.send(chunk)
@@ -59,7 +59,7 @@ async def list_models(request: web.Request) -> web.Response:
     agent = request.app[AGENT]
     created = int(time.time())
     models = [{"id": name, "object": "model", "created": created, "owned_by": "agent"} for name in agent.models]
-    return answer({"object": "list", "data": models})
+    return json_response({"object": "list", "data": models})
 
 
 ROUTES = (web.post("/v1/chat/completions", complete), web.get("/v1/models", list_models))

@@ -1,4 +1,4 @@
-"""Answers that are sent while they come into being."""
+"""Responses as server-sent events."""
 
 from types import TracebackType
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 import orjson
 from aiohttp import web
 
-from agent_runtime.errors import Problem, as_json
+from agent_runtime.errors import Problem, error_body
 from agent_runtime.http.middleware import LOG_FIELDS, REQUEST_ID
 from agent_runtime.models.sse import event
 
@@ -14,9 +14,9 @@ EVENT_STREAM = "text/event-stream"
 
 
 class EventStream:
-    """Server-sent events. It begins with the first event: a problem before that is an ordinary answer.
+    """A response of server-sent events, which starts with the first event.
 
-    A problem after that is an event of its own, and the last.
+    A problem before the first event becomes an ordinary error response. A problem later becomes the last event.
     """
 
     def __init__(self, request: web.Request) -> None:
@@ -25,7 +25,7 @@ class EventStream:
             headers={
                 "Content-Type": EVENT_STREAM,
                 "Cache-Control": "no-cache",
-                # nginx would otherwise collect the events.
+                # Without this header, nginx buffers the events.
                 "X-Accel-Buffering": "no",
                 REQUEST_ID: request[LOG_FIELDS]["request_id"],
             }
@@ -35,7 +35,7 @@ class EventStream:
         return self
 
     async def send(self, data: bytes, kind: bytes = b"") -> None:
-        """Send an event now."""
+        """Send one event; `kind` is its name."""
         if not self.response.prepared:
             await self.response.prepare(self._request)
         await self.response.write(event(data, kind))
@@ -46,6 +46,7 @@ class EventStream:
         if not isinstance(error, Problem) or not self.response.prepared:
             return False
         self._request[LOG_FIELDS]["code"] = error.code
-        told = as_json(error, self._request.path)
-        await self.send(orjson.dumps(told), b"" if "error" in told else b"error")
+        body = error_body(error, self._request.path)
+        # Clients of OpenAI's API recognise an error by the field `error` of an event without a name.
+        await self.send(orjson.dumps(body), b"" if "error" in body else b"error")
         return True

@@ -1,27 +1,28 @@
-"""What Kubernetes asks."""
+"""Health endpoints, for people and for the probes of the kubelet."""
 
 from aiohttp import web
 
 from agent_runtime.health import Status
 from agent_runtime.http.keys import HEALTH
-from agent_runtime.http.routes.body import answer
+from agent_runtime.http.routes.body import json_response
 
 
 async def health(request: web.Request) -> web.Response:
-    """GET /health: every component; 503 when the agent cannot answer."""
+    """GET /health: the status of every component; 503 if the default model is unhealthy."""
     report = await request.app[HEALTH].report()
-    return answer(report, 503 if report["status"] == Status.UNHEALTHY else 200)
+    return json_response(report, 503 if report["status"] == Status.UNHEALTHY else 200)
 
 
 async def ready(request: web.Request) -> web.Response:
-    """GET /health/ready: 503 and the reasons while requests should go elsewhere."""
-    reasons = request.app[HEALTH].why_not_ready()
-    return answer({"status": "not_ready", "reasons": reasons}, 503) if reasons else answer({"status": "ready"})
+    """GET /health/ready: 503 and the reasons while the pod must not receive requests."""
+    if reasons := request.app[HEALTH].not_ready_reasons():
+        return json_response({"status": "not_ready", "reasons": reasons}, 503)
+    return json_response({"status": "ready"})
 
 
 async def live(_: web.Request) -> web.Response:
-    """GET /health/live: the event loop turns; depends on nothing else."""
-    return answer({"status": "alive"})
+    """GET /health/live: 200 as long as the event loop runs. Depends on no backend."""
+    return json_response({"status": "alive"})
 
 
 ROUTES = (web.get("/health", health), web.get("/health/ready", ready), web.get("/health/live", live))

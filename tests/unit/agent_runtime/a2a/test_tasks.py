@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agent_runtime.a2a.tasks import TTL, State, Task, TaskStore
+from agent_runtime.a2a.tasks import TTL, Task, TaskState, TaskStore
 from agent_runtime.errors import Problem
 
 
@@ -27,8 +27,8 @@ def ended(store: TaskStore, *pieces: str) -> Task:
     one = task()
     store.add(one)
     for piece in pieces:
-        one.say(piece)
-    one.become(State.COMPLETED)
+        one.append(piece)
+    one.set_state(TaskState.COMPLETED)
     store.finish(one)
     return one
 
@@ -60,7 +60,7 @@ def test_a_task_is_forgotten_after_its_time() -> None:
 
 def test_the_oldest_that_ended_makes_room() -> None:
     """Never one that is under way."""
-    store = TaskStore(most=3)
+    store = TaskStore(max_tasks=3)
     running = task()
     store.add(running)
     first, second, third = (ended(store) for _ in range(3))
@@ -72,7 +72,7 @@ def test_the_oldest_that_ended_makes_room() -> None:
 
 def test_too_many_under_way_are_refused() -> None:
     """With a 503 that says when to come back."""
-    store = TaskStore(most_running=1)
+    store = TaskStore(max_running=1)
     store.add(task())
 
     with pytest.raises(Problem) as raised:
@@ -84,7 +84,7 @@ def test_too_many_under_way_are_refused() -> None:
 def test_text_is_bounded() -> None:
     """Long answers push older ones out, and the count comes back to zero."""
     clock = Clock()
-    store = TaskStore(clock, most_chars=100)
+    store = TaskStore(clock, max_chars=100)
     first, second = ended(store, "x" * 60), ended(store, "x" * 60)
 
     assert store.find(first.id, "") is None
@@ -97,10 +97,10 @@ def test_text_is_bounded() -> None:
 def test_what_ended_stays_as_it_ended() -> None:
     """A late success does not undo a cancellation."""
     one = task()
-    one.become(State.CANCELED)
-    one.become(State.COMPLETED)
+    one.set_state(TaskState.CANCELED)
+    one.set_state(TaskState.COMPLETED)
 
-    assert one.state is State.CANCELED
+    assert one.state is TaskState.CANCELED
 
 
 async def test_every_follower_gets_all_of_the_answer() -> None:
@@ -112,12 +112,12 @@ async def test_every_follower_gets_all_of_the_answer() -> None:
 
     early = asyncio.create_task(followed())
     await asyncio.sleep(0)
-    one.say("a")
+    one.append("a")
     await asyncio.sleep(0)
     late = asyncio.create_task(followed())
-    one.say("b")
-    one.say("c")
-    one.become(State.COMPLETED)
-    one.say("too late")
+    one.append("b")
+    one.append("c")
+    one.set_state(TaskState.COMPLETED)
+    one.append("too late")
 
     assert await asyncio.gather(early, late, followed()) == ["abc"] * 3

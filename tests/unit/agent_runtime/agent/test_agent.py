@@ -98,7 +98,7 @@ async def test_the_length_of_the_input_is_limited(content: Any) -> None:
 
     await asked.complete(within)
 
-    with pytest.raises(Problem, match="6 characters; at most 5") as raised:
+    with pytest.raises(Problem, match="6 characters, but the limit is 5") as raised:
         await asked.complete(beyond)
     assert (raised.value.status, raised.value.code) == (413, "input_too_long")
     with pytest.raises(Problem):
@@ -111,7 +111,7 @@ async def test_an_unknown_model_is_a_problem() -> None:
     """And nothing is asked or remembered."""
     asked = agent(Recorder())
 
-    with pytest.raises(Problem, match="there are: m"):
+    with pytest.raises(Problem, match="use one of m"):
         await asked.chat("hi", "s", "other")
 
     assert await asked.sessions.history("s") == []

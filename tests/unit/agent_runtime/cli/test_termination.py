@@ -13,9 +13,9 @@ def test_the_message_takes_the_place_of_an_earlier_one(tmp_path: Path, monkeypat
     monkeypatch.setenv("TERMINATION_LOG", str(file))
     file.write_bytes(b"y" * 5000)
 
-    termination.leave(b"first")
+    termination.write_message(b"first")
     assert file.read_bytes() == b"first"
-    termination.leave(b"x" * 5000)
+    termination.write_message(b"x" * 5000)
     assert file.read_bytes() == b"x" * 4096
 
 
@@ -24,7 +24,7 @@ def test_where_there_is_no_kubernetes_no_file_appears(tmp_path: Path, monkeypatc
     monkeypatch.delenv("TERMINATION_LOG", raising=False)
     monkeypatch.setattr(termination, "_DEFAULT", tmp_path / "log")
 
-    termination.leave(b"lost")
+    termination.write_message(b"lost")
 
     assert list(tmp_path.iterdir()) == []
 
@@ -33,4 +33,4 @@ def test_a_file_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: 
     """The command's own outcome counts."""
     monkeypatch.setenv("TERMINATION_LOG", str(tmp_path / "missing" / "log"))
 
-    termination.leave(b"lost")
+    termination.write_message(b"lost")
