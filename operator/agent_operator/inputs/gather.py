@@ -56,13 +56,13 @@ class References:
             # A prompt is the user's configuration, and so beside the AgentDeployment; a Secret is beside the pods.
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, prompt.name))
             inputs = replace(inputs, prompt_template=(data or {}).get(prompt.key))
-        kept = checks.reference(inputs)
+        kept = checks.reference(inputs) if inputs.has_canary else None
         if kept:
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, kept.name))
             inputs = replace(inputs, checks_text=(data or {}).get(kept.key))
         account = await self._account(inputs)
         found = await self._sources(inputs)
-        problem = secret_problems.fault(inputs, found)
+        problem = secret_problems.fault(inputs, found) if found else None
         if problem is None:
             inputs = replace(inputs, hashes=_hashes(inputs, found))
         return Gathered(

@@ -96,7 +96,10 @@ class Gatherer:
     def _assess(self, result: GatherResult, found: Gathered, version: VersionDecision) -> GatherResult:
         """Add what is wrong with the references, and what deserves a warning."""
         inputs = found.inputs
-        unsynced = secret_problems.sync_trouble(inputs, result.live, served=bool(self._served("ExternalSecret")))
+        unsynced = None
+        if inputs.spec.credentials and inputs.spec.credentials.external_secret:
+            served = bool(self._served("ExternalSecret"))
+            unsynced = secret_problems.sync_trouble(inputs, result.live, served=served)
         # A Secret that was synced once keeps serving when External Secrets fails later, so that is only a warning.
         warnings = [unsynced] if unsynced and not found.secrets else []
         if inputs.spec.identity:

@@ -4,7 +4,7 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
+from agent_operator.render.canonical import Manifest, with_manifest_hash
 from agent_operator.render.templates import fill
 
 View = dict[str, Any]

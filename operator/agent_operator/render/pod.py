@@ -33,7 +33,8 @@ def template(inputs: Inputs, config_map: str) -> Manifest:
     Raises:
         ProblemError: spec.podTemplate cannot be used.
     """
-    return pod_template.merged(inputs, fill("pod", _view(inputs, config_map)))
+    rendered = fill("pod", _view(inputs, config_map))
+    return pod_template.merged(inputs, rendered) if inputs.spec.pod_template else rendered
 
 
 def _view(inputs: Inputs, config_map: str) -> View:

@@ -30,9 +30,7 @@ def merged(inputs: Inputs, base: Object) -> Object:
     Raises:
         ProblemError: the patch makes no sense, makes no pod template, or would take back the hardening.
     """
-    patch = inputs.spec.pod_template
-    if not patch:
-        return base
+    patch = inputs.spec.pod_template or {}
     try:
         made = _harden(base, strategic_merge.merge(strategic_merge.merge(base, _FIRST), patch))
         template = typed("V1PodTemplateSpec").model_validate(_quantities(made))

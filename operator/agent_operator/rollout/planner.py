@@ -69,7 +69,7 @@ class RolloutPlanner:
         if before.canary is not None and before.canary.phase in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
             seen = await self._watch(inputs, seen, before, live)
         after = decide(seen, before)
-        if after.canary is None:
+        if before.canary is not None and after.canary is None:
             self._windows.forget(inputs.agent.metadata.uid)
         contents = await self._read(inputs, live, required_revisions(seen, after), fresh)
         canary = contents.get(after.canary.revision) if after.canary else None
@@ -100,8 +100,8 @@ class RolloutPlanner:
             stable=Pods.of(stable),
             canary=Pods.of(canary) if deployments.running_revision(canary) == target else Pods(),
             failures=deployments.revision_failures(pods(live), stable, canary),
-            checks=checks_job.checks_result(live, inputs, target),
-            has_checks=checks_job.has_checks(inputs),
+            checks=checks_job.checks_result(live, inputs, target) if inputs.has_canary else None,
+            has_checks=inputs.has_canary and checks_job.has_checks(inputs),
             command=command,
         )
 

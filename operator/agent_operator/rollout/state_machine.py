@@ -20,7 +20,8 @@ LOOK_SECONDS = 5.0
 
 def decide(seen: RolloutInputs, before: RolloutStatus) -> RolloutStatus:
     """Decide which revision runs where."""
-    state = _aim(seen, apply_command(seen, before))
+    is_new = seen.command != (before.command or "")
+    state = _aim(seen, apply_command(seen, before) if is_new else before)
     state = _give_up(seen, state)
     # What was seen of the canary is of the step before, when a command or a new target has just begun another.
     return _advance(seen, state) if _same_step(before, state) and not state.paused else state

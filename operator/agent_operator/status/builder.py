@@ -55,7 +55,10 @@ def status(
         found[key] = before.get(key)
     if rendered is not None:
         found |= {"model": rendered.model, "url": rendered.url}
-        found["secrets"] = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now) or None
+        secrets = rendered.secrets and secret_rotation.proof(
+            rendered.secrets, before.get("secrets") or (), state.pods, now
+        )
+        found["secrets"] = secrets or None
         if state.applied:
             found |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
             if is_true(conditions, "Ready") and stable.wanted:
