@@ -42,7 +42,7 @@ class Settings(BaseModel):
     )
     manage_namespaces: bool = Field(True, description="Create and delete the namespaces that spec.namespace names.")
     allow_unsafe_pod_templates: bool = Field(
-        False, description="Let spec.podTemplate override the hardening of the pods, for example with hostPath or privileged."
+        False, description="Let spec.podTemplate override the hardening of pods, for example with hostPath."
     )
     set_pod_user: bool = Field(
         True,
@@ -52,14 +52,20 @@ class Settings(BaseModel):
         "agent-operator/agent-runtime", min_length=1, description="Repository of the runtime image, without a tag."
     )
     listen: str = Field(
-        ":8080", pattern=r"^.*:\d{1,5}$", description="host:port of /healthz, /readyz and /metrics. Port 0 selects a free port."
+        ":8080",
+        pattern=r"^.*:\d{1,5}$",
+        description="host:port of /healthz, /readyz and /metrics. 0 selects a free port.",
     )
-    leader_election: bool = Field(True, description="Work only while holding the Lease. Required with two or more replicas.")
+    leader_election: bool = Field(
+        True, description="Work only while holding the Lease. Required with several replicas."
+    )
     lease_namespace: str = Field(
         "", description="Namespace of the Lease. Default: the operator's namespace, or `default` outside of a cluster."
     )
     lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
-    identity: str = Field("", description="Name of this replica in the Lease and in Events. Default: host name and process ID.")
+    identity: str = Field(
+        "", description="Name of this replica in the Lease and Events. Default: host name and process ID."
+    )
     read_only: bool = Field(
         False, description="Log pending changes and count them in /metrics, but write nothing. Needs no Lease."
     )
@@ -83,14 +89,14 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         SettingsError: a value is invalid.
         SystemExit: after --help and --version, and for an unknown option.
     """
-    given = vars(_parser().parse_args(arguments))
-    given.pop("command")
+    arguments_by_name = vars(_parser().parse_args(arguments))
+    arguments_by_name.pop("command")
     values = {
         name: environment[_PREFIX + name.upper()]
         for name in Settings.model_fields
         if environment.get(_PREFIX + name.upper())
     }
-    values |= {name: value for name, value in given.items() if value is not None}
+    values |= {name: value for name, value in arguments_by_name.items() if value is not None}
     # Several processes may run on one host. Two with the same identity would both believe that they lead.
     values.setdefault("identity", f"{socket.gethostname()}_{os.getpid()}")
     values.setdefault("lease_namespace", _own_namespace())
