@@ -123,6 +123,6 @@ def _warnings(inputs: Inputs, missing: set[str]) -> Iterable[Problem]:
         yield Problem(
             Reason.API_MISSING,
             "",
-            f"{kind} is left out, for the cluster has no CustomResourceDefinition {BY_NAME[kind].crd}, or the operator "
-            "no right to use it: install it, grant the right, or turn off what needs it",
+            f"{kind} is left out because the cluster has no CustomResourceDefinition {BY_NAME[kind].crd}, or the "
+            "operator lacks the right to use it: install it, grant the right, or turn off what needs it",
         )

@@ -69,13 +69,13 @@ def conflict(target: Ref, *, terminating: bool = False) -> Problem:
     """Describe an object that cannot be written: it belongs to another owner, or it is being deleted."""
     if terminating:
         reason = Reason.NAMESPACE_TERMINATING if target.kind == "Namespace" else Reason.TERMINATING
-        message = f"{target} is being deleted: it is made anew when it is gone; see its finalizers"
+        message = f"{target} is being deleted: the operator creates it again when it is gone; check its finalizers"
         return Problem(reason, "", message, retry=True)
     return Problem(
         Reason.CONFLICT,
         "",
-        f"{target} exists and does not belong to this AgentDeployment, so it is left alone: delete or rename it, or "
-        "give the AgentDeployment another name",
+        f"{target} exists and does not belong to this AgentDeployment, so the operator does not change it: delete or "
+        "rename it, or rename the AgentDeployment",
     )
 
 

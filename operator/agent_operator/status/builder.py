@@ -1,4 +1,4 @@
-"""What the status says. Pure: state and live objects in, status out."""
+"""The status of an agent. Pure: observed state and live objects in, status out."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from agent_operator.status import secret_rotation
 from agent_operator.status.conditions import decide, is_true
 from agent_operator.status.observed import ObservedState, Pods
 
-# Children of children; and the history, which `agentctl history` shows.
+# Pods and ReplicaSets belong to the Deployment. `agentctl history` shows the ControllerRevisions.
 _NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
 
 
@@ -25,14 +25,14 @@ def status(
     name: str,
     now: str,
 ) -> Object:
-    """Write the whole status anew.
+    """Return the complete status.
 
     Args:
-        state: what the conditions are decided on.
-        before: the status as it is; what is not known now is taken over from it.
-        live: the agent's own live objects, trimmed.
+        state: what the conditions are derived from.
+        before: the status as it is. Fields that cannot be computed now keep their values.
+        live: the live children, trimmed.
         rendered: what was rendered, if anything could be.
-        name: of the agent.
+        name: name of the agent.
         now: RFC 3339 in UTC.
     """
     conditions = decide(state, before.get("conditions") or (), now)
@@ -42,7 +42,7 @@ def status(
         "observedGeneration": state.generation,
         "conditions": conditions,
         "replicas": stable.total + canary.total,
-        # Beside a canary the stable pods are of the revision before.
+        # During a canary, the stable pods run the previous revision.
         "updatedReplicas": canary.updated if state.rollout.canary else stable.updated,
         "readyReplicas": stable.ready + canary.ready,
         "ready": f"{stable.ready + canary.ready}/{stable.wanted + canary.wanted}",
@@ -67,30 +67,30 @@ def status(
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
-    """Tell the merge patch from one status to the other; empty when they are equal."""
+    """Return the merge patch from one status to the other; empty when they are equal."""
     patch: Object = {key: None for key in before if key not in after}
     for key, value in after.items():
-        was = before.get(key)
-        if was != value:
-            # Such a patch merges objects too, and so must say what leaves them.
-            patch[key] = changes(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
+        old = before.get(key)
+        if old != value:
+            # A merge patch merges nested objects, so it must set removed fields to null.
+            patch[key] = changes(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return patch
 
 
 def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
-    """Unpack the children that the agent owns."""
+    """Return the children that the agent owns, unpacked."""
     unpacked = {target: found.object for target, found in live.items() if target.kind not in _NOT_CHILDREN}
     return {target: obj for target, obj in unpacked.items() if owned(obj, uid)}
 
 
 def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
-    """Unpack the agent's own pods, by name; not those of its checks."""
+    """Return the agent's pods by name, unpacked; not those of its checks."""
     found = (live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
     return tuple(pod for pod in found if "job" not in pod)
 
 
 def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
-    """Return the failure of the first failing pod, by name: so the answer does not jump from pod to pod."""
+    """Return the failure of the first failing pod by name, so that the status does not alternate between pods."""
     return next((pod["failure"] for pod in pods if pod.get("failure")), None)
 
 

@@ -1,7 +1,7 @@
-"""What is true of an agent, as conditions. Pure: the clock's reading is an argument.
+"""The conditions of an agent. Pure: the time is an argument.
 
-The conditions follow kstatus: `Reconciling` and `Stalled` are there only while true, and an observedGeneration older
-than the object's says that nothing here is about the current spec. So `kubectl wait`, Argo CD and Flux agree with them.
+The conditions follow kstatus, so `kubectl wait`, Argo CD and Flux understand them. `Reconciling` and `Stalled` exist only
+while they are true. An observedGeneration older than metadata.generation belongs to an older spec.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +15,11 @@ Condition = dict[str, Any]
 
 
 def decide(state: ObservedState, before: Sequence[Mapping[str, Any]], now: str) -> list[Condition]:
-    """Decide all conditions.
+    """Return all conditions.
 
     Args:
-        state: what is known.
-        before: the conditions in status; only their lastTransitionTime is taken over.
+        state: what the pass has observed.
+        before: the conditions in the status. A condition whose status stays keeps its lastTransitionTime.
         now: time of a transition, RFC 3339 in UTC.
     """
     pods = Pods.of(state.deployment)
@@ -36,7 +36,7 @@ def decide(state: ObservedState, before: Sequence[Mapping[str, Any]], now: str) 
 
 
 def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
-    """Tell whether a condition is there and true."""
+    """Return whether a condition exists and is true."""
     return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
 
 
@@ -52,28 +52,28 @@ def _ready(state: ObservedState, pods: Pods) -> Condition:
     if not _serves(state, pods):
         return _condition("Ready", False, *_unfinished(state, pods))
     if pods.wanted == 0:
-        return _condition("Ready", True, Reason.SCALED_TO_ZERO, "no pod is wanted; nobody answers")
+        return _condition("Ready", True, Reason.SCALED_TO_ZERO, "scaled to zero replicas")
     message = f"{pods.available} of {pods.wanted} pods are ready"
-    rolled = state.rollout.rolled_back
-    if rolled is not None:
-        return _condition("Ready", True, Reason.ROLLED_BACK, f"{message}, of revision {rolled.to}; see Progressing")
+    record = state.rollout.rolled_back
+    if record is not None:
+        return _condition("Ready", True, Reason.ROLLED_BACK, f"{message}, of revision {record.to}; see Progressing")
     return _condition("Ready", True, Reason.READY, message)
 
 
 def _serves(state: ObservedState, pods: Pods) -> bool:
-    """Tell whether what should serve does. Where that is not what the spec asks for, Progressing and others say so."""
-    rolled = state.rollout.rolled_back
-    if state.rollout.canary is not None or (rolled is not None and not rolled.manual):
-        # Stable pods come and go to make room for the canary's, and those that were given up leave.
+    """Return whether the pods of the stable revision serve. Progressing shows when the spec asks for another one."""
+    record = state.rollout.rolled_back
+    if state.rollout.canary is not None or (record is not None and not record.manual):
+        # The number of pods changes: stable pods make room for a canary, and pods of a failed revision are deleted.
         return pods.available >= pods.wanted
     return pods.complete
 
 
 def _available(state: ObservedState, pods: Pods) -> Condition:
     if state.deployment is None:
-        return _condition("Available", False, Reason.NO_DEPLOYMENT, "there is no Deployment")
+        return _condition("Available", False, Reason.NO_DEPLOYMENT, "the Deployment does not exist")
     if pods.wanted == 0 and pods.available == 0:
-        return _condition("Available", False, Reason.SCALED_TO_ZERO, "no pod is wanted")
+        return _condition("Available", False, Reason.SCALED_TO_ZERO, "scaled to zero replicas")
     message = f"{pods.available} of {pods.wanted} pods are available"
     if pods.available > 0 and _deployment_condition(state, "Available").get("status") != "False":
         return _condition("Available", True, Reason.AVAILABLE, message)
@@ -83,11 +83,11 @@ def _available(state: ObservedState, pods: Pods) -> Condition:
 def _progressing(state: ObservedState, pods: Pods) -> Condition:
     blocking = _blocking_condition(state)
     if blocking is not None:
-        under_way = not state.suspended and state.first_problem is None
-        return _condition("Progressing", under_way, *blocking)
+        is_progressing = not state.suspended and state.first_problem is None
+        return _condition("Progressing", is_progressing, *blocking)
     if state.rollout.rolled_back is not None:
         return _condition(
-            "Progressing", False, Reason.ROLLED_BACK, rollout_messages.given_up(state.rollout.rolled_back)
+            "Progressing", False, Reason.ROLLED_BACK, rollout_messages.rolled_back(state.rollout.rolled_back)
         )
     if state.rollout.canary is not None:
         return _condition("Progressing", True, *rollout_messages.canary(state.rollout, state.rollout.canary))
@@ -98,16 +98,16 @@ def _progressing(state: ObservedState, pods: Pods) -> Condition:
 
 
 def _blocking_condition(state: ObservedState) -> tuple[str, str] | None:
-    """What there is to say before one can ask how far the rollout is."""
+    """Return reason and message of what prevents a rollout; None when nothing does."""
     if state.suspended:
-        return Reason.SUSPENDED, "spec.suspend is true: set it to false to go on"
+        return Reason.SUSPENDED, "spec.suspend is true: set it to false to continue"
     problem = state.first_problem
     if problem is not None:
         return problem.reason, str(problem)
     if not state.applied:
-        return Reason.NOT_APPLIED, "children are being written"
+        return Reason.NOT_APPLIED, "the children are not applied yet"
     if state.deployment is None:
-        return Reason.NO_DEPLOYMENT, "the Deployment is still to be made"
+        return Reason.NO_DEPLOYMENT, "waiting for the Deployment to be created"
     return None
 
 
@@ -116,8 +116,8 @@ def _unfinished(state: ObservedState, pods: Pods) -> tuple[Reason, str]:
         f"; pod {state.failure['pod']}: {state.failure['reason']}, see status.lastFailure" if state.failure else ""
     )
     if pods.observed and _deployment_condition(state, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        return Reason.DEADLINE_EXCEEDED, "the rollout made no progress in time" + failing
-    counts = f"{pods.updated} of {pods.wanted} pods are of the current revision, {pods.available} available" + failing
+        return Reason.DEADLINE_EXCEEDED, "the rollout exceeded its progress deadline" + failing
+    counts = f"{pods.updated} of {pods.wanted} pods run the current revision, {pods.available} are available" + failing
     if pods.observed and pods.updated == pods.total == pods.wanted:
         return Reason.UNAVAILABLE, counts
     return Reason.ROLLING_OUT, counts
@@ -126,17 +126,17 @@ def _unfinished(state: ObservedState, pods: Pods) -> tuple[Reason, str]:
 def _config_valid(state: ObservedState) -> Condition:
     if state.invalid is not None:
         return _condition("ConfigValid", False, state.invalid.reason, str(state.invalid))
-    return _condition("ConfigValid", True, Reason.VALID, "the spec can be rendered")
+    return _condition("ConfigValid", True, Reason.VALID, "the spec is valid")
 
 
 def _secrets_ready(state: ObservedState) -> Condition:
     if state.secrets is not None:
         return _condition("SecretsReady", False, state.secrets.reason, str(state.secrets))
     if state.suspended or state.invalid is not None:
-        return _condition("SecretsReady", None, Reason.NOT_CHECKED, "not looked at while another fault stands")
+        return _condition("SecretsReady", None, Reason.NOT_CHECKED, "not checked until the other problem is solved")
     if not state.uses_secrets:
-        return _condition("SecretsReady", True, Reason.NOT_REFERENCED, "the agent names no Secret")
-    return _condition("SecretsReady", True, Reason.FOUND, "the Secret is there, with every key")
+        return _condition("SecretsReady", True, Reason.NOT_REFERENCED, "the spec refers to no Secret")
+    return _condition("SecretsReady", True, Reason.FOUND, "the Secret exists and has all keys")
 
 
 def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:
@@ -144,18 +144,18 @@ def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:
         return
     ready = _ready(state, pods)
     if ready["status"] == "True":
-        yield from _not_as_asked(state)
+        yield from _other_revision(state)
         return
     problem = state.first_problem
     stalled = not problem.retry if problem is not None else ready["reason"] == Reason.DEADLINE_EXCEEDED
     yield _condition("Stalled" if stalled else "Reconciling", True, ready["reason"], ready["message"])
 
 
-def _not_as_asked(state: ObservedState) -> Iterable[Condition]:
-    """Tell who waits for the current spec that it is not there yet, or will not be, however well the old one serves."""
-    rolled, canary = state.rollout.rolled_back, state.rollout.canary
-    if rolled is not None and not rolled.manual:
-        yield _condition("Stalled", True, Reason.ROLLED_BACK, rollout_messages.given_up(rolled))
+def _other_revision(state: ObservedState) -> Iterable[Condition]:
+    """Yield Stalled or Reconciling while the stable pods serve, but not with the revision that the spec asks for."""
+    record, canary = state.rollout.rolled_back, state.rollout.canary
+    if record is not None and not record.manual:
+        yield _condition("Stalled", True, Reason.ROLLED_BACK, rollout_messages.rolled_back(record))
     if canary is not None:
         yield _condition("Reconciling", True, *rollout_messages.canary(state.rollout, canary))
 
@@ -174,7 +174,7 @@ def _deployment_condition(state: ObservedState, kind: str) -> Mapping[str, Any]:
 def merge_conditions(
     found: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: str
 ) -> Iterable[Condition]:
-    """Add the generation, and the time of the last flip."""
+    """Add observedGeneration, and the time of the last transition."""
     known = {condition["type"]: condition for condition in before}
     for condition in found:
         old = known.get(condition["type"], {})

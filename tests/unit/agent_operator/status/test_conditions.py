@@ -169,7 +169,7 @@ def test_what_was_given_up_is_told_with_its_own_words_and_the_remedy() -> None:
     found = {it["type"]: it for it in decide(state(deployment(**ALL), rollout=GIVEN_UP), (), NOW)}
 
     assert (found["Progressing"]["status"], found["Progressing"]["reason"]) == ("False", "RolledBack")
-    assert "revision bad was given up for good: CrashLoop: pod a-1 ends" in found["Progressing"]["message"]
+    assert "rolled back from revision bad to good: CrashLoop: pod a-1 ends" in found["Progressing"]["message"]
     assert "agentctl retry" in found["Progressing"]["message"]
 
 
