@@ -1,7 +1,7 @@
 """The conditions of an agent. Pure: the time is an argument.
 
-The conditions follow kstatus, so `kubectl wait`, Argo CD and Flux understand them. `Reconciling` and `Stalled` exist only
-while they are true. An observedGeneration older than metadata.generation belongs to an older spec.
+The conditions follow kstatus, so `kubectl wait`, Argo CD and Flux understand them. `Reconciling` and `Stalled` exist
+only while true. An observedGeneration older than metadata.generation belongs to an older spec.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
