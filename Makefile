@@ -48,7 +48,7 @@ PURE := */agent_operator/render/*,*/agent_operator/status/*,*/agent_operator/val
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test test-quick e2e bench soak lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml versions verify coverage programs clean
+.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml versions verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -88,6 +88,9 @@ test-quick: $(READY)  ## Run the tests of a quick check: unit tests, golden file
 
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
+
+campaign: $(READY)  ## Break every write and watch of the operator in every way that the tests know
+	$(PYTEST) -n $(WORKERS) --dist loadfile --campaign $(ARGS) tests/faults
 
 bench: $(READY) programs  ## Measure operator and runtime, the latter with its peers from PyPI (PEERS= without)
 	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench
