@@ -1,4 +1,4 @@
-"""What all manifests have in common: name, labels, owner, and the hash of the whole."""
+"""What all manifests have in common: name, labels, owner references and the manifest hash."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def manifest(template: str, inputs: Inputs, view: View) -> Manifest:
 
 
 def metadata(inputs: Inputs, view: View) -> View:
-    """Return a child's metadata. Its view may choose name, namespace and annotations, and add labels."""
+    """Return the metadata of a child. Its view may set name, namespace and annotations, and may add labels."""
     return {
         "name": view.get("name", inputs.name),
         "namespace": view.get("namespace", inputs.namespace),
@@ -43,7 +43,7 @@ def labels(inputs: Inputs) -> dict[str, str]:
 
 
 def owners(inputs: Inputs) -> list[View]:
-    """Return the owner references: they cannot cross namespaces, and need a uid."""
+    """Return the owner reference. Offline, or for a child in another namespace, there is none."""
     metadata = inputs.agent.metadata
     if not metadata.uid or inputs.namespace != metadata.namespace:
         return []
