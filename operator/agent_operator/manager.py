@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +30,7 @@ from agent_operator.observability.metrics import Metrics
 from agent_operator.probes import Probes
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.factory import make_reconciler
+from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.triggers import Triggers
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
@@ -112,24 +113,27 @@ class Manager:
         if not settings.namespaces:
             self._informers[CHANNEL.kind] = informer(CHANNEL, self._channels, namespaces=(), selector="")
             self._fleet = None if settings.read_only else self._channel_controller(cluster, recorder)
-        reconciler = make_reconciler(
+        reconciler = self._reconciler(cluster, recorder, scope)
+        periods = Periods(settings.resync, settings.refs_refresh)
+        workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
+        self._workers = self._probes.workers = workers
+        self._measure()
+
+    def _reconciler(self, cluster: Cluster, recorder: EventRecorder, scope: Collection[str]) -> Reconciler:
+        return make_reconciler(
             store=self.store,
             cluster=cluster,
             recorder=recorder,
             rollout_planner=RolloutPlanner(cluster, self._scraper, self._clock),
             resolve_version=lambda agent: resolve_version(agent, self._channels.get),
             served=self._served,
-            platform=_platform(settings),
+            platform=_platform(self._settings),
             namespaces=scope,
-            references_lifetime=settings.refs_refresh,
+            references_lifetime=self._settings.refs_refresh,
             clock=self._clock,
             now=_timestamp,
             dry_run=self._dry_run,
         )
-        periods = Periods(settings.resync, settings.refs_refresh)
-        workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
-        self._workers = self._probes.workers = workers
-        self._measure()
 
     def _channel_controller(self, cluster: Cluster, recorder: EventRecorder) -> ChannelController:
         fleet = ChannelController(
@@ -181,32 +185,33 @@ class Manager:
         async with background(*renewal, *leading, *watching) as broken:
             if not await unless(stop, self._wait_until_synced(agents, stop), broken) or stop.is_set():
                 return
-            work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
             stop_kopf = asyncio.Event()
             watch = asyncio.create_task(agents.run(stop_kopf, reclaim_signals, self.store.forget_all))
-            self._probes.working = True
-            self.ready.set()
-            stopped = asyncio.create_task(stop.wait())
-            await asyncio.wait({work, watch, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
-            log.info("stopping", extra={"requested": stop.is_set()})
-            workers.drain()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0 if broken.done() else _DRAIN_SECONDS):
-                    await work
+            await self._reconcile_until_stopped(workers, stop, watch, broken)
             stop_kopf.set()
-            stopped.cancel()
             await watch
+
+    async def _reconcile_until_stopped(
+        self, workers: Workers, stop: asyncio.Event, watch: "asyncio.Task[None]", broken: "asyncio.Task[None]"
+    ) -> None:
+        """Run the workers until `stop` is set or another part ends. Then let the passes in progress end."""
+        work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
+        stopped = asyncio.create_task(stop.wait())
+        self._probes.working = True
+        self.ready.set()
+        await asyncio.wait({work, watch, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", extra={"requested": stop.is_set()})
+        stopped.cancel()
+        workers.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if broken.done() else _DRAIN_SECONDS):
+                await work
 
     async def _wait_until_synced(self, agents: AgentWatch, stop: asyncio.Event) -> None:
         """Wait until all lists are complete, because a partial cache leads to wrong decisions; kopf needs the CRD."""
-        for informer in self.informers:
+        for informer in self._informers.values():
             await informer.synced.wait()
         await agents.until_served(stop)
-
-    @property
-    def informers(self) -> tuple[Informer, ...]:
-        """The informers of all watched kinds."""
-        return tuple(self._informers.values())
 
     def agent_event(self, event: str, obj: Object) -> None:
         """Process an event of an AgentDeployment."""

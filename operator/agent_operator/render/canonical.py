@@ -22,15 +22,15 @@ def canonical(value: Any) -> Any:
         return list(map(canonical, value))
     if not isinstance(value, dict):
         return value
-    made: Manifest = {}
+    result: Manifest = {}
     for key in (*_FIRST, *sorted(value)):
         item = value.get(key)
         # A manifest has some hundred scalars: do not call a function for each of them.
         if isinstance(item, dict | list | tuple):
             item = canonical(item)
         if item is not None and item != []:
-            made[key] = item
-    return made
+            result[key] = item
+    return result
 
 
 def digest(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""Strategic merge, as `kubectl patch` does it, for pod templates: lists of objects merge by their key.
+"""Strategic merge patches of pod templates, as `kubectl patch` applies them: lists of objects merge by their key.
 
-Only what a pod template can hold is known here. Null removes a field; `$patch: delete` removes an item or a map's
-content, `$patch: replace` replaces a map, or, as an item of its own, a list.
+Null removes a field. `$patch: delete` removes an item of a list or the content of a map. `$patch: replace` replaces a
+map or, as an item of its own, a list.
 """
 
 from collections.abc import Mapping
@@ -35,11 +35,11 @@ def merge(live: Mapping[str, Any], patch: Mapping[str, Any], path: str = "") -> 
     directive = patch.get(_DIRECTIVE)
     if directive not in (None, "merge", "replace", "delete"):
         raise MergeError(path, "$patch must be merge, replace or delete: correct it")
-    given = {key: value for key, value in patch.items() if key != _DIRECTIVE}
+    fields = {key: value for key, value in patch.items() if key != _DIRECTIVE}
     if directive == "delete":
         return {}
     merged = {} if directive == "replace" else dict(live)
-    for key, value in given.items():
+    for key, value in fields.items():
         below = f"{path}.{key}" if path else key
         if key.startswith("$"):
             raise MergeError(below, "of the directives, only $patch is known here: remove it")

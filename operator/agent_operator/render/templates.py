@@ -77,14 +77,14 @@ def _shape(text: str) -> Any:
 
 def _filled(shape: Any, values: Sequence[Any]) -> Any:
     """Return a copy of a canonical shape with the values in place of their placeholders."""
-    made = shape.copy()
+    filled = shape.copy()
     for place, item in shape.items() if isinstance(shape, dict) else enumerate(shape):
         if isinstance(item, dict | list):
-            made[place] = _filled(item, values)
+            filled[place] = _filled(item, values)
         elif isinstance(item, str) and item.startswith(_MARK):
             value = canonical(values[int(item[1:])])
             if isinstance(shape, dict) and (value is None or value == []):
-                del made[place]
+                del filled[place]
             else:
-                made[place] = value
-    return made
+                filled[place] = value
+    return filled

@@ -14,6 +14,8 @@ from agent_operator.status.observed import ObservedState, Pods
 
 # Pods and ReplicaSets belong to the Deployment. `agentctl history` shows the ControllerRevisions.
 _NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
+# Fields that a pass cannot always compute. They keep their values then; the fleet writes `channel`.
+_KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel")
 
 
 def status(
@@ -38,7 +40,7 @@ def status(
     conditions = decide(state, before.get("conditions") or (), now)
     stable, canary = Pods.of(state.deployment), Pods.of(state.canary)
     rollout = state.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
-    found: Object = {
+    after: Object = {field: before.get(field) for field in _KEPT_FIELDS} | {
         "observedGeneration": state.generation,
         "conditions": conditions,
         "replicas": stable.total + canary.total,
@@ -51,19 +53,19 @@ def status(
         "children": _children(live, rendered),
         "lastFailure": state.failure,
     }
-    for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel"):
-        found[key] = before.get(key)
     if rendered is not None:
-        found |= {"model": rendered.model, "url": rendered.url}
-        secrets = rendered.secrets and secret_rotation.proof(
-            rendered.secrets, before.get("secrets") or (), state.pods, now
-        )
-        found["secrets"] = secrets or None
-        if state.applied:
-            found |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
-            if is_true(conditions, "Ready") and stable.wanted:
-                found["lastGoodRevision"] = state.rollout.stable
-    return {key: value for key, value in found.items() if value is not None}
+        after |= {"model": rendered.model, "url": rendered.url, "secrets": _secrets(rendered, before, state, now)}
+    if rendered is not None and state.applied:
+        after |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
+        if is_true(conditions, "Ready") and stable.wanted:
+            after["lastGoodRevision"] = state.rollout.stable
+    return {field: value for field, value in after.items() if value is not None}
+
+
+def _secrets(rendered: Rendered, before: Mapping[str, Any], state: ObservedState, now: str) -> list[Object] | None:
+    if not rendered.secrets:
+        return None
+    return secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now) or None
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
