@@ -1,4 +1,4 @@
-"""What is wrong is told whole, with fields and without secrets."""
+"""Problems name every field at fault and no secret."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def inputs(name: str = "support", **spec: Any) -> Inputs:
     return Inputs(AgentDeployment.model_validate({"metadata": {"name": name}, "spec": {"config": config} | spec}))
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_an_error_has_all_problems() -> None:
     broken = inputs(name="1st", service={"port": 9090}, env=[{"name": "LOG_LEVEL", "value": "x"}])
     with pytest.raises(ProblemError) as caught:
         render(broken)
@@ -27,7 +27,7 @@ def test_all_faults_are_told_at_once() -> None:
     assert str(caught.value).startswith("metadata.name: must be")
 
 
-def test_only_what_time_may_heal_is_tried_again() -> None:
+def test_an_error_is_retried_only_if_every_problem_may_go_away() -> None:
     missing = {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}}
     for spec, again in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
         with pytest.raises(ProblemError) as caught:
@@ -40,7 +40,7 @@ def test_a_problem_reads_as_its_field_and_its_message() -> None:
     assert str(Problem(SpecReason.NAME_INVALID, "", "wrong: fix it")) == "wrong: fix it"
 
 
-def test_no_message_holds_a_secret() -> None:
+def test_no_message_quotes_a_secret() -> None:
     secret = "hunter2"
     spec = {
         "credentials": {"values": {"LOG_LEVEL": secret}},

@@ -1,4 +1,4 @@
-"""What is looked at once more before anything is written."""
+"""The checks of the AgentDeployment before a write."""
 
 from typing import Any
 
@@ -54,22 +54,22 @@ async def apply(cluster: Any, known: dict[str, Any]) -> None:
         agent(metadata=agent()["metadata"] | {"uid": "another"}),
         agent(metadata=agent()["metadata"] | {"deletionTimestamp": "now"}),
     ],
-    ids=["gone", "edited", "made anew", "being deleted"],
+    ids=["gone", "edited", "created again", "being deleted"],
 )
-async def test_nothing_is_written_for_an_agent_that_is_not_as_it_is_known(there: dict[str, Any] | None) -> None:
+async def test_nothing_is_written_when_the_cached_agent_is_out_of_date(there: dict[str, Any] | None) -> None:
     cluster = Fake(there)
     with pytest.raises(StaleCacheError):
         await apply(cluster, agent())
     assert cluster.written == []
 
 
-async def test_an_agent_that_is_as_it_is_known_is_written_for() -> None:
+async def test_children_are_written_when_the_cached_agent_is_current() -> None:
     cluster = Fake(agent())
     await apply(cluster, agent())
     assert cluster.written == [MANIFEST]
 
 
-async def test_a_new_agent_is_not_asked_for_again() -> None:
+async def test_a_new_agent_is_not_read_again() -> None:
     cluster = Fake(None)
     await apply(cluster, agent(status={}))
     assert cluster.written == [MANIFEST]

@@ -1,4 +1,4 @@
-"""What the conditions say."""
+"""The conditions of an agent."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def state(live: Any = None, **more: Any) -> ObservedState:
 
 
 ROLLED_BACK = RolledBack(revision="bad", to="good", reason="CrashLoop", message="pod a-1 ends", time=NOW)
-GIVEN_UP = RolloutStatus(target="bad", stable="good", rolled_back=ROLLED_BACK)
+FAILED_ROLLOUT = RolloutStatus(target="bad", stable="good", rolled_back=ROLLED_BACK)
 PINNED = RolloutStatus(
     target="bad", stable="good", rolled_back=ROLLED_BACK.model_copy(update={"manual": True, "reason": "RolledBack"})
 )
@@ -43,22 +43,22 @@ WAITS = RolloutStatus(target="new", stable="old", canary=STEP.model_copy(update=
 # state -> the reason of Ready, then those conditions that are not False
 TABLE: list[tuple[str, ObservedState, str, dict[str, str]]] = [
     ("ready", state(deployment(**ALL)), "Ready", {"Ready": "True", "Available": "True"}),
-    ("none wanted", state(deployment(0)), "ScaledToZero", {"Ready": "True"}),
+    ("scaled to zero", state(deployment(0)), "ScaledToZero", {"Ready": "True"}),
     (
-        "given up",
-        state(deployment(**ALL), rollout=GIVEN_UP),
+        "rolled back",
+        state(deployment(**ALL), rollout=FAILED_ROLLOUT),
         "RolledBack",
         {"Ready": "True", "Available": "True", "Stalled": "True"},
     ),
     (
-        "given up, while the last of its pods go",
-        state(deployment(**(ALL | {"replicas": 4})), rollout=GIVEN_UP),
+        "rolled back, while pods of the failed revision are deleted",
+        state(deployment(**(ALL | {"replicas": 4})), rollout=FAILED_ROLLOUT),
         "RolledBack",
         {"Ready": "True", "Available": "True", "Stalled": "True"},
     ),
     ("pinned", state(deployment(**ALL), rollout=PINNED), "RolledBack", {"Ready": "True", "Available": "True"}),
     (
-        "on the way to the pin",
+        "rolling back to a pinned revision",
         state(deployment(**(ALL | {"replicas": 4})), rollout=PINNED),
         "RollingOut",
         {"Available": "True", "Reconciling": "True"},
@@ -165,22 +165,22 @@ def test_a_failing_pod_is_named() -> None:
     assert "pod a-1: CrashLoopBackOff" in ready["message"]
 
 
-def test_what_was_given_up_is_told_with_its_own_words_and_the_remedy() -> None:
-    found = {it["type"]: it for it in decide(state(deployment(**ALL), rollout=GIVEN_UP), (), NOW)}
+def test_a_rollback_is_described_with_its_cause_and_the_remedy() -> None:
+    found = {it["type"]: it for it in decide(state(deployment(**ALL), rollout=FAILED_ROLLOUT), (), NOW)}
 
     assert (found["Progressing"]["status"], found["Progressing"]["reason"]) == ("False", "RolledBack")
     assert "rolled back from revision bad to good: CrashLoop: pod a-1 ends" in found["Progressing"]["message"]
     assert "agentctl retry" in found["Progressing"]["message"]
 
 
-def test_a_canary_is_told_with_its_step() -> None:
+def test_a_canary_is_described_with_its_step() -> None:
     found = {it["type"]: it for it in decide(state(deployment(**ALL), rollout=WAITS), (), NOW)}
 
     assert found["Progressing"]["reason"] == "CanaryPaused"
     assert found["Progressing"]["message"].startswith("step 1: 20 % for revision new")
 
 
-def test_warnings_are_all_told() -> None:
+def test_all_warnings_are_listed() -> None:
     warning = decide(state(warnings=(Problem("A", "", "one"), Problem("B", "spec.b", "two"))), (), NOW)[-1]
     assert (warning["reason"], warning["message"]) == ("A", "one; spec.b: two")
 
