@@ -108,7 +108,7 @@ def test_a_retained_object_is_neither_applied_nor_deleted() -> None:
 
 
 def test_deletes_are_planned_despite_a_conflict() -> None:
-    """A Secret of External Secrets is a conflict until the ExternalSecret, which is not desired any more, is deleted."""
+    """A Secret of External Secrets is a conflict until the ExternalSecret is deleted, because it is not desired."""
     there = live(child("Secret"), ownerReferences=[OWNER | {"uid": "x"}]) | live(child("ExternalSecret"))
     found = plan([child("Secret")], there, UID)
     assert found.conflict is not None
