@@ -10,6 +10,8 @@ from agent_operator.api import constants
 Manifest = dict[str, Any]
 
 _FIRST = ("apiVersion", "kind", "metadata", "name")
+# Not a union: isinstance would build it for each value.
+_CONTAINERS = (dict, list, tuple)
 _DIGEST_LENGTH = 10
 
 
@@ -18,15 +20,14 @@ def canonical(value: Any) -> Any:
 
     Nulls and empty lists are left out: the API server does not store them, so the live object would always differ.
     """
-    if isinstance(value, list | tuple):
-        return list(map(canonical, value))
     if not isinstance(value, dict):
-        return value
+        return list(map(canonical, value)) if isinstance(value, _CONTAINERS) else value
     result: Manifest = {}
-    for key in (*_FIRST, *sorted(value)):
+    keys = sorted(value)
+    for key in keys if value.keys().isdisjoint(_FIRST) else (*_FIRST, *keys):
         item = value.get(key)
         # A manifest has some hundred scalars: do not call a function for each of them.
-        if isinstance(item, dict | list | tuple):
+        if isinstance(item, _CONTAINERS):
             item = canonical(item)
         if item is not None and item != []:
             result[key] = item
