@@ -28,8 +28,8 @@ class Periods:
     """Seconds between passes that no event triggers.
 
     Attributes:
-        resync: for every agent.
-        references: for an agent that refers to objects that are not watched.
+        resync: period of every agent.
+        references: period of an agent that refers to objects that are not watched.
     """
 
     resync: float
