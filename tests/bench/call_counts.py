@@ -27,6 +27,7 @@ from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError, Transport
+from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.rollout.analysis.client import Scraper
@@ -68,6 +69,8 @@ class MemoryApi:
             agent = agent | {"status": agent.get("status", {}) | status}
             self.objects[self._agent_path] = agent | {"metadata": agent["metadata"] | {"resourceVersion": version}}
             return self.agent
+        if path in self.objects and body["metadata"].get("resourceVersion"):
+            raise ApiError(409, "AlreadyExists", path)
         meta = {"uid": version, "generation": 1} | body["metadata"] | {"resourceVersion": version}
         self.objects[path] = default(_gvk(body), body | {"metadata": meta})
         return self.objects[path]
@@ -113,7 +116,7 @@ async def measure() -> tuple[Counts, Counts]:
     return await _pass(reconciler, store, api), await _pass(reconciler, store, api)
 
 
-def wire(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop) -> Reconciler:
+def wire(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop, dry_run: DryRun | None = None) -> Reconciler:
     """Wire a reconciler as the manager does."""
     cluster = Cluster(cast(Transport, api))
     return make_reconciler(
@@ -128,6 +131,7 @@ def wire(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop) -> Recon
         references_lifetime=45,
         clock=loop.time,
         now=lambda: NOW,
+        dry_run=dry_run,
     )
 
 
