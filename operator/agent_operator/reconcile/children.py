@@ -68,7 +68,7 @@ class ChildPlanner:
         """Forget an agent that is deleted."""
         self._planner.forget(uid)
 
-    def render(self, gathered: GatherResult) -> RenderResult:
+    def validate_and_render(self, gathered: GatherResult) -> RenderResult:
         """Validate the spec and render the children."""
         if gathered.inputs is None:
             return RenderResult()

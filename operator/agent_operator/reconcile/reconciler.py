@@ -57,7 +57,7 @@ class Reconciler:
         if context.is_deleted:
             return await self._finalize(context)
         gathered = await self._gatherer.gather(context)
-        rendered = self._planner.render(gathered)
+        rendered = self._planner.validate_and_render(gathered)
         rollout = await self._planner.plan_rollout(context, gathered, rendered)
         diff = self._planner.diff(context, gathered, rendered, rollout)
         if self._dry_run is not None:
