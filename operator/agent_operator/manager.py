@@ -141,13 +141,13 @@ class Manager:
             store=self.store,
             cluster=cluster,
             recorder=recorder,
-            observed=lambda agent: self._triggers.agent_event(LISTED, agent),
-            own_image=self._settings.runtime_image,
+            on_agent_written=lambda agent: self._triggers.agent_event(LISTED, agent),
+            default_image=self._settings.runtime_image,
         )
         labelled = self.metrics.labelled
         by_state = "Agents that follow a channel, by state: updated, failed, skipped, rolling or waiting."
-        labelled("agent_operator_channel_agents", by_state, ("channel", "state"), fleet.counts)
-        labelled("agent_operator_channel_halted", "1 while too many agents failed.", "channel", fleet.halted)
+        labelled("agent_operator_channel_agents", by_state, ("channel", "state"), fleet.agent_counts)
+        labelled("agent_operator_channel_halted", "1 while too many agents failed.", "channel", fleet.halted_channels)
         return fleet
 
     def _measure(self) -> None:

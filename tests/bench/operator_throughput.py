@@ -19,9 +19,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import yaml
@@ -113,8 +113,8 @@ async def settled(transport: Transport, namespace: str) -> None:
     found = await transport.request("GET", path, label=("", ""))
     waiting = {a["metadata"]["name"] for a in found["items"] if not _current(a)}
     params = {"watch": "true", "resourceVersion": found["metadata"]["resourceVersion"]}
-    events = transport.stream(path, label=("", ""), params=params, heard=lambda: None)
-    async with contextlib.aclosing(events):
+    events = transport.stream(path, label=("", ""), params=params, on_activity=lambda: None)
+    async with contextlib.aclosing(cast("AsyncGenerator[dict[str, Any], None]", events)):
         while waiting:
             changed = (await anext(events))["object"]
             if _current(changed):
@@ -122,7 +122,7 @@ async def settled(transport: Transport, namespace: str) -> None:
 
 
 def _current(agent: dict[str, Any]) -> bool:
-    return (agent.get("status") or {}).get("observedGeneration") == agent["metadata"]["generation"]
+    return bool((agent.get("status") or {}).get("observedGeneration") == agent["metadata"]["generation"])
 
 
 async def ready(process: Process) -> None:

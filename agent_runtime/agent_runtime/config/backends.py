@@ -1,4 +1,4 @@
-"""What the agent calls: models, Redis, MCP servers."""
+"""The backends that the agent calls: models, Redis, MCP servers."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,33 +10,38 @@ from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, 
 class ModelConfig(ConfigModel):
     """One model that the agent can call."""
 
-    name: Name = Field(description="Name by which callers and defaultModel pick this model. Unique within the agent.")
+    name: Name = Field(description="Name of the model in requests and in defaultModel. Unique within the agent.")
     provider: Literal["azure_openai", "openai", "echo"] = Field(
-        description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: answers "
-        "with what it was told; for trying out and tests)."
+        description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: "
+        "repeats the message; to try an agent, and for tests)."
     )
     deployment: str | None = Field(
         None,
         min_length=1,
         max_length=256,
-        description="azure_openai: name of the Azure OpenAI deployment. Required there.",
+        description="Name of the Azure OpenAI deployment. Required by provider azure_openai, not allowed with others.",
     )
     api_version: str | None = Field(
         None,
         pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
         max_length=32,
-        description="azure_openai: API version. Default: 2024-10-01-preview.",
+        description="API version of Azure OpenAI. Only for provider azure_openai. Default: 2024-10-01-preview.",
     )
     endpoint: HttpUrl | None = Field(
         None,
-        description="azure_openai: https URL of the Azure OpenAI resource. Default: the environment's "
-        "AZURE_OPENAI_ENDPOINT, which credentials usually set.",
+        description="https URL of the Azure OpenAI resource. Only for provider azure_openai. Default: the environment "
+        "variable AZURE_OPENAI_ENDPOINT, which usually comes from credentials.",
     )
     model: str | None = Field(
-        None, min_length=1, max_length=256, description="openai: model name sent upstream. Default: this entry's name."
+        None,
+        min_length=1,
+        max_length=256,
+        description="Model name in upstream requests. Only for provider openai. Default: the name of this entry.",
     )
     base_url: HttpUrl | None = Field(
-        None, description="openai: base URL of the API, ending in /v1. Default: OpenAI's public API."
+        None,
+        description="Base URL of the API, usually ending in /v1. Only for provider openai. Default: the public API of "
+        "OpenAI.",
     )
 
     @model_validator(mode="after")
@@ -53,10 +58,10 @@ class ModelConfig(ConfigModel):
 
 
 class CacheConfig(ConfigModel):
-    """Redis that keeps conversations, so that any replica can go on with a session."""
+    """A Redis that stores conversations, so that any replica can continue a session."""
 
     enabled: bool = Field(
-        True, description="Keep sessions in Redis; false keeps them in the pod's memory. Default: true."
+        True, description="Store sessions in Redis; false stores them in the memory of the pod. Default: true."
     )
     host: str | None = Field(
         None,
@@ -67,7 +72,7 @@ class CacheConfig(ConfigModel):
     port: int = Field(6379, ge=1, le=65535, description="TCP port of Redis. Default: 6379.")
     ssl: bool = Field(False, description="Connect with TLS. Default: false.")
     ttl: int = Field(
-        300, ge=1, le=31_536_000, description="Seconds after its last turn until a session is forgotten. Default: 300."
+        300, ge=1, le=31_536_000, description="Seconds after its last turn until a session expires. Default: 300."
     )
     prefix: str = Field("chat:", max_length=128, description='Prefix of every key. Default: "chat:".')
 
@@ -79,58 +84,61 @@ class CacheConfig(ConfigModel):
 
 
 class MemoryConfig(ConfigModel):
-    """Where conversations are kept, and how much of them a model is shown."""
+    """Where conversations are stored, and how much of a conversation a model receives."""
 
-    cache: CacheConfig | None = Field(None, description="Redis. Default: none; sessions live in the pod's memory.")
+    cache: CacheConfig | None = Field(None, description="Redis. Default: none; sessions are in the memory of the pod.")
     max_history_tokens: int = Field(
         16_000,
         ge=0,
         le=10_000_000,
-        description="Tokens of earlier turns that a model is sent with a message: of the newest turns, as many as fit "
-        "whole. The model's own count of its answers is taken where it tells one; otherwise three bytes of UTF-8 count "
-        "as a token. 0 sends none. Default: 16000.",
+        description="Tokens of earlier turns that a model gets with a message: as many of the newest turns as fit "
+        "completely. The usage that the model reports counts for its answers; otherwise three bytes of UTF-8 count as "
+        "a token. 0 sends no earlier turns. Default: 16000.",
     )
 
 
 class McpServerConfig(ConfigModel):
-    """A server of the Model Context Protocol whose tools the agent uses."""
+    """A Model Context Protocol (MCP) server whose tools the agent uses."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=32)] = Field(
-        description="Name of the server, unique within the agent; the model sees its tools as name__tool."
+        description="Name of the server, unique within the agent. The model sees its tools as name__tool."
     )
     type: Literal["http", "stdio"] = Field(
-        description="How it is reached: http (streamable HTTP) or stdio (a process in the agent's own container)."
+        description="Transport: http (streamable HTTP) or stdio (a process in the container of the agent)."
     )
-    url: HttpUrl | None = Field(None, description="http: URL of the MCP endpoint. Required there.")
+    url: HttpUrl | None = Field(
+        None, description="URL of the MCP endpoint. Required by type http, not allowed with stdio."
+    )
     headers_from: dict[HeaderName, EnvironmentName] = Field(
         {},
         max_length=16,
-        description="http: headers to send, each with the name of the environment variable that holds its value. "
-        "Default: none.",
+        description="HTTP headers, each with the name of the environment variable that contains its value. Only for "
+        "type http. Default: none.",
     )
     allow_link_local: bool = Field(
         False,
-        description="http: let the URL, or what it redirects to, be a link-local address, where clouds serve their "
-        "metadata. Default: false.",
+        description="Allow link-local addresses, where clouds serve the metadata of the node, for the URL and its "
+        "redirects. Only for type http. Default: false.",
     )
     command: str | None = Field(
-        None, min_length=1, max_length=1024, description="stdio: program to run, found on the PATH. Required there."
+        None,
+        min_length=1,
+        max_length=1024,
+        description="Program to run, from the PATH. Required by type stdio, not allowed with http.",
     )
     args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(
-        (), max_length=64, description="stdio: arguments of the program. Default: none."
+        (), max_length=64, description="Arguments of the program. Only for type stdio. Default: none."
     )
     env: tuple[EnvironmentName, ...] = Field(
         (),
         max_length=64,
-        description="stdio: names of the agent's environment variables that the program gets, beside PATH and HOME. "
-        "Default: none.",
+        description="Names of environment variables of the agent that the program receives in addition to PATH and "
+        "HOME. Only for type stdio. Default: none.",
     )
     tools: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(
-        (), max_length=128, description="Names of the tools that the agent may use. Default: all that the server has."
+        (), max_length=128, description="Names of the tools that the agent may use. Default: all tools of the server."
     )
-    timeout_seconds: int = Field(
-        30, ge=1, le=3600, description="Seconds after which a tool call is given up. Default: 30."
-    )
+    timeout_seconds: int = Field(30, ge=1, le=3600, description="Timeout of a tool call in seconds. Default: 30.")
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ SUFFIX = re.compile(
 )
 HASH = re.compile(r"\b(web|canary)-[bcdfghjklmnpqrstvwxz2456789]{6,10}\b")
 MERGE = {"Content-Type": "application/merge-patch+json"}
-SHOWN = {
+SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
     "Pod": {
         "metadata": ("generateName", "labels", "annotations", "finalizers", "ownerReferences"),
         "spec": ("hostname",),
@@ -144,7 +145,7 @@ async def play(stage: Stage, steps: list[Object], settled: Callable[[str, Callab
     answers: Object = {}
     for at, step in enumerate(steps):
         if "show" in step:
-            answers[step["show"]] = await settled(step["show"], lambda step=step: stage.look(step["paths"]))
+            answers[step["show"]] = await settled(step["show"], partial(stage.look, step["paths"]))
             continue
         path = await stage.pod(step["pod"]) if "pod" in step else step["path"]
         path += step.get("below", "")

@@ -75,7 +75,9 @@ async def test_a_failing_readiness_probe_keeps_the_pod_out_of_the_service(
     found = cluster.registry.get("endpoints", "default", "web")["subsets"][0]
     assert "addresses" not in found
     assert found["notReadyAddresses"]
-    host, port = cluster.service_address("default", "web", 8080)
+    address = cluster.service_address("default", "web", 8080)
+    assert address
+    host, port = address
     async with aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.ClientError):
             await client.get(f"http://{host}:{port}/", timeout=aiohttp.ClientTimeout(5))
@@ -89,6 +91,7 @@ async def test_a_failing_liveness_probe_restarts_the_container(
     await kubectl.apply(pod(containers=[shell(script, livenessProbe=probe)]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     uid = cluster.registry.get("pods", "default", "one")["metadata"]["uid"]
+    assert cluster.state_dir
     (cluster.state_dir / "pods" / uid / "rootfs" / "main" / "alive").unlink()
     await until(lambda: seen.state()["restartCount"] == 1 and "running" in seen.state()["state"])
     assert "Container main failed liveness probe, will be restarted" in seen.events("Killing")

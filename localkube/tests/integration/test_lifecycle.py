@@ -17,7 +17,7 @@ from tests.patience import DEADLINE
 
 pytestmark = pytest.mark.local_only
 
-POD = {
+POD: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "one"},
@@ -51,6 +51,7 @@ async def start(state_dir: Path) -> Any:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, str(state_dir), yaml.safe_dump(POD), stdout=asyncio.subprocess.PIPE
     )
+    assert child.stdout is not None
     return child, int(await asyncio.wait_for(child.stdout.readline(), DEADLINE))
 
 
@@ -225,4 +226,6 @@ async def test_where_there_is_one_loopback_address_every_port_is_a_free_one(
         await until(lambda: cluster.service_address("default", "web", 8080))
         assert await fetch(cluster, "/env/PORT_8000") in map(str, ports)
         told = [e["message"] for e in registry.list("events", "default") if e["reason"] == "ListensElsewhere"]
-        assert told[0].endswith("the Service is at {}:{}".format(*cluster.service_address("default", "web", 8080)))
+        address = cluster.service_address("default", "web", 8080)
+        assert address
+        assert told[0].endswith("the Service is at {}:{}".format(*address))

@@ -132,6 +132,7 @@ async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: A
     assert len(stamped.split()[0]) == len("2026-01-01T00:00:00.000000000Z")
     assert await kubectl("logs", "one", "--since=1h", "--tail=1") == "line 3\n"
     uid = cluster.registry.get("pods", "default", "one")["metadata"]["uid"]
+    assert cluster.state_dir
     fifo = cluster.state_dir / "pods" / uid / "volumes" / "work" / "go"
     await asyncio.to_thread(fifo.write_text, "go\n")
     rest, _ = await asyncio.wait_for(follower.communicate(), DEADLINE)
@@ -144,6 +145,7 @@ async def test_sigterm_then_sigkill_after_the_grace_period(
     """A process that handles SIGTERM ends by itself; one that ignores it is killed when its grace is over."""
     polite = shell("trap 'echo bye > /data/bye; exit 0' TERM; while true; do sleep 0.05; done")
     polite["volumeMounts"] = [{"name": "work", "mountPath": "/data"}]
+    assert cluster.state_dir
     shared = cluster.state_dir / "shared"
     shared.mkdir()
     volume = {"name": "work", "hostPath": {"path": str(shared)}}
@@ -156,6 +158,7 @@ async def test_sigterm_then_sigkill_after_the_grace_period(
 
 
 async def test_pre_stop_runs_before_sigterm(cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any) -> None:
+    assert cluster.state_dir
     shared = cluster.state_dir / "shared"
     shared.mkdir()
     main = shell(f"trap 'echo term >> {shared}/order; exit 0' TERM; while true; do sleep 0.05; done")

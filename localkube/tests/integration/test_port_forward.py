@@ -59,7 +59,12 @@ async def test_much_goes_through_both_ways(kubectl: Any, pod: Any, until: Any, c
         "Server((os.environ['LISTEN_ADDRESS'], int(os.environ['PORT_9000'])), Echo).serve_forever()\n"
     )
     probe = {"tcpSocket": {"port": 9000}, "periodSeconds": 1}
-    main = {"name": "main", "image": "sh:1", "args": ['exec python3 -c "$PROGRAM"'], "readinessProbe": probe}
+    main: dict[str, Any] = {
+        "name": "main",
+        "image": "sh:1",
+        "args": ['exec python3 -c "$PROGRAM"'],
+        "readinessProbe": probe,
+    }
     main |= {"ports": [{"containerPort": 9000}], "env": [{"name": "PROGRAM", "value": echo}]}
     await kubectl.apply(pod(containers=[main]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
@@ -80,6 +85,7 @@ async def test_a_port_where_nobody_listens_is_told(kubectl: Any, pod: Any) -> No
     async with forwarded(kubectl, "pod/one", ":1") as (url, child), aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.ClientError):
             await client.get(url, timeout=aiohttp.ClientTimeout(DEADLINE))
+        assert child.stdout is not None
         told = ""
         async with asyncio.timeout(DEADLINE):
             while "an error occurred forwarding 1:" not in told:

@@ -18,7 +18,9 @@ async def test_a_deployment_becomes_available_and_answers_through_its_service(
     await kubectl.apply(deployment(replicas=2, env=[{"name": "VERSION", "value": "one"}]), service)
     assert "successfully rolled out" in await kubectl("rollout", "status", "deployment/web")
     assert "condition met" in await kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=120s")
-    host, port = cluster.service_address("default", "web", 8080)
+    address = cluster.service_address("default", "web", 8080)
+    assert address
+    host, port = address
     names = set()
     async with aiohttp.ClientSession() as client:
         for _ in range(4):
@@ -87,7 +89,9 @@ async def test_a_rolling_update_fails_no_request(
     drain = {"preStop": {"sleep": {"seconds": 3}}}  # else what the server has not accepted yet is lost with it
     await kubectl.apply(deployment(replicas=2, spec={"strategy": strategy}, lifecycle=drain), service)
     await kubectl("rollout", "status", "deployment/web")
-    host, port = cluster.service_address("default", "web", 8080)
+    address = cluster.service_address("default", "web", 8080)
+    assert address
+    host, port = address
     versions: list[str] = []
     done = asyncio.Event()
 

@@ -100,7 +100,7 @@ class Applier:
             if BY_NAME[target.kind].watched:
                 self._store.expect_write(context.key, target, live[target].version)
             else:
-                self._own_secrets.wrote(target, live[target])
+                self._own_secrets.record_write(target, live[target])
         for deletion in changes.deletes:
             served = self._served(deletion.ref.kind)
             if served is None:
@@ -108,7 +108,7 @@ class Applier:
             await self._cluster.delete(deletion.ref, deletion.uid, served)
             live.pop(deletion.ref, None)
             self._store.expect_delete(context.key, deletion.ref)
-            self._own_secrets.deleted(deletion.ref)
+            self._own_secrets.record_delete(deletion.ref)
 
     async def _ensure_current(self, context: ReconcileContext) -> None:
         """Write nothing for an agent that is gone or was edited: a watch may have missed that, or may lag behind."""

@@ -70,7 +70,7 @@ class Gatherer:
     async def gather(self, context: ReconcileContext) -> GatherResult:
         """Read. What cannot be read is a problem of the result."""
         try:
-            secret = await self._own_secrets.look(context.key, context.agent)
+            secret = await self._own_secrets.get(context.key, context.agent)
         except ApiError as error:
             return GatherResult(context.children, blocked=from_api(error))
         result = GatherResult({**context.children, **(secret or {})}, references=secret is not None)
@@ -99,7 +99,7 @@ class Gatherer:
         unsynced = None
         if inputs.spec.credentials and inputs.spec.credentials.external_secret:
             served = bool(self._served("ExternalSecret"))
-            unsynced = secret_problems.sync_trouble(inputs, result.live, served=served)
+            unsynced = secret_problems.sync_problem(inputs, result.live, served=served)
         # A Secret that was synced once keeps serving when External Secrets fails later, so that is only a warning.
         warnings = [unsynced] if unsynced and not found.secrets else []
         if inputs.spec.identity:

@@ -49,7 +49,7 @@ def merged(inputs: Inputs, base: Object) -> Object:
         message = "the pods need one: remove null or $patch"
         raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, f"{pod_template.FIELD}.spec", message))
     if found := tuple(
-        pod_template.faults(base, merged_template, allow_unsafe=inputs.platform.allow_unsafe_pod_templates)
+        pod_template.check(base, merged_template, allow_unsafe=inputs.platform.allow_unsafe_pod_templates)
     ):
         raise ProblemError(*found)
     result: Object = canonical(merged_template)

@@ -309,7 +309,8 @@ class World:
         key = Key(self.api.namespace, name)
 
         async def look() -> bool:
-            idle = controller.queue.depth == 0 and not controller._workers._busy
+            workers = controller._workers
+            idle = controller.queue.depth == 0 and workers is not None and not workers._busy
             before = len(self.proxy.requests)
             if not (idle and controller.store.expectations_met(key)):
                 return False

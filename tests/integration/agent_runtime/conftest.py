@@ -45,7 +45,7 @@ class ModelServer:
     """The fake model's server, as a process; see model_server.py."""
 
     def __init__(self, *arguments: str, scheme: str = "http") -> None:
-        command = [sys.executable, HERE / "model_server.py", *arguments]
+        command: list[str | Path] = [sys.executable, HERE / "model_server.py", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.url = f"{scheme}://127.0.0.1:{int(self.process.stdout.readline())}"
@@ -117,7 +117,8 @@ class AgentProcess:
 
     def start(self) -> "AgentProcess":
         """Start, and wait until it listens."""
-        command = [sys.executable, "-m", "agent_runtime", "serve", "--config", self.directory / "agent.toml"]
+        config = str(self.directory / "agent.toml")
+        command = [sys.executable, "-m", "agent_runtime", "serve", "--config", config]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
         try:

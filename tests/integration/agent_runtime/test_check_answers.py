@@ -120,7 +120,7 @@ def test_no_answer_is_an_error_with_the_agents_code(
     assert checking.outcomes == {"a": ("error", "the agent answered 404")}
     model_server.script(completions=[{"json": {"choices": []}}])
     checking.run(model_server.url, check("a", model="gpt", contains=["x"]))
-    assert checking.outcomes["a"] == ("error", "what came is no chat completion: is this the agent's URL?")
+    assert checking.outcomes["a"] == ("error", "the response is no chat completion: check --url")
 
 
 def test_a_judge_is_asked_without_the_agents_prompt(
@@ -176,6 +176,6 @@ def test_what_a_judge_says_must_be_a_verdict(
     assert outcomes.pop("refused")[1].startswith("judge: gpt: the model's server refuses the agent's credentials")
     assert outcomes == {
         "good": ("passed", ""),
-        "garbage": ("error", "judge: the model did not answer with a verdict"),
+        "garbage": ("error", "judge: the model did not reply with a verdict"),
         "unjudged": ("failed", 'does not contain "right"'),
     }

@@ -80,7 +80,7 @@ def test_a_chunk_leaves_before_the_next_one_comes(client: openai.OpenAI, model_s
     model_server.go()
     stream = client.chat.completions.create(model="gpt", messages=SAY, stream=True)
 
-    contents = []
+    contents: list[str | None] = []
     for chunk in stream:
         model_server.go()
         contents.append(chunk.choices[0].delta.content)
@@ -119,7 +119,7 @@ def test_an_error_before_the_first_chunk_is_an_ordinary_error(
 def test_a_stream_that_breaks_ends_with_an_error(client: openai.OpenAI, model_server: ModelServer) -> None:
     """The client's SDK raises after the chunks that came; nothing pretends to be complete."""
     model_server.script(completions=[{"break_after": 3}])
-    contents = []
+    contents: list[str | None] = []
 
     stream = client.chat.completions.create(model="gpt", messages=SAY, stream=True)
     with pytest.raises(openai.APIError, match="broke off") as raised:

@@ -89,7 +89,7 @@ def test_status_is_the_subresources(deployments: Any, deployment: Object, owner:
 def test_scale_owns_replicas_without_a_time(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
     live = deployments.update(None, deployment, "one")
     new = {**live, "spec": {**live["spec"], "replicas": 4}}
-    path = {"f:spec": {"f:replicas": {}}}
+    path: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     found = managed.on_scale(live, new, manager="hpa", api_version="apps/v1", path=path)
     entry = next(entry for entry in found["metadata"]["managedFields"] if entry["manager"] == "hpa")
     assert "time" not in entry

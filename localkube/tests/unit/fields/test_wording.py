@@ -17,7 +17,7 @@ SUBDOMAIN = (
     r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 LABELS = {"app": "a"}
-TEMPLATE = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+TEMPLATE: Object = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 SPECS: dict[str, tuple[Gvk, Object]] = {
     "Deployment": (("apps", "v1", "Deployment"), {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}),
     "Pod": (("", "v1", "Pod"), TEMPLATE["spec"]),

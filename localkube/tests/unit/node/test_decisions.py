@@ -100,7 +100,7 @@ def test_only_what_a_process_needs_is_inherited() -> None:
 
 def container(shown: dict[str, Any] | None = None, **more: Any) -> ContainerState:
     spec = {"name": more.pop("name", "main"), "image": "i"}
-    return ContainerState(spec, **({"state": shown} if shown else {}), **more)
+    return ContainerState(spec, **(more | ({"state": shown} if shown else {})))
 
 
 RUNNING = state.running(0)

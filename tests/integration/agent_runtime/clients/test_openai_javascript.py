@@ -36,7 +36,7 @@ def run(program: Path, target: Target, model: ModelServer) -> Any:
     """Runs one case and gives what it printed."""
 
     def run(case: str) -> Any:
-        command = ["node", program, target.openai_url, case]
+        command: list[str | Path] = ["node", program, target.openai_url, case]
         done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -181,7 +181,7 @@ async def test_a_stream_that_is_left(later: openai.AsyncOpenAI, model: ModelServ
 def test_a_stream_that_breaks(client: openai.OpenAI, model: ModelServer) -> None:
     """Raises after the chunks that came."""
     model.script(completions=[{"break_after": 3}])
-    contents = []
+    contents: list[str | None] = []
 
     with pytest.raises(openai.APIError) as raised:
         contents.extend(

@@ -10,7 +10,7 @@ from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
 from agent_operator.reconcile.context import Result, start_pass
 from agent_operator.reconcile.dry_run import DryRun
-from tests.bench.call_counts import AGENT, NAME, NAMESPACE, MemoryApi, wire
+from tests.memory_api import AGENT, NAME, NAMESPACE, MemoryApi, wire
 
 KEY = Key(NAMESPACE, NAME)
 
@@ -108,10 +108,9 @@ async def test_a_dry_run_counts_the_changes_and_writes_nothing() -> None:
 def test_only_children_in_the_namespace_of_the_children_count(namespace: str, counts: bool) -> None:
     """Tenants of other namespaces can forge the labels of the agent."""
     agent = AGENT | {"spec": AGENT["spec"] | {"namespace": {"name": "agents"}}}
-    child = {"metadata": {"name": "a", "namespace": namespace, "labels": {constants.LABEL_AGENT: NAME}}, "spec": {}}
+    labels = {constants.LABEL_AGENT: NAME, constants.LABEL_AGENT_NAMESPACE: NAMESPACE}
     store = Store(lambda: 0.0)
-    labels = child["metadata"]["labels"] | {constants.LABEL_AGENT_NAMESPACE: NAMESPACE}
-    store.observe("Service", "ADDED", child | {"metadata": child["metadata"] | {"labels": labels}})
+    store.observe("Service", "ADDED", {"metadata": {"name": "a", "namespace": namespace, "labels": labels}, "spec": {}})
 
     context = start_pass(KEY, agent, store.children(KEY), "now")
 

@@ -36,7 +36,7 @@ def test_a_change_of_any_input_is_rendered_again(changed: Inputs) -> None:
 
 
 def test_the_cache_holds_only_the_latest_agents() -> None:
-    renderer = Renderer(remembered=2)
+    renderer = Renderer(size=2)
     first, second, _ = (renderer.render(inputs(uid)) for uid in ("a", "b", "c"))
     assert renderer.render(inputs("b")) is second
     assert renderer.render(inputs("a")) is not first

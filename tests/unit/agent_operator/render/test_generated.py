@@ -111,7 +111,7 @@ _CONTAINERS = st.lists(
     ),
     max_size=2,
 )
-_VOLUMES = st.sampled_from(
+_VOLUMES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"emptyDir": {}},
         {"hostPath": {"path": "/"}},
@@ -228,7 +228,10 @@ def test_no_pod_template_overrides_the_hardening(inputs: Inputs, template: Any) 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="{}%#ab |='\"()[]~*-\n.12") | st.text())
 def test_any_prompt_is_rendered_or_refused(text: str) -> None:
-    body = {"metadata": {"name": "a"}, "spec": {"config": {"models": [{"name": "e", "provider": "echo"}]}}}
+    body: dict[str, Any] = {
+        "metadata": {"name": "a"},
+        "spec": {"config": {"models": [{"name": "e", "provider": "echo"}]}},
+    }
     inputs = Inputs(
         AgentDeployment.model_validate(body | {"spec": body["spec"] | {"systemPrompt": {"text": text or "x"}}})
     )

@@ -26,7 +26,7 @@ def kinds(inputs: Inputs) -> dict[str, Any]:
 
 
 def test_children_are_in_the_order_of_apply() -> None:
-    spec = {
+    spec: dict[str, Any] = {
         "namespace": {"name": "agents"},
         "credentials": {
             "externalSecret": {
@@ -56,7 +56,7 @@ def test_namespaces_can_be_managed_by_others() -> None:
 
 
 def test_version_of_external_secrets_follows_the_platform() -> None:
-    spec = {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": "b"}}}}
+    spec: dict[str, Any] = {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": "b"}}}}
     children = kinds(inputs(Platform(external_secrets_version="v1beta1"), **spec))
     assert children["ExternalSecret"]["apiVersion"] == "external-secrets.io/v1beta1"
 
@@ -67,14 +67,14 @@ def annotations_of_pods(inputs: Inputs) -> dict[str, str]:
 
 
 def test_pods_carry_the_hash_of_their_secret() -> None:
-    spec = {"credentials": {"secretRef": {"name": "s", "keys": ["A"]}}}
+    spec: dict[str, Any] = {"credentials": {"secretRef": {"name": "s", "keys": ["A"]}}}
     assert annotations_of_pods(inputs(hashes={"s": "abc"}, **spec))["agent-operator.dev/secret-hash"] == "s=abc"
     assert "agent-operator.dev/secret-hash" not in annotations_of_pods(inputs(**spec))
 
 
 def test_a_secret_of_the_operator_does_not_restart_pods_when_it_is_read_back() -> None:
     """Its hash is known before it exists; what is read of it afterwards changes nothing."""
-    spec = {"credentials": {"values": {"A": "b"}}}
+    spec: dict[str, Any] = {"credentials": {"values": {"A": "b"}}}
     before = annotations_of_pods(inputs(**spec))
     data = kinds(inputs(**spec))["Secret"]["data"]
     assert before == annotations_of_pods(inputs(hashes={"support-secrets": "another"}, **spec))
@@ -108,7 +108,12 @@ def test_revision_follows_image_config_and_prompt_and_nothing_else() -> None:
 
 def test_a_change_of_scale_does_not_change_the_pods() -> None:
     """Editing the autoscaler, budget, Service or network must not restart anything."""
-    spec = {"replicas": 5, "service": {"port": 81}, "networkPolicy": {"ingressNamespaces": ["x"]}, "autoscaling": {}}
+    spec: dict[str, Any] = {
+        "replicas": 5,
+        "service": {"port": 81},
+        "networkPolicy": {"ingressNamespaces": ["x"]},
+        "autoscaling": {},
+    }
     pods = [kinds(it)["Deployment"]["spec"]["template"] for it in (inputs(), inputs(**spec))]
     assert pods[0] == pods[1]
 

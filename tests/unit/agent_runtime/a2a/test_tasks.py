@@ -120,4 +120,4 @@ async def test_every_follower_gets_all_of_the_answer() -> None:
     one.set_state(TaskState.COMPLETED)
     one.append("too late")
 
-    assert await asyncio.gather(early, late, followed()) == ["abc"] * 3
+    assert list(await asyncio.gather(early, late, followed())) == ["abc"] * 3
