@@ -24,8 +24,8 @@ POLL_INTERVAL = 0.05
 class SupervisorProcess:
     """A supervisor in its own session. Until it is detached, it ends with this process.
 
-    The pipe to its standard input is its lifeline. The kernel closes the pipe when this process ends, in whatever way,
-    and the supervisor then stops. So an interrupted or killed command leaves nothing running.
+    The pipe to its standard input is its lifeline. The kernel closes the pipe at the end of this process, and the
+    supervisor then stops. So an interrupted or killed command leaves nothing running.
     """
 
     def __init__(self, directory: ClusterDirectory) -> None:

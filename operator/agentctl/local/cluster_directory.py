@@ -60,8 +60,8 @@ class ClusterDirectory:
     def lock(self) -> Iterator[None]:
         """Lock the directory until this process ends. The end of the block removes the record and the kubeconfig.
 
-        Only the kernel releases the lock. So when another process gets the lock, this process has ended, in whatever
-        way.
+        Only the kernel releases the lock, at the end of the process, also of a killed one. So when another process gets
+        the lock, this process has ended.
 
         Raises:
             CommandError: another process has locked it.
