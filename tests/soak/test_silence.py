@@ -8,11 +8,10 @@ import pytest
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import BY_NAME, Kind
 from agent_operator.observability import logs
-from tests.faults.conftest import install
-from tests.integration.agent_operator.conftest import CRDS
+from tests.integration.agent_operator.api_client import CRDS, install_crds
 from tests.soak.clock import run
+from tests.soak.running_operator import LEASES, Soak, measures, soak
 from tests.soak.test_soak import OK, assert_no_growth
-from tests.soak.world import LEASES, Soak, measures, soak
 
 AGENTS_CRD = "agentdeployments.agent-operator.dev"
 # Longer than a watch may be silent, than kopf gives itself to end, and than a watch lasts.
@@ -30,7 +29,7 @@ LONG = 700.0
 def test_a_loop_that_is_never_answered_fails_the_liveness_probe(word: str, loop: str) -> None:
     async def main() -> None:
         async with soak(proxied=True) as operator:
-            await operator.api.agent()
+            await operator.api.apply_agent()
             await asyncio.sleep(60)
             operator.answers.clear()
             operator.proxy.hanging = frozenset({word})
@@ -121,7 +120,7 @@ def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
         async with soak() as operator:
             taken = []
             for number in range(4):
-                await operator.api.agent()
+                await operator.api.apply_agent()
                 await asyncio.sleep(60)
                 assert operator.controller.store.agent(Key("default", "support"))
                 if number > 1:
@@ -133,7 +132,7 @@ def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
                 assert operator.answers["/readyz"][-1].startswith("the AgentDeployment CRD is not installed")
                 assert "AgentDeployment" not in await operator.watched()
                 assert operator.controller.store.agents == ()
-                await install(operator.api)
+                await install_crds(operator.api)
                 await asyncio.sleep(20)
                 assert await operator.get("/readyz") == "ok"
             assert_no_growth(taken)
@@ -146,7 +145,7 @@ def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.
 
     async def main() -> None:
         async with soak(proxied=True) as operator:
-            await operator.api.agent()
+            await operator.api.apply_agent()
             await asyncio.sleep(60)
             for _ in range(2):
                 operator.proxy.down = True
@@ -188,7 +187,7 @@ def test_an_api_server_that_is_unreachable_from_the_start_causes_no_restarts(cap
 def test_a_normal_stop_logs_nothing_but_that(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
     async def main() -> None:
         async with soak(leader_election=elects) as operator:
-            await operator.api.agent()
+            await operator.api.apply_agent()
             await asyncio.sleep(200)
             caplog.clear()
 
