@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 
-def test_leaving_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_disconnect_latency_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     """A few times each; for figures to quote run the script alone, on a quiet machine."""
     script = Path(__file__).with_name("runtime_disconnect.py")
 

@@ -34,7 +34,7 @@ def ask(address: str, key: str = "") -> int:
             return error.code
 
 
-def test_only_callers_with_a_key_are_answered_and_keys_change_without_a_restart(kubectl: Kubectl) -> None:
+def test_requests_need_an_api_key_and_keys_rotate_without_a_restart(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("keyed", **KEYS))
     missing = kubectl.wait_for_condition("keyed", "SecretsReady", "False", "SecretMissing")
     assert missing["message"].startswith("spec.apiKeys.secretKeyRef.name: Secret ")

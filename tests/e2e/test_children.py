@@ -19,7 +19,7 @@ def _has_children(kubectl: Kubectl, name: str) -> bool:
     return kinds(kubectl.children(name)) >= SMALLEST - {"PodDisruptionBudget"}
 
 
-def test_the_smallest_agent_gets_all_it_needs(kubectl: Kubectl) -> None:
+def test_a_minimal_agent_gets_its_children(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("small", replicas=2))
 
     eventually("all children", lambda: kinds(kubectl.children("small")) >= SMALLEST)
@@ -30,7 +30,7 @@ def test_the_smallest_agent_gets_all_it_needs(kubectl: Kubectl) -> None:
     assert eventually("the status", lambda: kubectl.get("agd", "small").get("status", {}).get("url"))
 
 
-def test_what_the_seed_wants_is_there(kubectl: Kubectl) -> None:
+def test_ingress_and_autoscaler_follow_the_spec(kubectl: Kubectl) -> None:
     """Ingress and autoscaler come when asked for, and leave when no longer asked for."""
     kubectl.apply(make_agent("full", autoscaling={}, ingress={"host": "agent.example.com", "tls": {}}))
     eventually(
@@ -42,7 +42,7 @@ def test_what_the_seed_wants_is_there(kubectl: Kubectl) -> None:
     eventually("their end", lambda: not kinds(kubectl.children("full")) & {"Ingress", "HorizontalPodAutoscaler"})
 
 
-def test_an_edit_by_hand_is_undone(kubectl: Kubectl) -> None:
+def test_a_manual_edit_is_reverted(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("drift"))
     eventually("the service", lambda: kubectl.get("svc", "drift"))
 
@@ -51,7 +51,7 @@ def test_an_edit_by_hand_is_undone(kubectl: Kubectl) -> None:
     eventually("its repair", lambda: kubectl.get("svc", "drift")["spec"]["selector"] == {"app": "drift"})
 
 
-def test_a_deleted_child_is_back(kubectl: Kubectl) -> None:
+def test_a_deleted_child_is_recreated(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("drift"))
     first = eventually("the policy", lambda: kubectl.get("netpol", "drift"))
 
@@ -61,7 +61,7 @@ def test_a_deleted_child_is_back(kubectl: Kubectl) -> None:
     assert again["metadata"]["uid"] != first["metadata"]["uid"]
 
 
-def test_what_others_add_survives(kubectl: Kubectl) -> None:
+def test_fields_of_other_managers_are_kept(kubectl: Kubectl) -> None:
     """Foreign labels and annotations, and `kubectl rollout restart`."""
     kubectl.apply(make_agent("shared"))
     eventually("the deployment", lambda: kubectl.get("deploy", "shared"))
@@ -102,7 +102,7 @@ def test_kubectl_scale_scales_the_agent(kubectl: Kubectl) -> None:
     eventually("four", lambda: kubectl.get("deploy", "scaled")["spec"]["replicas"] == 4)
 
 
-def test_a_foreign_object_is_neither_taken_nor_changed(kubectl: Kubectl) -> None:
+def test_an_object_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
     kubectl.run("create", "service", "clusterip", "mine", "--tcp=80:80")
     before = kubectl.get("svc", "mine")
 
@@ -120,7 +120,7 @@ def test_a_foreign_object_is_neither_taken_nor_changed(kubectl: Kubectl) -> None
     )
 
 
-def test_suspend_leaves_everything_alone(kubectl: Kubectl) -> None:
+def test_a_suspended_agent_is_not_reconciled(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("paused"))
     eventually("the service", lambda: kubectl.get("svc", "paused"))
     kubectl.apply(make_agent("paused", suspend=True))
@@ -135,7 +135,7 @@ def test_suspend_leaves_everything_alone(kubectl: Kubectl) -> None:
     eventually("the service again", lambda: kubectl.get("svc", "paused"))
 
 
-def test_delete_leaves_nothing(kubectl: Kubectl) -> None:
+def test_deleting_an_agent_deletes_its_children(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("gone"))
     eventually("all children", lambda: kinds(kubectl.children("gone")) >= SMALLEST)
 
@@ -144,7 +144,7 @@ def test_delete_leaves_nothing(kubectl: Kubectl) -> None:
     eventually("their end", lambda: not kubectl.children("gone"))
 
 
-def test_a_namespace_of_its_own(kubectl: Kubectl) -> None:
+def test_an_agent_can_have_its_own_namespace(kubectl: Kubectl) -> None:
     """Made and labelled, filled, and gone with the agent."""
     name = f"{kubectl.namespace}-own"
     kubectl.apply(make_agent("moved", namespace={"name": name}))
@@ -158,7 +158,7 @@ def test_a_namespace_of_its_own(kubectl: Kubectl) -> None:
     eventually("the namespace's end", lambda: kubectl.get("namespace", name) is None)
 
 
-def test_a_namespace_that_is_not_ours_is_left_alone(kubectl: Kubectl) -> None:
+def test_a_namespace_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
     name = f"{kubectl.namespace}-foreign"
     kubectl.run("create", "namespace", name)
 
@@ -170,7 +170,7 @@ def test_a_namespace_that_is_not_ours_is_left_alone(kubectl: Kubectl) -> None:
     kubectl.run("delete", "namespace", name, "--wait=false")
 
 
-def test_an_operator_that_comes_back_writes_nothing(kubectl: Kubectl, operator: Operator) -> None:
+def test_a_restarted_operator_writes_nothing(kubectl: Kubectl, operator: Operator) -> None:
     """Killed without warning, started again: every resourceVersion is as before."""
     names = [f"calm-{number}" for number in range(3)]
     kubectl.apply(*(make_agent(name, replicas=0) for name in names))
@@ -199,7 +199,7 @@ def test_an_operator_that_comes_back_writes_nothing(kubectl: Kubectl, operator: 
     assert versions() == before
 
 
-def test_gitops_sees_no_difference(kubectl: Kubectl) -> None:
+def test_server_side_diff_shows_no_difference(kubectl: Kubectl) -> None:
     """What was applied is what is there: `kubectl diff` is empty after the operator has worked."""
     wanted = make_agent("git", ingress={"host": "a.example.com"})
     kubectl.apply(wanted)

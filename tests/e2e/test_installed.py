@@ -31,7 +31,7 @@ SERVICE_MONITORS: Object = {
 
 
 @pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
-def test_an_overlay_is_taken_as_it_is(overlay: str, cluster: Kubectl, kubectl: Kubectl) -> None:
+def test_the_api_server_accepts_the_overlay_unchanged(overlay: str, cluster: Kubectl, kubectl: Kubectl) -> None:
     """By the very command of the docs: `kubectl apply -k`."""
     if not cluster.get("namespace", "agents"):
         cluster.run("create", "namespace", "agents")
@@ -62,7 +62,7 @@ def test_an_overlay_is_taken_as_it_is(overlay: str, cluster: Kubectl, kubectl: K
     ],
     ids=" ".join,
 )
-def test_the_operator_may_not(deed: tuple[str, ...], kubectl: Kubectl) -> None:
+def test_the_operator_has_no_permission(deed: tuple[str, ...], kubectl: Kubectl) -> None:
     account = "system:serviceaccount:agent-operator-system:agent-operator"
 
     assert kubectl.run("auth", "can-i", *deed, "--as", account, check=False).stdout.strip() == "no"
@@ -88,7 +88,7 @@ def namespaced(cluster: Kubectl, operator: Operator, tmp_path: Path) -> Iterator
     cluster.run("delete", "namespace", own, watched, "--wait=false")
 
 
-def test_roles_alone_are_enough_for_the_namespaces_they_are_in(namespaced: Namespaced, operator: Operator) -> None:
+def test_a_namespaced_install_works_with_roles_only(namespaced: Namespaced, operator: Operator) -> None:
     """With leader election, and without any right to what is cluster-wide."""
     kubectl, account, started = namespaced
     operator.stop()  # it would do the work
@@ -110,7 +110,7 @@ def test_roles_alone_are_enough_for_the_namespaces_they_are_in(namespaced: Names
         assert may.stdout.strip() == "no", f"{verb} {what}"
 
 
-def test_a_right_that_is_missing_for_something_optional_is_told(namespaced: Namespaced, operator: Operator) -> None:
+def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namespaced, operator: Operator) -> None:
     """ServiceMonitors are served, but the Role does not mention them: the agent is made without one, and says so."""
     kubectl, _, started = namespaced
     for stopped in (operator, started):

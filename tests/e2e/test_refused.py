@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_at_admission(case: str, cluster: Kubectl) -> None:
+def test_an_invalid_spec_is_rejected_at_admission(case: str, cluster: Kubectl) -> None:
     spec, words = REFUSED[case]
 
     done = cluster.run("create", "-f", "-", stdin=make_agent("refused", **spec), check=False)
@@ -103,7 +103,7 @@ def test_refused_at_admission(case: str, cluster: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(("name", "words"), [("a" * 53, "at most 52 characters"), ("1st", "starts with a letter")])
-def test_a_name_that_the_children_cannot_have_is_refused(name: str, words: str, cluster: Kubectl) -> None:
+def test_a_name_that_is_invalid_for_children_is_rejected(name: str, words: str, cluster: Kubectl) -> None:
     done = cluster.run("create", "-f", "-", stdin=make_agent(name), check=False)
 
     assert done.returncode == 1
@@ -117,7 +117,7 @@ def test_config_is_required(cluster: Kubectl) -> None:
     assert "spec.config" in done.stderr
 
 
-def test_the_namespace_can_be_neither_changed_nor_added(cluster: Kubectl) -> None:
+def test_the_namespace_is_immutable(cluster: Kubectl) -> None:
     """Without an operator at work: the rule is the schema's."""
     cluster.run("create", "namespace", "refused-namespace")
     there = Kubectl(cluster.kubeconfig, "refused-namespace")

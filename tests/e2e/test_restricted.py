@@ -76,7 +76,7 @@ def refusals(kubectl: Kubectl, made: list[Object]) -> list[str]:
     return [line for line in done.stderr.splitlines() if not line.startswith("Warning: ")]
 
 
-def test_it_takes_all_that_valid_agents_become(restricted: Any) -> None:
+def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: Any) -> None:
     eventually("the account of pods", lambda: restricted.get("sa", "default"))
     found = generated(60)
 
@@ -84,7 +84,7 @@ def test_it_takes_all_that_valid_agents_become(restricted: Any) -> None:
     assert refusals(restricted, [made for number, inputs in enumerate(found) for made in objects(number, inputs)]) == []
 
 
-def test_it_agrees_with_the_evaluator_of_the_unit_tests(restricted: Any) -> None:
+def test_the_restricted_level_agrees_with_the_evaluator_of_the_tests(restricted: Any) -> None:
     """Left out are containers for debugging, which no new pod may have, and Windows, for which a pod must be whole."""
     eventually("the account of pods", lambda: restricted.get("sa", "default"))
     for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:

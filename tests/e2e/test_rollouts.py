@@ -30,7 +30,7 @@ def good(kubectl: Kubectl, agent: dict[str, Any]) -> str:
     return revision
 
 
-def test_an_image_that_is_not_there_is_taken_back(kubectl: Kubectl) -> None:
+def test_a_missing_image_is_rolled_back(kubectl: Kubectl) -> None:
     first = good(kubectl, make_agent("imaged", rollout=IMPATIENT))
 
     kubectl.apply(make_agent("imaged", rollout=IMPATIENT, runtime={"image": "nowhere/none:1"}))
@@ -45,7 +45,7 @@ def test_an_image_that_is_not_there_is_taken_back(kubectl: Kubectl) -> None:
     assert kubectl.get("agd", "imaged")["spec"]["runtime"]["image"] == "nowhere/none:1"
 
 
-def test_a_revision_that_crashes_is_taken_back_and_stays_away(kubectl: Kubectl) -> None:
+def test_a_crashing_revision_is_rolled_back_and_not_retried(kubectl: Kubectl) -> None:
     first = good(kubectl, make_agent("crashing"))
 
     kubectl.apply(make_agent("crashing", env=CRASHES))
@@ -65,7 +65,7 @@ def test_a_revision_that_crashes_is_taken_back_and_stays_away(kubectl: Kubectl) 
     assert "rolledBack" not in status(kubectl, "crashing")["rollout"]
 
 
-def test_one_goes_back_by_an_annotation_until_the_spec_changes(kubectl: Kubectl) -> None:
+def test_the_rollback_annotation_holds_until_the_spec_changes(kubectl: Kubectl) -> None:
     first = good(kubectl, make_agent("pinned", systemPrompt={"text": "One."}))
     second = good(kubectl, make_agent("pinned", systemPrompt={"text": "Two."}))
 
@@ -86,7 +86,7 @@ def test_one_goes_back_by_an_annotation_until_the_spec_changes(kubectl: Kubectl)
     assert third not in (first, second)
 
 
-def test_a_command_that_cannot_be_carried_out_is_told(kubectl: Kubectl) -> None:
+def test_an_impossible_rollout_command_emits_an_event(kubectl: Kubectl) -> None:
     good(kubectl, make_agent("told"))
 
     kubectl.run("annotate", "agd/told", f"{COMMAND}=rollback=none")
@@ -106,7 +106,7 @@ def canary(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 SHORT = {"weight": 50, "pause": {"durationSeconds": 1}}
 
 
-def test_a_canary_that_is_well_takes_over(kubectl: Kubectl) -> None:
+def test_a_healthy_canary_is_promoted(kubectl: Kubectl) -> None:
     plan = canary({"weight": 34, "pause": {}}, SHORT)
     first = good(kubectl, make_agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "One."}))
 
@@ -133,7 +133,7 @@ def test_a_canary_that_is_well_takes_over(kubectl: Kubectl) -> None:
     assert not kubectl.get("svc", "sings-canary")
 
 
-def test_a_canary_that_crashes_is_taken_away(kubectl: Kubectl) -> None:
+def test_a_crashing_canary_is_rolled_back(kubectl: Kubectl) -> None:
     plan = canary(SHORT)
     first = good(kubectl, make_agent("falls", replicas=2, rollout=plan))
 
@@ -146,7 +146,7 @@ def test_a_canary_that_crashes_is_taken_away(kubectl: Kubectl) -> None:
     assert status(kubectl, "falls")["rollout"]["rolledBack"]["reason"] == "CrashLoop"
 
 
-def test_an_answer_that_is_not_as_a_check_expects_ends_the_canary(kubectl: Kubectl) -> None:
+def test_a_failed_check_rolls_the_canary_back(kubectl: Kubectl) -> None:
     """The echo model repeats what it is asked."""
     fine = canary(SHORT, checks=[{"name": "says-blue", "prompt": "Say blue.", "contains": ["blue"]}])
     first = good(kubectl, make_agent("checked", replicas=2, rollout=fine))
@@ -169,7 +169,7 @@ def test_an_answer_that_is_not_as_a_check_expects_ends_the_canary(kubectl: Kubec
     assert status(kubectl, "checked")["revision"] == now
 
 
-def test_the_autoscaler_and_the_budget_count_the_canary_in(kubectl: Kubectl) -> None:
+def test_autoscaler_and_disruption_budget_include_the_canary(kubectl: Kubectl) -> None:
     spec = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}, "rollout": canary({"weight": 25, "pause": {}})}
     good(kubectl, make_agent("scales", **spec))
 
@@ -192,7 +192,7 @@ def test_the_autoscaler_and_the_budget_count_the_canary_in(kubectl: Kubectl) -> 
     assert kubectl.get("deploy", "scales")["spec"]["replicas"] == 3
 
 
-def test_history_is_kept_as_far_as_its_limit(kubectl: Kubectl) -> None:
+def test_history_is_pruned_to_its_limit(kubectl: Kubectl) -> None:
     """And what is left of it can be returned to, with its config."""
     limit = {"revisionHistoryLimit": 2}
     revisions = [

@@ -42,7 +42,7 @@ def test_a_changed_prompt_rolls_the_pods(kubectl: Kubectl) -> None:
     assert second["lastGoodRevision"] == second["revision"]
 
 
-def test_an_image_that_is_not_there_is_told(kubectl: Kubectl) -> None:
+def test_a_missing_image_is_reported(kubectl: Kubectl) -> None:
     """Ready says so, and lastFailure has the pod's own words."""
     kubectl.apply(make_agent("imageless", runtime={"image": "nowhere/none:1"}))
 
@@ -52,7 +52,7 @@ def test_an_image_that_is_not_there_is_told(kubectl: Kubectl) -> None:
     assert kubectl.condition("imageless", "Ready")["status"] == "False"
 
 
-def test_a_bad_change_leaves_the_good_pods_serving(kubectl: Kubectl) -> None:
+def test_a_bad_change_keeps_the_good_pods_serving(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("kept", replicas=1))
     kubectl.run("wait", "agd/kept", "--for=condition=Ready", "--timeout=120s")
 
@@ -64,7 +64,7 @@ def test_a_bad_change_leaves_the_good_pods_serving(kubectl: Kubectl) -> None:
     assert post(kubectl, kubectl.namespace, "kept", "/api/chat", {"message": "still?"})["response"]
 
 
-def test_logs_are_there(kubectl: Kubectl) -> None:
+def test_kubectl_logs_shows_the_logs(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("talks"))
     kubectl.run("wait", "agd/talks", "--for=condition=Ready", "--timeout=120s")
 

@@ -124,7 +124,7 @@ def _is_as_the_seed_describes(kubectl: Kubectl) -> None:
     assert "DEBUG" not in {line["level"] for line in lines}
 
 
-def test_the_seeds_pods_wait_for_a_model_that_refuses_and_say_why(seed: Kubectl, azure: ModelServer) -> None:
+def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kubectl, azure: ModelServer) -> None:
     """Readiness needs the model once; liveness never does, so no pod restarts. The pods recover by themselves."""
     azure.script(token=[REFUSAL])
     # Pods that were quicker than the line above are replaced.

@@ -6,7 +6,7 @@ from tests.e2e.kubectl import Kubectl, make_agent
 from tests.polling import eventually
 
 
-def test_a_template_error_is_told_and_running_children_are_left_alone(kubectl: Kubectl) -> None:
+def test_a_template_error_is_reported_and_running_children_do_not_change(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("prompt", systemPrompt={"text": "You help {{ team }}.", "variables": {"team": "billing"}}))
     before = eventually("the deployment", lambda: kubectl.get("deploy", "prompt"))
 
@@ -18,7 +18,7 @@ def test_a_template_error_is_told_and_running_children_are_left_alone(kubectl: K
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
 
 
-def test_a_missing_secret_is_named_and_noticed_when_it_comes(kubectl: Kubectl) -> None:
+def test_a_missing_secret_is_named_until_it_is_created(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("keys", credentials={"secretRef": {"name": "keys-azure", "keys": ["OPENAI_API_KEY"]}}))
     condition = kubectl.wait_for_condition("keys", "SecretsReady", "False", "SecretMissing")
     assert "keys-azure" in condition["message"]
@@ -35,7 +35,7 @@ def test_a_missing_secret_is_named_and_noticed_when_it_comes(kubectl: Kubectl) -
     assert "canary-1f3a" not in kubectl.out("get", "agd,deploy,cm,events", "-o", "yaml")
 
 
-def test_a_missing_prompt_is_named_and_noticed_when_it_comes(kubectl: Kubectl) -> None:
+def test_a_missing_prompt_is_named_until_it_is_created(kubectl: Kubectl) -> None:
     reference = {"configMapKeyRef": {"name": "prompts", "key": "support.txt"}}
     kubectl.apply(make_agent("prompted", systemPrompt=reference))
     condition = kubectl.wait_for_condition("prompted", "ConfigValid", "False", "PromptMissing")
@@ -47,7 +47,7 @@ def test_a_missing_prompt_is_named_and_noticed_when_it_comes(kubectl: Kubectl) -
     eventually("the deployment", lambda: kubectl.get("deploy", "prompted"))
 
 
-def test_plain_values_are_warned_of(kubectl: Kubectl) -> None:
+def test_plain_credentials_cause_a_warning(kubectl: Kubectl) -> None:
     """And kept in a Secret, not in a template, an event or the status."""
     kubectl.apply(make_agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary-77aa"}}))
 
@@ -58,7 +58,7 @@ def test_plain_values_are_warned_of(kubectl: Kubectl) -> None:
     assert condition["status"] == "True"
 
 
-def test_the_columns_say_what_matters(kubectl: Kubectl) -> None:
+def test_kubectl_get_shows_the_columns(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("columns"))
     eventually("the model", lambda: (kubectl.get("agd", "columns").get("status") or {}).get("model"))
 
@@ -69,7 +69,7 @@ def test_the_columns_say_what_matters(kubectl: Kubectl) -> None:
     assert "columns" in kubectl.out("get", "agents")
 
 
-def test_explain_reads_well(cluster: Kubectl) -> None:
+def test_kubectl_explain_shows_descriptions(cluster: Kubectl) -> None:
     words = cluster.out("explain", "agd.spec.ingress")
 
     assert "Ingress" in words
@@ -77,7 +77,7 @@ def test_explain_reads_well(cluster: Kubectl) -> None:
     assert "Default: 300" in words
 
 
-def test_an_event_tells_a_change_of_state_once(kubectl: Kubectl) -> None:
+def test_a_change_of_state_emits_one_event(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("noisy", credentials={"secretRef": {"name": "absent"}}))
     kubectl.wait_for_condition("noisy", "SecretsReady", "False", "SecretMissing")
 

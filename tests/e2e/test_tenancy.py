@@ -69,14 +69,14 @@ def tenant(kubectl: Kubectl) -> str:
     return user
 
 
-def test_without_the_right_to_create_deployments_an_agent_is_refused(kubectl: Kubectl, tenant: str) -> None:
+def test_an_agent_is_rejected_without_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
     said = refusal(kubectl, tenant, make_agent())
 
     assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in said
     assert "get a role there that has this right, or let somebody apply it who has" in said
 
 
-def test_with_that_right_an_agent_is_taken_and_made(kubectl: Kubectl, tenant: str) -> None:
+def test_an_agent_is_accepted_with_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
     grant(kubectl, tenant, *ALWAYS)
     eventually("the right", lambda: not refusal(kubectl, tenant, make_agent()))
 
@@ -85,7 +85,7 @@ def test_with_that_right_an_agent_is_taken_and_made(kubectl: Kubectl, tenant: st
     eventually("the deployment", lambda: kubectl.get("deploy", "support"))
 
 
-def test_a_change_asks_again_but_labels_do_not(kubectl: Kubectl, tenant: str) -> None:
+def test_a_change_of_the_spec_is_authorized_again_but_labels_are_not(kubectl: Kubectl, tenant: str) -> None:
     """An agent that somebody else made is no way around."""
     kubectl.apply(make_agent())
 
@@ -101,7 +101,7 @@ def test_a_change_asks_again_but_labels_do_not(kubectl: Kubectl, tenant: str) ->
 
 
 @pytest.mark.parametrize("case", MORE)
-def test_what_is_more_than_a_deployment_needs_its_own_right(case: str, kubectl: Kubectl, tenant: str) -> None:
+def test_each_optional_child_needs_permission_to_create_its_kind(case: str, kubectl: Kubectl, tenant: str) -> None:
     spec, group, resource = MORE[case]
     grant(kubectl, tenant, *ALWAYS)
     eventually("the right", lambda: not refusal(kubectl, tenant, make_agent()))
@@ -115,7 +115,7 @@ def test_what_is_more_than_a_deployment_needs_its_own_right(case: str, kubectl: 
 
 
 @pytest.mark.parametrize("lacking", [SERVICES, WALLS, BUDGETS], ids=lambda rule: str(rule["resources"][0]))
-def test_what_takes_a_name_or_selects_pods_of_others_is_always_asked_about(
+def test_children_that_affect_other_workloads_are_always_authorized(
     lacking: Object, kubectl: Kubectl, tenant: str
 ) -> None:
     """A Service named as one that others call; a policy over pods that have the same label."""
@@ -129,9 +129,7 @@ def test_what_takes_a_name_or_selects_pods_of_others_is_always_asked_about(
     eventually("no refusal", lambda: not refusal(kubectl, tenant, make_agent()))
 
 
-def test_to_have_a_config_map_read_into_another_namespace_needs_the_right_to_read_it(
-    kubectl: Kubectl, tenant: str
-) -> None:
+def test_a_config_map_for_another_namespace_needs_permission_to_read_it(kubectl: Kubectl, tenant: str) -> None:
     prompt: dict[str, Any] = {"systemPrompt": {"configMapKeyRef": {"name": "others", "key": "text"}}}
     moved = make_agent(namespace={"name": f"{kubectl.namespace}-own"}, **prompt)
     grant(kubectl, tenant, *ALWAYS, rule("", "namespaces"), cluster=True)
@@ -142,7 +140,7 @@ def test_to_have_a_config_map_read_into_another_namespace_needs_the_right_to_rea
     eventually("no refusal", lambda: not refusal(kubectl, tenant, moved))
 
 
-def test_a_key_vault_needs_the_right_to_create_stores(kubectl: Kubectl, tenant: str) -> None:
+def test_a_key_vault_needs_permission_to_create_secret_stores(kubectl: Kubectl, tenant: str) -> None:
     grant(kubectl, tenant, *ALWAYS, rule("external-secrets.io", "externalsecrets"))
     eventually("the right", lambda: not refusal(kubectl, tenant, make_agent(credentials=VAULT)))
 
@@ -151,7 +149,7 @@ def test_a_key_vault_needs_the_right_to_create_stores(kubectl: Kubectl, tenant: 
     )
 
 
-def test_a_namespace_needs_the_rights_to_make_and_to_fill_it(kubectl: Kubectl, tenant: str) -> None:
+def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kubectl, tenant: str) -> None:
     """Deployments of the own namespace are no right to those of another."""
     moved = make_agent(namespace={"name": f"{kubectl.namespace}-own"})
     grant(kubectl, tenant, *ALWAYS)
@@ -165,7 +163,7 @@ def test_a_namespace_needs_the_rights_to_make_and_to_fill_it(kubectl: Kubectl, t
     eventually("no refusal", lambda: not refusal(kubectl, tenant, moved))
 
 
-def test_the_policy_has_no_faults_of_type(kubectl: Kubectl) -> None:
+def test_the_admission_policy_has_no_type_errors(kubectl: Kubectl) -> None:
     """The API server has checked its expressions against the CRD."""
     policy = "authors.agent-operator.dev"
     path = "validatingadmissionpolicy"

@@ -63,7 +63,7 @@ def state(kubectl: Kubectl) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
-def test_agents_outlive_the_operator_and_are_taken_over_by_the_next(overlay: str, cluster: Kubectl) -> None:
+def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: str, cluster: Kubectl) -> None:
     install(cluster, overlay)
     cluster.apply(make_agent("support", replicas=2))
     cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=110s")

@@ -18,7 +18,7 @@ def agent(cluster: Cluster) -> Agent:
 
 
 @pytest.mark.parametrize("command", ["promote", "abort"])
-async def test_history_that_is_deleted_by_hand_breaks_nothing(agent: Agent, command: str) -> None:
+async def test_a_rollout_finishes_after_its_history_is_deleted(agent: Agent, command: str) -> None:
     """The stable revision's record is gone: its pods stay as they are until something else is to run."""
     cluster, api = agent.cluster, agent.cluster.api
     async with agent.paused_canary() as operator:
@@ -36,7 +36,7 @@ async def test_history_that_is_deleted_by_hand_breaks_nothing(agent: Agent, comm
         await agent.assert_finished(kept=1)
 
 
-async def test_a_config_that_is_deleted_by_hand_is_made_anew(agent: Agent) -> None:
+async def test_a_deleted_config_is_recreated(agent: Agent) -> None:
     api = agent.cluster.api
     async with agent.paused_canary() as operator:
         volumes = (await agent.deployment())["template"]["spec"]["volumes"]
@@ -53,7 +53,7 @@ async def test_a_config_that_is_deleted_by_hand_is_made_anew(agent: Agent) -> No
         await agent.wait_until_finished(operator, returned)
 
 
-async def test_a_command_that_comes_back_again_and_again_goes_nowhere_else(agent: Agent) -> None:
+async def test_a_repeated_rollback_command_returns_to_the_same_revision(agent: Agent) -> None:
     """A GitOps tool puts the annotation back each time that it is taken away."""
     cluster = agent.cluster
     async with cluster.operator() as operator:

@@ -22,7 +22,7 @@ def agent(cluster: Cluster) -> Agent:
     return Agent(cluster)
 
 
-async def test_what_cannot_be_recorded_is_not_begun(agent: Agent) -> None:
+async def test_a_rollout_that_cannot_be_recorded_in_the_status_does_not_start(agent: Agent) -> None:
     """While the status is refused, no canary starts; afterwards it does."""
     cluster = agent.cluster
     async with cluster.operator() as operator:
@@ -44,7 +44,7 @@ async def test_what_cannot_be_recorded_is_not_begun(agent: Agent) -> None:
 
 
 @pytest.mark.parametrize("gate", [Gate.HOLD, Gate.LAG, Gate.TWICE, Gate.LOSE])
-async def test_watches_that_are_behind_promote_nothing_unseen(agent: Agent, gate: Gate) -> None:
+async def test_a_canary_is_not_promoted_on_stale_watches(agent: Agent, gate: Gate) -> None:
     cluster = agent.cluster
     async with cluster.operator() as operator:
         await cluster.api.apply_agent(**ONE, rollout=PAUSED_CANARY)
@@ -66,7 +66,7 @@ async def test_watches_that_are_behind_promote_nothing_unseen(agent: Agent, gate
         await agent.wait_until_finished(operator)
 
 
-async def test_an_old_view_of_the_status_brings_no_bad_revision_back(agent: Agent) -> None:
+async def test_a_stale_status_does_not_restart_an_aborted_canary(agent: Agent) -> None:
     """The operator is started anew, and reads from an API server that has not heard of the rollback yet."""
     cluster = agent.cluster
     async with agent.paused_canary() as operator:
@@ -92,7 +92,7 @@ async def test_an_old_view_of_the_status_brings_no_bad_revision_back(agent: Agen
         await agent.wait_until_finished(operator, returned)
 
 
-async def test_a_canary_that_finds_no_node_is_given_up_in_time(agent: Agent) -> None:
+async def test_an_unschedulable_canary_is_rolled_back_at_the_deadline(agent: Agent) -> None:
     cluster = agent.cluster
     rollout = PAUSED_CANARY | {"progressDeadlineSeconds": 10}
     async with cluster.operator() as operator:
@@ -113,7 +113,7 @@ async def test_a_canary_that_finds_no_node_is_given_up_in_time(agent: Agent) -> 
 
 
 @pytest.mark.parametrize("how", ["deleted", "evicted"])
-async def test_checks_of_which_the_pod_goes_are_run_again(agent: Agent, how: str) -> None:
+async def test_checks_run_again_when_their_pod_is_deleted(agent: Agent, how: str) -> None:
     cluster, api = agent.cluster, agent.cluster.api
     checks = {"checks": [{"name": "blue", "prompt": "Say blue.", "contains": ["blue"]}]}
     rollout = AT_ONCE | {"canary": AT_ONCE["canary"] | checks}
@@ -141,14 +141,14 @@ async def test_checks_of_which_the_pod_goes_are_run_again(agent: Agent, how: str
 
 
 @pytest.mark.parametrize("last", [THREE, ONE], ids=["a third", "back to the first"])
-async def test_a_second_change_ends_the_first(agent: Agent, last: dict[str, Any]) -> None:
+async def test_a_second_change_supersedes_the_first(agent: Agent, last: dict[str, Any]) -> None:
     cluster = agent.cluster
     async with agent.paused_canary() as operator:
         await cluster.api.apply_agent(**last, rollout=AT_ONCE)
         await agent.wait_until_finished(operator, kept=3 if last is THREE else 2)
 
 
-async def test_the_autoscaler_is_never_fought(agent: Agent) -> None:
+async def test_replicas_set_by_the_autoscaler_are_kept_during_a_canary(agent: Agent) -> None:
     """Its bounds leave room for the canary's pod; the stable replicas are its own, whatever the operator does."""
     cluster, api = agent.cluster, agent.cluster.api
     spec: dict[str, Any] = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}}
@@ -176,7 +176,7 @@ async def test_the_autoscaler_is_never_fought(agent: Agent) -> None:
     assert "agent-operator" not in owners
 
 
-async def test_fewer_steps_and_then_another_strategy_let_the_target_run(agent: Agent) -> None:
+async def test_a_canary_is_promoted_after_its_steps_or_strategy_are_removed(agent: Agent) -> None:
     cluster = agent.cluster
     three = PAUSED_CANARY | {"canary": {"steps": [{"weight": 25, "pause": {}}] * 3}}
     async with agent.paused_canary(three) as operator:
@@ -188,7 +188,7 @@ async def test_fewer_steps_and_then_another_strategy_let_the_target_run(agent: A
         await agent.wait_until_finished(operator)
 
 
-async def test_while_it_is_suspended_the_canary_stays_as_it_is(agent: Agent) -> None:
+async def test_a_canary_does_not_progress_while_suspended(agent: Agent) -> None:
     cluster = agent.cluster
     async with agent.paused_canary() as operator:
         before = await agent.deployment(), await agent.deployment(CANARY)
@@ -203,7 +203,7 @@ async def test_while_it_is_suspended_the_canary_stays_as_it_is(agent: Agent) -> 
         await agent.wait_until_finished(operator)
 
 
-async def test_clocks_that_jump_change_nothing(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clock_jumps_do_not_affect_a_rollout(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wall clocks of the operator and of the cluster's controllers, by years, with each reading."""
     times = iter(range(10**6))
     monkeypatch.setattr(controllers, "_timestamp", lambda: f"20{10 + next(times) * 37 % 80}-01-01T00:00:00Z")

@@ -18,7 +18,7 @@ from tests.polling import wait_until
 FAILING = "broken"
 
 
-async def test_an_agent_that_always_fails_does_not_delay_another(cluster: Cluster) -> None:
+async def test_a_failing_agent_does_not_delay_another(cluster: Cluster) -> None:
     """Even where there is but one worker: between the edit of one and its end, the other has at most two passes."""
     cluster.proxy.refuse = lambda _method, path: 500 if path.endswith(f"/{FAILING}") else None
     async with cluster.operator(workers=1) as operator:
@@ -54,7 +54,7 @@ async def test_an_agent_that_always_fails_does_not_delay_another(cluster: Cluste
     ],
     ids=["label", "owned field", "annotation", "replicas"],
 )
-async def test_who_edits_between_look_and_write_keeps_only_what_is_theirs(
+async def test_an_edit_between_read_and_write_keeps_only_its_own_fields(
     cluster: Cluster, kind: str, patch: dict[str, Any], kept: bool
 ) -> None:
     edits = 0
@@ -84,7 +84,7 @@ async def test_who_edits_between_look_and_write_keeps_only_what_is_theirs(
         assert after[part][field] in (value, before[part][field])
 
 
-async def test_a_child_that_is_deleted_as_it_is_written_is_made_anew(cluster: Cluster) -> None:
+async def test_a_child_deleted_during_a_write_is_recreated(cluster: Cluster) -> None:
     deleted = False
 
     async def adversary(_method: str, path: str) -> None:
@@ -105,7 +105,7 @@ async def test_a_child_that_is_deleted_as_it_is_written_is_made_anew(cluster: Cl
     assert service["spec"]["ports"][0]["port"] == 8080
 
 
-async def test_a_foreign_object_that_appears_as_ours_is_made_is_left_alone(cluster: Cluster) -> None:
+async def test_an_object_created_by_another_during_a_create_is_not_changed(cluster: Cluster) -> None:
     made = False
 
     async def adversary(_method: str, path: str) -> None:
@@ -125,7 +125,7 @@ async def test_a_foreign_object_that_appears_as_ours_is_made_is_left_alone(clust
 
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([None, *Mode]), min_size=10, max_size=10))
-async def test_faults_in_any_order_are_overcome(cluster: Cluster, modes: list[Mode | None]) -> None:
+async def test_the_operator_converges_after_random_faults(cluster: Cluster, modes: list[Mode | None]) -> None:
     await cluster.use_new_namespace()
     cluster.proxy.faults = {number: mode for number, mode in enumerate(modes, 1) if mode}
     await cluster.api.apply_agent()
@@ -139,7 +139,7 @@ async def test_faults_in_any_order_are_overcome(cluster: Cluster, modes: list[Mo
 
 
 @pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])
-async def test_a_process_that_is_killed_is_followed_by_one_that_ends_its_work(cluster: Cluster, mode: Mode) -> None:
+async def test_a_new_process_finishes_the_work_of_a_killed_one(cluster: Cluster, mode: Mode) -> None:
     """A real process, and SIGKILL; neither logs a trace."""
     cluster.proxy.faults = {5: mode}
     options = [

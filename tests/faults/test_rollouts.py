@@ -121,7 +121,7 @@ async def _is_tidy(agent: Agent) -> bool:
 
 
 @pytest.mark.parametrize(("name", "mode"), CASES)
-async def test_a_rollout_ends_wholly_whatever_befalls_its_writes(
+async def test_a_rollout_finishes_when_any_of_its_writes_fails(
     agent: Agent, references: dict[str, EndState], monkeypatch: pytest.MonkeyPatch, name: str, mode: Mode
 ) -> None:
     """Every write is broken once: those of the canary's start and steps, of its promotion, and of a return."""

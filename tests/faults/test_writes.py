@@ -93,7 +93,9 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("scenario", "mode"), BROKEN)
-async def test_it_converges(cluster: Cluster, references: dict[str, EndState], scenario: Any, mode: Mode) -> None:
+async def test_the_operator_converges_when_any_write_fails(
+    cluster: Cluster, references: dict[str, EndState], scenario: Any, mode: Mode
+) -> None:
     if scenario.__name__ not in references:
         references[scenario.__name__] = await scenario(cluster, None)
         await cluster.use_new_namespace()

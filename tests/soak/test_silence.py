@@ -26,7 +26,7 @@ LONG = 700.0
         ("/apis/external-secrets.io", "the wait for the API of SecretStore"),
     ],
 )
-def test_a_loop_that_is_never_answered_fails_the_liveness_probe(word: str, loop: str) -> None:
+def test_a_watch_without_response_fails_the_liveness_probe(word: str, loop: str) -> None:
     async def main() -> None:
         async with soak(proxied=True) as operator:
             await operator.api.apply_agent()
@@ -42,7 +42,7 @@ def test_a_loop_that_is_never_answered_fails_the_liveness_probe(word: str, loop:
     run(main())
 
 
-def test_a_standby_whose_lease_is_never_answered_fails_the_liveness_probe() -> None:
+def test_a_standby_without_response_for_its_lease_fails_the_liveness_probe() -> None:
     async def main() -> None:
         async with soak(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(60)
@@ -57,7 +57,7 @@ def test_a_standby_whose_lease_is_never_answered_fails_the_liveness_probe() -> N
     run(main())
 
 
-def test_a_standby_that_takes_over_after_long_is_given_its_time() -> None:
+def test_a_standby_that_takes_over_late_has_time_to_start() -> None:
     async def main() -> None:
         async with soak(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(LONG)
@@ -71,7 +71,7 @@ def test_a_standby_that_takes_over_after_long_is_given_its_time() -> None:
     run(main())
 
 
-def test_streams_that_stay_silent_are_not_taken_for_dead() -> None:
+def test_quiet_watches_do_not_fail_the_liveness_probe() -> None:
     """Nothing changes for hours, and the API server sends no bookmarks: it answers, and that is enough."""
 
     async def main() -> None:
@@ -86,7 +86,7 @@ def test_streams_that_stay_silent_are_not_taken_for_dead() -> None:
     run(main())
 
 
-def test_an_api_in_another_version_is_absent_and_is_not_asked_for_all_the_time() -> None:
+def test_an_api_in_another_version_is_absent_and_polled_rarely() -> None:
     async def main() -> None:
         async with soak() as operator:
             await asyncio.sleep(60)
@@ -113,7 +113,7 @@ async def _discoveries(operator: Soak) -> float:
     return float(text.partition(name)[2].partition("\n")[0] or 0)
 
 
-def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
+def test_agents_are_reconciled_after_their_crd_is_absent_for_hours() -> None:
     """Meanwhile the operator is alive and not ready. kopf, which was ended, ends nothing afterwards."""
 
     async def main() -> None:
@@ -140,7 +140,7 @@ def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
     run(main())
 
 
-def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_api_server_is_logged_once_and_reconnected(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
@@ -167,7 +167,7 @@ def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.
     assert _errors(caplog) == []
 
 
-def test_an_api_server_that_is_unreachable_from_the_start_causes_no_restarts(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_api_server_that_is_unreachable_at_start_causes_no_restart(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with soak(proxied=True, down=True) as operator:
             await asyncio.sleep(LONG)
@@ -184,7 +184,7 @@ def test_an_api_server_that_is_unreachable_from_the_start_causes_no_restarts(cap
 
 
 @pytest.mark.parametrize("elects", [False, True])
-def test_a_normal_stop_logs_nothing_but_that(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
+def test_a_normal_stop_logs_only_the_stop(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
     async def main() -> None:
         async with soak(leader_election=elects) as operator:
             await operator.api.apply_agent()

@@ -32,14 +32,14 @@ def every_change(states: list[frozenset[str]]) -> Iterator[frozenset[str]]:
     yield from reversed(circuit)
 
 
-def test_every_change_comes_once() -> None:
+def test_every_change_of_optional_apis_occurs_once() -> None:
     steps = list(every_change(STATES))
     pairs = list(pairwise(steps))
     assert len(pairs) == len(set(pairs)) == len(STATES) ** 2
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
-def test_hours_with_every_change_of_optional_apis(busy: bool) -> None:
+def test_the_operator_stays_healthy_through_hours_of_api_changes(busy: bool) -> None:
     run(_hours(busy=busy))
 
 

@@ -91,7 +91,7 @@ async def shown_by(api: Any) -> list[str]:
     return found
 
 
-async def test_no_secret_leaves_its_secret(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_value_appears_elsewhere(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for kind in ("ExternalSecret", "SecretStore"):
         await cluster.api.define(BY_NAME[kind])

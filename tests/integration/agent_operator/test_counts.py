@@ -14,7 +14,7 @@ CHILDREN = {
 }
 
 
-async def test_creating_an_agent_costs_one_write_a_child_and_the_status(cluster: Cluster) -> None:
+async def test_creating_an_agent_takes_one_write_per_child_and_one_of_the_status(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(monitoring={"serviceMonitor": {"enabled": False}})
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -27,7 +27,7 @@ async def test_creating_an_agent_costs_one_write_a_child_and_the_status(cluster:
         assert 1 <= len(cluster.proxy.status_writes) <= 5
 
 
-async def test_looking_again_at_an_unchanged_agent_calls_nothing(cluster: Cluster) -> None:
+async def test_reconciling_an_unchanged_agent_sends_no_request(cluster: Cluster) -> None:
     async with cluster.operator(resync=1) as controller:
         await cluster.api.apply_agent()
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -42,7 +42,7 @@ async def test_looking_again_at_an_unchanged_agent_calls_nothing(cluster: Cluste
         assert cluster.proxy.requests == before
 
 
-async def test_a_restart_over_unchanged_agents_writes_nothing(cluster: Cluster) -> None:
+async def test_a_restart_with_unchanged_agents_writes_nothing(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         for name in ("support", "sales", "legal"):
             await cluster.api.apply_agent(name, autoscaling={"maxReplicas": 5}, ingress={"host": f"{name}.example.com"})
@@ -57,7 +57,7 @@ async def test_a_restart_over_unchanged_agents_writes_nothing(cluster: Cluster) 
         assert cluster.proxy.writes == []
 
 
-async def test_changing_one_field_costs_at_most_two_writes_and_the_status(cluster: Cluster) -> None:
+async def test_changing_one_field_takes_at_most_two_writes_and_the_status(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(replicas=2)
         await cluster.api.wait_for_reason("ConfigValid", "Valid")

@@ -39,7 +39,7 @@ def kill_after(process: asyncio.subprocess.Process, last: int, writes: int) -> N
         process.kill()
 
 
-async def test_killed_after_a_write_it_converges_to_the_same_end(cluster: Cluster) -> None:
+async def test_an_operator_killed_after_a_write_is_followed_by_the_same_end_state(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         reference = await cluster.api.apply_agent(**SPEC)
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -72,7 +72,7 @@ async def test_killed_after_a_write_it_converges_to_the_same_end(cluster: Cluste
         assert found == expected, f"killed after write {k}"
 
 
-async def test_sigterm_ends_it_in_order(cluster: Cluster) -> None:
+async def test_sigterm_stops_the_operator_gracefully(cluster: Cluster) -> None:
     process = await cluster.spawn()
     await cluster.api.apply_agent()
     await cluster.api.wait_for_reason("ConfigValid", "Valid")

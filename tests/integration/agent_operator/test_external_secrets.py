@@ -52,7 +52,7 @@ async def there(cluster: Cluster) -> bool:
     return True
 
 
-async def test_the_whole_way_from_not_installed_to_failing_later(cluster: Cluster, defined: Any) -> None:
+async def test_conditions_follow_an_external_secret_from_install_to_failure(cluster: Cluster, defined: Any) -> None:
     async with cluster.operator():
         await cluster.api.apply_agent(replicas=1, config=ECHO, credentials=CREDENTIALS)
         missing = await cluster.api.wait_for_reason("SecretsReady", "ExternalSecretsMissing")
@@ -89,7 +89,7 @@ async def test_the_whole_way_from_not_installed_to_failing_later(cluster: Cluste
         assert (await cluster.api.condition("SecretsReady"))["status"] == "True"
 
 
-async def test_credentials_without_a_source_are_refused_in_words(cluster: Cluster) -> None:
+async def test_credentials_without_a_source_are_rejected_with_a_message(cluster: Cluster) -> None:
     """An API server whose CRD is older lets it through."""
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(config=ECHO)

@@ -102,7 +102,7 @@ def operator(cluster: Cluster) -> Any:
     return cluster.operator(namespaces=())
 
 
-async def test_a_version_rolls_through_three_waves_and_then_nothing_is_written(cluster: Cluster, fleet: Fleet) -> None:
+async def test_a_version_rolls_out_in_three_waves_and_converges(cluster: Cluster, fleet: Fleet) -> None:
     async with operator(cluster):
         status = await fleet.wait_for_reason("Complete")
         assert status["stableVersion"] == "1"
@@ -128,9 +128,7 @@ async def test_a_version_rolls_through_three_waves_and_then_nothing_is_written(c
         assert len(cluster.proxy.writes) == writes, cluster.proxy.writes[writes:]
 
 
-async def test_a_bad_version_halts_in_the_first_wave_and_the_way_back_is_one_edit(
-    cluster: Cluster, fleet: Fleet
-) -> None:
+async def test_a_bad_version_halts_in_the_first_wave_and_can_be_reverted(cluster: Cluster, fleet: Fleet) -> None:
     async with operator(cluster) as controller:
         await fleet.wait_for_reason("Complete")
         await fleet.channel(version="bad")
@@ -161,9 +159,7 @@ async def test_a_bad_version_halts_in_the_first_wave_and_the_way_back_is_one_edi
         await wait_until(told)
 
 
-async def test_an_operator_that_dies_in_the_midst_is_followed_by_one_that_goes_on(
-    cluster: Cluster, fleet: Fleet
-) -> None:
+async def test_a_restarted_operator_resumes_the_rollout_of_a_channel(cluster: Cluster, fleet: Fleet) -> None:
     async with operator(cluster):
         await fleet.wait_for_reason("Complete")
     async with operator(cluster):
@@ -181,7 +177,7 @@ async def test_an_operator_that_dies_in_the_midst_is_followed_by_one_that_goes_o
     assert await fleet.versions() == dict.fromkeys(AGENTS, "2")
 
 
-async def test_paused_and_edited_in_the_midst(cluster: Cluster, fleet: Fleet) -> None:
+async def test_a_channel_can_be_paused_and_edited_during_a_rollout(cluster: Cluster, fleet: Fleet) -> None:
     async with operator(cluster):
         await fleet.wait_for_reason("Complete")
         await fleet.channel(version="2", waves=[WAVES[0] | {"soakSeconds": 3600}, WAVES[1]])
@@ -195,7 +191,7 @@ async def test_paused_and_edited_in_the_midst(cluster: Cluster, fleet: Fleet) ->
         assert await fleet.versions() == dict.fromkeys(AGENTS, "3")
 
 
-async def test_agents_come_go_pin_and_change_the_image(cluster: Cluster, fleet: Fleet) -> None:
+async def test_agents_can_join_leave_pin_and_change_their_image(cluster: Cluster, fleet: Fleet) -> None:
     async with operator(cluster):
         await fleet.wait_for_reason("Complete")
         await fleet.apply_agent("new", "two")
@@ -216,7 +212,7 @@ async def test_agents_come_go_pin_and_change_the_image(cluster: Cluster, fleet: 
         await wait_until(taken_back)
 
 
-async def test_an_agent_whose_channel_does_not_exist_runs_and_says_so(cluster: Cluster) -> None:
+async def test_an_agent_of_a_missing_channel_runs_with_a_warning(cluster: Cluster) -> None:
     fleet = Fleet(cluster)
     async with operator(cluster):
         await cluster.api.apply_agent("lost", runtime={"channel": "stable"}, replicas=1)

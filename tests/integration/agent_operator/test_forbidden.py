@@ -12,7 +12,7 @@ from tests.polling import wait_until
 SERVICE_MONITOR = BY_NAME["ServiceMonitor"]
 
 
-async def test_without_the_right_to_watch_definitions_an_optional_api_is_looked_for(
+async def test_optional_apis_are_polled_without_permission_to_watch_crds(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As in a namespaced install: noticed when it comes and when it goes, and said once a kind."""
@@ -32,7 +32,7 @@ async def test_without_the_right_to_watch_definitions_an_optional_api_is_looked_
     assert sorted(said) == sorted(kind.kind for kind in CHILDREN if kind.optional)
 
 
-async def test_an_optional_api_without_a_right_is_left_out_told_and_taken_up_when_granted(
+async def test_an_optional_api_is_used_once_the_permission_is_granted(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(informer, "_POLL", 0.2)

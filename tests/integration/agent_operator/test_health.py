@@ -5,7 +5,7 @@ import aiohttp
 from tests.integration.agent_operator.cluster import Cluster
 
 
-async def test_probes_and_metrics_answer(cluster: Cluster) -> None:
+async def test_probes_and_metrics_are_served(cluster: Cluster) -> None:
     async with cluster.operator() as controller, aiohttp.ClientSession() as session:
         await cluster.api.apply_agent()
         await cluster.api.wait_for_reason("ConfigValid", "Valid")

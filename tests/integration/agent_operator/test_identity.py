@@ -7,7 +7,7 @@ ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
 MINE = {"azureWorkloadIdentity": {"clientId": "client-1"}, "serviceAccount": {"name": "mine"}}
 
 
-async def test_the_warning_leads_through_what_is_missing(cluster: Cluster) -> None:
+async def test_the_warning_names_each_missing_prerequisite(cluster: Cluster) -> None:
     """A cluster without the webhook, and an account of the user's own."""
     async with cluster.operator():
         await cluster.api.apply_agent(replicas=1, config=ECHO, identity=MINE)

@@ -39,7 +39,7 @@ async def states(cluster: Cluster) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-async def test_an_operator_that_renders_otherwise_writes_nothing(upgraded: Any) -> None:
+async def test_an_upgraded_operator_writes_nothing(upgraded: Any) -> None:
     before = await states(upgraded)
 
     async with upgraded.operator() as controller:
@@ -51,7 +51,7 @@ async def test_an_operator_that_renders_otherwise_writes_nothing(upgraded: Any) 
     assert await states(upgraded) == before
 
 
-async def test_upgrade_rolls_the_agent_that_asks_for_it_and_no_other(upgraded: Any) -> None:
+async def test_the_upgrade_annotation_rolls_only_its_agent(upgraded: Any) -> None:
     before = await states(upgraded)
     async with upgraded.operator() as controller:
         for name in AGENTS:
@@ -78,7 +78,7 @@ async def test_upgrade_rolls_the_agent_that_asks_for_it_and_no_other(upgraded: A
     assert upgraded.proxy.writes == []
 
 
-async def test_a_change_of_the_spec_brings_the_new_rendering(upgraded: Any) -> None:
+async def test_a_change_of_the_spec_renders_with_the_new_version(upgraded: Any) -> None:
     async with upgraded.operator() as controller:
         await upgraded.api.apply_agent("support", replicas=2)
 

@@ -23,7 +23,7 @@ async def _leading(controller: Any) -> bool:
     return bool(controller.metrics.leader._value.get() == 1)
 
 
-async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_back(cluster: Cluster) -> None:
+async def test_a_ready_standby_takes_over_a_released_lease(cluster: Cluster) -> None:
     from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
 
     first = Controller(cluster.settings(leader_election=True, identity="first"))
@@ -44,7 +44,7 @@ async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_b
     await tasks[1]
 
 
-async def test_a_leader_whose_lease_is_taken_ends(cluster: Cluster) -> None:
+async def test_a_leader_stops_when_it_loses_the_lease(cluster: Cluster) -> None:
     from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
 
     controller = Controller(cluster.settings(leader_election=True, identity="first"))

@@ -6,7 +6,7 @@ from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
 
 
-async def test_a_namespace_lives_and_dies_with_its_agent(cluster: Cluster) -> None:
+async def test_a_namespace_is_created_and_deleted_with_its_agent(cluster: Cluster) -> None:
     name = f"{cluster.api.namespace}-own"
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(namespace={"name": name})
@@ -32,7 +32,7 @@ async def test_a_namespace_lives_and_dies_with_its_agent(cluster: Cluster) -> No
         await wait_until(gone)
 
 
-async def test_a_namespace_of_somebody_else_is_left_alone(cluster: Cluster) -> None:
+async def test_a_namespace_of_another_owner_is_not_changed(cluster: Cluster) -> None:
     name = f"{cluster.api.namespace}-other"
     await cluster.api.create("Namespace", {"metadata": {"name": name}})
     async with cluster.operator():
@@ -67,7 +67,7 @@ async def test_an_agent_without_a_namespace_has_no_finalizer(cluster: Cluster) -
     await wait_until(gone)
 
 
-async def test_without_managing_namespaces_the_children_go_but_the_namespace_stays(cluster: Cluster) -> None:
+async def test_an_unmanaged_namespace_outlives_the_children(cluster: Cluster) -> None:
     name = f"{cluster.api.namespace}-given"
     async with cluster.operator(manage_namespaces=False, namespaces=(cluster.api.namespace, name)) as controller:
         await cluster.api.apply_agent(namespace={"name": name})
@@ -92,7 +92,7 @@ async def test_without_managing_namespaces_the_children_go_but_the_namespace_sta
     await cluster.api.delete("Namespace", name)
 
 
-async def test_a_namespace_out_of_sight_is_refused(cluster: Cluster) -> None:
+async def test_a_namespace_that_is_not_watched_is_rejected(cluster: Cluster) -> None:
     async with cluster.operator(manage_namespaces=False):
         await cluster.api.apply_agent(namespace={"name": "elsewhere"})
         condition = await cluster.api.wait_for_reason("Ready", "NamespaceNotWatched")

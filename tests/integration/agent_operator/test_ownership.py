@@ -9,7 +9,7 @@ from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
 
 
-async def test_a_child_edited_or_deleted_by_hand_is_soon_back(cluster: Cluster) -> None:
+async def test_an_edited_or_deleted_child_is_repaired(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent()
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -27,7 +27,7 @@ async def test_a_child_edited_or_deleted_by_hand_is_soon_back(cluster: Cluster) 
         await wait_until(repaired)
 
 
-async def test_what_others_add_survives(cluster: Cluster) -> None:
+async def test_fields_of_other_managers_are_kept(cluster: Cluster) -> None:
     """Labels and annotations of others, and the annotation that `kubectl rollout restart` sets on the pods."""
     restarted = "kubectl.kubernetes.io/restartedAt"
     async with cluster.operator() as controller:
@@ -51,7 +51,7 @@ async def test_what_others_add_survives(cluster: Cluster) -> None:
         assert deployment["spec"]["template"]["metadata"]["annotations"][restarted] == "2026-01-01T00:00:00Z"
 
 
-async def test_replicas_pass_to_the_autoscaler_and_back_without_a_jump(cluster: Cluster) -> None:
+async def test_replicas_do_not_change_when_the_autoscaler_is_added_or_removed(cluster: Cluster) -> None:
     seen = []
 
     async def replicas_are(number: int) -> bool:
@@ -81,7 +81,7 @@ async def test_replicas_pass_to_the_autoscaler_and_back_without_a_jump(cluster: 
 
 
 @pytest.mark.parametrize("kind", ["Service", "ServiceAccount", "Deployment"])
-async def test_an_object_of_somebody_else_is_never_taken_over(cluster: Cluster, kind: str) -> None:
+async def test_an_object_of_another_owner_is_never_adopted(cluster: Cluster, kind: str) -> None:
     foreign: dict[str, Any] = {"metadata": {"name": "support"}}
     if kind == "Service":
         foreign["spec"] = {"ports": [{"port": 1234}], "selector": {"app": "other"}}
@@ -107,7 +107,7 @@ async def test_an_object_of_somebody_else_is_never_taken_over(cluster: Cluster, 
         await wait_until(ours)
 
 
-async def test_what_leaves_the_spec_leaves_the_cluster(cluster: Cluster) -> None:
+async def test_children_removed_from_the_spec_are_deleted(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(ingress={"host": "a.example.com"}, autoscaling={"maxReplicas": 5})
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -122,7 +122,7 @@ async def test_what_leaves_the_spec_leaves_the_cluster(cluster: Cluster) -> None
         await wait_until(gone)
 
 
-async def test_the_revisions_that_are_kept_keep_their_configs(cluster: Cluster) -> None:
+async def test_retained_revisions_keep_their_configs(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         for text in ("one", "two", "three", "four", "five"):
             await cluster.api.apply_agent(systemPrompt={"text": text}, rollout={"revisionHistoryLimit": 3})
@@ -147,7 +147,7 @@ async def test_the_revisions_that_are_kept_keep_their_configs(cluster: Cluster) 
             assert not await three()
 
 
-async def test_a_suspended_agent_is_left_as_it_is(cluster: Cluster) -> None:
+async def test_a_suspended_agent_is_not_reconciled(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent()
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -165,7 +165,7 @@ async def test_a_suspended_agent_is_left_as_it_is(cluster: Cluster) -> None:
         await wait_until(back)
 
 
-async def test_an_invalid_change_leaves_the_children_alone(cluster: Cluster) -> None:
+async def test_an_invalid_change_does_not_change_the_children(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(systemPrompt={"text": "Hello {{ team }}", "variables": {"team": "billing"}})
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -181,7 +181,7 @@ async def test_an_invalid_change_leaves_the_children_alone(cluster: Cluster) -> 
         }
 
 
-async def test_status_becomes_ready_and_tells_an_event_once(cluster: Cluster) -> None:
+async def test_becoming_ready_emits_one_event(cluster: Cluster) -> None:
     if not cluster.simulated:
         pytest.skip("no node: pods do not run")
     async with cluster.operator(resync=1) as controller:
@@ -199,7 +199,7 @@ async def test_status_becomes_ready_and_tells_an_event_once(cluster: Cluster) ->
         assert [event["reason"] for event in told].count("Ready") == 1
 
 
-async def test_drift_is_repaired_by_its_event_and_not_by_the_next_resync(cluster: Cluster) -> None:
+async def test_drift_is_repaired_before_the_next_resync(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent()
         await cluster.api.wait_for_reason("ConfigValid", "Valid")
@@ -214,7 +214,7 @@ async def test_drift_is_repaired_by_its_event_and_not_by_the_next_resync(cluster
         await wait_until(back)
 
 
-async def test_what_says_in_another_namespace_that_it_is_an_agents_is_neither_believed_nor_touched(
+async def test_objects_of_other_namespaces_with_forged_labels_are_ignored(
     cluster: Cluster,
 ) -> None:
     """Whoever may write there could otherwise tell lies in the status of somebody else's agent."""

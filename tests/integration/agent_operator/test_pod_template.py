@@ -16,7 +16,7 @@ TEMPLATE = {
 }
 
 
-async def test_a_template_is_merged_and_then_nothing_is_written(cluster: Cluster) -> None:
+async def test_a_merged_template_converges(cluster: Cluster) -> None:
     async with cluster.operator(resync=1) as controller:
         await cluster.api.apply_agent(replicas=1, config=ECHO, podTemplate=TEMPLATE)
         await cluster.api.wait_for_reason("Ready", "Ready")
@@ -34,7 +34,7 @@ async def test_a_template_is_merged_and_then_nothing_is_written(cluster: Cluster
         assert cluster.proxy.requests == before
 
 
-async def test_a_refused_template_leaves_what_runs_as_it_is(cluster: Cluster) -> None:
+async def test_an_invalid_template_does_not_change_the_pods(cluster: Cluster) -> None:
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(replicas=1, config=ECHO)
         await cluster.api.wait_for_reason("Ready", "Ready")

@@ -30,9 +30,7 @@ async def pending(controller: Any) -> float:
         return float(line.split()[-1])
 
 
-async def test_a_drifted_agent_is_told_and_counted_and_left_as_it_is(
-    cluster: Cluster, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_drift_is_logged_and_counted_and_not_repaired(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "agent_operator.reconcile.dry_run")
     async with cluster.operator() as controller:
         for name in ("support", "sales"):
@@ -75,7 +73,7 @@ async def test_a_drifted_agent_is_told_and_counted_and_left_as_it_is(
     }
 
 
-async def test_a_new_agent_and_one_that_ends_are_left_to_another_operator(
+async def test_created_and_deleted_agents_are_not_reconciled(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "agent_operator.reconcile.dry_run")
@@ -100,7 +98,7 @@ async def test_a_new_agent_and_one_that_ends_are_left_to_another_operator(
     assert "status" not in await cluster.api.get("AgentDeployment", "support")
 
 
-async def test_nothing_but_reading_leaves_a_read_only_process(cluster: Cluster) -> None:
+async def test_a_read_only_process_sends_only_reads(cluster: Cluster) -> None:
     """Whatever the code above it does."""
     async with Transport(str(cluster.kubeconfig), "", lambda *_: None, read_only=True) as transport:
         path = cluster.api.path("ConfigMap")

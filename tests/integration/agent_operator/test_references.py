@@ -17,7 +17,7 @@ async def _pod_hash(cluster: Cluster) -> str | None:
     return deployment["spec"]["template"]["metadata"]["annotations"].get(HASH)
 
 
-async def test_a_missing_secret_holds_the_agent_until_it_is_there(cluster: Cluster) -> None:
+async def test_an_agent_waits_for_its_missing_secret(cluster: Cluster) -> None:
     async with cluster.operator():
         await cluster.api.apply_agent(
             config=AZURE, credentials={"secretRef": {"name": "azure", "keys": ["AZURE_OPENAI_API_KEY"]}}
@@ -40,7 +40,7 @@ async def test_a_missing_secret_holds_the_agent_until_it_is_there(cluster: Clust
         await wait_until(rolled)
 
 
-async def test_a_secret_that_goes_leaves_the_running_agent_alone(cluster: Cluster) -> None:
+async def test_a_deleted_secret_does_not_change_the_running_agent(cluster: Cluster) -> None:
     await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"AZURE_OPENAI_API_KEY": "k1"}})
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(config=AZURE, credentials={"secretRef": {"name": "azure"}})
@@ -52,7 +52,7 @@ async def test_a_secret_that_goes_leaves_the_running_agent_alone(cluster: Cluste
         assert set(await cluster.api.children()) == before
 
 
-async def test_no_secret_is_listed_or_read_twice_within_its_time(cluster: Cluster) -> None:
+async def test_secrets_are_read_once_per_refresh_and_never_listed(cluster: Cluster) -> None:
     await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"AZURE_OPENAI_API_KEY": "k1"}})
     async with cluster.operator(refs_refresh=3600, resync=1) as controller:
         await cluster.api.apply_agent(config=AZURE, credentials={"secretRef": {"name": "azure"}})
@@ -63,7 +63,7 @@ async def test_no_secret_is_listed_or_read_twice_within_its_time(cluster: Cluste
         assert cluster.proxy.requests == before
 
 
-async def test_a_prompt_comes_from_a_config_map_and_follows_it(cluster: Cluster) -> None:
+async def test_the_prompt_follows_its_config_map(cluster: Cluster) -> None:
     async with cluster.operator():
         await cluster.api.apply_agent(systemPrompt={"configMapKeyRef": {"name": "prompts", "key": "a.txt"}})
         condition = await cluster.api.wait_for_reason("ConfigValid", "PromptMissing")
@@ -82,7 +82,7 @@ async def test_a_prompt_comes_from_a_config_map_and_follows_it(cluster: Cluster)
         await wait_until(lambda: has("second"))
 
 
-async def test_a_missing_api_is_a_warning_and_heals(cluster: Cluster) -> None:
+async def test_a_missing_optional_api_is_a_warning_until_it_is_installed(cluster: Cluster) -> None:
     crd: dict[str, Any] = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

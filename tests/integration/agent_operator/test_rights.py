@@ -115,7 +115,7 @@ class Children:
         await self.api.call("POST", self.path(kind), body=whole)
 
 
-async def test_every_right_is_used_and_no_other_is_needed(cluster: Cluster) -> None:
+async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster) -> None:
     """The whole life of agents of all sorts, in the cluster-wide install."""
     for kind in OPTIONAL:
         await cluster.api.define(kind)
@@ -245,7 +245,7 @@ async def gone(api: Any, agent: str) -> bool:
     return await api.get("AgentDeployment", agent) is None
 
 
-def test_a_namespaced_install_has_no_cluster_wide_right() -> None:
+def test_a_namespaced_install_has_no_cluster_wide_permission() -> None:
     """Nor any that the cluster-wide one lacks."""
     here, everywhere = granted(rbac.permissions(cluster_wide=False)), granted(rbac.permissions(cluster_wide=True))
     cluster_scoped = {

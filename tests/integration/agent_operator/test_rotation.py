@@ -43,7 +43,7 @@ async def rotate_reference(cluster: Cluster, value: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["made by the user", "made by the operator"])
-async def test_new_data_rolls_the_pods_once_and_the_status_proves_it(cluster: Cluster, kind: str) -> None:
+async def test_rotated_data_rolls_the_pods_once_and_is_reported(cluster: Cluster, kind: str) -> None:
     async with cluster.operator() as controller:
         if kind == "made by the user":
             rotate, name = rotate_reference, "azure"
@@ -68,7 +68,7 @@ async def test_new_data_rolls_the_pods_once_and_the_status_proves_it(cluster: Cl
         )
 
 
-async def test_what_is_not_data_that_the_pods_read_rolls_nothing(cluster: Cluster) -> None:
+async def test_changes_outside_the_used_data_do_not_roll_the_pods(cluster: Cluster) -> None:
     """As when External Secrets notes the time of its last look, or another key is added."""
     async with cluster.operator() as controller:
         await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"TOKEN": "a"}})
@@ -104,7 +104,7 @@ async def test_secrets_are_neither_listed_nor_watched(cluster: Cluster) -> None:
     assert all("/secrets/" in path and "watch" not in query for path, query in asked)
 
 
-async def test_the_operators_own_secret_is_set_right_read_once_in_its_time_and_removed(cluster: Cluster) -> None:
+async def test_the_operators_secret_is_repaired_cached_and_deleted(cluster: Cluster) -> None:
     def reads() -> int:
         return sum((method, path[-16:]) == ("GET", "/support-secrets") for method, path in cluster.proxy.requests)
 
@@ -165,7 +165,7 @@ ENVIRONMENT: dict[str, Any] = {
         ("ConfigMap", "colours", {"data": {"sky": "red"}}),
     ],
 )
-async def test_new_data_of_what_the_environment_names_rolls_the_pods_once(
+async def test_rotated_data_of_environment_references_rolls_the_pods_once(
     cluster: Cluster, kind: str, name: str, change: dict[str, Any]
 ) -> None:
     """An optional Secret that is not there is fine, and a key that nobody reads rolls nothing."""
@@ -194,7 +194,7 @@ async def test_new_data_of_what_the_environment_names_rolls_the_pods_once(
         assert "canary" not in str(agent["status"])
 
 
-async def test_an_optional_secret_that_comes_late_rolls_the_pods(cluster: Cluster) -> None:
+async def test_an_optional_secret_that_is_created_later_rolls_the_pods(cluster: Cluster) -> None:
     async with cluster.operator():
         env = [ENVIRONMENT["env"][1]]
         await cluster.api.apply_agent(replicas=1, config=ECHO, env=env)
@@ -207,7 +207,7 @@ async def test_an_optional_secret_that_comes_late_rolls_the_pods(cluster: Cluste
         await wait_until(rolled)
 
 
-async def test_a_secret_that_a_variable_needs_is_told_as_missing(cluster: Cluster) -> None:
+async def test_a_missing_secret_of_a_variable_is_reported(cluster: Cluster) -> None:
     async with cluster.operator():
         await cluster.api.apply_agent(replicas=1, config=ECHO, env=[ENVIRONMENT["env"][0]])
         missing = await cluster.api.wait_for_reason("SecretsReady", "SecretMissing")
@@ -219,7 +219,7 @@ async def test_a_secret_that_a_variable_needs_is_told_as_missing(cluster: Cluste
         await cluster.api.wait_for_reason("Ready", "Ready")
 
 
-async def test_new_keys_of_callers_roll_nothing(cluster: Cluster) -> None:
+async def test_rotated_api_keys_do_not_roll_the_pods(cluster: Cluster) -> None:
     keys: dict[str, Any] = {"apiKeys": {"secretKeyRef": {"name": "callers", "key": "keys"}}}
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(replicas=1, config=ECHO, **keys)

@@ -105,7 +105,7 @@ async def sent(client: Client, request: SendMessageRequest) -> Task:
     return response.task
 
 
-async def test_the_card(agent: AgentProcess) -> None:
+async def test_the_agent_card_is_served(agent: AgentProcess) -> None:
     """Says what the config says, and where the caller found it."""
     card = await card_of(agent)
 
@@ -117,7 +117,7 @@ async def test_the_card(agent: AgentProcess) -> None:
     assert (skill.id, skill.name, list(skill.examples)) == ("time", "time", ["What time is it?"])
 
 
-async def test_a_message_becomes_a_task_that_can_be_asked_for(waiting: Client, model_server: ModelServer) -> None:
+async def test_a_message_becomes_a_task(waiting: Client, model_server: ModelServer) -> None:
     """With the answer as its artifact and the message as its history."""
     task = await sent(waiting, say("one two"))
     again = await waiting.get_task(GetTaskRequest(id=task.id))
@@ -141,7 +141,7 @@ async def test_a_context_is_a_session(waiting: Client, agent: AgentProcess, mode
     assert [message["content"] for message in shown] == ["one", "model: one", "two", "model: two"]
 
 
-async def test_a_stream(streaming: Client, model_server: ModelServer) -> None:
+async def test_a_message_is_streamed(streaming: Client, model_server: ModelServer) -> None:
     """The task, its answer in pieces, then its end."""
     events = [event async for event in streaming.send_message(say("one two three"))]
 
@@ -152,7 +152,7 @@ async def test_a_stream(streaming: Client, model_server: ModelServer) -> None:
     assert events[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
 
 
-async def test_a_piece_leaves_before_the_next_one_comes(streaming: Client, model_server: ModelServer) -> None:
+async def test_chunks_are_forwarded_immediately(streaming: Client, model_server: ModelServer) -> None:
     """The model's server sends one only after the test has read the one before."""
     model_server.script(completions=[{"step_by_step": True}])
     for _ in range(2):
@@ -169,7 +169,7 @@ async def test_a_piece_leaves_before_the_next_one_comes(streaming: Client, model
     assert len(pieces) > 1
 
 
-async def test_cancelling_stops_the_call_of_the_model(polling: Client, model_server: ModelServer) -> None:
+async def test_cancelling_a_task_cancels_the_request_to_the_model(polling: Client, model_server: ModelServer) -> None:
     """A task that works is cancelled once; one that ended cannot be."""
     model_server.script(completions=[{"step_by_step": True}])
     task = await sent(polling, say("one"))
@@ -184,7 +184,7 @@ async def test_cancelling_stops_the_call_of_the_model(polling: Client, model_ser
         await polling.cancel_task(CancelTaskRequest(id=task.id))
 
 
-async def test_a_stream_that_broke_is_taken_up_again(streaming: Client, model_server: ModelServer) -> None:
+async def test_a_broken_stream_can_be_resumed(streaming: Client, model_server: ModelServer) -> None:
     """The task goes on without its listener; who subscribes gets the answer from its beginning."""
     model_server.script(completions=[{"step_by_step": True}])
     for _ in range(2):
@@ -208,7 +208,7 @@ async def test_a_stream_that_broke_is_taken_up_again(streaming: Client, model_se
         await anext(streaming.subscribe(SubscribeToTaskRequest(id=task_id)))
 
 
-async def test_a_task_that_fails_says_why(waiting: Client, agent: AgentProcess, model_server: ModelServer) -> None:
+async def test_a_failed_task_has_a_reason(waiting: Client, agent: AgentProcess, model_server: ModelServer) -> None:
     """In words that quote neither the message nor the model's server."""
     model_server.script(completions=[{"status": 401, "text": USER_CANARY, "always": True}])
 
@@ -229,7 +229,7 @@ async def test_too_long_a_message_is_rejected(waiting: Client, model_server: Mod
     assert not model_server.seen("/chat/completions")
 
 
-async def test_unknown_tasks(waiting: Client) -> None:
+async def test_unknown_tasks_are_an_error(waiting: Client) -> None:
     """Cannot be read, cancelled or added to."""
     with pytest.raises(TaskNotFoundError):
         await waiting.get_task(GetTaskRequest(id="none"))

@@ -57,7 +57,7 @@ MESSAGE = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": USER_CANARY
         (call("CreateTaskPushNotificationConfig"), -32003, "push"),
     ],
 )
-def test_what_cannot_be_answered(agent: AgentProcess, body: Any, code: int, about: str) -> None:
+def test_invalid_requests_get_json_rpc_errors(agent: AgentProcess, body: Any, code: int, about: str) -> None:
     """A JSON-RPC error that names what is wrong and quotes nothing."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_answered(agent: AgentProcess, body: Any, code: int, abou
     assert USER_CANARY not in response.text
 
 
-def test_http_faults(agent: AgentProcess) -> None:
+def test_invalid_http_requests_get_http_errors(agent: AgentProcess) -> None:
     """A wrong content type, a huge body and a version not spoken; the method GET is no call."""
     text = agent.http.post("/a2a", content=json.dumps(call("GetTask")), headers={"Content-Type": "text/plain"})
     huge = agent.http.post("/a2a", json=call("SendMessage", {"message": "x" * 10 * 1024 * 1024}))
@@ -82,7 +82,9 @@ def test_http_faults(agent: AgentProcess) -> None:
     assert agent.http.get("/a2a").status_code == 405
 
 
-def test_who_leaves_while_waiting_stops_the_call_of_the_model(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_disconnect_while_waiting_cancels_the_request_to_the_model(
+    agent: AgentProcess, model_server: ModelServer
+) -> None:
     """Nobody knows the task's id, so nobody could ask for it later."""
     model_server.script(completions=[{"step_by_step": True}])
 
@@ -92,7 +94,7 @@ def test_who_leaves_while_waiting_stops_the_call_of_the_model(agent: AgentProces
     eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_who_leaves_in_the_middle_of_a_stream_leaves_nothing_behind(start: Start) -> None:
+def test_a_disconnect_during_a_stream_leaves_nothing_behind(start: Start) -> None:
     """No open file, no error in the log, and the gauge of requests at zero; before the answer and within it."""
     body = json.dumps(call("SendStreamingMessage", {"message": MESSAGE})).encode()
     head = f"POST /a2a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -112,7 +114,7 @@ def test_who_leaves_in_the_middle_of_a_stream_leaves_nothing_behind(start: Start
     assert not [line for line in agent.log() if line["level"] == "ERROR"]
 
 
-def test_tasks_that_nobody_waits_for_count_too(start: Start, model_server: ModelServer) -> None:
+def test_tasks_without_a_waiting_caller_count_towards_the_limit(start: Start, model_server: ModelServer) -> None:
     """More than the agent takes at a time are refused, and one that ends makes room."""
     limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
     agent = start(toml(openai_model(model_server)) + limits).ready()
@@ -127,7 +129,7 @@ def test_tasks_that_nobody_waits_for_count_too(start: Start, model_server: Model
     assert agent.http.post("/a2a", json=body).status_code == 200
 
 
-async def test_keys_keep_tasks_apart(start: Start, tmp_path: Any) -> None:
+async def test_tasks_of_different_api_keys_are_separate(start: Start, tmp_path: Any) -> None:
     """The card says that a key is needed; without one nothing is answered, and with another no task is found."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
     agent = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()

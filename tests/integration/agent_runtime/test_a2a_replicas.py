@@ -53,7 +53,7 @@ def replicas(start: Start, model_server: ModelServer, redis_server: RedisServer)
     return one.ready(), other.ready()
 
 
-def test_a_task_outlives_its_replica_for_a_moment_only(
+def test_a_task_fails_soon_after_its_replica_dies(
     replicas: tuple[AgentProcess, AgentProcess], model_server: ModelServer, redis_server: RedisServer
 ) -> None:
     """One that was worked on when the replica died can be cancelled, and is forgotten soon; one that ended stays."""
@@ -72,7 +72,7 @@ def test_a_task_outlives_its_replica_for_a_moment_only(
     assert call(other, "GetTask", id=lost)["error"]["code"] == NOT_FOUND
 
 
-def test_without_redis_a_task_is_known_to_its_replica(
+def test_without_redis_only_its_replica_has_a_task(
     replicas: tuple[AgentProcess, AgentProcess], model_server: ModelServer, redis_server: RedisServer
 ) -> None:
     """Nobody gets an error because of it."""
@@ -87,7 +87,9 @@ def test_without_redis_a_task_is_known_to_its_replica(
     assert call(other, "CancelTask", id=task["id"])["error"]["code"] == NOT_FOUND
 
 
-def test_keys_keep_tasks_apart_on_every_replica(start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
+def test_tasks_of_different_api_keys_are_separate_on_every_replica(
+    start: Start, redis_server: RedisServer, tmp_path: Path
+) -> None:
     """The key that gave a task finds it anywhere, another nowhere."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
     tables = redis_memory(redis_server) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
@@ -117,7 +119,7 @@ async def store(open_redis: RedisServer) -> AsyncIterator[RedisStore]:
     await store.aclose()
 
 
-async def test_tasks_in_redis_are_bounded(store: RedisStore, open_redis: RedisServer) -> None:
+async def test_the_number_of_tasks_in_redis_is_limited(store: RedisStore, open_redis: RedisServer) -> None:
     """In number, the oldest first out; and in time, from the end on or from the last sign of life."""
     shared = SharedTasks(store, max_tasks=3)
     tasks = [Task("me", "context", str(number), "hi") for number in range(5)]
@@ -134,7 +136,7 @@ async def test_tasks_in_redis_are_bounded(store: RedisStore, open_redis: RedisSe
     assert LEASE < int(open_redis.command("TTL", key)[1:]) <= TTL
 
 
-async def test_a_task_is_read_as_it_was_written(store: RedisStore) -> None:
+async def test_a_task_round_trips_through_redis(store: RedisStore) -> None:
     """Every field, and to the microsecond when it ended."""
     shared = SharedTasks(store)
     task = Task("me", "context", "message", "häß\u2028?")
@@ -154,14 +156,14 @@ async def test_a_task_is_read_as_it_was_written(store: RedisStore) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"how": []}'])
-async def test_what_is_not_understood_is_not_there(store: RedisStore, written: str) -> None:
+async def test_an_unreadable_task_is_not_found(store: RedisStore, written: str) -> None:
     """Another version's, or nobody's."""
     await store.transact(("SET", store.key("a2a:task:x"), written))
 
     assert await SharedTasks(store).find("x") is None
 
 
-async def test_marks_are_for_the_tasks_that_are_meant(store: RedisStore) -> None:
+async def test_cancellation_marks_affect_only_their_task(store: RedisStore) -> None:
     """Whoever is asked to cancel one, ends that one."""
     shared = SharedTasks(store)
 

@@ -59,7 +59,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
     ids=lambda fields: json.dumps(fields)[:70],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_only_the_model_can_judge(
+def test_parameters_that_only_the_model_can_validate_are_forwarded(
     agent: AgentProcess, model_server: ModelServer, fields: dict[str, Any], stream: bool
 ) -> None:
     """An order of roles or a tool's schema: it gets it as it is, and its refusal comes back as 400; echo answers."""
@@ -79,7 +79,7 @@ def test_what_only_the_model_can_judge(
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat", "/a2a"])
-async def test_a_body_that_dribbles_in(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_slow_body_times_out(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """408 in the form of the route, and the connection is closed: the rest of the body is no request."""
     monkeypatch.setattr(body, "READ_TIMEOUT", 0.1)
     (tmp_path / "agent.toml").write_text(toml(ECHO))
@@ -154,7 +154,7 @@ def errors(guarded: AgentProcess, model_server: ModelServer) -> Iterator[dict[st
     model_server.reset()
 
 
-def test_no_secret_shows(guarded: AgentProcess, errors: dict[str, str]) -> None:
+def test_no_error_contains_a_secret(guarded: AgentProcess, errors: dict[str, str]) -> None:
     """In no error, header, health report, metric or line of the log, and no traceback either."""
     eventually("health has seen it all", lambda: guarded.http.get("/health").json()["status"] != "healthy")
 

@@ -20,7 +20,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
     return start_shared(toml(ECHO, openai_model(shared_model_server))).ready()
 
 
-def test_a_conversation_is_remembered_shown_and_forgotten(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_conversation_is_stored_returned_and_deleted(agent: AgentProcess, model_server: ModelServer) -> None:
     """The second message goes to the model after the first and its answer; DELETE ends the session."""
     first = agent.http.post("/api/chat", json={"message": "one", "model": "gpt"}).json()
     session = first["session_id"]
@@ -43,14 +43,14 @@ def test_a_conversation_is_remembered_shown_and_forgotten(agent: AgentProcess, m
     assert agent.http.delete(f"/api/sessions/{session}").status_code == 404
 
 
-def test_sessions_are_apart(agent: AgentProcess) -> None:
+def test_sessions_are_separate(agent: AgentProcess) -> None:
     """A message without a session id begins a new session."""
     answers = [agent.http.post("/api/chat", json={"message": "hi"}).json() for _ in range(2)]
 
     assert answers[0]["session_id"] != answers[1]["session_id"]
 
 
-def test_a_failed_turn_is_not_remembered(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_failed_turn_is_not_stored(agent: AgentProcess, model_server: ModelServer) -> None:
     """When the model fails, neither the message nor an answer is kept."""
     model_server.script(completions=[{"status": 500, "always": True}])
 
@@ -86,7 +86,7 @@ def test_bad_requests_name_the_field(agent: AgentProcess, body: dict[str, object
     ("method", "path", "status", "code"),
     [("GET", "/nowhere", 404, "not_found"), ("GET", "/api/chat", 405, "method_not_allowed")],
 )
-def test_unknown_routes_and_methods_are_json_too(
+def test_errors_of_unknown_routes_and_methods_are_json(
     agent: AgentProcess, method: str, path: str, status: int, code: str
 ) -> None:
     """Not aiohttp's plain text."""
@@ -95,7 +95,7 @@ def test_unknown_routes_and_methods_are_json_too(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-def test_a_request_id_is_kept_when_harmless(agent: AgentProcess) -> None:
+def test_a_valid_request_id_is_kept(agent: AgentProcess) -> None:
     """It comes back in the header and stands in the log; anything else is replaced."""
     kept = agent.http.get("/health/live", headers={"X-Request-Id": "abc-1"})
     replaced = agent.http.get("/health/live", headers={"X-Request-Id": 'a"b{}'})
@@ -105,7 +105,7 @@ def test_a_request_id_is_kept_when_harmless(agent: AgentProcess) -> None:
     assert any(line.get("request_id") == "abc-1" for line in agent.log("request"))
 
 
-def test_logs_tell_the_session_only_as_a_hash(agent: AgentProcess) -> None:
+def test_logs_contain_the_session_only_as_a_hash(agent: AgentProcess) -> None:
     """One line of JSON a request, with what is needed to find it and nothing that was said."""
     agent.http.post("/api/chat", json={"message": USER_CANARY, "session_id": "my-own-session"})
 

@@ -34,7 +34,7 @@ def checking(tmp_path: Path) -> Checking:
     return Checking(tmp_path)
 
 
-def test_an_agent_that_is_down_is_waited_for(start: Start, checking: Checking) -> None:
+def test_checks_wait_for_an_agent_that_is_down(start: Start, checking: Checking) -> None:
     """For as long as is said; then every check is an error."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -53,7 +53,7 @@ def test_an_agent_that_is_down_is_waited_for(start: Start, checking: Checking) -
     assert (process.returncode, checking.outcomes) == (0, {"a": ("passed", "")})
 
 
-def test_an_agent_that_is_too_busy_is_asked_again(start: Start, model_server: ModelServer, checking: Checking) -> None:
+def test_checks_retry_when_the_agent_is_overloaded(start: Start, model_server: ModelServer, checking: Checking) -> None:
     """When it says so."""
     limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
     busy = start(toml(openai_model(model_server), memory=limits)).ready()
@@ -75,7 +75,7 @@ def test_an_agent_that_is_too_busy_is_asked_again(start: Start, model_server: Mo
     assert (process.returncode, checking.outcomes) == (0, {"a": ("passed", "")})
 
 
-def test_keys_come_from_a_file(start: Start, checking: Checking, tmp_path: Path) -> None:
+def test_api_keys_are_read_from_a_file(start: Start, checking: Checking, tmp_path: Path) -> None:
     """The one that is named, or the agent's own; without one the agent's refusal is told, with what to do."""
     keys = tmp_path / "keys"
     keys.write_text("\n key-one \nkey-two\n")
@@ -92,7 +92,7 @@ def test_keys_come_from_a_file(start: Start, checking: Checking, tmp_path: Path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_what_was_found_until_then(
+def test_a_signal_reports_the_finished_checks(
     agent: AgentProcess, model_server: ModelServer, checking: Checking, number: signal.Signals
 ) -> None:
     """Exit code 128 + its number; the agent's calls are closed."""
@@ -113,7 +113,7 @@ def test_a_signal_ends_it_with_what_was_found_until_then(
     eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_all_of_it_has_a_time(agent: AgentProcess, model_server: ModelServer, checking: Checking) -> None:
+def test_the_run_has_a_deadline(agent: AgentProcess, model_server: ModelServer, checking: Checking) -> None:
     """What is not done by then is an error; the report goes where it is told to."""
     model_server.script(completions=[{"delay": 3600, "always": True}])
     report = checking.directory / "report.json"
@@ -128,7 +128,7 @@ def test_all_of_it_has_a_time(agent: AgentProcess, model_server: ModelServer, ch
     assert not checking.message.exists()
 
 
-def test_a_report_that_cannot_be_written_is_told(agent: AgentProcess, checking: Checking) -> None:
+def test_an_unwritable_report_is_an_error(agent: AgentProcess, checking: Checking) -> None:
     """With its path, after the table; a reader that went away is no reason to leave none."""
     hi = check("a", model="echo", contains=["hi"])
     code, out, told = checking.run(agent, hi, arguments=("--report", "/nowhere/report"))
@@ -161,7 +161,7 @@ JUDGE = {"model": "gpt", "criterion": "Is polite."}
         ([check("a")], lambda _: ("--api-keys-file", "/nowhere/keys"), "--api-keys-file: /nowhere/keys: No such file"),
     ],
 )
-def test_wrong_files_are_told_before_anything_is_asked(
+def test_invalid_files_are_reported_before_the_first_request(
     agent: AgentProcess,
     model_server: ModelServer,
     checking: Checking,
@@ -182,7 +182,7 @@ def test_wrong_files_are_told_before_anything_is_asked(
     "arguments",
     [("--url", "ftp://x"), ("--concurrency", "0"), ("--timeout", "-1"), ("--timeout", "soon"), ("--output", "xml")],
 )
-def test_wrong_arguments_are_told(checking: Checking, arguments: tuple[str, str]) -> None:
+def test_invalid_arguments_are_reported(checking: Checking, arguments: tuple[str, str]) -> None:
     """With the argument, and exit code 2."""
     code, _, told = checking.run("http://127.0.0.1:1", check("a"), arguments=arguments)
 

@@ -41,7 +41,7 @@ def gpt(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
     return start_shared(toml(openai_model(shared_model_server)), OPENAI_API_KEY=KEY).ready()
 
 
-def test_echo_answers_the_openai_client(echo: AgentProcess) -> None:
+def test_the_echo_model_answers_the_openai_client(echo: AgentProcess) -> None:
     """The SDK parses the answer and every field that it knows is there."""
     completion = client(echo.port).chat.completions.create(model="echo", messages=SAY)
 
@@ -76,7 +76,7 @@ def test_the_request_goes_upstream_with_the_prompt_first(gpt: AgentProcess, mode
     assert seen["headers"]["user-agent"].startswith("agent-runtime/")
 
 
-def test_a_server_without_keys_gets_none(start: Start, model_server: ModelServer) -> None:
+def test_no_key_is_sent_to_a_model_without_one(start: Start, model_server: ModelServer) -> None:
     """With a base_url, OPENAI_API_KEY is not needed, and no invented key is sent."""
     agent = start(toml(openai_model(model_server))).ready()
 
@@ -144,7 +144,7 @@ def test_upstream_errors_have_stable_codes(
     assert gpt.metrics()[metric] > before
 
 
-def test_a_lasting_fault_shows_in_health_until_a_call_succeeds(gpt: AgentProcess, model_server: ModelServer) -> None:
+def test_a_persistent_error_degrades_health_until_a_call_succeeds(gpt: AgentProcess, model_server: ModelServer) -> None:
     """A deployment that does not exist makes the model unhealthy though the server itself is well."""
     model_server.script(completions=[{"status": 404}])
 
@@ -161,7 +161,7 @@ def _unhealthy_components(agent: AgentProcess) -> list[dict[str, Any]]:
     return [one for one in agent.http.get("/health").json()["components"] if one["status"] == "unhealthy"]
 
 
-def test_an_unknown_model_is_told_with_the_known_ones(echo: AgentProcess) -> None:
+def test_an_unknown_model_error_lists_the_known_ones(echo: AgentProcess) -> None:
     """As with OpenAI: 404, model_not_found, param model."""
     with pytest.raises(openai.NotFoundError, match="echo") as raised:
         client(echo.port).chat.completions.create(model="gpt-9", messages=SAY)
@@ -185,7 +185,9 @@ def test_an_unknown_model_is_told_with_the_known_ones(echo: AgentProcess) -> Non
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_bad_bodies_get_openais_error(echo: AgentProcess, body: bytes, status: int, code: str, param: str) -> None:
+def test_invalid_bodies_get_an_openai_error(
+    echo: AgentProcess, body: bytes, status: int, code: str, param: str
+) -> None:
     """Malformed, mistyped or too large: OpenAI's error JSON with a stable code and the field at fault."""
     response = echo.http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
 
@@ -195,7 +197,7 @@ def test_bad_bodies_get_openais_error(echo: AgentProcess, body: bytes, status: i
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
-def test_pages_must_send_json(echo: AgentProcess, path: str) -> None:
+def test_requests_need_a_json_content_type(echo: AgentProcess, path: str) -> None:
     """A page of another origin can send text/plain without asking; it shall not make the agent spend tokens."""
     chat = path == "/api/chat"
     body = b'{"message": "hi"}' if chat else b'{"model": "echo", "messages": [{"role": "user", "content": "hi"}]}'
@@ -208,7 +210,7 @@ def test_pages_must_send_json(echo: AgentProcess, path: str) -> None:
     assert "application/json" in refused.text
 
 
-def test_a_client_that_leaves_stops_the_upstream_call(gpt: AgentProcess, model_server: ModelServer) -> None:
+def test_a_disconnect_cancels_the_upstream_request(gpt: AgentProcess, model_server: ModelServer) -> None:
     """The call of the model is cancelled, and counted as nginx counts it: 499."""
     model_server.script(completions=[{"delay": 60}])
 

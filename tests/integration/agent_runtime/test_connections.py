@@ -111,7 +111,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield lambda test: loop.run(serve(test))
 
 
-def test_a_head_that_dribbles_in(run: Run) -> None:
+def test_a_slow_request_head_times_out(run: Run) -> None:
     """Each byte comes soon after the last; all the same the connection ends, with a 408."""
 
     async def test(server: Server) -> None:
@@ -132,7 +132,7 @@ def test_a_head_that_dribbles_in(run: Run) -> None:
     run(test)
 
 
-def test_a_second_head_that_does_not_end(run: Run) -> None:
+def test_an_endless_second_request_head_times_out(run: Run) -> None:
     """Though the connection was in use before."""
 
     async def test(server: Server) -> None:
@@ -145,7 +145,7 @@ def test_a_second_head_that_does_not_end(run: Run) -> None:
     run(test)
 
 
-def test_a_head_in_pieces(run: Run) -> None:
+def test_a_request_head_in_pieces_is_accepted(run: Run) -> None:
     """Is answered when it is whole in time; the next one has all the time anew."""
 
     async def test(server: Server) -> None:
@@ -161,7 +161,7 @@ def test_a_head_in_pieces(run: Run) -> None:
     run(test)
 
 
-def test_idle_connections_stay(run: Run) -> None:
+def test_idle_connections_are_kept(run: Run) -> None:
     """Before their first request, after one, and after a line break that some clients put behind a body."""
 
     async def test(server: Server) -> None:
@@ -179,7 +179,7 @@ def test_idle_connections_stay(run: Run) -> None:
     run(test)
 
 
-def test_requests_under_way_stay(run: Run) -> None:
+def test_connections_with_a_request_in_flight_are_kept(run: Run) -> None:
     """A slow answer and a slow body are for other limits."""
 
     async def test(server: Server) -> None:
@@ -197,7 +197,7 @@ def test_requests_under_way_stay(run: Run) -> None:
     run(test)
 
 
-def test_the_next_head_may_come_while_an_answer_is_made(run: Run) -> None:
+def test_a_pipelined_request_is_accepted(run: Run) -> None:
     """A client that sends ahead is answered in turn."""
 
     async def test(server: Server) -> None:
@@ -213,7 +213,7 @@ def test_the_next_head_may_come_while_an_answer_is_made(run: Run) -> None:
     run(test)
 
 
-async def test_the_agent_listens_so(
+async def test_the_server_uses_these_connection_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On both of its ports."""

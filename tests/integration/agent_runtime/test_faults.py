@@ -57,7 +57,7 @@ def raw(agent: AgentProcess, sent: bytes) -> bytes:
     ],
     ids=lambda sent: repr(sent[:30]),
 )
-def test_what_is_no_http_is_refused(agent: AgentProcess, sent: bytes) -> None:
+def test_invalid_http_is_rejected(agent: AgentProcess, sent: bytes) -> None:
     """400, nothing of the inside, and the next request is answered."""
     answer = raw(agent, sent)
 
@@ -66,14 +66,14 @@ def test_what_is_no_http_is_refused(agent: AgentProcess, sent: bytes) -> None:
     assert agent.http.get("/health/live").status_code == 200
 
 
-def test_a_header_cannot_be_smuggled_into_an_answer(agent: AgentProcess) -> None:
+def test_a_header_cannot_be_injected_into_a_response(agent: AgentProcess) -> None:
     """A request id with a line break in it is not repeated."""
     answer = raw(agent, b"GET /health/live HTTP/1.1\r\nConnection: close\r\nX-Request-Id: a%0d%0aSet-Cookie: b\r\n\r\n")
 
     assert b"Set-Cookie" not in answer
 
 
-def test_a_body_of_10_mib(agent: AgentProcess) -> None:
+def test_a_body_of_10_mib_is_rejected(agent: AgentProcess) -> None:
     """413 as JSON, before it is all read; the process does not grow by it."""
     before = _resident(agent)
 
@@ -97,7 +97,7 @@ def test_a_body_of_10_mib(agent: AgentProcess) -> None:
         ({"role": "user", "content": "x" * 32_001}, 413),
     ],
 )
-def test_odd_messages(agent: AgentProcess, message: dict[str, Any], status: int) -> None:
+def test_unusual_messages_are_answered(agent: AgentProcess, message: dict[str, Any], status: int) -> None:
     """A defined answer each; never 500."""
     response = agent.http.post("/v1/chat/completions", json={"model": "echo", "messages": [message]})
 
@@ -118,7 +118,7 @@ def test_odd_messages(agent: AgentProcess, message: dict[str, Any], status: int)
     ids=lambda step: str(step)[:40],
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_garbage_of_the_model(
+def test_invalid_responses_of_the_model_are_errors(
     agent: AgentProcess, model_server: ModelServer, step: dict[str, Any], accept: str
 ) -> None:
     """502 in our words, in a stream and without; never 500."""
@@ -133,7 +133,7 @@ def test_garbage_of_the_model(
     eventually("the model is called again", lambda: agent.http.post("/api/chat", json={"message": "x"}).is_success)
 
 
-def test_odd_usage_is_not_counted(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_invalid_usage_is_not_counted(agent: AgentProcess, model_server: ModelServer) -> None:
     """Tokens that are no numbers, or less than none."""
     message = {"role": "assistant", "content": "fine"}
     for usage in ({"prompt_tokens": "many"}, {"prompt_tokens": -5}, {"prompt_tokens": None}, {}):

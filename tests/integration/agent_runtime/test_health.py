@@ -17,7 +17,7 @@ from tests.integration.agent_runtime.conftest import (
 )
 
 
-def test_health_is_the_seeds_json(start: Start, model_server: ModelServer, redis_server: RedisServer) -> None:
+def test_health_has_the_fields_of_the_seed(start: Start, model_server: ModelServer, redis_server: RedisServer) -> None:
     """Status, timestamp, version, uptime and components, in this order and of these types."""
     config = toml(azure_model(), memory=redis_memory(redis_server))
     agent = start(config, AZURE_OPENAI_ENDPOINT=model_server.url, **CANARIES).ready()
@@ -94,7 +94,7 @@ def test_a_second_model_that_is_down_degrades(start: Start) -> None:
     assert agent.http.get("/health").status_code == 200
 
 
-def test_metrics(start: Start) -> None:
+def test_metrics_are_served(start: Start) -> None:
     """Every metric of the contract, counted by route pattern and never by path."""
     agent = start(toml(ECHO), AGENT_REVISION="r7").ready()
     agent.http.post("/api/chat", json={"message": "one two"})

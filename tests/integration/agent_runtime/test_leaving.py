@@ -157,7 +157,7 @@ UNDER_WAY: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("kind", UNDER_WAY)
 @pytest.mark.parametrize("how", ["reset", "end"])
-def test_the_call_of_the_model_ends_when_its_caller_leaves(run: Run, kind: str, how: str) -> None:
+def test_a_disconnect_cancels_the_request_to_the_model(run: Run, kind: str, how: str) -> None:
     """By the leaving itself: the model's server sends nothing more, so nothing else could show it."""
 
     async def test(agent: Agent) -> None:
@@ -207,7 +207,7 @@ async def _abort(agent: Agent, number: int) -> None:
 
 
 @pytest.mark.parametrize("run", ["uvloop"], indirect=True)
-def test_ten_thousand_aborts_leave_no_task(run: Run) -> None:
+def test_ten_thousand_disconnects_leave_no_task(run: Run) -> None:
     """Nor an open call of the model; and the agent answers."""
 
     async def test(agent: Agent) -> None:

@@ -25,7 +25,7 @@ def with_tables(*tables: str) -> str:
     return toml(ECHO, memory="\n".join(tables))
 
 
-def test_requests_a_minute(start: Start) -> None:
+def test_requests_per_minute_are_limited(start: Start) -> None:
     """429 in both forms with Retry-After; probes are never limited."""
     agent = start(with_tables("[agent.limits]", "requests_per_minute = 2")).ready()
 
@@ -38,7 +38,7 @@ def test_requests_a_minute(start: Start) -> None:
     assert agent.http.get("/health/ready").status_code == 200
 
 
-def test_concurrent_requests(start: Start, model_server: ModelServer) -> None:
+def test_concurrent_requests_are_limited(start: Start, model_server: ModelServer) -> None:
     """One too many gets 503 at once and may come back; then it is answered."""
     table = "[agent.limits]\nmax_concurrent_requests = 1"
     agent = start(toml(openai_model(model_server), ECHO, memory=table)).ready()
@@ -55,7 +55,7 @@ def test_concurrent_requests(start: Start, model_server: ModelServer) -> None:
     eventually("there is room", lambda: agent.http.post("/api/chat", json=HI | {"model": "echo"}).status_code == 200)
 
 
-def test_the_deadline_of_a_request(start: Start, model_server: ModelServer) -> None:
+def test_a_request_has_a_deadline(start: Start, model_server: ModelServer) -> None:
     """504, and the upstream call is closed."""
     table = "[agent.limits]\nrequest_timeout_seconds = 1"
     agent = start(toml(openai_model(model_server), memory=table)).ready()
@@ -67,7 +67,7 @@ def test_the_deadline_of_a_request(start: Start, model_server: ModelServer) -> N
     eventually("the upstream call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_input_over_the_limit(start: Start) -> None:
+def test_input_over_the_limit_is_rejected(start: Start) -> None:
     """413 in words that tell both numbers."""
     agent = start(with_tables("[agent.limits]", "max_input_chars = 3")).ready()
 
@@ -76,7 +76,7 @@ def test_input_over_the_limit(start: Start) -> None:
     assert (response.status_code, response.json()["code"]) == (413, "input_too_long")
 
 
-def test_the_budget_is_that_of_all_replicas(start: Start, redis_server: RedisServer) -> None:
+def test_the_token_budget_is_shared_by_all_replicas(start: Start, redis_server: RedisServer) -> None:
     """What one replica used up, the other has not; both say when the next begins."""
     tables = redis_memory(redis_server) + "[agent.budget]\ntokens_per_day = 20"
     one, other = (start(toml(ECHO, memory=tables), REDIS_PASSWORD=CANARIES["REDIS_PASSWORD"]).ready() for _ in "ab")
@@ -89,7 +89,7 @@ def test_the_budget_is_that_of_all_replicas(start: Start, redis_server: RedisSer
     assert 1 <= int(spent.headers["retry-after"]) <= 86_400
 
 
-def test_api_keys(start: Start, tmp_path: Path) -> None:
+def test_requests_need_an_api_key(start: Start, tmp_path: Path) -> None:
     """401 without; a caller sees only its own sessions; a changed file counts at once; health is for all."""
     keys = tmp_path / "keys"
     keys.write_text("sk-canary-openai-3c1f\ntwo\n")
@@ -108,7 +108,7 @@ def test_api_keys(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("allowed", "marked"), [("https://app.example.com", True), ("https://other.example", False)])
-def test_cors(start: Start, allowed: str, marked: bool) -> None:
+def test_cors_headers_are_sent(start: Start, allowed: str, marked: bool) -> None:
     """Answers, streams and errors are marked for the origins that are allowed, and for no others."""
     origin = {"Origin": "https://app.example.com"}
     agent = start(with_tables("[agent.server]", f'cors_origins = ["{allowed}"]')).ready()
@@ -126,7 +126,7 @@ def test_cors(start: Start, allowed: str, marked: bool) -> None:
         assert (answer.headers.get("access-control-allow-origin") == "https://app.example.com") is marked
 
 
-def test_a_fallback_answers_for_a_model_that_is_down(start: Start) -> None:
+def test_the_fallback_answers_when_a_model_is_down(start: Start) -> None:
     """And the answer says which model it was."""
     dead = f'name = "dead"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{free_port()}/v1"'
     config = toml(dead, ECHO).replace("[agent]", '[agent]\nfallbacks = ["echo"]')

@@ -31,7 +31,7 @@ def agent(start: Start, tmp_path: Path) -> AgentProcess:
     return start(toml(ECHO) + page + keys).ready()
 
 
-def test_every_answer_is_as_described(agent: AgentProcess, tmp_path: Path) -> None:
+def test_every_response_matches_the_schema(agent: AgentProcess, tmp_path: Path) -> None:
     """No 5xx, no status, header, content type or field that the document does not tell; no key, no answer."""
     program = Path(sys.executable).parent / "schemathesis"
     assert program.exists(), "schemathesis is missing: it is in the dependency group test"
@@ -66,7 +66,7 @@ def test_every_route_is_described(tmp_path: Path) -> None:
     assert described == served
 
 
-def test_a_page_that_is_off_is_not_described(start: Start) -> None:
+def test_a_disabled_page_is_not_described(start: Start) -> None:
     """Nor is a key that nobody asks for."""
     agent = start(toml(ECHO)).ready()
 

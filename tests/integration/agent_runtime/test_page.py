@@ -81,7 +81,7 @@ def page(open_page: Callable[[AgentProcess], Page], agent: AgentProcess, model_s
     return open_page(agent)
 
 
-def test_it_says_who_the_agent_is(page: Page) -> None:
+def test_the_page_shows_the_name_of_the_agent(page: Page) -> None:
     """Its name and description, and examples to begin with; the focus waits in the message field."""
     assert page.browser.title == "Clock"
     assert page.texts("h1, #about, #examples button") == ["Clock", "Knows what time it is.", "What time is it?"]
@@ -89,7 +89,7 @@ def test_it_says_who_the_agent_is(page: Page) -> None:
     assert not page.faults()
 
 
-def test_a_conversation_by_keyboard(page: Page, model_server: ModelServer) -> None:
+def test_a_conversation_works_by_keyboard(page: Page, model_server: ModelServer) -> None:
     """Enter sends, Shift+Enter begins a line; the second turn belongs to the first; what was said is read out."""
     page.type("one", Keys.SHIFT, Keys.ENTER, Keys.NULL, "two", Keys.ENTER)
     assert page.answered() == ["model: one\ntwo"]
@@ -103,7 +103,7 @@ def test_a_conversation_by_keyboard(page: Page, model_server: ModelServer) -> No
     assert not page.faults()
 
 
-def test_an_answer_appears_while_it_comes(page: Page, model_server: ModelServer) -> None:
+def test_an_answer_appears_while_it_streams(page: Page, model_server: ModelServer) -> None:
     """The model's server sends one word only after the page has shown the one before."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()  # the chunk that only names the role
@@ -118,7 +118,7 @@ def test_an_answer_appears_while_it_comes(page: Page, model_server: ModelServer)
     assert page.answered() == ["model: one two"]
 
 
-def test_stop_ends_the_call_of_the_model(page: Page, model_server: ModelServer) -> None:
+def test_stop_cancels_the_request_to_the_model(page: Page, model_server: ModelServer) -> None:
     """And the page is ready for the next message."""
     model_server.script(completions=[{"step_by_step": True}])
     page.type("one", Keys.ENTER)
@@ -147,7 +147,7 @@ def test_the_session_outlives_a_reload_and_ends_with_a_new_chat(page: Page, agen
     eventually("the agent forgot it", lambda: agent.http.get(f"/api/sessions/{session}").status_code == 404)
 
 
-def test_what_is_said_never_becomes_markup(page: Page) -> None:
+def test_messages_are_never_rendered_as_markup(page: Page) -> None:
     """Neither in the message nor in the answer; code and emphasis are shown as such."""
     page.type(f"{SCRIPT} `x < y` **loud**", Keys.ENTER)
 
@@ -158,7 +158,7 @@ def test_what_is_said_never_becomes_markup(page: Page) -> None:
     assert page.browser.title == "Clock"
 
 
-def test_a_failure_is_told_and_gives_the_message_back(page: Page, model_server: ModelServer) -> None:
+def test_a_failure_is_shown_and_keeps_the_message(page: Page, model_server: ModelServer) -> None:
     """As an alert; nothing half-said stays."""
     model_server.script(completions=[{"status": 401, "always": True}])
     page.type("one", Keys.ENTER)
@@ -168,7 +168,7 @@ def test_a_failure_is_told_and_gives_the_message_back(page: Page, model_server: 
     eventually("the message is back", lambda: page.find("#message").get_property("value") == "one")
 
 
-def test_an_answer_that_breaks_off_stays_as_far_as_it_came(page: Page, model_server: ModelServer) -> None:
+def test_a_broken_answer_keeps_its_received_part(page: Page, model_server: ModelServer) -> None:
     """With an alert; the message is not sent again by itself."""
     model_server.script(completions=[{"break_after": 3}])
     page.type("one two", Keys.ENTER)
@@ -179,7 +179,7 @@ def test_an_answer_that_breaks_off_stays_as_far_as_it_came(page: Page, model_ser
     assert page.find("#message").get_property("value") == ""
 
 
-def test_a_key_is_asked_for_when_the_agent_wants_one(
+def test_the_page_asks_for_a_required_api_key(
     open_page: Callable[[AgentProcess], Page], start: Start, tmp_path: Any
 ) -> None:
     """And sent from then on; the message that asked is sent again."""
@@ -222,7 +222,7 @@ def test_controls_have_names_and_fields_have_labels(page: Page) -> None:
     assert all(name for _, name in named)
 
 
-def test_headers_keep_everything_else_out(agent: AgentProcess) -> None:
+def test_security_headers_block_other_sources(agent: AgentProcess) -> None:
     """A strict policy without exceptions, on every file; a file that is known is not sent again."""
     for path in ("/", "/page.js", "/page.css", "/icon.svg"):
         response = agent.http.get(path)
@@ -236,7 +236,7 @@ def test_headers_keep_everything_else_out(agent: AgentProcess) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_it_is_off_unless_enabled(start: Start) -> None:
+def test_the_page_is_disabled_by_default(start: Start) -> None:
     """An agent is an API."""
     agent = start(toml(ECHO)).ready()
 

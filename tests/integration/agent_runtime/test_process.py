@@ -80,7 +80,7 @@ def test_a_wrong_variable_is_named(config: Path, variables: dict[str, str], name
     assert variables[named] not in done.stderr
 
 
-def test_a_port_in_use_is_told(config: Path) -> None:
+def test_a_port_in_use_is_reported(config: Path) -> None:
     """Exit 1 and words with the address; no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -92,7 +92,7 @@ def test_a_port_in_use_is_told(config: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     """The version of the distribution."""
     assert run("--version").stdout.strip().count(".") == 2
 
@@ -138,7 +138,7 @@ def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
     assert answers[0].json()["response"] == "model: slow"
 
 
-def test_a_connection_that_was_to_be_kept_is_served_after_the_drain(start: Start, model_server: ModelServer) -> None:
+def test_keep_alive_connections_are_served_during_the_drain(start: Start, model_server: ModelServer) -> None:
     """Its stream began before SIGTERM, so its caller may send the next request over it as soon as the stream ends."""
     agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="3").ready()
     model_server.script(completions=[{"step_by_step": True}])
@@ -158,7 +158,7 @@ def test_a_connection_that_was_to_be_kept_is_served_after_the_drain(start: Start
     assert agent.process.wait(DEADLINE) == 0
 
 
-def test_the_grace_ends(start: Start, model_server: ModelServer) -> None:
+def test_requests_are_cancelled_after_the_grace_period(start: Start, model_server: ModelServer) -> None:
     """A request that takes longer than the grace does not keep the pod; exit 0 all the same."""
     agent = start(toml(openai_model(model_server)), SHUTDOWN_GRACE_SECONDS="0.3").ready()
     model_server.script(completions=[{"delay": 60}])
@@ -183,7 +183,7 @@ def test_a_second_sigterm_skips_the_delay(start: Start) -> None:
     assert agent.terminate() == 0
 
 
-def test_ctrl_c_ends_at_once(start: Start) -> None:
+def test_ctrl_c_stops_the_server_at_once(start: Start) -> None:
     """SIGINT comes from a person."""
     agent = start(toml(ECHO), DRAIN_DELAY_SECONDS="600").ready()
     agent.process.send_signal(signal.SIGINT)

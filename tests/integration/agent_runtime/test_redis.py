@@ -45,7 +45,7 @@ def open_redis() -> Iterator[RedisServer]:
     server.stop()
 
 
-def test_another_replica_goes_on_with_the_session(start: Start, redis_server: RedisServer) -> None:
+def test_another_replica_continues_the_session(start: Start, redis_server: RedisServer) -> None:
     """What one process remembered, another shows; and what it forgets is forgotten for both."""
     config = toml(ECHO, memory=redis_memory(redis_server))
     one, other = (start(config, REDIS_PASSWORD=PASSWORD).ready() for _ in range(2))
@@ -73,7 +73,7 @@ def test_a_turn_is_one_round_trip_to_read_and_one_to_write(start: Start, open_re
     assert open_redis.command("LLEN", "chat:s") == b":2\r\n"
 
 
-def test_turns_of_one_session_never_interleave_or_get_lost(
+def test_concurrent_turns_of_a_session_are_serialized(
     start: Start, open_redis: RedisServer, model_server: ModelServer
 ) -> None:
     """Sixteen at once: every message is there, each followed by its own answer."""
@@ -90,7 +90,7 @@ def test_turns_of_one_session_never_interleave_or_get_lost(
     assert said[1::2] == [f"model: {message}" for message in said[::2]]
 
 
-def test_redis_down_degrades_and_heals_without_losing_a_turn(start: Start, open_redis: RedisServer) -> None:
+def test_an_outage_of_redis_degrades_health_and_loses_no_turn(start: Start, open_redis: RedisServer) -> None:
     """Answers go on with what this pod remembers; once Redis is back, what it missed is written to it."""
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
     say(agent, "before")
@@ -113,7 +113,7 @@ def test_redis_down_degrades_and_heals_without_losing_a_turn(start: Start, open_
         again.stop()
 
 
-def test_redis_absent_at_the_start(start: Start, open_redis: RedisServer) -> None:
+def test_the_agent_starts_without_redis(start: Start, open_redis: RedisServer) -> None:
     """The agent starts, answers and says degraded."""
     open_redis.stop()
 
@@ -123,7 +123,7 @@ def test_redis_absent_at_the_start(start: Start, open_redis: RedisServer) -> Non
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
 
 
-def test_a_full_redis_degrades(start: Start, open_redis: RedisServer) -> None:
+def test_a_full_redis_degrades_health(start: Start, open_redis: RedisServer) -> None:
     """Turns that Redis has no room for are kept in the pod, and written when there is room."""
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
     open_redis.command("CONFIG", "SET", "maxmemory", "1")

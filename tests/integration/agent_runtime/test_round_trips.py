@@ -87,7 +87,7 @@ def agent(start: Start, wire: Wire) -> AgentProcess:
 
 
 @pytest.mark.parametrize("headers", [{}, EVENTS])
-def test_a_turn_takes_two_round_trips(agent: AgentProcess, wire: Wire, headers: dict[str, str]) -> None:
+def test_a_chat_turn_takes_two_round_trips_to_redis(agent: AgentProcess, wire: Wire, headers: dict[str, str]) -> None:
     """One to read and one to write, streamed or not, over the one connection that is there."""
     turns = 5
     for number in range(turns):
@@ -98,7 +98,7 @@ def test_a_turn_takes_two_round_trips(agent: AgentProcess, wire: Wire, headers: 
     assert wire.connections == 1
 
 
-def test_a_completion_takes_none(agent: AgentProcess, wire: Wire) -> None:
+def test_a_completion_takes_no_round_trip_to_redis(agent: AgentProcess, wire: Wire) -> None:
     """It has no memory."""
     body = {"messages": [{"role": "user", "content": "hi"}]}
 

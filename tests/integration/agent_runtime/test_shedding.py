@@ -13,7 +13,7 @@ ASKED = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 
 
 @pytest.mark.parametrize(("path", "body"), [(CHAT, {"message": "hi"}), (COMPLETIONS, ASKED)])
-def test_too_many_are_refused_and_the_others_answered(
+def test_excess_requests_are_rejected_and_the_others_answered(
     start: Start, model_server: ModelServer, path: str, body: dict[str, object]
 ) -> None:
     """While the model keeps those that were let in waiting, it hears of no other."""

@@ -74,7 +74,7 @@ def test_tokens_of_a_stream_are_counted(agent: AgentProcess, client: openai.Open
     assert after[f'{timed}{{model="gpt"}}'] - before.get(f'{timed}{{model="gpt"}}', 0) == 1
 
 
-def test_a_chunk_leaves_before_the_next_one_comes(client: openai.OpenAI, model_server: ModelServer) -> None:
+def test_chunks_are_forwarded_immediately(client: openai.OpenAI, model_server: ModelServer) -> None:
     """The server sends one only after the test has read the one before."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
@@ -106,7 +106,7 @@ def test_tool_call_deltas_pass_through(client: openai.OpenAI, model_server: Mode
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
-def test_an_error_before_the_first_chunk_is_an_ordinary_error(
+def test_an_error_before_the_first_chunk_is_an_error_response(
     client: openai.OpenAI, model_server: ModelServer, status: int
 ) -> None:
     """With a status, not a stream that begins with 200."""
@@ -116,7 +116,7 @@ def test_an_error_before_the_first_chunk_is_an_ordinary_error(
         client.chat.completions.create(model="gpt", messages=SAY, stream=True)
 
 
-def test_a_stream_that_breaks_ends_with_an_error(client: openai.OpenAI, model_server: ModelServer) -> None:
+def test_a_broken_upstream_stream_ends_with_an_error(client: openai.OpenAI, model_server: ModelServer) -> None:
     """The client's SDK raises after the chunks that came; nothing pretends to be complete."""
     model_server.script(completions=[{"break_after": 3}])
     contents: list[str | None] = []
@@ -129,7 +129,7 @@ def test_a_stream_that_breaks_ends_with_an_error(client: openai.OpenAI, model_se
     assert raised.value.code == "model_bad_response"
 
 
-def test_an_error_event_of_the_model_becomes_ours(client: openai.OpenAI, model_server: ModelServer) -> None:
+def test_an_error_event_of_the_model_is_translated(client: openai.OpenAI, model_server: ModelServer) -> None:
     """Its words stay out."""
     model_server.script(completions=[{"chunks": [{"error": {"message": PROMPT}}], "always": True}])
 
@@ -139,7 +139,7 @@ def test_an_error_event_of_the_model_becomes_ours(client: openai.OpenAI, model_s
     assert PROMPT not in str(raised.value)
 
 
-def test_a_conversation_in_pieces(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_streamed_chat_turn_is_stored(agent: AgentProcess, model_server: ModelServer) -> None:
     """Deltas, then done with session, model and usage; and it is remembered."""
     body = {"message": "one two", "session_id": "streamed"}
 
@@ -156,7 +156,7 @@ def test_a_conversation_in_pieces(agent: AgentProcess, model_server: ModelServer
     assert [message["content"] for message in shown] == ["one two", "model: one two"]
 
 
-def test_a_conversation_that_breaks(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_broken_chat_stream_is_not_stored(agent: AgentProcess, model_server: ModelServer) -> None:
     """Ends with an error event that is a problem, and is not remembered."""
     model_server.script(completions=[{"break_after": 3}])
     body = {"message": USER_CANARY, "session_id": "broken"}
@@ -168,7 +168,7 @@ def test_a_conversation_that_breaks(agent: AgentProcess, model_server: ModelServ
     assert agent.http.get("/api/sessions/broken").status_code == 404
 
 
-def test_a_client_that_leaves_stops_the_stream(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_disconnect_cancels_the_upstream_stream(agent: AgentProcess, model_server: ModelServer) -> None:
     """The connection to the model's server is closed."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
@@ -181,7 +181,7 @@ def test_a_client_that_leaves_stops_the_stream(agent: AgentProcess, model_server
     eventually("the upstream call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_sigterm_lets_streams_end(start: Start, model_server: ModelServer) -> None:
+def test_streams_finish_after_sigterm(start: Start, model_server: ModelServer) -> None:
     """A stream that has begun goes on to its last chunk."""
     agent = start(toml(openai_model(model_server))).ready()
     model_server.script(completions=[{"step_by_step": True}])

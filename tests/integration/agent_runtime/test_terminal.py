@@ -46,7 +46,7 @@ def url(agent: AgentProcess) -> str:
     return f"http://127.0.0.1:{agent.port}"
 
 
-def test_lines_of_a_pipe_are_one_conversation(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_lines_from_a_pipe_are_one_conversation(agent: AgentProcess, model_server: ModelServer) -> None:
     """Answers and nothing else on stdout."""
     done = piped(url(agent), "one\n\ntwo\n")
 
@@ -64,16 +64,14 @@ def test_session_and_model_can_be_chosen(agent: AgentProcess, model_server: Mode
     assert [message["content"] for message in messages] == ["one", "one"]
 
 
-def test_an_answer_cannot_command_the_terminal(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_control_characters_of_an_answer_are_escaped(agent: AgentProcess, model_server: ModelServer) -> None:
     """Escape sequences lose their escape."""
     done = piped(url(agent), "a\x1b]0;title\x07b\x9bc", "--model", "echo")
 
     assert done.stdout == "a]0;titlebc\n"
 
 
-def test_what_goes_wrong_is_one_line(
-    agent: AgentProcess, model_server: ModelServer, start: Start, tmp_path: Path
-) -> None:
+def test_an_error_is_one_line(agent: AgentProcess, model_server: ModelServer, start: Start, tmp_path: Path) -> None:
     """On stderr, with what to do, and exit code 1; never a traceback."""
     (tmp_path / "keys").write_text("key-one\n")
     guarded = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
@@ -133,7 +131,7 @@ def terminal(agent: AgentProcess) -> Iterator[Terminal]:
     terminal.close()
 
 
-def test_control_c_stops_an_answer_and_the_conversation_goes_on(terminal: Terminal, model_server: ModelServer) -> None:
+def test_ctrl_c_cancels_an_answer_and_keeps_the_conversation(terminal: Terminal, model_server: ModelServer) -> None:
     """The model's call is closed; Ctrl-D then ends with 0."""
     model_server.script(completions=[{"step_by_step": True}])
     for _ in range(2):
@@ -153,7 +151,7 @@ def test_control_c_stops_an_answer_and_the_conversation_goes_on(terminal: Termin
     assert "Traceback" not in terminal.seen
 
 
-def test_control_c_at_the_prompt_ends(terminal: Terminal) -> None:
+def test_ctrl_c_at_the_prompt_exits(terminal: Terminal) -> None:
     """Without a word."""
     terminal.process.send_signal(signal.SIGINT)
 

@@ -107,7 +107,7 @@ def test_the_model_uses_tools_until_it_has_an_answer(agent: AgentProcess, model_
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_tool_that_fails_is_told_to_the_model(
+def test_the_error_of_a_tool_is_sent_to_the_model(
     agent: AgentProcess, model_server: ModelServer, wanted: dict[str, Any], told: str
 ) -> None:
     """And not to the client as an error; a tool's process sees only the variables it was given."""
@@ -120,7 +120,7 @@ def test_a_tool_that_fails_is_told_to_the_model(
     assert result.startswith(told)
 
 
-def test_a_result_of_5_mib_is_cut(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_large_tool_result_is_truncated(agent: AgentProcess, model_server: ModelServer) -> None:
     """It would push the conversation out of the model's window."""
     model_server.script(completions=[calling(call("t__big", characters=5 * 1024 * 1024))])
 
@@ -131,7 +131,7 @@ def test_a_result_of_5_mib_is_cut(agent: AgentProcess, model_server: ModelServer
     assert result.endswith("[cut: 5242880 characters]")
 
 
-def test_rounds_are_bounded(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_tool_rounds_are_limited(agent: AgentProcess, model_server: ModelServer) -> None:
     """After the second the model may call no more and has to answer."""
     model_server.script(completions=[calling(call("t__add", a=1, b=1))] * 2)
 
@@ -141,7 +141,7 @@ def test_rounds_are_bounded(agent: AgentProcess, model_server: ModelServer) -> N
     assert choices == [None, None, "none"]
 
 
-def test_a_stream_keeps_the_agents_tool_calls_back(
+def test_a_stream_hides_the_agents_own_tool_calls(
     agent: AgentProcess, client: openai.OpenAI, model_server: ModelServer
 ) -> None:
     """The caller sees the text of all rounds, one finish reason, and usage of them together."""
@@ -169,7 +169,7 @@ def test_a_stream_keeps_the_agents_tool_calls_back(
     assert results(model_server) == ["3"]
 
 
-def test_a_caller_with_own_tools_gets_the_calls(client: openai.OpenAI, model_server: ModelServer) -> None:
+def test_a_caller_with_its_own_tools_gets_the_tool_calls(client: openai.OpenAI, model_server: ModelServer) -> None:
     """The agent's tools are not offered then, and the calls are the caller's to answer."""
     model_server.script(completions=[calling(call("mine"))])
     tools: Any = [{"type": "function", "function": {"name": "mine", "parameters": {"type": "object"}}}]
@@ -181,7 +181,7 @@ def test_a_caller_with_own_tools_gets_the_calls(client: openai.OpenAI, model_ser
     assert model_server.seen("/chat/completions")[0]["body"]["tools"] == tools
 
 
-def test_a_server_that_dies_is_started_again(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_a_crashed_tool_server_is_restarted(agent: AgentProcess, model_server: ModelServer) -> None:
     """The model is told of the failed call; soon the tools are back."""
     connected = len(agent.log("MCP server connected"))
     model_server.script(completions=[calling(call("t__die"))])
@@ -195,7 +195,7 @@ def test_a_server_that_dies_is_started_again(agent: AgentProcess, model_server: 
     assert results(model_server) == ["3"]
 
 
-def test_an_allow_list_and_a_server_of_the_world(start: Start, model_server: ModelServer) -> None:
+def test_only_allowed_tools_are_offered(start: Start, model_server: ModelServer) -> None:
     """mcp-server-time from PyPI; only the tool that is allowed is offered; health tells the number."""
     time_server = Path(sys.executable).parent / "mcp-server-time"
     table = f'[[agent.mcp]]\nname = "time"\ntype = "stdio"\ncommand = "{time_server}"\ntools = ["get_current_time"]'
@@ -222,7 +222,7 @@ def http_tools() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     process.wait()
 
 
-def test_tools_over_http(
+def test_tools_are_called_over_http(
     start: Start, model_server: ModelServer, http_tools: tuple[subprocess.Popen[bytes], int]
 ) -> None:
     """Connected as soon as the server is there; when it goes the agent is degraded and still answers."""

@@ -111,7 +111,7 @@ def nothing_that_was_said(receiver: Receiver) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_request_is_a_part_of_its_callers_trace(
+def test_a_request_continues_the_trace_of_its_caller(
     agent: AgentProcess, model_server: ModelServer, receiver: Receiver, stream: bool
 ) -> None:
     """The request's span under the caller's, the model's call under that, the model's server told of it."""
@@ -145,7 +145,7 @@ def test_a_request_is_a_part_of_its_callers_trace(
     assert "baggage" not in sent
 
 
-def test_tools_have_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
+def test_tool_calls_have_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
     """Named after the tool, without its arguments or result; one that fails is an error."""
     model_server.script(completions=[calling(call("t__add", 0, a=1, b=2), call("t__fail", 1))])
     agent.http.post("/v1/chat/completions", json={"messages": SAY}, headers=HEADERS).raise_for_status()
@@ -161,7 +161,7 @@ def test_tools_have_spans(agent: AgentProcess, model_server: ModelServer, receiv
     assert (fail.status.code, attributes(fail)["error.type"]) == (Status.STATUS_CODE_ERROR, "tool_error")
 
 
-def test_a_failed_call_is_an_error(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
+def test_a_failed_call_has_an_error_span(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
     """With its stable code; a conversation is told as a pseudonym."""
     model_server.script(completions=[{"status": 401, "text": USER_CANARY, "always": True}])
     body = {"message": USER_CANARY, "session_id": "my-session"}
@@ -177,7 +177,7 @@ def test_a_failed_call_is_an_error(agent: AgentProcess, model_server: ModelServe
     assert agent.log("request")[-1]["trace_id"] == TRACE
 
 
-def test_who_leaves_ends_the_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
+def test_a_disconnect_ends_the_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
     """As cancelled, not as an error of the agent."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
@@ -190,7 +190,7 @@ def test_who_leaves_ends_the_spans(agent: AgentProcess, model_server: ModelServe
     assert {span.status.code for span in spans.values()} == {Status.STATUS_CODE_UNSET}
 
 
-def test_probes_make_no_spans_and_the_last_ones_are_sent(start: Start, receiver: Receiver) -> None:
+def test_probes_have_no_spans_and_pending_spans_are_flushed_at_exit(start: Start, receiver: Receiver) -> None:
     """What is left goes out when the process ends; the resource says who sent it."""
     agent = start(
         toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000", AGENT_NAME="clock"
@@ -209,7 +209,7 @@ def test_probes_make_no_spans_and_the_last_ones_are_sent(start: Start, receiver:
     assert not [name for name in names if "health" in name]
 
 
-def test_a_receiver_that_is_away_does_no_harm(start: Start) -> None:
+def test_an_unreachable_collector_does_not_affect_requests(start: Start) -> None:
     """Requests are answered and the process ends in time."""
     agent = start(toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}").ready()
 
@@ -218,7 +218,7 @@ def test_a_receiver_that_is_away_does_no_harm(start: Start) -> None:
     assert agent.terminate() == 0
 
 
-def test_nothing_is_loaded_without_an_endpoint() -> None:
+def test_opentelemetry_is_not_imported_without_an_endpoint() -> None:
     """Not even OpenTelemetry's API."""
     script = (
         "import sys; from agent_runtime.app import create_app; from agent_runtime.config import AgentFile;"

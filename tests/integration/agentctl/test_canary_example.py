@@ -72,7 +72,7 @@ class Shop:
         return printed
 
 
-def test_the_readme_shows_what_happens(
+def test_the_canary_example_behaves_as_its_readme_describes(
     cluster: Any, eventually: Callable[..., Any], model: ModelServer, tmp_path: Path
 ) -> None:
     readme = masked((FOLDER / "README.md").read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ def versions(cluster: Any) -> dict[str, str]:
     return {it["metadata"]["name"]: it["status"].get("runtimeVersion", "") for it in found}
 
 
-def test_the_fleet_of_the_example_moves_to_another_version(
+def test_the_example_fleet_moves_to_another_version(
     cluster: Any, eventually: Callable[[str, Callable[[], Any]], Any]
 ) -> None:
     cluster.kubectl("apply", "-f", EXAMPLE)
@@ -53,7 +53,7 @@ def test_the_fleet_of_the_example_moves_to_another_version(
     cluster.kubectl("delete", "-f", EXAMPLE, "--wait=false")
 
 
-def test_a_channel_that_is_not_there_is_said_to_be_so(cluster: Any) -> None:
+def test_a_missing_channel_is_an_error(cluster: Any) -> None:
     for command in ("status", "pause", "resume"):
         done = cluster.agentctl("channel", command, "nobody")
         assert done.returncode == 1

@@ -14,7 +14,7 @@ from tests.patience import DEADLINE
 pytestmark = pytest.mark.kubelet
 
 
-def test_once_shows_every_step_and_leaves_nothing(tmp_path: Path, cluster: Any) -> None:
+def test_once_shows_every_step_and_cleans_up(tmp_path: Path, cluster: Any) -> None:
     other = type(cluster)(tmp_path / "demo")
 
     done = other.agentctl("demo", "--once")
@@ -29,7 +29,7 @@ def test_once_shows_every_step_and_leaves_nothing(tmp_path: Path, cluster: Any) 
     assert other.status()["running"] is False
 
 
-def test_it_uses_a_cluster_that_runs_and_leaves_it(cluster: Any) -> None:
+def test_a_running_cluster_is_used_and_kept(cluster: Any) -> None:
     before = cluster.status()
 
     done = cluster.agentctl("demo", "--once")
@@ -40,7 +40,7 @@ def test_it_uses_a_cluster_that_runs_and_leaves_it(cluster: Any) -> None:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_its_cluster(
+def test_a_signal_stops_the_demo_and_its_cluster(
     sign: signal.Signals, tmp_path: Path, cluster: Any, eventually: Callable[..., Any]
 ) -> None:
     other = type(cluster)(tmp_path / "demo")

@@ -103,7 +103,7 @@ TWICE, KILL = (signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)
 
 
 @pytest.mark.parametrize(("signals", "moment"), [(TWICE, "operator.log"), (KILL, "cluster.log"), (KILL, PODS)])
-def test_impatience_leaves_nothing_running(
+def test_repeated_signals_leave_nothing_running(
     signals: tuple[signal.Signals, ...], moment: str, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:
     """A second Ctrl-C while it stops, or SIGKILL: what it started notices that it is gone."""
@@ -119,9 +119,7 @@ def test_impatience_leaves_nothing_running(
     eventually("no process is left", lambda: not survivors(directory), 60)
 
 
-def test_a_supervisor_that_is_killed_takes_operator_and_pods_with_it(
-    tmp_path: Path, eventually: Callable[..., Any]
-) -> None:
+def test_a_killed_supervisor_stops_operator_and_pods(tmp_path: Path, eventually: Callable[..., Any]) -> None:
     directory = tmp_path / "state"
     process = start("foreground", directory)
     wait_for("running.json", directory, process)

@@ -22,7 +22,7 @@ def _alive(pid: int) -> bool:
     return bool(state.strip()) and not state.startswith("Z")
 
 
-def test_up_prints_what_a_shell_evaluates(cluster: Any) -> None:
+def test_up_prints_shell_variables(cluster: Any) -> None:
     """Also the second time, when it has nothing to do."""
     before = cluster.status()
 
@@ -33,17 +33,17 @@ def test_up_prints_what_a_shell_evaluates(cluster: Any) -> None:
     assert cluster.status() == before
 
 
-def test_the_kubeconfig_is_for_its_owner_only(cluster: Any) -> None:
+def test_only_the_owner_can_read_the_kubeconfig(cluster: Any) -> None:
     assert cluster.kubeconfig.stat().st_mode & 0o077 == 0
 
 
-def test_the_api_and_the_operator_are_there(cluster: Any) -> None:
+def test_up_starts_the_api_server_and_the_operator(cluster: Any) -> None:
     assert "agentdeployments.agent-operator.dev" in cluster.kubectl("get", "crds", "-o", "name")
     assert cluster.kubectl("get", "nodes", "-o", "name").count("node/") == 1
     assert _alive(cluster.status()["operatorPid"])
 
 
-def test_status_names_where_everything_is(cluster: Any) -> None:
+def test_status_shows_urls_and_paths(cluster: Any) -> None:
     found = cluster.status()
 
     assert found["running"] is True
@@ -52,7 +52,7 @@ def test_status_names_where_everything_is(cluster: Any) -> None:
     assert text.startswith(f"Up: {found['url']}\nexport KUBECONFIG={cluster.kubeconfig}\n")
 
 
-def test_an_operator_that_dies_is_started_again(cluster: Any, eventually: Eventually) -> None:
+def test_a_crashed_operator_is_restarted(cluster: Any, eventually: Eventually) -> None:
     first = cluster.status()["operatorPid"]
 
     os.kill(first, signal.SIGKILL)
@@ -80,7 +80,7 @@ def test_up_after_a_crash_and_down_leave_no_process(tmp_path: Path, cluster: Any
     assert not other.kubeconfig.exists()
 
 
-def test_a_cluster_that_cannot_come_up_says_why(tmp_path: Path, cluster: Any) -> None:
+def test_a_failed_start_is_reported_with_its_reason(tmp_path: Path, cluster: Any) -> None:
     """Here the directory of the node is a file."""
     other = type(cluster)(tmp_path / "broken")
     other.directory.mkdir()
@@ -95,7 +95,7 @@ def test_a_cluster_that_cannot_come_up_says_why(tmp_path: Path, cluster: Any) ->
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_cluster_in_front_ends_cleanly(
+def test_a_foreground_cluster_stops_cleanly(
     sign: signal.Signals, tmp_path: Path, cluster: Any, eventually: Eventually
 ) -> None:
     other = type(cluster)(tmp_path / "front")

@@ -70,7 +70,7 @@ def twice(agentctl: Agentctl, applied: Applied, complete: Callable[[str], str]) 
     return first, second
 
 
-def test_the_history_tells_what_each_revision_changed(agentctl: Agentctl, twice: tuple[str, str]) -> None:
+def test_history_shows_what_each_revision_changed(agentctl: Agentctl, twice: tuple[str, str]) -> None:
     head, first, second = (line.split() for line in agentctl("history", "twice").stdout.splitlines())
 
     assert head == ["REVISION", "NUMBER", "VERSION", "STATE", "AGE", "CHANGES"]
@@ -91,7 +91,7 @@ def test_a_revision_is_shown_with_config_and_prompt(agentctl: Agentctl, twice: t
     assert found["template"]["spec"]["containers"][0]["image"] == found["image"]
 
 
-def test_a_diff_is_against_what_runs_unless_another_is_named(
+def test_a_diff_is_against_the_running_revision_by_default(
     cluster: Any, agentctl: Agentctl, twice: tuple[str, str]
 ) -> None:
     first = agentctl("diff", "twice", "1")
@@ -104,7 +104,7 @@ def test_a_diff_is_against_what_runs_unless_another_is_named(
     assert cluster.kubectl("agent", "diff", "twice", "1") == first.stdout
 
 
-def test_what_is_not_kept_is_refused_with_what_is(agentctl: Agentctl, twice: tuple[str, str]) -> None:
+def test_an_unknown_revision_is_rejected_with_the_known_ones(agentctl: Agentctl, twice: tuple[str, str]) -> None:
     for command in (
         ("diff", "twice", "nine"),
         ("history", "twice", "--revision", "9"),
@@ -115,7 +115,7 @@ def test_what_is_not_kept_is_refused_with_what_is(agentctl: Agentctl, twice: tup
         assert f"kept are {twice[0]} (1), {twice[1]} (2)" in done.stderr
 
 
-def test_one_goes_back_and_forth(
+def test_undo_and_redo_return_to_a_revision(
     cluster: Any, agentctl: Agentctl, applied: Applied, complete: Callable[[str], str]
 ) -> None:
     applied("pinned", "One.")
@@ -136,14 +136,14 @@ def test_one_goes_back_and_forth(
     assert told == f"pinned was told: rollback={first}\n"
 
 
-def test_a_command_that_is_refused_tells_the_operators_reason(agentctl: Agentctl, twice: tuple[str, str]) -> None:
+def test_a_rejected_command_shows_the_reason_of_the_operator(agentctl: Agentctl, twice: tuple[str, str]) -> None:
     for command in (("promote", "--full"), ("retry",)):  # an earlier refusal is not taken for this one's
         done = agentctl(command[0], "twice", *command[1:])
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"error: {command[0]}")
 
 
-def test_a_suspended_agent_takes_no_command(agentctl: Agentctl, applied: Applied) -> None:
+def test_a_suspended_agent_rejects_commands(agentctl: Agentctl, applied: Applied) -> None:
     applied("asleep", "One.", suspend=True)
 
     done = agentctl("rollback", "asleep")
@@ -154,7 +154,7 @@ def test_a_suspended_agent_takes_no_command(agentctl: Agentctl, applied: Applied
     )
 
 
-def test_a_canary_is_given_up_tried_again_and_promoted_by_hand(
+def test_a_canary_is_aborted_retried_and_promoted(
     agentctl: Agentctl, applied: Applied, complete: Callable[[str], str], eventually: Any
 ) -> None:
     applied("birds", "One.", rollout=UNTIL_PROMOTED)

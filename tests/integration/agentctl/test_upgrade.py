@@ -114,7 +114,7 @@ def _agent(name: str) -> dict[str, Any]:
     }
 
 
-def test_an_operator_of_another_version_is_told_from_one_that_has_upgraded(world: World, agentctl: Agentctl) -> None:
+def test_an_older_operator_is_reported(world: World, agentctl: Agentctl) -> None:
     done = agentctl("upgrade", "apply", "-A", "--yes", "--timeout", "100")
 
     assert done.returncode == 1
@@ -123,7 +123,7 @@ def test_an_operator_of_another_version_is_told_from_one_that_has_upgraded(world
     assert set(world.images().values()) == {OLD}
 
 
-def test_the_plan_tells_what_this_version_would_bring(world: World, agentctl: Agentctl) -> None:
+def test_the_plan_shows_the_changes_of_this_version(world: World, agentctl: Agentctl) -> None:
     head, *rows = (line.split() for line in agentctl("upgrade", "plan").stdout.splitlines())
     one = agentctl("upgrade", "plan", "sales").stdout
     machine = json.loads(agentctl("upgrade", "plan", "-A", "-o", "json").stdout)
@@ -138,7 +138,7 @@ def test_the_plan_tells_what_this_version_would_bring(world: World, agentctl: Ag
     ]
 
 
-def test_agents_are_upgraded_when_somebody_says_so_and_not_before(world: World, agentctl: Agentctl) -> None:
+def test_agents_are_upgraded_only_on_request(world: World, agentctl: Agentctl) -> None:
     world.replace_operator(__version__)
     unasked = agentctl("upgrade", "apply", "sales")
     assert (unasked.returncode, unasked.stdout) == (2, "")
@@ -158,5 +158,5 @@ def test_agents_are_upgraded_when_somebody_says_so_and_not_before(world: World, 
 
 
 @pytest.mark.parametrize("arguments", [("apply",), ("apply", "sales", "-A", "--yes"), ("plan", "sales", "-A")])
-def test_it_wants_a_name_or_all(agentctl: Agentctl, arguments: tuple[str, ...]) -> None:
+def test_upgrade_requires_a_name_or_all(agentctl: Agentctl, arguments: tuple[str, ...]) -> None:
     assert agentctl("upgrade", *arguments).returncode == 2
