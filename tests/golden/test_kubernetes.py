@@ -66,7 +66,7 @@ def test_every_child_is_labelled_and_owned(inputs: Inputs, rendered: Rendered) -
         assert all(len(value) <= 63 for value in made["labels"].values())
 
 
-def test_every_rendered_field_is_kept_by_the_api_server(rendered: Rendered) -> None:
+def test_no_rendered_field_is_null_or_an_empty_list(rendered: Rendered) -> None:
     """No null and no empty list: either would differ from the live object for ever."""
 
     def walk(value: Any, path: str) -> None:

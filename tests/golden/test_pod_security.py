@@ -50,7 +50,7 @@ def test_every_check_of_the_evaluator_has_a_case() -> None:
     assert {check for check, _ in FORBIDDEN} == {check.__name__ for check in CHECKS}
 
 
-def test_the_evaluator_reads_all_containers_of_a_template(rendered_minimal: Rendered) -> None:
+def test_the_evaluator_reads_whole_templates(rendered_minimal: Rendered) -> None:
     deployment = next(m for m in rendered_minimal.manifests if m["kind"] == "Deployment")
     template = deployment["spec"]["template"]
     assert violations({**template, "spec": template["spec"] | {"securityContext": {}}})

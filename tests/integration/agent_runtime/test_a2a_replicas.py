@@ -53,7 +53,7 @@ def replicas(start: Start, model_server: ModelServer, redis_server: RedisServer)
     return one.ready(), other.ready()
 
 
-def test_a_task_fails_soon_after_its_replica_dies(
+def test_unfinished_tasks_of_a_dead_replica_expire(
     replicas: tuple[AgentProcess, AgentProcess], model_server: ModelServer, redis_server: RedisServer
 ) -> None:
     """One that was worked on when the replica died can be cancelled, and is forgotten soon; one that ended stays."""
@@ -163,7 +163,7 @@ async def test_an_unreadable_task_is_not_found(store: RedisStore, written: str) 
     assert await SharedTasks(store).find("x") is None
 
 
-async def test_cancellation_marks_affect_only_their_task(store: RedisStore) -> None:
+async def test_a_cancel_request_affects_only_its_task(store: RedisStore) -> None:
     """Whoever is asked to cancel one, ends that one."""
     shared = SharedTasks(store)
 

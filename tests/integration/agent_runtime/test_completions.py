@@ -197,7 +197,7 @@ def test_invalid_bodies_get_an_openai_error(
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
-def test_requests_need_a_json_content_type(echo: AgentProcess, path: str) -> None:
+def test_browsers_must_send_json(echo: AgentProcess, path: str) -> None:
     """A page of another origin can send text/plain without asking; it shall not make the agent spend tokens."""
     chat = path == "/api/chat"
     body = b'{"message": "hi"}' if chat else b'{"model": "echo", "messages": [{"role": "user", "content": "hi"}]}'

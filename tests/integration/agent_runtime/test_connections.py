@@ -213,7 +213,7 @@ def test_a_pipelined_request_is_accepted(run: Run) -> None:
     run(test)
 
 
-async def test_the_server_uses_these_connection_limits(
+async def test_the_head_timeout_applies_to_both_ports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On both of its ports."""

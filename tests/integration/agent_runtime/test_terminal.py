@@ -64,7 +64,7 @@ def test_session_and_model_can_be_chosen(agent: AgentProcess, model_server: Mode
     assert [message["content"] for message in messages] == ["one", "one"]
 
 
-def test_control_characters_of_an_answer_are_escaped(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_terminal_escape_sequences_are_removed_from_answers(agent: AgentProcess, model_server: ModelServer) -> None:
     """Escape sequences lose their escape."""
     done = piped(url(agent), "a\x1b]0;title\x07b\x9bc", "--model", "echo")
 

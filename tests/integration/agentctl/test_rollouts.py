@@ -115,7 +115,7 @@ def test_an_unknown_revision_is_rejected_with_the_known_ones(agentctl: Agentctl,
         assert f"kept are {twice[0]} (1), {twice[1]} (2)" in done.stderr
 
 
-def test_undo_and_redo_return_to_a_revision(
+def test_rollback_returns_to_the_previous_revision(
     cluster: Any, agentctl: Agentctl, applied: Applied, complete: Callable[[str], str]
 ) -> None:
     applied("pinned", "One.")

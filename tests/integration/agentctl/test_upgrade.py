@@ -114,7 +114,7 @@ def _agent(name: str) -> dict[str, Any]:
     }
 
 
-def test_an_older_operator_is_reported(world: World, agentctl: Agentctl) -> None:
+def test_upgrade_fails_while_another_version_of_the_operator_runs(world: World, agentctl: Agentctl) -> None:
     done = agentctl("upgrade", "apply", "-A", "--yes", "--timeout", "100")
 
     assert done.returncode == 1
