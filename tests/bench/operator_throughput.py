@@ -28,7 +28,7 @@ import yaml
 
 from agent_operator.kube.resources import object_path
 from agent_operator.kube.transport import APPLY, ApiError, Transport
-from agent_operator.reconcile.context import parse
+from agent_operator.reconcile.gather import parse
 from agent_operator.render import Inputs, render
 
 ROOT = Path(__file__).parents[2]

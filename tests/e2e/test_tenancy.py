@@ -73,7 +73,7 @@ def test_an_agent_is_rejected_without_permission_to_create_deployments(kubectl: 
     said = refusal(kubectl, tenant, make_agent())
 
     assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in said
-    assert "get a role there that has this right, or let somebody apply it who has" in said
+    assert "which this AgentDeployment requires: ask for a role with this right" in said
 
 
 def test_an_agent_is_accepted_with_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:

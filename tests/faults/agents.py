@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from tests.faults.cluster import NAME, Cluster
 from tests.patience import DEADLINE
 from tests.polling import wait_until
@@ -99,7 +99,7 @@ class Agent:
         return spec
 
     @asynccontextmanager
-    async def paused_canary(self, rollout: dict[str, Any] = PAUSED_CANARY, **spec: Any) -> AsyncIterator[Controller]:
+    async def paused_canary(self, rollout: dict[str, Any] = PAUSED_CANARY, **spec: Any) -> AsyncIterator[Manager]:
         """Run an operator whose canary of TWO is paused; ONE is stable."""
         async with self.cluster.operator() as operator:
             await self.cluster.api.apply_agent(**ONE | spec, rollout=rollout)
@@ -110,7 +110,7 @@ class Agent:
             yield operator
 
     async def wait_until_finished(
-        self, operator: Controller, reached: Callable[[Status], Any] = promoted, *, kept: int = 2
+        self, operator: Manager, reached: Callable[[Status], Any] = promoted, *, kept: int = 2
     ) -> Status:
         """Wait until the rollout has ended, and assert that nothing of it is left."""
         status = await self.wait_for(reached)

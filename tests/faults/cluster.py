@@ -15,7 +15,7 @@ import pytest
 from agent_operator.kube.objects import Key, Ref, agent_key, ref, version
 from agent_operator.kube.resources import WATCHED
 from agent_operator.kube.workqueue import Trigger
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
 from tests.faults.proxy import FaultProxy, Write
@@ -67,7 +67,7 @@ class Cluster:
         self.proxy.reset()
 
     @asynccontextmanager
-    async def operator(self, **changed: Any) -> AsyncIterator[Controller]:
+    async def operator(self, **changed: Any) -> AsyncIterator[Manager]:
         """Run an operator while the block runs. Once the proxy has killed it, none of its requests passes."""
         defaults = {
             "kubeconfig": str(self.kubeconfig),
@@ -77,7 +77,7 @@ class Cluster:
             "lease_namespace": self.api.namespace,
             "identity": uuid.uuid4().hex,
         }
-        controller = Controller(Settings(**(defaults | changed)))
+        controller = Manager(Settings(**(defaults | changed)))
         controller.queue._longest_delay = 0.2
         stop = asyncio.Event()
         task = asyncio.create_task(controller.run(stop))
@@ -94,7 +94,7 @@ class Cluster:
     async def _died(self) -> None:
         await self.proxy.killed.wait()
 
-    async def wait_until_converged(self, controller: Controller, name: str = NAME, *, reason: str = "Ready") -> None:
+    async def wait_until_converged(self, controller: Manager, name: str = NAME, *, reason: str = "Ready") -> None:
         """Wait until nothing is left to do. Then reconcile twice more, which must write nothing."""
         await self.api.wait_for_reason("Ready", reason, name)
         await self.wait_until_settled(controller, name)
@@ -110,7 +110,7 @@ class Cluster:
         """The writes to an agent and its children."""
         return [write for write in self.proxy.writes if f"/{name}" in write.path]
 
-    async def converges(self, controller: Controller, name: str = NAME) -> bool:
+    async def converges(self, controller: Manager, name: str = NAME) -> bool:
         """Wait until the operator has converged or is killed; False when it was killed."""
         return await self.unless_killed(self.wait_until_converged(controller, name))
 
@@ -127,7 +127,7 @@ class Cluster:
         await rest
         return True
 
-    async def wait_until_idle(self, controller: Controller, name: str = NAME) -> None:
+    async def wait_until_idle(self, controller: Manager, name: str = NAME) -> None:
         """Wait until no reconcile runs, and none is scheduled except the periodic ones."""
         key = Key(self.api.namespace, name)
 
@@ -136,7 +136,7 @@ class Cluster:
 
         await wait_until(is_idle)
 
-    async def wait_until_settled(self, controller: Controller, name: str = NAME) -> None:
+    async def wait_until_settled(self, controller: Manager, name: str = NAME) -> None:
         """Wait until the cluster's controllers are idle, and the operator has observed all objects and is idle.
 
         Ready is not enough: an agent is Ready again while the garbage collector still deletes the pods of a canary.
@@ -153,7 +153,7 @@ class Cluster:
                 f"idle: {self.local.is_idle}, {_is_idle(controller, key)}; {self._not_in_sync(controller, key)}"
             )
 
-    def _not_in_sync(self, controller: Controller, key: Key) -> set[tuple[Ref, int]]:
+    def _not_in_sync(self, controller: Manager, key: Key) -> set[tuple[Ref, int]]:
         """Versions of the agent's objects that are either only in the cluster or only in the operator's cache."""
         registry, seen = self.local.registry, controller.store.children(key)
         kinds = {kind.kind: kind for kind in WATCHED if kind.namespaced}
@@ -180,7 +180,7 @@ class Cluster:
         return CHECKS.sub("-checks-HASH", write.path.replace(self.api.namespace, "NS"))
 
 
-def _is_idle(controller: Controller, key: Key) -> bool:
+def _is_idle(controller: Manager, key: Key) -> bool:
     workqueue, workers = controller.queue, controller._workers
     timers = {trigger for of, trigger in workqueue._timers if of == key} - _PERIODIC
     working = key in workqueue._waiting or (workers is not None and key in workers._busy)
@@ -191,7 +191,7 @@ def _stays(child: dict[str, Any]) -> bool:
     return "deletionTimestamp" not in child["metadata"]
 
 
-def _reconciles(controller: Controller) -> float:
+def _reconciles(controller: Manager) -> float:
     return sum(
         sample.value
         for metric in controller.metrics.reconciles.collect()
@@ -200,5 +200,5 @@ def _reconciles(controller: Controller) -> float:
     )
 
 
-async def _has_reconciled_since(controller: Controller, count: float) -> bool:
+async def _has_reconciled_since(controller: Manager, count: float) -> bool:
     return _reconciles(controller) > count

@@ -8,7 +8,7 @@ from agent_operator.api.reasons import ChannelReason
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelStatus, WavePhase, WaveStatus
 from agent_operator.fleet.members import Member
 from agent_operator.fleet.wave_plan import ChannelPlan, ChannelState, has_release
-from agent_operator.status.conditions import Condition, settle
+from agent_operator.status.conditions import Condition, merge_conditions
 
 _NAMES_IN_STATUS = 10
 _NAMES_IN_MESSAGE = 3
@@ -82,7 +82,7 @@ def _merged(
     found: Iterable[Condition], before: AgentRuntimeChannelStatus, generation: int, now: str
 ) -> list[Condition]:
     known = [it.model_dump(mode="json", by_alias=True, exclude_none=True) for it in before.conditions]
-    return list(settle(found, known, generation, now))
+    return list(merge_conditions(found, known, generation, now))
 
 
 def _condition(kind: str, status: bool, reason: ChannelReason, message: str) -> Condition:

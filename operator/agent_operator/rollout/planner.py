@@ -78,7 +78,7 @@ class RolloutPlanner:
         observed = _observe(inputs, rendered.revision, agent, live, now)
         observed = await self._analyse(inputs, observed, before.canary, live)
         after = decide(observed, before)
-        if after.canary is None:
+        if before.canary is not None and after.canary is None:
             self._windows.forget(inputs.agent.metadata.uid)
         contents = await self._read(inputs, live, required_revisions(observed, after), rendered.revision)
         canary = contents.get(after.canary.revision) if after.canary else None
@@ -157,8 +157,8 @@ def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Re
         stable=Pods.of(stable),
         canary=Pods.of(canary) if deployments.running_revision(canary) == target else Pods(),
         failures=deployments.revision_failures(pods(live), stable, canary),
-        checks=checks_result.find_result(live, inputs, target),
-        has_checks=checks_job.has_checks(inputs),
+        checks=checks_result.find_result(live, inputs, target) if inputs.has_canary else None,
+        has_checks=inputs.has_canary and checks_job.has_checks(inputs),
         command=command,
     )
 

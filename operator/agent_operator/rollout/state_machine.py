@@ -26,7 +26,8 @@ ANALYSIS_INTERVAL_SECONDS = 5.0
 
 def decide(inputs: RolloutInputs, before: RolloutStatus) -> RolloutStatus:
     """Return the next status.rollout."""
-    status = _apply_target(inputs, apply_command(inputs, before))
+    is_new = inputs.command != (before.command or "")
+    status = _apply_target(inputs, apply_command(inputs, before) if is_new else before)
     status = _roll_back_if_failed(inputs, status)
     # `inputs` describes the step that was running until now. It says nothing about a step that starts with this
     # decision, so that one advances in a later reconcile.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_operator.kube.objects import Key
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from tests.integration.agent_operator.api_client import ApiClient
 from tests.integration.agent_operator.counting_proxy import Proxy
@@ -50,9 +50,9 @@ class Cluster:
         return Settings(**(defaults | changed))
 
     @asynccontextmanager
-    async def operator(self, **changed: Any) -> AsyncIterator[Controller]:
+    async def operator(self, **changed: Any) -> AsyncIterator[Manager]:
         """Run an operator while the block runs, and stop it as SIGTERM does."""
-        controller = Controller(self.settings(**changed))
+        controller = Manager(self.settings(**changed))
         stop = asyncio.Event()
         task = asyncio.create_task(controller.run(stop))
         ready = asyncio.create_task(controller.ready.wait())
@@ -81,7 +81,7 @@ class Cluster:
                 process.kill()
             await process.wait()
 
-    async def wait_until_idle(self, controller: Controller, name: str = "support", seconds: float = DEADLINE) -> None:
+    async def wait_until_idle(self, controller: Manager, name: str = "support", seconds: float = DEADLINE) -> None:
         """Wait until the operator has observed all of its own writes, and its queue is empty."""
         key = Key(self.api.namespace, name)
 

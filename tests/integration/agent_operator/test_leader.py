@@ -24,10 +24,10 @@ async def _leading(controller: Any) -> bool:
 
 
 async def test_a_ready_standby_takes_over_a_released_lease(cluster: Cluster) -> None:
-    from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
+    from agent_operator.manager import Manager  # noqa: PLC0415  (after the patch of its times)
 
-    first = Controller(cluster.settings(leader_election=True, identity="first"))
-    second = Controller(cluster.settings(leader_election=True, identity="second"))
+    first = Manager(cluster.settings(leader_election=True, identity="first"))
+    second = Manager(cluster.settings(leader_election=True, identity="second"))
     stops = asyncio.Event(), asyncio.Event()
     tasks = [asyncio.create_task(first.run(stops[0]))]
     await wait_until(lambda: _leading(first))
@@ -45,9 +45,9 @@ async def test_a_ready_standby_takes_over_a_released_lease(cluster: Cluster) -> 
 
 
 async def test_a_leader_stops_when_it_loses_the_lease(cluster: Cluster) -> None:
-    from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
+    from agent_operator.manager import Manager  # noqa: PLC0415  (after the patch of its times)
 
-    controller = Controller(cluster.settings(leader_election=True, identity="first"))
+    controller = Manager(cluster.settings(leader_election=True, identity="first"))
     task = asyncio.create_task(controller.run(asyncio.Event()))
     await wait_until(lambda: _leading(controller))
     lease = f"/apis/coordination.k8s.io/v1/namespaces/{cluster.api.namespace}/leases/agent-operator"

@@ -1,4 +1,4 @@
-"""The exact words of refusals, as recorded from a real API server."""
+"""The exact messages of validation errors, as recorded from a real API server."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +37,7 @@ SPECS: dict[str, tuple[Gvk, Object]] = {
 
 
 @pytest.mark.parametrize("kind", SPECS)
-def test_a_plain_object_is_fine(kind: str, complete: Complete) -> None:
+def test_a_minimal_object_is_valid(kind: str, complete: Complete) -> None:
     gvk, spec = SPECS[kind]
     obj = complete(gvk, {"spec": spec})
     assert validate_create(gvk, obj) == []

@@ -227,7 +227,7 @@ def test_canary_objects_are_deleted_after_the_canary() -> None:
         for it in during.rendered.manifests
     }
 
-    todo = plan(after.rendered.manifests, live, "u-1", held=after.retained)
+    todo = plan(after.rendered.manifests, live, "u-1", retained=after.retained)
 
     gone = {(it.ref.kind, it.ref.name) for it in todo.deletes}
     assert gone == {("Deployment", "web-canary"), ("Service", "web-canary")}

@@ -1,4 +1,4 @@
-"""From one state of an object to the next: what the server gives, keeps, takes back and counts."""
+"""Metadata of new and changed objects: what the server sets, keeps and counts."""
 
 import secrets
 import uuid
@@ -6,19 +6,19 @@ from typing import Any
 
 from kubeschema.errors import Cause
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record
+from localkube.meta import status
+from localkube.meta.status import Object
 
-_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, nor what looks like one: no words by accident
-# Kept from the stored object whatever a client sends.
+_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # as in apimachinery: without vowels, to avoid words
+# A client cannot change these fields.
 _SYSTEM = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
 
 
 def new_object(resource: Resource, namespace: str, obj: Object) -> Object:
-    """The object with the metadata that the server gives a new one."""
+    """Set the metadata of a new object: uid, creationTimestamp, generated name."""
     given = obj.get("metadata") or {}
     if not isinstance(given, dict):
         raise status.bad_request("metadata must be an object")
@@ -38,11 +38,11 @@ def new_object(resource: Resource, namespace: str, obj: Object) -> Object:
     return {**obj, "metadata": meta}
 
 
-def carry(resource: Resource, live: Record, new: Object, options: WriteOptions) -> Object:
-    """The changed object with the identity of the stored one; ApiError 409, 422 where it claims another."""
+def keep_system_metadata(resource: Resource, live: Record, new: Object, options: WriteOptions) -> Object:
+    """Keep the system metadata of the stored object in a changed one; ApiError 409, 422 if preconditions fail."""
     old_meta = live.object["metadata"]
     meta = dict(new["metadata"])
-    expect(resource, live, meta, options)
+    check_preconditions(resource, live, meta, options)
     for name in _SYSTEM:
         if name in old_meta:
             meta[name] = old_meta[name]
@@ -52,8 +52,8 @@ def carry(resource: Resource, live: Record, new: Object, options: WriteOptions) 
     return {**new, "metadata": meta}
 
 
-def expect(resource: Resource, live: Record, claimed: Object, options: WriteOptions) -> None:
-    """ApiError 409 where metadata claims another uid or resourceVersion than the stored object has; 422 in a patch."""
+def check_preconditions(resource: Resource, live: Record, claimed: Object, options: WriteOptions) -> None:
+    """ApiError 409 if uid or resourceVersion in metadata differ from the stored object; 422 for the uid in a patch."""
     name = live.key[1]
     version, uid = claimed.get("resourceVersion"), claimed.get("uid")
     if version and version != live.object["metadata"]["resourceVersion"]:
@@ -61,17 +61,17 @@ def expect(resource: Resource, live: Record, claimed: Object, options: WriteOpti
     stored = live.object["metadata"]["uid"]
     if uid and uid != stored:
         if options.patch and options.subresource == "status" and resource.custom:
-            return  # the status of a custom resource takes no metadata from a patch
+            return  # the real server ignores the metadata in a patch of a custom resource's status
         if options.patch:
             cause = Cause("FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid")
-            # Told twice: by the general rules of metadata, and by those of the kind.
+            # The real server returns the cause twice: metadata and kind are validated separately.
             raise status.invalid(resource.group, resource.kind, name, [cause, cause])
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
         raise status.conflict(resource.group, resource.plural, name, why)
 
 
-def settle(resource: Resource, old: Object, new: Object, subresource: str) -> Object:
-    """What the (sub)resource may not change, put back; the generation counted."""
+def restrict_to_subresource(resource: Resource, old: Object, new: Object, subresource: str) -> Object:
+    """Restore the fields that a write to the subresource cannot change, and increase the generation."""
     if subresource == "status":
         meta = {**old["metadata"], "managedFields": new["metadata"].get("managedFields")}
         if not resource.custom and "annotations" in new["metadata"]:
@@ -81,13 +81,13 @@ def settle(resource: Resource, old: Object, new: Object, subresource: str) -> Ob
         return {**old, "metadata": meta, "status": new["status"]} if "status" in new else {**old, "metadata": meta}
     if resource.status:
         new = {**new, "status": old["status"]} if "status" in old else {k: v for k, v in new.items() if k != "status"}
-    if resource.generation and _moved(resource, old, new):
+    if resource.generation and _increases_generation(resource, old, new):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
 
 
-def _moved(resource: Resource, old: Object, new: Object) -> bool:
-    """Whether a change is one that `metadata.generation` counts."""
+def _increases_generation(resource: Resource, old: Object, new: Object) -> bool:
+    """Whether a change increases `metadata.generation`."""
     if resource.custom or "spec" not in old:
         skipped = ("metadata", "status") if resource.status else ("metadata",)
         return any(old.get(k) != new.get(k) for k in {*old, *new} if k not in skipped)
@@ -97,19 +97,19 @@ def _moved(resource: Resource, old: Object, new: Object) -> bool:
     return annotated and old["metadata"].get("annotations") != new["metadata"].get("annotations")
 
 
-def same(old: Object, new: Object) -> bool:
-    """Whether a write changes nothing but, perhaps, the times in managedFields."""
+def is_unchanged(old: Object, new: Object) -> bool:
+    """Whether a write changes nothing, except for times in managedFields."""
     if old == new:
         return True
     before, after = old["metadata"], new["metadata"]
     if before.get("managedFields") == after.get("managedFields"):
         return False
-    return _bare(old) == _bare(new) and _owners(before) == _owners(after)
+    return _without_managed_fields(old) == _without_managed_fields(new) and _managers(before) == _managers(after)
 
 
-def _bare(obj: Object) -> Object:
+def _without_managed_fields(obj: Object) -> Object:
     return {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "managedFields"}}
 
 
-def _owners(meta: Object) -> list[Object]:
+def _managers(meta: Object) -> list[Object]:
     return [{k: v for k, v in entry.items() if k != "time"} for entry in meta.get("managedFields") or ()]

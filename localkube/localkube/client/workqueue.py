@@ -1,12 +1,12 @@
-"""A queue of keys: each at most once, some only after a while."""
+"""A queue of keys without duplicates, with delayed additions."""
 
 import asyncio
 
-from localkube.controllers.objects import Key
+from localkube.meta.objects import Key
 
 
 class WorkQueue:
-    """Keys in the order they came; a key that is already waiting is not added again. One consumer."""
+    """Keys in the order of their addition. A key that is in the queue is not added again. For one consumer."""
 
     def __init__(self) -> None:
         self._keys: dict[Key, None] = {}
@@ -22,7 +22,7 @@ class WorkQueue:
         self._filled.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Queue a key in so many seconds, or when it was to be queued already, whichever comes first."""
+        """Queue a key after a delay in seconds. Of two delays for one key, the shorter one counts."""
         loop = asyncio.get_running_loop()
         due = loop.time() + max(seconds, 0)
         timer = self._timers.get(key)
@@ -30,14 +30,14 @@ class WorkQueue:
             if timer.when() <= due:
                 return
             timer.cancel()
-        self._timers[key] = loop.call_at(due, self._ring, key)
+        self._timers[key] = loop.call_at(due, self._on_timer, key)
 
-    def _ring(self, key: Key) -> None:
+    def _on_timer(self, key: Key) -> None:
         self._timers.pop(key, None)
         self.add(key)
 
     async def get(self) -> Key:
-        """The next key, removed; waits for one."""
+        """Remove and return the next key; wait if there is none."""
         while not self._keys:
             self._filled.clear()
             await self._filled.wait()
@@ -46,7 +46,7 @@ class WorkQueue:
         return key
 
     def close(self) -> None:
-        """Stop the timers."""
+        """Cancel delayed additions."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

@@ -1,4 +1,4 @@
-"""Events: one object per thing that happened, counted when it happens again."""
+"""The Event recorder: repeated Events are counted in one object."""
 
 import contextlib
 import secrets
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.objects import timestamp
+from localkube.meta.objects import timestamp
+from localkube.meta.status import ApiError, Object
 
-REMEMBERED = 4096  # events that can still be counted up instead of written anew
-NAME_LENGTH = 236  # an Event's name is its object's, a dot and 16 digits, at most 253 characters
+REMEMBERED = 4096  # Events of which a repetition is counted instead of written as a new object
+NAME_LENGTH = 236  # of the object's name: an Event adds a dot and 16 digits, and a name has at most 253 characters
 
 
 @dataclass(slots=True)
@@ -31,17 +31,17 @@ class EventRecorder:
         self._written: OrderedDict[tuple[str, ...], _Written] = OrderedDict()
 
     def normal(self, obj: Object, reason: str, message: str, field_path: str = "") -> None:
-        """Tell of something expected."""
+        """Emit an Event of type Normal."""
         self._record("Normal", obj, reason, message, field_path)
 
     def warning(self, obj: Object, reason: str, message: str, field_path: str = "") -> None:
-        """Tell of something that somebody may have to look at."""
+        """Emit an Event of type Warning."""
         self._record("Warning", obj, reason, message, field_path)
 
     def _record(self, kind: str, obj: Object, reason: str, message: str, field_path: str) -> None:
         metadata = obj["metadata"]
         identity = (metadata.get("uid", ""), kind, reason, message, field_path)
-        # An event is never worth failing for: its namespace may be going away.
+        # An Event that cannot be written must not fail the caller: its namespace may be terminating.
         with contextlib.suppress(ApiError):
             if not self._count_up(identity):
                 event = self._event(kind, obj, reason, message, field_path)

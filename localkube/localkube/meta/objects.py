@@ -1,9 +1,11 @@
-"""Reading Kubernetes objects: keys, owners, times and conditions."""
+"""Functions on Kubernetes objects: keys, owners, timestamps and conditions."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"  # of an EndpointSlice
 
 Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
 
@@ -25,7 +27,7 @@ def annotations_of(obj: Object) -> dict[str, str]:
 
 
 def is_deleting(obj: Object) -> bool:
-    """Whether somebody has asked for the object's deletion."""
+    """Whether the object has a deletionTimestamp."""
     return "deletionTimestamp" in obj["metadata"]
 
 
@@ -47,30 +49,31 @@ def owner_reference(owner: Object) -> Object:
 
 
 def timestamp(seconds: float) -> str:
-    """Unix seconds as RFC 3339 of whole seconds, as metav1.Time is written."""
+    """Format Unix seconds as `metav1.Time`: RFC 3339 in whole seconds."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def unix_seconds(stamp: str) -> float:
-    """RFC 3339 as Unix seconds."""
+    """Parse RFC 3339 into Unix seconds."""
     return datetime.fromisoformat(stamp).timestamp()
 
 
 def find_condition(conditions: Iterable[Object] | None, kind: str) -> Object | None:
-    """The condition of this type."""
+    """The condition of a type; None if there is none."""
     return next((c for c in conditions or () if c["type"] == kind), None)
 
 
 def is_true(conditions: Iterable[Object] | None, kind: str) -> bool:
-    """Whether the condition of this type is True."""
+    """Whether the condition of a type is True."""
     found = find_condition(conditions, kind)
     return found is not None and found["status"] == "True"
 
 
 def with_condition(conditions: Iterable[Object] | None, new: Object) -> list[Object]:
-    """The conditions with `new` in the place of its type's old one; the transition time stays where status does.
+    """Add `new` to the conditions, or replace the one of its type.
 
-    A condition that says what it said before is left as it was, so that nothing is written for it.
+    lastTransitionTime changes only with the status. If nothing but times differ, the old condition is kept, so that the
+    caller has nothing to write.
     """
     found = list(conditions or ())
     for at, old in enumerate(found):

@@ -1,19 +1,18 @@
-"""Service → Endpoints and EndpointSlices: where its pods listen, and which of them are ready. Pure."""
+"""Compute the EndpointSlices of a Service: addresses, ports and readiness of its pods. Pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import is_deleting, labels_of
-from localkube.controllers.pods import is_finished, is_ready
+from localkube.meta.objects import SERVICE_NAME_LABEL, is_deleting, labels_of
+from localkube.meta.pods import is_finished, is_ready
+from localkube.meta.status import Object
 
-SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SLICE_MANAGER = "endpointslice-controller.k8s.io"
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS = "service.kubernetes.io/headless"
 
-# (pod, containerPort) → the port its process listens on: the node's business.
+# (pod, containerPort) → the port on which the pod's process listens.
 PortLookup = Callable[[Object, int], int]
 EMPTY_SLICE: Object = {"ports": None, "endpoints": None}
 Ports = tuple[tuple[str, int, str], ...]  # name, port, protocol
@@ -21,24 +20,24 @@ Ports = tuple[tuple[str, int, str], ...]  # name, port, protocol
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One pod behind a Service."""
+    """A pod that a Service selects."""
 
     pod: Object
     ports: Ports
 
     @property
     def is_ready(self) -> bool:
-        """Whether the pod's probes pass."""
+        """Whether the pod is ready."""
         return is_ready(self.pod)
 
     @property
     def is_terminating(self) -> bool:
-        """Whether the pod is on its way out."""
+        """Whether the pod is being deleted."""
         return is_deleting(self.pod)
 
 
 def backends(service: Object, pods: Iterable[Object], lookup: PortLookup) -> list[Backend]:
-    """The pods with an address, in the order of their names."""
+    """The pods that have an address, sorted by name."""
     found = [
         Backend(pod, _ports(service, pod, lookup))
         for pod in pods
@@ -57,7 +56,7 @@ def _ports(service: Object, pod: Object, lookup: PortLookup) -> Ports:
 
 
 def target_port(port: Object, pod: Object) -> int | None:
-    """The containerPort that a ServicePort means in this pod; None when the pod has no port of that name."""
+    """The containerPort of a pod that a ServicePort targets; None if the pod has no port of the name."""
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target or int(port["port"])
@@ -90,30 +89,8 @@ def _reference(pod: Object) -> Object:
     return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
 
 
-def subsets(service: Object, found: list[Backend]) -> list[Object]:
-    """`subsets` of the Service's Endpoints; pods that terminate are in none."""
-    every = service["spec"].get("publishNotReadyAddresses", False)
-    result = []
-    for ports, group in sorted(_grouped(found).items()):
-        ready: list[Object] = []
-        waiting: list[Object] = []
-        for backend in group:
-            if backend.is_terminating and not every:
-                continue
-            address = {
-                "ip": backend.pod["status"]["podIP"],
-                **_node(backend.pod),
-                "targetRef": _reference(backend.pod),
-            }
-            (ready if backend.is_ready or every else waiting).append(address)
-        subset: Object = {"addresses": ready, "notReadyAddresses": waiting, "ports": _port_objects(ports)}
-        if ready or waiting:
-            result.append({k: v for k, v in subset.items() if v})
-    return result
-
-
 def slices(service: Object, found: list[Backend]) -> list[Object]:
-    """`ports` and `endpoints` of the Service's EndpointSlices; a pod that terminates is said to."""
+    """`ports` and `endpoints` of the EndpointSlices. Terminating pods are marked as such."""
     every = service["spec"].get("publishNotReadyAddresses", False)
     result: list[Object] = []
     for ports, group in sorted(_grouped(found).items()):
@@ -134,12 +111,8 @@ def slices(service: Object, found: list[Backend]) -> list[Object]:
     return result or [EMPTY_SLICE]
 
 
-def slice_labels(service: Object) -> dict[str, str]:
-    """The labels of the Service's EndpointSlices."""
-    labels = {**labels_of(service), SERVICE_NAME: service["metadata"]["name"], MANAGED_BY: SLICE_MANAGER}
-    return labels | headless_label(service)
-
-
-def headless_label(service: Object) -> dict[str, str]:
-    """The label that Endpoints and EndpointSlices of a headless Service have."""
-    return {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}
+def labels(service: Object) -> dict[str, str]:
+    """The labels of the EndpointSlices of a Service."""
+    headless = {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}
+    name = service["metadata"]["name"]
+    return {**labels_of(service), SERVICE_NAME_LABEL: name, MANAGED_BY: SLICE_MANAGER, **headless}

@@ -1,4 +1,4 @@
-"""What differs between two revisions is named in the user's words."""
+"""The parts in which two revisions differ, and the diff between them."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,11 +7,11 @@ import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, Platform, Revision, render
-from agentctl.ui import differences
+from agentctl.ui import revision_diff
 
 
-def revision(agent: Any, version: str = "1.0.0", **spec: Any) -> Revision:
-    body = agent(**spec)
+def make_revision(make_agent: Any, version: str = "1.0.0", **spec: Any) -> Revision:
+    body = make_agent(**spec)
     body["metadata"] |= {"namespace": "team", "uid": "1"}
     inputs = Inputs(AgentDeployment.model_validate(body), platform=Platform(runtime_version=version))
     return render(inputs).revision
@@ -31,18 +31,18 @@ def revision(agent: Any, version: str = "1.0.0", **spec: Any) -> Revision:
         ({"podTemplate": {"spec": {"priorityClassName": "high"}}, "systemPrompt": {"text": "x"}}, ("prompt", "pods")),
     ],
 )
-def test_each_change_has_its_word(agent: Any, spec: dict[str, Any], parts: tuple[str, ...]) -> None:
-    before, after = revision(agent), revision(agent, **spec)
+def test_a_change_is_reported_in_its_part_only(make_agent: Any, spec: dict[str, Any], parts: tuple[str, ...]) -> None:
+    before, after = make_revision(make_agent), make_revision(make_agent, **spec)
 
-    assert differences.changes(before, after) == parts
-    assert bool(list(differences.lines(before, after))) is bool(parts)
+    assert revision_diff.changed_parts(before, after) == parts
+    assert bool(list(revision_diff.diff_lines(before, after))) is bool(parts)
 
 
-def test_a_diff_shows_what_was_changed_and_not_what_follows_from_it(agent: Any) -> None:
-    before = revision(agent, systemPrompt={"text": "Be kind.\nBe brief."})
-    after = revision(agent, systemPrompt={"text": "Be kind.\nBe long."})
+def test_a_diff_leaves_out_the_names_that_change_with_the_content(make_agent: Any) -> None:
+    before = make_revision(make_agent, systemPrompt={"text": "Be kind.\nBe brief."})
+    after = make_revision(make_agent, systemPrompt={"text": "Be kind.\nBe long."})
 
-    assert list(differences.lines(before, after)) == [
+    assert list(revision_diff.diff_lines(before, after)) == [
         f"--- {before.name}/system_prompt.txt",
         f"+++ {after.name}/system_prompt.txt",
         "@@ -1,2 +1,2 @@",
@@ -52,8 +52,10 @@ def test_a_diff_shows_what_was_changed_and_not_what_follows_from_it(agent: Any) 
     ]
 
 
-def test_another_image_is_one_line_of_the_template(agent: Any) -> None:
-    diff = [line for line in differences.lines(revision(agent), revision(agent, "2.0.0")) if line[0] in "+-"]
+def test_another_image_changes_one_line_of_the_template(make_agent: Any) -> None:
+    before, after = make_revision(make_agent), make_revision(make_agent, "2.0.0")
+
+    diff = [line for line in revision_diff.diff_lines(before, after) if line[0] in "+-"]
 
     assert [line.strip("+- ") for line in diff[2:]] == [
         "image: agent-operator/agent-runtime:1.0.0",
@@ -61,21 +63,22 @@ def test_another_image_is_one_line_of_the_template(agent: Any) -> None:
     ]
 
 
-def test_what_a_terminal_would_obey_is_not_shown(agent: Any) -> None:
-    """Whoever writes a prompt must not write on the screen of who reads it."""
-    plain = revision(agent)
+def test_control_characters_are_replaced(make_agent: Any) -> None:
+    """The author of a prompt must not control the terminal of its reader."""
+    plain = make_revision(make_agent)
     config = {**plain.config, "system_prompt.txt": "Be \x1b[2Jkind.\r\n\x07"}
 
-    text = differences.coloured(differences.lines(plain, replace(plain, name="x", config=config))).plain
+    lines = revision_diff.diff_lines(plain, replace(plain, name="x", config=config))
+    text = revision_diff.coloured(lines).plain
 
     assert "kind." in text
     assert not {"\x1b", "\x07", "\r"} & set(text)
 
 
-def test_lines_are_coloured_by_what_they_say(agent: Any) -> None:
-    before, after = revision(agent), revision(agent, systemPrompt={"text": "Be brief."})
+def test_added_lines_and_headers_are_coloured(make_agent: Any) -> None:
+    before, after = make_revision(make_agent), make_revision(make_agent, systemPrompt={"text": "Be brief."})
 
-    text = differences.coloured(differences.lines(before, after))
+    text = revision_diff.coloured(revision_diff.diff_lines(before, after))
 
     styles = {text.plain[span.start : span.end].rstrip("\n"): str(span.style) for span in text.spans}
     assert styles["+Be brief."] == "green"

@@ -1,4 +1,4 @@
-"""API errors: a `metav1.Status` per way to fail, worded as the real server words them."""
+"""API errors as `metav1.Status`, in the wording of kube-apiserver."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ EXPIRED = "The provided continue parameter is too old to display a consistent li
 
 
 class ApiError(Exception):
-    """A request that the API server answers with a `metav1.Status` other than success."""
+    """The API server answers a request with a `metav1.Status` of a failure."""
 
     def __init__(self, status: Object) -> None:
         super().__init__(status.get("message", ""))
@@ -25,7 +25,7 @@ class ApiError(Exception):
 
     @property
     def reason(self) -> str:
-        """The machine-readable reason, "" when there is none."""
+        """The machine-readable reason; "" if there is none."""
         return str(self.status.get("reason", ""))
 
 
@@ -41,7 +41,7 @@ def make(code: int, reason: str, message: str, details: Object | None = None) ->
 
 
 def success(details: Object | None = None, code: int = 0) -> Object:
-    """A `metav1.Status` of success, as a delete is answered with."""
+    """A `metav1.Status` of success, the answer to a delete."""
     status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
     if details is not None:
         status["details"] = details
@@ -51,7 +51,7 @@ def success(details: Object | None = None, code: int = 0) -> Object:
 
 
 def details(group: str, kind: str, name: str = "") -> Object:
-    """`metav1.StatusDetails`; empty parts are left out."""
+    """`metav1.StatusDetails` without empty fields."""
     return {k: v for k, v in (("name", name), ("group", group), ("kind", kind)) if v}
 
 
@@ -61,31 +61,31 @@ def qualified(kind: str, group: str) -> str:
 
 
 def not_found(group: str, plural: str, name: str) -> ApiError:
-    """404 of an object."""
+    """404: the object does not exist."""
     message = f'{qualified(plural, group)} "{name}" not found'
     return ApiError(make(404, "NotFound", message, details(group, plural, name)))
 
 
 def no_resource() -> ApiError:
-    """404 of a resource type within a known group."""
+    """404: the group does not serve the resource."""
     return ApiError(make(404, "NotFound", "the server could not find the requested resource", {}))
 
 
 def already_exists(group: str, plural: str, name: str, *, deleting: bool = False) -> ApiError:
-    """409 of a create."""
+    """409: an object of this name exists."""
     prefix = "object is being deleted: " if deleting else ""
     message = f'{prefix}{qualified(plural, group)} "{name}" already exists'
     return ApiError(make(409, "AlreadyExists", message, details(group, plural, name)))
 
 
 def conflict(group: str, plural: str, name: str, why: str = MODIFIED) -> ApiError:
-    """409 of a write whose precondition does not hold."""
+    """409: a precondition of a write does not hold."""
     message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {why}'
     return ApiError(make(409, "Conflict", message, details(group, plural, name)))
 
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:
-    """422: the object does not validate."""
+    """422: the object is invalid."""
     texts = list(dict.fromkeys(f"{c.field}: {c.message}" for c in causes))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     message = f'{qualified(kind, group)} "{name}" is invalid: {text}'
@@ -94,13 +94,13 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiErr
 
 
 def from_fields(error: FieldsError) -> ApiError:
-    """What the field machinery refused, as an answer."""
+    """Convert an error of the field functions."""
     found = {"causes": [c.to_json() for c in error.causes]} if error.causes else None
     return ApiError(make(error.code, error.reason, error.message, found))
 
 
 def rejected() -> ApiError:
-    """422 of a JSON patch that does not apply."""
+    """422: the JSON patch cannot be applied."""
     return ApiError(make(422, "Invalid", "the server rejected our request due to an error in our request", {}))
 
 
@@ -110,7 +110,7 @@ def bad_request(message: str) -> ApiError:
 
 
 def forbidden(group: str, plural: str, name: str, why: str, extra: Object | None = None) -> ApiError:
-    """403, such as a create in a terminating namespace."""
+    """403: for example a create in a terminating namespace."""
     subject = f'{qualified(plural, group)} "{name}"' if name else qualified(plural, group)
     found = {**details(group, plural, name), **(extra or {})}
     return ApiError(make(403, "Forbidden", f"{subject} is forbidden: {why}", found))
@@ -134,37 +134,37 @@ def not_acceptable(available: str) -> ApiError:
 
 
 def unsupported_media(accepted: Iterable[str]) -> ApiError:
-    """415 of a body."""
+    """415: the server does not read this media type."""
     message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
     return ApiError(make(415, "UnsupportedMediaType", message))
 
 
 def unsupported_patch() -> ApiError:
-    """415 of a patch type that no resource takes."""
+    """415: no resource accepts this patch type."""
     return ApiError(make(415, "UnsupportedMediaType", "415: Unsupported Media Type", {}))
 
 
 def gone(message: str) -> ApiError:
-    """410: the resourceVersion or continue token is older than the history kept."""
+    """410: the resourceVersion or continue token is older than the history."""
     return ApiError(make(410, "Expired", message))
 
 
 def internal(message: str) -> ApiError:
-    """500 with a cause, as errors of the server's own making are told."""
+    """500 with a cause: an error of the server."""
     found = {"causes": [{"message": message}]}
     return ApiError(make(500, "InternalError", f"Internal error occurred: {message}", found))
 
 
 def plain_internal(message: str) -> ApiError:
-    """500 without a reason: what an error that is no Status becomes."""
+    """500 without a reason: an error that is not a `metav1.Status`."""
     return ApiError(make(500, "", message))
 
 
 def not_implemented(what: str) -> ApiError:
-    """501: the local cluster says so where it cannot do a thing."""
+    """501: the local cluster does not support the request."""
     return ApiError(make(501, "NotImplemented", f"the local cluster does not implement {what}"))
 
 
 def options_invalid(kind: str, field: str, reason: str, message: str) -> ApiError:
-    """422 of a query parameter; `kind` is CreateOptions, ListOptions and so on."""
+    """422: a query parameter is invalid; `kind` is CreateOptions, ListOptions and so on."""
     return invalid("meta.k8s.io", kind, "", [Cause(reason, message, field)])

@@ -1,26 +1,25 @@
-"""What controllers ask about a pod."""
+"""Functions on pods: phase, readiness, and which to delete first."""
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import (
+from localkube.meta.objects import (
     annotations_of,
-    controller_of,
     find_condition,
     is_deleting,
     is_true,
     unix_seconds,
 )
+from localkube.meta.status import Object
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
 def is_finished(pod: Object) -> bool:
-    """Whether the pod's containers will not run again."""
+    """Whether the phase is Succeeded or Failed."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def is_active(pod: Object) -> bool:
-    """Whether the pod counts as a replica."""
+    """Whether the pod counts as a replica: neither finished nor being deleted."""
     return not is_finished(pod) and not is_deleting(pod)
 
 
@@ -30,7 +29,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def ready_since(pod: Object) -> float | None:
-    """Unix seconds of the moment a ready pod became so; None when it is not ready."""
+    """Unix seconds at which a ready pod became ready; None if it is not ready."""
     found = find_condition(pod.get("status", {}).get("conditions"), "Ready")
     if found is None or found["status"] != "True":
         return None
@@ -38,7 +37,7 @@ def ready_since(pod: Object) -> float | None:
 
 
 def available_in(pod: Object, min_ready_seconds: int, now: float) -> float | None:
-    """Seconds until a ready pod has been ready for long enough, 0 when it has; None when it is not ready."""
+    """Seconds until a ready pod is available, 0 if it is; None if it is not ready."""
     since = ready_since(pod)
     if since is None:
         return None
@@ -46,7 +45,10 @@ def available_in(pod: Object, min_ready_seconds: int, now: float) -> float | Non
 
 
 def deletion_rank(pod: Object) -> tuple[object, ...]:
-    """Sorts those to delete first to the front: unassigned, pending, not ready, cheap, recently ready, restarting."""
+    """Sort key: pods to delete first come first.
+
+    In order: unassigned, pending, not ready, of low deletion cost, ready for a short time, with many restarts, new.
+    """
     status = pod.get("status", {})
     restarts = max((c.get("restartCount", 0) for c in status.get("containerStatuses") or ()), default=0)
     return (
@@ -66,9 +68,3 @@ def _cost(pod: Object) -> int:
         return int(annotations_of(pod).get(DELETION_COST, "0"))
     except ValueError:
         return 0
-
-
-def is_controlled_by(pod: Object, uid: str) -> bool:
-    """Whether the pod's controller has this uid."""
-    owner = controller_of(pod)
-    return owner is not None and owner["uid"] == uid

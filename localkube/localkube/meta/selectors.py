@@ -1,26 +1,27 @@
-"""Label and field selectors, parsed once and matched often."""
+"""Label and field selectors."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localkube.apiserver.status import Object, bad_request
+from localkube.meta.status import Object, bad_request
 
 _TOKEN = re.compile(r"\s*(?:(!=|==|=|!|,|\(|\)|>|<)|([^\s!=,()<>]+))")
 _EMPTY: Mapping[str, str] = {}
+_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One term of a label selector; `operator` is one of in, notin, exists, absent, gt, lt."""
+    """One requirement of a label selector; `operator` is one of in, notin, exists, absent, gt, lt."""
 
     key: str
     operator: str
     values: frozenset[str] = frozenset()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether these labels satisfy the term."""
+        """Whether labels satisfy the requirement."""
         value = labels.get(self.key)
         match self.operator:
             case "in":
@@ -42,7 +43,7 @@ class Requirement:
 
 
 class LabelSelector:
-    """A parsed `labelSelector` parameter: every requirement must hold."""
+    """A label selector: an object must satisfy every requirement."""
 
     def __init__(self, requirements: list[Requirement]) -> None:
         self.requirements = requirements
@@ -54,11 +55,21 @@ class LabelSelector:
 
     @classmethod
     def equal(cls, labels: Mapping[str, str]) -> "LabelSelector":
-        """A selector of exact values."""
+        """The selector that requires these labels."""
         return cls([Requirement(k, "in", frozenset((v,))) for k, v in labels.items()])
 
+    @classmethod
+    def of(cls, selector: Object) -> "LabelSelector":
+        """Convert a `metav1.LabelSelector`."""
+        exact = cls.equal(selector.get("matchLabels") or {}).requirements
+        terms = [
+            Requirement(e["key"], _OPERATORS[e["operator"]], frozenset(e.get("values") or ()))
+            for e in selector.get("matchExpressions") or ()
+        ]
+        return cls([*exact, *terms])
+
     def pairs(self) -> list[tuple[str, str]]:
-        """The labels that must have exactly one value: what an index can answer."""
+        """The labels that must have one exact value. An index can look them up."""
         return [(r.key, next(iter(r.values))) for r in self.requirements if r.operator == "in" and len(r.values) == 1]
 
     def matches(self, obj: Object) -> bool:
@@ -170,7 +181,7 @@ class FieldSelector:
 
     @classmethod
     def parse(cls, text: str, selectable: tuple[str, ...]) -> "FieldSelector":
-        """Parse; ApiError 400 for a field that this resource cannot be selected by."""
+        """Parse; ApiError 400 for a field that the resource does not support as a selector."""
         known = ("metadata.name", "metadata.namespace", *selectable)
         terms = []
         for part in filter(None, text.split(",")):
@@ -185,11 +196,11 @@ class FieldSelector:
         return cls(terms)
 
     def exact(self, name: str) -> str | None:
-        """The value that a field must have, when the selector demands one."""
+        """The value that the selector requires of a field; None if it requires none."""
         return next((v for n, equal, v in self.terms if equal and n == name), None)
 
     def matches(self, obj: Object) -> bool:
-        """Whether an object's fields satisfy every term."""
+        """Whether an object's fields satisfy every requirement."""
         return all((_field(obj, name) == value) is equal for name, equal, value in self.terms)
 
 
