@@ -72,7 +72,7 @@ PODS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "api")))
 OTHER_CHECKS = Peer("team-b", labels=CHECKS.labels)
 DNS, NODE_DNS = Peer("kube-system"), Peer(address="169.254.20.10")
 
-# What a case has open beside DNS; every other combination of the peers and ports below must be closed.
+# What a case allows in addition to DNS. Every other combination of the peers and ports below is denied.
 WORLD = (
     PUBLIC,
     PUBLIC_6,

@@ -1,4 +1,4 @@
-"""The runtime's image under what `agentctl render` makes of an AgentDeployment, and under the seed's manifests."""
+"""The runtime's image with the manifests of `agentctl render`, and with those of the seed."""
 
 import json
 import re
