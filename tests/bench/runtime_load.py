@@ -1,4 +1,4 @@
-"""Clients of a bench. They only count what arrives: to parse it would cost more than what is measured."""
+"""Clients of a benchmark. They only count data, because parsing would cost more than what is measured."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ class BusyError(Exception):
 
 
 class Client(asyncio.Protocol):
-    """One connection that is kept, with one request at a time."""
+    """One keep-alive connection with one request at a time."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -31,10 +31,10 @@ class Client(asyncio.Protocol):
         self._transport.abort()
 
     async def post(self, path: str, body: bytes) -> None:
-        """Send a request and wait for the end of its answer; self.first tells when the first token came.
+        """Send a request and wait for the end of its response; self.first is the time of the first token.
 
         Raises:
-            BusyError: the answer is 503.
+            BusyError: the response is 503.
         """
         loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[None] = loop.create_future()
@@ -47,7 +47,7 @@ class Client(asyncio.Protocol):
         await self._answered
 
     def data_received(self, data: bytes) -> None:
-        """Count, and see whether it was the last."""
+        """Count chunks, and detect the last one."""
         if self._length < 0:
             data = self._received = self._received + data
             head, found, rest = data.partition(b"\r\n\r\n")
@@ -70,7 +70,7 @@ class Client(asyncio.Protocol):
             self._answered.set_result(None)
 
     def _count(self, data: bytes) -> None:
-        # What is kept is too short to hold a token that was counted.
+        # The kept data is too short to contain a counted token.
         self._received = self._received[1 - len(TOKEN) :] + data
         came = self._received.count(TOKEN)
         self.tokens += came
@@ -78,13 +78,13 @@ class Client(asyncio.Protocol):
             self.first = time.perf_counter()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Nobody waits in vain."""
+        """End a waiting request."""
         if hasattr(self, "_answered") and not self._answered.done():
             self._answered.set_exception(error or ConnectionResetError("closed before the answer was complete"))
 
 
 async def requests(port: int, path: str, bodies: Callable[[int], bytes], seconds: float, connections: int = 32) -> int:
-    """How many are answered in that time."""
+    """The number of responses in that time."""
     ends = time.perf_counter() + seconds
     done = 0
 
@@ -103,9 +103,9 @@ async def requests(port: int, path: str, bodies: Callable[[int], bytes], seconds
 
 
 async def overload(port: int, path: str, body: bytes, connections: int, seconds: float) -> tuple[list[float], int]:
-    """More clients than are let in, who try again a second after they were refused.
+    """More clients than the limit, which retry one second after a rejection.
 
-    Returns the seconds of each request that was answered, sorted, and how many were refused.
+    Returns the sorted durations of the requests with a response in seconds, and the number of rejections.
     """
     ends = time.perf_counter() + seconds
     found, refused = [], 0
@@ -127,7 +127,7 @@ async def overload(port: int, path: str, body: bytes, connections: int, seconds:
 
 
 async def latencies(port: int, path: str, body: bytes, count: int) -> list[float]:
-    """Milliseconds of each request, to the first token of a stream or else to the end; one after the other, sorted."""
+    """Sorted milliseconds of sequential requests, to the first token of a stream or else to the end."""
     found = []
     async with Client(port) as client:
         for _ in range(count):
@@ -140,10 +140,10 @@ async def latencies(port: int, path: str, body: bytes, count: int) -> list[float
 async def streams(
     port: int, path: str, body: bytes, count: int, window: tuple[float, float], at: Callable[[], float]
 ) -> tuple[float, float, int]:
-    """So many streams at once, all begun within the first second, and measured while all of them run.
+    """This many concurrent streams, all started within the first second and measured while all of them run.
 
-    The window has seconds from the begin; at its two ends `at` is read, which grows, such as CPU seconds. Returned are
-    the tokens a second in the window, how much `at` grew for each of them, and how many streams were refused.
+    The window is in seconds from the start. A growing figure `at`, such as CPU seconds, is read at its ends. Returns
+    the tokens per second in the window, the growth of `at` per token, and the number of rejected streams.
     """
     clients = [Client(port) for _ in range(count)]
     refused = 0

@@ -1,6 +1,6 @@
-"""A model's server that costs next to nothing: answers from memory, for benches. First line on stdout: its port.
+"""A model's server with little CPU cost, for benchmarks. Its first line on stdout is its port.
 
-Streams have CHUNKS chunks, RATE a second (0: at once); whole answers come after DELAY seconds. All in the environment.
+The environment sets CHUNKS per stream, their RATE per second (0: at once), and the DELAY of other answers.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ ANSWER = HEAD % (b"application/json", b"Content-Length: %d\r\n" % len(COMPLETION
 
 
 class Stream:
-    """Sends chunks, each at its time; a timer of its own costs less than a task would."""
+    """Sends each chunk at its time, by a timer, which costs less than a task."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -69,7 +69,7 @@ class Server(asyncio.Protocol):
         self.received = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request that is complete."""
+        """Respond to each complete request."""
         self.received += data
         head, found, rest = self.received.partition(b"\r\n\r\n")
         if not found:

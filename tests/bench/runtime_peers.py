@@ -1,6 +1,6 @@
-"""Other servers between a client and a model, measured like the runtime: each installed from PyPI into its own venv.
+"""Other servers between a client and a model, for comparison. Each is installed from PyPI into its own venv.
 
-The venvs stay in the user's cache folder. A peer that cannot be installed or does not start is told and left out.
+The venvs stay in the user's cache folder. A peer that cannot be installed or started is reported and skipped.
 """
 
 import json
@@ -24,12 +24,12 @@ COMPLETION = b'{"model":"m","messages":[{"role":"user","content":"What is the an
 
 @dataclass(frozen=True)
 class Peer:
-    """A server, and how it is asked.
+    """A server, and its requests.
 
     Attributes:
-        packages: what is installed; none for one that runs here.
-        files: by name, what its folder holds; {url} is the model's API, {port} its own port.
-        command: in its folder, with the same placeholders and {bin}, where its venv's programs are.
+        packages: requirements; none for a server of this repository.
+        files: contents of its folder by name; {url} is the model's API, {port} its own port.
+        command: run in its folder, with the same placeholders and {bin}, the folder of its venv's programs.
     """
 
     name: str
@@ -65,7 +65,7 @@ LITELLM = Peer(
         )
     },
     variables={
-        # It would otherwise try for seconds to load a list of prices, and then ask for a key.
+        # Otherwise it tries for seconds to load a list of prices, and then requires a key.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
         "LITELLM_LOG": "ERROR",
@@ -74,7 +74,7 @@ LITELLM = Peer(
 _MESSAGE = {"role": "user", "messageId": "1", "kind": "message", "parts": [{"kind": "text", "text": "What is it?"}]}
 KAGENT = Peer(
     name="kagent-adk 0.10.4",
-    # With a newer a2a-sdk it does not start.
+    # It does not start with a newer a2a-sdk.
     packages=("kagent-adk==0.10.4", "a2a-sdk<1"),
     command=("{bin}/kagent-adk", "run", "bench", "--local", "--port", "{port}", "--working-dir", "."),
     ready="/health",
@@ -104,7 +104,7 @@ PEERS = (RELAY, LITELLM, KAGENT)
 
 
 def measure(peer: Peer, model_url: str, seconds: float, measured: Callable[[Running, Callable[[], int]], None]) -> None:
-    """Start a peer and hand over its process, and what asks it for so many seconds and counts the answers.
+    """Start a peer; yield its process, and a function that sends requests for some seconds and counts the responses.
 
     Raises:
         OSError, RuntimeError, subprocess.SubprocessError: it cannot be installed, does not start or does not answer.
@@ -127,7 +127,7 @@ def measure(peer: Peer, model_url: str, seconds: float, measured: Callable[[Runn
 
 
 def _installed(peer: Peer) -> Path:
-    """Where the programs of a peer are, once they are there."""
+    """Install a peer if it is missing; return the folder of its programs."""
     if not peer.packages:
         return Path(sys.executable).parent
     venv = CACHE / peer.name.partition(",")[0].replace(" ", "-")

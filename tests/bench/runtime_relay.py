@@ -1,4 +1,4 @@
-"""The least that can stand between a client and a model: aiohttp that hands the body on. Its port is the argument."""
+"""A minimal relay between a client and a model with aiohttp, as a baseline. Its port is the argument."""
 
 import asyncio
 import os

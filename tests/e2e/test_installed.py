@@ -111,7 +111,7 @@ def test_a_namespaced_install_works_with_roles_only(namespaced: Namespaced, oper
 
 
 def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namespaced, operator: Operator) -> None:
-    """ServiceMonitors are served, but the Role does not allow them: the agent is created without one, with a warning."""
+    """ServiceMonitors are served but the Role does not allow them: the agent has none, and a warning."""
     kubectl, _, started = namespaced
     for stopped in (operator, started):
         stopped.stop()

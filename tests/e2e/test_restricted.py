@@ -85,7 +85,7 @@ def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: An
 
 
 def test_the_restricted_level_agrees_with_the_evaluator_of_the_tests(restricted: Any) -> None:
-    """Ephemeral containers are left out because no new pod may have them, and Windows because it needs a complete pod."""
+    """Left out: ephemeral containers, which no new pod may have, and Windows, which needs a complete pod."""
     eventually("the account of pods", lambda: restricted.get("sa", "default"))
     for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:
         made = pod(case, "tried")

@@ -77,12 +77,12 @@ class FaultProxy:
         each: the fault of the first attempt of every write. Writes are distinguished by their bodies.
         faults: faults by the number of the write, from 1.
         refuse: the status with which a write is answered, given method and path; None lets it pass.
-        before_write: called with method and path when a write is about to be forwarded.
-        gates: what happens to the watches of a plural.
+        before_write: called with method and path before a write is forwarded.
+        gates: faults of watches, by the plural of the kind.
         lag: of Gate.LAG.
-        down: no connection is answered.
+        down: abort every connection.
         stale: serve the lists that were in `lists` when this was set.
-        killed: set when a fault killed the operator; from then on it is as if `down`.
+        killed: set when a fault kills the operator; afterwards every connection is aborted.
     """
 
     session: aiohttp.ClientSession
@@ -109,7 +109,7 @@ class FaultProxy:
     _number: int = 0
 
     def reset(self) -> None:
-        """Forget what was asked, and break nothing any more."""
+        """Clear the records, and stop injecting faults."""
         self.requests.clear()
         self.watches.clear()
         self.writes.clear()
@@ -122,7 +122,7 @@ class FaultProxy:
         self._broken.clear()
 
     def open(self, *plurals: str) -> None:
-        """Let the events of these kinds, or of all, pass."""
+        """Forward the events of these kinds, or of all."""
         for plural in plurals or tuple(self.gates):
             self.gates.pop(plural, None)
         waiting, self._opened = self._opened, asyncio.Event()
@@ -173,7 +173,7 @@ class FaultProxy:
         if mode in _ABORTED:
             return self._kill(request, mode)
         if mode is Mode.LATE:
-            await asyncio.sleep(0.2)  # the watch tells of the write before its answer comes
+            await asyncio.sleep(0.2)  # the watch delivers the write before its response
         length = {"Content-Length": str(len(body))}
         response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type} | length)
         await response.prepare(request)
@@ -181,7 +181,7 @@ class FaultProxy:
         return _abort(request) if mode is Mode.TRUNCATE else response
 
     async def _first(self, request: web.Request) -> Mode | None:
-        """What happens to a write that was not tried before."""
+        """The fault of the first attempt of a write."""
         said = _TIMES.sub(b"", await request.read()) if self.each else b""
         write = f"{request.method} {request.path} {hash(said)}" if self.each else request.path
         known = write in self._broken

@@ -1,4 +1,4 @@
-"""A page in a browser, as its user meets it."""
+"""The chat page in a browser."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from tests.integration.agent_runtime.conftest import eventually
 
-# The texts whose contrast with what is behind them is less than WCAG AA asks for.
+# Texts with less contrast to their background than WCAG AA requires.
 CONTRAST = """
 const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
@@ -31,7 +31,7 @@ return seen.map((one) => {
 
 
 class Page:
-    """The page as its user meets it."""
+    """The page as its user sees it."""
 
     def __init__(self, browser: Chrome, url: str) -> None:
         self.browser = browser
@@ -43,26 +43,26 @@ class Page:
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
     def texts(self, selector: str) -> list[str]:
-        """What stands in the elements, seen or only read out."""
+        """The texts of the elements, visible or only for screen readers."""
         script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)"
         found: list[str] = self.browser.execute_script(script, selector)
         return found
 
     def shows(self, selector: str, *texts: str) -> bool:
-        """Just these texts are there now."""
+        """Wait until the elements have exactly these texts."""
         return self.texts(selector) == list(texts)
 
     def type(self, *keys: str) -> None:
-        """Press keys where the focus is."""
+        """Send keys to the element with the focus."""
         self.browser.switch_to.active_element.send_keys(*keys)
 
     def answered(self) -> list[str]:
-        """The agent's answers, when none is coming in any more."""
+        """The agent's answers, when none is being received any more."""
         eventually(
             "the answer is complete", lambda: self.texts('[aria-busy="false"]') and self.find("#send").is_displayed()
         )
         return self.texts(".assistant div")
 
     def faults(self) -> list[Any]:
-        """What the browser complains about: errors of the script, violations of the policy."""
+        """Errors in the log of the browser: of the script, and violations of the policy."""
         return [entry for entry in self.browser.get_log("browser") if "favicon" not in entry["message"]]

@@ -42,7 +42,7 @@ class Checking:
 
     @property
     def report(self) -> Json:
-        """What Kubernetes gets to see."""
+        """The report, which Kubernetes shows as the termination message."""
         report: Json = json.loads(self.message.read_bytes())
         return report
 
@@ -53,7 +53,7 @@ class Checking:
 
 
 def check(name: str, prompt: str = "hi", **expected: Any) -> Json:
-    """A check that expects the fake model's ordinary answer, unless it is said."""
+    """A check that by default expects the usual answer of the fake model."""
     return {"name": name, "prompt": prompt, **(expected or {"contains": ["model: "]})}
 
 
@@ -63,5 +63,5 @@ def says(content: str, **step: Any) -> Json:
 
 
 def with_config(agent: AgentProcess) -> tuple[str, ...]:
-    """The agent's own config, for judges; one request at a time, as scripts have an order."""
+    """Arguments with the agent's config for judges. One request at a time, because scripts have an order."""
     return ("--config", str(agent.directory / "agent.toml"), "--concurrency", "1")

@@ -1,4 +1,4 @@
-"""The parts around a running agent, each in a process of its own: the agent, its model's server, Redis."""
+"""A running agent and its environment as processes: the agent, its model's server, Redis."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.patience import DEADLINE, free_port
 from tests.reaper import VARIABLE as RUN
 
 HERE = Path(__file__).parent
-# None of these may ever stand in a log, a metric or an error.
+# None of these may appear in a log, a metric or an error.
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-3c1f",
     "AZURE_OPENAI_API_KEY": "canary-azure-77aa",
@@ -52,15 +52,15 @@ class ModelServer:
         self.http = httpx2.Client(base_url=self.url, verify=False)
 
     def script(self, **steps: list[dict[str, Any]]) -> None:
-        """Say what the next requests get."""
+        """Script the next responses."""
         self.http.put("/_script", json=steps).raise_for_status()
 
     def reset(self) -> None:
-        """Forget script and requests."""
+        """Clear the script and the recorded requests."""
         self.http.delete("/_script").raise_for_status()
 
     def go(self) -> None:
-        """Let the next chunk of a step_by_step stream go."""
+        """Release the next chunk of a step_by_step stream."""
         self.http.post("/_go").raise_for_status()
 
     def seen(self, part: str) -> list[dict[str, Any]]:
@@ -75,20 +75,20 @@ class ModelServer:
 
 
 class RedisServer:
-    """Debian's redis-server, as a process without a disk."""
+    """Debian's redis-server, as a process without persistence."""
 
     def __init__(self, *arguments: str, port: int | None = None) -> None:
         program = shutil.which("redis-server")
         assert program, "redis-server is missing: apt-get install redis-server"
         self.port = port or free_port()
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        # Redis writes its title over its environment, by which tests/reaper.py finds what a run has left.
+        # A process title would overwrite the environment, by which tests/reaper.py finds processes.
         command += ["--set-proc-title", "no"]
         self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL)
         eventually("redis-server listens", self._listens)
 
     def command(self, *words: str) -> bytes:
-        """The answer to one command, as it comes."""
+        """The raw response to one command."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
             parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
             connection.sendall(b"*%d\r\n%s" % (len(words), parts))
@@ -139,11 +139,11 @@ class AgentProcess:
 
     @property
     def log_file(self) -> Path:
-        """What it wrote to stdout and stderr."""
+        """Its stdout and stderr."""
         return self.directory / "log"
 
     def log(self, message: str = "") -> list[dict[str, Any]]:
-        """Its log, or the records with this message."""
+        """The records of its log, or those with this message."""
         lines = [json.loads(line) for line in self.log_file.read_text().splitlines()]
         return [line for line in lines if not message or line["message"] == message]
 
@@ -154,12 +154,12 @@ class AgentProcess:
         return {name: float(value) for name, value in pairs}
 
     def terminate(self) -> int:
-        """Send SIGTERM and wait; the exit code."""
+        """Send SIGTERM and wait; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(DEADLINE)
 
     def stop(self) -> None:
-        """End it, and see that it kept its secrets."""
+        """Stop it, and assert that its metrics and log contain no secret."""
         self.http.close()
         if self.process.poll() is None:
             try:
@@ -175,7 +175,7 @@ class AgentProcess:
 
 
 def canaries(text: str) -> list[str]:
-    """The secrets and prompts that stand in a text."""
+    """The secrets and prompts in a text."""
     return [canary for canary in (*CANARIES.values(), PROMPT, USER_CANARY) if canary in text]
 
 
@@ -189,7 +189,7 @@ Start = Callable[..., AgentProcess]
 
 @pytest.fixture(scope="session")
 def shared_model_server() -> Iterator[ModelServer]:
-    """A model's server, as the last test left it."""
+    """A model's server in the state of the previous test."""
     server = ModelServer()
     yield server
     server.stop()
@@ -197,7 +197,7 @@ def shared_model_server() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def model_server(shared_model_server: ModelServer) -> ModelServer:
-    """A model's server with nothing scripted."""
+    """A model's server without a script."""
     shared_model_server.reset()
     return shared_model_server
 
@@ -212,13 +212,13 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts agents: `start(toml, VARIABLE=value, …)`; they end with the test."""
+    """Start agents: `start(toml, VARIABLE=value, …)`. They are stopped after the test."""
     yield from _starting(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts agents that end with the module: for tests that only ask."""
+    """Start agents that are stopped after the module, for tests that do not change their state."""
     yield from _starting(tmp_path_factory.mktemp("agents"))
 
 

@@ -1,6 +1,6 @@
 """A model's server for tests: OpenAI's, Azure OpenAI's and Entra ID's protocols over real HTTP, as a process.
 
-What it does next is scripted by a test through /_script; what it was asked is read from /_seen.
+A test scripts its responses through /_script and reads the received requests from /_seen.
 
     PUT    /_script {"completions": [STEP, …], "models": [STEP, …], "token": [STEP, …]}: a step a request, then well
     DELETE /_script: forget script and requests
@@ -47,7 +47,7 @@ def completion(body: Json, **message: Any) -> Json:
 
 
 def chunks(body: Json) -> list[Json]:
-    """The same answer, a word a chunk."""
+    """The same answer, with one word per chunk."""
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
     words = f"model: {body['messages'][-1]['content']}".split(" ")
     deltas: list[Json] = [{"role": "assistant", "content": ""}]

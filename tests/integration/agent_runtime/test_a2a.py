@@ -1,4 +1,4 @@
-"""A2A: the official SDK's client, in both versions of the protocol, and callers that get it wrong."""
+"""A2A with the official SDK's client, in both versions of the protocol, and with invalid requests."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -51,14 +51,14 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 
 
 async def card_of(agent: AgentProcess) -> AgentCard:
-    """The card, as the SDK reads it."""
+    """The agent card, as the SDK reads it."""
     async with httpx.AsyncClient() as http:
         return await A2ACardResolver(http, f"http://127.0.0.1:{agent.port}").get_agent_card()
 
 
 @pytest.fixture(params=["1.0", "0.3"])
 async def card(agent: AgentProcess, request: pytest.FixtureRequest) -> AgentCard:
-    """The card, with one version of the protocol left on it."""
+    """The agent card, with only one version of the protocol."""
     card = await card_of(agent)
     spoken = [one for one in card.supported_interfaces if one.protocol_version == request.param]
     assert len(spoken) == 1
@@ -76,14 +76,14 @@ async def streaming(card: AgentCard) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def waiting(card: AgentCard) -> AsyncIterator[Client]:
-    """A client that waits for the whole answer."""
+    """A client that does not stream."""
     async with ClientFactory(ClientConfig(streaming=False)).create(card) as client:
         yield client
 
 
 @pytest.fixture
 async def polling(card: AgentCard) -> AsyncIterator[Client]:
-    """A client that asks later."""
+    """A client that polls."""
     async with ClientFactory(ClientConfig(streaming=False, polling=True)).create(card) as client:
         yield client
 
@@ -95,18 +95,18 @@ def say(text: str, **fields: Any) -> SendMessageRequest:
 
 
 def answer(task: Task) -> str:
-    """What the agent said."""
+    """The text of the agent."""
     return "".join(part.text for artifact in task.artifacts for part in artifact.parts)
 
 
 async def sent(client: Client, request: SendMessageRequest) -> Task:
-    """The task that a message became."""
+    """The task of a message."""
     (response,) = [one async for one in client.send_message(request)]
     return response.task
 
 
 async def test_the_agent_card_is_served(agent: AgentProcess) -> None:
-    """Says what the config says, and where the caller found it."""
+    """It has the name and description of the config, and the URL that the caller used."""
     card = await card_of(agent)
 
     assert (card.name, card.description) == ("Clock", "Knows what time it is.")
@@ -142,7 +142,7 @@ async def test_a_context_is_a_session(waiting: Client, agent: AgentProcess, mode
 
 
 async def test_a_message_is_streamed(streaming: Client, model_server: ModelServer) -> None:
-    """The task, its answer in pieces, then its end."""
+    """The stream has the task, the chunks of its answer, and its end."""
     events = [event async for event in streaming.send_message(say("one two three"))]
 
     assert events[0].task.status.state == TaskState.TASK_STATE_WORKING
@@ -153,7 +153,7 @@ async def test_a_message_is_streamed(streaming: Client, model_server: ModelServe
 
 
 async def test_chunks_are_forwarded_immediately(streaming: Client, model_server: ModelServer) -> None:
-    """The model's server sends one only after the test has read the one before."""
+    """The model's server sends a chunk only after the test has read the previous one."""
     model_server.script(completions=[{"step_by_step": True}])
     for _ in range(2):
         model_server.go()
@@ -170,7 +170,7 @@ async def test_chunks_are_forwarded_immediately(streaming: Client, model_server:
 
 
 async def test_cancelling_a_task_cancels_the_request_to_the_model(polling: Client, model_server: ModelServer) -> None:
-    """A task that works is cancelled once; one that ended cannot be."""
+    """A running task can be cancelled once, a finished one cannot."""
     model_server.script(completions=[{"step_by_step": True}])
     task = await sent(polling, say("one"))
     assert task.status.state == TaskState.TASK_STATE_WORKING
@@ -185,7 +185,7 @@ async def test_cancelling_a_task_cancels_the_request_to_the_model(polling: Clien
 
 
 async def test_a_broken_stream_can_be_resumed(streaming: Client, model_server: ModelServer) -> None:
-    """The task goes on without its listener; who subscribes gets the answer from its beginning."""
+    """The task continues without its caller. A subscriber gets the answer from its beginning."""
     model_server.script(completions=[{"step_by_step": True}])
     for _ in range(2):
         model_server.go()
@@ -209,7 +209,7 @@ async def test_a_broken_stream_can_be_resumed(streaming: Client, model_server: M
 
 
 async def test_a_failed_task_has_a_reason(waiting: Client, agent: AgentProcess, model_server: ModelServer) -> None:
-    """In words that quote neither the message nor the model's server."""
+    """The reason quotes neither the message nor the model's server."""
     model_server.script(completions=[{"status": 401, "text": USER_CANARY, "always": True}])
 
     task = await sent(waiting, say(USER_CANARY))
@@ -221,7 +221,7 @@ async def test_a_failed_task_has_a_reason(waiting: Client, agent: AgentProcess, 
 
 
 async def test_too_long_a_message_is_rejected(waiting: Client, model_server: ModelServer) -> None:
-    """The task never reaches the model."""
+    """Nothing is sent to the model."""
     task = await sent(waiting, say("x" * 40_000))
 
     assert task.status.state == TaskState.TASK_STATE_REJECTED
@@ -230,7 +230,7 @@ async def test_too_long_a_message_is_rejected(waiting: Client, model_server: Mod
 
 
 async def test_unknown_tasks_are_an_error(waiting: Client) -> None:
-    """Cannot be read, cancelled or added to."""
+    """They cannot be read, cancelled or continued."""
     with pytest.raises(TaskNotFoundError):
         await waiting.get_task(GetTaskRequest(id="none"))
     with pytest.raises(TaskNotFoundError):

@@ -1,4 +1,4 @@
-"""A2A's callers that get it wrong, leave early or come without a key."""
+"""A2A with invalid requests, disconnects and missing API keys."""
 
 import json
 import socket
@@ -58,7 +58,7 @@ MESSAGE = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": USER_CANARY
     ],
 )
 def test_invalid_requests_get_json_rpc_errors(agent: AgentProcess, body: Any, code: int, about: str) -> None:
-    """A JSON-RPC error that names what is wrong and quotes nothing."""
+    """The error names what is wrong and quotes nothing."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     response = agent.http.post("/a2a", content=content, headers={"Content-Type": "application/json"})
@@ -70,7 +70,7 @@ def test_invalid_requests_get_json_rpc_errors(agent: AgentProcess, body: Any, co
 
 
 def test_invalid_http_requests_get_http_errors(agent: AgentProcess) -> None:
-    """A wrong content type, a huge body and a version not spoken; the method GET is no call."""
+    """A wrong content type, a huge body, an unsupported version, and the method GET."""
     text = agent.http.post("/a2a", content=json.dumps(call("GetTask")), headers={"Content-Type": "text/plain"})
     huge = agent.http.post("/a2a", json=call("SendMessage", {"message": "x" * 10 * 1024 * 1024}))
     future = agent.http.post("/a2a", json=call("GetTask"), headers={"A2A-Version": "2.0"})
@@ -85,7 +85,7 @@ def test_invalid_http_requests_get_http_errors(agent: AgentProcess) -> None:
 def test_a_disconnect_while_waiting_cancels_the_request_to_the_model(
     agent: AgentProcess, model_server: ModelServer
 ) -> None:
-    """Nobody knows the task's id, so nobody could ask for it later."""
+    """No caller knows the ID of the task, so none could read its result."""
     model_server.script(completions=[{"step_by_step": True}])
 
     with pytest.raises(httpx2.ReadTimeout):
@@ -95,7 +95,7 @@ def test_a_disconnect_while_waiting_cancels_the_request_to_the_model(
 
 
 def test_a_disconnect_during_a_stream_leaves_nothing_behind(start: Start) -> None:
-    """No open file, no error in the log, and the gauge of requests at zero; before the answer and within it."""
+    """No open file, no error in the log, and no request in flight; before the answer and within it."""
     body = json.dumps(call("SendStreamingMessage", {"message": MESSAGE})).encode()
     head = f"POST /a2a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     agent = start(toml(ECHO)).ready()
@@ -115,7 +115,7 @@ def test_a_disconnect_during_a_stream_leaves_nothing_behind(start: Start) -> Non
 
 
 def test_tasks_without_a_waiting_caller_count_towards_the_limit(start: Start, model_server: ModelServer) -> None:
-    """More than the agent takes at a time are refused, and one that ends makes room."""
+    """Tasks over the limit are rejected until one ends."""
     limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
     agent = start(toml(openai_model(model_server)) + limits).ready()
     model_server.script(completions=[{"step_by_step": True}])
@@ -130,7 +130,7 @@ def test_tasks_without_a_waiting_caller_count_towards_the_limit(start: Start, mo
 
 
 async def test_tasks_of_different_api_keys_are_separate(start: Start, tmp_path: Any) -> None:
-    """The card says that a key is needed; without one nothing is answered, and with another no task is found."""
+    """The agent card requires a key. Requests without one are rejected, and another key finds no task."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
     agent = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     headers = [{"Authorization": f"Bearer {key}"} for key in ("key-one", "key-two")]

@@ -1,4 +1,4 @@
-"""A2A tasks of several replicas that share a Redis; what the SDK's client sees of them is in clients/test_a2a.py."""
+"""A2A tasks of several replicas with one Redis. The view of the SDK's client is in clients/test_a2a.py."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -30,14 +30,14 @@ NOT_FOUND, NOT_CANCELABLE = -32001, -32002
 
 
 def call(agent: AgentProcess, method: str, headers: dict[str, str] | None = None, **params: Any) -> dict[str, Any]:
-    """The answer to a call."""
+    """The response to a JSON-RPC call."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     answered: dict[str, Any] = agent.http.post("/a2a", json=body, headers=headers).json()
     return answered
 
 
 def send(agent: AgentProcess, headers: dict[str, str] | None = None, *, wait: bool = True) -> dict[str, Any]:
-    """The task that a message became."""
+    """The task of a message."""
     message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
     configuration = {"returnImmediately": not wait}
     result: dict[str, Any] = call(agent, "SendMessage", headers, message=message, configuration=configuration)["result"]
@@ -47,7 +47,7 @@ def send(agent: AgentProcess, headers: dict[str, str] | None = None, *, wait: bo
 
 @pytest.fixture
 def replicas(start: Start, model_server: ModelServer, redis_server: RedisServer) -> tuple[AgentProcess, AgentProcess]:
-    """Two of them."""
+    """Two replicas of an agent."""
     config = toml(openai_model(model_server), memory=redis_memory(redis_server))
     one, other = (start(config, REDIS_PASSWORD=PASSWORD) for _ in "ab")
     return one.ready(), other.ready()
@@ -56,7 +56,7 @@ def replicas(start: Start, model_server: ModelServer, redis_server: RedisServer)
 def test_unfinished_tasks_of_a_dead_replica_expire(
     replicas: tuple[AgentProcess, AgentProcess], model_server: ModelServer, redis_server: RedisServer
 ) -> None:
-    """One that was worked on when the replica died can be cancelled, and is forgotten soon; one that ended stays."""
+    """A task that was running when its replica died can be cancelled, and expires; a finished one is kept."""
     one, other = replicas
     ended = send(one)
     model_server.script(completions=[{"delay": 60}, {"delay": 60}])
@@ -75,7 +75,7 @@ def test_unfinished_tasks_of_a_dead_replica_expire(
 def test_without_redis_only_its_replica_has_a_task(
     replicas: tuple[AgentProcess, AgentProcess], model_server: ModelServer, redis_server: RedisServer
 ) -> None:
-    """Nobody gets an error because of it."""
+    """Other replicas get no error."""
     one, other = replicas
     redis_server.stop()
 
@@ -90,7 +90,7 @@ def test_without_redis_only_its_replica_has_a_task(
 def test_tasks_of_different_api_keys_are_separate_on_every_replica(
     start: Start, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    """The key that gave a task finds it anywhere, another nowhere."""
+    """Every replica returns a task to the key that created it, and to no other."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
     tables = redis_memory(redis_server) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
     one, other = (start(toml(ECHO, memory=tables), REDIS_PASSWORD=PASSWORD).ready() for _ in "ab")
@@ -105,7 +105,7 @@ def test_tasks_of_different_api_keys_are_separate_on_every_replica(
 
 @pytest.fixture
 def open_redis() -> Iterator[RedisServer]:
-    """A Redis without a password, to be asked by the test itself."""
+    """A Redis without a password, for requests of the test."""
     server = RedisServer()
     yield server
     server.stop()
@@ -113,14 +113,14 @@ def open_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def store(open_redis: RedisServer) -> AsyncIterator[RedisStore]:
-    """What a replica has of it."""
+    """The tasks as a replica stores them."""
     store = RedisStore(CacheConfig(host="127.0.0.1", port=open_redis.port), environment.read({}), asyncio.Event())
     yield store
     await store.aclose()
 
 
 async def test_the_number_of_tasks_in_redis_is_limited(store: RedisStore, open_redis: RedisServer) -> None:
-    """In number, the oldest first out; and in time, from the end on or from the last sign of life."""
+    """By number, oldest first, and by time since the end or the last heartbeat."""
     shared = SharedTasks(store, max_tasks=3)
     tasks = [Task("me", "context", str(number), "hi") for number in range(5)]
     for task in tasks:
@@ -137,7 +137,7 @@ async def test_the_number_of_tasks_in_redis_is_limited(store: RedisStore, open_r
 
 
 async def test_a_task_round_trips_through_redis(store: RedisStore) -> None:
-    """Every field, and to the microsecond when it ended."""
+    """With every field, and the end to the microsecond."""
     shared = SharedTasks(store)
     task = Task("me", "context", "message", "häß\u2028?")
     await shared.begin(task)
@@ -157,14 +157,14 @@ async def test_a_task_round_trips_through_redis(store: RedisStore) -> None:
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"how": []}'])
 async def test_an_unreadable_task_is_not_found(store: RedisStore, written: str) -> None:
-    """Another version's, or nobody's."""
+    """Written by another version, or invalid."""
     await store.transact(("SET", store.key("a2a:task:x"), written))
 
     assert await SharedTasks(store).find("x") is None
 
 
 async def test_a_cancel_request_affects_only_its_task(store: RedisStore) -> None:
-    """Whoever is asked to cancel one, ends that one."""
+    """The replica that runs the task finds the request."""
     shared = SharedTasks(store)
 
     await shared.request_cancel("b")

@@ -1,4 +1,4 @@
-"""Azure OpenAI: its routes, and its three ways to prove who asks."""
+"""Azure OpenAI: its routes, and its three ways of authentication."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ PATH = "/openai/deployments/gpt 4o/chat/completions"
 
 @pytest.fixture
 def entra(tmp_path: Path) -> Iterator[tuple[ModelServer, Path]]:
-    """The fake server behind TLS, which Entra ID's library insists on, and the certificate to trust."""
+    """The fake server behind TLS, which Entra ID's library requires, and its certificate."""
     certificate = write_certificate(tmp_path / "entra.pem")
     server = ModelServer("--certificate", str(certificate), scheme="https")
     yield server, certificate
@@ -42,7 +42,7 @@ def test_with_a_key(start: Start, model_server: ModelServer) -> None:
 
 
 def test_with_a_client_secret(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
-    """A token of Entra ID, asked for once and kept."""
+    """A token of Entra ID, requested once and cached."""
     server, certificate = entra
     agent = start(
         toml(azure_model()),
@@ -66,7 +66,7 @@ def test_with_a_client_secret(start: Start, model_server: ModelServer, entra: tu
 def test_with_a_workload_identity(
     start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path], tmp_path: Path
 ) -> None:
-    """The service account's token is exchanged for one of Entra ID, and that is renewed before it ends."""
+    """The service account's token is exchanged for one of Entra ID, which is renewed before it expires."""
     server, certificate = entra
     federated = tmp_path / "token"
     federated.write_text("service-account-token")
@@ -90,7 +90,7 @@ def test_with_a_workload_identity(
 
 
 def test_refused_by_entra_id(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
-    """Not ready, with the variables to look at; Entra ID's own words stay out."""
+    """Not ready, with the variables to check, and without the message of Entra ID."""
     server, certificate = entra
     secret = CANARIES["AZURE_CLIENT_SECRET"]
     refusal = {"error": "invalid_client", "error_description": f"AADSTS7000215: Invalid client secret {secret}"}

@@ -1,4 +1,4 @@
-"""Requests that are wrong in ways that only the model, or only time, can tell; and that nothing secret ever shows."""
+"""Invalid requests that only the model or a timeout detects, and errors without secrets."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 def test_parameters_that_only_the_model_can_validate_are_forwarded(
     agent: AgentProcess, model_server: ModelServer, fields: dict[str, Any], stream: bool
 ) -> None:
-    """An order of roles or a tool's schema: it gets it as it is, and its refusal comes back as 400; echo answers."""
+    """The order of roles, or the schema of a tool. The model's error is returned as 400; echo answers."""
     refusal = {"error": {"code": "invalid_value", "param": "messages[1].role", "message": PROMPT}}
     model_server.script(completions=[{"status": 400, "json": refusal}])
     asked = fields | {"stream": stream}
@@ -80,7 +80,7 @@ def test_parameters_that_only_the_model_can_validate_are_forwarded(
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat", "/a2a"])
 async def test_a_slow_body_times_out(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """408 in the form of the route, and the connection is closed: the rest of the body is no request."""
+    """408 in the format of the route, and the connection is closed, so the rest of the body is no request."""
     monkeypatch.setattr(body, "READ_TIMEOUT", 0.1)
     (tmp_path / "agent.toml").write_text(toml(ECHO))
     (tmp_path / "system_prompt.txt").write_text(PROMPT)
@@ -102,7 +102,7 @@ async def test_a_slow_body_times_out(path: str, monkeypatch: pytest.MonkeyPatch,
 
 @pytest.fixture
 def guarded(start: Start, model_server: ModelServer, redis_server: RedisServer, tmp_path: Path) -> AgentProcess:
-    """An agent with all that may hold a secret: keys, a password, headers of tools; its log at DEBUG."""
+    """An agent with every kind of secret: keys, a password, headers of tools. Its log level is DEBUG."""
     (tmp_path / "keys").write_text(f"{CANARIES['AZURE_OPENAI_API_KEY']}\n")
     tools = (
         f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "{model_server.url}/mcp"\n'
@@ -115,7 +115,7 @@ def guarded(start: Start, model_server: ModelServer, redis_server: RedisServer, 
 
 @pytest.fixture
 def errors(guarded: AgentProcess, model_server: ModelServer) -> Iterator[dict[str, str]]:
-    """What it answers to requests that hold a canary in every place, with a model's server that says it all back."""
+    """The responses to requests with a canary in every field, from a model's server that repeats them."""
     key = {"Authorization": f"Bearer {CANARIES['AZURE_OPENAI_API_KEY']}"}
     said = {
         "error": {
@@ -155,7 +155,7 @@ def errors(guarded: AgentProcess, model_server: ModelServer) -> Iterator[dict[st
 
 
 def test_no_error_contains_a_secret(guarded: AgentProcess, errors: dict[str, str]) -> None:
-    """In no error, header, health report, metric or line of the log, and no traceback either."""
+    """Nor does a header, the health report, a metric or the log, and there is no traceback."""
     eventually("health has seen it all", lambda: guarded.http.get("/health").json()["status"] != "healthy")
 
     shown = errors | {

@@ -21,7 +21,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 
 
 def test_a_conversation_is_stored_returned_and_deleted(agent: AgentProcess, model_server: ModelServer) -> None:
-    """The second message goes to the model after the first and its answer; DELETE ends the session."""
+    """The second request to the model contains the first turn; DELETE ends the session."""
     first = agent.http.post("/api/chat", json={"message": "one", "model": "gpt"}).json()
     session = first["session_id"]
     second = agent.http.post("/api/chat", json={"message": "two", "model": "gpt", "session_id": session}).json()
@@ -89,14 +89,14 @@ def test_bad_requests_name_the_field(agent: AgentProcess, body: dict[str, object
 def test_errors_of_unknown_routes_and_methods_are_json(
     agent: AgentProcess, method: str, path: str, status: int, code: str
 ) -> None:
-    """Not aiohttp's plain text."""
+    """Not the plain text of aiohttp."""
     response = agent.http.request(method, path)
 
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
 def test_a_valid_request_id_is_kept(agent: AgentProcess) -> None:
-    """It comes back in the header and stands in the log; anything else is replaced."""
+    """It is in the response header and in the log. An invalid one is replaced."""
     kept = agent.http.get("/health/live", headers={"X-Request-Id": "abc-1"})
     replaced = agent.http.get("/health/live", headers={"X-Request-Id": 'a"b{}'})
 
@@ -106,7 +106,7 @@ def test_a_valid_request_id_is_kept(agent: AgentProcess) -> None:
 
 
 def test_logs_contain_the_session_only_as_a_hash(agent: AgentProcess) -> None:
-    """One line of JSON a request, with what is needed to find it and nothing that was said."""
+    """One line of JSON per request, with its IDs and without the conversation."""
     agent.http.post("/api/chat", json={"message": USER_CANARY, "session_id": "my-own-session"})
 
     line = agent.log("request")[-1]

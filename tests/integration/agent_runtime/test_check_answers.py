@@ -1,4 +1,4 @@
-"""`agent-runtime check-answers`: how answers are judged."""
+"""`agent-runtime check-answers`: the evaluation of answers."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_matching_answers_pass(agent: AgentProcess, model_server: ModelServer, c
 def test_a_wrong_answer_is_reported_with_the_expectation(
     agent: AgentProcess, model_server: ModelServer, checking: Checking
 ) -> None:
-    """Exit code 1, and every expectation that does not hold."""
+    """Exit code 1, with every failed expectation."""
     model_server.script(completions=[says(f"It costs 7 {USER_CANARY}"), says("{'a': 1}"), {}])
 
     code, out, told = checking.run(
@@ -78,7 +78,7 @@ def test_a_wrong_answer_is_reported_with_the_expectation(
 def test_failed_answers_are_printed_on_request(
     agent: AgentProcess, model_server: ModelServer, checking: Checking
 ) -> None:
-    """On stderr only, and without what would command the terminal."""
+    """On stderr only, and without escape sequences."""
     model_server.script(completions=[says("a\x1b[2Jb")])
 
     _, out, told = checking.run(agent, check("a"), arguments=("--show-answers",))
@@ -90,7 +90,7 @@ def test_failed_answers_are_printed_on_request(
 def test_a_slow_answer_fails_at_its_deadline(
     agent: AgentProcess, model_server: ModelServer, checking: Checking
 ) -> None:
-    """The agent is no longer kept busy with it."""
+    """The request to the agent is cancelled."""
     model_server.script(completions=[{"delay": 3600}])
 
     code, _, told = checking.run(agent, check("slow", maxLatencySeconds=1))
@@ -102,7 +102,7 @@ def test_a_slow_answer_fails_at_its_deadline(
 def test_an_error_response_is_reported_with_its_code(
     agent: AgentProcess, model_server: ModelServer, checking: Checking
 ) -> None:
-    """Not a failed expectation; nor is something that does not speak as an agent does."""
+    """It is not a failed expectation, nor is a response that is not that of an agent."""
     model_server.script(completions=[{"status": 400, "json": {"error": {"code": "content_filter"}}}])
 
     code, _, _ = checking.run(
@@ -148,7 +148,7 @@ def test_the_judge_gets_no_system_prompt(agent: AgentProcess, model_server: Mode
 def test_an_invalid_verdict_of_the_judge_is_an_error(
     agent: AgentProcess, model_server: ModelServer, checking: Checking
 ) -> None:
-    """Garbage and failures are errors; a wrong answer is not judged at all; a verdict that it passes lets it pass."""
+    """Garbage and failures are errors. A wrong answer is not judged. A positive verdict passes the check."""
     judge = {"model": "gpt", "criterion": "Is polite."}
     answers = [
         says("good"),

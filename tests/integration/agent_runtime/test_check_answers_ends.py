@@ -1,4 +1,4 @@
-"""`agent-runtime check-answers`: agents that are not there, wrong usage, and how it ends."""
+"""`agent-runtime check-answers`: unreachable agents, wrong usage, and the end of a run."""
 
 import json
 import signal
@@ -35,7 +35,7 @@ def checking(tmp_path: Path) -> Checking:
 
 
 def test_checks_wait_for_an_agent_that_is_down(start: Start, checking: Checking) -> None:
-    """For as long as is said; then every check is an error."""
+    """For the time in the option; then every check is an error."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     code, _, told = checking.run(url, check("a"), check("b"), arguments=("--wait", "0"))
@@ -54,7 +54,7 @@ def test_checks_wait_for_an_agent_that_is_down(start: Start, checking: Checking)
 
 
 def test_checks_retry_when_the_agent_is_overloaded(start: Start, model_server: ModelServer, checking: Checking) -> None:
-    """When it says so."""
+    """When the response asks for a retry."""
     limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
     busy = start(toml(openai_model(model_server), memory=limits)).ready()
     model_server.script(completions=[{"step_by_step": True, "always": True}])
@@ -76,7 +76,7 @@ def test_checks_retry_when_the_agent_is_overloaded(start: Start, model_server: M
 
 
 def test_api_keys_are_read_from_a_file(start: Start, checking: Checking, tmp_path: Path) -> None:
-    """The one that is named, or the agent's own; without one the agent's refusal is told, with what to do."""
+    """From the file in the option, or that of the agent. Without a key the report has the error and the remedy."""
     keys = tmp_path / "keys"
     keys.write_text("\n key-one \nkey-two\n")
     guarded = start(toml(ECHO, memory=f'[agent.server]\napi_keys_file = "{keys}"\n')).ready()
@@ -95,7 +95,7 @@ def test_api_keys_are_read_from_a_file(start: Start, checking: Checking, tmp_pat
 def test_a_signal_reports_the_finished_checks(
     agent: AgentProcess, model_server: ModelServer, checking: Checking, number: signal.Signals
 ) -> None:
-    """Exit code 128 + its number; the agent's calls are closed."""
+    """Exit code 128 + the number of the signal; requests to the agent are closed."""
     model_server.script(completions=[{"delay": 3600, "always": True}])
     quick = check("quick", model="echo", contains=["hi"])
 
@@ -114,7 +114,7 @@ def test_a_signal_reports_the_finished_checks(
 
 
 def test_the_run_has_a_deadline(agent: AgentProcess, model_server: ModelServer, checking: Checking) -> None:
-    """What is not done by then is an error; the report goes where it is told to."""
+    """Unfinished checks are errors; the report is written to the file in the option."""
     model_server.script(completions=[{"delay": 3600, "always": True}])
     report = checking.directory / "report.json"
 
@@ -129,7 +129,7 @@ def test_the_run_has_a_deadline(agent: AgentProcess, model_server: ModelServer, 
 
 
 def test_an_unwritable_report_is_an_error(agent: AgentProcess, checking: Checking) -> None:
-    """With its path, after the table; a reader that went away is no reason to leave none."""
+    """The error has its path, after the table. A closed stdout does not prevent the report."""
     hi = check("a", model="echo", contains=["hi"])
     code, out, told = checking.run(agent, hi, arguments=("--report", "/nowhere/report"))
     assert (code, told.splitlines()[-1]) == (2, "--report: /nowhere/report: No such file or directory")
@@ -183,7 +183,7 @@ def test_invalid_files_are_reported_before_the_first_request(
     [("--url", "ftp://x"), ("--concurrency", "0"), ("--timeout", "-1"), ("--timeout", "soon"), ("--output", "xml")],
 )
 def test_invalid_arguments_are_reported(checking: Checking, arguments: tuple[str, str]) -> None:
-    """With the argument, and exit code 2."""
+    """The error names the argument; exit code 2."""
     code, _, told = checking.run("http://127.0.0.1:1", check("a"), arguments=arguments)
 
     assert code == 2

@@ -1,4 +1,4 @@
-"""OpenAI's API, seen by OpenAI's own client."""
+"""OpenAI's API with OpenAI's client."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ SAY: Any = [{"role": "user", "content": USER_CANARY}]
 
 
 def client(port: int) -> openai.OpenAI:
-    """OpenAI's client of the agent, which does not try again."""
+    """OpenAI's client of the agent, without retries."""
     return openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="anything", max_retries=0)
 
 
@@ -42,7 +42,7 @@ def gpt(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
 
 
 def test_the_echo_model_answers_the_openai_client(echo: AgentProcess) -> None:
-    """The SDK parses the answer and every field that it knows is there."""
+    """The SDK parses the answer, and every field is present."""
     completion = client(echo.port).chat.completions.create(model="echo", messages=SAY)
 
     assert completion.choices[0].message.content == USER_CANARY
@@ -125,10 +125,10 @@ def test_the_callers_tool_calls_pass_through(gpt: AgentProcess, model_server: Mo
 def test_upstream_errors_have_stable_codes(
     gpt: AgentProcess, model_server: ModelServer, step: dict[str, Any], error: type[openai.APIStatusError], code: str
 ) -> None:
-    """Whatever the model's server does, the client gets OpenAI's error JSON with our code and none of its words."""
+    """The client gets OpenAI's error JSON with the code of the runtime, without the message of the model's server."""
     metric = f'agent_model_errors_total{{model="gpt",reason="{code}"}}'
     before = gpt.metrics().get(metric, 0)
-    # A call that succeeds closes the circuit breaker that the last case may have opened.
+    # A successful request closes the circuit breaker that the last case may have opened.
     eventually("the model is called", lambda: gpt.http.post("/v1/chat/completions", json={"messages": SAY}).is_success)
     model_server.script(completions=[step | {"always": True}])
 
@@ -145,7 +145,7 @@ def test_upstream_errors_have_stable_codes(
 
 
 def test_a_persistent_error_degrades_health_until_a_call_succeeds(gpt: AgentProcess, model_server: ModelServer) -> None:
-    """A deployment that does not exist makes the model unhealthy though the server itself is well."""
+    """A missing deployment makes the model unhealthy although its server is healthy."""
     model_server.script(completions=[{"status": 404}])
 
     with pytest.raises(openai.InternalServerError):
@@ -198,7 +198,7 @@ def test_invalid_bodies_get_an_openai_error(
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
 def test_browsers_must_send_json(echo: AgentProcess, path: str) -> None:
-    """A page of another origin can send text/plain without asking; it shall not make the agent spend tokens."""
+    """A page of another origin can send text/plain without a preflight. It must not spend tokens."""
     chat = path == "/api/chat"
     body = b'{"message": "hi"}' if chat else b'{"model": "echo", "messages": [{"role": "user", "content": "hi"}]}'
 
@@ -211,7 +211,7 @@ def test_browsers_must_send_json(echo: AgentProcess, path: str) -> None:
 
 
 def test_a_disconnect_cancels_the_upstream_request(gpt: AgentProcess, model_server: ModelServer) -> None:
-    """The call of the model is cancelled, and counted as nginx counts it: 499."""
+    """The request is counted with the status 499 of nginx."""
     model_server.script(completions=[{"delay": 60}])
 
     with pytest.raises(httpx2.ReadTimeout):

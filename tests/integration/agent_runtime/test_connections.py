@@ -1,4 +1,4 @@
-"""Clients that never finish a request's head are let go, on both event loops; all others are left alone."""
+"""Connections with an unfinished request head are closed, on both event loops; all others are kept."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ TIMEOUT = 0.2
 
 @dataclass
 class Server:
-    """A listening server: /now answers at once, /wait when the test lets it."""
+    """A server: /now responds at once, /wait when the test allows it."""
 
     port: int = 0
     entered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,7 +38,7 @@ class Server:
         return web.Response(text="now")
 
     async def wait(self, request: web.Request) -> web.Response:
-        """Answer with the body, when it is there and the test lets it."""
+        """Respond with the body when it is received and the test allows it."""
         self.entered.set()
         await self.go.wait()
         return web.Response(body=await request.read())
@@ -49,7 +49,7 @@ class Server:
         return self.clients[-1]
 
     async def outlive_a_head(self) -> None:
-        """Return when a head that came after now was given up, twice: so much longer than TIMEOUT has passed."""
+        """Return when two request heads that start now have timed out, so that more than TIMEOUT has passed."""
         for _ in range(2):
             slow = await self.client()
             await slow.send(GET[:20])
@@ -76,7 +76,7 @@ class Client:
         return await self.reader.readexactly(length)
 
     async def rest(self) -> bytes:
-        """What comes until the server closes the connection."""
+        """The data until the server closes the connection."""
         return await self.reader.read()
 
 
@@ -112,7 +112,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def test_a_slow_request_head_times_out(run: Run) -> None:
-    """Each byte comes soon after the last; all the same the connection ends, with a 408."""
+    """Each byte follows soon after the last one. The connection still ends with 408."""
 
     async def test(server: Server) -> None:
         client = await server.client()
@@ -133,7 +133,7 @@ def test_a_slow_request_head_times_out(run: Run) -> None:
 
 
 def test_an_endless_second_request_head_times_out(run: Run) -> None:
-    """Though the connection was in use before."""
+    """Also on a connection with an earlier request."""
 
     async def test(server: Server) -> None:
         client = await server.client()
@@ -146,7 +146,7 @@ def test_an_endless_second_request_head_times_out(run: Run) -> None:
 
 
 def test_a_request_head_in_pieces_is_accepted(run: Run) -> None:
-    """Is answered when it is whole in time; the next one has all the time anew."""
+    """If it is complete in time. The next one has the full time again."""
 
     async def test(server: Server) -> None:
         client = await server.client()
@@ -162,7 +162,7 @@ def test_a_request_head_in_pieces_is_accepted(run: Run) -> None:
 
 
 def test_idle_connections_are_kept(run: Run) -> None:
-    """Before their first request, after one, and after a line break that some clients put behind a body."""
+    """Before the first request, after one, and after the line break that some clients send after a body."""
 
     async def test(server: Server) -> None:
         server.go.set()
@@ -180,7 +180,7 @@ def test_idle_connections_are_kept(run: Run) -> None:
 
 
 def test_connections_with_a_request_in_flight_are_kept(run: Run) -> None:
-    """A slow answer and a slow body are for other limits."""
+    """Other limits apply to a slow response and a slow body."""
 
     async def test(server: Server) -> None:
         client = await server.client()
@@ -198,7 +198,7 @@ def test_connections_with_a_request_in_flight_are_kept(run: Run) -> None:
 
 
 def test_a_pipelined_request_is_accepted(run: Run) -> None:
-    """A client that sends ahead is answered in turn."""
+    """Requests that are sent ahead are answered in order."""
 
     async def test(server: Server) -> None:
         client = await server.client()
@@ -216,7 +216,7 @@ def test_a_pipelined_request_is_accepted(run: Run) -> None:
 async def test_the_head_timeout_applies_to_both_ports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On both of its ports."""
+    """The server sets it for the API and the metrics."""
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", TIMEOUT)
     caplog.set_level(logging.INFO, "agent_runtime.server")
     (tmp_path / "agent.toml").write_text(toml(ECHO))

@@ -1,4 +1,4 @@
-"""What goes wrong around a running agent: it answers in its own words, lives on, and keeps nothing."""
+"""Faults around a running agent: it returns its own errors, keeps running and leaks nothing."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 
 
 def raw(agent: AgentProcess, sent: bytes) -> bytes:
-    """The answer to these bytes, until the agent closes the connection."""
+    """The response to these bytes until the agent closes the connection."""
     with socket.create_connection(("127.0.0.1", agent.port), timeout=DEADLINE) as connection:
         connection.sendall(sent)
         answer = b""
@@ -58,7 +58,7 @@ def raw(agent: AgentProcess, sent: bytes) -> bytes:
     ids=lambda sent: repr(sent[:30]),
 )
 def test_invalid_http_is_rejected(agent: AgentProcess, sent: bytes) -> None:
-    """400, nothing of the inside, and the next request is answered."""
+    """400 without internal details, and the next request succeeds."""
     answer = raw(agent, sent)
 
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
@@ -74,7 +74,7 @@ def test_a_header_cannot_be_injected_into_a_response(agent: AgentProcess) -> Non
 
 
 def test_a_body_of_10_mib_is_rejected(agent: AgentProcess) -> None:
-    """413 as JSON, before it is all read; the process does not grow by it."""
+    """413 as JSON before the body is read completely. The memory of the process does not grow."""
     before = _resident(agent)
 
     for _ in range(5):
@@ -98,7 +98,7 @@ def test_a_body_of_10_mib_is_rejected(agent: AgentProcess) -> None:
     ],
 )
 def test_unusual_messages_are_answered(agent: AgentProcess, message: dict[str, Any], status: int) -> None:
-    """A defined answer each; never 500."""
+    """With a defined status, never 500."""
     response = agent.http.post("/v1/chat/completions", json={"model": "echo", "messages": [message]})
 
     assert response.status_code == status
@@ -121,7 +121,7 @@ def test_unusual_messages_are_answered(agent: AgentProcess, message: dict[str, A
 def test_invalid_responses_of_the_model_are_errors(
     agent: AgentProcess, model_server: ModelServer, step: dict[str, Any], accept: str
 ) -> None:
-    """502 in our words, in a stream and without; never 500."""
+    """502 with a message of the runtime, streamed or not; never 500."""
     if ("chunks" in step) is (accept == "application/json"):
         step = {"text": "data: garbage\n\n"}
     model_server.script(completions=[step | {"always": True}])
@@ -134,7 +134,7 @@ def test_invalid_responses_of_the_model_are_errors(
 
 
 def test_invalid_usage_is_not_counted(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Tokens that are no numbers, or less than none."""
+    """Token counts that are no numbers, or negative."""
     message = {"role": "assistant", "content": "fine"}
     for usage in ({"prompt_tokens": "many"}, {"prompt_tokens": -5}, {"prompt_tokens": None}, {}):
         model_server.script(completions=[{"json": {"choices": [{"message": message}], "usage": usage}}])
@@ -143,7 +143,7 @@ def test_invalid_usage_is_not_counted(agent: AgentProcess, model_server: ModelSe
 
 
 async def test_aborted_requests_leave_nothing_behind(start: Start) -> None:
-    """Ten thousand clients that go away: no file, no request, no Redis connection stays, and no answer is mixed up."""
+    """After ten thousand disconnects no file, request or Redis connection is left, and no answers are mixed up."""
     redis = RedisServer()
     try:
         agent = start(toml(ECHO, memory=redis_memory(redis)).replace("DEBUG", "INFO")).ready()
@@ -172,12 +172,12 @@ async def _abort(agent: AgentProcess, count: int) -> None:
     async def client() -> None:
         for number in numbers:
             _, writer = await asyncio.open_connection("127.0.0.1", agent.port)
-            # Some leave within the request, some after it, some when the answer begins.
+            # Some disconnect within the request, some after it, some at the start of the response.
             writer.write((head + body)[: -(number % 3) * 100 or None])
             await writer.drain()
             await asyncio.sleep(0.001 * (number % 5))
             writer.transport.abort()
-            # The transport lets go of its socket in a later turn of the loop.
+            # The transport closes its socket in a later iteration of the event loop.
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
@@ -194,7 +194,7 @@ def _resident(agent: AgentProcess) -> int:
 
 
 def test_many_streams_leave_no_memory_behind(agent: AgentProcess, model_server: ModelServer) -> None:
-    """After a thousand streams the process is not larger than after the first hundred, but for a little."""
+    """The memory after a thousand streams is about that after the first hundred."""
     body = {"messages": [{"role": "user", "content": "w " * 200}], "stream": True}
 
     def stream(times: int) -> int:

@@ -36,7 +36,7 @@ def test_health_has_the_fields_of_the_seed(start: Start, model_server: ModelServ
 
 
 def test_a_missing_variable_is_named_and_the_agent_stays_up(start: Start) -> None:
-    """Live, not ready, and both endpoints and a chat say which variable to set."""
+    """Live and not ready; both endpoints and a chat name the variable to set."""
     agent = start(toml(azure_model()), AZURE_OPENAI_ENDPOINT="https://example.invalid")
 
     eventually("it was checked", lambda: "AZURE_OPENAI_API_KEY" in agent.http.get("/health/ready").text)
@@ -61,7 +61,7 @@ def test_a_missing_endpoint_is_named(start: Start) -> None:
 
 
 def test_ready_once_the_model_can_be_reached(start: Start, model_server: ModelServer) -> None:
-    """A refused key keeps a new pod out of service; when it is accepted the pod becomes ready by itself."""
+    """A rejected key keeps a new pod not ready. When the key is accepted, the pod becomes ready by itself."""
     model_server.script(models=[{"status": 401, "always": True}])
     agent = start(toml(openai_model(model_server)), OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"])
     eventually("it says why", lambda: "refuses the agent's credentials" in agent.http.get("/health/ready").text)
@@ -72,7 +72,7 @@ def test_ready_once_the_model_can_be_reached(start: Start, model_server: ModelSe
 
 
 def test_an_outage_of_the_model_keeps_the_pod_in_service(start: Start, model_server: ModelServer) -> None:
-    """Unhealthy in /health and in the metric, but still ready: every replica would be gone at once otherwise."""
+    """Unhealthy in /health and in the metric, but ready: otherwise all replicas would leave the Service at once."""
     agent = start(toml(openai_model(model_server))).ready()
     model_server.script(models=[{"status": 503, "always": True}])
 
@@ -85,7 +85,7 @@ def test_an_outage_of_the_model_keeps_the_pod_in_service(start: Start, model_ser
 
 
 def test_a_second_model_that_is_down_degrades(start: Start) -> None:
-    """The default model answers, so the agent is ready; health says degraded."""
+    """The default model answers, so the agent is ready; its health is degraded."""
     dead = f'name = "dead"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{free_port()}/v1"'
     agent = start(toml(ECHO, dead)).ready()
 

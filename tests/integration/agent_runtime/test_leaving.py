@@ -1,6 +1,6 @@
-"""Clients that go away: the call of the model ends at once, and nothing stays behind in the process.
+"""Disconnects of clients: the request to the model ends at once, and the process leaks nothing.
 
-The agent and its model's server run in the test's own event loop: its tasks are counted, both sides are seen.
+The agent and its model's server run in the event loop of the test, which counts the tasks.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ MODELS = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 @dataclass
 class Upstream:
-    """A model's server that begins to answer, if asked for a stream, and never goes on."""
+    """A model's server that starts a streamed response and never continues it."""
 
     port: int = 0
     asked: int = 0
@@ -47,7 +47,7 @@ class Upstream:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def count(self, *, asked: int = 0, left: int = 0) -> None:
-        """Take note of a call that came or that ended."""
+        """Record the start or the end of a request."""
         self.asked, self.left = self.asked + asked, self.left + left
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
@@ -59,7 +59,7 @@ class Upstream:
 
 
 class Call(asyncio.Protocol):
-    """A connection to it; no task of the event loop is behind it, for those are counted."""
+    """A connection to the model's server. It uses no task, because tasks are counted."""
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
@@ -71,7 +71,7 @@ class Call(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take a request as soon as it is whole."""
+        """Handle a request as soon as it is complete."""
         self.received += data
         head, _, body = self.received.partition(b"\r\n\r\n")
         if head.startswith(b"GET"):
@@ -84,7 +84,7 @@ class Call(asyncio.Protocol):
             self.upstream.count(asked=1)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note of a call that ended."""
+        """Record the end of a request."""
         if self.asked:
             self.upstream.count(left=1)
 
@@ -97,7 +97,7 @@ class Agent:
     upstream: Upstream
 
     async def send(self, path: str, body: dict[str, Any], accept: str = "*/*", *, cut: int = 0) -> asyncio.StreamWriter:
-        """Send a request, but for its last bytes; the open connection."""
+        """Send a request without its last bytes; return the open connection."""
         content = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Type: application/json\r\n"
         request = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
@@ -109,7 +109,7 @@ class Agent:
 
 @asynccontextmanager
 async def serving(folder: Path, redis: RedisServer) -> AsyncIterator[Agent]:
-    """The agent: a model that never ends its answer, its default, one that echoes, and a memory."""
+    """An agent with a memory, a default model that never ends its answer, and the echo model."""
     loop, upstream = asyncio.get_running_loop(), Upstream()
     server = await loop.create_server(lambda: Call(upstream), "127.0.0.1", 0)
     upstream.port = server.sockets[0].getsockname()[1]
@@ -134,7 +134,7 @@ Run = Callable[[Callable[[Agent], Awaitable[None]]], None]
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer) -> Iterator[Run]:
-    """Runs a test beside an agent in an event loop of its own."""
+    """Run a test and an agent in a new event loop."""
     factory = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
 
     async def serve(test: Callable[[Agent], Awaitable[None]]) -> None:
@@ -145,7 +145,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServe
         yield lambda test: loop.run(serve(test))
 
 
-# What is under way when the client leaves: path, body, Accept.
+# The request in flight when the client disconnects: path, body, Accept.
 UNDER_WAY: dict[str, tuple[str, dict[str, Any], str]] = {
     "completion": ("/v1/chat/completions", {"messages": SAY}, "*/*"),
     "stream": ("/v1/chat/completions", {"messages": SAY, "stream": True}, "*/*"),
@@ -158,7 +158,7 @@ UNDER_WAY: dict[str, tuple[str, dict[str, Any], str]] = {
 @pytest.mark.parametrize("kind", UNDER_WAY)
 @pytest.mark.parametrize("how", ["reset", "end"])
 def test_a_disconnect_cancels_the_request_to_the_model(run: Run, kind: str, how: str) -> None:
-    """By the leaving itself: the model's server sends nothing more, so nothing else could show it."""
+    """The model's server sends nothing more, so only the disconnect can end the request."""
 
     async def test(agent: Agent) -> None:
         upstream = agent.upstream
@@ -174,17 +174,17 @@ def test_a_disconnect_cancels_the_request_to_the_model(run: Run, kind: str, how:
     run(test)
 
 
-# What looks at the parts' health now and then.
+# Tasks of the periodic health checks.
 PASSING = {"_probe", "to_thread"}
 
 
 def _names() -> list[str]:
-    """What runs in the event loop."""
+    """Tasks of the event loop."""
     return sorted(getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
 
 
 async def _until(fits: Callable[[list[str]], bool]) -> list[str]:
-    """What runs once it fits, or after some time."""
+    """Tasks of the event loop, when they are as expected or after some time."""
     for _ in range(int(DEADLINE / 0.02)):
         if fits(_names()):
             break
@@ -193,11 +193,11 @@ async def _until(fits: Callable[[list[str]], bool]) -> list[str]:
 
 
 async def _abort(agent: Agent, number: int) -> None:
-    """One client that goes away: within head or body, before, at or in the answer."""
+    """One disconnect: within the head or body, or before, at or in the response."""
     kinds = list(UNDER_WAY.values())
     path, body, accept = kinds[number % len(kinds)]
     if number % 2 and path != "/a2a":
-        # The other model is through with its answer when the client leaves, or nearly so.
+        # The echo model has finished or nearly finished its answer by then.
         body = body | {"model": "echo"}
     cut = (0, 0, 0, 5, 120)[number // len(kinds) % 5]
     writer = await agent.send(path, body, accept, cut=cut)
@@ -208,7 +208,7 @@ async def _abort(agent: Agent, number: int) -> None:
 
 @pytest.mark.parametrize("run", ["uvloop"], indirect=True)
 def test_ten_thousand_disconnects_leave_no_task(run: Run) -> None:
-    """Nor an open call of the model; and the agent answers."""
+    """Nor a request to the model, and the agent still answers."""
 
     async def test(agent: Agent) -> None:
         numbers = iter(range(ABORTS))
@@ -217,7 +217,7 @@ def test_ten_thousand_disconnects_leave_no_task(run: Run) -> None:
             for number in numbers:
                 await _abort(agent, number)
 
-        # What is made once, such as the connection to Redis, is there before.
+        # The connection to Redis and other objects that live on exist before.
         for number in range(50):
             await _abort(agent, number)
         await _settled(agent)
@@ -235,7 +235,7 @@ def test_ten_thousand_disconnects_leave_no_task(run: Run) -> None:
 
 
 async def _settled(agent: Agent) -> None:
-    """Wait until every call that reached the model has ended, and no new one comes."""
+    """Wait until every request to the model has ended and no new one starts."""
     upstream, calm = agent.upstream, 0
     async with asyncio.timeout(DEADLINE):
         while calm < 10:

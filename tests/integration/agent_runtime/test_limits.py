@@ -1,4 +1,4 @@
-"""Limits, budget, keys and origins of a running agent."""
+"""Limits, token budget, API keys and CORS of a running agent."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_requests_per_minute_are_limited(start: Start) -> None:
 
 
 def test_concurrent_requests_are_limited(start: Start, model_server: ModelServer) -> None:
-    """One too many gets 503 at once and may come back; then it is answered."""
+    """A request over the limit gets 503 at once, and succeeds when it is retried."""
     table = "[agent.limits]\nmax_concurrent_requests = 1"
     agent = start(toml(openai_model(model_server), ECHO, memory=table)).ready()
     model_server.script(completions=[{"step_by_step": True}])
@@ -68,7 +68,7 @@ def test_a_request_has_a_deadline(start: Start, model_server: ModelServer) -> No
 
 
 def test_input_over_the_limit_is_rejected(start: Start) -> None:
-    """413 in words that tell both numbers."""
+    """413 with both numbers in the message."""
     agent = start(with_tables("[agent.limits]", "max_input_chars = 3")).ready()
 
     response = agent.http.post("/api/chat", json={"message": "four"})
@@ -77,7 +77,7 @@ def test_input_over_the_limit_is_rejected(start: Start) -> None:
 
 
 def test_the_token_budget_is_shared_by_all_replicas(start: Start, redis_server: RedisServer) -> None:
-    """What one replica used up, the other has not; both say when the next begins."""
+    """Tokens used by one replica count for the other. Both return the time until the next budget."""
     tables = redis_memory(redis_server) + "[agent.budget]\ntokens_per_day = 20"
     one, other = (start(toml(ECHO, memory=tables), REDIS_PASSWORD=CANARIES["REDIS_PASSWORD"]).ready() for _ in "ab")
 
@@ -90,7 +90,7 @@ def test_the_token_budget_is_shared_by_all_replicas(start: Start, redis_server: 
 
 
 def test_requests_need_an_api_key(start: Start, tmp_path: Path) -> None:
-    """401 without; a caller sees only its own sessions; a changed file counts at once; health is for all."""
+    """401 without a key. A caller sees only its sessions, a changed file applies at once, and health needs no key."""
     keys = tmp_path / "keys"
     keys.write_text("sk-canary-openai-3c1f\ntwo\n")
     agent = start(with_tables("[agent.server]", f'api_keys_file = "{keys}"')).ready()
@@ -109,7 +109,7 @@ def test_requests_need_an_api_key(start: Start, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("allowed", "marked"), [("https://app.example.com", True), ("https://other.example", False)])
 def test_cors_headers_are_sent(start: Start, allowed: str, marked: bool) -> None:
-    """Answers, streams and errors are marked for the origins that are allowed, and for no others."""
+    """On responses, streams and errors, for the allowed origins only."""
     origin = {"Origin": "https://app.example.com"}
     agent = start(with_tables("[agent.server]", f'cors_origins = ["{allowed}"]')).ready()
 
@@ -127,7 +127,7 @@ def test_cors_headers_are_sent(start: Start, allowed: str, marked: bool) -> None
 
 
 def test_the_fallback_answers_when_a_model_is_down(start: Start) -> None:
-    """And the answer says which model it was."""
+    """The answer names its model."""
     dead = f'name = "dead"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{free_port()}/v1"'
     config = toml(dead, ECHO).replace("[agent]", '[agent]\nfallbacks = ["echo"]')
     agent = start(config)

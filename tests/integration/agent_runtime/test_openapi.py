@@ -1,4 +1,4 @@
-"""/openapi.json tells the truth: schemathesis asks whatever it allows, and some of what it does not."""
+"""/openapi.json is correct: schemathesis sends requests that it allows, and some that it does not."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from agent_runtime.http.openapi.document import build_document
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, Start, toml
 
 KEY = "key-one"
-# JSON-RPC tells its errors with 200.
+# JSON-RPC returns its errors with 200.
 SCHEMATHESIS = """
 [[operations]]
 include-path = "/a2a"
@@ -25,14 +25,14 @@ negative_data_rejection.enabled = false
 
 @pytest.fixture
 def agent(start: Start, tmp_path: Path) -> AgentProcess:
-    """An agent with every endpoint, which asks for a key."""
+    """An agent with every endpoint and an API key."""
     (tmp_path / "keys").write_text(KEY)
     page, keys = "[agent.chat_page]\nenabled = true\n", f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
     return start(toml(ECHO) + page + keys).ready()
 
 
 def test_every_response_matches_the_schema(agent: AgentProcess, tmp_path: Path) -> None:
-    """No 5xx, no status, header, content type or field that the document does not tell; no key, no answer."""
+    """No 5xx, and no undocumented status, header, content type or field. Without a key there is no answer."""
     program = Path(sys.executable).parent / "schemathesis"
     assert program.exists(), "schemathesis is missing: it is in the dependency group test"
     (tmp_path / "schemathesis.toml").write_text(SCHEMATHESIS)
@@ -53,7 +53,7 @@ def test_every_response_matches_the_schema(agent: AgentProcess, tmp_path: Path) 
 
 
 def test_every_route_is_described(tmp_path: Path) -> None:
-    """And nothing that is not there."""
+    """And the document has no other route."""
     config = {"models": [{"name": "m", "provider": "echo"}], "chat_page": {"enabled": True}}
     section = AgentFile.model_validate({"agent": config}).agent
     app = create_app(section, "", Environment())
@@ -67,7 +67,7 @@ def test_every_route_is_described(tmp_path: Path) -> None:
 
 
 def test_a_disabled_page_is_not_described(start: Start) -> None:
-    """Nor is a key that nobody asks for."""
+    """Nor is an API key that is not required."""
     agent = start(toml(ECHO)).ready()
 
     described = agent.http.get("/openapi.json").json()

@@ -36,7 +36,7 @@ SCRIPT = "<script>document.title = 'broken into'</script><img src=x onerror=\"do
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
-    """One browser for all tests; each test gets a fresh tab, and so a fresh session."""
+    """One browser for all tests. Each test gets a new tab with a new session."""
     programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
     missing = [name for name, path in programs.items() if path is None]
     assert not missing, "the chat page's tests need a browser: apt-get install chromium chromium-driver"
@@ -58,7 +58,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 
 @pytest.fixture
 def open_page(browser: Chrome) -> Iterator[Callable[[AgentProcess], Page]]:
-    """Opens the page of an agent in a tab of its own, closed after the test."""
+    """Open the page of an agent in a new tab, which is closed after the test."""
     first = browser.current_window_handle
 
     def open_tab(agent: AgentProcess) -> Page:
@@ -82,7 +82,7 @@ def page(open_page: Callable[[AgentProcess], Page], agent: AgentProcess, model_s
 
 
 def test_the_page_shows_the_name_of_the_agent(page: Page) -> None:
-    """Its name and description, and examples to begin with; the focus waits in the message field."""
+    """With its description and examples. The focus is in the message field."""
     assert page.browser.title == "Clock"
     assert page.texts("h1, #about, #examples button") == ["Clock", "Knows what time it is.", "What time is it?"]
     assert page.browser.switch_to.active_element.get_attribute("id") == "message"
@@ -90,7 +90,7 @@ def test_the_page_shows_the_name_of_the_agent(page: Page) -> None:
 
 
 def test_a_conversation_works_by_keyboard(page: Page, model_server: ModelServer) -> None:
-    """Enter sends, Shift+Enter begins a line; the second turn belongs to the first; what was said is read out."""
+    """Enter sends, Shift+Enter starts a new line. The second turn continues the first. Answers are read out."""
     page.type("one", Keys.SHIFT, Keys.ENTER, Keys.NULL, "two", Keys.ENTER)
     assert page.answered() == ["model: one\ntwo"]
     page.type("three", Keys.ENTER)
@@ -104,9 +104,9 @@ def test_a_conversation_works_by_keyboard(page: Page, model_server: ModelServer)
 
 
 def test_an_answer_appears_while_it_streams(page: Page, model_server: ModelServer) -> None:
-    """The model's server sends one word only after the page has shown the one before."""
+    """The model's server sends a word only after the page has shown the previous one."""
     model_server.script(completions=[{"step_by_step": True}])
-    model_server.go()  # the chunk that only names the role
+    model_server.go()  # the first chunk has only the role
     page.type("one two", Keys.ENTER)
 
     for expected in ("model:", "model: one", "model: one two"):
@@ -119,7 +119,7 @@ def test_an_answer_appears_while_it_streams(page: Page, model_server: ModelServe
 
 
 def test_stop_cancels_the_request_to_the_model(page: Page, model_server: ModelServer) -> None:
-    """And the page is ready for the next message."""
+    """The page accepts the next message."""
     model_server.script(completions=[{"step_by_step": True}])
     page.type("one", Keys.ENTER)
     eventually("the model is asked", lambda: model_server.seen("/chat/completions"))
@@ -133,7 +133,7 @@ def test_stop_cancels_the_request_to_the_model(page: Page, model_server: ModelSe
 
 
 def test_the_session_outlives_a_reload_and_ends_with_a_new_chat(page: Page, agent: AgentProcess) -> None:
-    """A reload shows what was said; a new chat forgets it, here and at the agent."""
+    """A reload shows the conversation; a new chat deletes it on the page and at the agent."""
     page.type("one", Keys.ENTER)
     page.answered()
     session = page.browser.execute_script("return sessionStorage.getItem('agent/:session')")
@@ -148,7 +148,7 @@ def test_the_session_outlives_a_reload_and_ends_with_a_new_chat(page: Page, agen
 
 
 def test_messages_are_never_rendered_as_markup(page: Page) -> None:
-    """Neither in the message nor in the answer; code and emphasis are shown as such."""
+    """Neither the message nor the answer. Code and emphasis are formatted."""
     page.type(f"{SCRIPT} `x < y` **loud**", Keys.ENTER)
 
     (answer,) = page.answered()
@@ -159,7 +159,7 @@ def test_messages_are_never_rendered_as_markup(page: Page) -> None:
 
 
 def test_a_failure_is_shown_and_keeps_the_message(page: Page, model_server: ModelServer) -> None:
-    """As an alert; nothing half-said stays."""
+    """As an alert, without a partial answer."""
     model_server.script(completions=[{"status": 401, "always": True}])
     page.type("one", Keys.ENTER)
 
@@ -169,7 +169,7 @@ def test_a_failure_is_shown_and_keeps_the_message(page: Page, model_server: Mode
 
 
 def test_a_broken_answer_keeps_its_received_part(page: Page, model_server: ModelServer) -> None:
-    """With an alert; the message is not sent again by itself."""
+    """With an alert. The message is not sent again automatically."""
     model_server.script(completions=[{"break_after": 3}])
     page.type("one two", Keys.ENTER)
 
@@ -182,7 +182,7 @@ def test_a_broken_answer_keeps_its_received_part(page: Page, model_server: Model
 def test_the_page_asks_for_a_required_api_key(
     open_page: Callable[[AgentProcess], Page], start: Start, tmp_path: Any
 ) -> None:
-    """And sent from then on; the message that asked is sent again."""
+    """The key is sent from then on, and the rejected message is sent again."""
     (tmp_path / "keys").write_text("key-one\n")
     agent = start(toml(ECHO) + PAGE + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     page = open_page(agent)
@@ -196,7 +196,7 @@ def test_the_page_asks_for_a_required_api_key(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_readable_in_both_schemes(page: Page, scheme: str) -> None:
-    """Every text has a contrast of 4.5 : 1 with what is behind it, as WCAG AA asks."""
+    """Every text has the contrast of 4.5 : 1 that WCAG AA requires."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     page.type("one `two` three", Keys.ENTER)
@@ -210,7 +210,7 @@ def test_text_is_readable_in_both_schemes(page: Page, scheme: str) -> None:
 
 
 def test_controls_have_names_and_fields_have_labels(page: Page) -> None:
-    """As a screen reader would say them, from the browser's own accessibility tree."""
+    """As for a screen reader, from the accessibility tree of the browser."""
     tree = page.browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     named = {
         (node["role"]["value"], node.get("name", {}).get("value", ""))
@@ -223,7 +223,7 @@ def test_controls_have_names_and_fields_have_labels(page: Page) -> None:
 
 
 def test_security_headers_block_other_sources(agent: AgentProcess) -> None:
-    """A strict policy without exceptions, on every file; a file that is known is not sent again."""
+    """Every file has a strict policy without exceptions. An unchanged file is not sent again."""
     for path in ("/", "/page.js", "/page.css", "/icon.svg"):
         response = agent.http.get(path)
         policy = response.headers["content-security-policy"]
@@ -237,7 +237,7 @@ def test_security_headers_block_other_sources(agent: AgentProcess) -> None:
 
 
 def test_the_page_is_disabled_by_default(start: Start) -> None:
-    """An agent is an API."""
+    """Without it an agent is only an API."""
     agent = start(toml(ECHO)).ready()
 
     assert [agent.http.get(path).status_code for path in ("/", "/page.js")] == [404, 404]

@@ -1,4 +1,4 @@
-"""The command: how it starts, refuses, ends, and what it loads."""
+"""The command `serve`: its start, errors and end, and the modules that it imports."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from tests.integration.agent_runtime.conftest import (
 
 
 def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run agent-runtime to its end."""
+    """Run agent-runtime until it exits."""
     command = [sys.executable, "-m", "agent_runtime", *arguments]
     environment = {"PATH": os.environ["PATH"]} | variables
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False)
@@ -32,14 +32,14 @@ def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A good agent.toml with its prompt."""
+    """A valid agent.toml with its prompt."""
     (tmp_path / "system_prompt.txt").write_text("Hi.")
     (tmp_path / "agent.toml").write_text(toml(ECHO))
     return tmp_path / "agent.toml"
 
 
 def test_check_accepts_a_good_config(config: Path) -> None:
-    """Exit 0 and one line that says what was understood."""
+    """Exit 0, and one line that summarizes the config."""
     done = run("check", "--config", config)
 
     assert done.returncode == 0
@@ -48,7 +48,7 @@ def test_check_accepts_a_good_config(config: Path) -> None:
 
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_a_wrong_config_names_every_field(config: Path, command: str) -> None:
-    """Exit 2; each fault with its path in TOML's spelling, the missing prompt as well; no traceback."""
+    """Exit 2. Each error has its path in TOML, the missing prompt included; no traceback."""
     config.write_text(toml('name = "x"\nprovider = "azure"', 'name = "y"\nprovider = "echo"\napi_version = "new"'))
     (config.parent / "system_prompt.txt").unlink()
 
@@ -81,7 +81,7 @@ def test_a_wrong_variable_is_named(config: Path, variables: dict[str, str], name
 
 
 def test_a_port_in_use_is_reported(config: Path) -> None:
-    """Exit 1 and words with the address; no traceback."""
+    """Exit 1 and a message with the address; no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = run("serve", "--config", config, LISTEN_ADDRESS="127.0.0.1", PORT_HTTP=port, PORT_METRICS="0")
@@ -115,7 +115,7 @@ def test_an_echo_agent_loads_no_sdk() -> None:
 
 
 def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
-    """Not ready at once, still serving during the delay, the request in flight is finished, exit 0."""
+    """Not ready at once, serving during the delay; the request in flight finishes; exit 0."""
     agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="600").ready()
     model_server.script(completions=[{"hold": True}])
     answers: list[httpx2.Response] = []
@@ -139,10 +139,10 @@ def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
 
 
 def test_keep_alive_connections_are_served_during_the_drain(start: Start, model_server: ModelServer) -> None:
-    """Its stream began before SIGTERM, so its caller may send the next request over it as soon as the stream ends."""
+    """A stream began before SIGTERM, so its caller may send the next request on the connection when it ends."""
     agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="3").ready()
     model_server.script(completions=[{"step_by_step": True}])
-    model_server.go()  # the answer begins with the first chunk
+    model_server.go()  # the response starts with the first chunk
     body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": "one"}]}
     with agent.http.stream("POST", "/v1/chat/completions", json=body) as stream:
         agent.process.send_signal(signal.SIGTERM)
@@ -159,7 +159,7 @@ def test_keep_alive_connections_are_served_during_the_drain(start: Start, model_
 
 
 def test_requests_are_cancelled_after_the_grace_period(start: Start, model_server: ModelServer) -> None:
-    """A request that takes longer than the grace does not keep the pod; exit 0 all the same."""
+    """A request that takes longer does not delay the exit; exit 0."""
     agent = start(toml(openai_model(model_server)), SHUTDOWN_GRACE_SECONDS="0.3").ready()
     model_server.script(completions=[{"delay": 60}])
     ended: list[Exception] = []
@@ -175,7 +175,7 @@ def test_requests_are_cancelled_after_the_grace_period(start: Start, model_serve
 
 
 def test_a_second_sigterm_skips_the_delay(start: Start) -> None:
-    """Whoever asks twice does not want to wait."""
+    """The second signal means that the user does not want to wait."""
     agent = start(toml(ECHO), DRAIN_DELAY_SECONDS="600").ready()
     agent.process.send_signal(signal.SIGTERM)
     eventually("it drains", lambda: agent.log("draining"))
@@ -184,7 +184,7 @@ def test_a_second_sigterm_skips_the_delay(start: Start) -> None:
 
 
 def test_ctrl_c_stops_the_server_at_once(start: Start) -> None:
-    """SIGINT comes from a person."""
+    """SIGINT comes from a user, not from a kubelet."""
     agent = start(toml(ECHO), DRAIN_DELAY_SECONDS="600").ready()
     agent.process.send_signal(signal.SIGINT)
 

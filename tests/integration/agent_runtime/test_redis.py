@@ -27,7 +27,7 @@ def say(agent: AgentProcess, message: str, session: str = "s") -> int:
 
 
 def contents(agent: AgentProcess, session: str = "s") -> list[str]:
-    """What the session holds."""
+    """The messages of the session."""
     return [message["content"] for message in agent.http.get(f"/api/sessions/{session}").json().get("messages", [])]
 
 
@@ -39,14 +39,14 @@ def redis_health(agent: AgentProcess) -> str:
 
 @pytest.fixture
 def open_redis() -> Iterator[RedisServer]:
-    """A Redis without a password, to be asked by the test itself."""
+    """A Redis without a password, for requests of the test."""
     server = RedisServer()
     yield server
     server.stop()
 
 
 def test_another_replica_continues_the_session(start: Start, redis_server: RedisServer) -> None:
-    """What one process remembered, another shows; and what it forgets is forgotten for both."""
+    """Another process returns the messages of the first one, and a deleted session is deleted for both."""
     config = toml(ECHO, memory=redis_memory(redis_server))
     one, other = (start(config, REDIS_PASSWORD=PASSWORD).ready() for _ in range(2))
 
@@ -76,7 +76,7 @@ def test_a_turn_is_one_round_trip_to_read_and_one_to_write(start: Start, open_re
 def test_concurrent_turns_of_a_session_are_serialized(
     start: Start, open_redis: RedisServer, model_server: ModelServer
 ) -> None:
-    """Sixteen at once: every message is there, each followed by its own answer."""
+    """After sixteen at once every message is stored, followed by its own answer."""
     agent = start(toml(openai_model(model_server), memory=redis_memory(open_redis))).ready()
     threads = [threading.Thread(target=say, args=(agent, f"m{n}")) for n in range(16)]
     for thread in threads:
@@ -91,7 +91,7 @@ def test_concurrent_turns_of_a_session_are_serialized(
 
 
 def test_an_outage_of_redis_degrades_health_and_loses_no_turn(start: Start, open_redis: RedisServer) -> None:
-    """Answers go on with what this pod remembers; once Redis is back, what it missed is written to it."""
+    """The pod continues from its own memory, and writes the missed turns when Redis is back."""
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
     say(agent, "before")
     open_redis.stop()
@@ -106,7 +106,7 @@ def test_an_outage_of_redis_degrades_health_and_loses_no_turn(start: Start, open
     again = RedisServer(port=open_redis.port)
     try:
         eventually("redis is healthy", lambda: redis_health(agent) == "healthy")
-        # The new Redis is empty: it has what was missed, not what the old one took with it.
+        # The new Redis is empty, so it has only the missed turns.
         assert contents(agent) == ["during", "during"]
         assert again.command("LLEN", "chat:s") == b":1\r\n"
     finally:
@@ -114,7 +114,7 @@ def test_an_outage_of_redis_degrades_health_and_loses_no_turn(start: Start, open
 
 
 def test_the_agent_starts_without_redis(start: Start, open_redis: RedisServer) -> None:
-    """The agent starts, answers and says degraded."""
+    """The agent answers, and its health is degraded."""
     open_redis.stop()
 
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
@@ -124,7 +124,7 @@ def test_the_agent_starts_without_redis(start: Start, open_redis: RedisServer) -
 
 
 def test_a_full_redis_degrades_health(start: Start, open_redis: RedisServer) -> None:
-    """Turns that Redis has no room for are kept in the pod, and written when there is room."""
+    """Turns that Redis rejects are kept in the pod, and written when Redis has memory again."""
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
     open_redis.command("CONFIG", "SET", "maxmemory", "1")
 
@@ -137,7 +137,7 @@ def test_a_full_redis_degrades_health(start: Start, open_redis: RedisServer) -> 
 
 
 def test_a_slow_redis_delays_one_request_only(start: Start, open_redis: RedisServer) -> None:
-    """After the first timeout nobody waits for it until it answers again."""
+    """After the first timeout, requests do not wait for Redis until it responds again."""
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
     open_redis.command("CLIENT", "PAUSE", "4000", "ALL")
 
@@ -151,7 +151,7 @@ def test_a_slow_redis_delays_one_request_only(start: Start, open_redis: RedisSer
 
 @pytest.mark.parametrize("password", [{}, {"REDIS_PASSWORD": "not-the-canary"}])
 def test_a_wrong_password_is_named(start: Start, redis_server: RedisServer, password: dict[str, str]) -> None:
-    """Health says which variable to check; the agent answers."""
+    """Health names the variable to check; the agent answers."""
     agent = start(toml(ECHO, memory=redis_memory(redis_server)), **password).ready()
 
     eventually("it is named", lambda: "check REDIS_PASSWORD" in agent.http.get("/health").text)
@@ -160,7 +160,7 @@ def test_a_wrong_password_is_named(start: Start, redis_server: RedisServer, pass
 
 
 def test_history_is_bounded(start: Start, open_redis: RedisServer) -> None:
-    """The fifty latest turns are kept."""
+    """The latest fifty turns are kept."""
     agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
 
     for number in range(55):

@@ -1,4 +1,4 @@
-"""What a turn costs at Redis, counted on the wire between the two."""
+"""The round trips to Redis per turn, counted on the connection."""
 
 import re
 import socket
@@ -14,7 +14,7 @@ EVENTS = {"Accept": "text/event-stream"}
 
 
 class Wire:
-    """A port that leads to a Redis, and all that goes over it: the words of each round trip."""
+    """A port that forwards to Redis, and the commands of each round trip."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -28,18 +28,18 @@ class Wire:
 
     @property
     def round_trips(self) -> list[list[str]]:
-        """The commands of each, without looks at whether Redis is there."""
+        """The commands of each round trip, without pings."""
         with self._lock:
             asked = [text for text in self._asked if text != PING]
         return [re.findall(r"\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n", text.decode()) for text in asked]
 
     def clear(self) -> None:
-        """Forget what was there."""
+        """Clear the records."""
         with self._lock:
             self._asked, self._asking = [], False
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more connections."""
         self._listening.close()
 
     def _accept(self) -> None:
@@ -68,7 +68,7 @@ class Wire:
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A wire to an empty Redis."""
+    """A forwarded port of an empty Redis."""
     redis = RedisServer()
     wire = Wire(redis.port)
     yield wire
@@ -78,7 +78,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def agent(start: Start, wire: Wire) -> AgentProcess:
-    """An agent that remembers over the wire, and has begun to."""
+    """An agent with its memory behind the forwarded port, after its first turn."""
     memory = f'[agent.memory.cache]\nhost = "127.0.0.1"\nport = {wire.port}\n'
     agent = start(toml(ECHO, memory=memory)).ready()
     agent.http.post("/api/chat", json={"message": "warm up", "session_id": "s"}).raise_for_status()
@@ -88,7 +88,7 @@ def agent(start: Start, wire: Wire) -> AgentProcess:
 
 @pytest.mark.parametrize("headers", [{}, EVENTS])
 def test_a_chat_turn_takes_two_round_trips_to_redis(agent: AgentProcess, wire: Wire, headers: dict[str, str]) -> None:
-    """One to read and one to write, streamed or not, over the one connection that is there."""
+    """One to read and one to write, streamed or not, on the existing connection."""
     turns = 5
     for number in range(turns):
         body = {"message": f"m{number}", "session_id": "s"}
@@ -99,7 +99,7 @@ def test_a_chat_turn_takes_two_round_trips_to_redis(agent: AgentProcess, wire: W
 
 
 def test_a_completion_takes_no_round_trip_to_redis(agent: AgentProcess, wire: Wire) -> None:
-    """It has no memory."""
+    """It is stateless."""
     body = {"messages": [{"role": "user", "content": "hi"}]}
 
     assert agent.http.post("/v1/chat/completions", json=body).status_code == 200

@@ -1,4 +1,4 @@
-"""More requests than a replica answers at a time: who was let in is answered, who was not is told when to come back."""
+"""Requests over the limit of a replica are rejected with Retry-After; those within it are answered."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -16,7 +16,7 @@ ASKED = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 def test_excess_requests_are_rejected_and_the_others_answered(
     start: Start, model_server: ModelServer, path: str, body: dict[str, object]
 ) -> None:
-    """While the model keeps those that were let in waiting, it hears of no other."""
+    """While the accepted requests wait for the model, no other request reaches it."""
     limits = f"[agent.limits]\nmax_concurrent_requests = {LET_IN}"
     agent = start(toml(openai_model(model_server), memory=limits)).ready()
     model_server.script(completions=[{"hold": True, "always": True}])

@@ -1,4 +1,4 @@
-"""Answers in pieces: OpenAI's stream by OpenAI's client, and the conversation's events."""
+"""Streams: OpenAI's stream with OpenAI's client, and the events of /api/chat."""
 
 import json
 import signal
@@ -33,7 +33,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 
 @pytest.fixture
 def client(agent: AgentProcess) -> openai.OpenAI:
-    """OpenAI's client, which does not try again."""
+    """OpenAI's client, without retries."""
     return openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x", max_retries=0)
 
 
@@ -63,7 +63,7 @@ def test_the_openai_client_streams(client: openai.OpenAI, model_server: ModelSer
 
 
 def test_tokens_of_a_stream_are_counted(agent: AgentProcess, client: openai.OpenAI, model_server: ModelServer) -> None:
-    """Though the caller did not ask for usage; and the time to the first token is."""
+    """Also if the caller did not request usage. The time to the first token is measured."""
     counted, timed = 'agent_tokens_total{kind="prompt",model="gpt"}', "agent_time_to_first_token_seconds_count"
     before = agent.metrics()
 
@@ -75,7 +75,7 @@ def test_tokens_of_a_stream_are_counted(agent: AgentProcess, client: openai.Open
 
 
 def test_chunks_are_forwarded_immediately(client: openai.OpenAI, model_server: ModelServer) -> None:
-    """The server sends one only after the test has read the one before."""
+    """The server sends a chunk only after the test has read the previous one."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
     stream = client.chat.completions.create(model="gpt", messages=SAY, stream=True)
@@ -89,7 +89,7 @@ def test_chunks_are_forwarded_immediately(client: openai.OpenAI, model_server: M
 
 
 def test_tool_call_deltas_pass_through(client: openai.OpenAI, model_server: ModelServer) -> None:
-    """As the model's server wrote them."""
+    """Unchanged."""
     function = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
     head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
     deltas: list[Any] = [{"role": "assistant", "content": None}, {"tool_calls": [function]}, {}]
@@ -109,7 +109,7 @@ def test_tool_call_deltas_pass_through(client: openai.OpenAI, model_server: Mode
 def test_an_error_before_the_first_chunk_is_an_error_response(
     client: openai.OpenAI, model_server: ModelServer, status: int
 ) -> None:
-    """With a status, not a stream that begins with 200."""
+    """With an error status, not a stream with the status 200."""
     model_server.script(completions=[{"status": status, "text": PROMPT}])
 
     with pytest.raises(openai.APIStatusError):
@@ -117,7 +117,7 @@ def test_an_error_before_the_first_chunk_is_an_error_response(
 
 
 def test_a_broken_upstream_stream_ends_with_an_error(client: openai.OpenAI, model_server: ModelServer) -> None:
-    """The client's SDK raises after the chunks that came; nothing pretends to be complete."""
+    """The client's SDK raises after the received chunks, so the answer does not seem complete."""
     model_server.script(completions=[{"break_after": 3}])
     contents: list[str | None] = []
 
@@ -130,7 +130,7 @@ def test_a_broken_upstream_stream_ends_with_an_error(client: openai.OpenAI, mode
 
 
 def test_an_error_event_of_the_model_is_translated(client: openai.OpenAI, model_server: ModelServer) -> None:
-    """Its words stay out."""
+    """Without the message of the model's server."""
     model_server.script(completions=[{"chunks": [{"error": {"message": PROMPT}}], "always": True}])
 
     with pytest.raises(openai.APIError) as raised:
@@ -140,7 +140,7 @@ def test_an_error_event_of_the_model_is_translated(client: openai.OpenAI, model_
 
 
 def test_a_streamed_chat_turn_is_stored(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Deltas, then done with session, model and usage; and it is remembered."""
+    """Deltas, then done with session, model and usage."""
     body = {"message": "one two", "session_id": "streamed"}
 
     response = agent.http.post("/api/chat", json=body, headers=EVENTS)
@@ -157,7 +157,7 @@ def test_a_streamed_chat_turn_is_stored(agent: AgentProcess, model_server: Model
 
 
 def test_a_broken_chat_stream_is_not_stored(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Ends with an error event that is a problem, and is not remembered."""
+    """The stream ends with an error event."""
     model_server.script(completions=[{"break_after": 3}])
     body = {"message": USER_CANARY, "session_id": "broken"}
 
@@ -182,7 +182,7 @@ def test_a_disconnect_cancels_the_upstream_stream(agent: AgentProcess, model_ser
 
 
 def test_streams_finish_after_sigterm(start: Start, model_server: ModelServer) -> None:
-    """A stream that has begun goes on to its last chunk."""
+    """A stream that has begun continues to its last chunk."""
     agent = start(toml(openai_model(model_server))).ready()
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()

@@ -33,7 +33,7 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
 
 
 def piped(url: str, text: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """What `chat` makes of these lines."""
+    """Run `chat` with these lines as its input."""
     command = [*CHAT, "--url", url, *arguments]
     environment = os.environ | variables
     return subprocess.run(
@@ -47,7 +47,7 @@ def url(agent: AgentProcess) -> str:
 
 
 def test_lines_from_a_pipe_are_one_conversation(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Answers and nothing else on stdout."""
+    """Only the answers are on stdout."""
     done = piped(url(agent), "one\n\ntwo\n")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "model: one\nmodel: two\n", "")
@@ -56,7 +56,7 @@ def test_lines_from_a_pipe_are_one_conversation(agent: AgentProcess, model_serve
 
 
 def test_session_and_model_can_be_chosen(agent: AgentProcess, model_server: ModelServer) -> None:
-    """A session goes on where it was."""
+    """A named session is continued."""
     done = piped(url(agent), "one", "--session", "terminal", "--model", "echo")
 
     assert done.stdout == "one\n"
@@ -65,14 +65,14 @@ def test_session_and_model_can_be_chosen(agent: AgentProcess, model_server: Mode
 
 
 def test_terminal_escape_sequences_are_removed_from_answers(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Escape sequences lose their escape."""
+    """Only the escape characters are removed."""
     done = piped(url(agent), "a\x1b]0;title\x07b\x9bc", "--model", "echo")
 
     assert done.stdout == "a]0;titlebc\n"
 
 
 def test_an_error_is_one_line(agent: AgentProcess, model_server: ModelServer, start: Start, tmp_path: Path) -> None:
-    """On stderr, with what to do, and exit code 1; never a traceback."""
+    """On stderr with the remedy, and exit code 1; never a traceback."""
     (tmp_path / "keys").write_text("key-one\n")
     guarded = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     model_server.script(completions=[{"break_after": 3}])
@@ -94,7 +94,7 @@ def test_an_error_is_one_line(agent: AgentProcess, model_server: ModelServer, st
 
 
 class Terminal:
-    """`chat` with a person before it."""
+    """`chat` on a terminal."""
 
     def __init__(self, url: str) -> None:
         self._end, end = pty.openpty()
@@ -110,13 +110,13 @@ class Terminal:
         os.write(self._end, text.encode())
 
     def shows(self, text: str) -> bool:
-        """It stands there by now."""
+        """Wait until a text is on the terminal."""
         with suppress(BlockingIOError, OSError):
             self.seen += os.read(self._end, 65536).decode()
         return text in self.seen
 
     def close(self) -> None:
-        """Leave."""
+        """Close the terminal."""
         self.process.kill()
         self.process.wait()
         os.close(self._end)
@@ -124,7 +124,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(agent: AgentProcess) -> Iterator[Terminal]:
-    """A terminal in which the agent waits for a message."""
+    """A terminal with the prompt for a message."""
     terminal = Terminal(url(agent))
     eventually("it asks", lambda: terminal.shows("you> "))
     yield terminal
@@ -132,7 +132,7 @@ def terminal(agent: AgentProcess) -> Iterator[Terminal]:
 
 
 def test_ctrl_c_cancels_an_answer_and_keeps_the_conversation(terminal: Terminal, model_server: ModelServer) -> None:
-    """The model's call is closed; Ctrl-D then ends with 0."""
+    """The request to the model is closed; Ctrl-D then exits with 0."""
     model_server.script(completions=[{"step_by_step": True}])
     for _ in range(2):
         model_server.go()
@@ -152,7 +152,7 @@ def test_ctrl_c_cancels_an_answer_and_keeps_the_conversation(terminal: Terminal,
 
 
 def test_ctrl_c_at_the_prompt_exits(terminal: Terminal) -> None:
-    """Without a word."""
+    """Without a message."""
     terminal.process.send_signal(signal.SIGINT)
 
     assert terminal.process.wait(DEADLINE) == 130

@@ -1,10 +1,10 @@
-"""Where the agent connects for its tools, what it says there, and where it refuses to go."""
+"""The addresses and headers of the agent's requests to tool servers."""
 
 from tests.integration.agent_runtime.conftest import ECHO, ModelServer, Start, eventually, toml
 
 
 def test_headers_come_from_the_environment(start: Start, model_server: ModelServer) -> None:
-    """Each from the variable that is named; a server that speaks no MCP only degrades."""
+    """Each from its variable. A server without MCP only degrades health."""
     table = (
         f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "{model_server.url}/v1/chat/completions"\n'
         'headers_from = { X-Tool-Key = "TOOL_KEY" }'
@@ -18,7 +18,7 @@ def test_headers_come_from_the_environment(start: Start, model_server: ModelServ
 
 
 def test_a_metadata_address_is_refused(start: Start) -> None:
-    """In whichever spelling; health says so, and nothing is sent there."""
+    """In any notation. Health names the reason, and nothing is sent there."""
     hosts = ("169.254.169.254", "0xa9fea9fe", "[::ffff:a9fe:a9fe]")
     tables = [
         f'[[agent.mcp]]\nname = "t{number}"\ntype = "http"\nurl = "http://{host}/mcp"'
@@ -31,7 +31,7 @@ def test_a_metadata_address_is_refused(start: Start) -> None:
 
 
 def test_a_redirect_to_a_metadata_address_is_not_followed(start: Start, model_server: ModelServer) -> None:
-    """A tool server that has been taken over gets no further than itself."""
+    """A compromised tool server gets no request to another address."""
     location = {"Location": "http://169.254.169.254/latest/meta-data/"}
     model_server.script(completions=[{"status": 307, "headers": location, "always": True}])
     table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "{model_server.url}/v1/chat/completions"'

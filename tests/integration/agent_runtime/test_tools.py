@@ -1,4 +1,4 @@
-"""Tools over MCP: real servers, a scripted model that calls them."""
+"""Tools over MCP, with real servers and a scripted model."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def stdio(name: str, *, more: str = "") -> str:
 
 
 def call(tool: str, number: int = 0, **arguments: Any) -> dict[str, Any]:
-    """A tool call as a model makes it."""
+    """A tool call of a model."""
     function = {"name": tool, "arguments": json.dumps(arguments)}
     return {"id": f"call_{number}", "type": "function", "function": function}
 
@@ -42,13 +42,13 @@ def calling(*calls: dict[str, Any]) -> dict[str, Any]:
 
 
 def results(server: ModelServer) -> list[str]:
-    """What the model was told by the tools, in its last request."""
+    """The results of tools in the last request to the model."""
     messages = server.seen("/chat/completions")[-1]["body"]["messages"]
     return [message["content"] for message in messages if message["role"] == "tool"]
 
 
 def connected(agent: AgentProcess) -> AgentProcess:
-    """The agent once it has its tools: on a busy machine that takes longer than it waits with being ready."""
+    """Wait until the agent has its tools, which can take longer than its readiness on a busy machine."""
     eventually("connected", lambda: agent.http.get("/health").json()["status"] == "healthy")
     return agent
 
@@ -75,7 +75,7 @@ def ask(agent: AgentProcess) -> dict[str, Any]:
 
 
 def test_the_model_uses_tools_until_it_has_an_answer(agent: AgentProcess, model_server: ModelServer) -> None:
-    """It is offered them, its calls run side by side, usage is that of both rounds."""
+    """Its calls run concurrently, and the usage is that of both rounds."""
     model_server.script(completions=[calling(call("t__add", 1, a=1, b=2), call("t__add", 2, a=3, b=4))])
 
     answer = ask(agent)
@@ -110,7 +110,7 @@ def test_the_model_uses_tools_until_it_has_an_answer(agent: AgentProcess, model_
 def test_the_error_of_a_tool_is_sent_to_the_model(
     agent: AgentProcess, model_server: ModelServer, wanted: dict[str, Any], told: str
 ) -> None:
-    """And not to the client as an error; a tool's process sees only the variables it was given."""
+    """The client gets no error. The process of a tool has only its configured variables."""
     model_server.script(completions=[calling(wanted)])
 
     answer = ask(agent)
@@ -121,7 +121,7 @@ def test_the_error_of_a_tool_is_sent_to_the_model(
 
 
 def test_a_large_tool_result_is_truncated(agent: AgentProcess, model_server: ModelServer) -> None:
-    """It would push the conversation out of the model's window."""
+    """It would fill the context window of the model."""
     model_server.script(completions=[calling(call("t__big", characters=5 * 1024 * 1024))])
 
     ask(agent)
@@ -132,7 +132,7 @@ def test_a_large_tool_result_is_truncated(agent: AgentProcess, model_server: Mod
 
 
 def test_tool_rounds_are_limited(agent: AgentProcess, model_server: ModelServer) -> None:
-    """After the second the model may call no more and has to answer."""
+    """After the second round the model has no tools and must answer."""
     model_server.script(completions=[calling(call("t__add", a=1, b=1))] * 2)
 
     ask(agent)
@@ -144,7 +144,7 @@ def test_tool_rounds_are_limited(agent: AgentProcess, model_server: ModelServer)
 def test_a_stream_hides_the_agents_own_tool_calls(
     agent: AgentProcess, client: openai.OpenAI, model_server: ModelServer
 ) -> None:
-    """The caller sees the text of all rounds, one finish reason, and usage of them together."""
+    """The caller gets the text of all rounds, one finish reason, and the total usage."""
     head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
     begun = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "t__add", "arguments": '{"a": 1'}}
     ended = {"index": 0, "function": {"arguments": ', "b": 2}'}}
@@ -170,7 +170,7 @@ def test_a_stream_hides_the_agents_own_tool_calls(
 
 
 def test_a_caller_with_its_own_tools_gets_the_tool_calls(client: openai.OpenAI, model_server: ModelServer) -> None:
-    """The agent's tools are not offered then, and the calls are the caller's to answer."""
+    """The model is not offered the agent's tools then, and the caller answers the calls."""
     model_server.script(completions=[calling(call("mine"))])
     tools: Any = [{"type": "function", "function": {"name": "mine", "parameters": {"type": "object"}}}]
 
@@ -182,7 +182,7 @@ def test_a_caller_with_its_own_tools_gets_the_tool_calls(client: openai.OpenAI, 
 
 
 def test_a_crashed_tool_server_is_restarted(agent: AgentProcess, model_server: ModelServer) -> None:
-    """The model is told of the failed call; soon the tools are back."""
+    """The model gets the error of the call. Soon the tools are available again."""
     connected = len(agent.log("MCP server connected"))
     model_server.script(completions=[calling(call("t__die"))])
 
@@ -196,7 +196,7 @@ def test_a_crashed_tool_server_is_restarted(agent: AgentProcess, model_server: M
 
 
 def test_only_allowed_tools_are_offered(start: Start, model_server: ModelServer) -> None:
-    """mcp-server-time from PyPI; only the tool that is allowed is offered; health tells the number."""
+    """With mcp-server-time from PyPI. Health shows the number of tools."""
     time_server = Path(sys.executable).parent / "mcp-server-time"
     table = f'[[agent.mcp]]\nname = "time"\ntype = "stdio"\ncommand = "{time_server}"\ntools = ["get_current_time"]'
     agent = connected(start(toml(openai_model(model_server), memory=table)))
@@ -225,7 +225,7 @@ def http_tools() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 def test_tools_are_called_over_http(
     start: Start, model_server: ModelServer, http_tools: tuple[subprocess.Popen[bytes], int]
 ) -> None:
-    """Connected as soon as the server is there; when it goes the agent is degraded and still answers."""
+    """The agent connects when the server starts. When it stops, the agent is degraded and still answers."""
     process, port = http_tools
     table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://localhost:{port}/mcp"'
     agent = connected(start(toml(openai_model(model_server), memory=table)))

@@ -34,7 +34,7 @@ SAY: Any = [{"role": "user", "content": USER_CANARY}]
 
 
 class Receiver:
-    """Takes traces as a collector does."""
+    """Receive traces as a collector does."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -47,7 +47,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Keep quiet."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -61,7 +61,7 @@ class Receiver:
         self._thread.join()
 
     def exports(self) -> list[ExportTraceServiceRequest]:
-        """What came."""
+        """The received spans."""
         return [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
 
     def spans(self, trace: str = TRACE) -> dict[str, Span]:
@@ -83,7 +83,7 @@ def plain(value: AnyValue) -> Any:
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
-    """A receiver, with what the tests before left in it."""
+    """A receiver with the spans of earlier tests."""
     receiver = Receiver()
     yield receiver
     receiver.stop()
@@ -91,7 +91,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def agent(start_shared: Start, shared_model_server: ModelServer, receiver: Receiver) -> AgentProcess:
-    """An agent that sends its traces soon, with tools."""
+    """An agent with tools that exports its spans quickly."""
     return start_shared(
         toml(openai_model(shared_model_server), memory=stdio("t")),
         OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
@@ -114,7 +114,7 @@ def nothing_that_was_said(receiver: Receiver) -> Iterator[None]:
 def test_a_request_continues_the_trace_of_its_caller(
     agent: AgentProcess, model_server: ModelServer, receiver: Receiver, stream: bool
 ) -> None:
-    """The request's span under the caller's, the model's call under that, the model's server told of it."""
+    """The span of the request is below the caller's, that of the model below it, and the model gets its context."""
     body = {"messages": SAY, "stream": stream, "temperature": 0.5}
     agent.http.post("/v1/chat/completions", json=body, headers=HEADERS).raise_for_status()
 
@@ -146,7 +146,7 @@ def test_a_request_continues_the_trace_of_its_caller(
 
 
 def test_tool_calls_have_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
-    """Named after the tool, without its arguments or result; one that fails is an error."""
+    """Named after the tool, without arguments and result. A failed call has an error status."""
     model_server.script(completions=[calling(call("t__add", 0, a=1, b=2), call("t__fail", 1))])
     agent.http.post("/v1/chat/completions", json={"messages": SAY}, headers=HEADERS).raise_for_status()
 
@@ -162,7 +162,7 @@ def test_tool_calls_have_spans(agent: AgentProcess, model_server: ModelServer, r
 
 
 def test_a_failed_call_has_an_error_span(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
-    """With its stable code; a conversation is told as a pseudonym."""
+    """With its stable code. The session is a pseudonym."""
     model_server.script(completions=[{"status": 401, "text": USER_CANARY, "always": True}])
     body = {"message": USER_CANARY, "session_id": "my-session"}
     assert agent.http.post("/api/chat", json=body, headers=HEADERS).status_code == 502
@@ -178,7 +178,7 @@ def test_a_failed_call_has_an_error_span(agent: AgentProcess, model_server: Mode
 
 
 def test_a_disconnect_ends_the_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
-    """As cancelled, not as an error of the agent."""
+    """As cancelled, not as an error."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
     body = {"messages": SAY, "stream": True}
@@ -191,7 +191,7 @@ def test_a_disconnect_ends_the_spans(agent: AgentProcess, model_server: ModelSer
 
 
 def test_probes_have_no_spans_and_pending_spans_are_flushed_at_exit(start: Start, receiver: Receiver) -> None:
-    """What is left goes out when the process ends; the resource says who sent it."""
+    """The resource names the agent."""
     agent = start(
         toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000", AGENT_NAME="clock"
     ).ready()
@@ -210,7 +210,7 @@ def test_probes_have_no_spans_and_pending_spans_are_flushed_at_exit(start: Start
 
 
 def test_an_unreachable_collector_does_not_affect_requests(start: Start) -> None:
-    """Requests are answered and the process ends in time."""
+    """Requests succeed and the process exits in time."""
     agent = start(toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}").ready()
 
     agent.http.post("/api/chat", json={"message": USER_CANARY}).raise_for_status()
@@ -219,7 +219,7 @@ def test_an_unreachable_collector_does_not_affect_requests(start: Start) -> None
 
 
 def test_opentelemetry_is_not_imported_without_an_endpoint() -> None:
-    """Not even OpenTelemetry's API."""
+    """Not even the API of OpenTelemetry."""
     script = (
         "import sys; from agent_runtime.app import create_app; from agent_runtime.config import AgentFile;"
         "from agent_runtime.environment import Environment;"

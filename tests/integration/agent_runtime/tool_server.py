@@ -38,13 +38,13 @@ def fail() -> str:
 
 @server.tool()
 def variable(name: str) -> str:
-    """Tell a variable of this process's environment."""
+    """Return a variable of the environment of this process."""
     return os.environ.get(name, "unset")
 
 
 @server.tool()
 def hostile(word: Annotated[str, Field(pattern="^(a+)+$")]) -> str:
-    """Declare a pattern that takes Python's regular expressions exponential time."""
+    """Declare a pattern that needs exponential time in Python's regular expressions."""
     return word
 
 

@@ -1,4 +1,4 @@
-"""One agent, twice: as a process, and as the operator runs it on the local cluster. Clients see no difference."""
+"""The agent under test, once as a process and once run by the operator on the local cluster."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -40,13 +40,13 @@ class Target:
         return f"{self.url}/v1"
 
     def get(self, path: str) -> httpx2.Response:
-        """What it answers to a GET."""
+        """The response to a GET."""
         return httpx2.get(f"{self.url}{path}", timeout=DEADLINE)
 
 
 @dataclass(frozen=True)
 class AgentCluster:
-    """The local cluster with the operator, and what was deployed on it."""
+    """The local cluster with the operator, and the agents on it."""
 
     cluster: Cluster
 
@@ -103,7 +103,7 @@ def redis_of_all() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentCluster]:
-    """A cluster to deploy agents on; at its end, no pod of it has told a secret or a prompt."""
+    """A cluster for agents. At the end no log or metric of a pod contains a secret or a prompt."""
     found = Cluster(tmp_path_factory.mktemp("cluster"))
     done = found.agentctl("local", "up")
     assert done.returncode == 0, done.stderr
@@ -153,7 +153,7 @@ def target(
 
 @pytest.fixture
 def model(target: Target, model_server: ModelServer) -> ModelServer:
-    """The fake model's server behind the agent, well again after what another test did to it."""
+    """The fake model's server behind the agent, reset after the previous test."""
 
     def answers() -> bool:
         body = {"messages": [{"role": "user", "content": "x"}]}

@@ -1,4 +1,4 @@
-"""a2a-sdk's client, in both versions of the protocol, on both agents: on the cluster any replica knows every task."""
+"""a2a-sdk's client, in both versions of the protocol, on both agents. On the cluster every replica knows every task."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,13 +26,13 @@ from tests.integration.agent_runtime.conftest import ModelServer, eventually
 from tests.patience import DEADLINE
 
 COMPLETED, CANCELED = TaskState.TASK_STATE_COMPLETED, TaskState.TASK_STATE_CANCELED
-# More than there are replicas: each request is a connection of its own, which the Service gives to the next replica.
+# More than the replicas: each request has its own connection, which the Service sends to the next replica.
 TIMES = 6
 
 
 @pytest.fixture(params=["1.0", "0.3"])
 async def card(target: Target, model: ModelServer, request: pytest.FixtureRequest) -> AgentCard:
-    """The card as the client reads it, with one version of the protocol left on it."""
+    """The agent card as the client reads it, with only one version of the protocol."""
     async with httpx.AsyncClient() as http:
         card = await A2ACardResolver(http, target.url).get_agent_card()
     spoken = [one for one in card.supported_interfaces if one.protocol_version == request.param]
@@ -43,7 +43,7 @@ async def card(target: Target, model: ModelServer, request: pytest.FixtureReques
 
 @asynccontextmanager
 async def client(card: AgentCard, *, streaming: bool = False, polling: bool = False) -> AsyncIterator[Client]:
-    """A client whose every request is a connection of its own."""
+    """A client with a connection per request."""
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(limits=limits, timeout=DEADLINE) as http:
         config = ClientConfig(streaming=streaming, polling=polling, httpx_client=http)
@@ -56,13 +56,13 @@ def say(text: str) -> SendMessageRequest:
 
 
 async def sent(client: Client, text: str) -> Task:
-    """The task that a message became."""
+    """The task of a message."""
     (response,) = [one async for one in client.send_message(say(text))]
     return response.task
 
 
 async def until_completed(client: Client, task_id: str) -> Task:
-    """The task, asked for until it is completed."""
+    """Poll the task until it is completed."""
     for _ in range(400):
         if (task := await client.get_task(GetTaskRequest(id=task_id))).status.state == COMPLETED:
             return task
@@ -71,12 +71,12 @@ async def until_completed(client: Client, task_id: str) -> Task:
 
 
 def answer(task: Task) -> str:
-    """What the agent said."""
+    """The text of the agent."""
     return "".join(part.text for artifact in task.artifacts for part in artifact.parts)
 
 
 async def test_the_card(card: AgentCard, target: Target) -> None:
-    """Leads to where it was found."""
+    """Its URL is the one that the client used."""
     (interface,) = card.supported_interfaces
 
     assert interface.url == f"{target.url}/a2a"
@@ -85,7 +85,7 @@ async def test_the_card(card: AgentCard, target: Target) -> None:
 
 
 async def test_a_message(card: AgentCard) -> None:
-    """Becomes a task that is asked for again and again, wherever the question ends up."""
+    """It becomes a task that any replica returns."""
     async with client(card) as waiting:
         task = await sent(waiting, "one two")
         again = [await waiting.get_task(GetTaskRequest(id=task.id)) for _ in range(TIMES)]
@@ -95,7 +95,7 @@ async def test_a_message(card: AgentCard) -> None:
 
 
 async def test_a_stream(card: AgentCard) -> None:
-    """The task, its answer in pieces, its end; afterwards it is known everywhere."""
+    """The stream has the task, the chunks of its answer and its end. Afterwards every replica knows the task."""
     async with client(card, streaming=True) as streaming:
         events = [event async for event in streaming.send_message(say("one two three"))]
         task_id = events[0].task.id
@@ -109,7 +109,7 @@ async def test_a_stream(card: AgentCard) -> None:
 
 
 async def test_a_task_under_way(card: AgentCard, model: ModelServer) -> None:
-    """Is known everywhere while it works, and its end wherever one asks for it."""
+    """Every replica knows the task while it runs, and afterwards its result."""
     model.script(completions=[{"step_by_step": True}])
     async with client(card, polling=True) as polling:
         task = await sent(polling, "one")
@@ -123,7 +123,7 @@ async def test_a_task_under_way(card: AgentCard, model: ModelServer) -> None:
 
 
 async def test_cancelling(card: AgentCard, model: ModelServer) -> None:
-    """From any replica: the call of the model is closed; what has ended cannot be cancelled."""
+    """Any replica can cancel a task: the request to the model is closed. A finished task cannot be cancelled."""
     async with client(card, polling=True) as polling:
         for _ in range(3):
             model.reset()
@@ -141,7 +141,7 @@ async def test_cancelling(card: AgentCard, model: ModelServer) -> None:
 
 
 async def test_a_stream_is_taken_up_anywhere(card: AgentCard, model: ModelServer) -> None:
-    """The whole answer, from its beginning."""
+    """From any replica, with the answer from its beginning."""
     model.script(completions=[{"step_by_step": True}])
     async with client(card, streaming=True) as streaming:
         task_id = (await anext(streaming.send_message(say("one two")))).task.id
@@ -159,7 +159,7 @@ async def test_a_stream_is_taken_up_anywhere(card: AgentCard, model: ModelServer
 
 
 async def test_unknown_tasks(card: AgentCard) -> None:
-    """Are unknown everywhere."""
+    """On every replica."""
     async with client(card) as waiting:
         for _ in range(TIMES):
             with pytest.raises(TaskNotFoundError):

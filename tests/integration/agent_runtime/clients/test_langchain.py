@@ -1,4 +1,4 @@
-"""LangChain's model for OpenAI's API, on both agents."""
+"""LangChain's client for OpenAI's API, on both agents."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ class City(BaseModel):
 
 @pytest.fixture
 def chat(target: Target, model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatOpenAI]:
-    """The model, which does not try again and tells nobody of its work."""
+    """The client, without retries and without tracing."""
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
     with openai.DefaultHttpxClient() as http:
         yield ChatOpenAI(
@@ -44,7 +44,7 @@ def calling(name: str, arguments: str) -> dict[str, Any]:
 
 
 def test_a_message(chat: ChatOpenAI) -> None:
-    """With its usage and why it ended."""
+    """With usage and finish reason."""
     answer = chat.invoke("one two")
 
     assert answer.content == "model: one two"
@@ -54,7 +54,7 @@ def test_a_message(chat: ChatOpenAI) -> None:
 
 
 def test_a_stream(chat: ChatOpenAI) -> None:
-    """Piece by piece; the sum of the chunks is the answer and knows its usage."""
+    """The sum of the chunks is the answer, with its usage."""
     whole: AIMessageChunk | None = None
     pieces = 0
     for chunk in chat.stream("one two", stream_usage=True):
@@ -77,7 +77,7 @@ def test_many_at_once(chat: ChatOpenAI) -> None:
 
 
 def test_tools(chat: ChatOpenAI, model: ModelServer) -> None:
-    """The model calls LangChain's tool, and answers with its result."""
+    """The model calls a tool of LangChain, and answers with its result."""
     model.script(completions=[calling("clock", '{"zone": "UTC"}')])
     with_tools = chat.bind_tools([clock])
     messages: list[Any] = [HumanMessage("What time is it?")]
@@ -115,7 +115,7 @@ def test_structured_output_by_a_schema(chat: ChatOpenAI, model: ModelServer) -> 
 
 
 def test_errors(chat: ChatOpenAI, model: ModelServer) -> None:
-    """Are those of OpenAI's client, with our codes."""
+    """They are those of OpenAI's client, with the codes of the runtime."""
     model.script(completions=[{"status": 400, "json": {"error": {"code": "content_filter"}}}])
 
     with pytest.raises(openai.BadRequestError) as raised:

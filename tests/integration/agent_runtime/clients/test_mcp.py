@@ -59,7 +59,7 @@ def target(
 
 @pytest.fixture
 def connected(target: Target, model_server: ModelServer) -> ModelServer:
-    """The model's server, once the agent has both servers' tools."""
+    """The model's server, when the agent has the tools of both servers."""
 
     def healthy() -> bool:
         components = {one["name"]: one for one in target.get("/health").json()["components"]}
@@ -71,7 +71,7 @@ def connected(target: Target, model_server: ModelServer) -> ModelServer:
 
 @pytest.fixture
 def ask(target: Target) -> Callable[[], str]:
-    """Asks for one turn; the answer."""
+    """Request one turn; return the answer."""
 
     def ask() -> str:
         answered = httpx2.post(f"{target.url}/api/chat", json={"message": "go"}, timeout=DEADLINE)
@@ -88,7 +88,7 @@ def step(name: str, **arguments: Any) -> dict[str, Any]:
 
 
 def test_the_model_is_offered_the_tools_of_both(ask: Callable[[], str], connected: ModelServer) -> None:
-    """Of the first only the one that is allowed."""
+    """Only the allowed tool of the first server."""
     ask()
 
     tools = connected.seen("/chat/completions")[0]["body"]["tools"]
@@ -98,14 +98,14 @@ def test_the_model_is_offered_the_tools_of_both(ask: Callable[[], str], connecte
 
 
 def test_a_tool_over_stdio(ask: Callable[[], str], connected: ModelServer) -> None:
-    """A process in the agent's own container."""
+    """The server is a process in the container of the agent."""
     connected.script(completions=[step("time__get_current_time", timezone="UTC")])
 
     assert '"timezone": "UTC"' in ask()
 
 
 def test_a_tool_over_http(ask: Callable[[], str], connected: ModelServer) -> None:
-    """Two rounds of it, and then the answer."""
+    """Two rounds of tool calls, and then the answer."""
     connected.script(completions=[step("web__add", a=20, b=3), step("web__add", a=23, b=4)])
 
     assert ask() == "model: 27"
@@ -113,7 +113,7 @@ def test_a_tool_over_http(ask: Callable[[], str], connected: ModelServer) -> Non
 
 
 def test_tools_behind_openais_client(target: Target, connected: ModelServer) -> None:
-    """A client that knows nothing of the tools sees one streamed answer."""
+    """A client without tools sees one streamed answer."""
     connected.script(completions=[step("web__add", a=1, b=2)])
     say: Any = [{"role": "user", "content": "go"}]
 
@@ -129,7 +129,7 @@ def test_tools_behind_openais_client(target: Target, connected: ModelServer) -> 
 
 
 def test_a_tool_that_fails(ask: Callable[[], str], connected: ModelServer) -> None:
-    """Is told to the model, which answers."""
+    """The error is sent to the model, which answers."""
     connected.script(completions=[step("web__fail")])
 
     assert ask().startswith("model: error: ")

@@ -3,7 +3,7 @@
 Read from its sources (backend/open_webui/routers/openai.py and tasks.py): GET {base}/models with a bearer token, every
 user's request as POST {base}/chat/completions with the token, `stream` with `stream_options.include_usage`, the chat's
 history in `messages`, `reasoning`, `user` and `metadata` where a model has them, X-OpenWebUI-* headers when switched
-on; then, unasked, questions for a title, tags and follow-ups without a stream and with `max_completion_tokens`. It
+on; then requests for a title, tags and follow-ups without a stream and with `max_completion_tokens`. It
 reads a stream's lines as they come when the content type is text/event-stream, everything else as JSON.
 """
 
@@ -44,7 +44,7 @@ def http(target: Target, model: ModelServer) -> Iterator[httpx2.Client]:
 
 
 def test_the_list_of_models(http: httpx2.Client) -> None:
-    """It takes `data` and, from each, `id`; `owned_by` tells it what API to speak."""
+    """It reads `id` of each model in `data`; `owned_by` decides the API that it uses."""
     listed = http.get("/models").json()
 
     assert [one["id"] for one in listed["data"]] == ["gpt", "echo"]
@@ -92,7 +92,7 @@ def test_its_questions_in_the_background(http: httpx2.Client, model: ModelServer
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_errors(http: httpx2.Client, model: ModelServer, stream: bool) -> None:
-    """JSON with `error` and `message`, which it shows; never an event stream that stays empty."""
+    """JSON with `error` and `message`, which it shows; never an empty event stream."""
     model.script(completions=[{"status": 401, "always": True}])
     body = {"model": "gpt", "messages": [{"role": "user", "content": "x"}], "stream": stream}
 

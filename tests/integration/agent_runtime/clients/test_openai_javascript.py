@@ -1,4 +1,4 @@
-"""OpenAI's JavaScript client, run by node, on both agents. What it asks for is in javascript/client.js."""
+"""OpenAI's JavaScript client, run by node, on both agents. Its requests are in javascript/client.js."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def program(pytestconfig: pytest.Config) -> Path:
-    """The program beside the client's package, which npm installs once and pytest's cache keeps."""
+    """The program with the client's package, which npm installs once into pytest's cache."""
     assert pytestconfig.cache is not None
     folder = npm.install(SOURCES / "package.json", pytestconfig.cache.mkdir("openai-javascript"))
     return Path(shutil.copy(SOURCES / "client.js", folder / "client.js"))
@@ -33,7 +33,7 @@ def program(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def run(program: Path, target: Target, model: ModelServer) -> Any:
-    """Runs one case and gives what it printed."""
+    """Run one case; return its output."""
 
     def run(case: str) -> Any:
         command: list[str | Path] = ["node", program, target.openai_url, case]
@@ -45,7 +45,7 @@ def run(program: Path, target: Target, model: ModelServer) -> Any:
 
 
 def test_a_completion(run: Any) -> None:
-    """Every field that the client's type has."""
+    """Every field of the client's type."""
     completion = run("complete")
 
     assert completion["choices"][0]["message"]["content"] == "model: one two"
@@ -70,7 +70,7 @@ def test_a_stream(run: Any) -> None:
 
 
 def test_tool_calls_in_pieces(run: Any, model: ModelServer) -> None:
-    """The client puts the deltas together to the call that the model made."""
+    """The client joins the deltas to the tool call of the model."""
     begun = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone'}}
     ended = {"index": 0, "function": {"arguments": '": "UTC"}'}}
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None}, {"tool_calls": [begun]}]
@@ -85,7 +85,7 @@ def test_tool_calls_in_pieces(run: Any, model: ModelServer) -> None:
 
 
 def test_the_clients_own_loop_of_tools(run: Any, model: ModelServer) -> None:
-    """The model's call comes to the client, its result goes to the model, the answer comes back."""
+    """The client gets the tool call, sends the result to the model, and gets the answer."""
     model.script(completions=[{"message": {"content": None, "tool_calls": [CALL]}}])
 
     assert run("tools") == {"content": "model: noon", "called": [{"zone": "UTC"}]}
@@ -114,21 +114,21 @@ def test_errors_have_the_clients_types(
 
 
 def test_an_unknown_model(run: Any) -> None:
-    """As OpenAI tells it."""
+    """The error is that of OpenAI."""
     failed = run("unknown")
 
     assert (failed["kind"], failed["code"], failed["param"]) == ("NotFoundError", "model_not_found", "model")
 
 
 def test_a_stream_that_breaks(run: Any, model: ModelServer) -> None:
-    """Is an error to the client, not an end."""
+    """The client raises an error instead of ending the stream."""
     model.script(completions=[{"break_after": 3}])
 
     assert run("broken")["code"] == "model_bad_response"
 
 
 def test_a_stream_that_is_left(run: Any, model: ModelServer) -> None:
-    """The client's abort closes the call of the model."""
+    """An abort of the client closes the request to the model."""
     model.script(completions=[{"step_by_step": True}])
     model.go()
 

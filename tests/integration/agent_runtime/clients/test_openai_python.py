@@ -1,4 +1,4 @@
-"""OpenAI's Python client, waiting and not, on both agents."""
+"""OpenAI's Python client, synchronous and asynchronous, on both agents."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -17,7 +17,7 @@ WITH_USAGE: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 @pytest.fixture
 def client(target: Target, model: ModelServer) -> Iterator[openai.OpenAI]:
-    """The client that waits."""
+    """The synchronous client."""
     with openai.OpenAI(base_url=target.openai_url, api_key="anything", max_retries=0) as client:
         yield client
 
@@ -40,7 +40,7 @@ def test_a_completion(client: openai.OpenAI) -> None:
 
 
 def test_the_models(client: openai.OpenAI) -> None:
-    """By the names that callers pick."""
+    """By the names that callers use."""
     assert [(one.id, one.object) for one in client.models.list()] == [("gpt", "model"), ("echo", "model")]
 
 
@@ -67,7 +67,7 @@ def test_a_stream(client: openai.OpenAI) -> None:
 
 
 async def test_a_stream_later(later: openai.AsyncOpenAI) -> None:
-    """Through the helper that tells events and puts the whole together."""
+    """With the helper that yields events and joins the chunks."""
     async with later.chat.completions.stream(model="gpt", messages=SAY) as stream:
         events = [event.type async for event in stream]
         completion = await stream.get_final_completion()
@@ -78,7 +78,7 @@ async def test_a_stream_later(later: openai.AsyncOpenAI) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_callers_tools(client: openai.OpenAI, model: ModelServer, stream: bool) -> None:
-    """Go to the model as they are; its calls come to the caller, whose results go back."""
+    """Tools are sent to the model unchanged; its calls reach the caller, whose results are sent to the model."""
     head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
     delta = {"role": "assistant", "tool_calls": [{"index": 0, **CALL}]}
     chunks = [
@@ -124,7 +124,7 @@ async def test_errors_are_typed(
     refusal: tuple[dict[str, Any], type[openai.APIStatusError], str, bool],
     streamed: bool,
 ) -> None:
-    """Streamed or not; and the client is told whether trying again makes sense."""
+    """Streamed or not, with the header that tells the client whether to retry."""
     step, error, code, retry = refusal
     model.script(completions=[step | {"always": True}])
 
@@ -155,8 +155,8 @@ def test_the_caller_at_fault(client: openai.OpenAI) -> None:
 
 
 def test_the_client_tries_again_what_may_pass(target: Target, model: ModelServer) -> None:
-    """After a refusal with Retry-After, which it honours, the second attempt is answered."""
-    # Longer than the agent itself would wait.
+    """The client honours Retry-After, and its second attempt succeeds."""
+    # Longer than the agent waits before its own retry.
     model.script(completions=[{"status": 429, "headers": {"Retry-After": "6"}}])
 
     with openai.OpenAI(base_url=target.openai_url, api_key="x", max_retries=1) as client:
@@ -167,7 +167,7 @@ def test_the_client_tries_again_what_may_pass(target: Target, model: ModelServer
 
 
 async def test_a_stream_that_is_left(later: openai.AsyncOpenAI, model: ModelServer) -> None:
-    """Closing it closes the call of the model."""
+    """Closing the stream closes the request to the model."""
     model.script(completions=[{"step_by_step": True}])
     model.go()
 
@@ -179,7 +179,7 @@ async def test_a_stream_that_is_left(later: openai.AsyncOpenAI, model: ModelServ
 
 
 def test_a_stream_that_breaks(client: openai.OpenAI, model: ModelServer) -> None:
-    """Raises after the chunks that came."""
+    """The client raises after the received chunks."""
     model.script(completions=[{"break_after": 3}])
     contents: list[str | None] = []
 
