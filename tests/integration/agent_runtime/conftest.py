@@ -116,7 +116,7 @@ class AgentProcess:
     port: int = field(init=False)
 
     def start(self) -> "AgentProcess":
-        """Start, and wait until it listens."""
+        """StartAgent, and wait until it listens."""
         command = [sys.executable, "-m", "agent_runtime", "serve", "--config", self.directory / "agent.toml"]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
@@ -183,7 +183,7 @@ def _no_canary_in_errors(response: httpx2.Response) -> None:
         assert not canaries(response.read().decode()), "an error quotes a secret or a prompt"
 
 
-Start = Callable[..., AgentProcess]
+StartAgent = Callable[..., AgentProcess]
 
 
 @pytest.fixture(scope="session")
@@ -210,21 +210,21 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts agents: `start(toml, VARIABLE=value, …)`; they end with the test."""
+def start_agent(tmp_path: Path) -> Iterator[StartAgent]:
+    """Starts agents: `start_agent(toml, VARIABLE=value, …)`; they end with the test."""
     yield from _starting(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def start_shared_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartAgent]:
     """Starts agents that end with the module: for tests that only ask."""
     yield from _starting(tmp_path_factory.mktemp("agents"))
 
 
-def _starting(root: Path) -> Iterator[Start]:
+def _starting(root: Path) -> Iterator[StartAgent]:
     started: list[AgentProcess] = []
 
-    def start(toml: str, **variables: str) -> AgentProcess:
+    def start_agent(toml: str, **variables: str) -> AgentProcess:
         directory = root / f"agent{len(started)}"
         directory.mkdir()
         (directory / "agent.toml").write_text(toml)
@@ -234,12 +234,12 @@ def _starting(root: Path) -> Iterator[Start]:
         started.append(AgentProcess(directory, inherited | fixed | variables).start())
         return started[-1]
 
-    yield start
+    yield start_agent
     for agent in started:
         agent.stop()
 
 
-def toml(*models: str, memory: str = "") -> str:
+def agent_toml(*models: str, memory: str = "") -> str:
     """An agent.toml with these model tables."""
     tables = "\n".join(f"[[agent.models]]\n{model}" for model in models)
     return f'[agent]\nlog_level = "DEBUG"\n{tables}\n{memory}'

@@ -26,10 +26,10 @@ from tests.integration.agent_runtime.conftest import (
     USER_CANARY,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
-    toml,
 )
 
 CARD = """
@@ -45,9 +45,9 @@ examples = ["What time is it?"]
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO) + CARD).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + CARD).ready()
 
 
 async def card_of(agent: AgentProcess) -> AgentCard:

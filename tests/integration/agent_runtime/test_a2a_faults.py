@@ -13,18 +13,18 @@ from tests.integration.agent_runtime.conftest import (
     USER_CANARY,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
-    toml,
 )
 from tests.integration.agent_runtime.test_a2a import card_of
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server."""
-    return start_shared(toml(openai_model(shared_model_server))).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server))).ready()
 
 
 def call(method: Any, params: Any = None, **fields: Any) -> dict[str, Any]:
@@ -92,11 +92,11 @@ def test_who_leaves_while_waiting_stops_the_call_of_the_model(agent: AgentProces
     eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_who_leaves_in_the_middle_of_a_stream_leaves_nothing_behind(start: Start) -> None:
+def test_who_leaves_in_the_middle_of_a_stream_leaves_nothing_behind(start_agent: StartAgent) -> None:
     """No open file, no error in the log, and the gauge of requests at zero; before the answer and within it."""
     body = json.dumps(call("SendStreamingMessage", {"message": MESSAGE})).encode()
     head = f"POST /a2a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    agent = start(toml(ECHO)).ready()
+    agent = start_agent(agent_toml(ECHO)).ready()
     files = Path(f"/proc/{agent.process.pid}/fd")
     agent.http.get("/health/live")
     before = len(list(files.iterdir()))
@@ -112,10 +112,10 @@ def test_who_leaves_in_the_middle_of_a_stream_leaves_nothing_behind(start: Start
     assert not [line for line in agent.log() if line["level"] == "ERROR"]
 
 
-def test_tasks_that_nobody_waits_for_count_too(start: Start, model_server: ModelServer) -> None:
+def test_tasks_that_nobody_waits_for_count_too(start_agent: StartAgent, model_server: ModelServer) -> None:
     """More than the agent takes at a time are refused, and one that ends makes room."""
     limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
-    agent = start(toml(openai_model(model_server)) + limits).ready()
+    agent = start_agent(agent_toml(openai_model(model_server)) + limits).ready()
     model_server.script(completions=[{"step_by_step": True}])
     body = call("SendMessage", {"message": MESSAGE, "configuration": {"returnImmediately": True}})
 
@@ -127,10 +127,10 @@ def test_tasks_that_nobody_waits_for_count_too(start: Start, model_server: Model
     assert agent.http.post("/a2a", json=body).status_code == 200
 
 
-async def test_keys_keep_tasks_apart(start: Start, tmp_path: Any) -> None:
+async def test_keys_keep_tasks_apart(start_agent: StartAgent, tmp_path: Any) -> None:
     """The card says that a key is needed; without one nothing is answered, and with another no task is found."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
-    agent = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
+    agent = start_agent(agent_toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     headers = [{"Authorization": f"Bearer {key}"} for key in ("key-one", "key-two")]
 
     card = await card_of(agent)

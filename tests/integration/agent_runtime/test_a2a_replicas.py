@@ -18,11 +18,11 @@ from tests.integration.agent_runtime.conftest import (
     AgentProcess,
     ModelServer,
     RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
     redis_memory,
-    toml,
 )
 
 PASSWORD = CANARIES["REDIS_PASSWORD"]
@@ -45,10 +45,12 @@ def send(agent: AgentProcess, headers: dict[str, str] | None = None, *, wait: bo
 
 
 @pytest.fixture
-def replicas(start: Start, model_server: ModelServer, redis_server: RedisServer) -> tuple[AgentProcess, AgentProcess]:
+def replicas(
+    start_agent: StartAgent, model_server: ModelServer, redis_server: RedisServer
+) -> tuple[AgentProcess, AgentProcess]:
     """Two of them."""
-    config = toml(openai_model(model_server), memory=redis_memory(redis_server))
-    one, other = (start(config, REDIS_PASSWORD=PASSWORD) for _ in "ab")
+    config = agent_toml(openai_model(model_server), memory=redis_memory(redis_server))
+    one, other = (start_agent(config, REDIS_PASSWORD=PASSWORD) for _ in "ab")
     return one.ready(), other.ready()
 
 
@@ -86,11 +88,13 @@ def test_without_redis_a_task_is_known_to_its_replica(
     assert call(other, "CancelTask", id=task["id"])["error"]["code"] == NOT_FOUND
 
 
-def test_keys_keep_tasks_apart_on_every_replica(start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
+def test_keys_keep_tasks_apart_on_every_replica(
+    start_agent: StartAgent, redis_server: RedisServer, tmp_path: Path
+) -> None:
     """The key that gave a task finds it anywhere, another nowhere."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
     tables = redis_memory(redis_server) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
-    one, other = (start(toml(ECHO, memory=tables), REDIS_PASSWORD=PASSWORD).ready() for _ in "ab")
+    one, other = (start_agent(agent_toml(ECHO, memory=tables), REDIS_PASSWORD=PASSWORD).ready() for _ in "ab")
     mine, theirs = ({"Authorization": f"Bearer {key}"} for key in ("key-one", "key-two"))
 
     task = send(one, mine)

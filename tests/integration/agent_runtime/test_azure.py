@@ -9,10 +9,10 @@ from tests.integration.agent_runtime.certificate import write_certificate
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     azure_model,
     eventually,
-    toml,
 )
 
 PATH = "/openai/deployments/gpt 4o/chat/completions"
@@ -27,10 +27,12 @@ def entra(tmp_path: Path) -> Iterator[tuple[ModelServer, Path]]:
     server.stop()
 
 
-def test_with_a_key(start: Start, model_server: ModelServer) -> None:
+def test_with_a_key(start_agent: StartAgent, model_server: ModelServer) -> None:
     """The deployment is in the path, encoded once, the API version in the query, the key in its own header."""
     key = CANARIES["AZURE_OPENAI_API_KEY"]
-    agent = start(toml(azure_model()), AZURE_OPENAI_ENDPOINT=f"{model_server.url}/", AZURE_OPENAI_API_KEY=key).ready()
+    agent = start_agent(
+        agent_toml(azure_model()), AZURE_OPENAI_ENDPOINT=f"{model_server.url}/", AZURE_OPENAI_API_KEY=key
+    ).ready()
 
     answer = agent.http.post("/api/chat", json={"message": "hi"})
 
@@ -41,11 +43,13 @@ def test_with_a_key(start: Start, model_server: ModelServer) -> None:
     assert "authorization" not in seen["headers"]
 
 
-def test_with_a_client_secret(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
+def test_with_a_client_secret(
+    start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path]
+) -> None:
     """A token of Entra ID, asked for once and kept."""
     server, certificate = entra
-    agent = start(
-        toml(azure_model()),
+    agent = start_agent(
+        agent_toml(azure_model()),
         AZURE_OPENAI_ENDPOINT=model_server.url,
         AZURE_TENANT_ID="tenant",
         AZURE_CLIENT_ID="client",
@@ -64,7 +68,7 @@ def test_with_a_client_secret(start: Start, model_server: ModelServer, entra: tu
 
 
 def test_with_a_workload_identity(
-    start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path], tmp_path: Path
+    start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path], tmp_path: Path
 ) -> None:
     """The service account's token is exchanged for one of Entra ID, and that is renewed before it ends."""
     server, certificate = entra
@@ -72,8 +76,8 @@ def test_with_a_workload_identity(
     federated.write_text("service-account-token")
     # Within the library's five minutes before the end: every look at the health renews it.
     server.script(token=[{"expires_in": 60}])
-    agent = start(
-        toml(azure_model()),
+    agent = start_agent(
+        agent_toml(azure_model()),
         AZURE_OPENAI_ENDPOINT=model_server.url,
         AZURE_TENANT_ID="tenant",
         AZURE_CLIENT_ID="client",
@@ -89,14 +93,16 @@ def test_with_a_workload_identity(
     assert asked["client_assertion"] == "service-account-token"
 
 
-def test_refused_by_entra_id(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
+def test_refused_by_entra_id(
+    start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path]
+) -> None:
     """Not ready, with the variables to look at; Entra ID's own words stay out."""
     server, certificate = entra
     secret = CANARIES["AZURE_CLIENT_SECRET"]
     refusal = {"error": "invalid_client", "error_description": f"AADSTS7000215: Invalid client secret {secret}"}
     server.script(token=[{"status": 401, "json": refusal, "always": True}])
-    agent = start(
-        toml(azure_model()),
+    agent = start_agent(
+        agent_toml(azure_model()),
         AZURE_OPENAI_ENDPOINT=model_server.url,
         AZURE_TENANT_ID="tenant",
         AZURE_CLIENT_ID="client",

@@ -23,12 +23,12 @@ from tests.integration.agent_runtime.conftest import (
     AgentProcess,
     ModelServer,
     RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     canaries,
     eventually,
     openai_model,
     redis_memory,
-    toml,
 )
 from tests.patience import DEADLINE
 
@@ -38,9 +38,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server, its default, and one that echoes."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO)).ready()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_only_the_model_can_judge(
 async def test_a_body_that_dribbles_in(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """408 in the form of the route, and the connection is closed: the rest of the body is no request."""
     monkeypatch.setattr(body, "READ_TIMEOUT", 0.1)
-    (tmp_path / "agent.toml").write_text(toml(ECHO))
+    (tmp_path / "agent.toml").write_text(agent_toml(ECHO))
     (tmp_path / "system_prompt.txt").write_text(PROMPT)
     runner = web.AppRunner(create_app(*load(tmp_path / "agent.toml"), environment.read({})), shutdown_timeout=1)
     await runner.setup()
@@ -101,7 +101,9 @@ async def test_a_body_that_dribbles_in(path: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def guarded(start: Start, model_server: ModelServer, redis_server: RedisServer, tmp_path: Path) -> AgentProcess:
+def guarded(
+    start_agent: StartAgent, model_server: ModelServer, redis_server: RedisServer, tmp_path: Path
+) -> AgentProcess:
     """An agent with all that may hold a secret: keys, a password, headers of tools; its log at DEBUG."""
     (tmp_path / "keys").write_text(f"{CANARIES['AZURE_OPENAI_API_KEY']}\n")
     tools = (
@@ -109,8 +111,8 @@ def guarded(start: Start, model_server: ModelServer, redis_server: RedisServer, 
         'headers_from = { Authorization = "AZURE_CLIENT_SECRET" }\n'
     )
     server = f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
-    config = toml(openai_model(model_server), ECHO, memory=redis_memory(redis_server) + tools + server)
-    return start(config, **CANARIES).ready()
+    config = agent_toml(openai_model(model_server), ECHO, memory=redis_memory(redis_server) + tools + server)
+    return start_agent(config, **CANARIES).ready()
 
 
 @pytest.fixture

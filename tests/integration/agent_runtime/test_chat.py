@@ -8,16 +8,16 @@ from tests.integration.agent_runtime.conftest import (
     USER_CANARY,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     openai_model,
-    toml,
 )
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model that echoes, its default, and one behind the fake server."""
-    return start_shared(toml(ECHO, openai_model(shared_model_server))).ready()
+    return start_shared_agent(agent_toml(ECHO, openai_model(shared_model_server))).ready()
 
 
 def test_a_conversation_is_remembered_shown_and_forgotten(agent: AgentProcess, model_server: ModelServer) -> None:

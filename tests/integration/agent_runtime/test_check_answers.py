@@ -13,18 +13,18 @@ from tests.integration.agent_runtime.conftest import (
     USER_CANARY,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
-    toml,
 )
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server, its default, and one that echoes."""
-    config = toml(openai_model(shared_model_server), ECHO)
-    return start_shared(config, OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"]).ready()
+    config = agent_toml(openai_model(shared_model_server), ECHO)
+    return start_shared_agent(config, OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"]).ready()
 
 
 @pytest.fixture

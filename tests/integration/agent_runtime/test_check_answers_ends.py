@@ -13,19 +13,19 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     free_port,
     openai_model,
-    toml,
 )
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server, its default, and one that echoes."""
-    config = toml(openai_model(shared_model_server), ECHO)
-    return start_shared(config).ready()
+    config = agent_toml(openai_model(shared_model_server), ECHO)
+    return start_shared_agent(config).ready()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def checking(tmp_path: Path) -> Checking:
     return Checking(tmp_path)
 
 
-def test_an_agent_that_is_down_is_waited_for(start: Start, checking: Checking) -> None:
+def test_an_agent_that_is_down_is_waited_for(start_agent: StartAgent, checking: Checking) -> None:
     """For as long as is said; then every check is an error."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -48,15 +48,17 @@ def test_an_agent_that_is_down_is_waited_for(start: Start, checking: Checking) -
     with process:
         assert process.stderr is not None
         assert process.stderr.readline() == "waiting: the agent cannot be reached: Connection refused\n"
-        start(toml(ECHO), PORT_HTTP=str(port))
+        start_agent(agent_toml(ECHO), PORT_HTTP=str(port))
         process.communicate(timeout=3 * DEADLINE)
     assert (process.returncode, checking.outcomes) == (0, {"a": ("passed", "")})
 
 
-def test_an_agent_that_is_too_busy_is_asked_again(start: Start, model_server: ModelServer, checking: Checking) -> None:
+def test_an_agent_that_is_too_busy_is_asked_again(
+    start_agent: StartAgent, model_server: ModelServer, checking: Checking
+) -> None:
     """When it says so."""
     limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
-    busy = start(toml(openai_model(model_server), memory=limits)).ready()
+    busy = start_agent(agent_toml(openai_model(model_server), memory=limits)).ready()
     model_server.script(completions=[{"step_by_step": True, "always": True}])
     model_server.go()
     streaming = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
@@ -75,11 +77,11 @@ def test_an_agent_that_is_too_busy_is_asked_again(start: Start, model_server: Mo
     assert (process.returncode, checking.outcomes) == (0, {"a": ("passed", "")})
 
 
-def test_keys_come_from_a_file(start: Start, checking: Checking, tmp_path: Path) -> None:
+def test_keys_come_from_a_file(start_agent: StartAgent, checking: Checking, tmp_path: Path) -> None:
     """The one that is named, or the agent's own; without one the agent's refusal is told, with what to do."""
     keys = tmp_path / "keys"
     keys.write_text("\n key-one \nkey-two\n")
-    guarded = start(toml(ECHO, memory=f'[agent.server]\napi_keys_file = "{keys}"\n')).ready()
+    guarded = start_agent(agent_toml(ECHO, memory=f'[agent.server]\napi_keys_file = "{keys}"\n')).ready()
     hi = check("a", contains=["hi"])
 
     assert checking.run(guarded, hi)[0] == 1

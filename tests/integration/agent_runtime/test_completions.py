@@ -13,10 +13,10 @@ from tests.integration.agent_runtime.conftest import (
     USER_CANARY,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
-    toml,
 )
 
 KEY = CANARIES["OPENAI_API_KEY"]
@@ -30,15 +30,15 @@ def client(port: int) -> openai.OpenAI:
 
 
 @pytest.fixture(scope="module")
-def echo(start_shared: Start) -> AgentProcess:
+def echo(start_shared_agent: StartAgent) -> AgentProcess:
     """An agent that echoes."""
-    return start_shared(toml(ECHO)).ready()
+    return start_shared_agent(agent_toml(ECHO)).ready()
 
 
 @pytest.fixture(scope="module")
-def gpt(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def gpt(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent in front of the fake model's server."""
-    return start_shared(toml(openai_model(shared_model_server)), OPENAI_API_KEY=KEY).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server)), OPENAI_API_KEY=KEY).ready()
 
 
 def test_echo_answers_the_openai_client(echo: AgentProcess) -> None:
@@ -76,9 +76,9 @@ def test_the_request_goes_upstream_with_the_prompt_first(gpt: AgentProcess, mode
     assert seen["headers"]["user-agent"].startswith("agent-runtime/")
 
 
-def test_a_server_without_keys_gets_none(start: Start, model_server: ModelServer) -> None:
+def test_a_server_without_keys_gets_none(start_agent: StartAgent, model_server: ModelServer) -> None:
     """With a base_url, OPENAI_API_KEY is not needed, and no invented key is sent."""
-    agent = start(toml(openai_model(model_server))).ready()
+    agent = start_agent(agent_toml(openai_model(model_server))).ready()
 
     client(agent.port).chat.completions.create(model="gpt", messages=SAY)
 

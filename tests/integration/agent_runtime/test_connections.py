@@ -16,7 +16,7 @@ from agent_runtime import environment
 from agent_runtime.config import load
 from agent_runtime.http import connections
 from agent_runtime.server import serve
-from tests.integration.agent_runtime.conftest import ECHO, toml
+from tests.integration.agent_runtime.conftest import ECHO, agent_toml
 from tests.patience import DEADLINE
 
 HEAD = b"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
@@ -219,7 +219,7 @@ async def test_the_agent_listens_so(
     """On both of its ports."""
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", TIMEOUT)
     caplog.set_level(logging.INFO, "agent_runtime.server")
-    (tmp_path / "agent.toml").write_text(toml(ECHO))
+    (tmp_path / "agent.toml").write_text(agent_toml(ECHO))
     (tmp_path / "system_prompt.txt").write_text("Hi.")
     variables = {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "0", "PORT_METRICS": "0"}
     serving = asyncio.create_task(serve(*load(tmp_path / "agent.toml"), environment.read(variables)))

@@ -17,11 +17,11 @@ from tests.integration.agent_runtime.conftest import (
     AgentProcess,
     ModelServer,
     RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
     redis_memory,
-    toml,
 )
 from tests.patience import DEADLINE
 
@@ -29,9 +29,9 @@ ABORTS = 10_000
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server, its default, and one that echoes."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO)).ready()
 
 
 def raw(agent: AgentProcess, sent: bytes) -> bytes:
@@ -142,11 +142,11 @@ def test_odd_usage_is_not_counted(agent: AgentProcess, model_server: ModelServer
         assert agent.http.post("/api/chat", json={"message": "x"}).json()["response"] == "fine"
 
 
-async def test_aborted_requests_leave_nothing_behind(start: Start) -> None:
+async def test_aborted_requests_leave_nothing_behind(start_agent: StartAgent) -> None:
     """Ten thousand clients that go away: no file, no request, no Redis connection stays, and no answer is mixed up."""
     redis = RedisServer()
     try:
-        agent = start(toml(ECHO, memory=redis_memory(redis)).replace("DEBUG", "INFO")).ready()
+        agent = start_agent(agent_toml(ECHO, memory=redis_memory(redis)).replace("DEBUG", "INFO")).ready()
         files = _files(agent)
         await _abort(agent, ABORTS)
 

@@ -7,20 +7,22 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     ModelServer,
     RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     azure_model,
     eventually,
     free_port,
     openai_model,
     redis_memory,
-    toml,
 )
 
 
-def test_health_is_the_seeds_json(start: Start, model_server: ModelServer, redis_server: RedisServer) -> None:
+def test_health_is_the_seeds_json(
+    start_agent: StartAgent, model_server: ModelServer, redis_server: RedisServer
+) -> None:
     """Status, timestamp, version, uptime and components, in this order and of these types."""
-    config = toml(azure_model(), memory=redis_memory(redis_server))
-    agent = start(config, AZURE_OPENAI_ENDPOINT=model_server.url, **CANARIES).ready()
+    config = agent_toml(azure_model(), memory=redis_memory(redis_server))
+    agent = start_agent(config, AZURE_OPENAI_ENDPOINT=model_server.url, **CANARIES).ready()
 
     response = agent.http.get("/health")
 
@@ -35,9 +37,9 @@ def test_health_is_the_seeds_json(start: Start, model_server: ModelServer, redis
     )
 
 
-def test_a_missing_variable_is_named_and_the_agent_stays_up(start: Start) -> None:
+def test_a_missing_variable_is_named_and_the_agent_stays_up(start_agent: StartAgent) -> None:
     """Live, not ready, and both endpoints and a chat say which variable to set."""
-    agent = start(toml(azure_model()), AZURE_OPENAI_ENDPOINT="https://example.invalid")
+    agent = start_agent(agent_toml(azure_model()), AZURE_OPENAI_ENDPOINT="https://example.invalid")
 
     eventually("it was checked", lambda: "AZURE_OPENAI_API_KEY" in agent.http.get("/health/ready").text)
 
@@ -53,17 +55,17 @@ def test_a_missing_variable_is_named_and_the_agent_stays_up(start: Start) -> Non
     assert agent.http.get("/health/live").status_code == 200
 
 
-def test_a_missing_endpoint_is_named(start: Start) -> None:
+def test_a_missing_endpoint_is_named(start_agent: StartAgent) -> None:
     """AZURE_OPENAI_ENDPOINT, and the field that could hold it."""
-    agent = start(toml(azure_model()), AZURE_OPENAI_API_KEY=CANARIES["AZURE_OPENAI_API_KEY"])
+    agent = start_agent(agent_toml(azure_model()), AZURE_OPENAI_API_KEY=CANARIES["AZURE_OPENAI_API_KEY"])
 
     eventually("it is named", lambda: "set AZURE_OPENAI_ENDPOINT, or endpoint" in agent.http.get("/health/ready").text)
 
 
-def test_ready_once_the_model_can_be_reached(start: Start, model_server: ModelServer) -> None:
+def test_ready_once_the_model_can_be_reached(start_agent: StartAgent, model_server: ModelServer) -> None:
     """A refused key keeps a new pod out of service; when it is accepted the pod becomes ready by itself."""
     model_server.script(models=[{"status": 401, "always": True}])
-    agent = start(toml(openai_model(model_server)), OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"])
+    agent = start_agent(agent_toml(openai_model(model_server)), OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"])
     eventually("it says why", lambda: "refuses the agent's credentials" in agent.http.get("/health/ready").text)
 
     model_server.reset()
@@ -71,9 +73,9 @@ def test_ready_once_the_model_can_be_reached(start: Start, model_server: ModelSe
     agent.ready()
 
 
-def test_an_outage_of_the_model_keeps_the_pod_in_service(start: Start, model_server: ModelServer) -> None:
+def test_an_outage_of_the_model_keeps_the_pod_in_service(start_agent: StartAgent, model_server: ModelServer) -> None:
     """Unhealthy in /health and in the metric, but still ready: every replica would be gone at once otherwise."""
-    agent = start(toml(openai_model(model_server))).ready()
+    agent = start_agent(agent_toml(openai_model(model_server))).ready()
     model_server.script(models=[{"status": 503, "always": True}])
 
     eventually("unhealthy", lambda: agent.http.get("/health").json()["status"] == "unhealthy")
@@ -84,19 +86,19 @@ def test_an_outage_of_the_model_keeps_the_pod_in_service(start: Start, model_ser
     eventually("healthy", lambda: agent.http.get("/health").json()["status"] == "healthy")
 
 
-def test_a_second_model_that_is_down_degrades(start: Start) -> None:
+def test_a_second_model_that_is_down_degrades(start_agent: StartAgent) -> None:
     """The default model answers, so the agent is ready; health says degraded."""
     dead = f'name = "dead"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{free_port()}/v1"'
-    agent = start(toml(ECHO, dead)).ready()
+    agent = start_agent(agent_toml(ECHO, dead)).ready()
 
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
 
     assert agent.http.get("/health").status_code == 200
 
 
-def test_metrics(start: Start) -> None:
+def test_metrics(start_agent: StartAgent) -> None:
     """Every metric of the contract, counted by route pattern and never by path."""
-    agent = start(toml(ECHO), AGENT_REVISION="r7").ready()
+    agent = start_agent(agent_toml(ECHO), AGENT_REVISION="r7").ready()
     agent.http.post("/api/chat", json={"message": "one two"})
     agent.http.get("/some/path")
 

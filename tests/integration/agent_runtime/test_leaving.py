@@ -21,7 +21,15 @@ from agent_runtime import environment
 from agent_runtime.app import create_app
 from agent_runtime.config import load
 from agent_runtime.http.connections import Site
-from tests.integration.agent_runtime.conftest import CANARIES, DEADLINE, ECHO, PROMPT, RedisServer, redis_memory, toml
+from tests.integration.agent_runtime.conftest import (
+    CANARIES,
+    DEADLINE,
+    ECHO,
+    PROMPT,
+    RedisServer,
+    agent_toml,
+    redis_memory,
+)
 
 ABORTS = 10_000
 SAY = [{"role": "user", "content": "hi"}]
@@ -114,7 +122,7 @@ async def serving(folder: Path, redis: RedisServer) -> AsyncIterator[Agent]:
     server = await loop.create_server(lambda: Call(upstream), "127.0.0.1", 0)
     upstream.port = server.sockets[0].getsockname()[1]
     gpt = f'name = "gpt"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{upstream.port}/v1"'
-    (folder / "agent.toml").write_text(toml(gpt, ECHO, memory=redis_memory(redis)))
+    (folder / "agent.toml").write_text(agent_toml(gpt, ECHO, memory=redis_memory(redis)))
     (folder / "system_prompt.txt").write_text(PROMPT)
     config, prompt = load(folder / "agent.toml")
     app = create_app(config, prompt, environment.read(CANARIES))

@@ -9,12 +9,12 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     ModelServer,
     RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     free_port,
     openai_model,
     redis_memory,
-    toml,
 )
 
 HI = {"message": "hi"}
@@ -22,12 +22,12 @@ HI = {"message": "hi"}
 
 def with_tables(*tables: str) -> str:
     """An echo agent with these tables."""
-    return toml(ECHO, memory="\n".join(tables))
+    return agent_toml(ECHO, memory="\n".join(tables))
 
 
-def test_requests_a_minute(start: Start) -> None:
+def test_requests_a_minute(start_agent: StartAgent) -> None:
     """429 in both forms with Retry-After; probes are never limited."""
-    agent = start(with_tables("[agent.limits]", "requests_per_minute = 2")).ready()
+    agent = start_agent(with_tables("[agent.limits]", "requests_per_minute = 2")).ready()
 
     statuses = [agent.http.post("/api/chat", json=HI).status_code for _ in range(3)]
     refused = agent.http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]})
@@ -38,10 +38,10 @@ def test_requests_a_minute(start: Start) -> None:
     assert agent.http.get("/health/ready").status_code == 200
 
 
-def test_concurrent_requests(start: Start, model_server: ModelServer) -> None:
+def test_concurrent_requests(start_agent: StartAgent, model_server: ModelServer) -> None:
     """One too many gets 503 at once and may come back; then it is answered."""
     table = "[agent.limits]\nmax_concurrent_requests = 1"
-    agent = start(toml(openai_model(model_server), ECHO, memory=table)).ready()
+    agent = start_agent(agent_toml(openai_model(model_server), ECHO, memory=table)).ready()
     model_server.script(completions=[{"step_by_step": True}])
     body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
 
@@ -55,10 +55,10 @@ def test_concurrent_requests(start: Start, model_server: ModelServer) -> None:
     eventually("there is room", lambda: agent.http.post("/api/chat", json=HI | {"model": "echo"}).status_code == 200)
 
 
-def test_the_deadline_of_a_request(start: Start, model_server: ModelServer) -> None:
+def test_the_deadline_of_a_request(start_agent: StartAgent, model_server: ModelServer) -> None:
     """504, and the upstream call is closed."""
     table = "[agent.limits]\nrequest_timeout_seconds = 1"
-    agent = start(toml(openai_model(model_server), memory=table)).ready()
+    agent = start_agent(agent_toml(openai_model(model_server), memory=table)).ready()
     model_server.script(completions=[{"delay": 60}])
 
     response = agent.http.post("/api/chat", json=HI)
@@ -67,19 +67,21 @@ def test_the_deadline_of_a_request(start: Start, model_server: ModelServer) -> N
     eventually("the upstream call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_input_over_the_limit(start: Start) -> None:
+def test_input_over_the_limit(start_agent: StartAgent) -> None:
     """413 in words that tell both numbers."""
-    agent = start(with_tables("[agent.limits]", "max_input_chars = 3")).ready()
+    agent = start_agent(with_tables("[agent.limits]", "max_input_chars = 3")).ready()
 
     response = agent.http.post("/api/chat", json={"message": "four"})
 
     assert (response.status_code, response.json()["code"]) == (413, "input_too_long")
 
 
-def test_the_budget_is_that_of_all_replicas(start: Start, redis_server: RedisServer) -> None:
+def test_the_budget_is_that_of_all_replicas(start_agent: StartAgent, redis_server: RedisServer) -> None:
     """What one replica used up, the other has not; both say when the next begins."""
     tables = redis_memory(redis_server) + "[agent.budget]\ntokens_per_day = 20"
-    one, other = (start(toml(ECHO, memory=tables), REDIS_PASSWORD=CANARIES["REDIS_PASSWORD"]).ready() for _ in "ab")
+    one, other = (
+        start_agent(agent_toml(ECHO, memory=tables), REDIS_PASSWORD=CANARIES["REDIS_PASSWORD"]).ready() for _ in "ab"
+    )
 
     assert one.http.post("/api/chat", json={"message": "word " * 20}).status_code == 200
 
@@ -89,11 +91,11 @@ def test_the_budget_is_that_of_all_replicas(start: Start, redis_server: RedisSer
     assert 1 <= int(spent.headers["retry-after"]) <= 86_400
 
 
-def test_api_keys(start: Start, tmp_path: Path) -> None:
+def test_api_keys(start_agent: StartAgent, tmp_path: Path) -> None:
     """401 without; a caller sees only its own sessions; a changed file counts at once; health is for all."""
     keys = tmp_path / "keys"
     keys.write_text("sk-canary-openai-3c1f\ntwo\n")
-    agent = start(with_tables("[agent.server]", f'api_keys_file = "{keys}"')).ready()
+    agent = start_agent(with_tables("[agent.server]", f'api_keys_file = "{keys}"')).ready()
     one, two = ({"Authorization": f"Bearer {key}"} for key in ("sk-canary-openai-3c1f", "two"))
 
     for path in ("/v1/models", "/api/sessions/s", "/v1/nowhere"):
@@ -108,10 +110,10 @@ def test_api_keys(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("allowed", "marked"), [("https://app.example.com", True), ("https://other.example", False)])
-def test_cors(start: Start, allowed: str, marked: bool) -> None:
+def test_cors(start_agent: StartAgent, allowed: str, marked: bool) -> None:
     """Answers, streams and errors are marked for the origins that are allowed, and for no others."""
     origin = {"Origin": "https://app.example.com"}
-    agent = start(with_tables("[agent.server]", f'cors_origins = ["{allowed}"]')).ready()
+    agent = start_agent(with_tables("[agent.server]", f'cors_origins = ["{allowed}"]')).ready()
 
     preflight = agent.http.options("/api/chat", headers=origin | {"Access-Control-Request-Method": "POST"})
     answers = [
@@ -126,11 +128,11 @@ def test_cors(start: Start, allowed: str, marked: bool) -> None:
         assert (answer.headers.get("access-control-allow-origin") == "https://app.example.com") is marked
 
 
-def test_a_fallback_answers_for_a_model_that_is_down(start: Start) -> None:
+def test_a_fallback_answers_for_a_model_that_is_down(start_agent: StartAgent) -> None:
     """And the answer says which model it was."""
     dead = f'name = "dead"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{free_port()}/v1"'
-    config = toml(dead, ECHO).replace("[agent]", '[agent]\nfallbacks = ["echo"]')
-    agent = start(config)
+    config = agent_toml(dead, ECHO).replace("[agent]", '[agent]\nfallbacks = ["echo"]')
+    agent = start_agent(config)
 
     answer = agent.http.post("/api/chat", json=HI).json()
 

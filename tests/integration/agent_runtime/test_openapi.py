@@ -11,7 +11,7 @@ from agent_runtime.app import create_app
 from agent_runtime.config import AgentFile
 from agent_runtime.environment import Environment
 from agent_runtime.http.openapi.document import build_document
-from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, Start, toml
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml
 
 KEY = "key-one"
 # JSON-RPC tells its errors with 200.
@@ -24,11 +24,11 @@ negative_data_rejection.enabled = false
 
 
 @pytest.fixture
-def agent(start: Start, tmp_path: Path) -> AgentProcess:
+def agent(start_agent: StartAgent, tmp_path: Path) -> AgentProcess:
     """An agent with every endpoint, which asks for a key."""
     (tmp_path / "keys").write_text(KEY)
     page, keys = "[agent.chat_page]\nenabled = true\n", f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
-    return start(toml(ECHO) + page + keys).ready()
+    return start_agent(agent_toml(ECHO) + page + keys).ready()
 
 
 def test_every_answer_is_as_described(agent: AgentProcess, tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_every_route_is_described(tmp_path: Path) -> None:
     assert described == served
 
 
-def test_a_page_that_is_off_is_not_described(start: Start) -> None:
+def test_a_page_that_is_off_is_not_described(start_agent: StartAgent) -> None:
     """Nor is a key that nobody asks for."""
-    agent = start(toml(ECHO)).ready()
+    agent = start_agent(agent_toml(ECHO)).ready()
 
     described = agent.http.get("/openapi.json").json()
 

@@ -14,10 +14,10 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
-    toml,
 )
 
 PAGE = """
@@ -51,9 +51,9 @@ def browser() -> Iterator[Chrome]:
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with its page and a model behind the fake server."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO) + PAGE).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + PAGE).ready()
 
 
 @pytest.fixture
@@ -180,11 +180,11 @@ def test_an_answer_that_breaks_off_stays_as_far_as_it_came(page: Page, model_ser
 
 
 def test_a_key_is_asked_for_when_the_agent_wants_one(
-    open_page: Callable[[AgentProcess], Page], start: Start, tmp_path: Any
+    open_page: Callable[[AgentProcess], Page], start_agent: StartAgent, tmp_path: Any
 ) -> None:
     """And sent from then on; the message that asked is sent again."""
     (tmp_path / "keys").write_text("key-one\n")
-    agent = start(toml(ECHO) + PAGE + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
+    agent = start_agent(agent_toml(ECHO) + PAGE + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     page = open_page(agent)
     page.type("one", Keys.ENTER)
     eventually("the key is asked for", lambda: page.find("#key-dialog").is_displayed())
@@ -236,8 +236,8 @@ def test_headers_keep_everything_else_out(agent: AgentProcess) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_it_is_off_unless_enabled(start: Start) -> None:
+def test_it_is_off_unless_enabled(start_agent: StartAgent) -> None:
     """An agent is an API."""
-    agent = start(toml(ECHO)).ready()
+    agent = start_agent(agent_toml(ECHO)).ready()
 
     assert [agent.http.get(path).status_code for path in ("/", "/page.js")] == [404, 404]

@@ -16,10 +16,10 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
-    toml,
 )
 
 
@@ -34,7 +34,7 @@ def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess
 def config(tmp_path: Path) -> Path:
     """A good agent.toml with its prompt."""
     (tmp_path / "system_prompt.txt").write_text("Hi.")
-    (tmp_path / "agent.toml").write_text(toml(ECHO))
+    (tmp_path / "agent.toml").write_text(agent_toml(ECHO))
     return tmp_path / "agent.toml"
 
 
@@ -49,7 +49,9 @@ def test_check_accepts_a_good_config(config: Path) -> None:
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_a_wrong_config_names_every_field(config: Path, command: str) -> None:
     """Exit 2; each fault with its path in TOML's spelling, the missing prompt as well; no traceback."""
-    config.write_text(toml('name = "x"\nprovider = "azure"', 'name = "y"\nprovider = "echo"\napi_version = "new"'))
+    config.write_text(
+        agent_toml('name = "x"\nprovider = "azure"', 'name = "y"\nprovider = "echo"\napi_version = "new"')
+    )
     (config.parent / "system_prompt.txt").unlink()
 
     done = run(command, "--config", config)
@@ -97,9 +99,9 @@ def test_version() -> None:
     assert run("--version").stdout.strip().count(".") == 2
 
 
-def test_listens_on_ipv6(start: Start) -> None:
+def test_listens_on_ipv6(start_agent: StartAgent) -> None:
     """With LISTEN_ADDRESS=:: both families are served, as a dual-stack pod needs."""
-    agent = start(toml(ECHO), LISTEN_ADDRESS="::")
+    agent = start_agent(agent_toml(ECHO), LISTEN_ADDRESS="::")
 
     assert httpx2.get(f"http://[::1]:{agent.port}/health/live").status_code == 200
     assert agent.http.get("/health/live").status_code == 200
@@ -114,9 +116,9 @@ def test_an_echo_agent_loads_no_sdk() -> None:
     assert not {"openai", "azure", "redis", "httpx2", "cryptography"} & set(loaded)
 
 
-def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
+def test_sigterm_drains(start_agent: StartAgent, model_server: ModelServer) -> None:
     """Not ready at once, still serving during the delay, the request in flight is finished, exit 0."""
-    agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="600").ready()
+    agent = start_agent(agent_toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="600").ready()
     model_server.script(completions=[{"hold": True}])
     answers: list[httpx2.Response] = []
     slow = threading.Thread(target=lambda: answers.append(agent.http.post("/api/chat", json={"message": "slow"})))
@@ -138,9 +140,11 @@ def test_sigterm_drains(start: Start, model_server: ModelServer) -> None:
     assert answers[0].json()["response"] == "model: slow"
 
 
-def test_a_connection_that_was_to_be_kept_is_served_after_the_drain(start: Start, model_server: ModelServer) -> None:
+def test_a_connection_that_was_to_be_kept_is_served_after_the_drain(
+    start_agent: StartAgent, model_server: ModelServer
+) -> None:
     """Its stream began before SIGTERM, so its caller may send the next request over it as soon as the stream ends."""
-    agent = start(toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="3").ready()
+    agent = start_agent(agent_toml(openai_model(model_server), ECHO), DRAIN_DELAY_SECONDS="3").ready()
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()  # the answer begins with the first chunk
     body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": "one"}]}
@@ -158,9 +162,9 @@ def test_a_connection_that_was_to_be_kept_is_served_after_the_drain(start: Start
     assert agent.process.wait(DEADLINE) == 0
 
 
-def test_the_grace_ends(start: Start, model_server: ModelServer) -> None:
+def test_the_grace_ends(start_agent: StartAgent, model_server: ModelServer) -> None:
     """A request that takes longer than the grace does not keep the pod; exit 0 all the same."""
-    agent = start(toml(openai_model(model_server)), SHUTDOWN_GRACE_SECONDS="0.3").ready()
+    agent = start_agent(agent_toml(openai_model(model_server)), SHUTDOWN_GRACE_SECONDS="0.3").ready()
     model_server.script(completions=[{"delay": 60}])
     ended: list[Exception] = []
     hanging = threading.Thread(target=_expect_an_end, args=(agent, ended))
@@ -174,18 +178,18 @@ def test_the_grace_ends(start: Start, model_server: ModelServer) -> None:
     eventually("the upstream call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_a_second_sigterm_skips_the_delay(start: Start) -> None:
+def test_a_second_sigterm_skips_the_delay(start_agent: StartAgent) -> None:
     """Whoever asks twice does not want to wait."""
-    agent = start(toml(ECHO), DRAIN_DELAY_SECONDS="600").ready()
+    agent = start_agent(agent_toml(ECHO), DRAIN_DELAY_SECONDS="600").ready()
     agent.process.send_signal(signal.SIGTERM)
     eventually("it drains", lambda: agent.log("draining"))
 
     assert agent.terminate() == 0
 
 
-def test_ctrl_c_ends_at_once(start: Start) -> None:
+def test_ctrl_c_ends_at_once(start_agent: StartAgent) -> None:
     """SIGINT comes from a person."""
-    agent = start(toml(ECHO), DRAIN_DELAY_SECONDS="600").ready()
+    agent = start_agent(agent_toml(ECHO), DRAIN_DELAY_SECONDS="600").ready()
     agent.process.send_signal(signal.SIGINT)
 
     assert agent.process.wait(DEADLINE) == 0

@@ -11,11 +11,11 @@ from tests.integration.agent_runtime.conftest import (
     AgentProcess,
     ModelServer,
     RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
     redis_memory,
-    toml,
 )
 
 PASSWORD = CANARIES["REDIS_PASSWORD"]
@@ -45,10 +45,10 @@ def open_redis() -> Iterator[RedisServer]:
     server.stop()
 
 
-def test_another_replica_goes_on_with_the_session(start: Start, redis_server: RedisServer) -> None:
+def test_another_replica_goes_on_with_the_session(start_agent: StartAgent, redis_server: RedisServer) -> None:
     """What one process remembered, another shows; and what it forgets is forgotten for both."""
-    config = toml(ECHO, memory=redis_memory(redis_server))
-    one, other = (start(config, REDIS_PASSWORD=PASSWORD).ready() for _ in range(2))
+    config = agent_toml(ECHO, memory=redis_memory(redis_server))
+    one, other = (start_agent(config, REDIS_PASSWORD=PASSWORD).ready() for _ in range(2))
 
     say(one, "first")
     say(other, "second")
@@ -58,9 +58,9 @@ def test_another_replica_goes_on_with_the_session(start: Start, redis_server: Re
     assert contents(one) == []
 
 
-def test_a_turn_is_one_round_trip_to_read_and_one_to_write(start: Start, open_redis: RedisServer) -> None:
+def test_a_turn_is_one_round_trip_to_read_and_one_to_write(start_agent: StartAgent, open_redis: RedisServer) -> None:
     """Counted by Redis: LRANGE, then RPUSH, LTRIM and EXPIRE in one transaction; the key has prefix and TTL."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis, ttl=77))).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis, ttl=77))).ready()
     say(agent, "warm up")
     open_redis.command("CONFIG", "RESETSTAT")
 
@@ -74,10 +74,10 @@ def test_a_turn_is_one_round_trip_to_read_and_one_to_write(start: Start, open_re
 
 
 def test_turns_of_one_session_never_interleave_or_get_lost(
-    start: Start, open_redis: RedisServer, model_server: ModelServer
+    start_agent: StartAgent, open_redis: RedisServer, model_server: ModelServer
 ) -> None:
     """Sixteen at once: every message is there, each followed by its own answer."""
-    agent = start(toml(openai_model(model_server), memory=redis_memory(open_redis))).ready()
+    agent = start_agent(agent_toml(openai_model(model_server), memory=redis_memory(open_redis))).ready()
     threads = [threading.Thread(target=say, args=(agent, f"m{n}")) for n in range(16)]
     for thread in threads:
         thread.start()
@@ -90,9 +90,9 @@ def test_turns_of_one_session_never_interleave_or_get_lost(
     assert said[1::2] == [f"model: {message}" for message in said[::2]]
 
 
-def test_redis_down_degrades_and_heals_without_losing_a_turn(start: Start, open_redis: RedisServer) -> None:
+def test_redis_down_degrades_and_heals_without_losing_a_turn(start_agent: StartAgent, open_redis: RedisServer) -> None:
     """Answers go on with what this pod remembers; once Redis is back, what it missed is written to it."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
     say(agent, "before")
     open_redis.stop()
 
@@ -113,19 +113,19 @@ def test_redis_down_degrades_and_heals_without_losing_a_turn(start: Start, open_
         again.stop()
 
 
-def test_redis_absent_at_the_start(start: Start, open_redis: RedisServer) -> None:
+def test_redis_absent_at_the_start(start_agent: StartAgent, open_redis: RedisServer) -> None:
     """The agent starts, answers and says degraded."""
     open_redis.stop()
 
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
 
     assert say(agent, "hi") == 200
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
 
 
-def test_a_full_redis_degrades(start: Start, open_redis: RedisServer) -> None:
+def test_a_full_redis_degrades(start_agent: StartAgent, open_redis: RedisServer) -> None:
     """Turns that Redis has no room for are kept in the pod, and written when there is room."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
     open_redis.command("CONFIG", "SET", "maxmemory", "1")
 
     assert say(agent, "kept") == 200
@@ -136,9 +136,9 @@ def test_a_full_redis_degrades(start: Start, open_redis: RedisServer) -> None:
     eventually("written", lambda: open_redis.command("LLEN", "chat:s") == b":1\r\n")
 
 
-def test_a_slow_redis_delays_one_request_only(start: Start, open_redis: RedisServer) -> None:
+def test_a_slow_redis_delays_one_request_only(start_agent: StartAgent, open_redis: RedisServer) -> None:
     """After the first timeout nobody waits for it until it answers again."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
     open_redis.command("CLIENT", "PAUSE", "4000", "ALL")
 
     assert [say(agent, f"m{n}") for n in range(5)] == [200] * 5
@@ -150,18 +150,20 @@ def test_a_slow_redis_delays_one_request_only(start: Start, open_redis: RedisSer
 
 
 @pytest.mark.parametrize("password", [{}, {"REDIS_PASSWORD": "not-the-canary"}])
-def test_a_wrong_password_is_named(start: Start, redis_server: RedisServer, password: dict[str, str]) -> None:
+def test_a_wrong_password_is_named(
+    start_agent: StartAgent, redis_server: RedisServer, password: dict[str, str]
+) -> None:
     """Health says which variable to check; the agent answers."""
-    agent = start(toml(ECHO, memory=redis_memory(redis_server)), **password).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(redis_server)), **password).ready()
 
     eventually("it is named", lambda: "check REDIS_PASSWORD" in agent.http.get("/health").text)
 
     assert say(agent, "hi") == 200
 
 
-def test_history_is_bounded(start: Start, open_redis: RedisServer) -> None:
+def test_history_is_bounded(start_agent: StartAgent, open_redis: RedisServer) -> None:
     """The fifty latest turns are kept."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
 
     for number in range(55):
         say(agent, str(number))

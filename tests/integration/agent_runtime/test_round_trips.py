@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, RedisServer, Start, toml
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, RedisServer, StartAgent, agent_toml
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 EVENTS = {"Accept": "text/event-stream"}
@@ -77,10 +77,10 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture
-def agent(start: Start, wire: Wire) -> AgentProcess:
+def agent(start_agent: StartAgent, wire: Wire) -> AgentProcess:
     """An agent that remembers over the wire, and has begun to."""
     memory = f'[agent.memory.cache]\nhost = "127.0.0.1"\nport = {wire.port}\n'
-    agent = start(toml(ECHO, memory=memory)).ready()
+    agent = start_agent(agent_toml(ECHO, memory=memory)).ready()
     agent.http.post("/api/chat", json={"message": "warm up", "session_id": "s"}).raise_for_status()
     wire.clear()
     return agent

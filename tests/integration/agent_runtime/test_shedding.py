@@ -5,7 +5,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx2
 import pytest
 
-from tests.integration.agent_runtime.conftest import DEADLINE, ModelServer, Start, eventually, openai_model, toml
+from tests.integration.agent_runtime.conftest import (
+    DEADLINE,
+    ModelServer,
+    StartAgent,
+    agent_toml,
+    eventually,
+    openai_model,
+)
 
 LET_IN, TOO_MANY = 8, 24
 CHAT, COMPLETIONS = "/api/chat", "/v1/chat/completions"
@@ -14,11 +21,11 @@ ASKED = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
 
 @pytest.mark.parametrize(("path", "body"), [(CHAT, {"message": "hi"}), (COMPLETIONS, ASKED)])
 def test_too_many_are_refused_and_the_others_answered(
-    start: Start, model_server: ModelServer, path: str, body: dict[str, object]
+    start_agent: StartAgent, model_server: ModelServer, path: str, body: dict[str, object]
 ) -> None:
     """While the model keeps those that were let in waiting, it hears of no other."""
     limits = f"[agent.limits]\nmax_concurrent_requests = {LET_IN}"
-    agent = start(toml(openai_model(model_server), memory=limits)).ready()
+    agent = start_agent(agent_toml(openai_model(model_server), memory=limits)).ready()
     model_server.script(completions=[{"hold": True, "always": True}])
 
     def ask(_: int) -> httpx2.Response:

@@ -15,10 +15,10 @@ from tests.integration.agent_runtime.conftest import (
     USER_CANARY,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     openai_model,
-    toml,
 )
 
 SAY: Any = [{"role": "user", "content": "one two three"}]
@@ -26,9 +26,9 @@ EVENTS = {"Accept": "text/event-stream"}
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server, its default, and one that echoes."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO)).ready()
 
 
 @pytest.fixture
@@ -181,9 +181,9 @@ def test_a_client_that_leaves_stops_the_stream(agent: AgentProcess, model_server
     eventually("the upstream call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_sigterm_lets_streams_end(start: Start, model_server: ModelServer) -> None:
+def test_sigterm_lets_streams_end(start_agent: StartAgent, model_server: ModelServer) -> None:
     """A stream that has begun goes on to its last chunk."""
-    agent = start(toml(openai_model(model_server))).ready()
+    agent = start_agent(agent_toml(openai_model(model_server))).ready()
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
     openai_client = openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x", max_retries=0)

@@ -16,20 +16,20 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     free_port,
     openai_model,
-    toml,
 )
 
 CHAT = [sys.executable, "-m", "agent_runtime", "chat"]
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with a model behind the fake server, its default, and one that echoes."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO)).ready()
 
 
 def piped(url: str, text: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -72,11 +72,11 @@ def test_an_answer_cannot_command_the_terminal(agent: AgentProcess, model_server
 
 
 def test_what_goes_wrong_is_one_line(
-    agent: AgentProcess, model_server: ModelServer, start: Start, tmp_path: Path
+    agent: AgentProcess, model_server: ModelServer, start_agent: StartAgent, tmp_path: Path
 ) -> None:
     """On stderr, with what to do, and exit code 1; never a traceback."""
     (tmp_path / "keys").write_text("key-one\n")
-    guarded = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
+    guarded = start_agent(agent_toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     model_server.script(completions=[{"break_after": 3}])
     gone = free_port()
 

@@ -13,11 +13,11 @@ import pytest
 from tests.integration.agent_runtime.conftest import (
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     free_port,
     openai_model,
-    toml,
 )
 
 TOOL_SERVER = Path(__file__).parent / "tool_server.py"
@@ -54,12 +54,12 @@ def connected(agent: AgentProcess) -> AgentProcess:
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with the test server's tools, and two rounds to use them."""
     limits = "[agent.limits]\nmax_tool_rounds = 2\n"
     tools = stdio("t", more='env = ["MAY_SEE"]') + stdio("hasty", more='timeout_seconds = 1\ntools = ["sleep"]')
-    config = toml(openai_model(shared_model_server), memory=limits + tools)
-    return connected(start_shared(config, OPENAI_API_KEY="sk-canary-openai-3c1f", MAY_SEE="this"))
+    config = agent_toml(openai_model(shared_model_server), memory=limits + tools)
+    return connected(start_shared_agent(config, OPENAI_API_KEY="sk-canary-openai-3c1f", MAY_SEE="this"))
 
 
 @pytest.fixture
@@ -194,11 +194,11 @@ def test_a_server_that_dies_is_started_again(agent: AgentProcess, model_server: 
     assert results(model_server) == ["3"]
 
 
-def test_an_allow_list_and_a_server_of_the_world(start: Start, model_server: ModelServer) -> None:
+def test_an_allow_list_and_a_server_of_the_world(start_agent: StartAgent, model_server: ModelServer) -> None:
     """mcp-server-time from PyPI; only the tool that is allowed is offered; health tells the number."""
     time_server = Path(sys.executable).parent / "mcp-server-time"
     table = f'[[agent.mcp]]\nname = "time"\ntype = "stdio"\ncommand = "{time_server}"\ntools = ["get_current_time"]'
-    agent = connected(start(toml(openai_model(model_server), memory=table)))
+    agent = connected(start_agent(agent_toml(openai_model(model_server), memory=table)))
     model_server.script(completions=[calling(call("time__get_current_time", timezone="UTC"))])
 
     ask(agent)
@@ -222,12 +222,12 @@ def http_tools() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 
 def test_tools_over_http(
-    start: Start, model_server: ModelServer, http_tools: tuple[subprocess.Popen[bytes], int]
+    start_agent: StartAgent, model_server: ModelServer, http_tools: tuple[subprocess.Popen[bytes], int]
 ) -> None:
     """Connected as soon as the server is there; when it goes the agent is degraded and still answers."""
     process, port = http_tools
     table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://localhost:{port}/mcp"'
-    agent = connected(start(toml(openai_model(model_server), memory=table)))
+    agent = connected(start_agent(agent_toml(openai_model(model_server), memory=table)))
     model_server.script(completions=[calling(call("t__add", a=20, b=3))])
 
     ask(agent)

@@ -20,11 +20,11 @@ from tests.integration.agent_runtime.conftest import (
     USER_CANARY,
     AgentProcess,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     free_port,
     openai_model,
-    toml,
 )
 from tests.integration.agent_runtime.test_tools import call, calling, stdio
 
@@ -90,10 +90,10 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer, receiver: Receiver) -> AgentProcess:
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer, receiver: Receiver) -> AgentProcess:
     """An agent that sends its traces soon, with tools."""
-    return start_shared(
-        toml(openai_model(shared_model_server), memory=stdio("t")),
+    return start_shared_agent(
+        agent_toml(openai_model(shared_model_server), memory=stdio("t")),
         OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
         OTEL_BSP_SCHEDULE_DELAY="50",
         AGENT_NAME="clock",
@@ -190,10 +190,10 @@ def test_who_leaves_ends_the_spans(agent: AgentProcess, model_server: ModelServe
     assert {span.status.code for span in spans.values()} == {Status.STATUS_CODE_UNSET}
 
 
-def test_probes_make_no_spans_and_the_last_ones_are_sent(start: Start, receiver: Receiver) -> None:
+def test_probes_make_no_spans_and_the_last_ones_are_sent(start_agent: StartAgent, receiver: Receiver) -> None:
     """What is left goes out when the process ends; the resource says who sent it."""
-    agent = start(
-        toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000", AGENT_NAME="clock"
+    agent = start_agent(
+        agent_toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000", AGENT_NAME="clock"
     ).ready()
     agent.http.post("/api/chat", json={"message": "x"}, headers=HEADERS).raise_for_status()
 
@@ -209,9 +209,9 @@ def test_probes_make_no_spans_and_the_last_ones_are_sent(start: Start, receiver:
     assert not [name for name in names if "health" in name]
 
 
-def test_a_receiver_that_is_away_does_no_harm(start: Start) -> None:
+def test_a_receiver_that_is_away_does_no_harm(start_agent: StartAgent) -> None:
     """Requests are answered and the process ends in time."""
-    agent = start(toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}").ready()
+    agent = start_agent(agent_toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}").ready()
 
     agent.http.post("/api/chat", json={"message": USER_CANARY}).raise_for_status()
 

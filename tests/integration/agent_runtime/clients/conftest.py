@@ -15,12 +15,12 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     ModelServer,
     RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     canaries,
     eventually,
     openai_model,
     redis_memory,
-    toml,
 )
 from tests.integration.agentctl.conftest import Cluster
 
@@ -136,7 +136,7 @@ def deployed(agents: AgentCluster, shared_model_server: ModelServer, redis_of_al
 @pytest.fixture(scope="module", params=["process", "cluster"])
 def target(
     request: pytest.FixtureRequest,
-    start_shared: Start,
+    start_shared_agent: StartAgent,
     shared_model_server: ModelServer,
     redis_of_all: RedisServer,
 ) -> Target:
@@ -144,10 +144,10 @@ def target(
     if request.param == "cluster":
         deploy: Callable[[], Target] = request.getfixturevalue("deployed")
         return deploy()
-    config = toml(
+    config = agent_toml(
         openai_model(shared_model_server), 'name = "echo"\nprovider = "echo"', memory=redis_memory(redis_of_all)
     )
-    agent = start_shared(config, **SECRETS).ready()
+    agent = start_shared_agent(config, **SECRETS).ready()
     return Target("process", f"http://127.0.0.1:{agent.port}")
 
 

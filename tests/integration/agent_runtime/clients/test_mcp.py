@@ -15,11 +15,11 @@ from tests.integration.agent_runtime.clients.conftest import SECRETS, AgentClust
 from tests.integration.agent_runtime.conftest import (
     DEADLINE,
     ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     eventually,
     free_port,
     openai_model,
-    toml,
 )
 
 TOOL_SERVER = Path(__file__).parents[1] / "tool_server.py"
@@ -38,7 +38,7 @@ def tools_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=["process", "cluster"])
 def target(
-    request: pytest.FixtureRequest, start_shared: Start, shared_model_server: ModelServer, tools_url: str
+    request: pytest.FixtureRequest, start_shared_agent: StartAgent, shared_model_server: ModelServer, tools_url: str
 ) -> Target:
     """An agent with both servers' tools."""
     if request.param == "cluster":
@@ -53,7 +53,7 @@ def target(
     stdio = f'name = "time"\ntype = "stdio"\ncommand = "{TIME_SERVER}"\ntools = ["get_current_time"]'
     http = f'name = "web"\ntype = "http"\nurl = "{tools_url}"'
     tables = f"[[agent.mcp]]\n{stdio}\n[[agent.mcp]]\n{http}\n"
-    agent = start_shared(toml(openai_model(shared_model_server), memory=tables), **SECRETS).ready()
+    agent = start_shared_agent(agent_toml(openai_model(shared_model_server), memory=tables), **SECRETS).ready()
     return Target("process", f"http://127.0.0.1:{agent.port}")
 
 
