@@ -1,4 +1,4 @@
-"""Runs of `agent-runtime check-answers`, and the checks for them."""
+"""Run `agent-runtime check-answers`, and build checks for it."""
 
 import json
 import os
@@ -14,14 +14,14 @@ Json = dict[str, Any]
 
 
 class Checking:
-    """Runs of the command in one folder."""
+    """Runs the command in one folder."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.message = directory / "termination-log"
 
     def start(self, agent: AgentProcess | str, *checks: Json, arguments: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        """Begin."""
+        """Start the command."""
         url = agent if isinstance(agent, str) else f"http://127.0.0.1:{agent.port}"
         file = self.directory / "checks.json"
         file.write_text(json.dumps({"checks": checks}))
@@ -35,20 +35,20 @@ class Checking:
         )
 
     def run(self, agent: AgentProcess | str, *checks: Json, arguments: tuple[str, ...] = ()) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr."""
+        """Run the command; return exit code, stdout and stderr."""
         with self.start(agent, *checks, arguments=arguments) as process:
-            out, told = process.communicate(timeout=3 * DEADLINE)
-        return process.returncode, out, told
+            out, err = process.communicate(timeout=3 * DEADLINE)
+        return process.returncode, out, err
 
     @property
     def report(self) -> Json:
-        """What Kubernetes gets to see."""
+        """The report in the termination message."""
         report: Json = json.loads(self.message.read_bytes())
         return report
 
     @property
     def outcomes(self) -> dict[str, tuple[str, str]]:
-        """Outcome and reason of each check in it."""
+        """Outcome and reason of each check in the report."""
         return {check["name"]: (check["outcome"], check["reason"]) for check in self.report["checks"]}
 
 
