@@ -53,15 +53,15 @@ class Checking:
 
 
 def check(name: str, prompt: str = "hi", **expected: Any) -> Json:
-    """A check that expects the fake model's ordinary answer, unless it is said."""
+    """Return a check. By default it expects the answer of the fake model server."""
     return {"name": name, "prompt": prompt, **(expected or {"contains": ["model: "]})}
 
 
 def says(content: str, **step: Any) -> Json:
-    """A step of the fake model's script."""
+    """Return a step with this answer for the script of the fake model server."""
     return {"message": {"content": content}, **step}
 
 
 def with_config(agent: AgentProcess) -> tuple[str, ...]:
-    """The agent's own config, for judges; one request at a time, as scripts have an order."""
+    """Return arguments for a judge: the agent's config, and one request at a time, because scripts have an order."""
     return ("--config", str(agent.directory / "agent.toml"), "--concurrency", "1")

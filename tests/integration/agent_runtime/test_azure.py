@@ -1,4 +1,4 @@
-"""Azure OpenAI: its routes, and its three ways to prove who asks."""
+"""Azure OpenAI: its URLs, and its three kinds of credentials."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +20,15 @@ PATH = "/openai/deployments/gpt 4o/chat/completions"
 
 @pytest.fixture
 def entra(tmp_path: Path) -> Iterator[tuple[ModelServer, Path]]:
-    """The fake server behind TLS, which Entra ID's library insists on, and the certificate to trust."""
+    """A fake Entra ID with TLS, which its client library requires, and the certificate to trust."""
     certificate = write_certificate(tmp_path / "entra.pem")
     server = ModelServer("--certificate", str(certificate), scheme="https")
     yield server, certificate
     server.stop()
 
 
-def test_with_a_key(start_agent: StartAgent, model_server: ModelServer) -> None:
-    """The deployment is in the path, encoded once, the API version in the query, the key in its own header."""
+def test_an_api_key(start_agent: StartAgent, model_server: ModelServer) -> None:
+    """The key has its own header. The path contains the deployment, encoded once, and the query the API version."""
     key = CANARIES["AZURE_OPENAI_API_KEY"]
     agent = start_agent(
         agent_toml(azure_model()), AZURE_OPENAI_ENDPOINT=f"{model_server.url}/", AZURE_OPENAI_API_KEY=key
@@ -43,10 +43,8 @@ def test_with_a_key(start_agent: StartAgent, model_server: ModelServer) -> None:
     assert "authorization" not in seen["headers"]
 
 
-def test_with_a_client_secret(
-    start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path]
-) -> None:
-    """A token of Entra ID, asked for once and kept."""
+def test_a_client_secret(start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
+    """The agent requests a token of Entra ID once and reuses it."""
     server, certificate = entra
     agent = start_agent(
         agent_toml(azure_model()),
@@ -62,19 +60,19 @@ def test_with_a_client_secret(
         assert agent.http.post("/api/chat", json={"message": "hi"}).status_code == 200
 
     assert model_server.seen(PATH)[0]["headers"]["authorization"] == "Bearer entra-1"
-    (asked,) = server.seen("/tenant/oauth2/v2.0/token")
-    assert asked["body"]["client_secret"] == CANARIES["AZURE_CLIENT_SECRET"]
-    assert asked["body"]["scope"] == "https://cognitiveservices.azure.com/.default"
+    (token_request,) = server.seen("/tenant/oauth2/v2.0/token")
+    assert token_request["body"]["client_secret"] == CANARIES["AZURE_CLIENT_SECRET"]
+    assert token_request["body"]["scope"] == "https://cognitiveservices.azure.com/.default"
 
 
-def test_with_a_workload_identity(
+def test_a_workload_identity(
     start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path], tmp_path: Path
 ) -> None:
-    """The service account's token is exchanged for one of Entra ID, and that is renewed before it ends."""
+    """The agent exchanges the token of the service account for one of Entra ID."""
     server, certificate = entra
     federated = tmp_path / "token"
     federated.write_text("service-account-token")
-    # Within the library's five minutes before the end: every look at the health renews it.
+    # The library renews a token five minutes before it expires, so every probe renews this one.
     server.script(token=[{"expires_in": 60}])
     agent = start_agent(
         agent_toml(azure_model()),
@@ -89,14 +87,14 @@ def test_with_a_workload_identity(
     agent.http.post("/api/chat", json={"message": "hi"})
 
     assert model_server.seen(PATH)[0]["headers"]["authorization"].startswith("Bearer entra-")
-    asked = server.seen("/tenant/oauth2/v2.0/token")[0]["body"]
-    assert asked["client_assertion"] == "service-account-token"
+    token_request = server.seen("/tenant/oauth2/v2.0/token")[0]["body"]
+    assert token_request["client_assertion"] == "service-account-token"
 
 
-def test_refused_by_entra_id(
+def test_a_refusal_by_entra_id_names_the_variables(
     start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path]
 ) -> None:
-    """Not ready, with the variables to look at; Entra ID's own words stay out."""
+    """The pod is not ready. The reason does not quote Entra ID, whose message may contain a secret."""
     server, certificate = entra
     secret = CANARIES["AZURE_CLIENT_SECRET"]
     refusal = {"error": "invalid_client", "error_description": f"AADSTS7000215: Invalid client secret {secret}"}
@@ -111,4 +109,4 @@ def test_refused_by_entra_id(
         SSL_CERT_FILE=str(certificate),
     )
 
-    eventually("it says why", lambda: "check AZURE_TENANT_ID" in agent.http.get("/health/ready").text)
+    eventually("the reason is shown", lambda: "check AZURE_TENANT_ID" in agent.http.get("/health/ready").text)
