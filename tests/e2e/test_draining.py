@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.load import MODEL, Load
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 
 # The model is at a loopback address, and so is the Service.
 pytestmark = [pytest.mark.kubelet, pytest.mark.local_only, pytest.mark.timeout(1800)]

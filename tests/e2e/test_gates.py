@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.load import MODEL, Load
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 
 # Model and Service are at loopback addresses.
 pytestmark = [pytest.mark.kubelet, pytest.mark.local_only]

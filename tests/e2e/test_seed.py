@@ -24,7 +24,7 @@ import yaml
 from agent_operator import __version__
 from tests.e2e.conftest import Kubectl, localkube, runtime_image, until
 from tests.integration.agent_runtime.certificate import write_certificate
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 
 pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(600)]
 

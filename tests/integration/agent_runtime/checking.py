@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.integration.agent_runtime.conftest import CANARIES, DEADLINE, AgentProcess
+from tests.integration.agent_runtime.conftest import CANARIES, AgentProcess
+from tests.patience import DEADLINE
 
 COMMAND = [sys.executable, "-m", "agent_runtime", "check-answers"]
 Json = dict[str, Any]

@@ -25,12 +25,11 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
     StartAgent,
     agent_toml,
-    eventually,
     openai_model,
 )
+from tests.integration.agent_runtime.processes import ModelServer, eventually
 
 CARD = """
 [agent.card]

@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.agent_runtime.certificate import write_certificate
-from tests.integration.agent_runtime.conftest import (
-    CANARIES,
-    ModelServer,
-    StartAgent,
-    agent_toml,
-    azure_model,
-    eventually,
-)
+from tests.integration.agent_runtime.conftest import CANARIES, StartAgent, agent_toml, azure_model
+from tests.integration.agent_runtime.processes import ModelServer, eventually
 
 PATH = "/openai/deployments/gpt 4o/chat/completions"
 

@@ -21,15 +21,13 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    RedisServer,
     StartAgent,
     agent_toml,
     canaries,
-    eventually,
     openai_model,
     redis_memory,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
 from tests.patience import DEADLINE
 
 USER = {"role": "user", "content": "hi"}

@@ -7,11 +7,11 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
     StartAgent,
     agent_toml,
     openai_model,
 )
+from tests.integration.agent_runtime.processes import ModelServer
 
 
 @pytest.fixture(scope="module")

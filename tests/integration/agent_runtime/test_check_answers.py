@@ -12,12 +12,11 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
     StartAgent,
     agent_toml,
-    eventually,
     openai_model,
 )
+from tests.integration.agent_runtime.processes import ModelServer, eventually
 
 
 @pytest.fixture(scope="module")

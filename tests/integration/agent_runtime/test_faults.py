@@ -15,14 +15,12 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    RedisServer,
     StartAgent,
     agent_toml,
-    eventually,
     openai_model,
     redis_memory,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
 from tests.patience import DEADLINE
 
 ABORTS = 10_000

@@ -5,16 +5,14 @@ import re
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
-    ModelServer,
-    RedisServer,
     StartAgent,
     agent_toml,
     azure_model,
-    eventually,
-    free_port,
     openai_model,
     redis_memory,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.patience import free_port
 
 
 def test_health_has_the_format_of_the_seed(

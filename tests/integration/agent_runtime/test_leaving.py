@@ -21,15 +21,9 @@ from agent_runtime import environment
 from agent_runtime.app import create_app
 from agent_runtime.config import load
 from agent_runtime.http.connections import Site
-from tests.integration.agent_runtime.conftest import (
-    CANARIES,
-    DEADLINE,
-    ECHO,
-    PROMPT,
-    RedisServer,
-    agent_toml,
-    redis_memory,
-)
+from tests.integration.agent_runtime.conftest import CANARIES, ECHO, PROMPT, agent_toml, redis_memory
+from tests.integration.agent_runtime.processes import RedisServer
+from tests.patience import DEADLINE
 
 ABORTS = 10_000
 MESSAGES = [{"role": "user", "content": "hi"}]

@@ -4,18 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.agent_runtime.conftest import (
-    CANARIES,
-    ECHO,
-    ModelServer,
-    RedisServer,
-    StartAgent,
-    agent_toml,
-    eventually,
-    free_port,
-    openai_model,
-    redis_memory,
-)
+from tests.integration.agent_runtime.conftest import CANARIES, ECHO, StartAgent, agent_toml, openai_model, redis_memory
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.patience import free_port
 
 HI = {"message": "hi"}
 

@@ -10,15 +10,8 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.keys import Keys
 
 from tests.integration.agent_runtime.browser import CONTRAST, Page
-from tests.integration.agent_runtime.conftest import (
-    ECHO,
-    AgentProcess,
-    ModelServer,
-    StartAgent,
-    agent_toml,
-    eventually,
-    openai_model,
-)
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer, eventually
 
 PAGE = """
 [agent.chat_page]

@@ -11,16 +11,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.integration.agent_runtime.conftest import (
-    DEADLINE,
-    ECHO,
-    AgentProcess,
-    ModelServer,
-    StartAgent,
-    agent_toml,
-    eventually,
-    openai_model,
-)
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.patience import DEADLINE
 
 
 def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -9,14 +9,12 @@ from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
     AgentProcess,
-    ModelServer,
-    RedisServer,
     StartAgent,
     agent_toml,
-    eventually,
     openai_model,
     redis_memory,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
 
 PASSWORD = CANARIES["REDIS_PASSWORD"]
 

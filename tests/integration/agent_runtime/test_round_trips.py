@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, RedisServer, StartAgent, agent_toml
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml
+from tests.integration.agent_runtime.processes import RedisServer
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 EVENTS = {"Accept": "text/event-stream"}

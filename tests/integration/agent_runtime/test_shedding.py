@@ -5,14 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx2
 import pytest
 
-from tests.integration.agent_runtime.conftest import (
-    DEADLINE,
-    ModelServer,
-    StartAgent,
-    agent_toml,
-    eventually,
-    openai_model,
-)
+from tests.integration.agent_runtime.conftest import StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.patience import DEADLINE
 
 ADMITTED, REFUSED = 8, 24
 CHAT, COMPLETIONS = "/api/chat", "/v1/chat/completions"

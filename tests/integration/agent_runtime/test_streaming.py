@@ -9,17 +9,16 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.conftest import (
-    DEADLINE,
     ECHO,
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
     StartAgent,
     agent_toml,
-    eventually,
     openai_model,
 )
+from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.patience import DEADLINE
 
 MESSAGES: Any = [{"role": "user", "content": "one two three"}]
 EVENTS = {"Accept": "text/event-stream"}

@@ -11,17 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.agent_runtime.conftest import (
-    DEADLINE,
-    ECHO,
-    AgentProcess,
-    ModelServer,
-    StartAgent,
-    agent_toml,
-    eventually,
-    free_port,
-    openai_model,
-)
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.patience import DEADLINE, free_port
 
 CHAT = [sys.executable, "-m", "agent_runtime", "chat"]
 

@@ -10,15 +10,9 @@ from typing import Any
 import openai
 import pytest
 
-from tests.integration.agent_runtime.conftest import (
-    AgentProcess,
-    ModelServer,
-    StartAgent,
-    agent_toml,
-    eventually,
-    free_port,
-    openai_model,
-)
+from tests.integration.agent_runtime.conftest import AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.patience import free_port
 
 TOOL_SERVER = Path(__file__).parent / "tool_server.py"
 MESSAGES: Any = [{"role": "user", "content": "go"}]

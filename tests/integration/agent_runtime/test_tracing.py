@@ -19,14 +19,13 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
     StartAgent,
     agent_toml,
-    eventually,
-    free_port,
     openai_model,
 )
+from tests.integration.agent_runtime.processes import ModelServer, eventually
 from tests.integration.agent_runtime.test_tools import call, calling, stdio
+from tests.patience import free_port
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADERS = {"traceparent": f"00-{TRACE}-{PARENT}-01"}

@@ -11,18 +11,16 @@ import pytest
 from tests import fast_yaml as yaml
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
-    DEADLINE,
     PROMPT,
-    ModelServer,
-    RedisServer,
     StartAgent,
     agent_toml,
     canaries,
-    eventually,
     openai_model,
     redis_memory,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
 from tests.integration.agentctl.conftest import Cluster
+from tests.patience import DEADLINE
 
 SECRETS = {name: CANARIES[name] for name in ("OPENAI_API_KEY", "REDIS_PASSWORD")}
 

@@ -22,7 +22,7 @@ from a2a.types import (
 from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, eventually
 from tests.patience import DEADLINE
 
 COMPLETED, CANCELED = TaskState.TASK_STATE_COMPLETED, TaskState.TASK_STATE_CANCELED

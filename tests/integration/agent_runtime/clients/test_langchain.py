@@ -11,7 +11,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 
 
 @tool

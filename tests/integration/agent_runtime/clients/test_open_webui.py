@@ -15,7 +15,8 @@ import httpx2
 import pytest
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import DEADLINE, ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.patience import DEADLINE
 
 HEADERS = {
     "Content-Type": "application/json",

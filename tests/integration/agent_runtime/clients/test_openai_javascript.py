@@ -10,7 +10,8 @@ import pytest
 
 from tests import npm
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import PROMPT, ModelServer, eventually
+from tests.integration.agent_runtime.conftest import PROMPT
+from tests.integration.agent_runtime.processes import ModelServer, eventually
 from tests.patience import DEADLINE
 
 SOURCES = Path(__file__).parent / "javascript"
