@@ -113,43 +113,45 @@ def guarded(
     return start_agent(config, **CANARIES).ready()
 
 
+KEY = {"Authorization": f"Bearer {CANARIES['AZURE_OPENAI_API_KEY']}"}
+COMPLETION = {"messages": [{"role": "user", "content": USER_CANARY}]}
+FIRST_CHUNK = {"choices": [{"index": 0, "delta": {"content": "Well"}, "finish_reason": None}]}
+CANARY_ERROR = {
+    "error": {"code": f"no code: {USER_CANARY}", "message": f"{PROMPT} {CANARIES['OPENAI_API_KEY']}", "param": PROMPT}
+}
+INVALID_REQUESTS: dict[str, tuple[str, Any]] = {
+    "no JSON": ("/api/chat", b'{"message": "%b' % USER_CANARY.encode()),
+    "wrong field": ("/api/chat", {"message": "x", "session_id": f"{USER_CANARY} "}),
+    "unknown field": ("/api/chat", {"message": "x", "extra": USER_CANARY}),
+    "unknown model": ("/v1/chat/completions", COMPLETION | {"model": USER_CANARY}),
+    "wrong role": ("/v1/chat/completions", {"messages": [{"role": USER_CANARY, "content": "x"}]}),
+    "unknown path": (f"/{USER_CANARY}", {}),
+    "unknown method": ("/a2a", {"jsonrpc": "2.0", "id": 1, "method": USER_CANARY}),
+}
+
+
 @pytest.fixture
 def error_responses(guarded: AgentProcess, model_server: ModelServer) -> Iterator[dict[str, str]]:
     """The responses to invalid requests with a canary in each field, from a model server that repeats canaries."""
-    key = {"Authorization": f"Bearer {CANARIES['AZURE_OPENAI_API_KEY']}"}
-    canary_error = {
-        "error": {
-            "code": f"no code: {USER_CANARY}",
-            "message": f"{PROMPT} {CANARIES['OPENAI_API_KEY']}",
-            "param": PROMPT,
-        }
-    }
     responses: dict[str, str] = {}
 
-    def send(what: str, path: str, content: Any, headers: dict[str, str] = key) -> None:
+    def send(name: str, path: str, content: Any, headers: dict[str, str] = KEY) -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         response = guarded.http.post(path, content=body, headers=JSON | headers)
-        responses[what] = f"{response.status_code} {response.headers} {response.text}"
+        responses[name] = f"{response.status_code} {response.headers} {response.text}"
 
-    completion = {"messages": [{"role": "user", "content": USER_CANARY}]}
-    begun = {"choices": [{"index": 0, "delta": {"content": "Well"}, "finish_reason": None}]}
-    model_server.script(completions=[{"chunks": [begun, canary_error], "always": True}])
-    send("broken", "/api/chat", {"message": USER_CANARY}, key | {"Accept": "text/event-stream"})
+    model_server.script(completions=[{"chunks": [FIRST_CHUNK, CANARY_ERROR], "always": True}])
+    send("broken", "/api/chat", {"message": USER_CANARY}, KEY | {"Accept": "text/event-stream"})
     for status in (400, 401, 404, 429, 500):
-        model_server.script(completions=[{"status": status, "json": canary_error, "always": True}])
-        send(f"upstream {status}", "/v1/chat/completions", completion)
+        model_server.script(completions=[{"status": status, "json": CANARY_ERROR, "always": True}])
+        send(f"upstream {status}", "/v1/chat/completions", COMPLETION)
         send(f"upstream {status} chat", "/api/chat", {"message": USER_CANARY})
     model_server.script(completions=[{"text": f"{PROMPT} garbage", "always": True}])
-    send("garbage", "/v1/chat/completions", completion | {"stream": True})
+    send("garbage", "/v1/chat/completions", COMPLETION | {"stream": True})
+    for name, (path, content) in INVALID_REQUESTS.items():
+        send(name, path, content)
     send("no key", "/api/chat", {"message": USER_CANARY}, {"Authorization": f"Bearer {CANARIES['OPENAI_API_KEY']}"})
-    send("no JSON", "/api/chat", b'{"message": "%b' % USER_CANARY.encode())
-    send("wrong field", "/api/chat", {"message": "x", "session_id": f"{USER_CANARY} "})
-    send("unknown field", "/api/chat", {"message": "x", "extra": USER_CANARY})
-    send("unknown model", "/v1/chat/completions", completion | {"model": USER_CANARY})
-    send("wrong role", "/v1/chat/completions", {"messages": [{"role": USER_CANARY, "content": "x"}]})
-    send("unknown path", f"/{USER_CANARY}", {})
-    send("unknown method", "/a2a", {"jsonrpc": "2.0", "id": 1, "method": USER_CANARY})
-    send("request id", "/api/chat", {}, key | {"X-Request-Id": f"{USER_CANARY}!"})
+    send("request id", "/api/chat", {}, KEY | {"X-Request-Id": f"{USER_CANARY}!"})
     yield responses
     model_server.reset()
 

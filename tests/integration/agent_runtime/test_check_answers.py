@@ -149,24 +149,13 @@ def test_the_answer_of_a_judge_must_be_a_verdict(
 ) -> None:
     """Other answers and failures of the judge are errors. A wrong answer is not judged."""
     judge = {"model": "gpt", "criterion": "Is polite."}
-    answers = [
-        says("good"),
-        says('{"pass": true, "reason": "polite"}'),
-        says("so-so"),
-        says("It passes."),
-        says("wrong"),
-    ]
-    refused = {"status": 401, "json": {"error": {"code": "invalid_api_key"}}}
-    model_server.script(completions=[*answers, says("last"), refused])
+    answers = ("good", '{"pass": true, "reason": "polite"}', "so-so", "It passes.", "wrong", "last")
+    refusal = {"status": 401, "json": {"error": {"code": "invalid_api_key"}}}
+    model_server.script(completions=[*map(says, answers), refusal])
+    checks = [check(name, judge=judge) for name in ("good", "garbage", "refused")]
+    checks.insert(2, check("unjudged", contains=["right"], judge=judge))
 
-    code, _, err = checking.run(
-        agent,
-        check("good", judge=judge),
-        check("garbage", judge=judge),
-        check("unjudged", contains=["right"], judge=judge),
-        check("refused", judge=judge),
-        arguments=with_config(agent),
-    )
+    code, _, err = checking.run(agent, *checks, arguments=with_config(agent))
 
     assert code == 1, err
     outcomes = checking.outcomes

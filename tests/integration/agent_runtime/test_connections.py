@@ -224,19 +224,23 @@ async def test_both_ports_of_the_agent_have_the_limit(
     variables = {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "0", "PORT_METRICS": "0"}
     serving = asyncio.create_task(serve(*load(tmp_path / "agent.toml"), environment.read(variables)))
     try:
-        for _ in range(1000):
-            listening = next((record for record in caplog.records if record.message == "listening"), None)
-            if listening is not None:
-                break
-            await asyncio.sleep(0.02)
-        assert listening is not None
-        for port in listening.__dict__["fields"].values():
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(GET[:20])
+        for port in await _listening_ports(caplog):
+            client = Client(*await asyncio.open_connection("127.0.0.1", port))
+            await client.send(GET[:20])
             async with asyncio.timeout(DEADLINE):
-                assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
-            writer.close()
-            await writer.wait_closed()
+                assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
+            client.writer.close()
+            await client.writer.wait_closed()
     finally:
         serving.cancel()
         await asyncio.wait([serving])
+
+
+async def _listening_ports(caplog: pytest.LogCaptureFixture) -> list[int]:
+    """Wait until the agent logs its ports; return them."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            for record in caplog.records:
+                if record.message == "listening":
+                    return list(record.__dict__["fields"].values())
+            await asyncio.sleep(0.02)

@@ -134,42 +134,35 @@ def test_the_number_of_rounds_is_limited(agent: AgentProcess, model_server: Mode
     assert choices == [None, None, "none"]
 
 
+def tool_call_chunks() -> list[dict[str, Any]]:
+    """Return the chunks of a round that calls a tool, whose arguments come in two parts."""
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+    function = {"name": "t__add", "arguments": '{"a": 1'}
+    first_part = {"index": 0, "id": "call_1", "type": "function", "function": function}
+    second_part = {"index": 0, "function": {"arguments": ', "b": 2}'}}
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "Wait. "}]
+    deltas += [{"tool_calls": [part]} for part in (first_part, second_part)]
+    chunks = [head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    chunks.append(head | {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}})
+    return chunks
+
+
 def test_a_stream_hides_calls_of_the_agents_tools(
     agent: AgentProcess, client: openai.OpenAI, model_server: ModelServer
 ) -> None:
     """The caller gets the text of all rounds, one finish reason, and the sum of the usage."""
-    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
-    first_part = {
-        "index": 0,
-        "id": "call_1",
-        "type": "function",
-        "function": {"name": "t__add", "arguments": '{"a": 1'},
-    }
-    second_part = {"index": 0, "function": {"arguments": ', "b": 2}'}}
-    deltas: list[Any] = [
-        {"role": "assistant", "content": "Wait. "},
-        {"tool_calls": [first_part]},
-        {"tool_calls": [second_part]},
-    ]
-    chunks = [head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
-    chunks.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
-    chunks.append(head | {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}})
-    model_server.script(completions=[{"chunks": chunks}])
+    model_server.script(completions=[{"chunks": tool_call_chunks()}])
+    options: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
-    received = list(
-        client.chat.completions.create(
-            model="gpt", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
-        )
-    )
+    *chunks, last = client.chat.completions.create(model="gpt", messages=MESSAGES, **options)
 
-    text = "".join(chunk.choices[0].delta.content or "" for chunk in received if chunk.choices)
-    assert text == "Wait. model: 3"
-    assert not any(chunk.choices[0].delta.tool_calls for chunk in received if chunk.choices)
-    assert [
-        chunk.choices[0].finish_reason for chunk in received if chunk.choices and chunk.choices[0].finish_reason
-    ] == ["stop"]
-    assert received[-1].usage is not None
-    assert received[-1].usage.total_tokens == 16
+    choices = [chunk.choices[0] for chunk in chunks]
+    assert "".join(choice.delta.content or "" for choice in choices) == "Wait. model: 3"
+    assert not any(choice.delta.tool_calls for choice in choices)
+    assert [choice.finish_reason for choice in choices if choice.finish_reason] == ["stop"]
+    assert last.usage is not None
+    assert last.usage.total_tokens == 16
     assert tool_results(model_server) == ["3"]
 
 

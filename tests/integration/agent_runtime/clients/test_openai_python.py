@@ -13,6 +13,12 @@ from tests.integration.agent_runtime.processes import ModelServer, eventually
 MESSAGES: Any = [{"role": "user", "content": "one two"}]
 NOW: Any = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+CALL_DELTA = {"role": "assistant", "tool_calls": [{"index": 0, **CALL}]}
+CALL_CHUNKS = [
+    CHUNK | {"choices": [{"index": 0, "delta": CALL_DELTA, "finish_reason": None}]},
+    CHUNK | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+]
 WITH_USAGE: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -82,13 +88,8 @@ async def test_the_stream_helper_assembles_the_completion(async_client: openai.A
 @pytest.mark.parametrize("stream", [False, True])
 def test_calls_of_the_callers_tools_reach_the_caller(client: openai.OpenAI, model: ModelServer, stream: bool) -> None:
     """The model gets the tools unchanged. The caller sends the result of the call back."""
-    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
-    delta = {"role": "assistant", "tool_calls": [{"index": 0, **CALL}]}
-    chunks = [
-        head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
-        head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
-    ]
-    model.script(completions=[{"chunks": chunks}] if stream else [{"message": {"content": None, "tool_calls": [CALL]}}])
+    step = {"chunks": CALL_CHUNKS} if stream else {"message": {"content": None, "tool_calls": [CALL]}}
+    model.script(completions=[step])
     request: Any = {"model": "gpt", "messages": MESSAGES, "tools": [NOW], "tool_choice": "auto"}
 
     if stream:
