@@ -49,11 +49,11 @@ def test_the_file_is_read_again_when_it_changes(tmp_path: Path, clock: Clock) ->
     keys.caller("Bearer old")
 
     path.unlink()
-    clock.now += module.RELOAD
+    clock.now += module.RELOAD_INTERVAL
     assert keys.caller("Bearer old")
     (tmp_path / "next").write_text("new")
     (tmp_path / "next").replace(path)
-    clock.now += module.RELOAD
+    clock.now += module.RELOAD_INTERVAL
 
     assert keys.caller("Bearer new")
     with pytest.raises(Problem):
