@@ -48,7 +48,7 @@ PURE := */agent_operator/render/*,*/agent_operator/status/*,*/agent_operator/val
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test test-quick e2e bench soak lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml versions verify coverage programs clean
+.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml versions verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -88,6 +88,9 @@ test-quick: $(READY)  ## Run the tests of a quick check: unit tests, golden file
 
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
+
+campaign: $(READY)  ## Break every write and watch of the operator in every way that the tests know
+	$(PYTEST) -n $(WORKERS) --dist loadfile --campaign $(ARGS) tests/faults
 
 bench: $(READY) programs  ## Measure operator and runtime, the latter with its peers from PyPI (PEERS= without)
 	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench
@@ -138,9 +141,10 @@ wheels: $(READY)  ## Build the wheels and sdists of all distributions into dist/
 	@ls dist
 
 images: $(READY)  ## Build both images (DOCKER=buildah, REGISTRY=host/, BASE=image, BUILD_ARGS=options)
-	for name in operator runtime; do $(DOCKER) build --file deploy/docker/$$name.Dockerfile --build-arg VERSION=$(VERSION) \
+	$(MAKE) --silent versions | while IFS== read -r name version; do \
+		$(DOCKER) build --file deploy/docker/$$name.Dockerfile --build-arg VERSION=$$version \
 		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg BASE=$(or $(BASE),$(PINNED)) $(BUILD_ARGS) \
-		--tag $(REGISTRY)agent-operator/agent-$$name:$(VERSION) .; done
+		--tag $(REGISTRY)agent-operator/agent-$$name:$$version . </dev/null; done
 
 # For root. Without BASE= the base is made from this machine's distribution, so no registry is needed. The build sees the
 # machine's certificates and package index; neither becomes part of an image. The tests run in a network of their own, where
@@ -153,16 +157,18 @@ e2e-images: $(READY) programs  ## Build both images with buildah and run them in
 		BASE=$(or $(BASE),$(LOCAL_BASE)) \
 		BUILD_ARGS="$(foreach path,$(wildcard /etc/ssl/certs /etc/pip.conf),--volume $(path):$(path):ro) $(BUILD_ARGS)"
 	unshare --net sh -c 'ip link set lo up && exec "$$@"' sh \
-		$(PYTEST) --images 'localhost/agent-operator/agent-{}:$(VERSION)' $(ARGS) tests/images
+		$(PYTEST) --images 'localhost/agent-operator/agent-{component}:{version}' $(ARGS) tests/images
 
 sbom: $(READY)  ## List what is in the images, as CycloneDX in dist/sbom
 	@mkdir -p dist/sbom
 	for name in operator runtime; do PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements locks/$$name.txt --pyproject $$([ $$name = runtime ] && echo agent_runtime/)pyproject.toml \
 		--mc-type application --output-reproducible --output-file dist/sbom/$$name.cdx.json; done
 
-install-yaml: $(READY)  ## Write dist/install.yaml: CRDs and the cluster-wide install of this version (REGISTRY=host/)
+install-yaml: $(READY)  ## Write dist/crds.yaml and dist/install.yaml, the cluster-wide install of this version (REGISTRY=host/)
 	@mkdir -p dist/install
-	@printf '%s\n' 'resources: [../../crds, ../../deploy/kustomize/overlays/cluster]' 'images:' '- name: agent-operator/agent-operator' \
+	@# In a file of their own: to delete what install.yaml names never deletes agents.
+	@$(BIN)/kubectl kustomize crds >dist/crds.yaml
+	@printf '%s\n' 'resources: [../../deploy/kustomize/overlays/cluster]' 'images:' '- name: agent-operator/agent-operator' \
 		'  newName: $(REGISTRY)agent-operator/agent-operator' '  newTag: "$(VERSION)"' \
 		'patches:' '- target: {kind: Deployment, name: agent-operator}' '  patch: |' \
 		'    - op: add' '      path: /spec/template/spec/containers/0/env/-' '      value:' \

@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=4,
         help="at how many moments of its first 8 s a demo is interrupted; default: 4",
     )
+    parser.addoption("--campaign", action="store_true", help="run all combinations of faults, not a sample")
     parser.addoption("--rollouts", type=int, default=3, help="how many rollouts may cut no stream; default: 3")
 
 
@@ -46,9 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the cluster under test cannot show: on the local one everybody may do everything."""
-    marker = "local_only" if config.getoption("--kubeconfig") else "authorization"
-    left_out = [item for item in items if item.get_closest_marker(marker)]
+    """Deselect what the cluster under test cannot show (the local one authorizes every request), and the campaign."""
+    markers = ["local_only" if config.getoption("--kubeconfig") else "authorization"]
+    if not config.getoption("--campaign"):
+        markers.append("campaign")
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in markers)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

@@ -24,7 +24,6 @@ from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Model
 from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
-from agent_runtime.models.outlines import Outlines
 from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -78,9 +77,7 @@ async def _models(
 ) -> dict[str, Model]:
     """Create the models by name. They share one HTTP session."""
     session = await stack.enter_async_context(http_session(tracing))
-    outlines = Outlines(config.models, environment)
-    stack.callback(outlines.close)
-    models = {model.name: make_model(model, environment, session, probe_now, outlines) for model in config.models}
+    models = {model.name: make_model(model, environment, session, probe_now) for model in config.models}
     if tracing is not None:
         models = {model.name: tracing.model(models[model.name], model) for model in config.models}
     for model in models.values():
@@ -114,21 +111,16 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
 
 
 def make_model(
-    config: ModelConfig,
-    environment: Environment,
-    session: aiohttp.ClientSession,
-    probe_now: asyncio.Event,
-    outlines: Outlines | None = None,
+    config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, probe_now: asyncio.Event
 ) -> Model:
     """Create a model, with the credentials of the environment."""
     if config.provider == "echo":
         return EchoModel(config.name)
     # These imports are local, like those below, so that an agent loads only the modules that its config uses.
+    from agent_runtime.models.endpoint import RequestBuilder  # noqa: PLC0415
     from agent_runtime.models.openai import OpenAIModel  # noqa: PLC0415
-    from agent_runtime.models.wire import Draughtsman  # noqa: PLC0415
 
-    outlines = outlines or Outlines([config], environment)
-    return OpenAIModel(config, Draughtsman(config, environment, outlines), session, probe_now)
+    return OpenAIModel(config, RequestBuilder(config, environment), session, probe_now)
 
 
 def _redis(config: AgentConfig, environment: Environment, probe_now: asyncio.Event) -> "RedisStore | None":

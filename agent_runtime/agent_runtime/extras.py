@@ -7,7 +7,7 @@ from agent_runtime.config import AgentConfig, ConfigError
 from agent_runtime.environment import Environment
 
 # Extra -> a module that it installs.
-_MODULES = {"openai": "openai", "azure": "azure.identity", "redis": "redis", "mcp": "mcp"}
+_MODULES = {"azure": "azure.identity", "redis": "redis", "mcp": "mcp"}
 
 
 def check_extras(config: AgentConfig, environment: Environment) -> None:
@@ -28,9 +28,8 @@ def check_extras(config: AgentConfig, environment: Environment) -> None:
 def _needed(config: AgentConfig, environment: Environment) -> Iterator[tuple[str, str]]:
     """Yield (field of agent.toml, extra that it needs) for every backend of the config."""
     for index, model in enumerate(config.models):
-        if model.provider != "echo":
-            keyless = model.provider == "azure_openai" and environment.azure_openai_api_key is None
-            yield f"agent.models[{index}].provider", "azure" if keyless else "openai"
+        if model.provider == "azure_openai" and environment.azure_openai_api_key is None:
+            yield f"agent.models[{index}].provider", "azure"
     if config.memory and config.memory.cache and config.memory.cache.enabled:
         yield "agent.memory.cache", "redis"
     if config.mcp:

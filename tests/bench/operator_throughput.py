@@ -113,7 +113,7 @@ async def settled(transport: Transport, namespace: str) -> None:
     found = await transport.request("GET", path, label=("", ""))
     waiting = {a["metadata"]["name"] for a in found["items"] if not _current(a)}
     params = {"watch": "true", "resourceVersion": found["metadata"]["resourceVersion"]}
-    events = transport.stream(path, label=("", ""), params=params, heard=lambda: None)
+    events = transport.stream(path, label=("", ""), params=params, on_activity=lambda: None)
     async with contextlib.aclosing(events):
         while waiting:
             changed = (await anext(events))["object"]

@@ -96,8 +96,8 @@ def test_roles_alone_are_enough_for_the_namespaces_they_are_in(
     finally:
         operator.start()
     log = started.log.read_text(encoding="utf-8")
-    assert '"leading"' in log
-    assert "no right to watch CustomResourceDefinitions" in log
+    assert '"acquired the lease"' in log
+    assert "no permission to watch CustomResourceDefinitions" in log
     assert log.count("Forbidden") == 0, "asked in vain, again and again"
     for verb, what in (("list", "secrets"), ("list", "namespaces"), ("list", "customresourcedefinitions")):
         may = account.run("auth", "can-i", verb, what, "--all-namespaces", check=False)
@@ -129,4 +129,4 @@ def test_a_right_that_is_missing_for_something_optional_is_told(
             kubectl.run("delete", "crd", SERVICE_MONITORS["metadata"]["name"])
     assert "ServiceMonitor is left out" in message
     assert "grant the right" in message
-    assert "optional API left out: no right to list and watch it" in started.log.read_text(encoding="utf-8")
+    assert "optional API is not used: no permission to list and watch it" in started.log.read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a key that no variable can have": (
         {"credentials": {"values": {"1-A": "b"}}},
-        "every key names an environment variable",
+        "every key must be a valid environment variable name",
     ),
     "two stores": (
         {
@@ -52,24 +52,24 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "azure without deployment": (
         {"config": {"models": [{"name": "a", "provider": "azure_openai"}]}},
-        "azure_openai needs deployment",
+        "azure_openai requires deployment",
     ),
     "field of another provider": (
         {"config": {"models": [AZURE | {"baseUrl": "http://a/v1"}]}},
-        "baseUrl is a field of provider openai: remove it",
+        "baseUrl requires provider openai: remove it",
     ),
     "endpoint that is no URL": ({"config": {"models": [AZURE | {"endpoint": "x"}]}}, "spec.config.models[0].endpoint"),
     "fallback that is no model": (
         {"config": {"models": [ECHO], "fallbacks": ["gpt"]}},
-        "every one of fallbacks must be",
+        "each of fallbacks must be",
     ),
     "tool server without an address": (
         {"config": {"models": [ECHO], "mcp": [{"name": "a", "type": "http"}]}},
-        "type http needs url",
+        "type http requires url",
     ),
     "tool server with fields of the other type": (
         {"config": {"models": [ECHO], "mcp": [{"name": "a", "type": "stdio", "command": "x", "url": "http://a/b"}]}},
-        "url is a field of type http: remove it",
+        "url requires type http: remove it",
     ),
     "two tool servers of a name": (
         {"config": {"models": [ECHO], "mcp": [{"name": "a", "type": "stdio", "command": "x"}] * 2}},
@@ -77,12 +77,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "cache without host": (
         {"config": {"models": [ECHO], "memory": {"cache": {"ttl": 5}}}},
-        "an enabled cache needs host",
+        "an enabled cache requires host",
     ),
     "port out of range": ({"service": {"port": 70000}}, "spec.service.port"),
     "host that is no DNS name": ({"ingress": {"host": "not a host!"}}, "spec.ingress.host"),
     "least above most": ({"autoscaling": {"minReplicas": 20}}, "must not exceed maxReplicas"),
-    "two budgets": ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, "exclude each other"),
+    "two budgets": ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, "mutually exclusive"),
     "prompt of 2 MiB": ({"systemPrompt": {"text": "a" * 2_097_152}}, "spec.systemPrompt.text"),
     "quantity that is none": ({"resources": {"limits": {"cpu": "many"}}}, "spec.resources.limits.cpu"),
     "unknown field": ({"replica": 2}, 'unknown field "spec.replica"'),

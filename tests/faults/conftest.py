@@ -219,7 +219,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(informer, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_LONGEST_DELAY", 0.2)
     monkeypatch.setattr(workqueue, "_FIRST_RETRY", 0.005)
-    monkeypatch.setattr(workqueue, "_CALM", 0.02)
+    monkeypatch.setattr(workqueue, "_COALESCE", 0.02)
     monkeypatch.setattr(cache, "EXPECTATION_TIMEOUT", 1.0)
     monkeypatch.setattr(agent_watch, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_SHORTEST_WATCH", 0.05)

@@ -83,8 +83,16 @@ async def until_at_rest(world: World) -> None:
                 return
 
 
-@pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("scenario", [create, edit, delete], ids=["create", "edit", "delete"])
+# An edit meets every mode; creation and deletion meet those in which the operator does not learn of its own write.
+UNSEEN = {Mode.KILL_BEFORE, Mode.KILL_AFTER, Mode.DROP}
+BROKEN = [
+    pytest.param(scenario, mode, marks=() if scenario is edit or mode in UNSEEN else pytest.mark.campaign)
+    for scenario in (create, edit, delete)
+    for mode in Mode
+]
+
+
+@pytest.mark.parametrize(("scenario", "mode"), BROKEN)
 async def test_it_converges(world: World, references: dict[str, End], scenario: Any, mode: Mode) -> None:
     if scenario.__name__ not in references:
         references[scenario.__name__] = await scenario(world, None)

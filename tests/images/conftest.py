@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+import agent_operator
+import agent_runtime
 from tests.images import volumes
 from tests.images.containers import ASSIGNED, Container, Image, User, run, spec
 
@@ -29,7 +31,7 @@ FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--images", required=True, help="name of the images under test; {} is the component")
+    parser.addoption("--images", required=True, help="name of the images under test, with {component} and {version}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,7 +74,9 @@ def mounted(name: str) -> Iterator[Image]:
 def images(pytestconfig: pytest.Config) -> Iterator[dict[str, Image]]:
     """Both images, by component."""
     name = str(pytestconfig.getoption("--images"))
-    with mounted(name.format("operator")) as operator, mounted(name.format("runtime")) as runtime:
+    versions = {"operator": agent_operator.__version__, "runtime": agent_runtime.__version__}
+    names = {component: name.format(component=component, version=version) for component, version in versions.items()}
+    with mounted(names["operator"]) as operator, mounted(names["runtime"]) as runtime:
         yield {"operator": operator, "runtime": runtime}
 
 

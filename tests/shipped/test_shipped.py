@@ -149,7 +149,11 @@ def _get(url: str) -> str | None:
 @pytest.mark.parametrize(
     ("more", "field", "extra"),
     [
-        ('[[agent.models]]\nname = "m"\nprovider = "openai"\nmodel = "m"\n', "agent.models[1].provider", "openai"),
+        (
+            '[[agent.models]]\nname = "m"\nprovider = "azure_openai"\ndeployment = "d"\n',
+            "agent.models[1].provider",
+            "azure",
+        ),
         ('[agent.memory.cache]\nhost = "redis"\n', "agent.memory.cache", "redis"),
         ('[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://t.example/mcp"\n', "agent.mcp", "mcp"),
     ],

@@ -1,4 +1,4 @@
-"""`make install-yaml`: one file that installs the operator from a registry."""
+"""`make install-yaml`: the files that install the operator from a registry."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from agent_operator.settings import read
 
 ROOT = Path(__file__).parents[2]
 Object = dict[str, Any]
-Build = Callable[[str], list[Object]]
+Build = Callable[[str], dict[str, list[Object]]]
 
 
 @pytest.fixture
@@ -28,15 +28,15 @@ def build(tmp_path: Path) -> Build:
         shutil.copytree(ROOT / folder, tmp_path / folder)
     venv = Path(sys.prefix)
 
-    def run(registry: str) -> list[Object]:
+    def run(registry: str) -> dict[str, list[Object]]:
         # The environment is this one: make must not install it.
         options = [f"VENV={venv}", f"--old-file={venv / '.dev'}", f"REGISTRY={registry}"]
         environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
         command = ["make", "--directory", tmp_path, *options, "install-yaml"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert [path.name for path in (tmp_path / "dist").iterdir()] == ["install.yaml"]
-        return list(yaml.safe_load_all((tmp_path / "dist" / "install.yaml").read_text(encoding="utf-8")))
+        files = (tmp_path / "dist").iterdir()
+        return {file.name: list(yaml.safe_load_all(file.read_text(encoding="utf-8"))) for file in files}
 
     return run
 
@@ -50,14 +50,16 @@ def operator(objects: list[Object]) -> Object:
 
 @pytest.mark.parametrize("registry", ["", "registry.example.com/acme/"])
 def test_the_images_are_those_of_the_registry_and_this_version(build: Build, registry: str) -> None:
-    container = operator(build(registry))
+    container = operator(build(registry)["install.yaml"])
     variables = {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
     assert container["image"] == f"{registry}agent-operator/agent-operator:{__version__}"
     assert read(container["args"], variables).runtime_image == f"{registry}agent-operator/agent-runtime"
 
 
-def test_it_holds_the_definitions_and_all_of_the_cluster_wide_install(build: Build) -> None:
+def test_deleting_the_install_deletes_no_definition_and_with_it_no_agent(build: Build) -> None:
+    """`kubectl delete -f install.yaml` must not delete a CustomResourceDefinition."""
+
     def identities(objects: list[Object]) -> Counter[tuple[str, str, str]]:
         return Counter((obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in objects)
 
@@ -66,8 +68,9 @@ def test_it_holds_the_definitions_and_all_of_the_cluster_wide_install(build: Bui
     command = [kubectl, "kustomize", ROOT / "deploy" / "kustomize" / "overlays" / "cluster"]
     overlay = list(yaml.safe_load_all(subprocess.run(command, capture_output=True, check=True).stdout))
 
-    made = identities(build(""))
+    files = build("")
 
     assert definitions
-    assert made == identities(definitions) | identities(overlay)
-    assert set(made.values()) == {1}
+    assert identities(files.pop("crds.yaml")) == identities(definitions)
+    assert identities(files.pop("install.yaml")) == identities(overlay)
+    assert files == {}

@@ -11,13 +11,13 @@ from agent_runtime.a2a.dialects import V0_3, V1, Dialect
 from agent_runtime.a2a.params import SendParams, TaskParams, read
 from agent_runtime.a2a.rpc import Call, RpcError
 from agent_runtime.a2a.service import TaskService
-from agent_runtime.a2a.shared import SharedTasks
+from agent_runtime.a2a.shared import SHARED, SharedTasks
 from agent_runtime.a2a.tasks import Task, TaskStore
 from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.environment import Environment
-from agent_runtime.http.keys import AGENT, SHARED
-from agent_runtime.http.middleware import CALLER, LOG_FIELDS
-from agent_runtime.http.routes.body import TOO_LARGE, read_bytes
+from agent_runtime.http.keys import AGENT
+from agent_runtime.http.middleware import CALLER, LOG_FIELDS, TOO_LARGE
+from agent_runtime.http.routes.body import read_bytes
 from agent_runtime.http.routes.chat import store_key
 from agent_runtime.http.routes.events import EventStream
 from agent_runtime.logs import pseudonym

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
+from aiohttp import web
 
 from agent_runtime.a2a.tasks import TTL, StateChange, Task, TaskState
 
@@ -34,6 +35,10 @@ class KeyValueStore(Protocol):
         Transactions reach Redis in the order of the calls.
         """
         ...
+
+
+# Set only if the agent has a Redis.
+SHARED: web.AppKey[KeyValueStore] = web.AppKey("shared")
 
 
 class SharedTasks:

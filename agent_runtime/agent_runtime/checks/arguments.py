@@ -1,10 +1,10 @@
-"""What the command takes. Apart from the command, so that to serve an agent loads none of it."""
+"""The arguments of `check-answers`. A module of their own, so that `serve` does not import the command."""
 
 import argparse
 from pathlib import Path
 from urllib.parse import urlsplit
 
-PURPOSE = "ask a running agent prompts and judge its answers"
+PURPOSE = "send prompts to a running agent and judge its answers"
 MAX_CONCURRENCY = 32
 
 
@@ -13,26 +13,40 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--url", required=True, type=_url, help="the agent's URL, such as http://127.0.0.1:8000")
     command.add_argument("--checks", required=True, type=Path, metavar="FILE", help='the checks: {"checks": [...]}')
     command.add_argument(
-        "--config", type=Path, metavar="FILE", help="the agent's agent.toml; judges ask its models, as it does itself"
+        "--config", type=Path, metavar="FILE", help="agent.toml of the agent; judges call the models that it configures"
     )
     command.add_argument(
         "--api-keys-file",
         type=Path,
         metavar="FILE",
-        help="API keys of the agent; the first is sent (default: the file that --config names, if it is there)",
+        help="file with API keys of the agent; the first is sent (default: the file that --config names, if it exists)",
     )
     command.add_argument(
         "--report",
         type=Path,
         metavar="FILE",
-        help="where the report goes, as JSON of at most 4096 bytes (default: $TERMINATION_LOG, else what Kubernetes "
-        "reads as a container's termination message, where there is such a file)",
+        help="file for the report, JSON of at most 4096 bytes (default: $TERMINATION_LOG, or else the container's "
+        "termination message file, if it exists)",
+    )
+    _add_limits(command)
+    command.add_argument("--show-answers", action="store_true", help="write answers that fail to stderr")
+    command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(default: %(default)s)")
+    command.epilog = (
+        "Exit code: 0 all checks passed, 1 some failed, 2 invalid arguments or checks, 128 + N ended by signal N; the "
+        "report then has the results so far."
+    )
+
+
+def _add_limits(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--concurrency", type=_concurrency, default=4, metavar="N", help="concurrent checks (default: %(default)s)"
     )
     command.add_argument(
-        "--concurrency", type=_concurrency, default=4, metavar="N", help="checks at a time (default: %(default)s)"
-    )
-    command.add_argument(
-        "--timeout", type=_seconds, default=600.0, metavar="S", help="seconds for all of it (default: %(default)g)"
+        "--timeout",
+        type=_seconds,
+        default=600.0,
+        metavar="S",
+        help="seconds for all checks together (default: %(default)g)",
     )
     command.add_argument(
         "--wait",
@@ -40,12 +54,6 @@ def add(command: argparse.ArgumentParser) -> None:
         default=30.0,
         metavar="S",
         help="seconds to wait for an agent that cannot be reached or is too busy (default: %(default)g)",
-    )
-    command.add_argument("--show-answers", action="store_true", help="write the answers that did not pass to stderr")
-    command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(default: %(default)s)")
-    command.epilog = (
-        "Exit code: 0 all passed, 1 some did not, 2 wrong usage or checks, 128 + N ended by signal N; the report then "
-        "has what was found until then."
     )
 
 
@@ -66,7 +74,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= 24 * 3600:
-        raise argparse.ArgumentTypeError(f"{text}: not a number of seconds, from 0 to a day")
+        raise argparse.ArgumentTypeError(f"{text}: not a number of seconds from 0 to 86400")
     return seconds
 
 

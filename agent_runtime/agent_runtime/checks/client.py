@@ -1,4 +1,4 @@
-"""Asking the agent, as any other client would."""
+"""Sends the prompts of checks to the agent, as any other client would."""
 
 import asyncio
 import os
@@ -20,22 +20,22 @@ from agent_runtime.models import upstream
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 BUSY_PAUSE = 1.0
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
-_NOT_NOW = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_TEMPORARY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 class NoAnswerError(Exception):
-    """Why the agent gave no answer. Quotes none of what it said but its codes."""
+    """Why there is no answer. Of an error response it quotes only the status and the code."""
 
 
 class TooLateError(Exception):
     """The agent did not answer within the check's maxLatencySeconds."""
 
 
-class _NotYetError(NoAnswerError):
-    """Asking again may help.
+class _TemporaryError(NoAnswerError):
+    """An error that a retry may fix.
 
     Attributes:
-        pause: seconds to wait before that; None when the agent did not say.
+        pause: seconds before the retry; None to back off.
     """
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
@@ -48,9 +48,9 @@ class Agent:
     """An agent at a URL.
 
     Attributes:
-        wait: seconds to wait for an agent that cannot be reached, counted from the first request of all, or for one
-            that is too busy, counted from the first request of a check.
-        waiting: is told why a check has to wait.
+        wait: seconds to wait for an agent that cannot be reached, from the very first request on, or that is too busy,
+            from the first request of each check on.
+        waiting: called with the reason when a check has to wait.
     """
 
     url: str
@@ -61,27 +61,27 @@ class Agent:
     _since: float | None = None
 
     async def ask(self, check: CheckConfig) -> Answer:
-        """The answer to a check's prompt, in a conversation of its own.
+        """The answer to a check's prompt, in a new conversation.
 
         Raises:
-            NoAnswerError: there is none.
-            TooLateError: there is none in time.
+            NoAnswerError: there is no answer.
+            TooLateError: there is none within maxLatencySeconds.
         """
         clock = asyncio.get_running_loop().time
         begun, pause = clock(), FIRST_PAUSE
         self._since = begun if self._since is None else self._since
         while True:
             try:
-                return await self._asked(check)
-            except _NotYetError as error:
-                given_up = (self._since if error.pause is None else begun) + self.wait
+                return await self._attempt(check)
+            except _TemporaryError as error:
+                deadline = (self._since if error.pause is None else begun) + self.wait
                 pause = min(pause * 2, LONGEST_PAUSE) if error.pause is None else error.pause
-                if clock() + pause > given_up:
+                if clock() + pause > deadline:
                     raise
                 self.waiting(str(error))
             await asyncio.sleep(pause)
 
-    async def _asked(self, check: CheckConfig) -> Answer:
+    async def _attempt(self, check: CheckConfig) -> Answer:
         clock = asyncio.get_running_loop().time
         body: dict[str, Any] = {"messages": [{"role": "user", "content": check.prompt}]}
         if check.model is not None:
@@ -97,12 +97,12 @@ class Agent:
         return _answer(content, clock() - begun)
 
     async def _post(self, body: dict[str, Any], name: str) -> tuple[int, Any, bytes]:
-        # The agent's log then names the check, and its line can be told from those of people.
+        # The agent's log then shows which check sent the request.
         headers = {"User-Agent": f"agent-runtime-checks/{version()}", "X-Request-Id": f"check-{name}"}
         if self.key is not None:
             headers["Authorization"] = f"Bearer {self.key}"
         try:
-            # Without a limit of its own: the agent has one, and so has the run.
+            # No limit on the whole request: the agent and the run have one.
             async with self.session.post(
                 f"{self.url}/v1/chat/completions",
                 json=body,
@@ -114,13 +114,13 @@ class Agent:
         except aiohttp.ClientPayloadError:
             raise NoAnswerError("the agent broke off its answer") from None
         except (aiohttp.ClientConnectionError, OSError) as error:
-            raise _NotYetError(f"the agent cannot be reached: {_reason(error)}") from None
+            raise _TemporaryError(f"the agent cannot be reached: {_reason(error)}") from None
         except aiohttp.ClientError as error:
             raise NoAnswerError(f"the agent does not speak HTTP: {type(error).__name__}") from None
 
 
 def _reason(error: Exception) -> str:
-    """The system's words; asyncio's own hold addresses that change."""
+    """The message of the operating system: that of asyncio contains addresses, which change."""
     number = getattr(error, "errno", None)
     return os.strerror(number) if number is not None and number > 0 else type(error).__name__
 
@@ -129,24 +129,24 @@ def _answer(content: bytes, latency: float) -> Answer:
     try:
         completion = upstream.completion("", content)
     except Problem:
-        raise NoAnswerError("what came is no chat completion: is this the agent's URL?") from None
-    said, tokens = completion["choices"][0]["message"], (completion.get("usage") or {}).get("total_tokens")
-    text = said.get("content") or said.get("refusal") or ""
+        raise NoAnswerError("the response is no chat completion: check --url") from None
+    message, tokens = completion["choices"][0]["message"], (completion.get("usage") or {}).get("total_tokens")
+    text = message.get("content") or message.get("refusal") or ""
     return Answer(text, latency, tokens if isinstance(tokens, int) else None)
 
 
 def _refusal(status: int, retry_after: str, content: bytes) -> NoAnswerError:
     if status == HTTPStatus.UNAUTHORIZED:
-        return NoAnswerError("the agent wants one of its API keys: give --api-keys-file")
+        return NoAnswerError("the agent requires an API key: set --api-keys-file")
     code = _code(content)
     reason = f"the agent answered {status} {code}".rstrip()
-    if status in _NOT_NOW:
-        return _NotYetError(reason, float(retry_after) if retry_after.isdecimal() else BUSY_PAUSE)
+    if status in _TEMPORARY:
+        return _TemporaryError(reason, float(retry_after) if retry_after.isdecimal() else BUSY_PAUSE)
     return NoAnswerError(reason)
 
 
 def _code(content: bytes) -> str:
-    """The code of an error, which is a word; its message might quote the prompt."""
+    """The code of an error. Its message is dropped, because it may quote the prompt."""
     try:
         code = orjson.loads(content)["error"]["code"]
     except (orjson.JSONDecodeError, KeyError, TypeError):

@@ -1,10 +1,7 @@
-"""Whether an answer is as a check expects. Pure but for a clock of CPU time; judges are asked elsewhere."""
+"""The expectations of a check on an answer, except for the judge. Pure, apart from a limit on CPU time."""
 
 import json
-import signal
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +13,22 @@ from agent_runtime.config.checks import CheckConfig, matcher
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-# Patterns in a schema are Python's, and some take for ever. In seconds of CPU, so a busy machine changes nothing.
+# Limit for a JSON Schema: a pattern may take exponential time. CPU time does not depend on the machine's load.
 SCHEMA_CPU_SECONDS = 2.0
 MAX_QUOTE = 60
 
 
 class CannotJudgeError(Exception):
-    """Why an answer can be called neither right nor wrong."""
+    """Why there is no verdict on an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the agent said.
+    """An answer of the agent.
 
     Attributes:
         latency: seconds from the request to the answer's end.
-        tokens: that the request used in all; None when the agent did not say.
+        tokens: total tokens of the request; None if the agent did not report them.
     """
 
     text: str
@@ -40,10 +37,10 @@ class Answer:
 
 
 def unmet(check: CheckConfig, answer: Answer) -> tuple[str, ...]:
-    """What the answer is not, an expectation each; quotes expectations, never the answer.
+    """The expectations that the answer does not meet. Each text quotes the expectation, never the answer.
 
     Raises:
-        CannotJudgeError: an expectation cannot be looked at.
+        CannotJudgeError: an expectation cannot be checked.
     """
     return tuple(_unmet(check, answer))
 
@@ -53,15 +50,15 @@ def _unmet(check: CheckConfig, answer: Answer) -> Iterator[str]:
         yield f"took {answer.latency:.1f} s, more than {check.max_latency_seconds} s"
     if check.max_tokens is not None:
         if answer.tokens is None:
-            raise CannotJudgeError("maxTokens: the agent does not tell how many tokens it used")
+            raise CannotJudgeError("maxTokens: the agent does not report how many tokens it used")
         if answer.tokens > check.max_tokens:
             yield f"used {answer.tokens} tokens, more than {check.max_tokens}"
     yield from (f"does not contain {quoted(part)}" for part in check.contains or () if part not in answer.text)
     yield from (f"contains {quoted(part)}" for part in check.not_contains or () if part in answer.text)
     if check.regex is not None and not matcher(check.regex)(answer.text):
         yield f"does not match {quoted(check.regex)}"
-    if check.json_schema is not None and (told := _unlike(check.json_schema, answer.text)):
-        yield told
+    if check.json_schema is not None and (mismatch := _schema_mismatch(check.json_schema, answer.text)):
+        yield mismatch
 
 
 def quoted(text: str) -> str:
@@ -70,7 +67,7 @@ def quoted(text: str) -> str:
 
 
 def unfenced(text: str) -> str:
-    """The text, without the fence when all of it is one fenced block, of JSON or of nothing said."""
+    """The text, without the fence if all of it is one fenced block, with the language json or none."""
     stripped = text.strip()
     opening, newline, rest = stripped.partition("\n")
     if newline and opening.strip().lower() in {"```", "```json"} and rest.endswith("```"):
@@ -78,53 +75,35 @@ def unfenced(text: str) -> str:
     return stripped
 
 
-def _unlike(schema: dict[str, Any], text: str) -> str | None:
-    """Why the text is no JSON of this schema, if it is not."""
+def _schema_mismatch(schema: dict[str, Any], text: str) -> str | None:
+    """Why the text is not JSON of this schema; None if it is."""
     try:
         value = orjson.loads(unfenced(text))
     except orjson.JSONDecodeError:
         return "is not JSON"
-    # Imported here: it takes long to load, and most checks have no schema.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
-    from referencing import Registry  # noqa: PLC0415
+    # Imported here: the import takes 0.15 s, and most checks have no schema.
+    from jsonschema import SchemaError  # noqa: PLC0415
     from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
-    # A registry of its own: the library's default would fetch what a schema refers to.
-    validator = Draft202012Validator(schema, registry=Registry())
+    from agent_runtime.tools.json_schema import compiled, first_error  # noqa: PLC0415
+
     try:
-        with warnings.catch_warnings(), _at_most(SCHEMA_CPU_SECONDS):
-            warnings.simplefilter("ignore")
-            error = best_match(validator.iter_errors(value))
+        error = first_error(compiled(schema, SCHEMA_CPU_SECONDS), value, SCHEMA_CPU_SECONDS)
     except TimeoutError:
         raise CannotJudgeError(f"jsonSchema: not decided within {SCHEMA_CPU_SECONDS:g} s of CPU time") from None
+    except SchemaError:
+        raise CannotJudgeError("jsonSchema: not a valid JSON Schema") from None
     except Unresolvable:
-        raise CannotJudgeError("jsonSchema: $ref: refers to something that is not there") from None
+        raise CannotJudgeError("jsonSchema: $ref: refers to something that the schema does not contain") from None
     except RecursionError:
         raise CannotJudgeError("jsonSchema: schema or answer is nested too deeply") from None
-    return None if error is None else _misfit(error)
+    return None if error is None else _violated(error)
 
 
-def _misfit(error: "ValidationError") -> str:
-    """Where in the schema, and what it asks for there; nothing of the answer, whose very keys may be anything."""
+def _violated(error: "ValidationError") -> str:
+    """The path in the schema and its value there. Nothing of the answer is quoted, not even its keys."""
     path = "jsonSchema"
     for part in error.absolute_schema_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    asked = json.dumps(error.validator_value, ensure_ascii=False)
-    return f"does not fit {path}: {shortened(asked, MAX_QUOTE)}"
-
-
-@contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the body once it has used so much CPU time; for the main thread only."""
-
-    def over(*_: object) -> None:
-        raise TimeoutError
-
-    previous = signal.signal(signal.SIGVTALRM, over)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, previous)
+    expected = json.dumps(error.validator_value, ensure_ascii=False)
+    return f"does not fit {path}: {shortened(expected, MAX_QUOTE)}"

@@ -1,4 +1,4 @@
-"""What was found, for machines and for people."""
+"""The results of checks, as JSON and as a table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-# What Kubernetes keeps of a container's termination message.
+# The part of a container's termination message that Kubernetes keeps.
 MAX_BYTES = 4096
 MAX_REASON = 200
 _COLOURS = {"passed": "\x1b[32m", "failed": "\x1b[31m", "error": "\x1b[33m"}
@@ -17,13 +17,13 @@ Outcome = Literal["passed", "failed", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a check.
+    """The result of a check.
 
     Attributes:
         name: of the check.
-        outcome: failed when the answer is not as expected, error when there was none or it could not be judged.
-        reason: which expectations, or what went wrong; empty when passed. Quotes no answer.
-        latency: seconds until the whole answer was there.
+        outcome: failed if the answer does not meet an expectation; error if there is no answer, or no verdict on it.
+        reason: the expectations that are not met, or the error; empty if passed. Quotes no answer.
+        latency: seconds until the complete answer arrived.
         tokens: that the request used.
     """
 
@@ -45,27 +45,27 @@ class Result:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, with an ellipsis for its end where it is longer."""
+    """The text, cut with an ellipsis if it is longer."""
     return text if len(text) <= most else text[: max(most - 1, 0)] + "…"
 
 
 def report(results: Sequence[Result]) -> dict[str, Any]:
-    """The whole report; `failed` counts all that did not pass."""
+    """The complete report; `failed` counts failures and errors."""
     return _head(results) | {"checks": [result.as_json() for result in results]}
 
 
 def message(results: Sequence[Result]) -> bytes:
-    """The report in at most MAX_BYTES: first without what passed, then with shorter reasons, then without the last."""
-    return next(text for document in _ever_shorter(results) if len(text := orjson.dumps(document)) <= MAX_BYTES)
+    """The report in at most MAX_BYTES: without passed checks, then with shorter reasons, then with fewer checks."""
+    return next(text for document in _shorter_and_shorter(results) if len(text := orjson.dumps(document)) <= MAX_BYTES)
 
 
-def _ever_shorter(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
+def _shorter_and_shorter(results: Sequence[Result]) -> Iterator[dict[str, Any]]:
     yield report(results)
-    head, told = _head(results), [result for result in results if result.outcome != "passed"]
+    head, unpassed = _head(results), [result for result in results if result.outcome != "passed"]
     for longest in (MAX_REASON, 120, 80, 40, 20):
-        yield head | {"checks": [result.as_json(longest) for result in told]}
-    for count in range(len(told), -1, -1):
-        yield head | {"checks": [result.as_json(20) for result in told[:count]]}
+        yield head | {"checks": [result.as_json(longest) for result in unpassed]}
+    for count in range(len(unpassed), -1, -1):
+        yield head | {"checks": [result.as_json(20) for result in unpassed[:count]]}
 
 
 def _head(results: Sequence[Result]) -> dict[str, Any]:
@@ -74,15 +74,15 @@ def _head(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def table(results: Sequence[Result], *, colours: bool) -> str:
-    """The report for people: a line a check, and one for all."""
+    """The report as a table: a line per check, and one with the totals."""
     rows = [("CHECK", "OUTCOME", "LATENCY", "TOKENS", "REASON")] + [_row(result) for result in results]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for name, outcome, latency, tokens, reason in rows:
         cells = (name.ljust(widths[0]), outcome.ljust(widths[1]), latency.rjust(widths[2]), tokens.rjust(widths[3]))
         colour = _COLOURS.get(outcome) if colours else None
-        marked = (cells[0], f"{colour}{cells[1]}{_PLAIN}", *cells[2:]) if colour else cells
-        lines.append("  ".join((*marked, reason)).rstrip())
+        painted = (cells[0], f"{colour}{cells[1]}{_PLAIN}", *cells[2:]) if colour else cells
+        lines.append("  ".join((*painted, reason)).rstrip())
     counts = ", ".join(f"{sum(result.outcome == kind for result in results)} {kind}" for kind in _COLOURS)
     return "\n".join((*lines, f"{len(results)} check{'' if len(results) == 1 else 's'}: {counts}", ""))
 

@@ -1,4 +1,4 @@
-"""All checks: some at a time, until they are through, the time is up or somebody asks to stop."""
+"""Runs all checks, some concurrently, until they end, the time is over or a signal stops them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,24 +13,24 @@ from agent_runtime.config.checks import CheckConfig
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An answer that did not pass, and what a judge said of it, for people who may see that."""
+    """An answer that did not pass, and the judge's reason, for people who may see both."""
 
     check: str
     answer: str
-    opinion: str
+    judge_reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How checks are run.
+    """The settings of a run.
 
     Attributes:
-        agent: who is asked.
-        judge: who gives opinions; None when no check asks for one.
-        concurrency: checks at a time.
-        timeout: seconds for all.
-        found: is told every result, as soon as there is one.
-        show: is told every answer that did not pass.
+        agent: receives the prompts.
+        judge: None if no check has a judge.
+        concurrency: number of concurrent checks.
+        timeout: seconds for all checks together.
+        found: called with each result.
+        show: called with each answer that did not pass.
     """
 
     agent: Agent
@@ -41,22 +41,22 @@ class Run:
     show: Callable[[Shown], None]
 
     async def all(self, checks: Sequence[CheckConfig], stop: asyncio.Event) -> list[Result]:
-        """A result for each check, in their order; an error for those that did not come to an end."""
+        """The result of each check, in their order; an error for checks that did not end."""
         results: dict[str, Result] = {}
-        free = asyncio.Semaphore(self.concurrency)
+        slots = asyncio.Semaphore(self.concurrency)
 
-        async def one(check: CheckConfig) -> None:
-            async with free:
+        async def run_one(check: CheckConfig) -> None:
+            async with slots:
                 try:
                     results[check.name] = await self._result(check)
-                except Exception as error:  # noqa: BLE001  (a fault of ours in one check costs no other's result)
+                except Exception as error:  # noqa: BLE001  (a bug in one check must not cost the results of the others)
                     results[check.name] = Result(check.name, "error", f"unexpected: {type(error).__name__}")
             self.found(results[check.name])
 
-        tasks = [asyncio.create_task(one(check)) for check in checks]
+        tasks = [asyncio.create_task(run_one(check)) for check in checks]
         stopped = asyncio.create_task(stop.wait())
-        through = asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.wait((through, stopped), timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
+        finished = asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait((finished, stopped), timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
@@ -70,22 +70,22 @@ class Run:
             return Result(check.name, "failed", f"no answer within {check.max_latency_seconds} s")
         except NoAnswerError as error:
             return Result(check.name, "error", str(error))
-        opinion = ""
+        judge_reason = ""
         try:
-            reasons, opinion = await self._unmet(check, answer)
+            reasons, judge_reason = await self._unmet(check, answer)
         except CannotJudgeError as error:
             result = Result(check.name, "error", str(error), answer.latency, answer.tokens)
         else:
             outcome: Outcome = "failed" if reasons else "passed"
             result = Result(check.name, outcome, "; ".join(reasons), answer.latency, answer.tokens)
         if result.outcome != "passed":
-            self.show(Shown(check.name, answer.text, opinion))
+            self.show(Shown(check.name, answer.text, judge_reason))
         return result
 
     async def _unmet(self, check: CheckConfig, answer: Answer) -> tuple[tuple[str, ...], str]:
-        """What the answer is not, and what a judge said of it."""
+        """The expectations that are not met, and the judge's reason."""
         reasons = unmet(check, answer)
-        # A verdict costs money: none is asked for when it would change nothing.
+        # A verdict costs money, so the judge is called only if it can change the result.
         if reasons or check.judge is None or self.judge is None:
             return reasons, ""
         verdict = await self.judge.verdict(check.judge, check.prompt, answer.text)

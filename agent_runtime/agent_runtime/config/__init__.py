@@ -1,7 +1,8 @@
-"""The contract between operator and runtime: what `agent.toml` may say.
+"""The contract between operator and runtime: the fields of `agent.toml`.
 
-The operator writes the file from these models, the runtime reads it back into them, and the CRD's `spec.config` is
-generated from them. Fields are snake_case in TOML and camelCase in the CR. Only pydantic and the standard library here.
+The operator writes the file from these models, the runtime reads it into them, and `spec.config` of the CRD is
+generated from them. Fields are snake_case in TOML and camelCase in the CR. The operator imports this package, so it
+uses only pydantic and the standard library.
 """
 
 from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection

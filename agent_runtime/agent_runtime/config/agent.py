@@ -1,4 +1,4 @@
-"""The agent as a whole: what the CR says under `spec.config`, and what agent.toml says."""
+"""The whole configuration of an agent: `spec.config` of the CR, and agent.toml."""
 
 from typing import Self
 
@@ -12,7 +12,7 @@ PROMPT_FILE = "system_prompt.txt"
 
 
 class AgentConfig(ConfigModel):
-    """What an AgentDeployment says under `spec.config`."""
+    """`spec.config` of an AgentDeployment."""
 
     log_level: LogLevel | None = Field(
         None, description="Least severe level logged: DEBUG, INFO, WARNING or ERROR. Default: INFO."
@@ -26,23 +26,23 @@ class AgentConfig(ConfigModel):
     fallbacks: tuple[Name, ...] = Field(
         (),
         max_length=8,
-        description="Names of models that are asked in turn when the one asked for is down. Default: none.",
+        description="Names of models that are tried in order when the requested model is down. Default: none.",
     )
-    memory: MemoryConfig | None = Field(None, description="Where conversations are kept. Default: in the pod's memory.")
+    memory: MemoryConfig | None = Field(
+        None, description="Where conversations are stored. Default: in the memory of the pod."
+    )
     mcp: tuple[McpServerConfig, ...] = Field(
         (), max_length=16, description="MCP servers whose tools the agent uses. Default: none."
     )
-    limits: LimitsConfig | None = Field(
-        None, description="What requests may ask for, and how many there may be. Default: the fields' defaults."
-    )
-    budget: BudgetConfig | None = Field(None, description="How much the agent may use. Default: no limit.")
+    limits: LimitsConfig | None = Field(None, description="Limits of requests. Default: the defaults of the fields.")
+    budget: BudgetConfig | None = Field(None, description="How many tokens the agent may use. Default: no limit.")
     card: CardConfig | None = Field(
-        None, description="What the agent says about itself to other agents and on the chat page. Default: its name."
+        None, description="How the agent describes itself to other agents and on the chat page. Default: by its name."
     )
-    chat_page: ChatPageConfig | None = Field(
-        None, description="A page in the browser to try the agent. Default: not served."
+    chat_page: ChatPageConfig | None = Field(None, description="A web page to try the agent. Default: not served.")
+    server: ServerConfig | None = Field(
+        None, description="Who may call the agent. Default: every client that can connect."
     )
-    server: ServerConfig | None = Field(None, description="Who may reach the agent. Default: whoever can connect.")
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -66,10 +66,10 @@ class AgentConfig(ConfigModel):
 
 
 class AgentSection(AgentConfig):
-    """The `[agent]` table of agent.toml: the CR's config, complete, and where the prompt is."""
+    """The `[agent]` table of agent.toml: the complete config of the CR, and the path of the prompt."""
 
     system_prompt: str = Field(
-        PROMPT_FILE, description="Path of the prompt, next to agent.toml or else from the working directory."
+        PROMPT_FILE, description="Path of the prompt, relative to agent.toml or else to the working directory."
     )
     log_level: LogLevel = "INFO"
 

@@ -1,4 +1,4 @@
-"""What the agent calls: models, Redis, MCP servers."""
+"""The backends that the agent calls: models, Redis, MCP servers."""
 
 from typing import Annotated, Literal, Self
 
@@ -12,8 +12,8 @@ class ModelConfig(ConfigModel):
 
     name: Name = Field(description="Name by which callers and defaultModel pick this model. Unique within the agent.")
     provider: Literal["azure_openai", "openai", "echo"] = Field(
-        description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: answers "
-        "with what it was told; for trying out and tests)."
+        description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: "
+        "repeats the message; to try an agent, and for tests)."
     )
     deployment: str | None = Field(
         None,
@@ -53,10 +53,10 @@ class ModelConfig(ConfigModel):
 
 
 class CacheConfig(ConfigModel):
-    """Redis that keeps conversations, so that any replica can go on with a session."""
+    """A Redis that stores conversations, so that any replica can continue a session."""
 
     enabled: bool = Field(
-        True, description="Keep sessions in Redis; false keeps them in the pod's memory. Default: true."
+        True, description="Store sessions in Redis; false stores them in the memory of the pod. Default: true."
     )
     host: str | None = Field(
         None,
@@ -67,7 +67,7 @@ class CacheConfig(ConfigModel):
     port: int = Field(6379, ge=1, le=65535, description="TCP port of Redis. Default: 6379.")
     ssl: bool = Field(False, description="Connect with TLS. Default: false.")
     ttl: int = Field(
-        300, ge=1, le=31_536_000, description="Seconds after its last turn until a session is forgotten. Default: 300."
+        300, ge=1, le=31_536_000, description="Seconds after its last turn until a session expires. Default: 300."
     )
     prefix: str = Field("chat:", max_length=128, description='Prefix of every key. Default: "chat:".')
 
@@ -79,24 +79,24 @@ class CacheConfig(ConfigModel):
 
 
 class MemoryConfig(ConfigModel):
-    """Where conversations are kept, and how much of them a model is shown."""
+    """Where conversations are stored, and how much of a conversation a model receives."""
 
-    cache: CacheConfig | None = Field(None, description="Redis. Default: none; sessions live in the pod's memory.")
+    cache: CacheConfig | None = Field(None, description="Redis. Default: none; sessions are in the memory of the pod.")
     max_history_tokens: int = Field(
         16_000,
         ge=0,
         le=10_000_000,
-        description="Tokens of earlier turns that a model is sent with a message: of the newest turns, as many as fit "
-        "whole. The model's own count of its answers is taken where it tells one; otherwise three bytes of UTF-8 count "
-        "as a token. 0 sends none. Default: 16000.",
+        description="Tokens of earlier turns that a model gets with a message: as many of the newest turns as fit "
+        "completely. The usage that the model reports counts for its answers; otherwise three bytes of UTF-8 count as "
+        "a token. 0 sends no earlier turns. Default: 16000.",
     )
 
 
 class McpServerConfig(ConfigModel):
-    """A server of the Model Context Protocol whose tools the agent uses."""
+    """A Model Context Protocol (MCP) server whose tools the agent uses."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=32)] = Field(
-        description="Name of the server, unique within the agent; the model sees its tools as name__tool."
+        description="Name of the server, unique within the agent. The model sees its tools as name__tool."
     )
     type: Literal["http", "stdio"] = Field(
         description="How it is reached: http (streamable HTTP) or stdio (a process in the agent's own container)."
@@ -105,12 +105,12 @@ class McpServerConfig(ConfigModel):
     headers_from: dict[HeaderName, EnvironmentName] = Field(
         {},
         max_length=16,
-        description="http: headers to send, each with the name of the environment variable that holds its value. "
+        description="http: headers to send, each with the name of the environment variable that has its value. "
         "Default: none.",
     )
     allow_link_local: bool = Field(
         False,
-        description="http: let the URL, or what it redirects to, be a link-local address, where clouds serve their "
+        description="http: allow the URL and its redirects to have a link-local address, where clouds serve their "
         "metadata. Default: false.",
     )
     command: str | None = Field(
@@ -122,15 +122,13 @@ class McpServerConfig(ConfigModel):
     env: tuple[EnvironmentName, ...] = Field(
         (),
         max_length=64,
-        description="stdio: names of the agent's environment variables that the program gets, beside PATH and HOME. "
-        "Default: none.",
+        description="stdio: names of the agent's environment variables that the program gets, in addition to PATH and "
+        "HOME. Default: none.",
     )
     tools: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(
-        (), max_length=128, description="Names of the tools that the agent may use. Default: all that the server has."
+        (), max_length=128, description="Names of the tools that the agent may use. Default: all tools of the server."
     )
-    timeout_seconds: int = Field(
-        30, ge=1, le=3600, description="Seconds after which a tool call is given up. Default: 30."
-    )
+    timeout_seconds: int = Field(30, ge=1, le=3600, description="Timeout of a tool call in seconds. Default: 30.")
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:

@@ -1,4 +1,4 @@
-"""What the parts of the contract share: shape and scalar types."""
+"""The base class and the scalar types of all config models."""
 
 from typing import Annotated, Literal
 
@@ -13,6 +13,6 @@ HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$", max_le
 
 
 class ConfigModel(BaseModel):
-    """Immutable, closed, camelCase from outside and snake_case within."""
+    """Immutable, without unknown fields; camelCase in the CR and snake_case in Python and TOML."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""Checks of a running agent: prompts, and what their answers must be like."""
+"""Checks of a running agent: prompts, and the expectations on their answers."""
 
 import json
 from collections.abc import Callable, Collection
@@ -16,18 +16,18 @@ from agent_runtime.config.load import ConfigError, explain
 CHECKS_FILE = "checks.json"
 MAX_CHECKS = 50
 MAX_SCHEMA_BYTES = 32_768
-# What a ConfigMap can hold.
+# The limit of a ConfigMap.
 MAX_FILE_BYTES = 1024 * 1024
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a text has a match of the pattern, in time linear in the text's length whatever the pattern is.
+    """Return a function that searches a text for the pattern, in time linear in the length of the text.
 
-    The engine is the one that pydantic brings, Rust's regex: Python's own may take for ever with (a+)+$, and whoever
-    may describe an agent has the pattern compiled inside the operator.
+    The engine is Rust's regex, which pydantic includes. Python's takes exponential time for patterns such as (a+)+$,
+    and the operator compiles the patterns of everyone who may write an AgentDeployment.
 
     Raises:
-        SchemaError: it is no such pattern; a CheckConfig has none of those.
+        SchemaError: the pattern is not valid. The patterns of a CheckConfig are.
     """
     schema = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
     return SchemaValidator(schema).isinstance_python
@@ -35,7 +35,7 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
 @lru_cache(maxsize=1024)
 def _pattern_fault(pattern: str) -> str | None:
-    """Why it is no pattern. Remembered: some take 70 ms, and the operator sees them again and again."""
+    """Why the pattern is not valid; None if it is. Cached, because some take 70 ms and are checked often."""
     try:
         matcher(pattern)
     except SchemaError as error:
@@ -44,19 +44,21 @@ def _pattern_fault(pattern: str) -> str | None:
 
 
 def _compiles(pattern: str) -> str:
-    if told := _pattern_fault(pattern):
-        raise ValueError(f"not a regular expression of RE2's kind: {told}")
+    if fault := _pattern_fault(pattern):
+        raise ValueError(f"not a regular expression in RE2 syntax: {fault}")
     return pattern
 
 
 def _is_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    if told := json_schema.fault(schema):
-        raise ValueError(told)
+    try:
+        json_schema.check_shape(schema)
+    except ValidationError as error:
+        raise ValueError(explain(error).partition("\n")[0]) from None
     try:
         size = len(json.dumps(schema, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        # YAML knows more than JSON: dates, sets, infinity.
-        raise ValueError("holds something that JSON has no word for: put dates in quotes") from None
+        # YAML has dates, sets and infinity.
+        raise ValueError("contains a value that JSON cannot represent: put dates in quotes") from None
     if size > MAX_SCHEMA_BYTES:
         raise ValueError(f"has more than {MAX_SCHEMA_BYTES} bytes as JSON: shorten it")
     return schema
@@ -67,58 +69,56 @@ Parts = Annotated[tuple[Part, ...], Field(min_length=1, max_length=16)]
 
 
 class JudgeConfig(ConfigModel):
-    """A model's opinion of an answer."""
+    """A model that judges the answer."""
 
-    model: Name = Field(description="Name of the one of the agent's models that judges.")
+    model: Name = Field(description="Name of the model of the agent that judges.")
     criterion: str = Field(
-        min_length=1, max_length=4096, description="What the answer must be like, in a sentence or two."
+        min_length=1, max_length=4096, description="What the answer must fulfil, in one or two sentences."
     )
 
 
 class CheckConfig(ConfigModel):
-    """A prompt, and what its answer must be like. All that is expected must hold; something must be expected."""
+    """A prompt, and the expectations that its answer must meet. At least one expectation is required."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] = Field(
         description="Name of the check in reports, a DNS label. Unique."
     )
-    prompt: str = Field(
-        min_length=1, max_length=32_000, description="What the agent is asked, in a conversation of its own."
-    )
+    prompt: str = Field(min_length=1, max_length=32_000, description="The prompt, sent in a new conversation.")
     model: Name | None = Field(
-        None, description="Name of the one of the agent's models that is asked. Default: the agent's default."
+        None, description="Name of the model of the agent that gets the prompt. Default: the default model."
     )
     contains: Parts | None = Field(
-        None, description="Texts that must all be in the answer, letter for letter. Default: none."
+        None, description="Texts that must all occur in the answer, case-sensitive. Default: none."
     )
     not_contains: Parts | None = Field(
-        None, description="Texts of which none may be in the answer, letter for letter. Default: none."
+        None, description="Texts that must not occur in the answer, case-sensitive. Default: none."
     )
     regex: Annotated[Part, AfterValidator(_compiles)] | None = Field(
         None,
-        description="Regular expression, in RE2's syntax, that must match somewhere in the answer; (?i) ignores case. "
+        description="Regular expression in RE2 syntax that must match a part of the answer; (?i) ignores case. "
         "Default: none.",
     )
     json_schema: Annotated[dict[str, Any], AfterValidator(_is_schema)] | None = Field(
         None,
-        description="JSON Schema (draft 2020-12); the answer must be JSON, bare or as one fenced block, that is valid "
-        "against it. Default: none.",
+        description="JSON Schema (draft 2020-12). The answer must be valid JSON of this schema, plain or as one fenced "
+        "block. Default: none.",
     )
     max_latency_seconds: int | None = Field(
-        None, ge=1, le=3600, description="Seconds within which the whole answer must be there. Default: no limit."
+        None, ge=1, le=3600, description="Seconds within which the complete answer must arrive. Default: no limit."
     )
     max_tokens: int | None = Field(
         None,
         ge=1,
         le=10_000_000,
-        description="Tokens that the request may use in all (usage.total_tokens): prompts, tool rounds and answer. "
+        description="Total tokens that the request may use (usage.total_tokens): prompts, tool rounds and answer. "
         "Default: no limit.",
     )
-    judge: JudgeConfig | None = Field(None, description="A model's opinion of the answer. Default: none.")
+    judge: JudgeConfig | None = Field(None, description="A model that judges the answer. Default: none.")
 
     @model_validator(mode="after")
-    def _expects_something(self) -> Self:
-        expected = (self.contains, self.not_contains, self.regex, self.json_schema, self.judge)
-        if expected == (None,) * len(expected) and self.max_latency_seconds is None and self.max_tokens is None:
+    def _has_an_expectation(self) -> Self:
+        expectations = (self.contains, self.not_contains, self.regex, self.json_schema, self.judge)
+        if expectations == (None,) * len(expectations) and self.max_latency_seconds is None and self.max_tokens is None:
             raise ValueError(
                 "nothing is expected: set contains, notContains, regex, jsonSchema, maxLatencySeconds, maxTokens or "
                 "judge"
@@ -127,7 +127,7 @@ class CheckConfig(ConfigModel):
 
 
 class ChecksConfig(ConfigModel):
-    """All of checks.json."""
+    """The document checks.json."""
 
     checks: tuple[CheckConfig, ...] = Field(min_length=1, max_length=MAX_CHECKS, description="The checks, 1 to 50.")
 
@@ -138,7 +138,7 @@ class ChecksConfig(ConfigModel):
         return self
 
     def unknown_models(self, models: Collection[str]) -> tuple[str, ...]:
-        """What names a model that is not one of these, as `path: what is wrong`."""
+        """The fields that name a model outside of this list, as `path: message`."""
         named = [(f"checks[{index}].model", check.model) for index, check in enumerate(self.checks)]
         named += [(f"checks[{index}].judge.model", c.judge.model) for index, c in enumerate(self.checks) if c.judge]
         known = ", ".join(models)
@@ -147,7 +147,7 @@ class ChecksConfig(ConfigModel):
         )
 
     def dump(self) -> str:
-        """The text of checks.json: what was said and no more, so that a new field changes no file that lacks it."""
+        """The text of checks.json, without unset fields, so that a new field does not change existing files."""
         return self.model_dump_json(by_alias=True, exclude_unset=True)
 
 
@@ -155,7 +155,7 @@ def load_checks(path: Path) -> ChecksConfig:
     """Read checks.json.
 
     Raises:
-        ConfigError: it cannot be read, is no JSON, or a field is wrong; every fault is named, no value quoted.
+        ConfigError: the file cannot be read, is no JSON, or has invalid fields. The message quotes no value.
     """
     try:
         with path.open("rb") as file:

@@ -1,101 +1,79 @@
-"""Whether an object is a JSON Schema, as far as a mistake in it would be noticed too late.
+"""The shape of a JSON Schema, so that a mistake in one is reported while the user applies the AgentDeployment.
 
-The operator, which has no library for this, refuses a wrong schema while the user still looks; whoever validates with
-it has one that knows the whole of draft 2020-12.
+The operator imports this module, so it uses pydantic. The package jsonschema takes 0.3 ms per subschema for the same
+task, 3 s of CPU for a schema of 32 KiB, and 9 MiB of memory. `agent-runtime check-answers` uses it nevertheless, with a
+limit on CPU time, and checks all of draft 2020-12.
 """
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
-MAX_DEPTH = 32
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
+
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
-_ONE = frozenset({"additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"})
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
-_COUNTS = frozenset({"maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"})
+_SUBSCHEMA = ("additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then")
+_SUBSCHEMA_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_SUBSCHEMA_MAPS = ("$defs", "definitions", "dependentSchemas", "properties")
+_COUNTS = ("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties")
+_REF = "schema"
 
 
-def fault(schema: Any, path: str = "", depth: int = 0) -> str | None:
-    """The first fault as `path: what is wrong`, or None; an empty path stands for the schema itself."""
-    if isinstance(schema, bool):
-        return None
-    if not isinstance(schema, dict):
-        return f"{path}: must be a schema: an object, true or false"
-    if depth > MAX_DEPTH:
-        return f"{path}: is nested more than {MAX_DEPTH} deep"
-    for key, value in schema.items():
-        where = f"{path}.{key}" if path else key
-        if told := _KEYWORDS.get(key, lambda _: None)(value):
-            return f"{where}: {told}"
-        for below, part in _below(key, value):
-            if told := fault(part, f"{where}{below}", depth + 1):
-                return told
-    return None
+def check_shape(schema: Any) -> None:
+    """Check a schema. Keywords that are not listed here may have any value.
+
+    Raises:
+        ValidationError: a keyword has a value of the wrong type; each error has the path.
+    """
+    _validator().validate_python(schema, strict=True)
 
 
-def _below(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The schemas within a keyword's value, each with its path from there."""
-    if key in _ONE:
-        yield "", value
-    elif key in _LISTS:
-        yield from ((f"[{index}]", part) for index, part in enumerate(value))
-    elif key in _MAPS:
-        yield from ((f".{name}", part) for name, part in value.items())
+@cache
+def _validator() -> SchemaValidator:
+    schema = core_schema.no_info_before_validator_function(_as_object, core_schema.definition_reference_schema(_REF))
+    text = core_schema.str_schema()
+    pattern = core_schema.no_info_after_validator_function(_compiled, text)
+    reference = core_schema.no_info_after_validator_function(_local, text)
+    types = core_schema.list_schema(core_schema.literal_schema(list(TYPES)), min_length=1)
+    keywords: dict[str, CoreSchema] = {
+        **dict.fromkeys(_SUBSCHEMA, schema),
+        **dict.fromkeys(_SUBSCHEMA_LISTS, core_schema.list_schema(schema, min_length=1)),
+        **dict.fromkeys(_SUBSCHEMA_MAPS, core_schema.dict_schema(text, schema)),
+        **dict.fromkeys(_COUNTS, core_schema.int_schema(ge=0)),
+        "patternProperties": core_schema.dict_schema(pattern, schema),
+        "type": core_schema.no_info_before_validator_function(_as_list, types),
+        "required": core_schema.list_schema(text),
+        "enum": core_schema.list_schema(min_length=1),
+        "pattern": pattern,
+        "$ref": reference,
+        "$dynamicRef": reference,
+    }
+    fields = {name: core_schema.typed_dict_field(value, required=False) for name, value in keywords.items()}
+    shape = core_schema.typed_dict_schema(fields, extra_behavior="ignore", ref=_REF)
+    return SchemaValidator(core_schema.definitions_schema(schema, [shape]))
 
 
-def _type(value: Any) -> str | None:
-    names = value if isinstance(value, list) and value else [value]
-    good = all(isinstance(name, str) and name in TYPES for name in names)
-    return None if good else f"must be one or a list of {', '.join(TYPES)}"
+def _as_object(schema: Any) -> Any:
+    """The schemas true and false have no keywords."""
+    return {} if isinstance(schema, bool) else schema
 
 
-def _required(value: Any) -> str | None:
-    good = isinstance(value, list) and all(isinstance(name, str) for name in value)
-    return None if good else "must be a list of names of properties"
+def _as_list(types: Any) -> Any:
+    return types if isinstance(types, list) else [types]
 
 
-def _list(value: Any) -> str | None:
-    return None if isinstance(value, list) and value else "must be a list with an entry"
-
-
-def _map(value: Any) -> str | None:
-    return None if isinstance(value, dict) else "must be an object"
-
-
-def _patterns(value: Any) -> str | None:
-    return _map(value) or next((told for name in value if (told := _pattern(name))), None)
-
-
-def _count(value: Any) -> str | None:
-    return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "must be 0 or more"
-
-
-def _pattern(value: Any) -> str | None:
+def _compiled(pattern: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            re.compile(value)
-    except (re.error, TypeError, OverflowError, RecursionError):
-        return "must be a regular expression"
-    return None
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        raise ValueError("must be a regular expression") from None
+    return pattern
 
 
-def _reference(value: Any) -> str | None:
-    good = isinstance(value, str) and value.startswith("#")
-    return None if good else "must begin with #: only what is within the schema can be referred to"
-
-
-_KEYWORDS: dict[str, Callable[[Any], str | None]] = {
-    **dict.fromkeys(_LISTS, _list),
-    **dict.fromkeys(_MAPS, _map),
-    **dict.fromkeys(_COUNTS, _count),
-    "patternProperties": _patterns,
-    "type": _type,
-    "required": _required,
-    "enum": _list,
-    "pattern": _pattern,
-    "$ref": _reference,
-    "$dynamicRef": _reference,
-}
+def _local(reference: str) -> str:
+    if not reference.startswith("#"):
+        raise ValueError("must begin with #: a schema can refer only to its own parts")
+    return reference

@@ -1,4 +1,4 @@
-"""Reading agent.toml, and telling what is wrong with it."""
+"""Reads agent.toml, and explains its errors."""
 
 import os
 import re
@@ -13,31 +13,31 @@ from pydantic_core import ErrorDetails
 from agent_runtime.config.agent import PROMPT_FILE, AgentFile, AgentSection
 from agent_runtime.config.migrations import upgraded
 
-# A prompt travels in a ConfigMap beside agent.toml, and a ConfigMap may hold 1 MiB.
+# The prompt and agent.toml are in one ConfigMap, which has at most 1 MiB.
 MAX_PROMPT_BYTES = 900_000
 _FIELD = r"[a-z$][\w.$\[\]]*"
 _FIELD_LIST = re.compile(f"{_FIELD}(, {_FIELD})*")
 
 
 class ConfigError(Exception):
-    """A config that cannot be used; the message has one line for each fault, each beginning with its path."""
+    """A config that cannot be used. The message has one line per error; each begins with the path of the field."""
 
 
 def explain(error: ValidationError, root: str = "", *, snake_case: bool = False) -> str:
-    """Name every fault of a pydantic error as `path: message`, without the values: they may be secrets.
+    """Describe a pydantic error as lines of `path: message`. Values are left out, because they may be secrets.
 
     Args:
-        error: what pydantic raised.
-        root: path put before every fault, such as `spec.config`.
-        snake_case: write field names as TOML does; otherwise as the CR does.
+        error: the error.
+        root: prefix of every path, such as `spec.config`.
+        snake_case: write field names as in TOML; otherwise as in the CR.
     """
     faults = error.errors(include_input=False, include_url=False)
     lines = []
     for fault in faults:
         if fault["type"] == "too_short" and _has_faults_within(fault["loc"], faults):
-            continue  # items that are wrong do not count as items; what is wrong with them says enough
+            continue  # pydantic does not count invalid items; their own errors are sufficient
         message = fault["msg"].removeprefix("Value error, ")
-        # A validator that sees a whole model begins its message with the fields at fault: they end the path.
+        # The message of a model validator begins with the names of the invalid fields: they become the end of the path.
         fields, colon, rest = message.partition(": ")
         named = fields.split(", ") if colon and _FIELD_LIST.fullmatch(fields) else []
         paths = [(*fault["loc"], name) for name in named] or [fault["loc"]]
@@ -61,21 +61,12 @@ def _path(root: str, loc: tuple[int | str, ...], *, snake_case: bool) -> str:
 
 
 def load(path: Path) -> tuple[AgentSection, str]:
-    """Read agent.toml and its prompt. Relative paths resolve next to agent.toml, then from the working directory.
+    """Read agent.toml and its prompt. Paths are relative to agent.toml, or else to the working directory.
 
     Raises:
-        ConfigError: a file is missing or not readable, or a field is wrong; every fault is named, in TOML's spelling.
+        ConfigError: a file is missing or not readable, or fields are invalid. The message names each as in TOML.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        document = upgraded(document)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    document = _document(path)
     faults: list[str] = []
     section = None
     try:
@@ -88,8 +79,22 @@ def load(path: Path) -> tuple[AgentSection, str]:
     return _located(section, path.parent), prompt
 
 
+def _document(path: Path) -> dict[str, Any]:
+    """The content of agent.toml in the newest schema."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    try:
+        return upgraded(document)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
 def _located(section: AgentSection, folder: Path) -> AgentSection:
-    """Make the path of the API keys absolute; by its words, for the folder may be a link to elsewhere."""
+    """Make the path of the API keys absolute, without following links, because Kubernetes replaces their targets."""
     if section.server is None or section.server.api_keys_file is None:
         return section
     found = _find(folder, section.server.api_keys_file) or folder / section.server.api_keys_file
@@ -98,21 +103,21 @@ def _located(section: AgentSection, folder: Path) -> AgentSection:
 
 
 def _prompt_path(document: dict[str, Any]) -> str:
-    """Where the prompt is, even when the rest of the file is wrong: so that both faults are told at once."""
+    """The path of the prompt, also if the rest of the file is invalid, so that all errors are reported together."""
     agent = document.get("agent")
     path = agent.get("system_prompt", PROMPT_FILE) if isinstance(agent, dict) else PROMPT_FILE
     return path if isinstance(path, str) else PROMPT_FILE
 
 
 def _find(folder: Path, path: str) -> Path | None:
-    """Return the file that a path of agent.toml names: next to agent.toml, else below the working directory."""
+    """The file that a path in agent.toml names: relative to agent.toml, or else to the working directory."""
     return next((found for found in (folder / path, Path(path)) if _exists(found)), None)
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # It may exist: reading it gives the reason.
+    except OSError:  # It may exist: the read then reports the error.
         return True
 
 

@@ -1,9 +1,9 @@
-"""From one schema of agent.toml to the next, a step at a time.
+"""Migrations between the schema versions of agent.toml.
 
-A runtime may be newer or older than the operator that writes its file: versions are pinned, and fleets roll wave by
-wave. So a file says its schema where that is not 1, a runtime brings an older file up to what it knows, and the
-operator writes the oldest schema that says the same, which most runtimes can read. Only what changes the meaning of a
-file, or makes every file say something new, needs a step; a field that only its users write does not.
+The runtime may be newer or older than the operator that writes its file, because versions are pinned and fleets are
+upgraded wave by wave. So a file names its schema unless that is 1, a runtime upgrades an older file to its own schema,
+and the operator writes the oldest schema with the same meaning, which most runtimes can read. A change needs a step
+only if it changes the meaning of existing files or adds a value to every file; a new optional field does not.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ KEY = "schema"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What changed from one schema to the next. Both ways may change the document that they are given.
+    """The step between two consecutive schemas. Both functions may modify their argument.
 
     Attributes:
-        change: what changed, for people.
-        upgrade: makes a document of the older schema say the same in the newer; once or twice, it is all one.
-        downgrade: makes a document of the newer schema say the same in the older; False if that cannot.
+        change: description of the change.
+        upgrade: converts a document of the older schema to the newer one; idempotent.
+        downgrade: converts a document of the newer schema to the older one; returns False if that is impossible.
     """
 
     change: str
@@ -32,61 +32,61 @@ class Step:
 
 
 def _memory(document: Document) -> Document | None:
-    """The memory table, if there is one; the rest of the document may be anything."""
+    """The memory table of a document that is not validated yet; None if there is none."""
     agent = document.get("agent")
     memory = agent.get("memory") if isinstance(agent, dict) else None
     return memory if isinstance(memory, dict) else None
 
 
-# 64,000 characters were what a model was shown of a conversation, whatever the file said: about so many tokens.
+# Schema 1 has no field: a model received 64,000 characters of a conversation, about so many tokens.
 _FIXED_BOUND = 16_000
 
 
-def _say_bound(document: Document) -> None:
+def _add_bound(document: Document) -> None:
     if (memory := _memory(document)) is not None:
         memory.setdefault("max_history_tokens", _FIXED_BOUND)
 
 
-def _leave_bound_out(document: Document) -> bool:
+def _remove_bound(document: Document) -> bool:
     memory = _memory(document) or {}
     bound: object = memory.pop("max_history_tokens", _FIXED_BOUND)
     return bound == _FIXED_BOUND
 
 
-# In order; the first leads from schema 1 to 2. A step that was released stays as it is.
+# In order; the first step is from schema 1 to 2. A released step never changes.
 STEPS: tuple[Step, ...] = (
-    Step("memory.max_history_tokens takes the place of a fixed bound in characters", _say_bound, _leave_bound_out),
+    Step("memory.max_history_tokens replaces a fixed limit of characters", _add_bound, _remove_bound),
 )
 
 
 def upgraded(document: Document, steps: Sequence[Step] = STEPS) -> Document:
-    """The document of agent.toml in the newest schema, which it then does not say.
+    """The document in the newest schema, without the field `schema`.
 
     Raises:
-        ValueError: it is of a schema that is newer than this version, or none; the message begins with `schema: `.
+        ValueError: the schema is unknown or newer than this version; the message begins with `schema: `.
     """
-    made = deepcopy(document)
-    number, newest = made.pop(KEY, 1), len(steps) + 1
+    result = deepcopy(document)
+    number, newest = result.pop(KEY, 1), len(steps) + 1
     if type(number) is not int or number < 1:
         raise ValueError(f"{KEY}: must be a whole number, 1 or more")
     if number > newest:
         raise ValueError(f"{KEY}: {number} is newer than this version, which reads 1 to {newest}: use a newer image")
     for step in steps[number - 1 :]:
-        step.upgrade(made)
-    return made
+        step.upgrade(result)
+    return result
 
 
 def oldest(document: Document, steps: Sequence[Step] = STEPS) -> Document:
-    """The document of the newest schema in the oldest one that says the same; without a number that is schema 1.
+    """Convert a document of the newest schema to the oldest schema with the same meaning.
 
     Args:
-        document: complete, as the models dump it: what it leaves out has the newest schema's default.
-        steps: all of them.
+        document: complete, as the models dump it. A missing field has the default of the newest schema.
+        steps: all steps.
     """
-    made, number = document, len(steps) + 1
+    result, number = document, len(steps) + 1
     for step in reversed(steps):
-        older = deepcopy(made)
+        older = deepcopy(result)
         if not step.downgrade(older):
             break
-        made, number = older, number - 1
-    return {KEY: number, **made} if number > 1 else made
+        result, number = older, number - 1
+    return {KEY: number, **result} if number > 1 else result

@@ -2,7 +2,6 @@
 
 from aiohttp import web
 
-from agent_runtime.a2a.shared import KeyValueStore
 from agent_runtime.agent.agent import Agent
 from agent_runtime.health import Health
 from agent_runtime.http.admission import Gate
@@ -12,5 +11,3 @@ AGENT = web.AppKey("agent", Agent)
 GATE = web.AppKey("gate", Gate)
 HEALTH = web.AppKey("health", Health)
 METRICS = web.AppKey("metrics", Metrics)
-# Set only if the agent has a Redis.
-SHARED: web.AppKey[KeyValueStore] = web.AppKey("shared")

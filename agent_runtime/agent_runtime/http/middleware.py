@@ -12,13 +12,14 @@ from aiohttp.typedefs import Handler
 
 from agent_runtime.errors import Problem, error_response
 from agent_runtime.http.keys import GATE, HEALTH, METRICS
-from agent_runtime.http.routes.body import TOO_LARGE
 
 # The routes that need an API key and count against the limits. Health and the chat page are open.
 GUARDED = ("/v1/", "/api/", "/a2a")
 CALLER = web.RequestKey("caller", str)
 LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 REQUEST_ID = "X-Request-Id"
+MAX_BODY_BYTES = 1024 * 1024
+TOO_LARGE = f"The body exceeds the limit of {MAX_BODY_BYTES} bytes: send a smaller one"
 # Accept a request id of the caller only if it is safe in a header and in a log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # The status that nginx logs for a client that disconnected before the response.

@@ -1,1 +1,1 @@
-"""Where conversations are kept."""
+"""Stores of conversations: in the memory of the process, or in Redis."""

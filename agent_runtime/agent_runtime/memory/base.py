@@ -1,4 +1,4 @@
-"""A conversation, and what can be done with a store of them."""
+"""The turns of a conversation, and the interface of the stores that keep them."""
 
 import asyncio
 import secrets
@@ -7,19 +7,19 @@ from typing import Any, Protocol, TypedDict
 
 import orjson
 
-from agent_runtime.memory.tokens import estimate, told
+from agent_runtime.memory.tokens import answer_tokens, estimate
 from agent_runtime.models.base import Json
 
-# A session keeps this many turns; older ones are forgotten.
+# A session keeps this many turns; older ones are dropped.
 MAX_TURNS = 50
-# Seconds between looks for sessions whose time has passed.
+# Seconds between searches for expired sessions.
 INTERVAL = 30.0
 
 
 class Turn(TypedDict):
-    """What the user said and what the agent answered, with all that belongs between: kept and sent whole.
+    """A user's message, the agent's answer and all messages in between. A turn is stored and sent as a whole.
 
-    The id makes a turn that was stored twice count once. The tokens are those that sending it again costs, about.
+    The id identifies a turn that was stored twice. `tokens` estimates what sending the turn to a model costs.
     """
 
     id: str
@@ -28,16 +28,16 @@ class Turn(TypedDict):
 
 
 def turn(user: str, assistant: str, usage: Mapping[str, Any] | None = None) -> Turn:
-    """A new turn; `usage` is what the model said that the answer took, if it did."""
-    asked, answered = {"role": "user", "content": user}, {"role": "assistant", "content": assistant}
-    tokens = estimate(asked) + told(answered, usage or {})
-    return {"id": secrets.token_hex(16), "messages": [asked, answered], "tokens": tokens}
+    """A new turn; `usage` is the usage that the model reported, if it did."""
+    question, answer = {"role": "user", "content": user}, {"role": "assistant", "content": assistant}
+    tokens = estimate(question) + answer_tokens(answer, usage or {})
+    return {"id": secrets.token_hex(16), "messages": [question, answer], "tokens": tokens}
 
 
 def decode(stored: Sequence[bytes]) -> list[Turn]:
-    """Turns as stored, each as JSON, oldest first, without doubles. What is not a turn of ours is left out."""
+    """Turns from their stored JSON, oldest first, without duplicates. Values that are no turns are left out."""
     try:
-        # All at once: one at a time takes as long as it takes to ask Redis for them.
+        # Parsed together: one by one, it takes as long as the request to Redis.
         found = orjson.loads(b"[%b]" % b",".join(stored))
     except orjson.JSONDecodeError:
         found = [one for text in stored for one in _parsed(text)]
@@ -52,7 +52,7 @@ def decode(stored: Sequence[bytes]) -> list[Turn]:
 
 
 def latest(turns: Sequence[Turn], tokens: int) -> list[Json]:
-    """The messages of the newest turns that have so many tokens together, oldest first."""
+    """The messages of the newest turns that fit into so many tokens, oldest first."""
     kept = len(turns)
     while kept and turns[kept - 1]["tokens"] <= tokens:
         kept -= 1
@@ -68,35 +68,35 @@ def _parsed(stored: bytes) -> list[Any]:
 
 
 class SessionStore(Protocol):
-    """Keeps the turns of each session until a time after the last one."""
+    """Keeps the turns of each session until some time after the last one."""
 
     async def history(self, session_id: str) -> list[Turn]:
-        """The turns of a session, oldest first; none for one that is unknown or forgotten."""
+        """The turns of a session, oldest first; none if the session is unknown or expired."""
         ...
 
     async def append(self, session_id: str, turn: Turn) -> None:
-        """Add a turn, all of it or nothing. Never fails: an agent that cannot remember can still answer."""
+        """Add a turn atomically. Never fails, because an agent that cannot store a turn can still answer."""
         ...
 
     async def delete(self, session_id: str) -> bool:
-        """Forget a session; False when it was unknown.
+        """Delete a session; False if it was unknown.
 
         Raises:
-            Problem: the store cannot be reached, so it is not forgotten.
+            Problem: the store cannot be reached, so the session is not deleted.
         """
         ...
 
-    def forget_expired(self) -> None:
-        """Let go of what is kept in the process and whose time has passed."""
+    def drop_expired(self) -> None:
+        """Drop expired sessions from the memory of this process."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...
 
 
 async def watch(store: SessionStore) -> None:
-    """Let go of what has expired, for ever: a session that nobody asks for again must not stay."""
+    """Drop expired sessions periodically, because a session that no request uses again would otherwise stay."""
     while True:
         await asyncio.sleep(INTERVAL)
-        store.forget_expired()
+        store.drop_expired()

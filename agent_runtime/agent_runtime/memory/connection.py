@@ -1,6 +1,6 @@
-"""A connection to Redis that all requests share: commands leave as they come, answers return in the same order.
+"""A connection to Redis that all requests share: pipelined, with replies in the order of the commands.
 
-A pool would cost more for each command than the command does, and hold a connection for every request under way.
+A pool takes more CPU per command than the command itself, and Redis sees one connection per concurrent request.
 """
 
 import asyncio
@@ -17,104 +17,105 @@ Command = tuple[str | bytes | int, ...]
 
 
 class SharedConnection:
-    """Opens a connection with the first command, and another when one was lost."""
+    """Connects with the first command, and reconnects with the next command after the connection was lost."""
 
     def __init__(self, make: Callable[[], AbstractConnection], timeout: float) -> None:
         self._make = make
         self._timeout = timeout
-        self._line: _Line | None = None
+        self._current: _OpenConnection | None = None
         self._opening = asyncio.Lock()
 
-    async def ask(self, *commands: Command) -> Any:
-        """Send commands together; the answer to the last of them, in one round trip.
+    async def execute(self, *commands: Command) -> Any:
+        """Send commands in one round trip; return the reply to the last.
 
         Raises:
-            RedisError: the connection cannot be had or is lost, or one of the commands is refused.
-            TimeoutError: no answer came in time. The connection is given up: answers may no longer fit commands.
+            RedisError: there is no connection, it was lost, or Redis refused one of the commands.
+            TimeoutError: no reply arrived in time. The connection is closed, because a late reply would be read as the
+                reply to another command.
         """
-        line = self._line
+        current = self._current
         try:
             async with asyncio.timeout(self._timeout):
-                if line is None or line.closed:
-                    line = await self._opened()
-                return await line.ask(commands)
+                if current is None or current.closed:
+                    current = await self._open()
+                return await current.execute(commands)
         except TimeoutError:
-            if line is not None:
-                line.close()
+            if current is not None:
+                current.close()
             raise
 
     async def aclose(self) -> None:
         """Close the connection."""
-        if self._line is not None:
-            await self._line.aclose()
+        if self._current is not None:
+            await self._current.aclose()
 
-    async def _opened(self) -> "_Line":
+    async def _open(self) -> "_OpenConnection":
         async with self._opening:
-            if self._line is None or self._line.closed:
+            if self._current is None or self._current.closed:
                 connection = self._make()
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis has no type here
-                self._line = _Line(connection)
-            return self._line
+                self._current = _OpenConnection(connection)
+            return self._current
 
 
-class _Asked:
-    """Commands that were sent together, and the answer that is waited for."""
+class _Batch:
+    """Commands that were sent together, and the future of their reply."""
 
     def __init__(self, commands: int) -> None:
-        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._left = commands
         self._refusal: Exception | None = None
 
     def take(self, reply: Any) -> bool:
-        """Take the reply to the next command; whether it was the last."""
-        # A transaction's replies are a list, in which those of refused commands are errors.
-        found = (one for one in (reply if isinstance(reply, list) else (reply,)) if isinstance(one, ResponseError))
-        self._refusal = self._refusal or next(found, None)
+        """Take the reply to the next command; return whether it was the last."""
+        # A transaction replies with a list, in which errors are the replies to refused commands.
+        errors = (part for part in (reply if isinstance(reply, list) else (reply,)) if isinstance(part, ResponseError))
+        self._refusal = self._refusal or next(errors, None)
         self._left -= 1
         if self._left:
             return False
         if self._refusal is not None:
             self.fail(self._refusal)
-        elif not self.answer.done():
-            self.answer.set_result(reply)
+        elif not self.reply.done():
+            self.reply.set_result(reply)
         return True
 
     def fail(self, error: Exception) -> None:
-        """There will be no answer. Whoever went away before it came does not mind."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        """Raise the error where the reply is awaited; no effect if that was cancelled."""
+        if not self.reply.done():
+            self.reply.set_exception(error)
 
 
-class _Line:
-    """An open connection, until it is closed from either side."""
+class _OpenConnection:
+    """An open connection, until one side closes it."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
-        self._asked: deque[_Asked] = deque()
+        self._pending: deque[_Batch] = deque()
         self._listening = asyncio.create_task(self._listen())
         self.closed = False
 
-    async def ask(self, commands: tuple[Command, ...]) -> Any:
-        """Send commands; the answer to the last."""
-        asked = _Asked(len(commands))
-        self._asked.append(asked)
-        # No other task runs between the line above and the write: answers come in the order of self._asked.
+    async def execute(self, commands: tuple[Command, ...]) -> Any:
+        """Send commands; return the reply to the last."""
+        batch = _Batch(len(commands))
+        self._pending.append(batch)
+        # No other task runs between the line above and the write, so replies arrive in the order of self._pending.
         packed: list[bytes] = [pack_command(command) for command in commands]  # type: ignore[arg-type]  # says 1-tuple
         try:
             await self._connection.send_packed_command(packed, check_health=False)
-        except BaseException:  # a cancelled one as well: half a command may have left
-            asked.answer.cancel()
+        except BaseException:  # also a cancellation: a part of a command may have been sent
+            batch.reply.cancel()
             self.close()
             raise
-        return await asked.answer
+        return await batch.reply
 
     def close(self) -> None:
-        """Close; whoever waits for an answer gets an error."""
+        """Close; pending commands raise an error."""
         self.closed = True
         self._listening.cancel()
 
     async def aclose(self) -> None:
-        """Close, and wait until that is done."""
+        """Close, and wait for the end of the reader."""
         self.close()
         await asyncio.wait([self._listening])
 
@@ -122,19 +123,19 @@ class _Line:
         error: Exception = Disconnected("closed")
         try:
             while True:
-                reply = await self._reply()
-                if self._asked[0].take(reply):
-                    self._asked.popleft()
+                reply = await self._read_reply()
+                if self._pending[0].take(reply):
+                    self._pending.popleft()
         except (RedisError, OSError, IndexError) as lost:
-            # An answer that nobody asked for is an IndexError: the two sides no longer agree.
+            # IndexError: a reply without a pending command, so replies and commands no longer match.
             error = lost
         finally:
             self.closed = True
-            while self._asked:
-                self._asked.popleft().fail(error)
+            while self._pending:
+                self._pending.popleft().fail(error)
             await self._connection.disconnect(nowait=True)
 
-    async def _reply(self) -> Any:
+    async def _read_reply(self) -> Any:
         try:
             return await self._connection.read_response()
         except ResponseError as refusal:

@@ -1,4 +1,4 @@
-"""Sessions in the process's memory: bounded, least recently used first out."""
+"""Sessions in the memory of the process, with a limit; the least recently used session is dropped first."""
 
 import time
 from collections import OrderedDict
@@ -11,8 +11,8 @@ from agent_runtime.memory.base import MAX_TURNS, Turn, decode
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_SESSIONS = 10_000
-# What a session, and each turn of it, costs beside its bytes, about.
-_SESSION, _TURN = 320, 48
+# Approximate overhead in bytes of a session and of each turn.
+_SESSION_OVERHEAD, _TURN_OVERHEAD = 320, 48
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class _Session:
 
 
 class LocalStore:
-    """Keeps sessions for `ttl` seconds after their last turn, as long as there is room for them."""
+    """Keeps sessions for `ttl` seconds after their last turn, within limits of bytes and sessions."""
 
     def __init__(
         self,
@@ -45,26 +45,26 @@ class LocalStore:
 
     async def append(self, session_id: str, turn: Turn) -> None:
         """Add a turn; see SessionStore."""
-        # A copy: what orjson returns holds on to the 4 KiB that it was written in.
+        # A copy: the result of orjson keeps the 4 KiB buffer that it was written to.
         self.put(session_id, (*self.stored(session_id), bytes(memoryview(orjson.dumps(turn)))))
 
     async def delete(self, session_id: str) -> bool:
-        """Forget a session; see SessionStore."""
+        """Delete a session; see SessionStore."""
         known = bool(self.stored(session_id))
         self._drop(session_id)
         return known
 
-    def forget_expired(self) -> None:
-        """Drop sessions whose time has passed; see SessionStore."""
+    def drop_expired(self) -> None:
+        """Drop expired sessions; see SessionStore."""
         now = self._clock()
-        for session_id in [one for one, session in self._sessions.items() if session.expires <= now]:
+        for session_id in [session_id for session_id, session in self._sessions.items() if session.expires <= now]:
             self._drop(session_id)
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     def stored(self, session_id: str) -> tuple[bytes, ...]:
-        """The turns of a session as they are kept."""
+        """The stored turns of a session, as JSON."""
         session = self._sessions.get(session_id)
         if session is None or session.expires <= self._clock():
             self._drop(session_id)
@@ -73,18 +73,18 @@ class LocalStore:
         return session.turns
 
     def put(self, session_id: str, turns: Iterable[bytes]) -> None:
-        """Keep these turns, the latest of them, instead of what was there."""
+        """Replace the turns of a session by the latest of these."""
         self._drop(session_id)
         kept = tuple(turns)[-MAX_TURNS:]
         if kept:
-            size = sum(map(len, kept)) + len(kept) * _TURN + _SESSION
+            size = sum(map(len, kept)) + len(kept) * _TURN_OVERHEAD + _SESSION_OVERHEAD
             self._sessions[session_id] = _Session(kept, size, self._clock() + self._ttl)
             self._bytes += size
         while self._bytes > self._max_bytes or len(self._sessions) > self._max_sessions:
             self._drop(next(iter(self._sessions)))
 
     def take(self, session_id: str) -> tuple[bytes, ...]:
-        """The turns of a session, which is forgotten here."""
+        """Remove a session; return its turns."""
         turns = self.stored(session_id)
         self._drop(session_id)
         return turns

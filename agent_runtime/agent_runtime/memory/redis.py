@@ -1,7 +1,8 @@
-"""Sessions in Redis, so that any replica can go on with them: one round trip to read, one to write a turn.
+"""Sessions in Redis, so that any replica can continue them: one round trip to read, and one to write a turn.
 
-A session is a list, one entry a turn, written in one transaction: turns of concurrent requests never interleave. When
-Redis fails, turns are kept here and written once it is back; a conversation goes on with what this pod has seen of it.
+A session is a Redis list with one entry per turn, written in one transaction, so turns of concurrent requests do not
+interleave. While Redis fails, this pod keeps new turns, continues conversations with the turns that it has seen, and
+writes the new ones when Redis is back.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from agent_runtime.memory.base import MAX_TURNS, Turn, decode
 from agent_runtime.memory.connection import Command, SharedConnection
 from agent_runtime.memory.local import LocalStore
 
-# Redis answers within a millisecond; a user should not wait for one that does not.
+# Seconds for a round trip, which usually takes a millisecond: a user does not wait for a slow Redis.
 TIMEOUT = 1.0
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -31,15 +32,15 @@ class RedisStore:
 
     name = "redis"
 
-    def __init__(self, config: CacheConfig, environment: Environment, alarm: asyncio.Event) -> None:
-        self._alarm = alarm
+    def __init__(self, config: CacheConfig, environment: Environment, probe_now: asyncio.Event) -> None:
+        self._probe_now = probe_now
         self._prefix = config.prefix
         self._ttl = config.ttl
         self._address = f"{config.host}:{config.port}"
         self._redis = SharedConnection(lambda: _connection(config, environment), TIMEOUT)
         self._seen = LocalStore(config.ttl)
         self._unwritten = LocalStore(config.ttl)
-        # While False requests do not wait for Redis; probe() sets it again.
+        # While False, requests do not try Redis. probe() sets it to True.
         self._available = True
 
     async def history(self, session_id: str) -> list[Turn]:
@@ -47,7 +48,7 @@ class RedisStore:
         if not self._available:
             return await self._seen.history(session_id)
         try:
-            stored: list[bytes] = await self._redis.ask(("LRANGE", self.key(session_id), 0, -1))
+            stored: list[bytes] = await self._redis.execute(("LRANGE", self.key(session_id), 0, -1))
         except _FAILURES as error:
             self._failed(error)
             return await self._seen.history(session_id)
@@ -66,9 +67,9 @@ class RedisStore:
                 self._failed(error)
 
     async def delete(self, session_id: str) -> bool:
-        """Forget a session; see SessionStore."""
+        """Delete a session; see SessionStore."""
         try:
-            known = bool(await self._redis.ask(("DEL", self.key(session_id))))
+            known = bool(await self._redis.execute(("DEL", self.key(session_id))))
         except _FAILURES as error:
             self._failed(error)
             raise Problem(503, "memory_unavailable", "Redis cannot be reached", retry_after=5) from None
@@ -76,18 +77,18 @@ class RedisStore:
         await self._seen.delete(session_id)
         return known or unwritten
 
-    def forget_expired(self) -> None:
-        """Let go of what this pod has seen of sessions that Redis has forgotten; see SessionStore."""
-        self._seen.forget_expired()
-        self._unwritten.forget_expired()
+    def drop_expired(self) -> None:
+        """Drop this pod's copies of expired sessions; see SessionStore."""
+        self._seen.drop_expired()
+        self._unwritten.drop_expired()
 
     async def add(self, name: str, amount: int, ttl: int) -> int | None:
-        """Add to a count; see budget.Counter."""
-        answers = await self.transact(("INCRBY", self.key(name), amount), ("EXPIRE", self.key(name), ttl))
-        return int(answers[0]) if answers else None
+        """Add to a counter; see budget.Counter."""
+        replies = await self.transact(("INCRBY", self.key(name), amount), ("EXPIRE", self.key(name), ttl))
+        return int(replies[0]) if replies else None
 
     async def transact(self, *commands: Command) -> list[Any] | None:
-        """Carry out commands all together or not at all; see a2a.shared.Keys."""
+        """Execute commands in one transaction; see a2a.shared.KeyValueStore. None while Redis fails."""
         if not self._available:
             return None
         try:
@@ -97,9 +98,9 @@ class RedisStore:
             return None
 
     async def probe(self) -> dict[str, Any]:
-        """Ping, and write what could not be written before."""
+        """Ping, and write the turns that are not written yet."""
         try:
-            await self._redis.ask(("PING",))
+            await self._redis.execute(("PING",))
             for session_id in self._unwritten.sessions():
                 await self._write(session_id)
         except _FAILURES as error:
@@ -113,7 +114,7 @@ class RedisStore:
         await self._redis.aclose()
 
     def key(self, name: str) -> str:
-        """What Redis calls something of this agent's."""
+        """The Redis key of a name of this agent."""
         return f"{self._prefix}{name}"
 
     async def _write(self, session_id: str) -> None:
@@ -123,20 +124,20 @@ class RedisStore:
         key = self.key(session_id)
         try:
             await self._transaction(("RPUSH", key, *turns), ("LTRIM", key, -MAX_TURNS, -1), ("EXPIRE", key, self._ttl))
-        except BaseException:  # a cancelled write as well: it may not have arrived, and twice is harmless
+        except BaseException:  # also a cancelled write: it may not have arrived, and a duplicate is harmless
             self._unwritten.put(session_id, (*turns, *self._unwritten.stored(session_id)))
             raise
 
     async def _transaction(self, *commands: Command) -> list[Any]:
-        """The answers to commands that Redis carries out all together or not at all."""
-        answers: list[Any] = await self._redis.ask(("MULTI",), *commands, ("EXEC",))
-        return answers
+        """The replies to commands in one transaction."""
+        replies: list[Any] = await self._redis.execute(("MULTI",), *commands, ("EXEC",))
+        return replies
 
     def _failed(self, error: Exception) -> None:
         if self._available:
             log.warning("redis failed", extra={"fields": {"reason": self._explain(error)}})
         self._available = False
-        self._alarm.set()
+        self._probe_now.set()
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, AuthenticationError | AuthorizationError):
@@ -152,7 +153,7 @@ def _connection(config: CacheConfig, environment: Environment) -> AbstractConnec
         port=config.port,
         username=environment.redis_username,
         password=password.get_secret_value() if password else None,
-        # The whole of a round trip is timed by who asks for it.
+        # SharedConnection limits the time of a round trip.
         socket_timeout=None,
         socket_connect_timeout=TIMEOUT,
         socket_keepalive=True,

@@ -1,1 +1,1 @@
-"""The models that an agent can call: one module a protocol."""
+"""The models that an agent can call: one module per protocol."""

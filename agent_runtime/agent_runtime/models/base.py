@@ -1,4 +1,4 @@
-"""What every model can do."""
+"""What every model provides."""
 
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
@@ -7,36 +7,36 @@ Json = dict[str, Any]
 
 
 class Model(Protocol):
-    """A model, spoken to in the terms of OpenAI's chat completions."""
+    """A model that takes requests in the form of OpenAI's chat completions."""
 
     @property
     def name(self) -> str:
-        """The name by which callers pick it."""
+        """The name by which callers choose it."""
         ...
 
     async def complete(self, request: Json) -> Json:
         """Answer a chat completion request with a chat completion.
 
         Args:
-            request: body of POST /v1/chat/completions; the model sets its own `model`.
+            request: body of POST /v1/chat/completions; the model sets `model` itself.
 
         Raises:
-            Problem: the model did not answer; says whether trying again makes sense.
+            Problem: the model did not answer; it includes whether a retry makes sense.
         """
         ...
 
     def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
-        """Answer a chat completion request with the JSON of chat completion chunks, the last of which tells the usage.
+        """Answer a chat completion request with chunks as JSON. The last chunk has the usage.
 
         Raises:
-            Problem: as complete() does; before the first chunk, or after it when the answer breaks off.
+            Problem: as complete() does, before the first chunk; or later, when the answer breaks off.
         """
         ...
 
     async def probe(self) -> Json:
-        """Look whether the model can be used; see health.Component."""
+        """Check whether the model can be used; see health.Component."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections and tasks."""
+        """Close connections and end tasks."""
         ...

@@ -1,4 +1,4 @@
-"""A circuit breaker: a model that keeps failing is left alone for a while."""
+"""A circuit breaker: calls of a model that keeps failing are refused for a while."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ PAUSE = 10.0
 
 
 class Breaker:
-    """Opens after FAILURES failures in a row; after PAUSE seconds one call may try, and its outcome decides."""
+    """Opens after FAILURES consecutive failures. After PAUSE seconds one call may try, and its result decides."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -17,22 +17,22 @@ class Breaker:
 
     @property
     def wait(self) -> float:
-        """Seconds until a call may try; 0 when it may now."""
+        """Seconds until a call may try; 0 if it may try now."""
         if self._failures < FAILURES:
             return 0.0
         return max(0.0, self._closes - self._clock())
 
     def begin(self) -> None:
-        """A call tries: while the breaker is open it is the only one, until the next pause is over."""
+        """A call starts. While the breaker is open, all others wait for another PAUSE."""
         if self._failures >= FAILURES:
             self._closes = self._clock() + PAUSE
 
     def succeeded(self) -> None:
-        """The model is well."""
+        """A call succeeded: close."""
         self._failures = 0
 
     def failed(self) -> None:
-        """The model failed once more."""
+        """A call failed."""
         self._failures += 1
         if self._failures >= FAILURES:
             self._closes = self._clock() + PAUSE

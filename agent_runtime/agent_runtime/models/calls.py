@@ -1,4 +1,4 @@
-"""Calls of models: tried again, handed to a fallback, and never longer than their deadline."""
+"""Calls of models, with retries, fallbacks and a deadline."""
 
 import asyncio
 import random
@@ -9,24 +9,25 @@ from typing import TypeVar
 from agent_runtime.errors import Problem
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json, Model
-from agent_runtime.models.breaker import Breaker
+from agent_runtime.models.breaker import FAILURES, Breaker
 from agent_runtime.models.deadline import Deadline
 
-# Before the second and third attempt, about; each is shortened at random so that callers do not come back together.
+# Seconds before the second and third attempt. Each is shortened at random, so that callers do not retry together.
 BACKOFF = (0.25, 1.0)
-# A caller is told sooner than it is kept waiting for longer than this.
+# The longest wait before a retry; if the model asks for more, the caller gets the error.
 MAX_WAIT = 5.0
-# Why OpenAI and Azure refuse requests. A server may invent any other code: the caller gets it, the metrics do not.
-_REFUSALS = frozenset({"content_filter", "context_length_exceeded", "invalid_image", "string_above_max_length"})
-# What another attempt may mend. Credentials and names stay wrong; a timeout has used up the time.
-_PASSING = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})
+# Codes with which OpenAI and Azure refuse requests. Metrics count only these by name, because each label value is a new
+# time series. Callers receive every code.
+_KNOWN_REFUSALS = frozenset({"content_filter", "context_length_exceeded", "invalid_image", "string_above_max_length"})
+# Errors that a retry may fix. Credentials and names stay wrong; after a timeout no time is left.
+_RETRIABLE = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A stream whose first chunk has come: it will not be tried again."""
+    """A stream whose first chunk has arrived: it is not retried."""
 
     first: bytes
     rest: AsyncGenerator[bytes, None]
@@ -42,25 +43,25 @@ class Calls:
         self._breakers = {name: Breaker() for name in models}
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
-        """A completion, and the name of the model that made it.
+        """The name of the model that answers, and its completion.
 
         Args:
-            name: the model asked for; its fallbacks are asked in turn when it is down.
+            name: the requested model; while it is down, the fallbacks are tried in order.
             request: body of a chat completion request.
             deadline: by the event loop's clock.
 
         Raises:
-            Problem: no model answered; the problem is that of the last one asked.
+            Problem: no model answered; the problem is that of the last attempt.
         """
-        return await self._first(name, lambda model: model.complete(request), deadline)
+        return await self._first_available(name, lambda model: model.complete(request), deadline)
 
     async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
-        """The chunks of a completion, and the name of the model that makes it; otherwise like complete().
+        """The name of the model that answers, and the chunks of its completion; otherwise like complete().
 
         Raises:
             Problem: also while the chunks are read.
         """
-        model, opened = await self._first(name, lambda model: _open(model, request), deadline)
+        model, opened = await self._first_available(name, lambda model: _open(model, request), deadline)
         return model, self._chunks(model, opened, deadline)
 
     async def _chunks(self, model: str, opened: Opened, when: float) -> AsyncGenerator[bytes, None]:
@@ -74,56 +75,58 @@ class Calls:
                     return
                 yield chunk
         except (TimeoutError, Problem) as error:
-            raise self._failed(model, error) from None
+            raise self._record_failure(model, error) from None
         finally:
             deadline.close()
             await opened.rest.aclose()
 
-    async def _first(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> tuple[str, T]:
-        """What the first model gives that is not down."""
+    async def _first_available(
+        self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float
+    ) -> tuple[str, T]:
+        """The name and the result of the first model that is not down."""
         candidates = [name, *(fallback for fallback in self._fallbacks if fallback != name)]
         for candidate in candidates:
             try:
-                return candidate, await self._tried(candidate, attempt, deadline)
+                return candidate, await self._with_retries(candidate, attempt, deadline)
             except Problem as problem:
-                # A request that one model refuses is the caller's to mend.
+                # A request that a model refuses is the caller's error: a fallback would refuse it, too.
                 down = problem.status >= 500 or problem.status == 429  # noqa: PLR2004
                 if candidate == candidates[-1] or not down:
                     raise
         raise AssertionError("there is always a candidate")
 
-    async def _tried(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> T:
+    async def _with_retries(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> T:
         loop = asyncio.get_running_loop()
         breaker = self._breakers[name]
         for backoff in (*BACKOFF, None):
             if breaker.wait:
-                detail = f"{name}: the model has failed repeatedly and is left alone for a while"
+                detail = f"{name}: the model failed {FAILURES} times in a row; calls are paused for a few seconds"
                 raise Problem(503, "model_circuit_open", detail, retry_after=breaker.wait)
             breaker.begin()
             try:
                 async with asyncio.timeout_at(deadline):
                     result = await attempt(self._models[name])
             except (TimeoutError, Problem) as error:
-                problem = self._failed(name, error)
+                problem = self._record_failure(name, error)
             else:
                 breaker.succeeded()
                 return result
             wait = problem.wait or random.uniform(0.5, 1) * (backoff or 0)  # noqa: S311  (not for secrecy)
-            if backoff is None or problem.code not in _PASSING or wait > min(MAX_WAIT, deadline - loop.time()):
+            if backoff is None or problem.code not in _RETRIABLE or wait > min(MAX_WAIT, deadline - loop.time()):
                 raise problem
             await asyncio.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _failed(self, name: str, error: TimeoutError | Problem) -> Problem:
-        """Take note of a failure; the problem to tell."""
+    def _record_failure(self, name: str, error: TimeoutError | Problem) -> Problem:
+        """Count a failure; return it as a problem."""
         problem = (
             error
             if isinstance(error, Problem)
             else Problem(504, "model_timeout", f"{name}: the model did not answer in time", retry_after=2)
         )
-        foreign = problem.status == 400 and problem.code not in _REFUSALS  # noqa: PLR2004
-        self._metrics.model_errors.labels(name, "model_refused_request" if foreign else problem.code).inc()
-        # Too many requests is no fault of the model, nor is a request that it refuses.
+        unknown_code = problem.status == 400 and problem.code not in _KNOWN_REFUSALS  # noqa: PLR2004
+        self._metrics.model_errors.labels(name, "model_refused_request" if unknown_code else problem.code).inc()
+        # A rate limit or a refused request does not mean that the model is down.
         if problem.status >= 500:  # noqa: PLR2004
             self._breakers[name].failed()
         return problem

@@ -5,28 +5,28 @@ from types import TracebackType
 
 
 class Deadline:
-    """Ends what is awaited in `with` blocks when the time comes, like asyncio.timeout_at, and all that come after.
+    """Ends the `with` block that is entered when the deadline passes, like asyncio.timeout_at, and all later blocks.
 
-    One timer serves all blocks, one of which is entered at a time: a timer for each chunk of a stream costs more than
-    to read the chunk.
+    One timer serves all blocks, one of which is entered at a time. A timer per chunk of a stream would cost more than
+    reading the chunk.
     """
 
     def __init__(self, when: float) -> None:
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
-        self._over = self._cancelled = False
-        self._timer = asyncio.get_running_loop().call_at(when, self._end)
+        self._expired = self._cancelled = False
+        self._timer = asyncio.get_running_loop().call_at(when, self._expire)
 
     def __enter__(self) -> None:
-        """Begin to wait.
+        """Enter a block.
 
         Raises:
-            TimeoutError: the time is over.
+            TimeoutError: the deadline has passed.
         """
-        if self._over:
+        if self._expired:
             raise TimeoutError
         task = asyncio.current_task()
-        assert task is not None, "used by tasks only"  # noqa: S101  (a coroutine always has one)
+        assert task is not None, "a deadline needs a task"  # noqa: S101  (a coroutine always has one)
         self._task, self._cancelling = task, task.cancelling()
 
     def __exit__(
@@ -36,16 +36,16 @@ class Deadline:
         if not self._cancelled or task is None:
             return
         self._cancelled = False
-        # Somebody else may have cancelled the task as well: then that is what happened.
+        # If something else cancelled the task, too, the cancellation takes precedence.
         if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def close(self) -> None:
-        """There is nothing more to wait for."""
+        """Stop the timer: no block follows."""
         self._timer.cancel()
 
-    def _end(self) -> None:
-        self._over = True
+    def _expire(self) -> None:
+        self._expired = True
         if self._task is not None:
             self._cancelled = True
             self._task.cancel()

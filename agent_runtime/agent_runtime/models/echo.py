@@ -1,4 +1,4 @@
-"""A model without a server: it answers with what it was told."""
+"""A model without a server: it repeats the last user message."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from agent_runtime.models.base import Json
 
 
 class EchoModel:
-    """Answers with the last user message. A token is a word."""
+    """Answers with the last user message. It counts words as tokens."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -24,7 +24,7 @@ class EchoModel:
         return self._head("chat.completion") | {"choices": [choice], "usage": usage}
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
-        """Answer with the last user message, a word a chunk."""
+        """Answer with the last user message, one word per chunk."""
         answer, usage = _answer(request)
         head = self._head("chat.completion.chunk")
         deltas: list[Json] = [{"role": "assistant", "content": ""}]
@@ -35,11 +35,11 @@ class EchoModel:
         yield orjson.dumps(head | {"choices": [], "usage": usage})
 
     async def probe(self) -> Json:
-        """Nothing can be wrong."""
+        """Always healthy."""
         return {}
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     def _head(self, kind: str) -> Json:
         return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": self.name}
@@ -47,8 +47,8 @@ class EchoModel:
 
 def _answer(request: Json) -> tuple[str, Json]:
     texts = [_text(message) for message in request["messages"]]
-    told = [text for text, message in zip(texts, request["messages"], strict=True) if message["role"] == "user"]
-    answer = told[-1] if told else ""
+    from_user = [text for text, message in zip(texts, request["messages"], strict=True) if message["role"] == "user"]
+    answer = from_user[-1] if from_user else ""
     prompt, completion = sum(len(text.split()) for text in texts), len(answer.split())
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     return answer, usage

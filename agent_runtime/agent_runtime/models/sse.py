@@ -1,4 +1,4 @@
-"""Server-sent events as OpenAI's protocol uses them: one line of data an event."""
+"""Server-sent events as OpenAI's protocol uses them: one line of data per event."""
 
 from collections.abc import AsyncIterator
 
@@ -10,10 +10,10 @@ _DATA = b"data:"
 
 
 async def events(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """The data of each event, until the one that says it was the last.
+    """The data of each event, until the event [DONE].
 
     Raises:
-        aiohttp.ClientPayloadError: the stream ended before it, or an event is longer than MAX_EVENT_BYTES.
+        aiohttp.ClientPayloadError: the stream ended without [DONE], or an event is longer than MAX_EVENT_BYTES.
     """
     tail = b""
     async for received in stream.iter_any():
@@ -31,6 +31,6 @@ async def events(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def event(data: bytes, kind: bytes = b"") -> bytes:
-    """An event as it is sent."""
+    """The bytes of an event."""
     name = b"event: %b\n" % kind if kind else b""
     return b"%bdata: %b\n\n" % (name, data)

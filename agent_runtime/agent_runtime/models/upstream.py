@@ -1,4 +1,4 @@
-"""What a model's server said, in our words: its own may quote a prompt or a key."""
+"""Responses of a model's server. Its errors are reworded, because its own words may quote a prompt or a key."""
 
 import re
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from agent_runtime.errors import Problem
 from agent_runtime.models.base import Json
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-# Faults that no later probe shows and only a successful call disproves.
+# Errors that a probe cannot detect. They are reported until a call succeeds.
 LASTING = frozenset({"model_credentials_refused", "model_not_found_upstream"})
 RETRY_AFTER = 2.0
-# What is believed of a wait that a server asks for.
-SOONEST, LATEST = 1.0, 600.0
+# Bounds in seconds for the Retry-After of a server.
+SHORTEST_WAIT, LONGEST_WAIT = 1.0, 600.0
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:
-    """Read an answer, but no more of it than a model could mean.
+    """The body of a response.
 
     Raises:
-        aiohttp.ClientPayloadError: it is longer than MAX_ANSWER_BYTES, or ends too early.
+        aiohttp.ClientPayloadError: it is longer than MAX_ANSWER_BYTES, or incomplete.
     """
     answer = bytearray()
     async for chunk in response.content.iter_any():
@@ -37,10 +37,10 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def completion(model: str, answer: bytes) -> Json:
-    """The chat completion in an answer.
+    """The chat completion in a response body.
 
     Raises:
-        Problem: it is none.
+        Problem: the body is no chat completion.
     """
     parsed = _parsed(answer)
     if not parsed or not parsed.get("choices") or not _well_formed(parsed, "message"):
@@ -49,16 +49,16 @@ def completion(model: str, answer: bytes) -> Json:
 
 
 def check_chunk(model: str, data: bytes) -> None:
-    """Look whether the data of an event is a chunk of a completion: what reads it later may rely on its shape.
+    """Check that the data of an event is a chunk of a completion, so that later code can rely on its shape.
 
     Raises:
-        Problem: it is not, or it is an error.
+        Problem: it is something else, or an error.
     """
     if data.startswith(b'{"error"'):
         raise refused(model, HTTPStatus.INTERNAL_SERVER_ERROR, {}, data)
     parsed = _parsed(data)
     if not parsed or not _well_formed(parsed, "delta"):
-        raise Problem(502, "model_bad_response", f"{model}: the model's server sent something else than a chunk")
+        raise Problem(502, "model_bad_response", f"{model}: the model's server sent an event that is no chunk")
 
 
 def _parsed(answer: bytes) -> Json:
@@ -69,12 +69,12 @@ def _parsed(answer: bytes) -> Json:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _well_formed(parsed: Json, said: str) -> bool:
-    """Whether the parts of a completion or chunk that are read here have the types that they should have."""
+def _well_formed(parsed: Json, message_key: str) -> bool:
+    """Whether the fields of a completion or chunk that the runtime reads have the right types."""
     choices, usage = parsed.get("choices"), parsed.get("usage")
     if not isinstance(choices, list) or not isinstance(usage, dict | None):
         return False
-    return all(isinstance(choice, dict) and _is_message(choice.get(said)) for choice in choices)
+    return all(isinstance(choice, dict) and _is_message(choice.get(message_key)) for choice in choices)
 
 
 def _is_message(message: Any) -> bool:
@@ -95,7 +95,7 @@ def _is_function(call: Json) -> bool:
 
 
 def unreachable(model: str, error: Exception) -> Problem:
-    """No answer came, or not all of it."""
+    """The problem when no response, or only a part of it, arrived."""
     if isinstance(error, TimeoutError):
         return Problem(504, "model_timeout", f"{model}: the model's server took too long", retry_after=RETRY_AFTER)
     if isinstance(error, aiohttp.ClientPayloadError):
@@ -104,7 +104,7 @@ def unreachable(model: str, error: Exception) -> Problem:
 
 
 def refused(model: str, status: int, headers: Mapping[str, str], answer: bytes) -> Problem:
-    """An answer that is an error."""
+    """The problem that an error response describes."""
     problem = _refused(model, status, answer)
     if problem.retry_after is not None:
         problem.wait = _retry_after(headers)
@@ -134,7 +134,7 @@ def _refused(model: str, status: int, answer: bytes) -> Problem:
 
 
 def probe_fault(status: int) -> str | None:
-    """What a look at the list of models says about the model; a server without such a list is well."""
+    """What is wrong if the list of models has this status. A server without such a list, with 404, is healthy."""
     if status in {401, 403}:
         return _FAULTS[status][1]
     if status >= 500:  # noqa: PLR2004
@@ -151,7 +151,7 @@ _FAULTS = {
     403: _REFUSED_CREDENTIALS,
     404: (
         "model_not_found_upstream",
-        "the model's server does not know it: check deployment, model, endpoint and base_url",
+        "the model's server does not know the model: check deployment, model, endpoint and base_url",
     ),
 }
 
@@ -165,22 +165,22 @@ def _error_object(answer: bytes) -> dict[str, Any]:
 
 
 def _identifier(value: object) -> str | None:
-    """A code or the name of a parameter, but not a sentence: that may quote something."""
+    """A code or the name of a parameter. A sentence is dropped, because it may quote the request."""
     return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, within reason; the header holds a number of them or a date."""
-    told = headers.get("Retry-After", "")
-    if told.isdecimal():
-        # More digits than a year has seconds may also be more than int() takes.
-        seconds = float(int(told[:8]))
-    elif (until := _date(told)) is not None:
-        # Both dates are by the clock of the server, which need not be ours.
+    """Seconds to wait, within bounds. The header contains seconds or a date."""
+    value = headers.get("Retry-After", "")
+    if value.isdecimal():
+        # int() refuses numbers of more than 4,300 digits.
+        seconds = float(int(value[:8]))
+    elif (until := _date(value)) is not None:
+        # Both dates are by the clock of the server, which may differ from ours.
         seconds = (until - (_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds()
     else:
         return None
-    return min(max(seconds, SOONEST), LATEST)
+    return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def _date(text: str) -> datetime | None:

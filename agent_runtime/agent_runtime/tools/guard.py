@@ -1,4 +1,4 @@
-"""Keeps tools from addresses where clouds tell their secrets."""
+"""Refuses link-local addresses and the metadata addresses of clouds as addresses of MCP servers."""
 
 import asyncio
 import ipaddress
@@ -6,19 +6,19 @@ import socket
 
 import httpx2
 
-# Beside link-local ones, where AWS, Azure and Google serve their metadata.
-_REFUSED = tuple(
+# Metadata addresses that are not link-local, as those of AWS, Azure and Google are.
+_METADATA = tuple(
     ipaddress.ip_address(address) for address in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254", "192.0.0.192")
 )
 
-# IPv4-compatible addresses, and those that NAT64 translates.
+# IPv4-compatible addresses and NAT64: the IPv4 address is in the last 32 bits.
 _LAST_32_BITS = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
 
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
-    """Resolves a host, looks at the address and connects to exactly that one, for every request and redirect.
+    """Resolves the host of each request and redirect once, checks the address and connects to exactly this address.
 
-    A name that resolves to something else a moment later (DNS rebinding) gains nothing.
+    So a name that resolves to another address a moment later (DNS rebinding) has no effect.
     """
 
     def __init__(self, *, allow_link_local: bool = False) -> None:
@@ -29,21 +29,21 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
         """Send a request.
 
         Raises:
-            httpx2.ConnectError: the host has no address, or only refused ones.
+            httpx2.ConnectError: the host has no address, or only refused addresses.
         """
         host = request.url.host
         address = await self._address(host, request.url.port or (443 if request.url.scheme == "https" else 80))
-        # The Host header is set already; the certificate is checked against the name, not the address.
+        # The Host header is already set. The certificate is checked against the name, not against the address.
         request.extensions = {**request.extensions, "sni_hostname": host}
         request.url = request.url.copy_with(host=address)
         return await super().handle_async_request(request)
 
     async def _address(self, host: str, port: int) -> str:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            resolved = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError:
             raise httpx2.ConnectError(f"{host} cannot be resolved") from None
-        addresses = [str(one[4][0]) for one in found]
+        addresses = [str(info[4][0]) for info in resolved]
         if not self._allow_link_local:
             addresses = [address for address in addresses if not is_refused(address)]
         if not addresses:
@@ -52,18 +52,18 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
 
 
 def is_refused(address: str) -> bool:
-    """Whether an IP address is link-local or one of a cloud's metadata service, also where it is part of another."""
+    """Whether an IP address is, or embeds, a link-local address or the address of a cloud's metadata service."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     return any(
-        one.is_link_local or one.is_unspecified or one.is_multicast or one in _REFUSED
-        for one in (parsed, *(_embedded(parsed) if isinstance(parsed, ipaddress.IPv6Address) else ()))
+        candidate.is_link_local or candidate.is_unspecified or candidate.is_multicast or candidate in _METADATA
+        for candidate in (parsed, *(_embedded(parsed) if isinstance(parsed, ipaddress.IPv6Address) else ()))
     )
 
 
 def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that a gateway or the system may make of an IPv6 one."""
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    # ::1 has the form of an old kind of IPv4 address, but is none.
+    """The IPv4 addresses that a gateway or the kernel may translate an IPv6 address to."""
+    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    # ::1 looks like an IPv4-compatible address, but is the loopback address.
     if any(address in network for network in _LAST_32_BITS) and not address.is_loopback:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [one for one in found if one is not None]
+        embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [ipv4 for ipv4 in embedded if ipv4 is not None]

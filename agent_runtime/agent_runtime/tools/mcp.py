@@ -1,6 +1,6 @@
 """A server of the Model Context Protocol, over stdio or streamable HTTP, through the official SDK.
 
-Imported only by an agent that has such a server: the SDK takes half a second and 30 MiB.
+Imported only if the config has such a server, because the import of the SDK takes 0.5 s and 30 MiB.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from mcp.types import CallToolResult, TextContent
 
 from agent_runtime.config import McpServerConfig
 from agent_runtime.models.base import Json
-from agent_runtime.tools.arguments import check
+from agent_runtime.tools.arguments import ArgumentCheck
 from agent_runtime.tools.guard import GuardedTransport
 from agent_runtime.tools.toolbox import Tool, ToolError
 
 CONNECT_TIMEOUT = 10.0
-# The list of tools is asked for this often: new tools appear, and a dead connection is seen.
+# Seconds between lists of the tools, which detect new tools and dead connections.
 REFRESH = 30.0
 BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -32,34 +32,35 @@ log = logging.getLogger(__name__)
 
 
 class McpServer:
-    """A connection to a server, made anew whenever it breaks; see toolbox.ToolServer."""
+    """A connection to a server, with reconnects; see toolbox.ToolServer."""
 
-    def __init__(self, config: McpServerConfig, alarm: asyncio.Event) -> None:
+    def __init__(self, config: McpServerConfig, probe_now: asyncio.Event) -> None:
         self.name = config.name
         self.tools: Mapping[str, Tool] = {}
         self.fault: str | None = "not connected yet"
         self._config = config
-        self._alarm = alarm
+        self._probe_now = probe_now
         self._client: Client | None = None
-        self._doubt = asyncio.Event()
-        self._tried = asyncio.Event()
+        self._checks: dict[str, ArgumentCheck] = {}
+        self._refresh_now = asyncio.Event()
+        self._attempted = asyncio.Event()
 
     async def settled(self) -> None:
-        """Return when the first attempt to connect is over; see toolbox.ToolServer."""
-        await self._tried.wait()
+        """Wait for the end of the first attempt to connect; see toolbox.ToolServer."""
+        await self._attempted.wait()
 
     async def run(self) -> None:
-        """Stay connected for ever."""
+        """Stay connected until cancelled."""
         failures = 0
         while True:
             try:
                 async with self._connected() as client:
                     failures = 0
-                    await self._stay(client)
+                    await self._refresh_periodically(client)
             except asyncio.CancelledError:
                 raise
-            except Exception as error:  # noqa: BLE001  (an SDK, a process and a network: whatever it is, try again)
-                self._lost(error)
+            except Exception as error:  # noqa: BLE001  (an SDK, a process and a network raise many types: reconnect after each)
+                self._record_loss(error)
             pause = BACKOFF[min(failures, len(BACKOFF) - 1)]
             failures += 1
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  (not for secrecy)
@@ -69,21 +70,28 @@ class McpServer:
         client = self._client
         if client is None:
             raise ToolError("the tool's server cannot be reached now")
-        check(arguments, self.tools[tool].parameters)
+        self._check(tool)(arguments)
         seconds = self._config.timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 result = await client.call_tool(tool, arguments)
         except TimeoutError:
-            self._doubt.set()
+            self._refresh_now.set()
             raise ToolError(f"no result within {seconds} seconds") from None
         except MCPError as error:
-            self._doubt.set()
+            self._refresh_now.set()
             raise ToolError(str(error)) from None
-        except Exception:  # noqa: BLE001  (as above; the model is told)
-            self._doubt.set()
+        except Exception:  # noqa: BLE001  (as above)
+            self._refresh_now.set()
             raise ToolError("the tool's server failed") from None
         return _text(result)
+
+    def _check(self, tool: str) -> ArgumentCheck:
+        """The check of a tool's arguments, kept until the tool's schema changes."""
+        schema, check = self.tools[tool].parameters, self._checks.get(tool)
+        if check is None or check.schema != schema:
+            check = self._checks[tool] = ArgumentCheck(schema)
+        return check
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:
@@ -93,9 +101,9 @@ class McpServer:
                 await self._refresh(client)
                 connecting.reschedule(None)
                 self._client, self.fault = client, None
-                self._doubt.clear()
-                self._tried.set()
-                self._alarm.set()
+                self._refresh_now.clear()
+                self._attempted.set()
+                self._probe_now.set()
                 log.info("MCP server connected", extra={"fields": {"server": self.name, "tools": len(self.tools)}})
                 yield client
 
@@ -105,9 +113,9 @@ class McpServer:
         if config.type == "stdio":
             environment = {name: os.environ[name] for name in config.env if name in os.environ}
             parameters = StdioServerParameters(command=config.command or "", args=list(config.args), env=environment)
-            # What the process says beside the protocol is no JSON and may quote anything: it has no place in the log.
-            with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: ASYNC230, PTH123  (never blocks)
-                yield stdio_client(parameters, errlog=nowhere)
+            # The stderr of the process is not logged: it is no JSON and may quote a secret.
+            with open(os.devnull, "w", encoding="utf-8") as devnull:  # noqa: ASYNC230, PTH123  (never blocks)
+                yield stdio_client(parameters, errlog=devnull)
             return
         headers = {header: os.environ.get(name, "") for header, name in config.headers_from.items()}
         guard = GuardedTransport(allow_link_local=config.allow_link_local)
@@ -115,42 +123,43 @@ class McpServer:
         async with httpx2.AsyncClient(headers=headers, transport=guard, timeout=timeout) as http:
             yield streamable_http_client(config.url or "", http_client=http)
 
-    async def _stay(self, client: Client) -> None:
-        """Ask for the tools now and then, and when a call failed; returns by the error that this shows."""
+    async def _refresh_periodically(self, client: Client) -> None:
+        """List the tools every REFRESH seconds and after a failed call, until that raises."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH):
-                    await self._doubt.wait()
-            self._doubt.clear()
+                    await self._refresh_now.wait()
+            self._refresh_now.clear()
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await self._refresh(client)
 
     async def _refresh(self, client: Client) -> None:
-        found: dict[str, Tool] = {}
+        tools: dict[str, Tool] = {}
         cursor = None
         while True:
             page = await client.list_tools(cursor=cursor, cache_mode="refresh")
             for tool in page.tools:
                 if not self._config.tools or tool.name in self._config.tools:
-                    found[tool.name] = Tool(tool.name, tool.description or "", tool.input_schema)
+                    tools[tool.name] = Tool(tool.name, tool.description or "", tool.input_schema)
             cursor = page.next_cursor
             if cursor is None:
                 break
-        self.tools = found
+        self.tools = tools
+        self._checks = {name: check for name, check in self._checks.items() if name in tools}
 
-    def _lost(self, error: Exception) -> None:
+    def _record_loss(self, error: Exception) -> None:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         self._client, self.tools = None, {}
-        self._tried.set()
-        known = isinstance(error, OSError | httpx2.ConnectError)
-        self.fault = f"cannot be reached: {error if known else type(error).__name__}"
-        self._alarm.set()
+        self._attempted.set()
+        harmless = isinstance(error, OSError | httpx2.ConnectError)
+        self.fault = f"cannot be reached: {error if harmless else type(error).__name__}"
+        self._probe_now.set()
         log.warning("MCP server lost", extra={"fields": {"server": self.name, "reason": type(error).__name__}})
 
 
 def _text(result: CallToolResult) -> str:
-    """What a tool gave, as far as it is text."""
+    """The text parts of a result."""
     text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
     if result.is_error:
         raise ToolError(text or "the tool failed")

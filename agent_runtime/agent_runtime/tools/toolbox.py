@@ -1,4 +1,4 @@
-"""All tools of the agent: what the model is told of them, and how its calls of them are answered."""
+"""The tools of the agent: their descriptions for the model, and the execution of its tool calls."""
 
 import asyncio
 import json
@@ -10,14 +10,15 @@ from agent_runtime.health import UnhealthyError
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
 
-# More of a result would only push the conversation out of the model's window.
+# A longer result would push the conversation out of the model's context window.
 MAX_RESULT_CHARS = 64_000
-# What OpenAI accepts as a function's name.
+MAX_ARGUMENTS_CHARS = 1024 * 1024
+# The longest function name that OpenAI accepts.
 MAX_NAME = 64
 
 
 class ToolError(Exception):
-    """Why a tool gave no result; told to the model, which may know what to do."""
+    """Why a tool call has no result. The model gets the message and may try something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class Tool:
 
 
 class ToolServer(Protocol):
-    """Offers tools, while it can be reached."""
+    """A server of tools."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def tools(self) -> Mapping[str, Tool]:
-        """The tools by name; none while the server cannot be reached."""
+        """The tools by name; empty while the server cannot be reached."""
         ...
 
     @property
@@ -46,14 +47,14 @@ class ToolServer(Protocol):
         ...
 
     async def settled(self) -> None:
-        """Return when the first attempt to reach the server is over."""
+        """Wait for the end of the first attempt to connect."""
         ...
 
     async def call(self, tool: str, arguments: Json) -> str:
         """The tool's result as text.
 
         Raises:
-            ToolError: there is none.
+            ToolError: there is no result.
         """
         ...
 
@@ -80,7 +81,7 @@ class Toolbox:
         ]
 
     async def answer(self, calls: Sequence[Json]) -> list[Json]:
-        """Run a model's tool calls, side by side; one message for each, in their order."""
+        """Run a model's tool calls concurrently; return one message per call, in their order."""
         results = await asyncio.gather(*(self._answer(call.get("function") or {}) for call in calls))
         return [
             {"role": "tool", "tool_call_id": call.get("id"), "content": result}
@@ -88,7 +89,7 @@ class Toolbox:
         ]
 
     async def probe(self) -> dict[str, Any]:
-        """Whether every server can be reached. The first look waits for the servers: an agent begins with its tools."""
+        """Whether every server can be reached. The first probe waits for the first connections."""
         await asyncio.gather(*(server.settled() for server in self._servers.values()))
         faults = [f"{name}: {server.fault}" for name, server in self._servers.items() if server.fault]
         if faults:
@@ -99,7 +100,7 @@ class Toolbox:
         server_name, _, tool_name = str(function.get("name", "")).partition("__")
         server = self._servers.get(server_name)
         if server is None or tool_name not in server.tools:
-            # The label is not the model's invention, of which there may be many.
+            # A model may invent any number of names, so none of them becomes a label.
             self._count("unknown", "error")
             return "error: there is no such tool"
         try:
@@ -117,7 +118,9 @@ class Toolbox:
 
 
 def _arguments(text: Any) -> Json:
-    """The arguments that a model wrote, as JSON or nearly."""
+    """The arguments of a tool call; the model may have written invalid JSON."""
+    if isinstance(text, str) and len(text) > MAX_ARGUMENTS_CHARS:
+        raise ToolError(f"the arguments are longer than {MAX_ARGUMENTS_CHARS} characters")
     try:
         arguments = json.loads(text or "{}")
     except (json.JSONDecodeError, TypeError, RecursionError):

@@ -24,7 +24,9 @@ async def forwarded(kubectl: Any, *args: str) -> AsyncIterator[tuple[str, asynci
         assert found, line
         yield f"http://127.0.0.1:{found[1]}", child
     finally:
-        child.terminate()
+        # Newer releases of kubectl end by themselves when the connection to the pod is lost.
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
         await child.wait()
 
 

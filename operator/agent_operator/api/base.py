@@ -1,4 +1,4 @@
-"""What every API model shares: shape, scalar types and the marks that the CRD generator reads."""
+"""Base classes and scalar types of the API models, and schema extensions for the CRD generator."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ Hostname = DnsSubdomain
 SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-# Kubernetes' own pattern for a resource.Quantity; the mark makes the CRD take 2 as well as "2".
+# The pattern of resource.Quantity in Kubernetes. The extension makes the CRD accept both 2 and "2".
 QUANTITY_PATTERN = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
@@ -32,32 +32,32 @@ Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]+(h|m|s|ms))+$", ma
 
 
 class ApiModel(BaseModel):
-    """Immutable, closed, camelCase in YAML and snake_case in Python."""
+    """Base of spec models: immutable, rejects unknown fields, camelCase in YAML and snake_case in Python."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
 class StatusModel(BaseModel):
-    """As ApiModel, but open: a newer operator may have written fields that this one does not know."""
+    """Base of status models. It ignores unknown fields, because a newer operator may have written them."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
 def list_map(*keys: str) -> dict[str, Any]:
-    """Mark a list whose items are told apart by these keys, so that several owners can share it."""
+    """Return the extensions of an associative list, whose items these keys identify."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
 def list_set() -> dict[str, Any]:
-    """Mark a list of distinct scalars."""
+    """Return the extension of a set of scalars."""
     return {"x-kubernetes-list-type": "set"}
 
 
 def list_atomic() -> dict[str, Any]:
-    """Mark a list that is replaced whole."""
+    """Return the extension of a list that server-side apply replaces as a whole."""
     return {"x-kubernetes-list-type": "atomic"}
 
 
 def map_atomic() -> dict[str, Any]:
-    """Mark a map that is replaced whole."""
+    """Return the extension of a map that server-side apply replaces as a whole."""
     return {"x-kubernetes-map-type": "atomic"}

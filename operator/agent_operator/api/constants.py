@@ -1,4 +1,4 @@
-"""Every name that clusters and users see; no literal of these elsewhere."""
+"""Names that appear in clusters: API groups, labels, annotations, children. Other modules contain no such literals."""
 
 GROUP = "agent-operator.dev"
 VERSION = "v1alpha1"
@@ -49,39 +49,39 @@ METRICS_PORT = 9090
 CONFIG_DIRECTORY = "/app/config"
 API_KEYS_DIRECTORY = "/app/api-keys"
 API_KEYS_FILE = "keys"
-# As agent.toml says it: relative to itself.
+# Path in agent.toml, relative to the file.
 API_KEYS_PATH = "../api-keys/keys"
 
-# A label value holds 63 characters; what is left is for the suffixes of children and for pod names.
+# A label value has at most 63 characters. The rest is for the suffixes of children and pods.
 MAX_NAME_LENGTH = 52
 
 
 def config_map(agent: str, digest: str) -> str:
-    """Name of the ConfigMap that holds this content."""
+    """Return the name of the ConfigMap with this content."""
     return f"{agent}-config-{digest}"
 
 
 def revision(agent: str, digest: str) -> str:
-    """Name of the ControllerRevision that holds this revision."""
+    """Return the name of the ControllerRevision of this revision."""
     return f"{agent}-{digest}"
 
 
 def canary(agent: str) -> str:
-    """Name of the canary's Deployment and Service, and value of its pods' label `app`."""
+    """Return the name of the Deployment and Service of the canary, and the value of the label `app` of its pods."""
     return f"{agent}-canary"
 
 
 def checks(agent: str, digest: str) -> str:
-    """Name of the Job that checks this revision, and of the ConfigMap that holds the checks."""
-    # The name of a Job becomes a label of its pods.
+    """Return the name of the Job that checks this revision, and of the ConfigMap with the checks."""
+    # The name of a Job becomes a label value of its pods.
     return f"{agent[: 63 - len('-checks-') - len(digest)].rstrip('-')}-checks-{digest}"
 
 
 def secret(agent: str) -> str:
-    """Name of the Secret that holds the agent's credentials."""
+    """Return the name of the Secret with the credentials of the agent."""
     return f"{agent}-secrets"
 
 
 def tls_secret(agent: str) -> str:
-    """Name of the Secret that holds the Ingress's certificate, unless the CR names one."""
+    """Return the default name of the Secret with the certificate of the Ingress."""
     return f"{agent}-tls"

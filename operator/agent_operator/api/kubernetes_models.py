@@ -1,7 +1,7 @@
-"""Kubernetes' own types in our API, imported with the first value of each: most agents use none of them.
+"""Types of the Kubernetes API in our models, imported lazily, because most agents use none of them.
 
-The typed models take longer to import than all else that checks an agent. To type checkers and in the CRD's schema they
-are what they are; pydantic sees a stand-in that imports the model when it meets a value.
+Importing the models of `kubernetes.client` takes longer than validating an agent. Type checkers and the CRD generator
+see the real models. pydantic sees a stand-in that imports the model for the first value.
 """
 
 import sys
@@ -34,11 +34,11 @@ _PACKAGE = "kubernetes"
 
 
 class Verbatim:
-    """Stand-in for the model of `kubernetes.client` that has the name of the subclass."""
+    """Stand-in for the model of `kubernetes.client` with the name of the subclass."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read a value with the model; its errors keep their paths."""
+        """Validate a value with the model. Errors keep their paths."""
         return core_schema.no_info_plain_validator_function(lambda value: typed(cls.__name__).model_validate(value))
 
     @classmethod
@@ -57,8 +57,8 @@ def typed(name: str) -> type[BaseModel]:
 def _client() -> ModuleType:
     """Import `kubernetes.client` without the other clients.
 
-    `kubernetes` itself imports them all: 20 MiB, and half a second. So an empty package holds its place meanwhile; what
-    imports `kubernetes` later gets the real one, with the same client.
+    The package `kubernetes` imports all clients, which takes 20 MiB and half a second. An empty package replaces it
+    during this import. Later imports of `kubernetes` get the real package, with the same client.
     """
     spec = None if _PACKAGE in sys.modules else find_spec(_PACKAGE)
     if spec is None:

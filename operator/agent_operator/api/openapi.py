@@ -1,4 +1,4 @@
-"""The schemas of our kinds as package data, so that a check offline need not import the models to generate them."""
+"""The schemas of the CRDs as package data. Offline checks read them without importing the models, which is slow."""
 
 import json
 from functools import cache
@@ -11,5 +11,5 @@ FILE = "schemas.json"
 @cache
 def schemas() -> dict[str, dict[str, Any]]:
     """Return `openAPIV3Schema` by kind. `make crds` writes the file from the models."""
-    found: dict[str, dict[str, Any]] = json.loads(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
-    return found
+    by_kind: dict[str, dict[str, Any]] = json.loads(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
+    return by_kind

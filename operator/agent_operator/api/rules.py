@@ -1,6 +1,6 @@
-"""Rules that two fields must obey together, as CEL: the API server answers at once, with the path and the remedy.
+"""CEL rules of the CRDs, for constraints between fields. The API server rejects a violation with path and remedy.
 
-One table, keyed by the model whose schema carries the rule. `self` is the object, `oldSelf` what it was before.
+The table is keyed by the model whose schema gets the rule. `self` is the new object, `oldSelf` the old one.
 """
 
 from collections.abc import Mapping
@@ -29,21 +29,21 @@ class Rule:
     field_path: str = ""
 
     def schema(self) -> dict[str, str]:
-        """Return it as the CRD spells it."""
+        """Return the entry for the CRD."""
         path = {"fieldPath": self.field_path} if self.field_path else {}
         return {"rule": self.rule, "message": self.message, **path}
 
 
 def _exactly_one(*fields: str) -> Rule:
-    given = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
+    count = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
     listed = ", ".join(fields[:-1]) + f" and {fields[-1]}"
-    return Rule(f"{given} == 1", f"exactly one of {listed} must be set: keep one and remove the others")
+    return Rule(f"{count} == 1", f"exactly one of {listed} must be set: keep one and remove the others")
 
 
 def _only_with(union: str, member: str, field: str) -> Rule:
     return Rule(
         f"self.{union} == '{member}' || !has(self.{field})",
-        f"{field} is a field of {union} {member}: remove it or change the {union}",
+        f"{field} requires {union} {member}: remove it or change the {union}",
         f".{field}",
     )
 
@@ -52,30 +52,30 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     AgentDeployment: (
         Rule(
             f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
-            f"metadata.name must have at most {MAX_NAME_LENGTH} characters, for the names and labels of the children "
-            "extend it: choose a shorter one",
+            f"metadata.name must have at most {MAX_NAME_LENGTH} characters, because the names and labels of the "
+            "children extend it: choose a shorter name",
         ),
         Rule(
             "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-            "metadata.name must be a DNS label that starts with a letter (a-z, 0-9, -), for it names the Service: "
-            "choose another",
+            "metadata.name must be a DNS label that starts with a letter (a-z, 0-9, -), because it names the "
+            "Service: choose another name",
         ),
     ),
     AgentDeploymentSpec: (
         Rule(
             "has(self.__namespace__) == has(oldSelf.__namespace__)",
-            "namespace can be neither added nor removed later: delete this AgentDeployment and create it anew",
+            "namespace can be neither added nor removed later: delete this AgentDeployment and create it again",
         ),
         Rule(
             "!has(self.apiKeys) || !has(self.config.server) || !has(self.config.server.apiKeysFile)",
-            "apiKeys sets server.apiKeysFile, to the file that it mounts: keep one of the two",
+            "apiKeys already sets server.apiKeysFile, to the mounted file: remove one of the two",
             ".config.server.apiKeysFile",
         ),
     ),
     NamespaceSpec: (
         Rule(
             "self.name == oldSelf.name",
-            "name is immutable: delete this AgentDeployment and create it anew to move the agent",
+            "name is immutable: to move the agent, delete this AgentDeployment and create it again",
             ".name",
         ),
     ),
@@ -85,14 +85,14 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     Rollout: (
         Rule(
             "!has(self.canary) || (has(self.strategy) && self.strategy == 'Canary')",
-            "canary is a field of strategy Canary: set strategy to Canary or remove canary",
+            "canary requires strategy Canary: set strategy to Canary or remove canary",
             ".canary",
         ),
     ),
     AgentRuntimeChannelSpec: (
         Rule(
             "!has(self.waves) || self.waves.filter(w, has(w.percent)).map(w, w.percent).isSorted()",
-            "percent counts from the start, so a later wave must not have less than an earlier one: raise it",
+            "percent is cumulative and must not decrease from wave to wave: raise the percent of the later wave",
             ".waves",
         ),
     ),
@@ -100,19 +100,19 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     LabelRequirement: (
         Rule(
             "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
-            "In and NotIn need values, and Exists and DoesNotExist take none: correct one of the two",
+            "In and NotIn require values, Exists and DoesNotExist do not allow them: correct operator or values",
             ".values",
         ),
     ),
     MaintenanceWindow: (
         Rule(
             "duration(self.duration) >= duration('1m')",
-            "duration must be one minute at least: make the window longer",
+            "duration must be at least 1m: extend the window",
             ".duration",
         ),
     ),
     Canary: (
-        Rule("!(has(self.checks) && has(self.checksFrom))", "checks and checksFrom exclude each other: keep one"),
+        Rule("!(has(self.checks) && has(self.checksFrom))", "checks and checksFrom are mutually exclusive: remove one"),
     ),
     CheckConfig: (
         Rule(
@@ -129,14 +129,14 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         ),
         Rule(
             "!has(self.fallbacks) || self.fallbacks.all(f, self.models.exists(m, m.name == f))",
-            "every one of fallbacks must be the name of one of models: correct it or add the model",
+            "each of fallbacks must be the name of one of models: correct it or add the model",
             ".fallbacks",
         ),
     ),
     ModelConfig: (
         Rule(
             "self.provider != 'azure_openai' || has(self.deployment)",
-            "provider azure_openai needs deployment: name the Azure OpenAI deployment",
+            "provider azure_openai requires deployment: set it to the name of the Azure OpenAI deployment",
         ),
         _only_with("provider", "azure_openai", "deployment"),
         _only_with("provider", "azure_openai", "apiVersion"),
@@ -145,8 +145,8 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("provider", "openai", "baseUrl"),
     ),
     McpServerConfig: (
-        Rule("self.type != 'http' || has(self.url)", "type http needs url: name the MCP endpoint"),
-        Rule("self.type != 'stdio' || has(self.command)", "type stdio needs command: name the program"),
+        Rule("self.type != 'http' || has(self.url)", "type http requires url: set it to the URL of the MCP endpoint"),
+        Rule("self.type != 'stdio' || has(self.command)", "type stdio requires command: set it to the program to run"),
         _only_with("type", "http", "url"),
         _only_with("type", "http", "headersFrom"),
         _only_with("type", "http", "allowLinkLocal"),
@@ -157,7 +157,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     CacheConfig: (
         Rule(
             "has(self.host) || (has(self.enabled) && !self.enabled)",
-            "an enabled cache needs host: name the Redis host or set enabled to false",
+            "an enabled cache requires host: set it to the host of Redis, or set enabled to false",
         ),
     ),
     Autoscaling: (
@@ -170,18 +170,18 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     DisruptionBudget: (
         Rule(
             "!(has(self.minAvailable) && has(self.maxUnavailable))",
-            "minAvailable and maxUnavailable exclude each other: keep one",
+            "minAvailable and maxUnavailable are mutually exclusive: remove one",
         ),
     ),
 }
 
 _ENV_KEYS = Rule(
     "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]*$') && key.size() <= 253)",
-    "every key names an environment variable: letters, digits and _, not beginning with a digit: rename the key",
+    "every key must be a valid environment variable name (letters, digits and _, no leading digit): rename the key",
 )
 
-# What belongs to a field and not to a model. The config model knows nothing of Kubernetes, so what its lists are to
-# server-side apply is said here; and a schema cannot restrict the keys of a map, so a rule does.
+# Schema extensions of single fields. agent_runtime.config knows nothing of Kubernetes, so the list types of its fields
+# are here. A structural schema cannot restrict the keys of a map, so a rule does.
 FIELDS: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (AgentConfig, "models"): list_map("name"),
     (AgentConfig, "mcp"): list_map("name"),

@@ -1,4 +1,4 @@
-"""Write the reference of the API from its models: `python -m agent_operator.codegen.reference FILE`."""
+"""Generate the API reference from the models: `python -m agent_operator.codegen.reference FILE`."""
 
 import ast
 import inspect
@@ -37,14 +37,14 @@ HEAD = f"""\
 # Reference
 
 `apiVersion: {API_VERSION}`, `kind: {KIND}`, short name `{SHORT_NAME}`, category `{CATEGORY}`.
-`kubectl explain {SHORT_NAME}.spec` shows the same beside your cluster.
+`kubectl explain {SHORT_NAME}.spec` shows the same for the version in your cluster.
 """
 CHANNEL_HEAD = f"""\
 # {CHANNEL_KIND}
 
-Short name `{CHANNEL_SHORT_NAME}`, of no namespace. See [Fleets](fleets.md).
+Short name `{CHANNEL_SHORT_NAME}`, cluster-scoped. See [Fleets](fleets.md).
 """
-# What the address of a heading lacks of its text.
+# Characters of a heading that its anchor does not contain.
 _ANCHORLESS = re.compile(r"[.\[\]]")
 
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the page."""
     properties, of_channel = crd.schema()["properties"], crd.channel_schema()["properties"]
     return "\n".join(
         [
@@ -96,7 +96,7 @@ def _section(path: str, model: type[BaseModel], node: Schema) -> Iterator[str]:
 
 
 def _model(annotation: Any) -> type[BaseModel | Verbatim] | None:
-    """Return the model that an annotation is of, through `| None`, tuple and dict."""
+    """Return the model in an annotation, inside of `| None`, tuple and dict; None without one."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel | Verbatim):
         return annotation
     found = (_model(argument) for argument in get_args(annotation))
@@ -125,7 +125,7 @@ def _plain(name: str) -> str:
 
 def _reasons(title: str, *enums: type[StrEnum]) -> Iterator[str]:
     yield f"## {title}\n"
-    yield "Reasons are part of the API: they keep their names.\n"
+    yield "Reasons are part of the API: their names do not change.\n"
     yield "| reason | meaning |\n|---|---|"
     for enum in enums:
         for name, meaning in documented(enum):
@@ -134,7 +134,7 @@ def _reasons(title: str, *enums: type[StrEnum]) -> Iterator[str]:
 
 
 def documented(enum: type[StrEnum]) -> Iterator[tuple[str, str]]:
-    """Values of an enum, each with the docstring below it, which only the source has."""
+    """Yield the values of an enum with the docstrings below them, which only the source code contains."""
     (node,) = ast.parse(inspect.getsource(enum)).body
     body = node.body if isinstance(node, ast.ClassDef) else []
     for member, text in itertools.pairwise(body):

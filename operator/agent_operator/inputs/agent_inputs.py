@@ -1,4 +1,4 @@
-"""What one agent is rendered from. Nothing else decides a manifest: no clock, no environment, no cluster."""
+"""The inputs of rendering. Manifests depend on nothing else: no clock, no environment, no cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,29 +22,29 @@ AZURE_API_VERSION = "2024-10-01-preview"
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What is the same for every agent of one operator."""
+    """Settings of the operator and facts about the cluster, the same for every agent."""
 
     runtime_image: str = "agent-operator/agent-runtime"
     runtime_version: str = runtime_version
     external_secrets_version: Literal["v1", "v1beta1"] = "v1"
     manage_namespaces: bool = True
     allow_unsafe_pod_templates: bool = False
-    """Whether spec.podTemplate may take back the hardening of the pods."""
+    """Whether spec.podTemplate may weaken the hardening of the pods."""
     set_pod_user: bool = True
-    """Whether pods set user and group; without, the cluster or the image decides. Pods never run as root."""
+    """Whether pods set user and group. If not, the cluster or the image sets them. Pods never run as root."""
     kubernetes_minor: int = 25
-    """Oldest 1.x that the manifests must fit: the seed's 1.25, unless the cluster is known to be newer."""
+    """Minor version of the oldest Kubernetes 1.x that the manifests must work with."""
     operator_namespace: str = "agent-operator-system"
-    """Where the operator runs, which reads the metrics of pods that are compared with a canary's."""
+    """Namespace of the operator, which scrapes the metrics of pods during a canary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What an AgentRuntimeChannel has given to an agent.
+    """Runtime version that an AgentRuntimeChannel assigned to an agent.
 
     Attributes:
         version: tag of the image.
-        image: repository of the image; empty for the platform's.
+        image: repository of the image; empty for the repository of the platform.
     """
 
     version: str
@@ -53,16 +53,16 @@ class Assigned:
 
 @dataclass(frozen=True)
 class Inputs:
-    """One agent, what it refers to, and the platform. Compare nothing by it: it caches what it derives.
+    """One agent, the objects that it references, and the platform.
 
     Attributes:
         agent: the AgentDeployment.
-        prompt_template: text of systemPrompt.configMapKeyRef; None when it is not used, or not there.
-        hashes: of the data of the Secrets and ConfigMaps that the pods' environment is made of, by their titles (as in
-            spec.references); what is not there, or not known, is left out.
-        platform: what is the same for every agent.
-        assigned: what the channel that the agent follows has given to it; None when it follows none, or none yet.
-        checks_text: text of rollout.canary.checksFrom; None when it is not used, or not there.
+        prompt_template: text of systemPrompt.configMapKeyRef; None if it is not set or does not exist.
+        hashes: hashes of the Secrets and ConfigMaps in the environment of the pods, by title (see
+            inputs/references.py). An object that does not exist is left out.
+        platform: settings of the operator.
+        assigned: version that a channel assigned to the agent; None without a channel, or before the assignment.
+        checks_text: text of rollout.canary.checksFrom; None if it is not set or does not exist.
     """
 
     agent: AgentDeployment
@@ -74,7 +74,7 @@ class Inputs:
 
     @property
     def spec(self) -> AgentDeploymentSpec:
-        """What the user wants."""
+        """The spec of the AgentDeployment."""
         return self.agent.spec
 
     @property
@@ -84,41 +84,41 @@ class Inputs:
 
     @property
     def own_namespace(self) -> str:
-        """Where the AgentDeployment is."""
+        """Namespace of the AgentDeployment."""
         return self.agent.metadata.namespace
 
     @property
     def namespace(self) -> str:
-        """Where the children are."""
+        """Namespace of the children."""
         return self.spec.namespace.name if self.spec.namespace else self.own_namespace
 
     @property
     def service_account(self) -> str:
-        """The account that the pods run as."""
+        """Name of the ServiceAccount of the pods."""
         account = self.spec.identity.service_account if self.spec.identity else None
         return (account.name if account else None) or self.name
 
     @property
     def image(self) -> str:
-        """The image that the pods run."""
+        """Image of the pods."""
         runtime = self.spec.runtime
         if runtime and runtime.image:
             return runtime.image
         if runtime and runtime.version:
             return f"{self.platform.runtime_image}:{runtime.version}"
-        given = self.assigned or Assigned(self.platform.runtime_version)
-        return f"{given.image or self.platform.runtime_image}:{given.version}"
+        assigned = self.assigned or Assigned(self.platform.runtime_version)
+        return f"{assigned.image or self.platform.runtime_image}:{assigned.version}"
 
     @property
     def runtime_version(self) -> str:
-        """Tag of the image, or its digest; `latest` when it says neither, as Kubernetes reads it."""
+        """Tag or digest of the image; `latest` without either, like Kubernetes."""
         image, _, digest = self.image.partition("@")
         _, colon, tag = image.rpartition("/")[2].partition(":")
         return digest or (tag if colon else "latest")
 
     @property
     def fewest_replicas(self) -> int:
-        """How many pods there are at the least while nothing is wrong."""
+        """Minimum number of desired pods."""
         fewest = self.spec.autoscaling.min_replicas if self.spec.autoscaling else self.spec.replicas
         return DEFAULT_REPLICAS if fewest is None else fewest
 
@@ -129,17 +129,17 @@ class Inputs:
 
     @property
     def has_canary(self) -> bool:
-        """Whether a new revision runs beside the old one for a while."""
+        """Whether rollouts use the strategy Canary."""
         return self.spec.rollout is not None and self.spec.rollout.strategy == "Canary"
 
     @property
     def request_timeout_seconds(self) -> int:
-        """How long one request may take, and so how long a pod may need to end."""
+        """Maximum duration of a request, and so of the termination of a pod."""
         return (self.spec.config.limits or LimitsConfig()).request_timeout_seconds
 
     @cached_property
     def section(self) -> AgentSection:
-        """The `[agent]` of agent.toml, with the defaults of whatever the CR uses written out."""
+        """The `[agent]` table of agent.toml, with the defaults of the fields that the AgentDeployment uses."""
         config = self.spec.config
         complete: dict[str, Any] = {
             "models": tuple(_complete(model) for model in config.models),
@@ -157,31 +157,31 @@ class Inputs:
 
         Raises:
             prompt.PromptError: the template cannot be rendered.
-            LookupError: the ConfigMap that holds it, or its key, is not there.
+            LookupError: the ConfigMap of the template, or its key, does not exist.
         """
         source = self.spec.system_prompt
         if source is None:
             return DEFAULT_PROMPT
         template = self.prompt_template if source.text is None else source.text
         if template is None:
-            raise LookupError("no text")
+            raise LookupError("the template does not exist")
         return prompt.render(template, source.variables or {})
 
     @cached_property
     def files(self) -> Mapping[str, str]:
-        """What the runtime reads, by file name.
+        """The files that the runtime reads, by name.
 
         Raises:
             prompt.PromptError, LookupError: as `prompt`.
         """
         section = self.section.model_dump(mode="json", exclude_none=True)
-        # What is not used is not written, and what an older schema can say is said so: a pinned runtime may be older.
+        # A pinned runtime may be old: leave out unused fields, and write the oldest schema that can express the rest.
         used = {field: value for field, value in section.items() if value != []}
         return {CONFIG_FILE: tomli_w.dumps(oldest({"agent": used})), PROMPT_FILE: self.prompt}
 
 
 def _complete(model: ModelConfig) -> ModelConfig:
-    """Write out a model's defaults. baseUrl stays: without it the runtime insists on a key for OpenAI's public API."""
+    """Set the defaults of a model, except baseUrl: without it the runtime requires a key for OpenAI's public API."""
     if model.provider == "azure_openai":
         return model.model_copy(update={"api_version": model.api_version or AZURE_API_VERSION})
     if model.provider == "openai":

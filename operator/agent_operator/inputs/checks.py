@@ -1,4 +1,4 @@
-"""The checks of a canary: in the AgentDeployment, or in a ConfigMap beside it."""
+"""The checks of a canary, from the AgentDeployment or from a ConfigMap in its namespace."""
 
 from functools import lru_cache
 from typing import Any
@@ -12,34 +12,34 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_runtime.config import explain
 from agent_runtime.config.checks import ChecksConfig
 
-# YAML is slow to read, and the operator reads it beside all else that it does.
+# Parsing YAML is slow, and it blocks the event loop of the operator.
 MAX_TEXT_BYTES = 256 * 1024
-# Far deeper, and the parser's own recursion would end the process.
+# The parser is recursive: much deeper nesting would crash the process.
 _MAX_DEPTH = 64
 
 
 class ChecksError(Exception):
-    """A text holds no checks; the message has a line for each fault and quotes nothing."""
+    """A text is not a valid list of checks. The message has one line per problem and does not quote the text."""
 
 
 def reference(inputs: Inputs) -> ConfigMapKeyRef | None:
-    """Return where the checks are kept; None when they are not in a ConfigMap."""
+    """Return the reference to the ConfigMap of the checks; None without one."""
     canary = canary_of(inputs)
     return canary.checks_from.config_map_key_ref if canary and canary.checks_from else None
 
 
 def canary_of(inputs: Inputs) -> Canary | None:
-    """Return how the canary is to proceed; None unless there is to be one, and it says so."""
+    """Return spec.rollout.canary; None if it is not set or the strategy is not Canary."""
     rollout = inputs.spec.rollout
     return rollout.canary if rollout and rollout.strategy == "Canary" else None
 
 
 def of(inputs: Inputs) -> ChecksConfig | None:
-    """Return the checks; None when there are none, or the ConfigMap that holds them is not there.
+    """Return the checks; None without any, or if their ConfigMap does not exist.
 
     Raises:
-        ChecksError: the text of the ConfigMap holds none.
-        ValidationError: what the AgentDeployment says does not fit together.
+        ChecksError: the text in the ConfigMap is invalid.
+        ValidationError: the checks in the AgentDeployment are invalid.
     """
     canary = canary_of(inputs)
     if canary and canary.checks:
@@ -49,16 +49,16 @@ def of(inputs: Inputs) -> ChecksConfig | None:
 
 @lru_cache(maxsize=64)
 def parse(text: str) -> ChecksConfig:
-    """Read checks from YAML or JSON.
+    """Parse checks from YAML or JSON.
 
     Raises:
-        ChecksError: it is neither, or holds no checks.
+        ChecksError: the text is neither, or does not contain valid checks.
     """
     if len(text.encode()) > MAX_TEXT_BYTES:
-        raise ChecksError(f"longer than {MAX_TEXT_BYTES} bytes: ask less, or less at length")
+        raise ChecksError(f"longer than {MAX_TEXT_BYTES} bytes: shorten or remove checks")
     document = _document(text)
     if not isinstance(document, dict):
-        raise ChecksError("must be a mapping with the one field checks, a list: correct it")
+        raise ChecksError("must be a mapping with the single field checks, a list: correct it")
     try:
         return ChecksConfig.model_validate(document)
     except ValidationError as error:
@@ -67,23 +67,25 @@ def parse(text: str) -> ChecksConfig:
 
 def _document(text: str) -> Any:
     try:
-        _look_over(text)
+        _reject_expansion(text)
         return yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise ChecksError(f"neither YAML nor JSON: {getattr(error, 'problem', None) or 'unreadable'}{where}") from None
+        raise ChecksError(
+            f"neither YAML nor JSON: {getattr(error, 'problem', None) or 'cannot be parsed'}{where}"
+        ) from None
     except ValueError:
-        # Such as a date that no calendar has.
-        raise ChecksError("neither YAML nor JSON: a value cannot be read: put it in quotes") from None
+        # For example an impossible date.
+        raise ChecksError("neither YAML nor JSON: a value cannot be parsed: quote it") from None
 
 
-def _look_over(text: str) -> None:
-    """Refuse what is small as a text and large as values."""
+def _reject_expansion(text: str) -> None:
+    """Reject aliases and deep nesting, which make a short text expand to large values."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise ChecksError("aliases (*name) are not read: write out what they stand for")
+            raise ChecksError("aliases (*name) are not supported: replace them with their values")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
-            raise ChecksError(f"lists and mappings in one another {_MAX_DEPTH} deep are the most: flatten it")
+            raise ChecksError(f"nested deeper than {_MAX_DEPTH} levels: flatten it")

@@ -1,4 +1,4 @@
-"""Where an agent's config makes it connect to: what the NetworkPolicy must open, and what must be refused."""
+"""The addresses that an agent connects to: for the NetworkPolicy, and for validation."""
 
 import ipaddress
 import re
@@ -12,7 +12,7 @@ from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 HTTPS = 443
 TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PUBLIC_OPENAI = "https://api.openai.com/v1"
-# The address space of nodes' metadata services, which hand out the nodes' own credentials.
+# Addresses of the metadata services of clouds, which serve the credentials of the node.
 LINK_LOCAL = (ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10"))
 METADATA_V6 = ipaddress.ip_network("fd00:ec2::254/128")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?)*")
@@ -21,7 +21,7 @@ _IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A TCP address; `field` is the path in the spec that names it."""
+    """A TCP address. `field` is the path of the field in the spec."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class Endpoint:
 
     @property
     def address(self) -> _IpAddress | None:
-        """The host as an IP address; None when it is a name."""
+        """The host as an IP address; None for a DNS name."""
         try:
             return ipaddress.ip_address(self.host)
         except ValueError:
@@ -37,22 +37,22 @@ class Endpoint:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is the pod itself, which no NetworkPolicy concerns."""
+        """Whether it is the pod itself. NetworkPolicies do not apply to loopback traffic."""
         return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
 
     @property
     def is_metadata(self) -> bool:
-        """Whether it is a node's metadata service."""
+        """Whether it is the metadata service of a cloud."""
         address = self.address
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         return address is not None and any(address in network for network in (*LINK_LOCAL, METADATA_V6))
 
     def namespace(self, own: str) -> str | None:
-        """Return the namespace of the Service that the name denotes; None when the host is outside the cluster.
+        """Return the namespace of the Service that the host names; None if the host is outside of the cluster.
 
         Args:
-            own: namespace of the pods, which a name without dots belongs to.
+            own: namespace of the pods. A name without dots is a Service in this namespace.
         """
         labels = self.host.rstrip(".").split(".")
         if self.address is not None:
@@ -65,13 +65,13 @@ class Endpoint:
 
     @property
     def maybe_namespace(self) -> str | None:
-        """`redis.cache` is a Service by a pod's search list and may be a domain as well: the namespace it may name."""
+        """Namespace that a host like `redis.cache` may name: it is a Service in the pod's search list, or a domain."""
         labels = self.host.split(".")
         return labels[1] if len(labels) == 2 and all(labels) else None  # noqa: PLR2004  (name and namespace)
 
 
 def url_of(model: ModelConfig) -> tuple[str, str] | None:
-    """Return the URL that a model is called at and the field that says it; None without one."""
+    """Return the URL of a model and the field that contains it; None without a URL."""
     if model.provider == "openai":
         return model.base_url or PUBLIC_OPENAI, "baseUrl"
     return (model.endpoint, "endpoint") if model.endpoint else None
@@ -81,29 +81,32 @@ def parse(url: str, field: str) -> Endpoint:
     """Return host and port of a URL.
 
     Raises:
-        ValueError: says what is wrong with the URL and what to do; does not quote it, for it may hold a password.
+        ValueError: the URL is invalid. The message has the remedy. It does not quote the URL, which may contain a
+            password.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("not a URL: write it as https://host:port/path") from None
+        raise ValueError("not a valid URL: use https://host:port/path") from None
     if parts.username is not None:
-        raise ValueError("a URL with a user or password ends up in a ConfigMap: move the secret to spec.credentials")
+        raise ValueError(
+            "must not contain a user or password, because it becomes part of a ConfigMap: move it to spec.credentials"
+        )
     if not host or port == 0:
-        raise ValueError("no host, or port 0: write it as https://host:port/path")
+        raise ValueError("has no host, or port 0: use https://host:port/path")
     return _endpoint(host, port or (HTTPS if parts.scheme == "https" else 80), field)
 
 
 def _endpoint(host: str, port: int, field: str) -> Endpoint:
     endpoint = Endpoint(host.lower(), port, field)
     if "%" in host or (endpoint.address is None and not _HOST.fullmatch(endpoint.host.removesuffix("."))):
-        raise ValueError("its host is neither a DNS name nor an IP address: correct it")
+        raise ValueError("the host is neither a DNS name nor an IP address: correct it")
     return endpoint
 
 
 def model_endpoint(model: ModelConfig, index: int) -> Endpoint | None:
-    """Return where the model is; None when it is nowhere (echo) or only the environment knows.
+    """Return the endpoint of a model; None for provider echo, or if only the environment contains it.
 
     Raises:
         ValueError: as `parse`.
@@ -113,7 +116,7 @@ def model_endpoint(model: ModelConfig, index: int) -> Endpoint | None:
 
 
 def mcp_endpoint(server: McpServerConfig, index: int) -> Endpoint | None:
-    """Return where an MCP server is; None for a process in the pod.
+    """Return the endpoint of an MCP server; None for a process in the pod.
 
     Raises:
         ValueError: as `parse`.
@@ -122,7 +125,7 @@ def mcp_endpoint(server: McpServerConfig, index: int) -> Endpoint | None:
 
 
 def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
-    """Return where traces go, as far as spec.env says it in plain; what is no URL is the runtime's to refuse."""
+    """Return the endpoints of traces in the plain values of spec.env. The runtime rejects invalid URLs."""
     found = []
     for index, variable in enumerate(spec.env or ()):
         if variable.name in TRACE_VARIABLES and variable.value:
@@ -132,10 +135,10 @@ def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
 
 
 def redis_endpoint(config: AgentConfig) -> Endpoint | None:
-    """Return where Redis is, when it is used.
+    """Return the endpoint of Redis; None if it is not used.
 
     Raises:
-        ValueError: the host is no host.
+        ValueError: the host is invalid.
     """
     cache = config.memory.cache if config.memory else None
     if cache is None or not cache.enabled or cache.host is None:
@@ -144,7 +147,7 @@ def redis_endpoint(config: AgentConfig) -> Endpoint | None:
 
 
 def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
-    """Return every address that the spec names: models, Redis, MCP servers, the collector of traces.
+    """Return the endpoints of models, Redis, MCP servers and the trace collector.
 
     Raises:
         ValueError: as `parse`.

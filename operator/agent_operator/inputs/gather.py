@@ -1,7 +1,7 @@
-"""What an agent refers to: read, hashed, remembered for a short while.
+"""Reads the objects that an agent references, and caches them for a short time.
 
-Secrets and ConfigMaps of others are never listed or watched: that would need the right to read all of them. They are
-read one by one, by name, where an AgentDeployment names them, and looked at again after some seconds.
+The operator never lists or watches the Secrets and ConfigMaps of users, because that requires the permission to read
+all of them. It gets them by name where an AgentDeployment references them, and polls them for changes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,14 +21,14 @@ _HASH_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Inputs for render, and what is wrong with the references.
+    """Inputs of rendering, and problems of the references.
 
     Attributes:
-        inputs: for render.
-        refers: whether anything was referred to, and is to be looked at again.
-        uses_secrets: whether the agent needs a Secret that others make.
-        secrets: what is wrong with one.
-        account: annotations of the ServiceAccount that the agent names; None when it names none, or there is none.
+        inputs: inputs of rendering.
+        refers: whether the agent references objects, which the operator must poll.
+        uses_secrets: whether the agent references a Secret that the operator does not create.
+        secrets: problem of a referenced Secret; None without one.
+        account: annotations of the referenced ServiceAccount; None without a reference, or if it does not exist.
     """
 
     inputs: Inputs
@@ -39,46 +39,50 @@ class Gathered:
 
 
 class References:
-    """Reads referenced objects; what was read is believed for `lifetime` seconds, what was missing is not."""
+    """Reads referenced objects. It caches an object that exists for `lifetime` seconds, and never caches absence."""
 
     def __init__(self, cluster: Cluster, clock: Callable[[], float], lifetime: float) -> None:
         self.lifetime = lifetime
         self._cluster = cluster
         self._clock = clock
-        # Of a Secret only a hash a key is kept, of a ConfigMap the text, of a ServiceAccount the annotations.
-        self._known: dict[Ref, tuple[float, Mapping[str, str]]] = {}
+        # The cache contains one hash per key of a Secret, the data of a ConfigMap, the annotations of a ServiceAccount.
+        self._cached: dict[Ref, tuple[float, Mapping[str, str]]] = {}
 
     async def gather(self, agent: AgentDeployment, platform: Platform, assigned: Assigned | None = None) -> Gathered:
-        """Read what the agent refers to; ApiError when that fails for another reason than absence."""
+        """Read the objects that an agent references.
+
+        Raises:
+            ApiError: an object cannot be read for a reason other than 404.
+        """
         inputs = Inputs(agent=agent, platform=platform, assigned=assigned)
         prompt = agent.spec.system_prompt and agent.spec.system_prompt.config_map_key_ref
         if prompt:
-            # A prompt is the user's configuration, and so beside the AgentDeployment; a Secret is beside the pods.
+            # The prompt is in the namespace of the AgentDeployment. Secrets are in the namespace of the pods.
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, prompt.name))
             inputs = replace(inputs, prompt_template=(data or {}).get(prompt.key))
-        kept = checks.reference(inputs)
-        if kept:
-            data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, kept.name))
-            inputs = replace(inputs, checks_text=(data or {}).get(kept.key))
+        checks_from = checks.reference(inputs)
+        if checks_from:
+            data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, checks_from.name))
+            inputs = replace(inputs, checks_text=(data or {}).get(checks_from.key))
         account = await self._account(inputs)
         found = await self._sources(inputs)
-        problem = secret_problems.fault(inputs, found)
+        problem = secret_problems.secret_problem(inputs, found)
         if problem is None:
             inputs = replace(inputs, hashes=_hashes(inputs, found))
         return Gathered(
             inputs,
-            refers=bool(prompt or kept or found) or _names_account(inputs),
+            refers=bool(prompt or checks_from or found) or _names_account(inputs),
             uses_secrets=any(target.kind == SECRET.kind for target in found),
             secrets=problem,
             account=account,
         )
 
     async def _sources(self, inputs: Inputs) -> dict[Ref, Mapping[str, str] | None]:
-        """Read every Secret and ConfigMap that the pods' environment is made of, and those that must be there."""
+        """Read every Secret and ConfigMap in the environment of the pods, and those that must exist."""
         found: dict[Ref, Mapping[str, str] | None] = {}
-        for source in (*references.needed(inputs), *references.of(inputs)):
+        for source in (*references.required(inputs), *references.of(inputs)):
             target = Ref(source.kind, inputs.namespace, source.name)
-            if target not in found and not references.is_made_here(inputs, source) and len(found) < references.MOST:
+            if target not in found and not references.is_own(inputs, source) and len(found) < references.LIMIT:
                 found[target] = await self._data(target)
         return found
 
@@ -89,20 +93,20 @@ class References:
 
     async def _data(self, target: Ref) -> Mapping[str, str] | None:
         now = self._clock()
-        read, data = self._known.get(target, (0.0, None))
+        read, data = self._cached.get(target, (0.0, None))
         if data is not None and now - read < self.lifetime:
             return data
         obj = await self._cluster.find(target, "v1")
-        self._forget_old(now)
+        self._evict(now)
         if obj is None:
             return None
-        known = _kept(target.kind, obj)
-        self._known[target] = (now, known)
-        return known
+        content = _content(target.kind, obj)
+        self._cached[target] = (now, content)
+        return content
 
-    def _forget_old(self, now: float) -> None:
-        for target in [target for target, (read, _) in self._known.items() if now - read >= 2 * self.lifetime]:
-            del self._known[target]
+    def _evict(self, now: float) -> None:
+        for target in [target for target, (read, _) in self._cached.items() if now - read >= 2 * self.lifetime]:
+            del self._cached[target]
 
 
 def _names_account(inputs: Inputs) -> bool:
@@ -110,8 +114,8 @@ def _names_account(inputs: Inputs) -> bool:
     return account is not None and account.name is not None
 
 
-def _kept(kind: str, obj: Object) -> Mapping[str, str]:
-    """Return what is remembered of an object."""
+def _content(kind: str, obj: Object) -> Mapping[str, str]:
+    """Return the part of an object that the cache keeps."""
     if kind == SERVICE_ACCOUNT.kind:
         return obj["metadata"].get("annotations") or {}
     data: Mapping[str, str] = obj.get("data") or {}
@@ -121,13 +125,13 @@ def _kept(kind: str, obj: Object) -> Mapping[str, str]:
 
 
 def _hashes(inputs: Inputs, found: Mapping[Ref, Mapping[str, str] | None]) -> Mapping[str, str]:
-    """Hash what the pods read of each object. Salted by the agent, so that equal secrets of two do not show."""
+    """Hash the data that the pods read of each object. The agent's UID is a salt: hashes of equal Secrets differ."""
     keys: dict[str, set[str]] = {}
     for source in references.of(inputs):
         data = found.get(Ref(source.kind, inputs.namespace, source.name))
         if data is not None:
-            wanted = data.keys() if source.key is None else {source.key} & data.keys()
-            keys.setdefault(source.title, set()).update(f"{key}\0{data[key]}" for key in wanted)
+            read_keys = data.keys() if source.key is None else {source.key} & data.keys()
+            keys.setdefault(source.title, set()).update(f"{key}\0{data[key]}" for key in read_keys)
     return {title: _digest([inputs.agent.metadata.uid, title, *sorted(read)]) for title, read in keys.items()}
 
 

@@ -1,7 +1,7 @@
-"""The Secrets that the operator makes of credentials.values: read by name, as those of others are.
+"""The Secrets that the operator creates from credentials.values. It gets them by name, like the Secrets of users.
 
-To watch them would take the right to list all Secrets of the cluster, for RBAC knows no labels. So a change by somebody
-else is noticed after some seconds, and not at once.
+A watch would require the permission to list all Secrets of the cluster, because RBAC does not support label selectors.
+So the operator detects a change by another writer after some seconds, not immediately.
 """
 
 from collections.abc import Callable
@@ -13,54 +13,57 @@ from agent_operator.kube.resources import SECRET
 
 
 class OwnSecrets:
-    """What was read or written last; believed for `lifetime` seconds."""
+    """Cache of the last read or written Secrets, valid for `lifetime` seconds."""
 
     def __init__(self, cluster: Cluster, clock: Callable[[], float], lifetime: float) -> None:
         self._cluster = cluster
         self._clock = clock
         self._lifetime = lifetime
-        self._known: dict[Ref, tuple[float, Live]] = {}
+        self._cached: dict[Ref, tuple[float, Live]] = {}
 
-    async def look(self, key: Key, agent: Object) -> dict[Ref, Live] | None:
-        """Return the agent's Secret, if there is one; None when none is wanted, and none was made before.
+    async def get(self, key: Key, agent: Object) -> dict[Ref, Live] | None:
+        """Return the Secret of an agent by reference; empty if it does not exist.
 
         Args:
-            key: of the agent.
-            agent: the AgentDeployment as the API server has it, valid or not.
+            key: key of the agent.
+            agent: the live AgentDeployment, valid or not.
+
+        Returns:
+            None if the agent needs no Secret and none is left of an older spec.
 
         Raises:
-            ApiError: it cannot be read.
+            ApiError: the Secret cannot be read.
         """
         target = _target(key, agent)
-        if not (_wanted(agent) or _listed(agent, target)):
+        if not (_is_desired(agent) or _is_listed(agent, target)):
             return None
         now = self._clock()
-        read, live = self._known.get(target, (0.0, None))
+        read, live = self._cached.get(target, (0.0, None))
         if live is None or now - read >= self._lifetime:
-            self._forget_old(now)
+            self._evict(now)
             found = await self._cluster.find(target, SECRET.versions[0])
             if found is None or agent_key(found) != key:
-                self._known.pop(target, None)
+                self._cached.pop(target, None)
                 return {}
             live = pack(target.kind, found)
-            self._known[target] = (now, live)
+            self._cached[target] = (now, live)
         return {target: live}
 
-    def wrote(self, target: Ref, live: Live) -> None:
-        """Take in what the API server answered to a write."""
-        self._known[target] = (self._clock(), live)
+    def record_write(self, target: Ref, live: Live) -> None:
+        """Cache the object that the API server returned for a write."""
+        self._cached[target] = (self._clock(), live)
 
-    def deleted(self, target: Ref) -> None:
-        """Take in that it is gone."""
-        self._known.pop(target, None)
+    def record_delete(self, target: Ref) -> None:
+        """Remove a deleted Secret from the cache."""
+        self._cached.pop(target, None)
 
     async def find(self, key: Key, agent: Object) -> Object | None:
-        """Read an agent's Secret, uncached; None when there is none."""
+        """Read the Secret of an agent without the cache; None if it does not exist."""
         return await self._cluster.find(_target(key, agent), SECRET.versions[0])
 
-    def _forget_old(self, now: float) -> None:
-        for target in [target for target, (read, _) in self._known.items() if now - read >= 2 * self._lifetime]:
-            del self._known[target]
+    def _evict(self, now: float) -> None:
+        for target in [target for target, (read, _) in self._cached.items() if now - read >= 2 * self._lifetime]:
+            del self._cached[target]
 
 
 def _target(key: Key, agent: Object) -> Ref:
@@ -68,11 +71,11 @@ def _target(key: Key, agent: Object) -> Ref:
     return Ref(SECRET.kind, namespace, constants.secret(key.name))
 
 
-def _wanted(agent: Object) -> bool:
+def _is_desired(agent: Object) -> bool:
     return bool((agent["spec"].get("credentials") or {}).get("values"))
 
 
-def _listed(agent: Object, target: Ref) -> bool:
-    """Tell whether the status has it as a child: it may be left of an older spec."""
+def _is_listed(agent: Object, target: Ref) -> bool:
+    """Report whether status.children contains the Secret. It may be left of an older spec."""
     children = (agent.get("status") or {}).get("children") or ()
     return any((child["kind"], child["name"]) == (target.kind, target.name) for child in children)

@@ -1,4 +1,4 @@
-"""The three health probes: the seed's, changed field by field by what the CR says."""
+"""The three health probes: defaults, and the overrides of the spec."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,18 +35,18 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def overrides(wanted: ProbesSpec | None) -> dict[str, dict[str, Any]]:
-    """Return what the CR says of each probe, as Kubernetes spells it."""
-    given: dict[str, V1Probe | None] = dict(wanted) if wanted else {}
+def overrides(spec: ProbesSpec | None) -> dict[str, dict[str, Any]]:
+    """Return the overrides in the spec by kind of probe, as fields of the Kubernetes API."""
+    configured: dict[str, V1Probe | None] = dict(spec) if spec else {}
     return {
-        kind: probe.model_dump(by_alias=True, exclude_none=True) if (probe := given.get(kind)) else {}
+        kind: probe.model_dump(by_alias=True, exclude_none=True) if (probe := configured.get(kind)) else {}
         for kind in DEFAULTS
     }
 
 
-def probes(wanted: ProbesSpec | None) -> dict[str, dict[str, Any]]:
+def probes(spec: ProbesSpec | None) -> dict[str, dict[str, Any]]:
     """Return the probes by kind: startup, readiness, liveness."""
-    return {kind: _merged(DEFAULTS[kind], changes) for kind, changes in overrides(wanted).items()}
+    return {kind: _merged(DEFAULTS[kind], changes) for kind, changes in overrides(spec).items()}
 
 
 def _merged(default: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -54,5 +54,5 @@ def _merged(default: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, An
         changes = changes | {"httpGet": default["httpGet"] | changes["httpGet"]}
     elif any(handler in changes for handler in HANDLERS):
         default = {field: value for field, value in default.items() if field != "httpGet"}
-    # The API server keeps no delay of 0, for that is its default.
+    # The API server drops a field with its default, 0.
     return {field: value for field, value in {**default, **changes}.items() if value != 0}

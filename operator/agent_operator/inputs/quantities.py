@@ -1,6 +1,6 @@
-"""Kubernetes quantities, written as the API server writes them: `2000m` comes back as `2`, `1024Mi` as `1Gi`.
+"""Kubernetes quantities in the canonical form of the API server: it stores `2000m` as `2`, and `1024Mi` as `1Gi`.
 
-A manifest in another spelling would differ from the live object for ever.
+A manifest in another form would differ from the live object forever.
 """
 
 import re
@@ -14,7 +14,7 @@ _MAX = Decimal(2**63 - 1)
 
 
 def _parse(text: str | int) -> tuple[Decimal, str | None, str | None]:
-    """Return amount, binary suffix and exponent; rounded up to nano and capped, as the API server does."""
+    """Return amount, binary suffix and exponent. Rounds up to nano and caps the amount, like the API server."""
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
         raise ValueError("not a quantity such as 500m, 2 or 1Gi")
@@ -30,31 +30,31 @@ def parse(text: str | int) -> Decimal:
     """Return the amount.
 
     Raises:
-        ValueError: the text is no quantity.
+        ValueError: the text is not a quantity.
     """
     return _parse(text)[0]
 
 
 def canonical(text: str | int) -> str:
-    """Return the quantity in the API server's spelling.
+    """Return the quantity in its canonical form.
 
     Raises:
-        ValueError: the text is no quantity.
+        ValueError: the text is not a quantity.
     """
     amount, binary, exponent = _parse(text)
     if not amount:
         return "0"
     if binary and abs(amount) >= 2**10 and amount == amount.to_integral_value():
-        return _in_steps(int(amount), 2**10, _BINARY)
-    digits = _in_steps(int(amount.scaleb(9)), 1000, _DECIMAL)
+        return _with_suffix(int(amount), 2**10, _BINARY)
+    digits = _with_suffix(int(amount.scaleb(9)), 1000, _DECIMAL)
     if exponent is None:
         return digits
     suffix = digits.lstrip("+-0123456789")
     return digits.removesuffix(suffix) + (f"e{_DECIMAL[suffix]}" if suffix else "")
 
 
-def _in_steps(amount: int, step: int, suffixes: dict[str, int]) -> str:
-    """Write an integer of the smallest unit with the largest suffix that leaves it whole."""
+def _with_suffix(amount: int, step: int, suffixes: dict[str, int]) -> str:
+    """Format an integer in the smallest unit with the largest suffix that keeps it an integer."""
     names = list(suffixes)
     position = 0
     while amount % step == 0 and position < len(names) - 1:

@@ -1,6 +1,6 @@
-"""Which Secrets and ConfigMaps the environment of the pods is made of: new data of these needs new pods.
+"""The Secrets and ConfigMaps in the environment of the pods. New data of these requires new pods.
 
-Files of volumes are not among them: these follow new data by themselves.
+Volumes are not included: the kubelet updates their files in running pods.
 """
 
 import re
@@ -13,8 +13,8 @@ from agent_operator.api.base import SUBDOMAIN_PATTERN
 from agent_operator.inputs import credentials
 from agent_operator.inputs.agent_inputs import Inputs
 
-# Each is read again and again. The environment of a pod that needs more can be put into fewer.
-MOST = 64
+# The operator polls each of them. Users can merge Secrets to stay below the limit.
+LIMIT = 64
 CREDENTIALS = "spec.credentials"
 Kind = Literal["ConfigMap", "Secret"]
 _LONGEST = 253
@@ -25,7 +25,7 @@ _KEYS: Mapping[str, Kind] = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Se
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A key of a Secret or ConfigMap, or all of them where key is None. `field`: the path in the spec that names it."""
+    """A key of a Secret or ConfigMap; all keys if `key` is None. `field` is the path of the reference in the spec."""
 
     kind: Kind
     name: str
@@ -35,12 +35,12 @@ class Source:
 
     @property
     def title(self) -> str:
-        """How the pods' annotation names the object: a Secret by its name alone, which has no slash."""
+        """Name of the object in the annotation of the pods. A Secret has no prefix, because its name has no slash."""
         return self.name if self.kind == "Secret" else f"configmap/{self.name}"
 
 
 def of(inputs: Inputs) -> Iterator[Source]:
-    """Yield what the pods of an agent read, in the order in which its spec says it."""
+    """Yield the objects in the environment of the pods, in the order of the spec."""
     for key in credentials.keys(inputs):
         yield Source("Secret", key.secret, key.name, key.optional, CREDENTIALS)
     dumped = [variable.model_dump(by_alias=True, exclude_none=True) for variable in inputs.spec.env or ()]
@@ -48,10 +48,10 @@ def of(inputs: Inputs) -> Iterator[Source]:
     yield from of_template(inputs.spec.pod_template or {}, "spec.podTemplate")
 
 
-def needed(inputs: Inputs) -> Iterator[Source]:
-    """Yield what must be there besides: all of the credentials' Secret, and the callers' keys.
+def required(inputs: Inputs) -> Iterator[Source]:
+    """Yield further objects that must exist: the Secret of the credentials, and that of the API keys.
 
-    The latter are a file of a volume, so new ones need no new pods.
+    The API keys are a file in a volume, so new keys require no new pods.
     """
     if name := credentials.secret(inputs):
         yield Source("Secret", name, None, optional=False, field=CREDENTIALS)
@@ -60,25 +60,25 @@ def needed(inputs: Inputs) -> Iterator[Source]:
         yield Source("Secret", reference.name, reference.key, optional=False, field="spec.apiKeys.secretKeyRef")
 
 
-def is_made_here(inputs: Inputs, source: Source) -> bool:
-    """Tell whether this is the Secret that the operator makes of credentials.values."""
+def is_own(inputs: Inputs, source: Source) -> bool:
+    """Report whether this is the Secret that the operator creates from credentials.values."""
     plain = inputs.spec.credentials is not None and inputs.spec.credentials.values is not None
     return plain and (source.kind, source.name) == ("Secret", constants.secret(inputs.name))
 
 
 def of_template(template: Mapping[str, Any], path: str = "") -> Iterator[Source]:
-    """Yield what a pod template reads. It may be a patch that nobody has looked at yet, and so be anything."""
+    """Yield the objects in the environment of a pod template, which may be an unvalidated patch of any shape."""
     spec = template.get("spec")
     for kind in _LISTS:
         for container in _objects(spec.get(kind) if isinstance(spec, Mapping) else None):
             yield from _of_container(container, f"{path}.spec.{kind}[{container.get('name')}]")
 
 
-def fitting(hashes: str | None, template: Mapping[str, Any]) -> str | None:
-    """Return, of the hashes that an annotation has, those of what this pod template reads."""
+def hashes_of_template(hashes: str | None, template: Mapping[str, Any]) -> str | None:
+    """Filter the hashes in an annotation by the objects that this pod template reads; None without any."""
     titles = {source.title for source in of_template(template)}
-    kept = [entry for entry in (hashes or "").split(",") if entry.rpartition("=")[0] in titles]
-    return ",".join(kept) or None
+    entries = [entry for entry in (hashes or "").split(",") if entry.rpartition("=")[0] in titles]
+    return ",".join(entries) or None
 
 
 def _of_container(container: Mapping[str, Any], path: str) -> Iterator[Source]:
@@ -99,7 +99,7 @@ def _of_source(source: Any, fields: Mapping[str, Kind], path: str) -> Iterator[S
 
 
 def _is_name(value: Any) -> bool:
-    """Tell whether an object can have this name. What has slashes and dots would name a path of the API instead."""
+    """Report whether the name is valid. A name with slashes would address another path of the API."""
     return isinstance(value, str) and len(value) <= _LONGEST and re.fullmatch(SUBDOMAIN_PATTERN, value) is not None
 
 

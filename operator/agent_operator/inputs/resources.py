@@ -1,4 +1,4 @@
-"""What a pod asks for and may use. A default gives way to what the CR says, so that the two never contradict."""
+"""Compute resources of a pod. Defaults adapt to the values in the spec, so that requests never exceed limits."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ DEFAULT_REQUESTS: Mapping[str, str] = {"cpu": "500m", "memory": "1Gi"}
 DEFAULT_LIMITS: Mapping[str, str] = {"cpu": "2", "memory": "2Gi"}
 
 
-def given(amounts: ResourceAmounts | None) -> dict[str, str | int]:
-    """Return what the CR itself says."""
+def configured(amounts: ResourceAmounts | None) -> dict[str, str | int]:
+    """Return the amounts in the spec."""
     return amounts.model_dump(by_alias=True, exclude_none=True) if amounts else {}
 
 
-def resources(wanted: Resources | None) -> dict[str, dict[str, str]]:
-    """Return `requests` and `limits`, complete and canonical.
+def resources(spec: Resources | None) -> dict[str, dict[str, str]]:
+    """Return `requests` and `limits` with defaults, as canonical quantities.
 
     Raises:
         ValueError: a quantity is malformed.
     """
-    asked = wanted or Resources()
-    requests, limits = given(asked.requests), given(asked.limits)
+    section = spec or Resources()
+    requests, limits = configured(section.requests), configured(section.limits)
     default_limits = {
         name: max(default, requests.get(name, default), key=quantities.parse)
         for name, default in DEFAULT_LIMITS.items()

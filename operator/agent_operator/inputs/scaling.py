@@ -1,4 +1,4 @@
-"""What a HorizontalPodAutoscaler scales by, and how fast: the seed's, and what the CR adds or changes."""
+"""Metrics and behavior of the HorizontalPodAutoscaler: defaults, and the settings of the spec."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,35 +24,35 @@ DEFAULT_BEHAVIOR: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def utilization(wanted: Autoscaling) -> dict[str, int]:
-    """Return the average use to hold, in percent of the request, by resource."""
+def utilization(spec: Autoscaling) -> dict[str, int]:
+    """Return the target of the average utilization by resource, in percent of the requests."""
     return {
-        "cpu": wanted.target_cpu_utilization_percentage or DEFAULT_CPU,
-        "memory": wanted.target_memory_utilization_percentage or DEFAULT_MEMORY,
+        "cpu": spec.target_cpu_utilization_percentage or DEFAULT_CPU,
+        "memory": spec.target_memory_utilization_percentage or DEFAULT_MEMORY,
     }
 
 
-def metrics(wanted: Autoscaling) -> list[dict[str, Any]]:
-    """Return the further metrics of the CR, their quantities canonical.
+def metrics(spec: Autoscaling) -> list[dict[str, Any]]:
+    """Return the additional metrics with canonical quantities.
 
     Raises:
         ValueError: a quantity is malformed.
     """
-    made = [metric.model_dump(by_alias=True, exclude_none=True) for metric in wanted.metrics or ()]
-    for target in (source["target"] for metric in made for source in metric.values() if isinstance(source, dict)):
+    dumped = [metric.model_dump(by_alias=True, exclude_none=True) for metric in spec.metrics or ()]
+    for target in (source["target"] for metric in dumped for source in metric.values() if isinstance(source, dict)):
         target |= {field: quantities.canonical(target[field]) for field in ("averageValue", "value") if field in target}
-    return made
+    return dumped
 
 
-def behavior(wanted: Autoscaling) -> dict[str, Any]:
-    """Return how fast to scale; a direction that the CR describes replaces the default's.
+def behavior(spec: Autoscaling) -> dict[str, Any]:
+    """Return the scaling behavior. A direction in the spec replaces the default of that direction.
 
     Raises:
         ValueError: a quantity is malformed.
     """
-    given = wanted.behavior.model_dump(by_alias=True, exclude_none=True) if wanted.behavior else {}
-    made = {**DEFAULT_BEHAVIOR, **given}
+    configured = spec.behavior.model_dump(by_alias=True, exclude_none=True) if spec.behavior else {}
+    merged = {**DEFAULT_BEHAVIOR, **configured}
     return {
         direction: rules | ({"tolerance": quantities.canonical(rules["tolerance"])} if "tolerance" in rules else {})
-        for direction, rules in made.items()
+        for direction, rules in merged.items()
     }

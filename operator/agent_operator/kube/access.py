@@ -1,5 +1,5 @@
-"""Where the API server is, and as whom to call it: in a cluster, or by a kubeconfig."""
-# ruff: noqa: PLC0415 - kubernetes.aio looks for the user's home as it is imported, so there must be one before
+"""Address and credentials of the API server, from the service account of the pod or from a kubeconfig."""
+# ruff: noqa: PLC0415 - kubernetes.aio looks up the home directory when it is imported, so set HOME first
 
 import os
 import ssl
@@ -13,45 +13,45 @@ if TYPE_CHECKING:
 
 
 class AccessError(Exception):
-    """There is no way to the API server; the message says why."""
+    """The credentials of the API server cannot be loaded. The message says why."""
 
 
 def empty_configuration() -> "Configuration":
-    """Return a configuration that leads nowhere yet."""
-    _have_home()
+    """Return a configuration without server and credentials."""
+    _ensure_home()
     from kubernetes.aio.client import Configuration
 
     return Configuration()
 
 
 async def load(kubeconfig: str, context: str) -> "Configuration":
-    """Read the service account of the pod, else a kubeconfig; the latter alone when it or a context is given.
+    """Load the service account of the pod, or else a kubeconfig. A path or context selects the kubeconfig.
 
     Raises:
         AccessError: there are no credentials, or they cannot be read.
     """
-    found = empty_configuration()
+    loaded = empty_configuration()
     from kubernetes.aio.config import ConfigException, load_incluster_config
 
     try:
         if kubeconfig or context:
-            await _load_kubeconfig(found, kubeconfig, context)
-            return found
+            await _load_kubeconfig(loaded, kubeconfig, context)
+            return loaded
         try:
-            load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]  # untyped upstream
+            load_incluster_config(client_configuration=loaded)  # type: ignore[no-untyped-call]  # untyped upstream
         except ConfigException:
-            await _load_kubeconfig(found, "", "")
+            await _load_kubeconfig(loaded, "", "")
     except ConfigException as error:
         raise AccessError(str(error)) from error
-    return found
+    return loaded
 
 
 def ssl_context(configuration: "Configuration") -> ssl.SSLContext | bool:
-    """Make the TLS context for the API server; True, aiohttp's default, where it is reached without TLS."""
+    """Return the TLS context for the API server; True, the default of aiohttp, for a server without TLS."""
     if not str(configuration.host).startswith("https:"):
         return True
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    # Clusters' own CAs often lack what RFC 5280 asks of them; Go's clients do not ask either.
+    # The CAs of clusters often violate RFC 5280. The clients in Go do not check that either.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
@@ -69,12 +69,12 @@ async def _load_kubeconfig(target: "Configuration", path: str, context: str) -> 
             config_file=path or None, context=context or None, client_configuration=target, persist_config=False
         )
     except yaml.YAMLError as error:
-        # Its text quotes the file, and a kubeconfig holds secrets.
+        # The text of the error quotes the file, and a kubeconfig contains secrets.
         raise AccessError(f"{path or 'the kubeconfig'} is not YAML") from error
 
 
-def _have_home() -> None:
-    """Give a user without passwd entry and HOME the root as home, as container runtimes do."""
+def _ensure_home() -> None:
+    """Set HOME to / for a user without passwd entry and HOME, like container runtimes."""
     try:
         Path.home()
     except RuntimeError:

@@ -1,7 +1,7 @@
-"""kopf: watches the AgentDeployments. Only low-level event handlers, for they are the level-triggered ones.
+"""Watches AgentDeployments with kopf, by low-level event handlers only, because they are level-triggered.
 
-A create, update, resume or delete handler, a timer or a daemon would add annotations and finalizers to every
-AgentDeployment, and a PATCH for each; with these handlers kopf writes nothing.
+With create, update, resume or delete handlers, timers or daemons kopf would patch annotations and finalizers into every
+AgentDeployment. With event handlers it writes nothing.
 """
 
 import asyncio
@@ -22,45 +22,45 @@ from agent_operator.kube.transport import ApiError, Transport
 
 log = logging.getLogger(__name__)
 
-# kopf takes some answers of an API server in trouble for the end.
+# kopf ends on some errors of the API server. These are the delays, in seconds, before it starts again.
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
-# While the API of the AgentDeployments is not served, this is how often is looked.
-_LOOK_AGAIN = 2.0
-# While it is served, this is how often is looked whether it still is: kopf may go on watching, and hear nothing.
-_LOOK_STILL = 20.0
+# Seconds between two discovery requests while the API server does not serve AgentDeployments.
+_POLL_ABSENT = 2.0
+# Seconds between two while it does. The watch of kopf may stay open but silent after the CRD is deleted.
+_POLL_SERVED = 20.0
 
 _WATCH = "the watch of AgentDeployment"
 _WAIT = "the wait for the API of AgentDeployment"
 
-# Takes the type of an event (LISTED, ADDED, MODIFIED, DELETED) and the object.
+# Receives the type of an event (LISTED, ADDED, MODIFIED, DELETED) and the object.
 Sink = Callable[[str, Object], None]
 
 
 def settings() -> kopf.OperatorSettings:
-    """Make kopf's settings: no scanning, no peering, no posting, no worker waiting for ever."""
-    chosen = kopf.OperatorSettings()
-    # kopf sends SIGKILL to this process so long after it was stopped; but it is also stopped to be started again.
-    chosen.process.ultimate_exiting_timeout = None
-    chosen.scanning.disabled = True
-    chosen.peering.standalone = True
-    chosen.posting.enabled = False
-    chosen.networking.request_timeout = 30
-    chosen.networking.connect_timeout = 5
-    # In all less than our own longest delay: kopf then lists again, or ends, and says why.
-    chosen.networking.error_backoffs = (1, 2, 4, 8)
-    chosen.watching.server_timeout = 300
-    chosen.watching.client_timeout = 330
-    # kopf counts bookmarks as life; the API server sends one a minute.
-    chosen.watching.inactivity_timeout = 90
-    chosen.watching.chunk_size = 100
-    chosen.queueing.idle_timeout = 0.5
-    chosen.persistence.diffbase_storage = _NoDifferences()
-    return chosen
+    """Return the settings of kopf: no scanning, no peering, no posting, and short idle times."""
+    configured = kopf.OperatorSettings()
+    # By default kopf kills this process some time after it was stopped. But AgentWatch stops kopf to start it again.
+    configured.process.ultimate_exiting_timeout = None
+    configured.scanning.disabled = True
+    configured.peering.standalone = True
+    configured.posting.enabled = False
+    configured.networking.request_timeout = 30
+    configured.networking.connect_timeout = 5
+    # The sum is less than _LONGEST_DELAY. After it kopf lists again, or ends with an error.
+    configured.networking.error_backoffs = (1, 2, 4, 8)
+    configured.watching.server_timeout = 300
+    configured.watching.client_timeout = 330
+    # Bookmarks count as activity. The API server sends one per minute.
+    configured.watching.inactivity_timeout = 90
+    configured.watching.chunk_size = 100
+    configured.queueing.idle_timeout = 0.5
+    configured.persistence.diffbase_storage = _NoDifferences()
+    return configured
 
 
 class _NoDifferences(kopf.DiffBaseStorage):
-    """Finds no difference: kopf would copy each object some times to find them, for handlers that there are not."""
+    """Keeps no last-handled state. kopf would copy each object for it, and only change handlers need it."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -73,11 +73,11 @@ class _NoDifferences(kopf.DiffBaseStorage):
 
 
 class AgentWatch:
-    """Runs kopf, again whenever it fails.
+    """Runs kopf, and restarts it when it fails.
 
     Attributes:
-        heartbeat: whether the API server is heard of by kopf, for each collection.
-        served: whether the API server has AgentDeployments; None while that is not known.
+        heartbeat: activity of the watches of kopf, one stream per collection.
+        served: whether the API server serves AgentDeployments; None while that is unknown.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class AgentWatch:
         self._transport = transport
         self._namespaces = namespaces
         self._clock = clock
-        # Those whose watch was answered since kopf was started.
+        # Paths that the API server has answered a watch for since kopf started.
         self._watched: set[str] = set()
         self._sessions: list[aiohttp.ClientSession] = []
         self._paths = tuple(
@@ -105,7 +105,7 @@ class AgentWatch:
 
     @property
     def synced(self) -> bool:
-        """Whether everything was listed, and is watched."""
+        """Whether kopf has listed all collections and watches them."""
         return len(self._watched) == len(self._paths)
 
     async def run(self, stop: asyncio.Event, started: Callable[[], None], lost: Callable[[], None]) -> None:
@@ -113,8 +113,8 @@ class AgentWatch:
 
         Args:
             stop: ends the watch.
-            started: called once kopf has taken the process's signals: take them back.
-            lost: called when the API server no longer has AgentDeployments.
+            started: called after kopf has installed its signal handlers, to replace them.
+            lost: called when the API server no longer serves AgentDeployments.
         """
         delay = _FIRST_DELAY
         while await self.until_served(stop, lost):
@@ -122,58 +122,58 @@ class AgentWatch:
             failure = await self._watch(stop, started)
             if failure is None:
                 continue
-            log.warning("watch of the AgentDeployments failed", extra={"error": type(failure).__name__})
+            log.warning("watch of AgentDeployments failed", extra={"error": type(failure).__name__})
             if self._clock() - began > _LONGEST_DELAY:
                 delay = _FIRST_DELAY
             await _sleep(delay, stop)
             delay = min(2 * delay, _LONGEST_DELAY)
 
     async def until_served(self, stop: asyncio.Event, lost: Callable[[], None] = lambda: None) -> bool:
-        """Wait until the API server has AgentDeployments; False when `stop` was set before."""
+        """Wait until the API server serves AgentDeployments; False if `stop` was set first."""
         while not stop.is_set():
             try:
                 served = await self._discovery.serves_agents()
             except ApiError as error:
-                self._refused(error)
+                self._record_error(error)
             else:
-                self._answered(lost, served=served)
+                self._record_served(lost, served=served)
                 if served:
                     return True
-            await _sleep(_LOOK_AGAIN, stop)
+            await _sleep(_POLL_ABSENT, stop)
         return False
 
-    def _refused(self, error: ApiError) -> None:
+    def _record_error(self, error: ApiError) -> None:
         self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
         if error.code:
             self.heartbeat.beat()
             extra = {"code": error.code, "reason": error.reason}
-            log.warning("the API server does not say whether it has AgentDeployments", extra=extra)
+            log.warning("discovery of AgentDeployments failed", extra=extra)
 
-    def _answered(self, lost: Callable[[], None], *, served: bool) -> None:
+    def _record_served(self, lost: Callable[[], None], *, served: bool) -> None:
         self.heartbeat.expect(_WATCH if served else _WAIT)
         self.heartbeat.beat()
         self.heartbeat.succeed()
         if not served and self.served is not False:
-            log.warning("the AgentDeployment CRD is not installed: kubectl apply --server-side -k crds")
+            log.warning("the AgentDeployment CRD is not installed: run `kubectl apply --server-side -k crds`")
             lost()
         self.served = served
 
     async def _watch(self, stop: asyncio.Event, started: Callable[[], None]) -> Exception | None:
-        """Run kopf until `stop` is set, AgentDeployments are no longer served, or a task of it fails: the failure."""
+        """Run kopf until `stop` is set or the CRD is gone (None), or until a task of kopf fails (its error)."""
         self.heartbeat.expect(_WATCH, *self._paths)
         self._watched.clear()
         tasks = await self._spawn()
         started()
-        # Not kopf.run_tasks(): at its end it waits for, and cancels, every task of the loop, passes under way too.
-        ours = {asyncio.create_task(stop.wait()), asyncio.create_task(self._until_gone())}
+        # Not kopf.run_tasks(): it cancels every task of the event loop at its end, running passes included.
+        own = {asyncio.create_task(stop.wait()), asyncio.create_task(self._until_gone())}
         try:
-            done, _ = await asyncio.wait({*tasks, *ours}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({*tasks, *own}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end({*tasks, *ours})
+            await _end({*tasks, *own})
             while self._sessions:
                 await self._sessions.pop().close()
             self.heartbeat.expect(_WATCH)
-        failed = done - ours
+        failed = done - own
         return _failure(failed.pop()) if failed else None
 
     async def _spawn(self) -> Collection[asyncio.Task[Any]]:
@@ -183,14 +183,14 @@ class AgentWatch:
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
             standalone=True,
-            # Peering is off, so nothing reads it. By default kopf asks for the user's name, and not every user has one.
-            identity=constants.FIELD_MANAGER,  # type: ignore[arg-type]  # a NewType that kopf keeps to itself
+            # Unused, because peering is off. By default kopf looks up the name of the user, who may have none.
+            identity=constants.FIELD_MANAGER,  # type: ignore[arg-type]  # a private NewType of kopf
         )
 
     async def _until_gone(self) -> None:
-        """Wait until AgentDeployments are no longer served."""
+        """Wait until the API server no longer serves AgentDeployments."""
         while True:
-            await asyncio.sleep(_LOOK_STILL)
+            await asyncio.sleep(_POLL_SERVED)
             with suppress(ApiError):
                 if not await self._discovery.serves_agents():
                     return
@@ -200,22 +200,22 @@ class AgentWatch:
 
         @kopf.on.login(registry=handlers)
         async def login(**_: Any) -> kopf.AiohttpSession:
-            # Not the transport's own session: kopf closes what it is given, unless it ends before it uses it.
-            session = self._transport.new_session(self._listen)
+            # A session of its own, because kopf closes it, unless it ends before its first request.
+            session = self._transport.new_session(self._observe_response)
             self._sessions.append(session)
             return kopf.AiohttpSession(server=self._transport.server, aiohttp_session=session)
 
         @kopf.on.event(constants.GROUP, constants.VERSION, constants.PLURAL, registry=handlers)
         async def agent(event: Any, **_: Any) -> None:
-            # While kopf lists, events have no type.
+            # Events of the initial list have no type.
             self._sink(event["type"] or LISTED, event["object"])
 
         return handlers
 
-    async def _listen(
+    async def _observe_response(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Note what kopf is answered: it asks again at least every five minutes, and more often when all is quiet."""
+        """Record responses to kopf, which sends a request at least every five minutes."""
         response = await handler(request)
         path = next((path for path in self._paths if request.url.path.endswith(path)), "")
         if path:
@@ -229,7 +229,7 @@ class AgentWatch:
 
 
 def _failure(task: asyncio.Task[Any]) -> Exception:
-    """Tell why a task of kopf ended: none of them does so by itself."""
+    """Return why a task of kopf ended. Tasks of kopf do not end without an error or a cancellation."""
     error = task.exception()
     if error is not None and not isinstance(error, Exception):
         raise error

@@ -120,11 +120,11 @@ class Store:
         """Record an event of a child."""
         target = ref(kind, obj)
         key = agent_key(obj)
-        known = self._keys.get(target)
+        previous_key = self._keys.get(target)
         if event == "DELETED" or key is None:
-            return self._remove(target, obj, known)
-        if known is not None and known != key:
-            self._remove(target, obj, known)
+            return self._remove(target, obj, previous_key)
+        if previous_key is not None and previous_key != key:
+            self._remove(target, obj, previous_key)
         self._keys[target] = key
         objects = self._children.setdefault(key, {})
         before, live = objects.get(target), pack(kind, obj)

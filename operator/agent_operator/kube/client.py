@@ -1,11 +1,12 @@
-"""The Kubernetes API in the operator's words: apply, delete, watch. With transport.py the only module that does IO.
+"""The requests of the operator to the Kubernetes API: apply, delete, list, watch.
 
-Field ownership: everything is written by server-side apply under one field manager, with force. Force concerns only the
-fields of the manifest: whoever else wrote one of *these* loses it; all other fields, labels and annotations of others
-stay. What force must never do is take over an object of somebody else, so no write goes out without a precondition:
-- to create, the manifest carries a resourceVersion that no object can have. Where there is an object, the API server
-  answers 409; where there is none, it ignores the version and creates. One request, and no race.
-- to update, the manifest carries the UID of the object that was looked at: 409 when it is gone, 422 when it is another.
+The operator writes children by server-side apply with one field manager and force. Force only affects the fields of the
+manifest: other writers lose ownership of these fields and keep all others. Force must never take over an object that
+belongs to another owner, so every write has a precondition:
+- A create carries a resourceVersion that no object can have. If the object exists, the API server responds 409. If not,
+  it ignores the version and creates the object. This takes one request and has no race.
+- An update carries the UID of the live object. The API server responds 409 if the object is gone, and 422 if another
+  object has its name.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -17,17 +18,17 @@ from agent_operator.kube.objects import Key, Object, Ref
 from agent_operator.kube.resources import BY_NAME, CHANNEL, NAMESPACE, Kind, object_path
 from agent_operator.kube.transport import APPLY, JSON_PATCH, MERGE, STRATEGIC_MERGE, WATCH_SECONDS, ApiError, Transport
 
-_NO_VERSION = "1"  # etcd's first revision: no object is ever stored with it
+_NO_VERSION = "1"  # the first revision of etcd, which no object has
 _PAGE = 100
-# Otherwise the API server reads every body twice, to warn of fields that it does not know. Nobody hears these warnings,
-# and an apply of such a field fails anyway.
-_READ_ONCE = {"fieldValidation": "Ignore"}
+# By default the API server decodes every body twice, to warn about unknown fields. The operator does not read warnings,
+# and server-side apply rejects unknown fields anyway.
+_NO_FIELD_WARNINGS = {"fieldValidation": "Ignore"}
 _SCALE_MANAGER = f"{constants.FIELD_MANAGER}-scale"
 _LEASES = "/apis/coordination.k8s.io/v1"
 
 
 class Cluster:
-    """What the operator does with the API. All methods raise ApiError."""
+    """Typed requests to the API server. All methods raise ApiError."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -35,18 +36,18 @@ class Cluster:
     # Children
 
     async def create(self, manifest: Mapping[str, Any]) -> Object:
-        """Create by server-side apply; 409 when there is such an object."""
+        """Create by server-side apply; 409 if the object exists."""
         return await self._apply(_with(manifest, resourceVersion=_NO_VERSION), "create")
 
     async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
-        """Apply to the object with this UID; 409 or 422 when there is none."""
+        """Apply to the object with this UID; 409 or 422 if it does not exist."""
         return await self._apply(_with(manifest, uid=uid), "apply")
 
     async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
-        """Throw out every port that is not ours.
+        """Replace the list of ports by the ports of the manifest.
 
-        Ports are told apart by their number, but their names must be unique too. So when somebody has changed the
-        number of one, ours cannot be applied beside it, and only replacing the list helps.
+        The number identifies a port, but names must be unique, too. If another writer changed the number of a port,
+        server-side apply would add a second port with the same name, which the API server rejects.
         """
         patch = _ports(manifest) | {"metadata": {"uid": uid}}
         params = {"fieldManager": f"{constants.FIELD_MANAGER}-ports"}
@@ -56,7 +57,7 @@ class Cluster:
         )
 
     async def hand_over_replicas(self, manifest: Mapping[str, Any], uid: str, replicas: int) -> Object:
-        """Let a second field manager hold spec.replicas, so that our dropping the field does not reset it."""
+        """Make a second field manager own spec.replicas, so that the next apply without the field keeps it."""
         meta = {key: manifest["metadata"][key] for key in ("name", "namespace")}
         partial = {
             "apiVersion": manifest["apiVersion"],
@@ -67,7 +68,7 @@ class Cluster:
         return await self._apply(_with(partial, uid=uid), "apply", _SCALE_MANAGER)
 
     async def delete(self, target: Ref, uid: str, version: str) -> None:
-        """Delete the object with this UID, its dependents in the background; gone already, or another, is fine."""
+        """Delete the object with this UID, with background propagation. Does nothing if it no longer exists."""
         path = BY_NAME[target.kind].path(version, target.namespace, target.name)
         body: Object = {
             "apiVersion": "v1",
@@ -82,22 +83,25 @@ class Cluster:
                 raise
 
     async def find(self, target: Ref, version: str) -> Object | None:
-        """Read one object, uncached; None when there is none."""
+        """Read an object, uncached; None if it does not exist."""
         path = BY_NAME[target.kind].path(version, target.namespace, target.name)
         return await self._get(path, target.kind)
 
     async def find_namespace(self, name: str) -> Object | None:
-        """Read a Namespace, uncached; None when there is none."""
+        """Read a Namespace, uncached; None if it does not exist."""
         return await self._get(NAMESPACE.path("v1", name=name), NAMESPACE.kind)
 
     # AgentDeployments
 
     async def find_agent(self, key: Key) -> Object | None:
-        """Read an AgentDeployment, uncached; None when there is none."""
+        """Read an AgentDeployment, uncached; None if it does not exist."""
         return await self._get(_agent_path(key), constants.KIND)
 
     async def patch_status(self, key: Key, uid: str, status: Object) -> Object:
-        """Merge into the status; None removes a field. A custom resource's status takes no precondition on the UID."""
+        """Merge into the status of an AgentDeployment; None removes a field.
+
+        The API server does not check the UID on the status subresource of a custom resource.
+        """
         return await self._merge_status(_agent_path(key), constants.KIND, {"metadata": {"uid": uid}, "status": status})
 
     async def patch_channel_status(self, name: str, status: Object) -> Object:
@@ -106,7 +110,7 @@ class Cluster:
         return await self._merge_status(path, CHANNEL.kind, {"status": status})
 
     async def set_finalizer(self, key: Key, uid: str, *, present: bool) -> Object:
-        """Add or remove our finalizer; those of others stay."""
+        """Add or remove the finalizer of the operator; other finalizers stay."""
         meta: Object = {"name": key.name, "namespace": key.namespace, "uid": uid}
         if present:
             meta["finalizers"] = [constants.FINALIZER]
@@ -114,7 +118,7 @@ class Cluster:
         return await self._apply_at(_agent_path(key), body, "apply", f"{constants.FIELD_MANAGER}-finalizer")
 
     async def remove_command(self, key: Key, command: str) -> None:
-        """Take the annotation with this command away; another that took its place stays."""
+        """Remove the rollout annotation if it still has this command."""
         path = "/metadata/annotations/" + constants.ANNOTATION_ROLLOUT.replace("/", "~1")
         body = [{"op": "test", "path": path, "value": command}, {"op": "remove", "path": path}]
         try:
@@ -133,7 +137,7 @@ class Cluster:
     # Watching
 
     async def list_pages(self, path: str, kind: str, selector: str) -> AsyncIterator[tuple[list[Object], str]]:
-        """List in pages: their items, and the resourceVersion to watch from."""
+        """List in pages. Yields the items of each page, and the resourceVersion to watch from."""
         params = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
             page = await self._transport.request("GET", path, label=("list", kind), params=params)
@@ -146,7 +150,7 @@ class Cluster:
     def watch(
         self, path: str, kind: str, selector: str, version: str, on_activity: Callable[[], None]
     ) -> AsyncIterator[Object]:
-        """Watch from a resourceVersion: events with type and object, bookmarks too; ends after some minutes.
+        """Watch from a resourceVersion. Yields events, including bookmarks, and ends after some minutes.
 
         `on_activity` is called whenever the API server answers or sends something.
         """
@@ -162,11 +166,11 @@ class Cluster:
     # Leader election
 
     async def find_lease(self, namespace: str, name: str) -> Object | None:
-        """Read a Lease."""
+        """Read a Lease; None if it does not exist."""
         return await self._get(f"{_LEASES}/namespaces/{namespace}/leases/{name}", "Lease")
 
     async def write_lease(self, lease: Object) -> Object:
-        """Create a Lease, or replace the one with this resourceVersion; 409 when somebody was faster."""
+        """Create a Lease, or update the one with this resourceVersion; 409 if another candidate wrote it first."""
         meta = lease["metadata"]
         path = f"{_LEASES}/namespaces/{meta['namespace']}/leases"
         if "resourceVersion" in meta:
@@ -175,7 +179,7 @@ class Cluster:
         return await self._transport.request("POST", path, label=("create", "Lease"), body=lease)
 
     async def _merge_status(self, path: str, kind: str, body: Object) -> Object:
-        params = {"fieldManager": constants.FIELD_MANAGER, **_READ_ONCE}
+        params = {"fieldManager": constants.FIELD_MANAGER, **_NO_FIELD_WARNINGS}
         return await self._transport.request(
             "PATCH", f"{path}/status", label=("status", kind), params=params, body=body, content_type=MERGE
         )
@@ -184,7 +188,7 @@ class Cluster:
         return await self._apply_at(object_path(manifest), manifest, verb, manager)
 
     async def _apply_at(self, path: str, body: Object, verb: str, manager: str) -> Object:
-        params = {"fieldManager": manager, "force": "true", **_READ_ONCE}
+        params = {"fieldManager": manager, "force": "true", **_NO_FIELD_WARNINGS}
         label = (verb, body["kind"])
         return await self._transport.request("PATCH", path, label=label, params=params, body=body, content_type=APPLY)
 
@@ -198,7 +202,7 @@ class Cluster:
 
 
 def collections(kind: Kind, version: str, namespaces: Iterable[str]) -> tuple[str, ...]:
-    """Paths of the collections to watch: one for the whole cluster, or one a namespace."""
+    """Return the paths of the collections to watch: one for the whole cluster, or one per namespace."""
     scopes = tuple(namespaces) if kind.namespaced else ()
     return tuple(kind.path(version, scope) for scope in scopes or ("",))
 
@@ -212,12 +216,12 @@ def _with(manifest: Mapping[str, Any], **metadata: str) -> Object:
 
 
 def _ports(manifest: Mapping[str, Any]) -> Object:
-    """Write the strategic merge patch that replaces the ports of a Service or a Deployment, and nothing else."""
-    only: Object = {"$patch": "replace"}
+    """Return the strategic merge patch that replaces only the ports of a Service or a Deployment."""
+    replace: Object = {"$patch": "replace"}
     if manifest["kind"] == "Service":
-        return {"spec": {"ports": [*manifest["spec"]["ports"], only]}}
+        return {"spec": {"ports": [*manifest["spec"]["ports"], replace]}}
     containers = [
-        {"name": container["name"], "ports": [*container.get("ports", ()), only]}
+        {"name": container["name"], "ports": [*container.get("ports", ()), replace]}
         for container in manifest["spec"]["template"]["spec"]["containers"]
     ]
     return {"spec": {"template": {"spec": {"containers": containers}}}}

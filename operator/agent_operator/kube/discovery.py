@@ -10,7 +10,7 @@ from agent_operator.kube.transport import SILENT, WATCH_SECONDS, ApiError, Trans
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _CRD_KIND = "CustomResourceDefinition"
-# The API server serves a new CRD, and stops to serve a deleted one, a moment after it sends the event.
+# The API server starts to serve a new CRD, and stops serving a deleted one, a moment after it sends the event.
 _SERVING_DELAY = 0.2
 # Some watches end as soon as they begin: do not restart them in a busy loop.
 _PAUSE = 0.5
@@ -23,7 +23,7 @@ class Discovery:
         self._transport = transport
 
     async def served_version(self, kind: Kind) -> str | None:
-        """Return the best version in which the API server serves a kind; None when it does not serve it."""
+        """Return the best version in which the API server serves a kind; None if it serves none."""
         for version in kind.versions:
             if kind.plural in await self._plurals(version):
                 return version

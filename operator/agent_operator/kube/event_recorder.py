@@ -1,6 +1,6 @@
-"""Kubernetes Events: one when an agent's state changes, none while it stays. `kubectl describe` shows them.
+"""Kubernetes Events about changes of state, which `kubectl describe` shows.
 
-What was said before is read from the conditions in status, so that a restarted operator does not repeat it.
+The conditions in status contain the previous state, so a restarted operator does not repeat Events.
 """
 
 import logging
@@ -18,7 +18,7 @@ from agent_operator.kube.transport import ApiError
 log = logging.getLogger(__name__)
 
 _NOTE_LIMIT = 1024
-# Conditions worth an Event when they turn this way. Reconciling and Progressing come and go with every change.
+# Conditions that cause an Event when they get this status. Reconciling and Progressing change too often.
 _EVENT_TYPES: Mapping[tuple[str, str], str] = {
     ("Ready", "True"): "Normal",
     ("ConfigValid", "False"): "Warning",
@@ -30,7 +30,7 @@ _ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 
 
 class EventRecorder:
-    """Posts Events. `instance` tells operators apart."""
+    """Posts Events. `instance` identifies the operator process."""
 
     def __init__(self, cluster: Cluster, instance: str) -> None:
         self._cluster = cluster
@@ -39,13 +39,13 @@ class EventRecorder:
     async def record(
         self, agent: Object, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Tell what changed. An Event that cannot be posted is logged: it is a courtesy."""
+        """Post an Event for every condition that changed. Events are best effort: a failure is logged."""
         for condition, severity in transitions(before, after):
             await self.emit(constants.KIND, agent, severity, condition["reason"], condition["message"])
 
     async def emit(self, kind: str, about: Object, severity: str, reason: str, note: str) -> None:
-        """Post one Event. One that cannot be posted is logged."""
-        # Those of objects without a namespace are kept in this one.
+        """Post one Event. A failure is logged."""
+        # Events of cluster-scoped objects are in the namespace default.
         namespace = about["metadata"].get("namespace") or "default"
         try:
             await self._cluster.post_event(namespace, self._event(kind, about, severity, reason, note))
@@ -83,14 +83,14 @@ class EventRecorder:
 def transitions(
     before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
 ) -> Iterable[tuple[Mapping[str, Any], str]]:
-    """Yield the conditions that turned, or changed their reason, and are worth an Event; each reason once."""
-    known = {condition["type"]: (condition["status"], condition["reason"]) for condition in before}
-    told = set()
+    """Yield the conditions that changed status or reason and cause an Event, with its type; each reason once."""
+    previous = {condition["type"]: (condition["status"], condition["reason"]) for condition in before}
+    emitted = set()
     for condition in after:
         severity = _EVENT_TYPES.get((condition["type"], condition["status"]))
         if condition["type"] == "Progressing" and condition["reason"] in _ROLLOUT_REASONS:
             severity = "Normal"
-        turned = known.get(condition["type"]) != (condition["status"], condition["reason"])
-        if severity and turned and condition["reason"] not in told:
-            told.add(condition["reason"])
+        changed = previous.get(condition["type"]) != (condition["status"], condition["reason"])
+        if severity and changed and condition["reason"] not in emitted:
+            emitted.add(condition["reason"])
             yield condition, severity

@@ -1,7 +1,7 @@
-"""Watches the children, one loop a kind. The AgentDeployments themselves are watched by kopf.
+"""Informers, which list and watch the children, one per kind. kopf watches the AgentDeployments.
 
-Why not kopf for these too: it keeps 16 KiB an object and half a millisecond an event (12 objects an agent), it does not
-say which objects were deleted while a watch was away, and it cannot begin to watch a kind whose CRD appears later.
+kopf keeps 16 KiB per object and needs 0.5 ms per event, at 12 objects per agent. It does not report objects that were
+deleted between two watches, and cannot start to watch a kind whose CRD appears later.
 """
 
 import asyncio
@@ -26,40 +26,38 @@ log = logging.getLogger(__name__)
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
 _SHORTEST_WATCH = 1.0
-# Without the right to watch, this is how often is looked.
-_LOOK_AGAIN = 60.0
-# Beside those of the objects, the stream that tells of the CustomResourceDefinition.
-_CRD = "crd"
+# Seconds between two attempts without the permission to watch.
+_POLL = 60.0
+_CRD = "crd"  # heartbeat stream of the watch of the CustomResourceDefinition
 
 
-class Sink(Protocol):
-    """What takes in what is watched, and returns whom it concerns: the Store, for one."""
+class Cache(Protocol):
+    """Receives what an informer watches, and returns the agents to reconcile."""
 
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:
-        """Take in an event."""
+        """Record an event."""
         ...
 
     def retain(self, kind: str, namespaces: Iterable[str], listed: AbstractSet[Ref]) -> set[Key]:
-        """Take in that a list is complete."""
+        """Remove the objects that a complete list does not contain."""
         ...
 
 
 class Informer:
-    """Keeps a store up to date with all objects of one kind that belong to agents, or that the selector chooses.
+    """Keeps a cache up to date with all objects of one kind that the label selector matches.
 
     Attributes:
-        synced: set once everything was listed, or the kind is known not to be served.
-        version: API version in which the kind is served; None while it is not.
-        heartbeat: whether the API server is heard of, and answers what is asked. The wait for an API that the cluster
-            does not serve is part of that.
+        synced: set after the first list, or when the cluster does not serve the kind.
+        version: API version in which the cluster serves the kind; None while it does not.
+        heartbeat: activity of the list and watch, or of the wait for an API that the cluster does not serve.
     """
 
-    def __init__(  # noqa: PLR0913  (its parts, given once)
+    def __init__(  # noqa: PLR0913  (dependencies, passed once)
         self,
         cluster: Cluster,
         discovery: Discovery,
         kind: Kind,
-        store: Sink,
+        store: Cache,
         *,
         namespaces: Iterable[str],
         list_slots: asyncio.Semaphore,
@@ -81,9 +79,9 @@ class Informer:
         self._logged: set[str] = set()
 
     async def run(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
-        """Watch for ever. `changed` hears of agents to look at, `api_changed` when the kind appears or goes."""
+        """List and watch forever. Calls `changed` for agents to reconcile, `api_changed` when the API comes or goes."""
         delay = _FIRST_DELAY
-        # A standby has heard nothing for days.
+        # A standby replica may have been idle for days.
         self.heartbeat.beat()
         while True:
             began = self._clock()
@@ -91,35 +89,35 @@ class Informer:
                 await self._run_once(changed, api_changed)
             except ApiError as error:
                 if error.code == HTTPStatus.FORBIDDEN and self.kind.optional:
-                    # For agents it is as if the API were not there; a right that is granted later heals it.
-                    self._absent(changed, api_changed)
-                    self._warn_once("optional API left out: no right to list and watch it", error)
-                    await asyncio.sleep(_LOOK_AGAIN)
+                    # Treat it like a missing API. A permission that is granted later resolves it.
+                    self._record_absence(changed, api_changed)
+                    self._warn_once("optional API is not used: no permission to list and watch it", error)
+                    await asyncio.sleep(_POLL)
                     continue
                 self._report_failure(error)
             if self._clock() - began > _LONGEST_DELAY:
-                # All was well for long, so this is a new trouble.
+                # It worked for a long time, so this is a new failure.
                 delay = _FIRST_DELAY
             await asyncio.sleep(delay * (0.5 + self._random.random()))
             delay = min(2 * delay, _LONGEST_DELAY)
 
     async def _run_once(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
-        """Watch until that fails; or, while the kind is not served, wait until it may be."""
+        """List and watch until that fails. If the cluster does not serve the kind, wait until it may."""
         served = await self._served()
         if served is not None:
-            await self._follow(served, changed, api_changed)
+            await self._list_and_watch(served, changed, api_changed)
             return
-        self._absent(changed, api_changed)
-        await self._crd_changes(self.heartbeat.beat, present=True)
+        self._record_absence(changed, api_changed)
+        await self._wait_for_crd(self.heartbeat.beat, present=True)
 
     async def _served(self) -> str | None:
         served = await self._discovery.served_version(self.kind)
         if served is None and not self.kind.optional:
-            # Whoever says so is no API server, or one that is still starting: what is known stays.
-            raise ApiError(0, "NotServed", f"{self.kind.plural} are not served")
+            # The server is still starting, or is no API server: keep the cache.
+            raise ApiError(0, "NotServed", f"the API server does not serve {self.kind.plural}")
         return served
 
-    def _absent(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
+    def _record_absence(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
         for key in self._store.retain(self.kind.kind, self._namespaces, set()):
             changed(key)
         if self.version is not None:
@@ -131,7 +129,9 @@ class Informer:
         self.heartbeat.succeed()
         self.synced.set()
 
-    async def _follow(self, served: str, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
+    async def _list_and_watch(
+        self, served: str, changed: Callable[[Key], None], api_changed: Callable[[], None]
+    ) -> None:
         versions = {}
         listed: set[Ref] = set()
         self.heartbeat.expect(f"the watch of {self.kind.kind}")
@@ -148,7 +148,7 @@ class Informer:
         await self._watch_all(versions, changed)
 
     async def _watch_all(self, versions: Mapping[str, str], changed: Callable[[Key], None]) -> None:
-        """Watch each path from its resourceVersion; ApiError when one cannot go on."""
+        """Watch each path from its resourceVersion; ApiError if one of the watches fails."""
         streams = (*versions, _CRD) if self.kind.optional else tuple(versions)
         self.heartbeat.expect(self.heartbeat.activity, *streams)
         try:
@@ -163,11 +163,11 @@ class Informer:
             self.heartbeat.expect(self.heartbeat.activity)
 
     async def _list(self, path: str, listed: set[Ref], changed: Callable[[Key], None]) -> str:
-        """Take in a collection, page by page: all of it at once would be a hundred times its packed size."""
+        """List a collection page by page. All of it at once would need a hundred times the memory of the cache."""
         version = ""
         async with self._list_slots:
-            async for items, of_page in self._cluster.list_pages(path, self.kind.kind, self._selector):
-                version = of_page
+            async for items, page_version in self._cluster.list_pages(path, self.kind.kind, self._selector):
+                version = page_version
                 self.heartbeat.beat()
                 for obj in items:
                     listed.add(ref(self.kind.kind, obj))
@@ -177,38 +177,38 @@ class Informer:
         return version
 
     async def _end_with_crd(self) -> None:
-        """A watch of a kind that is no longer served may stay open, and silent."""
+        """Fail when the CRD is deleted: a watch of its kind may stay open and silent."""
         delay = _FIRST_DELAY
         while True:
-            await self._crd_changes(partial(self.heartbeat.beat, _CRD), present=False)
+            await self._wait_for_crd(partial(self.heartbeat.beat, _CRD), present=False)
             served = await self._discovery.served_version(self.kind)
             self.heartbeat.beat(_CRD)
             if served is None:
                 raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", "the CustomResourceDefinition was deleted")
-            # An API server may serve what no CustomResourceDefinition describes.
+            # The kind may come from an aggregated API server, without a CustomResourceDefinition.
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
 
-    async def _crd_changes(self, heard: Callable[[], None], *, present: bool) -> None:
-        """Wait until the CustomResourceDefinition may be there, or gone. In a namespaced install: for a minute."""
+    async def _wait_for_crd(self, on_activity: Callable[[], None], *, present: bool) -> None:
+        """Wait until the CRD may exist, or may be gone. Without permission to watch it: wait for a minute."""
         try:
-            await self._discovery.wait_for_crd(self.kind.crd, heard, present=present)
+            await self._discovery.wait_for_crd(self.kind.crd, on_activity, present=present)
         except ApiError as error:
             if error.code != HTTPStatus.FORBIDDEN:
                 raise
-            self._warn_once("no right to watch CustomResourceDefinitions: looked for each minute", error)
-            await asyncio.sleep(_LOOK_AGAIN)
+            self._warn_once("no permission to watch CustomResourceDefinitions: polling once per minute", error)
+            await asyncio.sleep(_POLL)
 
     def _report_failure(self, error: ApiError) -> None:
         if error.code:
             self.heartbeat.beat()
-        # 404: the CRD was deleted. 410: too far behind, list anew. Neither is anybody's fault.
+        # 404: the CRD was deleted. 410: the resourceVersion is too old, so relist. Neither is a failure.
         if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return
         self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
-        denied = {"why": error.message} if error.code == HTTPStatus.FORBIDDEN else {}
+        details = {"why": error.message} if error.code == HTTPStatus.FORBIDDEN else {}
         extra = {"kind": self.kind.kind, "code": error.code, "reason": error.reason}
-        log.warning("watch failed", extra=extra | denied)
+        log.warning("watch failed", extra=extra | details)
 
     def _warn_once(self, what: str, error: ApiError) -> None:
         if what not in self._logged:
@@ -227,16 +227,16 @@ class Informer:
                         if key is not None:
                             changed(key)
             except ApiError as error:
-                # Go on where it was silent. Should something have been missed, the server says 410, and all is listed.
+                # Resume from the last resourceVersion. If it is too old, the server responds 410, and run() relists.
                 if error.reason != SILENT:
                     raise
             if self._clock() - began < _SHORTEST_WATCH:
-                # Whoever ends a watch as soon as it begins does so again: do not hammer.
+                # A server that ends watches immediately would otherwise be called in a busy loop.
                 await asyncio.sleep(_SHORTEST_WATCH)
 
     async def _events(self, path: str, version: str) -> AsyncIterator[Object]:
-        heard = partial(self.heartbeat.beat, path)
-        async for event in self._cluster.watch(path, self.kind.kind, self._selector, version, heard):
+        on_activity = partial(self.heartbeat.beat, path)
+        async for event in self._cluster.watch(path, self.kind.kind, self._selector, version, on_activity):
             if event["type"] == "ERROR":
                 status = event["object"]
                 raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))

@@ -1,7 +1,7 @@
-"""Leader election by a Lease, as client-go does it: 15 s of lease, 10 s to renew, a try each 2 s.
+"""Leader election with a Lease, like client-go: lease duration 15 s, renew deadline 10 s, retry period 2 s.
 
-kubernetes.aio has one too, but it never gives the Lease back, measures with the wall clock, and leaves its transitions
-uncounted; giving back is what makes a handover take two seconds instead of fifteen.
+The leader election of kubernetes.aio never releases the Lease, uses the wall clock, and does not count transitions.
+With a release a handover takes 2 s instead of 15 s.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ RETRY = 2.0
 _RELEASE_ATTEMPTS = 3
 
 
-class LeadershipLost(Exception):  # noqa: N818  (says what happened)
-    """Somebody else leads, or may. Nothing must be written any more."""
+class LeadershipLost(Exception):  # noqa: N818  (an event, not an error)
+    """Another replica holds the Lease, or may acquire it. The process must not write any more."""
 
 
 class LeaderElector:
-    """One candidate for one Lease.
+    """A candidate for the Lease.
 
     Attributes:
-        heartbeat: whether the API server is heard of, and lets the Lease be read and written.
+        heartbeat: activity of the requests for the Lease.
     """
 
     def __init__(self, cluster: Cluster, namespace: str, name: str, identity: str, clock: Callable[[], float]) -> None:
@@ -47,16 +47,16 @@ class LeaderElector:
         self._lease: Object | None = None
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
-        while not await self._try_acquire_or_renew():  # noqa: ASYNC110  (what is waited for happens in another process)
+        """Wait until this candidate holds the Lease."""
+        while not await self._try_acquire_or_renew():  # noqa: ASYNC110  (the event is in another process)
             await asyncio.sleep(RETRY)
-        log.info("leading", extra={"lease": self._name, "identity": self._identity})
+        log.info("acquired the lease", extra={"lease": self._name, "identity": self._identity})
 
     async def renew(self) -> None:
-        """Renew the Lease for ever.
+        """Renew the Lease forever.
 
         Raises:
-            LeadershipLost: it could not be renewed in time, or is another's.
+            LeadershipLost: the renew deadline passed, or another replica holds the Lease.
         """
         renewed = self._clock()
         while True:
@@ -69,20 +69,20 @@ class LeaderElector:
                 pass
             if self._clock() - renewed >= DEADLINE:
                 self._lease = None
-                raise LeadershipLost(f"the Lease {self._name} could not be renewed in {DEADLINE:.0f} s")
+                raise LeadershipLost(f"the Lease {self._name} was not renewed within {DEADLINE:.0f} s")
 
     async def _try_acquire_or_renew(self) -> bool:
-        """Take or renew the Lease; False when it is another's, or the API server is in trouble."""
+        """Acquire or renew the Lease; False if another replica holds it, or if the request fails."""
         try:
-            there = await self._cluster.find_lease(self._namespace, self._name)
-            if there is not None and not self._is_available(there):
+            live = await self._cluster.find_lease(self._namespace, self._name)
+            if live is not None and not self._is_available(live):
                 if self._lease is not None:
-                    # Ours was taken: the other is in the right.
+                    # Another replica holds the Lease: step down.
                     self._lease = None
-                    raise LeadershipLost(f"the Lease {self._name} is another's now")
+                    raise LeadershipLost(f"another replica holds the Lease {self._name}")
                 self._report(None)
                 return False
-            self._lease = await self._cluster.write_lease(self._lease_to_write(there))
+            self._lease = await self._cluster.write_lease(self._lease_to_write(live))
         except ApiError as error:
             self._report(error if error.code != HTTPStatus.CONFLICT else None)
             return False
@@ -96,10 +96,12 @@ class LeaderElector:
             self.heartbeat.succeed()
             return
         self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
-        log.warning("lease not written", extra={"lease": self._name, "code": error.code, "reason": error.reason})
+        log.warning(
+            "the lease was not written", extra={"lease": self._name, "code": error.code, "reason": error.reason}
+        )
 
     def _is_available(self, lease: Object) -> bool:
-        """Tell whether it is ours, given back, or has not been renewed for its duration, by our own clock."""
+        """Report whether this candidate holds the Lease, or it was released, or expired by the local clock."""
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity")
         if not holder or holder == self._identity:
@@ -110,13 +112,13 @@ class LeaderElector:
         duration: float = spec.get("leaseDurationSeconds", DURATION)
         return self._clock() - self._observed_at >= duration
 
-    def _lease_to_write(self, there: Object | None) -> Object:
+    def _lease_to_write(self, live: Object | None) -> Object:
         now = _micro_time()
-        spec = (there or {}).get("spec") or {}
-        ours = spec.get("holderIdentity") == self._identity
+        spec = (live or {}).get("spec") or {}
+        renewal = spec.get("holderIdentity") == self._identity
         meta: Object = {"name": self._name, "namespace": self._namespace}
-        if there is not None:
-            meta["resourceVersion"] = there["metadata"]["resourceVersion"]
+        if live is not None:
+            meta["resourceVersion"] = live["metadata"]["resourceVersion"]
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -124,31 +126,32 @@ class LeaderElector:
             "spec": {
                 "holderIdentity": self._identity,
                 "leaseDurationSeconds": int(DURATION),
-                "acquireTime": spec.get("acquireTime", now) if ours else now,
+                "acquireTime": spec.get("acquireTime", now) if renewal else now,
                 "renewTime": now,
-                "leaseTransitions": spec.get("leaseTransitions", 0) + (there is not None and not ours),
+                "leaseTransitions": spec.get("leaseTransitions", 0) + (live is not None and not renewal),
             },
         }
 
     async def release(self) -> None:
-        """Give the Lease back, so that another need not wait for it to run out."""
+        """Release the Lease, so that the next leader need not wait for its expiry."""
         if self._lease is None:
             return
         self._lease = None
         for _ in range(_RELEASE_ATTEMPTS):
             try:
-                # The end may have cut off a renewal that the API server did write: remembered versions may be old.
-                there = await self._cluster.find_lease(self._namespace, self._name)
-                if there is None or (there.get("spec") or {}).get("holderIdentity") != self._identity:
+                # Cancellation may have cut off a renewal that the API server wrote, so a known version may be stale.
+                live = await self._cluster.find_lease(self._namespace, self._name)
+                if live is None or (live.get("spec") or {}).get("holderIdentity") != self._identity:
                     return
-                lease = self._lease_to_write(there)
-                # Absent: an API server refuses an empty holder.
+                lease = self._lease_to_write(live)
+                # Delete the field, because the API server rejects an empty holder.
                 del lease["spec"]["holderIdentity"]
                 lease["spec"]["leaseDurationSeconds"] = 1
                 await self._cluster.write_lease(lease)
             except ApiError as error:
                 log.warning(
-                    "lease not given back", extra={"lease": self._name, "code": error.code, "reason": error.reason}
+                    "the lease was not released",
+                    extra={"lease": self._name, "code": error.code, "reason": error.reason},
                 )
                 if error.code == HTTPStatus.CONFLICT:
                     continue

@@ -1,6 +1,6 @@
-"""Live objects as the operator keeps them: trimmed, sealed and packed, for there are twelve an agent.
+"""Live objects in the cache: trimmed to the fields that the operator reads, and packed as JSON.
 
-A Deployment of the API server takes 20 KiB as Python dicts; packed as JSON without what nobody reads, 3 KiB.
+A Deployment takes 20 KiB as Python dicts, and 3 KiB trimmed and packed. An agent has about twelve children.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,18 +14,18 @@ from agent_operator.api import constants
 from agent_operator.kube import pod_failures
 
 Object = dict[str, Any]
-# The type of an event that is none: the object stood in a list.
+# Event type of an object from a list.
 LISTED = "LISTED"
 
-# What a token must be for so that Microsoft Entra ID takes it.
+# Audience of a token for Microsoft Entra ID.
 AZURE_AUDIENCE = "api://AzureADTokenExchange"
-_TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105  (a variable's name)
-_TOKEN_VOLUME = "azure-identity-token"  # noqa: S105  (a volume's name)
+_TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105  (name of a variable)
+_TOKEN_VOLUME = "azure-identity-token"  # noqa: S105  (name of a volume)
 
 _DROPPED_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
 _KEPT_METADATA = ("name", "namespace", "labels", "ownerReferences", "creationTimestamp", "deletionTimestamp")
 _AGENT_METADATA = ("name", "namespace", "uid", "generation", "labels", "deletionTimestamp", "finalizers")
-# Kinds whose status decides something, and which of its fields do; nobody reads the others'.
+# Fields of status that the operator reads, by kind.
 _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     "Deployment": (
         "observedGeneration",
@@ -40,43 +40,43 @@ _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     "SecretStore": ("conditions",),
     "Job": ("conditions",),
 }
-_SEALED = frozenset({"Secret", "ConfigMap"})
-# The second is all that pods had before Kubernetes 1.27.
+_HASHED_KINDS = frozenset({"Secret", "ConfigMap"})
+# The second is the label before Kubernetes 1.27.
 _LABELS_JOB = ("batch.kubernetes.io/job-name", "job-name")
-# A pod in one of these phases runs nothing any more.
-_ENDED = ("Succeeded", "Failed")
+# Phases of a terminated pod.
+_TERMINATED_PHASES = ("Succeeded", "Failed")
 _NOT_BODY = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
 class Key(NamedTuple):
-    """An AgentDeployment."""
+    """Namespace and name of an AgentDeployment."""
 
     namespace: str
     name: str
 
 
 class Ref(NamedTuple):
-    """An object of a kind. The namespace of a cluster-scoped one is empty."""
+    """Kind, namespace and name of an object. The namespace of a cluster-scoped object is empty."""
 
     kind: str
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        """As a message names it: `Service support/web`."""
+        """Return the text for messages, such as `Service support/web`."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """An object that the API server has, packed.
+    """A live object, packed.
 
     Attributes:
         uid: metadata.uid.
         version: metadata.resourceVersion.
         body: the trimmed object as JSON.
         generation: metadata.generation.
-        owns_replicas: whether our field manager owns spec.replicas; known only before managedFields are dropped.
+        owns_replicas: whether the field manager of the operator owns spec.replicas. Trimming drops managedFields.
     """
 
     uid: str
@@ -87,19 +87,19 @@ class Live:
 
     @property
     def object(self) -> Object:
-        """The trimmed object, unpacked anew with each call."""
+        """The trimmed object. Every access unpacks a new copy."""
         value: Object = from_json(self.body)
         return value
 
 
 def ref(kind: str, obj: Mapping[str, Any]) -> Ref:
-    """Tell which object this is. List items do not say their kind, so the caller does."""
+    """Return the reference of an object. List items have no kind, so the caller passes it."""
     meta = obj["metadata"]
     return Ref(kind, meta.get("namespace", ""), meta["name"])
 
 
 def agent_key(obj: Mapping[str, Any]) -> Key | None:
-    """Tell which agent an object belongs to, by its labels; None when it says none."""
+    """Return the agent that the labels of an object name; None without these labels."""
     meta = obj["metadata"]
     labels = meta.get("labels") or {}
     namespace = labels.get(constants.LABEL_AGENT_NAMESPACE) or meta.get("namespace", "")
@@ -108,13 +108,13 @@ def agent_key(obj: Mapping[str, Any]) -> Key | None:
 
 
 def version(obj: Mapping[str, Any]) -> int:
-    """Return metadata.resourceVersion as the number that Kubernetes (from 1.35 by contract) makes it."""
+    """Return metadata.resourceVersion as a number, which Kubernetes guarantees since 1.35; 0 if it is none."""
     text = obj["metadata"].get("resourceVersion", "0")
     return int(text) if text.isdecimal() else 0
 
 
 def pack(kind: str, obj: Mapping[str, Any]) -> Live:
-    """Trim, seal and pack what the API server sent."""
+    """Trim an object from the API server, hash its data if it is a Secret or ConfigMap, and pack it."""
     meta = obj["metadata"]
     return Live(
         uid=meta.get("uid", ""),
@@ -126,18 +126,18 @@ def pack(kind: str, obj: Mapping[str, Any]) -> Live:
 
 
 def pack_agent(agent: Mapping[str, Any]) -> Live:
-    """Pack an AgentDeployment: all that the operator reads of it."""
+    """Pack the fields of an AgentDeployment that the operator reads."""
     meta = {key: agent["metadata"][key] for key in _AGENT_METADATA if key in agent["metadata"]}
     command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
     if command:
         meta["annotations"] = {constants.ANNOTATION_ROLLOUT: command}
-    kept = {"metadata": meta, "spec": agent.get("spec") or {}, "status": agent.get("status") or {}}
-    return Live(meta.get("uid", ""), version(agent), to_json(kept), meta.get("generation", 0))
+    trimmed = {"metadata": meta, "spec": agent.get("spec") or {}, "status": agent.get("status") or {}}
+    return Live(meta.get("uid", ""), version(agent), to_json(trimmed), meta.get("generation", 0))
 
 
-def sealed(kind: str, obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replace the values of a Secret or ConfigMap by their hashes; other kinds stay as they are."""
-    if kind not in _SEALED:
+def with_hashed_data(kind: str, obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replace the values of a Secret or ConfigMap by their hashes. Return other kinds unchanged."""
+    if kind not in _HASHED_KINDS:
         return obj
     data = {key: _digest(value) for key, value in (obj.get("data") or {}).items()}
     rest = {key: value for key, value in obj.items() if key != "data"}
@@ -150,11 +150,11 @@ def _digest(value: str) -> str:
 
 def _trim(kind: str, obj: Mapping[str, Any]) -> Object:
     trimmed: Object = {"metadata": _trim_metadata(obj["metadata"])}
-    trimmed |= {key: value for key, value in sealed(kind, obj).items() if key not in _NOT_BODY}
+    trimmed |= {key: value for key, value in with_hashed_data(kind, obj).items() if key not in _NOT_BODY}
     status = obj.get("status") or {}
-    kept = {key: status[key] for key in _KEPT_STATUS.get(kind, ()) if key in status}
-    if kept:
-        trimmed["status"] = kept
+    kept_status = {key: status[key] for key in _KEPT_STATUS.get(kind, ()) if key in status}
+    if kept_status:
+        trimmed["status"] = kept_status
     if kind == "Deployment":
         trimmed["metadata"]["generation"] = obj["metadata"].get("generation", 0)
     return trimmed
@@ -171,35 +171,35 @@ def _trim_pod(_kind: str, pod: Mapping[str, Any]) -> Object:
     labels = meta.get("labels") or {}
     trimmed: Object = {"metadata": {"name": meta["name"]}, "uses": _config_maps(pod["spec"])}
     containers = status.get("containerStatuses") or ()
-    told = {
+    fields = {
         "revision": labels.get(constants.LABEL_REVISION),
         "app": labels.get(constants.LABEL_APP),
         "ip": status.get("podIP"),
         "restarts": max((container.get("restartCount", 0) for container in containers), default=0),
         "failure": pod_failures.of_pod(pod),
         "secretHash": (meta.get("annotations") or {}).get(constants.ANNOTATION_SECRET_HASH),
-        "ended": "deletionTimestamp" in meta or status.get("phase") in _ENDED,
+        "ended": "deletionTimestamp" in meta or status.get("phase") in _TERMINATED_PHASES,
     }
     if job := next((labels[label] for label in _LABELS_JOB if label in labels), None):
-        told |= {"job": job, "report": _last_words(containers)}
+        fields |= {"job": job, "report": _termination_message(containers)}
     if labels.get(constants.LABEL_WORKLOAD_IDENTITY):
-        told |= _token(pod["spec"])
-    return trimmed | {key: value for key, value in told.items() if value}
+        fields |= _token(pod["spec"])
+    return trimmed | {key: value for key, value in fields.items() if value}
 
 
-def _last_words(containers: Iterable[Mapping[str, Any]]) -> str | None:
-    """Return what a container that has ended left as its termination message."""
+def _termination_message(containers: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the termination message of the first container that has one; None without one."""
     ended = ((container.get("state") or {}).get("terminated") or {} for container in containers)
     return next((state["message"] for state in ended if state.get("message")), None)
 
 
 def _trim_revision(_kind: str, obj: Mapping[str, Any]) -> Object:
-    """Keep who it is; its content is read when it is needed."""
+    """Keep the metadata. The operator reads the content when it needs it."""
     return {"metadata": _trim_metadata(obj["metadata"]), "revision": obj.get("revision", 0)}
 
 
 def _token(pod_spec: Mapping[str, Any]) -> Object:
-    """Tell whether a pod has a token for Azure, and for whom the tokens are that are made for it."""
+    """Return whether a pod has a token of Azure workload identity, and the audiences of its projected tokens."""
     volumes = pod_spec.get("volumes") or ()
     variables = [v["name"] for container in pod_spec["containers"] for v in container.get("env") or ()]
     audiences = [
@@ -213,8 +213,8 @@ def _token(pod_spec: Mapping[str, Any]) -> Object:
 
 
 def _trim_replica_set(_kind: str, obj: Mapping[str, Any]) -> Object:
-    wanted = obj["spec"].get("replicas", 1) or (obj.get("status") or {}).get("replicas")
-    uses = _config_maps(obj["spec"].get("template", {}).get("spec", {})) if wanted else []
+    in_use = obj["spec"].get("replicas", 1) or (obj.get("status") or {}).get("replicas")
+    uses = _config_maps(obj["spec"].get("template", {}).get("spec", {})) if in_use else []
     return {"metadata": {"name": obj["metadata"]["name"]}, "uses": uses}
 
 
@@ -222,7 +222,7 @@ _TRIM = {"Pod": _trim_pod, "ReplicaSet": _trim_replica_set, "ControllerRevision"
 
 
 def _config_maps(pod_spec: Mapping[str, Any]) -> list[str]:
-    """Names of the ConfigMaps that a pod mounts."""
+    """Return the names of the ConfigMaps that a pod mounts."""
     found = []
     for volume in pod_spec.get("volumes") or ():
         sources = [volume, *(volume.get("projected") or {}).get("sources", ())]

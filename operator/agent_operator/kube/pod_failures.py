@@ -1,15 +1,15 @@
-"""Why a pod fails, in the words of Kubernetes and of the container."""
+"""The failure of a pod, as Kubernetes or the container reports it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# A container on its way up waits for these too; they are no failure.
-_PATIENT = frozenset({"ContainerCreating", "PodInitializing"})
+# Waiting reasons of a container that is starting normally.
+_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _MESSAGE_LIMIT = 1024
 
 
 def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return status.lastFailure for a pod that fails; None for one that runs, starts, or is being deleted."""
+    """Return status.lastFailure for a failing pod; None for a pod that runs, starts or is being deleted."""
     if "deletionTimestamp" in pod["metadata"]:
         return None
     status = pod.get("status") or {}
@@ -23,10 +23,10 @@ def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def describe(failure: Mapping[str, Any]) -> str:
-    """Tell of a pod's failure in a sentence, in its own words."""
+    """Describe a failure in one sentence."""
     code = f" with exit code {failure['exitCode']}" if "exitCode" in failure else ""
-    said = f": {failure['message']}" if failure.get("message") else ""
-    return f"pod {failure['pod']}: {failure['reason']}{code}{said}"
+    message = f": {failure['message']}" if failure.get("message") else ""
+    return f"pod {failure['pod']}: {failure['reason']}{code}{message}"
 
 
 def _of_containers(status: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -40,8 +40,8 @@ def _of_container(container: Mapping[str, Any]) -> dict[str, Any] | None:
     state = container.get("state") or {}
     waiting = state.get("waiting")
     last = (container.get("lastState") or {}).get("terminated")
-    if waiting and waiting.get("reason", "ContainerCreating") not in _PATIENT:
-        # What the container said last tells more than "back-off 40s restarting failed container".
+    if waiting and waiting.get("reason", "ContainerCreating") not in _STARTING:
+        # The termination message says more than "back-off 40s restarting failed container".
         ended = last or {}
         return {
             "reason": waiting["reason"],

@@ -1,4 +1,4 @@
-"""Whether the API server responds. Logs once when it stops to respond, and once when it responds again."""
+"""Whether the API server responds. Logs once when it stops responding, and once when it responds again."""
 
 import logging
 import ssl

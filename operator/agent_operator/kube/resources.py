@@ -1,4 +1,4 @@
-"""The kinds that the operator reads and writes, in the order in which they are applied."""
+"""The kinds that the operator reads and writes, in the order in which it applies them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,12 @@ from agent_operator.api import constants
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind and where the API serves it. Several versions: best first, of which a cluster may serve only a later.
+    """A kind and its place in the API.
 
-    What is not watched is read by name.
+    Attributes:
+        versions: supported versions, the preferred one first. A cluster may serve only some of them.
+        optional: whether a cluster may lack the API.
+        watched: whether an informer watches the kind. The operator gets other kinds by name.
     """
 
     kind: str
@@ -28,11 +31,11 @@ class Kind:
 
     @property
     def crd(self) -> str:
-        """Name of the CustomResourceDefinition that an optional kind comes from."""
+        """Name of the CustomResourceDefinition of an optional kind."""
         return f"{self.plural}.{self.group}"
 
     def path(self, version: str, namespace: str = "", name: str = "") -> str:
-        """Path of a collection, or of an object when it has a name."""
+        """Return the path of a collection, or of an object if `name` is not empty."""
         prefix = "/apis" if "/" in version else "/api"
         scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return f"{prefix}/{version}{scope}/{self.plural}" + (f"/{name}" if name else "")
@@ -46,7 +49,7 @@ DEPLOYMENT = Kind("Deployment", "deployments", ("apps/v1",))
 CONTROLLER_REVISION = Kind("ControllerRevision", "controllerrevisions", ("apps/v1",))
 JOB = Kind("Job", "jobs", ("batch/v1",))
 
-# What an AgentDeployment becomes.
+# Kinds of the children of an AgentDeployment.
 CHILDREN: tuple[Kind, ...] = (
     NAMESPACE,
     SERVICE_ACCOUNT,
@@ -65,23 +68,23 @@ CHILDREN: tuple[Kind, ...] = (
     Kind("HTTPRoute", "httproutes", ("gateway.networking.k8s.io/v1",), optional=True),
     Kind("ServiceMonitor", "servicemonitors", ("monitoring.coreos.com/v1",), optional=True),
 )
-# What a Deployment becomes: read only, to know which config is in use and why a pod fails.
+# Kinds of the children of a Deployment. The operator reads them to detect failures and which config is in use.
 GRANDCHILDREN: tuple[Kind, ...] = (
     Kind("ReplicaSet", "replicasets", ("apps/v1",)),
     Kind("Pod", "pods", ("v1",)),
 )
 WATCHED: tuple[Kind, ...] = tuple(kind for kind in CHILDREN + GRANDCHILDREN if kind.watched)
-# What a fleet follows. Watched in the cluster-wide install only, and optional: agents do without.
+# Watched by a cluster-wide install only. Optional, because agents work without channels.
 CHANNEL = Kind(
     constants.CHANNEL_KIND, constants.CHANNEL_PLURAL, (constants.API_VERSION,), namespaced=False, optional=True
 )
 BY_NAME: Mapping[str, Kind] = {kind.kind: kind for kind in CHILDREN + GRANDCHILDREN}
-# What a workload needs before it can start. Only these are applied while its credentials are missing.
+# Kinds that the operator applies even while the credentials are missing, because they provide the credentials.
 FOUNDATIONS = frozenset({"Namespace", "ServiceAccount", "SecretStore", "ExternalSecret"})
 
 
 def object_path(manifest: Mapping[str, Any]) -> str:
-    """Path of the object that a manifest describes."""
+    """Return the path of the object of a manifest."""
     meta = manifest["metadata"]
     kind = BY_NAME[manifest["kind"]]
     return kind.path(manifest["apiVersion"], meta.get("namespace", ""), meta["name"])

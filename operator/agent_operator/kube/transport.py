@@ -1,7 +1,8 @@
-"""HTTP to the API server: authentication, timeouts, retries, streams. Knows JSON, but no kinds.
+"""HTTP requests to the API server: authentication, timeouts, retries, streams. Knows JSON, but no kinds.
 
-aiohttp directly, not kubernetes.aio's ApiClient: that one costs a third of the throughput (29-35 against 42-45 agents a
-second, measured) for models which nobody here needs. What it is good at, finding and refreshing credentials, is used.
+It uses aiohttp instead of the ApiClient of kubernetes.aio, whose models the operator does not need: they cost a third
+of the throughput (29-35 instead of 42-45 agents per second, measured). kubernetes.aio loads and refreshes the
+credentials.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Self
 
 import aiohttp
@@ -18,7 +20,7 @@ from agent_operator.kube import access
 from agent_operator.kube.reachability import Reachability
 
 Object = dict[str, Any]
-# Tells of an answer: verb, kind, HTTP status as text ("error" when there was none).
+# Called for every response with verb, kind and HTTP status as text ("error" without a response).
 Observer = Callable[[str, str, str], None]
 
 JSON = "application/json"
@@ -33,23 +35,21 @@ SILENT = "Silent"
 WATCH_SECONDS = 300
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
-# A busy watch has a bookmark a minute. One that is silent for longer may be dead without anybody having said so; or its
-# kind has not changed since the API server started, and then there are no bookmarks either. Asking again costs little.
+# The API server sends a bookmark per minute, unless the kind has not changed since it started. A watch that is silent
+# for longer may be dead. Restarting it is cheap.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=90)
 _BACKOFF = (0.2, 0.5, 1.0, 2.0)
-_TOO_MANY_REQUESTS = 429
-_UNAUTHORIZED = 401
-_RETRIED = frozenset({500, 502, 503, 504, _TOO_MANY_REQUESTS})
+_RETRIED = frozenset({500, 502, 503, 504, HTTPStatus.TOO_MANY_REQUESTS})
 _LONGEST_RETRY_AFTER = 10.0
 
 
 class ApiError(Exception):
-    """The API server refused, or could not be reached (`code` 0).
+    """The API server rejected a request, or could not be reached (`code` 0).
 
     Attributes:
         code: HTTP status.
-        reason: machine-readable, such as NotFound.
-        message: what the server said. It may quote the object, so it is not for showing where that is a Secret.
+        reason: machine-readable reason, such as NotFound.
+        message: message of the server. It may quote the object, so do not show it for a Secret.
     """
 
     def __init__(self, code: int, reason: str, message: str) -> None:
@@ -63,7 +63,7 @@ class Transport:
     """A session with one API server, as an async context manager.
 
     Attributes:
-        reachability: whether the API server answers, on this session and on all that `new_session` made.
+        reachability: results of the requests of this session and of all sessions of `new_session`.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Transport:
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
     async def __aenter__(self) -> Self:
-        """Find the credentials; AccessError when there are none."""
+        """Load the credentials; AccessError without any."""
         self._configuration = await access.load(self._kubeconfig, self._context)
         self._session = self.new_session()
         return self
@@ -102,10 +102,10 @@ class Transport:
         return str(self._configuration.host).rstrip("/")
 
     def new_session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
-        """Make a session that authenticates every request by itself, with a token that may have been rotated.
+        """Create a session that authenticates every request with the current token.
 
         Args:
-            middlewares: see each request first, and its answer last.
+            middlewares: outermost middlewares, which see each request first and its response last.
         """
         connector = aiohttp.TCPConnector(limit=0, ssl=access.ssl_context(self._configuration), keepalive_timeout=60)
         proxy = self._configuration.proxy
@@ -122,18 +122,18 @@ class Transport:
         body: Object | Sequence[Object] | None = None,
         content_type: str = JSON,
     ) -> Object:
-        """Send a request and read the answer. All that is sent more than once is idempotent.
+        """Send a request and return the response. Only idempotent requests are retried.
 
         Args:
-            method: of HTTP.
-            path: on the server.
-            label: verb and kind, for the metrics.
-            params: of the query.
+            method: HTTP method.
+            path: path on the server.
+            label: verb and kind, the labels of the metric.
+            params: query parameters.
             body: sent as JSON.
-            content_type: what the body is.
+            content_type: content type of the body.
 
         Raises:
-            ApiError: refused, or unreachable after some attempts.
+            ApiError: the server rejected the request, or was unreachable in all attempts.
         """
         data = None if body is None else to_json(body)
         headers = {"Content-Type": content_type} if data is not None else {}
@@ -160,16 +160,16 @@ class Transport:
     async def stream(
         self, path: str, *, label: tuple[str, str], params: Mapping[str, str], on_activity: Callable[[], None]
     ) -> AsyncIterator[Object]:
-        """Read one JSON object a line, until the server ends the stream.
+        """Yield one JSON object per line until the server ends the stream.
 
         Args:
-            path: on the server.
-            label: verb and kind, for the metrics.
-            params: of the query.
+            path: path on the server.
+            label: verb and kind, the labels of the metric.
+            params: query parameters.
             on_activity: called whenever the server answers or sends something. A stream may have no events for long.
 
         Raises:
-            ApiError: refused, broken off, or silent for 90 seconds.
+            ApiError: the server rejected the request, the stream broke, or it was silent for 90 seconds.
         """
         try:
             async with self._open.get(self.server + path, params=params, timeout=_STREAM_TIMEOUT) as response:
@@ -200,8 +200,8 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         await self._authorize(request)
         response = await handler(request)
-        if response.status == _UNAUTHORIZED and not isinstance(request.body, aiohttp.AsyncIterablePayload):
-            # An expired token of a kubeconfig: exec plugins and files give a new one when asked again.
+        if response.status == HTTPStatus.UNAUTHORIZED and not isinstance(request.body, aiohttp.AsyncIterablePayload):
+            # The token of the kubeconfig has expired: run its exec plugin, or read its file, again.
             response.release()
             self._configuration = await access.load(self._kubeconfig, self._context)
             await self._authorize(request)
@@ -209,26 +209,26 @@ class Transport:
         return response
 
     async def _authorize(self, request: aiohttp.ClientRequest) -> None:
-        # Calls the refresh hook, which reads a service account's token file again after a minute.
-        found = await self._configuration.get_api_key_with_prefix("BearerToken")
-        if found:
-            request.headers["Authorization"] = found
+        # Calls the refresh hook, which reads the token file of a service account again after a minute.
+        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        if token:
+            request.headers["Authorization"] = token
 
 
 async def _only_read(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """The last line of `--read-only`: whoever asks, kopf too, nothing but reading leaves this process."""
+    """Enforce `--read-only` for all requests, those of kopf included."""
     if request.method != "GET":
         raise ApiError(403, "ReadOnly", "the operator runs with --read-only")
     return await handler(request)
 
 
 def _worth_retrying(method: str, code: int) -> bool:
-    """A POST may have been carried out although the answer was lost; 429 says that it was not."""
-    return code == _TOO_MANY_REQUESTS or (method != "POST" and (code == 0 or code in _RETRIED))
+    """Report whether a retry is safe. The server may have executed a POST without a response, but not one with 429."""
+    return code == HTTPStatus.TOO_MANY_REQUESTS or (method != "POST" and (code == 0 or code in _RETRIED))
 
 
 def _seconds(retry_after: str) -> float:
-    """Read Retry-After. API servers send seconds; what stands before them may send a date, or anything."""
+    """Parse Retry-After in seconds; 0 for other formats, which proxies may send."""
     return float(retry_after) if retry_after.isdecimal() else 0.0
 
 
@@ -236,7 +236,7 @@ def _parse(payload: bytes) -> Object:
     try:
         value: Object = from_json(payload)
     except ValueError as error:
-        raise ApiError(0, "Unreadable", "the answer is no JSON: is this an API server?") from error
+        raise ApiError(0, "Unreadable", "the response is not JSON: check the address in the kubeconfig") from error
     return value
 
 
@@ -245,4 +245,4 @@ def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:
         status = from_json(payload)
         return ApiError(response.status, status.get("reason", ""), status.get("message", ""))
     except (ValueError, AttributeError):
-        return ApiError(response.status, response.reason or "", "the answer is no Status")
+        return ApiError(response.status, response.reason or "", "the response is not a Status")

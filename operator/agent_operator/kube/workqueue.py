@@ -1,4 +1,7 @@
-"""The queue of agents to be looked at: each at most once, by one worker at a time, none starved, none hammered."""
+"""The work queue of agents. Like that of client-go it deduplicates keys, and one worker at a time processes a key.
+
+It adds priorities by trigger, delays and back-off. No agent starves, and a failing agent is not retried in a loop.
+"""
 
 import asyncio
 import heapq
@@ -12,36 +15,36 @@ from agent_operator.kube.objects import Key
 
 
 class Trigger(StrEnum):
-    """Why an agent is looked at."""
+    """Why an agent is queued. Also the label `trigger` of agent_operator_reconcile_total."""
 
     AGENT = "agent"
-    """The AgentDeployment is new or was changed."""
+    """The AgentDeployment is new or its spec changed."""
     CHILD = "child"
-    """One of its objects was changed or deleted."""
+    """A child changed or was deleted."""
     API = "api"
-    """An optional API appeared or went."""
+    """The cluster started or stopped serving an optional API, or a channel changed."""
     REFERENCE = "reference"
-    """It is time to look at the Secrets and ConfigMaps that it names."""
+    """Poll the referenced Secrets and ConfigMaps."""
     ROLLOUT = "rollout"
-    """A step of a canary lasts, and its metrics are to be looked at."""
+    """Evaluate the metrics of a canary step."""
     RETRY = "retry"
-    """The last attempt failed."""
+    """Retry after a failed pass."""
     EXPECTATION = "expectation"
     """A watch has not shown a write yet."""
     RESYNC = "resync"
-    """Nothing happened for long; look anyway."""
+    """Periodic resync."""
 
 
-# Seconds by which a trigger goes behind others. It is also the longest that a newer, more urgent one can overtake it.
-_HANDICAP = {Trigger.RESYNC: 30.0, Trigger.REFERENCE: 10.0, Trigger.API: 10.0}
+# Seconds by which items of a trigger rank later. A more urgent item can overtake them only within this time.
+_PENALTY = {Trigger.RESYNC: 30.0, Trigger.REFERENCE: 10.0, Trigger.API: 10.0}
 _FIRST_RETRY = 0.5
-# Seconds in which events of a failing agent are gathered.
-_CALM = 1.0
+# Seconds by which an event of a failing agent is delayed, to coalesce events.
+_COALESCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An agent to look at, why, and since when it waited (the queue's clock, seconds)."""
+    """A queued agent, the trigger, and the time when it was added (clock of the queue, seconds)."""
 
     key: Key
     trigger: Trigger
@@ -49,13 +52,13 @@ class Item:
 
 
 class Queue:
-    """A keyed queue. Only `get` waits; all else is immediate, and works with a clock that a test turns."""
+    """A keyed priority queue. Only `get` waits. Tests control the clock."""
 
     def __init__(
         self, clock: Callable[[], float], *, random_source: random.Random | None = None, longest_delay: float = 60.0
     ) -> None:
         self._clock = clock
-        # Jitter is no secret: any generator does.
+        # Jitter needs no cryptographic generator.
         self._random = random_source or random.Random()  # noqa: S311
         self._longest_delay = longest_delay
         self._ready: list[tuple[float, int, Key]] = []
@@ -70,38 +73,38 @@ class Queue:
 
     @property
     def depth(self) -> int:
-        """Agents that wait for a worker."""
+        """Number of agents that wait for a worker."""
         return len(self._waiting)
 
     @property
     def age(self) -> float:
-        """Seconds that the longest waiting agent has waited."""
+        """Seconds since the longest waiting agent was added; 0 for an empty queue."""
         return max((self._clock() - item.since for _, item in self._waiting.values()), default=0.0)
 
     def add(self, key: Key, trigger: Trigger) -> None:
-        """Have an agent looked at. One that keeps failing is looked at at once only when it was changed itself."""
+        """Queue an agent. A failing agent is delayed, except for a change of the AgentDeployment itself."""
         now = self._clock()
         if trigger is Trigger.AGENT:
             self._blocked.pop(key, None)
         if self._blocked.get(key, now) <= now:
             self._enqueue(Item(key, trigger, now))
         elif (key, trigger) not in self._timers:
-            # What it waits for may just have happened; but what it does may also cause these events.
-            self.add_after(key, _CALM, trigger)
+            # The event may resolve the failure. But the failing pass may also have caused it.
+            self.add_after(key, _COALESCE, trigger)
 
     def add_after(self, key: Key, delay: float, trigger: Trigger) -> None:
-        """Have an agent looked at in so many seconds. A later call for the same trigger replaces an earlier one."""
+        """Queue an agent after a delay in seconds. A later call for the same trigger replaces an earlier one."""
         due = self._clock() + delay
         self._timers[key, trigger] = due
         heapq.heappush(self._later, (due, next(self._sequence), key, trigger))
         self._wake.set()
 
     def jittered(self, seconds: float) -> float:
-        """Spread a period: up to a fifth longer."""
+        """Return a period with jitter: up to a fifth longer."""
         return seconds * (1 + self._random.random() / 5)
 
     def retry(self, key: Key) -> float:
-        """Have a failed agent looked at again, after a delay that doubles each time. Returns the delay in seconds."""
+        """Queue a failed agent with exponential back-off. Returns the delay in seconds."""
         failed = self._failures.get(key, 0)
         self._failures[key] = failed + 1
         longest: float = _FIRST_RETRY * 2 ** min(failed, 16)
@@ -111,31 +114,31 @@ class Queue:
         return delay
 
     def forget(self, key: Key) -> None:
-        """Forget past failures: the agent is well, or gone."""
+        """Reset the back-off of an agent that succeeded or was deleted."""
         self._failures.pop(key, None)
         self._blocked.pop(key, None)
 
     def done(self, key: Key) -> None:
-        """End the work on an agent that `get` or `take` gave out."""
-        again = self._active.pop(key)
-        if again is not None:
-            self._enqueue(again)
+        """Mark an agent from `get` or `take` as processed."""
+        queued = self._active.pop(key)
+        if queued is not None:
+            self._enqueue(queued)
 
     def take(self) -> Item | None:
-        """Give out the next agent, if one is due."""
+        """Return the next agent without waiting; None if no agent is due."""
         self._promote()
         while self._ready:
             rank, _, key = heapq.heappop(self._ready)
             best, item = self._waiting.get(key, (None, None))
             if item is None or best != rank:
-                continue  # served already, or moved to the front
+                continue  # stale entry: taken already, or moved to the front
             del self._waiting[key]
             self._active[key] = None
             return item
         return None
 
     async def get(self) -> Item:
-        """Wait for the next agent; `done` must follow."""
+        """Wait for the next agent. The caller must call `done` afterwards."""
         while (item := self.take()) is None:
             self._wake.clear()
             delay: float | None = self._later[0][0] - self._clock() if self._later else None
@@ -158,8 +161,8 @@ class Queue:
 
     def _enqueue(self, item: Item) -> None:
         if item.key in self._active:
-            held = self._active[item.key]
-            self._active[item.key] = _merged(held, item) if held else item
+            queued = self._active[item.key]
+            self._active[item.key] = _merged(queued, item) if queued else item
             return
         rank = _rank(item)
         before, waiting = self._waiting.get(item.key, (None, None))
@@ -180,5 +183,5 @@ def _merged(one: Item, other: Item) -> Item:
 
 
 def _rank(item: Item) -> float:
-    """Order of service: first come first served, but for the handicap; so what waits long enough is always next."""
-    return item.since + _HANDICAP.get(item.trigger, 0.0)
+    """Return the sort key: first in, first out, plus the penalty. So an item that waits long enough is always next."""
+    return item.since + _PENALTY.get(item.trigger, 0.0)

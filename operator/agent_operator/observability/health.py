@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics, on one port."""
+"""The HTTP server of /healthz, /readyz and /metrics."""
 
 from collections.abc import Callable, Iterable
 from typing import Self
@@ -7,12 +7,12 @@ from aiohttp import web
 
 from agent_operator.observability.metrics import Metrics
 
-# Each gives what is wrong, a line each; nothing when all is well.
+# Yields one line per problem; nothing without problems.
 Check = Callable[[], Iterable[str]]
 
 
 class HealthServer:
-    """Answers probes and Prometheus, as an async context manager."""
+    """Serves health probes and metrics, as an async context manager."""
 
     def __init__(self, address: str, metrics: Metrics, alive: Check, ready: Check) -> None:
         host, _, port = address.rpartition(":")
@@ -23,12 +23,12 @@ class HealthServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on; of use where the address said 0."""
+        """The port that the server listens on. It differs from the address if that has port 0."""
         addresses = self._runner.addresses if self._runner else ()
         return int(addresses[0][1]) if addresses else self._port
 
     async def __aenter__(self) -> Self:
-        """Listen; OSError when the address is taken."""
+        """Start listening; OSError if the address is in use."""
         app = web.Application()
         app.router.add_get("/healthz", self._probe)
         app.router.add_get("/readyz", self._probe)
@@ -44,8 +44,8 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _probe(self, request: web.Request) -> web.Response:
-        faults = list(self._checks[request.path]())
-        return web.Response(text="\n".join(faults or ["ok"]) + "\n", status=503 if faults else 200)
+        problems = list(self._checks[request.path]())
+        return web.Response(text="\n".join(problems or ["ok"]) + "\n", status=503 if problems else 200)
 
     async def _scrape(self, _request: web.Request) -> web.Response:
         text, content_type = self._metrics.exposition()

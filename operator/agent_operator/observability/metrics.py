@@ -1,4 +1,4 @@
-"""What Prometheus reads of the operator itself."""
+"""Prometheus metrics of the operator."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,54 +12,55 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The operator's metrics, in a registry of their own."""
+    """The metrics in their own registry."""
 
     def __init__(self, version: str) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.reconciles = Counter(
             "agent_operator_reconcile",
-            "Passes over an agent by what triggered them and how they ended: unchanged, changed or failed.",
+            "Reconcile passes by trigger and outcome: unchanged, changed or failed.",
             ["trigger", "outcome"],
             registry=registry,
         )
         self.duration = Histogram(
-            "agent_operator_reconcile_duration_seconds", "Time of a pass.", buckets=_SECONDS, registry=registry
+            "agent_operator_reconcile_duration_seconds",
+            "Duration of a reconcile pass in seconds.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.requests = Counter(
             "agent_operator_api_requests",
-            "Requests to the API server by verb, kind and HTTP status; those of kopf's watch are not in it.",
+            "Requests to the API server by verb, kind and HTTP status, without those of kopf.",
             ["verb", "kind", "code"],
             registry=registry,
         )
-        self.events = Counter(
-            "agent_operator_watch_events", "Events of AgentDeployments that kopf delivered.", registry=registry
-        )
-        self.leader = Gauge("agent_operator_leader", "1 while this replica leads.", registry=registry)
-        info = Gauge("agent_operator_info", "Always 1.", ["version"], registry=registry)
+        self.events = Counter("agent_operator_watch_events", "Watch events of AgentDeployments.", registry=registry)
+        self.leader = Gauge("agent_operator_leader", "1 while this replica is the leader.", registry=registry)
+        info = Gauge("agent_operator_info", "Version of the operator. Always 1.", ["version"], registry=registry)
         info.labels(version).set(1)
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Add a gauge that is read when somebody asks."""
+        """Add a gauge whose value is computed for each scrape."""
         Gauge(name, text, registry=self.registry).set_function(value)
 
     def labelled(
         self, name: str, text: str, label: str | tuple[str, ...], values: Callable[[], Mapping[Any, float]]
     ) -> None:
-        """Add a gauge with labels that is read when somebody asks. With several, a key of `values` is a tuple."""
+        """Add a gauge with labels whose values are computed for each scrape. The keys of several labels are tuples."""
         self.registry.register(Labelled(name, text, label, values))
 
     def observe_request(self, verb: str, kind: str, code: str) -> None:
-        """Count a request."""
+        """Count a request to the API server."""
         self.requests.labels(verb, kind, code).inc()
 
     def exposition(self) -> tuple[bytes, str]:
-        """All metrics as OpenMetrics text, and its content type."""
+        """Return all metrics as OpenMetrics text, and the content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]  # untyped upstream
 
 
 class Labelled(Collector):
-    """A gauge with labels whose values are worked out when somebody asks. One label: the keys are its values."""
+    """A gauge with labels whose values are computed for each scrape."""
 
     def __init__(
         self, name: str, text: str, label: str | tuple[str, ...], values: Callable[[], Mapping[Any, float]]
@@ -68,7 +69,7 @@ class Labelled(Collector):
         self._labels = (label,) if isinstance(label, str) else label
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Give the values of now."""
+        """Yield the current values."""
         family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
         for value, number in self._values().items():
             family.add_metric([value] if isinstance(value, str) else value, number)

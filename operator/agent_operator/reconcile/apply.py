@@ -52,7 +52,7 @@ class Applier:
             if BY_NAME[target.kind].watched:
                 self._store.expect_write(key, target, live[target].version)
             else:
-                self._own_secrets.wrote(target, live[target])
+                self._own_secrets.record_write(target, live[target])
         for deletion in todo.deletes:
             served = self._served(deletion.ref.kind)
             if served is None:
@@ -60,7 +60,7 @@ class Applier:
             await self._cluster.delete(deletion.ref, deletion.uid, served)
             live.pop(deletion.ref, None)
             self._store.expect_delete(key, deletion.ref)
-            self._own_secrets.deleted(deletion.ref)
+            self._own_secrets.record_delete(deletion.ref)
 
     async def finish(self, key: Key, agent: Object, *, manage_namespaces: bool) -> bool:
         """Take our namespace away, or what we put into another's, then our finalizer; False while some is left."""

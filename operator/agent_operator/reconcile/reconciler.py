@@ -113,7 +113,7 @@ class Reconciler:
     async def _converge(self, this: Pass) -> None:
         """Make it so, as far as possible; what stands in the way becomes a fact. Stale when it is not known."""
         try:
-            secret = await self._own_secrets.look(this.key, this.raw)
+            secret = await self._own_secrets.get(this.key, this.raw)
             this.live |= secret or {}
             this.outcome = replace(this.outcome, refers=secret is not None)
             if not this.facts.suspended:
@@ -140,7 +140,7 @@ class Reconciler:
             replace(self._platform, external_secrets_version="v1beta1" if secrets_version.endswith("beta1") else "v1"),
             guidance.assigned,
         )
-        trouble = secret_problems.sync_trouble(found.inputs, this.live, served=bool(secrets_version))
+        trouble = secret_problems.sync_problem(found.inputs, this.live, served=bool(secrets_version))
         secrets = found.secrets and (trouble or found.secrets)
         # What was synced once goes on serving when External Secrets fails later; but it must be told.
         stale = (trouble,) if trouble and not secrets else ()

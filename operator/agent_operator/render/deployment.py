@@ -46,7 +46,7 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
 
 def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str]) -> Manifest:
     """Return the pod template of a revision, with the hash of what its Secrets hold now."""
-    hashes = references.fitting(secret_hash(inputs), revision.template)
+    hashes = references.hashes_of_template(secret_hash(inputs), revision.template)
     template = with_secret_hash(revision.template, hashes)
     metadata = template["metadata"]
     return template | {"metadata": metadata | {"labels": metadata["labels"] | selector}}

@@ -11,7 +11,7 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
-from agent_operator.kube.objects import Live, Object, Ref, ref, sealed
+from agent_operator.kube.objects import Live, Object, Ref, ref, with_hashed_data
 from agent_operator.render.compare import covers
 
 Manifest = Mapping[str, Any]
@@ -126,7 +126,7 @@ def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Problem 
         return conflict(target)
     if "deletionTimestamp" in there["metadata"]:
         return conflict(target, terminating=True)
-    if covers(there, {k: v for k, v in sealed(target.kind, manifest).items() if k not in _ENVELOPE}):
+    if covers(there, {k: v for k, v in with_hashed_data(target.kind, manifest).items() if k not in _ENVELOPE}):
         return None
     return Apply(manifest, live.uid, _handover(manifest, live, there))
 

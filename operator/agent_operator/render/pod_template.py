@@ -51,7 +51,7 @@ def merged(inputs: Inputs, base: Object) -> Object:
     if "spec" not in made:
         message = "the pods need one: remove null or $patch"
         raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, f"{pod_template.FIELD}.spec", message))
-    if found := tuple(pod_template.faults(base, made, allow_unsafe=inputs.platform.allow_unsafe_pod_templates)):
+    if found := tuple(pod_template.check(base, made, allow_unsafe=inputs.platform.allow_unsafe_pod_templates)):
         raise ProblemError(*found)
     result: Object = canonical(made)
     return result

@@ -1,6 +1,6 @@
-"""Rules that the CRD's schema and its CEL cannot see, and those that a cluster with an older CRD would let pass.
+"""Rules that the schema and CEL of the CRD cannot express, and rules that a cluster with an older CRD lacks.
 
-`check` finds what cannot be rendered or could not work, all of it at once; `warnings` what works but deserves a word.
+`check` returns everything that is invalid, all at once. `warnings` returns what is valid but probably not intended.
 """
 
 from agent_operator.api.problems import Problem
@@ -9,7 +9,7 @@ from agent_operator.validation import naming, rollout, sources, spec_warnings, w
 
 RULES = (
     naming.name_fits,
-    naming.namespace_may_be_ours,
+    naming.namespace_is_allowed,
     naming.metadata_is_valid,
     sources.one_source_each,
     sources.api_keys_have_one_place,
@@ -18,8 +18,8 @@ RULES = (
     sources.credentials_are_usable,
     sources.identity_can_work,
     workload.numbers_agree,
-    workload.env_is_free,
-    workload.sources_are_few,
+    workload.env_is_valid,
+    workload.sources_are_limited,
     workload.resources_are_consistent,
     workload.metrics_have_quantities,
     workload.probes_are_valid,
@@ -39,10 +39,10 @@ WARNINGS = (
 
 
 def check(inputs: Inputs) -> tuple[Problem, ...]:
-    """Return every fault of the spec, in the order of the rules; none when it can be rendered."""
+    """Return every problem that makes the spec invalid, in the order of the rules."""
     return tuple(failure for rule in RULES for failure in rule(inputs))
 
 
 def warnings(inputs: Inputs) -> tuple[Problem, ...]:
-    """Return what the user should know of a spec that passes `check`."""
+    """Return the warnings about a spec that passes `check`."""
     return tuple(failure for rule in WARNINGS for failure in rule(inputs))

@@ -23,20 +23,20 @@ def name_fits(inputs: Inputs) -> Iterator[Problem]:
         yield Problem(
             SpecReason.NAME_INVALID,
             "metadata.name",
-            f"must be a DNS label of at most {constants.MAX_NAME_LENGTH} characters that starts with a letter, for the "
-            "children are named after it: choose another",
+            f"must be a DNS label of at most {constants.MAX_NAME_LENGTH} characters that starts with a letter, because "
+            "the children are named after it: choose another name",
         )
 
 
-def namespace_may_be_ours(inputs: Inputs) -> Iterator[Problem]:
+def namespace_is_allowed(inputs: Inputs) -> Iterator[Problem]:
     if not inputs.spec.namespace:
         return
     field = "spec.namespace.name"
     if inputs.namespace == inputs.own_namespace:
-        message = "is the AgentDeployment's own: remove spec.namespace, and the children live beside it"
+        message = "is the namespace of the AgentDeployment: remove spec.namespace to keep the children there"
         yield Problem(SpecReason.NAMESPACE_NOT_ALLOWED, field, message)
     if inputs.namespace in PROTECTED_NAMESPACES or inputs.namespace.startswith("kube-"):
-        yield Problem(SpecReason.NAMESPACE_NOT_ALLOWED, field, f"{inputs.namespace} is Kubernetes' own: choose another")
+        yield Problem(SpecReason.NAMESPACE_NOT_ALLOWED, field, f"{inputs.namespace} is reserved: choose another")
 
 
 def metadata_is_valid(inputs: Inputs) -> Iterator[Problem]:
@@ -53,20 +53,20 @@ def metadata_is_valid(inputs: Inputs) -> Iterator[Problem]:
         "spec.ingress.annotations": spec.ingress and spec.ingress.annotations,
         "spec.identity.serviceAccount.annotations": account and account.annotations,
     }
-    for field, given in (labels | annotations).items():
-        yield from _keys_are_valid(field, given or {}, reserved=not field.endswith("nodeSelector"))
-    for field, given in labels.items():
-        for key, value in (given or {}).items():
+    for field, entries in (labels | annotations).items():
+        yield from _keys_are_valid(field, entries or {}, check_reserved=not field.endswith("nodeSelector"))
+    for field, entries in labels.items():
+        for key, value in (entries or {}).items():
             if not _LABEL_VALUE.fullmatch(value):
-                message = "a label's value has at most 63 letters, digits, -, _ and .: shorten or correct it"
+                message = "not a valid label value (at most 63 letters, digits, -, _ and .): shorten or correct it"
                 yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key}]", message)
 
 
-def _keys_are_valid(field: str, given: Mapping[str, str], *, reserved: bool) -> Iterator[Problem]:
-    for key in given:
+def _keys_are_valid(field: str, entries: Mapping[str, str], *, check_reserved: bool) -> Iterator[Problem]:
+    for key in entries:
         if not _META_KEY.fullmatch(key):
-            message = "not a name as of a label, such as team or example.com/team: correct it"
+            message = "not a valid key such as team or example.com/team: correct it"
             yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key[:63]}]", message)
-        elif reserved and (key in _RESERVED_LABELS or key.startswith(f"{constants.GROUP}/")):
+        elif check_reserved and (key in _RESERVED_LABELS or key.startswith(f"{constants.GROUP}/")):
             remedy = "use spec.namespace.podSecurity" if key == constants.LABEL_POD_SECURITY else "remove it"
             yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key}]", f"set by the operator: {remedy}")

@@ -1,6 +1,6 @@
-"""What a pod may not have: the Pod Security Standard `restricted`, and what this operator adds to it.
+"""Hardening of pods: the Pod Security Standard `restricted`, and rules that this operator adds.
 
-Every rule looks at a whole pod template, so that it does not matter how something came into it.
+The rules check a complete pod template, so they hold for every field that can change it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,24 +19,27 @@ _SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
-def faults(template: Object) -> Iterator[Problem]:
-    """Yield all that breaks the hardening. A field is a path below the template; containers and volumes are named."""
+def violations(template: Object) -> Iterator[Problem]:
+    """Yield everything that violates the hardening.
+
+    A field is a path in the template, with names of containers and volumes instead of indexes.
+    """
     spec, annotations = template["spec"], template.get("metadata", {}).get("annotations") or {}
     context = spec.get("securityContext") or {}
-    node = "opens the node to the pod: remove it"
-    checks = (
+    node = "gives the pod access to the node: remove it"
+    rules = (
         ("hostNetwork", not spec.get("hostNetwork"), node),
         ("hostPID", not spec.get("hostPID"), node),
         ("hostIPC", not spec.get("hostIPC"), node),
         (
             "automountServiceAccountToken",
             spec.get("automountServiceAccountToken") is False,
-            "must be false, for an agent has no business with the Kubernetes API: remove it",
+            "must be false, because agents do not use the Kubernetes API: remove it",
         ),
         ("securityContext.sysctls", not context.get("sysctls"), "not allowed: remove it"),
-        ("ephemeralContainers", not spec.get("ephemeralContainers"), "no part of a template: use kubectl debug"),
+        ("ephemeralContainers", not spec.get("ephemeralContainers"), "not allowed in a template: use kubectl debug"),
     )
-    yield from (_unsafe(f"spec.{path}", message) for path, fine, message in checks if not fine)
+    yield from (_unsafe(f"spec.{path}", message) for path, valid, message in rules if not valid)
     for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and not _confined(annotations[key])):
         yield _unsafe(f"metadata.annotations[{key}]", "must be runtime/default or localhost/PROFILE: correct it")
     yield from _of_volumes(spec.get("volumes") or ())
@@ -51,14 +54,14 @@ def _confined(profile: str) -> bool:
 
 
 def _of_pod_context(context: Object) -> Iterator[Problem]:
-    """Yield what the pod's own security context may not have, even where every container overrides it."""
+    """Check the security context of the pod, even if every container overrides it."""
     seccomp = context.get("seccompProfile") or {"type": _SECCOMP[0]}
-    checks = (
-        ("runAsNonRoot", context.get("runAsNonRoot") is not False, "must be true: remove it"),
-        ("runAsUser", context.get("runAsUser") != 0, "must not be 0 (root): choose another, or remove it"),
+    rules = (
+        ("runAsNonRoot", context.get("runAsNonRoot") is not False, "must be true: remove the override"),
+        ("runAsUser", context.get("runAsUser") != 0, "must not be 0 (root): choose another user, or remove it"),
         ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
     )
-    yield from (_unsafe(f"spec.securityContext.{field}", message) for field, fine, message in checks if not fine)
+    yield from (_unsafe(f"spec.securityContext.{field}", message) for field, valid, message in rules if not valid)
     yield from _of_context(context, "spec.securityContext")
 
 
@@ -75,44 +78,48 @@ def _of_container(container: Object, pod: Object, path: str) -> Iterator[Problem
     added = set(capabilities.get("add") or ()) - {"NET_BIND_SERVICE"}
     user, non_root = own.get("runAsUser", pod.get("runAsUser")), own.get("runAsNonRoot", pod.get("runAsNonRoot"))
     seccomp = own.get("seccompProfile") or pod.get("seccompProfile") or {}
-    checks = (
-        ("privileged", not own.get("privileged"), "gives the container the node: remove it"),
-        ("allowPrivilegeEscalation", own.get("allowPrivilegeEscalation") is False, "must be false: remove it"),
-        ("capabilities.drop", "ALL" in (capabilities.get("drop") or ()), "must have ALL: add it"),
-        ("capabilities.add", not added, "at most NET_BIND_SERVICE is allowed: remove the others"),
-        ("runAsNonRoot", non_root is True, "must be true: remove it"),
-        ("runAsUser", user != 0, "must not be 0 (root): choose another, or remove it"),
+    rules = (
+        ("privileged", not own.get("privileged"), "gives the container full access to the node: remove it"),
+        (
+            "allowPrivilegeEscalation",
+            own.get("allowPrivilegeEscalation") is False,
+            "must be false: remove the override",
+        ),
+        ("capabilities.drop", "ALL" in (capabilities.get("drop") or ()), "must contain ALL: add it"),
+        ("capabilities.add", not added, "only NET_BIND_SERVICE is allowed: remove the others"),
+        ("runAsNonRoot", non_root is True, "must be true: remove the override"),
+        ("runAsUser", user != 0, "must not be 0 (root): choose another user, or remove it"),
         ("seccompProfile", seccomp.get("type") in _SECCOMP, "must be of type RuntimeDefault or Localhost: remove it"),
         ("procMount", own.get("procMount", "Default") == "Default", "must be Default: remove it"),
     )
-    yield from (_unsafe(f"{where}.{field}", message) for field, fine, message in checks if not fine)
+    yield from (_unsafe(f"{where}.{field}", message) for field, valid, message in rules if not valid)
     yield from _of_context(own, where)
     for port in container.get("ports") or ():
         if port.get("hostPort"):
-            yield _unsafe(f"{path}.ports[{port['containerPort']}].hostPort", "takes a port of the node: remove it")
+            yield _unsafe(f"{path}.ports[{port['containerPort']}].hostPort", "binds a port of the node: remove it")
     yield from _of_handlers(container, path)
 
 
 def _of_context(context: Object, path: str) -> Iterator[Problem]:
-    """Yield what neither a pod's nor a container's security context may have."""
+    """Check the fields that the security contexts of pods and containers share."""
     selinux = context.get("seLinuxOptions") or {}
     if selinux.get("type", "") not in _SELINUX or selinux.get("user") or selinux.get("role"):
         yield _unsafe(f"{path}.seLinuxOptions", f"only types of {', '.join(_SELINUX[1:])} are allowed: correct it")
     if (context.get("appArmorProfile") or {}).get("type") == "Unconfined":
         yield _unsafe(f"{path}.appArmorProfile", "must not be Unconfined: remove it")
     if (context.get("windowsOptions") or {}).get("hostProcess"):
-        yield _unsafe(f"{path}.windowsOptions.hostProcess", "runs on the node itself: remove it")
+        yield _unsafe(f"{path}.windowsOptions.hostProcess", "gives the container full access to the node: remove it")
 
 
 def _of_handlers(container: Object, path: str) -> Iterator[Problem]:
-    """Probes and hooks of the kubelet may not be aimed at other hosts."""
+    """Probes and lifecycle hooks must not make the kubelet call other hosts."""
     lifecycle = container.get("lifecycle") or {}
     named = {field: container.get(field) for field in ("livenessProbe", "readinessProbe", "startupProbe")}
     named |= {f"lifecycle.{hook}": lifecycle.get(hook) for hook in ("postStart", "preStop")}
     for field, handler in named.items():
         for kind in ("httpGet", "tcpSocket"):
             if ((handler or {}).get(kind) or {}).get("host"):
-                yield _unsafe(f"{path}.{field}.{kind}.host", "would have the node call another host: remove it")
+                yield _unsafe(f"{path}.{field}.{kind}.host", "makes the node call another host: remove it")
 
 
 def _unsafe(field: str, message: str) -> Problem:

@@ -1,4 +1,4 @@
-"""What spec.podTemplate may do to the pods."""
+"""Validation of spec.podTemplate against the rendered pod template."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,16 +12,16 @@ from agent_operator.validation import pod_hardening
 Object = Mapping[str, Any]
 
 FIELD = "spec.podTemplate"
-_OURS = f"{constants.GROUP}/"
+_RESERVED_PREFIX = f"{constants.GROUP}/"
 
 
-def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Problem]:
-    """Yield what is wrong with a template.
+def check(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Problem]:
+    """Yield what is invalid or unsafe in a template.
 
     Args:
         base: the rendered template.
-        merged: the same with spec.podTemplate merged in.
-        allow_unsafe: whether the operator lets the hardening be taken back.
+        merged: the same template with spec.podTemplate merged in.
+        allow_unsafe: whether the template may weaken the hardening (--allow-unsafe-pod-templates).
     """
     yield from _metadata(base.get("metadata") or {}, merged.get("metadata") or {})
     yield from _agent(_container(base) or {}, _container(merged))
@@ -29,16 +29,19 @@ def faults(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Prob
         return
     account = base["spec"]["serviceAccountName"]
     if {merged["spec"].get(field, account) for field in ("serviceAccountName", "serviceAccount")} != {account}:
-        yield _unsafe("spec.serviceAccountName", "another account's rights: name it in spec.identity.serviceAccount")
-    # What another field of the spec brought in is that field's affair; here only what the template changes.
-    known = set(pod_hardening.faults(base))
-    for problem in pod_hardening.faults(merged):
+        yield _unsafe(
+            "spec.serviceAccountName",
+            "changes the ServiceAccount of the pods: set spec.identity.serviceAccount instead",
+        )
+    # Violations of the base come from other fields of the spec, whose own rules handle them.
+    known = set(pod_hardening.violations(base))
+    for problem in pod_hardening.violations(merged):
         if problem not in known:
             yield _unsafe(problem.field, problem.message)
 
 
 def _unsafe(path: str, message: str) -> Problem:
-    remedy = "; an operator run with --allow-unsafe-pod-templates would let it pass"
+    remedy = "; an operator with --allow-unsafe-pod-templates accepts it"
     return Problem(SpecReason.POD_TEMPLATE_UNSAFE, f"{FIELD}.{path}", message + remedy)
 
 
@@ -48,12 +51,12 @@ def _invalid(path: str, message: str) -> Problem:
 
 def _metadata(base: Object, merged: Object) -> Iterator[Problem]:
     for field in sorted(set(merged) - {"labels", "annotations"}):
-        yield _invalid(f"metadata.{field}", "pods take labels and annotations from a template: remove it")
+        yield _invalid(f"metadata.{field}", "a template may only set labels and annotations: remove it")
     for field in ("labels", "annotations"):
         before, after = base.get(field) or {}, merged.get(field) or {}
         for key in sorted({*before, *after}):
-            ours = key.startswith(_OURS) or (field == "labels" and key in before)
-            if ours and before.get(key) != after.get(key):
+            reserved = key.startswith(_RESERVED_PREFIX) or (field == "labels" and key in before)
+            if reserved and before.get(key) != after.get(key):
                 yield _invalid(f"metadata.{field}[{key}]", "set by the operator: remove it")
 
 
@@ -63,13 +66,15 @@ def _container(template: Object) -> Object | None:
 
 
 def _agent(base: Object, merged: Object | None) -> Iterator[Problem]:
-    """The agent's own container stays what the rest of the spec says."""
+    """The template must not change what other fields set in the container of the agent."""
     path = f"spec.containers[{constants.CONTAINER}]"
     if merged is None:
-        yield _invalid("spec.containers", f"the container {constants.CONTAINER} is the agent: let it stay")
+        yield _invalid(
+            "spec.containers", f"the container {constants.CONTAINER} runs the agent and must not be removed: keep it"
+        )
         return
     if merged.get("image") != base.get("image"):
-        yield _invalid(f"{path}.image", "the agent's image is chosen elsewhere: use spec.runtime.image")
+        yield _invalid(f"{path}.image", "must not change the image of the agent: set spec.runtime.image instead")
     before, after = _variables(base), _variables(merged)
     for name in credentials.RESERVED:
         if before.get(name) != after.get(name):

@@ -1,4 +1,4 @@
-"""How a new revision replaces the old one."""
+"""Validation of the checks of a canary."""
 
 from collections.abc import Iterator
 
@@ -11,53 +11,57 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_runtime.config import explain
 
 _CANARY = "spec.rollout.canary"
-# What fits into the ConfigMap that the checks are handed on in.
+# The operator passes the checks to the Job in a ConfigMap, which holds at most 1 MiB.
 _MAX_BYTES = 900_000
 
 
 def checks_are_usable(inputs: Inputs) -> Iterator[Problem]:
     canary = checks.canary_of(inputs)
-    kept = checks.reference(inputs)
-    if canary is None or (canary.checks is None and kept is None):
+    reference = checks.reference(inputs)
+    if canary is None or (canary.checks is None and reference is None):
         return
-    if canary.checks is not None and kept is not None:
-        message = "checks and checksFrom exclude each other: keep one"
+    if canary.checks is not None and reference is not None:
+        message = "checks and checksFrom are mutually exclusive: remove one"
         yield Problem(SpecReason.FIELD_CONFLICT, _CANARY, message)
         return
-    if kept is not None and inputs.checks_text is None:
+    if reference is not None and inputs.checks_text is None:
         message = (
-            f"there is no ConfigMap {kept.name} with the key {kept.key} in namespace {inputs.own_namespace}: create it "
-            "or correct the reference"
+            f"the ConfigMap {reference.name} with the key {reference.key} does not exist in namespace "
+            f"{inputs.own_namespace}: create it or correct the reference"
         )
         yield Problem(SpecReason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
         return
-    yield from _faults(inputs)
+    yield from _invalid_checks(inputs)
 
 
-def _faults(inputs: Inputs) -> Iterator[Problem]:
-    """Yield what is wrong with the checks, each with its path within the spec or within the text."""
-    apart = checks.reference(inputs) is not None
-    root = f"{_CANARY}.checksFrom.configMapKeyRef" if apart else _CANARY
+def _invalid_checks(inputs: Inputs) -> Iterator[Problem]:
+    """Yield what is invalid in the checks, each with its path in the spec or in the text of the ConfigMap."""
+    in_config_map = checks.reference(inputs) is not None
+    root = f"{_CANARY}.checksFrom.configMapKeyRef" if in_config_map else _CANARY
     try:
         found = checks.of(inputs)
     except (checks.ChecksError, ValidationError) as error:
         lines = explain(error) if isinstance(error, ValidationError) else str(error)
-        yield from (_fault(root, line, apart=apart) for line in lines.splitlines())
+        yield from (_failure(root, line, in_config_map=in_config_map) for line in lines.splitlines())
         return
     if found is None:
         return
     yield from (
-        _fault(root, f"{line}: correct it or add the model", apart=apart)
+        _failure(root, f"{line}: correct it or add the model", in_config_map=in_config_map)
         for line in found.unknown_models([model.name for model in inputs.spec.config.models])
     )
     if len(found.dump().encode()) > _MAX_BYTES:
-        yield _fault(root, f"checks: have more than {_MAX_BYTES} bytes as JSON: ask less at length", apart=apart)
+        yield _failure(
+            root,
+            f"checks: longer than {_MAX_BYTES} bytes as JSON: shorten or remove checks",
+            in_config_map=in_config_map,
+        )
 
 
-def _fault(root: str, line: str, *, apart: bool) -> Problem:
-    """Make a failure of a line `path: message`; the path within a text is part of what is said of the text."""
+def _failure(root: str, line: str, *, in_config_map: bool) -> Problem:
+    """Convert a line `path: message`. A path in the text of a ConfigMap stays part of the message."""
     path, colon, message = line.partition(": ")
-    if apart or not colon:
+    if in_config_map or not colon:
         return Problem(SpecReason.CHECKS_INVALID, root, line)
     remedy = "" if ": " in message else ": correct it"
     return Problem(SpecReason.CHECKS_INVALID, f"{root}.{path}", message + remedy)

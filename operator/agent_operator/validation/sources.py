@@ -1,4 +1,4 @@
-"""Prompt, models, credentials and identity."""
+"""Validation of the prompt, the endpoints, the credentials and the identity."""
 
 import re
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ def one_source_each(inputs: Inputs) -> Iterator[Problem]:
 def _exactly_one(field: str, model: object, *fields: str) -> Iterator[Problem]:
     if model is not None and sum(getattr(model, name) is not None for name in fields) != 1:
         listed = " or ".join(re.sub(r"_(.)", lambda match: match[1].upper(), name) for name in fields)
-        yield Problem(SpecReason.FIELD_CONFLICT, field, f"exactly one source must be set: keep {listed}")
+        yield Problem(SpecReason.FIELD_CONFLICT, field, f"exactly one source must be set: set {listed}")
 
 
 def api_keys_have_one_place(inputs: Inputs) -> Iterator[Problem]:
     server = inputs.spec.config.server
     if inputs.spec.api_keys and server and server.api_keys_file:
-        message = "spec.apiKeys sets it, to the file that it mounts: keep one of the two"
+        message = "spec.apiKeys already sets it, to the mounted file: remove one of the two"
         yield Problem(SpecReason.FIELD_CONFLICT, "spec.config.server.apiKeysFile", message)
 
 
@@ -47,7 +47,7 @@ def prompt_renders(inputs: Inputs) -> Iterator[Problem]:
             yield Problem(
                 SpecReason.PROMPT_MISSING,
                 field,
-                f"there is no ConfigMap {reference.name} with the key {reference.key} in namespace "
+                f"the ConfigMap {reference.name} with the key {reference.key} does not exist in namespace "
                 f"{inputs.own_namespace}: create it or correct the reference",
                 retry=True,
             )
@@ -77,7 +77,7 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
 
 def _not_metadata(endpoint: endpoints.Endpoint | None) -> Iterator[Problem]:
     if endpoint and endpoint.is_metadata:
-        message = "a link-local address, where nodes keep their own credentials: name the server's host instead"
+        message = "a link-local address, where clouds serve the credentials of the node: use the host of the server"
         yield Problem(SpecReason.ENDPOINT_INVALID, endpoint.field, message)
 
 
@@ -90,7 +90,7 @@ def credentials_are_usable(inputs: Inputs) -> Iterator[Problem]:
     external = secrets.external_secret if secrets else None
     for name, remote in external.data.items() if external else ():
         if not remote or (external and external.azure_key_vault and not _VAULT_NAME.fullmatch(remote)):
-            message = "not the name of a secret in a Key Vault (letters, digits and -, at most 127): correct it"
+            message = "not a valid secret name in a Key Vault (at most 127 letters, digits and -): correct it"
             yield Problem(SpecReason.CREDENTIALS_INVALID, f"spec.credentials.externalSecret.data[{name}]", message)
 
 
@@ -98,7 +98,7 @@ def identity_can_work(inputs: Inputs) -> Iterator[Problem]:
     identity, secrets = inputs.spec.identity, inputs.spec.credentials
     account = identity.service_account if identity else None
     if account and account.name and account.annotations:
-        message = "have no effect on an account that is not created here: annotate it yourself, or remove name"
+        message = "have no effect on an existing ServiceAccount: annotate it yourself, or remove name"
         yield Problem(SpecReason.IDENTITY_INVALID, "spec.identity.serviceAccount.annotations", message)
     external = secrets.external_secret if secrets else None
     vault = external.azure_key_vault if external else None
@@ -106,5 +106,5 @@ def identity_can_work(inputs: Inputs) -> Iterator[Problem]:
         return
     annotated = account and (account.name or constants.ANNOTATION_CLIENT_ID in (account.annotations or {}))
     if not annotated and not (identity and identity.azure_workload_identity):
-        message = "WorkloadIdentity needs an identity to read the vault as: set spec.identity.azureWorkloadIdentity"
+        message = "authType WorkloadIdentity requires an identity: set spec.identity.azureWorkloadIdentity"
         yield Problem(SpecReason.IDENTITY_INVALID, "spec.credentials.externalSecret.azureKeyVault", message)

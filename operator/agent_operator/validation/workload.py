@@ -1,4 +1,4 @@
-"""What the pods run with, how many there are, and how they are reached."""
+"""Validation of replicas, environment, resources, probes and ports."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REP
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _BAD_PATH = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
-_LEAST = {
+_MINIMUM = {
     "initialDelaySeconds": 0,
     "timeoutSeconds": 1,
     "periodSeconds": 1,
@@ -29,38 +29,36 @@ def numbers_agree(inputs: Inputs) -> Iterator[Problem]:
         message = f"must not exceed maxReplicas (defaults: {DEFAULT_REPLICAS} and {DEFAULT_MAX_REPLICAS}): change one"
         yield Problem(SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas", message)
     if budget and budget.min_available is not None and budget.max_unavailable is not None:
-        message = "minAvailable and maxUnavailable exclude each other: keep one"
+        message = "minAvailable and maxUnavailable are mutually exclusive: remove one"
         yield Problem(SpecReason.FIELD_CONFLICT, "spec.disruptionBudget", message)
 
 
-def env_is_free(inputs: Inputs) -> Iterator[Problem]:
-    secret = {key.name for key in credentials.keys(inputs)}
-    seen: set[str] = set()
+def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
+    from_secrets = {key.name for key in credentials.keys(inputs)}
+    names: set[str] = set()
     for index, variable in enumerate(inputs.spec.env or ()):
         field, name = f"spec.env[{index}]", variable.name
         if not _ENV_NAME.fullmatch(name):
-            yield Problem(
-                SpecReason.ENV_INVALID, f"{field}.name", "not the name of an environment variable: correct it"
-            )
+            yield Problem(SpecReason.ENV_INVALID, f"{field}.name", "not a valid environment variable name: correct it")
         elif name in credentials.RESERVED:
             remedy = "set spec.config.logLevel" if name == credentials.LOG_LEVEL else "remove it"
             yield Problem(SpecReason.ENV_INVALID, field, f"{name} is set by the operator: {remedy}")
-        elif name in secret or name in seen:
-            where = "spec.credentials" if name in secret else "spec.env"
-            yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: keep one")
+        elif name in from_secrets or name in names:
+            where = "spec.credentials" if name in from_secrets else "spec.env"
+            yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: remove one")
         if variable.value is not None and variable.value_from is not None:
-            yield Problem(SpecReason.ENV_INVALID, field, "value and valueFrom exclude each other: keep one")
+            yield Problem(SpecReason.ENV_INVALID, field, "value and valueFrom are mutually exclusive: remove one")
         yield from _divisor_is_valid(field, variable)
-        seen.add(name)
+        names.add(name)
 
 
-def sources_are_few(inputs: Inputs) -> Iterator[Problem]:
-    """Each Secret and ConfigMap of the environment is read again and again, so that new data is noticed."""
-    named = {(source.kind, source.name) for source in (*references.needed(inputs), *references.of(inputs))}
-    if len(named) > references.MOST:
+def sources_are_limited(inputs: Inputs) -> Iterator[Problem]:
+    """The operator polls each Secret and ConfigMap of the environment to detect new data."""
+    named = {(source.kind, source.name) for source in (*references.required(inputs), *references.of(inputs))}
+    if len(named) > references.LIMIT:
         message = (
-            f"the pods' environment names {len(named)} Secrets and ConfigMaps, and at most {references.MOST} are "
-            "watched over: put more keys into fewer of them"
+            f"the environment references {len(named)} Secrets and ConfigMaps, but at most {references.LIMIT} are "
+            "allowed: merge some of them"
         )
         yield Problem(SpecReason.ENV_INVALID, "spec.env", message)
 
@@ -75,47 +73,51 @@ def _divisor_is_valid(field: str, variable: V1EnvVar) -> Iterator[Problem]:
 
 
 def resources_are_consistent(inputs: Inputs) -> Iterator[Problem]:
-    """Amounts are quantities, none negative, no request above its limit."""
-    wanted = inputs.spec.resources
+    """Amounts must be valid quantities, not negative, and no request may exceed its limit."""
+    spec = inputs.spec.resources
     try:
-        made = resources.resources(wanted)
+        amounts_by_kind = resources.resources(spec)
     except ValueError as error:
         yield Problem(SpecReason.RESOURCES_INVALID, "spec.resources", f"an amount is {error}: correct it")
         return
-    for kind, amounts in made.items():
+    for kind, amounts in amounts_by_kind.items():
         for name, amount in amounts.items():
             if quantities.parse(amount) < 0:
-                yield Problem(SpecReason.RESOURCES_INVALID, f"spec.resources.{kind}.{name}", "negative: correct it")
-    for name, limit in made["limits"].items():
-        if name in made["requests"] and quantities.parse(made["requests"][name]) > quantities.parse(limit):
+                yield Problem(
+                    SpecReason.RESOURCES_INVALID, f"spec.resources.{kind}.{name}", "must not be negative: correct it"
+                )
+    for name, limit in amounts_by_kind["limits"].items():
+        if name in amounts_by_kind["requests"] and quantities.parse(
+            amounts_by_kind["requests"][name]
+        ) > quantities.parse(limit):
             message = f"exceeds the limit of {limit}: lower it, or raise limits.{name}"
             yield Problem(SpecReason.RESOURCES_INVALID, f"spec.resources.requests.{name}", message)
 
 
 def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
-    """Values of further metrics are quantities."""
-    wanted = inputs.spec.autoscaling or Autoscaling()
+    """Values of additional metrics and tolerances must be valid quantities."""
+    spec = inputs.spec.autoscaling or Autoscaling()
     for field, read in (("metrics", scaling.metrics), ("behavior", scaling.behavior)):
         try:
-            read(wanted)
+            read(spec)
         except ValueError as error:
             yield Problem(SpecReason.RESOURCES_INVALID, f"spec.autoscaling.{field}", f"a value is {error}: correct it")
 
 
 def probes_are_valid(inputs: Inputs) -> Iterator[Problem]:
-    """One handler a probe, numbers in Kubernetes' range."""
+    """A probe has one handler, and its numbers are in the range of Kubernetes."""
     for kind, changes in probes.overrides(inputs.spec.probes).items():
         field = f"spec.probes.{kind}"
         handlers = [handler for handler in probes.HANDLERS if handler in changes]
         if len(handlers) > 1:
-            message = f"{' and '.join(handlers)} exclude each other: keep one"
+            message = f"{' and '.join(handlers)} are mutually exclusive: remove one"
             yield Problem(SpecReason.PROBE_INVALID, field, message)
-        for name, least in _LEAST.items():
-            if name in changes and changes[name] < least:
-                yield Problem(SpecReason.PROBE_INVALID, f"{field}.{name}", f"must be at least {least}: raise it")
+        for name, minimum in _MINIMUM.items():
+            if name in changes and changes[name] < minimum:
+                yield Problem(SpecReason.PROBE_INVALID, f"{field}.{name}", f"must be at least {minimum}: raise it")
         for handler in ("httpGet", "tcpSocket"):
             if (changes.get(handler) or {}).get("host"):
-                message = "would have the node call another host, which Pod Security refuses: remove it"
+                message = "makes the node call another host, which Pod Security rejects: remove it"
                 yield Problem(SpecReason.PROBE_INVALID, f"{field}.{handler}.host", message)
         yield from _fits_the_kind(kind, changes)
 
@@ -124,22 +126,28 @@ def _fits_the_kind(kind: str, changes: dict[str, Any]) -> Iterator[Problem]:
     if kind == "readiness":
         if "terminationGracePeriodSeconds" in changes:
             field = f"spec.probes.{kind}.terminationGracePeriodSeconds"
-            yield Problem(SpecReason.PROBE_INVALID, field, "a readiness probe ends no container: remove it")
+            yield Problem(
+                SpecReason.PROBE_INVALID,
+                field,
+                "not allowed for a readiness probe, which never stops the container: remove it",
+            )
     elif changes.get("successThreshold", 1) > 1:
-        yield Problem(SpecReason.PROBE_INVALID, f"spec.probes.{kind}.successThreshold", "must be 1 here: remove it")
+        yield Problem(
+            SpecReason.PROBE_INVALID, f"spec.probes.{kind}.successThreshold", f"must be 1 for a {kind} probe: remove it"
+        )
 
 
 def ports_differ(inputs: Inputs) -> Iterator[Problem]:
-    """The Service's two ports are not the same."""
+    """The two ports of the Service must differ."""
     service = inputs.spec.service
     if service and (service.port or 80) == (service.metrics_port or METRICS_PORT):
-        message = f"both ports of the Service are {service.port or 80}: change port or metricsPort"
+        message = f"port and metricsPort are both {service.port or 80}: change one of them"
         yield Problem(SpecReason.PORT_CONFLICT, "spec.service.port", message)
 
 
 def ingress_path_is_plain(inputs: Inputs) -> Iterator[Problem]:
-    """Kubernetes takes no path with //, /./, /../ or an escaped slash."""
+    """Kubernetes rejects a path with //, /./, /../ or an escaped slash."""
     ingress = inputs.spec.ingress
     if ingress and ingress.path and _BAD_PATH.search(ingress.path):
-        message = "has //, /./, /../ or an escaped slash, which Kubernetes refuses: write a plain path"
+        message = "contains //, /./, /../ or an escaped slash, which Kubernetes rejects: use a plain path"
         yield Problem(SpecReason.INGRESS_INVALID, "spec.ingress.path", message)

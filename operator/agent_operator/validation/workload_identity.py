@@ -1,6 +1,6 @@
-"""Whether Azure workload identity can work for an agent, told in words that an Azure user acts on. Pure.
+"""Preflight checks of Azure workload identity, with remedies for an Azure user. Pure.
 
-Nothing of this holds an agent up: it is told as a warning, for what is missing is mostly outside the cluster's objects.
+The problems are warnings and do not block an agent, because their causes are mostly outside of the cluster.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +21,12 @@ _INSTALL = (
 def preflight(
     inputs: Inputs, pods: Sequence[Mapping[str, Any]], annotations: Mapping[str, str] | None
 ) -> Iterator[Problem]:
-    """Tell what keeps the pods from signing in.
+    """Yield what prevents the pods from signing in to Azure.
 
     Args:
         inputs: the agent.
         pods: its live pods, trimmed.
-        annotations: of the ServiceAccount that the agent names and does not own; None when it is not there.
+        annotations: of the existing ServiceAccount that the agent names; None if it does not exist.
     """
     identity = inputs.spec.identity
     account = identity.service_account if identity else None
@@ -35,8 +35,9 @@ def preflight(
         yield Problem(
             Reason.SERVICE_ACCOUNT_MISSING,
             "spec.identity.serviceAccount.name",
-            f"there is no ServiceAccount {inputs.namespace}/{account.name}, so no "
-            "pod can be created: create it, or remove name to have one made",
+            f"the ServiceAccount {inputs.namespace}/{account.name} does not exist, so pods cannot be created: create "
+            "it, "
+            "or remove name so that the operator creates one",
         )
     if azure is None:
         return
@@ -50,7 +51,7 @@ def _unannotated(account: str, client_id: str, annotations: Mapping[str, str]) -
     namespace, _, name = account.partition("/")
     remedy = f"kubectl annotate --overwrite sa -n {namespace} {name} {constants.ANNOTATION_CLIENT_ID}={client_id}"
     if not found:
-        message = f"the ServiceAccount {account} is not managed here and lacks the annotation: run `{remedy}`"
+        message = f"the operator does not own the ServiceAccount {account}, which lacks the annotation: run `{remedy}`"
         yield Problem(SpecReason.IDENTITY_NOT_ANNOTATED, "spec.identity.serviceAccount.name", message)
     elif found != client_id:
         message = f"the ServiceAccount {account} is annotated with another client ID, {found}: correct clientId, or run"
@@ -60,20 +61,21 @@ def _unannotated(account: str, client_id: str, annotations: Mapping[str, str]) -
 
 def _without_token(inputs: Inputs, pods: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     field = "spec.identity.azureWorkloadIdentity"
-    bare = [pod for pod in pods if not pod.get("federated")]
-    if bare:
+    without_token = [pod for pod in pods if not pod.get("federated")]
+    if without_token:
         yield Problem(
             Reason.IDENTITY_TOKEN_MISSING,
             field,
-            f"{len(bare)} of {len(pods)} pods carry no token of the identity, so the webhook of Azure "
-            f"workload identity does not run here, or did not when they were created: {_INSTALL}; then "
+            f"{len(without_token)} of {len(pods)} pods have no token of the identity, because the Azure workload "
+            "identity "
+            f"webhook is not installed, or was not when the pods were created: {_INSTALL}; then "
             f"`kubectl rollout restart -n {inputs.namespace} deployment/{inputs.name}`",
         )
-    wrong = sorted({audience for pod in pods for audience in pod.get("audiences", ())})
-    if wrong and AZURE_AUDIENCE not in wrong:
+    audiences = sorted({audience for pod in pods for audience in pod.get("audiences", ())})
+    if audiences and AZURE_AUDIENCE not in audiences:
         yield Problem(
             Reason.IDENTITY_AUDIENCE_WRONG,
             field,
-            f"the pods' token is for the audience {', '.join(wrong)}, which Microsoft Entra ID refuses: "
-            f"project it for {AZURE_AUDIENCE}",
+            f"the audience of the pods' token is {', '.join(audiences)}, which Microsoft Entra ID rejects: "
+            f"project a token for {AZURE_AUDIENCE}",
         )

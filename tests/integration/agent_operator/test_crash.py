@@ -1,4 +1,4 @@
-"""Kill the operator after any write: the next one ends where an undisturbed one would have ended."""
+"""Kill the operator's process after a write: the next one ends where an undisturbed one would have ended."""
 
 import re
 from typing import Any
@@ -29,7 +29,7 @@ def _without_names(shape: Any, namespace: str, uid: str) -> str:
     return re.sub(r"secret-hash': '[^']+'", "secret-hash': 'HASH'", text)
 
 
-async def test_killed_after_any_write_it_converges_to_the_same_end(world: Any, kill: Any, until: Any) -> None:
+async def test_killed_after_a_write_it_converges_to_the_same_end(world: Any, kill: Any, until: Any) -> None:
     async with world.operator() as controller:
         reference = await world.api.agent(**SPEC)
         await world.api.until_reason("ConfigValid", "Valid")
@@ -37,7 +37,8 @@ async def test_killed_after_any_write_it_converges_to_the_same_end(world: Any, k
         expected = _without_names(_shape(await world.api.children()), world.api.namespace, reference["metadata"]["uid"])
         writes = len(world.proxy.writes)
     assert writes >= 9
-    for k in range(1, 10):
+    # tests/faults breaks every write of an operator in the test process. This test ends a process: early, midway, late.
+    for k in (1, 5, 9):
         await world.api.delete("AgentDeployment", "support")
 
         async def gone() -> bool:

@@ -14,7 +14,7 @@ async def test_without_the_right_to_watch_definitions_an_optional_api_is_looked_
     world: Any, until: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As in a namespaced install: noticed when it comes and when it goes, and said once a kind."""
-    monkeypatch.setattr(informer, "_LOOK_AGAIN", 0.2)
+    monkeypatch.setattr(informer, "_POLL", 0.2)
     world.proxy.denied = ("/customresourcedefinitions",)
     async with world.operator():
         await world.api.agent()
@@ -26,14 +26,14 @@ async def test_without_the_right_to_watch_definitions_an_optional_api_is_looked_
             await world.api.undefine(SERVICE_MONITOR)
         await world.api.until_reason("Warning", "ApiMissing")
 
-    said = [record.kind for record in caplog.records if "no right to watch" in record.message]
+    said = [record.kind for record in caplog.records if "no permission to watch" in record.message]
     assert sorted(said) == sorted(kind.kind for kind in CHILDREN if kind.optional)
 
 
 async def test_an_optional_api_without_a_right_is_left_out_told_and_taken_up_when_granted(
     world: Any, until: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(informer, "_LOOK_AGAIN", 0.2)
+    monkeypatch.setattr(informer, "_POLL", 0.2)
     world.proxy.denied = ("/servicemonitors",)
     await world.api.define(SERVICE_MONITOR)
     try:
@@ -47,7 +47,7 @@ async def test_an_optional_api_without_a_right_is_left_out_told_and_taken_up_whe
     finally:
         await world.api.undefine(SERVICE_MONITOR)
 
-    said = [record for record in caplog.records if "optional API left out" in record.message]
+    said = [record for record in caplog.records if "optional API is not used" in record.message]
     assert [record.kind for record in said] == ["ServiceMonitor"]
 
 

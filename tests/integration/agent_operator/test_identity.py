@@ -19,7 +19,7 @@ async def test_the_warning_leads_through_what_is_missing(world: Any, until: Any)
         annotations = {"azure.workload.identity/client-id": "client-1"}
         await world.api.merge("ServiceAccount", "mine", {"metadata": {"annotations": annotations}})
         warning = await world.api.until_reason("Warning", "IdentityTokenMissing")
-        assert "1 of 1 pods carry no token" in warning["message"]
+        assert "1 of 1 pods have no token" in warning["message"]
 
         # As the webhook would do it.
         token = {"name": "AZURE_FEDERATED_TOKEN_FILE", "value": "/var/run/secrets/azure/tokens/azure-identity-token"}

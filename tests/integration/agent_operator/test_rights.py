@@ -75,7 +75,7 @@ def verbs(method: str, query: dict[str, str], status: int, *, named: bool) -> tu
     return ({"POST": "create", "PUT": "update", "DELETE": "delete"}[method],)
 
 
-def granted(rights: Iterable[rbac.Right]) -> dict[Use, set[str]]:
+def granted(rights: Iterable[rbac.Permission]) -> dict[Use, set[str]]:
     """Return rights in the form of `uses`."""
     found: dict[Use, set[str]] = {}
     for right in rights:
@@ -142,7 +142,7 @@ async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any
         await until(lambda: gone(world.api, "moved"))
 
     asked = uses(world.proxy.asked)
-    allowed = granted([*rbac.rights(cluster_wide=True), *rbac.lease_rights()])
+    allowed = granted([*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()])
     assert sorted(set(asked) - set(allowed)) == [], "asked for without a right in rbac.py"
     assert sorted(set(allowed) - set(asked)) == [], "rights in rbac.py that nothing uses"
     for use, only in allowed.items():
@@ -243,7 +243,7 @@ async def gone(api: Any, agent: str) -> bool:
 
 def test_a_namespaced_install_has_no_cluster_wide_right() -> None:
     """Nor any that the cluster-wide one lacks."""
-    here, everywhere = granted(rbac.rights(cluster_wide=False)), granted(rbac.rights(cluster_wide=True))
+    here, everywhere = granted(rbac.permissions(cluster_wide=False)), granted(rbac.permissions(cluster_wide=True))
     cluster_scoped = {
         (verb, group, resource)
         for verb, group, resource in everywhere

@@ -117,7 +117,7 @@ def test_an_error_response_is_an_error_with_its_code(
     assert checking.outcomes == {"a": ("error", "the agent answered 404")}
     model_server.script(completions=[{"json": {"choices": []}}])
     checking.run(model_server.url, check("a", model="gpt", contains=["x"]))
-    assert checking.outcomes["a"] == ("error", "what came is no chat completion: is this the agent's URL?")
+    assert checking.outcomes["a"] == ("error", "the response is no chat completion: check --url")
 
 
 def test_a_judge_does_not_get_the_agents_prompt(
@@ -162,6 +162,6 @@ def test_the_answer_of_a_judge_must_be_a_verdict(
     assert outcomes.pop("refused")[1].startswith("judge: gpt: the model's server refuses the agent's credentials")
     assert outcomes == {
         "good": ("passed", ""),
-        "garbage": ("error", "judge: the model did not answer with a verdict"),
+        "garbage": ("error", "judge: the model did not reply with a verdict"),
         "unjudged": ("failed", 'does not contain "right"'),
     }

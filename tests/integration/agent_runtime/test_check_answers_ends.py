@@ -75,12 +75,12 @@ def test_keys_come_from_a_file(start_agent: StartAgent, checking: Checking, tmp_
     hello = check("a", contains=["hi"])
 
     assert checking.run(guarded, hello)[0] == 1
-    assert checking.outcomes["a"] == ("error", "the agent wants one of its API keys: give --api-keys-file")
+    assert checking.outcomes["a"] == ("error", "the agent requires an API key: set --api-keys-file")
     assert checking.run(guarded, hello, arguments=("--api-keys-file", str(keys)))[0] == 0
     assert checking.run(guarded, hello, arguments=with_config(guarded))[0] == 0
     keys.write_text("\n")
     code, _, err = checking.run(guarded, hello, arguments=("--api-keys-file", str(keys)))
-    assert (code, err) == (2, f"--api-keys-file: {keys}: holds no key\n")
+    assert (code, err) == (2, f"--api-keys-file: {keys}: contains no key\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -143,7 +143,7 @@ JUDGE = {"model": "gpt", "criterion": "Is polite."}
         ([check("A")], lambda _: (), "checks[0].name: String should match pattern"),
         ([check("a", regex="(")], lambda _: (), "checks[0].regex: not a regular expression"),
         ([check("a", jsonSchema={"properties": {"n": {"multipleOf": -1}}})], lambda _: (), "checks[0].jsonSchema.prop"),
-        ([check("a", judge=JUDGE)], lambda _: (), "checks[0].judge: needs the agent's models: give --config"),
+        ([check("a", judge=JUDGE)], lambda _: (), "checks[0].judge: needs the agent's models: set --config"),
         (
             [check("a", judge=JUDGE | {"model": "x"})],
             with_config,

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import sys
+from typing import Annotated
 
 from mcp.server import MCPServer
+from pydantic import Field
 
 server = MCPServer("tests")
 
@@ -38,6 +40,12 @@ def fail() -> str:
 def variable(name: str) -> str:
     """Return an environment variable of this process."""
     return os.environ.get(name, "unset")
+
+
+@server.tool()
+def hostile(word: Annotated[str, Field(pattern="^(a+)+$")]) -> str:
+    """Declare a pattern that takes Python's regular expressions exponential time."""
+    return word
 
 
 @server.tool()

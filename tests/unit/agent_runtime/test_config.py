@@ -1,4 +1,4 @@
-"""agent.toml: what it may say, and how every fault is named."""
+"""The fields of agent.toml, and the messages about faults."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from agent_runtime.config import AgentConfig, CacheConfig, ConfigError, ModelConfig, explain, load
 
-GOOD = """
+VALID = """
 [agent]
 system_prompt = "prompts/support.txt"
 log_level = "WARNING"
@@ -31,7 +31,7 @@ host = "redis"
 
 
 def write(directory: Path, toml: str | bytes, prompt: bytes | None = b"You help.") -> Path:
-    """An agent.toml, and the prompt where GOOD expects it."""
+    """Write agent.toml, and the prompt where VALID expects it."""
     (directory / "prompts").mkdir()
     if prompt is not None:
         (directory / "prompts" / "support.txt").write_bytes(prompt)
@@ -41,15 +41,15 @@ def write(directory: Path, toml: str | bytes, prompt: bytes | None = b"You help.
 
 
 def faults(directory: Path, toml: str | bytes, prompt: bytes | None = b"You help.") -> list[str]:
-    """What load says against this config, a line each."""
+    """The lines of the error of load."""
     with pytest.raises(ConfigError) as raised:
         load(write(directory, toml, prompt))
     return str(raised.value).splitlines()
 
 
-def test_a_good_file_is_read_with_its_prompt(tmp_path: Path) -> None:
-    """The prompt's path is relative to agent.toml; what is not said has its default."""
-    config, prompt = load(write(tmp_path, GOOD))
+def test_a_valid_file_is_read_with_its_prompt(tmp_path: Path) -> None:
+    """The path of the prompt is relative to agent.toml. Unset fields have their defaults."""
+    config, prompt = load(write(tmp_path, VALID))
 
     assert prompt == "You help."
     assert config.default.name == "b"
@@ -57,20 +57,20 @@ def test_a_good_file_is_read_with_its_prompt(tmp_path: Path) -> None:
     assert config.memory.cache == CacheConfig(host="redis", port=6379, ssl=False, ttl=300, prefix="chat:")
 
 
-@pytest.mark.parametrize("beside", [True, False], ids=["beside-agent.toml", "below-the-working-directory"])
+@pytest.mark.parametrize("next_to_file", [True, False], ids=["next-to-agent.toml", "in-the-working-directory"])
 def test_relative_paths_resolve_next_to_the_file_and_then_from_the_working_directory(
-    beside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    next_to_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The seed's `config/system_prompt.txt` in /app/config/agent.toml is found from the image's /app."""
     folder = tmp_path / "config"
     (folder / "config").mkdir(parents=True)
     (folder / "system_prompt.txt").write_text("From the working directory.")
     (folder / "keys").write_text("")
-    if beside:
-        (folder / "config" / "system_prompt.txt").write_text("From beside.")
+    if next_to_file:
+        (folder / "config" / "system_prompt.txt").write_text("From the folder.")
         (folder / "config" / "keys").write_text("")
     toml = (
-        GOOD.replace("prompts/support.txt", "config/system_prompt.txt")
+        VALID.replace("prompts/support.txt", "config/system_prompt.txt")
         + '[agent.server]\napi_keys_file = "config/keys"'
     )
     (folder / "agent.toml").write_text(toml)
@@ -78,24 +78,24 @@ def test_relative_paths_resolve_next_to_the_file_and_then_from_the_working_direc
 
     config, prompt = load(folder / "agent.toml")
 
-    assert prompt == ("From beside." if beside else "From the working directory.")
+    assert prompt == ("From the folder." if next_to_file else "From the working directory.")
     assert config.server is not None
-    assert config.server.api_keys_file == str((folder if beside else tmp_path) / "config" / "keys")
+    assert config.server.api_keys_file == str((folder if next_to_file else tmp_path) / "config" / "keys")
 
 
-def test_a_prompt_that_is_nowhere_names_both_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_prompt_names_both_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "agent").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
-    (fault,) = faults(tmp_path / "agent", GOOD, None)
+    (fault,) = faults(tmp_path / "agent", VALID, None)
 
     places = f"{tmp_path}/agent/prompts/support.txt or {tmp_path}/work/prompts/support.txt"
     assert fault == f"agent.system_prompt: {places}: No such file: correct the path or add the file"
 
 
 def test_the_first_model_is_the_default() -> None:
-    """When default_model is not said."""
+    """If default_model is not set."""
     config = AgentConfig(models=(ModelConfig(name="x", provider="echo"), ModelConfig(name="y", provider="echo")))
 
     assert config.default.name == "x"
@@ -114,21 +114,19 @@ def test_the_first_model_is_the_default() -> None:
         ('"2024-10-01-preview"', '"latest"', "agent.models[0].api_version: "),
     ],
 )
-def test_a_fault_has_its_path_in_tomls_spelling(tmp_path: Path, old: str, new: str, fault: str) -> None:
-    """Path, then what is wrong or how to mend it."""
-    assert faults(tmp_path, GOOD.replace(old, new))[0].startswith(fault)
+def test_a_fault_has_its_path_as_in_toml(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    assert faults(tmp_path, VALID.replace(old, new))[0].startswith(fault)
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
-    """Those of every model, and the missing prompt; a list is not called empty because its items are wrong."""
-    told = faults(tmp_path, GOOD.replace('"azure_openai"', '"x"').replace('"openai"', '"y"'), None)
+def test_all_faults_are_reported_together(tmp_path: Path) -> None:
+    """Of every model, and the missing prompt. A list with invalid items is not reported as empty."""
+    lines = faults(tmp_path, VALID.replace('"azure_openai"', '"x"').replace('"openai"', '"y"'), None)
 
-    paths = [fault.split(": ")[0] for fault in told]
+    paths = [fault.split(": ")[0] for fault in lines]
     assert paths == ["agent.models[0].provider", "agent.models[1].provider", "agent.system_prompt"]
 
 
 def test_an_empty_list_of_models_is_a_fault(tmp_path: Path) -> None:
-    """One is needed."""
     assert faults(tmp_path, "[agent]\nmodels = []")[0].startswith("agent.models: ")
 
 
@@ -136,28 +134,25 @@ def test_an_empty_list_of_models_is_a_fault(tmp_path: Path) -> None:
     ("prompt", "reason"),
     [(None, "No such file"), (b"\xff", "not UTF-8 text"), (b"x" * 900_001, "longer than 900000 bytes")],
 )
-def test_a_prompt_that_cannot_be_used_is_told(tmp_path: Path, prompt: bytes | None, reason: str) -> None:
-    """Missing, no text, too long."""
-    (fault,) = faults(tmp_path, GOOD, prompt)
+def test_an_unusable_prompt_is_a_fault(tmp_path: Path, prompt: bytes | None, reason: str) -> None:
+    (fault,) = faults(tmp_path, VALID, prompt)
 
     assert fault.startswith("agent.system_prompt: ")
     assert reason in fault
 
 
 @pytest.mark.parametrize("toml", ["[agent", b"\xff\xfe"])
-def test_a_file_that_is_no_toml_is_told(tmp_path: Path, toml: str | bytes) -> None:
-    """With the file's name."""
+def test_invalid_toml_is_a_fault_with_the_name_of_the_file(tmp_path: Path, toml: str | bytes) -> None:
     assert "agent.toml: " in faults(tmp_path, toml)[0]
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    """With its path."""
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"agent\.toml: No such file"):
         load(tmp_path / "agent.toml")
 
 
-def test_explain_speaks_the_crs_spelling_unless_told_otherwise() -> None:
-    """The operator puts the path before it; a validator's fields become part of the path, one line each."""
+def test_explain_names_fields_as_in_the_cr_by_default() -> None:
+    """With a prefix. Each field that a validator names gets its own line and path."""
     model = {"name": "x", "provider": "openai", "deployment": "d", "apiVersion": "2024-10-01"}
     with pytest.raises(ValidationError) as raised:
         AgentConfig.model_validate({"models": [model]})
@@ -189,28 +184,26 @@ def test_explain_does_not_quote_values() -> None:
         ('type = "sse"', "agent.mcp[0].type: "),
     ],
 )
-def test_an_mcp_server_has_the_fields_of_its_type(tmp_path: Path, table: str, fault: str) -> None:
-    """And no others."""
-    assert faults(tmp_path, f'{GOOD}\n[[agent.mcp]]\nname = "t"\n{table}')[0].startswith(fault)
+def test_an_mcp_server_has_only_the_fields_of_its_type(tmp_path: Path, table: str, fault: str) -> None:
+    assert faults(tmp_path, f'{VALID}\n[[agent.mcp]]\nname = "t"\n{table}')[0].startswith(fault)
 
 
-def test_names_of_servers_and_fallbacks(tmp_path: Path) -> None:
-    """Servers are unique; a fallback is one of the models."""
+def test_server_names_are_unique_and_fallbacks_are_models(tmp_path: Path) -> None:
     server = '\n[[agent.mcp]]\nname = "t"\ntype = "stdio"\ncommand = "x"\n'
-    assert faults(tmp_path, GOOD + server + server) == ["agent.mcp: every name must be unique"]
+    assert faults(tmp_path, VALID + server + server) == ["agent.mcp: every name must be unique"]
     (tmp_path / "other").mkdir()
-    fallbacks = GOOD.replace("[agent]", '[agent]\nfallbacks = ["c"]')
+    fallbacks = VALID.replace("[agent]", '[agent]\nfallbacks = ["c"]')
     assert faults(tmp_path / "other", fallbacks) == ["agent.fallbacks: c: not one of models: a, b"]
 
 
-@pytest.mark.parametrize(("said", "meant"), [("../api-keys/keys", "api-keys/keys"), ("/keys/file", "/keys/file")])
-def test_the_api_keys_file_may_be_said_relative_to_the_config(tmp_path: Path, said: str, meant: str) -> None:
-    """By its words: the config's folder may be a link, as it is where Kubernetes mounts it."""
+@pytest.mark.parametrize(("written", "resolved"), [("../api-keys/keys", "api-keys/keys"), ("/keys/file", "/keys/file")])
+def test_the_api_keys_file_is_relative_to_the_config(tmp_path: Path, written: str, resolved: str) -> None:
+    """Without following links: Kubernetes mounts the config through a link."""
     (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
     (tmp_path / "config").symlink_to(tmp_path / "elsewhere" / "deep")
-    write(tmp_path / "config", GOOD + f'[agent.server]\napi_keys_file = "{said}"\n')
+    write(tmp_path / "config", VALID + f'[agent.server]\napi_keys_file = "{written}"\n')
 
     config, _ = load(tmp_path / "config" / "agent.toml")
 
     assert config.server is not None
-    assert config.server.api_keys_file == str(tmp_path / meant)
+    assert config.server.api_keys_file == str(tmp_path / resolved)

@@ -63,7 +63,7 @@ def test_a_config_map_of_another_namespace_does_not_serve(agentctl: Agentctl, fi
     )
 
     assert (done.status, done.out) == (1, "")
-    assert "there is no ConfigMap prompts with the key p in namespace default" in done.err
+    assert "the ConfigMap prompts with the key p does not exist in namespace default" in done.err
 
 
 def test_a_secret_of_the_input_marks_the_pods_and_is_not_printed(agentctl: Agentctl, file: File, agent: Agent) -> None:

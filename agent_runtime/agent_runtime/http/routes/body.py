@@ -13,8 +13,6 @@ from agent_runtime.errors import Problem
 
 # Seconds: enough for a body of MAX_BODY_BYTES over a slow connection.
 READ_TIMEOUT = 30.0
-MAX_BODY_BYTES = 1024 * 1024
-TOO_LARGE = f"The body exceeds the limit of {MAX_BODY_BYTES} bytes: send a smaller one"
 JSON_TYPE = "application/json"
 
 
@@ -32,7 +30,7 @@ async def read_bytes(request: web.Request) -> bytes:
 
     Raises:
         Problem: the body did not arrive in time.
-        HTTPRequestEntityTooLarge: the body is longer than MAX_BODY_BYTES.
+        HTTPRequestEntityTooLarge: the body is longer than middleware.MAX_BODY_BYTES.
     """
     if request.content.is_eof():
         # The body came with the head, as for most requests, so a timeout is not needed.

@@ -23,65 +23,90 @@ from agent_runtime.config import AgentConfig
 
 
 class AgentDeploymentSpec(ApiModel):
-    """What the user wants. Only config is required; a default is written where each field is."""
+    """Desired state of an agent. Only `config` is required."""
 
     namespace: NamespaceSpec | None = Field(
         None,
-        description="A namespace of the agent's own, made by the operator. Default: children live beside this object.",
+        description="Dedicated namespace that the operator creates for the children. Cannot be added or removed later. "
+        "Default: the children live in the namespace of this AgentDeployment.",
     )
     system_prompt: SystemPrompt | None = Field(
-        None, description="What the agent is told before every conversation. Default: a helpful assistant."
+        None, description="System prompt of the agent. Default: the prompt of a helpful assistant."
     )
-    config: AgentConfig = Field(description="Models, memory and logging: becomes agent.toml.")
-    credentials: Credentials | None = Field(None, description="Secrets, as environment variables. Default: none.")
+    config: AgentConfig = Field(
+        description="Configuration of the runtime: models, memory, tools and limits. The operator renders it into "
+        "agent.toml."
+    )
+    credentials: Credentials | None = Field(
+        None, description="Secrets that the pods read as environment variables. Default: none."
+    )
     api_keys: ApiKeys | None = Field(
         None,
-        description="API keys, one of which every caller must send as a bearer token. Default: none; whoever reaches "
-        "the agent may call it.",
+        description="API keys. Every caller must send one as a bearer token. Default: none; every client that can "
+        "connect may call the agent.",
     )
     identity: Identity | None = Field(
-        None, description="ServiceAccount and cloud identity. Default: an account without rights."
+        None,
+        description="ServiceAccount and cloud identity of the pods. Default: a ServiceAccount without permissions.",
     )
-    runtime: Runtime | None = Field(None, description="Image. Default: the bundled runtime of this operator's version.")
+    runtime: Runtime | None = Field(
+        None, description="Image of the pods. Default: the runtime image of this operator's version."
+    )
     replicas: int | None = Field(
-        None, ge=0, le=1000, description="Number of pods; not used while autoscaling is set. Default: 3."
+        None, ge=0, le=1000, description="Number of desired pods. Has no effect while autoscaling is set. Default: 3."
     )
-    autoscaling: Autoscaling | None = Field(None, description="Scale by load. Default: off; replicas decides.")
+    autoscaling: Autoscaling | None = Field(
+        None, description="HorizontalPodAutoscaler of the agent. Default: none; replicas sets the number of pods."
+    )
     resources: Resources | None = Field(
-        None, description="CPU and memory of a pod. Default: 500m and 1Gi, up to 2 and 2Gi."
+        None,
+        description="Compute resources of a pod. Default: requests of 500m CPU and 1Gi memory, limits of 2 CPU and 2Gi "
+        "memory.",
     )
     env: tuple[V1EnvVar, ...] | None = Field(
         None,
         max_length=128,
-        description="Further environment variables, as in a Pod. Default: none.",
+        description="Additional environment variables of the container, as in a Pod. Default: none.",
         json_schema_extra=list_map("name"),
     )
-    probes: ProbesSpec | None = Field(None, description="Changes to the health probes. Default: none.")
-    service: ServiceSpec | None = Field(None, description="Service. Default: ClusterIP, ports 80 and 9090.")
-    ingress: IngressSpec | None = Field(None, description="Way in from outside by Ingress. Default: none.")
-    gateway: GatewaySpec | None = Field(None, description="Way in from outside by Gateway API. Default: none.")
-    disruption_budget: DisruptionBudget | None = Field(None, description="Pods that a drain must leave. Default: 2.")
-    network_policy: NetworkPolicySpec | None = Field(None, description="Network rules. Default: derived from config.")
-    monitoring: Monitoring | None = Field(None, description="Monitoring. Default: a ServiceMonitor.")
-    scheduling: Scheduling | None = Field(None, description="Placement. Default: spread over zones and nodes.")
-    dns: Dns | None = Field(None, description="Name resolution. Default: the cluster's.")
+    probes: ProbesSpec | None = Field(None, description="Overrides of the health probes. Default: none.")
+    service: ServiceSpec | None = Field(
+        None, description="Service of the agent. Default: type ClusterIP with ports 80 (HTTP) and 9090 (metrics)."
+    )
+    ingress: IngressSpec | None = Field(
+        None, description="Ingress that exposes the agent outside of the cluster. Default: none."
+    )
+    gateway: GatewaySpec | None = Field(
+        None, description="HTTPRoute of the Gateway API that exposes the agent outside of the cluster. Default: none."
+    )
+    disruption_budget: DisruptionBudget | None = Field(
+        None, description="PodDisruptionBudget of the pods. Default: minAvailable 2."
+    )
+    network_policy: NetworkPolicySpec | None = Field(
+        None, description="NetworkPolicy of the pods. Default: rules derived from config."
+    )
+    monitoring: Monitoring | None = Field(None, description="Monitoring of the agent. Default: a ServiceMonitor.")
+    scheduling: Scheduling | None = Field(
+        None, description="Scheduling constraints of the pods. Default: spread over zones and nodes."
+    )
+    dns: Dns | None = Field(None, description="DNS configuration of the pods. Default: the cluster's.")
     pod_template: dict[str, Any] | None = Field(
         None,
-        description="Changes to the pods that no other field makes: sidecars, volumes, labels. A PodTemplateSpec, "
-        "merged over the rendered one, last, as kubectl patch does. What breaks the hardening is refused. "
+        description="Strategic merge patch for the rendered PodTemplateSpec, applied last: for sidecars, volumes and "
+        "other settings without a field of their own. Patches that weaken the hardening of the pods are rejected. "
         "Default: none.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
     rollout: Rollout | None = Field(
-        None, description="How a new revision replaces the old one. Default: pod by pod, back again when it fails."
+        None, description="How a new revision replaces the running one. Default: RollingUpdate with automatic rollback."
     )
     suspend: bool | None = Field(
-        None, description="Leave the children as they are and change nothing, until false. Default: false."
+        None, description="Suspend reconciliation. The operator changes no child while this is true. Default: false."
     )
 
 
 class ObjectMeta(StatusModel):
-    """What the operator reads of metadata."""
+    """The fields of metadata that the operator reads."""
 
     name: str
     namespace: str = "default"
@@ -93,7 +118,7 @@ class ObjectMeta(StatusModel):
 
 
 class AgentDeployment(ApiModel):
-    """One AI agent and all that it needs to run in production."""
+    """AgentDeployment describes one AI agent and everything that it needs to run in production."""
 
     api_version: str = "agent-operator.dev/v1alpha1"
     kind: str = "AgentDeployment"

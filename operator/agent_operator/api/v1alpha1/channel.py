@@ -25,20 +25,20 @@ _CRON = r"^[-A-Z0-9*/,#]+( [-A-Z0-9*/,#]+){4}$"
 
 
 class LabelRequirement(ApiModel):
-    """A requirement of a label selector."""
+    """Requirement of a label selector."""
 
-    key: str = Field(min_length=1, max_length=317, description="Label that it is about.")
+    key: str = Field(min_length=1, max_length=317, description="Label key.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="In, NotIn, Exists or DoesNotExist.")
     values: tuple[str, ...] | None = Field(
         None,
         max_length=64,
-        description="Values of the label, with In and NotIn. Default: none.",
+        description="Label values. Required by In and NotIn, not allowed with Exists and DoesNotExist. Default: none.",
         json_schema_extra=list_atomic(),
     )
 
 
 class LabelSelector(ApiModel):
-    """A metav1.LabelSelector, in bounds that an API server can reckon with."""
+    """Label selector like metav1.LabelSelector, with bounds that limit the cost of the CEL rules."""
 
     match_labels: dict[str, str] | None = Field(
         None,
@@ -49,89 +49,100 @@ class LabelSelector(ApiModel):
     match_expressions: tuple[LabelRequirement, ...] | None = Field(
         None,
         max_length=32,
-        description="Requirements that an agent must meet, all of them. Default: none.",
+        description="Requirements that an agent must meet; all of them must hold. Default: none.",
         json_schema_extra=list_atomic(),
     )
 
 
 class Wave(ApiModel):
-    """Agents that get the version together. An agent belongs to the first wave that takes it."""
+    """Agents that receive the version together.
 
-    name: DnsLabel | None = Field(None, description="Name in status and events. Default: wave-1, wave-2 and so on.")
-    selector: LabelSelector | None = Field(
-        None, description="Labels of the AgentDeployments that it takes; {} takes all. This or percent."
+    An agent belongs to the first wave that matches it. Set exactly one of selector and percent.
+    """
+
+    name: DnsLabel | None = Field(
+        None, description="Name of the wave in status and Events. Default: wave-1, wave-2 and so on."
     )
+    selector: LabelSelector | None = Field(None, description="Label selector for AgentDeployments; {} matches all.")
     percent: int | None = Field(
         None,
         ge=1,
         le=100,
-        description="Takes the first so many percent, rounded up, of all agents of the channel, in an order that does "
-        "not change while agents come and go. It counts from the start: 10, then 50, makes one half in two waves. "
-        "This or selector.",
+        description="Cumulative percentage of all agents of the channel, rounded up, in an order that is stable while "
+        "agents come and go. Waves of 10 and 50 cover one half of the agents.",
     )
     max_concurrent: int | None = Field(
         None,
         ge=1,
         le=10000,
-        description=f"Agents of the wave that may be under way at once. Default: {DEFAULT_MAX_CONCURRENT}.",
+        description="Maximum number of agents of the wave that roll out at the same time. Default: "
+        f"{DEFAULT_MAX_CONCURRENT}.",
     )
     soak_seconds: int | None = Field(
         None,
         ge=0,
         le=30 * 24 * 3600,
-        description="How long all agents of the wave must be well before the next one starts. "
-        f"Default: {DEFAULT_SOAK_SECONDS}.",
+        description="Seconds that all agents of the wave must stay healthy before the next wave starts. Default: "
+        f"{DEFAULT_SOAK_SECONDS}.",
     )
 
 
 class MaintenanceWindow(ApiModel):
-    """When agents may be given another version. What is under way goes on outside, and so do soaks and rollbacks."""
+    """Times when the channel may assign another version.
+
+    Rollouts in progress, soaks and rollbacks continue outside of the window.
+    """
 
     cron: str = Field(
         pattern=_CRON,
         max_length=128,
-        description='When it opens: minute, hour, day, month, weekday, such as "0 22 * * 1-5".',
+        description='Start of the window as a cron expression (minute, hour, day, month, weekday), such as "0 22 * * '
+        '1-5".',
     )
-    duration: Duration = Field(description="How long it is open, such as 4h or 90m.")
+    duration: Duration = Field(description="Length of the window, such as 4h or 90m; at least 1m.")
     time_zone: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_+/-]+$",
         max_length=64,
-        description="Name of the time zone of cron, such as Europe/Berlin. Default: UTC.",
+        description="IANA time zone of cron, such as Europe/Berlin. Default: UTC.",
     )
 
 
 class AgentRuntimeChannelSpec(ApiModel):
-    """What you want. Only version is required."""
+    """Desired state of a channel. Only `version` is required."""
 
     image: str | None = Field(
         None,
         pattern=_REPOSITORY,
         max_length=255,
-        description="Repository of the runtime image, without a tag. Default: the operator's.",
+        description="Repository of the runtime image, without a tag. Default: the repository of the operator.",
     )
     version: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         max_length=128,
-        description="Version (tag) of the runtime image that the agents of this channel are to run.",
+        description="Version (tag) of the runtime image for the agents of this channel.",
     )
     waves: tuple[Wave, ...] | None = Field(
         None,
         max_length=32,
-        description="In which order. Agents that no wave takes come last, as a wave of their own. Default: that wave.",
+        description="Waves of the rollout, in order. Agents that match no wave form the last wave. Default: one wave "
+        "with all agents.",
         json_schema_extra=list_atomic(),
     )
     max_failures: int | None = Field(
-        None, ge=0, le=10000, description="Failed agents with which the roll-out still goes on. Default: 0."
+        None,
+        ge=0,
+        le=10000,
+        description="Maximum number of failed agents. The rollout halts when more agents fail. Default: 0.",
     )
-    window: MaintenanceWindow | None = Field(
-        None, description="When agents may be given another version. Default: always."
+    window: MaintenanceWindow | None = Field(None, description="Maintenance window. Default: always open.")
+    paused: bool | None = Field(
+        None, description="Pause the rollout: no agent receives another version while this is true. Default: false."
     )
-    paused: bool | None = Field(None, description="Give no agent another version, until false. Default: false.")
 
 
 class WavePhase(StrEnum):
-    """How far a wave is."""
+    """Phase of a wave."""
 
     WAITING = "Waiting"
     ROLLING_OUT = "RollingOut"
@@ -141,55 +152,63 @@ class WavePhase(StrEnum):
 
 
 class WaveStatus(StatusModel):
-    """How far a wave is."""
+    """State of a wave."""
 
     name: str = Field(description="Name of the wave.")
-    agents: int = Field(description="Agents in it.")
-    updated: int = Field(description="Agents that run the version and are well.")
-    failed: int = Field(description="Agents that failed with it.")
+    agents: int = Field(description="Number of agents in the wave.")
+    updated: int = Field(description="Number of agents that run the version and are healthy.")
+    failed: int = Field(description="Number of agents that failed with the version.")
     phase: WavePhase = Field(
-        description="Waiting: an earlier one is not done. RollingOut: its agents are being given the version. Soaking: "
-        "they must stay well for a while. Done: the next may start. Halted: too many failed."
+        description="Waiting: an earlier wave is in progress. RollingOut: the agents receive the version. Soaking: the "
+        "agents must stay healthy for soakSeconds. Done: the next wave may start. Halted: more than maxFailures "
+        "agents failed."
     )
     healthy_since: str | None = Field(
         None,
-        description="Since when all its agents are well (RFC 3339, UTC).",
+        description="Time since when all agents of the wave are healthy (RFC 3339, UTC).",
         json_schema_extra={"format": "date-time"},
     )
-    definition: str = Field(description="Short hash of what it selects: a wave that is defined anew begins anew.")
+    definition: str = Field(
+        description="Short hash of the definition of the wave. A wave restarts when its definition changes."
+    )
 
 
 class AgentRuntimeChannelStatus(StatusModel):
-    """Truth as last seen; true of metadata.generation only where observedGeneration says so."""
+    """Observed state of a channel. It describes metadata.generation if observedGeneration equals it."""
 
-    observed_generation: int | None = Field(None, description="metadata.generation that was last looked at.")
-    version: str | None = Field(None, description="Version that is being rolled out, or was last.")
-    image: str | None = Field(None, description="Repository that it is of; absent for the operator's.")
-    stable_version: str | None = Field(None, description="Version that was last rolled out completely.")
-    stable_image: str | None = Field(None, description="Repository that it is of; absent for the operator's.")
-    agents: int | None = Field(None, description="Agents that follow the channel.")
-    updated: int | None = Field(None, description="Agents that run the version and are well.")
-    failed: int | None = Field(None, description="Agents that failed with the version.")
+    observed_generation: int | None = Field(None, description="metadata.generation of the last reconciliation.")
+    version: str | None = Field(None, description="Version of the current or last rollout.")
+    image: str | None = Field(
+        None, description="Repository of that version; absent for the repository of the operator."
+    )
+    stable_version: str | None = Field(None, description="Version of the last complete rollout.")
+    stable_image: str | None = Field(
+        None, description="Repository of that version; absent for the repository of the operator."
+    )
+    agents: int | None = Field(None, description="Number of agents of the channel.")
+    updated: int | None = Field(None, description="Number of agents that run the version and are healthy.")
+    failed: int | None = Field(None, description="Number of agents that failed with the version.")
     skipped: int | None = Field(
         None,
-        description="Agents passed over for now: suspended, or unable to change for a fault of their spec or Secret.",
+        description="Number of agents that cannot receive the version now: suspended agents, and agents with an "
+        "invalid spec or a missing Secret.",
     )
-    progress: str | None = Field(None, description="Updated agents of all, such as 37/120.")
-    wave: str | None = Field(None, description="The current wave of all, such as 2/3.")
-    summary: str | None = Field(None, description="All of this in a line.")
+    progress: str | None = Field(None, description="Updated agents of all agents, such as 37/120.")
+    wave: str | None = Field(None, description="Current wave of all waves, such as 2/3.")
+    summary: str | None = Field(None, description="Summary of the status in one line.")
     failed_agents: tuple[str, ...] = Field(
-        (), description="Namespace and name of agents that failed, at most ten.", json_schema_extra=list_atomic()
+        (), description="Namespaces and names of failed agents, at most ten.", json_schema_extra=list_atomic()
     )
-    waves: tuple[WaveStatus, ...] = Field((), description="How far each wave is.", json_schema_extra=list_atomic())
+    waves: tuple[WaveStatus, ...] = Field((), description="State of the waves.", json_schema_extra=list_atomic())
     conditions: tuple[Condition, ...] = Field(
         (),
-        description="Ready and Progressing; Halted, Paused, Reconciling and Stalled when true.",
+        description="Ready and Progressing; Halted, Paused, Reconciling and Stalled while they are true.",
         json_schema_extra=list_map("type"),
     )
 
 
 class AgentRuntimeChannel(ApiModel):
-    """The runtime version of many agents, which follow it by spec.runtime.channel, and how they get there."""
+    """AgentRuntimeChannel assigns a runtime version to all agents that reference it by spec.runtime.channel."""
 
     api_version: str = "agent-operator.dev/v1alpha1"
     kind: str = "AgentRuntimeChannel"

@@ -10,153 +10,168 @@ from agent_runtime.config.checks import MAX_CHECKS, CheckConfig
 
 
 class Pause(ApiModel):
-    """A stop between two steps."""
+    """Pause after a canary step."""
 
     duration_seconds: int | None = Field(
         None,
         ge=0,
         le=7 * 24 * 3600,
-        description="How long the step lasts, with the gates watching. Default: until `agentctl promote`.",
+        description="Duration of the step in seconds. The operator evaluates the gates during that time. Default: "
+        "until `agentctl promote`.",
     )
 
 
 class CanaryStep(ApiModel):
-    """How much the canary gets, and for how long."""
+    """Weight and duration of one canary step."""
 
     weight: int = Field(
         ge=1,
         le=99,
-        description="Percentage of the pods, and where a Gateway leads to the agent of the requests, that the canary "
-        "gets. At least one pod.",
+        description="Percentage of the pods that run the canary; at least one pod. Behind a Gateway it is also the "
+        "percentage of the requests.",
     )
-    pause: Pause | None = Field(None, description="What comes before the next step. Default: 60 seconds.")
+    pause: Pause | None = Field(None, description="Pause before the next step. Default: 60 seconds.")
 
 
 class CanaryGates(ApiModel):
-    """What the canary's own metrics must show, beside those of the stable pods, for as long as a step lasts."""
+    """Limits for the metrics of the canary, compared with those of the stable pods during a step."""
 
     max_error_rate_percent: int | None = Field(
         None,
         ge=0,
         le=100,
-        description="Failed requests (5xx) in percent: how many points the canary may be above the stable pods. "
-        "Default: 5.",
+        description="Maximum difference between the error rate (5xx) of the canary and that of the stable pods, in "
+        "percentage points. Default: 5.",
     )
     max_latency_percent: int | None = Field(
         None,
         ge=100,
         le=10000,
-        description="95th percentile of the request duration, in percent of that of the stable pods; up to 0.1 seconds "
-        "pass in any case. Default: 200.",
+        description="Maximum 95th percentile of the request duration, in percent of that of the stable pods. A "
+        "duration of up to 0.1 seconds always passes. Default: 200.",
     )
     max_tokens_percent: int | None = Field(
-        None, ge=100, le=10000, description="Tokens a request, in percent of those of the stable pods. Default: 200."
+        None,
+        ge=100,
+        le=10000,
+        description="Maximum number of tokens per request, in percent of that of the stable pods. Default: 200.",
     )
     min_requests: int | None = Field(
         None,
         ge=1,
         le=1_000_000,
-        description="Requests that both must have answered within the step before they are compared. Default: 20.",
+        description="Minimum number of requests that both the canary and the stable pods must serve during the step "
+        "before the operator compares them. Default: 20.",
     )
 
 
 class ChecksFrom(ApiModel):
-    """Checks that are kept apart."""
+    """Source of the checks."""
 
     config_map_key_ref: ConfigMapKeyRef = Field(
-        description="A ConfigMap that holds them: YAML or JSON with the one field checks, a list as canary.checks."
+        description="Key of a ConfigMap that contains a YAML or JSON document with the single field checks, a list "
+        "like canary.checks."
     )
 
 
 class Canary(ApiModel):
-    """Steps, and what must hold for the next one."""
+    """Steps of a canary, and the conditions for promoting it."""
 
     steps: tuple[CanaryStep, ...] | None = Field(
-        None, max_length=20, description="Default: one step of 20 % for 60 seconds.", json_schema_extra=list_atomic()
+        None,
+        max_length=20,
+        description="Steps of the canary. Default: one step of 20 % for 60 seconds.",
+        json_schema_extra=list_atomic(),
     )
-    gates: CanaryGates | None = Field(None, description="Limits for the canary's metrics. Default: as each field says.")
+    gates: CanaryGates | None = Field(
+        None, description="Limits for the metrics of the canary. Default: the defaults of the fields."
+    )
     checks: tuple[CheckConfig, ...] | None = Field(
         None,
         min_length=1,
         max_length=MAX_CHECKS,
-        description="Prompts that the canary is asked before the first step lasts, and what the answers must be like. "
+        description="Prompts that the operator sends to the canary before the first step, with the expected answers. "
         "Default: none.",
         json_schema_extra=list_map("name"),
     )
-    checks_from: ChecksFrom | None = Field(None, description="Checks that are kept in a ConfigMap. Default: none.")
+    checks_from: ChecksFrom | None = Field(None, description="Source of the checks. Default: none.")
 
 
 class Rollout(ApiModel):
-    """How a new revision (image, config, prompt and whatever else the pods are made from) replaces the old one."""
+    """How a new revision replaces the running one.
+
+    A revision is everything that determines the pods: image, config, prompt and pod template.
+    """
 
     strategy: Literal["RollingUpdate", "Canary"] | None = Field(
         None,
-        description="RollingUpdate: pod by pod, surge first. Canary: a second Deployment first, step by step. "
-        "Default: RollingUpdate.",
+        description="Strategy of the rollout. RollingUpdate: replace pod by pod, with surge. Canary: run the new "
+        "revision in a second Deployment, step by step, before promoting it. Default: RollingUpdate.",
     )
     progress_deadline_seconds: int | None = Field(
         None,
         ge=10,
         le=86400,
-        description="How long a rollout may make no progress before it has failed. Default: 600.",
+        description="Seconds without progress after which a rollout has failed. Default: 600.",
     )
     auto_rollback: bool | None = Field(
-        None, description="Return to the last good revision when a rollout fails. Default: true."
+        None, description="Roll back to the last good revision when a rollout fails. Default: true."
     )
     revision_history_limit: int | None = Field(
-        None, ge=2, le=100, description="Revisions that are kept to return to. Default: 10."
+        None, ge=2, le=100, description="Number of old revisions to retain for rollback. Default: 10."
     )
     canary: Canary | None = Field(
-        None, description="How the canary proceeds; with strategy Canary only. Default: as each field says."
+        None, description="Configuration of the canary. Requires strategy Canary. Default: the defaults of the fields."
     )
 
 
 class CanaryStatus(StatusModel):
-    """The canary, while there is one."""
+    """State of the canary."""
 
-    revision: str = Field(description="The revision that it runs.")
-    step: int = Field(description="Index of the step, from 0.")
-    weight: int = Field(description="Percentage that it gets.")
+    revision: str = Field(description="Revision of the canary.")
+    step: int = Field(description="Index of the current step, from 0.")
+    weight: int = Field(description="Percentage of the current step.")
     phase: str = Field(
-        description="Starting: its pods are not ready. Checking: the checks run. Watching: the step lasts. Paused: it "
-        "waits for `agentctl promote`. Promoting: the stable pods take its revision over."
+        description="Starting: the pods are not ready. Checking: the checks run. Watching: the operator evaluates the "
+        "gates. Paused: the canary waits for `agentctl promote`. Promoting: the stable pods are being updated to the "
+        "revision."
     )
-    since: str = Field(description="When this phase of this step began (RFC 3339, UTC).")
-    message: str | None = Field(None, description="What is awaited, or what the gates and checks have shown.")
-    checks: str | None = Field(None, description="Outcome of the checks, such as `5/5 passed`.")
+    since: str = Field(description="Start of the phase (RFC 3339, UTC).")
+    message: str | None = Field(None, description="What the canary waits for, or the results of the gates and checks.")
+    checks: str | None = Field(None, description="Result of the checks, such as `5/5 passed`.")
 
 
 class RolledBack(StatusModel):
-    """A revision that the spec asks for and that does not run. In force until the spec asks for another."""
+    """Rollback that is in force until the spec describes another revision."""
 
-    revision: str = Field(description="The revision that was given up.")
-    to: str = Field(description="The revision that runs in its place.")
-    reason: str = Field(description="Why, in one CamelCase word.")
-    message: str = Field(description="Why, in the words of the pod, the check or the gate.")
-    time: str = Field(description="When (RFC 3339, UTC).")
-    manual: bool | None = Field(None, description="True when a person asked for it.")
-    asked: str | None = Field(None, description="Hash of what the spec said of the pods then.")
+    revision: str = Field(description="Revision that failed or was aborted.")
+    to: str = Field(description="Revision that runs instead.")
+    reason: str = Field(description="Reason in PascalCase.")
+    message: str = Field(description="Details from the pod, the check or the gate.")
+    time: str = Field(description="Time of the rollback (RFC 3339, UTC).")
+    manual: bool | None = Field(None, description="True if a user requested the rollback.")
+    asked: str | None = Field(None, description="Hash of the requested pods at that time.")
 
 
 class RolloutStatus(StatusModel):
-    """Where the rollout stands. The operator goes on from here after a restart."""
+    """State of the rollout. The operator resumes from it after a restart."""
 
-    target: str | None = Field(None, description="The revision that the spec asks for.")
-    stable: str | None = Field(None, description="The revision that the Deployment is given.")
-    paused: bool | None = Field(None, description="True while a person has stopped the canary where it is.")
-    canary: CanaryStatus | None = Field(None, description="The canary, while there is one.")
-    rolled_back: RolledBack | None = Field(None, description="The revision that was given up, and why.")
-    command: str | None = Field(None, description="The command in the annotation that was carried out last.")
+    target: str | None = Field(None, description="Revision that the spec describes.")
+    stable: str | None = Field(None, description="Revision of the stable Deployment.")
+    paused: bool | None = Field(None, description="True while a user has paused the canary.")
+    canary: CanaryStatus | None = Field(None, description="State of the canary; absent without one.")
+    rolled_back: RolledBack | None = Field(None, description="Rollback that is in force; absent without one.")
+    command: str | None = Field(None, description="Last rollout command that the operator executed.")
 
 
 class ChannelUse(StatusModel):
-    """The AgentRuntimeChannel that the agent follows, and what it was given."""
+    """AgentRuntimeChannel of the agent, and the version that it assigned."""
 
     name: str = Field(description="Name of the AgentRuntimeChannel.")
-    version: str = Field(description="The runtime version that the channel has given to this agent.")
-    image: str | None = Field(None, description="The image repository that the channel has given to this agent.")
+    version: str = Field(description="Runtime version that the channel assigned to this agent.")
+    image: str | None = Field(None, description="Image repository that the channel assigned to this agent.")
     after: str | None = Field(
         None,
-        description="The revision that was asked of the agent when it was given this: until another is asked for, "
-        "what the status says is not about it. Absent when it changed nothing.",
+        description="Target revision at the time of the assignment. While the target is still this one, the status "
+        "does not describe the assigned version yet. Absent if the assignment changed nothing.",
     )

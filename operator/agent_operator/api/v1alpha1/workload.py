@@ -25,146 +25,168 @@ from agent_operator.api.kubernetes_models import (
 
 
 class ImagePullSecret(ApiModel):
-    """A Secret of type kubernetes.io/dockerconfigjson."""
+    """Reference to a Secret of type kubernetes.io/dockerconfigjson."""
 
     name: DnsSubdomain = Field(description="Name of the Secret, in the namespace of the children.")
 
 
 class Runtime(ApiModel):
-    """The image that the pods run."""
+    """Image of the pods."""
 
     version: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         max_length=128,
-        description="Version (tag) of the bundled runtime image. Default: the channel's, or the version that this "
-        "operator ships.",
+        description="Version (tag) of the bundled runtime image. Takes precedence over channel. Default: the version "
+        "that the channel assigns, or the one that ships with this operator.",
     )
     image: str | None = Field(
         None,
         pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$",
         max_length=512,
-        description="Whole image reference, a digest allowed, in place of the bundled one. Default: the bundled image.",
+        description="Full image reference, with a tag or digest, that replaces the bundled image. Takes precedence "
+        "over version and channel. Default: the bundled image.",
     )
     channel: DnsSubdomain | None = Field(
         None,
-        description="Name of the AgentRuntimeChannel that decides the version, unless version or image is set. "
-        "Default: none.",
+        description="Name of the AgentRuntimeChannel that assigns the version. Has no effect if version or image is "
+        "set. Default: none.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
-        None, description="When the node pulls the image: Always, IfNotPresent or Never. Default: IfNotPresent."
+        None, description="Image pull policy: Always, IfNotPresent or Never. Default: IfNotPresent."
     )
     image_pull_secrets: tuple[ImagePullSecret, ...] | None = Field(
         None,
         max_length=16,
-        description="Secrets to pull the image with. Default: none.",
+        description="Secrets for pulling the image. Default: none.",
         json_schema_extra=list_map("name"),
     )
 
 
 class Autoscaling(ApiModel):
-    """A HorizontalPodAutoscaler; it owns the number of replicas."""
+    """HorizontalPodAutoscaler. It owns the number of replicas."""
 
-    min_replicas: int | None = Field(None, ge=1, le=1000, description="Fewest replicas. Default: 3.")
-    max_replicas: int | None = Field(None, ge=1, le=1000, description="Most replicas. Default: 10.")
+    min_replicas: int | None = Field(
+        None, ge=1, le=1000, description="Lower limit for the number of replicas. Default: 3."
+    )
+    max_replicas: int | None = Field(
+        None, ge=1, le=1000, description="Upper limit for the number of replicas. Default: 10."
+    )
     target_cpu_utilization_percentage: int | None = Field(
         None,
         alias="targetCPUUtilizationPercentage",
         ge=1,
         le=1000,
-        description="Average CPU use to hold, in percent of the request. Default: 70.",
+        description="Target for the average CPU utilization, in percent of the requests. Default: 70.",
     )
     target_memory_utilization_percentage: int | None = Field(
-        None, ge=1, le=1000, description="Average memory use to hold, in percent of the request. Default: 80."
+        None,
+        ge=1,
+        le=1000,
+        description="Target for the average memory utilization, in percent of the requests. Default: 80.",
     )
     metrics: tuple[V2MetricSpec, ...] | None = Field(
         None,
         max_length=16,
-        description="Further autoscaling/v2 metrics, as they are. Default: none.",
+        description="Additional metrics of autoscaling/v2, copied verbatim. Default: none.",
         json_schema_extra=list_atomic(),
     )
     behavior: V2HorizontalPodAutoscalerBehavior | None = Field(
         None,
-        description="How fast to scale. Default: up at once, 100 % or 4 pods in 15 s; down after 300 s, 10 % a minute.",
+        description="Scaling behavior. Default: scale up immediately by 100 % or 4 pods per 15 s; scale down after 300 "
+        "s by 10 % per minute.",
     )
 
 
 class ResourceAmounts(ApiModel):
-    """CPU and memory."""
+    """Quantities of CPU, memory and local storage."""
 
     cpu: Quantity | None = Field(None, description='CPU in cores, such as 500m or "2".')
     memory: Quantity | None = Field(None, description="Memory in bytes, such as 1Gi.")
     ephemeral_storage: Quantity | None = Field(
-        None, alias="ephemeral-storage", description="Local disk in bytes, such as 1Gi. Default: not set."
+        None, alias="ephemeral-storage", description="Local ephemeral storage in bytes, such as 1Gi. Default: not set."
     )
 
 
 class Resources(ApiModel):
-    """What a pod asks for and may use."""
+    """Compute resources of a pod."""
 
     requests: ResourceAmounts | None = Field(
-        None, description="What the scheduler reserves. Default: cpu 500m, memory 1Gi."
+        None, description="Resources that the scheduler reserves for a pod. Default: 500m CPU and 1Gi memory."
     )
-    limits: ResourceAmounts | None = Field(None, description="What a pod may not exceed. Default: cpu 2, memory 2Gi.")
+    limits: ResourceAmounts | None = Field(
+        None, description="Resources that a pod must not exceed. Default: 2 CPU and 2Gi memory."
+    )
 
 
 class ProbesSpec(ApiModel):
-    """Changes to the three health probes, field by field; what is not given keeps its default."""
+    """Overrides of the three health probes. A field that is not set keeps its default."""
 
     startup: V1Probe | None = Field(
-        None, description="Startup probe. Default: GET /health/live after 5 s, each 5 s, timeout 3 s, 30 failures."
+        None,
+        description="Startup probe. Default: GET /health/live; initial delay 5 s, period 5 s, timeout 3 s, failure "
+        "threshold 30.",
     )
     readiness: V1Probe | None = Field(
-        None, description="Readiness probe. Default: GET /health/ready after 10 s, each 10 s, timeout 5 s, 3 failures."
+        None,
+        description="Readiness probe. Default: GET /health/ready; initial delay 10 s, period 10 s, timeout 5 s, "
+        "failure threshold 3.",
     )
     liveness: V1Probe | None = Field(
-        None, description="Liveness probe. Default: GET /health/live after 15 s, each 20 s, timeout 5 s, 3 failures."
+        None,
+        description="Liveness probe. Default: GET /health/live; initial delay 15 s, period 20 s, timeout 5 s, failure "
+        "threshold 3.",
     )
 
 
 class DisruptionBudget(ApiModel):
-    """How many pods a drain must leave or may take. At most one of the two."""
+    """PodDisruptionBudget. Set at most one of the two fields."""
 
     min_available: IntOrPercent | None = Field(
         None,
-        description="Pods, or a percentage, that must stay. Lowered where it would block every drain. Default: 2.",
+        description="Number or percentage of pods that must stay available during an eviction. The operator lowers a "
+        "value that would block every drain. Default: 2.",
     )
     max_unavailable: IntOrPercent | None = Field(
-        None, description="Pods, or a percentage, that may be away; at least 1. Default: not set."
+        None,
+        description="Number or percentage of pods that may be unavailable during an eviction; at least 1. Default: not "
+        "set.",
     )
 
 
 class Scheduling(ApiModel):
-    """Where pods may run."""
+    """Scheduling constraints of the pods."""
 
     topology_spread_constraints: tuple[V1TopologySpreadConstraint, ...] | None = Field(
         None,
         max_length=16,
-        description="Spread over topology domains; a missing labelSelector becomes the agent's. Default: over zones, "
-        "maxSkew 1, ScheduleAnyway.",
+        description="Topology spread constraints. A constraint without labelSelector selects the pods of the agent. "
+        "Default: spread over zones with maxSkew 1 and ScheduleAnyway.",
         json_schema_extra=list_atomic(),
     )
     affinity: V1Affinity | None = Field(
-        None, description="Affinity rules. Default: prefer one pod of the agent a node."
+        None, description="Affinity rules. Default: prefer to schedule at most one pod of the agent per node."
     )
     node_selector: dict[str, str] | None = Field(
         None, max_length=64, description="Labels that a node must have. Default: none.", json_schema_extra=map_atomic()
     )
     tolerations: tuple[V1Toleration, ...] | None = Field(
-        None, max_length=64, description="Taints to tolerate. Default: none.", json_schema_extra=list_atomic()
+        None, max_length=64, description="Tolerations of the pods. Default: none.", json_schema_extra=list_atomic()
     )
-    priority_class_name: DnsSubdomain | None = Field(None, description="PriorityClass of the pods. Default: none.")
+    priority_class_name: DnsSubdomain | None = Field(
+        None, description="Name of the PriorityClass of the pods. Default: none."
+    )
 
 
 class Dns(ApiModel):
-    """How pods resolve names."""
+    """DNS configuration of the pods."""
 
     policy: Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default"] | None = Field(
-        None, description="DNS policy of the pods. Default: ClusterFirst."
+        None, description="DNS policy: ClusterFirst, ClusterFirstWithHostNet or Default. Default: ClusterFirst."
     )
     options: tuple[V1PodDNSConfigOption, ...] | None = Field(
         None,
         max_length=32,
-        description="resolv.conf options, such as ndots. Default: none.",
+        description="Resolver options of resolv.conf, such as ndots. Default: none.",
         json_schema_extra=list_atomic(),
     )

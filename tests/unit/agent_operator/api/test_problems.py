@@ -1,4 +1,4 @@
-"""What is wrong is told whole, with fields and without secrets."""
+"""Problems are reported completely, with fields and without secrets."""
 
 from typing import Any
 
@@ -16,37 +16,37 @@ def inputs(name: str = "support", **spec: Any) -> Inputs:
     return Inputs(AgentDeployment.model_validate({"metadata": {"name": name}, "spec": {"config": config} | spec}))
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     broken = inputs(name="1st", service={"port": 9090}, env=[{"name": "LOG_LEVEL", "value": "x"}])
     with pytest.raises(ProblemError) as caught:
         render(broken)
     assert [problem.field for problem in caught.value.problems] == ["metadata.name", "spec.env[0]", "spec.service.port"]
     assert caught.value.problem.reason == SpecReason.NAME_INVALID
     assert caught.value.problem.field == "metadata.name"
-    assert "spec.service.port: both ports" in caught.value.problem.message
+    assert "spec.service.port: port and metricsPort are both" in caught.value.problem.message
     assert str(caught.value).startswith("metadata.name: must be")
 
 
-def test_only_what_time_may_heal_is_tried_again() -> None:
+def test_error_is_retried_only_if_every_problem_may_resolve_by_itself() -> None:
     missing = {"systemPrompt": {"configMapKeyRef": {"name": "p", "key": "k"}}}
-    for spec, again in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
+    for spec, retry in ((missing, True), (missing | {"service": {"port": 9090}}, False)):
         with pytest.raises(ProblemError) as caught:
             render(inputs(**spec))
-        assert caught.value.problem.retry is again
+        assert caught.value.problem.retry is retry
 
 
-def test_a_problem_reads_as_its_field_and_its_message() -> None:
+def test_text_of_a_problem_has_field_and_message() -> None:
     assert str(Problem(SpecReason.NAME_INVALID, "a.b", "wrong: fix it")) == "a.b: wrong: fix it"
     assert str(Problem(SpecReason.NAME_INVALID, "", "wrong: fix it")) == "wrong: fix it"
 
 
-def test_no_message_holds_a_secret() -> None:
+def test_no_message_contains_a_secret() -> None:
     secret = "hunter2"
     spec = {
         "credentials": {"values": {"LOG_LEVEL": secret}},
         "config": {"models": [{"name": "o", "provider": "openai", "baseUrl": f"http://user:{secret}@x/"}]},
         "env": [{"name": "LOG_LEVEL", "value": secret}],
     }
-    failures = validation.check(inputs(**spec))
-    assert len(failures) == 3
-    assert secret not in str(failures)
+    problems = validation.check(inputs(**spec))
+    assert len(problems) == 3
+    assert secret not in str(problems)

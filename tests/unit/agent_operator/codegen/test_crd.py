@@ -1,4 +1,4 @@
-"""The CRD is what the models say, and what an API server takes."""
+"""The CRD matches the models, and an API server accepts it."""
 
 import json
 from collections.abc import Iterator
@@ -12,8 +12,10 @@ from agent_operator.codegen import crd
 from tests import fast_yaml as yaml
 
 CRDS = Path(__file__).parents[4] / "crds"
-SPEC = crd.schema()["properties"]["spec"]
-# What apiextensions.k8s.io/v1 allows in a structural schema, as far as we use it.
+# The packaged schemas: the first test compares them with the models.
+SCHEMAS = openapi.schemas()
+SPEC = SCHEMAS["AgentDeployment"]["properties"]["spec"]
+# Keywords that apiextensions.k8s.io/v1 allows in a structural schema and that the CRDs use.
 ALLOWED = {
     "additionalProperties",
     "description",
@@ -42,7 +44,7 @@ ALLOWED = {
 
 
 def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every node of a schema with its path."""
+    """Yield every node of a schema with its path."""
     yield path, node
     for name, child in node.get("properties", {}).items():
         yield from nodes(child, f"{path}.{name}")
@@ -51,11 +53,13 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
             yield from nodes(node[key], path + mark)
 
 
-NODES = dict(nodes(crd.schema())) | {f"channel{path}": node for path, node in nodes(crd.channel_schema())}
+NODES = dict(nodes(SCHEMAS["AgentDeployment"])) | {
+    f"channel{path}": node for path, node in nodes(SCHEMAS["AgentRuntimeChannel"])
+}
 
 
-def test_the_package_has_the_schemas_of_the_models() -> None:
-    """What `agentctl validate` reads, so that it need not import the models to generate them."""
+def test_committed_schemas_match_the_models() -> None:
+    """`agentctl validate` reads the file, because importing the models is slow."""
     assert openapi.schemas() == {"AgentDeployment": crd.schema(), "AgentRuntimeChannel": crd.channel_schema()}
     assert (CRDS.parent / "operator" / "agent_operator" / "api" / openapi.FILE).read_text(
         encoding="utf-8"
@@ -63,18 +67,18 @@ def test_the_package_has_the_schemas_of_the_models() -> None:
 
 
 @pytest.mark.parametrize("name", crd.files())
-def test_the_committed_file_is_the_generated_one(name: str) -> None:
+def test_committed_crd_matches_the_models(name: str) -> None:
     assert (CRDS / name).read_text(encoding="utf-8") == crd.dump(crd.files()[name]), "run `make crds`"
 
 
-def test_kustomize_installs_every_definition() -> None:
+def test_kustomization_lists_every_crd() -> None:
     listed = yaml.safe_load((CRDS / "Kustomization").read_text(encoding="utf-8"))["resources"]
 
     assert sorted(listed) == sorted(crd.files()) == sorted(path.name for path in CRDS.glob("*.yaml"))
 
 
-def test_no_gitops_tool_removes_a_definition_and_with_it_all_agents() -> None:
-    """As these tools document it: pruning and uninstalling leave the object alone."""
+def test_annotations_keep_gitops_tools_from_deleting_the_crds() -> None:
+    """Deleting a CRD deletes all of its objects. The tools document these annotations."""
     for made in crd.files().values():
         assert made["metadata"]["annotations"] == {
             "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
@@ -95,28 +99,28 @@ def test_every_field_is_described() -> None:
 
 
 def own_optional_fields() -> Iterator[str]:
-    """Optional fields of our own models; Kubernetes describes its own types."""
+    """Yield the optional fields of our own models. Kubernetes describes its own types."""
     for name, field in SPEC["properties"].items():
         required = field.get("required", ())
         yield from (f".spec.{name}.{below}" for below in field.get("properties", {}) if below not in required)
 
 
-def test_every_optional_field_names_its_default() -> None:
-    """But for the members of a union, which have none."""
+def test_description_of_every_optional_field_names_the_default() -> None:
+    """Members of a union have no default."""
     unions = ("systemPrompt.text", "systemPrompt.configMapKeyRef", "credentials.")
     paths = [path for path in own_optional_fields() if not path.removeprefix(".spec.").startswith(unions)]
 
     assert [path for path in paths if "Default: " not in NODES[path]["description"]] == []
 
 
-def test_nothing_is_defaulted_by_the_schema() -> None:
-    """A default in the schema would be written into the object, and GitOps would see drift."""
+def test_schema_has_no_defaults() -> None:
+    """The API server would write a default into the object, which GitOps tools report as drift."""
     assert [path for path, node in NODES.items() if "default" in node] == []
 
 
 @pytest.mark.parametrize("name", crd.files())
-def test_kubectl_apply_can_keep_the_crd_in_its_annotation(name: str) -> None:
-    """Client-side apply stores the object in an annotation, and annotations end at 256 KiB."""
+def test_crd_fits_into_the_annotation_of_kubectl_apply(name: str) -> None:
+    """Client-side apply stores the object in an annotation. Annotations are limited to 256 KiB."""
     assert len(json.dumps(yaml.safe_load((CRDS / name).read_text(encoding="utf-8")))) < 262_144
 
 
@@ -128,7 +132,7 @@ def test_the_keys_of_a_list_map_are_required() -> None:
     assert {path for path, names in keys.items() if set(names) - set(NODES[f"{path}[]"]["required"])} == set()
 
 
-def test_every_rule_names_fault_and_remedy() -> None:
+def test_every_rule_names_problem_and_remedy() -> None:
     rules = [rule for node in NODES.values() for rule in node.get("x-kubernetes-validations", ())]
 
     assert rules

@@ -1,4 +1,4 @@
-"""The rights that deploy/ gives the operator, and what the admission policy asks of authors."""
+"""The permissions that deploy/ grants to the operator, and those that the admission policy requires of authors."""
 
 import re
 from pathlib import Path
@@ -8,26 +8,26 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.codegen import rbac
-from agent_operator.codegen.rbac import Right, rules
+from agent_operator.codegen.rbac import Permission, rules
 from agent_operator.kube.resources import CHILDREN, GRANDCHILDREN
 from tests import fast_yaml as yaml
 
 ROOT = Path(__file__).parents[4]
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
 ROLES = [obj for objects in rbac.files().values() for obj in objects if obj["kind"] in ("Role", "ClusterRole")]
-# Children that the policy does not ask about, each for a reason: they give their author nothing.
+# Children that the policy does not check, because they give their author no further permissions.
 HARMLESS = {
     "ConfigMap": "the agent's own text",
-    "ControllerRevision": "the agent's own past",
-    "Job": "who creates a Deployment runs pods",
-    "HorizontalPodAutoscaler": "who creates a Deployment scales it",
-    "ServiceMonitor": "makes Prometheus read the agent's own Service",
+    "ControllerRevision": "the agent's own revisions",
+    "Job": "a user who can create Deployments can run pods",
+    "HorizontalPodAutoscaler": "a user who can create Deployments can scale them",
+    "ServiceMonitor": "makes Prometheus scrape the agent's own Service",
 }
 
 
 @pytest.mark.parametrize("path", rbac.files())
-def test_what_is_committed_is_what_the_code_says(path: str) -> None:
-    """Otherwise: make manifests."""
+def test_committed_manifests_match_the_code(path: str) -> None:
+    """If it fails, run `make manifests`."""
     assert (KUSTOMIZE / path).read_text(encoding="utf-8") == rbac.dump(rbac.files()[path])
 
 
@@ -36,11 +36,11 @@ def test_no_role_has_a_wildcard(role: dict[str, Any]) -> None:
     assert "*" not in str(role["rules"])
 
 
-def test_the_operator_may_change_nothing_that_runs_code_but_deployments() -> None:
-    """Neither pods nor what makes them, nor rights, nor admission."""
+def test_operator_can_only_write_its_children_and_status() -> None:
+    """It cannot write pods, ReplicaSets, RBAC or admission policies."""
     changing = {
         right.resource
-        for right in rbac.rights(cluster_wide=True)
+        for right in rbac.permissions(cluster_wide=True)
         if set(right.verbs) & {"create", "update", "patch", "delete"}
     }
 
@@ -55,14 +55,14 @@ def test_the_operator_may_change_nothing_that_runs_code_but_deployments() -> Non
     assert not changing & {kind.plural for kind in GRANDCHILDREN}
 
 
-def test_a_namespaced_install_makes_no_cluster_role() -> None:
-    made = {path: {obj["kind"] for obj in objects} for path, objects in rbac.files().items()}
+def test_namespaced_install_has_no_cluster_role() -> None:
+    kinds = {path: {obj["kind"] for obj in objects} for path, objects in rbac.files().items()}
 
-    assert made["base/rbac.yaml"] | made["watched/rbac.yaml"] == {"Role", "RoleBinding"}
+    assert kinds["base/rbac.yaml"] | kinds["watched/rbac.yaml"] == {"Role", "RoleBinding"}
 
 
-def test_nobody_gets_a_right_to_change_channels_by_being_somebody_else() -> None:
-    """One role has it, and flows into no other; who may write agents may write no channel."""
+def test_only_one_role_can_write_channels_and_it_is_not_aggregated() -> None:
+    """Users who can write agents cannot write channels."""
     changing = {
         role["metadata"]["name"]: role["metadata"].get("labels")
         for role in ROLES
@@ -73,30 +73,30 @@ def test_nobody_gets_a_right_to_change_channels_by_being_somebody_else() -> None
     assert changing == {"agent-operator-channel-edit": None}
 
 
-def test_rules_join_what_is_alike_and_only_that() -> None:
-    given = [
-        Right("a", "y", ("get",)),
-        Right("b", "x", ("get",)),
-        Right("a", "x", ("get",)),
-        Right("a", "z", ("list",)),
+def test_rules_merge_resources_with_equal_group_and_verbs() -> None:
+    granted = [
+        Permission("a", "y", ("get",)),
+        Permission("b", "x", ("get",)),
+        Permission("a", "x", ("get",)),
+        Permission("a", "z", ("list",)),
     ]
 
-    assert rules(given) == [
+    assert rules(granted) == [
         {"apiGroups": ["a"], "resources": ["x", "y"], "verbs": ["get"]},
         {"apiGroups": ["a"], "resources": ["z"], "verbs": ["list"]},
         {"apiGroups": ["b"], "resources": ["x"], "verbs": ["get"]},
     ]
 
 
-def test_the_policy_asks_about_every_kind_of_child_that_gives_its_author_something() -> None:
-    """A new kind must be either asked about, or harmless for a reason."""
+def test_policy_checks_every_kind_of_child_that_is_not_harmless() -> None:
+    """A new kind needs a check in the policy or a reason in HARMLESS."""
     text = (KUSTOMIZE / "admission" / "policy.yaml").read_text(encoding="utf-8")
-    asked = set(re.findall(r"resource\('([a-z]+)'\)(?:\s*\.namespace\([a-z.]+\))?\s*\.check\('create'\)", text))
+    checked = set(re.findall(r"resource\('([a-z]+)'\)(?:\s*\.namespace\([a-z.]+\))?\s*\.check\('create'\)", text))
 
-    assert asked == {kind.plural for kind in CHILDREN if kind.kind not in HARMLESS}
+    assert checked == {kind.plural for kind in CHILDREN if kind.kind not in HARMLESS}
 
 
-def test_the_policy_is_about_our_kind_and_fails_closed() -> None:
+def test_policy_matches_agent_deployments_and_fails_closed() -> None:
     policy, binding = yaml.safe_load_all((KUSTOMIZE / "admission" / "policy.yaml").read_text(encoding="utf-8"))
     (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
 
@@ -110,15 +110,15 @@ def test_the_policy_is_about_our_kind_and_fails_closed() -> None:
     assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
 
 
-def test_the_docs_tell_every_right() -> None:
-    """In the table of docs/install.md: resources as kubectl names them, verbs, reason."""
+def test_docs_list_every_permission() -> None:
+    """The table in docs/install.md has the resources as kubectl names them, the verbs and the reason."""
     text = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([-a-z0-9./, ]+)` \| ([a-z, ]+) \| [a-z`]", text, flags=re.MULTILINE)
-    told = sorted((resource, verbs) for resources, verbs in rows for resource in resources.split(", "))
+    documented = sorted((resource, verbs) for resources, verbs in rows for resource in resources.split(", "))
 
-    def named(right: Right) -> str:
-        resource, slash, subresource = right.resource.partition("/")
-        return f"{resource}.{right.group}".rstrip(".") + slash + subresource
+    def qualified(permission: Permission) -> str:
+        resource, slash, subresource = permission.resource.partition("/")
+        return f"{resource}.{permission.group}".rstrip(".") + slash + subresource
 
-    given = [*rbac.rights(cluster_wide=True), *rbac.lease_rights()]
-    assert told == sorted((named(right), ", ".join(right.verbs)) for right in given)
+    granted = [*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()]
+    assert documented == sorted((qualified(permission), ", ".join(permission.verbs)) for permission in granted)

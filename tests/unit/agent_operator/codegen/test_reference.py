@@ -1,4 +1,4 @@
-"""docs/reference.md is made from the models and tells all of them."""
+"""docs/reference.md is generated from the models and complete."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from agent_operator.codegen import reference
 PAGE = Path(__file__).parents[4] / "docs" / "reference.md"
 
 
-def test_the_committed_page_is_the_generated_one() -> None:
-    """Otherwise: make docs."""
+def test_committed_page_matches_the_models() -> None:
+    """If it fails, run `make docs`."""
     assert PAGE.read_text(encoding="utf-8") == reference.page()
 
 
-def test_every_reason_has_its_line() -> None:
+def test_every_reason_is_documented() -> None:
     for enum in (Reason, SpecReason, ChannelReason):
         assert [name for name, _ in reference.documented(enum)] == [reason.value for reason in enum]
 
@@ -22,14 +22,15 @@ def test_bounds_defaults_and_choices_are_shown() -> None:
     page = reference.page()
 
     assert (
-        "| `replicas` | integer, 0 to 1000 | Number of pods; not used while autoscaling is set. Default: 3. |" in page
+        "| `replicas` | integer, 0 to 1000 | Number of desired pods. Has no effect while autoscaling is set. "
+        "Default: 3. |" in page
     )
-    assert "| **`host`** | string | DNS name that the agent answers at, in lower case. |" in page
+    assert "| **`host`** | string | Host name of the agent, in lower case. |" in page
     assert "| `podSecurity` | `restricted`, `baseline`, `privileged` |" in page
     assert "[Probe](" in page
 
 
-def test_every_link_leads_to_a_heading() -> None:
+def test_every_link_has_a_heading() -> None:
     page = reference.page()
     headings = {
         line.lstrip("# ").replace(".", "").replace("[]", "").lower() for line in page.splitlines() if line[:1] == "#"

@@ -40,15 +40,18 @@ def test_a_channel_that_is_taken(spec: dict[str, Any]) -> None:
     [
         ({"waves": [{"percent": 10} | ALL]}, "exactly one of selector and percent"),
         ({"waves": [{"name": "x"}]}, "exactly one of selector and percent"),
-        ({"waves": [{"percent": 50}, {"percent": 10}]}, "must not have less than an earlier one"),
+        ({"waves": [{"percent": 50}, {"percent": 10}]}, "must not decrease from wave to wave"),
         ({"waves": [{"percent": 101}]}, "percent"),
-        ({"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "In"}]}}]}, "In and NotIn need values"),
+        (
+            {"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "In"}]}}]},
+            "In and NotIn require values",
+        ),
         ({"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "Like"}]}}]}, "Unsupported value"),
         ({"image": "example.com/agent-runtime:1.0"}, "spec.image"),
         ({"version": "a b"}, "spec.version"),
         ({"window": {"cron": "22 * *", "duration": "1h"}}, "spec.window.cron"),
         ({"window": {"cron": "0 22 * * *", "duration": "one hour"}}, "spec.window.duration"),
-        ({"window": {"cron": "0 22 * * *", "duration": "30s"}}, "one minute at least"),
+        ({"window": {"cron": "0 22 * * *", "duration": "30s"}}, "at least 1m"),
         ({"window": {"cron": "0 22 * * *"}}, "Required value"),
     ],
 )

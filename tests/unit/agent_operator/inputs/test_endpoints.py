@@ -1,4 +1,4 @@
-"""A host is a Service of the cluster, something outside, or the pod itself."""
+"""Endpoints are Services of the cluster, hosts outside of it, or the pod itself."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from agent_operator.inputs.endpoints import parse
         ("http://[fd12::1]:9000", "fd12::1", 9000),
     ],
 )
-def test_host_and_port_of_a_url(url: str, host: str, port: int) -> None:
+def test_url_is_parsed_to_host_and_port(url: str, host: str, port: int) -> None:
     endpoint = parse(url, "f")
     assert (endpoint.host, endpoint.port, endpoint.field) == (host, port, "f")
 
@@ -34,13 +34,13 @@ def test_host_and_port_of_a_url(url: str, host: str, port: int) -> None:
         ("10.1.2.3", None, None),
     ],
 )
-def test_namespace_that_a_name_denotes(host: str, namespace: str | None, maybe: str | None) -> None:
+def test_namespace_of_a_service_host(host: str, namespace: str | None, maybe: str | None) -> None:
     endpoint = parse(f"http://{host}/", "f")
     assert endpoint.namespace("own") == namespace
     assert endpoint.maybe_namespace == maybe
 
 
-def test_loopback_is_the_pod_itself() -> None:
+def test_loopback_addresses_are_recognized() -> None:
     assert [parse(f"http://{host}/", "f").is_loopback for host in ("localhost", "127.0.0.9", "[::1]", "local")] == [
         *(True, True, True, False)
     ]

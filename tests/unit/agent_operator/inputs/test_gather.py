@@ -1,4 +1,4 @@
-"""What an agent refers to is read by name, believed for a while when it is there, and not when it is not."""
+"""Referenced objects are read by name. Existing objects are cached for a short time, absent ones never."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from agent_operator.kube.transport import ApiError
 LIFETIME = 45.0
 
 
-class Fake:
-    """A Cluster with some objects, that notes what is read."""
+class FakeCluster:
+    """A Cluster with some objects. It records what is read."""
 
     def __init__(self) -> None:
         self.objects: dict[Ref, dict[str, Any]] = {}
@@ -50,8 +50,8 @@ AGENT = AgentDeployment.model_validate(
 
 
 @pytest.fixture
-def cluster() -> Fake:
-    return Fake()
+def cluster() -> FakeCluster:
+    return FakeCluster()
 
 
 @pytest.fixture
@@ -68,7 +68,9 @@ async def gather(references: References) -> Gathered:
     return await references.gather(AGENT, Platform())
 
 
-async def test_a_prompt_is_read_once_within_its_time(references: References, cluster: Fake, clock: Clock) -> None:
+async def test_prompt_is_read_once_within_the_lifetime_of_the_cache(
+    references: References, cluster: FakeCluster, clock: Clock
+) -> None:
     cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind."}}
     found = await gather(references)
     clock.now += LIFETIME - 1
@@ -79,25 +81,25 @@ async def test_a_prompt_is_read_once_within_its_time(references: References, clu
     assert cluster.read == [PROMPTS] * 2
 
 
-async def test_what_was_missing_is_looked_for_each_time(references: References, cluster: Fake) -> None:
+async def test_absence_is_not_cached(references: References, cluster: FakeCluster) -> None:
     assert (await gather(references)).inputs.prompt_template is None
     cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind."}}
     assert (await gather(references)).inputs.prompt_template == "Be kind."
 
 
-async def test_an_api_server_in_trouble_is_not_taken_for_absence(references: References, cluster: Fake) -> None:
+async def test_api_error_is_not_treated_as_absence(references: References, cluster: FakeCluster) -> None:
     cluster.error = ApiError(503, "ServiceUnavailable", "")
     with pytest.raises(ApiError):
         await gather(references)
 
 
-async def test_checks_are_read_from_their_config_map(references: References, cluster: Fake) -> None:
-    """From one that may also hold the prompt, and only where there is to be a canary."""
-    kept = {"checksFrom": {"configMapKeyRef": {"name": "prompts", "key": "checks"}}}
+async def test_checks_are_read_only_for_the_canary_strategy(references: References, cluster: FakeCluster) -> None:
+    """The same ConfigMap may contain the prompt; it is read once."""
+    checks = {"checksFrom": {"configMapKeyRef": {"name": "prompts", "key": "checks"}}}
 
     def agent(strategy: str) -> AgentDeployment:
         body = AGENT.model_dump(mode="json", by_alias=True, exclude_none=True)
-        body["spec"] |= {"rollout": {"strategy": strategy, "canary": kept}}
+        body["spec"] |= {"rollout": {"strategy": strategy, "canary": checks}}
         return AgentDeployment.model_validate(body)
 
     cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind.", "checks": "checks: []"}}

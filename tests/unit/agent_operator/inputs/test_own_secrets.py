@@ -1,4 +1,4 @@
-"""The operator's own Secret is read by name, and only where there can be one."""
+"""The Secret that the operator creates is read by name, and only if it can exist."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from agent_operator.kube.objects import Key, Ref, pack
 
 KEY = Key("team", "bot")
 TARGET = Ref("Secret", "team", "bot-secrets")
-WANTED = {"spec": {"credentials": {"values": {"A": "b"}}}}
+DESIRED = {"spec": {"credentials": {"values": {"A": "b"}}}}
 LISTED = {"spec": {}, "status": {"children": [{"kind": "Secret", "name": "bot-secrets"}]}}
 LIFETIME = 45.0
 
 
-class Fake:
-    """A Cluster with one Secret, or none, and a clock."""
+class FakeCluster:
+    """A Cluster with at most one Secret, and a clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -33,49 +33,51 @@ def secret(agent: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def cluster() -> Fake:
-    return Fake()
+def cluster() -> FakeCluster:
+    return FakeCluster()
 
 
 @pytest.fixture
-def own(cluster: Any) -> OwnSecrets:
+def own_secrets(cluster: Any) -> OwnSecrets:
     return OwnSecrets(cluster, lambda: cluster.now, LIFETIME)
 
 
-async def test_an_agent_without_one_costs_no_call(own: OwnSecrets, cluster: Fake) -> None:
+async def test_agent_without_a_secret_needs_no_request(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
     others = [{"kind": "Secret", "name": "another"}, {"kind": "Service", "name": "bot-secrets"}]
     for agent in ({"spec": {}}, {"spec": {"credentials": {"secretRef": {}}}, "status": {"children": others}}):
-        assert await own.look(KEY, agent) is None
+        assert await own_secrets.get(KEY, agent) is None
     assert cluster.read == []
 
 
-@pytest.mark.parametrize("agent", [WANTED, LISTED], ids=["wanted", "left of an older spec"])
-async def test_it_is_read_once_in_its_time(own: OwnSecrets, cluster: Fake, agent: Any) -> None:
+@pytest.mark.parametrize("agent", [DESIRED, LISTED], ids=["desired", "left of an older spec"])
+async def test_secret_is_read_once_within_the_lifetime_of_the_cache(
+    own_secrets: OwnSecrets, cluster: FakeCluster, agent: Any
+) -> None:
     for _ in range(3):
-        assert await own.look(KEY, agent) == {TARGET: pack("Secret", secret("bot"))}
+        assert await own_secrets.get(KEY, agent) == {TARGET: pack("Secret", secret("bot"))}
     cluster.now += LIFETIME
-    await own.look(KEY, agent)
+    await own_secrets.get(KEY, agent)
     assert cluster.read == [TARGET] * 2
 
 
-async def test_one_that_is_missing_or_of_somebody_else_is_none_of_ours(own: OwnSecrets, cluster: Fake) -> None:
+async def test_missing_or_foreign_secret_is_not_returned(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
     for found in (None, secret("another")):
         cluster.secret = found
-        assert await own.look(KEY, WANTED) == {}
+        assert await own_secrets.get(KEY, DESIRED) == {}
     cluster.secret = secret("bot")
-    assert await own.look(KEY, WANTED)
+    assert await own_secrets.get(KEY, DESIRED)
 
 
-async def test_what_was_written_need_not_be_read(own: OwnSecrets, cluster: Fake) -> None:
+async def test_written_secret_is_cached_until_it_is_deleted(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
     live = pack("Secret", secret("bot"))
-    own.wrote(TARGET, live)
-    assert await own.look(KEY, WANTED) == {TARGET: live}
+    own_secrets.record_write(TARGET, live)
+    assert await own_secrets.get(KEY, DESIRED) == {TARGET: live}
     assert cluster.read == []
-    own.deleted(TARGET)
-    await own.look(KEY, WANTED)
+    own_secrets.record_delete(TARGET)
+    await own_secrets.get(KEY, DESIRED)
     assert cluster.read == [TARGET]
 
 
-async def test_it_is_where_the_children_are(own: OwnSecrets, cluster: Fake) -> None:
-    await own.find(KEY, {"spec": {"namespace": {"name": "own"}}})
+async def test_secret_is_in_the_namespace_of_the_children(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
+    await own_secrets.find(KEY, {"spec": {"namespace": {"name": "own"}}})
     assert cluster.read == [Ref("Secret", "own", "bot-secrets")]

@@ -1,4 +1,4 @@
-"""Quantities are spelled as the API server spells them back."""
+"""Quantities are converted to the canonical form of the API server."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from agent_operator.inputs.quantities import canonical, parse
 
 
 @pytest.mark.parametrize(
-    ("text", "spelled"),
+    ("text", "expected"),
     [
         ("2000m", "2"),
         ("0.5", "500m"),
@@ -33,13 +33,13 @@ from agent_operator.inputs.quantities import canonical, parse
         ("100E", "9223372036854775807"),
     ],
 )
-def test_quantity_is_canonical(text: str | int, spelled: str) -> None:
-    assert canonical(text) == spelled
-    assert canonical(spelled) == spelled
+def test_quantity_is_canonical(text: str | int, expected: str) -> None:
+    assert canonical(text) == expected
+    assert canonical(expected) == expected
 
 
 @pytest.mark.parametrize("text", ["", "x", "m", "1mm", "1Xi", "1 Gi", "1e", "1e1.5", "Gi", "1gi", "--1", "1\n"])
-def test_anything_else_is_no_quantity(text: str) -> None:
+def test_invalid_quantity_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="not a quantity"):
         parse(text)
 

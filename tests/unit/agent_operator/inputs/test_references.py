@@ -1,4 +1,4 @@
-"""What the pods' environment is made of, wherever the spec says it; and never a name that is a path."""
+"""References of the environment are found everywhere in the spec. Invalid names are ignored."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ def containers(*found: Any, kind: str = "containers") -> dict[str, Any]:
     return {"podTemplate": {"spec": {kind: list(found)}}}
 
 
-def titles(given: Inputs) -> list[str]:
-    return [source.title for source in references.of(given)]
+def titles(agent: Inputs) -> list[str]:
+    return [source.title for source in references.of(agent)]
 
 
-def test_variables_of_the_spec_and_of_every_container_are_followed() -> None:
-    given = inputs(
+def test_references_of_env_and_of_every_container_are_found() -> None:
+    agent = inputs(
         credentials={"secretRef": {"name": "azure", "keys": ["A"]}},
         env=[
             {"name": "X", "valueFrom": secret_key("by-env", optional=True)},
@@ -49,7 +49,7 @@ def test_variables_of_the_spec_and_of_every_container_are_followed() -> None:
         },
     )
 
-    found = {source.title: source for source in references.of(given)}
+    found = {source.title: source for source in references.of(agent)}
 
     assert list(found) == ["azure", "by-env", "configmap/maps", "whole", "by-template", "configmap/whole"]
     assert (found["by-env"].optional, found["configmap/maps"].optional) == (True, False)
@@ -59,8 +59,8 @@ def test_variables_of_the_spec_and_of_every_container_are_followed() -> None:
 
 
 @pytest.mark.parametrize("name", ["../../other/secrets/x", "a/b", "", ".", "..", "A", "a" * 254, "x?y", None, 7, ["a"]])
-def test_a_name_that_no_object_can_have_is_never_asked_for(name: Any) -> None:
-    """It would be part of a path of the API: that of a Secret of another namespace, for one."""
+def test_invalid_name_is_ignored(name: Any) -> None:
+    """It would be part of a request path, which could address a Secret in another namespace."""
     assert titles(inputs(**containers({"name": "log", "envFrom": [{"secretRef": {"name": name}}]}))) == []
     if isinstance(name, str):
         assert titles(inputs(env=[{"name": "X", "valueFrom": secret_key(name)}])) == []
@@ -76,41 +76,41 @@ def test_a_name_that_no_object_can_have_is_never_asked_for(name: Any) -> None:
         {"spec": {"containers": [{"env": [{"name": {}, "valueFrom": {"secretKeyRef": {"name": "s", "key": {}}}}]}]}},
     ],
 )
-def test_a_template_that_is_none_names_nothing(template: Any) -> None:
+def test_malformed_template_has_no_references(template: Any) -> None:
     assert titles(inputs(podTemplate=template)) == []
 
 
-def test_too_many_to_watch_over_are_refused() -> None:
-    one_too_many = [{"name": f"V{n}", "valueFrom": secret_key(f"s{n}")} for n in range(references.MOST + 1)]
+def test_too_many_references_are_rejected() -> None:
+    one_too_many = [{"name": f"V{n}", "valueFrom": secret_key(f"s{n}")} for n in range(references.LIMIT + 1)]
 
     assert render(inputs(env=one_too_many[1:]))
-    with pytest.raises(ProblemError, match="put more keys into fewer") as caught:
+    with pytest.raises(ProblemError, match="merge some of them") as caught:
         render(inputs(env=one_too_many))
     assert caught.value.problems[0].field == "spec.env"
 
 
-def test_a_template_gets_the_hashes_of_what_it_reads_and_no_others() -> None:
+def test_hashes_are_filtered_by_the_references_of_the_template() -> None:
     template = {"spec": {"containers": [{"name": "agent", "envFrom": [{"secretRef": {"name": "a"}}]}]}}
 
-    assert references.fitting("a=1,aa=2,configmap/a=3", template) == "a=1"
-    assert references.fitting("aa=2", template) is None
-    assert references.fitting(None, template) is None
+    assert references.hashes_of_template("a=1,aa=2,configmap/a=3", template) == "a=1"
+    assert references.hashes_of_template("aa=2", template) is None
+    assert references.hashes_of_template(None, template) is None
 
 
-def test_what_a_template_takes_out_is_no_part_of_the_pods_hash() -> None:
-    given = inputs(
+def test_reference_that_the_template_removes_is_not_hashed() -> None:
+    agent = inputs(
         env=[{"name": "X", "valueFrom": secret_key("gone")}, {"name": "Y", "valueFrom": secret_key("kept")}],
         **containers({"name": "agent", "env": [{"name": "X", "$patch": "delete"}]}),
     )
-    made = render(Inputs(given.agent, hashes={"gone": "1", "kept": "2"}))
+    rendered = render(Inputs(agent.agent, hashes={"gone": "1", "kept": "2"}))
 
-    deployment = next(manifest for manifest in made.manifests if manifest["kind"] == "Deployment")
+    deployment = next(manifest for manifest in rendered.manifests if manifest["kind"] == "Deployment")
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     assert annotations["agent-operator.dev/secret-hash"] == "kept=2"
 
 
-def test_the_callers_keys_must_be_there_and_roll_nothing() -> None:
-    given = inputs(apiKeys={"secretKeyRef": {"name": "callers", "key": "keys"}})
+def test_secret_of_api_keys_is_required_but_not_hashed() -> None:
+    agent = inputs(apiKeys={"secretKeyRef": {"name": "callers", "key": "keys"}})
 
-    assert [(source.name, source.key) for source in references.needed(given)] == [("callers", "keys")]
-    assert titles(given) == []
+    assert [(source.name, source.key) for source in references.required(agent)] == [("callers", "keys")]
+    assert titles(agent) == []

@@ -1,9 +1,9 @@
-"""What is said of credentials that are not there, and of External Secrets that does not bring them."""
+"""Messages about missing Secrets, missing keys, and External Secrets that cannot sync."""
 
 from typing import Any
 
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs.secret_problems import fault, sync_trouble
+from agent_operator.inputs.secret_problems import secret_problem, sync_problem
 from agent_operator.kube.objects import Live, Ref, pack
 from agent_operator.render import Inputs
 
@@ -23,27 +23,27 @@ def live(kind: str, name: str, status: str, reason: str, message: str) -> dict[R
     return {Ref(kind, "team", name): pack(kind, obj)}
 
 
-def test_a_missing_secret_is_named_with_its_namespace_and_field() -> None:
-    found = fault(inputs(secretRef={"name": "azure"}), {AZURE: None})
+def test_missing_secret_is_reported_with_namespace_and_field() -> None:
+    found = secret_problem(inputs(secretRef={"name": "azure"}), {AZURE: None})
 
     assert found is not None
     assert found.reason == "SecretMissing"
     assert str(found) == (
-        "spec.credentials.secretRef.name: Secret team/azure does not exist: create it, or correct the name"
+        "spec.credentials.secretRef.name: Secret team/azure does not exist: create it or correct the name"
     )
 
 
-def test_every_missing_key_is_named_and_no_optional_one() -> None:
-    found = fault(inputs(secretRef={"name": "azure", "keys": ["A", "B", "C"]}), {AZURE: {"B"}})
+def test_missing_keys_are_reported_except_optional_ones() -> None:
+    found = secret_problem(inputs(secretRef={"name": "azure", "keys": ["A", "B", "C"]}), {AZURE: {"B"}})
 
     assert found is not None
     assert (found.reason, "lacks A, C:" in found.message) == ("SecretKeyMissing", True)
-    assert fault(inputs(secretRef={"name": "azure"}), {AZURE: set()}) is None
+    assert secret_problem(inputs(secretRef={"name": "azure"}), {AZURE: set()}) is None
 
 
-def test_a_secret_that_external_secrets_makes_is_not_asked_of_the_user() -> None:
+def test_missing_secret_of_external_secrets_points_to_its_status() -> None:
     for keys in (None, {"TOKEN"}):
-        found = fault(inputs(externalSecret=VAULT), {Ref("Secret", "team", "bot-secrets"): keys})
+        found = secret_problem(inputs(externalSecret=VAULT), {Ref("Secret", "team", "bot-secrets"): keys})
         assert found is not None
         assert found.reason == "SecretNotSynced"
         assert "Secret team/bot-secrets" in found.message
@@ -52,8 +52,8 @@ def test_a_secret_that_external_secrets_makes_is_not_asked_of_the_user() -> None
     assert "lacks OPENAI_API_KEY:" in found.message
 
 
-def test_external_secrets_that_is_not_installed_is_told_with_a_remedy() -> None:
-    found = sync_trouble(inputs(externalSecret=VAULT), {}, served=False)
+def test_missing_external_secrets_api_is_reported_with_a_remedy() -> None:
+    found = sync_problem(inputs(externalSecret=VAULT), {}, served=False)
 
     assert found is not None
     assert found.reason == "ExternalSecretsMissing"
@@ -61,11 +61,11 @@ def test_external_secrets_that_is_not_installed_is_told_with_a_remedy() -> None:
     assert "install" in found.message
 
 
-def test_the_error_of_external_secrets_is_told_in_its_words_and_the_stores_first() -> None:
+def test_errors_of_store_and_external_secret_are_quoted_in_this_order() -> None:
     broken = live("ExternalSecret", "bot-secrets", "False", "SecretSyncedError", "store \n not ready")
     broken |= live("SecretStore", "bot", "False", "InvalidProviderConfig", "AADSTS70021")
 
-    found = sync_trouble(inputs(externalSecret=VAULT), broken, served=True)
+    found = sync_problem(inputs(externalSecret=VAULT), broken, served=True)
 
     assert found is not None
     assert str(found) == (
@@ -74,19 +74,19 @@ def test_the_error_of_external_secrets_is_told_in_its_words_and_the_stores_first
     )
 
 
-def test_a_store_of_others_is_not_looked_at_and_a_synced_secret_is_no_trouble() -> None:
-    fine = live("ExternalSecret", "bot-secrets", "True", "SecretSynced", "")
+def test_synced_secret_and_foreign_store_are_no_problem() -> None:
+    synced = live("ExternalSecret", "bot-secrets", "True", "SecretSynced", "")
     others = live("SecretStore", "bot", "False", "InvalidProviderConfig", "no")
 
-    assert sync_trouble(inputs(externalSecret=STORE), fine | others, served=True) is None
-    assert sync_trouble(inputs(externalSecret=STORE), {}, served=True) is None
-    assert sync_trouble(inputs(secretRef={"name": "azure"}), {}, served=False) is None
+    assert sync_problem(inputs(externalSecret=STORE), synced | others, served=True) is None
+    assert sync_problem(inputs(externalSecret=STORE), {}, served=True) is None
+    assert sync_problem(inputs(secretRef={"name": "azure"}), {}, served=False) is None
 
 
-def test_an_endless_message_is_cut() -> None:
+def test_long_message_is_truncated() -> None:
     broken = live("ExternalSecret", "bot-secrets", "False", "SecretSyncedError", "x" * 100_000)
 
-    found = sync_trouble(inputs(externalSecret=STORE), broken, served=True)
+    found = sync_problem(inputs(externalSecret=STORE), broken, served=True)
 
     assert found is not None
     assert len(found.message) < 2000

@@ -1,4 +1,4 @@
-"""What is remembered of watches and of own writes."""
+"""The cache records watch events, and expects the events of own writes."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(clock: Clock) -> Store:
-    made = Store(clock)
-    made.observe_agent("ADDED", agent(1))
-    return made
+    store = Store(clock)
+    store.observe_agent("ADDED", agent(1))
+    return store
 
 
 def agent(version: int, **fields: Any) -> dict[str, Any]:
@@ -38,47 +38,47 @@ def agent(version: int, **fields: Any) -> dict[str, Any]:
 
 def service(version: int, port: int = 80, **meta: Any) -> dict[str, Any]:
     labels = {constants.LABEL_AGENT: "a"}
-    known = {"name": "a", "namespace": "ns", "uid": "s", "resourceVersion": str(version), "labels": labels}
-    return {"metadata": known | meta, "spec": {"port": port}}
+    metadata = {"name": "a", "namespace": "ns", "uid": "s", "resourceVersion": str(version), "labels": labels}
+    return {"metadata": metadata | meta, "spec": {"port": port}}
 
 
-def test_news_name_the_agent(store: Store) -> None:
+def test_events_of_children_return_the_agent(store: Store) -> None:
     assert store.observe("Service", "ADDED", service(5)) == KEY
     assert store.observe("Service", "MODIFIED", service(6, port=81)) == KEY
     assert store.observe("Service", "DELETED", service(7)) == KEY
     assert store.children(KEY) == {}
 
 
-def test_what_changes_nothing_is_no_news(store: Store) -> None:
+def test_event_without_a_change_needs_no_pass(store: Store) -> None:
     store.observe("Service", "ADDED", service(5))
     assert store.observe("Service", "MODIFIED", service(6)) is None
     assert store.children(KEY)[SERVICE].version == 6
 
 
-def test_an_older_event_is_ignored(store: Store) -> None:
+def test_older_event_is_ignored(store: Store) -> None:
     store.observe("Service", "ADDED", service(5))
     assert store.observe("Service", "MODIFIED", service(4, port=1)) is None
     assert store.children(KEY)[SERVICE].object["spec"]["port"] == 80
 
 
-def test_the_delete_of_a_former_object_is_ignored(store: Store) -> None:
+def test_delete_of_a_former_object_is_ignored(store: Store) -> None:
     store.observe("Service", "ADDED", service(9, uid="new"))
     assert store.observe("Service", "DELETED", service(8, uid="old")) is None
     assert SERVICE in store.children(KEY)
 
 
-def test_an_object_that_loses_its_label_is_gone(store: Store) -> None:
+def test_object_without_the_label_is_removed(store: Store) -> None:
     store.observe("Service", "ADDED", service(5))
     assert store.observe("Service", "MODIFIED", service(6, labels={})) == KEY
     assert store.children(KEY) == {}
 
 
-def test_an_object_elsewhere_belongs_to_the_agent_that_its_labels_name(store: Store) -> None:
+def test_labels_assign_an_object_in_another_namespace_to_the_agent(store: Store) -> None:
     labels = {constants.LABEL_AGENT: "a", constants.LABEL_AGENT_NAMESPACE: "ns"}
     assert store.observe("Service", "ADDED", service(5, namespace="own", labels=labels)) == KEY
 
 
-def test_a_list_tells_what_is_gone(store: Store) -> None:
+def test_objects_missing_in_a_list_are_removed(store: Store) -> None:
     store.observe("Service", "ADDED", service(5))
     assert store.retain("Service", (), {SERVICE}) == set()
     assert store.retain("Service", ("other",), set()) == set()
@@ -86,7 +86,7 @@ def test_a_list_tells_what_is_gone(store: Store) -> None:
     assert store.children(KEY) == {}
 
 
-def test_our_own_write_coming_back_is_no_news(store: Store) -> None:
+def test_event_of_an_own_write_needs_no_pass(store: Store) -> None:
     assert store.begin_pass(KEY)
     store.expect_write(KEY, SERVICE, 5)
     assert store.end_pass(KEY) == EXPECTATION_TIMEOUT
@@ -94,17 +94,17 @@ def test_our_own_write_coming_back_is_no_news(store: Store) -> None:
     assert store.expectations_met(KEY)
 
 
-def test_no_decision_before_the_write_was_seen(store: Store) -> None:
+def test_pass_waits_for_the_event_of_a_write(store: Store) -> None:
     store.begin_pass(KEY)
     store.expect_write(KEY, SERVICE, 5)
     store.end_pass(KEY)
     assert not store.begin_pass(KEY)
-    # That somebody wanted a pass is not forgotten.
+    # The rejected pass runs as soon as the event arrives.
     assert store.observe("Service", "ADDED", service(5)) == KEY
     assert store.begin_pass(KEY)
 
 
-def test_a_watch_that_lags_too_long_is_not_waited_for(store: Store, clock: Clock) -> None:
+def test_pass_starts_after_the_expectation_timeout(store: Store, clock: Clock) -> None:
     store.begin_pass(KEY)
     store.expect_write(KEY, SERVICE, 5)
     store.end_pass(KEY)
@@ -112,20 +112,20 @@ def test_a_watch_that_lags_too_long_is_not_waited_for(store: Store, clock: Clock
     assert store.begin_pass(KEY)
 
 
-def test_an_echo_that_overtakes_the_answer_is_no_news(store: Store) -> None:
+def test_event_before_the_response_of_a_write_needs_no_pass(store: Store) -> None:
     store.begin_pass(KEY)
     assert store.observe("Service", "ADDED", service(5)) is None
     store.expect_write(KEY, SERVICE, 5)
     assert store.end_pass(KEY) is None
 
 
-def test_a_change_by_another_during_a_pass_is_looked_at_after_it(store: Store) -> None:
+def test_foreign_change_during_a_pass_causes_another_pass(store: Store) -> None:
     store.begin_pass(KEY)
     store.observe("Service", "ADDED", service(5, port=1))
     assert store.end_pass(KEY) == 0
 
 
-def test_a_change_by_another_before_our_echo_is_looked_at_after_it(store: Store) -> None:
+def test_foreign_change_while_a_write_is_pending_causes_another_pass(store: Store) -> None:
     store.begin_pass(KEY)
     store.expect_write(KEY, SERVICE, 5)
     store.expect_write(KEY, Ref("Secret", "ns", "a"), 8)
@@ -135,7 +135,7 @@ def test_a_change_by_another_before_our_echo_is_looked_at_after_it(store: Store)
     assert store.observe("Secret", "ADDED", secret) == KEY
 
 
-def test_a_delete_is_seen_when_the_object_goes_or_is_going(store: Store) -> None:
+def test_delete_is_met_when_the_object_is_gone_or_terminating(store: Store) -> None:
     for event, meta in (("DELETED", {}), ("MODIFIED", {"deletionTimestamp": "now"})):
         store.observe("Service", "ADDED", service(5))
         store.begin_pass(KEY)
@@ -145,7 +145,7 @@ def test_a_delete_is_seen_when_the_object_goes_or_is_going(store: Store) -> None
         assert store.expectations_met(KEY)
 
 
-def test_our_own_status_coming_back_is_no_news(store: Store) -> None:
+def test_event_of_an_own_status_needs_no_pass(store: Store) -> None:
     store.begin_pass(KEY)
     store.expect_write(KEY, Ref(constants.KIND, "ns", "a"), 2)
     store.end_pass(KEY)
@@ -153,7 +153,7 @@ def test_our_own_status_coming_back_is_no_news(store: Store) -> None:
     assert store.observe_agent("MODIFIED", agent(3, status={"ready": "9/9"})) == KEY
 
 
-def test_conditions_are_counted_while_the_agent_is_there(store: Store) -> None:
+def test_conditions_are_counted_until_the_agent_is_deleted(store: Store) -> None:
     conditions = [{"type": "Ready", "status": "True"}, {"type": "Stalled", "status": "False"}]
     store.observe_agent("MODIFIED", agent(2, status={"conditions": conditions}))
     assert store.condition_counts() == {"Ready": 1}
@@ -162,15 +162,15 @@ def test_conditions_are_counted_while_the_agent_is_there(store: Store) -> None:
     assert store.agent(KEY) is None
 
 
-def test_an_agent_that_is_gone_unseen_is_forgotten_by_its_uid(store: Store) -> None:
+def test_agent_is_forgotten_only_by_its_uid(store: Store) -> None:
     store.forget(KEY, "another")
     assert store.agent(KEY) is not None
     store.forget(KEY, "u")
     assert store.agent(KEY) is None
 
 
-def test_a_list_is_no_news(clock: Any) -> None:
-    """It may come from an API server that is far behind; what a watch says after it is news."""
+def test_listed_agent_counts_as_no_recent_event(clock: Any) -> None:
+    """The list may come from an API server that lags far behind. Watch events are recent."""
     store = Store(clock)
 
     store.observe_agent("LISTED", agent(1))

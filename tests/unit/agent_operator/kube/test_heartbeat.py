@@ -1,4 +1,4 @@
-"""What a loop hears of the API server."""
+"""Heartbeats report silent streams and lasting failures."""
 
 from agent_operator.kube.heartbeat import Heartbeat
 
@@ -10,7 +10,7 @@ class Clock:
         return self.now
 
 
-def test_the_stream_that_was_silent_the_longest_counts() -> None:
+def test_last_seen_is_that_of_the_most_silent_stream() -> None:
     clock = Clock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     heartbeat.expect("the watch of Pod", "a", "b")
@@ -21,8 +21,8 @@ def test_the_stream_that_was_silent_the_longest_counts() -> None:
     assert heartbeat.last_seen == 100.0
 
 
-def test_what_comes_next_does_not_hide_that_it_was_silent() -> None:
-    """A loop that begins again and again, and hears nothing, is silent all the time."""
+def test_restarted_activity_inherits_the_last_beat() -> None:
+    """A loop that restarts repeatedly without a response stays silent."""
     clock = Clock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     for clock.now in (100.0, 200.0, 300.0):
@@ -31,7 +31,7 @@ def test_what_comes_next_does_not_hide_that_it_was_silent() -> None:
     assert (heartbeat.last_seen, heartbeat.activity) == (0.0, "the wait for Pod")
 
 
-def test_what_is_no_longer_read_is_not_heard_of() -> None:
+def test_beat_of_an_unknown_stream_is_ignored() -> None:
     clock = Clock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     clock.now = 10.0
@@ -39,7 +39,7 @@ def test_what_is_no_longer_read_is_not_heard_of() -> None:
     assert heartbeat.last_seen == 0.0
 
 
-def test_only_a_trouble_that_lasts_is_reported() -> None:
+def test_only_a_lasting_failure_is_reported() -> None:
     clock = Clock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     heartbeat.fail("403 Forbidden")

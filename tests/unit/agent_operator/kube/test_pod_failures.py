@@ -1,4 +1,4 @@
-"""Why a pod fails."""
+"""Failures of pods are recognized and described."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def container(**fields: Any) -> dict[str, Any]:
 
 FAILING = [
     (
-        "a crash loop tells how the container ended",
+        "a crash loop with the last termination",
         pod(container(state={"waiting": BACK_OFF}, lastState={"terminated": TERMINATED | {"message": " no key \n"}})),
         {
             "container": "agent",
@@ -36,12 +36,12 @@ FAILING = [
         {"container": "agent", "reason": "ImagePullBackOff", "message": "not found"},
     ),
     (
-        "one that has just ended",
+        "a terminated container",
         pod(container(state={"terminated": TERMINATED})),
         {"container": "agent", "reason": "OOMKilled", "exitCode": 137, "time": "2026-01-01T00:00:00Z"},
     ),
     (
-        "one that was started anew, and is not ready",
+        "a restarted container that is not ready",
         pod(container(state={"running": {}}, lastState={"terminated": {"exitCode": 1}})),
         {"container": "agent", "reason": "Error", "exitCode": 1},
     ),
@@ -59,11 +59,11 @@ FAILING = [
         {"reason": "Unschedulable", "message": "0/3 nodes"},
     ),
 ]
-WELL = [
+HEALTHY = [
     ("new", pod()),
     ("starting", pod(container(state={"waiting": {"reason": "ContainerCreating"}}))),
     ("ready again", pod(container(ready=True, state={"running": {}}, lastState={"terminated": TERMINATED}))),
-    ("done", pod(container(state={"terminated": {"exitCode": 0}}))),
+    ("completed", pod(container(state={"terminated": {"exitCode": 0}}))),
     ("scheduled", pod(conditions=[{"type": "PodScheduled", "status": "True"}])),
     (
         "being deleted",
@@ -73,18 +73,18 @@ WELL = [
 
 
 @pytest.mark.parametrize(("given", "expected"), [pytest.param(*row[1:], id=row[0]) for row in FAILING])
-def test_a_failing_pod(given: Any, expected: Any) -> None:
+def test_failing_pod_has_a_failure(given: Any, expected: Any) -> None:
     assert of_pod(given) == {"pod": "p"} | expected
 
 
-@pytest.mark.parametrize("given", [pytest.param(row[1], id=row[0]) for row in WELL])
-def test_a_pod_that_does_not_fail(given: Any) -> None:
+@pytest.mark.parametrize("given", [pytest.param(row[1], id=row[0]) for row in HEALTHY])
+def test_healthy_pod_has_no_failure(given: Any) -> None:
     assert of_pod(given) is None
 
 
-def test_a_long_message_keeps_its_end() -> None:
-    said = "x" * 5000 + "the end"
-    failure = of_pod(pod(container(state={"terminated": {"exitCode": 1, "message": said}})))
+def test_long_message_keeps_its_end() -> None:
+    message = "x" * 5000 + "the end"
+    failure = of_pod(pod(container(state={"terminated": {"exitCode": 1, "message": message}})))
     assert failure is not None
     assert failure["message"].endswith("the end")
     assert len(failure["message"]) == 1024

@@ -1,4 +1,4 @@
-"""The queue, with a clock that the test turns."""
+"""The work queue with a clock that the test controls."""
 
 import asyncio
 import random
@@ -30,22 +30,22 @@ def queue(clock: Clock) -> Queue:
     return Queue(clock, random_source=random.Random(1))
 
 
-def order(queue: Queue) -> list[Key]:
-    found = []
+def drain(queue: Queue) -> list[Key]:
+    keys = []
     while item := queue.take():
-        found.append(item.key)
+        keys.append(item.key)
         queue.done(item.key)
-    return found
+    return keys
 
 
-def test_an_agent_waits_only_once(queue: Queue) -> None:
+def test_agent_is_queued_once(queue: Queue) -> None:
     for key in (A, B, A, A):
         queue.add(key, Trigger.CHILD)
     assert queue.depth == 2
-    assert order(queue) == [A, B]
+    assert drain(queue) == [A, B]
 
 
-def test_an_agent_is_never_with_two_workers(queue: Queue) -> None:
+def test_agent_is_processed_by_one_worker_at_a_time(queue: Queue) -> None:
     queue.add(A, Trigger.AGENT)
     item = queue.take()
     assert item is not None
@@ -53,14 +53,14 @@ def test_an_agent_is_never_with_two_workers(queue: Queue) -> None:
     queue.add(A, Trigger.RESYNC)
     assert queue.take() is None
     queue.done(A)
-    again = queue.take()
-    assert again is not None
-    assert (again.key, again.trigger) == (A, Trigger.CHILD)
+    second = queue.take()
+    assert second is not None
+    assert (second.key, second.trigger) == (A, Trigger.CHILD)
 
 
 @pytest.mark.parametrize("active", [True, False])
-def test_a_look_at_the_ledger_stands_for_no_other(queue: Queue, active: bool) -> None:
-    """It may come to nothing, and then what else there was to look at would be forgotten."""
+def test_expectation_does_not_replace_another_trigger(queue: Queue, active: bool) -> None:
+    """The worker skips an expectation that is met, so the other trigger would be lost."""
     if active:
         queue.add(A, Trigger.AGENT)
         assert queue.take() is not None
@@ -73,28 +73,28 @@ def test_a_look_at_the_ledger_stands_for_no_other(queue: Queue, active: bool) ->
     assert item.trigger is Trigger.CHILD
 
 
-def test_what_changed_goes_before_a_resync(queue: Queue) -> None:
+def test_change_precedes_a_resync(queue: Queue) -> None:
     queue.add(A, Trigger.RESYNC)
     queue.add(B, Trigger.AGENT)
-    assert order(queue) == [B, A]
+    assert drain(queue) == [B, A]
 
 
-def test_a_resync_that_becomes_a_change_moves_to_the_front(queue: Queue, clock: Clock) -> None:
+def test_resynced_agent_that_changes_moves_to_the_front(queue: Queue, clock: Clock) -> None:
     queue.add(A, Trigger.RESYNC)
     queue.add(B, Trigger.REFERENCE)
     clock.now += 1
     queue.add(A, Trigger.AGENT)
-    assert order(queue) == [A, B]
+    assert drain(queue) == [A, B]
 
 
-def test_a_resync_does_not_starve(queue: Queue, clock: Clock) -> None:
+def test_resync_does_not_starve(queue: Queue, clock: Clock) -> None:
     queue.add(A, Trigger.RESYNC)
     clock.now += 31
     queue.add(B, Trigger.AGENT)
-    assert order(queue) == [A, B]
+    assert drain(queue) == [A, B]
 
 
-def test_age_is_that_of_the_longest_waiting(queue: Queue, clock: Clock) -> None:
+def test_age_is_that_of_the_longest_waiting_agent(queue: Queue, clock: Clock) -> None:
     assert queue.age == 0
     queue.add(A, Trigger.RESYNC)
     clock.now += 5
@@ -102,65 +102,65 @@ def test_age_is_that_of_the_longest_waiting(queue: Queue, clock: Clock) -> None:
     assert queue.age == 5
 
 
-def test_retries_come_later_and_later_up_to_a_minute(queue: Queue, clock: Clock) -> None:
+def test_retries_back_off_up_to_a_minute(queue: Queue, clock: Clock) -> None:
     delays = []
     for _ in range(12):
         delays.append(queue.retry(A))
         assert queue.take() is None
         clock.now += delays[-1]
-        assert order(queue) == [A]
+        assert drain(queue) == [A]
     assert 0.375 <= delays[0] <= 0.5
     assert all(later > earlier for earlier, later in pairwise(delays[:7]))
     assert all(45 <= delay <= 60 for delay in delays[-3:])
 
 
-def test_success_makes_the_next_retry_quick_again(queue: Queue) -> None:
+def test_success_resets_the_back_off(queue: Queue) -> None:
     for _ in range(8):
         queue.retry(A)
     queue.forget(A)
     assert queue.retry(A) <= 0.5
 
 
-def test_a_failing_agent_is_looked_at_at_once_only_when_it_was_edited(queue: Queue, clock: Clock) -> None:
+def test_failing_agent_is_processed_immediately_only_after_an_edit(queue: Queue, clock: Clock) -> None:
     for _ in range(8):
         queue.retry(A)
     queue.add(A, Trigger.CHILD)
     assert queue.take() is None
     clock.now += 1
-    assert order(queue) == [A]
+    assert drain(queue) == [A]
     queue.add(A, Trigger.AGENT)
-    assert order(queue) == [A]
+    assert drain(queue) == [A]
 
 
-def test_a_stream_of_events_does_not_put_a_failing_agent_off(queue: Queue, clock: Clock) -> None:
+def test_stream_of_events_does_not_postpone_a_failing_agent(queue: Queue, clock: Clock) -> None:
     for _ in range(8):
         queue.retry(A)
     for _ in range(5):
         queue.add(A, Trigger.CHILD)
         clock.now += 0.25
-    assert order(queue) == [A]
+    assert drain(queue) == [A]
 
 
-def test_one_failing_agent_does_not_delay_others(queue: Queue) -> None:
+def test_failing_agent_does_not_delay_others(queue: Queue) -> None:
     queue.retry(A)
     queue.add(B, Trigger.RESYNC)
-    assert order(queue) == [B]
+    assert drain(queue) == [B]
 
 
-def test_the_last_of_several_timers_counts(queue: Queue, clock: Clock) -> None:
+def test_last_timer_of_a_trigger_replaces_earlier_ones(queue: Queue, clock: Clock) -> None:
     queue.add_after(A, 5, Trigger.RESYNC)
     queue.add_after(A, 10, Trigger.RESYNC)
     clock.now += 6
     assert queue.take() is None
     clock.now += 5
-    assert order(queue) == [A]
+    assert drain(queue) == [A]
 
 
 def test_jitter_is_at_most_a_fifth(queue: Queue) -> None:
     assert all(10 <= queue.jittered(10) <= 12 for _ in range(100))
 
 
-async def test_get_waits_for_an_agent_and_for_a_timer() -> None:
+async def test_get_waits_for_agents_and_timers() -> None:
     loop = asyncio.get_running_loop()
     queue = Queue(loop.time)
     waiting = [asyncio.create_task(queue.get()) for _ in range(3)]
@@ -169,5 +169,5 @@ async def test_get_waits_for_an_agent_and_for_a_timer() -> None:
     queue.add(B, Trigger.AGENT)
     queue.add_after(C, 0.01, Trigger.RETRY)
     async with asyncio.timeout(DEADLINE):
-        found = await asyncio.gather(*waiting)
-    assert {item.key for item in found} == {A, B, C}
+        items = await asyncio.gather(*waiting)
+    assert {item.key for item in items} == {A, B, C}

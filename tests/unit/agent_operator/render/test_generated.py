@@ -21,7 +21,7 @@ SCHEMA = AgentDeploymentSpec.model_json_schema(by_alias=True)
 FIELDS = sorted(SCHEMA["properties"])
 Values = st.SearchStrategy[Any]
 # A profile may ask for more: --hypothesis-profile=thorough tries 10,000.
-ENOUGH = max(400, settings().max_examples)
+ENOUGH = max(200, settings().max_examples)
 
 
 def values(node: dict[str, Any]) -> Values:

@@ -1,4 +1,4 @@
-"""What keeps pods from signing in to Azure, in words that lead to the remedy."""
+"""Preflight checks of Azure workload identity report the problem and the remedy."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def inputs(identity: dict[str, Any]) -> Inputs:
 
 
 def pod(audience: str = "", phase: str = "Running", **container: Any) -> dict[str, Any]:
-    """A pod as the operator keeps it."""
+    """A pod in the trimmed form of the cache."""
     token = {"serviceAccountToken": {"path": "t", "audience": audience}}
     volumes = [{"name": "token", "projected": {"sources": [token]}}] if audience else []
     labels = {"azure.workload.identity/use": "true"}
@@ -31,10 +31,10 @@ def pod(audience: str = "", phase: str = "Running", **container: Any) -> dict[st
 
 
 CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], dict[str, str] | None, list[tuple[str, str]]]] = [
-    ("no identity, nothing to say", {"serviceAccount": {"annotations": {"a": "b"}}}, [pod()], None, []),
-    ("no pods yet, nothing to say", AZURE, [], None, []),
+    ("no identity", {"serviceAccount": {"annotations": {"a": "b"}}}, [pod()], None, []),
+    ("no pods yet", AZURE, [], None, []),
     ("a token was injected", AZURE, [pod(**TOKEN)], None, []),
-    ("one that has ended does not count", AZURE, [pod(phase="Failed"), pod(**TOKEN)], None, []),
+    ("a terminated pod is ignored", AZURE, [pod(phase="Failed"), pod(**TOKEN)], None, []),
     ("no token", AZURE, [pod(), pod(**TOKEN)], None, [("IdentityTokenMissing", "1 of 2 pods")]),
     ("what to install", AZURE, [pod()], None, [("IdentityTokenMissing", "az aks update --enable-oidc-issuer")]),
     ("then restart", AZURE, [pod()], None, [("IdentityTokenMissing", "rollout restart -n team deployment/bot")]),
@@ -46,9 +46,9 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], dict[str, str] | No
         [("IdentityAudienceWrong", "api://AzureADTokenExchange")],
     ),
     ("the right audience", AZURE, [pod("api://AzureADTokenExchange", **TOKEN)], None, []),
-    ("an account that is not there", OWN, [], None, [("ServiceAccountMissing", "team/mine")]),
+    ("a missing account", OWN, [], None, [("ServiceAccountMissing", "team/mine")]),
     (
-        "an account that is not there, without Azure",
+        "a missing account without Azure",
         {"serviceAccount": {"name": "mine"}},
         [],
         None,
@@ -68,21 +68,21 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], dict[str, str] | No
         {"azure.workload.identity/client-id": "other"},
         [("IdentityNotAnnotated", "another client ID, other")],
     ),
-    ("an account as it should be", OWN, [pod(**TOKEN)], ANNOTATED, []),
+    ("an annotated account", OWN, [pod(**TOKEN)], ANNOTATED, []),
 ]
 
 
 @pytest.mark.parametrize(
-    ("identity", "pods", "account", "told"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+    ("identity", "pods", "account", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
-def test_preflight(
+def test_preflight_reports(
     identity: dict[str, Any],
     pods: list[dict[str, Any]],
     account: dict[str, str] | None,
-    told: list[tuple[str, str]],
+    expected: list[tuple[str, str]],
 ) -> None:
     found = list(preflight(inputs(identity), pods, account))
 
-    assert [problem.reason for problem in found] == [reason for reason, _ in told]
-    for problem, (_, words) in zip(found, told, strict=True):
-        assert words in problem.message
+    assert [problem.reason for problem in found] == [reason for reason, _ in expected]
+    for problem, (_, text) in zip(found, expected, strict=True):
+        assert text in problem.message

@@ -17,7 +17,7 @@ SCHEMA = {
 
 
 def reasons(text: str, latency: float = 1.0, tokens: int | None = 10, **fields: Any) -> tuple[str, ...]:
-    """What an answer is not."""
+    """The reasons why an answer does not pass."""
     check = CheckConfig.model_validate({"name": "a", "prompt": "hi", **fields})
     return unmet(check, Answer(text, latency, tokens))
 
@@ -39,8 +39,7 @@ def reasons(text: str, latency: float = 1.0, tokens: int | None = 10, **fields: 
         ({"jsonSchema": {"$defs": {"t": {"type": "string"}}, "$ref": "#/$defs/t"}}, '"x"'),
     ],
 )
-def test_a_right_answer_has_nothing_against_it(fields: dict[str, Any], text: str) -> None:
-    """Whatever is expected."""
+def test_an_answer_that_meets_the_expectation_passes(fields: dict[str, Any], text: str) -> None:
     assert reasons(text, **fields) == ()
 
 
@@ -63,29 +62,25 @@ def test_a_right_answer_has_nothing_against_it(fields: dict[str, Any], text: str
         ({"jsonSchema": {"not": {}}}, "1", "does not fit jsonSchema.not: {}"),
     ],
 )
-def test_a_wrong_answer_is_told_by_what_was_expected(fields: dict[str, Any], text: str, reason: str) -> None:
-    """And never by what it said."""
+def test_a_reason_quotes_the_expectation_and_never_the_answer(fields: dict[str, Any], text: str, reason: str) -> None:
     assert reasons(text, **fields) == (reason,)
 
 
-def test_a_slow_answer_is_told() -> None:
-    """Even when the client waited for it."""
+def test_a_slow_answer_fails() -> None:
     assert reasons("", latency=1.26, maxLatencySeconds=1) == ("took 1.3 s, more than 1 s",)
 
 
-def test_all_that_is_wrong_is_told() -> None:
-    """Not the first thing only."""
+def test_every_reason_is_reported() -> None:
     assert len(reasons("b", tokens=20, contains=["a"], notContains=["b"], regex="c", maxTokens=1)) == 4
 
 
-def test_tokens_that_are_not_told_cannot_be_judged() -> None:
-    """That is no fault of the answer."""
+def test_unreported_tokens_are_an_error_and_no_failure() -> None:
     with pytest.raises(CannotJudgeError, match="maxTokens"):
         reasons("", tokens=None, maxTokens=1)
 
 
-def test_a_schema_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the next one has its own time; the handler of the signal is as before."""
+def test_a_schema_has_a_limit_on_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next schema has its own time, and the signal has its former handler."""
     monkeypatch.setattr(expectations, "SCHEMA_CPU_SECONDS", 0.2)
     before = signal.getsignal(signal.SIGVTALRM)
     with pytest.raises(CannotJudgeError, match="not decided within"):
@@ -97,8 +92,7 @@ def test_a_schema_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("schema", [{"$ref": "#"}, {"$ref": "#/$defs/none"}])
-def test_a_schema_that_leads_nowhere_cannot_judge(schema: dict[str, Any]) -> None:
-    """In a circle, or beyond its end."""
+def test_a_reference_in_a_circle_or_to_nothing_is_an_error(schema: dict[str, Any]) -> None:
     with pytest.raises(CannotJudgeError, match="jsonSchema: "):
         reasons("1", jsonSchema=schema)
 
@@ -115,12 +109,11 @@ def test_a_schema_that_leads_nowhere_cannot_judge(schema: dict[str, Any]) -> Non
         ("```", "```"),
     ],
 )
-def test_only_a_fence_around_all_of_it_is_taken_off(text: str, content: str) -> None:
-    """Of JSON, or of nothing said."""
+def test_only_a_fence_around_the_whole_text_is_removed(text: str, content: str) -> None:
+    """With the language json or none."""
     assert unfenced(text) == content
 
 
 def test_a_quote_is_short_and_on_one_line() -> None:
-    """Whatever the expectation."""
     assert quoted('a\n"b"') == r'"a\n\"b\""'
     assert len(quoted("x" * 1000)) == 62

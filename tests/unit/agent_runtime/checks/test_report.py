@@ -1,4 +1,4 @@
-"""What is written of the results."""
+"""The report of results, as JSON, as a termination message and as a table."""
 
 import orjson
 import pytest
@@ -12,8 +12,7 @@ RESULTS = [
 ]
 
 
-def test_the_report_counts_all_that_did_not_pass() -> None:
-    """And has every check, in order."""
+def test_the_report_has_every_check_and_counts_failures_and_errors() -> None:
     assert report(RESULTS) == {
         "passed": False,
         "total": 3,
@@ -28,45 +27,44 @@ def test_the_report_counts_all_that_did_not_pass() -> None:
 
 
 def test_a_short_report_is_the_message() -> None:
-    """As it is."""
     assert orjson.loads(message(RESULTS)) == report(RESULTS)
 
 
-def test_a_long_message_leaves_out_what_passed_first() -> None:
-    """The counts still tell of it."""
+def test_a_long_message_leaves_out_passed_checks() -> None:
+    """The counts include them."""
     results = [Result(f"good-{n}", "passed", latency=1.0, tokens=10) for n in range(49)] + [RESULTS[1]]
 
-    told = orjson.loads(message(results))
+    sent = orjson.loads(message(results))
 
-    assert (told["total"], told["failed"]) == (50, 1)
-    assert [check["name"] for check in told["checks"]] == ["bad"]
+    assert (sent["total"], sent["failed"]) == (50, 1)
+    assert [check["name"] for check in sent["checks"]] == ["bad"]
 
 
-def test_a_longer_one_shortens_reasons() -> None:
+def test_a_longer_message_shortens_reasons() -> None:
     """All names stay."""
     results = [Result(f"bad-{n}", "failed", "é" * 200, 1.0, 10) for n in range(20)]
 
-    told = orjson.loads(message(results))
+    sent = orjson.loads(message(results))
 
-    assert [check["name"] for check in told["checks"]] == [result.name for result in results]
-    assert {check["reason"] for check in told["checks"]} == {"é" * 39 + "…"}
+    assert [check["name"] for check in sent["checks"]] == [result.name for result in results]
+    assert {check["reason"] for check in sent["checks"]} == {"é" * 39 + "…"}
 
 
 @pytest.mark.parametrize("character", ["x", "é", "𝄞", '"', "\x00"])
-def test_no_message_is_longer_than_kubernetes_keeps(character: str) -> None:
-    """It is JSON with the right counts, however long the names and reasons."""
+def test_a_message_fits_a_termination_message(character: str) -> None:
+    """It is JSON with the right counts, for names and reasons of any length."""
     results = [Result(f"{n:063}", "failed", character * 5000, 86400.123, 10_000_000) for n in range(50)]
 
     text = message(results)
 
     assert len(text) <= MAX_BYTES
-    told = orjson.loads(text)
-    assert (told["passed"], told["total"], told["failed"]) == (False, 50, 50)
-    assert len(told["checks"]) >= 15
+    sent = orjson.loads(text)
+    assert (sent["passed"], sent["total"], sent["failed"]) == (False, 50, 50)
+    assert len(sent["checks"]) >= 15
 
 
-def test_the_table_is_for_people() -> None:
-    """A line a check; colours only where they are seen."""
+def test_the_table_has_a_line_per_check() -> None:
+    """Colours are optional."""
     assert table(RESULTS, colours=False) == (
         "CHECK  OUTCOME  LATENCY  TOKENS  REASON\n"
         "good   passed    0.12 s       7\n"
@@ -77,6 +75,5 @@ def test_the_table_is_for_people() -> None:
     assert "\x1b[31mfailed \x1b[0m" in table(RESULTS, colours=True)
 
 
-def test_shortened_says_that_it_is() -> None:
-    """By an ellipsis."""
+def test_shortened_ends_in_an_ellipsis() -> None:
     assert (shortened("abc", 3), shortened("abcd", 3)) == ("abc", "ab…")

@@ -1,4 +1,4 @@
-"""checks.json: what it may say, and how every fault is named."""
+"""The fields of checks.json, and the messages about faults."""
 
 import json
 import re
@@ -14,12 +14,11 @@ from agent_runtime.config.checks import MAX_FILE_BYTES, CheckConfig, ChecksConfi
 
 
 def check(**fields: Any) -> dict[str, Any]:
-    """A check as the CR spells it."""
     return {"name": "a", "prompt": "hi", "contains": ["x"]} | fields
 
 
-def told(directory: Path, content: Any) -> list[str]:
-    """What load_checks says against this file, a line each."""
+def faults(directory: Path, content: Any) -> list[str]:
+    """The lines of the error of load_checks."""
     path = directory / "checks.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     with pytest.raises(ConfigError) as raised:
@@ -27,8 +26,7 @@ def told(directory: Path, content: Any) -> list[str]:
     return str(raised.value).splitlines()
 
 
-def test_a_good_file_is_read(tmp_path: Path) -> None:
-    """In the CR's spelling."""
+def test_a_valid_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "checks.json"
     judge = {"model": "gpt", "criterion": "Is polite."}
     path.write_text(json.dumps({"checks": [check(notContains=["y"], maxLatencySeconds=5, maxTokens=9, judge=judge)]}))
@@ -40,8 +38,8 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     assert read.judge.criterion == "Is polite."
 
 
-def test_what_is_dumped_is_read_again_as_it_was(tmp_path: Path) -> None:
-    """A null within a schema means something; what was not said is not written."""
+def test_dump_and_load_round_trip(tmp_path: Path) -> None:
+    """A null in a schema is kept; unset fields are not written."""
     checks = ChecksConfig.model_validate({"checks": [check(jsonSchema={"const": None})]})
     (tmp_path / "checks.json").write_text(checks.dump())
 
@@ -59,13 +57,13 @@ def test_what_is_dumped_is_read_again_as_it_was(tmp_path: Path) -> None:
         ({"contains": []}, "checks[0].contains: "),
         ({"contains": ["x", ""]}, "checks[0].contains[1]: "),
         ({"contains": None}, "checks[0]: nothing is expected: set contains, notContains, regex, jsonSchema"),
-        ({"regex": "("}, "checks[0].regex: not a regular expression of RE2's kind: unclosed group"),
-        ({"regex": "a(?=b)"}, "checks[0].regex: not a regular expression of RE2's kind: look-around"),
-        ({"regex": r"(a)\1"}, "checks[0].regex: not a regular expression of RE2's kind: backreferences"),
-        ({"regex": r"(\w{99}){99}"}, "checks[0].regex: not a regular expression of RE2's kind: Compiled regex exceeds"),
+        ({"regex": "("}, "checks[0].regex: not a regular expression in RE2 syntax: unclosed group"),
+        ({"regex": "a(?=b)"}, "checks[0].regex: not a regular expression in RE2 syntax: look-around"),
+        ({"regex": r"(a)\1"}, "checks[0].regex: not a regular expression in RE2 syntax: backreferences"),
+        ({"regex": r"(\w{99}){99}"}, "checks[0].regex: not a regular expression in RE2 syntax: Compiled regex exceeds"),
         ({"regex": ""}, "checks[0].regex: "),
         ({"jsonSchema": []}, "checks[0].jsonSchema: "),
-        ({"jsonSchema": {"type": "text"}}, "checks[0].jsonSchema.type: must be one or a list of array, boolean"),
+        ({"jsonSchema": {"type": "text"}}, "checks[0].jsonSchema.type[0]: Input should be 'array', 'boolean'"),
         ({"jsonSchema": {"description": "x" * 40_000}}, "checks[0].jsonSchema: has more than 32768 bytes"),
         ({"maxLatencySeconds": 0}, "checks[0].maxLatencySeconds: "),
         ({"maxTokens": 0}, "checks[0].maxTokens: "),
@@ -74,41 +72,36 @@ def test_what_is_dumped_is_read_again_as_it_was(tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_has_its_path(tmp_path: Path, fields: dict[str, Any], fault: str) -> None:
-    """Path, then what is wrong or how to mend it."""
-    (line,) = told(tmp_path, {"checks": [check(**fields)]})
+    (line,) = faults(tmp_path, {"checks": [check(**fields)]})
 
     assert line.startswith(fault)
 
 
 @pytest.mark.parametrize("value", [date(2026, 1, 1), {1, 2}, float("inf"), b"x"])
-def test_a_schema_from_yaml_is_json_all_the_same(value: Any) -> None:
-    """What YAML can say beyond JSON is a fault, and no crash."""
-    with pytest.raises(ValidationError, match="JSON has no word for"):
+def test_a_value_of_yaml_that_json_lacks_is_a_fault(value: Any) -> None:
+    with pytest.raises(ValidationError, match="JSON cannot represent"):
         CheckConfig.model_validate(check(jsonSchema={"const": value}))
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b'{"checks": NaN}', b'{"checks": ' + b"[" * 100_000])
-def test_what_is_no_json_object_is_told(tmp_path: Path, content: bytes) -> None:
-    """With the file's name."""
-    assert told(tmp_path, content)[0].startswith(f"{tmp_path}/checks.json: ")
+def test_a_file_that_is_no_json_object_is_named(tmp_path: Path, content: bytes) -> None:
+    assert faults(tmp_path, content)[0].startswith(f"{tmp_path}/checks.json: ")
 
 
-def test_a_file_is_there_and_no_longer_than_a_config_map(tmp_path: Path) -> None:
-    """Nothing longer is read."""
-    assert "longer than" in told(tmp_path, b" " * (MAX_FILE_BYTES + 1))[0]
+def test_a_missing_file_and_one_longer_than_a_config_map_are_faults(tmp_path: Path) -> None:
+    assert "longer than" in faults(tmp_path, b" " * (MAX_FILE_BYTES + 1))[0]
     with pytest.raises(ConfigError, match="No such file"):
         load_checks(tmp_path / "missing.json")
 
 
-def test_there_are_1_to_50_checks_of_different_names(tmp_path: Path) -> None:
-    """The list is bounded."""
-    assert told(tmp_path, {"checks": []})[0].startswith("checks: ")
-    assert told(tmp_path, {"checks": [check(name=f"c{n}") for n in range(51)]})[0].startswith("checks: ")
-    assert told(tmp_path, {"checks": [check(), check()]}) == ["checks: every name must be unique"]
+def test_there_are_1_to_50_checks_with_unique_names(tmp_path: Path) -> None:
+    assert faults(tmp_path, {"checks": []})[0].startswith("checks: ")
+    assert faults(tmp_path, {"checks": [check(name=f"c{n}") for n in range(51)]})[0].startswith("checks: ")
+    assert faults(tmp_path, {"checks": [check(), check()]}) == ["checks: every name must be unique"]
 
 
-def test_models_that_the_agent_does_not_have_are_named() -> None:
-    """Those that are asked, and those that judge."""
+def test_unknown_models_are_named() -> None:
+    """Of checks and of judges."""
     judge = {"model": "gpt-5", "criterion": "x"}
     checks = ChecksConfig.model_validate(
         {"checks": [check(model="gpt"), check(name="b", model="gtp"), check(name="c", judge=judge)]}
@@ -120,14 +113,14 @@ def test_models_that_the_agent_does_not_have_are_named() -> None:
     )
 
 
-def test_what_a_text_is_matched_with_never_takes_long() -> None:
-    """Python's own engine would need longer than the universe is old."""
+def test_a_pattern_takes_linear_time() -> None:
+    """Python's engine takes exponential time for this one."""
     assert not matcher("(a+)+$")("a" * 100_000 + "!")
     assert matcher("(?i)^HELLO")("hello")
 
 
-def test_bounds_that_a_schema_can_state_are_in_the_schema() -> None:
-    """So that the API server refuses what breaks them."""
+def test_limits_are_in_the_openapi_schema() -> None:
+    """So that the API server enforces them."""
     schema = CheckConfig.model_json_schema(by_alias=True)["properties"]
 
     text, texts = {"type": "string", "minLength": 1, "maxLength": 1024}, {"type": "array", "minItems": 1}

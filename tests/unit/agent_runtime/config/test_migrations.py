@@ -1,4 +1,4 @@
-"""An agent.toml of any schema means to every runtime what it meant to its own."""
+"""An agent.toml of any schema has the same meaning for every runtime."""
 
 import copy
 import tomllib
@@ -18,13 +18,13 @@ CACHE = {"host": "redis"}
 
 
 def move(document: Document, old: str, new: str) -> None:
-    """Give a field of the agent another name."""
+    """Rename a field of the agent."""
     if old in document["agent"]:
         document["agent"][new] = document["agent"].pop(old)
 
 
 def rename(old: str, new: str) -> Step:
-    """A step that does so."""
+    """A step that renames a field."""
 
     def downgrade(document: Document) -> bool:
         move(document, new, old)
@@ -33,12 +33,12 @@ def rename(old: str, new: str) -> Step:
     return Step("x", lambda document: move(document, old, new), downgrade)
 
 
-def bring(field: str) -> Step:
-    """A step that brings a field which the older schema has no word for."""
+def add(field: str) -> Step:
+    """A step that adds a field which the older schema lacks."""
     return Step("x", lambda _: None, lambda document: field not in document["agent"])
 
 
-THREE = (rename("a", "b"), bring("new"), rename("b", "c"))
+THREE = (rename("a", "b"), add("new"), rename("b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ THREE = (rename("a", "b"), bring("new"), rename("b", "c"))
         ({"schema": 4, "agent": {"c": 1, "a": 2}}, {"agent": {"c": 1, "a": 2}}),
     ],
 )
-def test_the_steps_from_its_schema_on_are_taken_in_order(written: Document, read: Document) -> None:
-    """And no others; the document that was given stays as it was."""
+def test_upgraded_takes_the_steps_from_its_schema_on_in_order(written: Document, read: Document) -> None:
+    """The argument is not modified."""
     before = copy.deepcopy(written)
 
     assert upgraded(written, THREE) == read
@@ -66,29 +66,26 @@ def test_the_steps_from_its_schema_on_are_taken_in_order(written: Document, read
         ({"agent": {}}, {"agent": {}}),
     ],
 )
-def test_the_oldest_schema_that_says_the_same_is_written(current: Document, written: Document) -> None:
-    """Schema 1 needs no number, so that runtimes which know of none read it."""
+def test_oldest_writes_the_oldest_schema_with_the_same_meaning(current: Document, written: Document) -> None:
+    """Schema 1 has no number, so that runtimes without the field `schema` read it."""
     assert oldest(current, THREE) == written
     assert upgraded(written, THREE) == current
 
 
 @pytest.mark.parametrize("number", [0, -1, "2", 1.0, True, None, []])
-def test_a_schema_is_a_number(number: Any) -> None:
-    """From 1."""
+def test_a_schema_is_a_whole_number_from_1(number: Any) -> None:
     with pytest.raises(ValueError, match=r"^schema: must be a whole number"):
         upgraded({"schema": number})
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    """It may mean what this runtime cannot know."""
+def test_a_newer_schema_is_refused_with_a_remedy(tmp_path: Path) -> None:
     newer = len(STEPS) + 2
     (tmp_path / "agent.toml").write_text(tomli_w.dumps({"schema": newer, "agent": {"models": [MODEL]}}))
     with pytest.raises(ConfigError, match=rf"^schema: {newer} is newer than this version.*use a newer image$"):
         load(tmp_path / "agent.toml")
 
 
-def test_load_reads_an_older_file_as_it_was_meant(tmp_path: Path) -> None:
-    """The bound that schema 1 did not name."""
+def test_load_upgrades_an_older_file(tmp_path: Path) -> None:
     old = {"agent": {"models": [MODEL], "memory": {"cache": CACHE}}}
     (tmp_path / "agent.toml").write_text(tomli_w.dumps(old))
     (tmp_path / "system_prompt.txt").write_text("x")
@@ -110,8 +107,8 @@ def test_load_reads_an_older_file_as_it_was_meant(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bound_of_history_is_written_where_it_is_not_the_fixed_one(newer: Document, older: Document) -> None:
-    """Step 1: a runtime of schema 1 refuses a field that it does not know."""
+def test_max_history_tokens_needs_schema_2_unless_it_is_the_default(newer: Document, older: Document) -> None:
+    """Step 1: a runtime of schema 1 refuses the unknown field."""
     assert oldest({"agent": {"memory": newer}}) == older
     assert upgraded(older) == {"agent": {"memory": newer}}
 
@@ -128,8 +125,8 @@ def test_a_bound_of_history_is_written_where_it_is_not_the_fixed_one(newer: Docu
         {"agent": {"memory": {"max_history_tokens": 0}}},
     ],
 )
-def test_a_step_taken_twice_is_as_good_as_once(step: Step, document: Document) -> None:
-    """And minds nothing that is wrong in a document: what is wrong is told later, with its path."""
+def test_a_step_is_idempotent(step: Step, document: Document) -> None:
+    """And accepts invalid documents, whose errors are reported later with their paths."""
     once = copy.deepcopy(document)
     step.upgrade(once)
     twice = copy.deepcopy(once)
@@ -144,10 +141,10 @@ def test_a_step_taken_twice_is_as_good_as_once(step: Step, document: Document) -
     memory=st.booleans(),
     cache=st.one_of(st.none(), st.just(CACHE)),
 )
-def test_what_an_operator_writes_is_what_a_runtime_reads(tokens: int, memory: bool, cache: Document | None) -> None:
-    """Through TOML, whatever schema it came to be written in."""
-    said = {"cache": cache, "max_history_tokens": tokens} if memory else None
-    file = AgentFile.model_validate({"agent": {"models": [MODEL], "memory": said}})
+def test_a_runtime_reads_what_an_operator_writes(tokens: int, memory: bool, cache: Document | None) -> None:
+    """Through TOML, in each schema."""
+    table = {"cache": cache, "max_history_tokens": tokens} if memory else None
+    file = AgentFile.model_validate({"agent": {"models": [MODEL], "memory": table}})
 
     text = tomli_w.dumps(oldest(file.model_dump(mode="json", exclude_none=True)))
 

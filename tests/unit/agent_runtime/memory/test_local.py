@@ -1,4 +1,4 @@
-"""Sessions in the process's memory."""
+"""Sessions in the memory of the process."""
 
 import tracemalloc
 
@@ -7,8 +7,6 @@ from agent_runtime.memory.local import LocalStore
 
 
 class Clock:
-    """A clock that the test sets."""
-
     now = 0.0
 
     def __call__(self) -> float:
@@ -16,12 +14,12 @@ class Clock:
 
 
 def texts(turns: list[Turn]) -> list[str]:
-    """What the user said in each turn."""
-    return [one["messages"][0]["content"] for one in turns]
+    """The user's message of each turn."""
+    return [turn["messages"][0]["content"] for turn in turns]
 
 
-async def test_a_session_ends_its_time_after_the_last_turn() -> None:
-    """Each turn begins the time anew; reading does not."""
+async def test_a_session_expires_after_its_last_turn() -> None:
+    """A turn restarts the time; reading does not."""
     clock = Clock()
     store = LocalStore(10, clock=clock)
     await store.append("s", turn("a", "b"))
@@ -35,8 +33,7 @@ async def test_a_session_ends_its_time_after_the_last_turn() -> None:
     assert store.sessions() == ()
 
 
-async def test_the_least_recently_used_goes_first() -> None:
-    """When the memory is full; what was just read stays."""
+async def test_the_least_recently_used_session_is_dropped_first() -> None:
     store = LocalStore(10, max_bytes=3_000)
     for name in ("a", "b"):
         await store.append(name, turn("x" * 700, ""))
@@ -46,8 +43,8 @@ async def test_the_least_recently_used_goes_first() -> None:
     assert store.sessions() == ("a", "c")
 
 
-async def test_expired_sessions_do_not_stay() -> None:
-    """Though nobody asks for them again; the room they took is free."""
+async def test_expired_sessions_are_dropped_without_a_request() -> None:
+    """Their bytes are free again."""
     clock = Clock()
     store = LocalStore(10, clock=clock)
     for number in range(100):
@@ -55,16 +52,15 @@ async def test_expired_sessions_do_not_stay() -> None:
     clock.now = 5
     await store.append("new", turn("a", "b"))
     clock.now = 11
-    store.forget_expired()
+    store.drop_expired()
 
     assert store.sessions() == ("new",)
     clock.now = 15
-    store.forget_expired()
+    store.drop_expired()
     assert (store.sessions(), store._bytes) == ((), 0)
 
 
-async def test_there_is_an_end_to_the_number_of_sessions() -> None:
-    """However small they are: those used last stay."""
+async def test_the_number_of_sessions_has_a_limit() -> None:
     store = LocalStore(10, max_sessions=3)
     for number in range(10):
         await store.append(str(number), turn("a", "b"))
@@ -72,8 +68,8 @@ async def test_there_is_an_end_to_the_number_of_sessions() -> None:
     assert store.sessions() == ("7", "8", "9")
 
 
-async def test_what_is_counted_is_what_it_takes() -> None:
-    """The process's memory does not grow by much more than the bound, whatever the size of the turns."""
+async def test_the_counted_bytes_match_the_memory_of_the_process() -> None:
+    """For small and for large turns."""
     for words in ("", "x" * 400):
         most = 4 * 1024 * 1024
         store = LocalStore(10, max_bytes=most, max_sessions=1_000_000)
@@ -87,7 +83,6 @@ async def test_what_is_counted_is_what_it_takes() -> None:
 
 
 async def test_a_session_keeps_its_latest_turns() -> None:
-    """MAX_TURNS of them."""
     store = LocalStore(10)
     for number in range(MAX_TURNS + 5):
         await store.append("s", turn(str(number), ""))
@@ -95,8 +90,7 @@ async def test_a_session_keeps_its_latest_turns() -> None:
     assert texts(await store.history("s"))[0] == "5"
 
 
-async def test_delete_says_whether_there_was_one() -> None:
-    """Once."""
+async def test_delete_returns_whether_the_session_was_known() -> None:
     store = LocalStore(10)
     await store.append("s", turn("a", "b"))
 

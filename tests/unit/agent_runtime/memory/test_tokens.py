@@ -1,10 +1,10 @@
-"""Tokens of messages, told or estimated."""
+"""Tokens of messages, reported or estimated."""
 
 from typing import Any
 
 import pytest
 
-from agent_runtime.memory.tokens import MESSAGE, estimate, told
+from agent_runtime.memory.tokens import PER_MESSAGE, answer_tokens, estimate
 
 # Counted with o200k_base, the vocabulary of current OpenAI models.
 COUNTED = [
@@ -16,9 +16,8 @@ COUNTED = [
 
 
 @pytest.mark.parametrize(("text", "tokens"), COUNTED)
-def test_an_estimate_is_on_the_safe_side(text: str, tokens: int) -> None:
-    """Not less than what a vocabulary would count, and not twice as much."""
-    assert tokens <= estimate({"role": "user", "content": text}) - MESSAGE < 2 * tokens
+def test_an_estimate_is_at_least_the_real_count_and_less_than_twice(text: str, tokens: int) -> None:
+    assert tokens <= estimate({"role": "user", "content": text}) - PER_MESSAGE < 2 * tokens
 
 
 @pytest.mark.parametrize(
@@ -28,24 +27,22 @@ def test_an_estimate_is_on_the_safe_side(text: str, tokens: int) -> None:
         ({"completion_tokens": 507, "completion_tokens_details": {"reasoning_tokens": 500}}, 7),
         ({"completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": None}}, 7),
         ({"completion_tokens": 7, "completion_tokens_details": None}, 7),
-        # Rounds of tool calls are in it: a text has no more tokens than bytes.
+        # Includes rounds of tool calls: a text has at most one token per byte.
         ({"completion_tokens": 9000}, 30),
-        # What cannot be is not believed.
+        # Impossible values: estimated.
         ({"completion_tokens": 0}, 10),
         ({"completion_tokens": -5}, 10),
         ({"completion_tokens": "7"}, 10),
         ({}, 10),
     ],
 )
-def test_an_answer_has_the_tokens_that_the_model_tells(usage: dict[str, Any], tokens: int) -> None:
-    """Without its reasoning; estimated where nothing usable is told."""
-    assert told({"role": "assistant", "content": "x" * 30}, usage) - MESSAGE == tokens
+def test_an_answer_has_the_reported_tokens_without_reasoning(usage: dict[str, Any], tokens: int) -> None:
+    assert answer_tokens({"role": "assistant", "content": "x" * 30}, usage) - PER_MESSAGE == tokens
 
 
-def test_whatever_a_message_holds_counts() -> None:
-    """The calls of tools, and the parts of a content that is no text."""
+def test_tool_calls_and_content_parts_count() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "now", "arguments": "x" * 300}}
 
     assert estimate({"role": "assistant", "content": None, "tool_calls": [call]}) > 100
     assert estimate({"role": "user", "content": [{"type": "text", "text": "x" * 300}]}) > 100
-    assert estimate({"role": "assistant", "content": None}) == MESSAGE
+    assert estimate({"role": "assistant", "content": None}) == PER_MESSAGE

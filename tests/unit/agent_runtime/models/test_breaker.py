@@ -1,19 +1,17 @@
-"""The circuit breaker, by a clock of the test's."""
+"""The circuit breaker."""
 
 from agent_runtime.models.breaker import FAILURES, PAUSE, Breaker
 
 
 class Clock:
-    """A clock that the test sets."""
-
     now = 100.0
 
     def __call__(self) -> float:
         return self.now
 
 
-def test_opens_after_failures_in_a_row_and_lets_one_try_after_the_pause() -> None:
-    """That one's success closes it; its failure begins another pause."""
+def test_opens_after_consecutive_failures_and_admits_one_call_after_the_pause() -> None:
+    """The success of that call closes the breaker; its failure starts another pause."""
     clock = Clock()
     breaker = Breaker(clock)
     for _ in range(FAILURES - 1):
@@ -25,7 +23,7 @@ def test_opens_after_failures_in_a_row_and_lets_one_try_after_the_pause() -> Non
     clock.now += PAUSE
     assert breaker.wait == 0
     breaker.begin()
-    assert breaker.wait == PAUSE, "another call must not try as well"
+    assert breaker.wait == PAUSE, "a second call must wait"
     breaker.failed()
     assert breaker.wait == PAUSE
 
@@ -35,8 +33,7 @@ def test_opens_after_failures_in_a_row_and_lets_one_try_after_the_pause() -> Non
     assert breaker.wait == 0
 
 
-def test_failures_that_are_not_in_a_row_do_not_open_it() -> None:
-    """A success in between begins the count anew."""
+def test_a_success_resets_the_count_of_failures() -> None:
     breaker = Breaker()
     for _ in range(3):
         for _ in range(FAILURES - 1):

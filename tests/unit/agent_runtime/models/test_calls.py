@@ -1,4 +1,4 @@
-"""Calls that are tried again and handed on, with models that do as the test says."""
+"""Retries, fallbacks and deadlines of calls, with scripted models."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -14,14 +14,13 @@ from agent_runtime.models.calls import Calls
 
 
 def problem(status: int, code: str, wait: float | None = None) -> Problem:
-    """A problem as a model raises it."""
-    raised = Problem(status, code, "detail", retry_after=2)
-    raised.wait = wait
-    return raised
+    problem = Problem(status, code, "detail", retry_after=2)
+    problem.wait = wait
+    return problem
 
 
 class Scripted:
-    """Gives one outcome after the other: an exception, a number of seconds to sleep first, or a chunk."""
+    """A model with a list of outcomes: an exception, seconds to sleep, or a chunk."""
 
     def __init__(self, name: str, *outcomes: Problem | float | bytes) -> None:
         self.name = name
@@ -46,7 +45,7 @@ class Scripted:
         return {}
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     async def _next(self) -> bytes:
         outcome = self.outcomes.pop(0) if self.outcomes else b"chunk"
@@ -64,23 +63,20 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def calling(*models: Scripted) -> Calls:
-    """Calls where every model but the first is a fallback."""
+    """Calls of the first model, with the others as fallbacks."""
     return Calls({model.name: model for model in models}, [model.name for model in models[1:]], Metrics("1", ""))
 
 
 def soon(seconds: float = 5) -> float:
-    """A deadline."""
     return asyncio.get_running_loop().time() + seconds
 
 
 async def read(stream: AsyncGenerator[bytes, None]) -> list[bytes]:
-    """All chunks."""
     return [chunk async for chunk in stream]
 
 
 @pytest.mark.parametrize("code", ["model_unavailable", "model_unreachable", "model_bad_response"])
-async def test_what_may_pass_is_tried_again(code: str) -> None:
-    """Twice."""
+async def test_a_temporary_error_is_retried_twice(code: str) -> None:
     model = Scripted("a", problem(502, code), problem(502, code))
 
     assert await calling(model).complete("a", {}, soon()) == ("a", {"by": "a"})
@@ -90,8 +86,7 @@ async def test_what_may_pass_is_tried_again(code: str) -> None:
 @pytest.mark.parametrize(
     "raised", [problem(400, "content_filter"), problem(502, "model_credentials_refused"), problem(504, "model_timeout")]
 )
-async def test_what_stays_wrong_is_not_tried_again(raised: Problem) -> None:
-    """One call."""
+async def test_a_permanent_error_is_not_retried(raised: Problem) -> None:
     model = Scripted("a", raised)
 
     with pytest.raises(Problem):
@@ -100,12 +95,11 @@ async def test_what_stays_wrong_is_not_tried_again(raised: Problem) -> None:
     assert model.calls == 1
 
 
-async def test_retry_after_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short wait is waited, a long one told to the caller."""
-    waited = []
+async def test_a_short_retry_after_is_waited_for_and_a_long_one_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
 
     async def sleep(seconds: float) -> None:
-        waited.append(seconds)
+        waits.append(seconds)
 
     monkeypatch.setattr(module.asyncio, "sleep", sleep)
     short, long = (Scripted("a", problem(429, "model_rate_limited", wait)) for wait in (1, 60))
@@ -114,12 +108,11 @@ async def test_retry_after_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Problem):
         await calling(long).complete("a", {}, soon())
 
-    assert waited == [1]
+    assert waits == [1]
     assert long.calls == 1
 
 
-async def test_no_attempt_begins_that_could_not_end() -> None:
-    """When the wait would be longer than what is left."""
+async def test_no_retry_when_the_wait_exceeds_the_deadline() -> None:
     model = Scripted("a", problem(429, "model_rate_limited", 1))
 
     with pytest.raises(Problem):
@@ -129,16 +122,15 @@ async def test_no_attempt_begins_that_could_not_end() -> None:
 
 
 async def test_the_deadline_ends_a_call() -> None:
-    """With a timeout that is counted."""
     with pytest.raises(Problem) as raised:
         await calling(Scripted("a", 60.0)).complete("a", {}, soon(0.01))
 
     assert (raised.value.status, raised.value.code) == (504, "model_timeout")
 
 
-@pytest.mark.parametrize(("code", "reason"), [("content_filter",) * 2, ("whatever_you_say", "model_refused_request")])
-async def test_reasons_in_metrics_are_few(code: str, reason: str) -> None:
-    """A model's server may invent codes without end; callers get them, the metrics count them as one."""
+@pytest.mark.parametrize(("code", "reason"), [("content_filter",) * 2, ("invented_code", "model_refused_request")])
+async def test_metrics_count_unknown_codes_as_one_reason(code: str, reason: str) -> None:
+    """A model's server may send any number of codes. Callers get them as they are."""
     metrics = Metrics("1", "")
     called = Calls({"a": Scripted("a", problem(400, code))}, [], metrics)
 
@@ -149,16 +141,15 @@ async def test_reasons_in_metrics_are_few(code: str, reason: str) -> None:
     assert f'agent_model_errors_total{{model="a",reason="{reason}"}} 1.0' in metrics.exposition("")[0].decode()
 
 
-async def test_fallbacks_answer_for_a_model_that_is_down() -> None:
-    """In their order; the caller learns who answered."""
+async def test_fallbacks_answer_in_order_while_a_model_is_down() -> None:
     down = [problem(502, "model_credentials_refused")]
     one, two, three = Scripted("a", *down), Scripted("b", *down), Scripted("c")
 
     assert await calling(one, two, three).complete("a", {}, soon()) == ("c", {"by": "c"})
 
 
-async def test_a_refused_request_is_not_handed_on() -> None:
-    """It is the caller's to mend."""
+async def test_a_refused_request_does_not_go_to_a_fallback() -> None:
+    """It is the caller's error."""
     other = Scripted("b")
 
     with pytest.raises(Problem, match="detail"):
@@ -167,8 +158,8 @@ async def test_a_refused_request_is_not_handed_on() -> None:
     assert other.calls == 0
 
 
-async def test_a_model_that_keeps_failing_is_left_alone() -> None:
-    """Callers are told at once, with when to come back, and the model gets no call."""
+async def test_a_failing_model_gets_no_more_calls() -> None:
+    """Callers get 503 at once, with Retry-After."""
     model = Scripted("a", *[problem(502, "model_credentials_refused")] * 50)
     called = calling(model)
     for _ in range(FAILURES):
@@ -184,8 +175,7 @@ async def test_a_model_that_keeps_failing_is_left_alone() -> None:
     assert model.calls == FAILURES
 
 
-async def test_a_stream_is_tried_again_before_its_first_chunk_only() -> None:
-    """After it, what came came: the rest is an error."""
+async def test_a_stream_is_retried_only_before_its_first_chunk() -> None:
     model = Scripted("a", problem(502, "model_unavailable"), b"1", b"2", problem(502, "model_bad_response"))
     _, stream = await calling(model).stream("a", {}, soon())
 
@@ -199,14 +189,12 @@ async def test_a_stream_is_tried_again_before_its_first_chunk_only() -> None:
 
 
 async def test_an_empty_stream_goes_to_the_fallback() -> None:
-    """A stream without a chunk is no answer."""
     name, stream = await calling(Scripted("a"), Scripted("b", b"1")).stream("a", {}, soon())
 
     assert (name, await read(stream)) == ("b", [b"1"])
 
 
-async def test_the_deadline_ends_a_stream() -> None:
-    """Though its chunks have begun."""
+async def test_the_deadline_ends_a_stream_after_its_first_chunk() -> None:
     _, stream = await calling(Scripted("a", b"1", 60.0)).stream("a", {}, soon(0.05))
 
     assert await anext(stream) == b"1"
@@ -215,8 +203,8 @@ async def test_the_deadline_ends_a_stream() -> None:
     assert raised.value.code == "model_timeout"
 
 
-async def test_a_stream_that_is_left_is_closed() -> None:
-    """So that the model stops writing."""
+async def test_closing_a_stream_closes_the_stream_of_the_model() -> None:
+    """The model then stops generating."""
     model = Scripted("a", b"1", b"2")
     _, stream = await calling(model).stream("a", {}, soon())
     await anext(stream)

@@ -1,4 +1,4 @@
-"""Waits that end together at one time."""
+"""One deadline for many waits."""
 
 import asyncio
 
@@ -8,43 +8,40 @@ from agent_runtime.models.deadline import Deadline
 
 
 def now() -> float:
-    """The event loop's clock."""
     return asyncio.get_running_loop().time()
 
 
 async def after(when: float) -> None:
-    """Wait until the clock has passed this time, and what was due then has run."""
+    """Wait until the event loop has run everything that was due at this time."""
     passed = asyncio.Event()
     asyncio.get_running_loop().call_at(when + 0.01, passed.set)
     await passed.wait()
 
 
-async def test_what_is_in_time_is_not_disturbed() -> None:
-    """However many waits there are; nothing is cancelled later either."""
+async def test_waits_before_the_deadline_are_not_cancelled() -> None:
+    """Nor is the task, when the deadline passes outside of a block."""
     deadline = Deadline(now() + 60)
     for _ in range(3):
         with deadline:
             await asyncio.sleep(0)
-    deadline._end()
+    deadline._expire()
 
     await after(now())
 
 
-async def test_what_is_late_ends() -> None:
-    """And what comes after it does not begin."""
+async def test_the_deadline_ends_the_current_wait_and_refuses_later_ones() -> None:
     deadline = Deadline(now())
 
     with pytest.raises(TimeoutError), deadline:
         await asyncio.Event().wait()
     with pytest.raises(TimeoutError), deadline:
-        pytest.fail("there was no time for this")
+        pytest.fail("the deadline has passed")
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
 
 
-async def test_the_time_between_waits_is_not_cut_short() -> None:
-    """Whoever reads slowly is told at the next wait."""
+async def test_a_deadline_that_passes_between_waits_ends_the_next_one() -> None:
     deadline = Deadline(now())
     with deadline:
         pass
@@ -52,12 +49,12 @@ async def test_the_time_between_waits_is_not_cut_short() -> None:
     await after(now())
 
     with pytest.raises(TimeoutError), deadline:
-        pytest.fail("there was no time for this")
+        pytest.fail("the deadline has passed")
 
 
 @pytest.mark.parametrize("both", [False, True])
-async def test_who_is_cancelled_is_cancelled(both: bool) -> None:
-    """By somebody else, even when the time is over at the same moment."""
+async def test_a_cancellation_takes_precedence(both: bool) -> None:
+    """Also when the deadline passes at the same moment."""
     waiting = asyncio.Event()
 
     async def wait() -> None:
@@ -65,7 +62,7 @@ async def test_who_is_cancelled_is_cancelled(both: bool) -> None:
         with deadline:
             waiting.set()
             if both:
-                asyncio.get_running_loop().call_soon(deadline._end)
+                asyncio.get_running_loop().call_soon(deadline._expire)
             await asyncio.Event().wait()
 
     task = asyncio.create_task(wait())
@@ -76,8 +73,7 @@ async def test_who_is_cancelled_is_cancelled(both: bool) -> None:
         await task
 
 
-async def test_an_error_stays_what_it_is() -> None:
-    """As without a deadline."""
+async def test_other_errors_pass_through() -> None:
     deadline = Deadline(now() + 60)
 
     with pytest.raises(KeyError), deadline:

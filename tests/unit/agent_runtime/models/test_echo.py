@@ -4,7 +4,6 @@ from agent_runtime.models.echo import EchoModel
 
 
 async def test_answers_with_the_last_user_message() -> None:
-    """Whatever comes after it."""
     messages = [
         {"role": "user", "content": "one"},
         {"role": "user", "content": [{"type": "text", "text": "two"}, {"type": "image_url", "image_url": {}}]},
@@ -17,8 +16,7 @@ async def test_answers_with_the_last_user_message() -> None:
     assert completion["usage"] == {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}
 
 
-async def test_without_a_user_message_it_has_nothing_to_say() -> None:
-    """An empty answer, not an error."""
+async def test_without_a_user_message_the_answer_is_empty() -> None:
     completion = await EchoModel("e").complete({"messages": [{"role": "system", "content": "x"}]})
 
     assert completion["choices"][0]["message"]["content"] == ""

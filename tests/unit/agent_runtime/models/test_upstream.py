@@ -1,4 +1,4 @@
-"""What a model's server said, in our words."""
+"""Responses of a model's server, as completions and problems."""
 
 import pytest
 
@@ -10,8 +10,7 @@ from agent_runtime.models import upstream
     ("retry_after", "seconds"),
     [("7", 7), ("0", 1), ("99999", 600), ("9" * 5000, 600), ("-1", None), ("nan", None), ("", None), (None, None)],
 )
-def test_retry_after_is_taken_over_within_reason(retry_after: str | None, seconds: float | None) -> None:
-    """A number of seconds between one and ten minutes."""
+def test_retry_after_is_limited_to_1_to_600_seconds(retry_after: str | None, seconds: float | None) -> None:
     headers = {"Retry-After": retry_after} if retry_after is not None else {}
 
     problem = upstream.refused("m", 429, headers, b"")
@@ -35,15 +34,14 @@ SENT = "Wed, 21 Oct 2015 07:28:00 GMT"
     ],
 )
 def test_retry_after_may_be_a_date(retry_after: str, seconds: float | None) -> None:
-    """In each of HTTP's three forms, by the clock of the server that sent it."""
+    """In each of the three formats of HTTP, relative to the Date header of the response."""
     problem = upstream.refused("m", 503, {"Retry-After": retry_after, "Date": SENT}, b"")
 
     assert (problem.wait, problem.retry_after) == (seconds, seconds or upstream.RETRY_AFTER)
 
 
 @pytest.mark.parametrize("sent", [None, "nonsense"])
-def test_a_date_without_the_servers_own_is_held_against_our_clock(sent: str | None) -> None:
-    """In the past: soon; far ahead: as late as is believed."""
+def test_without_a_date_header_our_clock_counts(sent: str | None) -> None:
     for retry_after, seconds in ((SENT, 1), ("Wed, 21 Oct 2215 07:28:00 GMT", 600)):
         headers = {"Retry-After": retry_after} | ({"Date": sent} if sent else {})
 
@@ -51,12 +49,11 @@ def test_a_date_without_the_servers_own_is_held_against_our_clock(sent: str | No
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "x"}', b'{"error": {"code": 7, "param": {}}}', b"\xff"])
-def test_an_error_without_a_code_still_has_ours(body: bytes) -> None:
-    """Whatever stands in the body."""
+def test_an_error_without_a_code_gets_one(body: bytes) -> None:
     assert upstream.refused("m", 422, {}, body).code == "model_refused_request"
 
 
-def test_a_code_and_a_parameter_are_taken_over_but_no_sentence() -> None:
+def test_codes_are_returned_and_sentences_are_not() -> None:
     """A caller may branch on the code; a sentence may quote a prompt."""
     problem = upstream.refused(
         "m", 400, {}, b'{"error": {"code": "content_filter", "param": "my own words", "message": "q"}}'
@@ -68,8 +65,7 @@ def test_a_code_and_a_parameter_are_taken_over_but_no_sentence() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"{}", b'{"choices": [{}]}', b'{"choices": [{"message": "x"}]}', b'{"choices": {}}']
 )
-def test_what_is_no_completion(body: bytes) -> None:
-    """502, not a crash."""
+def test_an_invalid_completion_is_a_bad_response(body: bytes) -> None:
     with pytest.raises(Problem) as raised:
         upstream.completion("m", body)
 
@@ -95,8 +91,7 @@ def test_what_is_no_completion(body: bytes) -> None:
         b'{"error": {"message": "m"}}',
     ],
 )
-def test_what_is_no_chunk(data: bytes) -> None:
-    """502, so that nothing behind it has to doubt the shape."""
+def test_an_invalid_chunk_is_a_bad_response(data: bytes) -> None:
     with pytest.raises(Problem) as raised:
         upstream.check_chunk("m", data)
 
@@ -111,6 +106,5 @@ def test_what_is_no_chunk(data: bytes) -> None:
         b'{"choices": [{"delta": {"content": null, "tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}}]}',
     ],
 )
-def test_what_is_a_chunk(data: bytes) -> None:
-    """As OpenAI and Azure write them."""
+def test_a_valid_chunk_passes(data: bytes) -> None:
     upstream.check_chunk("m", data)

@@ -1,4 +1,4 @@
-"""Addresses that tools are kept from."""
+"""Refused addresses of MCP servers."""
 
 import asyncio
 import socket
@@ -35,7 +35,7 @@ METADATA = "169.254.169.254"
     ],
 )
 def test_link_local_and_metadata_addresses_are_refused(address: str) -> None:
-    """In every spelling, and where another address holds them."""
+    """In every notation, and embedded in another address."""
     assert is_refused(address)
 
 
@@ -43,8 +43,7 @@ def test_link_local_and_metadata_addresses_are_refused(address: str) -> None:
     "address",
     ["10.0.0.1", "127.0.0.1", "8.8.8.8", "::1", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::808:808", "2002:808:808::1"],
 )
-def test_a_clusters_own_addresses_are_not(address: str) -> None:
-    """Most tool servers are in the cluster."""
+def test_addresses_in_the_cluster_are_allowed(address: str) -> None:
     assert not is_refused(address)
 
 
@@ -67,7 +66,7 @@ def test_a_clusters_own_addresses_are_not(address: str) -> None:
     ],
 )
 async def test_a_refused_address_is_never_connected_to(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the URL says it."""
+    """In every notation of a URL."""
     connected = _connections(monkeypatch)
 
     async with httpx2.AsyncClient(transport=GuardedTransport()) as client:
@@ -79,7 +78,7 @@ async def test_a_refused_address_is_never_connected_to(host: str, monkeypatch: p
 
 @asynccontextmanager
 async def server(answer: bytes, seen: list[bytes]) -> AsyncIterator[int]:
-    """A server on loopback that gives every request the same answer, and closes; its port."""
+    """A server on loopback that sends one response per connection; yields its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append(await reader.readuntil(b"\r\n\r\n"))
@@ -92,20 +91,20 @@ async def server(answer: bytes, seen: list[bytes]) -> AsyncIterator[int]:
 
 
 def _resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Let the event loop's resolver give these answers in turn; the names that it is asked for."""
-    asked: list[str] = []
+    """Make the event loop's resolver return these addresses in turn; return the names that it resolves."""
+    resolved: list[str] = []
 
     async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
-        asked.append(host)
-        addresses = answers[min(len(asked), len(answers)) - 1]
+        resolved.append(host)
+        addresses = answers[min(len(resolved), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    return asked
+    return resolved
 
 
 def _connections(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses that sockets are connected to."""
+    """Return the addresses that sockets connect to."""
     connected: list[str] = []
     loop = asyncio.get_running_loop()
     connect = loop.sock_connect
@@ -121,24 +120,23 @@ def _connections(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
-async def test_a_name_that_is_bound_anew_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address that was looked at is the one that is connected to; the next request looks again."""
+async def test_dns_rebinding_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checked address is the address of the connection, and each request is checked."""
     seen: list[bytes] = []
     async with server(OK, seen) as port, httpx2.AsyncClient(transport=GuardedTransport()) as client:
-        asked, connected = _resolving(monkeypatch, ["127.0.0.1"], [METADATA]), _connections(monkeypatch)
+        resolved, connected = _resolving(monkeypatch, ["127.0.0.1"], [METADATA]), _connections(monkeypatch)
 
         assert (await client.get(f"http://rebinding.example:{port}/mcp")).text == "ok"
         with pytest.raises(httpx2.ConnectError, match="refused"):
             await client.get(f"http://rebinding.example:{port}/mcp")
 
-    assert asked == ["rebinding.example"] * 2
+    assert resolved == ["rebinding.example"] * 2
     assert connected == ["127.0.0.1"]
     assert len(seen) == 1
     assert f"host: rebinding.example:{port}".encode() in seen[0].lower()
 
 
-async def test_of_several_addresses_a_good_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The refused ones are never tried, whatever their order."""
+async def test_an_allowed_address_is_used_when_others_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async with server(OK, []) as port, httpx2.AsyncClient(transport=GuardedTransport()) as client:
         _resolving(monkeypatch, [METADATA, "127.0.0.1", "168.63.129.16"])
         connected = _connections(monkeypatch)
@@ -149,8 +147,8 @@ async def test_of_several_addresses_a_good_one_is_taken(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("to", [f"http://{METADATA}/latest", "http://[::ffff:a9fe:a9fe]/", "http://evil.example/"])
-async def test_a_redirect_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
-    """Whether it leads to an address or to a name of one."""
+async def test_a_redirect_is_checked(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+    """To an address and to a name."""
     redirect = f"HTTP/1.1 307 Moved\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
     seen: list[bytes] = []
     client = httpx2.AsyncClient(transport=GuardedTransport(), follow_redirects=True)
@@ -166,8 +164,7 @@ async def test_a_redirect_is_looked_at_too(monkeypatch: pytest.MonkeyPatch, to: 
     assert len(seen) == 1
 
 
-async def test_an_address_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By who configures the agent: then it is connected to."""
+async def test_allow_link_local_connects(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[Any] = []
 
     async def sock_connect(_: socket.socket, address: Any) -> None:

@@ -1,4 +1,4 @@
-"""Each rule refuses what it is for, names the field and a remedy, and lets everything else pass."""
+"""Each rule rejects invalid specs with a field and a remedy, and accepts valid ones."""
 
 from dataclasses import replace
 from typing import Any
@@ -38,12 +38,12 @@ def canary(**canary: Any) -> dict[str, Any]:
 
 
 GREETS = {"name": "greets", "prompt": "Hello", "contains": ["hello"]}
-KEPT = {"configMapKeyRef": {"name": "c", "key": "k"}}
+FROM_CONFIG_MAP = {"configMapKeyRef": {"name": "c", "key": "k"}}
 CANARY = "spec.rollout.canary"
 
-REFUSED: list[tuple[dict[str, Any], SpecReason, str]] = [
-    (canary(checks=[GREETS], checksFrom=KEPT), SpecReason.FIELD_CONFLICT, CANARY),
-    (canary(checksFrom=KEPT), SpecReason.CHECKS_MISSING, f"{CANARY}.checksFrom.configMapKeyRef"),
+REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
+    (canary(checks=[GREETS], checksFrom=FROM_CONFIG_MAP), SpecReason.FIELD_CONFLICT, CANARY),
+    (canary(checksFrom=FROM_CONFIG_MAP), SpecReason.CHECKS_MISSING, f"{CANARY}.checksFrom.configMapKeyRef"),
     (canary(checks=[GREETS, GREETS]), SpecReason.CHECKS_INVALID, f"{CANARY}.checks"),
     (canary(checks=[GREETS | {"model": "gpt"}]), SpecReason.CHECKS_INVALID, f"{CANARY}.checks[0].model"),
     (
@@ -234,7 +234,7 @@ PASSES: list[dict[str, Any]] = [
     {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}},
 ]
 
-WARNED: list[tuple[dict[str, Any], SpecReason, str]] = [
+WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"credentials": {"values": {"A": "b"}}}, SpecReason.PLAIN_CREDENTIALS, "spec.credentials.values"),
     ({"replicas": 3, "autoscaling": {}}, SpecReason.REPLICAS_IGNORED, "spec.replicas"),
     (vault(AZURE_CLIENT_SECRET="s"), SpecReason.IDENTITY_OVERRIDDEN, "spec.credentials"),
@@ -250,7 +250,7 @@ WARNED: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"ingress": {"host": "a.b", "path": "/x"}}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
 ]
 
-QUIET: list[dict[str, Any]] = [
+WITHOUT_WARNING: list[dict[str, Any]] = [
     {},
     {"replicas": 0, "disruptionBudget": {"minAvailable": 1}},
     {"identity": IDENTITY, "credentials": {"secretRef": {"name": "s"}}},
@@ -261,40 +261,42 @@ QUIET: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "reason", "field"), REFUSED, ids=lambda value: str(value)[:60])
-def test_spec_is_refused_for_one_reason_with_its_field(spec: dict[str, Any], reason: SpecReason, field: str) -> None:
+@pytest.mark.parametrize(("spec", "reason", "field"), REJECTED, ids=lambda value: str(value)[:60])
+def test_invalid_spec_is_rejected_with_one_reason_and_its_field(
+    spec: dict[str, Any], reason: SpecReason, field: str
+) -> None:
     failures = validation.check(inputs(**spec))
     assert [(failure.reason, failure.field) for failure in failures] == [(reason, field)]
     assert failures[0].message.count(":") >= 1, "a message names the fault, then the remedy"
 
 
 @pytest.mark.parametrize("spec", PASSES, ids=lambda value: str(value)[:60])
-def test_spec_passes_and_renders(spec: dict[str, Any]) -> None:
+def test_valid_spec_passes_and_renders(spec: dict[str, Any]) -> None:
     assert validation.check(inputs(**spec)) == ()
     assert render(inputs(**spec)).manifests
 
 
-@pytest.mark.parametrize(("spec", "reason", "field"), WARNED, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("spec", "reason", "field"), WITH_WARNING, ids=lambda value: str(value)[:60])
 def test_spec_passes_with_a_warning(spec: dict[str, Any], reason: SpecReason, field: str) -> None:
     assert validation.check(inputs(**spec)) == ()
     assert [(note.reason, note.field) for note in validation.warnings(inputs(**spec))] == [(reason, field)]
 
 
-@pytest.mark.parametrize("spec", QUIET, ids=lambda value: str(value)[:60])
-def test_spec_passes_without_a_word(spec: dict[str, Any]) -> None:
+@pytest.mark.parametrize("spec", WITHOUT_WARNING, ids=lambda value: str(value)[:60])
+def test_valid_spec_has_no_warning(spec: dict[str, Any]) -> None:
     assert validation.check(inputs(**spec)) == validation.warnings(inputs(**spec)) == ()
 
 
-def test_every_reason_is_reached() -> None:
-    reached = {reason for _, reason, _ in [*REFUSED, *WARNED]}
+def test_every_reason_has_a_case() -> None:
+    tested = {reason for _, reason, _ in [*REJECTED, *WITH_WARNING]}
     in_render = {SpecReason.SPEC_NOT_RENDERABLE, SpecReason.POD_TEMPLATE_INVALID, SpecReason.POD_TEMPLATE_UNSAFE}
-    assert reached | in_render == set(SpecReason), "tests/unit/agent_operator/render has those"
+    assert tested | in_render == set(SpecReason), "tests/unit/agent_operator/render tests those"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
-        ("[]", "must be a mapping with the one field checks"),
+        ("[]", "must be a mapping with the single field checks"),
         ("checks: [{name: a, prompt: x}, {name: B, prompt: x, contains: [y]}]", "checks[1].name: String should match"),
         (
             "checks: [{name: a, prompt: x, model: gpt, contains: [y]}]",
@@ -302,15 +304,15 @@ def test_every_reason_is_reached() -> None:
         ),
     ],
 )
-def test_checks_kept_apart_are_refused_with_their_place_in_the_text(text: str, told: str) -> None:
-    failures = validation.check(replace(inputs(**canary(checksFrom=KEPT)), checks_text=text))
+def test_invalid_checks_in_a_config_map_are_rejected_with_their_path(text: str, expected: str) -> None:
+    failures = validation.check(replace(inputs(**canary(checksFrom=FROM_CONFIG_MAP)), checks_text=text))
     assert {failure.field for failure in failures} == {f"{CANARY}.checksFrom.configMapKeyRef"}
     assert {failure.reason for failure in failures} == {SpecReason.CHECKS_INVALID}
-    assert any(told in failure.message for failure in failures)
+    assert any(expected in failure.message for failure in failures)
     assert not any(failure.retry for failure in failures)
 
 
-def test_checks_without_a_canary_are_not_looked_at() -> None:
-    """They do nothing, and the API server refuses them."""
-    given = {"rollout": {"canary": {"checksFrom": KEPT}}}
-    assert validation.check(inputs(**given)) == ()
+def test_checks_without_a_canary_are_ignored() -> None:
+    """They have no effect, and the API server rejects them."""
+    spec = {"rollout": {"canary": {"checksFrom": FROM_CONFIG_MAP}}}
+    assert validation.check(inputs(**spec)) == ()

@@ -1,0 +1,73 @@
+"""Values checked against JSON Schemas of others, with a limit on CPU time.
+
+A schema that someone else wrote can keep a validator busy for years: with a pattern such as (a+)+$, which Python's
+regular expressions take exponential time for, or with references that double at each level.
+"""
+
+import signal
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+from referencing.jsonschema import EMPTY_REGISTRY
+
+
+def compiled(schema: Mapping[str, Any], seconds: float, draft: type[Validator] = Draft202012Validator) -> Validator:
+    """The validator of a schema.
+
+    A reference to another document is an error once the validator reaches it: nothing is fetched.
+
+    Args:
+        schema: the schema.
+        seconds: of CPU time that the check of the schema itself may take.
+        draft: of JSON Schema.
+
+    Raises:
+        TimeoutError: it takes longer.
+        SchemaError: the schema is not valid.
+    """
+    with _without_warnings(), at_most(seconds):
+        draft.check_schema(dict(schema))
+    # Without a registry of its own, jsonschema would fetch the documents that a schema refers to.
+    return draft(schema, registry=EMPTY_REGISTRY)
+
+
+def first_error(validator: Validator, value: Any, seconds: float) -> ValidationError | None:
+    """The most relevant error of a value; None if it is valid.
+
+    Raises:
+        TimeoutError: the check takes more than so many seconds of CPU time.
+        Unresolvable: the schema refers to something that is not in it.
+        RecursionError: schema or value is nested too deeply.
+    """
+    with _without_warnings(), at_most(seconds):
+        error: ValidationError | None = best_match(validator.iter_errors(value))
+        return error
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the body once it has used so much CPU time. Works in the main thread only."""
+
+    def expire(*_: object) -> None:
+        raise TimeoutError
+
+    previous = signal.signal(signal.SIGVTALRM, expire)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hide warnings about a schema's regular expressions."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
