@@ -1,5 +1,5 @@
-# Every target works on a bare machine with make and Python 3.11 or newer: the first one makes .venv.
-# PYTHON=python3.12 chooses an interpreter, ARGS="-k name" is handed to pytest.
+# Every target needs only make and Python 3.11 or newer: it creates .venv if necessary.
+# PYTHON=python3.12 selects an interpreter. ARGS="-k name" passes options to pytest.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -8,43 +8,43 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# What `make demo` needs, and what everything else needs.
+# Stamps of the two installations: for `make demo`, and for all other targets.
 DEMO := $(VENV)/.demo
 READY := $(VENV)/.dev
 PROJECTS := kubeschema agent_runtime localkube .
 ARGS ?=
 PEERS ?= 1
 PYTEST := $(BIN)/pytest
-# Many tests wait for a cluster more than they compute: one more than there are cores keeps these busy.
+# Many tests mostly wait for a cluster, so one more worker than cores keeps the cores busy.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # About 90 s on two cores.
 QUICK := tests/e2e/test_refused.py tests/e2e/test_status.py tests/golden tests/unit localkube/tests/unit kubeschema/tests
 DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
-# docker, buildah or podman.
+# The image builder: docker, buildah or podman.
 DOCKER ?= docker
 REGISTRY ?=
 BASE ?=
-# Always given: buildah 1.28 skips the stage that the Dockerfiles' own default names.
+# Passed as BASE explicitly, because buildah 1.28 skips the stage that is the default in the Dockerfiles.
 PINNED = $(shell sed -nE 's/^FROM (.+) AS base$$/\1/p' deploy/docker/operator.Dockerfile)
 BUILD_ARGS ?=
 VERSION = $(shell $(BIN)/python -c 'from agent_operator import __version__; print(__version__)')
-# A lock is installed as it is: --no-deps, so that pip resolves nothing and never looks for a newer release; hashes of
-# wheels only, so that no code runs to build one. Without --no-compile, pip compiles thousands of modules that nobody imports.
+# pip installs exactly what a lock lists. --no-deps: pip resolves nothing and looks for no newer releases. Hashes of
+# wheels only: no code runs to build a package. --no-compile: pip would compile thousands of modules that are never used.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-deps
 PIP_LOCKED := $(PIP) --no-compile --only-binary=:all: --require-hashes --requirement
 EDITABLE := $(PIP) --no-build-isolation $(foreach project,$(PROJECTS),--editable ./$(project))
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-package agent-operator --no-emit-package agent-runtime --no-emit-package localkube --no-emit-package kubeschema
-# jsonschema imports rfc3987-syntax where it is installed, which takes 2.5 s of CPU in every process of the operator and of
-# the tests. It comes with cyclonedx-bom, and checks only the format "iri".
+# Left out of the lock, because jsonschema imports rfc3987-syntax if it is installed, which takes 2.5 s of CPU in every
+# process of the operator and the tests. cyclonedx-bom depends on it. It checks only the format "iri".
 SLOW := --no-emit-package rfc3987-syntax --no-emit-package lark
-# Programs that the tests start, as Debian names them: package:command.
+# Programs that the tests start: Debian package:command.
 PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
 	nodejs:node npm:npm
 
-# The pure core decides everything, so nearly every branch of it must have been taken.
+# The pure core, of which `make coverage` requires nearly full branch coverage.
 PURE := */agent_operator/render/*,*/agent_operator/status/*,*/agent_operator/validation/*
-# The newest that runs and can make an environment: a version manager's shim may exist and not run.
+# The newest Python that runs and has venv. A shim of a version manager can exist and still not run.
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
@@ -54,48 +54,48 @@ help:  ## Show this help
 	@echo "usage: make TARGET"
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-install: $(READY)  ## Make .venv with everything that development needs
+install: $(READY)  ## Create .venv with all development dependencies
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer with its venv module found:" \
+	@test -n "$(PYTHON)" || { echo "error: found no Python 3.11 or newer with the venv module:" \
 		"install it (Debian: apt-get install python3-venv) or name one with PYTHON=" >&2; exit 1; }
 	@"$(PYTHON)" -m venv $(VENV)
 
 $(DEMO): locks/demo.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing what the demo needs into $(VENV), less than a minute"
+	@echo "Installing the demo into $(VENV); this takes less than a minute"
 	@$(PIP_LOCKED) locks/demo.txt
 	@$(EDITABLE)
 	@touch $@
 
 $(READY): locks/dev.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing into $(VENV), about a minute"
+	@echo "Installing into $(VENV); this takes about a minute"
 	@$(PIP_LOCKED) locks/dev.txt
 	@$(EDITABLE)
 	@touch $@ $(DEMO)
 
-demo: $(DEMO)  ## Start an agent on a cluster in this folder and talk to it (ONCE=1 ends after the answer)
+demo: $(DEMO)  ## Start an agent on a local cluster and send it a message (ONCE=1 exits after the answer)
 	@$(BIN)/agentctl demo $(if $(ONCE),--once)
 
-# The tests start hundreds of Python processes. An empty value lets Python cache what it compiles.
+# The tests start hundreds of Python processes. An empty value turns the bytecode cache on.
 test test-quick: export PYTHONDONTWRITEBYTECODE :=
 
-# Start the slow files first: the many small unit tests then fill the gaps at the end.
+# Slow files start first, so that the small unit tests fill the workers at the end.
 test: $(READY) programs  ## Run all tests
 	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-quick: $(READY)  ## Run the tests of a quick check: unit tests, golden files and some of e2e
+test-quick: $(READY)  ## Run a quick selection: unit tests, golden files and some e2e tests
 	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS) $(QUICK)
 
-e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" for a real cluster)
+e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" uses a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
 
-campaign: $(READY)  ## Break every write and watch of the operator in every way that the tests know
+campaign: $(READY)  ## Run all combinations of fault injection tests
 	$(PYTEST) -n $(WORKERS) --dist loadfile --campaign $(ARGS) tests/faults
 
-bench: $(READY) programs  ## Measure operator and runtime, the latter with its peers from PyPI (PEERS= without)
+bench: $(READY) programs  ## Run the benchmarks; they compare the runtime with peers from PyPI (PEERS= skips the peers)
 	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench
 
-soak: $(READY)  ## Run the operator for 30 minutes and watch its health and size (ARGS="--minutes 5 --executable FILE")
+soak: $(READY)  ## Run the operator for 30 minutes and record health and memory (ARGS="--minutes 5 --executable FILE")
 	$(BIN)/python tests/bench/soak.py $(ARGS)
 
 lint: $(READY)  ## Check style, formatting, layers, images and workflows
@@ -106,27 +106,27 @@ lint: $(READY)  ## Check style, formatting, layers, images and workflows
 	$(BIN)/shellcheck .ci/run tests/images/base
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	@# Pinned actions, least rights, no credentials left behind, no injection into scripts.
+	@# Checks workflows: pinned actions, least privilege, no persisted credentials, no script injection.
 	$(BIN)/zizmor --offline --quiet --persona pedantic .github
 
-format: $(READY)  ## Put the code into its form
+format: $(READY)  ## Format the code and fix lint errors
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 types: $(READY)  ## Check types
 	$(BIN)/mypy
 
-crds: $(READY)  ## Write crds/ and the package's schemas from the models
+crds: $(READY)  ## Generate crds/ and schemas.json from the models
 	$(BIN)/python -m agent_operator.codegen.crd crds operator/agent_operator/api/schemas.json
 
-manifests: $(READY)  ## Write the rights in deploy/kustomize from what the operator does
+manifests: $(READY)  ## Generate the RBAC manifests in deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 
-docs: $(READY)  ## Write docs/reference.md from the models
+docs: $(READY)  ## Generate docs/reference.md from the models
 	$(BIN)/python -m agent_operator.codegen.reference docs/reference.md
 
-lock: $(READY)  ## Lock the newest versions of all dependencies, in locks/
-	@# editables: what hatchling needs for an editable install.
+lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
+	@# hatchling needs editables for editable installs.
 	printf '%s\n' '-e .' '-e ./agent_runtime[all]' '-e ./localkube' '-e ./kubeschema' hatchling 'editables~=0.5' \
 	| $(LOCK) --upgrade --group pyproject.toml:dev $(SLOW) --output-file locks/dev.txt -
 	printf '%s\n' '-e .' '-e ./agent_runtime[all]' '-e ./localkube' '-e ./kubeschema' hatchling 'editables~=0.5' \
@@ -146,9 +146,9 @@ images: $(READY)  ## Build both images (DOCKER=buildah, REGISTRY=host/, BASE=ima
 		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg BASE=$(or $(BASE),$(PINNED)) $(BUILD_ARGS) \
 		--tag $(REGISTRY)agent-operator/agent-$$name:$$version . </dev/null; done
 
-# For root. Without BASE= the base is made from this machine's distribution, so no registry is needed. The build sees the
-# machine's certificates and package index; neither becomes part of an image. The tests run in a network of their own, where
-# the ports of the manifests are free.
+# Needs root. Without BASE=, debootstrap creates the base image, so that no registry is needed. The build mounts the
+# certificates and the pip configuration of this machine, which do not become a part of the images. The tests run in their
+# own network namespace, where the ports of the manifests are free.
 e2e-images: PROGRAMS := buildah:buildah debootstrap:debootstrap runc:runc iproute2:ip
 e2e-images: LOCAL_BASE := localhost/agent-operator/base
 e2e-images: $(READY) programs  ## Build both images with buildah and run them in containers (BASE=image)
@@ -159,14 +159,14 @@ e2e-images: $(READY) programs  ## Build both images with buildah and run them in
 	unshare --net sh -c 'ip link set lo up && exec "$$@"' sh \
 		$(PYTEST) --images 'localhost/agent-operator/agent-{component}:{version}' $(ARGS) tests/images
 
-sbom: $(READY)  ## List what is in the images, as CycloneDX in dist/sbom
+sbom: $(READY)  ## Write the SBOMs of the images to dist/sbom, in CycloneDX format
 	@mkdir -p dist/sbom
 	for name in operator runtime; do PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements locks/$$name.txt --pyproject $$([ $$name = runtime ] && echo agent_runtime/)pyproject.toml \
 		--mc-type application --output-reproducible --output-file dist/sbom/$$name.cdx.json; done
 
-install-yaml: $(READY)  ## Write dist/crds.yaml and dist/install.yaml, the cluster-wide install of this version (REGISTRY=host/)
+install-yaml: $(READY)  ## Write dist/crds.yaml and dist/install.yaml for the cluster-wide installation (REGISTRY=host/)
 	@mkdir -p dist/install
-	@# In a file of their own: to delete what install.yaml names never deletes agents.
+	@# A separate file, so that deleting the objects of install.yaml never deletes agents.
 	@$(BIN)/kubectl kustomize crds >dist/crds.yaml
 	@printf '%s\n' 'resources: [../../deploy/kustomize/overlays/cluster]' 'images:' '- name: agent-operator/agent-operator' \
 		'  newName: $(REGISTRY)agent-operator/agent-operator' '  newTag: "$(VERSION)"' \
@@ -181,10 +181,10 @@ versions: $(READY)  ## Print the versions of the operator and the runtime
 	@$(BIN)/python -c 'import agent_operator, agent_runtime; \
 		print(f"operator={agent_operator.__version__}\nruntime={agent_runtime.__version__}")'
 
-verify: lint types crds manifests docs  ## Check style, types and that generated files are up to date
-	@git diff --exit-code -- crds deploy docs operator/agent_operator/api/schemas.json || { echo "error: generated files were stale: commit what make wrote" >&2; exit 1; }
+verify: lint types crds manifests docs  ## Check style, types, and that generated files are up to date
+	@git diff --exit-code -- crds deploy docs operator/agent_operator/api/schemas.json || { echo "error: generated files were out of date: commit the files that make has written" >&2; exit 1; }
 
-coverage: $(READY)  ## Hold the last test run with ARGS=--cov to its threshold
+coverage: $(READY)  ## Check the branch coverage of the last test run with ARGS=--cov
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
 
 programs:
@@ -194,6 +194,6 @@ programs:
 	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 	else echo "error: the tests need$$missing: apt-get install$$missing" >&2; exit 1; fi
 
-clean:  ## Remove .venv, caches and the cluster in this folder
+clean:  ## Remove .venv, caches and the local cluster
 	rm -rf $(VENV) .local-cluster */dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

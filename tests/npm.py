@@ -20,7 +20,7 @@ def install(manifest: Path, folder: Path) -> Path:
         shutil.copy(manifest, folder / "wanted" / "package.json")
         # node has its own certificates and needs an option to trust those of the system, too.
         trusted = {"NODE_EXTRA_CA_CERTS": os.environ.get("SSL_CERT_FILE", DEBIANS_CERTIFICATES)}
-        command = [*npm, "--prefix", folder / "wanted"]
+        command: list[str | Path] = [*npm, "--prefix", folder / "wanted"]
         subprocess.run(command, check=True, capture_output=True, timeout=240, env=trusted | os.environ)
         (folder / "wanted" / "node_modules").rename(folder / "node_modules")
         shutil.copy(manifest, folder / "package.json")

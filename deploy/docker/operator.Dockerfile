@@ -1,14 +1,14 @@
-# The image of the operator. From the root of the repository:
+# The image of the operator. Build it from the root of the repository:
 #   docker build --file deploy/docker/operator.Dockerfile --tag agent-operator/agent-operator:VERSION .
-# BASE is any image with Python 3.11 or newer as `python`, and pip. All stages use it, so that the interpreter is the same.
+# BASE is any image with pip and Python 3.11 or newer as `python`. All stages use it, and so the same interpreter.
 ARG BASE=base
-# The digest is that of the index of all platforms. Dependabot reads FROM lines, not ARG, and proposes the next digest.
+# The digest of the index of all platforms. It is in a FROM line, because Dependabot does not update ARG lines.
 FROM python:3.13-slim@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6 AS base
 
 FROM ${BASE} AS build
 WORKDIR /src
 COPY locks/build.txt locks/operator.txt ./
-# Wheels of known hashes and nothing else: what is installed is what was locked, and no code of it runs to install it.
+# Install only wheels with the hashes of the lock. No code of a package runs during the installation.
 RUN python -m pip install --no-cache-dir --disable-pip-version-check \
       --no-deps --only-binary=:all: --require-hashes --requirement build.txt \
  && python -m venv --without-pip /opt/agent \
@@ -18,15 +18,16 @@ COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
 COPY agent_runtime agent_runtime
 COPY kubeschema kubeschema
-# A .pth file would be code that runs whenever Python starts; there is no use for one here.
+# Refuse .pth files, which run code at every start of Python.
 RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . ./agent_runtime ./kubeschema \
  && python -m pip --python /opt/agent install --no-deps --no-index dist/*.whl \
  && python -m pip --python /opt/agent check \
  && test -z "$(find /opt/agent -name '*.pth')"
 
-# The root of the image: BASE without pip. A later layer only hides what a layer below holds. So the last stage starts
-# from nothing and copies this root: no layer has pip. Both Dockerfiles have the same stage, and a builder runs it once.
-# python:slim has no bytecode of the standard library, and on a read-only root every start would compile it again.
+# The root file system of the image: BASE without pip. A later layer only hides the files of earlier layers. So the last
+# stage starts from scratch and copies this root file system, and no layer contains pip. Both Dockerfiles have the same
+# stage, so a builder runs it once. python:slim has no bytecode of the standard library, and on a read-only root file
+# system every start would compile it again.
 FROM ${BASE} AS rootfs
 RUN find / -xdev \( -path '*-packages/pip*' -o -path '*-packages/setuptools*' -o -path '*-packages/pkg_resources' \
       -o -path '*-packages/wheel*' -o -path '*-packages/*distutils*' -o -path '*/python3*/ensurepip' \

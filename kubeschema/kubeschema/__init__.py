@@ -1,9 +1,9 @@
-"""What a Kubernetes API server checks before it stores an object, as pure functions: no server, no IO, no clock.
+"""The checks of a Kubernetes API server before it stores an object, as pure functions: no server, no IO, no clock.
 
 Decoding and pruning by schema (`decode`, `schema`), values and metadata (`value_rules`, `metadata_rules`, `names`,
-`quantity`), and `x-kubernetes-validations` (`cel_rules`). Errors carry the server's reasons and words (`errors`).
-The only IO is one read of the schemas that kubernetes-validate packages. Functions never change the objects that they
-receive; results share structure with them, so treat both as read-only.
+`quantity`), and `x-kubernetes-validations` (`cel_rules`). Errors have the reasons and the wording of the server
+(`errors`). The only IO is one read of the schemas in the package kubernetes-validate. Functions do not change their
+arguments; results share structure with them, so treat both as read-only.
 """
 
 __version__ = "0.1.0"

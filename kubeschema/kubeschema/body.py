@@ -1,4 +1,4 @@
-"""Request bodies as JSON or YAML, with the duplicate fields that strict validation reports."""
+"""Parses request bodies in JSON or YAML and finds duplicate fields, which strict validation reports."""
 
 import json
 from collections.abc import Callable
@@ -20,30 +20,30 @@ _EXPECTED: Final = (
 
 
 class Parsed(NamedTuple):
-    """The value, and a message per duplicate field: `duplicate field "data.a"`."""
+    """The value, and a message for each duplicate field: `duplicate field "data.a"`."""
 
     value: Any
     problems: list[str]
 
 
-class _Twice(dict[str, Any]):
-    """An object some of whose keys came more than once."""
+class _WithDuplicates(dict[str, Any]):
+    """An object with duplicate keys."""
 
     keys_twice: tuple[str, ...] = ()
 
 
 def parse_json(body: bytes, kind: str = "") -> Parsed:
-    """A JSON body. FieldsError 400 when it is malformed; `kind` is what the request should hold, for the message."""
+    """Parse JSON. FieldsError 400 if it is malformed; the message names `kind`, the expected kind."""
     return _parse(lambda hook: json.loads(body, object_pairs_hook=hook), body, kind)
 
 
 def parse_yaml(body: bytes, kind: str = "") -> Parsed:
-    """A YAML body (so a JSON body too). FieldsError 400 when it is malformed."""
+    """Parse YAML, of which JSON is a subset. FieldsError 400 if it is malformed."""
     if body.lstrip()[:1] in {b"{", b"["}:
         try:
             return parse_json(body)
         except FieldsError:
-            pass  # YAML's flow style looks alike
+            pass  # it may be YAML in flow style
 
     def load(hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
         return _construct(yaml.compose(body, Loader=_LOADER), hook)
@@ -52,13 +52,13 @@ def parse_yaml(body: bytes, kind: str = "") -> Parsed:
 
 
 def _parse(load: Callable[[Callable[[list[tuple[str, Any]]], Any]], Any], body: bytes, kind: str) -> Parsed:
-    found: list[_Twice] = []
+    found: list[_WithDuplicates] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         out = dict(items)
         if len(out) == len(items):
             return out
-        twice = _Twice(out)
+        twice = _WithDuplicates(out)
         names = [name for name, _ in items]
         twice.keys_twice = tuple(name for name in out if names.count(name) > 1)
         found.append(twice)
@@ -82,14 +82,14 @@ def _twice(value: Any, path: str) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Without the marks: readers expect dicts and nothing else."""
+    """Replace the marked objects with plain dicts."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _construct(node: yaml.Node | None, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
-    """Plain data from a YAML tree, keys as strings, merge keys and anchors resolved."""
+    """Build plain data from a YAML tree, with string keys and resolved anchors and merge keys."""
     if node is None:
         return None
     if isinstance(node, yaml.SequenceNode):
@@ -97,7 +97,7 @@ def _construct(node: yaml.Node | None, hook: Callable[[list[tuple[str, Any]]], A
     if isinstance(node, yaml.MappingNode):
         yaml.SafeLoader("").flatten_mapping(node)
         return hook([(str(key.value), _construct(value, hook)) for key, value in node.value])
-    if node.tag == "tag:yaml.org,2002:timestamp":  # JSON has no dates: the text stays
+    if node.tag == "tag:yaml.org,2002:timestamp":  # JSON has no dates: keep the text
         return node.value
     return yaml.SafeLoader("").construct_object(node)
 

@@ -1,4 +1,4 @@
-"""CEL programs as Kubernetes runs them: its functions, and JSON values in CEL's types."""
+"""CEL programs with the functions of Kubernetes, and the conversion of JSON values to CEL types."""
 
 import ipaddress
 import itertools
@@ -70,7 +70,7 @@ def _find(text: str, pattern: str) -> str:
     return found.group(0) if found else ""
 
 
-# A quantity is carried as a double: exact up to 2^53 units, beyond any CPU or memory a pod asks for.
+# A quantity is a double here: exact up to 2^53 units, which is more than any CPU or memory request.
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "quantity": lambda text: float(quantity.parse(text)),
     "isQuantity": _is(quantity.parse),
@@ -106,14 +106,14 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def known_functions() -> dict[str, Callable[..., Any]]:
-    """Functions beyond CEL's own: the extended library and Kubernetes' own, by name."""
+    """The functions of the extended library and of Kubernetes, by name."""
     context = cel.Context()
     stdlib.add_stdlib_to_context(context)
     return {**context.functions, **_FUNCTIONS}
 
 
 class Program:
-    """A compiled rule. Raises ValueError for an expression that does not compile or calls an unknown function."""
+    """A compiled expression. ValueError if it does not compile or calls an unknown function."""
 
     def __init__(self, expression: str, library: dict[str, Callable[..., Any]]) -> None:
         self.expression = expression
@@ -129,7 +129,7 @@ class Program:
         self.variables = frozenset(self._program.variables())
 
     def run(self, variables: dict[str, Any]) -> Any:
-        """Evaluate; ValueError when evaluation fails."""
+        """Evaluate the expression; ValueError if that fails."""
         context = cel.Context(variables, self._functions) if self._functions else variables
         try:
             return self._program.execute(context)
@@ -138,7 +138,7 @@ class Program:
 
 
 def escape(name: str) -> str:
-    """A property name as a CEL identifier; "" when it cannot be one."""
+    """Escape a property name as a CEL identifier; "" if that is impossible."""
     if name in _RESERVED:
         return f"__{name}__"
     out = name.replace("__", "__underscores__")
@@ -148,7 +148,7 @@ def escape(name: str) -> str:
 
 
 class Binder:
-    """Turns JSON of one schema into what a rule sees: escaped names, timestamps, durations. Mostly the identity."""
+    """Converts JSON values of one schema to CEL values: escaped names, timestamps, durations. Others are unchanged."""
 
     def __init__(self, schema: Object) -> None:
         self._properties = {n: Binder(s) for n, s in (schema.get("properties") or {}).items()}
@@ -163,7 +163,7 @@ class Binder:
         self.needed: bool = here or any(b.needed for b in inner)
 
     def bind(self, value: Any) -> Any:
-        """The value for CEL."""
+        """Convert a value."""
         if not self.needed or value is None:
             return value
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`x-kubernetes-validations`: compiled once per schema, evaluated along the object."""
+"""`x-kubernetes-validations`: CEL rules, compiled once per schema and evaluated for each object."""
 
 import json
 import re
@@ -18,7 +18,7 @@ Library = dict[str, Callable[..., Any]]
 
 
 class Rule:
-    """One rule of a schema node; ValueError when it does not compile."""
+    """A rule of a schema node; ValueError if it does not compile."""
 
     def __init__(self, rule: Object, library: Library) -> None:
         self._rule = rule
@@ -29,7 +29,7 @@ class Rule:
         self._message = Program(expression, library) if expression else None
 
     def check(self, path: str, value: Any, variables: dict[str, Any]) -> Cause | None:
-        """Evaluate; the cause when the rule does not hold."""
+        """Evaluate the rule; returns the cause if it is violated."""
         try:
             holds = self._program.run(variables)
         except ValueError as error:
@@ -66,7 +66,7 @@ def _shown(value: Any) -> str:
 
 
 class RuleTree:
-    """The rules of a schema and of all below it. `problems` are those that do not compile."""
+    """The rules of a schema and its child schemas. `problems` are the rules that do not compile."""
 
     def __init__(self, schema: Object, library: Library | None = None, path: str = "") -> None:
         library = known_functions() if library is None else library
@@ -90,7 +90,7 @@ class RuleTree:
 
     @cached_property
     def _binder(self) -> Binder:
-        # It goes through all of the schema below, and only a node with rules needs one.
+        # A binder traverses the whole schema below, so create one only for a node with rules.
         return Binder(self._schema)
 
     def _compile(self, schema: Object, rule: Object, library: Library, path: str) -> None:
@@ -109,7 +109,7 @@ class RuleTree:
                 self.problems.append(Cause("FieldValueInvalid", text, f"{path}.rule"))
 
     def check(self, value: Any, old: Any = _MISSING, path: str = "") -> list[Cause]:
-        """Causes of the rules that do not hold. `old` is the value before an update, where there is one."""
+        """The causes of violated rules. `old` is the value before an update, or None."""
         if self.empty or value is None:
             return []
         causes = self._check_here(value, old, path) if self._rules else []
@@ -142,7 +142,7 @@ class RuleTree:
             if rule.transition and not has_old and not rule.optional_old:
                 continue
             if not rule.transition and has_old and old == value:
-                continue  # ratcheting: what was stored stays acceptable while it does not change
+                continue  # ratcheting: an unchanged value remains valid
             cause = rule.check(path, value, variables)
             if cause is not None:
                 causes.append(cause)

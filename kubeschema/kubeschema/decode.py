@@ -1,4 +1,4 @@
-"""From a request's body to the object that a server holds: what Go's decoders drop, fill and refuse."""
+"""Decodes objects like the Go decoders of an API server: drops unknown fields, fills structs, refuses wrong types."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -23,14 +23,14 @@ _ZERO: Final[dict[str, Any]] = {
 
 
 class Decoded(NamedTuple):
-    """The object, and what strict field validation has to say of it (`unknown field "spec.x"`)."""
+    """The object, and the problems for strict field validation (`unknown field "spec.x"`)."""
 
     obj: Object
     problems: list[str]
 
 
 class _Reader:
-    """Reads one object by its schema and notes unknown fields."""
+    """Decodes one object by its schema and collects unknown fields."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -71,14 +71,14 @@ class _Reader:
 
 
 def _omits(node: Schema, value: Any) -> bool:
-    """An empty value is as good as none: Go's omitempty."""
+    """Whether Go's omitempty drops an empty value."""
     if node.type in {"map", "list"}:
         return not value
     return node.omitted and not value
 
 
 def fill(node: Schema, out: Object) -> Object:
-    """The object with what Go writes even when it holds nothing. Changes `out`."""
+    """Add the fields that Go writes even if they are empty to `out`."""
     for name, child in node.always:
         if name not in out:
             if child.struct:
@@ -89,9 +89,9 @@ def fill(node: Schema, out: Object) -> Object:
 
 
 def decode(schema: Schema, obj: Object, gvk: Gvk) -> Decoded:
-    """A built-in kind as its Go type holds it: unknown fields and empty values gone, quantities canonical.
+    """Decode a built-in kind like its Go type: without unknown fields and empty values, with canonical quantities.
 
-    FieldsError 400 when a value has the wrong type; `detail` is the message without the kind in front.
+    FieldsError 400 if a value has the wrong type; `detail` is the message without the kind.
     """
     reader = _Reader()
     try:
@@ -102,19 +102,19 @@ def decode(schema: Schema, obj: Object, gvk: Gvk) -> Decoded:
 
 
 def handled_error(gvk: Gvk, detail: str) -> FieldsError:
-    """The 400 of a body that cannot become an object of this kind."""
+    """400: the body cannot be decoded as the kind."""
     _, version, kind = gvk
     message = f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}'
     return FieldsError(400, "BadRequest", message, detail=detail)
 
 
 def strict_error(gvk: Gvk, problems: Sequence[str]) -> FieldsError:
-    """The 400 of fieldValidation=Strict."""
+    """400: problems with fieldValidation=Strict."""
     return handled_error(gvk, f"strict decoding error: {', '.join(problems)}")
 
 
 def prune(schema: Schema, obj: Object) -> Decoded:
-    """A custom resource without the fields that its schema does not know; its metadata as ObjectMeta."""
+    """Drop the fields of a custom resource that its schema does not declare, and decode its metadata."""
     problems: list[str] = []
     out = _prune(schema, obj, "", problems)
     metadata = schema.child("metadata")

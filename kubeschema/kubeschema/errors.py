@@ -1,4 +1,4 @@
-"""What this package refuses with: metav1.Status causes, and one exception that carries them."""
+"""Errors: metav1.Status causes, and an exception that has them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -23,9 +23,9 @@ class Cause:
 
 
 class FieldsError(Exception):
-    """A refusal. `code` is the HTTP status, `reason` a metav1.StatusReason (may be empty), `causes` for the details.
+    """The API server refuses the object. `code` is the HTTP status, `reason` a metav1.StatusReason or "".
 
-    `detail` is the message without the wrapping that depends on the request (for patches that wrap it otherwise).
+    `detail` is the message without the text that depends on the request: patches have a different text.
     """
 
     def __init__(self, code: int, reason: str, message: str, causes: Sequence[Cause] = (), *, detail: str = "") -> None:
@@ -38,7 +38,7 @@ class FieldsError(Exception):
 
 
 def go_json(value: Any) -> str:
-    """As encoding/json writes it: compact, keys sorted."""
+    """Encode like Go's encoding/json: compact, with sorted keys."""
     return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
@@ -73,30 +73,6 @@ def too_many(field: str, count: int, limit: int) -> Cause:
 
 def not_found(field: str, value: Any) -> Cause:
     return Cause("FieldValueNotFound", f"Not found: {go_json(value)}", field)
-
-
-def invalid_message(gvk: Gvk, name: str, causes: Sequence[Cause]) -> str:
-    """The message of a 422: `Deployment.apps "x" is invalid: spec.y: Required value`; the same error only once."""
-    group, _, kind = gvk
-    qualified = f"{kind}.{group}" if group else kind
-    errors = list(dict.fromkeys(f"{cause.field or '<nil>'}: {cause.message}" for cause in causes))
-    listed = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
-    return f'{qualified} "{name}" is invalid: {listed}'
-
-
-def invalid_status(gvk: Gvk, name: str, causes: Sequence[Cause]) -> Object:
-    """The complete metav1.Status of a 422."""
-    details: Object = {"name": name, "group": gvk[0], "kind": gvk[2], "causes": [cause.to_json() for cause in causes]}
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": invalid_message(gvk, name, causes),
-        "reason": "Invalid",
-        "details": {key: value for key, value in details.items() if value},
-        "code": 422,
-    }
 
 
 def bad_request(message: str) -> FieldsError:

@@ -1,7 +1,7 @@
-"""What the API's Go types say and the published schema does not, for the built-in kinds a small cluster has.
+"""Properties of the Go types of built-in kinds that the published schema does not contain.
 
-Go decides what a stored object looks like: a struct that is not a pointer is always written (`resources: {}`),
-a zero scalar that is not a pointer is never written (`hostNetwork: false`). Names are `Type.property`.
+They determine the stored object: a struct that is not a pointer is always written (`resources: {}`), a zero scalar that
+is not a pointer is never written (`hostNetwork: false`). Names are `Type.property`.
 """
 
 from typing import Final

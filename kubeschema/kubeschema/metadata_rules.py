@@ -25,7 +25,7 @@ IMMUTABLE: Final = "field is immutable"
 def validate_metadata(
     obj: Object, *, namespaced: bool, name_rule: str = "subdomain", path: str = "metadata"
 ) -> list[Cause]:
-    """What is wrong with an object's metadata. `name_rule` is subdomain, label, label1035 or path."""
+    """Validate the metadata of an object. `name_rule` is subdomain, label, label1035 or path."""
     metadata = obj.get("metadata") or {}
     out = []
     name = metadata.get("name", "")
@@ -42,7 +42,7 @@ def validate_metadata(
 
 
 def labels(given: Object | None, path: str) -> list[Cause]:
-    """What is wrong with labels."""
+    """Validate labels."""
     out = []
     for key, value in (given or {}).items():
         out += [invalid(path, key, text) for text in names.qualified(key)]
@@ -87,7 +87,7 @@ def _finalizers(finalizers: list[str], path: str) -> list[Cause]:
 
 
 def validate_metadata_update(old: Object, new: Object) -> list[Cause]:
-    """What an update may not change of the metadata. No new finalizers once the object is being deleted."""
+    """Validate an update of metadata: immutable fields, and no new finalizers while the object is being deleted."""
     before, after = old.get("metadata") or {}, new.get("metadata") or {}
     out = [
         invalid(f"metadata.{field}", after.get(field), IMMUTABLE)
@@ -101,12 +101,12 @@ def validate_metadata_update(old: Object, new: Object) -> list[Cause]:
         message = (
             f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
         )
-        out += [forbidden("metadata.finalizers", message)] * 2  # the server checks it twice
+        out += [forbidden("metadata.finalizers", message)] * 2  # the real server checks it twice
     return out
 
 
 def selector(given: Object | None, path: str) -> list[Cause]:
-    """What is wrong with a metav1.LabelSelector."""
+    """Validate a metav1.LabelSelector."""
     if not given:
         return []
     out = []
@@ -135,7 +135,7 @@ def _expression(expression: Object, path: str) -> list[Cause]:
 
 
 def selects(given: Object, labelled: Object) -> bool:
-    """Whether a label selector selects these labels."""
+    """Whether a label selector matches labels."""
     wanted = given.get("matchLabels") or {}
     if any(labelled.get(key) != value for key, value in wanted.items()):
         return False
@@ -151,19 +151,19 @@ def _holds(expression: Object, labelled: Object) -> bool:
 
 
 def one_of(value: Any, supported: tuple[str, ...], path: str) -> list[Cause]:
-    """Required, and one of these."""
+    """Validate a required field with fixed values."""
     if not value:
         return [required(path)]
     return [] if value in supported else [not_supported(path, value, supported)]
 
 
 def at_least(value: Any, least: int, path: str) -> list[Cause]:
-    """A number that is absent or not below `least`."""
+    """Validate an optional number: at least `least`."""
     if value is None or value >= least:
         return []
     return [invalid(path, value, f"must be greater than or equal to {least}")]
 
 
 def immutable(old: Any, new: Any, path: str) -> list[Cause]:
-    """A field that may not change."""
+    """Validate that a field does not change."""
     return [] if old == new else [invalid(path, new, IMMUTABLE)]

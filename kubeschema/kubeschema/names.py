@@ -1,4 +1,4 @@
-"""Rules for names, labels and keys. Each check gives what is wrong, in the API server's words, or nothing."""
+"""Rules for names, labels and keys. Each function returns the errors in the wording of the API server."""
 
 import re
 from typing import Final
@@ -47,7 +47,7 @@ def label(text: str) -> list[str]:
 
 
 def subdomain(text: str) -> list[str]:
-    """An RFC 1123 subdomain: what most objects are called."""
+    """An RFC 1123 subdomain: the names of most objects."""
     return _check(text, _SUBDOMAIN, _MAX_SUBDOMAIN)
 
 
@@ -62,7 +62,7 @@ def label_1035(text: str) -> list[str]:
 
 
 def path_segment(text: str) -> list[str]:
-    """What RBAC objects are called."""
+    """A path segment: the names of RBAC objects."""
     if text in {".", ".."}:
         return [f"may not be '{text}'"]
     return [f"may not contain '{bad}'" for bad in "/%" if bad in text]
@@ -94,7 +94,7 @@ def qualified(text: str) -> list[str]:
 
 
 def config_key(text: str) -> list[str]:
-    """A key of a ConfigMap or Secret: it may become a file's name."""
+    """A key of a ConfigMap or Secret, which must be a valid file name."""
     out = _check(text, _CONFIG_KEY, _MAX_SUBDOMAIN)
     if text in {".", ".."}:
         return [*out, f"must not be '{text}'"]

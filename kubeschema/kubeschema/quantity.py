@@ -1,4 +1,4 @@
-"""resource.Quantity: parse, compare, and the canonical text that the API server stores."""
+"""resource.Quantity: parsing, comparison, and the canonical form that the API server stores."""
 
 import re
 from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal
@@ -16,7 +16,7 @@ Number = str | int | float | Decimal
 
 
 def _split(text: Number) -> tuple[Decimal, str]:
-    """The value and the suffix. ValueError when it is not a quantity."""
+    """Split into value and suffix. ValueError if it is not a quantity."""
     found = _TEXT.match(str(text))
     if found is None:
         raise ValueError(PATTERN_MESSAGE)
@@ -24,7 +24,7 @@ def _split(text: Number) -> tuple[Decimal, str]:
     try:
         value = _CONTEXT.multiply(Decimal(number), _factor(suffix))
         return _CONTEXT.quantize(value, _NANO) if _CONTEXT.remainder(value, _NANO) else value, suffix
-    except ArithmeticError as error:  # more digits than any resource has
+    except ArithmeticError as error:  # too many digits
         raise ValueError(PATTERN_MESSAGE) from error
 
 
@@ -37,24 +37,24 @@ def _factor(suffix: str) -> Decimal:
 
 
 def parse(text: Number) -> Decimal:
-    """The value. ValueError, worded as the API server does, when it is not a quantity."""
+    """Parse a quantity. ValueError, in the wording of the API server."""
     return _split(text)[0]
 
 
 def compare(one: Number, two: Number) -> int:
-    """-1, 0 or 1."""
+    """Compare two quantities: -1, 0 or 1."""
     left, right = parse(one), parse(two)
     return (left > right) - (left < right)
 
 
 def divided(amount: Number, divisor: Number) -> int:
-    """How many times the divisor fits, rounded up; a divisor of 0 counts as 1, as in a resourceFieldRef."""
+    """Divide and round up, as in a resourceFieldRef; a divisor of 0 counts as 1."""
     return int((parse(amount) / (parse(divisor) or Decimal(1))).to_integral_value(ROUND_CEILING))
 
 
 @lru_cache(maxsize=1024)
 def canonical(text: Number) -> str:
-    """The shortest exact text in the suffix family that was given: "2000m" → "2", "2048Mi" → "2Gi"."""
+    """The shortest exact text with the same kind of suffix: "2000m" → "2", "2048Mi" → "2Gi"."""
     value, suffix = _split(text)
     if value == 0:
         return "0"
@@ -74,7 +74,7 @@ def _binary(value: int) -> str:
 
 
 def _scaled(value: Decimal, suffixes: dict[str, int]) -> str:
-    """With the largest suffix that leaves an integer."""
+    """Format with the largest suffix that leaves an integer."""
     for suffix, power in sorted(suffixes.items(), key=lambda item: -item[1]):
         scaled = _CONTEXT.scaleb(value, -power)
         if scaled == scaled.to_integral_value(context=_CONTEXT):

@@ -1,4 +1,4 @@
-"""Scalars as Go's JSON decoder reads them into the API's types."""
+"""Decodes scalars like Go's JSON decoder."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ _INDEX: Final = re.compile(r"\[[0-9]+\]")
 
 
 class WrongTypeError(Exception):
-    """A value that Go's decoder refuses."""
+    """Go's decoder refuses the value."""
 
 
 def wrong(node: Schema, value: Any, path: str, owner: str) -> WrongTypeError:

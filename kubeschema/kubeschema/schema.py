@@ -1,8 +1,7 @@
-"""Resolved schema nodes: what merging, ownership, decoding and patching need to know of a field.
+"""Resolved schema nodes, for merging, field ownership, decoding and patching.
 
-`builtin` reads the published schemas of the Kubernetes API that kubernetes-validate packages; `from_crd` takes a
-structural schema. Nodes resolve their children when first asked and keep them, so recursive types are no trouble and
-a request never resolves anything twice.
+`builtin` reads the published schemas of the Kubernetes API from the package kubernetes-validate; `from_crd` takes a
+structural schema. Nodes resolve their children on first use and cache them, which also allows recursive types.
 """
 
 import json
@@ -31,7 +30,7 @@ _FLAG: Final = "x-kubernetes-preserve-unknown-fields"
 
 @lru_cache(maxsize=1)
 def _object_meta() -> dict[str, Object]:
-    """The definitions of ObjectMeta and of its parts: all that custom resources need of the built-in types."""
+    """The definitions of ObjectMeta and its parts, the only built-in types that custom resources need."""
     file = resources.files("kubeschema") / "object_meta.json"
     definitions: dict[str, Object] = json.loads(file.read_text("utf-8"))
     return definitions
@@ -43,9 +42,9 @@ def _definition(name: str) -> Object:
 
 @lru_cache(maxsize=1)
 def _definitions() -> dict[str, Object]:
-    """The definitions of the built-in types by their full name; read once (about 15 ms).
+    """The definitions of the built-in types by their full name, read once in about 15 ms.
 
-    They come with the extra `builtin`.
+    They need the extra `builtin`.
     """
     folder = resources.files("kubernetes_validate") / "kubernetes-json-schema" / RELEASE
     definitions: dict[str, Object] = json.loads((folder / "_definitions.json").read_text("utf-8"))["$defs"]
@@ -54,7 +53,7 @@ def _definitions() -> dict[str, Object]:
 
 @lru_cache(maxsize=1)
 def _kinds() -> dict[tuple[str, str, str], str]:
-    """Definition name by (group, version, kind)."""
+    """The names of definitions by (group, version, kind)."""
     return {
         (gvk["group"], gvk["version"], gvk["kind"]): name
         for name, raw in _definitions().items()
@@ -116,29 +115,29 @@ class Schema:
 
     @cached_property
     def items(self) -> "Schema":
-        """The element type of a list or a map; `ANYTHING` when it is not declared."""
+        """The element type of a list or a map; `ANYTHING` if it is not declared."""
         raw = self._raw.get("items" if self.type == "list" else "additionalProperties")
         return Schema(raw, go=self.go) if isinstance(raw, dict) else (ATOM if self.atomic else ANYTHING)
 
     @cached_property
     def key_defaults(self) -> dict[str, Any]:
-        """Values of associative keys that an element may leave out."""
+        """The defaults of keys that an item of an associative list may omit."""
         given = {key: self.items.fields[key].raw.get("default") for key in self.keys if key in self.items.fields}
         known = golang.KEY_DEFAULTS if self.go else {}
         return {key: value for key, value in {**given, **known}.items() if key in self.keys and value is not None}
 
     @cached_property
     def always(self) -> tuple[tuple[str, "Schema"], ...]:
-        """The fields that Go writes even when they hold nothing."""
+        """The fields that Go writes even if they are empty."""
         return tuple((name, node) for name, node in self.fields.items() if node.written)
 
     @property
     def raw(self) -> Object:
-        """The schema as given, for what a node does not know (descriptions, limits)."""
+        """The raw schema, with descriptions and limits."""
         return self._raw
 
     def child(self, name: str) -> "Schema | None":
-        """The type of the field `name`; None when it is not declared."""
+        """The type of the field `name`; None if it is not declared."""
         if self.type == "object":
             node = self.fields.get(name)
             if node is not None:
@@ -189,11 +188,11 @@ ATOM: Final = Schema({_FLAG: True}, go=True)
 
 @cache
 def builtin(group: str, version: str, kind: str) -> Schema | None:
-    """The schema of a built-in kind (Kubernetes 1.36); None when there is no such kind."""
+    """The schema of a built-in kind of Kubernetes 1.36; None if there is no such kind."""
     name = _kinds().get((group, version, kind))
     return Schema({_REF: f"#/$defs/{name}"}, go=True) if name else None
 
 
 def from_crd(open_api_v3_schema: Object) -> Schema:
-    """The schema of a custom resource; the root gets apiVersion, kind and the standard metadata."""
+    """The schema of a custom resource, with apiVersion, kind and the standard metadata in the root."""
     return Schema({**open_api_v3_schema, "x-kubernetes-embedded-resource": True}, go=False)

@@ -1,4 +1,4 @@
-"""Validation of custom resources by their OpenAPI schema, in the API server's words. CEL rules are elsewhere."""
+"""Validation of custom resources by their OpenAPI schema, in the wording of the API server."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf", "not")
 
 
 def validate_value(open_api_v3_schema: Object, obj: Object) -> list[Cause]:
-    """What is wrong with a custom resource; its metadata is not looked at."""
+    """Validate a custom resource without its metadata."""
     body = {key: value for key, value in obj.items() if key not in _AT_ROOT}
     return [*_check(open_api_v3_schema, body, ""), *_lists(open_api_v3_schema, body, "")]
 
@@ -99,11 +99,11 @@ def _text(schema: Object, value: str, path: str) -> Iterator[Cause]:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern in Go's syntax, which Python shares but for the end of the text."""
+    """Compile a pattern in Go's syntax, which differs from Python's in the end of the text."""
     try:
         return re.compile(pattern.replace("\\z", "\\Z"))
     except re.error:
-        return re.compile("")  # what Python cannot read, such as \pL, cannot be checked here
+        return re.compile("")  # Python does not support the pattern, for example \pL: do not check it
 
 
 def _is_date(value: str, kind: str) -> bool:
@@ -199,7 +199,7 @@ _COMBINED: Final[dict[str, Callable[[Any, Any, str], Iterator[Cause]]]] = {
 
 
 def _lists(schema: Object, value: Any, path: str) -> Iterator[Cause]:
-    """Items that a set or an associative list has twice."""
+    """Duplicate items of sets and associative lists."""
     if isinstance(value, dict):
         properties: Object = schema.get("properties") or {}
         additional = schema.get("additionalProperties")

@@ -1,4 +1,4 @@
-"""Decoding: what Go drops, fills and refuses; bodies as JSON and YAML."""
+"""Decoding like Go: dropped fields, filled structs, refused types; bodies in JSON and YAML."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _decode(gvk: tuple[str, str, str], obj: Object) -> decode.Decoded:
     return decode.decode(node, obj, gvk)
 
 
-def test_unknown_fields_go_and_are_told() -> None:
+def test_unknown_fields_are_dropped_and_reported() -> None:
     given = {"spec": {"containers": [{"name": "c", "x": 1}], "y": 1}, "z": 1}
     found = _decode(POD, given)
     assert found.problems == [
@@ -33,8 +33,8 @@ def test_unknown_fields_go_and_are_told() -> None:
     assert "y" not in found.obj["spec"]
 
 
-def test_zero_values_are_written_as_go_writes_them() -> None:
-    """Empty values go, structs stay, pointers keep their zeros."""
+def test_zero_values_are_written_like_go_does() -> None:
+    """Empty values are dropped, structs and zeros of pointers are kept."""
     spec = {
         "replicas": 0,
         "paused": False,
@@ -52,7 +52,7 @@ def test_zero_values_are_written_as_go_writes_them() -> None:
     assert found["metadata"] == {"name": "x"}
 
 
-def test_pointers_keep_false_and_empty() -> None:
+def test_pointers_keep_false_and_empty_values() -> None:
     context = {"runAsNonRoot": False, "runAsUser": 0}
     volume = {"name": "v", "emptyDir": {}}
     spec = {"containers": [{"name": "c", "securityContext": context}], "volumes": [volume]}
@@ -104,7 +104,7 @@ def test_quantities_become_canonical() -> None:
     ],
 )
 def test_wrong_types(gvk: tuple[str, str, str], obj: Object, detail: str) -> None:
-    """The decoder's own words, in a 400."""
+    """The message is that of Go's decoder, with 400."""
     with pytest.raises(FieldsError) as found:
         _decode(gvk, obj)
     kind = gvk[2]
@@ -121,7 +121,7 @@ def test_strict_error() -> None:
 
 
 def test_custom_resources_are_pruned() -> None:
-    """Unknown fields go, open ones stay, metadata is ObjectMeta."""
+    """Unknown fields are dropped, open ones are kept, metadata is ObjectMeta."""
     node = schema.from_crd(
         {
             "type": "object",
@@ -142,7 +142,7 @@ def test_custom_resources_are_pruned() -> None:
 
 
 def test_duplicate_fields() -> None:
-    """Every duplicate is told with its path; the last value holds, in plain dicts."""
+    """Every duplicate is reported with its path; the last value is used, in plain dicts."""
     found = parse_json(b'{"a": 1, "a": 2, "l": [{"b": {"c": 1, "c": 3}}]}')
     assert found.value == {"a": 2, "l": [{"b": {"c": 3}}]}
     assert found.problems == ['duplicate field "a"', 'duplicate field "l[0].b.c"']
@@ -163,7 +163,7 @@ def test_duplicate_fields() -> None:
     ],
 )
 def test_yaml(body: bytes, wanted: Any) -> None:
-    """YAML as JSON: dates stay text, keys are text."""
+    """Like in JSON, dates and keys are text."""
     assert parse_yaml(body).value == wanted
 
 
@@ -180,7 +180,7 @@ def test_malformed_yaml() -> None:
         parse_yaml(b"a: [1\nb: }")
 
 
-def test_the_position_of_a_syntax_error() -> None:
+def test_a_syntax_error_names_its_position() -> None:
     with pytest.raises(FieldsError) as found:
         parse_json(b"{nope", "ConfigMap")
     assert "invalid character 'n' looking for beginning of object key string ({nope)" in found.value.message

@@ -1,4 +1,4 @@
-"""Quantities as resource.Quantity parses, compares and prints them."""
+"""Quantities are parsed, compared and formatted like by resource.Quantity."""
 
 import pytest
 from hypothesis import given
@@ -28,20 +28,20 @@ CANONICAL = [
 
 @pytest.mark.parametrize(("given", "wanted"), CANONICAL)
 def test_canonical(given: str | float, wanted: str) -> None:
-    """The shortest exact text of the suffix family that was given."""
+    """The shortest exact text with the same kind of suffix."""
     assert quantity.canonical(given) == wanted
 
 
 @pytest.mark.parametrize("text", ["lots", "", "1 Gi", "1Xi", "--1", "1.2.3", "1e99999999"])
 def test_not_a_quantity(text: str) -> None:
-    """The refusal is the server's."""
+    """The message is that of the server."""
     with pytest.raises(ValueError, match="quantities must match the regular expression"):
         quantity.parse(text)
 
 
 @given(st.integers(-(10**12), 10**12), st.sampled_from(["m", "", "k", "Ki", "Mi", "Gi", "M"]))
 def test_canonical_is_the_same_amount_and_stable(number: int, suffix: str) -> None:
-    """Canonical text parses to the same value and is its own canonical text."""
+    """Canonical text has the same value and is canonical."""
     text = quantity.canonical(f"{number}{suffix}")
     assert quantity.compare(text, f"{number}{suffix}") == 0
     assert quantity.canonical(text) == text

@@ -1,4 +1,4 @@
-"""Schema nodes: what is atomic, what is keyed, what Go always writes; and that resolving is done once."""
+"""Schema nodes: atomic and keyed types, fields that Go always writes, cached resolution."""
 
 import pytest
 
@@ -63,13 +63,13 @@ def test_unknown_kinds_have_no_schema() -> None:
 
 
 def test_nodes_are_resolved_once() -> None:
-    """A request never resolves a reference again."""
+    """Nodes are cached across requests."""
     assert schema.builtin(*POD) is schema.builtin(*POD)
     assert _at(POD, "spec.containers.*") is _at(POD, "spec.containers.*")
 
 
 def test_recursive_types() -> None:
-    """JSONSchemaProps holds itself; only what is asked for is resolved."""
+    """JSONSchemaProps contains itself; nodes are resolved on first use."""
     crd = ("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
     root = "spec.versions.*.schema.openAPIV3Schema"
     assert _at(crd, f"{root}.properties.*.properties.*.properties.*.not").type == "object"

@@ -1,4 +1,4 @@
-"""Validation of custom resources by their schema, in the server's words."""
+"""Validation of custom resources by their schema, with the messages of the server."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ def test_required_fields() -> None:
     assert validate_value(schema, {}) == [Cause("FieldValueRequired", "Required value", "spec")]
 
 
-def test_int_or_string_is_told_by_type_and_by_alternative() -> None:
+def test_int_or_string_is_recognized_by_type_and_by_alternatives() -> None:
     assert [(cause.field, cause.message) for cause in _check(INT_OR_STRING, True)] == [
         ("spec.f", 'Invalid value: "boolean": spec.f in body must be of type integer,string: "boolean"'),
         ("<nil>", 'Invalid value: "": "spec.f" must validate at least one schema (anyOf)'),
@@ -113,8 +113,8 @@ def test_duplicates_in_sets_and_keyed_lists() -> None:
     assert _check(ITEMS, twice) == [Cause("FieldValueDuplicate", 'Duplicate value: {"name":"a"}', "spec.f[1]")]
 
 
-def test_errors_come_by_field_and_duplicates_last() -> None:
-    """As the real server lists them."""
+def test_errors_are_sorted_by_field_with_duplicates_last() -> None:
+    """The order is that of the real server."""
     properties = {
         "size": {"type": "integer", "minimum": 1},
         "mode": {"type": "string", "enum": ["Fast"]},

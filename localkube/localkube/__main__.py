@@ -1,4 +1,4 @@
-"""Run a local cluster until SIGTERM or Ctrl-C, with any images: see `python -m localkube --help`."""
+"""Run a local Kubernetes cluster until SIGTERM or Ctrl-C."""
 
 import argparse
 import asyncio
@@ -6,26 +6,19 @@ import shlex
 import signal
 from pathlib import Path
 
-from kubeschema import quantity
 from localkube.cluster import LocalCluster
 from localkube.node.images import Image
-from localkube.node.node_object import PLENTY, Size
 
 
 def main() -> None:
-    """Read the command line and serve."""
+    """Parse the command line and run the cluster."""
     options = _parser().parse_args()
     cluster = LocalCluster(
         images=_images(options),
         state_dir=options.state_dir,
-        state_file=options.state_file,
-        port=options.port,
         run_pods=options.pods == "run",
         stand_in=options.pods == "stand-in",
         probe_time_scale=options.probe_time_scale,
-        backoff_time_scale=options.backoff_time_scale,
-        node_size=Size(options.node_cpu, options.node_memory),
-        node_labels=dict(options.node_label),
     )
     asyncio.run(_serve(cluster, options.kubeconfig))
 
@@ -34,60 +27,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localkube", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, required=True, help="file to write the kubeconfig to")
     parser.add_argument(
-        "--image", type=_image, action="append", default=[], help="NAME-PATTERN=COMMAND that stands for its entrypoint"
+        "--image", type=_image, action="append", default=[], help="NAME-PATTERN=COMMAND to run as the entrypoint"
     )
     parser.add_argument(
         "--image-args",
         type=_image,
         action="append",
         default=[],
-        help="NAME-PATTERN=ARGUMENTS of the image where a container names none; paths are those in the container",
+        help="NAME-PATTERN=ARGUMENTS: default arguments of the image, with paths in the container",
     )
     parser.add_argument(
         "--image-workdir",
         type=_pair,
         action="append",
         default=[],
-        help="NAME-PATTERN=PATH in the container that the image's processes start in; default: /",
+        help="NAME-PATTERN=PATH: working directory of the image, a path in the container; default: /",
     )
-    parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; default: a free one")
-    parser.add_argument("--state-dir", type=Path, help="keep pods' files and logs here; default: a temporary directory")
-    parser.add_argument(
-        "--state-file", type=Path, help="keep the API's objects here over restarts; default: memory only"
-    )
+    parser.add_argument("--state-dir", type=Path, help="directory for pods' files and logs; default: a temporary one")
     parser.add_argument(
         "--pods",
         choices=["run", "stand-in", "pending"],
         default="run",
-        help="run pods as processes, say that they are Ready without running them, or leave them Pending",
+        help="run pods as processes, report them as Ready without running them, or leave them Pending; default: run",
     )
     parser.add_argument(
         "--probe-time-scale", type=float, default=1.0, help="multiplies the delays and periods of probes"
     )
-    parser.add_argument(
-        "--backoff-time-scale", type=float, default=1.0, help="multiplies the back-off of restarts and of Jobs"
-    )
-    parser.add_argument(
-        "--node-cpu",
-        type=_quantity,
-        default=PLENTY.cpu,
-        help="CPU of the node, for the scheduler; default: plenty",
-    )
-    parser.add_argument(
-        "--node-memory", type=_quantity, default=PLENTY.memory, help="memory of the node; default: plenty"
-    )
-    parser.add_argument(
-        "--node-label", type=_label, action="append", default=[], help="NAME=VALUE: a label of the node, for selectors"
-    )
     return parser
-
-
-def _quantity(text: str) -> str:
-    try:
-        quantity.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
-    return text
 
 
 def _images(options: argparse.Namespace) -> dict[str, Image]:
@@ -103,13 +69,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not (pattern and separator and value.strip()):
         raise argparse.ArgumentTypeError(f"{text}: not NAME-PATTERN=VALUE")
     return pattern, value
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not (name and separator):
-        raise argparse.ArgumentTypeError(f"{text}: not NAME=VALUE")
-    return name, value
 
 
 def _image(text: str) -> tuple[str, list[str]]:

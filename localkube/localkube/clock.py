@@ -1,4 +1,4 @@
-"""Time and deferred work, both replaceable in tests."""
+"""The clock and deferred work. Tests replace both."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The present, in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 def timestamp(moment: datetime) -> str:
-    """`metav1.Time`: RFC 3339 with seconds."""
+    """Format a time as `metav1.Time`: RFC 3339 in whole seconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def later(delay: float, work: Callable[[], None]) -> None:
-    """Run `work` on the running event loop after `delay` seconds; at once where no loop runs."""
+    """Run `work` on the event loop after `delay` seconds; immediately if no loop runs."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

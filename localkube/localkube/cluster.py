@@ -1,10 +1,9 @@
-"""A Kubernetes cluster in one process, for a laptop: API server, controllers, a node whose pods are local processes."""
+"""A Kubernetes cluster in one process: API server, controllers, and a node that runs pods as local processes."""
 
-import asyncio
 import resource
 import secrets
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,56 +15,42 @@ import yaml
 from localkube.apiserver.http.server import ApiServer
 from localkube.apiserver.http.tls import Identity
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.storage import persistence
-from localkube.apiserver.storage.store import Event
 from localkube.controllers.controller import Context
-from localkube.controllers.manager import ALL, ControllerManager
+from localkube.controllers.manager import ControllerManager
 from localkube.node import addresses
-from localkube.node.addresses import Addresses, LoopbackBlock
+from localkube.node.addresses import Addresses
 from localkube.node.guard import Guard
 from localkube.node.images import Image, ImageMap
 from localkube.node.lock import DirectoryLock
 from localkube.node.machine import Machine, Timing
 from localkube.node.node import Node
-from localkube.node.node_object import PLENTY, Size
 from localkube.node.proxy import ServiceProxy
 from localkube.node.stand_in import StandInNode
 
 NODE = "local"
 CONTEXT = "local-cluster"
-SAVE_SECONDS = 5.0  # from a change to its being saved: many changes are saved at once
 
 
 @dataclass(kw_only=True)
 class LocalCluster:
-    """An async context manager; `url`, `registry` and `kubeconfig` are there once it is entered.
+    """An async context manager. `url`, `registry` and `kubeconfig` are available after it is entered.
 
-    images: image name pattern (`ghcr.io/acme/web:*`) → command that stands for the image's entrypoint, or an Image.
-    state_dir: where pods' files and logs are; a temporary directory, removed at the end, when absent.
-    state_file: keeps the API's objects over restarts; they are in memory only when absent.
-    port, token: of the API server; a free port and a random token when absent.
-    run_pods: False leaves every pod Pending. stand_in: pods are said to be Ready, but nothing runs.
-    probe_time_scale: multiplies the delays and periods of probes. backoff_time_scale: the back-off of pods and Jobs.
-    node_size, node_labels: what the scheduler finds on the Node; by default there is room for everything.
-    controllers: the names of those to run, of `controllers.manager.ALL`.
+    images: from patterns of image names (`ghcr.io/acme/web:*`) to the command of the entrypoint, or to an Image.
+    state_dir: directory for the files and logs of pods; by default a temporary one, which is removed at the end.
+    run_pods: False leaves every pod Pending. stand_in: pods are reported as Ready without running processes.
+    probe_time_scale: multiplies delays and periods of probes. backoff_time_scale: multiplies back-offs.
     """
 
     images: Mapping[str, Image | Sequence[str]] = field(default_factory=dict)
     state_dir: Path | None = None
-    state_file: Path | None = None
-    port: int = 0
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     run_pods: bool = True
     stand_in: bool = False
     probe_time_scale: float = 1.0
     backoff_time_scale: float = 1.0
-    node_size: Size = PLENTY
-    node_labels: Mapping[str, str] = field(default_factory=dict)
-    controllers: Collection[str] = ALL
 
     def __post_init__(self) -> None:
-        if not self.token:
-            raise ValueError("token must not be empty: whoever may create pods runs commands as this user")
+        # Without a token, every local user could create pods, which run commands as this user.
+        self._token = secrets.token_urlsafe(24)
         self._stack = AsyncExitStack()
         self._server: ApiServer | None = None
         self._proxy: ServiceProxy | None = None
@@ -85,20 +70,17 @@ class LocalCluster:
     async def _assemble(self, stack: AsyncExitStack) -> None:
         _raise_file_limit()
         root = self._directory(stack)
-        claimed = addresses.claim(_remembered_block(root))
+        claimed = addresses.claim()
         stack.callback(claimed.close)
-        _remember_block(root, claimed)
         registry = self._registry = Registry(services=claimed.services)
-        if self.state_file is not None:
-            stack.enter_context(StateFile(registry, self.state_file))
         registry.bootstrap()
         identity = self._identity = Identity.generate()
         context = Context(registry, backoff_scale=self.backoff_time_scale)
         client = await stack.enter_async_context(aiohttp.ClientSession())
         machine = self._machine(context, claimed, client, root)
-        enabled = set(self.controllers) - (set() if self._has_node else {"scheduler"})
         certificate = identity.certificate.decode()
-        manager = ControllerManager(context, node=NODE, lookup=claimed.port, certificate=certificate, enabled=enabled)
+        node = NODE if self._has_node else ""
+        manager = ControllerManager(context, node=node, lookup=claimed.port, certificate=certificate)
         self._manager = await stack.enter_async_context(manager)
         logs: Node | StandInNode | None = None
         if self._has_node:
@@ -106,8 +88,7 @@ class LocalCluster:
         if self._has_node and not self.stand_in:
             proxy = ServiceProxy(registry, context.recorder("service-proxy"))
             self._proxy = await stack.enter_async_context(proxy)
-        port_of = claimed.port if self.run_pods and not self.stand_in else None
-        server = ApiServer(registry, token=self.token, port=self.port, logs=logs, port_of=port_of, identity=identity)
+        server = ApiServer(registry, token=self._token, logs=logs, identity=identity)
         self._server = await stack.enter_async_context(server)
 
     @property
@@ -132,105 +113,57 @@ class LocalCluster:
             client=client,
             root=root / "pods",
             timing=Timing(probe_scale=self.probe_time_scale, backoff_scale=self.backoff_time_scale),
-            size=self.node_size,
-            labels=self.node_labels,
             clock=context.clock,
             resolve=self.service_address,
         )
 
     @property
     def registry(self) -> Registry:
-        """The API without HTTP."""
+        """The registry: the API without HTTP."""
         if self._registry is None:
             raise RuntimeError("the cluster is not entered")
         return self._registry
 
     @property
     def url(self) -> str:
-        """The API server's address."""
+        """The URL of the API server."""
         if self._server is None:
             raise RuntimeError("the cluster is not entered")
         return self._server.url
 
     @property
     def is_idle(self) -> bool:
-        """Whether no change waits for a controller or for garbage collection. What a timer starts may still come."""
+        """Whether no change waits for a controller or for garbage collection. Timers are not considered."""
         return self._manager is not None and self._manager.is_idle and self.registry.garbage.is_idle
 
     def service_address(self, namespace: str, service: str, port: int) -> tuple[str, int] | None:
-        """Where a port of a Service listens, as (host, port): its clusterIP, unless the system does not allow that."""
+        """The address on which the proxy listens for a port of a Service: its clusterIP if the system allows it."""
         return self._proxy.address(namespace, service, port) if self._proxy else None
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig with this cluster as its only context. It holds the token: keep it private."""
+        """A kubeconfig with one context. It contains the token: keep it private."""
         authority = self._identity.authority_data if self._identity else ""
         cluster = {"server": self.url, "certificate-authority-data": authority}
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": CONTEXT, "cluster": cluster}],
-            "users": [{"name": CONTEXT, "user": {"token": self.token}}],
+            "users": [{"name": CONTEXT, "user": {"token": self._token}}],
             "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
             "current-context": CONTEXT,
         }
 
     def write_kubeconfig(self, path: Path) -> None:
-        """Write the kubeconfig, readable by its owner only."""
+        """Write the kubeconfig to a file that only its owner can read."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.chmod(0o600)
         path.write_text(yaml.safe_dump(self.kubeconfig(), sort_keys=False))
 
 
-class StateFile:
-    """A context manager: loads the objects, saves them soon after each change, and at the end."""
-
-    def __init__(self, registry: Registry, path: Path) -> None:
-        self._registry = registry
-        self._path = path
-        self._due: asyncio.TimerHandle | None = None
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        persistence.load(self._registry, self._path)
-        self._registry.store.listen_all(self._on_change)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closed = True
-        if self._due is not None:
-            self._due.cancel()
-        self._save()
-
-    def _on_change(self, _resource: str, _event: Event) -> None:
-        if self._due is None and not self._closed:
-            self._due = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._save)
-
-    def _save(self) -> None:
-        self._due = None
-        persistence.save(self._registry, self._path)
-
-
 def _raise_file_limit() -> None:
-    """Every pod has a pipe and every Service a listener: take as many files as the system allows."""
+    """Raise the limit of open files to the maximum: every pod needs a pipe and every Service a listener."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(ValueError, OSError):  # macOS names a hard limit that it does not give
+        with suppress(ValueError, OSError):  # macOS reports a hard limit that it does not grant
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _block_file(root: Path) -> Path:
-    return root / "address-block"
-
-
-def _remembered_block(root: Path) -> int:
-    """The block of addresses of the last run, so that Services keep theirs."""
-    with suppress(OSError, ValueError):
-        return int(_block_file(root).read_text())
-    return 1
-
-
-def _remember_block(root: Path, claimed: Addresses) -> None:
-    if isinstance(claimed, LoopbackBlock):
-        _block_file(root).write_text(str(claimed.block))

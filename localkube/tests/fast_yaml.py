@@ -1,4 +1,4 @@
-"""PyYAML on libyaml. In a checkout of the whole project tests/fast_yaml.py takes the place of this file."""
+"""PyYAML with libyaml. In a checkout of the whole project tests/fast_yaml.py replaces this file."""
 
 from collections.abc import Iterator
 from typing import IO, Any

@@ -1,4 +1,4 @@
-"""How long the tests wait. In a checkout of the whole project tests/patience.py takes the place of this file."""
+"""The deadline of waits. In a checkout of the whole project tests/patience.py replaces this file."""
 
-# Seconds. Only a test that fails waits this long, so it costs nothing to allow for a machine that is busy.
+# Seconds. Only a failing test waits this long, so the value allows for a busy machine.
 DEADLINE = 120.0

@@ -1,4 +1,4 @@
-"""`agent-operator run`: options, logs, signals; then the controller."""
+"""`agent-operator run`: options, logs and signals, then the manager."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ import uvloop
 from agent_operator import __version__
 from agent_operator.kube.access import AccessError
 from agent_operator.kube.leader_election import LeadershipLost
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from agent_operator.observability import logs
 from agent_operator.settings import Settings, SettingsError, read
 
@@ -20,19 +20,19 @@ log = logging.getLogger("agent_operator")
 
 
 def main() -> None:
-    """Run the operator; exits with 0 when told to stop, 1 to be started anew, 2 when its options are wrong."""
+    """Run the operator. Exit status: 0 after a signal, 1 when it should be restarted, 2 when an option is invalid."""
     try:
         settings = read(sys.argv[1:], os.environ)
     except SettingsError as error:
         sys.stderr.write(f"agent-operator: {error}\n")
         sys.exit(2)
     logs.setup(settings.log_format, settings.log_level)
-    # What is loaded by now stays to the end: no collection need go through it again.
+    # Modules that are loaded now stay until the end, so exclude their objects from every garbage collection.
     gc.freeze()
     try:
         uvloop.run(_run(settings))
     except AccessError as error:
-        sys.stderr.write(f"agent-operator: no way to the API server: {error}: give --kubeconfig\n")
+        sys.stderr.write(f"agent-operator: no credentials for the API server: {error}: set --kubeconfig\n")
         sys.exit(2)
     except OSError as error:
         sys.stderr.write(f"agent-operator: {error}\n")
@@ -52,7 +52,7 @@ async def _run(settings: Settings) -> None:
 
     take_signals()
     log.info("starting", extra={"version": __version__, "namespaces": settings.namespaces or "all"})
-    await Controller(settings).run(stop, take_signals)
+    await Manager(settings).run(stop, take_signals)
     log.info("stopped")
 
 

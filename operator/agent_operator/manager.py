@@ -1,8 +1,8 @@
-"""The operator as a whole: puts the parts together, starts them in order, ends them in order."""
+"""Puts the parts of the operator together, and starts and stops them in order."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -11,11 +11,8 @@ from typing import Any
 from agent_operator import __version__
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
-from agent_operator.fleet.members import followed_channel
 from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs.agent_inputs import Platform
-from agent_operator.inputs.gather import References
-from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
@@ -25,14 +22,16 @@ from agent_operator.kube.informer import Informer
 from agent_operator.kube.leader_election import LeaderElector
 from agent_operator.kube.objects import LISTED, Key, Object
 from agent_operator.kube.reachability import Reachability
-from agent_operator.kube.resources import BY_NAME, CHANNEL, WATCHED, Kind
+from agent_operator.kube.resources import BY_NAME, CHANNEL, WATCHED
 from agent_operator.kube.transport import Transport
-from agent_operator.kube.workqueue import Queue, Trigger
+from agent_operator.kube.workqueue import Queue
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
 from agent_operator.probes import Probes
-from agent_operator.reconcile.dry_run import Preview
+from agent_operator.reconcile.dry_run import DryRun
+from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
+from agent_operator.reconcile.triggers import Triggers
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
@@ -44,7 +43,7 @@ log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 10.0
 
 
-class Controller:
+class Manager:
     """One process of the operator."""
 
     def __init__(self, settings: Settings) -> None:
@@ -54,11 +53,12 @@ class Controller:
         self.store = Store(self._clock)
         self.queue = Queue(self._clock)
         self.ready = asyncio.Event()
+        self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}
         self._reachability = Reachability(self._clock)
         self._probes = Probes(self._reachability, self._informers, self._clock)
         self._scraper = Scraper()
-        self._preview = Preview() if settings.read_only else None
+        self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
         self._workers: Workers | None = None
@@ -67,10 +67,14 @@ class Controller:
     async def run(self, stop: asyncio.Event, reclaim_signals: Callable[[], None] = lambda: None) -> None:
         """Work until `stop` is set.
 
+        Args:
+            stop: ends the work.
+            reclaim_signals: sets the signal handlers again, after kopf has replaced them.
+
         Raises:
-            LeadershipLost: another leads; the process should end.
-            ApiError: the API server refused to tell what it serves.
-            ExceptionGroup: a part broke; the process should end and be started anew.
+            LeadershipLost: another replica leads. The process should end.
+            ApiError: discovery failed.
+            Exception: a part failed. The process should be restarted.
         """
         settings = self._settings
         async with AsyncExitStack() as stack:
@@ -98,7 +102,7 @@ class Controller:
 
     def _build(self, cluster: Cluster, discovery: Discovery) -> None:
         settings = self._settings
-        # With spec.namespace children may be anywhere, whatever namespaces the agents themselves are looked for in.
+        # Children may be in the namespace of spec.namespace, which need not be one where the operator watches agents.
         scope = () if settings.manage_namespaces else settings.namespaces
         # Pages of lists need the most memory: allow few at a time.
         informer = partial(Informer, cluster, discovery, list_slots=asyncio.Semaphore(2), clock=self._clock)
@@ -108,59 +112,59 @@ class Controller:
         recorder = EventRecorder(cluster, settings.identity)
         if not settings.namespaces:
             self._informers[CHANNEL.kind] = informer(CHANNEL, self._channels, namespaces=(), selector="")
-            self._fleet = None if settings.read_only else self._lead(cluster, recorder)
-        reconciler = Reconciler(
-            store=self.store,
-            cluster=cluster,
-            references=References(cluster, self._clock, settings.refs_refresh),
-            own_secrets=OwnSecrets(cluster, self._clock, settings.refs_refresh),
-            recorder=recorder,
-            resolve_version=lambda agent: resolve_version(agent, self._channels.get),
-            served=self._served,
-            namespaces=scope,
-            planner=RolloutPlanner(cluster, self._scraper, self._clock),
-            platform=Platform(
-                runtime_image=settings.runtime_image,
-                manage_namespaces=settings.manage_namespaces,
-                allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
-                set_pod_user=settings.set_pod_user,
-                operator_namespace=settings.lease_namespace or Platform().operator_namespace,
-            ),
-            now=_timestamp,
-            preview=self._preview,
-        )
+            self._fleet = None if settings.read_only else self._channel_controller(cluster, recorder)
+        reconciler = self._reconciler(cluster, recorder, scope)
         periods = Periods(settings.resync, settings.refs_refresh)
         workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
         self._workers = self._probes.workers = workers
         self._measure()
 
-    def _lead(self, cluster: Cluster, recorder: EventRecorder) -> ChannelController:
+    def _reconciler(self, cluster: Cluster, recorder: EventRecorder, scope: Collection[str]) -> Reconciler:
+        return make_reconciler(
+            store=self.store,
+            cluster=cluster,
+            recorder=recorder,
+            rollout_planner=RolloutPlanner(cluster, self._scraper, self._clock),
+            resolve_version=lambda agent: resolve_version(agent, self._channels.get),
+            served=self._served,
+            platform=_platform(self._settings),
+            namespaces=scope,
+            references_lifetime=self._settings.refs_refresh,
+            clock=self._clock,
+            now=_timestamp,
+            dry_run=self._dry_run,
+        )
+
+    def _channel_controller(self, cluster: Cluster, recorder: EventRecorder) -> ChannelController:
         fleet = ChannelController(
             channels=self._channels,
             store=self.store,
             cluster=cluster,
             recorder=recorder,
-            observed=lambda agent: self._take_in(LISTED, agent),
-            own_image=self._settings.runtime_image,
+            on_agent_written=lambda agent: self._triggers.agent_event(LISTED, agent),
+            default_image=self._settings.runtime_image,
         )
         labelled = self.metrics.labelled
         by_state = "Agents that follow a channel, by state: updated, failed, skipped, rolling or waiting."
-        labelled("agent_operator_channel_agents", by_state, ("channel", "state"), fleet.counts)
-        labelled("agent_operator_channel_halted", "1 while too many agents failed.", "channel", fleet.halted)
+        labelled("agent_operator_channel_agents", by_state, ("channel", "state"), fleet.agent_counts)
+        labelled("agent_operator_channel_halted", "1 while too many agents failed.", "channel", fleet.halted_channels)
         return fleet
 
     def _measure(self) -> None:
         gauge, labelled = self.metrics.gauge, self.metrics.labelled
         gauge("agent_operator_queue_depth", "Agents that wait for a worker.", lambda: self.queue.depth)
-        gauge("agent_operator_queue_age_seconds", "How long the first of them has waited.", lambda: self.queue.age)
-        since = "Since the API server was last heard of on a watch. A kind that it does not serve has none."
+        gauge(
+            "agent_operator_queue_age_seconds",
+            "Seconds that the first agent in the queue has waited.",
+            lambda: self.queue.age,
+        )
+        since = "Seconds since the last answer on a watch. A kind that the API server does not serve has no sample."
         labelled("agent_operator_watch_age_seconds", since, "kind", self._probes.ages)
-        counts = self.store.condition_counts
-        if self._preview is not None:
-            would = "Agents that this operator would change, did it not run with --read-only."
-            preview = self._preview
-            gauge("agent_operator_pending_changes", would, lambda: preview.count(self.store.agents))
-        labelled("agent_operator_agents", "Agents of which a condition is true.", "condition", counts)
+        if self._dry_run is not None:
+            pending = "Agents that the operator would change without --read-only."
+            dry_run = self._dry_run
+            gauge("agent_operator_pending_changes", pending, lambda: dry_run.count(self.store.agents))
+        labelled("agent_operator_agents", "Agents by condition that is true.", "condition", self.store.condition_counts)
 
     async def _work(
         self,
@@ -171,79 +175,71 @@ class Controller:
     ) -> None:
         workers = self._workers
         if workers is None:
-            raise RuntimeError("not built")
+            raise RuntimeError("the manager is not built")
         leading = [self._fleet.run(self._informers[CHANNEL.kind].synced)] if self._fleet else []
-        watching = (i.run(self._watched(i.kind), self._api_changed) for i in self.informers)
+        handlers = {CHANNEL.kind: self._channel_changed}
+        watching = (
+            informer.run(handlers.get(kind, self._triggers.child_changed), self._triggers.api_changed)
+            for kind, informer in self._informers.items()
+        )
         async with background(*renewal, *leading, *watching) as broken:
             if not await unless(stop, self._wait_until_synced(agents, stop), broken) or stop.is_set():
                 return
-            work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
             stop_kopf = asyncio.Event()
             watch = asyncio.create_task(agents.run(stop_kopf, reclaim_signals, self.store.forget_all))
-            self._probes.working = True
-            self.ready.set()
-            stopped = asyncio.create_task(stop.wait())
-            await asyncio.wait({work, watch, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
-            log.info("stopping", extra={"asked": stop.is_set()})
-            workers.drain()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0 if broken.done() else _DRAIN_SECONDS):
-                    await work
+            await self._reconcile_until_stopped(workers, stop, watch, broken)
             stop_kopf.set()
-            stopped.cancel()
             await watch
 
+    async def _reconcile_until_stopped(
+        self, workers: Workers, stop: asyncio.Event, watch: "asyncio.Task[None]", broken: "asyncio.Task[None]"
+    ) -> None:
+        """Run the workers until `stop` is set or another part ends. Then let the passes in progress end."""
+        work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
+        stopped = asyncio.create_task(stop.wait())
+        self._probes.working = True
+        self.ready.set()
+        await asyncio.wait({work, watch, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", extra={"requested": stop.is_set()})
+        stopped.cancel()
+        workers.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if broken.done() else _DRAIN_SECONDS):
+                await work
+
     async def _wait_until_synced(self, agents: AgentWatch, stop: asyncio.Event) -> None:
-        """Decide nothing before everything was seen, and let kopf start only when there is something to watch."""
-        for informer in self.informers:
+        """Wait until all lists are complete, because a partial cache leads to wrong decisions; kopf needs the CRD."""
+        for informer in self._informers.values():
             await informer.synced.wait()
         await agents.until_served(stop)
 
-    @property
-    def informers(self) -> tuple[Informer, ...]:
-        """The watches of the children."""
-        return tuple(self._informers.values())
-
     def agent_event(self, event: str, obj: Object) -> None:
-        """Take in an event of an AgentDeployment."""
+        """Process an event of an AgentDeployment."""
         self.metrics.events.inc()
-        self._take_in(event, obj)
+        self._triggers.agent_event(event, obj)
         if self._fleet is not None:
             self._fleet.wake()
-
-    def _take_in(self, event: str, obj: Object) -> None:
-        meta = obj["metadata"]
-        before = self.store.agent(Key(meta["namespace"], meta["name"]))
-        key = self.store.observe_agent(event, obj)
-        if key is not None:
-            # Our own status coming back is no reason to end a back-off.
-            edited = before is None or before.generation != meta["generation"]
-            self.queue.add(key, Trigger.AGENT if edited else Trigger.CHILD)
-
-    def _watched(self, kind: Kind) -> Callable[[Key], None]:
-        return self._channel_changed if kind is CHANNEL else self._child_changed
 
     def _channel_changed(self, channel: Key) -> None:
         if self._fleet is not None:
             self._fleet.wake()
-        for key in self.store.agents:
-            agent = self.store.agent(key)
-            if agent is not None and followed_channel(agent.object) == channel.name:
-                self.queue.add(key, Trigger.API)
-
-    def _child_changed(self, key: Key) -> None:
-        if self.store.agent(key) is not None:
-            self.queue.add(key, Trigger.CHILD)
-
-    def _api_changed(self) -> None:
-        for key in self.store.agents:
-            self.queue.add(key, Trigger.API)
+        self._triggers.channel_changed(channel)
 
     def _served(self, kind: str) -> str | None:
         informer = self._informers.get(kind)
         if informer is None and not BY_NAME[kind].watched:
             return BY_NAME[kind].versions[0]
         return informer.version if informer else None
+
+
+def _platform(settings: Settings) -> Platform:
+    return Platform(
+        runtime_image=settings.runtime_image,
+        manage_namespaces=settings.manage_namespaces,
+        allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
+        set_pod_user=settings.set_pod_user,
+        operator_namespace=settings.lease_namespace or Platform().operator_namespace,
+    )
 
 
 def _timestamp() -> str:

@@ -1,7 +1,7 @@
 """What /healthz and /readyz answer.
 
-/healthz fails when only a restart helps: a loop hears nothing of the API server any more, or a pass does not end.
-/readyz fails while the operator cannot do its work, and says what is missing. A restart would not help it.
+/healthz fails when only a restart helps: a watch gets no answers any more, or a pass does not end.
+/readyz fails while the operator cannot work, and names what is missing. A restart does not help.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,16 +14,16 @@ from agent_operator.kube.leader_election import LeaderElector
 from agent_operator.kube.reachability import Reachability
 from agent_operator.reconcile.workers import Workers
 
-# All our watches are asked for again within five minutes, however quiet they are: longer means that a loop hangs.
+# Every watch is renewed within five minutes, even if nothing changes. A longer silence means that its loop hangs.
 SILENT_AFTER = 420.0
 
 
 class Probes:
-    """Looks at the parts of the operator; those that are not built yet are None.
+    """Checks the parts of the operator. A part that is not built yet is None.
 
     Attributes:
-        standby: whether another replica leads. Nothing is watched then.
-        working: whether the agents are being worked on.
+        standby: whether another replica leads. A standby replica watches nothing.
+        working: whether the workers run.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class Probes:
         self._clock = clock
 
     def dead(self) -> Iterable[str]:
-        """Tell what only a restart mends."""
+        """Yield what only a restart repairs."""
         answered = self._reachability.first_answer
-        # To be started anew does not help one that the API server has never answered.
+        # A restart does not help while the API server has never answered.
         for heartbeat in self._heartbeats() if answered is not None else ():
             age = self._clock() - max(heartbeat.last_seen, answered or 0.0)
             if age > SILENT_AFTER:
@@ -49,18 +49,18 @@ class Probes:
         yield from self.workers.stuck() if self.workers else ()
 
     def unready(self) -> Iterable[str]:
-        """Tell what is missing for the operator to do its work."""
+        """Yield what the operator lacks for its work."""
         if self._reachability.unreachable:
             yield "the API server is unreachable"
             return
         for heartbeat in self._heartbeats():
-            if trouble := heartbeat.lasting_failure():
-                yield trouble
+            if failure := heartbeat.lasting_failure():
+                yield failure
         if not self.standby:
             yield from self._missing()
 
     def ages(self) -> dict[str, float]:
-        """Seconds since the API server was last heard of on a watch, by kind. A kind that is not served has none."""
+        """Return the seconds since the last answer on a watch, by kind. A kind that is not served has no entry."""
         now = self._clock()
         served = {kind: one.heartbeat for kind, one in self._informers.items() if one.version is not None}
         if self.agents is not None and self.agents.served:
@@ -80,8 +80,8 @@ class Probes:
     def _missing(self) -> Iterable[str]:
         waiting = [kind for kind, informer in self._informers.items() if not informer.synced.is_set()]
         if waiting:
-            yield "still to be listed: " + ", ".join(waiting)
+            yield "initial list not complete: " + ", ".join(waiting)
         elif self.agents is None or self.agents.served is False:
             yield "the AgentDeployment CRD is not installed: kubectl apply -f crds/"
         elif not self.agents.synced:
-            yield f"still to be listed: {constants.KIND}"
+            yield f"initial list not complete: {constants.KIND}"

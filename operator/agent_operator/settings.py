@@ -1,4 +1,4 @@
-"""What the operator is told by its command line and its environment; read once, then frozen."""
+"""The options of the operator, from the command line and the environment."""
 
 import argparse
 import os
@@ -24,25 +24,25 @@ Namespaces = Annotated[tuple[Annotated[str, Field(pattern=_LABEL)], ...], Before
 
 
 class SettingsError(Exception):
-    """An option or variable has a value that cannot be; the message names it."""
+    """An option or variable has an invalid value. The message names it."""
 
 
 class Settings(BaseModel):
-    """All options. Each is `--option` and AGENT_OPERATOR_OPTION; the command line wins."""
+    """All options. Each is `--option` and AGENT_OPERATOR_OPTION. The command line takes precedence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    namespaces: Namespaces = Field((), description="Namespaces to watch, separated by commas; all when not given.")
-    workers: int = Field(8, ge=1, le=64, description="Agents worked on at the same time.")
+    namespaces: Namespaces = Field((), description="Namespaces to watch, separated by commas. Default: all.")
+    workers: int = Field(8, ge=1, le=64, description="Number of agents that are reconciled concurrently.")
     resync: float = Field(
-        600, ge=1, description="Seconds after which an agent is looked at again without a reason; costs no request."
+        600, ge=1, description="Seconds after which an agent is reconciled again without an event. Costs no request."
     )
     refs_refresh: float = Field(
         45, ge=1, description="Seconds after which referenced Secrets and ConfigMaps are read again."
     )
-    manage_namespaces: bool = Field(True, description="Create and delete the namespaces that spec.namespace asks for.")
+    manage_namespaces: bool = Field(True, description="Create and delete the namespaces that spec.namespace names.")
     allow_unsafe_pod_templates: bool = Field(
-        False, description="Let spec.podTemplate take back the hardening of the pods: hostPath, privileged and so on."
+        False, description="Let spec.podTemplate override the hardening of pods, for example with hostPath."
     )
     set_pod_user: bool = Field(
         True,
@@ -52,59 +52,66 @@ class Settings(BaseModel):
         "agent-operator/agent-runtime", min_length=1, description="Repository of the runtime image, without a tag."
     )
     listen: str = Field(
-        ":8080", pattern=r"^.*:\d{1,5}$", description="host:port of /healthz, /readyz and /metrics; port 0 picks one."
+        ":8080",
+        pattern=r"^.*:\d{1,5}$",
+        description="host:port of /healthz, /readyz and /metrics. 0 selects a free port.",
     )
-    leader_election: bool = Field(True, description="Work only while holding the Lease; needed from two replicas on.")
+    leader_election: bool = Field(
+        True, description="Work only while holding the Lease. Required with several replicas."
+    )
     lease_namespace: str = Field(
-        "", description="Namespace of the Lease. Default: the operator's own, or `default` outside a cluster."
+        "", description="Namespace of the Lease. Default: the operator's namespace, or `default` outside of a cluster."
     )
     lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
-    identity: str = Field("", description="Name of this replica in the Lease and in Events. Default: the host's name.")
+    identity: str = Field(
+        "", description="Name of this replica in the Lease and Events. Default: host name and process ID."
+    )
     read_only: bool = Field(
-        False, description="Log what would be done and count it in /metrics, but write nothing; needs no Lease."
+        False, description="Log pending changes and count them in /metrics, but write nothing. Needs no Lease."
     )
     kubeconfig: str = Field(
         "", description="Path of a kubeconfig. Default: in-cluster, then KUBECONFIG, ~/.kube/config."
     )
-    context: str = Field("", description="Context of the kubeconfig. Default: its current one.")
+    context: str = Field("", description="Context of the kubeconfig. Default: its current context.")
     log_format: Literal["json", "text"] = Field("json", description="json or text.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING, ERROR.")
 
     @property
     def elects(self) -> bool:
-        """Whether to work only while holding the Lease: who writes nothing must not keep it from one who does."""
+        """Whether to work only while holding the Lease. A read-only operator must not take it from one that writes."""
         return self.leader_election and not self.read_only
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Read the options; SystemExit after --help and --version.
+    """Read the options.
 
     Raises:
-        SettingsError: a value cannot be.
+        SettingsError: a value is invalid.
+        SystemExit: after --help and --version, and for an unknown option.
     """
-    given = vars(_parser().parse_args(arguments))
-    given.pop("command")
-    told = {
+    arguments_by_name = vars(_parser().parse_args(arguments))
+    arguments_by_name.pop("command")
+    values = {
         name: environment[_PREFIX + name.upper()]
         for name in Settings.model_fields
         if environment.get(_PREFIX + name.upper())
     }
-    told |= {name: value for name, value in given.items() if value is not None}
-    # More than one process may run on a host; two of the same name would both think that they lead.
-    told.setdefault("identity", f"{socket.gethostname()}_{os.getpid()}")
-    told.setdefault("lease_namespace", _own_namespace())
+    values |= {name: value for name, value in arguments_by_name.items() if value is not None}
+    # Several processes may run on one host. Two with the same identity would both believe that they lead.
+    values.setdefault("identity", f"{socket.gethostname()}_{os.getpid()}")
+    values.setdefault("lease_namespace", _own_namespace())
     try:
-        return Settings.model_validate(told)
+        return Settings.model_validate(values)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        raise SettingsError("\n".join(f"{_option(str(f['loc'][0]))}: {f['msg']}" for f in faults)) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise SettingsError("\n".join(f"{_option(str(it['loc'][0]))}: {it['msg']}" for it in found)) from None
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="agent-operator", description="Turns AgentDeployments into running agents.")
+    parser = argparse.ArgumentParser(prog="agent-operator", description="Reconciles AgentDeployments.")
     parser.add_argument("--version", action="version", version=f"agent-operator {__version__}")
     run = parser.add_subparsers(dest="command", required=True, metavar="run").add_parser(
-        "run", help="watch AgentDeployments and keep their children right"
+        "run", help="watch AgentDeployments and reconcile their children"
     )
     for name, field in Settings.model_fields.items():
         text = f"{field.description} Default: {field.default!r}. [{_PREFIX}{name.upper()}]".replace("%", "%%")
@@ -119,7 +126,7 @@ def _option(name: str) -> str:
 
 def _own_namespace() -> str:
     try:
-        with open(_NAMESPACE_FILE, encoding="ascii") as file:  # noqa: PTH123  (no path to work with)
+        with open(_NAMESPACE_FILE, encoding="ascii") as file:  # noqa: PTH123  (no Path needed)
             return file.read().strip() or "default"
     except OSError:
         return "default"

@@ -1,4 +1,4 @@
-"""Ways to run several coroutines at once and to end them together."""
+"""Run several coroutines at once and end them together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -7,7 +7,7 @@ from typing import Any
 
 
 async def unless(stop: asyncio.Event, call: Coroutine[Any, Any, None], *others: "asyncio.Task[None]") -> bool:
-    """Await a call, or give it up when `stop` is set or another future ends. Tells whether it came to its end."""
+    """Await a call, or cancel it when `stop` is set or another task ends. Returns whether it completed."""
     task = asyncio.create_task(call)
     stopped = asyncio.create_task(stop.wait())
     waited: set[asyncio.Task[Any]] = {task, stopped, *others}
@@ -23,7 +23,10 @@ async def unless(stop: asyncio.Event, call: Coroutine[Any, Any, None], *others: 
 
 @asynccontextmanager
 async def background(*calls: Coroutine[Any, Any, None]) -> AsyncIterator["asyncio.Task[None]"]:
-    """Run what never ends beside the block. Gives a task that is done when one of them broke; its error is raised."""
+    """Run calls that never end in the background of a block.
+
+    Yields a task that is done when one of the calls has failed. The first error is raised at the end of the block.
+    """
 
     async def together() -> None:
         async with asyncio.TaskGroup() as group:
@@ -38,5 +41,5 @@ async def background(*calls: Coroutine[Any, Any, None]) -> AsyncIterator["asynci
         await asyncio.wait({task})
     error = None if task.cancelled() else task.exception()
     if isinstance(error, BaseExceptionGroup):
-        # The first is the cause; the others were cancelled for it.
+        # The first error is the cause; it cancelled the other calls.
         raise error.exceptions[0]

@@ -1,1 +1,1 @@
-"""The command line: agentctl, and kubectl agent."""
+"""The command-line tool `agentctl`, which is also the kubectl plugin `kubectl agent`."""

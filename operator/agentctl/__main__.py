@@ -1,4 +1,4 @@
-"""`python -m agentctl`, `agentctl` and `kubectl agent`: run a command and turn its end into an exit status."""
+"""The entry point of `agentctl` and `kubectl agent`: runs a command and maps its result to an exit status."""
 
 import sys
 from collections.abc import Sequence
@@ -9,28 +9,28 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command that the process was started with."""
+    """Run the command line of this process."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit status; --debug lets an exception through, with its traceback."""
+    """Run one command and return its exit status. With --debug, an unexpected exception propagates."""
     debug = "--debug" in arguments
     rest = [argument for argument in arguments if argument != "--debug"]
     try:
-        # Imported here: Ctrl-C in the midst of it is as one later.
+        # Imported inside the try block, so that Ctrl-C during the import also returns INTERRUPTED.
         from agentctl.app import app  # noqa: PLC0415
 
         status = app(rest, prog_name="agentctl", standalone_mode=False)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - none may show its traceback
-        return _ended(error, debug=debug)
+    except Exception as error:  # noqa: BLE001 - users see one line instead of a traceback
+        return _exit_status(error, debug=debug)
     return status if isinstance(status, int) else 0
 
 
-def _ended(error: Exception, *, debug: bool) -> int:
-    from typer import Abort, Exit  # noqa: PLC0415 - as above
+def _exit_status(error: Exception, *, debug: bool) -> int:
+    from typer import Abort, Exit  # noqa: PLC0415 - as in run
 
     if isinstance(error, Exit):
         return error.exit_code
@@ -38,23 +38,23 @@ def _ended(error: Exception, *, debug: bool) -> int:
         return INTERRUPTED
     if debug:
         raise error
-    return _refuse(error)
+    return _report(error)
 
 
-def _refuse(error: Exception) -> int:
-    from typer.exceptions import TyperException  # noqa: PLC0415 - as above
+def _report(error: Exception) -> int:
+    from typer.exceptions import TyperException  # noqa: PLC0415 - as in run
 
     if isinstance(error, TyperException):
-        _say(f"{error.format_message().replace('Value error, ', '')} See --help.")
+        _write_error(f"{error.format_message().replace('Value error, ', '')} See --help.")
         return error.exit_code
     if isinstance(error, CommandError):
-        _say(str(error))
+        _write_error(str(error))
         return error.exit_code
-    _say(f"internal: {type(error).__name__}: {error}: run again with --debug and report what it shows")
+    _write_error(f"internal error: {type(error).__name__}: {error}: run again with --debug and report the traceback")
     return 1
 
 
-def _say(message: str) -> None:
+def _write_error(message: str) -> None:
     sys.stderr.write(f"error: {message}\n")
 
 

@@ -1,5 +1,5 @@
-"""The commands and their options; what they do is in a module each, imported when the command runs."""
-# ruff: noqa: PLC0415 - the models of Kubernetes take a second to import: --help and completion must not pay for them
+"""The commands and their options. Each command imports the module that implements it when it runs."""
+# ruff: noqa: PLC0415 - the Kubernetes models take a second to import, which --help and completion do not need
 
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +9,13 @@ import typer
 from agentctl.commands import channel, rollout
 from agentctl.errors import UsageError
 from agentctl.local.installed import require_localkube
-from agentctl.options import EPILOG, Context, Kubeconfig, Name, OwnNamespace
+from agentctl.options import EPILOG, AgentNamespace, Context, Kubeconfig, Name
 from agentctl.ui.output import Format, View
 
-STATE = Path(".local-cluster")
+DEFAULT_DIRECTORY = Path(".local-cluster")
 
 app = typer.Typer(
-    help="Describe, check and watch AI agents on Kubernetes. As a plugin of kubectl: kubectl agent.",
+    help="Validate, render and inspect AI agents on Kubernetes. Also a kubectl plugin: kubectl agent.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=True,
@@ -23,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 local = typer.Typer(
-    help="A cluster on this machine, for trying out: loopback only, no Docker.",
+    help="Run a local cluster for development and tests: loopback only, no Docker.",
     epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -32,12 +32,13 @@ app.add_typer(local, name="local")
 app.add_typer(rollout.commands)
 app.add_typer(channel.commands, name="channel")
 
-_FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standard input); may be given several times.")
+_FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standard input). Can be repeated.")
 Files = Annotated[list[str], _FILENAME]
 OptionalFiles = Annotated[list[str] | None, _FILENAME]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of objects that do not set one.")]
 Directory = Annotated[
-    Path, typer.Option("--dir", envvar="AGENTCTL_DIR", help="Where the cluster keeps its state, logs and kubeconfig.")
+    Path,
+    typer.Option("--dir", envvar="AGENTCTL_DIR", help="Directory of the cluster: its state, logs and kubeconfig."),
 ]
 
 
@@ -45,7 +46,7 @@ Directory = Annotated[
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
 ) -> None:
-    # Read by __main__, which sees an error wherever it comes from.
+    # Declared for --help. __main__ reads the option, because it also handles errors that occur before this runs.
     del debug
 
 
@@ -53,13 +54,14 @@ def _options(
 def render(
     filename: Files,
     namespace: Namespace = "default",
-    output: Annotated[Format, typer.Option("--output", "-o", help="Format of the objects.")] = Format.YAML,
+    output: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = Format.YAML,
 ) -> None:
-    """Print the objects that agents become. Offline.
+    """Print the Kubernetes objects of agents, without a cluster.
 
-    The same bytes as the operator applies, in its order, but for the owner's uid, which only a cluster gives.
+    The output has the bytes that the operator applies, in the same order. Only the UID of the owner is missing, because
+    a cluster assigns it.
 
-    A ConfigMap or Secret in the same input serves the references to it. Objects of other kinds are left out.
+    References to ConfigMaps and Secrets are resolved within the input. Objects of other kinds are ignored.
     """
     from agentctl.commands import render
 
@@ -71,40 +73,42 @@ def validate(
     files: Annotated[list[str] | None, typer.Argument(help="Files, as with -f.", metavar="FILE")] = None,
     filename: OptionalFiles = None,
     namespace: Namespace = "default",
-    output: Annotated[View, typer.Option("--output", "-o", help="Format of the result.")] = View.TEXT,
+    output: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
     ignore_other_files: Annotated[
-        bool, typer.Option("--ignore-other-files", help="Skip files without an AgentDeployment (for pre-commit).")
+        bool,
+        typer.Option("--ignore-other-files", help="Ignore files without an AgentDeployment; for pre-commit."),
     ] = False,
 ) -> None:
-    """Tell every error at once. Offline.
+    """Check AgentDeployments and report all errors, without a cluster.
 
-    Checks AgentDeployments as the API server and the operator would.
+    Runs the checks of the API server and of the operator.
 
-    Errors and warnings go to standard error with file, line, field and remedy; the exit status is 1 if there is an
-    error. With -o json or yaml one value goes to standard output: {valid, agents, errors, warnings}, an error being
+    Errors and warnings go to standard error with file, line, field and remedy. The exit status is 1 if there is an
+    error. With -o json or yaml, one value goes to standard output: {valid, agents, errors, warnings}. Each error has
     {file, line, document, agent, field, message}.
     """
     from agentctl.commands import validate
 
     paths = [*(filename or ()), *(files or ())]
     if not paths:
-        raise UsageError("no input: name files, directories or - (standard input)")
+        raise UsageError("no input: specify files, directories or - (standard input)")
     raise typer.Exit(validate.run(paths, namespace, output, ignore_other_files=ignore_other_files))
 
 
 @app.command(epilog=EPILOG)
 def status(
     name: Name,
-    namespace: OwnNamespace = "",
-    output: Annotated[View, typer.Option("--output", "-o", help="A tree, or all that it is made of.")] = View.TEXT,
+    namespace: AgentNamespace = "",
+    output: Annotated[View, typer.Option("--output", "-o", help="Output format; text is a tree.")] = View.TEXT,
     kubeconfig: Kubeconfig = "",
     context: Context = "",
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh the output until Ctrl-C.")] = False,
 ) -> None:
-    """Show an agent, its children and its conditions.
+    """Show an agent, its children, its pods and its conditions.
 
-    The exit status is 0 whether the agent is ready or not: kubectl wait --for=condition=Ready tells that.
-    With -o json or yaml: {agent, children, pods}, each the object as the API server has it, without managedFields.
+    The exit status is 0 whether the agent is ready or not. To test for readiness, use kubectl wait
+    --for=condition=Ready. With -o json or yaml: {agent, children, pods}, each an object of the API server without
+    managedFields.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import status
@@ -114,14 +118,16 @@ def status(
 
 @local.command(epilog=EPILOG)
 def up(
-    directory: Directory = STATE,
-    foreground: Annotated[bool, typer.Option("--foreground", help="Stay in front until Ctrl-C; log here.")] = False,
+    directory: Directory = DEFAULT_DIRECTORY,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Run in the foreground until Ctrl-C; log to standard error.")
+    ] = False,
     lifeline: Annotated[bool, typer.Option("--lifeline", hidden=True)] = False,
 ) -> None:
-    """Start a cluster with the operator on it.
+    """Start a local cluster with the operator.
 
-    Starts an API server, controllers, a node and the operator, and prints how to reach them. Where one runs already,
-    it says so and does nothing else.
+    Starts an API server, controllers, a node and the operator, and prints how to connect. If the cluster is already
+    running, only prints how to connect.
     """
     require_localkube()
     if foreground:
@@ -135,8 +141,8 @@ def up(
 
 
 @local.command(epilog=EPILOG)
-def down(directory: Directory = STATE) -> None:
-    """Stop the cluster and all that runs on it."""
+def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Stop the local cluster and all its pods."""
     from agentctl.commands import local
 
     local.down(directory)
@@ -144,13 +150,13 @@ def down(directory: Directory = STATE) -> None:
 
 @local.command("status", epilog=EPILOG)
 def local_status(
-    directory: Directory = STATE,
-    output: Annotated[View, typer.Option("--output", "-o", help="Format of the result.")] = View.TEXT,
+    directory: Directory = DEFAULT_DIRECTORY,
+    output: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
 ) -> None:
-    """Say whether a cluster runs, and where.
+    """Show whether the local cluster is running, and how to connect.
 
-    The exit status is 1 when none does. With -o json or yaml: {running, logs, url, kubeconfig,
-    pid, operatorPid, metrics}.
+    The exit status is 1 if it is not running. With -o json or yaml: {running, logs, url, kubeconfig, pid, operatorPid,
+    metrics}.
     """
     from agentctl.commands import local
 
@@ -159,13 +165,14 @@ def local_status(
 
 @app.command(epilog=EPILOG)
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End after the first answer.")] = False,
-    directory: Directory = STATE,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the first answer.")] = False,
+    directory: Directory = DEFAULT_DIRECTORY,
 ) -> None:
-    """Bring an agent up and ask it a question.
+    """Start an agent and send it a message.
 
-    Offline and within a minute: starts a cluster as `local up` does, unless one runs, applies a small agent with
-    kubectl, waits until it is ready, and asks it. What it started is stopped at the end: with Ctrl-C, or with --once.
+    Works offline and takes less than a minute. Starts a local cluster as `local up` does, or uses the one that is
+    running. Applies a small agent with kubectl, waits until it is ready, and sends it a message. At the end (Ctrl-C or
+    --once), stops what it started.
     """
     require_localkube()
     from agentctl.commands import demo as demonstration

@@ -1,13 +1,13 @@
-"""What a command says when it refuses."""
+"""Errors that end a command with one line on standard error."""
 
 
 class CommandError(Exception):
-    """A refusal in one line: what is wrong, then what to do about it. Exit status 1."""
+    """The request failed. The message is one line: what is wrong, then the remedy. Exit status 1."""
 
     exit_code = 1
 
 
 class UsageError(CommandError):
-    """The command line itself is wrong. Exit status 2."""
+    """The command line is incorrect. Exit status 2."""
 
     exit_code = 2

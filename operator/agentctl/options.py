@@ -1,12 +1,14 @@
-"""Options that several commands have, and what all of them say at the end of their help."""
+"""Options that several commands share, and the epilog of every help text."""
 
 from typing import Annotated
 
 import typer
 
-EPILOG = "Exit status: 0 done · 1 refused or not so, with the reason in one line · 2 wrong usage · 130 interrupted."
+EPILOG = "Exit status: 0 success · 1 the request failed; the reason is on one line · 2 usage error · 130 interrupted."
 
 Name = Annotated[str, typer.Argument(help="Name of the AgentDeployment.")]
-OwnNamespace = Annotated[str, typer.Option("--namespace", "-n", help="Its namespace. Default: the context's.")]
-Kubeconfig = Annotated[str, typer.Option(help="Kubeconfig file. Default: as kubectl.")]
-Context = Annotated[str, typer.Option(help="Context of the kubeconfig. Default: the current one.")]
+AgentNamespace = Annotated[
+    str, typer.Option("--namespace", "-n", help="Namespace of the AgentDeployment. Default: that of the context.")
+]
+Kubeconfig = Annotated[str, typer.Option(help="Path to the kubeconfig file. Default: the one that kubectl uses.")]
+Context = Annotated[str, typer.Option(help="Name of the kubeconfig context. Default: the current context.")]

@@ -19,16 +19,16 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import yaml
 
 from agent_operator.kube.resources import object_path
 from agent_operator.kube.transport import APPLY, ApiError, Transport
-from agent_operator.reconcile.context import parse
+from agent_operator.reconcile.gather import parse
 from agent_operator.render import Inputs, render
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +114,7 @@ async def settled(transport: Transport, namespace: str) -> None:
     waiting = {a["metadata"]["name"] for a in found["items"] if not _current(a)}
     params = {"watch": "true", "resourceVersion": found["metadata"]["resourceVersion"]}
     events = transport.stream(path, label=("", ""), params=params, on_activity=lambda: None)
-    async with contextlib.aclosing(events):
+    async with contextlib.aclosing(cast("AsyncGenerator[dict[str, Any], None]", events)):
         while waiting:
             changed = (await anext(events))["object"]
             if _current(changed):
@@ -122,7 +122,7 @@ async def settled(transport: Transport, namespace: str) -> None:
 
 
 def _current(agent: dict[str, Any]) -> bool:
-    return (agent.get("status") or {}).get("observedGeneration") == agent["metadata"]["generation"]
+    return bool((agent.get("status") or {}).get("observedGeneration") == agent["metadata"]["generation"])
 
 
 async def ready(process: Process) -> None:

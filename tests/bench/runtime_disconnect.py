@@ -19,7 +19,7 @@ from runtime_load import Client
 from runtime_process import REST, agent, stay_on
 
 SAY = [{"role": "user", "content": "What is the answer?"}]
-CALLS = {
+CALLS: dict[str, tuple[str, dict[str, object]]] = {
     "a completion": ("/v1/chat/completions", {"model": "m", "messages": SAY}),
     "a stream": ("/v1/chat/completions", {"model": "m", "messages": SAY, "stream": True}),
     "a conversation": ("/api/chat", {"message": "What is the answer?", "model": "m"}),

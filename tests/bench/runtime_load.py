@@ -24,7 +24,7 @@ class Client(asyncio.Protocol):
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self.port)
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = transport
         return self
 
     async def __aexit__(self, *_: object) -> None:

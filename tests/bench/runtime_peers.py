@@ -137,10 +137,11 @@ def _installed(peer: Peer) -> Path:
         if uv is None:
             raise FileNotFoundError("uv is missing")
         sys.stderr.write(f"installing {', '.join(peer.packages)} into {venv}\n")
-        for command in (
+        commands: tuple[list[str | Path], ...] = (
             [uv, "venv", "--quiet", "--clear", "--python", sys.executable, venv],
             [uv, "pip", "install", "--quiet", "--python", venv / "bin" / "python", *peer.packages],
-        ):
+        )
+        for command in commands:
             subprocess.run(command, check=True, timeout=INSTALL_DEADLINE)
         done.touch()
     return venv / "bin"

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -64,7 +65,7 @@ def process(
 
 
 @contextlib.contextmanager
-def model(**variables: str) -> Iterator[str]:
+def model(**variables: Any) -> Iterator[str]:
     """Run a model server; yield the URL of its API."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
@@ -131,7 +132,7 @@ def agent(tables: str) -> Iterator[Running]:
         (folder / "system_prompt.txt").write_text("You are a helpful assistant.", encoding="utf-8")
         command = (sys.executable, "-m", "agent_runtime", "serve", "--config", folder / "agent.toml")
         port = free_port()
-        variables = {"PORT_HTTP": str(port), "PORT_METRICS": "0", "LISTEN_ADDRESS": "127.0.0.1"}
+        variables: dict[str, Any] = {"PORT_HTTP": str(port), "PORT_METRICS": "0", "LISTEN_ADDRESS": "127.0.0.1"}
         with server(command, port, "/health/ready", folder / "log", **variables) as running:
             yield running
 

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import runtime_load as load
 import uvloop
@@ -104,6 +105,10 @@ def conversation(number: int) -> bytes:
     return json.dumps({"message": "What is the answer?", "session_id": f"s{number}"}).encode()
 
 
+def _requests(port: int, path: str, body: Callable[[int], bytes], seconds: float) -> int:
+    return uvloop.run(load.requests(port, path, body, seconds))
+
+
 def answers(seconds: float, figures: Figures) -> None:
     """Measure start, memory, and responses without streams."""
     with model() as url, redis() as redis_port:
@@ -113,15 +118,15 @@ def answers(seconds: float, figures: Figures) -> None:
             at_rest(running, "echo", figures)
         with agent(gpt) as running:
             at_rest(running, "openai", figures)
-            ask = lambda: uvloop.run(load.requests(running.port, COMPLETIONS, lambda _: COMPLETION % b"", seconds))  # noqa: E731
-            throughput(running, "completions", ask, seconds, figures)
+            complete = partial(_requests, running.port, COMPLETIONS, lambda _: COMPLETION % b"", seconds)
+            throughput(running, "completions", complete, seconds, figures)
             added(running, int(url.rpartition(":")[2].partition("/")[0]), int(seconds * 300), figures)
         with agent(gpt + memory) as running:
             at_rest(running, "openai and Redis", figures)
-            ask = lambda: uvloop.run(load.requests(running.port, CHAT, conversation, seconds))  # noqa: E731
+            converse = partial(_requests, running.port, CHAT, conversation, seconds)
             # The first run has short histories.
-            ask()
-            throughput(running, "conversations with Redis", ask, seconds, figures)
+            converse()
+            throughput(running, "conversations with Redis", converse, seconds, figures)
 
 
 def streams(figures: Figures) -> None:

@@ -171,7 +171,15 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 def localkube(folder: Path, *options: str) -> Iterator[Kubectl]:
     """A local cluster of its own, without our CRDs; `options` of `python -m localkube` override those here."""
     kubeconfig = folder / "kubeconfig"
-    arguments = ["localkube", "--state-dir", folder, "--kubeconfig", kubeconfig, "--probe-time-scale", "0.1"]
+    arguments: list[str | Path] = [
+        "localkube",
+        "--state-dir",
+        folder,
+        "--kubeconfig",
+        kubeconfig,
+        "--probe-time-scale",
+        "0.1",
+    ]
     process = start([*arguments, *options], folder / "cluster.log")
     try:
         until("the local cluster", kubeconfig.exists, 120)

@@ -94,7 +94,7 @@ async def test_a_slow_model_ends_the_canary(kubectl: Any, agent: Agent, start: C
     message, load = await under_load(kubectl, agent, start(), start(delay=3))
 
     assert message.startswith("95th percentile of the request duration ")
-    assert message.endswith(": above maxLatencyPercent 200")
+    assert message.endswith(": exceeds maxLatencyPercent 200")
     assert load.tally.failures == {}
 
 

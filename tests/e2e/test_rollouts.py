@@ -95,7 +95,7 @@ def test_a_command_that_cannot_be_carried_out_is_told(kubectl: Any, agent: Agent
         return [event["message"] for event in found]
 
     (message,) = until("the event", events)
-    assert "no such revision" in message
+    assert "there is no revision" in message
 
 
 def canary(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -31,8 +31,10 @@ pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(6
 DOCUMENT = Path(__file__).parents[1] / "golden" / "seed.md"
 # As the seed applies them, and then what it describes further on. The ServiceAccount comes before the pods that need
 # it; the other three are of APIs that are installed separately.
-ORDER = ("namespace", "serviceaccount", "configmap", "secret", "deployment", "service", "ingress")
-ORDER += ("hpa", "pdb", "networkpolicy")
+ORDER = [
+    *("namespace", "serviceaccount", "configmap", "secret", "deployment", "service", "ingress", "hpa", "pdb"),
+    "networkpolicy",
+]
 SEPARATE = {"secretstore", "externalsecret", "servicemonitor"}
 IMAGE = "myregistry.azurecr.io/msft-agent-framework:1.0.0"
 ENDPOINT = "https://your-resource.openai.azure.com/"

@@ -73,7 +73,7 @@ def test_without_the_right_to_create_deployments_an_agent_is_refused(
     said = refusal(kubectl, tenant, agent())
 
     assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in said
-    assert "get a role there that has this right, or let somebody apply it who has" in said
+    assert "which this AgentDeployment requires: ask for a role with this right" in said
 
 
 def test_with_that_right_an_agent_is_taken_and_made(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from tests.faults.conftest import NAME, World
 from tests.integration.agent_operator.conftest import until
 from tests.patience import DEADLINE
@@ -98,7 +98,7 @@ class Agent:
         return spec
 
     @asynccontextmanager
-    async def halfway(self, rollout: dict[str, Any] = PATIENT, **spec: Any) -> AsyncIterator[Controller]:
+    async def halfway(self, rollout: dict[str, Any] = PATIENT, **spec: Any) -> AsyncIterator[Manager]:
         """An operator at work, and a canary of TWO beside the pods of ONE, which waits."""
         async with self.world.operator() as operator:
             await self.world.api.agent(**ONE | spec, rollout=rollout)
@@ -108,7 +108,7 @@ class Agent:
             await self.world.idle(operator)
             yield operator
 
-    async def ends(self, operator: Controller, over: Callable[[Status], Any] = promoted, *, kept: int = 2) -> Status:
+    async def ends(self, operator: Manager, over: Callable[[Status], Any] = promoted, *, kept: int = 2) -> Status:
         """Wait for the end, and look whether it is one."""
         status = await self.until(over)
         await self.world.at_rest(operator, reason="RolledBack" if over is returned else "Ready")

@@ -24,7 +24,7 @@ from agent_operator.kube.objects import Key, Ref, agent_key, ref, version
 from agent_operator.kube.resources import WATCHED
 from agent_operator.kube.transport import APPLY, Transport
 from agent_operator.kube.workqueue import Trigger
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from localkube import cluster as clusters
 from localkube.cluster import LocalCluster
@@ -78,7 +78,7 @@ class World:
         self.proxy.reset()
 
     @asynccontextmanager
-    async def operator(self, **changed: Any) -> AsyncIterator[Controller]:
+    async def operator(self, **changed: Any) -> AsyncIterator[Manager]:
         """Run an operator while the block runs. When the proxy has killed it, nothing of its end gets through."""
         given = {
             "kubeconfig": str(self.kubeconfig),
@@ -88,7 +88,7 @@ class World:
             "lease_namespace": self.api.namespace,
             "identity": uuid.uuid4().hex,
         }
-        controller = Controller(Settings(**(given | changed)))
+        controller = Manager(Settings(**(given | changed)))
         controller.queue._longest_delay = 0.2
         stop = asyncio.Event()
         task = asyncio.create_task(controller.run(stop))
@@ -105,7 +105,7 @@ class World:
     async def _died(self) -> None:
         await self.proxy.killed.wait()
 
-    async def at_rest(self, controller: Controller, name: str = NAME, *, reason: str = "Ready") -> None:
+    async def at_rest(self, controller: Manager, name: str = NAME, *, reason: str = "Ready") -> None:
         """Wait until nothing is left to do; then look twice more: that must write nothing."""
         await self.api.until_reason("Ready", reason, name)
         await self.still(controller, name)
@@ -121,7 +121,7 @@ class World:
         """What was written for an agent."""
         return [write for write in self.proxy.writes if f"/{name}" in write.path]
 
-    async def ends(self, controller: Controller, name: str = NAME) -> bool:
+    async def ends(self, controller: Manager, name: str = NAME) -> bool:
         """Wait for the operator to come to rest, or to be killed; False when it was killed."""
         return await self.unless_killed(self.at_rest(controller, name))
 
@@ -138,7 +138,7 @@ class World:
         await rest
         return True
 
-    async def idle(self, controller: Controller, name: str = NAME) -> None:
+    async def idle(self, controller: Manager, name: str = NAME) -> None:
         """Wait until no pass is under way, or planned but for the periodic ones."""
         key = Key(self.api.namespace, name)
 
@@ -147,7 +147,7 @@ class World:
 
         await until(look)
 
-    async def still(self, controller: Controller, name: str = NAME) -> None:
+    async def still(self, controller: Manager, name: str = NAME) -> None:
         """Wait until the cluster has nothing left to do, and the operator has seen all of it and is idle.
 
         Ready does not say this: an agent is Ready again while the garbage collector still removes a canary's pods.
@@ -162,7 +162,7 @@ class World:
         except TimeoutError:
             pytest.fail(f"idle: {self.cluster.is_idle}, {_is_idle(controller, key)}; {self._unseen(controller, key)}")
 
-    def _unseen(self, controller: Controller, key: Key) -> set[tuple[Ref, int]]:
+    def _unseen(self, controller: Manager, key: Key) -> set[tuple[Ref, int]]:
         """What the cluster and the operator know about the agent's objects, and not both."""
         registry, seen = self.cluster.registry, controller.store.children(key)
         kinds = {kind.kind: kind for kind in WATCHED if kind.namespaced}
@@ -189,7 +189,7 @@ class World:
         return CHECKS.sub("-checks-HASH", write.path.replace(self.api.namespace, "NS"))
 
 
-def _is_idle(controller: Controller, key: Key) -> bool:
+def _is_idle(controller: Manager, key: Key) -> bool:
     workqueue, workers = controller.queue, controller._workers
     timers = {trigger for of, trigger in workqueue._timers if of == key} - _PERIODIC
     working = key in workqueue._waiting or (workers is not None and key in workers._busy)
@@ -200,7 +200,7 @@ def _stays(child: dict[str, Any]) -> bool:
     return "deletionTimestamp" not in child["metadata"]
 
 
-def _passes(controller: Controller) -> float:
+def _passes(controller: Manager) -> float:
     return sum(
         sample.value
         for metric in controller.metrics.reconciles.collect()
@@ -209,7 +209,7 @@ def _passes(controller: Controller) -> float:
     )
 
 
-async def _more(controller: Controller, than: float) -> bool:
+async def _more(controller: Manager, than: float) -> bool:
     return _passes(controller) > than
 
 

@@ -13,7 +13,7 @@ from tests.stand_in.pods import ENDLESS, PASSED, REPORT
 
 CANARY = f"{NAME}-canary"
 THREE = TWO | {"systemPrompt": {"text": "Three."}}
-AT_ONCE = {"strategy": "Canary", "canary": {"steps": [{"weight": 25, "pause": {"durationSeconds": 0}}]}}
+AT_ONCE: dict[str, Any] = {"strategy": "Canary", "canary": {"steps": [{"weight": 25, "pause": {"durationSeconds": 0}}]}}
 CHILDREN = ("deployments", "pods", "replicasets", "configmaps", "services")
 
 

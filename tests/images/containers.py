@@ -135,7 +135,7 @@ def run(folder: Path, config: Object) -> Iterator[Container]:
     name = f"{folder.parent.name}-{folder.name}"
     with log.open("wb") as sink:
         began = time.monotonic()
-        command = ["runc", "--root", state, "run", "--bundle", bundle, name]
+        command: list[str | Path] = ["runc", "--root", state, "run", "--bundle", bundle, name]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
     try:
         yield Container(name, state, process, log, began)

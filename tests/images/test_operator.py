@@ -46,7 +46,7 @@ def cluster(tmp_path: Path, objects: list[Object]) -> Iterator[Kubectl]:
     """A cluster with our manifests."""
     kubeconfig, log = tmp_path / "kubeconfig", tmp_path / "cluster.log"
     image = f"agent-operator/agent-runtime:*={sys.executable} -m agent_runtime"
-    options = ["--kubeconfig", kubeconfig, "--state-dir", tmp_path / "cluster", "--image", image]
+    options: list[str | Path] = ["--kubeconfig", kubeconfig, "--state-dir", tmp_path / "cluster", "--image", image]
     with log.open("wb") as sink:
         process = subprocess.Popen([sys.executable, "-m", "localkube", *options], stdout=sink, stderr=sink)
     try:

@@ -97,7 +97,7 @@ class Shipped:
         # What is imported is compiled here: who runs it later may not write it.
         variables = {"PATH": os.environ["PATH"]}
         for command in WARMED_BY.get(environment, ()):
-            run(*(target / "bin" / command[0], *command[1:]), env=variables)
+            run(target / "bin" / command[0], *command[1:], env=variables)
 
     def command(self, environment: str, *arguments: str | Path) -> tuple[str | Path, ...]:
         """Return a command of an environment, as nobody in particular: no variable but PATH, no passwd entry."""

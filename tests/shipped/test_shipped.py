@@ -126,7 +126,7 @@ def test_the_demo_works_with_its_extra(shipped: Shipped, tmp_path: Path) -> None
         shipped.bin("demo") / "agentctl", "demo", "--once", "--dir", tmp_path / "state", cwd=tmp_path, env=variables
     )
 
-    assert "Is anybody there?" in done.stdout
+    assert "Are you there?" in done.stdout
 
 
 def test_the_runtime_serves_what_needs_no_extra(shipped: Shipped, config: Path, tmp_path: Path) -> None:
@@ -203,10 +203,10 @@ def test_an_agent_becomes_ready_and_answers_with_everything_run_by_a_foreign_use
 
             until("the agent", ready, tmp_path)
             url = "/api/v1/namespaces/default/services/hello:http/proxy/api/chat"
-            question = json.dumps({"message": "Is anybody there?"})
+            question = json.dumps({"message": "Are you there?"})
             answer = run(*kubectl, "create", "--raw", url, "-f", "-", input=question).stdout
         assert process.returncode == 0
-    assert "Is anybody there?" in json.loads(answer)["response"]
+    assert "Are you there?" in json.loads(answer)["response"]
 
 
 def _conditions(agent: dict[str, Any]) -> list[dict[str, str]]:

@@ -8,9 +8,11 @@ import asyncio
 import selectors
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
 
 _Result = TypeVar("_Result")
+Args = TypeVarTuple("Args")
 # Real seconds in which what was sent over loopback arrives.
 _UNDER_WAY = 0.00005
 _THREAD_STEP = 0.01
@@ -51,7 +53,7 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         """Seconds since the loop was made, by its own clock."""
         return self._leaping.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         """Run it in a thread. Until it ends the clock stands still."""
         future = super().run_in_executor(executor, func, *args)
         self._leaping.threads += 1

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent_operator.kube.resources import BY_NAME, Kind
 from agent_operator.kube.transport import Transport
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
 from tests.faults.conftest import install
@@ -104,7 +104,7 @@ class Soak:
 
     api: Api
     proxy: HangingProxy
-    controller: Controller
+    controller: Manager
     running: asyncio.Task[None]
     session: aiohttp.ClientSession
     answers: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -187,7 +187,7 @@ async def soak(
                 "lease_namespace": "default",
                 "identity": uuid.uuid4().hex,
             }
-            controller, stop = Controller(Settings(**(given | changed))), asyncio.Event()
+            controller, stop = Manager(Settings(**(given | changed))), asyncio.Event()
             made = Soak(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
             await asyncio.sleep(0.1)  # it listens
             probing = asyncio.create_task(made.probe())

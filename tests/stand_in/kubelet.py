@@ -5,10 +5,11 @@ It does what a scheduler and a kubelet do as far as controllers can see; nothing
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 from agent_operator.kube.transport import MERGE, ApiError, Transport
@@ -72,7 +73,10 @@ class Kubelet:
                 self._take(pod)
             params = {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
             with suppress(ApiError):
-                async for event in self._transport.stream("/api/v1/pods", label=("watch", "Pod"), params=params):
+                events = self._transport.stream(
+                    "/api/v1/pods", label=("watch", "Pod"), params=params, on_activity=lambda: None
+                )
+                async for event in events:
                     if event["type"] in ("ADDED", "MODIFIED"):
                         self._take(event["object"])
 
@@ -138,6 +142,8 @@ async def at_work(kubeconfig: str) -> AsyncIterator[None]:
             task.cancel()
             await asyncio.wait({task})
             await kubelet.leave()
+        if not task.cancelled():
+            task.result()  # raises what ended the node too early
 
 
 @contextmanager
@@ -149,10 +155,10 @@ def stand_in_node(kubeconfig: str) -> Iterator[None]:
         async with at_work(kubeconfig):
             await asyncio.to_thread(stop.wait)
 
-    thread = Thread(target=asyncio.run, args=(work(),), name=NODE)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
+    with ThreadPoolExecutor(1, thread_name_prefix=NODE) as pool:
+        node = pool.submit(asyncio.run, work())
+        try:
+            yield
+        finally:
+            stop.set()
+        node.result(30)

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from localkube.apiserver.status import ApiError, Object
+from localkube.meta.status import ApiError, Object
 from localkube.node import node_object
 from localkube.node.stand_in import StandInNode
 from tests.stand_in import pods

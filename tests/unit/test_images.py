@@ -138,7 +138,7 @@ def test_the_bill_of_materials_lists_every_package_with_its_hashes(image: str, t
     target = tmp_path / "sbom.json"
     locked = LOCKS / f"{image}.txt"
     tool = Path(sys.executable).with_name("cyclonedx-py")
-    options = ["--pyproject", PROJECT[image], "--mc-type", "application", "--output-reproducible"]
+    options: list[str | Path] = ["--pyproject", PROJECT[image], "--mc-type", "application", "--output-reproducible"]
     subprocess.run([tool, "requirements", locked, *options, "--output-file", target], check=True, capture_output=True)
 
     text = target.read_text(encoding="utf-8")

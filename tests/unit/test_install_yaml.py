@@ -32,7 +32,7 @@ def build(tmp_path: Path) -> Build:
         # The environment is this one: make must not install it.
         options = [f"VENV={venv}", f"--old-file={venv / '.dev'}", f"REGISTRY={registry}"]
         environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
-        command = ["make", "--directory", tmp_path, *options, "install-yaml"]
+        command: list[str | Path] = ["make", "--directory", tmp_path, *options, "install-yaml"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         files = (tmp_path / "dist").iterdir()
@@ -65,7 +65,7 @@ def test_deleting_the_install_deletes_no_definition_and_with_it_no_agent(build: 
 
     definitions = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "crds").glob("*.dev.yaml")]
     kubectl = Path(sys.executable).with_name("kubectl")
-    command = [kubectl, "kustomize", ROOT / "deploy" / "kustomize" / "overlays" / "cluster"]
+    command: list[str | Path] = [kubectl, "kustomize", ROOT / "deploy" / "kustomize" / "overlays" / "cluster"]
     overlay = list(yaml.safe_load_all(subprocess.run(command, capture_output=True, check=True).stdout))
 
     files = build("")

@@ -24,7 +24,7 @@ def hook() -> Object:
 
 def run(hook: Object, *files: Path) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(hook["entry"])
-    command = [Path(sys.executable).with_name(program), *arguments, *files]
+    command: list[str | Path] = [Path(sys.executable).with_name(program), *arguments, *files]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
@@ -88,7 +88,7 @@ def test_the_documentation_names_the_hook(hook: Object) -> None:
     [("validate-manifest", ".pre-commit-hooks.yaml"), ("validate-config", ".pre-commit-config.yaml")],
 )
 def test_pre_commit_accepts_the_file(check: str, file: str) -> None:
-    command = [Path(sys.executable).with_name("pre-commit"), check, ROOT / file]
+    command: list[str | Path] = [Path(sys.executable).with_name("pre-commit"), check, ROOT / file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -118,7 +118,7 @@ def test_the_scripts_pass_shellcheck(workflow: str, tmp_path: Path) -> None:
         assert "${{" not in script
         (tmp_path / f"{number}.sh").write_text(script, encoding="utf-8")
 
-    command = [shellcheck, "--shell=bash", *sorted(tmp_path.iterdir())]
+    command: list[str | Path] = [shellcheck, "--shell=bash", *sorted(tmp_path.iterdir())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert scripts

@@ -186,5 +186,5 @@ def agents(draw: st.DrawFn) -> Inputs:
     metadata = {"name": draw(st.sampled_from(["a", f"a{'-b' * 25}c"])), "namespace": "team-a", "uid": draw(uids)}
     agent = AgentDeployment.model_validate({"metadata": metadata, "spec": draw(model("AgentDeploymentSpec"))})
     platform = Platform(kubernetes_minor=draw(st.sampled_from([25, 36])), manage_namespaces=draw(st.booleans()))
-    given = {"prompt_template": "Be kind.", "checks_text": CHECKS_TEXT, "hashes": draw(HASHES)}
+    given: dict[str, Any] = {"prompt_template": "Be kind.", "checks_text": CHECKS_TEXT, "hashes": draw(HASHES)}
     return Inputs(agent, platform=platform, **given)

@@ -10,7 +10,7 @@ from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, 
 class ModelConfig(ConfigModel):
     """One model that the agent can call."""
 
-    name: Name = Field(description="Name by which callers and defaultModel pick this model. Unique within the agent.")
+    name: Name = Field(description="Name of the model in requests and in defaultModel. Unique within the agent.")
     provider: Literal["azure_openai", "openai", "echo"] = Field(
         description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: "
         "repeats the message; to try an agent, and for tests)."
@@ -19,24 +19,29 @@ class ModelConfig(ConfigModel):
         None,
         min_length=1,
         max_length=256,
-        description="azure_openai: name of the Azure OpenAI deployment. Required there.",
+        description="Name of the Azure OpenAI deployment. Required by provider azure_openai, not allowed with others.",
     )
     api_version: str | None = Field(
         None,
         pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
         max_length=32,
-        description="azure_openai: API version. Default: 2024-10-01-preview.",
+        description="API version of Azure OpenAI. Only for provider azure_openai. Default: 2024-10-01-preview.",
     )
     endpoint: HttpUrl | None = Field(
         None,
-        description="azure_openai: https URL of the Azure OpenAI resource. Default: the environment's "
-        "AZURE_OPENAI_ENDPOINT, which credentials usually set.",
+        description="https URL of the Azure OpenAI resource. Only for provider azure_openai. Default: the environment "
+        "variable AZURE_OPENAI_ENDPOINT, which usually comes from credentials.",
     )
     model: str | None = Field(
-        None, min_length=1, max_length=256, description="openai: model name sent upstream. Default: this entry's name."
+        None,
+        min_length=1,
+        max_length=256,
+        description="Model name in upstream requests. Only for provider openai. Default: the name of this entry.",
     )
     base_url: HttpUrl | None = Field(
-        None, description="openai: base URL of the API, ending in /v1. Default: OpenAI's public API."
+        None,
+        description="Base URL of the API, usually ending in /v1. Only for provider openai. Default: the public API of "
+        "OpenAI.",
     )
 
     @model_validator(mode="after")
@@ -99,31 +104,36 @@ class McpServerConfig(ConfigModel):
         description="Name of the server, unique within the agent. The model sees its tools as name__tool."
     )
     type: Literal["http", "stdio"] = Field(
-        description="How it is reached: http (streamable HTTP) or stdio (a process in the agent's own container)."
+        description="Transport: http (streamable HTTP) or stdio (a process in the container of the agent)."
     )
-    url: HttpUrl | None = Field(None, description="http: URL of the MCP endpoint. Required there.")
+    url: HttpUrl | None = Field(
+        None, description="URL of the MCP endpoint. Required by type http, not allowed with stdio."
+    )
     headers_from: dict[HeaderName, EnvironmentName] = Field(
         {},
         max_length=16,
-        description="http: headers to send, each with the name of the environment variable that has its value. "
-        "Default: none.",
+        description="HTTP headers, each with the name of the environment variable that contains its value. Only for "
+        "type http. Default: none.",
     )
     allow_link_local: bool = Field(
         False,
-        description="http: allow the URL and its redirects to have a link-local address, where clouds serve their "
-        "metadata. Default: false.",
+        description="Allow link-local addresses, where clouds serve the metadata of the node, for the URL and its "
+        "redirects. Only for type http. Default: false.",
     )
     command: str | None = Field(
-        None, min_length=1, max_length=1024, description="stdio: program to run, found on the PATH. Required there."
+        None,
+        min_length=1,
+        max_length=1024,
+        description="Program to run, from the PATH. Required by type stdio, not allowed with http.",
     )
     args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(
-        (), max_length=64, description="stdio: arguments of the program. Default: none."
+        (), max_length=64, description="Arguments of the program. Only for type stdio. Default: none."
     )
     env: tuple[EnvironmentName, ...] = Field(
         (),
         max_length=64,
-        description="stdio: names of the agent's environment variables that the program gets, in addition to PATH and "
-        "HOME. Default: none.",
+        description="Names of environment variables of the agent that the program receives in addition to PATH and "
+        "HOME. Only for type stdio. Default: none.",
     )
     tools: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(
         (), max_length=128, description="Names of the tools that the agent may use. Default: all tools of the server."

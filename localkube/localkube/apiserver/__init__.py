@@ -1,1 +1,1 @@
-"""The API server: HTTP, storage, field machinery and custom resources."""
+"""The API server: HTTP, registry, storage, field management, validation and custom resources."""

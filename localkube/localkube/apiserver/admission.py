@@ -1,12 +1,12 @@
-"""What the admission plugins and allocators of a cluster do: namespaces, pod defaults, Service addresses."""
+"""Admission plugins and allocators: NamespaceLifecycle, Priority, DefaultTolerationSeconds, cluster IPs, node ports."""
 
 import ipaddress
 from typing import Any
 
-from localkube.apiserver import status
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Event, Store
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -16,7 +16,7 @@ _LAST_NODE_PORT = 32767
 
 
 def check_namespace(store: Store, resource: Resource, namespace: str, obj: Object) -> None:
-    """ApiError 404 for a namespace that is not there, 403 for one that is going."""
+    """ApiError 404 if the namespace does not exist, 403 if it is terminating."""
     if not resource.namespaced:
         return
     record = store.bucket("namespaces").get(("", namespace))
@@ -31,7 +31,7 @@ def check_namespace(store: Store, resource: Resource, namespace: str, obj: Objec
 
 
 def admit(resource: Resource, obj: Object) -> Object:
-    """The object with what the admission plugins of a default cluster add to it."""
+    """Apply the mutating admission plugins of a default cluster to an object."""
     return _admit_pod(obj) if resource.key == "pods" else obj
 
 
@@ -48,29 +48,23 @@ def _admit_pod(obj: Object) -> Object:
     return {**obj, "spec": spec}
 
 
-def lingers(resource: Resource, obj: Object) -> bool:
-    """Whether an object without finalizers waits yet: a pod for its node, a namespace for its content."""
+def waits_for_removal(resource: Resource, obj: Object) -> bool:
+    """Whether an object without finalizers must wait: a pod until it is stopped, a namespace until it is empty."""
     if resource.key == "namespaces":
         return bool((obj.get("spec") or {}).get("finalizers"))
     return resource.key == "pods" and obj["metadata"].get("deletionGracePeriodSeconds", 0) > 0
 
 
 class ServiceAddresses:
-    """Gives Services their cluster IPs and node ports."""
+    """Allocates cluster IPs and node ports of Services."""
 
     def __init__(self, store: Store, network: str = SERVICE_NETWORK) -> None:
         self._store = store
         self._network = ipaddress.ip_network(network)
-        self._next = 10  # the first few are kept for the cluster's own Services
+        self._next = 10  # the first addresses are reserved for the Services of the cluster
         self._port = _FIRST_NODE_PORT - 1
-        self._addresses: set[str] | None = None
+        self._used: set[str] = set()
         store.listen("services", "", self._observe)
-
-    @property
-    def _used(self) -> set[str]:
-        if self._addresses is None:  # read once, when all that was saved is back in the store
-            self._addresses = {spec.get("clusterIP", "") for spec in self._services()}
-        return self._addresses
 
     def _observe(self, event: Event) -> None:
         address = event.record.object["spec"].get("clusterIP", "")
@@ -80,7 +74,7 @@ class ServiceAddresses:
             self._used.add(address)
 
     def allocate(self, resource: Resource, obj: Object) -> Object:
-        """The Service with an address; any other object as it is."""
+        """Allocate the addresses of a Service. Other objects are not changed."""
         if resource.key != "services" or obj["spec"].get("type") == "ExternalName":
             return obj
         spec = dict(obj["spec"])

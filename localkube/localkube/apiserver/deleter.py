@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.options import DeleteOptions, Outcome
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record, Store
+from localkube.meta import status
+from localkube.meta.status import Object
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -21,7 +21,7 @@ _POD_GRACE = 30
 
 
 class Deleter:
-    """Removes objects, or marks them for those who must agree first."""
+    """Removes objects, or marks them as being deleted if they have finalizers or a grace period."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -81,19 +81,19 @@ def _finalizers(resource: Resource, meta: Object, propagation: str) -> list[str]
         finalizers.append(CRD_CLEANUP)
     if propagation:
         finalizers = [f for f in finalizers if f not in (FOREGROUND, ORPHAN)]
-    wanted = _POLICIES.get(propagation)
-    return [*finalizers, wanted] if wanted else finalizers
+    added = _POLICIES.get(propagation)
+    return [*finalizers, added] if added else finalizers
 
 
-def _grace(resource: Resource, obj: Object, asked: int | None) -> int:
-    """Seconds a pod on a node is given; nothing else has a grace period."""
+def _grace(resource: Resource, obj: Object, requested: int | None) -> int:
+    """The grace period in seconds of a pod on a node; 0 for other objects."""
     if resource.key != "pods":
         return 0
     spec: dict[str, Any] = obj.get("spec") or {}
     if not spec.get("nodeName") or (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return 0
-    if asked is not None:
-        return max(asked, 0)
+    if requested is not None:
+        return max(requested, 0)
     return int(spec.get("terminationGracePeriodSeconds", _POD_GRACE))
 
 
@@ -118,7 +118,7 @@ def _mark(obj: Object, finalizers: list[str], grace: int) -> Object:
 
 
 def _terminating(status: Object) -> Object:
-    """A CRD's status while its instances are being deleted."""
+    """The status of a CRD while its instances are being deleted."""
     condition = {
         "type": "Terminating",
         "status": "True",

@@ -1,4 +1,4 @@
-"""Events live for an hour, as on a real cluster: a laptop's cluster must not fill its memory with them."""
+"""Removes Events after 1 h, like `kube-apiserver --event-ttl`, so that they do not fill the memory."""
 
 from collections import deque
 from datetime import datetime, timedelta
@@ -10,11 +10,11 @@ LIFETIME = timedelta(hours=1)
 
 
 class EventExpiry:
-    """Removes Events that have not changed for `LIFETIME`. It looks whenever a new one comes."""
+    """Removes Events that have not changed for `LIFETIME`, whenever a new Event is written."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ages: deque[tuple[datetime, Key, int]] = deque()  # when it was written, and as which version
+        self._ages: deque[tuple[datetime, Key, int]] = deque()  # time, key and resourceVersion of each write
         store.listen("events", "", self._observe)
 
     def _observe(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Garbage collection by ownerReferences: dependents follow their owner in the background, before it, or are let go."""
+"""Garbage collection by ownerReferences, with the propagation policies Background, Foreground and Orphan."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,18 +7,18 @@ from localkube import clock
 from localkube.apiserver.deleter import FOREGROUND, ORPHAN, Deleter
 from localkube.apiserver.options import DeleteOptions, WriteOptions
 from localkube.apiserver.resources import Resource, ResourceTable
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Event, Record, Store
 from localkube.apiserver.writer import Writer
+from localkube.meta.status import ApiError, Object
 
-_DELAY = 0.1  # seconds: long enough that a client sees a foreground deletion begin
+_DELAY = 0.1  # seconds, so that a client can observe the start of a foreground deletion
 _MANAGER = WriteOptions("kube-controller-manager")
 
 Later = Callable[[float, Callable[[], None]], None]
 
 
 class GarbageCollector:
-    """Watches every object and removes those whose owners are gone."""
+    """Watches all objects and deletes those whose owners do not exist."""
 
     def __init__(
         self, store: Store, resources: ResourceTable, writer: Writer, deleter: Deleter, later: Later = clock.later
@@ -28,19 +28,19 @@ class GarbageCollector:
         self._writer = writer
         self._deleter = deleter
         self._later = later
-        self._due: dict[str, None] = {}  # uids to look at, in order
+        self._due: dict[str, None] = {}  # uids to process, in order
         store.listen_all(self._observe)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no object waits to be looked at."""
+        """Whether no object waits to be processed."""
         return not self._due
 
     def _observe(self, _: str, event: Event) -> None:
         meta = event.record.object["metadata"]
         if event.type == "DELETED":
             for reference in meta.get("ownerReferences") or ():
-                self._schedule(reference["uid"])  # perhaps it waited for this one
+                self._schedule(reference["uid"])  # an owner may wait for this dependent in a foreground deletion
             for record in list(self._store.owned(meta["uid"]).values()):
                 self._schedule(record.object["metadata"]["uid"])
         elif _concerns(meta) and not _unchanged(event):
@@ -55,10 +55,10 @@ class GarbageCollector:
     def _run(self) -> None:
         due, self._due = self._due, {}
         for uid in due:
-            with suppress(ApiError):  # changed or gone meanwhile: its event has scheduled it again
-                self._look(uid)
+            with suppress(ApiError):  # changed or removed meanwhile: that event has scheduled it again
+                self._process(uid)
 
-    def _look(self, uid: str) -> None:
+    def _process(self, uid: str) -> None:
         found = self._store.find_uid(uid)
         resource = self._resources.get(found[0]) if found else None
         if found is None or resource is None:
@@ -74,14 +74,14 @@ class GarbageCollector:
             self._dependent(resource, record)
 
     def _dependent(self, resource: Resource, record: Record) -> None:
-        """Delete an object that has only absent owners; drop the references to some absent ones."""
+        """Delete an object without existing owners; otherwise remove the references to owners that do not exist."""
         references = record.object["metadata"]["ownerReferences"]
         alive = [r for r in references if self._exists(r, record.key[0])]
         if not alive:
             uid = record.object["metadata"]["uid"]
             self._deleter.delete(resource, record, DeleteOptions(uid=uid, propagation="Background"))
         elif len(alive) < len(references):
-            self._refer(resource, record, alive)
+            self._set_owners(resource, record, alive)
 
     def _exists(self, reference: Object, namespace: str) -> bool:
         found = self._store.find_uid(reference["uid"])
@@ -93,7 +93,7 @@ class GarbageCollector:
             kind = self._resources.get(key)
             if kind is not None:
                 others = [r for r in dependent.object["metadata"]["ownerReferences"] if r["uid"] != uid]
-                self._refer(kind, dependent, others)
+                self._set_owners(kind, dependent, others)
         self._release(resource, record, ORPHAN)
 
     def _foreground(self, resource: Resource, record: Record) -> None:
@@ -112,7 +112,7 @@ class GarbageCollector:
         if not blocked:
             self._release(resource, record, FOREGROUND)
 
-    def _refer(self, resource: Resource, record: Record, references: list[Object]) -> None:
+    def _set_owners(self, resource: Resource, record: Record, references: list[Object]) -> None:
         def change(obj: Object) -> Object:
             return {**obj, "metadata": {**obj["metadata"], "ownerReferences": references}}
 

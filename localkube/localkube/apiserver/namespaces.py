@@ -1,4 +1,4 @@
-"""The namespace lifecycle: a terminating namespace is emptied, then it goes."""
+"""The namespace controller: empties terminating namespaces, then removes them."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,14 +7,14 @@ from localkube import clock
 from localkube.apiserver.deleter import Deleter
 from localkube.apiserver.options import DeleteOptions
 from localkube.apiserver.resources import ResourceTable
-from localkube.apiserver.status import ApiError
 from localkube.apiserver.storage.store import Event, Store
+from localkube.meta.status import ApiError
 
 _DELAY = 0.05
 
 
 class NamespaceLifecycle:
-    """Empties namespaces that are being deleted and lets them go when nothing is left."""
+    """Deletes the content of terminating namespaces, and removes them when they are empty."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class NamespaceLifecycle:
                 self._finish(namespace)
 
     def _empty(self, namespace: str) -> bool:
-        """Delete what is in a namespace; whether something is left that must be waited for."""
+        """Delete the objects of a namespace; returns whether some remain, for example because of finalizers."""
         left = False
         for resource in list(self._resources):
             if not resource.namespaced or resource.stored_as:

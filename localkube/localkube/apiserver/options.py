@@ -1,15 +1,15 @@
-"""What a request asks for beside its object."""
+"""Options and results of writes."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How to write. `version` is the API version the object is written in, "" for the stored one; `patch`: by PATCH."""
+    """Options of a write. `version` is the API version of the object, "" for the stored one; `patch`: it is a PATCH."""
 
     manager: str = "unknown"
     version: str = ""
@@ -22,7 +22,7 @@ class WriteOptions:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """How to delete. `propagation` is Background, Foreground, Orphan, or "" for the resource's own default."""
+    """Options of a delete. `propagation` is Background, Foreground, Orphan, or "" for the default of the resource."""
 
     uid: str = ""
     resource_version: str = ""
@@ -32,7 +32,7 @@ class DeleteOptions:
 
 
 class Outcome(NamedTuple):
-    """What a write came to. `record` is None after a dry run or a removal."""
+    """The result of a write. `record` is None after a dry run or a removal."""
 
     object: Object
     record: Record | None = None

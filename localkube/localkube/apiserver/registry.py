@@ -1,9 +1,8 @@
-"""The API without HTTP: what the HTTP handlers and the in-process controllers both call."""
+"""The API without HTTP, for HTTP handlers, controllers and the node."""
 
 from collections.abc import Callable, Mapping
 
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.admission import SERVICE_NETWORK, ServiceAddresses
 from localkube.apiserver.crds.controller import CrdController
 from localkube.apiserver.crds.strategy import CrdStrategy, Custom
@@ -13,11 +12,12 @@ from localkube.apiserver.garbage_collector import GarbageCollector
 from localkube.apiserver.namespaces import NamespaceLifecycle
 from localkube.apiserver.options import DeleteOptions, Outcome, WriteOptions
 from localkube.apiserver.resources import Resource, ResourceTable
-from localkube.apiserver.selectors import LabelSelector
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Event, Record, Store
 from localkube.apiserver.strategy import BuiltIn, Strategy
 from localkube.apiserver.writer import Writer
+from localkube.meta import status
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import ApiError, Object
 
 __all__ = ["ApiError", "Object", "Registry"]
 
@@ -28,46 +28,46 @@ _EPOCH = 1_735_689_600  # 2025-01-01; seconds
 
 
 def _first_version() -> int:
-    """Where resourceVersions start: beyond those of a server that ran before, so that its watchers list again."""
+    """The first resourceVersion. It is higher than those of a server that ran before, so that its watchers relist."""
     return (int(clock.now().timestamp()) - _EPOCH) * 100
 
 
 class Registry:
-    """All objects of the cluster. Objects given and returned are read-only: copy before a change.
+    """All objects of the cluster. Objects in arguments and results are read-only: copy them before a change.
 
-    `resource` is `plural.group` as in kubectl: "pods", "deployments.apps". Every write takes the path of an HTTP
-    request: defaulting, validation, generation, managedFields, events, garbage collection.
+    `resource` is `plural.group` as in kubectl: "pods", "deployments.apps". A write has the effects of an HTTP request:
+    defaulting, validation, generation, managedFields, watch events, garbage collection.
     """
 
     def __init__(self, store: Store | None = None, *, services: str = SERVICE_NETWORK) -> None:
-        """An empty cluster; `services` is the network that cluster IPs come from."""
+        """Create an empty registry; `services` is the network of cluster IPs."""
         self.store = store or Store(version=_first_version())
         self.resources = ResourceTable()
-        self.generation = 0  # counts changes of what is served
+        self.generation = 0  # of the served resources: changes with every CRD
         self._strategies: dict[tuple[str, str], Strategy] = {}
         self.writer = Writer(self.store, self.strategy, ServiceAddresses(self.store, services))
         self.deleter = Deleter(self.store)
         self.garbage = GarbageCollector(self.store, self.resources, self.writer, self.deleter)
         self.expiry = EventExpiry(self.store)
-        self.crds = CrdController(self.store, self.resources, self.writer, self.deleter, self._redefined)
+        self.crds = CrdController(self.store, self.resources, self.writer, self.deleter, self._on_crd_change)
         self.namespaces = NamespaceLifecycle(self.store, self.resources, self.deleter)
 
     def bootstrap(self) -> None:
-        """Create what every cluster starts with, where it is missing."""
+        """Create the namespaces that every cluster has, unless they exist."""
         for name in SYSTEM_NAMESPACES:
             if self.find("namespaces", "", name) is None:
                 namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
                 self.create("namespaces", "", namespace, manager="kube-apiserver")
 
     def resource(self, key: str) -> Resource:
-        """The resource type named `plural.group`; ApiError 404."""
+        """Look up a resource by `plural.group`; ApiError 404."""
         found = self.resources.get(key)
         if found is None:
             raise status.no_resource()
         return found
 
     def strategy(self, resource: Resource, version: str) -> Strategy:
-        """How objects of a resource are treated in a version."""
+        """The strategy of a resource in a version."""
         key = (resource.key, version)
         if key not in self._strategies:
             self._strategies[key] = self._strategy(resource, version)
@@ -80,8 +80,8 @@ class Registry:
             return Custom(self.crds.definitions[resource.key], version)
         return BuiltIn(resource, version)
 
-    def _redefined(self, crd: str) -> None:
-        """Forget what was known of a custom resource whose definition has changed."""
+    def _on_crd_change(self, crd: str) -> None:
+        """Drop the cached strategies of a custom resource whose CRD has changed."""
         self.generation += 1
         self._strategies = {k: v for k, v in self._strategies.items() if k[0] != crd}
 
@@ -95,7 +95,7 @@ class Registry:
         return None if record is None else record.object
 
     def list(self, resource: str, namespace: str = "", *, labels: Mapping[str, str] | None = None) -> Objects:
-        """Objects of one namespace ("" for all) that have all of `labels`, by namespace and name."""
+        """Objects of one namespace ("" for all) with these labels, sorted by namespace and name."""
         selector = LabelSelector.equal(labels) if labels else None
         return [record.object for record in self.store.bucket(resource).select(namespace, selector)]
 
@@ -109,7 +109,7 @@ class Registry:
         return self.writer.create(self.resource(resource), namespace, obj, WriteOptions(manager)).object
 
     def update(self, resource: str, namespace: str, obj: Object, *, manager: str, subresource: str = "") -> Object:
-        """Replace an object, its `status`, or (by a Scale) its replicas; a resourceVersion must hold; ApiError."""
+        """Update an object, its status or its Scale; a resourceVersion in the object is a precondition; ApiError."""
         options = WriteOptions(manager, subresource=subresource)
         name = obj["metadata"]["name"]
         if subresource == "scale":
@@ -117,7 +117,7 @@ class Registry:
         return self.writer.update(self.resource(resource), namespace, name, lambda _: obj, options).object
 
     def delete(self, resource: str, namespace: str, name: str, *, uid: str = "", grace: int | None = None) -> None:
-        """Delete an object, its dependents in the background; ApiError 404, 409."""
+        """Delete an object, and its dependents in the background; ApiError 404, 409."""
         found = self.resource(resource)
         record = self.writer.live(found, namespace, name)
         self.remove(found, record, DeleteOptions(uid=uid, grace=grace))
@@ -127,11 +127,11 @@ class Registry:
         return self.deleter.delete(resource, record, options)
 
     def subscribe(self, resource: str, callback: Callable[[str, Object], None]) -> Callable[[], None]:
-        """Call back with ADDED for what exists, then with every change in order; returns the way to stop."""
+        """Call back with ADDED for existing objects, then with every change; returns a function that stops it."""
         seen = self.store.version
 
         def notify(event: Event) -> None:
-            if event.record.version > seen:  # else it was told as ADDED already
+            if event.record.version > seen:  # an older one is among the existing objects
                 callback(event.type, event.record.object)
 
         stop = self.store.listen(resource, "", notify)

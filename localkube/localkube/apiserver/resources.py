@@ -1,4 +1,4 @@
-"""The resources that the server knows without a CRD, and the table in which both kinds are looked up."""
+"""The built-in resources, and the table of all served resources."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", 
 
 @dataclass(frozen=True, slots=True)
 class ScalePaths:
-    """Where a resource keeps what `autoscaling/v1` Scale shows; dotted paths without the leading dot."""
+    """The paths of the fields of `autoscaling/v1` Scale in a resource, without the leading dot."""
 
     spec_replicas: str = "spec.replicas"
     status_replicas: str = "status.replicas"
@@ -19,9 +19,9 @@ class ScalePaths:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource type. `versions` are the served ones, best first; `storage` is the one objects are kept in.
+    """A resource. `versions` are the served ones, preferred first; `storage` is the stored one.
 
-    `stored_as` names the resource whose objects this one shows in other words (events.events.k8s.io shows events).
+    `stored_as` names the resource that stores the objects: events.events.k8s.io serves the objects of events.
     """
 
     group: str
@@ -49,7 +49,7 @@ class Resource:
 
     @property
     def storage_version(self) -> str:
-        """The version that objects are kept in."""
+        """The stored version."""
         return self.storage or self.versions[0]
 
     @property
@@ -59,7 +59,7 @@ class Resource:
 
     @property
     def lists(self) -> str:
-        """The kind of a list of them."""
+        """The kind of a list of objects."""
         return self.list_kind or f"{self.kind}List"
 
     def group_version(self, version: str) -> str:
@@ -102,21 +102,14 @@ _NET = "networking.k8s.io"
 
 BUILT_IN: tuple[Resource, ...] = (
     _core("configmaps", "ConfigMap", "cm"),
-    _core("endpoints", "Endpoints", "ep", singular="endpoints"),
     _core("events", "Event", "ev", selectable=_EVENT_FIELDS),
-    _core("limitranges", "LimitRange", "limits"),
     _core("namespaces", "Namespace", "ns", namespaced=False, status=True, selectable=("status.phase",)),
     _core("nodes", "Node", "no", namespaced=False, status=True, selectable=("spec.unschedulable",)),
-    _core("persistentvolumeclaims", "PersistentVolumeClaim", "pvc", status=True),
-    _core("persistentvolumes", "PersistentVolume", "pv", namespaced=False, status=True),
     _core("pods", "Pod", "po", status=True, generation=True, categories=_ALL, selectable=_POD_FIELDS),
-    _core("podtemplates", "PodTemplate", generation=True),
-    _core("resourcequotas", "ResourceQuota", "quota", status=True),
     _core("secrets", "Secret", selectable=("type",)),
     _core("serviceaccounts", "ServiceAccount", "sa"),
     _core("services", "Service", "svc", status=True, categories=_ALL, selectable=("spec.clusterIP", "spec.type")),
     _in("apps", "controllerrevisions", "ControllerRevision"),
-    _in("apps", "daemonsets", "DaemonSet", "ds", **_SPEC, categories=_ALL),
     _in("apps", "deployments", "Deployment", "deploy", **_SPEC, scale=_SCALE, categories=_ALL),
     _in(
         "apps",
@@ -128,22 +121,19 @@ BUILT_IN: tuple[Resource, ...] = (
         categories=_ALL,
         selectable=("status.replicas",),
     ),
-    _in("apps", "statefulsets", "StatefulSet", "sts", **_SPEC, scale=_SCALE, categories=_ALL),
     _in(
         "autoscaling",
         "horizontalpodautoscalers",
         "HorizontalPodAutoscaler",
         "hpa",
-        versions=("v2", "v1"),
+        versions=("v2",),
         status=True,
         categories=_ALL,
     ),
-    _in("batch", "cronjobs", "CronJob", "cj", **_SPEC, categories=_ALL),
     _in("batch", "jobs", "Job", **_SPEC, categories=_ALL, selectable=("status.successful",)),
     _in("coordination.k8s.io", "leases", "Lease"),
     _in("discovery.k8s.io", "endpointslices", "EndpointSlice", generation=True),
     _in("events.k8s.io", "events", "Event", "ev", stored_as="events"),
-    _in(_NET, "ingressclasses", "IngressClass", namespaced=False, generation=True),
     _in(_NET, "ingresses", "Ingress", "ing", **_SPEC),
     _in(_NET, "networkpolicies", "NetworkPolicy", "netpol", generation=True),
     _in("policy", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", **_SPEC),
@@ -151,21 +141,11 @@ BUILT_IN: tuple[Resource, ...] = (
     _in(_RBAC, "clusterroles", "ClusterRole", namespaced=False),
     _in(_RBAC, "rolebindings", "RoleBinding"),
     _in(_RBAC, "roles", "Role"),
-    _in("scheduling.k8s.io", "priorityclasses", "PriorityClass", "pc", namespaced=False, generation=True),
-    _in("storage.k8s.io", "storageclasses", "StorageClass", "sc", namespaced=False),
-    _in(_ADMISSION, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", namespaced=False, generation=True),
     _in(_ADMISSION, "validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False, **_SPEC),
     _in(
         _ADMISSION,
         "validatingadmissionpolicybindings",
         "ValidatingAdmissionPolicyBinding",
-        namespaced=False,
-        generation=True,
-    ),
-    _in(
-        _ADMISSION,
-        "validatingwebhookconfigurations",
-        "ValidatingWebhookConfiguration",
         namespaced=False,
         generation=True,
     ),
@@ -183,7 +163,7 @@ BUILT_IN: tuple[Resource, ...] = (
 
 
 class ResourceTable:
-    """Every resource type served, built-in and custom, by `plural.group` and by group."""
+    """All served resources, built-in and custom, by `plural.group` and by group."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, Resource] = {}
@@ -195,12 +175,12 @@ class ResourceTable:
         return iter(self._by_key.values())
 
     def add(self, resource: Resource) -> None:
-        """Serve a resource type, or serve its new definition."""
+        """Serve a resource, or replace its definition."""
         self._by_key[resource.key] = resource
         self._groups.setdefault(resource.group, {})[resource.plural] = resource
 
     def remove(self, resource: Resource) -> None:
-        """Stop serving a resource type."""
+        """Stop serving a resource."""
         self._by_key.pop(resource.key, None)
         group = self._groups.get(resource.group, {})
         group.pop(resource.plural, None)
@@ -208,18 +188,18 @@ class ResourceTable:
             self._groups.pop(resource.group, None)
 
     def get(self, key: str) -> Resource | None:
-        """The resource named `plural.group`."""
+        """The resource `plural.group`; None if it is not served."""
         return self._by_key.get(key)
 
     def named(self, key: str) -> Resource:
-        """The resource named `plural.group`; KeyError where there is none."""
+        """The resource `plural.group`; KeyError if it is not served."""
         return self._by_key[key]
 
     def groups(self) -> dict[str, dict[str, Resource]]:
-        """Group → plural → resource; treat as read-only."""
+        """Resources by group and plural; treat as read-only."""
         return self._groups
 
     def by_kind(self, api_version: str, kind: str) -> Resource | None:
-        """The resource of an object, by its apiVersion and kind, as an ownerReference names it."""
+        """The resource of an apiVersion and kind, for example of an ownerReference; None if it is not served."""
         group = api_version.rpartition("/")[0]
         return next((r for r in self._groups.get(group, {}).values() if r.kind == kind), None)

@@ -1,11 +1,11 @@
-"""The scale subresource: `autoscaling/v1` Scale over a resource's own fields."""
+"""The scale subresource: converts between `autoscaling/v1` Scale and the fields of a resource."""
 
 from typing import Any
 
 from kubeschema.errors import Cause
-from localkube.apiserver import status
 from localkube.apiserver.resources import Resource, ScalePaths
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
@@ -33,15 +33,15 @@ def scale_of(resource: Resource, obj: Object) -> Object:
 
 
 def bare_scale(resource: Resource, obj: Object) -> Object:
-    """The Scale of an object whose replicas may not be set yet, for a patch to start from."""
+    """The Scale of an object whose replicas may be unset, to which a patch is applied."""
     paths = _paths(resource)
     if _dig(obj, paths.spec_replicas) is None:
         obj = _put(obj, paths.spec_replicas.split("."), 0)
     return scale_of(resource, obj)
 
 
-def scaled(resource: Resource, obj: Object, scale: Object) -> Object:
-    """The object with a Scale's replicas; ApiError 400, 422."""
+def with_replicas(resource: Resource, obj: Object, scale: Object) -> Object:
+    """Set the replicas of a Scale in an object; ApiError 400, 422."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise status.bad_request("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32")
@@ -53,7 +53,7 @@ def scaled(resource: Resource, obj: Object, scale: Object) -> Object:
 
 
 def invalid_replicas(resource: Resource, obj: Object) -> list[Cause]:
-    """What the scale subresource cannot show of a custom resource: replicas that are no whole number, or negative."""
+    """Why a custom resource has no Scale: replicas are negative or not an integer."""
     found = []
     for path in (resource.scale.spec_replicas, resource.scale.status_replicas) if resource.scale else ():
         value = _dig(obj, path)
@@ -69,7 +69,7 @@ def invalid_replicas(resource: Resource, obj: Object) -> list[Cause]:
 
 
 def replicas_path(resource: Resource) -> Object:
-    """The field set of the replicas, as managedFields name it."""
+    """The path of the replicas as a field set of managedFields."""
     found: Object = {}
     for part in reversed(_paths(resource).spec_replicas.split(".")):
         found = {f"f:{part}": found}

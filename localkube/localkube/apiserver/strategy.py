@@ -1,4 +1,4 @@
-"""What the server does to an object of one kind on its way in; custom resources have a strategy of their own."""
+"""Strategies, as in k8s.io/apiserver: how a kind is decoded, defaulted and validated on writes."""
 
 from typing import Protocol
 
@@ -9,45 +9,45 @@ from kubeschema.schema import Schema
 from localkube.apiserver.fields import defaults, managed, prepare, validation
 from localkube.apiserver.fields.fieldset import FieldSet
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object, not_implemented
+from localkube.meta.status import Object, not_implemented
 
 
 class Strategy(Protocol):
-    """How objects of one version of one resource are read, completed and checked."""
+    """The strategy of one version of one resource."""
 
     schema: Schema
 
     def decode(self, obj: Object) -> Decoded:
-        """The object as the server understands it, with what it did not understand."""
+        """Decode an object; unknown fields are pruned and returned as problems."""
         ...
 
     def default(self, obj: Object) -> Object:
-        """The object with defaults."""
+        """Set defaults."""
         ...
 
     def prepare_create(self, obj: Object) -> Object:
-        """What only the server may set on a new object, after its managers are known."""
+        """Set the fields that only the server sets on a new object, after managedFields are computed."""
         ...
 
     def ignored(self, subresource: str) -> FieldSet:
-        """Fields that a write through this (sub)resource cannot change."""
+        """Fields that a write to this subresource, or "", does not change."""
         ...
 
     def validate_create(self, obj: Object) -> list[Cause]:
-        """What is wrong with a new object."""
+        """Validate a new object."""
         ...
 
     def validate_update(self, old: Object, new: Object, subresource: str) -> list[Cause]:
-        """What is wrong with a change."""
+        """Validate a change."""
         ...
 
 
 class BuiltIn:
-    """The strategy of a kind whose schema ships with Kubernetes."""
+    """The strategy of a built-in kind."""
 
     def __init__(self, resource: Resource, version: str) -> None:
         self._gvk = (resource.group, version, resource.kind)
-        self._status = resource.status
+        self._resource = resource
         found = schema.builtin(*self._gvk)
         if found is None:
             raise not_implemented(f"{resource.group_version(version)} {resource.kind}")
@@ -60,13 +60,14 @@ class BuiltIn:
         return defaults.default(self._gvk, obj)
 
     def prepare_create(self, obj: Object) -> Object:
-        return prepare.prepare_create(self._gvk, obj)
+        return prepare.prepare_create(self._gvk, obj, generation=self._resource.generation)
 
     def ignored(self, subresource: str) -> FieldSet:
-        return managed.ignored_fields(self._status, subresource)
+        return managed.ignored_fields(self._resource.status, subresource)
 
     def validate_create(self, obj: Object) -> list[Cause]:
-        return validation.validate_create(self._gvk, obj)
+        return validation.validate_create(self._gvk, obj, namespaced=self._resource.namespaced)
 
     def validate_update(self, old: Object, new: Object, subresource: str) -> list[Cause]:
-        return validation.validate_update(self._gvk, old, new, subresource=subresource)
+        namespaced = self._resource.namespaced
+        return validation.validate_update(self._gvk, old, new, subresource=subresource, namespaced=namespaced)

@@ -1,23 +1,23 @@
-"""Creates and updates: the path that every object takes into the store, whoever sends it."""
+"""Creates and updates objects in the store, for HTTP requests as well as for controllers."""
 
 from collections.abc import Callable
 
 from kubeschema import decode as decoding
 from kubeschema.errors import FieldsError
 from localkube import clock
-from localkube.apiserver import admission, scale, status
+from localkube.apiserver import admission, scale, transitions, versions
 from localkube.apiserver.fields import apply as server_side
 from localkube.apiserver.fields import managed
 from localkube.apiserver.options import Outcome, WriteOptions
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
-from localkube.apiserver.storage import transitions, versions
 from localkube.apiserver.storage.store import Record, Store
 from localkube.apiserver.strategy import Strategy
+from localkube.meta import status
+from localkube.meta.status import Object
 
 
 class Writer:
-    """Creates and updates objects. `strategies` gives the strategy of a resource in a version."""
+    """Creates and updates objects. `strategies` returns the strategy of a resource in a version."""
 
     def __init__(
         self, store: Store, strategies: Callable[[Resource, str], Strategy], addresses: admission.ServiceAddresses
@@ -48,7 +48,7 @@ class Writer:
     def _insert(
         self, resource: Resource, namespace: str, obj: Object, strategy: Strategy, options: WriteOptions
     ) -> Outcome:
-        """Store a new object whose managers are known."""
+        """Admit, validate and store a new object that has its managedFields."""
         admission.check_namespace(self._store, resource, namespace, obj)
         obj = admission.admit(resource, strategy.prepare_create(obj))
         meta = dict(obj["metadata"])
@@ -77,14 +77,14 @@ class Writer:
         change: Callable[[Object], Object],
         options: WriteOptions,
     ) -> Outcome:
-        """Replace an object by what `change` makes of it (in the request's version); ApiError 404, 409, 422."""
+        """Replace an object with the result of `change`, in the request's version; ApiError 404, 409, 422."""
         live = self.live(resource, namespace, name)
         version = options.version or resource.storage_version
         strategy = self._strategies(resource, version)
-        shown = versions.shown(resource, version, live.object)
+        shown = versions.served(resource, version, live.object)
         changed = change(shown)
         new, problems = self._decode(resource, version, strategy, changed, options)
-        new = transitions.carry(resource, live, new, options)
+        new = transitions.keep_system_metadata(resource, live, new, options)
         new = managed.on_update(
             strategy.schema,
             versions.stored(resource, version, shown),
@@ -98,9 +98,8 @@ class Writer:
         return self._replace(resource, live, new, strategy, options)._replace(warnings=tuple(problems))
 
     def apply(self, resource: Resource, namespace: str, applied: Object, options: WriteOptions) -> Outcome:
-        """Server-side apply, creating the object when it is not there; ApiError 400, 404, 409, 422."""
-        version = options.version or resource.storage_version
-        strategy = self._strategies(resource, version)
+        """Server-side apply. It creates the object if it does not exist. ApiError 400, 404, 409, 422."""
+        strategy = self._strategies(resource, options.version or resource.storage_version)
         name = applied["metadata"]["name"]
         live = self._store.bucket(resource.key).get((namespace, name))
         if live is None and options.subresource:
@@ -108,6 +107,21 @@ class Writer:
         if live is None and (uid := applied["metadata"].get("uid")):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise status.conflict(resource.group, resource.plural, name, why)
+        new, warnings = self._merge(resource, live, applied, strategy, options)
+        if live is None:
+            new = transitions.new_object(resource, namespace, new)
+            return self._insert(resource, namespace, new, strategy, options)._replace(warnings=warnings)
+        transitions.check_preconditions(resource, live, applied["metadata"], options)
+        if new is live.object:
+            return Outcome(live.object, live)
+        new = transitions.keep_system_metadata(resource, live, new, options)
+        return self._replace(resource, live, new, strategy, options)._replace(warnings=warnings)
+
+    def _merge(
+        self, resource: Resource, live: Record | None, applied: Object, strategy: Strategy, options: WriteOptions
+    ) -> tuple[Object, tuple[str, ...]]:
+        """Merge an applied configuration into the live object; returns the object and warnings."""
+        version = options.version or resource.storage_version
         warnings: list[str] = []
 
         def complete(merged: Object) -> Object:
@@ -115,12 +129,12 @@ class Writer:
             warnings.extend(problems)
             return obj
 
-        stated = {k: v for k, v in applied["metadata"].items() if k != "resourceVersion"}
+        metadata = {k: v for k, v in applied["metadata"].items() if k != "resourceVersion"}
         try:
             new = server_side.apply(
                 strategy.schema,
                 None if live is None else live.object,
-                {**applied, "metadata": stated},
+                {**applied, "metadata": metadata},
                 manager=options.manager,
                 api_version=resource.group_version(version),
                 now=clock.timestamp(clock.now()),
@@ -131,24 +145,14 @@ class Writer:
             )
         except FieldsError as error:
             raise status.from_fields(error) from error
-        if live is None:
-            outcome = self._insert(
-                resource, namespace, transitions.new_object(resource, namespace, new), strategy, options
-            )
-        elif new is live.object:
-            transitions.expect(resource, live, applied["metadata"], options)
-            return Outcome(live.object, live)
-        else:
-            transitions.expect(resource, live, applied["metadata"], options)
-            outcome = self._replace(resource, live, transitions.carry(resource, live, new, options), strategy, options)
-        return outcome._replace(warnings=tuple(warnings))
+        return new, tuple(warnings)
 
     def rescale(self, resource: Resource, namespace: str, name: str, wanted: Object, options: WriteOptions) -> Outcome:
-        """Set the replicas that a Scale asks for; ApiError 404, 409, 422."""
+        """Set the replicas of a Scale; ApiError 404, 409, 422."""
         live = self.live(resource, namespace, name)
-        transitions.expect(resource, live, wanted.get("metadata") or {}, options)
+        transitions.check_preconditions(resource, live, wanted.get("metadata") or {}, options)
         strategy = self._strategies(resource, resource.storage_version)
-        new = scale.scaled(resource, live.object, wanted)
+        new = scale.with_replicas(resource, live.object, wanted)
         new = managed.on_scale(
             live.object,
             new,
@@ -180,10 +184,10 @@ class Writer:
     def _replace(
         self, resource: Resource, live: Record, new: Object, strategy: Strategy, options: WriteOptions
     ) -> Outcome:
-        """Store a changed object whose managers are known, unless nothing changed."""
+        """Validate and store a changed object that has its managedFields, unless nothing changed."""
         old = live.object
-        new = transitions.settle(resource, old, new, options.subresource)
-        if transitions.same(old, new):
+        new = transitions.restrict_to_subresource(resource, old, new, options.subresource)
+        if transitions.is_unchanged(old, new):
             return Outcome(old, live)
         name = old["metadata"]["name"]
         causes = strategy.validate_update(old, new, options.subresource)
@@ -192,7 +196,11 @@ class Writer:
         if options.dry_run:
             return Outcome(new)
         meta = new["metadata"]
-        if "deletionTimestamp" in meta and not meta.get("finalizers") and not admission.lingers(resource, new):
+        if (
+            "deletionTimestamp" in meta
+            and not meta.get("finalizers")
+            and not admission.waits_for_removal(resource, new)
+        ):
             return Outcome(self._store.drop(resource.key, live, new).object, removed=True)
         record = self._store.put(resource.key, live.key, new, live)
         return Outcome(record.object, record)

@@ -1,1 +1,1 @@
-"""What kube-controller-manager and kube-scheduler do, as far as a rollout needs it; each controller can be left out."""
+"""The controllers of kube-controller-manager and kube-scheduler that a rollout needs."""

@@ -1,7 +1,7 @@
-"""HorizontalPodAutoscaler: keeps its target within minReplicas and maxReplicas.
+"""HorizontalPodAutoscaler: keeps the replicas of the target within minReplicas and maxReplicas.
 
-There is no metrics source here, so beyond these bounds it scales nothing, and says what a real one says on a cluster
-without metrics-server: ScalingActive=False, FailedGetResourceMetric.
+There is no metrics source. Within these bounds the controller does not scale, and reports what the real one reports on
+a cluster without metrics-server: ScalingActive=False, FailedGetResourceMetric.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.resources import Resource
 from localkube.apiserver.scale import scale_of
-from localkube.apiserver.status import ApiError, Object
 from localkube.controllers.controller import Controller
-from localkube.controllers.objects import Key, key_of, timestamp, with_condition
+from localkube.meta.objects import Key, key_of, timestamp, with_condition
+from localkube.meta.status import ApiError, Object
 
 _UNABLE = "the HPA was unable to compute the replica count: "
 _NO_METRICS = (
@@ -22,14 +22,14 @@ _NO_METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The replicas that the target is to have, and why they differ from those it has."""
+    """The desired replicas of the target, and why they differ from the current ones."""
 
     replicas: int
     why: str = ""
 
 
 def bounded(spec: Object, current: int) -> Bounds:
-    """Move the replicas into minReplicas … maxReplicas; a target of 0 is switched off and stays so."""
+    """Limit the replicas to minReplicas … maxReplicas. 0 replicas disable autoscaling."""
     minimum, maximum = spec.get("minReplicas", 1), spec["maxReplicas"]
     if current == 0 and minimum != 0:
         return Bounds(0)
@@ -41,16 +41,16 @@ def bounded(spec: Object, current: int) -> Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A metric that cannot be had."""
+class MissingMetric:
+    """A metric that is not available."""
 
     reason: str
     why: str
     summary: str
 
 
-def missing_metric(spec: Object) -> Missing:
-    """The first metric, none of which can be had."""
+def missing_metric(spec: Object) -> MissingMetric:
+    """The first metric of the spec. None of them is available."""
     metrics = spec.get("metrics") or [{"type": "Resource", "resource": {"name": "cpu", "target": {}}}]
     metric = metrics[0]
     reason = f"FailedGet{metric['type']}Metric"
@@ -62,7 +62,7 @@ def missing_metric(spec: Object) -> Missing:
         what = "utilization" if source["target"].get("type", "Utilization") == "Utilization" else "usage"
         why = _NO_METRICS.format(name=name, what=what)
     first = f"first error is: failed to get {name} resource metric value: {why}"
-    return Missing(reason, why, f"invalid metrics ({len(metrics)} invalid out of {len(metrics)}), {first}")
+    return MissingMetric(reason, why, f"invalid metrics ({len(metrics)} invalid out of {len(metrics)}), {first}")
 
 
 class AutoscalerController(Controller):
@@ -71,7 +71,7 @@ class AutoscalerController(Controller):
     name = "horizontal-pod-autoscaler"
 
     def start(self) -> None:
-        """Watch autoscalers, and what they scale as soon as one names it."""
+        """Watch autoscalers. The resource of a target is watched once an autoscaler refers to it."""
         self._targets: dict[tuple[str, str, str], set[Key]] = {}
         self._target_of: dict[Key, tuple[str, str, str]] = {}
         self._watched: set[str] = set()
@@ -92,7 +92,7 @@ class AutoscalerController(Controller):
         reference = hpa["spec"]["scaleTargetRef"]
         return self.registry.resources.by_kind(reference.get("apiVersion", ""), reference["kind"])
 
-    def _follow(self, resource: str) -> None:
+    def _watch_targets(self, resource: str) -> None:
         def on_target(_event: str, obj: Object) -> None:
             for key in self._targets.get((resource, *key_of(obj)), ()):
                 self.queue.add(key)
@@ -102,7 +102,7 @@ class AutoscalerController(Controller):
             self.watch(resource, on_target)
 
     def reconcile(self, key: Key) -> float | None:
-        """Scale, if out of bounds; then say how it stands."""
+        """Scale if the replicas are out of bounds; then update the status."""
         hpa = self.registry.find("horizontalpodautoscalers.autoscaling", *key)
         if hpa is None:
             return None
@@ -111,7 +111,7 @@ class AutoscalerController(Controller):
         if resource is None:
             self._no_target(hpa, f'no matches for kind "{reference["kind"]}" in group "{reference.get("apiVersion")}"')
             return None
-        self._follow(resource.key)
+        self._watch_targets(resource.key)
         try:
             name = reference["name"]
             scale = scale_of(resource, self.registry.get(resource.key, key[0], name))
@@ -159,7 +159,7 @@ class AutoscalerController(Controller):
 
     @staticmethod
     def _is_known(hpa: Object, kind: str, reason: str) -> bool:
-        """Whether the status says so already: an Event tells of a change only."""
+        """Whether the status has this condition. Events are emitted only for changes."""
         known = hpa.get("status", {}).get("conditions") or ()
         return any(c["type"] == kind and c["reason"] == reason for c in known)
 

@@ -1,4 +1,4 @@
-"""The loop that every controller runs: changes queue keys, keys are reconciled, what fails is tried again later."""
+"""The loop of every controller: changes queue keys, the loop reconciles them and retries failures with back-off."""
 
 import asyncio
 import logging
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.events import EventRecorder
-from localkube.controllers.objects import Key, controller_of, key_of
-from localkube.controllers.queue import WorkQueue
+from localkube.client.events import EventRecorder
+from localkube.client.workqueue import WorkQueue
+from localkube.meta.objects import Key, controller_of, key_of
+from localkube.meta.status import ApiError, Object
 
 logger = logging.getLogger(__name__)
 
@@ -21,22 +21,22 @@ LAST_RETRY = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What controllers work with. `clock` gives Unix seconds; `backoff_scale` multiplies the back-off of Jobs."""
+    """The dependencies of controllers. `clock` gives Unix seconds; `backoff_scale` multiplies the back-off of Jobs."""
 
     registry: Registry
     clock: Callable[[], float] = time.time
     backoff_scale: float = 1.0
 
     def recorder(self, component: str) -> EventRecorder:
-        """The Events of one component."""
+        """A recorder of Events for one component."""
         return EventRecorder(self.registry, component, self.clock)
 
 
 class Controller(ABC):
-    """Brings the objects of one resource to what their spec says. Reconciles one key at a time, without awaiting."""
+    """Reconciles the objects of one resource, one key at a time, without awaiting."""
 
-    name: str  # component of its events
-    manager = "kube-controller-manager"  # of its writes
+    name: str  # component of the Events
+    manager = "kube-controller-manager"  # field manager of the writes
 
     def __init__(self, context: Context) -> None:
         self.registry = context.registry
@@ -48,14 +48,14 @@ class Controller(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Subscribe with `watch`."""
+        """Start the watches, with `watch`."""
 
     @abstractmethod
     def reconcile(self, key: Key) -> float | None:
-        """Bring one object to its spec; returns the seconds after which to look again, if that is known."""
+        """Reconcile one object; returns the seconds after which to requeue it, or None."""
 
     def watch(self, resource: str, callback: Callable[[str, Object], None]) -> None:
-        """Call back on every change of a resource, first with what exists. A callback only queues."""
+        """Call back for every object of a resource, then for every change. A callback must only queue keys."""
         self._stops.append(self.registry.subscribe(resource, callback))
 
     def enqueue(self, _event: str, obj: Object) -> None:
@@ -73,12 +73,12 @@ class Controller(ABC):
         return callback
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Reconcile until cancelled."""
         self.start()
         try:
             while True:
                 self._attempt(await self.queue.get())
-                await asyncio.sleep(0)  # others share the event loop
+                await asyncio.sleep(0)  # let other tasks of the event loop run
         finally:
             self.queue.close()
             for stop in self._stops:
@@ -90,7 +90,7 @@ class Controller(ABC):
         except ApiError as error:
             logger.debug("%s: %s: %s", self.name, "/".join(key), error)
             again = self._back_off(key)
-        except Exception:  # one broken object must not stop the controller for all others
+        except Exception:  # an object that fails must not stop the controller
             logger.exception("%s: %s", self.name, "/".join(key))
             again = self._back_off(key)
         else:

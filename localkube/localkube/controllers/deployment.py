@@ -1,23 +1,23 @@
-"""Deployment → ReplicaSets."""
+"""The Deployment controller: creates and scales ReplicaSets."""
 
-from localkube.apiserver.status import ApiError, Object
 from localkube.controllers import deployment_status, revisions, rollout
 from localkube.controllers.controller import Controller
-from localkube.controllers.objects import Key, annotations_of, controller_of, find_condition, is_deleting
 from localkube.controllers.ownership import claim
-from localkube.controllers.pods import is_finished
 from localkube.controllers.rollout import Resize, replicas_of
+from localkube.meta.objects import Key, annotations_of, controller_of, find_condition, is_deleting
+from localkube.meta.pods import is_finished
+from localkube.meta.status import ApiError, Object
 
-DEFAULT_HISTORY = 10  # spec.revisionHistoryLimit when absent
+DEFAULT_HISTORY = 10  # of spec.revisionHistoryLimit
 
 
 class DeploymentController(Controller):
-    """Rolls a Deployment's pods from one template to the next."""
+    """Rolls out the template of a Deployment."""
 
     name = "deployment-controller"
 
     def start(self) -> None:
-        """Watch Deployments, their ReplicaSets, and pods, for whose end a Recreate waits."""
+        """Watch Deployments and ReplicaSets, and pods, because the strategy Recreate waits until they are deleted."""
         self.watch("deployments.apps", self.enqueue)
         self.watch("replicasets.apps", self.enqueue_controller("Deployment"))
         self.watch("pods", self._on_pod)
@@ -31,20 +31,20 @@ class DeploymentController(Controller):
             self.enqueue_controller("Deployment")(event, replicaset)
 
     def reconcile(self, key: Key) -> float | None:
-        """Take the next step of the rollout, then report."""
+        """Take the next step of the rollout, then update the status."""
         found = self.registry.find("deployments.apps", *key)
         if found is None:
             return None
-        deployment = dict(found)  # its parts are replaced as they are written
+        deployment = dict(found)  # writes replace its metadata and status
         replicasets = claim(self.registry, deployment, "replicasets.apps", self.manager)
         if is_deleting(deployment):
             return self._report(deployment, None, replicasets)
-        if self._note_pause(deployment):
-            return None  # the write of the condition queues it again
+        if self._set_paused(deployment):
+            return None  # the write of the condition queues the Deployment again
         new = revisions.find_new(deployment, replicasets)
         old = [rs for rs in replicasets if rs is not new]
         if new is not None:
-            new = self._revise(deployment, new, old)
+            new = self._update_revision(deployment, new, old)
         if deployment["spec"].get("paused") or rollout.is_scaling(deployment, replicasets):
             return self._scale(deployment, new, old)
         return self._roll(deployment, new, old)
@@ -52,11 +52,12 @@ class DeploymentController(Controller):
     def _scale(self, deployment: Object, new: Object | None, old: list[Object]) -> float | None:
         self._apply(deployment, rollout.scale(deployment, new, old))
         if deployment["spec"].get("paused"):
-            self._forget(deployment, new, old)
+            self._clean_up(deployment, new, old)
         return self._report(deployment, new, old, rolling=False)
 
     def _roll(self, deployment: Object, new: Object | None, old: list[Object]) -> float | None:
-        if deployment["spec"].get("strategy", {}).get("type") == "Recreate" and not self._is_cleared(deployment, old):
+        recreate = deployment["spec"].get("strategy", {}).get("type") == "Recreate"
+        if recreate and not self._has_scaled_down(deployment, old):
             return self._report(deployment, new, old)
         if new is None:
             new = self._create(deployment, old)
@@ -64,11 +65,11 @@ class DeploymentController(Controller):
                 return None
         self._apply(deployment, rollout.roll(deployment, new, old))
         if deployment_status.is_complete(deployment, deployment_status.counts(deployment, new, [new, *old], 0)):
-            self._forget(deployment, new, old)
+            self._clean_up(deployment, new, old)
         return self._report(deployment, new, old)
 
-    def _is_cleared(self, deployment: Object, old: list[Object]) -> bool:
-        """Recreate: scale the old ones down; True once none of their pods is left."""
+    def _has_scaled_down(self, deployment: Object, old: list[Object]) -> bool:
+        """Recreate: scale the old ReplicaSets down; True once all their pods are gone."""
         active = [rs for rs in old if replicas_of(rs) > 0]
         self._apply(deployment, [Resize(rs, 0) for rs in active])
         if active:
@@ -76,8 +77,8 @@ class DeploymentController(Controller):
         pods = (pod for rs in old for pod in self.registry.owned("pods", rs["metadata"]["uid"]))
         return all(is_finished(pod) for pod in pods)
 
-    def _revise(self, deployment: Object, new: Object, old: list[Object]) -> Object:
-        """Number the present ReplicaSet after all others, and the Deployment with it."""
+    def _update_revision(self, deployment: Object, new: Object, old: list[Object]) -> Object:
+        """Give the new ReplicaSet, and with it the Deployment, the highest revision."""
         annotations = revisions.revised_annotations(deployment, new, revisions.next_revision(old))
         minimum = deployment["spec"].get("minReadySeconds", 0)
         if annotations != annotations_of(new) or new["spec"].get("minReadySeconds", 0) != minimum:
@@ -88,19 +89,19 @@ class DeploymentController(Controller):
                     "spec": {**new["spec"], "minReadySeconds": minimum},
                 }
             )
-        self._number(deployment, new)
+        self._set_revision(deployment, new)
         if not self._progressing(deployment):
             message = f'Found new replica set "{new["metadata"]["name"]}"'
-            self._note(deployment, "True", "FoundNewReplicaSet", message)
+            self._set_progressing(deployment, "True", "FoundNewReplicaSet", message)
         return new
 
-    def _number(self, deployment: Object, new: Object) -> None:
+    def _set_revision(self, deployment: Object, new: Object) -> None:
         number = annotations_of(new).get(revisions.REVISION, "")
         if annotations_of(deployment).get(revisions.REVISION) == number:
             return
         annotations = {**annotations_of(deployment), revisions.REVISION: number}
         fresh = {**deployment, "metadata": {**deployment["metadata"], "annotations": annotations}}
-        # Through the status, as the real controller does it: else the annotation would count as a new generation.
+        # Like the real controller, write to the status subresource: a write to the spec would increase the generation.
         stored = self.registry.update(
             "deployments.apps",
             deployment["metadata"]["namespace"],
@@ -120,19 +121,19 @@ class DeploymentController(Controller):
             new = self.registry.create("replicasets.apps", namespace, wanted, manager=self.manager)
         except ApiError as error:
             if error.status.get("reason") == "AlreadyExists":
-                self._collided(deployment)
+                self._count_collision(deployment)
                 return None
             message = f'Failed to create new replica set "{name}": {error}'
-            self._note(deployment, "False", "ReplicaSetCreateError", message)
+            self._set_progressing(deployment, "False", "ReplicaSetCreateError", message)
             raise
         if replicas:
             self.events.normal(deployment, "ScalingReplicaSet", f"Scaled up replica set {name} from 0 to {replicas}")
-        self._number(deployment, new)
-        self._note(deployment, "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
+        self._set_revision(deployment, new)
+        self._set_progressing(deployment, "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
         return new
 
-    def _collided(self, deployment: Object) -> None:
-        """The name is taken by another template or another owner: hash anew (the status write queues it again)."""
+    def _count_collision(self, deployment: Object) -> None:
+        """Another object has the name: increase collisionCount. The write queues the Deployment, which hashes again."""
         count = deployment.get("status", {}).get("collisionCount", 0) + 1
         self._write_status(deployment, {**deployment.get("status", {}), "collisionCount": count})
 
@@ -159,8 +160,8 @@ class DeploymentController(Controller):
         namespace = replicaset["metadata"]["namespace"]
         return self.registry.update("replicasets.apps", namespace, replicaset, manager=self.manager)
 
-    def _forget(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
-        """Delete the oldest ReplicaSets over revisionHistoryLimit, of those that are empty."""
+    def _clean_up(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
+        """Delete old ReplicaSets without replicas beyond revisionHistoryLimit, the oldest first."""
         limit = deployment["spec"].get("revisionHistoryLimit", DEFAULT_HISTORY)
         known = sorted((rs for rs in old if not is_deleting(rs)), key=revisions.revision_of)
         for rs in known[: max(len(known) - limit, 0)]:
@@ -170,8 +171,8 @@ class DeploymentController(Controller):
             metadata = rs["metadata"]
             self.registry.delete("replicasets.apps", metadata["namespace"], metadata["name"], uid=metadata["uid"])
 
-    def _note_pause(self, deployment: Object) -> bool:
-        """Say once that the Deployment is paused, and once that it goes on."""
+    def _set_paused(self, deployment: Object) -> bool:
+        """Set the condition once when the Deployment is paused, and once when it is resumed."""
         progressing = self._progressing(deployment)
         paused = bool(deployment["spec"].get("paused"))
         if not deployment_status.has_deadline(deployment):
@@ -182,10 +183,10 @@ class DeploymentController(Controller):
         if paused == noted:
             return False
         word = "paused" if paused else "resumed"
-        self._note(deployment, "Unknown", f"Deployment{word.title()}", f"Deployment is {word}")
+        self._set_progressing(deployment, "Unknown", f"Deployment{word.title()}", f"Deployment is {word}")
         return True
 
-    def _note(self, deployment: Object, status: str, reason: str, message: str) -> None:
+    def _set_progressing(self, deployment: Object, status: str, reason: str, message: str) -> None:
         if not deployment_status.has_deadline(deployment):
             return
         changed = dict(deployment.get("status", {}))
@@ -202,18 +203,18 @@ class DeploymentController(Controller):
     def _report(
         self, deployment: Object, new: Object | None, old: list[Object], *, rolling: bool = True
     ) -> float | None:
-        """Write the status of what the ReplicaSets now are; returns when the rollout would time out."""
+        """Update the status from the ReplicaSets; returns the seconds until the rollout times out."""
         now = self.clock()
-        current = self._reread([*([new] if new else []), *old])
+        current = self._refreshed([*([new] if new else []), *old])
         fresh = current[0] if new and current else None
         status = deployment_status.counts(deployment, fresh, current, now)
         if rolling:
             deployment_status.progress(deployment, fresh, status, now)
-        self._write_status(deployment, deployment_status.trimmed(status))
+        self._write_status(deployment, deployment_status.without_zeros(status))
         left = deployment_status.seconds_left(deployment, status, now)
-        return None if left is None else left + 1  # stamps have whole seconds
+        return None if left is None else left + 1  # timestamps have whole seconds
 
-    def _reread(self, replicasets: list[Object]) -> list[Object]:
+    def _refreshed(self, replicasets: list[Object]) -> list[Object]:
         keys = [(rs["metadata"]["namespace"], rs["metadata"]["name"]) for rs in replicasets]
         return [rs for key in keys if (rs := self.registry.find("replicasets.apps", *key)) is not None]
 

@@ -1,8 +1,8 @@
-"""The status of a Deployment, as its ReplicaSets make it. Pure: the time is an argument."""
+"""Compute the status of a Deployment from its ReplicaSets. Pure."""
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import find_condition, timestamp, unix_seconds
 from localkube.controllers.rollout import fenceposts, replicas_of, total_of
+from localkube.meta.objects import find_condition, timestamp, unix_seconds
+from localkube.meta.status import Object
 
 NO_DEADLINE = 2**31 - 1
 AVAILABLE = "NewReplicaSetAvailable"
@@ -11,7 +11,7 @@ PAUSED = "DeploymentPaused"
 
 
 def condition(kind: str, status: str, reason: str, message: str, now: float) -> Object:
-    """A DeploymentCondition of this moment."""
+    """A DeploymentCondition whose times are `now`."""
     stamp = timestamp(now)
     return {
         "type": kind,
@@ -24,7 +24,7 @@ def condition(kind: str, status: str, reason: str, message: str, now: float) -> 
 
 
 def put_condition(status: Object, new: Object) -> None:
-    """Set a condition unless status and reason stay; lastTransitionTime stays where status does. Changes `status`."""
+    """Set a condition in `status` if its status or reason changes; lastTransitionTime changes with its status."""
     old = find_condition(status.get("conditions"), new["type"])
     if old and (old["status"], old["reason"]) == (new["status"], new["reason"]):
         return
@@ -35,7 +35,7 @@ def put_condition(status: Object, new: Object) -> None:
 
 
 def counts(deployment: Object, new: Object | None, replicasets: list[Object], now: float) -> Object:
-    """The status but for its Progressing condition."""
+    """The status, except for the condition Progressing."""
     available = _sum(replicasets, "availableReplicas")
     before = deployment.get("status", {})
     status: Object = {
@@ -72,7 +72,7 @@ def _copy_failure(status: Object, replicasets: list[Object]) -> None:
 
 
 def is_complete(deployment: Object, status: Object) -> bool:
-    """Whether all replicas are of the present template, available, and the only ones."""
+    """Whether all replicas are updated and available, and no old ones exist."""
     wanted = replicas_of(deployment)
     return bool(
         status["updatedReplicas"] == wanted
@@ -83,7 +83,7 @@ def is_complete(deployment: Object, status: Object) -> bool:
 
 
 def progress(deployment: Object, new: Object | None, status: Object, now: float) -> None:
-    """Set the Progressing condition of a rollout. Changes `status`."""
+    """Set the condition Progressing in `status`."""
     if not has_deadline(deployment):
         status["conditions"] = [c for c in status["conditions"] if c["type"] != "Progressing"]
         return
@@ -100,7 +100,7 @@ def progress(deployment: Object, new: Object | None, status: Object, now: float)
 
 
 def _refresh(status: Object, old: Object | None, new: Object) -> None:
-    # The update time counts towards the deadline: it moves with every replica that gets on.
+    # The deadline counts from lastUpdateTime, so every progress sets it.
     if old and old["status"] == new["status"]:
         new = {**new, "lastTransitionTime": old["lastTransitionTime"]}
     status["conditions"] = [*(c for c in status["conditions"] if c["type"] != "Progressing"), new]
@@ -117,13 +117,13 @@ def _advanced(before: Object, status: Object) -> bool:
 
 
 def has_deadline(deployment: Object) -> bool:
-    """Whether the Deployment can time out."""
+    """Whether the Deployment has a progress deadline."""
     seconds = deployment["spec"].get("progressDeadlineSeconds")
     return seconds is not None and seconds != NO_DEADLINE
 
 
 def timed_out(deployment: Object, status: Object, now: float) -> bool:
-    """Whether nothing moved for progressDeadlineSeconds."""
+    """Whether there was no progress for progressDeadlineSeconds."""
     old = find_condition(status["conditions"], "Progressing")
     if old is None or old["reason"] in (AVAILABLE, PAUSED):
         return False
@@ -131,7 +131,7 @@ def timed_out(deployment: Object, status: Object, now: float) -> bool:
 
 
 def seconds_left(deployment: Object, status: Object, now: float) -> float | None:
-    """Seconds until an unfinished rollout times out; None when it cannot."""
+    """Seconds until an unfinished rollout times out; None if it has no deadline."""
     old = find_condition(status.get("conditions"), "Progressing")
     if old is None or not has_deadline(deployment) or old["reason"] in (AVAILABLE, TIMED_OUT, PAUSED):
         return None
@@ -139,6 +139,6 @@ def seconds_left(deployment: Object, status: Object, now: float) -> float | None
     return max(unix_seconds(old["lastUpdateTime"]) + deadline - now, 0.0)
 
 
-def trimmed(status: Object) -> Object:
-    """The status as it is stored: zero counts left out."""
+def without_zeros(status: Object) -> Object:
+    """The status as it is stored: without counts of zero."""
     return {k: v for k, v in status.items() if v or k == "terminatingReplicas"}

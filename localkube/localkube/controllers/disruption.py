@@ -1,27 +1,28 @@
-"""PodDisruptionBudget status: how many pods may be evicted now."""
+"""The disruption controller: computes how many pods a PodDisruptionBudget allows to evict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Controller
-from localkube.controllers.objects import Key, controller_of, key_of, timestamp, with_condition
-from localkube.controllers.pods import is_active, is_ready
 from localkube.controllers.rollout import replicas_of, resolve
-from localkube.controllers.selection import SelectorIndex, select, selector_of
+from localkube.controllers.selection import SelectorIndex, select
+from localkube.meta.objects import Key, controller_of, key_of, timestamp, with_condition
+from localkube.meta.pods import is_active, is_ready
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many pods there should be and how many have to stay healthy."""
+    """The expected number of pods, and how many of them must be healthy."""
 
     expected: int
     desired: int
 
 
 def budget(spec: Object, pods: int, scale: Callable[[], int]) -> Budget:
-    """What a PDB demands of so many pods; `scale` gives the replicas that their controllers are to have."""
+    """The budget for a number of matching pods; `scale` returns the desired replicas of their controllers."""
     unavailable = spec.get("maxUnavailable")
     if unavailable is not None:
         expected = scale()
@@ -34,7 +35,7 @@ def budget(spec: Object, pods: int, scale: Callable[[], int]) -> Budget:
 
 
 def status_of(pdb: Object, found: Budget, healthy: int, now: float) -> Object:
-    """The status of a PDB with so many healthy pods."""
+    """The status of a PDB, given its healthy pods."""
     allowed = max(healthy - found.desired, 0) if found.expected > 0 else 0
     generation = pdb["metadata"].get("generation", 1)
     condition = {
@@ -56,7 +57,7 @@ def status_of(pdb: Object, found: Budget, healthy: int, now: float) -> Object:
 
 
 class DisruptionController(Controller):
-    """Keeps the status of PodDisruptionBudgets."""
+    """Updates the status of PodDisruptionBudgets."""
 
     name = "controllermanager"
 
@@ -72,7 +73,7 @@ class DisruptionController(Controller):
         if event == "DELETED" or selector is None:
             self._selectors.drop(key)
         else:
-            self._selectors.put(key, selector_of(selector))
+            self._selectors.put(key, LabelSelector.of(selector))
         self.queue.add(key)
 
     def _on_pod(self, event: str, pod: Object) -> None:
@@ -80,12 +81,12 @@ class DisruptionController(Controller):
             self.queue.add(key)
 
     def reconcile(self, key: Key) -> float | None:
-        """Count the pods anew."""
+        """Count the matching pods and update the status."""
         pdb = self.registry.find("poddisruptionbudgets.policy", *key)
         if pdb is None:
             return None
         selector = pdb["spec"].get("selector")
-        matching = [] if selector is None else select(self.registry, "pods", key[0], selector_of(selector))
+        matching = [] if selector is None else select(self.registry, "pods", key[0], LabelSelector.of(selector))
         pods = [pod for pod in matching if is_active(pod)]
         try:
             found = budget(pdb["spec"], len(pods), lambda: expected_scale(self.registry, pods))
@@ -107,11 +108,11 @@ class DisruptionController(Controller):
 
 
 class UnscalableError(Exception):
-    """A pod's controller does not say how many pods there are to be."""
+    """The controller of a pod has no scale subresource."""
 
 
 def failed_status_of(pdb: Object, why: str, now: float) -> Object:
-    """The status of a PDB whose pods cannot be counted: nothing may be disrupted."""
+    """The status of a PDB whose expected pods are unknown: no disruption is allowed."""
     old = pdb.get("status", {})
     condition = {
         "type": "DisruptionAllowed",
@@ -125,17 +126,17 @@ def failed_status_of(pdb: Object, why: str, now: float) -> Object:
 
 
 def expected_scale(registry: Registry, pods: list[Object]) -> int:
-    """The replicas that the controllers of these pods are to have: those of the Deployment, for its ReplicaSets."""
+    """The sum of the desired replicas of the pods' controllers; a ReplicaSet's Deployment counts in its place."""
     owners: dict[str, int] = {}
     for pod in pods:
-        owner = _top(registry, pod)
+        owner = _topmost_controller(registry, pod)
         if owner is not None:
             owners[owner["metadata"]["uid"]] = replicas_of(owner)
     return sum(owners.values())
 
 
-def _top(registry: Registry, pod: Object) -> Object | None:
-    """The uppermost controller of a pod that has replicas; UnscalableError."""
+def _topmost_controller(registry: Registry, pod: Object) -> Object | None:
+    """The topmost controller of a pod with replicas; UnscalableError."""
     found: Object | None = None
     child = pod
     while reference := controller_of(child):

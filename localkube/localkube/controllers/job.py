@@ -1,69 +1,51 @@
-"""Job → Pods, until enough of them have succeeded or too many failed."""
+"""The Job controller: creates pods until enough have succeeded or too many have failed."""
 
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.controller import Context, Controller
+from localkube.controllers.controller import Context
 from localkube.controllers.job_pods import TRACKING, is_tracked, new_pod, waits_for_end
 from localkube.controllers.job_status import (
-    REACHED,
+    COMPLETIONS_REACHED,
     Backoff,
-    End,
-    Tally,
-    before,
+    JobCounts,
+    JobResult,
+    count_pods,
+    desired_active,
     failure,
+    free_indexes,
     is_complete,
     is_over,
     is_suspended,
-    places,
     seconds_left,
     status_of,
-    tally,
-    told,
-    wanted,
+    with_job_condition,
+    without_new_pods,
 )
-from localkube.controllers.objects import Key, controller_of, find_condition, is_deleting, timestamp
 from localkube.controllers.ownership import claim
-from localkube.controllers.replicaset import BURST, RetryError, surplus
-from localkube.controllers.selection import SelectorIndex, selector_of
+from localkube.controllers.pod_owner import BURST, PodOwnerController, RetryError, surplus
+from localkube.meta.objects import Key, controller_of, find_condition, is_deleting, timestamp
+from localkube.meta.status import Object
 
-OURS = "kubernetes.io/job-controller"  # the spec.managedBy that means this controller
+OURS = "kubernetes.io/job-controller"  # spec.managedBy of Jobs that this controller reconciles
 
 
-class JobController(Controller):
-    """Runs the pods of Jobs. Not known: backoffLimitPerIndex, successPolicy."""
+class JobController(PodOwnerController):
+    """Creates the pods of Jobs. It ignores backoffLimitPerIndex and successPolicy."""
 
     name = "job-controller"
+    resource = "jobs.batch"
+    kind = "Job"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._scale = context.backoff_scale
         self._backoffs: dict[str, Backoff] = {}  # by the Job's uid
 
-    def start(self) -> None:
-        """Watch Jobs, and pods for their Jobs or, when they have none, for who would adopt them."""
-        self._selectors = SelectorIndex()
-        self._queue_controller = self.enqueue_controller("Job")
-        self.watch("jobs.batch", self._on_job)
-        self.watch("pods", self._on_pod)
-
-    def _on_job(self, event: str, job: Object) -> None:
-        self.enqueue(event, job)
-        key = job["metadata"]["namespace"], job["metadata"]["name"]
+    def _on_owner(self, event: str, owner: Object) -> None:
+        super()._on_owner(event, owner)
         if event == "DELETED":
-            self._selectors.drop(key)
-            self._backoffs.pop(job["metadata"]["uid"], None)
-        else:
-            self._selectors.put(key, selector_of(job["spec"]["selector"]))
-
-    def _on_pod(self, event: str, pod: Object) -> None:
-        affected = self._selectors.affected(event, pod)
-        if controller_of(pod) is not None:
-            self._queue_controller(event, pod)
-            return
-        for key in affected:
-            self.queue.add(key)
+            self._backoffs.pop(owner["metadata"]["uid"], None)
 
     def reconcile(self, key: Key) -> float | None:
-        """Make or delete pods, then say what they have come to."""
+        """Create or delete pods, then update the status."""
         job = self.registry.find("jobs.batch", *key)
         if job is None:
             self._release_orphans(key[0])
@@ -72,53 +54,54 @@ class JobController(Controller):
             return None
         if not job.get("status", {}).get("startTime") and not is_suspended(job):
             job = {**job, "status": {**job.get("status", {}), "startTime": timestamp(self.clock())}}
-        found = tally(job, claim(self.registry, job, "pods", self.manager))
-        end = failure(job, found, self.clock())
-        if end is not None:
-            self._fail(job, found, end)
+        found = count_pods(job, claim(self.registry, job, "pods", self.manager))
+        result = failure(job, found, self.clock())
+        if result is not None:
+            self._end(job, found, result)
             return None
-        return self._carry_on(job, found)
+        return self._continue(job, found)
 
-    def _fail(self, job: Object, found: Tally, end: End) -> None:
-        """End the Job: what still runs is deleted, and counts as failed."""
-        self._write(job, status_of(job, before(job, found), self._told(job, end.target, end)))
+    def _end(self, job: Object, found: JobCounts, result: JobResult) -> None:
+        """Set the first condition and delete active pods, which count as failed if the Job fails."""
+        self._write(job, status_of(job, without_new_pods(job, found), self._with_target(job, result)))
         for pod in found.active:
-            self._delete(job, pod)
-        self._finish(job["metadata"], end)
+            self.delete_pod(job, pod)
+        self._finish(job["metadata"], result)
 
-    def _finish(self, metadata: Object, end: End) -> None:
-        """Count all pods; say that the Job is over once none of them is on its way out any more."""
+    def _finish(self, metadata: Object, result: JobResult) -> None:
+        """Count all pods. The Job gets its final condition once no pod is terminating."""
         job = self.registry.find("jobs.batch", metadata["namespace"], metadata["name"])
         if job is None:
             return
         pods = claim(self.registry, job, "pods", self.manager)
-        found = tally(job, pods)
-        if end.final == "Failed":
+        found = count_pods(job, pods)
+        if result.final == "Failed":
             known = {p["metadata"]["uid"] for p in found.ended}
             found.failures += sum(is_tracked(p) and p["metadata"]["uid"] not in known for p in pods)
         for pod in pods:
             self._release(pod)
-        self._conclude(job, found, end)
+        self._conclude(job, found, result)
 
-    def _conclude(self, job: Object, found: Tally, end: End) -> None:
-        conditions = self._told(job, end.target, end)
+    def _conclude(self, job: Object, found: JobCounts, result: JobResult) -> None:
+        conditions = self._with_target(job, result)
         now = self.clock()
         over = not found.terminating and not found.active
         if over:
-            conditions = told(conditions, end.final, (end.reason, end.message), now)
+            conditions = with_job_condition(conditions, result.final, (result.reason, result.message), now)
         status = status_of(job, found, conditions)
-        if over and end.final == "Complete":
+        if over and result.final == "Complete":
             status["completionTime"] = timestamp(now)
         self._write(job, status)
-        if over and end.final == "Complete":
+        if over and result.final == "Complete":
             self.events.normal(job, "Completed", "Job completed")
         elif over:
-            self.events.warning(job, end.reason, end.message)
+            self.events.warning(job, result.reason, result.message)
 
-    def _told(self, job: Object, kind: str, end: End) -> list[Object]:
-        return told(job.get("status", {}).get("conditions"), kind, (end.reason, end.message), self.clock())
+    def _with_target(self, job: Object, result: JobResult) -> list[Object]:
+        conditions = job.get("status", {}).get("conditions")
+        return with_job_condition(conditions, result.target, (result.reason, result.message), self.clock())
 
-    def _carry_on(self, job: Object, found: Tally) -> float | None:
+    def _continue(self, job: Object, found: JobCounts) -> float | None:
         uid = job["metadata"]["uid"]
         backoff = self._backoffs.setdefault(uid, Backoff())
         backoff.observe(found.ended, self.clock())
@@ -127,10 +110,7 @@ class JobController(Controller):
         if not complete and not is_deleting(job):
             wait, problem = self._scale_pods(job, found, backoff)
         if complete:
-            self._write(job, status_of(job, before(job, found), self._told(job, REACHED.target, REACHED)))
-            for pod in found.active:
-                self._delete(job, pod)
-            self._finish(job["metadata"], REACHED)
+            self._end(job, found, COMPLETIONS_REACHED)
             return None
         self._report(job, found)
         if problem:
@@ -139,10 +119,10 @@ class JobController(Controller):
         times = ([wait] if wait else []) + ([] if left is None else [left])
         return min(times, default=None)
 
-    def _report(self, job: Object, counted: Tally) -> None:
-        """Write the counts; only then let go of the pods that are in them."""
-        present = tally(job, claim(self.registry, job, "pods", self.manager))
-        found = Tally(
+    def _report(self, job: Object, counted: JobCounts) -> None:
+        """Write the counts, then remove the finalizers of the counted pods, so that no pod is missed."""
+        present = count_pods(job, claim(self.registry, job, "pods", self.manager))
+        found = JobCounts(
             present.active,
             terminating=present.terminating,
             ready=present.ready,
@@ -158,7 +138,7 @@ class JobController(Controller):
             self._release(pod)
 
     def _suspension(self, job: Object, conditions: list[Object]) -> tuple[Object, list[Object]]:
-        """The Suspended condition; a Job that goes on starts its deadline anew."""
+        """The condition Suspended. When a Job is resumed, its deadline starts again."""
         old = find_condition(conditions, "Suspended")
         suspended = is_suspended(job)
         if (old is None and not suspended) or (old and (old["status"] == "True") == suspended):
@@ -168,41 +148,31 @@ class JobController(Controller):
         start = None if suspended else timestamp(now)
         self.events.normal(job, "Suspended" if suspended else "Resumed", message)
         job = {**job, "status": {**job["status"], "startTime": start}} if "status" in job else job
-        return job, told(conditions, "Suspended", (reason, message), now, yes=suspended)
+        return job, with_job_condition(conditions, "Suspended", (reason, message), now, yes=suspended)
 
-    def _scale_pods(self, job: Object, found: Tally, backoff: Backoff) -> tuple[float, str]:
-        """Make or delete pods; returns the seconds to wait before the next may be made, and why one could not be."""
-        want = 0 if is_suspended(job) else wanted(job, found)
+    def _scale_pods(self, job: Object, found: JobCounts, backoff: Backoff) -> tuple[float, str]:
+        """Create or delete pods; returns the seconds until the next creation, and why a creation failed."""
+        want = 0 if is_suspended(job) else desired_active(job, found)
         extra = surplus(found.active, want)[:BURST]
         for pod in extra:
-            self._release(pod)  # what is deleted on purpose counts as nothing
-            self._delete(job, pod)
+            self._release(pod)  # a pod that the controller deletes counts neither as succeeded nor as failed
+            self.delete_pod(job, pod)
         missing = want - len(found.active) - (found.terminating if waits_for_end(job) else 0)
         if extra or missing <= 0:
             return 0.0, ""
         wait = backoff.wait(self.clock(), self._scale)
         if wait:
             return wait, ""
-        return 0.0, self._create(job, places(job, found, min(missing, BURST)))
+        return 0.0, self._create(job, free_indexes(job, found, min(missing, BURST)))
 
-    def _create(self, job: Object, places: list[int | None]) -> str:
-        for index in places:
-            try:
-                namespace = job["metadata"]["namespace"]
-                pod = self.registry.create("pods", namespace, new_pod(job, index), manager=self.manager)
-            except ApiError as error:
-                self.events.warning(job, "FailedCreate", f"Error creating: {error}")
-                return str(error)
-            self.events.normal(job, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+    def _create(self, job: Object, indexes: list[int | None]) -> str:
+        for index in indexes:
+            if failure := self.create_pod(job, new_pod(job, index)):
+                return failure
         return ""
 
-    def _delete(self, job: Object, pod: Object) -> None:
-        metadata = pod["metadata"]
-        self.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"])
-        self.events.normal(job, "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
-
     def _release(self, pod: Object) -> None:
-        """Take the finalizer from a pod that is counted."""
+        """Remove the tracking finalizer from a counted pod."""
         live = self.registry.find("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
         if live is None or live["metadata"]["uid"] != pod["metadata"]["uid"] or not is_tracked(live):
             return
@@ -212,7 +182,7 @@ class JobController(Controller):
         self.registry.update("pods", live["metadata"]["namespace"], changed, manager=self.manager)
 
     def _release_orphans(self, namespace: str) -> None:
-        """Nobody will count the pods of a Job that is gone."""
+        """Remove the finalizers from pods whose Job is deleted: no Job will count them."""
         for pod in self.registry.list("pods", namespace):
             owner = controller_of(pod)
             if is_tracked(pod) and (owner is None or not self._exists(namespace, owner)):

@@ -1,14 +1,14 @@
-"""Deletes Jobs `ttlSecondsAfterFinished` after their end, and their pods with them."""
+"""The TTL-after-finished controller: deletes finished Jobs and their pods after `ttlSecondsAfterFinished`."""
 
 from localkube.apiserver.options import DeleteOptions
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Controller
 from localkube.controllers.job_status import finished_at
-from localkube.controllers.objects import Key, is_deleting, unix_seconds
+from localkube.meta.objects import Key, is_deleting, unix_seconds
+from localkube.meta.status import Object
 
 
 class JobExpiryController(Controller):
-    """Removes what has been over for long enough."""
+    """Deletes finished Jobs."""
 
     name = "ttl-after-finished-controller"
 
@@ -21,7 +21,7 @@ class JobExpiryController(Controller):
             self.enqueue(event, job)
 
     def reconcile(self, key: Key) -> float | None:
-        """Delete a Job whose time has come."""
+        """Delete a Job whose TTL has expired."""
         job = self.registry.find("jobs.batch", *key)
         if job is None or is_deleting(job):
             return None

@@ -1,27 +1,27 @@
-"""What the Job controller asks about the pods of a Job: which have ended, how, and what a failure means. Pure."""
+"""Functions on the pods of a Job: which have finished, how, and what a failure means. Pure."""
 
 from collections.abc import Iterable, Iterator
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import annotations_of, is_deleting, labels_of, unix_seconds
-from localkube.controllers.replicaset import pod_of
+from localkube.controllers.pod_owner import pod_from_template
+from localkube.meta.objects import annotations_of, is_deleting, labels_of, unix_seconds
+from localkube.meta.status import Object
 
 TRACKING = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def is_tracked(pod: Object) -> bool:
-    """Whether the pod has yet to be counted."""
+    """Whether the pod has the tracking finalizer: the Job has not counted it yet."""
     return TRACKING in (pod["metadata"].get("finalizers") or ())
 
 
 def has_succeeded(pod: Object) -> bool:
-    """Whether the pod's containers have all ended well."""
+    """Whether the phase is Succeeded."""
     return bool(pod.get("status", {}).get("phase") == "Succeeded")
 
 
 def has_failed(job: Object, pod: Object) -> bool:
-    """Whether the pod counts as failed: one that is to go does so at once, unless the Job waits for its end."""
+    """Whether the pod counts as failed. A deleted pod does so at once, unless the Job waits until it has terminated."""
     phase = pod.get("status", {}).get("phase")
     if phase == "Failed" or waits_for_end(job):
         return bool(phase == "Failed")
@@ -29,12 +29,12 @@ def has_failed(job: Object, pod: Object) -> bool:
 
 
 def waits_for_end(job: Object) -> bool:
-    """Whether a pod on its way out is replaced only when it has ended."""
+    """Whether a terminating pod is replaced only after it has terminated."""
     return "podFailurePolicy" in job["spec"] or job["spec"].get("podReplacementPolicy") == "Failed"
 
 
 def is_indexed(job: Object) -> bool:
-    """Whether every completion has a number of its own."""
+    """Whether each completion has an index."""
     return bool(job["spec"].get("completionMode") == "Indexed")
 
 
@@ -44,8 +44,8 @@ def index_of(pod: Object) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def indexes(text: str) -> set[int]:
-    """The numbers of `0,2-4`."""
+def parse_indexes(text: str) -> set[int]:
+    """Parse `0,2-4` into numbers."""
     found: set[int] = set()
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
@@ -53,8 +53,8 @@ def indexes(text: str) -> set[int]:
     return found
 
 
-def shown_indexes(numbers: Iterable[int]) -> str:
-    """The numbers as `0,2-4`: three or more in a row, and no fewer, are a range."""
+def format_indexes(numbers: Iterable[int]) -> str:
+    """Format numbers as `0,2-4`. Three or more consecutive numbers form a range."""
     return ",".join(_range(first, last) for first, last in _rows(sorted(numbers)))
 
 
@@ -74,7 +74,7 @@ def _range(first: int, last: int) -> str:
 
 
 def restarts(pods: Iterable[Object]) -> int:
-    """How often the containers of these pods were restarted."""
+    """The sum of the restarts of all containers."""
     return sum(
         status.get("restartCount", 0)
         for pod in pods
@@ -84,7 +84,7 @@ def restarts(pods: Iterable[Object]) -> int:
 
 
 def ended_at(pod: Object, now: float) -> float:
-    """Unix seconds at which the pod's last container ended, or the pod was to go."""
+    """Unix seconds at which the last container terminated, or at which the deletion of the pod was requested."""
     ends = [state["finishedAt"] for state in _terminated(pod) if state.get("finishedAt")]
     if ends:
         return max(unix_seconds(end) for end in ends)
@@ -99,14 +99,14 @@ def _terminated(pod: Object) -> list[Object]:
 
 
 def _ends(pod: Object) -> list[tuple[str, Object]]:
-    """The containers that have ended: name and terminated state."""
+    """The names and states of terminated containers."""
     status = pod.get("status", {})
     known = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return [(s["name"], s["state"]["terminated"]) for s in known if "terminated" in (s.get("state") or {})]
 
 
-def judged(job: Object, pod: Object) -> tuple[bool, str]:
-    """Whether a failed pod counts towards the backoffLimit, and why the whole Job fails because of it, if it does."""
+def apply_failure_policy(job: Object, pod: Object) -> tuple[bool, str]:
+    """Whether a failed pod counts towards backoffLimit, and why it fails the whole Job ("" if it does not)."""
     for at, rule in enumerate((job["spec"].get("podFailurePolicy") or {}).get("rules") or ()):
         why = _matches(rule, pod)
         if why:
@@ -117,7 +117,7 @@ def judged(job: Object, pod: Object) -> tuple[bool, str]:
 
 
 def _matches(rule: Object, pod: Object) -> str:
-    """How a rule of a podFailurePolicy applies to a pod; "" when it does not."""
+    """Why a rule of a podFailurePolicy matches a pod; "" if it does not match."""
     where = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
     codes = rule.get("onExitCodes")
     if codes is not None:
@@ -135,8 +135,8 @@ def _matches(rule: Object, pod: Object) -> str:
 
 
 def new_pod(job: Object, index: int | None) -> Object:
-    """A pod of a Job, with its index if it has one."""
-    pod = pod_of(job)
+    """A new pod of a Job, with its completion index unless that is None."""
+    pod = pod_from_template(job)
     metadata = pod["metadata"]
     metadata["finalizers"] = [*(metadata.get("finalizers") or ()), TRACKING]
     if index is None:

@@ -1,8 +1,8 @@
-"""What every namespace is given: the ServiceAccount `default` and the ConfigMap `kube-root-ca.crt`."""
+"""Controllers of the objects in every namespace: the ServiceAccount `default` and the ConfigMap `kube-root-ca.crt`."""
 
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Context, Controller
-from localkube.controllers.objects import Key
+from localkube.meta.objects import Key
+from localkube.meta.status import Object
 
 ROOT_CA = "kube-root-ca.crt"
 DESCRIPTION = (
@@ -17,13 +17,13 @@ def _is_active(namespace: Object) -> bool:
 
 
 class _PerNamespace(Controller):
-    """Keeps one object of a fixed name in every active namespace."""
+    """Creates one object of a fixed name in every active namespace."""
 
     resource: str
     object_name: str
 
     def start(self) -> None:
-        """Watch namespaces, and the object itself, which comes back when it is deleted."""
+        """Watch namespaces, and the object, because a deleted one is created again."""
         self.watch("namespaces", lambda _event, obj: self.queue.add((obj["metadata"]["name"], self.object_name)))
         self.watch(self.resource, self._on_object)
 
@@ -32,31 +32,31 @@ class _PerNamespace(Controller):
             self.enqueue(event, obj)
 
     def reconcile(self, key: Key) -> float | None:
-        """Create the object where it lacks."""
+        """Create the object if it does not exist."""
         namespace = self.registry.find("namespaces", "", key[0])
         if namespace is not None and _is_active(namespace) and self.registry.find(self.resource, *key) is None:
             self.registry.create(self.resource, key[0], self.build(), manager=self.manager)
         return None
 
     def build(self) -> Object:
-        """The object to create."""
+        """Build the object."""
         return {"apiVersion": "v1", "metadata": {"name": self.object_name}}
 
 
 class ServiceAccountController(_PerNamespace):
-    """The ServiceAccount of pods that name none."""
+    """Creates the ServiceAccount for pods that name none."""
 
     name = "serviceaccount-controller"
     resource = "serviceaccounts"
     object_name = "default"
 
     def build(self) -> Object:
-        """A ServiceAccount without anything."""
+        """Build a ServiceAccount."""
         return {**super().build(), "kind": "ServiceAccount"}
 
 
 class RootCAController(_PerNamespace):
-    """The certificate authority of the API server, for pods."""
+    """Publishes the certificate authority of the API server to pods."""
 
     name = "root-ca-certificate-publisher"
     resource = "configmaps"
@@ -67,7 +67,7 @@ class RootCAController(_PerNamespace):
         self._certificate = certificate
 
     def build(self) -> Object:
-        """The ConfigMap."""
+        """Build the ConfigMap."""
         metadata = {"name": ROOT_CA, "annotations": {"kubernetes.io/description": DESCRIPTION}}
         data = {"ca.crt": self._certificate}
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}

@@ -1,16 +1,17 @@
-"""Adopting and releasing: an owner's children are those it controls and its selector matches."""
+"""Adoption and release of children, as the ControllerRefManager of Kubernetes does it."""
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import controller_of, is_deleting, owner_reference
-from localkube.controllers.selection import select, selector_of
+from localkube.controllers.selection import select
+from localkube.meta.objects import controller_of, is_deleting, owner_reference
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 
 def claim(registry: Registry, owner: Object, resource: str, manager: str) -> list[Object]:
-    """The children of `owner`: orphans that match are adopted, children that match no more are released."""
+    """Return the children of `owner`. Orphans that its selector matches are adopted; other children are released."""
     uid = owner["metadata"]["uid"]
     namespace = owner["metadata"]["namespace"]
-    selector = selector_of(owner["spec"]["selector"])
+    selector = LabelSelector.of(owner["spec"]["selector"])
     claimed = []
     for child in registry.owned(resource, uid):
         if not _controlled(child, uid):

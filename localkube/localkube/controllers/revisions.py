@@ -1,11 +1,11 @@
-"""Revisions of a Deployment: which ReplicaSet is its present template, and what its annotations say."""
+"""Revisions of a Deployment: its new ReplicaSet, the pod-template-hash, and the annotations. Pure."""
 
 import hashlib
 import json
 from collections.abc import Iterable
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import annotations_of, labels_of, owner_reference
+from localkube.meta.objects import annotations_of, labels_of, owner_reference
+from localkube.meta.status import Object
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -14,18 +14,18 @@ DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _NOT_COPIED = {_LAST_APPLIED, REVISION, HISTORY, DESIRED, MAXIMUM, "deprecated.deployment.rollback.to"}
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in apimachinery: no vowels, so that no words come out
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in apimachinery: without vowels, to avoid words
 
 
 def template_hash(template: Object, collisions: int | None) -> str:
-    """A short name for a pod template; `collisions` gives another one when the first is taken."""
+    """The hash of a pod template and the collisionCount."""
     text = json.dumps([template, collisions], sort_keys=True, separators=(",", ":"))
     number = int.from_bytes(hashlib.blake2s(text.encode(), digest_size=4).digest(), "big")
     return "".join(_ALPHABET[ord(c) % len(_ALPHABET)] for c in str(number))
 
 
 def same_template(one: Object, other: Object) -> bool:
-    """Whether two pod templates are equal but for the hash label."""
+    """Whether two pod templates are equal, except for the hash label."""
     return _comparable(one) == _comparable(other)
 
 
@@ -36,30 +36,30 @@ def _comparable(template: Object) -> tuple[Object, Object, Object]:
 
 
 def find_new(deployment: Object, replicasets: Iterable[Object]) -> Object | None:
-    """The ReplicaSet of the present template: the oldest, should there be several."""
+    """The oldest ReplicaSet that has the Deployment's template; None if there is none."""
     template = deployment["spec"]["template"]
     same = [rs for rs in replicasets if same_template(rs["spec"]["template"], template)]
     return min(same, key=creation, default=None)
 
 
 def creation(obj: Object) -> tuple[str, str]:
-    """Sorts by age."""
+    """Sort key: oldest first."""
     return obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]
 
 
 def revision_of(obj: Object) -> int:
-    """The revision in the annotation; 0 when there is none that is a number."""
+    """The revision in the annotation; 0 if it is missing or not a number."""
     text = annotations_of(obj).get(REVISION, "0")
     return int(text) if text.isdigit() else 0
 
 
 def next_revision(old: Iterable[Object]) -> int:
-    """One more than that of any old ReplicaSet."""
+    """The highest revision of the old ReplicaSets plus one."""
     return max((revision_of(rs) for rs in old), default=0) + 1
 
 
 def new_replicaset(deployment: Object, revision: int, replicas: int) -> Object:
-    """The ReplicaSet that a Deployment's present template asks for."""
+    """Build the ReplicaSet for a Deployment's template."""
     spec = deployment["spec"]
     name = template_hash(spec["template"], deployment.get("status", {}).get("collisionCount"))
     template = dict(spec["template"])
@@ -84,7 +84,7 @@ def new_replicaset(deployment: Object, revision: int, replicas: int) -> Object:
 
 
 def revised_annotations(deployment: Object, replicaset: Object, revision: int) -> dict[str, str]:
-    """The annotations of the present ReplicaSet: the Deployment's, its revision and the revisions it was before."""
+    """The annotations of the new ReplicaSet: the Deployment's, its revision, and its earlier revisions."""
     found = {**annotations_of(replicaset), **_copied(deployment)}
     before = revision_of(replicaset)
     if before >= revision:

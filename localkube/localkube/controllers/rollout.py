@@ -1,24 +1,24 @@
-"""How many replicas each ReplicaSet of a Deployment is to have next. Pure: objects in, numbers out."""
+"""Compute the next replicas of each ReplicaSet of a Deployment. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import annotations_of
 from localkube.controllers.revisions import DESIRED, MAXIMUM, creation
+from localkube.meta.objects import annotations_of
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """A ReplicaSet and the replicas it is to have."""
+    """A ReplicaSet and its next replicas."""
 
     replicaset: Object
     replicas: int
 
 
 def resolve(value: int | str | None, total: int, *, up: bool) -> int:
-    """An int-or-percent of `total`."""
+    """Resolve an int-or-percent of `total`, rounded up or down."""
     if value is None:
         return 0
     if isinstance(value, int):
@@ -28,7 +28,7 @@ def resolve(value: int | str | None, total: int, *, up: bool) -> int:
 
 
 def fenceposts(deployment: Object) -> tuple[int, int]:
-    """(maxSurge, maxUnavailable) in pods; they are never both 0, or nothing could move."""
+    """(maxSurge, maxUnavailable) in pods. They are never both 0, so that a rollout can progress."""
     strategy = deployment["spec"].get("strategy", {})
     if strategy.get("type") == "Recreate":
         return 0, 0
@@ -42,22 +42,22 @@ def fenceposts(deployment: Object) -> tuple[int, int]:
 
 
 def replicas_of(obj: Object) -> int:
-    """`spec.replicas`, 1 when absent."""
+    """`spec.replicas`; 1 if absent."""
     return int(obj["spec"].get("replicas", 1))
 
 
 def total_of(replicasets: Iterable[Object]) -> int:
-    """The replicas that these are to have."""
+    """The sum of the desired replicas."""
     return sum(replicas_of(rs) for rs in replicasets)
 
 
 def available_of(replicasets: Iterable[Object]) -> int:
-    """The replicas that are available."""
+    """The sum of the available replicas."""
     return sum(rs.get("status", {}).get("availableReplicas", 0) for rs in replicasets)
 
 
 def new_replicas(deployment: Object, new: Object | None, old: list[Object]) -> int:
-    """The replicas of the present ReplicaSet: as many as maxSurge has room for."""
+    """The replicas of the new ReplicaSet: as many as maxSurge allows."""
     wanted = replicas_of(deployment)
     if deployment["spec"].get("strategy", {}).get("type") == "Recreate":
         return wanted
@@ -67,19 +67,19 @@ def new_replicas(deployment: Object, new: Object | None, old: list[Object]) -> i
 
 
 def sizes(deployment: Object) -> dict[str, str]:
-    """The annotations that say for which size a ReplicaSet was last resized."""
+    """The annotations that record for which size of the Deployment a ReplicaSet was scaled."""
     wanted = replicas_of(deployment)
     return {DESIRED: str(wanted), MAXIMUM: str(wanted + fenceposts(deployment)[0])}
 
 
 def is_scaling(deployment: Object, replicasets: Iterable[Object]) -> bool:
-    """Whether the Deployment's replicas changed since its ReplicaSets were last resized."""
+    """Whether the Deployment's replicas changed since its ReplicaSets were scaled."""
     wanted = str(replicas_of(deployment))
     return any(replicas_of(rs) > 0 and annotations_of(rs).get(DESIRED, wanted) != wanted for rs in replicasets)
 
 
 def roll(deployment: Object, new: Object, old: list[Object]) -> list[Resize]:
-    """The next step of a rolling update: grow the new one, else shrink the old ones."""
+    """The next step of a rolling update: scale up the new ReplicaSet, or else scale down the old ones."""
     wanted = replicas_of(deployment)
     if replicas_of(new) > wanted:
         return [Resize(new, wanted)]
@@ -96,7 +96,7 @@ def _shrink(deployment: Object, new: Object, old: list[Object]) -> list[Resize]:
     if allowed <= 0:
         return []
     left = _drop_unhealthy(old, allowed)
-    # What was just taken away was not available, so it is still all of `available` that counts.
+    # The pods that were just removed were not available, so the number of available pods is unchanged.
     spare = available_of([new, *old]) - minimum
     for rs in old:
         drop = min(left[rs["metadata"]["name"]], max(spare, 0))
@@ -115,7 +115,7 @@ def _drop_unhealthy(old: list[Object], allowed: int) -> dict[str, int]:
 
 
 def scale(deployment: Object, new: Object | None, old: list[Object]) -> list[Resize]:
-    """Bring the ReplicaSets to changed `spec.replicas` without moving the rollout on: in proportion, if several."""
+    """Scale the ReplicaSets to a changed `spec.replicas`, in proportion, without progressing the rollout."""
     active = [rs for rs in [*old, *([new] if new else [])] if replicas_of(rs) > 0]
     wanted = replicas_of(deployment)
     if len(active) <= 1:
@@ -137,7 +137,7 @@ def _is_saturated(deployment: Object, replicaset: Object) -> bool:
 def _proportional(deployment: Object, active: list[Object]) -> list[Resize]:
     allowed = replicas_of(deployment) + fenceposts(deployment)[0] if replicas_of(deployment) else 0
     add = allowed - total_of(active)
-    # Biggest first; of equals the newest when growing, the oldest when shrinking.
+    # Largest first; of equals the newest when scaling up, the oldest when scaling down.
     by_age = sorted(active, key=creation, reverse=add > 0)
     ordered = sorted(by_age, key=replicas_of, reverse=True)
     sizes_now: list[int] = []

@@ -1,54 +1,43 @@
-"""Pods → the one node there is, where they fit."""
+"""The scheduler: binds pods to the one node."""
 
 from decimal import Decimal
 
-from localkube.apiserver.status import Object
 from localkube.controllers.controller import Context, Controller
-from localkube.controllers.fitting import Amounts, has_neighbours, misfit, requests
-from localkube.controllers.objects import Key, find_condition, is_deleting, key_of, timestamp, with_condition
-from localkube.controllers.pods import is_finished
+from localkube.controllers.fitting import Amounts, check_fit, total_requests
+from localkube.meta.objects import Key, find_condition, is_deleting, key_of, timestamp, with_condition
+from localkube.meta.pods import is_finished
+from localkube.meta.status import Object
 
 
-class Placed:
-    """The pods on the node, and what they take of it."""
+class AssignedPods:
+    """The pods on the node, and the sum of their requests."""
 
     def __init__(self) -> None:
         self.used: dict[str, Decimal] = {}
-        self._pods: dict[Key, tuple[Object, Amounts]] = {}
-        self._particular = 0  # pods that say who their neighbours may be
+        self._requests: dict[Key, Amounts] = {}
 
-    def put(self, pod: Object) -> bool:
-        """Count a pod, once; whether it is new here."""
+    def add(self, pod: Object) -> None:
+        """Count a pod, unless it is counted."""
         key = key_of(pod)
-        if key in self._pods:
+        if key not in self._requests:
+            self._requests[key] = total_requests(pod)
+            self._count(key, 1)
+
+    def remove(self, key: Key) -> bool:
+        """Remove a pod; returns whether it was counted."""
+        if key not in self._requests:
             return False
-        self._pods[key] = pod, requests(pod)
-        self._count(key, 1)
+        self._count(key, -1)
+        del self._requests[key]
         return True
 
-    def drop(self, key: Key) -> bool:
-        """Forget a pod; whether it was there."""
-        found = key in self._pods
-        if found:
-            self._count(key, -1)
-            del self._pods[key]
-        return found
-
     def _count(self, key: Key, sign: int) -> None:
-        pod, amounts = self._pods[key]
-        for name, amount in amounts.items():
+        for name, amount in self._requests[key].items():
             self.used[name] = self.used.get(name, Decimal(0)) + sign * amount
-        self._particular += sign * has_neighbours(pod)
-
-    def concerning(self, pod: Object) -> list[Object]:
-        """The pods that the placing of another has to look at."""
-        if not self._particular and not has_neighbours(pod):
-            return []
-        return [found for found, _ in self._pods.values()]
 
 
 class Scheduler(Controller):
-    """Binds every pod that fits the node to it, and says of the others why they do not."""
+    """Binds pods that fit the node, and reports for others why they do not fit."""
 
     name = "default-scheduler"
     manager = "kube-scheduler"
@@ -58,9 +47,9 @@ class Scheduler(Controller):
         self._node = node
 
     def start(self) -> None:
-        """Watch pods, and the node, which may change its labels, its taints and its size."""
+        """Watch pods, and the node, whose labels, taints and capacity may change."""
         self._waiting: dict[Key, None] = {}
-        self._placed = Placed()
+        self._assigned = AssignedPods()
         self.watch("pods", self._on_pod)
         self.watch("nodes", self._on_node)
 
@@ -68,20 +57,14 @@ class Scheduler(Controller):
         key = key_of(pod)
         if event == "DELETED" or is_finished(pod):
             self._waiting.pop(key, None)
-            if self._placed.drop(key):
+            if self._assigned.remove(key):
                 self._retry()
         elif pod["spec"].get("nodeName"):
             self._waiting.pop(key, None)
-            here = pod["spec"]["nodeName"] == self._node and self._placed.put(pod)
-            if here and any(map(has_neighbours, self._found())):
-                self._retry()  # this may be the neighbour that one of them waits for
+            if pod["spec"]["nodeName"] == self._node:
+                self._assigned.add(pod)
         else:
             self.enqueue(event, pod)
-
-    def _found(self) -> list[Object]:
-        """The pods that wait."""
-        found = (self.registry.find("pods", *key) for key in self._waiting)
-        return [pod for pod in found if pod is not None]
 
     def _on_node(self, _event: str, _node: Object) -> None:
         self._retry()
@@ -91,7 +74,7 @@ class Scheduler(Controller):
             self.queue.add(key)
 
     def reconcile(self, key: Key) -> float | None:
-        """Bind one pod."""
+        """Bind a pod, or report why it does not fit."""
         pod = self.registry.find("pods", *key)
         if pod is None or pod["spec"].get("nodeName") or is_deleting(pod) or is_finished(pod):
             self._waiting.pop(key, None)
@@ -102,7 +85,7 @@ class Scheduler(Controller):
         if node is None:
             self._wait(pod, "no nodes available to schedule pods")
             return None
-        found = misfit(pod, node, self._placed.used, self._placed.concerning(pod))
+        found = check_fit(pod, node, self._assigned.used)
         if found is None:
             self._bind(pod)
         else:
@@ -110,7 +93,7 @@ class Scheduler(Controller):
         return None
 
     def _wait(self, pod: Object, message: str) -> None:
-        """Say why a pod waits; once for each reason."""
+        """Report why a pod waits, once for each message."""
         self._waiting.setdefault(key_of(pod))
         known = find_condition(pod.get("status", {}).get("conditions"), "PodScheduled")
         if known is not None and known.get("message") == message:

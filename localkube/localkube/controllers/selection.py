@@ -1,33 +1,21 @@
-"""Selectors of controllers: which pods one selects, and which of them select a pod."""
+"""Which pods a selector matches, and which selectors match a pod."""
 
 from collections.abc import Mapping
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.selectors import LabelSelector, Requirement
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import Key, key_of, labels_of
-
-_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
-
-
-def selector_of(selector: Object) -> LabelSelector:
-    """A metav1.LabelSelector, parsed."""
-    exact = LabelSelector.equal(selector.get("matchLabels") or {}).requirements
-    terms = [
-        Requirement(e["key"], _OPERATORS[e["operator"]], frozenset(e.get("values") or ()))
-        for e in selector.get("matchExpressions") or ()
-    ]
-    return LabelSelector([*exact, *terms])
+from localkube.meta.objects import Key, key_of, labels_of
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 
 def select(registry: Registry, resource: str, namespace: str, selector: LabelSelector) -> list[Object]:
-    """The objects of a namespace that a selector matches, by the registry's label index."""
+    """The objects of a namespace that a selector matches. The registry's label index finds them."""
     found = registry.list(resource, namespace, labels=dict(selector.pairs()))
     return [obj for obj in found if selector.matches(obj)]
 
 
 class SelectorIndex:
-    """Selectors by the first label they demand, to find those that select a changed pod without asking each."""
+    """Finds the selectors that match a changed pod without trying each. Indexed by a label that a selector requires."""
 
     def __init__(self) -> None:
         self._selectors: dict[Key, tuple[tuple[str, str, str], LabelSelector]] = {}
@@ -35,7 +23,7 @@ class SelectorIndex:
         self._labels: dict[Key, Mapping[str, str]] = {}
 
     def put(self, key: Key, selector: LabelSelector) -> None:
-        """Keep or replace the selector of `key`, which selects in its own namespace."""
+        """Set the selector of an object. It selects in the object's namespace."""
         self.drop(key)
         pairs = selector.pairs()
         bucket = (key[0], *pairs[0]) if pairs else (key[0], "", "")
@@ -43,7 +31,7 @@ class SelectorIndex:
         self._buckets.setdefault(bucket, set()).add(key)
 
     def drop(self, key: Key) -> None:
-        """Forget the selector of `key`."""
+        """Remove the selector of an object."""
         bucket, _ = self._selectors.pop(key, (None, None))
         if bucket is None:
             return
@@ -53,7 +41,7 @@ class SelectorIndex:
             del self._buckets[bucket]
 
     def affected(self, event: str, pod: Object) -> set[Key]:
-        """The keys whose selector matches a changed pod, now or as it was at its last change."""
+        """The objects whose selector matches a changed pod, now or before the change."""
         key = key_of(pod)
         found = self._matching(key[0], labels_of(pod))
         before = self._labels.get(key)

@@ -1,6 +1,5 @@
-"""A node whose pods are processes of this machine.
+"""A node that runs the containers of its pods as local processes.
 
-What a container image would hold is found by the image's name in a map that the caller gives. Mount paths are rewritten
-to the pod's own directory, and every pod has an address of its own. There is no isolation, no DNS name of a Service, no
-resource limit, no security context: a development aid.
+The caller maps image names to local commands. Mount paths are rewritten to the pod's directory, and each pod has an IP
+address. There is no isolation, no cluster DNS, no resource limit and no security context.
 """

@@ -1,11 +1,11 @@
-"""Addresses of pods: one each where the system has 127.0.0.0/8, else one for all and a free port for each."""
+"""IP addresses of pods: one per pod if the system has 127.0.0.0/8, else one for all pods with a free port per port."""
 
 import socket
 import sys
 from collections.abc import Iterator
 from typing import Protocol
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 KUBELET_PORT = 10250
 BLOCKS = 63  # 127.1 … 127.63 for pods, 127.65 … 127.127 for Services
@@ -13,17 +13,17 @@ PODS = 65_000
 
 
 class Addresses(Protocol):
-    """Gives pods their addresses."""
+    """Allocates the addresses of pods."""
 
     node: str
-    services: str  # the network that clusterIPs are taken from, as CIDR
+    services: str  # the network of clusterIPs, as CIDR
 
-    def allocate(self, uid: str, wanted: str = "") -> str:
-        """The podIP of a new pod, `wanted` if that is free."""
+    def allocate(self, uid: str) -> str:
+        """Allocate the podIP of a new pod."""
         ...
 
     def release(self, uid: str) -> None:
-        """The pod is gone."""
+        """Release the address of a deleted pod."""
         ...
 
     def port(self, pod: Object, number: int) -> int:
@@ -31,19 +31,19 @@ class Addresses(Protocol):
         ...
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release everything."""
         ...
 
 
 def has_loopback_network() -> bool:
-    """Whether every address of 127.0.0.0/8 is this machine's."""
+    """Whether every address of 127.0.0.0/8 is local, as on Linux; macOS has only 127.0.0.1."""
     return sys.platform == "linux"
 
 
 class LoopbackBlock:
-    """127.N.0.0/16 for pods and 127.N+64.0.0/16 for Services, claimed so that no other cluster here takes them.
+    """127.N.0.0/16 for pods and 127.N+64.0.0/16 for Services, which no other local cluster uses.
 
-    The claim is a listener on the kubelet port of the node's address: it ends with the process, however that ends.
+    A listener on the kubelet port of the node's address claims the block. The system closes it when the process ends.
     """
 
     def __init__(self, block: int, claim: socket.socket) -> None:
@@ -56,10 +56,9 @@ class LoopbackBlock:
         self._candidates = self._cycle()
 
     @classmethod
-    def claim(cls, preferred: int = 1) -> "LoopbackBlock":
-        """The preferred block or the next free one; OSError when none is."""
-        for step in range(BLOCKS):
-            block = (preferred - 1 + step) % BLOCKS + 1
+    def claim(cls) -> "LoopbackBlock":
+        """Claim the first free block; OSError if there is none."""
+        for block in range(1, BLOCKS + 1):
             listener = socket.socket()
             try:
                 listener.bind((f"127.{block}.0.1", KUBELET_PORT))
@@ -71,25 +70,22 @@ class LoopbackBlock:
         raise OSError("no block of loopback addresses is free: too many local clusters run")
 
     def _cycle(self) -> Iterator[str]:
-        # An address is used again as late as possible: its last owner may still have connections.
+        # Reuse an address as late as possible, because connections to its former pod may be open.
         while True:
             for number in range(2, PODS):
                 high, low = divmod(number, 256)
                 if low not in (0, 255):
                     yield f"127.{self.block}.{high}.{low}"
 
-    def allocate(self, uid: str, wanted: str = "") -> str:
-        """A free address of the block."""
-        if wanted.startswith(f"127.{self.block}.") and wanted not in self._taken:
-            address = wanted
-        else:
-            address = next(a for a in self._candidates if a not in self._taken)
+    def allocate(self, uid: str) -> str:
+        """Allocate a free address of the block."""
+        address = next(a for a in self._candidates if a not in self._taken)
         self._by_uid[uid] = address
         self._taken.add(address)
         return address
 
     def release(self, uid: str) -> None:
-        """Free the pod's address."""
+        """Release the pod's address."""
         self._taken.discard(self._by_uid.pop(uid, ""))
 
     def port(self, _pod: Object, number: int) -> int:
@@ -97,7 +93,7 @@ class LoopbackBlock:
         return number
 
     def close(self) -> None:
-        """Free the block."""
+        """Release the block."""
         self._claim.close()
 
 
@@ -105,29 +101,29 @@ class SharedLoopback:
     """127.0.0.1 for every pod, and a free port of the machine for every containerPort."""
 
     node = "127.0.0.1"
-    services = "127.64.0.0/16"  # not reachable: the Service proxy says where it listens instead
+    services = "127.64.0.0/16"  # not reachable: the Service proxy listens elsewhere and reports it in an Event
 
     def __init__(self) -> None:
         self._ports: dict[str, dict[int, int]] = {}
 
-    def allocate(self, uid: str, wanted: str = "") -> str:  # noqa: ARG002 (one address is like the other here)
-        """The one address there is."""
+    def allocate(self, uid: str) -> str:
+        """Return 127.0.0.1."""
         self._ports.setdefault(uid, {})
         return self.node
 
     def release(self, uid: str) -> None:
-        """Forget the pod's ports."""
+        """Release the pod's ports."""
         self._ports.pop(uid, None)
 
     def port(self, pod: Object, number: int) -> int:
-        """The port found for a containerPort, the same each time."""
+        """The free port that replaces a containerPort; the same for each call."""
         ports = self._ports.setdefault(pod["metadata"]["uid"], {})
         if number not in ports:
             ports[number] = _free_port()
         return ports[number]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 def _free_port() -> int:
@@ -136,6 +132,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def claim(preferred: int = 1) -> Addresses:
-    """The addresses that this system allows."""
-    return LoopbackBlock.claim(preferred) if has_loopback_network() else SharedLoopback()
+def claim() -> Addresses:
+    """Claim addresses, one per pod if the system allows it."""
+    return LoopbackBlock.claim() if has_loopback_network() else SharedLoopback()

@@ -1,13 +1,13 @@
-"""One container: started, probed, restarted with back-off, stopped."""
+"""The lifecycle of one container: start, probes, restarts with back-off, stop."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node import ending, launch, state
 from localkube.node.errors import ConfigError, ImageUnknownError, MountError, StartError
-from localkube.node.handlers import HandlerError, Target, act
+from localkube.node.handlers import HandlerError, HandlerTarget, run_handler
 from localkube.node.launch import Command
 from localkube.node.logs import LogWriter
 from localkube.node.machine import Machine, duration
@@ -16,14 +16,14 @@ from localkube.node.prober import Prober, Reports
 from localkube.node.process import Process
 from localkube.node.state import ContainerState
 
-NEVER_STARTED = 128  # exit code of a container whose process could not be started
-HOOK_SECONDS = 30.0  # postStart: a kubelet would wait for ever
+NEVER_STARTED = 128  # exit code of a container whose process did not start
+HOOK_SECONDS = 30.0  # limit for postStart; the kubelet has none
 DEFAULT_GRACE = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a container needs of its pod. `config_changed` returns when a ConfigMap or Secret of the pod has changed."""
+class PodContext:
+    """The pod of a container. `config_changed` returns a future that ends when a ConfigMap or Secret changes."""
 
     pod: Callable[[], Object]
     directory: PodDirectory
@@ -32,14 +32,14 @@ class Surroundings:
 
 
 class Container:
-    """Runs one container of a pod. Its `state` is what the pod's status shows."""
+    """Runs one container of a pod and keeps its `state` for the pod's status."""
 
-    def __init__(self, machine: Machine, around: Surroundings, shown: ContainerState) -> None:
+    def __init__(self, machine: Machine, pod_context: PodContext, shown: ContainerState) -> None:
         self.state = shown
-        self.started = asyncio.Event()  # once, for those who wait for a sidecar
+        self.started = asyncio.Event()  # set at the first start: the next init container waits for a sidecar
         self.log: LogWriter | None = None
         self._machine = machine
-        self._around = around
+        self._pod_context = pod_context
         self._process: Process | None = None
         self._command: Command | None = None
         self._stopping: asyncio.Task[int] | None = None
@@ -55,15 +55,12 @@ class Container:
         return f"spec.{kind}{{{self.state.name}}}"
 
     async def run(self) -> None:
-        """Run as often as the restart policy says; returns when the container is over for good."""
-        over = self.state.exit_code is not None  # before the cluster was last stopped
-        while not over:
-            over = not self._is_restarted(await self._once())
-            if not over:
-                await self._back_off()
+        """Run and restart according to the restart policy; returns when the container will not be restarted."""
+        while self._is_restarted(await self._once()):
+            await self._back_off()
 
     def _is_restarted(self, code: int) -> bool:
-        policy = self._around.pod()["spec"].get("restartPolicy", state.RESTART_ALWAYS)
+        policy = self._pod_context.pod()["spec"].get("restartPolicy", state.RESTART_ALWAYS)
         if self.state.is_sidecar:
             return True
         if self.state.is_init or policy == "OnFailure":
@@ -85,21 +82,21 @@ class Container:
         finally:
             prober.cancel()
             await asyncio.gather(prober, return_exceptions=True)
-        if self._machine.clock() - began > self._machine.timing.backoff_forgotten:
+        if self._machine.clock() - began > self._machine.timing.backoff_reset:
             self._backoffs = 0
         self._stopping = None
         return self._ended(code, started)
 
     async def _prepare(self) -> Command:
-        """Wait until image and configuration allow a start."""
+        """Wait until the image and the configuration exist."""
         while True:
-            pod = self._around.pod()
+            pod = self._pod_context.pod()
             try:
-                command = launch.prepare(self._machine, pod, self._spec, self._around.directory)
+                command = launch.prepare(self._machine, pod, self._spec, self._pod_context.directory)
             except ImageUnknownError as error:
                 await self._pull_back_off(str(error))
             except (ConfigError, MountError, OSError, ValueError) as error:
-                changed = self._around.config_changed()
+                changed = self._pod_context.config_changed()
                 self._wait("CreateContainerConfigError", str(error))
                 self._fail("Failed", f"Error: {error}")
                 await changed
@@ -107,7 +104,7 @@ class Container:
                 return command
 
     async def _pull_back_off(self, why: str) -> None:
-        """An image that is not in the map now never will be: tell it as a kubelet does and wait for the end."""
+        """Report an unknown image as the kubelet does, and wait for cancellation: the map of images never changes."""
         image = self._spec["image"]
         full = f'Failed to pull image "{image}": {why}'
         self._fail("Failed", full)
@@ -116,18 +113,18 @@ class Container:
         timing = self._machine.timing
         await asyncio.sleep(timing.backoff_first * timing.backoff_scale)
         message = f'Back-off pulling image "{image}"'
-        self._machine.events.normal(self._around.pod(), "BackOff", message, self._path)
+        self._machine.events.normal(self._pod_context.pod(), "BackOff", message, self._path)
         self._fail("Failed", "Error: ImagePullBackOff")
         self._wait("ImagePullBackOff", f"{message}: ErrImagePull: {why}")
         await asyncio.get_running_loop().create_future()
 
     async def _start(self, command: Command) -> Process:
-        pod = self._around.pod()
+        pod = self._pod_context.pod()
         name = self.state.name
         events = self._machine.events
         image = self._spec["image"]
         events.normal(pod, "Pulled", f'Container image "{image}" already present on machine', self._path)
-        self.log = LogWriter(self._around.directory.log(name, self.state.restarts))
+        self.log = LogWriter(self._pod_context.directory.log(name, self.state.restarts))
         events.normal(pod, "Created", f"Created container: {name}", self._path)
         self._command = command
         self._process = process = await Process.start(
@@ -136,42 +133,42 @@ class Container:
             cwd=command.cwd,
             log=self.log,
             guard=self._machine.guard,
-            pid_file=self._around.directory.pid_file(name),
+            pid_file=self._pod_context.directory.pid_file(name),
         )
         events.normal(pod, "Started", f"Started container {name}", self._path)
         self.state.container_id = f"local://{process.pid}"
         self.state.state = state.running(self._machine.clock())
-        self._around.publish()
+        self._pod_context.publish()
         return process
 
     async def _probe(self, command: Command) -> None:
         hook = (self._spec.get("lifecycle") or {}).get("postStart")
         if hook:
             try:
-                await act(hook, self._target(command), HOOK_SECONDS)
+                await run_handler(hook, self._target(command), HOOK_SECONDS)
             except HandlerError as error:
                 self._fail("FailedPostStartHook", f"PostStartHook failed: {error}")
                 self._end(f"FailedPostStartHook: Container {self.state.name}", None)
         reports = Reports(self._on_started, self._on_ready, self._on_unhealthy, self._on_failed)
         await Prober(self._spec, self._target(command), reports, self._machine.timing.probe_scale).run()
 
-    def _target(self, command: Command) -> Target:
-        pod = self._around.pod()
+    def _target(self, command: Command) -> HandlerTarget:
+        pod = self._pod_context.pod()
 
         def port(wanted: int | str) -> int:
             return launch.port_of(self._machine, pod, self._spec, wanted)
 
-        return Target(pod["status"]["podIP"], port, command.env, command.cwd, self._machine.client)
+        return HandlerTarget(pod["status"]["podIP"], port, command.env, command.cwd, self._machine.client)
 
     def _on_started(self) -> None:
         self.state.started = True
         self.started.set()
-        self._around.publish()
+        self._pod_context.publish()
 
     def _on_ready(self, ready: bool) -> None:
         if self.state.ready != ready:
             self.state.ready = ready
-            self._around.publish()
+            self._pod_context.publish()
 
     def _on_unhealthy(self, kind: str, why: str) -> None:
         self._fail("Unhealthy", f"{kind} probe failed: {why}")
@@ -180,21 +177,21 @@ class Container:
         self._end(f"Container {self.state.name} failed {kind} probe, will be restarted", grace)
 
     def _end(self, why: str, grace: int | None) -> None:
-        """Stop the process so that `run` starts it anew."""
+        """Stop the process; `run` starts it again."""
         if self._stopping is None:
-            self._machine.events.normal(self._around.pod(), "Killing", why, self._path)
+            self._machine.events.normal(self._pod_context.pod(), "Killing", why, self._path)
             if grace is None:
-                grace = self._around.pod()["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)
+                grace = self._pod_context.pod()["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)
             self._stopping = asyncio.create_task(self.stop(grace))
 
     def _ended(self, code: int, started: str, *, reason: str = "", message: str = "") -> int:
-        rootfs = self._around.directory.rootfs(self.state.name)
+        rootfs = self._pod_context.directory.rootfs(self.state.name)
         message = message or ending.message(self._spec, rootfs, code, self.log.path if self.log else None)
         now = self._machine.clock()
         self.state.state = state.terminated(code, started, now, reason=reason, message=message)
         self.state.ready = self.state.started = False
         self._process = None
-        self._around.publish()
+        self._pod_context.publish()
         return code
 
     async def _back_off(self) -> None:
@@ -203,7 +200,7 @@ class Container:
         self._backoffs += 1
         self.state.last = self.state.state
         if delay:
-            metadata = self._around.pod()["metadata"]
+            metadata = self._pod_context.pod()["metadata"]
             where = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
             name = self.state.name
             self._fail("BackOff", f"Back-off restarting failed container {name} in pod {where}")
@@ -213,7 +210,7 @@ class Container:
         self.state.restarts += 1
 
     async def stop(self, grace: float) -> int:
-        """preStop, SIGTERM, SIGKILL, all within `grace` seconds; returns the exit code, 0 if nothing ran."""
+        """Run preStop, send SIGTERM, and SIGKILL after `grace` seconds; returns the exit code, 0 if no process runs."""
         process, command = self._process, self._command
         if process is None or command is None:
             return 0
@@ -224,26 +221,28 @@ class Container:
         return await process.wait()
 
     async def terminate(self, grace: float) -> None:
-        """The pod ends: stop the process and show how it went. `run` must have been cancelled."""
+        """Stop the process when the pod terminates, and update the state. `run` must have been cancelled."""
         if self._process is None:
             return
         started = self.state.state["running"]["startedAt"]
-        self._machine.events.normal(self._around.pod(), "Killing", f"Stopping container {self.state.name}", self._path)
+        self._machine.events.normal(
+            self._pod_context.pod(), "Killing", f"Stopping container {self.state.name}", self._path
+        )
         if self._stopping is not None:
             self._stopping.cancel()
         self._ended(await self.stop(grace), started)
 
     async def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         if self._process is not None:
             await self._process.kill()
 
     def _wait(self, reason: str, message: str) -> None:
         self.state.state = state.waiting(reason, message)
-        self._around.publish()
+        self._pod_context.publish()
 
     def _fail(self, reason: str, message: str) -> None:
-        self._machine.events.warning(self._around.pod(), reason, message, self._path)
+        self._machine.events.warning(self._pod_context.pod(), reason, message, self._path)
 
     def _now_stamp(self) -> str:
         return str(state.running(self._machine.clock())["running"]["startedAt"])

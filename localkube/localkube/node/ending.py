@@ -1,23 +1,23 @@
-"""How a container ends: its preStop hook, and what it leaves to be read."""
+"""The end of a container: the preStop hook and the termination message."""
 
 import asyncio
 import contextlib
 from pathlib import Path
 
-from localkube.apiserver.status import Object
-from localkube.node.handlers import HandlerError, Target, act
+from localkube.meta.status import Object
+from localkube.node.handlers import HandlerError, HandlerTarget, run_handler
 from localkube.node.launch import TERMINATION_LOG
 from localkube.node.logs import last_lines
 from localkube.node.paths import inside
 from localkube.node.process import Process
 
 LOG_BYTES = 4096  # of the end of the termination log
-LAST_LINES = 80  # of the log, where it stands in for the termination log
+LAST_LINES = 80  # of the log, with FallbackToLogsOnError
 LAST_BYTES = 2048
 
 
 def message(container: Object, rootfs: Path, code: int, log: Path | None) -> str:
-    """What the process left in its termination log, else (after an error, if the policy says so) its last words."""
+    """The termination log; if it is empty, the end of the log after an error, with FallbackToLogsOnError."""
     file = inside(rootfs, container.get("terminationMessagePath") or TERMINATION_LOG)
     with contextlib.suppress(OSError):
         text = file.read_bytes()[-LOG_BYTES:].decode(errors="replace")
@@ -28,9 +28,9 @@ def message(container: Object, rootfs: Path, code: int, log: Path | None) -> str
     return ""
 
 
-async def pre_stop(process: Process, hook: Object, target: Target, grace: float) -> None:
-    """Run the hook, but no longer than the process itself runs; HandlerError."""
-    action = asyncio.create_task(act(hook, target, grace))
+async def pre_stop(process: Process, hook: Object, target: HandlerTarget, grace: float) -> None:
+    """Run the hook, at most until the process ends; HandlerError."""
+    action = asyncio.create_task(run_handler(hook, target, grace))
     ended = asyncio.create_task(process.wait())
     try:
         await asyncio.wait([action, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -42,8 +42,8 @@ async def pre_stop(process: Process, hook: Object, target: Target, grace: float)
         await asyncio.gather(action, ended, return_exceptions=True)
 
 
-async def stop(process: Process, hook: Object | None, target: Target, grace: float) -> str:
-    """preStop, SIGTERM, SIGKILL, all within `grace` seconds; returns what went wrong with the hook."""
+async def stop(process: Process, hook: Object | None, target: HandlerTarget, grace: float) -> str:
+    """Run preStop, send SIGTERM, and SIGKILL after `grace` seconds; returns why the hook failed, or ""."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + grace
     problem = ""

@@ -1,4 +1,4 @@
-"""A container's environment. Pure but for the ConfigMaps and Secrets it is told how to find."""
+"""The environment variables of a container. Pure, except for the functions that look up ConfigMaps and Secrets."""
 
 import re
 from base64 import b64decode
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kubeschema import quantity
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
@@ -16,14 +16,14 @@ _NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where references of one pod lead: each gives the object of a name, or None."""
+    """Looks up the ConfigMaps and Secrets to which one pod refers: from a name to the object or None."""
 
     config_map: Callable[[str], Object | None]
     secret: Callable[[str], Object | None]
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """Replace `$(NAME)` by its value and `$$` by `$`; a name that has no value stays as it is written."""
+    """Replace `$(NAME)` with its value and `$$` with `$`. A name without a value is not replaced."""
 
     def value(found: re.Match[str]) -> str:
         if found[1] is None:
@@ -34,7 +34,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def declared(pod: Object, container: Object, sources: Sources, inherited: Mapping[str, str]) -> dict[str, str]:
-    """What `envFrom` and `env` say, over `inherited`, to which `$(NAME)` may refer; ConfigError."""
+    """The variables of `envFrom` and `env`. `$(NAME)` may refer to `inherited` and to earlier ones. ConfigError."""
     found: dict[str, str] = {}
     for source in container.get("envFrom") or ():
         prefix = source.get("prefix", "")
@@ -84,7 +84,7 @@ def _value(pod: Object, container: Object, entry: Object, sources: Sources, earl
         reference = origin["secretKeyRef"]
         obj = _referenced("secret", reference, sources.secret)
         return _key(pod, "Secret", reference, None if obj is None else dict(_texts(obj)))
-    raise ConfigError(f"env {entry['name']}: the local cluster does not know {', '.join(origin)}")
+    raise ConfigError(f"env {entry['name']}: the local cluster does not support {', '.join(origin)}")
 
 
 def _key(pod: Object, kind: str, reference: Object, data: dict[str, str] | None) -> str | None:
@@ -97,7 +97,7 @@ def _key(pod: Object, kind: str, reference: Object, data: dict[str, str] | None)
 
 
 def field(pod: Object, path: str) -> str:
-    """The text of a `fieldRef`."""
+    """The value of a `fieldRef`; ConfigError."""
     metadata, status = pod["metadata"], pod.get("status", {})
     subscript = _SUBSCRIPT.fullmatch(path)
     if subscript:
@@ -121,7 +121,7 @@ def field(pod: Object, path: str) -> str:
 
 
 def formatted(pairs: Mapping[str, str]) -> str:
-    """Labels or annotations as the downward API writes them: `key="value"` lines."""
+    """Format labels or annotations as the downward API does: `key="value"` lines."""
     return "\n".join(f'{k}="{_escaped(v)}"' for k, v in sorted(pairs.items()))
 
 
@@ -130,7 +130,7 @@ def _escaped(value: str) -> str:
 
 
 def resource(pod: Object, reference: Object, container: Object | None = None) -> str:
-    """The number of a `resourceFieldRef`, rounded up to its divisor; 0 where nothing is set."""
+    """The value of a `resourceFieldRef`, divided by its divisor and rounded up; 0 if the resource is not set."""
     name = reference.get("containerName")
     if name:
         container = next((c for c in pod["spec"]["containers"] if c["name"] == name), container)
@@ -141,7 +141,7 @@ def resource(pod: Object, reference: Object, container: Object | None = None) ->
 
 
 def service_links(services: Iterable[Object]) -> dict[str, str]:
-    """`<NAME>_SERVICE_HOST` and `<NAME>_SERVICE_PORT[_<PORT>]` of Services, the way to find one without DNS."""
+    """`<NAME>_SERVICE_HOST` and `<NAME>_SERVICE_PORT[_<PORT>]` of Services, which is discovery without DNS."""
     found: dict[str, str] = {}
     for service in services:
         address = service["spec"].get("clusterIP")
@@ -158,5 +158,5 @@ def service_links(services: Iterable[Object]) -> dict[str, str]:
 
 
 def variable(name: str) -> str:
-    """A Kubernetes name as part of a variable's name."""
+    """Convert a Kubernetes name into a part of a variable name."""
     return name.upper().replace("-", "_")

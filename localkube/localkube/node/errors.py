@@ -1,4 +1,4 @@
-"""Why a container cannot start, in the words of a kubelet."""
+"""Why a container cannot start, in the wording of the kubelet."""
 
 
 class ImageUnknownError(Exception):
@@ -6,11 +6,11 @@ class ImageUnknownError(Exception):
 
 
 class ConfigError(Exception):
-    """A ConfigMap, a Secret or a key that the container's environment needs is not there."""
+    """A ConfigMap, a Secret or a key to which the container refers does not exist."""
 
 
 class MountError(Exception):
-    """A volume cannot be made."""
+    """A volume cannot be mounted."""
 
     def __init__(self, volume: str, why: str) -> None:
         super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {why}')

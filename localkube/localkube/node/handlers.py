@@ -1,4 +1,4 @@
-"""What probes and lifecycle hooks do: an HTTP request, a TCP connection, a command."""
+"""The actions of probes and lifecycle hooks: an HTTP request, a TCP connection, a command."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import aiohttp
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.guard import kill_group
 
-OUTPUT = 10 * 1024  # bytes of output or body told in an event
+OUTPUT = 10 * 1024  # bytes of output that an Event quotes
 SUCCESS = range(200, 400)
 KILLED = 9
 
@@ -19,12 +19,12 @@ PortOf = Callable[[int | str], int]
 
 
 class HandlerError(Exception):
-    """The action failed; says how, as a kubelet does."""
+    """The action failed. The message is worded like the kubelet's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A container to act on: where it listens, and how a command is run in it."""
+class HandlerTarget:
+    """The container of an action: its address, and the environment of a command."""
 
     host: str
     port: PortOf  # a number or the name of a port → the port on `host`
@@ -33,8 +33,8 @@ class Target:
     client: aiohttp.ClientSession
 
 
-async def act(handler: Object, target: Target, seconds: float) -> None:
-    """Do what a probe or a hook says, within `seconds`; HandlerError."""
+async def run_handler(handler: Object, target: HandlerTarget, seconds: float) -> None:
+    """Execute the action of a probe or a hook within `seconds`; HandlerError."""
     if "httpGet" in handler:
         await _within(seconds, _http(handler["httpGet"], target), "context deadline exceeded")
     elif "tcpSocket" in handler:
@@ -44,11 +44,11 @@ async def act(handler: Object, target: Target, seconds: float) -> None:
     elif "sleep" in handler:
         await asyncio.sleep(min(handler["sleep"]["seconds"], seconds))
     else:
-        raise HandlerError(f"the local cluster does not know {', '.join(handler)}")
+        raise HandlerError(f"the local cluster does not support {', '.join(handler)}")
 
 
 async def _within(seconds: float, action: Awaitable[None], late: str) -> None:
-    # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the result.
+    # asyncio.wait_for of Python 3.11 loses a cancellation that arrives together with the result.
     try:
         async with asyncio.timeout(seconds):
             await action
@@ -56,7 +56,7 @@ async def _within(seconds: float, action: Awaitable[None], late: str) -> None:
         raise HandlerError(late) from error
 
 
-async def _http(action: Object, target: Target) -> None:
+async def _http(action: Object, target: HandlerTarget) -> None:
     scheme = action.get("scheme", "HTTP").lower()
     host = action.get("host") or target.host
     path = action.get("path", "/")
@@ -80,7 +80,7 @@ def _reason(error: Exception) -> str:
     return str(cause) or type(cause).__name__
 
 
-async def _tcp(action: Object, target: Target) -> None:
+async def _tcp(action: Object, target: HandlerTarget) -> None:
     host = action.get("host") or target.host
     port = target.port(action["port"])
     try:
@@ -92,7 +92,7 @@ async def _tcp(action: Object, target: Target) -> None:
         await writer.wait_closed()
 
 
-async def _exec(command: list[str], target: Target) -> None:
+async def _exec(command: list[str], target: HandlerTarget) -> None:
     try:
         child = await asyncio.create_subprocess_exec(
             *command,

@@ -1,22 +1,22 @@
-"""Images: patterns of image names → what stands for the image on this machine."""
+"""The map from patterns of image names to local commands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node.environment import expand
 from localkube.node.errors import ImageUnknownError
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an image's config says, as far as a process needs it.
+    """The part of an image's config that a process needs.
 
     Attributes:
-        entrypoint: the local command. Its paths are those of this machine.
-        cmd: arguments where the container names none. Their paths are those inside the container.
-        working_dir: directory inside the container that a process starts in.
+        entrypoint: the local command, with paths of the host.
+        cmd: default arguments, with paths in the container.
+        working_dir: working directory of the process, a path in the container.
     """
 
     entrypoint: Sequence[str]
@@ -25,7 +25,7 @@ class Image:
 
 
 class ImageMap:
-    """The images that this node can run: `{"registry/name:*": ["/usr/bin/python3", "-m", "package"]}`, or an Image."""
+    """The images that the node can run: `{"registry/name:*": ["/usr/bin/python3", "-m", "package"]}`, or an Image."""
 
     def __init__(self, images: Mapping[str, Image | Sequence[str]]) -> None:
         self._images = {
@@ -33,25 +33,25 @@ class ImageMap:
         }
 
     def has(self, image: str) -> bool:
-        """Tell whether an image can be pulled; where none is named, all can."""
+        """Return whether an image is known. An empty map knows every image."""
         return not self._images or any(fnmatchcase(image, pattern) for pattern in self._images)
 
     def get(self, image: str) -> Image:
-        """Return what stands for an image, by the first pattern that fits; ImageUnknownError."""
+        """Return the image of the first pattern that matches; ImageUnknownError."""
         for pattern, found in self._images.items():
             if fnmatchcase(image, pattern):
                 return found
         known = ", ".join(self._images) or "none"
         raise ImageUnknownError(
-            f'"{image}" is not in the map of images of this local cluster, where pods are local processes;'
+            f'"{image}" is not in the map of images of the local cluster, which runs pods as local processes;'
             f" known images: {known}"
         )
 
 
 def argv(image: Image, container: Object, environment: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Return a container's command in two parts: the image's entrypoint, and what is meant inside the container.
+    """Return the command of a container in two parts: the entrypoint with host paths, the rest with container paths.
 
-    `command` replaces entrypoint and cmd, `args` replace cmd; `$(NAME)` is expanded in both.
+    `command` replaces entrypoint and cmd, `args` replaces cmd; `$(NAME)` is expanded in both.
     """
     command, args = container.get("command") or (), container.get("args") or ()
     given = [expand(part, environment) for part in (*command, *args)]

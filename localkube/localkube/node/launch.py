@@ -1,11 +1,11 @@
-"""From a container's spec to a started process: files, environment, command."""
+"""Prepares the process of a container: files, environment, command."""
 
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node import images, volumes
 from localkube.node.environment import Sources, declared, service_links, variable
 from localkube.node.machine import Machine
@@ -16,7 +16,7 @@ TERMINATION_LOG = "/dev/termination-log"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start, and where."""
+    """The command line, environment and working directory of a process."""
 
     argv: list[str]
     env: Mapping[str, str]
@@ -25,49 +25,56 @@ class Command:
 
 
 def sources_of(machine: Machine, pod: Object) -> Sources:
-    """The ConfigMaps and Secrets of a pod's namespace."""
+    """Look up ConfigMaps and Secrets in the pod's namespace."""
     namespace = pod["metadata"]["namespace"]
     registry = machine.registry
     return Sources(
-        config_map=lambda name: _named(machine, registry.find("configmaps", namespace, name)),
+        config_map=lambda name: _with_service_addresses(machine, registry.find("configmaps", namespace, name)),
         secret=lambda name: registry.find("secrets", namespace, name),
     )
 
 
-def _named(machine: Machine, config_map: Object | None) -> Object | None:
-    """A ConfigMap as the pod is to read it."""
+def _with_service_addresses(machine: Machine, config_map: Object | None) -> Object | None:
+    """A ConfigMap whose Service names are replaced by addresses."""
     if config_map is None:
         return None
-    data = {key: machine.named(text) for key, text in (config_map.get("data") or {}).items()}
+    data = {key: machine.with_service_addresses(text) for key, text in (config_map.get("data") or {}).items()}
     return {**config_map, "data": data}
 
 
 def prepare(machine: Machine, pod: Object, container: Object, directory: PodDirectory) -> Command:
-    """Make the container's files and work out its command; ImageUnknownError, ConfigError, MountError."""
+    """Create the container's files and build its command; ImageUnknownError, ConfigError, MountError."""
     image = machine.images.get(container["image"])
     rootfs = directory.rootfs(container["name"])
     message_path = container.get("terminationMessagePath") or TERMINATION_LOG
     rewriter = PathRewriter(rootfs, [*mount_paths(container), message_path])
-    given = _given(machine, pod, container, rootfs)
-    stated = declared(pod, container, sources_of(machine, pod), given)
-    hidden = {e["name"] for e in container.get("env") or () if "secretKeyRef" in (e.get("valueFrom") or {})}
-    stated = {k: v if k in hidden else machine.named(rewriter.rewrite(v)) for k, v in stated.items()}
-    environment = {**given, **stated}
-    shutil.rmtree(rootfs, ignore_errors=True)  # every start finds its image fresh
+    environment = _environment(machine, pod, container, rewriter)
+    shutil.rmtree(rootfs, ignore_errors=True)  # every start begins with an empty file system
     volumes.attach(pod, container, directory)
     message_file = inside(rootfs, message_path)
-    _make(message_file.parent)
-    message_file.touch()  # as a container runtime does: a program may want to find it
-    cwd = _make(inside(rootfs, container.get("workingDir") or image.working_dir))
-    _make(rootfs / "tmp")
-    own, given_args = images.argv(image, container, environment)
-    # The entrypoint names files of this machine; all else is meant inside the container.
-    argv = [*own, *(machine.named(rewriter.rewrite(part)) for part in given_args)]
+    _make_directory(message_file.parent)
+    message_file.touch()  # as a container runtime does
+    cwd = _make_directory(inside(rootfs, container.get("workingDir") or image.working_dir))
+    _make_directory(rootfs / "tmp")
+    entrypoint, arguments = images.argv(image, container, environment)
+    # The entrypoint has paths of the host, the arguments have paths in the container.
+    argv = [*entrypoint, *(machine.with_service_addresses(rewriter.rewrite(part)) for part in arguments)]
     return Command(argv, environment, cwd, rewriter)
 
 
-def _given(machine: Machine, pod: Object, container: Object, rootfs: Path) -> dict[str, str]:
-    """What the node tells every process: above all where to listen, and where to leave its last words."""
+def _environment(machine: Machine, pod: Object, container: Object, rewriter: PathRewriter) -> dict[str, str]:
+    """The variables of a process. Paths and Service names are replaced, except in values of Secrets."""
+    provided = _node_variables(machine, pod, container, rewriter.rootfs)
+    secrets = {e["name"] for e in container.get("env") or () if "secretKeyRef" in (e.get("valueFrom") or {})}
+    variables = {
+        name: value if name in secrets else machine.with_service_addresses(rewriter.rewrite(value))
+        for name, value in declared(pod, container, sources_of(machine, pod), provided).items()
+    }
+    return {**provided, **variables}
+
+
+def _node_variables(machine: Machine, pod: Object, container: Object, rootfs: Path) -> dict[str, str]:
+    """The variables that the node sets for every process, such as the listen address and the termination log."""
     message_path = container.get("terminationMessagePath") or TERMINATION_LOG
     found = {
         **machine.inherited,
@@ -87,13 +94,13 @@ def _given(machine: Machine, pod: Object, container: Object, rootfs: Path) -> di
     return found
 
 
-def _make(path: Path) -> Path:
+def _make_directory(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def port_of(machine: Machine, pod: Object, container: Object, port: int | str) -> int:
-    """Where a port, given by number or name, of this container really is; ValueError for an unknown name."""
+    """The port on which the process listens in place of a containerPort, given by number or name; ValueError."""
     if isinstance(port, str) and not port.isdigit():
         numbers = [p["containerPort"] for p in container.get("ports") or () if p.get("name") == port]
         if not numbers:

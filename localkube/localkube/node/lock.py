@@ -1,4 +1,4 @@
-"""One cluster per directory."""
+"""A lock on the state directory: one cluster per directory."""
 
 import fcntl
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class DirectoryLock:
-    """A context manager that holds a directory; RuntimeError when another process does. Ends with the process."""
+    """A context manager that locks a directory until the process ends; RuntimeError if another process has the lock."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "lock"

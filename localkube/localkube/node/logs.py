@@ -1,4 +1,4 @@
-"""Logs of containers: each line stored with the time it came, and served to `kubectl logs`."""
+"""Logs of containers: files whose lines begin with a timestamp."""
 
 import asyncio
 import time
@@ -8,18 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-MAX_LINE = 16 * 1024  # bytes; a longer line is stored in parts, as a container runtime does
+from localkube.apiserver.logs import PodLogOptions
+
+MAX_LINE = 16 * 1024  # bytes; a longer line is stored in parts, as by a container runtime
 CHUNK = 64 * 1024
 
 
 def stamp(nanoseconds: int) -> str:
-    """RFC 3339 with nanoseconds."""
+    """Format Unix nanoseconds as RFC 3339."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 class LogWriter:
-    """Takes the output of one run of a container. `changed` wakes those who follow it."""
+    """Writes the output of one run of a container. Followers wait for `changed`."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +32,7 @@ class LogWriter:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def feed(self, data: bytes) -> None:
-        """Store the whole lines of what came; keep the rest."""
+        """Write complete lines; keep the rest until the line is complete."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         while len(self._rest) > MAX_LINE:
             lines.append(self._rest[:MAX_LINE])
@@ -41,7 +43,7 @@ class LogWriter:
             self._wake()
 
     def close(self) -> None:
-        """The end of the output."""
+        """Write the rest and end the log."""
         if self.closed:
             return
         if self._rest:
@@ -51,7 +53,7 @@ class LogWriter:
         self._wake()
 
     async def changed(self) -> None:
-        """Wait for more lines or the end."""
+        """Wait for more lines or for the end."""
         if self.closed:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -68,7 +70,7 @@ class LogWriter:
 
 
 def last_lines(path: Path, count: int, limit: int) -> str:
-    """The last lines of a log without their times, at most `limit` bytes."""
+    """The last lines of a log without timestamps, at most `limit` bytes."""
     if not path.exists():
         return ""
     with path.open("rb") as file:
@@ -80,19 +82,17 @@ def _text(line: bytes) -> bytes:
     return line.partition(b" ")[2]
 
 
-async def read(
-    path: Path, writer: LogWriter | None, *, tail: int | None, since: float | None, timestamps: bool
-) -> AsyncIterator[bytes]:
-    """The lines of a log; with a writer, also those that it still adds. `since` is in Unix seconds."""
-    after = stamp(int(since * 1e9)).encode() if since is not None else b""
+async def read(path: Path, writer: LogWriter | None, options: PodLogOptions) -> AsyncIterator[bytes]:
+    """The lines of a log. With a writer, follow it until it is closed."""
+    after = stamp(int(options.since * 1e9)).encode() if options.since is not None else b""
 
     def shown(lines: Iterator[bytes] | deque[bytes]) -> bytes:
         kept = (line for line in lines if line.partition(b" ")[0] >= after)
-        return b"".join(line if timestamps else _text(line) for line in kept)
+        return b"".join(line if options.timestamps else _text(line) for line in kept)
 
     with path.open("rb") as file:
-        if tail is not None:
-            yield shown(deque(file, maxlen=tail))
+        if options.tail is not None:
+            yield shown(deque(file, maxlen=options.tail))
         while True:
             while chunk := file.readlines(CHUNK):
                 yield shown(iter(chunk))

@@ -1,4 +1,4 @@
-"""What all pods of the node share."""
+"""The dependencies that all pods of a node share."""
 
 import os
 import time
@@ -9,11 +9,10 @@ from pathlib import Path
 import aiohttp
 
 from localkube.apiserver.registry import Registry
-from localkube.controllers.events import EventRecorder
+from localkube.client.events import EventRecorder
 from localkube.node.addresses import Addresses
 from localkube.node.guard import Guard
 from localkube.node.images import ImageMap
-from localkube.node.node_object import PLENTY, Size
 from localkube.node.service_names import Resolve, nowhere, rewrite
 
 _INHERITED = {"PATH", "VIRTUAL_ENV", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -22,16 +21,16 @@ _INHERITED_PREFIXES = ("PYTHON", "LC_")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How the node waits. The scales multiply seconds: 1.0 is as a kubelet does, less is for the impatient."""
+    """Delays and back-offs in seconds. A scale multiplies them: 1.0 is as in the kubelet, less is quicker."""
 
-    probe_scale: float = 1.0  # initial delays and periods of probes; never their timeouts
-    backoff_scale: float = 1.0  # CrashLoopBackOff and ImagePullBackOff
+    probe_scale: float = 1.0  # of initial delays and periods of probes, not of their timeouts
+    backoff_scale: float = 1.0  # of CrashLoopBackOff and ImagePullBackOff
     backoff_first: float = 10.0
     backoff_last: float = 300.0
-    backoff_forgotten: float = 600.0  # a container that ran for longer starts over at the first back-off
+    backoff_reset: float = 600.0  # a container that ran for longer starts again with the first back-off
 
     def backoff(self, restarts: int) -> float:
-        """Seconds before the next restart; the first one is at once."""
+        """Seconds before the next restart. The first restart is immediate."""
         if restarts == 0:
             return 0.0
         return float(min(self.backoff_first * 2 ** min(restarts - 1, 16), self.backoff_last))
@@ -39,7 +38,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The parts that every pod needs. `root` holds the pods' directories, by uid."""
+    """The dependencies of every pod. `root` contains the directories of pods, by uid."""
 
     name: str
     registry: Registry
@@ -50,14 +49,12 @@ class Machine:
     client: aiohttp.ClientSession
     root: Path
     timing: Timing = Timing()
-    size: Size = PLENTY
-    labels: Mapping[str, str] = field(default_factory=dict)  # of the Node
     clock: Callable[[], float] = time.time
     inherited: Mapping[str, str] = field(default_factory=lambda: inherited(os.environ))
     resolve: Resolve = nowhere
 
-    def named(self, text: str) -> str:
-        """The text with the names of Services replaced by where they listen."""
+    def with_service_addresses(self, text: str) -> str:
+        """Replace the DNS names of Services in a text with their addresses."""
         return rewrite(text, self.resolve, self._ports) if ".svc" in text else text
 
     def _ports(self, namespace: str, service: str) -> list[int]:
@@ -66,13 +63,13 @@ class Machine:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as Go writes a duration: `10s`, `2m40s`."""
+    """Format seconds like Go's time.Duration: `10s`, `2m40s`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a process needs of the caller's environment to start at all; never the caller's secrets or home."""
+    """The variables of the caller that a process needs to start; never the caller's secrets or home."""
     kept = {k: v for k, v in environment.items() if k in _INHERITED or k.startswith(_INHERITED_PREFIXES)}
-    # Output through a pipe is buffered: without this, logs come late, and those of a killed process never.
+    # Python buffers output to a pipe: without this variable logs are late, and those of a killed process are lost.
     return {"PYTHONUNBUFFERED": "1", **kept}

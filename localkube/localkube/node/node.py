@@ -1,4 +1,4 @@
-"""The node: takes the pods that are bound to it, runs them, and removes them when they are to go."""
+"""The node: runs the pods that are bound to it, and removes pods that are being deleted."""
 
 import asyncio
 import shutil
@@ -6,20 +6,21 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Self
 
-from localkube.apiserver import status
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.objects import is_deleting
-from localkube.controllers.pods import is_finished
+from localkube.apiserver.logs import PodLogOptions
+from localkube.meta import status
+from localkube.meta.objects import is_deleting
+from localkube.meta.pods import is_finished
+from localkube.meta.status import ApiError, Object
 from localkube.node import guard, logs, node_object
 from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
 from localkube.node.pod import Pod
 
-SHUTDOWN_GRACE = 10.0  # seconds at most that pods get when the cluster is shut down
+SHUTDOWN_GRACE = 10.0  # limit in seconds for the grace period of pods when the cluster shuts down
 
 
 class Node:
-    """An async context manager: pods run inside it. Also the source of `kubectl logs`."""
+    """An async context manager that runs pods. It is also the source of logs."""
 
     def __init__(self, machine: Machine, shutdown_grace: float = SHUTDOWN_GRACE) -> None:
         self._machine = machine
@@ -34,7 +35,7 @@ class Node:
         machine = self._machine
         machine.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         guard.end_leftovers(machine.root)
-        self._drop_unknown_directories()
+        self._remove_leftovers()
         machine.guard.start()
         node_object.register(machine.registry, machine)
         for resource in ("configmaps", "secrets"):
@@ -43,12 +44,12 @@ class Node:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop the processes. The objects stay as they are: the next start finds what it has to run."""
+        """Stop the processes. The pod objects are not changed."""
         for stop in self._stops:
             stop()
         ends = [pod.terminate(self._shutdown_grace) for uid, pod in self._pods.items() if uid not in self._ending]
         await asyncio.gather(*ends, return_exceptions=True)
-        if self._tasks:  # pods that were on their way out already
+        if self._tasks:  # pods that were terminating before
             await asyncio.wait(self._tasks, timeout=self._shutdown_grace)
         for task in self._tasks:
             task.cancel()
@@ -56,11 +57,10 @@ class Node:
         await asyncio.gather(*(pod.kill() for pod in self._pods.values()), return_exceptions=True)
         self._machine.guard.close()
 
-    def _drop_unknown_directories(self) -> None:
-        known = {pod["metadata"]["uid"] for pod in self._machine.registry.list("pods")}
+    def _remove_leftovers(self) -> None:
+        """Remove the directories of pods of an earlier cluster."""
         for directory in self._machine.root.iterdir():
-            if directory.name not in known:
-                shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _watch(self, resource: str, callback: Callable[[str, Object], None]) -> None:
         self._stops.append(self._machine.registry.subscribe(resource, callback))
@@ -87,11 +87,11 @@ class Node:
             self._begin(uid, pod)
         if is_deleting(pod) and uid not in self._ending:
             self._ending.add(uid)
-            self._soon(lambda: self._spawn(self._end(pod)))
+            self._soon(lambda: self._spawn(self._terminate(pod)))
 
     @staticmethod
     def _soon(work: Callable[[], object]) -> None:
-        """A callback must not write: do it when the present write is done."""
+        """Run work after the current write to the store, because a callback must not write."""
         asyncio.get_running_loop().call_soon(work)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -105,17 +105,17 @@ class Node:
             self._users.setdefault(reference, set()).add(uid)
         self._soon(runner.start)
 
-    async def _end(self, pod: Object) -> None:
-        """The pod is to go: stop it, then remove the object."""
+    async def _terminate(self, pod: Object) -> None:
+        """Stop a pod that is being deleted, then remove the object."""
         metadata = pod["metadata"]
         runner = self._pods.get(metadata["uid"])
         if runner is not None:
             await runner.terminate()
-        with suppress(ApiError):  # gone already
+        with suppress(ApiError):  # the pod was removed meanwhile
             self._machine.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace=0)
 
     def _forget(self, uid: str) -> None:
-        """The object is gone: what still runs ends at once."""
+        """Kill the remaining processes of a pod whose object was removed."""
         self._ending.discard(uid)
         runner = self._pods.pop(uid, None)
         if runner is None:
@@ -132,24 +132,15 @@ class Node:
         await runner.kill()
         runner.clean()
 
-    async def logs(  # noqa: PLR0913 (the query of `kubectl logs`)
-        self,
-        pod: Object,
-        container: str,
-        *,
-        previous: bool,
-        follow: bool,
-        tail: int | None,
-        since: float | None,
-        timestamps: bool,
-    ) -> AsyncIterator[bytes]:
-        """The log of a container, in pieces; `since` in Unix seconds. ApiError 400 where there is none."""
+    async def logs(self, pod: Object, options: PodLogOptions) -> AsyncIterator[bytes]:
+        """The log of a container in chunks; ApiError 400 when it has none."""
+        container, previous = options.container, options.previous
         runner = self._pods.get(pod["metadata"]["uid"])
         found = runner.container(container) if runner else None
         name = pod["metadata"]["name"]
-        shown = found.state.status() if found else _status_of(pod, container)
-        if not shown:
+        if found is None:
             raise status.bad_request(f'container "{container}" in pod "{name}" is not available')
+        shown = found.state.status()
         directory = PodDirectory(self._machine.root / pod["metadata"]["uid"])
         path = directory.log(container, shown["restartCount"] - (1 if previous else 0))
         if not path.exists():
@@ -157,13 +148,6 @@ class Node:
                 raise status.bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
             reason = shown["state"].get("waiting", {}).get("reason", "ContainerCreating")
             raise status.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
-        log = found.log if found else None
-        writer = log if follow and not previous and log and log.path == path else None
-        return logs.read(path, writer, tail=tail, since=since, timestamps=timestamps)
-
-
-def _status_of(pod: Object, container: str) -> Object:
-    """What a pod that ended before this node was started says of its container."""
-    known = pod.get("status", {})
-    statuses = [*(known.get("containerStatuses") or ()), *(known.get("initContainerStatuses") or ())]
-    return next((s for s in statuses if s["name"] == container), {})
+        log = found.log
+        writer = log if options.follow and not previous and log and log.path == path else None
+        return logs.read(path, writer, options)

@@ -1,18 +1,15 @@
-"""The Node object: what `kubectl get nodes` shows of this machine."""
+"""The Node object of this machine."""
 
 import platform
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import timestamp
-
-if TYPE_CHECKING:
-    from localkube.node.machine import Machine
+from localkube.meta.objects import timestamp
+from localkube.meta.status import Object
+from localkube.node.machine import Machine
 
 MANAGER = "kubelet"
-MAX_PODS = 1100
+# For the scheduler. Processes have no limits, so the capacity is large.
+CAPACITY = {"cpu": "1000", "memory": "4Ti", "pods": "1100"}
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _PRESSURES = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -21,27 +18,12 @@ _PRESSURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What the node has to give, as quantities. Nothing is measured out to processes, so it is plenty unless said."""
-
-    cpu: str = "1000"
-    memory: str = "4Ti"
-
-
-PLENTY = Size()
-
-
-def register(registry: Registry, machine: "Machine") -> None:
-    """Create the Node or bring it up to date."""
+def register(registry: Registry, machine: Machine) -> None:
+    """Create or update the Node."""
     name = machine.name
     if registry.find("nodes", "", name) is None:
         registry.create("nodes", "", _node(name), manager=MANAGER)
-    live = registry.get("nodes", "", name)
-    labels = {**live["metadata"]["labels"], **machine.labels}
-    live = {**live, "metadata": {**live["metadata"], "labels": labels}}
-    live = registry.update("nodes", "", live, manager=MANAGER)
-    changed = {**live, "status": _status(machine)}
+    changed = {**registry.get("nodes", "", name), "status": _status(machine)}
     registry.update("nodes", "", changed, manager=MANAGER, subresource="status")
 
 
@@ -57,13 +39,10 @@ def _node(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
 
 
-def _status(machine: "Machine") -> Object:
-    name, address = machine.name, machine.addresses.node
-    stamp = timestamp(machine.clock())
-    resources = {"cpu": machine.size.cpu, "memory": machine.size.memory, "pods": str(MAX_PODS)}
-    said = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
-    said.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
-    conditions = [
+def _conditions(stamp: str) -> list[Object]:
+    reported = [(kind, "False", reason, message) for kind, reason, message in _PRESSURES]
+    reported.append(("Ready", "True", "KubeletReady", "pods run as local processes"))
+    return [
         {
             "type": kind,
             "status": status,
@@ -72,13 +51,19 @@ def _status(machine: "Machine") -> Object:
             "lastHeartbeatTime": stamp,
             "lastTransitionTime": stamp,
         }
-        for kind, status, reason, message in said
+        for kind, status, reason, message in reported
     ]
+
+
+def _status(machine: Machine) -> Object:
     return {
-        "capacity": resources,
-        "allocatable": resources,
-        "conditions": conditions,
-        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+        "capacity": CAPACITY,
+        "allocatable": CAPACITY,
+        "conditions": _conditions(timestamp(machine.clock())),
+        "addresses": [
+            {"type": "InternalIP", "address": machine.addresses.node},
+            {"type": "Hostname", "address": machine.name},
+        ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
         "nodeInfo": {
             "architecture": _architecture(),

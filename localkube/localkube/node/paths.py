@@ -1,25 +1,25 @@
-"""A pod's directory, and the rewriting of paths that only exist inside a container."""
+"""The directory of a pod, and the mapping from container paths to host paths."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)
 class PodDirectory:
-    """Where a pod's files are."""
+    """The directory of a pod."""
 
     root: Path
 
     def volume(self, name: str) -> Path:
-        """The content of a volume."""
+        """The directory of a volume."""
         return self.root / "volumes" / name
 
     def rootfs(self, container: str) -> Path:
-        """What stands for `/` of a container."""
+        """The root directory of a container."""
         return self.root / "rootfs" / container
 
     def log(self, container: str, restart: int) -> Path:
@@ -27,12 +27,12 @@ class PodDirectory:
         return self.root / "logs" / container / f"{restart}.log"
 
     def pid_file(self, container: str) -> Path:
-        """Which process runs, so that the next start can end what was left over."""
+        """The file with the pid of a container, so that the next start can end a leftover process."""
         return self.root / "run" / f"{container}.pid"
 
 
 def inside(root: Path, path: str) -> Path:
-    """A container's path below what stands for its `/`; ValueError if it would lead out."""
+    """Map a container path below the root directory of the container; ValueError if it leads out of it."""
     parts = [part for part in Path(path).parts if part != "/"]
     if ".." in parts:
         raise ValueError(f"{path} must not contain '..'")
@@ -40,22 +40,22 @@ def inside(root: Path, path: str) -> Path:
 
 
 class PathRewriter:
-    """Turns mount paths in arguments and values into the paths of this pod on this machine."""
+    """Replaces mount paths in arguments and variables with host paths."""
 
     def __init__(self, rootfs: Path, mount_paths: Iterable[str]) -> None:
-        self._rootfs = rootfs
+        self.rootfs = rootfs
         known = sorted({p.rstrip("/") for p in mount_paths if p.rstrip("/")}, key=len, reverse=True)
-        # A mount path counts where a path begins and where it ends or goes on below: not within another word.
+        # Replace a mount path only if it is a whole path or its beginning, not a part of another word.
         alternatives = "|".join(re.escape(path) for path in known)
         self._pattern = re.compile(rf"(?<![\w./-])({alternatives})(?![\w.-])") if known else None
 
     def rewrite(self, text: str) -> str:
-        """The text with every mount path in it rewritten."""
+        """Replace every mount path in a text."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda found: str(inside(self._rootfs, found[1])), text)
+        return self._pattern.sub(lambda found: str(inside(self.rootfs, found[1])), text)
 
 
 def mount_paths(container: Object) -> list[str]:
-    """Where a container mounts its volumes."""
+    """The mount paths of a container's volumes."""
     return [mount["mountPath"] for mount in container.get("volumeMounts") or ()]

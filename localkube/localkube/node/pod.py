@@ -1,19 +1,19 @@
-"""One pod: its volumes, its init containers one after the other, its containers, its end."""
+"""The lifecycle of one pod: volumes, init containers in sequence, containers, termination."""
 
 import asyncio
 import contextlib
 import shutil
 from collections.abc import Iterator
 
-from localkube.apiserver.status import ApiError, Object
+from localkube.meta.status import ApiError, Object
 from localkube.node import volumes
-from localkube.node.container import DEFAULT_GRACE, Container, Surroundings
+from localkube.node.container import DEFAULT_GRACE, Container, PodContext
 from localkube.node.errors import MountError
 from localkube.node.launch import sources_of
 from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
 from localkube.node.references import references
-from localkube.node.state import RESTART_ALWAYS, ContainerState, pod_status, restored, waiting
+from localkube.node.state import ContainerState, pod_status, waiting
 
 MANAGER = "kubelet"
 
@@ -26,59 +26,53 @@ class Pod:
         self._pod = pod
         self.uid: str = pod["metadata"]["uid"]
         self.directory = PodDirectory(machine.root / self.uid)
-        address = machine.addresses.allocate(self.uid, pod.get("status", {}).get("podIP", ""))
+        address = machine.addresses.allocate(self.uid)
         self._address = (address, machine.addresses.node)
         self._changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        around = Surroundings(lambda: self._pod, self.directory, self.publish, lambda: self._changed)
-        self._init = [Container(machine, around, s) for s in self._states("initContainers", "initContainerStatuses")]
-        self._main = [Container(machine, around, s) for s in self._states("containers", "containerStatuses")]
+        pod_context = PodContext(lambda: self._pod, self.directory, self.publish, lambda: self._changed)
+        self._init = [Container(machine, pod_context, state) for state in self._states("initContainers")]
+        self._main = [Container(machine, pod_context, state) for state in self._states("containers")]
         self._task: asyncio.Task[None] | None = None
         self._flush: asyncio.Handle | None = None
         self._over = False
 
-    def _states(self, field: str, status_field: str) -> Iterator[ContainerState]:
-        known = {s["name"]: s for s in self._pod.get("status", {}).get(status_field) or ()}
+    def _states(self, field: str) -> Iterator[ContainerState]:
+        reason = "PodInitializing" if self._pod["spec"].get("initContainers") else "ContainerCreating"
         for spec in self._pod["spec"].get(field) or ():
-            is_init = field == "initContainers"
-            policy = spec.get("restartPolicy") or self._pod["spec"].get("restartPolicy", RESTART_ALWAYS)
-            old = known.get(spec["name"], {})
-            state = restored(spec, old, self._machine.clock(), is_init=is_init, policy=policy)
-            if self._pod["spec"].get("initContainers") and state.exit_code is None:
-                state.state = waiting("PodInitializing")
-            yield state
+            yield ContainerState(spec, is_init=field == "initContainers", state=waiting(reason))
 
     @property
     def key(self) -> tuple[str, str]:
-        """Namespace and name."""
+        """The namespace and name."""
         return self._pod["metadata"]["namespace"], self._pod["metadata"]["name"]
 
     @property
     def references(self) -> set[tuple[str, str, str]]:
-        """(resource, namespace, name) of the ConfigMaps and Secrets that the pod uses."""
+        """(resource, namespace, name) of the ConfigMaps and Secrets to which the pod refers."""
         return {(resource, self.key[0], name) for resource, name in references(self._pod)}
 
     def container(self, name: str) -> Container | None:
-        """The container of this name."""
+        """The container of a name; None if there is none."""
         return next((c for c in (*self._main, *self._init) if c.state.name == name), None)
 
     def update(self, pod: Object) -> None:
-        """Take note of the object's present state."""
+        """Handle a change of the object."""
         self._pod = pod
         if pod["spec"].get("readinessGates"):
-            self.publish()  # somebody else may have set the condition that a gate waits for
+            self.publish()  # another client may have set the condition of a gate
 
     def configuration_changed(self) -> None:
-        """A ConfigMap or Secret has changed: try again what waits for it, renew the volumes of what runs."""
+        """Handle a change of a ConfigMap or Secret: retry waiting starts, and update mounted volumes."""
         self._changed.set_result(None)
         self._changed = asyncio.get_running_loop().create_future()
         if any("running" in c.state.state for c in self._main):
             for volume in self._pod["spec"].get("volumes") or ():
-                with contextlib.suppress(MountError):  # the files stay as they were
+                with contextlib.suppress(MountError):  # keep the old files
                     if any(kind in volume for kind in volumes.LIVE):
                         volumes.mount(self._pod, volume, self.directory, sources_of(self._machine, self._pod))
 
     def start(self) -> None:
-        """Begin to run."""
+        """Start the pod."""
         self._publish_now()
         self._task = asyncio.create_task(self._run(), name=f"pod {'/'.join(self.key)}")
 
@@ -111,7 +105,7 @@ class Pod:
                 return
 
     def publish(self) -> None:
-        """Write the status once what happens now has happened."""
+        """Write the status in the next iteration of the event loop, so that simultaneous changes are one write."""
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_soon(self._publish_now)
 
@@ -126,25 +120,25 @@ class Pod:
         status = pod_status(live, *states, self._address, self._machine.clock(), over=self._over)
         if status == live.get("status"):
             return
-        with contextlib.suppress(ApiError):  # gone meanwhile
+        with contextlib.suppress(ApiError):  # the pod was deleted meanwhile
             changed = {**live, "status": status}
             self._pod = self._machine.registry.update(
                 "pods", self.key[0], changed, manager=MANAGER, subresource="status"
             )
 
     async def terminate(self, limit: float | None = None) -> None:
-        """Stop the containers within the pod's grace period, or `limit` if that is shorter."""
+        """Stop the containers within the pod's grace period, or within `limit` seconds if that is shorter."""
         grace = self._pod["metadata"].get("deletionGracePeriodSeconds")
         if grace is None:
             grace = self._pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)
         await self._halt()
         seconds = grace if limit is None else min(grace, limit)
         await asyncio.gather(*(c.terminate(seconds) for c in (*self._main, *reversed(self._init))))
-        self._over = limit is None  # with a limit it is the cluster that ends: the next one starts the pod again
+        self._over = limit is None  # a limit means that the cluster shuts down: the pod has not finished
         self._publish_now()
 
     async def kill(self) -> None:
-        """End everything at once."""
+        """Kill all processes."""
         await self._halt()
         await asyncio.gather(*(c.kill() for c in (*self._main, *self._init)))
 
@@ -154,6 +148,6 @@ class Pod:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def clean(self) -> None:
-        """Forget the pod's files and address."""
+        """Remove the pod's files and release its address."""
         self._machine.addresses.release(self.uid)
         shutil.rmtree(self.directory.root, ignore_errors=True)

@@ -1,11 +1,11 @@
-"""Probes of one running container: startup first, then readiness and liveness side by side."""
+"""The probes of a running container: startup first, then readiness and liveness concurrently."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localkube.apiserver.status import Object
-from localkube.node.handlers import HandlerError, Target, act
+from localkube.meta.status import Object
+from localkube.node.handlers import HandlerError, HandlerTarget, run_handler
 
 _DEFAULTS = {
     "initialDelaySeconds": 0,
@@ -19,7 +19,7 @@ _SETTINGS = {*_DEFAULTS, "terminationGracePeriodSeconds"}
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What the prober tells the container."""
+    """Callbacks for the results of probes."""
 
     started: Callable[[], None]
     ready: Callable[[bool], None]
@@ -27,8 +27,8 @@ class Reports:
     failed: Callable[[str, int | None], None]  # (startup | liveness, grace period of the probe)
 
 
-class Tally:
-    """Counts results until one kind of them has come often enough in a row."""
+class ProbeCounter:
+    """Counts consecutive results until they reach a threshold."""
 
     def __init__(self, probe: Object, *, result: bool) -> None:
         self.result = result
@@ -38,7 +38,7 @@ class Tally:
         self._count = 0
 
     def add(self, *, success: bool) -> bool:
-        """Count a result; True when a threshold has just been reached."""
+        """Count a result; True if it reaches a threshold."""
         self._count = self._count + 1 if success == self._last else 1
         self._last = success
         if self._count != (self._success if success else self._failure):
@@ -50,7 +50,7 @@ class Tally:
 class Prober:
     """Runs a container's probes. `scale` multiplies initial delays and periods."""
 
-    def __init__(self, container: Object, target: Target, reports: Reports, scale: float) -> None:
+    def __init__(self, container: Object, target: HandlerTarget, reports: Reports, scale: float) -> None:
         self._container = container
         self._target = target
         self._reports = reports
@@ -68,11 +68,11 @@ class Prober:
         probe = self._container.get("startupProbe")
         if not probe:
             return
-        tally = Tally(probe, result=False)
+        counter = ProbeCounter(probe, result=False)
         await self._delay(probe)
         while True:
-            success = await self._try("Startup", probe)
-            if tally.add(success=success):
+            success = await self._probe("Startup", probe)
+            if counter.add(success=success):
                 if success:
                     return
                 self._reports.failed("startup", probe.get("terminationGracePeriodSeconds"))
@@ -83,29 +83,29 @@ class Prober:
         if not probe:
             self._reports.ready(True)
             return
-        tally = Tally(probe, result=False)
+        counter = ProbeCounter(probe, result=False)
         await self._delay(probe)
         while True:
-            if tally.add(success=await self._try("Readiness", probe)):
-                self._reports.ready(tally.result)
+            if counter.add(success=await self._probe("Readiness", probe)):
+                self._reports.ready(counter.result)
             await self._period(probe)
 
     async def _liveness(self) -> None:
         probe = self._container.get("livenessProbe")
         if not probe:
             return
-        tally = Tally(probe, result=True)
+        counter = ProbeCounter(probe, result=True)
         await self._delay(probe)
         while True:
-            success = await self._try("Liveness", probe)
-            if tally.add(success=success) and not success:
+            success = await self._probe("Liveness", probe)
+            if counter.add(success=success) and not success:
                 self._reports.failed("liveness", probe.get("terminationGracePeriodSeconds"))
             await self._period(probe)
 
-    async def _try(self, kind: str, probe: Object) -> bool:
+    async def _probe(self, kind: str, probe: Object) -> bool:
         handler = {k: v for k, v in probe.items() if k not in _SETTINGS}
         try:
-            await act(handler, self._target, probe.get("timeoutSeconds", _DEFAULTS["timeoutSeconds"]))
+            await run_handler(handler, self._target, probe.get("timeoutSeconds", _DEFAULTS["timeoutSeconds"]))
         except HandlerError as error:
             self._reports.unhealthy(kind, str(error))
             return False

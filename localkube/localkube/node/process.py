@@ -1,4 +1,4 @@
-"""A container's process: started in a session of its own, its output stored, its whole group ended with it."""
+"""The process of a container. It runs in its own session, and its process group ends with it."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class Process:
         cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: LogWriter, guard: Guard, pid_file: Path
     ) -> "Process":
         """Start a command; StartError."""
-        # A pipe of our own: asyncio's would keep `wait` from returning while a grandchild holds it open.
+        # With asyncio's pipe, `wait` would not return while a grandchild keeps the pipe open.
         output, given = os.pipe()
         try:
             child = await asyncio.create_subprocess_exec(
@@ -58,11 +58,11 @@ class Process:
         return cls(child, output, guard, pid_file, log)
 
     async def wait(self) -> int:
-        """The exit code, once the process has ended."""
+        """Wait for the exit code."""
         return await asyncio.shield(self._exit)
 
     async def stop(self, grace: float) -> int:
-        """SIGTERM; SIGKILL after `grace` seconds; returns the exit code."""
+        """Send SIGTERM, and SIGKILL after `grace` seconds; returns the exit code."""
         self.signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(grace):
@@ -71,12 +71,12 @@ class Process:
             return await self.kill()
 
     async def kill(self) -> int:
-        """SIGKILL to the whole group; returns the exit code."""
+        """Send SIGKILL to the process group; returns the exit code."""
         self.signal(signal.SIGKILL)
         return await self.wait()
 
     def signal(self, number: int) -> None:
-        """Signal the process group; SIGTERM goes to the first process only, as to PID 1 of a container."""
+        """Send a signal: SIGKILL to the process group, others only to the first process, like PID 1 of a container."""
         if self._exit.done():
             return
         if number == signal.SIGKILL:
@@ -91,7 +91,7 @@ class Process:
             code = await self._child.wait()
         finally:
             self._guard.ended(self.pid, self._pid_file)
-        # What left the group may hold the pipe open for ever: its output is not ours any more.
+        # A process that left the group may keep the pipe open; do not wait for its output.
         await asyncio.wait([pump], timeout=DRAIN)
         pump.cancel()
         self.log.close()

@@ -1,4 +1,4 @@
-"""Services: a TCP proxy on every clusterIP and port to the pods that are ready."""
+"""The Service proxy: a TCP proxy on every clusterIP and port to the ready pods."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,10 @@ from collections.abc import Callable
 from typing import Self
 
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
-from localkube.controllers.endpoints import SERVICE_NAME
-from localkube.controllers.events import EventRecorder
-from localkube.controllers.objects import Key, key_of, labels_of
-from localkube.controllers.queue import WorkQueue
+from localkube.client.events import EventRecorder
+from localkube.client.workqueue import WorkQueue
+from localkube.meta.objects import SERVICE_NAME_LABEL, Key, key_of, labels_of
+from localkube.meta.status import Object
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +25,10 @@ PortKey = tuple[str, str, int]  # namespace, Service, port
 
 
 class ServiceProxy:
-    """An async context manager: Services answer inside it, connection by connection in turn to their ready pods.
+    """An async context manager that listens for Services and distributes connections over their ready pods in turn.
 
-    Where a Service's own address cannot be had (a port below 1024 without the right to it, no 127.0.0.0/8) it listens
-    on a free port, which `address` and an Event tell. sessionAffinity is not kept; UDP and SCTP are left out.
+    If it cannot listen on a Service's address (a port below 1024 without the privilege, no 127.0.0.0/8), it listens on
+    a free port, which `address` and an Event report. It does not support sessionAffinity, UDP and SCTP.
     """
 
     def __init__(self, registry: Registry, events: EventRecorder) -> None:
@@ -62,7 +61,7 @@ class ServiceProxy:
         self._servers.clear()
 
     def address(self, namespace: str, service: str, port: int) -> Address | None:
-        """Where a port of a Service really listens, as (host, port); None while it does not."""
+        """The address on which the proxy listens for a port of a Service; None if it does not listen."""
         server = self._servers.get((namespace, service, port))
         if server is None or not server.sockets:
             return None
@@ -70,7 +69,7 @@ class ServiceProxy:
         return str(host), int(number)
 
     def _on_slice(self, event: str, obj: Object) -> None:
-        service = labels_of(obj).get(SERVICE_NAME)
+        service = labels_of(obj).get(SERVICE_NAME_LABEL)
         if not service:
             return
         slices = self._slices.setdefault((obj["metadata"]["namespace"], service), {})
@@ -84,11 +83,11 @@ class ServiceProxy:
             key = await self._queue.get()
             try:
                 await self._sync(key)
-            except Exception:  # one Service must not stop the proxy for all others
+            except Exception:  # a Service that fails must not stop the proxy
                 logger.exception("service proxy: %s", "/".join(key))
 
     async def _sync(self, key: Key) -> None:
-        """Listen on the ports that the Service has, and on no others."""
+        """Listen on the ports of the Service; stop listening on ports that it no longer has."""
         service = self._registry.find("services", *key)
         host = (service or {}).get("spec", {}).get("clusterIP", "")
         wanted: dict[PortKey, Object] = {}
@@ -108,7 +107,7 @@ class ServiceProxy:
         turn = self._turns.setdefault(key, itertools.count())
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(self._connect(reader, writer, self._ordered(key, name, next(turn))))
+            task = asyncio.create_task(self._connect(reader, writer, self._endpoints(key, name, next(turn))))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
@@ -119,13 +118,13 @@ class ServiceProxy:
                 if at:
                     found = server.sockets[0].getsockname()
                     where = f"{found[0]}:{found[1]}"
-                    message = f"{host}:{key[2]} cannot be listened on here: the Service is at {where}"
+                    message = f"{host}:{key[2]} is not available on this machine: the Service listens on {where}"
                     self._events.warning(service, "ListensElsewhere", message)
                 return server
-        raise OSError(f"no address to listen on for {host}:{key[2]}")
+        raise OSError(f"cannot listen for {host}:{key[2]} on any address")
 
-    def _ordered(self, key: PortKey, name: str, turn: int) -> list[Address]:
-        """The endpoints of a port in the order to try them: ready ones in turn, else terminating ones."""
+    def _endpoints(self, key: PortKey, name: str, turn: int) -> list[Address]:
+        """The endpoints of a port in the order to try them: ready ones in turn; if there is none, terminating ones."""
         ready: list[Address] = []
         terminating: list[Address] = []
         for obj in self._slices.get(key[:2], {}).values():
@@ -143,7 +142,7 @@ class ServiceProxy:
     async def _connect(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, endpoints: list[Address]
     ) -> None:
-        """Join a client to the first endpoint that takes the connection; refuse it when none does."""
+        """Connect a client to the first endpoint that accepts the connection; reset the connection if none does."""
         for address in endpoints:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_SECONDS):
@@ -157,15 +156,15 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _join(client: Stream, server: Stream) -> None:
-    """Carry bytes both ways until both sides are done."""
+    """Copy bytes in both directions until both sides end."""
     try:
-        await asyncio.gather(_carry(client[0], server[1]), _carry(server[0], client[1]))
+        await asyncio.gather(_copy(client[0], server[1]), _copy(server[0], client[1]))
     finally:
         for writer in (client[1], server[1]):
             writer.close()
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(CHUNK):
             writer.write(data)
@@ -173,4 +172,4 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         if writer.can_write_eof():
             writer.write_eof()
     except OSError:
-        writer.transport.abort()  # the one side is broken: so is the other
+        writer.transport.abort()  # one side is broken: reset the other

@@ -1,8 +1,8 @@
-"""Ends what a cluster leaves behind when it is killed: a process of its own that outlives it by seconds.
+"""A separate process that ends the processes of a cluster when the cluster is killed.
 
-The cluster holds the only writing end of this program's standard input and writes `+<pgid>` for each process group it
-starts and `-<pgid>` for each that ended. The end of input means that the cluster is gone, however it went: what is left
-gets SIGTERM, then SIGKILL. Run as a script; standard library only, so that it starts quickly.
+The cluster has the only writing end of the reaper's standard input. It writes `+<pgid>` for each process group that it
+starts, and `-<pgid>` for each that has ended. The end of input means that the cluster has ended: the reaper sends
+SIGTERM to the remaining groups, then SIGKILL. It is a script that imports only the standard library, to start quickly.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ GRACE = 2.0  # seconds from SIGTERM to SIGKILL
 
 
 def main() -> None:
-    """Follow the list of groups until the end of input."""
+    """Read process groups until the end of input, then end those that remain."""
     groups: set[int] = set()
     for line in sys.stdin:
         number = int(line[1:])

@@ -1,8 +1,8 @@
-"""Which ConfigMaps and Secrets a pod uses."""
+"""The ConfigMaps and Secrets to which a pod refers."""
 
 from collections.abc import Iterator
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _ENVIRONMENTS = {"configMapRef": "configmaps", "secretRef": "secrets"}
 _VARIABLES = {"configMapKeyRef": "configmaps", "secretKeyRef": "secrets"}
@@ -12,7 +12,7 @@ Reference = tuple[str, str]  # resource, name
 
 
 def references(pod: Object) -> set[Reference]:
-    """Those in volumes and in environments, init containers' too."""
+    """The references in volumes and environment variables, including init containers."""
     spec = pod["spec"]
     found = set(_in_volumes(spec))
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):

@@ -1,13 +1,13 @@
-"""Names of Services, for processes that have no cluster DNS: rewritten to where the Services listen.
+"""Replaces DNS names of Services with addresses, because local processes have no cluster DNS.
 
-As with mount paths, what only exists inside a cluster is replaced where a process reads it: in arguments, environment
-and the files of ConfigMaps. `web.shop.svc` and `web.shop.svc.cluster.local` are known, with a port or without.
+Names are replaced in arguments, environment variables and the files of ConfigMaps: `web.shop.svc` and
+`web.shop.svc.cluster.local`, with or without a port.
 """
 
 import re
 from collections.abc import Callable
 
-# Namespace, name and port of a Service to the (host, port) where it listens; None when it does not.
+# From namespace, name and port of a Service to the (host, port) on which the proxy listens for it, or None.
 Resolve = Callable[[str, str, int], tuple[str, int] | None]
 
 _NAME = re.compile(
@@ -22,12 +22,12 @@ def nowhere(_namespace: str, _service: str, _port: int) -> None:
 
 
 def rewrite(text: str, resolve: Resolve, ports: Callable[[str, str], list[int]]) -> str:
-    """Return the text with every name of a Service that listens replaced by its address; others stay as they are.
+    """Replace the names of Services for which the proxy listens. Other names are not changed.
 
     Args:
-        text: an argument, a value, a file.
-        resolve: where a port of a Service listens.
-        ports: the ports of a Service by namespace and name; empty when there is none.
+        text: an argument, the value of a variable, or the content of a file.
+        resolve: returns the address of a port of a Service.
+        ports: returns the ports of a Service by namespace and name; empty if there is no such Service.
     """
 
     def address(found: re.Match[str]) -> str:
@@ -38,7 +38,7 @@ def rewrite(text: str, resolve: Resolve, ports: Callable[[str, str], list[int]])
         listening = resolve(namespace, service, int(given)) if given else None
         if listening is not None:
             return f"{scheme}{listening[0]}:{listening[1]}"
-        # Its port stands elsewhere, or is the wrong one: the address is right all the same.
+        # The text has no port or an unknown one. Replace the host: all ports of a Service have the same address.
         host = next((it[0] for port in known if (it := resolve(namespace, service, port))), None)
         if host is None:
             return found[0]

@@ -1,6 +1,6 @@
-"""A node for measuring: its pods are Ready at once and nothing runs, so that thousands of them cost little.
+"""A node that reports its pods as Ready without running processes, so that tests can have thousands of pods.
 
-Where the cluster was given a map of images, the pods of any other image wait for it, as on a node that runs pods.
+If the cluster has a map of images, pods of other images wait in ImagePullBackOff, as on a node that runs pods.
 """
 
 import asyncio
@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Self
 
-from localkube.apiserver import status
-from localkube.apiserver.status import ApiError, Object
-from localkube.controllers.objects import is_deleting, timestamp
-from localkube.controllers.pods import is_finished
+from localkube.apiserver.logs import PodLogOptions
+from localkube.meta import status
+from localkube.meta.objects import is_deleting, timestamp
+from localkube.meta.pods import is_finished
+from localkube.meta.status import ApiError, Object
 from localkube.node import node_object, state
 from localkube.node.machine import Machine
 
 
-def _ends(pod: Object) -> bool:
-    """Whether the pod's work has an end, as a Job's."""
+def _completes(pod: Object) -> bool:
+    """Whether the pod completes, like one of a Job."""
     return bool(pod["spec"].get("restartPolicy", state.RESTART_ALWAYS) != state.RESTART_ALWAYS)
 
 
@@ -25,13 +26,13 @@ def _running(spec: Object, now: float) -> state.ContainerState:
     return state.ContainerState(spec, state=state.running(now), ready=True, started=True, container_id="local://0")
 
 
-def _done(spec: Object, now: float) -> state.ContainerState:
+def _completed(spec: Object, now: float) -> state.ContainerState:
     ended = state.terminated(0, timestamp(now), now)
     return state.ContainerState(spec, state=ended, container_id="local://0")
 
 
 class StandInNode:
-    """Says of every pod bound to it that it is Ready, or done if it is one that ends; removes what is to go."""
+    """Reports the pods that are bound to it as Ready, or as completed if their containers end; removes deleted pods."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -62,7 +63,7 @@ class StandInNode:
         ready = [self._container(pod, spec, now) for spec in pod["spec"]["containers"]]
         address = machine.addresses.allocate(pod["metadata"]["uid"])
         found = state.pod_status(pod, [], ready, (address, machine.addresses.node), now)
-        with suppress(ApiError):  # changed or gone meanwhile: its event has come
+        with suppress(ApiError):  # the pod was changed or removed meanwhile; its event follows
             namespace = pod["metadata"]["namespace"]
             changed = {**pod, "status": found}
             machine.registry.update("pods", namespace, changed, manager=node_object.MANAGER, subresource="status")
@@ -71,24 +72,13 @@ class StandInNode:
         if not self._machine.images.has(spec["image"]):
             why = f'Back-off pulling image "{spec["image"]}": it is not in the map of images of this local cluster'
             return state.ContainerState(spec, state=state.waiting("ImagePullBackOff", why))
-        return _done(spec, now) if _ends(pod) else _running(spec, now)
+        return _completed(spec, now) if _completes(pod) else _running(spec, now)
 
     def _remove(self, pod: Object) -> None:
         metadata = pod["metadata"]
         with suppress(ApiError):
             self._machine.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace=0)
 
-    async def logs(  # noqa: PLR0913 (the query of `kubectl logs`)
-        self,
-        pod: Object,
-        container: str,
-        *,
-        previous: bool,
-        follow: bool,
-        tail: int | None,
-        since: float | None,
-        timestamps: bool,
-    ) -> AsyncIterator[bytes]:
-        """ApiError 400: nothing runs."""
-        del container, previous, follow, tail, since, timestamps
+    async def logs(self, pod: Object, _options: PodLogOptions) -> AsyncIterator[bytes]:
+        """ApiError 400: no process runs."""
         raise status.bad_request(f'pod "{pod["metadata"]["name"]}" is a stand-in: it runs nothing and has no log')

@@ -1,9 +1,9 @@
-"""What a container is doing, and the pod status that its containers make. Pure."""
+"""The state of a container, and the status of a pod computed from its containers. Pure."""
 
 from dataclasses import dataclass, field
 
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import timestamp, with_condition
+from localkube.meta.objects import timestamp, with_condition
+from localkube.meta.status import Object
 
 RESTART_ALWAYS = "Always"
 _FINISHED = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}  # phase → reason of its conditions
@@ -11,7 +11,7 @@ _FINISHED = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}  # phase → re
 
 @dataclass(slots=True)
 class ContainerState:
-    """The state of one container, over all its restarts."""
+    """The state of one container, across restarts."""
 
     spec: Object
     is_init: bool = False
@@ -29,22 +29,22 @@ class ContainerState:
 
     @property
     def is_sidecar(self) -> bool:
-        """Whether it is an init container that goes on running."""
+        """Whether it is an init container with restartPolicy Always."""
         return self.is_init and self.spec.get("restartPolicy") == RESTART_ALWAYS
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, when it has ended and will not be restarted (or not yet)."""
+        """The exit code while it is terminated; None while it runs or waits."""
         ended = self.state.get("terminated")
         return None if ended is None else int(ended["exitCode"])
 
     @property
     def is_done(self) -> bool:
-        """Whether an init container lets the next one start."""
+        """Whether the next init container may start."""
         return self.started if self.is_sidecar else self.exit_code == 0
 
     def status(self) -> Object:
-        """The `containerStatuses` entry."""
+        """The entry of `containerStatuses`."""
         found: Object = {
             "name": self.name,
             "image": self.spec["image"],
@@ -61,17 +61,17 @@ class ContainerState:
 
 
 def waiting(reason: str, message: str = "") -> Object:
-    """The state of a container that does not run yet, or not now."""
+    """The state of a container that is not running."""
     return {"waiting": {"reason": reason, **({"message": message} if message else {})}}
 
 
 def running(now: float) -> Object:
-    """The state of a container that runs."""
+    """The state of a running container."""
     return {"running": {"startedAt": timestamp(now)}}
 
 
 def terminated(code: int, started: str, now: float, *, reason: str = "", message: str = "") -> Object:
-    """The state of a container that has ended."""
+    """The state of a terminated container."""
     ended: Object = {
         "exitCode": code,
         "reason": reason or ("Completed" if code == 0 else "Error"),
@@ -83,27 +83,8 @@ def terminated(code: int, started: str, now: float, *, reason: str = "", message
     return {"terminated": ended}
 
 
-def restored(spec: Object, old: Object, now: float, *, is_init: bool, policy: str) -> ContainerState:
-    """The state of a container whose process went with an earlier run of the cluster; `policy`: its restartPolicy."""
-    state = ContainerState(spec, is_init=is_init, restarts=old.get("restartCount", 0), last=old.get("lastState") or {})
-    before = old.get("state") or {}
-    if "running" in before:
-        began = before["running"]["startedAt"]
-        why = "the local cluster was stopped"
-        before = terminated(255, began, now, reason="ContainerStatusUnknown", message=why)
-    ended = before.get("terminated")
-    if ended is None:
-        return state
-    if policy == "Never" or (policy == "OnFailure" and not ended["exitCode"]):
-        state.state = before
-    else:
-        state.restarts += 1
-        state.last = before
-    return state
-
-
 def phase(pod: Object, init: list[ContainerState], main: list[ContainerState], *, over: bool = False) -> str:
-    """Pending, Running, Succeeded or Failed. `over`: the containers were ended, and nothing will start any more."""
+    """Pending, Running, Succeeded or Failed. `over`: the containers were stopped and no container will start."""
     if over:
         return "Succeeded" if all(s.exit_code == 0 for s in main) else "Failed"
     never = pod["spec"].get("restartPolicy", RESTART_ALWAYS) == "Never"
@@ -125,7 +106,7 @@ def phase(pod: Object, init: list[ContainerState], main: list[ContainerState], *
 def conditions(
     pod: Object, init: list[ContainerState], main: list[ContainerState], now: float, state: str = ""
 ) -> list[Object]:
-    """The pod's conditions in a phase; those of others (readiness gates) stay."""
+    """The pod's conditions in a phase (`state`). Conditions of other clients, such as readiness gates, are kept."""
     old = pod.get("status", {}).get("conditions")
     finished = _FINISHED.get(state, "")
     incomplete = [s.name for s in init if not s.is_done]
@@ -142,8 +123,8 @@ def conditions(
     return result
 
 
-def _condition(pod: Object, kind: str, said: tuple[bool, str, str], now: float) -> Object:
-    ok, reason, message = said
+def _condition(pod: Object, kind: str, values: tuple[bool, str, str], now: float) -> Object:
+    ok, reason, message = values
     found: Object = {
         "type": kind,
         "status": "True" if ok else "False",
@@ -182,7 +163,7 @@ def pod_status(
     *,
     over: bool = False,
 ) -> Object:
-    """The whole status; `address` is (podIP, hostIP); `over` as in `phase`."""
+    """The status of a pod; `address` is (podIP, hostIP); `over` as in `phase`."""
     old = pod.get("status", {})
     found = phase(pod, init, main, over=over)
     status: Object = {

@@ -1,4 +1,4 @@
-"""Volumes as files under the pod's directory."""
+"""Volumes as directories and files in the directory of the pod."""
 
 import secrets
 import shutil
@@ -6,22 +6,22 @@ from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 from localkube.node import environment
 from localkube.node.environment import Sources
 from localkube.node.errors import ConfigError, MountError
 from localkube.node.paths import PodDirectory, inside
 
 DEFAULT_MODE = 0o644
-CURRENT = "..data"  # what a file's link goes through, so that all files of an update change at once
-NO_TOKEN = "the local cluster issues no service account tokens\n"  # noqa: S105 (it says that there is none)
+CURRENT = "..data"  # a link to the current files: replacing it changes all files of a volume at once
+NO_TOKEN = "the local cluster issues no service account tokens\n"  # noqa: S105 (not a token)
 
 Files = dict[str, tuple[bytes, int]]  # path within the volume → content, mode
 LIVE = ("configMap", "secret", "projected", "downwardAPI")
 
 
 def mount(pod: Object, volume: Object, directory: PodDirectory, sources: Sources) -> None:
-    """Make or renew one volume of a pod; MountError."""
+    """Create or update one volume of a pod; MountError."""
     name = volume["name"]
     path = directory.volume(name)
     kind = next((k for k in volume if k != "name"), "emptyDir")
@@ -33,13 +33,13 @@ def mount(pod: Object, volume: Object, directory: PodDirectory, sources: Sources
         elif kind == "hostPath":
             link(path, Path(volume["hostPath"]["path"]))
         else:
-            raise MountError(name, f"the local cluster has no volumes of type {kind}")
+            raise MountError(name, f"the local cluster does not support volumes of type {kind}")
     except (ConfigError, ValueError, OSError) as error:
         raise MountError(name, str(error)) from error
 
 
 def collect(pod: Object, kind: str, source: Object, sources: Sources) -> Files:
-    """The files that a volume source asks for; ConfigError."""
+    """The files of a volume source; ConfigError."""
     mode = source.get("defaultMode", DEFAULT_MODE)
     if kind == "projected":
         found: Files = {}
@@ -55,7 +55,7 @@ def collect(pod: Object, kind: str, source: Object, sources: Sources) -> Files:
         return _keyed("secret", "secret", source, sources.secret, _secret_data)
     if kind == "serviceAccountToken":
         return {source["path"]: (NO_TOKEN.encode(), mode)}
-    raise ConfigError(f"the local cluster has no projected source {kind}")
+    raise ConfigError(f"the local cluster does not support the projected source {kind}")
 
 
 Find = Callable[[str], Object | None]
@@ -98,7 +98,7 @@ def _downward(pod: Object, item: Object) -> bytes:
 
 
 def write_files(path: Path, files: Files) -> None:
-    """Put files into a volume so that a reader sees all of the old or all of the new ones."""
+    """Write the files of a volume. A reader sees either all old files or all new ones."""
     path.mkdir(parents=True, exist_ok=True)
     fresh = path / f"..{secrets.token_hex(8)}"
     fresh.mkdir(mode=0o700)
@@ -122,7 +122,7 @@ def write_files(path: Path, files: Files) -> None:
 
 
 def link(path: Path, target: Path) -> None:
-    """Make `path` a symbolic link, in one step if it is one already."""
+    """Create a symbolic link, or replace one atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"..{secrets.token_hex(8)}")
     fresh.symlink_to(target)
@@ -130,7 +130,7 @@ def link(path: Path, target: Path) -> None:
 
 
 def attach(pod: Object, container: Object, directory: PodDirectory) -> None:
-    """Put a container's volume mounts under what stands for its `/`; MountError."""
+    """Link the volume mounts of a container below its root directory; MountError."""
     rootfs = directory.rootfs(container["name"])
     rootfs.mkdir(parents=True, exist_ok=True)
     kinds = {v["name"]: next((k for k in v if k != "name"), "emptyDir") for v in pod["spec"].get("volumes") or ()}
@@ -147,7 +147,7 @@ def attach(pod: Object, container: Object, directory: PodDirectory) -> None:
 
 
 def _attach_part(source: Path, target: Path, kind: str) -> None:
-    """`subPath`: a copy of what never changes once the container runs, else a link to what pods write to."""
+    """Mount a `subPath`: a copy if the volume has files of the API, as these do not change later; else a link."""
     if kind not in LIVE:
         source.mkdir(parents=True, exist_ok=True)
         link(target, source)

@@ -1,4 +1,4 @@
-"""Every answer to a script of requests is the one that a real kube-apiserver 1.36 gave."""
+"""Compares the answers to scripts of requests with recordings of kube-apiserver 1.36."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.local_only
 HERE = Path(__file__).parent
 CRD = Path(__file__).parents[3] / "crds" / "agentdeployments.agent-operator.dev.yaml"
 Steps = list[dict[str, Any]]
-# What the server does by itself; and what the operator asks of it, with our CRD installed.
+# Requests of a general client; requests of the operator and its users, with the CRD installed; Jobs.
 SCRIPTS: dict[str, Steps] = {
     name: json.loads((HERE / f"{name}.json").read_text()) for name in ("script", "agents", "jobs")
 }
@@ -29,7 +29,7 @@ RECORDED: dict[str, dict[str, Any]] = {
     "jobs": json.loads((HERE / "recorded-jobs-1.36.json").read_text()),
 }
 TOKEN = "conformance"
-LONGEST_WAIT = 1.0  # seconds; the real server needed more to settle
+LONGEST_WAIT = 1.0  # seconds; the real server needed more
 VARYING = """
     uid resourceVersion creationTimestamp deletionTimestamp time selfLink clusterIP clusterIPs continue
     lastTransitionTime buildDate gitCommit gitVersion gitTreeState goVersion platform compiler minor
@@ -43,7 +43,7 @@ AGE = re.compile(r"^\d+[smh]$")
 
 
 def mask(value: Any, key: str = "") -> Any:
-    """The value without what differs from run to run."""
+    """Mask what differs between runs."""
     if key in MASKED and value not in (None, ""):
         return "*"
     if isinstance(value, dict):
@@ -58,21 +58,21 @@ def mask(value: Any, key: str = "") -> Any:
 
 
 def unworded(value: Any) -> Any:
-    """The value with messages and warnings reduced to their being there."""
+    """Replace the text of messages and warnings, so that only their presence is compared."""
     if isinstance(value, dict):
         return {k: "" if k in ("message", "warnings") else unworded(v) for k, v in value.items()}
     return [unworded(v) for v in value] if isinstance(value, list) else value
 
 
 def dig(value: Any, path: str) -> str:
-    """The value at a dotted path, "missing" when there is none."""
+    """The value at a dotted path, or "missing"."""
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return "missing" if value is None else str(value)
 
 
 def substituted(step: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
-    """The step with its variables."""
+    """Substitute the variables in a step."""
     text = json.dumps(step)
     for name, content in variables.items():
         text = text.replace(f"${{{name}}}", content)
@@ -81,7 +81,7 @@ def substituted(step: dict[str, Any], variables: dict[str, str]) -> dict[str, An
 
 
 async def send(session: aiohttp.ClientSession, base: str, step: dict[str, Any]) -> dict[str, Any]:
-    """One request and its answer."""
+    """Send a request and return the answer."""
     headers = {"Accept": "application/json", "Authorization": f"Bearer {TOKEN}", **step.get("headers", {})}
     body = step.get("body")
     if body is not None:
@@ -106,7 +106,7 @@ async def send(session: aiohttp.ClientSession, base: str, step: dict[str, Any]) 
 
 
 async def replay(script: str) -> dict[str, Any]:
-    """The masked answers of a fresh server, by the steps' names."""
+    """The masked answers of a new server, by the names of the steps."""
     registry = Registry()
     registry.bootstrap()
     if script == "agents":
@@ -136,12 +136,12 @@ def answers() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("script", "steps"), [("script", 222), ("agents", 97), ("jobs", 134)])
-def test_the_recording_and_the_script_are_of_the_same_steps(script: str, steps: int) -> None:
+def test_the_recording_has_the_steps_of_the_script(script: str, steps: int) -> None:
     assert {step["name"] for step in SCRIPTS[script]} == set(RECORDED[script])
     assert len(RECORDED[script]) == steps
 
 
-# What is known to differ; a step that begins to agree has to leave this table.
+# Known differences. Remove a step from this table when its answer matches.
 DIFFERS = {
     "event": "managedFields are kept in the words of core/v1 Events",
     "event-as-core": "managedFields are kept in the words of core/v1 Events",
@@ -162,7 +162,7 @@ STEPS = [
 
 
 @pytest.mark.parametrize(("script", "name"), STEPS)
-def test_answers_as_the_real_server_does(answers: dict[str, dict[str, Any]], script: str, name: str) -> None:
+def test_the_answer_matches_the_recorded_one(answers: dict[str, dict[str, Any]], script: str, name: str) -> None:
     recorded = RECORDED[script][name]
     assert answers[script][name]["status"] == recorded["status"]
     assert unworded(answers[script][name]) == unworded(recorded)

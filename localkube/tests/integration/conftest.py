@@ -1,4 +1,4 @@
-"""A local cluster with real processes, and the real kubectl on it."""
+"""A local cluster with real processes, and the real kubectl for it."""
 
 import asyncio
 import sys
@@ -56,12 +56,12 @@ SHELL = ["/bin/sh", "-c"]
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """Runs kubectl on the cluster."""
+    """Runs kubectl against the cluster."""
 
     kubeconfig: Path
 
     async def start(self, *args: str) -> asyncio.subprocess.Process:
-        """A kubectl that goes on by itself."""
+        """Start kubectl in the background."""
         return await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("kubectl")),
             *args,
@@ -72,7 +72,7 @@ class Kubectl:
         )
 
     async def __call__(self, *args: str, given: str = "", fails: bool = False) -> str:
-        """The output of a kubectl that has to succeed (or has to fail)."""
+        """Run kubectl and return its output; it must succeed, or fail with `fails`."""
         child = await self.start(*args)
         output, _ = await asyncio.wait_for(child.communicate(given.encode()), DEADLINE)
         text = output.decode()
@@ -94,7 +94,7 @@ def web_image(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 async def cluster(tmp_path: Path, web_image: list[str]) -> AsyncIterator[LocalCluster]:
-    """A cluster that knows the images web:* and sh:*; its probes and back-offs are ten times as fast."""
+    """A cluster with the images web:* and sh:*, and with short delays of probes and back-offs."""
     async with LocalCluster(
         images={"web:*": web_image, "sh:*": SHELL},
         state_dir=tmp_path / "cluster",
@@ -117,7 +117,7 @@ Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 @pytest.fixture
 def until() -> Until:
-    """Wait until a condition gives something true, and return that."""
+    """Wait until a condition returns a true value, and return it."""
 
     async def wait(condition: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + DEADLINE
@@ -134,7 +134,7 @@ Deployment = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def deployment() -> Deployment:
-    """Make a Deployment `web` of one container; keywords go into the container."""
+    """Make a Deployment `web` with one container; keywords are fields of the container."""
 
     def make(*, replicas: int = 1, spec: dict[str, Any] | None = None, **container: Any) -> dict[str, Any]:
         given = {
@@ -158,7 +158,7 @@ def deployment() -> Deployment:
 
 @pytest.fixture
 def service() -> dict[str, Any]:
-    """A Service `web` of the Deployment's pods, on a port that needs no privilege."""
+    """A Service `web` for the pods of the Deployment, on an unprivileged port."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -184,7 +184,7 @@ def shell() -> Make:
 
 @pytest.fixture
 def pod(shell: Make) -> Make:
-    """Make a pod; without containers, one that runs for long. Keywords go into its spec."""
+    """Make a pod; by default with a container that sleeps. Keywords are fields of its spec."""
 
     def make(name: str = "one", *, containers: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Any]:
         found = containers or [shell("exec sleep 1000")]
@@ -212,28 +212,28 @@ def secret() -> Make:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the API says of the pod `one`, and the Events of all."""
+class Observed:
+    """The status of the pod `one`, and Events."""
 
     cluster: LocalCluster
 
     def state(self) -> dict[str, Any]:
-        """The first container's status."""
+        """The status of the first container."""
         found = self.cluster.registry.find("pods", "default", "one") or {}
         statuses: list[dict[str, Any]] = found.get("status", {}).get("containerStatuses") or [{}]
         return statuses[0]
 
     def waiting(self) -> dict[str, Any]:
-        """Why the first container waits."""
+        """The waiting state of the first container."""
         found: dict[str, Any] = self.state().get("state", {}).get("waiting", {})
         return found
 
     def events(self, reason: str) -> list[str]:
-        """The messages of the Events of a reason."""
+        """The messages of the Events with a reason."""
         return [e["message"] for e in self.cluster.registry.list("events", "default") if e["reason"] == reason]
 
 
 @pytest.fixture
-def seen(cluster: LocalCluster) -> Seen:
-    """What is to be seen."""
-    return Seen(cluster)
+def observed(cluster: LocalCluster) -> Observed:
+    """The observed state of the cluster."""
+    return Observed(cluster)

@@ -1,4 +1,4 @@
-"""The API server's own way to a pod: `kubectl get --raw …/proxy/…`."""
+"""The proxy subresource of Services: `kubectl get --raw …/proxy/…`."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.local_only
 
-# Answers with the headers that it was sent.
+# A server that returns the headers of the request.
 MIRROR = """
 import os
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -33,18 +33,8 @@ async def test_a_service_is_reached_by_the_name_or_number_of_its_port(
         assert "green" in await kubectl("get", "--raw", f"{SERVICE}/{name}/proxy/env/COLOUR")
 
 
-async def test_a_pod_is_reached_by_its_port(kubectl: Any, deployment: Any, pods: Any) -> None:
-    await kubectl.apply(deployment(env=[{"name": "COLOUR", "value": "green"}]))
-    await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=120s")
-    name = pods()[0]["metadata"]["name"]
-
-    for port in ("", ":http", ":8000"):
-        path = f"/api/v1/namespaces/default/pods/{name}{port}/proxy/env/COLOUR"
-        assert "green" in await kubectl("get", "--raw", path)
-
-
-async def test_the_token_stays_with_the_api_server(kubectl: Any, cluster: Any, deployment: Any, service: Any) -> None:
-    """A pod that saw it could do everything."""
+async def test_the_proxy_does_not_forward_the_token(kubectl: Any, cluster: Any, deployment: Any, service: Any) -> None:
+    """A pod with the token would have all rights."""
     code = [{"name": "CODE", "value": MIRROR}]
     await kubectl.apply(deployment(image="sh:1", args=[f'exec {sys.executable} -c "$CODE"'], env=code), service)
     await kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=120s")
@@ -52,10 +42,10 @@ async def test_the_token_stays_with_the_api_server(kubectl: Any, cluster: Any, d
     seen = await kubectl("get", "--raw", f"{SERVICE}/web/proxy/headers")
 
     assert "User-Agent" in seen
-    assert cluster.token not in seen
+    assert cluster.kubeconfig()["users"][0]["user"]["token"] not in seen
 
 
-async def test_what_is_not_there_is_told(kubectl: Any, service: Any) -> None:
+async def test_an_unreachable_target_is_reported(kubectl: Any, service: Any) -> None:
     await kubectl.apply(service)
 
     assert "no endpoints available" in await kubectl("get", "--raw", f"{SERVICE}/web/proxy/", fails=True)

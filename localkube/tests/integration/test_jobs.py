@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 @pytest.fixture
 def job(shell: Any) -> Callable[..., Object]:
-    """Make a Job `one` of a shell script; keywords go into its spec."""
+    """Make a Job `one` that runs a shell script; keywords are fields of its spec."""
 
     def make(script: str, *, container: Object | None = None, pod: Object | None = None, **spec: Any) -> Object:
         template = {
@@ -32,12 +32,14 @@ def job(shell: Any) -> Callable[..., Object]:
 
 
 def terminated(pod: Object) -> Object:
-    """How the container of a pod ended."""
+    """The terminated state of the container of a pod."""
     found: Object = pod["status"]["containerStatuses"][0]["state"]["terminated"]
     return found
 
 
-async def test_a_job_completes_and_kubectl_shows_it(kubectl: Any, job: Any, pods: Any, seen: Any, until: Any) -> None:
+async def test_a_job_completes_and_kubectl_shows_it(
+    kubectl: Any, job: Any, pods: Any, observed: Any, until: Any
+) -> None:
     await kubectl.apply(job("echo working; echo '{\"passed\": 3}' > $TERMINATION_LOG"))
     assert "condition met" in await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
     (pod,) = pods()
@@ -57,14 +59,14 @@ async def test_a_job_completes_and_kubectl_shows_it(kubectl: Any, job: Any, pods
     assert "Complete   1/1" in await kubectl("get", "jobs")
     described = await kubectl("describe", "job", "one")
     assert "1 Succeeded" in described
-    await until(lambda: seen.events("Completed") == ["Job completed"])
-    assert seen.events("SuccessfulCreate") == [f"Created pod: {pod['metadata']['name']}"]
+    await until(lambda: observed.events("Completed") == ["Job completed"])
+    assert observed.events("SuccessfulCreate") == [f"Created pod: {pod['metadata']['name']}"]
     await kubectl("delete", "job", "one")
     await until(lambda: pods() == [])
 
 
-async def test_the_termination_log_is_also_where_its_path_says(kubectl: Any, job: Any, pods: Any) -> None:
-    """Paths in args are rewritten; the end of a long message is kept, as a kubelet does."""
+async def test_termination_message_path_names_the_file(kubectl: Any, job: Any, pods: Any) -> None:
+    """Paths in args are rewritten. Like in a kubelet, a long message is truncated at its beginning."""
     script = "i=0; while [ $i -lt 1000 ]; do echo line-$i; i=$((i+1)); done > /tmp/last-words"
     await kubectl.apply(job(script, container={"terminationMessagePath": "/tmp/last-words"}))
     await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
@@ -73,8 +75,8 @@ async def test_the_termination_log_is_also_where_its_path_says(kubectl: Any, job
     assert message.endswith("line-999\n")
 
 
-async def test_a_failing_job_is_tried_again_and_then_given_up(
-    kubectl: Any, job: Any, pods: Any, cluster: LocalCluster, seen: Any, until: Any
+async def test_a_failing_job_is_retried_until_its_backoff_limit(
+    kubectl: Any, job: Any, pods: Any, cluster: LocalCluster, observed: Any, until: Any
 ) -> None:
     words = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     await kubectl.apply(job("echo the model is away; exit 3", backoffLimit=1, container=words))
@@ -87,12 +89,12 @@ async def test_a_failing_job_is_tried_again_and_then_given_up(
         ("Failed", "BackoffLimitExceeded"),
     ]
     assert status["failed"] == 2
-    await until(lambda: seen.events("BackoffLimitExceeded"))
+    await until(lambda: observed.events("BackoffLimitExceeded"))
     assert "Failed   0/1" in await kubectl("get", "jobs")
 
 
 async def test_a_container_is_restarted_in_place_on_failure(kubectl: Any, job: Any, pods: Any) -> None:
-    """The Job's volume stays over restarts; its container starts afresh."""
+    """A restart keeps the volumes and empties the root directory of the container."""
     mount = {"volumeMounts": [{"name": "work", "mountPath": "/data"}]}
     pod = {"restartPolicy": "OnFailure", "volumes": [{"name": "work", "emptyDir": {}}]}
     await kubectl.apply(job("test -e /data/x || { touch /data/x; exit 1; }", container=mount, pod=pod))
@@ -101,23 +103,23 @@ async def test_a_container_is_restarted_in_place_on_failure(kubectl: Any, job: A
     assert found["status"]["containerStatuses"][0]["restartCount"] == 1
 
 
-async def test_a_late_job_ends_its_process_before_it_is_over(
+async def test_a_job_past_its_deadline_fails_after_its_process_ends(
     kubectl: Any, job: Any, pods: Any, cluster: LocalCluster, until: Any
 ) -> None:
-    """Failed is said only when the process, which takes its time, has ended."""
+    """The condition Failed is set only after the process has ended."""
     script = "trap 'sleep 0.5; exit 0' TERM; while true; do sleep 0.05; done"
     await kubectl.apply(job(script, activeDeadlineSeconds=1))
-    seen: list[tuple[list[str], list[str]]] = []
+    states: list[tuple[list[str], list[str]]] = []
 
     def note(_event: str, found: Object) -> None:
         types = [c["type"] for c in found["status"].get("conditions") or ()]
-        seen.append((types, [p["status"]["phase"] for p in pods()]))
+        states.append((types, [p["status"]["phase"] for p in pods()]))
 
     cluster.registry.subscribe("jobs.batch", note)
     await kubectl("wait", "--for=condition=failed", "job/one", "--timeout=120s")
-    assert (["FailureTarget"], ["Running"]) in seen
-    assert seen[-1][0] == ["FailureTarget", "Failed"]
-    assert "Running" not in seen[-1][1]
+    assert (["FailureTarget"], ["Running"]) in states
+    assert states[-1][0] == ["FailureTarget", "Failed"]
+    assert "Running" not in states[-1][1]
     assert cluster.registry.get("jobs.batch", "default", "one")["status"]["failed"] == 1
 
 
@@ -140,14 +142,14 @@ async def test_an_evicted_pod_is_replaced_and_the_job_completes(
     assert (status["succeeded"], status["failed"]) == (1, 1)
 
 
-async def test_a_finished_job_goes_after_its_time_with_its_pods(
+async def test_a_finished_job_and_its_pods_are_deleted_after_the_ttl(
     kubectl: Any, job: Any, pods: Any, cluster: LocalCluster, until: Any
 ) -> None:
     await kubectl.apply(job("exit 0", ttlSecondsAfterFinished=0))
     await until(lambda: cluster.registry.list("jobs.batch") == [] and pods() == [])
 
 
-async def test_an_image_that_is_not_there_ends_with_the_deadline(kubectl: Any, job: Any, until: Any, pods: Any) -> None:
+async def test_a_job_with_an_unknown_image_fails_at_its_deadline(kubectl: Any, job: Any, until: Any, pods: Any) -> None:
     given = job("exit 0", activeDeadlineSeconds=2, container={"image": "no:1"})
     await kubectl.apply(given)
     reasons = ("ErrImagePull", "ImagePullBackOff")
@@ -170,7 +172,7 @@ async def test_a_suspended_job_runs_when_it_is_resumed(kubectl: Any, job: Any, p
     await kubectl("wait", "--for=condition=complete", "job/one", "--timeout=120s")
 
 
-async def test_controller_revisions_are_shown(kubectl: Any) -> None:
+async def test_kubectl_shows_controller_revisions(kubectl: Any) -> None:
     revision = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": "a-1"}, "revision": 4}
     await kubectl.apply({**revision, "data": {"image": "web:1"}})
     assert (await kubectl("get", "controllerrevisions")).splitlines()[-1].split()[:3] == ["a-1", "<none>", "4"]

@@ -1,4 +1,4 @@
-"""Pods as processes: what they are given, what they say, how they end."""
+"""Pods as processes: environment, files, logs and termination."""
 
 import asyncio
 import json
@@ -20,10 +20,10 @@ async def get(pod: dict[str, Any], path: str) -> Any:
         return await answer.text()
 
 
-async def test_environment_files_and_paths_reach_the_process(
+async def test_the_process_gets_environment_files_and_paths(
     kubectl: Any, deployment: Any, pods: Any, config_map: Any, secret: Any
 ) -> None:
-    """Values, expansions, ConfigMap and Secret keys, fields; volumes are where args and values say."""
+    """Values, expansions, keys of ConfigMaps and Secrets, fields; mount paths in args and values."""
     await kubectl.apply(config_map("settings", {"a.txt": "from the map", "KEY": "value"}), secret("hidden", "password"))
     wanted = deployment(
         args=["/etc/app/a.txt", "--secret=/unrelated", "/run/secret/password", "/etc/part.txt"],
@@ -71,7 +71,7 @@ async def test_environment_files_and_paths_reach_the_process(
 
 @pytest.fixture
 def callers_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret of whoever starts the cluster; to be asked for before the cluster."""
+    """A secret in the environment of the caller; request this fixture before the cluster."""
     monkeypatch.setenv("OPENAI_API_KEY", "mine")
 
 
@@ -100,14 +100,14 @@ async def test_a_changed_config_map_changes_the_mounted_files(
     assert await get(found, "/file/1") == "new"
 
 
-async def test_restart_policy_never_ends_the_pod(kubectl: Any, pod: Any, shell: Any) -> None:
+async def test_a_pod_with_restart_policy_never_finishes(kubectl: Any, pod: Any, shell: Any) -> None:
     await kubectl.apply(pod(containers=[shell("exit 0")], restartPolicy="Never"))
     await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/one", "--timeout=120s")
     await kubectl.apply(pod("two", containers=[shell("exit 1")], restartPolicy="Never"))
     await kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "pod/two", "--timeout=120s")
 
 
-async def test_init_containers_run_one_after_the_other_before_the_others(kubectl: Any, pod: Any, shell: Any) -> None:
+async def test_init_containers_run_in_sequence_before_the_containers(kubectl: Any, pod: Any, shell: Any) -> None:
     mount = {"volumeMounts": [{"name": "work", "mountPath": "/data"}]}
     init = [
         {"name": "first", "image": "sh:1", "args": ["echo 1 >> /data/order"], **mount},
@@ -132,6 +132,7 @@ async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: A
     assert len(stamped.split()[0]) == len("2026-01-01T00:00:00.000000000Z")
     assert await kubectl("logs", "one", "--since=1h", "--tail=1") == "line 3\n"
     uid = cluster.registry.get("pods", "default", "one")["metadata"]["uid"]
+    assert cluster.state_dir
     fifo = cluster.state_dir / "pods" / uid / "volumes" / "work" / "go"
     await asyncio.to_thread(fifo.write_text, "go\n")
     rest, _ = await asyncio.wait_for(follower.communicate(), DEADLINE)
@@ -141,9 +142,10 @@ async def test_logs_follow_tail_and_timestamps(cluster: LocalCluster, kubectl: A
 async def test_sigterm_then_sigkill_after_the_grace_period(
     cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any
 ) -> None:
-    """A process that handles SIGTERM ends by itself; one that ignores it is killed when its grace is over."""
+    """A process that handles SIGTERM ends; one that ignores it is killed after the grace period."""
     polite = shell("trap 'echo bye > /data/bye; exit 0' TERM; while true; do sleep 0.05; done")
     polite["volumeMounts"] = [{"name": "work", "mountPath": "/data"}]
+    assert cluster.state_dir
     shared = cluster.state_dir / "shared"
     shared.mkdir()
     volume = {"name": "work", "hostPath": {"path": str(shared)}}
@@ -156,6 +158,7 @@ async def test_sigterm_then_sigkill_after_the_grace_period(
 
 
 async def test_pre_stop_runs_before_sigterm(cluster: LocalCluster, kubectl: Any, pod: Any, shell: Any) -> None:
+    assert cluster.state_dir
     shared = cluster.state_dir / "shared"
     shared.mkdir()
     main = shell(f"trap 'echo term >> {shared}/order; exit 0' TERM; while true; do sleep 0.05; done")
@@ -166,17 +169,17 @@ async def test_pre_stop_runs_before_sigterm(cluster: LocalCluster, kubectl: Any,
     assert (shared / "order").read_text().split() == ["prestop", "term"]
 
 
-async def test_a_forced_deletion_ends_the_process_at_once(
-    kubectl: Any, until: Any, pod: Any, shell: Any, seen: Any
+async def test_a_forced_deletion_kills_the_process(
+    kubectl: Any, until: Any, pod: Any, shell: Any, observed: Any
 ) -> None:
     await kubectl.apply(pod(containers=[shell("trap '' TERM; while true; do sleep 0.05; done")]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
-    pid = int(seen.state()["containerID"].removeprefix("local://"))
+    pid = int(observed.state()["containerID"].removeprefix("local://"))
     await kubectl("delete", "pod", "one", "--force", "--grace-period=0")
     await until(lambda: not Path(f"/proc/{pid}").exists())
 
 
-async def test_describe_shows_the_story_of_a_pod(kubectl: Any, pod: Any) -> None:
+async def test_describe_shows_the_events_of_a_pod(kubectl: Any, pod: Any) -> None:
     await kubectl.apply(pod())
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     shown = await kubectl("describe", "pod", "one")
@@ -187,8 +190,8 @@ async def test_describe_shows_the_story_of_a_pod(kubectl: Any, pod: Any) -> None
     assert {c["type"] for c in found if c["status"] == "True"} == types
 
 
-async def test_what_pods_start_ends_with_them(kubectl: Any, until: Any, pod: Any, shell: Any) -> None:
-    """A background child dies with its container's first process."""
+async def test_child_processes_end_with_the_container(kubectl: Any, until: Any, pod: Any, shell: Any) -> None:
+    """A background process ends with the first process of its container."""
     await kubectl.apply(pod(containers=[shell("sleep 1000 & echo $!; wait")], terminationGracePeriodSeconds=1))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     child = int(await kubectl("logs", "one"))
@@ -197,7 +200,7 @@ async def test_what_pods_start_ends_with_them(kubectl: Any, until: Any, pod: Any
     await until(lambda: not Path(f"/proc/{child}").exists())
 
 
-async def test_a_sidecar_starts_first_and_goes_on_running(cluster: LocalCluster, kubectl: Any, pod: Any) -> None:
+async def test_a_sidecar_starts_first_and_keeps_running(cluster: LocalCluster, kubectl: Any, pod: Any) -> None:
     sidecar = {"name": "side", "image": "sh:1", "args": ["echo up; exec sleep 1000"], "restartPolicy": "Always"}
     await kubectl.apply(pod(initContainers=[sidecar]))
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
@@ -206,9 +209,9 @@ async def test_a_sidecar_starts_first_and_goes_on_running(cluster: LocalCluster,
     assert "running" in found["initContainerStatuses"][0]["state"]
 
 
-async def test_what_has_no_log_says_so(kubectl: Any, until: Any, pod: Any, seen: Any) -> None:
+async def test_missing_logs_are_reported(kubectl: Any, until: Any, pod: Any, observed: Any) -> None:
     await kubectl.apply(pod(containers=[{"name": "main", "image": "nginx:1"}]))
-    await until(seen.waiting)
+    await until(observed.waiting)
     assert "is waiting to start" in await kubectl("logs", "one", fails=True)
     await kubectl.apply(pod("two"))
     await kubectl("wait", "--for=condition=Ready", "pod/two", "--timeout=120s")
@@ -216,7 +219,7 @@ async def test_what_has_no_log_says_so(kubectl: Any, until: Any, pod: Any, seen:
     assert 'previous terminated container "main" in pod "two" not found' in shown
 
 
-async def test_what_a_process_is_not_made_for_is_refused_with_a_sentence(kubectl: Any, pod: Any) -> None:
+async def test_unsupported_pod_features_are_reported(kubectl: Any, pod: Any) -> None:
     await kubectl.apply(pod())
     await kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=120s")
     assert "does not implement" in await kubectl("exec", "one", "--", "true", fails=True)

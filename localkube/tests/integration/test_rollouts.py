@@ -18,7 +18,9 @@ async def test_a_deployment_becomes_available_and_answers_through_its_service(
     await kubectl.apply(deployment(replicas=2, env=[{"name": "VERSION", "value": "one"}]), service)
     assert "successfully rolled out" in await kubectl("rollout", "status", "deployment/web")
     assert "condition met" in await kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=120s")
-    host, port = cluster.service_address("default", "web", 8080)
+    address = cluster.service_address("default", "web", 8080)
+    assert address
+    host, port = address
     names = set()
     async with aiohttp.ClientSession() as client:
         for _ in range(4):
@@ -29,15 +31,14 @@ async def test_a_deployment_becomes_available_and_answers_through_its_service(
     assert len(names) == 2, "connections go to the ready pods in turn"
 
 
-async def test_endpoints_name_the_ready_pods(kubectl: Any, deployment: Any, service: dict[str, Any], pods: Any) -> None:
+async def test_endpoint_slices_contain_ready_pods(
+    kubectl: Any, deployment: Any, service: dict[str, Any], pods: Any
+) -> None:
     await kubectl.apply(deployment(replicas=2), service)
     await kubectl("rollout", "status", "deployment/web")
     shown = await kubectl("get", "endpointslices", "-l", "kubernetes.io/service-name=web", "-o", "json")
     for pod in pods():
         assert pod["status"]["podIP"] in shown
-    ready = await kubectl("get", "endpoints", "web", "-o", "jsonpath={.subsets[0].addresses[*].ip}")
-    found = [line for line in ready.splitlines() if not line.startswith("Warning")]
-    assert sorted(found[-1].split()) == sorted(pod["status"]["podIP"] for pod in pods())
 
 
 async def revisions(kubectl: Any) -> list[str]:
@@ -46,7 +47,7 @@ async def revisions(kubectl: Any) -> list[str]:
 
 
 async def test_restart_history_and_undo(kubectl: Any, deployment: Any, cluster: LocalCluster) -> None:
-    """A new template is a revision; undo brings the ReplicaSet of the one before back as the newest."""
+    """A new template is a revision; undo makes the previous ReplicaSet the newest revision."""
     await kubectl.apply(deployment(env=[{"name": "VERSION", "value": "one"}]))
     await kubectl("rollout", "status", "deployment/web")
     await kubectl("set", "env", "deployment/web", "VERSION=two")
@@ -82,12 +83,14 @@ async def test_scale_up_and_down(kubectl: Any, deployment: Any, pods: Any, until
 async def test_a_rolling_update_fails_no_request(
     cluster: LocalCluster, kubectl: Any, deployment: Any, service: dict[str, Any]
 ) -> None:
-    """With maxUnavailable 0: under load through the Service, every request of a whole rollout is answered."""
+    """With maxUnavailable 0 and load through the Service, every request during a rollout is answered."""
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     drain = {"preStop": {"sleep": {"seconds": 3}}}  # else what the server has not accepted yet is lost with it
     await kubectl.apply(deployment(replicas=2, spec={"strategy": strategy}, lifecycle=drain), service)
     await kubectl("rollout", "status", "deployment/web")
-    host, port = cluster.service_address("default", "web", 8080)
+    address = cluster.service_address("default", "web", 8080)
+    assert address
+    host, port = address
     versions: list[str] = []
     done = asyncio.Event()
 
@@ -107,7 +110,7 @@ async def test_a_rolling_update_fails_no_request(
     assert {"two", "three"} <= set(versions)
 
 
-async def test_recreate_starts_the_new_pod_after_the_old_one_has_gone(
+async def test_recreate_starts_the_new_pod_after_the_old_one_is_gone(
     kubectl: Any, deployment: Any, cluster: LocalCluster
 ) -> None:
     running: set[str] = set()
@@ -145,7 +148,7 @@ async def test_pause_and_resume(kubectl: Any, deployment: Any, cluster: LocalClu
     assert len(cluster.registry.list("replicasets.apps", "default")) == 2
 
 
-async def test_a_pod_that_never_gets_ready_runs_into_the_progress_deadline(
+async def test_a_rollout_without_ready_pods_exceeds_its_progress_deadline(
     kubectl: Any, deployment: Any, cluster: LocalCluster, until: Any
 ) -> None:
     await kubectl.apply(deployment())
@@ -178,7 +181,7 @@ async def test_an_autoscaler_keeps_the_deployment_within_its_bounds(kubectl: Any
     assert "FailedGetResourceMetric" in await kubectl("describe", "hpa", "web")
 
 
-async def test_a_disruption_budget_counts_the_ready_pods(kubectl: Any, deployment: Any) -> None:
+async def test_a_disruption_budget_counts_ready_pods(kubectl: Any, deployment: Any) -> None:
     await kubectl.apply(deployment(replicas=2))
     spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
     kind = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget"}

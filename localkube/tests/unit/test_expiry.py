@@ -1,4 +1,4 @@
-"""Events go after an hour."""
+"""The expiry of Events."""
 
 from datetime import UTC, datetime, timedelta
 

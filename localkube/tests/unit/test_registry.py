@@ -1,11 +1,10 @@
-"""The API in process: creates, updates, deletes, owners, namespaces."""
+"""The registry: creates, updates, deletes, owners, namespaces."""
 
 from typing import Any
 
 import pytest
 
 from localkube.apiserver.registry import ApiError, Registry
-from localkube.apiserver.storage import persistence
 from localkube.apiserver.storage.store import Store
 
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap"}
@@ -31,14 +30,14 @@ def owner(obj: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "name": meta["name"], "uid": meta["uid"], **more}
 
 
-def test_a_new_object_gets_an_identity_and_a_manager(registry: Registry) -> None:
+def test_a_new_object_gets_metadata_and_a_manager(registry: Registry) -> None:
     meta = make(registry, "a")["metadata"]
     assert meta["uid"]
     assert meta["creationTimestamp"]
     assert [m["manager"] for m in meta["managedFields"]] == ["test"]
 
 
-def test_a_stale_update_is_a_conflict(registry: Registry) -> None:
+def test_an_update_with_an_old_resource_version_is_a_conflict(registry: Registry) -> None:
     old = make(registry, "a")
     registry.update("configmaps", "default", {**old, "data": {"k": "new"}}, manager="test")
     with pytest.raises(ApiError) as caught:
@@ -46,7 +45,7 @@ def test_a_stale_update_is_a_conflict(registry: Registry) -> None:
     assert caught.value.reason == "Conflict"
 
 
-def test_an_update_that_changes_nothing_keeps_the_resourceversion(registry: Registry) -> None:
+def test_an_update_without_changes_keeps_the_resource_version(registry: Registry) -> None:
     old = make(registry, "a")
     assert registry.update("configmaps", "default", old, manager="test") == old
 
@@ -57,7 +56,7 @@ def test_a_create_in_a_missing_namespace_is_not_found(registry: Registry) -> Non
     assert caught.value.code == 404
 
 
-def test_dependents_follow_their_owner(registry: Registry) -> None:
+def test_dependents_are_deleted_with_their_owner(registry: Registry) -> None:
     parent = make(registry, "parent")
     child = make(registry, "child", ownerReferences=[owner(parent)])
     make(registry, "grandchild", ownerReferences=[owner(child)])
@@ -65,7 +64,7 @@ def test_dependents_follow_their_owner(registry: Registry) -> None:
     assert registry.list("configmaps", "default") == []
 
 
-def test_a_dependent_stays_while_one_owner_is_left(registry: Registry) -> None:
+def test_a_dependent_with_another_owner_is_kept(registry: Registry) -> None:
     one, two = make(registry, "one"), make(registry, "two")
     make(registry, "child", ownerReferences=[owner(one), owner(two)])
     registry.delete("configmaps", "default", "one")
@@ -73,7 +72,7 @@ def test_a_dependent_stays_while_one_owner_is_left(registry: Registry) -> None:
     assert [r["name"] for r in child["metadata"]["ownerReferences"]] == ["two"]
 
 
-def test_an_object_whose_owner_never_was_is_removed(registry: Registry) -> None:
+def test_an_object_whose_owner_does_not_exist_is_deleted(registry: Registry) -> None:
     absent = {"apiVersion": "v1", "kind": "ConfigMap", "name": "absent", "uid": "no-such-uid"}
     make(registry, "child", ownerReferences=[absent])
     assert registry.find("configmaps", "default", "child") is None
@@ -86,17 +85,17 @@ def test_owned_lists_by_uid(registry: Registry) -> None:
     assert [o["metadata"]["name"] for o in registry.owned("configmaps", parent["metadata"]["uid"])] == ["a", "b"]
 
 
-def test_finalizers_hold_an_object_until_they_are_gone(registry: Registry) -> None:
-    held = make(registry, "held", finalizers=["example.org/hold"])
+def test_an_object_with_finalizers_is_not_removed(registry: Registry) -> None:
+    existing = make(registry, "held", finalizers=["example.org/hold"])
     registry.delete("configmaps", "default", "held")
     marked = registry.get("configmaps", "default", "held")
     assert marked["metadata"]["deletionTimestamp"]
     meta = {k: v for k, v in marked["metadata"].items() if k != "finalizers"}
-    registry.update("configmaps", "default", {**held, "metadata": meta}, manager="test")
+    registry.update("configmaps", "default", {**existing, "metadata": meta}, manager="test")
     assert registry.find("configmaps", "default", "held") is None
 
 
-def test_a_deleted_namespace_takes_its_content_along(registry: Registry) -> None:
+def test_deleting_a_namespace_deletes_its_content(registry: Registry) -> None:
     registry.create(
         "namespaces", "", {"metadata": {"name": "gone"}, "apiVersion": "v1", "kind": "Namespace"}, manager="t"
     )
@@ -106,7 +105,7 @@ def test_a_deleted_namespace_takes_its_content_along(registry: Registry) -> None
     assert registry.list("configmaps", "gone") == []
 
 
-def test_a_namespace_that_waits_for_a_finalizer_takes_nothing_new(registry: Registry) -> None:
+def test_a_terminating_namespace_accepts_no_new_objects(registry: Registry) -> None:
     registry.create(
         "namespaces", "", {"metadata": {"name": "going"}, "apiVersion": "v1", "kind": "Namespace"}, manager="t"
     )
@@ -118,7 +117,7 @@ def test_a_namespace_that_waits_for_a_finalizer_takes_nothing_new(registry: Regi
     assert caught.value.status["details"]["causes"][0]["reason"] == "NamespaceTerminating"
 
 
-def test_a_pod_on_a_node_is_given_its_grace_period(registry: Registry) -> None:
+def test_a_pod_on_a_node_has_a_grace_period(registry: Registry) -> None:
     spec = {"nodeName": "local", "containers": [{"name": "c", "image": "i"}]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
     registry.create("pods", "default", pod, manager="test")
@@ -128,17 +127,17 @@ def test_a_pod_on_a_node_is_given_its_grace_period(registry: Registry) -> None:
     assert registry.find("pods", "default", "p") is None
 
 
-def test_services_get_addresses_of_their_own(registry: Registry) -> None:
+def test_services_get_different_addresses(registry: Registry) -> None:
     def service(name: str) -> dict[str, Any]:
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}}
 
-    made = [registry.create("services", "default", service(n), manager="test") for n in ("a", "b")]
-    addresses = {s["spec"]["clusterIP"] for s in made}
+    created = [registry.create("services", "default", service(n), manager="test") for n in ("a", "b")]
+    addresses = {s["spec"]["clusterIP"] for s in created}
     assert len(addresses) == 2
     assert all(a.startswith("10.96.") for a in addresses)
 
 
-def test_a_subscriber_first_hears_of_what_exists(registry: Registry) -> None:
+def test_a_subscriber_first_gets_existing_objects(registry: Registry) -> None:
     make(registry, "a")
     seen: list[tuple[str, str]] = []
     stop = registry.subscribe("configmaps", lambda kind, obj: seen.append((kind, obj["metadata"]["name"])))
@@ -149,25 +148,7 @@ def test_a_subscriber_first_hears_of_what_exists(registry: Registry) -> None:
     assert seen == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
 
 
-def test_a_saved_cluster_comes_back(registry: Registry, tmp_path: Any) -> None:
-    made = make(registry, "a")
-    path = tmp_path / "state.json"
-    persistence.save(registry, path)
-    assert path.stat().st_mode & 0o777 == 0o600
-    back = Registry(Store())
-    assert persistence.load(back, path)
-    assert back.get("configmaps", "default", "a") == made
-    assert back.store.version == registry.store.version
-
-
-def test_a_file_that_is_no_state_is_refused_by_name(registry: Registry, tmp_path: Any) -> None:
-    path = tmp_path / "state.json"
-    path.write_text("{}")
-    with pytest.raises(ValueError, match=r"state\.json is not a state file"):
-        persistence.load(registry, path)
-
-
-def test_the_namespaces_that_a_cluster_needs_cannot_be_deleted(registry: Registry) -> None:
+def test_system_namespaces_cannot_be_deleted(registry: Registry) -> None:
     with pytest.raises(ApiError) as caught:
         registry.delete("namespaces", "", "default")
     assert caught.value.code == 403

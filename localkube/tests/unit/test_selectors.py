@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from localkube.apiserver.selectors import FieldSelector, LabelSelector
-from localkube.apiserver.status import ApiError
+from localkube.meta.selectors import FieldSelector, LabelSelector
+from localkube.meta.status import ApiError
 
 
 def labelled(**labels: str) -> dict[str, Any]:
@@ -32,18 +32,18 @@ def labelled(**labels: str) -> dict[str, Any]:
         ("a=", {"a": ""}, True),
     ],
 )
-def test_label_selectors_choose_as_kubernetes_does(text: str, labels: dict[str, str], matches: bool) -> None:
+def test_label_selectors_match_like_in_kubernetes(text: str, labels: dict[str, str], matches: bool) -> None:
     assert LabelSelector.parse(text).matches({"metadata": {"labels": labels}}) is matches
 
 
 @pytest.mark.parametrize("text", ["==", "a in", "a in (1", "(a)", "a=1 b=2", "a in (1;2"])
-def test_a_label_selector_that_cannot_be_read_is_a_bad_request(text: str) -> None:
+def test_an_invalid_label_selector_is_a_bad_request(text: str) -> None:
     with pytest.raises(ApiError) as caught:
         LabelSelector.parse(text)
     assert caught.value.code == 400
 
 
-def test_only_exact_terms_are_for_the_index() -> None:
+def test_only_exact_requirements_are_for_the_index() -> None:
     assert LabelSelector.parse("a=1,b!=2,c in (3),d in (4,5),e").pairs() == [("a", "1"), ("c", "3")]
 
 

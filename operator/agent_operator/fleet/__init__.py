@@ -1,1 +1,1 @@
-"""Fleet upgrades: an AgentRuntimeChannel moves the agents that follow it to another runtime version, wave by wave."""
+"""Fleet upgrades: an AgentRuntimeChannel upgrades the runtime of the agents that follow it, wave by wave."""

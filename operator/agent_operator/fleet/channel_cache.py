@@ -1,47 +1,49 @@
-"""The AgentRuntimeChannels, as the watch has shown them."""
+"""Caches the AgentRuntimeChannels that an informer watches."""
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from agent_operator.kube.objects import Key, Object, Ref, version
 
+_KEPT_METADATA = ("name", "uid", "generation", "resourceVersion", "deletionTimestamp")
+
 
 class ChannelCache:
-    """Channels by name. Takes in what an Informer watches; a channel's key has no namespace."""
+    """Channels by name. The key of a channel has no namespace, because channels are cluster-scoped."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Object] = {}
+        self._channels: dict[str, Object] = {}
 
     def __iter__(self) -> Iterator[Object]:
-        """Every channel there is."""
-        return iter(tuple(self._known.values()))
+        """Iterate over all channels."""
+        return iter(tuple(self._channels.values()))
 
     def get(self, name: str) -> Object | None:
         """Return a channel."""
-        return self._known.get(name)
+        return self._channels.get(name)
 
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:
-        """Take in an event; returns the channel if it is news."""
+        """Store the object of a watch event. Returns the key of the channel if this changed the cache."""
         del kind
-        name = obj["metadata"]["name"]
-        known = self._known.get(name)
+        name, uid = obj["metadata"]["name"], obj["metadata"]["uid"]
+        cached = self._channels.get(name)
+        is_same = cached is not None and cached["metadata"]["uid"] == uid
         if event == "DELETED":
-            # A former one of the same name is none of ours.
-            if known is None or obj["metadata"]["uid"] != known["metadata"]["uid"]:
+            # A late event of a deleted channel must not remove its successor of the same name.
+            if not is_same:
                 return None
-            del self._known[name]
+            del self._channels[name]
             return Key("", name)
-        if known is not None and known["metadata"]["uid"] == obj["metadata"]["uid"] and version(obj) <= version(known):
+        if cached is not None and is_same and version(obj) <= version(cached):
             return None
-        kept = ("name", "uid", "generation", "resourceVersion", "deletionTimestamp")
-        meta = {key: obj["metadata"][key] for key in kept if key in obj["metadata"]}
-        self._known[name] = {"metadata": meta, "spec": obj.get("spec") or {}, "status": obj.get("status") or {}}
+        meta = {key: obj["metadata"][key] for key in _KEPT_METADATA if key in obj["metadata"]}
+        self._channels[name] = {"metadata": meta, "spec": obj.get("spec") or {}, "status": obj.get("status") or {}}
         return Key("", name)
 
     def retain(self, kind: str, namespaces: Iterable[str], listed: AbstractSet[Ref]) -> set[Key]:
-        """Take in that a list is complete: what is not in it is gone."""
+        """Remove the channels that a complete list does not contain, and return their keys."""
         del namespaces
-        gone = {name for name in self._known if Ref(kind, "", name) not in listed}
-        for name in gone:
-            del self._known[name]
-        return {Key("", name) for name in gone}
+        removed = {name for name in self._channels if Ref(kind, "", name) not in listed}
+        for name in removed:
+            del self._channels[name]
+        return {Key("", name) for name in removed}

@@ -1,6 +1,6 @@
-"""What a channel's status, Events and metrics say of a step. Pure."""
+"""Status, Events and metrics of a channel, from its plan. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,29 +8,32 @@ from agent_operator.api.reasons import ChannelReason
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelStatus, WavePhase, WaveStatus
 from agent_operator.fleet.members import Member
 from agent_operator.fleet.wave_plan import ChannelPlan, ChannelState, has_release
-from agent_operator.status.conditions import Condition, settle
+from agent_operator.status.conditions import Condition, merge_conditions
 
-_NAMED = 10
-_NAMED_IN_SUMMARY = 3
+_NAMES_IN_STATUS = 10
+_NAMES_IN_MESSAGE = 3
+_PAUSED = "spec.paused is true: set it to false to resume"
+_STALLED_REASONS = (ChannelReason.HALTED, ChannelReason.INVALID_WINDOW, ChannelReason.AGENTS_FAILED)
+_PROGRESSING_REASONS = (ChannelReason.ROLLING_OUT, ChannelReason.SOAKING, ChannelReason.WINDOW_CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelEvent:
-    """An Event worth telling."""
+    """An Event of a channel."""
 
     severity: str
     reason: ChannelReason
     note: str
 
 
-def status(step: ChannelPlan, now: str) -> dict[str, Any]:
-    """Return the whole status of the channel."""
-    target, stable = step.channel.target, step.stable
-    failed = _failed(step)
-    total, updated = len(step.agents), sum(wave.updated for wave in step.waves)
-    wave = f"{step.current_wave + 1}/{len(step.waves)}"
+def status(plan: ChannelPlan, now: str) -> dict[str, Any]:
+    """Return the whole status of a channel. `now`: RFC 3339 in UTC."""
+    target, stable = plan.channel.target, plan.stable
+    failed = _failed(plan)
+    total, updated = len(plan.agents), sum(wave.updated for wave in plan.waves)
+    wave = f"{plan.current_wave + 1}/{len(plan.waves)}"
     found = {
-        "observedGeneration": step.channel.generation,
+        "observedGeneration": plan.channel.generation,
         "version": target.version,
         "image": target.image or None,
         "stableVersion": stable.version if stable else None,
@@ -38,153 +41,152 @@ def status(step: ChannelPlan, now: str) -> dict[str, Any]:
         "agents": total,
         "updated": updated,
         "failed": len(failed),
-        "skipped": sum(agent.skipped for agent in step.agents),
+        "skipped": sum(agent.skipped for agent in plan.agents),
         "progress": f"{updated}/{total}",
         "wave": wave,
-        "summary": f"{updated}/{total} updated, wave {wave}{_of_failed(failed)}",
-        "failedAgents": [str(agent) for agent in failed[:_NAMED]] or None,
-        "waves": [wave.model_dump(mode="json", by_alias=True, exclude_none=True) for wave in step.waves],
-        "conditions": conditions(step, now),
+        "summary": f"{updated}/{total} updated, wave {wave}{_failed_suffix(failed)}",
+        "failedAgents": [str(agent) for agent in failed[:_NAMES_IN_STATUS]] or None,
+        "waves": [wave.model_dump(mode="json", by_alias=True, exclude_none=True) for wave in plan.waves],
+        "conditions": conditions(plan, now),
     }
     return {key: value for key, value in found.items() if value is not None}
 
 
-def refused(channel: str, generation: int, fault: str, before: AgentRuntimeChannelStatus, now: str) -> dict[str, Any]:
-    """Return what changes in the status of a channel whose spec cannot be read."""
-    said = f"the spec of {channel} cannot be used: {fault}"
-    found = [_condition(kind, status, ChannelReason.INVALID_SPEC, said) for kind, status in _STALLED]
-    return {"observedGeneration": generation, "conditions": _settled(found, before, generation, now)}
+def invalid_spec(
+    channel: str, generation: int, error: str, before: AgentRuntimeChannelStatus, now: str
+) -> dict[str, Any]:
+    """Return the fields of the status that change when the spec of a channel cannot be read."""
+    message = f"the spec of AgentRuntimeChannel {channel} is invalid: {error}"
+    statuses = {"Ready": False, "Progressing": False, "Stalled": True}
+    found = [_condition(kind, value, ChannelReason.INVALID_SPEC, message) for kind, value in statuses.items()]
+    return {"observedGeneration": generation, "conditions": _merged(found, before, generation, now)}
 
 
-_STALLED = (("Ready", False), ("Progressing", False), ("Stalled", True))
-
-
-def conditions(step: ChannelPlan, now: str) -> list[Condition]:
-    """Decide the conditions; Halted, Paused, Reconciling and Stalled are there only while true, as kstatus wants."""
-    reason, message = _why(step)
-    stalled = reason in (ChannelReason.HALTED, ChannelReason.INVALID_WINDOW, ChannelReason.AGENTS_FAILED)
-    ready = reason is ChannelReason.COMPLETE
-    moving = reason in (ChannelReason.ROLLING_OUT, ChannelReason.SOAKING, ChannelReason.WINDOW_CLOSED)
-    found = [_condition("Ready", ready, reason, message), _condition("Progressing", moving, reason, message)]
-    if step.halted:
+def conditions(plan: ChannelPlan, now: str) -> list[Condition]:
+    """Return the conditions. As in kstatus, Halted, Paused, Reconciling and Stalled exist only while true."""
+    reason, message = _reason(plan)
+    ready, progressing = reason is ChannelReason.COMPLETE, reason in _PROGRESSING_REASONS
+    found = [_condition("Ready", ready, reason, message), _condition("Progressing", progressing, reason, message)]
+    if plan.halted:
         found.append(_condition("Halted", True, ChannelReason.HALTED, message))
-    if step.channel.spec.paused:
-        found.append(_condition("Paused", True, ChannelReason.PAUSED, "spec.paused is true: set it to false to go on"))
-    if stalled:
+    if plan.channel.spec.paused:
+        found.append(_condition("Paused", True, ChannelReason.PAUSED, _PAUSED))
+    if reason in _STALLED_REASONS:
         found.append(_condition("Stalled", True, reason, message))
     elif not ready:
         found.append(_condition("Reconciling", True, reason, message))
-    return _settled(found, step.channel.status, step.channel.generation, now)
+    return _merged(found, plan.channel.status, plan.channel.generation, now)
 
 
-def _settled(
+def _merged(
     found: Iterable[Condition], before: AgentRuntimeChannelStatus, generation: int, now: str
 ) -> list[Condition]:
     known = [it.model_dump(mode="json", by_alias=True, exclude_none=True) for it in before.conditions]
-    return list(settle(found, known, generation, now))
+    return list(merge_conditions(found, known, generation, now))
 
 
 def _condition(kind: str, status: bool, reason: ChannelReason, message: str) -> Condition:
     return {"type": kind, "status": str(status), "reason": reason.value, "message": message}
 
 
-def _why(step: ChannelPlan) -> tuple[ChannelReason, str]:
-    """Tell what the roll-out waits for, in the order in which one must care."""
-    failed, version = _failed(step), step.channel.target.version
-    if step.halted:
-        may = step.channel.spec.max_failures or 0
+def _reason(plan: ChannelPlan) -> tuple[ChannelReason, str]:
+    """Return the reason and message of Ready: the most urgent thing that a user should know."""
+    failed, target = _failed(plan), plan.channel.target
+    if plan.halted:
         return ChannelReason.HALTED, (
-            f"{len(failed)} failed with {version}, {may} may: {_names(failed)}; no other agent is given it: "
-            "set version back, or mend these, pin them by runtime.version or raise maxFailures"
+            f"{_count(len(failed))} failed with {target.version}, more than spec.maxFailures "
+            f"{plan.channel.spec.max_failures or 0}: {_names(failed)}; the rollout stops: revert spec.version, or fix "
+            "these agents, pin their spec.runtime.version, or raise spec.maxFailures"
         )
-    if not step.agents:
+    if not plan.agents:
         return ChannelReason.COMPLETE, "no agent follows this channel"
-    waiting = [it for it in step.agents if not (it.skipped or (has_release(it, step.channel.target) and _over(it)))]
-    if waiting or not step.complete:
-        return _under_way(step, [agent for agent in waiting if has_release(agent, step.channel.target)])
+    unsettled = [it for it in plan.agents if not (it.skipped or (has_release(it, target) and _has_ended(it)))]
+    if unsettled or not plan.complete:
+        return _in_progress(plan, [agent for agent in unsettled if has_release(agent, target)])
     if failed:
-        return ChannelReason.AGENTS_FAILED, f"complete, but {len(failed)} failed with {version}: {_names(failed)}"
-    return ChannelReason.COMPLETE, f"{_agents(len(step.agents))} run {version}{_of_skipped(step)}"
+        message = f"the rollout is complete, but {_count(len(failed))} failed with {target.version}: {_names(failed)}"
+        return ChannelReason.AGENTS_FAILED, message
+    verb = "runs" if len(plan.agents) == 1 else "run"
+    return ChannelReason.COMPLETE, f"{_count(len(plan.agents))} {verb} {target.version}{_skipped_suffix(plan)}"
 
 
-def _under_way(step: ChannelPlan, awaited: list[Member]) -> tuple[ChannelReason, str]:
-    wave = step.waves[step.current_wave]
-    if step.channel.spec.paused:
-        return ChannelReason.PAUSED, "spec.paused is true: set it to false to go on"
+def _in_progress(plan: ChannelPlan, upgrading: list[Member]) -> tuple[ChannelReason, str]:
+    wave = plan.waves[plan.current_wave]
+    if plan.channel.spec.paused:
+        return ChannelReason.PAUSED, _PAUSED
     if wave.phase == WavePhase.SOAKING:
-        soak = step.members[step.current_wave].soak_seconds
-        return ChannelReason.SOAKING, f"{wave.name} must stay well for {soak} s since {wave.healthy_since}"
-    if step.gate.invalid:
-        return ChannelReason.INVALID_WINDOW, step.gate.invalid
-    if step.gate.opens_in and not awaited:
-        return ChannelReason.WINDOW_CLOSED, "the maintenance window is closed: the roll-out goes on when it opens"
-    on = f": waits for {_names(awaited)}" if awaited else ""
-    return ChannelReason.ROLLING_OUT, f"{wave.name} is given {step.channel.target.version}{on}"
+        soak = plan.members[plan.current_wave].soak_seconds
+        message = f"{wave.name} must stay healthy for {soak} s; it is healthy since {wave.healthy_since}"
+        return ChannelReason.SOAKING, message
+    if plan.gate.invalid:
+        return ChannelReason.INVALID_WINDOW, plan.gate.invalid
+    if plan.gate.opens_in and not upgrading:
+        return ChannelReason.WINDOW_CLOSED, "the maintenance window is closed: the rollout resumes when it opens"
+    suffix = f": waiting for {_names(upgrading)}" if upgrading else ""
+    return ChannelReason.ROLLING_OUT, f"upgrading {wave.name} to {plan.channel.target.version}{suffix}"
 
 
-def _over(agent: Member) -> bool:
+def _has_ended(agent: Member) -> bool:
     return agent.updated or agent.failed
 
 
-def _failed(step: ChannelPlan) -> list[Member]:
-    return sorted(
-        (it for it in step.agents if it.failed and has_release(it, step.channel.target)), key=lambda it: it.key
-    )
+def _failed(plan: ChannelPlan) -> list[Member]:
+    failed = (agent for agent in plan.agents if agent.failed and has_release(agent, plan.channel.target))
+    return sorted(failed, key=lambda agent: agent.key)
 
 
-def _names(agents: Iterable[Member], limit: int = _NAMED_IN_SUMMARY) -> str:
-    named = sorted(str(agent) for agent in agents)
-    return ", ".join(named[:limit]) + (f" and {len(named) - limit} more" if len(named) > limit else "")
+def _names(agents: Iterable[Member]) -> str:
+    names = sorted(str(agent) for agent in agents)
+    more = len(names) - _NAMES_IN_MESSAGE
+    return ", ".join(names[:_NAMES_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
 
 
-def _of_failed(failed: list[Member]) -> str:
+def _failed_suffix(failed: list[Member]) -> str:
     return f", {len(failed)} failed: {_names(failed)}" if failed else ""
 
 
-def _of_skipped(step: ChannelPlan) -> str:
-    skipped = [agent for agent in step.agents if agent.skipped]
-    return f"; passed over: {_names(skipped)}" if skipped else ""
+def _skipped_suffix(plan: ChannelPlan) -> str:
+    skipped = [agent for agent in plan.agents if agent.skipped]
+    return f"; skipped: {_names(skipped)}" if skipped else ""
 
 
-def _agents(number: int) -> str:
-    return "1 agent" if number == 1 else f"{number} agents"
+def _count(agents: int) -> str:
+    return "1 agent" if agents == 1 else f"{agents} agents"
 
 
-def events(step: ChannelPlan) -> Iterable[ChannelEvent]:
-    """Yield what this step has changed, for Events. What was said before is in the status, so it is said once."""
-    channel, version = step.channel, step.channel.target.version
-    returning = channel.stable == channel.target
-    begins = channel.rolling_out != channel.target
-    if begins:
-        verb = "returning to" if returning and channel.rolling_out else "rolling out"
-        yield ChannelEvent("Normal", ChannelReason.ROLLING_OUT, f"{verb} {version} to {_agents(len(step.agents))}")
-    known = {} if begins else {wave.definition: wave for wave in channel.status.waves}
-    for wave in () if returning else step.waves:
-        yield from _of_wave(wave, known.get(wave.definition), version)
+def events(plan: ChannelPlan) -> Iterator[ChannelEvent]:
+    """Yield an Event for each change since the status was written. Writing the status keeps it from repeating."""
+    channel, version = plan.channel, plan.channel.target.version
+    starts = channel.rolling_out != channel.target
+    if starts:
+        verb = "rolling back" if channel.targets_stable and channel.rolling_out else "upgrading"
+        note = f"{verb} {_count(len(plan.agents))} to {version}"
+        yield ChannelEvent("Normal", ChannelReason.ROLLING_OUT, note)
+    known = {} if starts else {wave.definition: wave for wave in channel.status.waves}
+    for wave in () if channel.targets_stable else plan.waves:
+        yield from _wave_events(wave, known.get(wave.definition), version)
     was_halted = any(it.type == "Halted" and it.status == "True" for it in channel.status.conditions)
-    if step.halted and not was_halted:
-        yield ChannelEvent("Warning", ChannelReason.HALTED, _why(step)[1])
-    if step.stable != channel.stable:
-        yield ChannelEvent(
-            "Normal", ChannelReason.COMPLETE, f"{version} is rolled out completely{_of_failed(_failed(step))}"
-        )
+    if plan.halted and not was_halted:
+        yield ChannelEvent("Warning", ChannelReason.HALTED, _reason(plan)[1])
+    if plan.stable != channel.stable:
+        note = f"the rollout of {version} is complete{_failed_suffix(_failed(plan))}"
+        yield ChannelEvent("Normal", ChannelReason.COMPLETE, note)
 
 
-def _of_wave(wave: WaveStatus, before: WaveStatus | None, version: str) -> Iterable[ChannelEvent]:
-    was = before.phase if before else WavePhase.WAITING
-    if was == wave.phase or not wave.agents:
+def _wave_events(wave: WaveStatus, before: WaveStatus | None, version: str) -> Iterator[ChannelEvent]:
+    phase_before = before.phase if before else WavePhase.WAITING
+    if phase_before == wave.phase or not wave.agents:
         return
-    if was == WavePhase.WAITING:
-        yield ChannelEvent(
-            "Normal", ChannelReason.WAVE_STARTED, f"{wave.name} of {_agents(wave.agents)} is given {version}"
-        )
+    if phase_before == WavePhase.WAITING:
+        note = f"upgrading {wave.name} of {_count(wave.agents)} to {version}"
+        yield ChannelEvent("Normal", ChannelReason.WAVE_STARTED, note)
     if wave.phase == WavePhase.DONE:
-        told = f"{wave.name} is done: {wave.updated} of {wave.agents} updated"
-        yield ChannelEvent("Normal", ChannelReason.WAVE_HEALTHY, told)
+        note = f"{wave.name} is done: {wave.updated} of {wave.agents} agents are updated"
+        yield ChannelEvent("Normal", ChannelReason.WAVE_HEALTHY, note)
 
 
 def counts(channel: ChannelState, agents: Iterable[Member]) -> Mapping[str, int]:
-    """Count the agents of a channel by state, for the metrics."""
+    """Count the agents of a channel by state."""
     found = dict.fromkeys(("updated", "failed", "skipped", "rolling", "waiting"), 0)
     for agent in agents:
         if not has_release(agent, channel.target):

@@ -1,4 +1,4 @@
-"""Maintenance windows: when they are open, and when the next one opens. Pure: the time is an argument."""
+"""Maintenance windows of a channel: whether one is open, and when the next one opens. Pure: the time is an argument."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,31 +8,31 @@ from cronsim import CronSim, CronSimError
 
 from agent_operator.api.v1alpha1.channel import MaintenanceWindow
 
-_PARTS = re.compile(r"(\d+)(ms|h|m|s)")
+_DURATION_PART = re.compile(r"(\d+)(ms|h|m|s)")
 _UNITS = {"h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
 
 
-class InvalidWindow(Exception):  # noqa: N818  (says what it is)
-    """The window can never open; the message says why and what to do."""
+class InvalidWindow(Exception):  # noqa: N818  (reads as a statement)
+    """The window can never open. The message names the field and the remedy."""
 
 
 def opens_in(window: MaintenanceWindow, now: datetime) -> float:
-    """Return in how many seconds the window is open; 0: now.
+    """Return the seconds until the window opens; 0 while it is open.
 
     Raises:
-        InvalidWindow: its cron expression or its time zone cannot be.
+        InvalidWindow: the cron expression or the time zone is invalid.
     """
     local = now.astimezone(_zone(window))
     try:
-        # It goes back from a moment before this one, and an opening at this very minute counts.
+        # The reverse search excludes its start, so it starts one minute later to include an opening in this minute.
         last = next(CronSim(window.cron, local + timedelta(minutes=1), reverse=True), None)
         following = next(CronSim(window.cron, local), None)
     except CronSimError as error:
-        raise InvalidWindow(f"spec.window.cron {window.cron!r}: {error}: correct it") from None
-    if last is not None and timedelta(0) <= now - last.astimezone(UTC) < _length(window.duration):
+        raise InvalidWindow(f"spec.window.cron: {window.cron!r} is no cron expression: {error}: correct it") from None
+    if last is not None and timedelta(0) <= now - last.astimezone(UTC) < _parse_duration(window.duration):
         return 0.0
     if following is None:
-        raise InvalidWindow(f"spec.window.cron {window.cron!r}: there is no such day: correct it")
+        raise InvalidWindow(f"spec.window.cron: {window.cron!r} matches no date: correct it")
     return (following.astimezone(UTC) - now).total_seconds()
 
 
@@ -41,8 +41,11 @@ def _zone(window: MaintenanceWindow) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise InvalidWindow(f"spec.window.timeZone {name!r} is not known: use a name such as Europe/Berlin") from None
+        raise InvalidWindow(
+            f"spec.window.timeZone: {name!r} is no known time zone: use a name such as Europe/Berlin"
+        ) from None
 
 
-def _length(duration: str) -> timedelta:
-    return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PARTS.findall(duration)), timedelta())
+def _parse_duration(text: str) -> timedelta:
+    parts = _DURATION_PART.findall(text)
+    return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())

@@ -1,4 +1,4 @@
-"""What a fleet needs to know of an agent, and how an agent's pass reads what the fleet has given to it."""
+"""The agents that follow a channel, as the plan of the channel needs them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a channel gives: the tag of an image, and its repository; empty for the operator's own."""
+    """What a channel assigns: a tag of the runtime image, and its repository; empty for the operator's default."""
 
     version: str
     image: str = ""
@@ -28,17 +28,17 @@ class Member:
     Attributes:
         key: namespace and name.
         uid: metadata.uid.
-        rank: its place among all agents, which others that come and go do not change.
+        rank: sort key within the channel. It does not depend on the other agents.
         labels: metadata.labels.
         channel: name of the channel that it follows.
-        assigned: what that channel has given to it; None while that is nothing.
-        running_version: tag of the image that it was last seen to run; empty when it never ran.
-        requested_revision: the revision that its spec asked for when it was last looked at.
-        skipped: whether it cannot take another version now: suspended, or rolled back by a
-            person, or its spec or Secret is at fault.
-        updated: whether it runs what it was given, and is well.
-        failed: whether it failed with what it was given.
-        was_healthy: whether it was ever well.
+        assigned: the release that this channel assigned to it; None before the first assignment.
+        running_version: status.runtimeVersion; empty when the agent has never run.
+        requested_revision: status.rollout.target, the revision that its spec requested at the last reconcile.
+        skipped: whether it cannot take another release now: it is suspended or rolled back by a user, or its spec or
+            Secret is invalid.
+        updated: whether it runs the assigned release and is healthy.
+        failed: whether its rollout of the assigned release failed.
+        was_healthy: whether it has ever been healthy.
     """
 
     key: Key
@@ -55,21 +55,22 @@ class Member:
     was_healthy: bool = False
 
     def __str__(self) -> str:
-        """As messages name it."""
+        """Return namespace/name, as messages show it."""
         return f"{self.key.namespace}/{self.key.name}"
 
 
 def followed_channel(raw: Object) -> str:
-    """Return the name of the channel that an agent follows; empty when it follows none, or pins its image itself."""
+    """Return the name of the channel that an agent follows; empty without a channel, or with a pinned version."""
     spec = raw.get("spec") or {}
     runtime = spec.get("runtime") or {}
-    if runtime.get("version") or runtime.get("image") or _own_image(spec) or raw["metadata"].get("deletionTimestamp"):
+    is_pinned = runtime.get("version") or runtime.get("image") or _template_sets_image(spec)
+    if is_pinned or raw["metadata"].get("deletionTimestamp"):
         return ""
     return runtime.get("channel") or ""
 
 
-def _own_image(spec: Object) -> bool:
-    """Tell whether the pod template replaces the image: then no version that a channel gives changes a thing."""
+def _template_sets_image(spec: Object) -> bool:
+    """Return whether spec.podTemplate sets the image, so that the version of a channel would have no effect."""
     pod = (spec.get("podTemplate") or {}).get("spec") or {}
     return any(it.get("name") == constants.CONTAINER and it.get("image") for it in pod.get("containers") or ())
 
@@ -81,27 +82,27 @@ def read_member(raw: Object) -> Member | None:
         return None
     meta, status = raw["metadata"], raw.get("status") or {}
     use = status.get("channel") or {}
-    given = Release(use["version"], use.get("image") or "") if use.get("name") == channel else None
-    acted_on = given is not None and _acted_on(status, use)
-    # Whom a person holds where it is, by either means, neither follows nor fails.
-    suspended = bool(raw["spec"].get("suspend")) or _pinned(status)
+    assigned = Release(use["version"], use.get("image") or "") if use.get("name") == channel else None
+    is_current = assigned is not None and _reflects_assignment(status, use)
+    # An agent that a user suspended or rolled back is neither updated nor failed.
+    held_by_user = bool(raw["spec"].get("suspend")) or _is_rolled_back_by_user(status)
     return Member(
         key=Key(meta["namespace"], meta["name"]),
         uid=meta["uid"],
         rank=blake2b(meta["uid"].encode(), digest_size=8).hexdigest(),
         labels=meta.get("labels") or {},
         channel=channel,
-        assigned=given,
+        assigned=assigned,
         running_version=status.get("runtimeVersion") or "",
         requested_revision=_requested_revision(status),
-        skipped=suspended or (not acted_on and _is_blocked(status)),
-        updated=acted_on and not suspended and _updated(raw, use),
-        failed=acted_on and not suspended and _failed(status),
+        skipped=held_by_user or (not is_current and _is_blocked(status)),
+        updated=is_current and not held_by_user and _is_updated(raw, use),
+        failed=is_current and not held_by_user and _has_failed(status),
         was_healthy=bool(status.get("lastGoodRevision")),
     )
 
 
-def _pinned(status: Object) -> bool:
+def _is_rolled_back_by_user(status: Object) -> bool:
     return bool(((status.get("rollout") or {}).get("rolledBack") or {}).get("manual"))
 
 
@@ -109,18 +110,18 @@ def _requested_revision(status: Object) -> str:
     return (status.get("rollout") or {}).get("target") or ""
 
 
-def _acted_on(status: Object, use: Object) -> bool:
-    """Tell whether the status is about what the channel has given, and not still about what was before."""
+def _reflects_assignment(status: Object, use: Object) -> bool:
+    """Return whether the status describes the assigned release: the agent was reconciled since the assignment."""
     return bool(_requested_revision(status)) and _requested_revision(status) != use.get("after")
 
 
 def _is_blocked(status: Object) -> bool:
-    """Tell whether nothing can be rolled, whatever the version."""
+    """Return whether the agent cannot roll out any release."""
     conditions = status.get("conditions") or ()
     return any(it["type"] in ("ConfigValid", "SecretsReady") and it["status"] == "False" for it in conditions)
 
 
-def _updated(raw: Object, use: Object) -> bool:
+def _is_updated(raw: Object, use: Object) -> bool:
     status = raw["status"]
     rollout = status.get("rollout") or {}
     if status.get("observedGeneration") != raw["metadata"].get("generation"):
@@ -128,12 +129,12 @@ def _updated(raw: Object, use: Object) -> bool:
     if status.get("runtimeVersion") != use["version"] or rollout.get("rolledBack") or rollout.get("canary"):
         return False
     conditions = status.get("conditions") or ()
-    # What was wholly ready once, and still answers, is well: an autoscaler at work is no reason to begin a soak anew.
-    settled = bool(status.get("revision")) and status.get("revision") == status.get("lastGoodRevision")
-    return is_true(conditions, "Ready") or (settled and is_true(conditions, "Available"))
+    # An autoscaler that adds pods makes a good revision unready for a while. That must not restart a soak.
+    is_good = bool(status.get("revision")) and status.get("revision") == status.get("lastGoodRevision")
+    return is_true(conditions, "Ready") or (is_good and is_true(conditions, "Available"))
 
 
-def _failed(status: Object) -> bool:
+def _has_failed(status: Object) -> bool:
     rolled_back = (status.get("rollout") or {}).get("rolledBack") or {}
     if rolled_back.get("revision") == _requested_revision(status):
         return True
@@ -144,13 +145,13 @@ def _failed(status: Object) -> bool:
     )
 
 
-def channel_use(agent: Member, release: Release) -> dict[str, Any]:
-    """Return status.channel for an agent that is given this. Every key is there, for it is merged: None removes."""
-    former = agent.assigned.image if agent.assigned else ""
-    changes = (agent.running_version, former) != (release.version, release.image)
+def channel_use(member: Member, release: Release) -> dict[str, Any]:
+    """Return status.channel for an assignment. It has all keys, because a merge patch keeps the ones it lacks."""
+    assigned_image = member.assigned.image if member.assigned else ""
+    changes = (member.running_version, assigned_image) != (release.version, release.image)
     return {
-        "name": agent.channel,
+        "name": member.channel,
         "version": release.version,
         "image": release.image or None,
-        "after": (agent.requested_revision or None) if changes else None,
+        "after": (member.requested_revision or None) if changes else None,
     }

@@ -1,4 +1,4 @@
-"""What an agent's pass has to know of the channel that its agent follows. Pure."""
+"""Resolves the runtime version of an agent from the channel that it follows. Pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True)
 class VersionDecision:
-    """What a pass goes by.
+    """The runtime version of an agent.
 
     Attributes:
-        assigned: the version to run; None: the operator's own.
+        assigned: the version to run; None for the operator's default.
         pending: why a new agent must wait for its channel before it starts.
         warning: what is wrong with the channel.
     """
@@ -31,35 +31,39 @@ class VersionDecision:
 
 
 def resolve_version(agent: Object, channel: Callable[[str], Object | None]) -> VersionDecision:
-    """Tell what an agent is to run; `channel` finds a channel by its name."""
+    """Return the version that an agent runs. `channel` looks up a channel by name."""
     name, status = followed_channel(agent), agent.get("status") or {}
     if not name:
         return VersionDecision()
-    given, found = status.get("channel") or {}, channel(name)
-    warning = None if found else _missing(name)
-    if given.get("name") == name:
-        return VersionDecision(_assigned(given), warning=warning)
-    runs = status.get("runtimeVersion") or ""
-    if found and not runs and not is_true((found.get("status") or {}).get("conditions") or (), "Halted"):
+    use, followed = status.get("channel") or {}, channel(name)
+    warning = None if followed else _missing(name)
+    if use.get("name") == name:
+        return VersionDecision(_assigned(use), warning=warning)
+    running = status.get("runtimeVersion") or ""
+    if followed and not running and not _is_halted(followed):
         return VersionDecision(pending=_pending(name))
-    # Until its turn comes, an agent that changes channels or gives up a pin keeps what it runs.
-    kept = _assigned(given) if given else Assigned(runs) if _TAG.fullmatch(runs) else None
+    # An agent that changes channels or removes a pin keeps its version until the new channel assigns one.
+    kept = _assigned(use) if use else Assigned(running) if _TAG.fullmatch(running) else None
     return VersionDecision(kept, warning=warning)
 
 
-def _assigned(given: Object) -> Assigned:
-    return Assigned(given["version"], given.get("image") or "")
+def _is_halted(channel: Object) -> bool:
+    return is_true((channel.get("status") or {}).get("conditions") or (), "Halted")
+
+
+def _assigned(use: Object) -> Assigned:
+    return Assigned(use["version"], use.get("image") or "")
 
 
 def _missing(name: str) -> Problem:
     return Problem(
         Reason.CHANNEL_MISSING,
-        "",
-        f"there is no AgentRuntimeChannel {name}, or the operator watches none for it is installed in namespaces: the "
-        "agent keeps the version that it has; create the channel, or correct spec.runtime.channel",
+        "spec.runtime.channel",
+        f"no AgentRuntimeChannel {name} exists, or the operator is installed for single namespaces and watches no "
+        "channels; the agent keeps its current version: create the channel, or correct the field",
     )
 
 
 def _pending(name: str) -> Problem:
-    message = f"the AgentRuntimeChannel {name} is about to give the agent its version"
+    message = f"waiting for the AgentRuntimeChannel {name} to assign a version"
     return Problem(Reason.CHANNEL_PENDING, "", message, retry=True)

@@ -1,10 +1,10 @@
-"""The next step of a channel. Pure: its spec and status, its agents and the time in; what to give, and status, out.
+"""Plans the next step of a channel. Pure: spec, status, agents and time in; assignments and the state of the waves out.
 
-Where a roll-out stands is what the agents have been given, and how they are. The channel's status adds what they cannot
-tell: since when a wave is well, which waves are done, and which version was the last to be rolled out completely.
+The agents show the progress of an upgrade: what they were assigned, and how healthy they are. The status of the channel
+adds the rest: since when a wave is healthy, which waves are done, and which release was the last to complete.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,38 +18,45 @@ from agent_operator.fleet.maintenance_window import InvalidWindow, opens_in
 from agent_operator.fleet.members import Member, Release
 from agent_operator.fleet.waves import WaveMembers, split_into_waves
 
+_CLOSED_PHASES = (WavePhase.WAITING, WavePhase.HALTED)
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """A channel as last seen. `own_image`: the repository of the operator's runtime image."""
+    """A channel as last observed. `default_image`: repository of the operator's runtime image."""
 
     name: str
     uid: str
     generation: int
     spec: AgentRuntimeChannelSpec
     status: AgentRuntimeChannelStatus = field(default_factory=AgentRuntimeChannelStatus)
-    own_image: str = ""
+    default_image: str = ""
 
     @property
     def target(self) -> Release:
-        """What the spec wants every agent to have."""
+        """The release that the spec requests."""
         image = self.spec.image or ""
-        return Release(self.spec.version, "" if image == self.own_image else image)
+        return Release(self.spec.version, "" if image == self.default_image else image)
 
     @property
     def rolling_out(self) -> Release | None:
-        """What was being rolled out when the status was written."""
+        """The target when the status was written."""
         return _release(self.status.version, self.status.image)
 
     @property
     def stable(self) -> Release | None:
-        """What was last rolled out completely."""
+        """The last release that was rolled out completely."""
         return _release(self.status.stable_version, self.status.stable_image)
+
+    @property
+    def targets_stable(self) -> bool:
+        """Whether the spec requests the stable release. All agents ran it before, so no wave waits for another."""
+        return self.stable == self.target
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Whether running agents may be given another version now; `opens_in`: seconds until a window opens."""
+    """Whether running agents may be assigned another release now. `opens_in`: seconds until the window opens."""
 
     paused: bool = False
     opens_in: float = 0.0
@@ -57,23 +64,23 @@ class Gate:
 
     @property
     def open(self) -> bool:
-        """Nothing is in the way."""
+        """Whether nothing forbids assignments."""
         return not (self.paused or self.opens_in or self.invalid)
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelPlan:
-    """What to do now.
+    """The next step of a channel.
 
     Attributes:
-        channel: what was looked at.
-        gate: whether agents may be given another version.
-        assignments: what to give to whom.
-        waves: how far each wave is.
-        members: their agents.
-        stable: what was last rolled out completely, this step included.
-        halted: whether too many failed.
-        requeue_after: in how many seconds to look again though nothing happens; None: not at all.
+        channel: the channel that was planned.
+        gate: whether running agents may be assigned another release.
+        assignments: the releases to assign, with their agents.
+        waves: the state of each wave.
+        members: the agents of each wave.
+        stable: the last release that was rolled out completely, with this step included.
+        halted: whether too many agents failed.
+        requeue_after: seconds after which to plan again although nothing changes; None when only a change matters.
     """
 
     channel: ChannelState
@@ -92,36 +99,37 @@ class ChannelPlan:
 
     @property
     def complete(self) -> bool:
-        """Whether what is wanted was once rolled out completely."""
+        """Whether the target was rolled out completely."""
         return self.stable == self.channel.target
 
     @property
     def current_wave(self) -> int:
-        """Index of the wave that the roll-out is at: the first that is not done, or the last."""
+        """Index of the first wave that is not done, or of the last wave."""
         return next((i for i, wave in enumerate(self.waves) if wave.phase != WavePhase.DONE), len(self.waves) - 1)
 
 
 def plan(channel: ChannelState, agents: Iterable[Member], now: datetime) -> ChannelPlan:
-    """Decide what to give to whom, and how far the roll-out is."""
+    """Plan the next step of a channel."""
     members = split_into_waves(channel.spec, agents)
-    target = channel.target
-    stable = channel.stable
-    failed = sum(has_release(agent, target) and agent.failed for wave in members for agent in wave.agents)
-    too_many = failed > (channel.spec.max_failures or 0)
-    # What all ran once is no risk, and to return to it is the way out of one; only who joins has to wait.
-    halted = too_many and stable != target
+    target, stable = channel.target, channel.stable
+    all_agents = [agent for wave in members for agent in wave.agents]
+    failed = sum(has_release(agent, target) and agent.failed for agent in all_agents)
+    too_many_failed = failed > (channel.spec.max_failures or 0)
+    # Returning to the stable release ends a halt, so failures do not halt it;
+    # they only keep agents that join from starting with it.
+    halted = too_many_failed and not channel.targets_stable
     gate = _gate(channel, now)
-    waves, soaks = _phases(channel, members, halted=halted, now=now)
-    if all(wave.phase == WavePhase.DONE for wave in waves) and any(wave.agents for wave in members):
+    waves, soaks = _wave_statuses(channel, members, halted=halted, now=now)
+    if all_agents and all(wave.phase == WavePhase.DONE for wave in waves):
         stable = target
-    assignments = tuple(_assignments(channel, members, waves, gate=gate, halted=too_many))
-    held_back = stable != target or any(not has_release(it, target) for wave in members for it in wave.agents)
-    waits = [*soaks, *([gate.opens_in] if gate.opens_in and held_back else ())]
+    assignments = tuple(_assignments(channel, members, waves, gate=gate, halted=too_many_failed))
+    is_complete = stable == target and all(has_release(agent, target) for agent in all_agents)
+    waits = [*soaks, *([gate.opens_in] if gate.opens_in and not is_complete else ())]
     return ChannelPlan(channel, gate, assignments, waves, members, stable, halted, min(waits, default=None))
 
 
 def has_release(agent: Member, release: Release) -> bool:
-    """Tell whether an agent was given this."""
+    """Return whether an agent was assigned a release."""
     return agent.assigned == release
 
 
@@ -135,89 +143,99 @@ def _gate(channel: ChannelState, now: datetime) -> Gate:
         return Gate(paused, invalid=str(error))
 
 
-def _phases(
+def _wave_statuses(
     channel: ChannelState, members: Sequence[WaveMembers], *, halted: bool, now: datetime
 ) -> tuple[tuple[WaveStatus, ...], list[float]]:
-    """Tell how far each wave is, and how many seconds those that soak still have to."""
-    known = {}
+    """Return the state of each wave, and the remaining seconds of the soaks in progress."""
+    before = {}
     if channel.rolling_out == channel.target:
-        known = {wave.definition: wave for wave in reversed(channel.status.waves)}
+        before = {wave.definition: wave for wave in reversed(channel.status.waves)}
     released, waves, soaks = True, [], []
     for wave in members:
-        phase, since = WavePhase.WAITING, None
+        phase, healthy_since, remaining = WavePhase.WAITING, None, 0.0
         if released:
-            phase, since, left = _phase(channel, wave, known.get(wave.definition), halted=halted, now=now)
-            soaks += [left] if phase == WavePhase.SOAKING else []
-        # To return to what all ran once, no wave waits for another.
-        released = phase == WavePhase.DONE or channel.stable == channel.target
-        waves.append(_counted(wave, channel.target, phase, since))
+            known = before.get(wave.definition)
+            phase, healthy_since, remaining = _phase(channel, wave, known, halted=halted, now=now)
+        if phase == WavePhase.SOAKING:
+            soaks.append(remaining)
+        released = phase == WavePhase.DONE or channel.targets_stable
+        waves.append(_wave_status(wave, channel.target, phase, healthy_since))
     return tuple(waves), soaks
 
 
 def _phase(
     channel: ChannelState, wave: WaveMembers, before: WaveStatus | None, *, halted: bool, now: datetime
 ) -> tuple[WavePhase, str | None, float]:
-    """Tell a wave's phase, since when it is well, and for how many seconds it still has to stay so."""
-    returning = channel.stable == channel.target
-    if before is not None and before.phase == WavePhase.DONE and before.agents and not returning:
-        return WavePhase.DONE, before.healthy_since, 0.0
+    """Return the phase of a released wave, since when it is healthy, and the remaining seconds of its soak."""
+    # A wave that was done while it was empty proved nothing.
+    proven = before if before and before.agents else None
+    if proven and proven.phase == WavePhase.DONE and not channel.targets_stable:
+        return WavePhase.DONE, proven.healthy_since, 0.0
     if halted:
         return WavePhase.HALTED, None, 0.0
-    # Of a wave that was empty nobody was well.
-    since = before.healthy_since if before and before.agents else None
-    if not all(_settled(agent, channel.target, soaking=since is not None) for agent in wave.agents):
+    since = proven.healthy_since if proven else None
+    if not all(_is_settled(agent, channel.target, soaking=since is not None) for agent in wave.agents):
         return WavePhase.ROLLING_OUT, None, 0.0
-    if returning or not wave.agents:
+    if channel.targets_stable or not wave.agents:
         return WavePhase.DONE, since, 0.0
     elapsed = (now - datetime.fromisoformat(since)).total_seconds() if since else -1.0
     if since is None or elapsed < 0:
-        # Also when the clock was set back: how long it has been, nobody knows.
+        # The soak starts now, or starts again because the clock was set back.
         since, elapsed = _rfc3339(now), 0.0
-    left = wave.soak_seconds - elapsed
-    return (WavePhase.DONE, since, 0.0) if left <= 0 else (WavePhase.SOAKING, since, left)
+    remaining = wave.soak_seconds - elapsed
+    return (WavePhase.DONE, since, 0.0) if remaining <= 0 else (WavePhase.SOAKING, since, remaining)
 
 
-def _settled(agent: Member, target: Release, *, soaking: bool) -> bool:
-    """Tell whether a wave need not wait for an agent. One that joined during the soak and never ran proves nothing."""
+def _is_settled(agent: Member, target: Release, *, soaking: bool) -> bool:
+    """Return whether a wave does not wait for an agent. An agent that is new during the soak does not restart it."""
     if agent.skipped or (soaking and not agent.was_healthy):
         return True
     return has_release(agent, target) and (agent.updated or agent.failed)
 
 
-def _counted(wave: WaveMembers, target: Release, phase: WavePhase, since: str | None) -> WaveStatus:
-    holders = [agent for agent in wave.agents if has_release(agent, target)]
+def _wave_status(wave: WaveMembers, target: Release, phase: WavePhase, healthy_since: str | None) -> WaveStatus:
+    assigned = [agent for agent in wave.agents if has_release(agent, target)]
     return WaveStatus(
         name=wave.name,
         agents=len(wave.agents),
-        updated=sum(agent.updated for agent in holders),
-        failed=sum(agent.failed for agent in holders),
+        updated=sum(agent.updated for agent in assigned),
+        failed=sum(agent.failed for agent in assigned),
         phase=phase,
-        healthy_since=since,
+        healthy_since=healthy_since,
         definition=wave.definition,
     )
 
 
 def _assignments(
     channel: ChannelState, members: Sequence[WaveMembers], waves: Sequence[WaveStatus], *, gate: Gate, halted: bool
-) -> Iterable[tuple[Member, Release]]:
-    target, stable = channel.target, channel.stable
+) -> Iterator[tuple[Member, Release]]:
+    target = channel.target
     for wave, status in zip(members, waves, strict=True):
-        released = status.phase not in (WavePhase.WAITING, WavePhase.HALTED) and not halted
-        holders = [agent for agent in wave.agents if has_release(agent, target)]
-        free = wave.max_concurrent - sum(not (it.updated or it.failed or it.skipped) for it in holders)
+        may_upgrade = gate.open and not halted and status.phase not in _CLOSED_PHASES
+        free = wave.max_concurrent - sum(_is_upgrading(it) for it in wave.agents if has_release(it, target))
         for agent in wave.agents:
             if has_release(agent, target):
                 continue
             if agent.assigned is None and not agent.running_version:
-                # It has nothing to lose, and starts with what it is given.
-                first = target if released and gate.open else stable or (None if halted else target)
+                first = _first_release(channel, may_upgrade=may_upgrade, halted=halted)
                 yield from [(agent, first)] if first else ()
-            elif stable == target and agent.assigned is not None:
+            elif channel.targets_stable and agent.assigned is not None:
                 if not gate.paused:
                     yield agent, target
-            elif released and gate.open and free > 0 and not agent.skipped:
+            elif may_upgrade and free > 0 and not agent.skipped:
                 free -= 1
                 yield agent, target
+
+
+def _is_upgrading(agent: Member) -> bool:
+    return not (agent.updated or agent.failed or agent.skipped)
+
+
+def _first_release(channel: ChannelState, *, may_upgrade: bool, halted: bool) -> Release | None:
+    """Return what a new agent starts with. It runs nothing yet, so it does not count as an upgrade in progress."""
+    if may_upgrade:
+        return channel.target
+    return channel.stable or (None if halted else channel.target)
 
 
 def _release(version: str | None, image: str | None) -> Release | None:

@@ -1,4 +1,4 @@
-"""Which wave an agent belongs to."""
+"""Divides the members of a channel into waves."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,22 @@ from agent_operator.api.v1alpha1.channel import (
     Wave,
 )
 from agent_operator.fleet.members import Member
+from agent_operator.kube.objects import Key
 
 REST = "rest"
 
 
 @dataclass(frozen=True, slots=True)
 class WaveMembers:
-    """A wave and its agents, in the order in which they get the version."""
+    """A wave and its agents, in the order of their upgrade.
+
+    Attributes:
+        name: from the spec, or `wave-1`, `wave-2` and so on.
+        definition: hash of what the wave selects. The status finds the wave by it when waves move.
+        max_concurrent: upgrades that may be in progress at once.
+        soak_seconds: how long the agents must stay healthy before the next wave starts.
+        agents: the agents of the wave.
+    """
 
     name: str
     definition: str
@@ -30,32 +39,33 @@ class WaveMembers:
 
 
 def split_into_waves(spec: AgentRuntimeChannelSpec, agents: Iterable[Member]) -> tuple[WaveMembers, ...]:
-    """Put every agent into the first wave that takes it, and what is left into a last one, if anything is."""
+    """Put each agent into the first wave that selects it, and the others into a last wave, `rest`."""
     ordered = sorted(agents, key=lambda agent: (agent.rank, agent.key))
-    left, made = ordered, []
+    remaining, waves = ordered, []
     for number, wave in enumerate(spec.waves or (), 1):
-        taken = _taken(wave, ordered, left)
-        made.append(_members(wave, wave.name or f"wave-{number}", [it for it in left if it.key in taken]))
-        left = [it for it in left if it.key not in taken]
-    if left or not made:
-        # Nothing comes after it that a soak could protect.
-        made.append(_members(Wave(soak_seconds=0), REST, left))
-    return tuple(made)
+        selected = _selected(wave, ordered, remaining)
+        members = [agent for agent in remaining if agent.key in selected]
+        waves.append(_wave_members(wave, wave.name or f"wave-{number}", members))
+        remaining = [agent for agent in remaining if agent.key not in selected]
+    if remaining or not waves:
+        # No wave follows, so there is nothing that a soak could protect.
+        waves.append(_wave_members(Wave(soak_seconds=0), REST, remaining))
+    return tuple(waves)
 
 
-def _taken(wave: Wave, ordered: Sequence[Member], left: Iterable[Member]) -> set[tuple[str, str]]:
+def _selected(wave: Wave, ordered: Sequence[Member], remaining: Iterable[Member]) -> set[Key]:
     if wave.percent is not None:
-        first = math.ceil(len(ordered) * wave.percent / 100)
-        return {agent.key for agent in ordered[:first]}
+        count = math.ceil(len(ordered) * wave.percent / 100)
+        return {agent.key for agent in ordered[:count]}
     selector = wave.selector or LabelSelector()
-    return {agent.key for agent in left if matches(selector, agent.labels)}
+    return {agent.key for agent in remaining if matches(selector, agent.labels)}
 
 
-def _members(wave: Wave, name: str, agents: Iterable[Member]) -> WaveMembers:
-    chosen = wave.model_dump_json(include={"selector", "percent"}, exclude_none=True)
+def _wave_members(wave: Wave, name: str, agents: Iterable[Member]) -> WaveMembers:
+    selection = wave.model_dump_json(include={"selector", "percent"}, exclude_none=True)
     return WaveMembers(
         name=name,
-        definition=blake2b(chosen.encode(), digest_size=5).hexdigest(),
+        definition=blake2b(selection.encode(), digest_size=5).hexdigest(),
         max_concurrent=wave.max_concurrent or DEFAULT_MAX_CONCURRENT,
         soak_seconds=DEFAULT_SOAK_SECONDS if wave.soak_seconds is None else wave.soak_seconds,
         agents=tuple(agents),
@@ -63,9 +73,9 @@ def _members(wave: Wave, name: str, agents: Iterable[Member]) -> WaveMembers:
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Tell whether labels fit a selector, as Kubernetes does."""
-    wanted = (selector.match_labels or {}).items()
-    return wanted <= labels.items() and all(_meets(it, labels) for it in selector.match_expressions or ())
+    """Return whether labels match a selector, as Kubernetes defines it."""
+    required = (selector.match_labels or {}).items()
+    return required <= labels.items() and all(_meets(it, labels) for it in selector.match_expressions or ())
 
 
 def _meets(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:

@@ -72,33 +72,33 @@ class Inputs:
     assigned: Assigned | None = None
     checks_text: str | None = None
 
-    @property
+    @cached_property
     def spec(self) -> AgentDeploymentSpec:
         """The spec of the AgentDeployment."""
         return self.agent.spec
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the agent and of most children."""
         return self.agent.metadata.name
 
-    @property
+    @cached_property
     def own_namespace(self) -> str:
         """Namespace of the AgentDeployment."""
         return self.agent.metadata.namespace
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """Namespace of the children."""
         return self.spec.namespace.name if self.spec.namespace else self.own_namespace
 
-    @property
+    @cached_property
     def service_account(self) -> str:
         """Name of the ServiceAccount of the pods."""
         account = self.spec.identity.service_account if self.spec.identity else None
         return (account.name if account else None) or self.name
 
-    @property
+    @cached_property
     def image(self) -> str:
         """Image of the pods."""
         runtime = self.spec.runtime
@@ -109,30 +109,30 @@ class Inputs:
         assigned = self.assigned or Assigned(self.platform.runtime_version)
         return f"{assigned.image or self.platform.runtime_image}:{assigned.version}"
 
-    @property
+    @cached_property
     def runtime_version(self) -> str:
         """Tag or digest of the image; `latest` without either, like Kubernetes."""
         image, _, digest = self.image.partition("@")
         _, colon, tag = image.rpartition("/")[2].partition(":")
         return digest or (tag if colon else "latest")
 
-    @property
+    @cached_property
     def fewest_replicas(self) -> int:
         """Minimum number of desired pods."""
         fewest = self.spec.autoscaling.min_replicas if self.spec.autoscaling else self.spec.replicas
         return DEFAULT_REPLICAS if fewest is None else fewest
 
-    @property
+    @cached_property
     def fixed_replicas(self) -> int | None:
         """How many pods the spec asks for; None when an autoscaler decides."""
         return None if self.spec.autoscaling else self.fewest_replicas
 
-    @property
+    @cached_property
     def has_canary(self) -> bool:
         """Whether rollouts use the strategy Canary."""
         return self.spec.rollout is not None and self.spec.rollout.strategy == "Canary"
 
-    @property
+    @cached_property
     def request_timeout_seconds(self) -> int:
         """Maximum duration of a request, and so of the termination of a pod."""
         return (self.spec.config.limits or LimitsConfig()).request_timeout_seconds

@@ -60,13 +60,13 @@ class References:
             # The prompt is in the namespace of the AgentDeployment. Secrets are in the namespace of the pods.
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, prompt.name))
             inputs = replace(inputs, prompt_template=(data or {}).get(prompt.key))
-        checks_from = checks.reference(inputs)
+        checks_from = checks.reference(inputs) if inputs.has_canary else None
         if checks_from:
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, checks_from.name))
             inputs = replace(inputs, checks_text=(data or {}).get(checks_from.key))
         account = await self._account(inputs)
         found = await self._sources(inputs)
-        problem = secret_problems.secret_problem(inputs, found)
+        problem = secret_problems.secret_problem(inputs, found) if found else None
         if problem is None:
             inputs = replace(inputs, hashes=_hashes(inputs, found))
         return Gathered(

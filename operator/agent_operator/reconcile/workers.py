@@ -1,27 +1,36 @@
-"""Takes agents off the queue and has them reconciled, several at a time."""
+"""Takes agents off the queue, reconciles several at a time, and decides when each is reconciled again."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from agent_operator.api.reasons import Reason
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
 from agent_operator.kube.transport import ApiError
 from agent_operator.kube.workqueue import Item, Queue, Trigger
 from agent_operator.observability.metrics import Metrics
-from agent_operator.reconcile.context import Outcome
+from agent_operator.reconcile.context import Result, StaleCacheError
 from agent_operator.reconcile.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
 
-# A pass is some twenty requests of at most 30 s each; normally it takes milliseconds.
+# A pass sends about twenty requests of at most 30 s each. Normally it takes milliseconds.
 _STUCK_AFTER = 600.0
+# Problems after which an agent is reconciled again after a fixed number of seconds. The watch reports when the channel
+# assigns a version; this is for a channel that halts meanwhile.
+_FIXED_DELAYS: Mapping[str, float] = {Reason.CHANNEL_PENDING: 5.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """Seconds between looks that nothing triggered."""
+    """Seconds between passes that no event triggers.
+
+    Attributes:
+        resync: period of every agent.
+        references: period of an agent that refers to objects that are not watched.
+    """
 
     resync: float
     references: float
@@ -51,14 +60,14 @@ class Workers:
         self._draining = False
 
     def stuck(self) -> Iterable[str]:
-        """Tell which passes take far too long."""
+        """Yield the passes that take far too long, as messages."""
         now = self._clock()
         for key, since in self._busy.items():
             if now - since > _STUCK_AFTER:
                 yield f"the pass over {key.namespace}/{key.name} has taken {now - since:.0f} s"
 
     async def run(self, number: int) -> None:
-        """Work until `drain` is called and the passes then under way have ended."""
+        """Work until `drain` is called and the passes in progress have ended."""
         async with asyncio.TaskGroup() as group:
             for _ in range(number):
                 group.create_task(self._work())
@@ -74,7 +83,7 @@ class Workers:
             item = await self._next()
             self._busy[item.key] = self._clock()
             try:
-                await self._look_at(item)
+                await self._process(item)
             finally:
                 del self._busy[item.key]
                 self._queue.done(item.key)
@@ -89,44 +98,69 @@ class Workers:
         finally:
             self._idle.discard(task)
 
-    async def _look_at(self, item: Item) -> None:
+    async def _process(self, item: Item) -> None:
         key = item.key
         if item.trigger is Trigger.EXPECTATION and self._store.expectations_met(key):
             return
         if not self._store.begin_pass(key):
             return
         began = self._clock()
-        outcome = Outcome(failed=True)
-        try:
-            outcome = await self._reconciler.reconcile(key)
-        except ApiError as error:
-            extra = {"agent": f"{key.namespace}/{key.name}", "code": error.code, "reason": error.reason}
-            log.warning("pass cut short, for the API server is in trouble", extra=extra)
-        except Exception:
-            # One agent's trouble, a bug included, must not stop the others.
-            log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
-        again = self._store.end_pass(key)
+        result = await self._reconcile(key)
+        next_look = self._store.end_pass(key)
         self._metrics.duration.observe(self._clock() - began)
-        self._metrics.reconciles.labels(item.trigger, _name(outcome)).inc()
-        self._plan_next(key, outcome, again)
+        self._metrics.reconciles.labels(item.trigger, _label(result)).inc()
+        self._requeue(key, result, next_look)
 
-    def _plan_next(self, key: Key, outcome: Outcome, again: float | None) -> None:
-        if outcome.failed:
+    async def _reconcile(self, key: Key) -> Result:
+        agent = f"{key.namespace}/{key.name}"
+        try:
+            return await self._reconciler.reconcile(key)
+        except StaleCacheError:
+            log.debug("cache is stale", extra={"agent": agent})
+        except ApiError as error:
+            extra = {"agent": agent, "code": error.code, "reason": error.reason}
+            log.warning("pass ended early: the API server failed", extra=extra)
+        except Exception:
+            # An error of one agent, even a bug, must not stop the others.
+            log.exception("pass failed", extra={"agent": agent})
+        return Result(incomplete=True)
+
+    def _requeue(self, key: Key, result: Result, next_look: float | None) -> None:
+        """Decide when the agent is reconciled again. Nothing else does, except events.
+
+        Args:
+            key: the agent.
+            result: how the pass ended.
+            next_look: seconds until the store wants the next pass, because of expectations or missed events.
+        """
+        if _backs_off(result):
             self._queue.retry(key)
         else:
             self._queue.forget(key)
         if self._store.agent(key) is None:
             return
-        if again is not None:
-            self._queue.add_after(key, again, Trigger.EXPECTATION if again else Trigger.CHILD)
-        if outcome.wait is not None:
-            self._queue.add_after(key, outcome.wait, Trigger.ROLLOUT)
-        if outcome.refers:
+        if next_look is not None:
+            self._queue.add_after(key, next_look, Trigger.EXPECTATION if next_look else Trigger.CHILD)
+        delay = _FIXED_DELAYS.get(result.blocked.reason) if result.blocked else result.requeue_after
+        if delay is not None:
+            self._queue.add_after(key, delay, Trigger.ROLLOUT)
+        if result.references:
             self._queue.add_after(key, self._queue.jittered(self._periods.references), Trigger.REFERENCE)
         self._queue.add_after(key, self._queue.jittered(self._periods.resync), Trigger.RESYNC)
 
 
-def _name(outcome: Outcome) -> str:
-    if outcome.failed:
+def _backs_off(result: Result) -> bool:
+    """Return whether to retry with backoff."""
+    if result.incomplete:
+        return True
+    if result.invalid is not None:
+        # An edit of the spec triggers the next pass.
+        return result.invalid.retry
+    # What blocks an agent may be solved by a change that no watch reports, even where `retry` is false.
+    return result.blocked is not None and result.blocked.reason not in _FIXED_DELAYS
+
+
+def _label(result: Result) -> str:
+    if _backs_off(result):
         return "failed"
-    return "changed" if outcome.wrote else "unchanged"
+    return "changed" if result.status_changed else "unchanged"

@@ -1,82 +1,8 @@
-"""From one agent to the manifests of its children. Pure: the same input gives the same bytes."""
+"""Manifests: one module and one template for each kind of child, and the diff with live objects."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from agent_operator import validation
-from agent_operator.api import constants
-from agent_operator.api.problems import ProblemError
 from agent_operator.inputs.agent_inputs import Inputs, Platform
-from agent_operator.render import pod
 from agent_operator.render.canonical import Manifest, data_hash
-from agent_operator.render.children import children
-from agent_operator.render.config import config_map_name
-from agent_operator.render.context import manifest
-from agent_operator.render.credentials import hashes
-from agent_operator.render.exposure import url
-from agent_operator.render.network import network_policy
-from agent_operator.render.revision import Revision, with_revision_label, without_secret_hash
+from agent_operator.render.children import Rendered, render
+from agent_operator.render.revision import Revision
 
 __all__ = ["Inputs", "Manifest", "Platform", "Rendered", "Revision", "data_hash", "render"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """What an agent becomes when all its pods are of the revision that its spec asks for.
-
-    Attributes:
-        manifests: the children in the order in which they are applied.
-        revision: what the pods are made from.
-        url: where the agent answers.
-        selector: label selector of the pods, as text.
-        runtime_version: tag or digest of the image.
-        model: name of the default model.
-        secrets: Secret that the pods read -> salted hash of its data; None when the data is not known.
-    """
-
-    manifests: tuple[Manifest, ...]
-    revision: Revision
-    url: str
-    selector: str
-    runtime_version: str
-    model: str
-    secrets: Mapping[str, str | None]
-
-
-def render(inputs: Inputs) -> Rendered:
-    """Validate an agent and render its children.
-
-    Raises:
-        ProblemError: the spec cannot be rendered; it has every problem.
-    """
-    if problems := validation.check(inputs):
-        raise ProblemError(*problems)
-    view = network_policy(inputs)
-    policy = None if view is None else manifest("networkpolicy", inputs, view)
-    revision = _revision(inputs, policy)
-    return Rendered(
-        manifests=tuple(children(inputs, revision, policy)),
-        revision=revision,
-        url=url(inputs),
-        selector=f"{constants.LABEL_APP}={inputs.name}",
-        runtime_version=revision.runtime_version,
-        model=revision.model,
-        secrets={title: digest for title, digest in hashes(inputs).items() if "/" not in title},
-    )
-
-
-def _revision(inputs: Inputs, policy: Manifest | None) -> Revision:
-    config_map = config_map_name(inputs)
-    template, name = with_revision_label(pod.template(inputs, config_map))
-    # Rules that the user adds to the policy come last. They belong to no revision.
-    added = len((inputs.spec.network_policy and inputs.spec.network_policy.extra_egress) or ())
-    rules = policy["spec"].get("egress", []) if policy else None
-    return Revision(
-        name=name,
-        template=without_secret_hash(template),
-        config=dict(inputs.files),
-        config_map=config_map,
-        egress=rules[: len(rules) - added] if rules else rules,
-        model=inputs.section.default_model or "",
-        runtime_version=inputs.runtime_version,
-    )

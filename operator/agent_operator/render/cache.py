@@ -1,4 +1,4 @@
-"""Renders, and remembers the latest agents: while pods come up, an agent is looked at several times in a row."""
+"""A cache of rendered agents. While pods start, an agent is reconciled several times in a row."""
 
 from collections import OrderedDict
 from dataclasses import fields
@@ -7,23 +7,28 @@ from typing import Any
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import Rendered, render
 
-# What one agent is rendered to takes some 30 KiB; so not for all of them.
-_REMEMBERED = 64
+# The manifests of one agent take about 30 KiB, so the cache does not hold all agents.
+_SIZE = 64
 
 
 class Renderer:
-    """What `render` returns, and raises; whoever takes it must not change it."""
+    """Renders agents and caches the results. Callers must not change a result."""
 
-    def __init__(self, remembered: int = _REMEMBERED) -> None:
-        self._remembered = remembered
+    def __init__(self, size: int = _SIZE) -> None:
+        self._size = size
         self._latest: OrderedDict[str, tuple[Any, Rendered]] = OrderedDict()
 
     def render(self, inputs: Inputs) -> Rendered:
-        """Render an agent, unless it was rendered from the same just before."""
-        uid, made_from = inputs.agent.metadata.uid, tuple(getattr(inputs, field.name) for field in fields(inputs))
-        known = self._latest.pop(uid, None)
-        rendered = known[1] if known and known[0] == made_from else render(inputs)
-        self._latest[uid] = (made_from, rendered)
-        if len(self._latest) > self._remembered:
+        """Render an agent, or return the cached result for the same inputs.
+
+        Raises:
+            ProblemError: the spec cannot be rendered.
+        """
+        # Compare the fields: an Inputs object also caches what it derives from them.
+        uid, values = inputs.agent.metadata.uid, tuple([getattr(inputs, field.name) for field in fields(inputs)])
+        cached = self._latest.pop(uid, None)
+        rendered = cached[1] if cached and cached[0] == values else render(inputs)
+        self._latest[uid] = (values, rendered)
+        if len(self._latest) > self._size:
             self._latest.popitem(last=False)
         return rendered

@@ -10,6 +10,8 @@ from agent_operator.api import constants
 Manifest = dict[str, Any]
 
 _FIRST = ("apiVersion", "kind", "metadata", "name")
+# Not a union: isinstance would build it for each value.
+_CONTAINERS = (dict, list, tuple)
 _DIGEST_LENGTH = 10
 
 
@@ -18,25 +20,18 @@ def canonical(value: Any) -> Any:
 
     Nulls and empty lists are left out: the API server does not store them, so the live object would always differ.
     """
-    if isinstance(value, list | tuple):
-        return [canonical(item) if isinstance(item, dict | list | tuple) else item for item in value]
     if not isinstance(value, dict):
-        return value
-    made: Manifest = {}
-    for key in key_order(value):
-        item = value[key]
+        return list(map(canonical, value)) if isinstance(value, _CONTAINERS) else value
+    result: Manifest = {}
+    keys = sorted(value)
+    for key in keys if value.keys().isdisjoint(_FIRST) else (*_FIRST, *keys):
+        item = value.get(key)
         # A manifest has some hundred scalars: do not call a function for each of them.
-        kept = canonical(item) if isinstance(item, dict | list | tuple) else item
-        if kept is not None and kept != []:
-            made[key] = kept
-    return made
-
-
-def key_order(mapping: Mapping[str, Any]) -> list[str]:
-    """Return the keys of an object as a reader expects them: what it is, its name, and the rest by name."""
-    rest = sorted(mapping)
-    first = [key for key in _FIRST if key in mapping]
-    return first + [key for key in rest if key not in _FIRST] if first else rest
+        if isinstance(item, _CONTAINERS):
+            item = canonical(item)
+        if item is not None and item != []:
+            result[key] = item
+    return result
 
 
 def digest(value: Any) -> str:

@@ -1,18 +1,88 @@
-"""Every child, in the order in which it is applied: first what pods need, last what leads requests to them."""
+"""From one agent to the manifests of its children. Pure: the same input gives the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from agent_operator import validation
+from agent_operator.api import constants
+from agent_operator.api.problems import ProblemError
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render import credentials, exposure, workload
+from agent_operator.render import credentials, exposure, pod, workload
 from agent_operator.render.canonical import Manifest
-from agent_operator.render.config import config_map
+from agent_operator.render.config import config_map, config_map_name
 from agent_operator.render.context import manifest
 from agent_operator.render.deployment import Role, deployment
-from agent_operator.render.revision import Revision
+from agent_operator.render.network import network_policy
+from agent_operator.render.revision import Revision, with_revision_label, without_secret_hash
 
 
-def children(inputs: Inputs, revision: Revision, network_policy: Manifest | None) -> Iterator[Manifest]:
-    """Yield the manifests of an agent whose pods are all of one revision. A view that is None makes no child."""
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What an agent becomes when all its pods are of the revision that its spec asks for.
+
+    Attributes:
+        manifests: the children in the order in which they are applied.
+        revision: what the pods are made from.
+        url: where the agent answers.
+        selector: label selector of the pods, as text.
+        runtime_version: tag or digest of the image.
+        model: name of the default model.
+        secrets: Secret that the pods read -> salted hash of its data; None when the data is not known.
+    """
+
+    manifests: tuple[Manifest, ...]
+    revision: Revision
+    url: str
+    selector: str
+    runtime_version: str
+    model: str
+    secrets: Mapping[str, str | None]
+
+
+def render(inputs: Inputs) -> Rendered:
+    """Validate an agent and render its children.
+
+    Raises:
+        ProblemError: the spec cannot be rendered; it has every problem.
+    """
+    if problems := validation.check(inputs):
+        raise ProblemError(*problems)
+    view = network_policy(inputs)
+    policy = None if view is None else manifest("networkpolicy", inputs, view)
+    revision = _revision(inputs, policy)
+    return Rendered(
+        manifests=tuple(_children(inputs, revision, policy)),
+        revision=revision,
+        url=exposure.url(inputs),
+        selector=f"{constants.LABEL_APP}={inputs.name}",
+        runtime_version=revision.runtime_version,
+        model=revision.model,
+        secrets={title: digest for title, digest in credentials.hashes(inputs).items() if "/" not in title},
+    )
+
+
+def _revision(inputs: Inputs, policy: Manifest | None) -> Revision:
+    config_map = config_map_name(inputs)
+    template, name = with_revision_label(pod.template(inputs, config_map))
+    # Rules that the user adds to the policy come last. They belong to no revision.
+    added = len((inputs.spec.network_policy and inputs.spec.network_policy.extra_egress) or ())
+    rules = policy["spec"].get("egress", []) if policy else None
+    return Revision(
+        name=name,
+        template=without_secret_hash(template),
+        config=dict(inputs.files),
+        config_map=config_map,
+        egress=rules[: len(rules) - added] if rules else rules,
+        model=inputs.section.default_model or "",
+        runtime_version=inputs.runtime_version,
+    )
+
+
+def _children(inputs: Inputs, revision: Revision, network_policy: Manifest | None) -> Iterator[Manifest]:
+    """Yield the children in the order in which they are applied: what pods need comes before them.
+
+    A view that is None makes no child.
+    """
     before = {
         "namespace": workload.namespace(inputs),
         "serviceaccount": workload.service_account(inputs),

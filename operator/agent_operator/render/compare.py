@@ -1,8 +1,7 @@
-"""Whether a live object already holds all that a manifest says.
+"""Whether a live object has everything that a manifest says.
 
-The API server adds defaults and other writers add fields; both are none of our business. So the question is never
-"equal?" but "is ours in it?". What has *left* the manifest cannot be seen this way: the manifest-hash annotation,
-which is part of the manifest, differs then.
+The API server adds defaults, and other writers add fields. So a live object need not equal its manifest, but it must
+contain it. A field that was removed from the manifest changes the manifest-hash annotation, which is part of it.
 """
 
 from collections.abc import Mapping
@@ -13,24 +12,33 @@ from agent_operator.render.list_keys import list_keys
 
 _SETS = frozenset({"finalizers"})
 _KEY_DEFAULTS: Mapping[str, Any] = {"protocol": "TCP"}
-# Parents whose leaves are quantities: "2000m" and "2" are the same there, and nowhere else.
+# Parents whose leaves are quantities: "2000m" equals "2" there, and only there.
 _QUANTITIES = frozenset({"requests", "limits", "hard", "capacity"})
 _QUANTITY_LEAVES = frozenset({"averageValue", "sizeLimit", "divisor", "storage"})
 _EMPTY: tuple[Any, ...] = ({}, [], None)
 
 
 def covers(live: Any, desired: Any, *, field: str = "", parent: str = "") -> bool:
-    """Tell whether `live` holds everything that `desired` says; `field` and `parent` are the keys above them."""
+    """Return whether `live` contains `desired`.
+
+    Args:
+        live: a part of the live object.
+        desired: the same part of the manifest.
+        field: the key of both.
+        parent: the key above it.
+    """
+    if live == desired:
+        return True
     if isinstance(desired, Mapping):
         return _covers_map(live, desired, field)
     if isinstance(desired, list | tuple):
         return _covers_list(live, desired, field, parent)
-    return live == desired or _same_scalar(live, desired, field, parent)
+    return _same_scalar(live, desired, field, parent)
 
 
 def _covers_map(live: Any, desired: Mapping[str, Any], field: str) -> bool:
     if not desired:
-        # The server drops some empty maps; where it keeps one ({} as in emptyDir), it may have filled it.
+        # The API server drops some empty maps, and may add defaults to others such as emptyDir.
         return live is None or isinstance(live, Mapping)
     if not isinstance(live, Mapping):
         return False
@@ -59,11 +67,11 @@ def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]
 
 def _same_scalar(live: Any, desired: Any, field: str, parent: str) -> bool:
     if isinstance(live, bool) or isinstance(desired, bool) or live is None or desired is None:
-        # The server does not store what is false or empty in many places.
+        # In many places the API server does not store a false or empty value.
         return live is None and desired in (False, "", 0)
     if parent in _QUANTITIES or field in _QUANTITY_LEAVES:
         return _same_quantity(str(desired), str(live))
-    # int-or-string: 8000 and "8000" are the same port or count.
+    # int-or-string: 8000 and "8000" are the same port or number.
     return isinstance(live, int) is not isinstance(desired, int) and str(live) == str(desired)
 
 

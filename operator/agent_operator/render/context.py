@@ -1,10 +1,10 @@
-"""What all manifests have in common: name, labels, owner, and the hash of the whole."""
+"""What all manifests have in common: name, labels, owner references and the manifest hash."""
 
 from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render.canonical import Manifest, canonical, key_order, with_manifest_hash
+from agent_operator.render.canonical import Manifest, with_manifest_hash
 from agent_operator.render.templates import fill
 
 View = dict[str, Any]
@@ -13,12 +13,11 @@ View = dict[str, Any]
 def manifest(template: str, inputs: Inputs, view: View) -> Manifest:
     """Return the manifest of a child: its template filled with its view, and metadata."""
     given = {"name": inputs.name, "selector": {constants.LABEL_APP: inputs.name}} | view
-    made = fill(template, given) | {"metadata": canonical(metadata(inputs, view))}
-    return with_manifest_hash({key: made[key] for key in key_order(made)})
+    return with_manifest_hash(fill(template, given, metadata(inputs, view)))
 
 
 def metadata(inputs: Inputs, view: View) -> View:
-    """Return a child's metadata. Its view may choose name, namespace and annotations, and add labels."""
+    """Return the metadata of a child. Its view may set name, namespace and annotations, and may add labels."""
     return {
         "name": view.get("name", inputs.name),
         "namespace": view.get("namespace", inputs.namespace),
@@ -44,7 +43,7 @@ def labels(inputs: Inputs) -> dict[str, str]:
 
 
 def owners(inputs: Inputs) -> list[View]:
-    """Return the owner references: they cannot cross namespaces, and need a uid."""
+    """Return the owner reference. Offline, or for a child in another namespace, there is none."""
     metadata = inputs.agent.metadata
     if not metadata.uid or inputs.namespace != metadata.namespace:
         return []

@@ -1,4 +1,4 @@
-"""The Secret of the agent, or what makes it: SecretStore and ExternalSecret."""
+"""The Secret with the credentials, or the SecretStore and ExternalSecret that External Secrets makes it from."""
 
 import base64
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def secret(inputs: Inputs) -> View | None:
 
 
 def hashes(inputs: Inputs) -> Mapping[str, str | None]:
-    """Return the hashes of all data that the pods start with, by title; None where it is not known.
+    """Return a hash of the data of each Secret and ConfigMap that the pods read as variables; None where it is unknown.
 
     The operator's own Secret is known before it exists; so its pods need not be restarted once it does.
     """
@@ -27,7 +27,7 @@ def hashes(inputs: Inputs) -> Mapping[str, str | None]:
 
 
 def secret_hash(inputs: Inputs) -> str | None:
-    """Return these hashes as the pods' annotation has them: `azure=0123,configmap/prompts=4567`; None without any."""
+    """Return the hashes as an annotation of the pods: `azure=0123,configmap/prompts=4567`; None without any."""
     known = {title: digest for title, digest in hashes(inputs).items() if digest}
     return ",".join(f"{title}={known[title]}" for title in sorted(known)) or None
 
@@ -59,12 +59,12 @@ def external_secret(inputs: Inputs) -> View | None:
     if external is None:
         return None
     reference = external.secret_store_ref
-    made = secret_store(inputs)
+    store = secret_store(inputs)
     return {
         "version": inputs.platform.external_secrets_version,
         "name": constants.secret(inputs.name),
         "refresh_interval": external.refresh_interval or "1h",
-        "store": made["name"] if made else reference and reference.name,
+        "store": store["name"] if store else reference and reference.name,
         "store_kind": (reference.kind if reference else None) or "SecretStore",
         "data": external.data,
     }

@@ -1,4 +1,4 @@
-"""How an agent is reached and watched: Service, Ingress, HTTPRoute, ServiceMonitor; and its URL."""
+"""How callers and Prometheus reach an agent: Service, Ingress, HTTPRoute, ServiceMonitor, and its URL."""
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
@@ -20,7 +20,7 @@ def service(inputs: Inputs) -> View:
 
 
 def ingress(inputs: Inputs) -> View | None:
-    """Return the view of the Ingress. The CR's annotations win over the operator's."""
+    """Return the view of the Ingress. Annotations of the spec take precedence over those of the operator."""
     wanted = inputs.spec.ingress
     if wanted is None:
         return None
@@ -34,15 +34,15 @@ def ingress(inputs: Inputs) -> View | None:
 
 
 def _ingress_annotations(wanted: IngressSpec) -> dict[str, str]:
-    made = {
+    annotations = {
         "nginx.ingress.kubernetes.io/proxy-body-size": wanted.max_body_size or "10m",
         "nginx.ingress.kubernetes.io/proxy-read-timeout": str(wanted.read_timeout_seconds or 300),
     }
     if wanted.tls:
-        made["nginx.ingress.kubernetes.io/ssl-redirect"] = "true"
+        annotations["nginx.ingress.kubernetes.io/ssl-redirect"] = "true"
     if wanted.tls and wanted.tls.cluster_issuer:
-        made["cert-manager.io/cluster-issuer"] = wanted.tls.cluster_issuer
-    return made
+        annotations["cert-manager.io/cluster-issuer"] = wanted.tls.cluster_issuer
+    return annotations
 
 
 def http_route(inputs: Inputs) -> View | None:
@@ -64,7 +64,7 @@ def service_monitor(inputs: Inputs) -> View | None:
     if wanted.enabled is False:
         return None
     chosen = {"release": "prometheus"} if wanted.labels is None else wanted.labels
-    # The name of the application is common to all agents; this label is the agent's own.
+    # The label app.kubernetes.io/name is the same for all agents, so select by the name of the agent.
     return {
         "labels": chosen,
         "interval": wanted.interval or "30s",
@@ -73,12 +73,12 @@ def service_monitor(inputs: Inputs) -> View | None:
 
 
 def url(inputs: Inputs) -> str:
-    """Return where the agent answers: the Ingress, the Gateway's first host name, or the Service in the cluster."""
+    """Return the URL of the agent: of the Ingress, of the first host name of the Gateway, or of the Service."""
     entry, gateway = inputs.spec.ingress, inputs.spec.gateway
     if entry:
         return f"{'https' if entry.tls else 'http'}://{entry.host}{entry.path or '/'}"
     if gateway and gateway.hostnames:
-        # The listener decides on TLS, and it is not in the spec: a Gateway with TLS redirects.
+        # Whether the listener uses TLS is not in the spec. A Gateway with TLS redirects.
         return f"http://{gateway.hostnames[0]}/"
     port = service(inputs)["port"]
     return f"http://{inputs.name}.{inputs.namespace}.svc" + ("" if port == DEFAULT_PORT else f":{port}") + "/"

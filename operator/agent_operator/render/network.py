@@ -1,4 +1,4 @@
-"""Which connections a NetworkPolicy opens: what the config needs and no more."""
+"""The NetworkPolicy: it allows the connections that the spec needs, and no others."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ DEFAULT_MONITORING = ("monitoring",)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Peer:
-    """The pods of a namespace, a range of addresses, or pods beside the agent by their labels."""
+    """The pods of a namespace, a range of addresses, or pods in the same namespace by their labels."""
 
     namespace: str = ""
     cidr: str = ""
@@ -24,7 +24,7 @@ class Peer:
     pods: tuple[tuple[str, str], ...] = ()
 
 
-# A node's metadata service hands out the node's own credentials, so "outside" never includes it.
+# The metadata service of a node hands out the credentials of the node, so OUTSIDE excludes it.
 OUTSIDE = (
     Peer(cidr="0.0.0.0/0", excepted=("169.254.0.0/16",)),
     Peer(cidr="::/0", excepted=("fd00:ec2::254/128", "fe80::/10")),
@@ -32,13 +32,13 @@ OUTSIDE = (
 
 
 def network_policy(inputs: Inputs) -> View | None:
-    """Return the view of the NetworkPolicy; None when it is switched off."""
+    """Return the view of the NetworkPolicy; None when the spec disables it."""
     policy = inputs.spec.network_policy
     if policy and policy.enabled is False:
         return None
     extra_in = (policy.extra_ingress if policy else None) or ()
     extra_out = (policy.extra_egress if policy else None) or ()
-    # The checks of a canary are under the same policy.
+    # The policy also applies to the pods of the checks of a canary.
     own = {"selector": {constants.LABEL_AGENT: inputs.name}} if inputs.has_canary else {}
     return own | {
         "ingress": list(_ingress(inputs)),
@@ -49,13 +49,13 @@ def network_policy(inputs: Inputs) -> View | None:
 
 
 def _ingress(inputs: Inputs) -> Iterator[View]:
-    """Yield who may call which port. No namespaces: no rule, for a rule without peers would let all in."""
+    """Yield the callers of each port. Without callers there is no rule, because a rule without peers allows all."""
     policy, gateway = inputs.spec.network_policy, inputs.spec.gateway
     callers = policy.ingress_namespaces if policy else None
     scrapers = policy.monitoring_namespaces if policy else None
     gateways = [parent.namespace or inputs.namespace for parent in gateway.parent_refs] if gateway else []
     http = dict.fromkeys([*(DEFAULT_INGRESS if callers is None else callers), *gateways])
-    # The operator compares the canary's metrics with those of the stable pods.
+    # The operator reads the metrics of canary and stable pods to compare them.
     operator = [inputs.platform.operator_namespace] if inputs.has_canary else []
     metrics = dict.fromkeys([*(DEFAULT_MONITORING if scrapers is None else scrapers), *operator])
     checks = [dict(_pods(inputs, constants.COMPONENT_CHECKS))] if inputs.has_canary else []
@@ -65,12 +65,12 @@ def _ingress(inputs: Inputs) -> Iterator[View]:
 
 
 def _pods(inputs: Inputs, component: str) -> tuple[tuple[str, str], ...]:
-    """Return the labels of pods of the agent."""
+    """Return the labels of the pods of one component of the agent."""
     return ((constants.LABEL_AGENT, inputs.name), (constants.LABEL_COMPONENT, component))
 
 
 def _egress(inputs: Inputs) -> list[View]:
-    """Return whom the pods may call, one rule for the same peers, in an order that only the addresses decide."""
+    """Return whom the pods may call: one rule for each set of peers, sorted by address."""
     config, identity = inputs.spec.config, inputs.spec.identity
     opened: dict[tuple[Peer, ...], set[int]] = {}
     for endpoint in endpoints.all_of(inputs.spec):
@@ -80,7 +80,7 @@ def _egress(inputs: Inputs) -> list[View]:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
     azure = any(model.provider == "azure_openai" for model in config.models)
     if azure or (identity and identity.azure_workload_identity):
-        # Tokens come from Microsoft Entra ID; and an endpoint that only the environment knows is an Azure one.
+        # Tokens come from Microsoft Entra ID. Only an Azure endpoint may be set by a variable instead of the spec.
         opened.setdefault(OUTSIDE, set()).add(endpoints.HTTPS)
     return [{"peers": peers, "ports": sorted(ports)} for peers, ports in sorted(opened.items())]
 

@@ -1,7 +1,7 @@
-"""What to do: desired against live gives actions. Pure; every action is idempotent and names what it must not hit.
+"""The diff of desired and live objects. Pure. Every action is idempotent and carries the UID of its object.
 
-An owned object is one whose controlling ownerReference is the agent, or, where there is no controller (another
-namespace, or a reference removed by hand), one that carries the agent's UID as a label.
+An agent owns the objects whose controlling owner reference names it. It also owns objects without a controlling owner
+that have its UID as a label: children in another namespace cannot have an owner reference.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +16,9 @@ from agent_operator.render.compare import covers
 
 Manifest = Mapping[str, Any]
 
-# Not deleted because the CR left them out: a namespace goes with its agent only, and the rest are not ours to write.
+# Never deleted because the spec does not need them: a namespace is deleted with its agent, and others write the rest.
 _NEVER_PRUNED = frozenset({"Namespace", "ReplicaSet", "Pod"})
-# Not compared: the list items of an API server do not carry them, and they are part of the path anyway.
+# Not compared: items of a list do not have them, and the path of an object determines them.
 _ENVELOPE = ("apiVersion", "kind")
 
 
@@ -28,8 +28,8 @@ class Apply:
 
     Attributes:
         manifest: what to write.
-        uid: the object that must be there; empty when there must be none.
-        replicas: value of spec.replicas to hand to the second manager first, so that dropping it does not reset it.
+        uid: UID of the object to update; empty to create one.
+        replicas: spec.replicas to hand over to another field manager first, so that removing it does not reset it.
     """
 
     manifest: Manifest
@@ -39,7 +39,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete an object, if it still is the one with this UID."""
+    """Delete the object with this UID."""
 
     ref: Ref
     uid: str
@@ -69,18 +69,18 @@ def conflict(target: Ref, *, terminating: bool = False) -> Problem:
     """Describe an object that cannot be written: it belongs to another owner, or it is being deleted."""
     if terminating:
         reason = Reason.NAMESPACE_TERMINATING if target.kind == "Namespace" else Reason.TERMINATING
-        message = f"{target} is being deleted: it is made anew when it is gone; see its finalizers"
+        message = f"{target} is being deleted: the operator creates it again when it is gone; check its finalizers"
         return Problem(reason, "", message, retry=True)
     return Problem(
         Reason.CONFLICT,
         "",
-        f"{target} exists and does not belong to this AgentDeployment, so it is left alone: delete or rename it, or "
-        "give the AgentDeployment another name",
+        f"{target} exists and does not belong to this AgentDeployment, so the operator does not change it: delete or "
+        "rename it, or rename the AgentDeployment",
     )
 
 
 def owned(live: Mapping[str, Any], uid: str) -> bool:
-    """Tell whether an object belongs to the agent with this UID."""
+    """Return whether the agent with this UID owns an object."""
     meta = live["metadata"]
     controllers = [owner for owner in meta.get("ownerReferences") or () if owner.get("controller")]
     if controllers:
@@ -93,28 +93,28 @@ def plan(
     live: Mapping[Ref, Live],
     uid: str,
     *,
-    held: Iterable[Ref] = (),
+    retained: Iterable[Ref] = (),
 ) -> Plan:
-    """Compare what should be with what is.
+    """Compare desired with live objects.
 
     Args:
-        desired: manifests, in the order in which they are to be applied.
-        live: all watched objects that say they belong to the agent, pods and ReplicaSets too.
+        desired: manifests in the order in which they are applied.
+        live: all live objects with the labels of the agent, also pods and ReplicaSets.
         uid: metadata.uid of the AgentDeployment.
-        held: objects that are wanted but not to be touched now.
+        retained: objects that stay as they are, although they are not in `desired`.
     """
     applies: list[Apply] = []
-    found_conflict = None
+    first_conflict = None
     wanted = {ref(manifest["kind"], manifest) for manifest in desired}
     for manifest in desired:
-        found = _decide(manifest, live.get(ref(manifest["kind"], manifest)), uid)
-        if isinstance(found, Problem):
+        action = _decide(manifest, live.get(ref(manifest["kind"], manifest)), uid)
+        if isinstance(action, Problem):
             # Later objects may need the one that cannot be written.
-            found_conflict = found
+            first_conflict = action
             break
-        if found is not None:
-            applies.append(found)
-    return Plan(tuple(applies), tuple(_prune(live, wanted | set(held), uid)), found_conflict)
+        if action is not None:
+            applies.append(action)
+    return Plan(tuple(applies), tuple(_prune(live, wanted | set(retained), uid)), first_conflict)
 
 
 def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Problem | None:
@@ -132,7 +132,7 @@ def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Problem 
 
 
 def _handover(manifest: Manifest, live: Live, there: Object) -> int | None:
-    """Without another owner of the field, the API server would reset replicas to 1 as we stop naming it."""
+    """Return the replicas to hand over. If no manager owned the field, the API server would reset it to 1."""
     leaves = live.owns_replicas and "replicas" not in manifest["spec"]
     return there["spec"].get("replicas") if leaves else None
 
@@ -148,6 +148,6 @@ def _prune(live: Mapping[Ref, Live], wanted: set[Ref], uid: str) -> Iterable[Del
         there = found.object
         if not owned(there, uid) or "deletionTimestamp" in there["metadata"]:
             continue
-        # What a pod mounts stays until the pod is gone.
+        # A ConfigMap stays while a pod mounts it.
         if target.kind != "ConfigMap" or target.name not in used:
             yield Delete(target, found.uid)

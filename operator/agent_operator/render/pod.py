@@ -18,8 +18,8 @@ from agent_operator.render.credentials import secret_hash
 from agent_operator.render.templates import fill
 from agent_runtime.config import CONFIG_FILE
 
-# A request may take its whole timeout. Before that the runtime keeps serving, so long unless a variable says otherwise,
-# until no proxy sends requests any more; and after it, closing takes a moment. An idle pod does not wait for a request.
+# terminationGracePeriodSeconds is a sum: the runtime serves for DRAIN_SECONDS until all proxies have removed the pod (a
+# variable may change that), the last request may take its whole timeout, and then the runtime closes.
 DRAIN_SECONDS = 5
 CLOSE_SECONDS = 10
 MAX_DRAIN_SECONDS = 3600
@@ -33,7 +33,8 @@ def template(inputs: Inputs, config_map: str) -> Manifest:
     Raises:
         ProblemError: spec.podTemplate cannot be used.
     """
-    return pod_template.merged(inputs, fill("pod", _view(inputs, config_map)))
+    rendered = fill("pod", _view(inputs, config_map))
+    return pod_template.merged(inputs, rendered) if inputs.spec.pod_template else rendered
 
 
 def _view(inputs: Inputs, config_map: str) -> View:
@@ -61,7 +62,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
 
 
 def _api_keys(wanted: ApiKeys | None) -> View | None:
-    """Return the volume of the callers' keys: one file, which follows the Secret."""
+    """Return the volume with the API keys of callers: one file, which the kubelet updates from the Secret."""
     if wanted is None:
         return None
     reference = wanted.secret_key_ref
@@ -70,7 +71,7 @@ def _api_keys(wanted: ApiKeys | None) -> View | None:
 
 
 def _drain_seconds(inputs: Inputs) -> int:
-    """Return how long the runtime serves on after SIGTERM; what it would not take as a number it refuses itself."""
+    """Return how long the runtime serves after SIGTERM. The runtime itself rejects a variable that is no number."""
     given = (it.value or "" for it in inputs.spec.env or () if it.name == credentials.DRAIN_DELAY)
     try:
         seconds = math.ceil(min(float(next(given)), MAX_DRAIN_SECONDS))
@@ -81,17 +82,20 @@ def _drain_seconds(inputs: Inputs) -> int:
 
 def _metadata(inputs: Inputs) -> View:
     identity = inputs.spec.identity
-    made = labels(inputs) | {constants.LABEL_APP: inputs.name, constants.LABEL_COMPONENT: constants.COMPONENT_AGENT}
+    pod_labels = labels(inputs) | {
+        constants.LABEL_APP: inputs.name,
+        constants.LABEL_COMPONENT: constants.COMPONENT_AGENT,
+    }
     if identity and identity.azure_workload_identity:
-        made[constants.LABEL_WORKLOAD_IDENTITY] = "true"
+        pod_labels[constants.LABEL_WORKLOAD_IDENTITY] = "true"
     annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(constants.METRICS_PORT)}
     if digest := secret_hash(inputs):
         annotations[constants.ANNOTATION_SECRET_HASH] = digest
-    return {"labels": made, "annotations": annotations}
+    return {"labels": pod_labels, "annotations": annotations}
 
 
 def env(inputs: Inputs) -> list[View]:
-    """Return the variables of the container: secrets, what the operator sets, what the CR adds."""
+    """Return the variables of the container: from Secrets, set by the operator, and from spec.env."""
     secret = [{"name": key.name, "valueFrom": {"secretKeyRef": _reference(key)}} for key in credentials.keys(inputs)]
     own = {
         credentials.LOG_LEVEL: inputs.section.log_level,
@@ -110,17 +114,17 @@ def _reference(key: credentials.CredentialKey) -> View:
 
 
 def _variable(variable: V1EnvVar) -> View:
-    made: View = variable.model_dump(by_alias=True, exclude_none=True)
-    field = made.get("valueFrom", {}).get("resourceFieldRef", {})
+    dumped: View = variable.model_dump(by_alias=True, exclude_none=True)
+    field = dumped.get("valueFrom", {}).get("resourceFieldRef", {})
     if "divisor" in field:
         field["divisor"] = quantities.canonical(field["divisor"])
-    if made.get("value") == "":
-        del made["value"]  # the API server keeps no empty value
-    return made
+    if dumped.get("value") == "":
+        del dumped["value"]  # the API server does not store an empty value
+    return dumped
 
 
 def _placement(inputs: Inputs) -> View:
-    """Return where pods may run, with the seed's spread over zones and nodes unless the CR says otherwise."""
+    """Return where pods may run. By default they are spread over zones and nodes."""
     wanted = inputs.spec.scheduling or Scheduling()
     own = {"matchLabels": {constants.LABEL_APP: inputs.name}}
     zones = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
@@ -128,7 +132,7 @@ def _placement(inputs: Inputs) -> View:
     spread = [zones] if given is None else [item.model_dump(by_alias=True, exclude_none=True) for item in given]
     nodes = {"labelSelector": own, "topologyKey": "kubernetes.io/hostname"}
     apart = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": nodes}]}
-    made: dict[str, Any] = {
+    placement: dict[str, Any] = {
         "topologySpreadConstraints": [{"labelSelector": own} | item for item in spread],
         "affinity": wanted.affinity.model_dump(by_alias=True, exclude_none=True)
         if wanted.affinity
@@ -137,13 +141,13 @@ def _placement(inputs: Inputs) -> View:
         "tolerations": [item.model_dump(by_alias=True, exclude_none=True) for item in wanted.tolerations or ()],
         "priorityClassName": wanted.priority_class_name,
     }
-    return {field: value for field, value in made.items() if value}
+    return {field: value for field, value in placement.items() if value}
 
 
 def _dns(wanted: Dns) -> View:
-    made: View = {"dnsPolicy": wanted.policy or "ClusterFirst"}
+    dns: View = {"dnsPolicy": wanted.policy or "ClusterFirst"}
     if wanted.options:
-        made["dnsConfig"] = {
+        dns["dnsConfig"] = {
             "options": [option.model_dump(by_alias=True, exclude_none=True) for option in wanted.options]
         }
-    return made
+    return dns

@@ -1,4 +1,4 @@
-"""spec.podTemplate, merged over the rendered template: the last word, as far as it is allowed."""
+"""spec.podTemplate, merged over the rendered pod template. It takes precedence, as far as that is allowed."""
 
 from typing import Any
 
@@ -17,51 +17,50 @@ from agent_runtime.config import explain
 
 Object = dict[str, Any]
 
-# What an added container gets unless it says otherwise: without it no namespace that enforces `restricted` takes it.
+# Defaults of an added container. Namespaces that enforce the `restricted` standard refuse a container without them.
 _HARDENED: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
-# A merged sidecar may come before the agent, but `kubectl logs` and `exec` should mean the agent.
+# A sidecar may be the first container, but `kubectl logs` and `kubectl exec` should select the agent.
 _FIRST: Object = {"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": constants.CONTAINER}}}
 
 
 def merged(inputs: Inputs, base: Object) -> Object:
-    """Return the pod template that the pods get.
+    """Return the pod template with spec.podTemplate merged over it.
 
     Raises:
-        ProblemError: the patch makes no sense, makes no pod template, or would take back the hardening.
+        ProblemError: the patch is malformed, its result is no pod template, or it overrides the hardening.
     """
-    patch = inputs.spec.pod_template
-    if not patch:
-        return base
+    patch = inputs.spec.pod_template or {}
     try:
-        made = _harden(base, strategic_merge.merge(strategic_merge.merge(base, _FIRST), patch))
-        template = typed("V1PodTemplateSpec").model_validate(_quantities(made))
-        made = template.model_dump(mode="json", by_alias=True, exclude_none=True)
+        merged_template = _harden(base, strategic_merge.merge(strategic_merge.merge(base, _FIRST), patch))
+        template = typed("V1PodTemplateSpec").model_validate(_quantities(merged_template))
+        merged_template = template.model_dump(mode="json", by_alias=True, exclude_none=True)
     except strategic_merge.MergeError as error:
         path = f"{pod_template.FIELD}.{error.path}" if error.path else pod_template.FIELD
         raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, path, str(error))) from None
     except ValidationError as error:
         lines = explain(error, pod_template.FIELD).splitlines()
-        told = [line.partition(": ") for line in lines]
-        faults = [
+        problems = [
             Problem(SpecReason.POD_TEMPLATE_INVALID, path, f"{message}: correct it as in a Pod")
-            for path, _, message in told
+            for path, _, message in (line.partition(": ") for line in lines)
         ]
-        raise ProblemError(*faults) from None
-    if "spec" not in made:
+        raise ProblemError(*problems) from None
+    if "spec" not in merged_template:
         message = "the pods need one: remove null or $patch"
         raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, f"{pod_template.FIELD}.spec", message))
-    if found := tuple(pod_template.check(base, made, allow_unsafe=inputs.platform.allow_unsafe_pod_templates)):
+    if found := tuple(
+        pod_template.check(base, merged_template, allow_unsafe=inputs.platform.allow_unsafe_pod_templates)
+    ):
         raise ProblemError(*found)
-    result: Object = canonical(made)
+    result: Object = canonical(merged_template)
     return result
 
 
-def _harden(base: Object, made: Object) -> Object:
-    """Fill in the security context of containers that the patch has added."""
-    spec = made.get("spec")
+def _harden(base: Object, merged_template: Object) -> Object:
+    """Add defaults to the security context of containers that the patch adds."""
+    spec = merged_template.get("spec")
     if not isinstance(spec, dict):
-        return made
+        return merged_template
     known = {container["name"] for container in base["spec"]["containers"]}
     filled = {
         kind: [
@@ -73,11 +72,11 @@ def _harden(base: Object, made: Object) -> Object:
         for kind in ("containers", "initContainers")
         if isinstance(spec.get(kind), list)
     }
-    return made | {"spec": spec | filled}
+    return merged_template | {"spec": spec | filled}
 
 
 def _quantities(value: Any, field: str = "") -> Any:
-    """Spell the amounts of resources as the API server does; what is none is left for the model to refuse."""
+    """Write quantities as the API server does. The model rejects malformed ones."""
     if isinstance(value, dict):
         if field in ("requests", "limits"):
             return {key: _amount(amount) for key, amount in value.items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.credentials import AGENT_NAME, REVISION
-from agent_operator.render.canonical import Manifest, canonical, digest
+from agent_operator.render.canonical import Manifest, digest
 
 Template = dict[str, Any]
 _HASH = constants.ANNOTATION_SECRET_HASH
@@ -40,20 +40,15 @@ class Revision:
 
 
 def with_revision_label(template: Template) -> tuple[Template, str]:
-    """Return a pod template with its revision as a label and as a variable of the agent, and the revision."""
+    """Return a canonical pod template with its revision as a label and as a variable of the agent, and the revision."""
     meta = template["metadata"]
     # The owner makes no difference: an agent that is deleted and created again gets the same revision.
     labels = {key: value for key, value in meta["labels"].items() if key != constants.LABEL_OWNER_UID}
     revision = digest(without_secret_hash(template | {"metadata": meta | {"labels": labels}}))
     containers = [_with_variable(container, revision) for container in template["spec"]["containers"]]
-    labelled: Template = canonical(
-        template
-        | {
-            "metadata": meta | {"labels": meta["labels"] | {constants.LABEL_REVISION: revision}},
-            "spec": template["spec"] | {"containers": containers},
-        }
-    )
-    return labelled, revision
+    labels = dict(sorted((meta["labels"] | {constants.LABEL_REVISION: revision}).items()))
+    spec = template["spec"] | {"containers": containers}
+    return template | {"metadata": meta | {"labels": labels}, "spec": spec}, revision
 
 
 def without_secret_hash(template: Template) -> Template:

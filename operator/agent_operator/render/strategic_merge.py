@@ -1,7 +1,7 @@
-"""Strategic merge, as `kubectl patch` does it, for pod templates: lists of objects merge by their key.
+"""Strategic merge patches of pod templates, as `kubectl patch` applies them: lists of objects merge by their key.
 
-Only what a pod template can hold is known here. Null removes a field; `$patch: delete` removes an item or a map's
-content, `$patch: replace` replaces a map, or, as an item of its own, a list.
+Null removes a field. `$patch: delete` removes an item of a list or the content of a map. `$patch: replace` replaces a
+map or, as an item of its own, a list.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,11 @@ _DIRECTIVE = "$patch"
 
 
 class MergeError(ValueError):
-    """A patch makes no sense; `path` says where."""
+    """A patch is malformed.
+
+    Attributes:
+        path: the field at fault.
+    """
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(message)
@@ -31,11 +35,11 @@ def merge(live: Mapping[str, Any], patch: Mapping[str, Any], path: str = "") -> 
     directive = patch.get(_DIRECTIVE)
     if directive not in (None, "merge", "replace", "delete"):
         raise MergeError(path, "$patch must be merge, replace or delete: correct it")
-    given = {key: value for key, value in patch.items() if key != _DIRECTIVE}
+    fields = {key: value for key, value in patch.items() if key != _DIRECTIVE}
     if directive == "delete":
         return {}
     merged = {} if directive == "replace" else dict(live)
-    for key, value in given.items():
+    for key, value in fields.items():
         below = f"{path}.{key}" if path else key
         if key.startswith("$"):
             raise MergeError(below, "of the directives, only $patch is known here: remove it")
@@ -53,7 +57,7 @@ def merge(live: Mapping[str, Any], patch: Mapping[str, Any], path: str = "") -> 
 
 
 def _merge_lists(live: list[Any], patch: list[Any], key: str, path: str) -> list[Any]:
-    """Merge items of the same key; others are added behind, in the patch's order of all that it names."""
+    """Merge items with the same key, and append new items. Items of the patch are in its order."""
     if any(not isinstance(item, Mapping) for item in patch):
         raise MergeError(path, "must be a list of objects: correct it")
     directives = [item.get(_DIRECTIVE) for item in patch]
@@ -75,7 +79,7 @@ def _merge_lists(live: list[Any], patch: list[Any], key: str, path: str) -> list
 
 
 def _in_order(live: Mapping[Any, Any], named: Mapping[Any, Any]) -> list[Any]:
-    """Return the items in the order of `named`; what it does not name keeps its place before what followed it."""
+    """Return the items in the order of `named`. Other items stay before the items that they preceded."""
     order, others = list(live), [name for name in live if name not in named]
     merged: list[Any] = []
     for name, item in named.items():

@@ -1,7 +1,7 @@
-"""Templates to objects: jinja2 for the shape, YAML to read it. Tests hold them to the typed models of Kubernetes.
+"""Fills the templates: jinja2 decides the shape of an object, and YAML parses it.
 
-Values never become YAML. What a template writes in their place is a number; so the text is the same for all agents of
-one shape, is read once, and no value, whatever is in it, can change the shape.
+A value is never written as YAML. A template writes a number instead, and the value replaces it after parsing. So no
+value can change the shape, and objects of the same shape are parsed once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,25 @@ from jinja2.runtime import Context
 from agent_operator.render.canonical import Manifest, canonical
 
 _DIRECTORY = Path(__file__).with_name("templates")
-# What stands for a value: NUL, which no template holds, and the value's number.
+# The placeholder of a value: NUL, which no template contains, and the number of the value.
 _MARK = "\0"
 _VALUES = "_values"
-# Shapes a kind: they differ in what is optional, and in the lengths of lists.
+# Number of cached shapes. Shapes of a kind differ in optional parts and in the lengths of lists.
 _SHAPES = 256
 
 
-def fill(template: str, view: Mapping[str, Any]) -> Manifest:
-    """Return the object that a template and a view make, in canonical form."""
-    values: list[Any] = []
+def fill(template: str, view: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> Manifest:
+    """Fill a template.
+
+    Args:
+        template: name of the template.
+        view: the names that the template uses.
+        metadata: metadata of the object, unless the template has its own.
+
+    Returns:
+        The object in canonical form.
+    """
+    values: list[Any] = [metadata]
     text = _template(template).render(view, **{_VALUES: values})
     manifest: Manifest = _filled(_shape(text), values)
     return manifest
@@ -52,9 +61,9 @@ def _environment() -> Environment:
 
 @pass_context
 def _stand_in(context: Context, value: Any) -> str:
-    """Keep a value, and write a string that stands for it."""
+    """Store a value and return its placeholder."""
     if isinstance(value, Undefined):
-        str(value)  # raises what jinja2 raises for a misspelt name
+        str(value)  # raises UndefinedError for a misspelled name
     values: list[Any] = context[_VALUES]
     values.append(value)
     return f'"\\0{len(values) - 1}"'
@@ -62,22 +71,20 @@ def _stand_in(context: Context, value: Any) -> str:
 
 @lru_cache(maxsize=_SHAPES)
 def _shape(text: str) -> Any:
-    return canonical(yaml.load(text, Loader=yaml.CSafeLoader))
+    shape = yaml.load(text, Loader=yaml.CSafeLoader)
+    return canonical(shape if "metadata" in shape else shape | {"metadata": f"{_MARK}0"})
 
 
 def _filled(shape: Any, values: Sequence[Any]) -> Any:
-    """Return a copy of a canonical shape with the values, in canonical form, in their places."""
-    if isinstance(shape, list):
-        return [_value(item, values) for item in shape]
-    made: Manifest = {}
-    for key, item in shape.items():
-        value = item if isinstance(item, bool | int) else _value(item, values)
-        if value is not None and value != []:
-            made[key] = value
-    return made
-
-
-def _value(item: Any, values: Sequence[Any]) -> Any:
-    if isinstance(item, str):
-        return canonical(values[int(item[1:])]) if item.startswith(_MARK) else item
-    return _filled(item, values) if isinstance(item, dict | list) else item
+    """Return a copy of a canonical shape with the values in place of their placeholders."""
+    filled = shape.copy()
+    for place, item in shape.items() if isinstance(shape, dict) else enumerate(shape):
+        if isinstance(item, dict | list):
+            filled[place] = _filled(item, values)
+        elif isinstance(item, str) and item.startswith(_MARK):
+            value = canonical(values[int(item[1:])])
+            if isinstance(shape, dict) and (value is None or value == []):
+                del filled[place]
+            else:
+                filled[place] = value
+    return filled

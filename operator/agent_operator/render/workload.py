@@ -1,4 +1,4 @@
-"""What surrounds the pods: namespace, account, autoscaler and disruption budget."""
+"""What supports the pods: Namespace, ServiceAccount, HorizontalPodAutoscaler and PodDisruptionBudget."""
 
 from agent_operator.api import constants
 from agent_operator.inputs import disruption, scaling
@@ -7,7 +7,7 @@ from agent_operator.render.context import View
 
 
 def namespace(inputs: Inputs) -> View | None:
-    """Return the view of the Namespace; None when the children live beside the CR, or others make namespaces."""
+    """Return the view of the Namespace; None without spec.namespace, or if others manage namespaces."""
     wanted = inputs.spec.namespace
     if wanted is None or not inputs.platform.manage_namespaces:
         return None
@@ -19,7 +19,7 @@ def namespace(inputs: Inputs) -> View | None:
 
 
 def service_account(inputs: Inputs) -> View | None:
-    """Return the view of the ServiceAccount; None when the CR names one that exists."""
+    """Return the view of the ServiceAccount; None when the spec names an existing one."""
     identity = inputs.spec.identity
     account = identity.service_account if identity else None
     if account and account.name:
@@ -49,11 +49,11 @@ def autoscaler(inputs: Inputs) -> View | None:
 
 def disruption_budget(inputs: Inputs) -> View:
     """Return the view of the PodDisruptionBudget."""
-    made = disruption.budget(inputs.spec.disruption_budget, inputs.fewest_replicas)
-    # A pod that is broken anyway should not hold up a drain; Kubernetes knows the field since 1.27.
+    budget = disruption.budget(inputs.spec.disruption_budget, inputs.fewest_replicas)
+    # A pod that is not healthy must not block a drain. Kubernetes has had the field since 1.27.
     always = inputs.platform.kubernetes_minor >= 27  # noqa: PLR2004
     return {
-        "min_available": made.min_available,
-        "max_unavailable": made.max_unavailable,
+        "min_available": budget.min_available,
+        "max_unavailable": budget.max_unavailable,
         "unhealthy_policy": "AlwaysAllow" if always else None,
     }

@@ -1,1 +1,1 @@
-"""How one revision of an agent takes the place of another. Pure, but for reading the pods' metrics."""
+"""Rollouts: how the pods of an agent move from one revision to the next. Pure, except for reading the pods' metrics."""

@@ -1,12 +1,11 @@
-"""The Job that asks a canary the checks' prompts, and what comes of it. Pure.
+"""The Job that sends the prompts of the checks to a canary. Pure.
 
-Its pod is the agent's own, as the canary's revision has it: same image, credentials, volumes and hardening; for a judge
-is a model of the agent, called as the agent calls it. It has other labels, so that nothing takes it for the agent.
+The Job's pod has the image, credentials, volumes and hardening of the canary's pods, because a model of the agent may
+judge the answers. It has other labels, so that no Service and no disruption budget selects it.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from agent_operator import __version__
@@ -14,28 +13,26 @@ from agent_operator.api import constants
 from agent_operator.api.kubernetes_models import typed
 from agent_operator.inputs import checks
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.kube import pod_failures
-from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, canonical, digest, with_manifest_hash
 from agent_operator.render.context import labels, metadata
 from agent_operator.render.exposure import service
-from agent_operator.rollout.checks_report import Report, parse_report, summary
 from agent_runtime.config import CONFIG_FILE
 from agent_runtime.config.checks import CHECKS_FILE, ChecksConfig
 
 DIRECTORY = "/app/checks"
 VOLUME = "agent-checks"
 RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
-# One try more, for what befalls a pod: a drained node, or a model that was down for a moment.
-RETRIES = 1
-# From the Job to a running process, and back: scheduling, pulling, and the back-off between two tries.
-_AROUND_SECONDS = 120
+# One retry, because a node may be drained, or a model be unavailable for a moment.
+BACKOFF_LIMIT = 1
+# Time of a try outside of check-answers: scheduling, pulling the image, and the Job's back-off.
+_STARTUP_SECONDS = 120
+# How check-answers proceeds: it waits this long for a canary that does not answer, and sends this many prompts at once.
 _WAIT_SECONDS = 30
-_AT_A_TIME = 4
-_LONGEST_SECONDS = 86_400
-# Of the agent's container all else is kept: what serves is not there, and what says how it ends is the Job's.
-_NOT_OF_CONTAINER = frozenset(
+_CONCURRENT_CHECKS = 4
+_MAX_SECONDS = 86_400
+# Fields of the agent's container that only a server needs, or that the Job sets itself.
+_DROPPED_CONTAINER_FIELDS = frozenset(
     {
         "lifecycle",
         "livenessProbe",
@@ -49,8 +46,8 @@ _NOT_OF_CONTAINER = frozenset(
         "tty",
     }
 )
-# The rest of these would keep the pod away from the agent's nodes, or have it wait for what only a server needs.
-_NOT_OF_POD = frozenset(
+# Fields of the agent's pod that only a server needs, or that would keep the Job's pod off the agent's nodes.
+_DROPPED_POD_FIELDS = frozenset(
     {
         "affinity",
         "containers",
@@ -64,146 +61,87 @@ _NOT_OF_POD = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ChecksResult:
-    """How the checks ended: `5/5 passed`, or what did not pass."""
-
-    passed: bool
-    message: str
-
-
 def has_checks(inputs: Inputs) -> bool:
-    """Tell whether there are checks."""
+    """Return whether the spec defines checks."""
     return checks.of(inputs) is not None
 
 
 def job_name(inputs: Inputs, revision: str) -> str:
-    """Return the name of the Job. Whatever makes it another Job is in it, for a Job cannot be changed."""
-    given = checks.of(inputs)
-    made_from = {
-        "checks": given.dump() if given else "",
+    """Return the name of the Job. A Job is immutable, so everything that changes it changes its name."""
+    config = checks.of(inputs)
+    hashed = {
+        "checks": config.dump() if config else "",
         "operator": __version__,
         "revision": revision,
         "url": _url(inputs),
     }
-    return constants.checks(inputs.name, digest(made_from))
+    return constants.checks(inputs.name, digest(hashed))
 
 
 def manifests(inputs: Inputs, revision: Revision) -> tuple[Manifest, ...]:
-    """Return the Job that checks a revision's canary, and before it the ConfigMap with the checks."""
-    given = checks.of(inputs)
-    if given is None:
+    """Return the ConfigMap of the checks and the Job that runs them against the canary of a revision."""
+    config = checks.of(inputs)
+    if config is None:
         return ()
     view = {"name": job_name(inputs, revision.name), "labels": {constants.LABEL_REVISION: revision.name}}
     meta = metadata(inputs, view)
-    texts = {"apiVersion": "v1", "kind": "ConfigMap", "immutable": True, "data": {CHECKS_FILE: given.dump()}}
-    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": _job(inputs, revision, given, meta["name"])}
-    return (_manifest("V1ConfigMap", texts, meta), _manifest("V1Job", job, meta))
-
-
-def checks_result(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> ChecksResult | None:
-    """Return how the checks of a revision ended; None when there are none, or they still run."""
-    if not has_checks(inputs):
-        return None
-    target = Ref("Job", inputs.namespace, job_name(inputs, revision))
-    if target not in live or "deletionTimestamp" in live[target].object["metadata"]:
-        return None
-    pods = (it.object for other, it in live.items() if (other.kind, other.namespace) == ("Pod", target.namespace))
-    return job_result(live[target].object, [pod for pod in pods if pod.get("job") == target.name])
-
-
-def job_result(job: Object, pods: Iterable[Object]) -> ChecksResult | None:
-    """Return how a Job ended.
-
-    Args:
-        job: trimmed: status.conditions.
-        pods: its pods, trimmed: `report`, the termination message, and `failure`.
-    """
-    pods = tuple(pods)
-    reports = [report for report in (parse_report(pod.get("report", "")) for pod in pods) if report is not None]
-    # An answer that is not as expected is that; one that did not come may come to the next pod.
-    verdicts = [it for it in reports if it.has_failed] or [it for it in reports if it.passed]
-    if verdicts:
-        return ChecksResult(passed=verdicts[0].passed, message=summary(verdicts[0]))
-    ended = {it["type"]: it for it in (job.get("status") or {}).get("conditions") or () if it["status"] == "True"}
-    # The watch of pods may be behind that of Jobs: the report of a pod that seems to run is on its way.
-    if ("Failed" not in ended and "Complete" not in ended) or any(map(_runs, pods)):
-        return None
-    return ChecksResult(passed=False, message=_why(ended.get("Failed"), reports, pods))
-
-
-def _runs(pod: Object) -> bool:
-    return not (pod.get("ended") or pod.get("report") or pod.get("failure"))
-
-
-def _why(failed: Mapping[str, Any] | None, reports: list[Report], pods: Iterable[Object]) -> str:
-    """Tell why there is no verdict, in the words of the checks, else of the pod, else of the Job."""
-    if reports:
-        return summary(reports[-1])
-    texts = [pod["report"].lstrip() for pod in pods if pod.get("report")]
-    words = [pod["failure"] for pod in pods if pod.get("failure")]
-    said = []
-    if any(text.startswith("{") for text in texts):
-        said.append("the report of the checks cannot be read")
-    elif words:
-        said.append(pod_failures.describe(words[-1]))
-    if failed:
-        said.append(f"{failed.get('reason') or 'Failed'}: {failed.get('message') or 'the Job has failed'}")
-    return "; ".join(said) or "the checks ended without a report: does the image have `agent-runtime check-answers`?"
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "immutable": True, "data": {CHECKS_FILE: config.dump()}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": _job_spec(inputs, revision, config, meta["name"])}
+    return (_manifest("V1ConfigMap", config_map, meta), _manifest("V1Job", job, meta))
 
 
 def _manifest(model: str, body: Manifest, meta: Mapping[str, Any]) -> Manifest:
-    made = typed(model).model_validate(body | {"metadata": meta})
-    return with_manifest_hash(canonical(made.model_dump(mode="json", by_alias=True, exclude_none=True)))
+    validated = typed(model).model_validate(body | {"metadata": meta})
+    return with_manifest_hash(canonical(validated.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
-def _job(inputs: Inputs, revision: Revision, given: ChecksConfig, config_map: str) -> Manifest:
-    seconds = _seconds(inputs, given)
+def _job_spec(inputs: Inputs, revision: Revision, config: ChecksConfig, config_map: str) -> Manifest:
+    seconds = _timeout_seconds(inputs, config)
     return {
-        "backoffLimit": RETRIES,
-        "activeDeadlineSeconds": (RETRIES + 1) * (seconds + _AROUND_SECONDS),
+        "backoffLimit": BACKOFF_LIMIT,
+        "activeDeadlineSeconds": (BACKOFF_LIMIT + 1) * (seconds + _STARTUP_SECONDS),
         "template": {
             "metadata": {"labels": _labels(inputs), "annotations": _annotations(revision.template)},
-            "spec": _pod(inputs, revision.template["spec"], config_map, seconds),
+            "spec": _pod_spec(inputs, revision.template["spec"], config_map, seconds),
         },
     }
 
 
-def _seconds(inputs: Inputs, given: ChecksConfig) -> int:
-    """Return how long all checks may take: each its limit, or what the agent allows, and its judge's answer."""
-    longest = inputs.request_timeout_seconds
+def _timeout_seconds(inputs: Inputs, config: ChecksConfig) -> int:
+    """Return the longest duration of all checks. Each takes its limit, or the agent's, and that of its judge."""
+    default = inputs.request_timeout_seconds
     each = [
-        _WAIT_SECONDS + (check.max_latency_seconds or longest) + (longest if check.judge else 0)
-        for check in given.checks
+        _WAIT_SECONDS + (check.max_latency_seconds or default) + (default if check.judge else 0)
+        for check in config.checks
     ]
-    return min(math.ceil(sum(each) / _AT_A_TIME) + max(each), _LONGEST_SECONDS)
+    return min(math.ceil(sum(each) / _CONCURRENT_CHECKS) + max(each), _MAX_SECONDS)
 
 
 def _labels(inputs: Inputs) -> dict[str, str]:
-    """Return the pod's labels: the operator's own, for anything else may be what a Service selects."""
+    """Return the labels of the Job's pod: only the operator's own, because a user's Service may select others."""
     identity = inputs.spec.identity
     cloud = {constants.LABEL_WORKLOAD_IDENTITY: "true"} if identity and identity.azure_workload_identity else {}
     return labels(inputs) | {constants.LABEL_COMPONENT: constants.COMPONENT_CHECKS} | cloud
 
 
 def _annotations(template: Mapping[str, Any]) -> dict[str, str]:
-    given = template["metadata"].get("annotations") or {}
-    return {key: text for key, text in given.items() if not key.startswith(("prometheus.io/", f"{constants.GROUP}/"))}
+    annotations = template["metadata"].get("annotations") or {}
+    dropped = ("prometheus.io/", f"{constants.GROUP}/")
+    return {key: text for key, text in annotations.items() if not key.startswith(dropped)}
 
 
-def _pod(inputs: Inputs, spec: Mapping[str, Any], config_map: str, seconds: int) -> Manifest:
+def _pod_spec(inputs: Inputs, spec: Mapping[str, Any], config_map: str, seconds: int) -> Manifest:
     agent = next(it for it in spec["containers"] if it["name"] == constants.CONTAINER)
-    # What prepares a volume is needed; what runs on beside the agent would keep the Job from ending.
-    before = [it for it in spec.get("initContainers") or () if it.get("restartPolicy") != "Always"]
+    # Init containers may prepare a volume that the agent needs. A sidecar would keep the Job from completing.
+    init = [it for it in spec.get("initContainers") or () if it.get("restartPolicy") != "Always"]
     container = _container(inputs, agent, seconds)
-    mounted = {mount["name"] for it in (container, *before) for mount in it.get("volumeMounts") or ()}
-    kept = {field: value for field, value in spec.items() if field not in _NOT_OF_POD}
-    nodes = (spec.get("affinity") or {}).get("nodeAffinity")
-    return kept | {
-        "affinity": {"nodeAffinity": nodes} if nodes else None,
+    mounted = {mount["name"] for it in (container, *init) for mount in it.get("volumeMounts") or ()}
+    node_affinity = (spec.get("affinity") or {}).get("nodeAffinity")
+    return {field: value for field, value in spec.items() if field not in _DROPPED_POD_FIELDS} | {
+        "affinity": {"nodeAffinity": node_affinity} if node_affinity else None,
         "containers": [container],
-        "initContainers": [{key: value for key, value in it.items() if key != "restartPolicy"} for it in before],
-        # The canary is found by the name of its Service.
+        "initContainers": [{key: value for key, value in it.items() if key != "restartPolicy"} for it in init],
+        # check-answers resolves the name of the canary's Service.
         "dnsPolicy": "ClusterFirst",
         "restartPolicy": "Never",
         "volumes": [
@@ -217,7 +155,7 @@ def _container(inputs: Inputs, agent: Mapping[str, Any], seconds: int) -> Manife
     server = inputs.section.server
     keys = ["--api-keys-file", server.api_keys_file] if server and server.api_keys_file else []
     mounts = [it for it in agent.get("volumeMounts") or () if it["mountPath"] != DIRECTORY and it["name"] != VOLUME]
-    return {key: value for key, value in agent.items() if key not in _NOT_OF_CONTAINER} | {
+    return {key: value for key, value in agent.items() if key not in _DROPPED_CONTAINER_FIELDS} | {
         "args": [
             "check-answers",
             *("--url", _url(inputs)),
@@ -227,7 +165,7 @@ def _container(inputs: Inputs, agent: Mapping[str, Any], seconds: int) -> Manife
             *keys,
         ],
         "resources": RESOURCES,
-        # The report is what it leaves there; should it leave none, the end of its log tells why.
+        # check-answers writes its report there. Without a report, the end of the log shows why.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [*mounts, {"name": VOLUME, "mountPath": DIRECTORY, "readOnly": True}],
     }

@@ -1,4 +1,4 @@
-"""What `agent-runtime check-answers` leaves as the termination message of its container."""
+"""The report of `agent-runtime check-answers`, which it writes as the termination message of its container."""
 
 from typing import Literal
 
@@ -6,53 +6,53 @@ from pydantic import ValidationError
 
 from agent_operator.api.base import StatusModel
 
-_TOLD = 5
+_SHOWN_CHECKS = 5
 
 
-class Check(StatusModel):
-    """What came of a check. Error: there was no answer, or it could not be judged."""
+class CheckOutcome(StatusModel):
+    """The outcome of one check. `error`: there was no answer, or it could not be judged."""
 
     name: str
     outcome: Literal["passed", "failed", "error"]
     reason: str = ""
 
 
-class Report(StatusModel):
-    """All checks; where there is no room for all of `checks`, those that passed are left out first."""
+class ChecksReport(StatusModel):
+    """The outcome of all checks. `checks` lacks passed checks where the termination message was too short for all."""
 
     passed: bool
     total: int
     failed: int
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckOutcome, ...] = ()
 
     @property
-    def has_failed(self) -> bool:
-        """Whether an answer was not as expected."""
+    def has_wrong_answer(self) -> bool:
+        """Whether an answer was wrong, as opposed to missing."""
         return any(check.outcome == "failed" for check in self.checks)
 
 
-def parse_report(text: str) -> Report | None:
-    """Read a termination message; None when it is no report."""
+def parse_report(text: str) -> ChecksReport | None:
+    """Read a termination message; None when it is not a report."""
     try:
-        report = Report.model_validate_json(text)
+        report = ChecksReport.model_validate_json(text)
     except ValidationError:
         return None
-    # What contradicts itself was not written by check-answers.
-    honest = report.passed == (report.failed == 0) and report.total > 0 and not (report.passed and report.has_failed)
-    return report if honest else None
+    # Any process in the pod can write a termination message. check-answers does not contradict itself.
+    consistent = report.passed == (report.failed == 0) and not (report.passed and report.has_wrong_answer)
+    return report if consistent and report.total > 0 else None
 
 
-def summary(report: Report) -> str:
-    """Return a report in a sentence: `5/5 passed`, or how many did not, and the first of them with the reason."""
-    said = f"{report.total - report.failed}/{report.total} passed"
-    faults = [check for check in report.checks if check.outcome != "passed"]
-    # An answer that is wrong tells more than one that did not come.
-    faults.sort(key=lambda check: check.outcome != "failed")
-    listed = [f"{check.name}: {_plain(check.reason) or check.outcome}" for check in faults[:_TOLD]]
-    more = report.failed - len(listed)
-    return "; ".join([said, *listed, *([f"and {more} more"] if listed and more > 0 else [])])
+def summary(report: ChecksReport) -> str:
+    """Return a report in one sentence: `5/5 passed`, or how many passed and why the first others did not."""
+    passed = f"{report.total - report.failed}/{report.total} passed"
+    others = [check for check in report.checks if check.outcome != "passed"]
+    # Wrong answers first: a missing answer can have a cause outside of the agent.
+    others.sort(key=lambda check: check.outcome != "failed")
+    shown = [f"{check.name}: {_printable(check.reason) or check.outcome}" for check in others[:_SHOWN_CHECKS]]
+    more = report.failed - len(shown)
+    return "; ".join([passed, *shown, *([f"and {more} more"] if shown and more > 0 else [])])
 
 
-def _plain(text: str) -> str:
-    """Keep what a terminal shows as it is: the text is of an image that anybody may have made."""
+def _printable(text: str) -> str:
+    """Replace control characters. The image may be anyone's, and a user's terminal shows its text."""
     return "".join(character if character.isprintable() else " " for character in text).strip()

@@ -1,4 +1,4 @@
-"""What a person asks of a rollout: an annotation that is carried out once, and then taken away."""
+"""Rollout commands of users: values of an annotation that the operator carries out once and then removes."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -6,102 +6,118 @@ from enum import StrEnum
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
-from agent_operator.rollout.state import CanaryPhase, RolloutInputs, next_step, with_rollback
+from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
+from agent_operator.rollout.transitions import next_step, roll_back
 
 SEPARATOR = "="
 
 
 class Command(StrEnum):
-    """What the annotation agent-operator.dev/rollout may say."""
+    """Values of the annotation agent-operator.dev/rollout."""
 
     PAUSE = "pause"
-    """Stop the canary where it is."""
+    """Pause the canary at its current step."""
     RESUME = "resume"
-    """Let a paused canary go on."""
+    """Resume a paused canary."""
     PROMOTE = "promote"
-    """End this step of the canary now."""
+    """End the current step of the canary now."""
     PROMOTE_FULL = "promote-full"
-    """Skip all further steps."""
+    """Skip the remaining steps and promote the canary."""
     ABORT = "abort"
-    """Give the canary up."""
+    """Remove the canary and keep the stable revision."""
     RETRY = "retry"
-    """Try a revision again that was given up."""
+    """Roll out again the revision that was rolled back."""
     ROLLBACK = "rollback"
-    """Return to the last good revision, or with `rollback=REVISION` to that one."""
+    """Roll back to the last good revision, or to REVISION with `rollback=REVISION`."""
     UPGRADE = "upgrade"
     """Render the pods as this version of the operator does."""
 
 
-def apply_command(seen: RolloutInputs, state: RolloutStatus) -> RolloutStatus:
-    """Carry the command out, unless that was done; it stays in the annotation until the operator has removed it."""
-    if seen.command == (state.command or ""):
-        return state
-    told = state.model_copy(update={"command": seen.command or None})
-    if not seen.command or refusal(seen, state):
-        return told
-    word, _, revision = seen.command.partition(SEPARATOR)
-    return _MOVES[Command(word)](seen, told, revision)
+def apply_command(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
+    """Carry out the command in the annotation, unless status.rollout.command shows that this was done.
+
+    The annotation stays until the operator has removed it, so that several passes may see the same command.
+    """
+    if inputs.command == (status.command or ""):
+        return status
+    recorded = status.model_copy(update={"command": inputs.command or None})
+    if not inputs.command or refusal(inputs, status):
+        return recorded
+    name, _, revision = inputs.command.partition(SEPARATOR)
+    return _TRANSITIONS[Command(name)](inputs, recorded, revision)
 
 
-def refusal(seen: RolloutInputs, state: RolloutStatus) -> str:
-    """Tell why a command cannot be carried out; empty when it can."""
-    word, _, revision = seen.command.partition(SEPARATOR)
-    if word not in set(Command):
-        return f"{word!r} is no command: use one of {', '.join(Command)}"
-    idle = (state.canary is None or state.canary.phase == CanaryPhase.PROMOTING) and "no canary is under way"
-    early = not _can_promote(state) and "no canary waits: its pods must be ready and its checks passed first"
-    kept = ", ".join(it.name for it in seen.records if it.name != state.stable) or "none"
-    nowhere = _destination(seen, state, revision) is None
-    faults = {
-        Command.PAUSE: idle,
-        Command.ABORT: idle,
-        Command.RESUME: not state.paused and "nothing is paused",
-        Command.PROMOTE: early,
-        Command.PROMOTE_FULL: early,
-        Command.RETRY: state.rolled_back is None and "no revision was given up",
-        Command.ROLLBACK: nowhere and f"there is no such revision to return to: kept are {kept}",
-    }
-    fault = faults.get(Command(word))
-    return f"{word}: {fault}" if fault else ""
+def refusal(inputs: RolloutInputs, status: RolloutStatus) -> str:
+    """Return why the command in the annotation cannot be carried out; empty when it can."""
+    name, _, revision = inputs.command.partition(SEPARATOR)
+    if name not in set(Command):
+        return f"unknown rollout command {name!r}: use one of {', '.join(Command)}"
+    cause = ""
+    match Command(name):
+        case Command.PAUSE | Command.ABORT if not _runs_canary(status):
+            cause = "no canary is running"
+        case Command.RESUME if not status.paused:
+            cause = "the rollout is not paused"
+        case Command.PROMOTE | Command.PROMOTE_FULL if not _can_promote(status):
+            cause = "no canary can be promoted: wait until its pods are ready and its checks have passed"
+        case Command.RETRY if status.rolled_back is None:
+            cause = "no revision was rolled back"
+        case Command.ROLLBACK if _rollback_revision(inputs, status, revision) is None:
+            cause = _unknown_revision(inputs, status, revision)
+    return f"{name}: {cause}" if cause else ""
 
 
-def _can_promote(state: RolloutStatus) -> bool:
-    return state.canary is not None and state.canary.phase in (CanaryPhase.WATCHING, CanaryPhase.PAUSED)
+def _unknown_revision(inputs: RolloutInputs, status: RolloutStatus, revision: str) -> str:
+    if not revision:
+        return "there is no other revision to roll back to"
+    kept = ", ".join(record.name for record in inputs.records if record.name != status.stable) or "none"
+    return f"there is no revision {revision}: the kept revisions are {kept}"
 
 
-def _abort(seen: RolloutInputs, state: RolloutStatus, _revision: str) -> RolloutStatus:
-    why = Problem(Reason.ABORTED, "", "the canary was aborted by hand")
-    return with_rollback(seen, state, state.stable or seen.running_revision, why)
+def _runs_canary(status: RolloutStatus) -> bool:
+    return status.canary is not None and status.canary.phase != CanaryPhase.PROMOTING
 
 
-def _rolled_back(seen: RolloutInputs, state: RolloutStatus, revision: str) -> RolloutStatus:
-    to = _destination(seen, state, revision)
-    if to is None or (not revision and state.rolled_back and state.rolled_back.manual):
-        # Asked again without saying where to, as by a tool that puts the annotation back, it must not go to and fro.
-        return state
-    if to == seen.target:
-        # What the spec asks for anyway needs no pin.
-        return state.model_copy(update={"rolled_back": None})
-    why = Problem(Reason.ROLLED_BACK, "", "a person asked for this revision")
-    return with_rollback(seen, state, to, why, manual=True)
+def _can_promote(status: RolloutStatus) -> bool:
+    return status.canary is not None and status.canary.phase in (CanaryPhase.WATCHING, CanaryPhase.PAUSED)
 
 
-def _destination(seen: RolloutInputs, state: RolloutStatus, revision: str) -> str | None:
+def _rollback_revision(inputs: RolloutInputs, status: RolloutStatus, revision: str) -> str | None:
+    """Return the revision to roll back to; None when the cluster does not keep it."""
     if revision:
-        return revision if seen.keeps(revision) else None
-    running = state.stable or seen.running_revision
-    others = [it.name for it in seen.records if it.name != running]
-    return seen.last_good if seen.last_good in others else next(iter(others), None)
+        return revision if inputs.has_record(revision) else None
+    running = status.stable or inputs.running_revision
+    others = [record.name for record in inputs.records if record.name != running]
+    return inputs.last_good if inputs.last_good in others else next(iter(others), None)
 
 
-_MOVES: Mapping[Command, Callable[[RolloutInputs, RolloutStatus, str], RolloutStatus]] = {
-    Command.PAUSE: lambda _seen, state, _: state.model_copy(update={"paused": True}),
-    Command.RESUME: lambda _seen, state, _: state.model_copy(update={"paused": None}),
-    Command.PROMOTE: lambda seen, state, _: next_step(seen, state),
-    Command.PROMOTE_FULL: lambda seen, state, _: next_step(seen, state, skip=True),
+def _abort(inputs: RolloutInputs, status: RolloutStatus, _revision: str) -> RolloutStatus:
+    cause = Problem(Reason.ABORTED, "", "a user aborted the canary")
+    return roll_back(inputs, status, status.stable or inputs.running_revision, cause)
+
+
+def _rollback(inputs: RolloutInputs, status: RolloutStatus, revision: str) -> RolloutStatus:
+    to = _rollback_revision(inputs, status, revision)
+    rolled_back_before = status.rolled_back is not None and bool(status.rolled_back.manual)
+    if to is None or (not revision and rolled_back_before):
+        # A tool may restore the annotation after the operator removed it. Without this condition, each repetition
+        # of a plain `rollback` would switch between two revisions.
+        return status
+    if to == inputs.target:
+        # The spec requests this revision, so there is no rollback to record.
+        return status.model_copy(update={"rolled_back": None})
+    cause = Problem(Reason.ROLLED_BACK, "", "a user requested this revision")
+    return roll_back(inputs, status, to, cause, manual=True)
+
+
+_TRANSITIONS: Mapping[Command, Callable[[RolloutInputs, RolloutStatus, str], RolloutStatus]] = {
+    Command.PAUSE: lambda _inputs, status, _: status.model_copy(update={"paused": True}),
+    Command.RESUME: lambda _inputs, status, _: status.model_copy(update={"paused": None}),
+    Command.PROMOTE: lambda inputs, status, _: next_step(inputs, status),
+    Command.PROMOTE_FULL: lambda inputs, status, _: next_step(inputs, status, skip_steps=True),
     Command.ABORT: _abort,
-    Command.RETRY: lambda _seen, state, _: state.model_copy(update={"rolled_back": None}),
-    Command.ROLLBACK: _rolled_back,
-    # What it asks for is the target, and so part of what is seen.
-    Command.UPGRADE: lambda _seen, state, _: state,
+    Command.RETRY: lambda _inputs, status, _: status.model_copy(update={"rolled_back": None}),
+    Command.ROLLBACK: _rollback,
+    # The planner reads this command and sets RolloutInputs.target.
+    Command.UPGRADE: lambda _inputs, status, _: status,
 }

@@ -1,4 +1,4 @@
-"""What there is to see of a rollout in the live objects. Pure."""
+"""What the live Deployments and pods of an agent show about a rollout: which revision runs, and why one fails. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,18 +10,18 @@ from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.pod_failures import describe
 from agent_operator.status.observed import Pods
 
-# The first end of a container may be bad luck, such as a Secret that came late.
-CRASHES = 2
+# One crash can have a temporary cause, such as a Secret that was created late.
+MIN_RESTARTS = 2
 
 
 def stable_and_canary(live: Mapping[Ref, Live], agent: str) -> tuple[Object | None, Object | None]:
-    """Return the stable Deployment and the canary's."""
+    """Return the stable and the canary Deployment of an agent."""
     found = {target.name: it.object for target, it in live.items() if target.kind == "Deployment"}
     return found.get(agent), found.get(constants.canary(agent))
 
 
 def running_revision(deployment: Mapping[str, Any] | None) -> str:
-    """Return the revision that a Deployment is given; empty when there is none."""
+    """Return the revision in the pod template of a Deployment; empty without a Deployment."""
     if deployment is None:
         return ""
     labels = deployment["spec"].get("template", {}).get("metadata", {}).get("labels") or {}
@@ -29,24 +29,31 @@ def running_revision(deployment: Mapping[str, Any] | None) -> str:
     return revision
 
 
-def revision_failures(pods: Iterable[Object], *deployments_: Mapping[str, Any] | None) -> dict[str, Problem]:
-    """Tell what is wrong with revisions: pods that end again and again, or Deployments that get no further."""
+def revision_failures(pods: Iterable[Object], *deployments: Mapping[str, Any] | None) -> dict[str, Problem]:
+    """Return why revisions fail, by revision: a Deployment exceeded its progress deadline, or pods crash repeatedly."""
     pods = tuple(pods)
-    found = dict(_stuck(pods, deployments_))
+    found = dict(_exceeded_deadlines(pods, deployments))
     for pod in pods:
-        if not pod.get("ended") and pod.get("failure") and pod.get("restarts", 0) >= CRASHES:
+        if not pod.get("ended") and pod.get("failure") and pod.get("restarts", 0) >= MIN_RESTARTS:
             found.setdefault(pod.get("revision", ""), Problem(Reason.CRASH_LOOP, "", describe(pod["failure"])))
     return found
 
 
-def _stuck(pods: tuple[Object, ...], deployments_: Iterable[Mapping[str, Any] | None]) -> Iterator[tuple[str, Problem]]:
-    for deployment in deployments_:
-        if deployment is None or not Pods.of(deployment).observed:
-            continue
-        conditions = (deployment.get("status") or {}).get("conditions") or ()
-        if not any(it.get("reason") == "ProgressDeadlineExceeded" for it in conditions if it["type"] == "Progressing"):
+def _exceeded_deadlines(
+    pods: tuple[Object, ...], deployments: Iterable[Mapping[str, Any] | None]
+) -> Iterator[tuple[str, Problem]]:
+    for deployment in deployments:
+        if deployment is None or not _exceeded_deadline(deployment):
             continue
         revision = running_revision(deployment)
-        failing = (pod["failure"] for pod in pods if pod.get("revision") == revision and pod.get("failure"))
-        said = "; ".join(["the rollout made no progress in time", *(describe(failure) for failure in failing)][:2])
-        yield revision, Problem(Reason.DEADLINE_EXCEEDED, "", said)
+        failures = (describe(pod["failure"]) for pod in pods if pod.get("revision") == revision and pod.get("failure"))
+        first = next(failures, "")
+        message = "the rollout exceeded its progress deadline" + (f"; {first}" if first else "")
+        yield revision, Problem(Reason.DEADLINE_EXCEEDED, "", message)
+
+
+def _exceeded_deadline(deployment: Mapping[str, Any]) -> bool:
+    conditions = (deployment.get("status") or {}).get("conditions") or ()
+    exceeded = any(it["type"] == "Progressing" and it.get("reason") == "ProgressDeadlineExceeded" for it in conditions)
+    # A status of an older generation describes other pods.
+    return exceeded and Pods.of(deployment).observed

@@ -1,7 +1,7 @@
-"""The manifests of an agent of which one revision runs, or a second beside it. Pure.
+"""Composes the manifests of an agent of which one revision runs, or a stable one and a canary. Pure.
 
-What is rendered is always the current spec: Service, Ingress and the rest. Of older revisions come the pod template
-and the ConfigMap that belongs to it, and what their config needs the NetworkPolicy to leave open.
+Service, Ingress and most other children always follow the current spec. A revision contributes the pod template, the
+ConfigMap that the template mounts, and the egress rules that its config needs in the NetworkPolicy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,19 +16,19 @@ from agent_operator.render import Rendered, Revision
 from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
 from agent_operator.render.config import config_map
 from agent_operator.render.deployment import Role, deployment
-from agent_operator.rollout.revisions import KEPT, RevisionRecord, manifest, records_to_keep
-from agent_operator.rollout.state import CanaryPhase, RolloutInputs
+from agent_operator.rollout.revisions import DEFAULT_HISTORY_LIMIT, controller_revision, records_to_keep
+from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 
-_ALL = 100
+_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutManifests:
-    """What is to be there.
+    """The desired children of an agent.
 
     Attributes:
-        rendered: the current rendering, with the manifests that are to be applied, in order.
-        retained: objects that stay as they are.
+        rendered: the rendering of the current spec, with the manifests to apply, in order.
+        retained: objects to leave as they are.
     """
 
     rendered: Rendered
@@ -38,104 +38,115 @@ class RolloutManifests:
 def compose(
     inputs: Inputs,
     rendered: Rendered,
-    seen: RolloutInputs,
-    state: RolloutStatus,
+    observed: RolloutInputs,
+    status: RolloutStatus,
     contents: Mapping[str, Revision],
     *,
     checks: Sequence[Manifest] = (),
 ) -> RolloutManifests:
-    """Put together what is to be there.
+    """Replace the Deployment and ConfigMap of the current spec by those of the revisions that run.
 
     Args:
-        inputs: the agent.
+        inputs: what the agent is rendered from.
         rendered: the current spec, rendered.
-        seen: what was decided on.
-        state: the decision.
-        contents: the revisions that are needed, by name; one that is missing leaves its Deployment as it is.
-        checks: the Job that checks the canary, and what it needs.
+        observed: what the decision was based on.
+        status: status.rollout after the decision.
+        contents: the required revisions, by name. A missing one leaves its Deployment as it is.
+        checks: the Job that checks the canary, and its ConfigMap.
     """
-    replicas = inputs.fixed_replicas
-    made = {it["kind"]: it for it in rendered.manifests}
-    held = _kept(rendered, seen, state)
-    stable = contents.get(state.stable or "")
-    canary = state.canary if state.canary and state.canary.revision in contents else None
+    desired = {manifest["kind"]: manifest for manifest in rendered.manifests}
+    retained = _history(rendered, observed, status)
+    stable = contents.get(status.stable or "")
     if stable is None:
-        held |= {ref(kind, made.pop(kind)) for kind in ("Deployment", "ConfigMap")}
+        retained |= {ref(kind, desired.pop(kind)) for kind in ("Deployment", "ConfigMap")}
     else:
-        made["ConfigMap"] = config_map(inputs, stable)
-        made["Deployment"] = deployment(inputs, stable, _stable_replicas(seen, state, replicas), Role.STABLE)
-    opened = [revision for name, revision in contents.items() if name in _running(state)]
-    if seen.rollout.strategy == "Canary":
-        made |= _shared(made)
-    made |= _opened(made, opened)
-    more = _records(rendered, seen, state, contents)
-    if canary is not None:
-        most = made["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] if "HorizontalPodAutoscaler" in made else None
-        size = canary_size(canary, seen, replicas, most=most)
-        revision = contents[canary.revision]
-        more += [
-            config_map(inputs, revision),
-            _canary_service(made["Service"]),
-            deployment(inputs, revision, size, Role.CANARY),
-        ]
-        more += checks if canary.phase != CanaryPhase.STARTING or canary.checks else ()
-        made |= _beside(made, canary, size, promoting=canary.phase == CanaryPhase.PROMOTING)
-    elif state.canary is not None:
-        held |= _canary_refs(rendered)
-    told = replace(rendered, manifests=tuple(_ordered(rendered, made, more)))
-    if stable is not None:
-        # What the status tells is of the pods, not of what this operator would make of the spec today.
-        told = replace(told, model=stable.model, runtime_version=stable.runtime_version)
-    return RolloutManifests(told, frozenset(held))
+        replicas = _stable_replicas(inputs, observed, status)
+        desired["ConfigMap"] = config_map(inputs, stable)
+        desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
+    if observed.rollout.strategy == "Canary":
+        desired |= _selecting_both(desired)
+    desired |= _with_egress(desired, [revision for name, revision in contents.items() if name in _running(status)])
+    added = _new_record(rendered, observed, status, contents)
+    if status.canary is not None and status.canary.revision in contents:
+        size = canary_size(inputs, observed, status.canary, max_replicas=_max_replicas(desired))
+        added += _canary_manifests(inputs, contents[status.canary.revision], size, desired["Service"])
+        added += checks if status.canary.phase != CanaryPhase.STARTING or status.canary.checks else ()
+        desired |= _sharing_with_canary(desired, status.canary, size)
+    elif status.canary is not None:
+        retained |= _canary_refs(rendered)
+    return RolloutManifests(_result(rendered, stable, _in_order(rendered, desired, added)), frozenset(retained))
 
 
-def canary_size(canary: CanaryStatus, seen: RolloutInputs, replicas: int | None, *, most: int | None = None) -> int:
-    """Return how many pods the canary gets. `most`: of all pods, where there is an autoscaler."""
-    share = canary.weight / _ALL
-    # An autoscaler looks after the stable pods alone: what they have is the rest of the whole.
-    wanted = seen.stable.wanted * share / (1 - share) if replicas is None else replicas * share
-    size = max(1, int(wanted + 0.5))
-    # What it took from pods that the autoscaler has just added would have them go, and itself shrink: to and fro.
-    return size if most is None else min(size, max(1, most - seen.stable.wanted))
+def _result(rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest]) -> Rendered:
+    result = replace(rendered, manifests=tuple(manifests))
+    if stable is None:
+        return result
+    # The status describes the pods that run, not what this operator would render from the spec.
+    return replace(result, model=stable.model, runtime_version=stable.runtime_version)
 
 
-def _stable_replicas(seen: RolloutInputs, state: RolloutStatus, replicas: int | None) -> int | None:
-    """Return what the stable Deployment gets: it makes room for canary pods as they become available."""
-    canary = state.canary
+def canary_size(
+    inputs: Inputs, observed: RolloutInputs, canary: CanaryStatus, *, max_replicas: int | None = None
+) -> int:
+    """Return the number of canary pods. `max_replicas`: of all pods, with an autoscaler."""
+    share, replicas = canary.weight / _PERCENT, inputs.fixed_replicas
+    # An autoscaler scales only the stable pods, so their number is the remaining share of all pods.
+    exact = observed.stable.wanted * share / (1 - share) if replicas is None else replicas * share
+    size = max(1, int(exact + 0.5))
+    # Without this limit, a canary could displace pods that the autoscaler just added, and then shrink with them.
+    return size if max_replicas is None else min(size, max(1, max_replicas - observed.stable.wanted))
+
+
+def _max_replicas(desired: Mapping[str, Manifest]) -> int | None:
+    scaler = desired.get("HorizontalPodAutoscaler")
+    return scaler["spec"]["maxReplicas"] if scaler else None
+
+
+def _stable_replicas(inputs: Inputs, observed: RolloutInputs, status: RolloutStatus) -> int | None:
+    """Return the replicas of the stable Deployment: it shrinks as canary pods become available."""
+    replicas, canary = inputs.fixed_replicas, status.canary
     if replicas is None or canary is None or canary.phase == CanaryPhase.PROMOTING:
         return replicas
-    room = min(canary_size(canary, seen, replicas), seen.canary.available)
-    return min(replicas, max(1, replicas - room))
+    replaced = min(canary_size(inputs, observed, canary), observed.canary.available)
+    return min(replicas, max(1, replicas - replaced))
 
 
-def _canary_service(like: Manifest) -> Manifest:
-    """Return a Service of the canary alone: for the checks, and for a Gateway. Nothing scrapes it."""
-    meta = like["metadata"]
+def _canary_manifests(inputs: Inputs, revision: Revision, size: int, service: Manifest) -> list[Manifest]:
+    return [
+        config_map(inputs, revision),
+        _canary_service(service),
+        deployment(inputs, revision, size, Role.CANARY),
+    ]
+
+
+def _canary_service(base: Manifest) -> Manifest:
+    """Return a Service that selects only the canary, for its checks and for a Gateway. Prometheus ignores it."""
+    meta = base["metadata"]
     name = constants.canary(meta["name"])
     labels = meta["labels"] | {constants.LABEL_COMPONENT: "canary"}
-    ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in like["spec"]["ports"]]
+    ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in base["spec"]["ports"]]
     spec = {"ports": ports, "selector": {constants.LABEL_APP: name}, "type": "ClusterIP"}
     return with_manifest_hash(
-        like | {"metadata": meta | {"name": name, "labels": labels, "annotations": {}}, "spec": spec}
+        base | {"metadata": meta | {"name": name, "labels": labels, "annotations": {}}, "spec": spec}
     )
 
 
-def _shared(made: Mapping[str, Manifest]) -> dict[str, Manifest]:
-    """Have what selects the stable pods select the canary's too."""
-    both = {
-        constants.LABEL_AGENT: made["Service"]["metadata"]["labels"][constants.LABEL_AGENT],
+def _selecting_both(desired: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    """Return the disruption budget and the Service with selectors that match stable and canary pods."""
+    labels = {
+        constants.LABEL_AGENT: desired["Service"]["metadata"]["labels"][constants.LABEL_AGENT],
         constants.LABEL_COMPONENT: constants.COMPONENT_AGENT,
     }
-    found = {"PodDisruptionBudget": _with_spec(made["PodDisruptionBudget"], selector={"matchLabels": both})}
-    if "HTTPRoute" not in made:
-        # Where a Gateway weighs the requests, the Service must lead to the stable pods alone.
-        found["Service"] = _with_spec(made["Service"], selector=both)
+    found = {"PodDisruptionBudget": _with_spec(desired["PodDisruptionBudget"], selector={"matchLabels": labels})}
+    if "HTTPRoute" not in desired:
+        # An HTTPRoute splits the requests by weight, so there the Service must select the stable pods alone.
+        found["Service"] = _with_spec(desired["Service"], selector=labels)
     return found
 
 
-def _opened(made: Mapping[str, Manifest], revisions: Iterable[Revision]) -> dict[str, Manifest]:
-    """Leave open what any revision that runs needs."""
-    policy = made.get("NetworkPolicy")
+def _with_egress(desired: Mapping[str, Manifest], revisions: Iterable[Revision]) -> dict[str, Manifest]:
+    """Return the NetworkPolicy with the egress rules of all running revisions."""
+    policy = desired.get("NetworkPolicy")
     if policy is None:
         return {}
     egress = list(policy["spec"].get("egress", []))
@@ -143,78 +154,79 @@ def _opened(made: Mapping[str, Manifest], revisions: Iterable[Revision]) -> dict
     return {"NetworkPolicy": _with_spec(policy, egress=egress)} if egress else {}
 
 
-def _beside(made: Mapping[str, Manifest], canary: CanaryStatus, size: int, *, promoting: bool) -> dict[str, Manifest]:
-    """Make room for the canary's pods in the autoscaler, and send it its share of a Gateway's requests."""
+def _sharing_with_canary(desired: Mapping[str, Manifest], canary: CanaryStatus, size: int) -> dict[str, Manifest]:
+    """Return the autoscaler with room for the canary pods, and the HTTPRoute with the canary's weight."""
     found = {}
-    scaler, route = made.get("HorizontalPodAutoscaler"), made.get("HTTPRoute")
-    if scaler is not None and not promoting:
-        fewest, most = (scaler["spec"][field] for field in ("minReplicas", "maxReplicas"))
-        least = max(1, fewest - size)
-        found["HorizontalPodAutoscaler"] = _with_spec(scaler, minReplicas=least, maxReplicas=max(least, most - size))
+    scaler, route = desired.get("HorizontalPodAutoscaler"), desired.get("HTTPRoute")
+    if scaler is not None and canary.phase != CanaryPhase.PROMOTING:
+        least = max(1, scaler["spec"]["minReplicas"] - size)
+        most = max(least, scaler["spec"]["maxReplicas"] - size)
+        found["HorizontalPodAutoscaler"] = _with_spec(scaler, minReplicas=least, maxReplicas=most)
     if route is not None:
-        found["HTTPRoute"] = _with_spec(route, rules=[_weighed(rule, canary.weight) for rule in route["spec"]["rules"]])
+        rules = [_weighted(rule, canary.weight) for rule in route["spec"]["rules"]]
+        found["HTTPRoute"] = _with_spec(route, rules=rules)
     return found
 
 
-def _weighed(rule: Mapping[str, Any], weight: int) -> dict[str, Any]:
+def _weighted(rule: Mapping[str, Any], weight: int) -> dict[str, Any]:
     (backend,) = rule["backendRefs"]
-    other = backend | {"name": constants.canary(backend["name"]), "weight": weight}
-    return {**rule, "backendRefs": [backend | {"weight": _ALL - weight}, other]}
+    canary = backend | {"name": constants.canary(backend["name"]), "weight": weight}
+    return {**rule, "backendRefs": [backend | {"weight": _PERCENT - weight}, canary]}
 
 
-def _with_spec(manifest_: Manifest, **fields: Any) -> Manifest:
-    return with_manifest_hash(manifest_ | {"spec": canonical(manifest_["spec"] | fields)})
+def _with_spec(manifest: Manifest, **fields: Any) -> Manifest:
+    return with_manifest_hash(manifest | {"spec": canonical(manifest["spec"] | fields)})
 
 
-def _records(
-    rendered: Rendered, seen: RolloutInputs, state: RolloutStatus, contents: Mapping[str, Revision]
+def _new_record(
+    rendered: Rendered, observed: RolloutInputs, status: RolloutStatus, contents: Mapping[str, Revision]
 ) -> list[Manifest]:
-    """Return the ControllerRevision of the target, unless the cluster has it as it should be."""
-    latest = seen.records[0] if seen.records else None
-    revision = contents.get(state.target or "")
-    if revision is None or (latest and latest.name == revision.name and latest.inputs_hash == seen.inputs_hash):
+    """Return the ControllerRevision of the target, unless the newest record in the cluster is the right one."""
+    latest = observed.records[0] if observed.records else None
+    revision = contents.get(status.target or "")
+    if revision is None or (latest and latest.name == revision.name and latest.inputs_hash == observed.inputs_hash):
         return []
     number = latest.number + 1 if latest else 1
-    like = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")
-    return [manifest(revision, number, seen.inputs_hash, like)]
+    return [controller_revision(revision, number, observed.inputs_hash, _find(rendered, "ConfigMap"))]
 
 
-def required_revisions(seen: RolloutInputs, state: RolloutStatus) -> frozenset[str]:
-    """Return the revisions whose content is needed."""
-    latest = seen.records[0].name if seen.records else ""
-    return _running(state) | ({seen.target} if seen.target != latest else frozenset())
+def required_revisions(observed: RolloutInputs, status: RolloutStatus) -> frozenset[str]:
+    """Return the revisions whose content `compose` needs: those that run, and a target without a record."""
+    latest = observed.records[0].name if observed.records else ""
+    return _running(status) | ({observed.target} if observed.target != latest else frozenset())
 
 
-def _running(state: RolloutStatus) -> frozenset[str]:
-    return frozenset(filter(None, (state.stable, state.canary.revision if state.canary else None)))
+def _running(status: RolloutStatus) -> frozenset[str]:
+    return frozenset(filter(None, (status.stable, status.canary.revision if status.canary else None)))
 
 
-def _kept(rendered: Rendered, seen: RolloutInputs, state: RolloutStatus) -> set[Ref]:
-    """Return the history that stays: revisions, each with its ConfigMap."""
-    in_use = {*_running(state), seen.target, *filter(None, (seen.last_good,))}
-    kept: tuple[RevisionRecord, ...] = records_to_keep(
-        seen.records, in_use, seen.rollout.revision_history_limit or KEPT
-    )
-    like = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")["metadata"]
-    space, agent = like["namespace"], like["labels"][constants.LABEL_AGENT]
-    records = {Ref("ControllerRevision", space, constants.revision(agent, it.name)) for it in kept}
-    return records | {Ref("ConfigMap", space, it.config_map) for it in kept}
+def _history(rendered: Rendered, observed: RolloutInputs, status: RolloutStatus) -> set[Ref]:
+    """Return the ControllerRevisions to keep, and their ConfigMaps."""
+    in_use = {*_running(status), observed.target, *filter(None, (observed.last_good,))}
+    kept = records_to_keep(observed.records, in_use, observed.rollout.revision_history_limit or DEFAULT_HISTORY_LIMIT)
+    meta = _find(rendered, "ConfigMap")["metadata"]
+    namespace, agent = meta["namespace"], meta["labels"][constants.LABEL_AGENT]
+    records = {Ref("ControllerRevision", namespace, constants.revision(agent, record.name)) for record in kept}
+    return records | {Ref("ConfigMap", namespace, record.config_map) for record in kept}
 
 
 def _canary_refs(rendered: Rendered) -> set[Ref]:
-    meta = next(it for it in rendered.manifests if it["kind"] == "Deployment")["metadata"]
+    meta = _find(rendered, "Deployment")["metadata"]
     return {Ref(kind, meta["namespace"], constants.canary(meta["name"])) for kind in ("Deployment", "Service")}
 
 
-def _ordered(rendered: Rendered, made: Mapping[str, Manifest], more: Iterable[Manifest]) -> Iterable[Manifest]:
-    """Keep the order of rendering; what was added comes before the stable Deployment."""
-    added = {ref(it["kind"], it): it for it in more}
-    for it in rendered.manifests:
-        if it["kind"] == "Deployment":
-            yield from (new for key, new in added.items() if key != _ref_of(made.get("ConfigMap")))
-        if it["kind"] in made:
-            yield made[it["kind"]]
+def _find(rendered: Rendered, kind: str) -> Manifest:
+    return next(manifest for manifest in rendered.manifests if manifest["kind"] == kind)
 
 
-def _ref_of(found: Manifest | None) -> Ref | None:
-    return ref(found["kind"], found) if found else None
+def _in_order(rendered: Rendered, desired: Mapping[str, Manifest], added: Iterable[Manifest]) -> Iterable[Manifest]:
+    """Yield the desired manifests in the order of rendering, and the added ones before the stable Deployment."""
+    config_map = desired.get("ConfigMap")
+    # The canary may share the ConfigMap of the stable revision.
+    shared = ref("ConfigMap", config_map) if config_map else None
+    new = {ref(manifest["kind"], manifest): manifest for manifest in added}
+    for manifest in rendered.manifests:
+        if manifest["kind"] == "Deployment":
+            yield from (it for target, it in new.items() if target != shared)
+        if manifest["kind"] in desired:
+            yield desired[manifest["kind"]]

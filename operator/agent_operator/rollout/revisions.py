@@ -1,4 +1,4 @@
-"""Revisions: what pods were made from, kept as ControllerRevisions so that one can return to it, or stay with it."""
+"""Revisions as the cluster keeps them: ControllerRevisions, from which a rollback restores pods and config."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
 from agent_operator.render.plan import owned
 
-# What the pods are not made from: a change of these makes no revision, whatever operator renders it.
-_NOT_OF_PODS = frozenset(
+# Fields of the spec that do not change the pod template, and so do not make a new revision.
+_FIELDS_OUTSIDE_PODS = frozenset(
     {
         "autoscaling",
         "disruptionBudget",
@@ -26,17 +26,17 @@ _NOT_OF_PODS = frozenset(
         "suspend",
     }
 )
-KEPT = 10
+DEFAULT_HISTORY_LIMIT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class RevisionRecord:
-    """A revision that the cluster keeps, without its content.
+    """The metadata of a ControllerRevision, without the content of the revision.
 
     Attributes:
         name: of the revision.
-        number: the higher, the later it was wanted.
-        inputs_hash: hash of what the user asked of the pods.
+        number: grows with each revision that becomes the target.
+        inputs_hash: hash of what the revision was rendered from.
         config_map: name of its ConfigMap.
         runtime_version: tag or digest of its image.
     """
@@ -49,33 +49,34 @@ class RevisionRecord:
 
 
 def spec_hash(inputs: Inputs) -> str:
-    """Return the hash of what the user asks of the pods, however it is rendered."""
+    """Return the hash of the fields of the spec that pods are rendered from. Does not depend on the operator."""
     spec = inputs.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    asked = {field: value for field, value in spec.items() if field not in _NOT_OF_PODS}
-    # The channel itself is not asked for; what it gives is.
-    asked |= {"runtime": {key: value for key, value in (asked.get("runtime") or {}).items() if key != "channel"}}
-    return digest({"spec": asked, "prompt": inputs.prompt_template})
+    hashed = {field: value for field, value in spec.items() if field not in _FIELDS_OUTSIDE_PODS}
+    # Following another channel changes the pods only when that channel assigns another version.
+    hashed["runtime"] = {key: value for key, value in (hashed.get("runtime") or {}).items() if key != "channel"}
+    return digest({"spec": hashed, "prompt": inputs.prompt_template})
 
 
-def inputs_hash(asked: str, assigned: Assigned | None) -> str:
-    """Return the hash of what the user asks of the pods together with what a channel has given."""
-    return digest([asked, assigned.image, assigned.version]) if assigned else asked
+def inputs_hash(spec: str, assigned: Assigned | None) -> str:
+    """Return the hash of the spec and of the version that a channel assigned. `spec`: from spec_hash."""
+    return digest([spec, assigned.image, assigned.version]) if assigned else spec
 
 
 def list_records(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[RevisionRecord, ...]:
-    """Return the revisions that the cluster keeps for the agent with this UID, the latest first."""
+    """Return the revisions that the cluster keeps of the agent with this UID, newest first."""
     objects = (it.object for target, it in live.items() if target.kind == "ControllerRevision")
-    found = [_stored(obj) for obj in objects if owned(obj, uid) and _consistent(obj, agent)]
-    return tuple(sorted(found, key=lambda it: (-it.number, it.name)))
+    found = [_record(obj) for obj in objects if owned(obj, uid) and _is_consistent(obj, agent)]
+    return tuple(sorted(found, key=lambda record: (-record.number, record.name)))
 
 
-def _consistent(obj: Object, agent: str) -> bool:
+def _is_consistent(obj: Object, agent: str) -> bool:
+    """Return whether the object's name matches its revision label, and it is not being deleted."""
     meta = obj["metadata"]
-    name = (meta.get("labels") or {}).get(constants.LABEL_REVISION, "")
-    return bool(meta["name"] == constants.revision(agent, name)) and "deletionTimestamp" not in meta
+    revision = (meta.get("labels") or {}).get(constants.LABEL_REVISION, "")
+    return bool(meta["name"] == constants.revision(agent, revision)) and "deletionTimestamp" not in meta
 
 
-def _stored(obj: Object) -> RevisionRecord:
+def _record(obj: Object) -> RevisionRecord:
     annotations = obj["metadata"].get("annotations") or {}
     return RevisionRecord(
         name=obj["metadata"]["labels"][constants.LABEL_REVISION],
@@ -86,33 +87,27 @@ def _stored(obj: Object) -> RevisionRecord:
     )
 
 
-def target_revision(fresh_name: str, inputs: str, known: Iterable[RevisionRecord]) -> str:
-    """Return the revision that the spec asks for.
+def target_revision(rendered: str, inputs: str, records: Iterable[RevisionRecord]) -> str:
+    """Return the revision that the spec requests.
 
-    What the user has not changed keeps the revision it got: another operator may render it in another way, and must
-    not restart every agent for it.
+    A revision that was rendered from the same inputs stays the target, even if this operator renders them in another
+    way. Otherwise a new version of the operator would restart every agent.
+
+    Args:
+        rendered: name of the revision that this operator renders.
+        inputs: from inputs_hash.
+        records: newest first.
     """
-    return next((it.name for it in known if it.inputs_hash == inputs), fresh_name)
+    return next((record.name for record in records if record.inputs_hash == inputs), rendered)
 
 
-def manifest(revision: Revision, number: int, inputs: str, like: Manifest) -> Manifest:
-    """Return the ControllerRevision that keeps a revision. `like`: a child of the same agent, for labels and owner."""
-    meta = like["metadata"]
+def controller_revision(revision: Revision, number: int, inputs: str, sibling: Manifest) -> Manifest:
+    """Return the ControllerRevision of a revision. It takes labels and owner from `sibling`, another child."""
     return with_manifest_hash(
         {
             "apiVersion": "apps/v1",
             "kind": "ControllerRevision",
-            "metadata": {
-                "name": constants.revision(meta["labels"][constants.LABEL_AGENT], revision.name),
-                "namespace": meta["namespace"],
-                "labels": dict(sorted((_labels(meta) | {constants.LABEL_REVISION: revision.name}).items())),
-                "annotations": {
-                    constants.ANNOTATION_CONFIG: revision.config_map,
-                    constants.ANNOTATION_INPUTS: inputs,
-                    constants.ANNOTATION_RUNTIME_VERSION: revision.runtime_version,
-                },
-                **({"ownerReferences": meta["ownerReferences"]} if meta.get("ownerReferences") else {}),
-            },
+            "metadata": _metadata(revision, inputs, sibling["metadata"]),
             "revision": number,
             "data": {
                 "template": revision.template,
@@ -124,11 +119,27 @@ def manifest(revision: Revision, number: int, inputs: str, like: Manifest) -> Ma
     )
 
 
-def parse_record(obj: Mapping[str, Any]) -> Revision:
-    """Read a ControllerRevision as the API server has it.
+def _metadata(revision: Revision, inputs: str, sibling: Mapping[str, Any]) -> dict[str, Any]:
+    labels = {key: value for key, value in sibling["labels"].items() if key != constants.LABEL_COMPONENT}
+    metadata = {
+        "name": constants.revision(labels[constants.LABEL_AGENT], revision.name),
+        "namespace": sibling["namespace"],
+        "labels": dict(sorted((labels | {constants.LABEL_REVISION: revision.name}).items())),
+        "annotations": {
+            constants.ANNOTATION_CONFIG: revision.config_map,
+            constants.ANNOTATION_INPUTS: inputs,
+            constants.ANNOTATION_RUNTIME_VERSION: revision.runtime_version,
+        },
+    }
+    owners = sibling.get("ownerReferences")
+    return metadata | ({"ownerReferences": owners} if owners else {})
+
+
+def parse_controller_revision(obj: Mapping[str, Any]) -> Revision:
+    """Read a revision from its ControllerRevision.
 
     Raises:
-        KeyError, TypeError: it is none of ours.
+        KeyError, TypeError: the operator did not write this object.
     """
     annotations, data = obj["metadata"]["annotations"], obj["data"]
     return Revision(
@@ -142,12 +153,9 @@ def parse_record(obj: Mapping[str, Any]) -> Revision:
     )
 
 
-def records_to_keep(known: Iterable[RevisionRecord], in_use: Iterable[str], limit: int) -> tuple[RevisionRecord, ...]:
-    """Return the revisions to keep: those in use, and then the latest."""
-    ordered = sorted(known, key=lambda it: (it.name not in set(in_use), -it.number))
-    used = sum(it.name in set(in_use) for it in ordered)
-    return tuple(ordered[: max(limit, used)])
-
-
-def _labels(meta: Mapping[str, Any]) -> dict[str, str]:
-    return {key: value for key, value in meta["labels"].items() if key != constants.LABEL_COMPONENT}
+def records_to_keep(records: Iterable[RevisionRecord], in_use: Iterable[str], limit: int) -> tuple[RevisionRecord, ...]:
+    """Return the records of the revisions in use, and of the newest others up to the limit of the history."""
+    used = set(in_use)
+    ordered = sorted(records, key=lambda record: (record.name not in used, -record.number))
+    in_history = sum(record.name in used for record in ordered)
+    return tuple(ordered[: max(limit, in_history)])

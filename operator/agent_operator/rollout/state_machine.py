@@ -1,181 +1,216 @@
-"""Which revision the pods should run. Pure: what is seen and where the rollout stood in, where it stands out.
+"""Decides which revision the stable and the canary pods run. Pure: returns status.rollout for given RolloutInputs.
 
-Nothing else remembers anything: where a rollout stands is status.rollout, and the rest is seen anew in each pass.
-So it goes on after a restart, and a decision that must not be forgotten is written before it is acted on.
+status.rollout is the only memory of a rollout; everything else is observed again in each reconcile. So a rollout
+survives a restart of the operator, provided that a decision is written to the status before it is acted on.
 """
-
-from itertools import chain
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
 from agent_operator.rollout.commands import apply_command
-from agent_operator.rollout.state import CanaryPhase, RolloutInputs, next_step, start_step, step_seconds, with_rollback
+from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
+from agent_operator.rollout.transitions import (
+    MESSAGE_LIMIT,
+    next_step,
+    roll_back,
+    start_step,
+    step_seconds,
+    without_canary,
+)
 
-# As Kubernetes has it for a Deployment.
+# The default of a Deployment.
 DEFAULT_PROGRESS_SECONDS = 600
-# Seconds between looks at the metrics while a step lasts.
-LOOK_SECONDS = 5.0
+# Seconds between two analyses while a step lasts.
+ANALYSIS_INTERVAL_SECONDS = 5.0
 
 
-def decide(seen: RolloutInputs, before: RolloutStatus) -> RolloutStatus:
-    """Decide which revision runs where."""
-    state = _aim(seen, apply_command(seen, before))
-    state = _give_up(seen, state)
-    # What was seen of the canary is of the step before, when a command or a new target has just begun another.
-    return _advance(seen, state) if _same_step(before, state) and not state.paused else state
+def decide(inputs: RolloutInputs, before: RolloutStatus) -> RolloutStatus:
+    """Return the next status.rollout."""
+    is_new = inputs.command != (before.command or "")
+    status = _apply_target(inputs, apply_command(inputs, before) if is_new else before)
+    status = _roll_back_if_failed(inputs, status)
+    # `inputs` describes the step that was running until now. It says nothing about a step that starts with this
+    # decision, so that one advances in a later reconcile.
+    if status.paused or not _same_step(before, status):
+        return status
+    return _advance(inputs, status)
 
 
-def requeue_after(seen: RolloutInputs, state: RolloutStatus) -> float | None:
-    """Return in how many seconds to look again though nothing happens; None: not at all."""
-    if state.canary is None or state.canary.phase not in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
+def requeue_after(inputs: RolloutInputs, status: RolloutStatus) -> float | None:
+    """Return the seconds after which to reconcile although nothing changes; None when only a change matters."""
+    if status.canary is None or status.canary.phase not in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
         return None
-    lasts = step_seconds(seen, state.canary.step)
-    return LOOK_SECONDS if lasts is None else max(0.2, min(LOOK_SECONDS, lasts - seen.elapsed))
+    seconds = step_seconds(inputs, status.canary.step)
+    if seconds is None:
+        return ANALYSIS_INTERVAL_SECONDS
+    return max(0.2, min(ANALYSIS_INTERVAL_SECONDS, seconds - inputs.elapsed))
 
 
 def must_persist_first(before: RolloutStatus, after: RolloutStatus) -> bool:
-    """Tell whether a decision must be on record before it is acted on: forgotten, it would be taken otherwise."""
-    return before.rolled_back != after.rolled_back or (
-        (before.canary or after.canary) is not None and _point(before) != _point(after)
-    )
+    """Return whether a decision must be in the status before it is acted on.
+
+    True where a restarted operator that lost the decision would decide otherwise.
+    """
+    if before.rolled_back != after.rolled_back:
+        return True
+    has_canary = before.canary is not None or after.canary is not None
+    return has_canary and _position(before) != _position(after)
 
 
 def _same_step(before: RolloutStatus, after: RolloutStatus) -> bool:
-    old, new = before.canary, after.canary
-    return bool(old and new) and (old and (old.revision, old.step)) == (new and (new.revision, new.step))
+    if before.canary is None or after.canary is None:
+        return False
+    return (before.canary.revision, before.canary.step) == (after.canary.revision, after.canary.step)
 
 
-def _point(state: RolloutStatus) -> tuple[object, ...]:
-    canary = state.canary
-    return (state.stable, canary and (canary.revision, canary.step, canary.phase), state.command)
+def _position(status: RolloutStatus) -> tuple[object, ...]:
+    canary = status.canary
+    return (status.stable, canary and (canary.revision, canary.step, canary.phase), status.command)
 
 
-def _aim(seen: RolloutInputs, state: RolloutStatus) -> RolloutStatus:
-    """Take in what the spec asks for now."""
-    state = state.model_copy(update={"target": seen.target})
-    rolled = state.rolled_back
-    if rolled is not None and not _in_force(rolled, seen):
-        rolled = None
-    if rolled is not None:
-        return state.model_copy(update={"stable": rolled.to, "canary": None, "paused": None})
-    # Who lost the status, or decided on a revision and was killed before it was stored, goes on from what runs.
-    # What runs is held as it is even if somebody has deleted its record.
-    known = (it for it in (state.stable, seen.running_revision) if it == seen.target or seen.keeps(it))
-    there = chain(known, filter(None, [seen.running_revision]))
-    stable = next(there, None) or seen.target
-    state = state.model_copy(update={"rolled_back": None, "stable": stable})
-    if _promoting(state) and state.canary and state.canary.revision == seen.target:
-        return state
-    begun_already = state.canary is not None and state.canary.revision == seen.target
-    if stable == seen.target or not _can_canary(seen, stable, begun_already=begun_already):
-        return state.model_copy(update={"stable": seen.target, "canary": None, "paused": None})
-    if state.canary is None or state.canary.revision != seen.target:
-        return state.model_copy(update={"canary": start_step(seen, 0), "paused": None})
-    return state
+def _apply_target(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
+    """Follow the target: keep or end a rollback, and keep, start or end a canary."""
+    status = status.model_copy(update={"target": inputs.target})
+    if status.rolled_back is not None and _rollback_applies(inputs, status.rolled_back):
+        return without_canary(status, stable=status.rolled_back.to)
+    stable = _stable_revision(inputs, status)
+    status = status.model_copy(update={"rolled_back": None, "stable": stable})
+    has_canary = status.canary is not None and status.canary.revision == inputs.target
+    if has_canary and _is_promoting(status):
+        return status
+    if stable == inputs.target or not _can_run_canary(inputs, stable, has_canary=has_canary):
+        return without_canary(status, stable=inputs.target)
+    if has_canary:
+        return status
+    return status.model_copy(update={"canary": start_step(inputs, 0), "paused": None})
 
 
-def _in_force(rolled: RolledBack, seen: RolloutInputs) -> bool:
-    if rolled.manual:
-        # A person's choice outlives a new version of the runtime, but not a new wish of the user.
-        return rolled.asked == seen.spec_hash
-    return rolled.revision == seen.target
+def _rollback_applies(inputs: RolloutInputs, rolled_back: RolledBack) -> bool:
+    """Return whether a rollback is still in force."""
+    if rolled_back.manual:
+        # A user's rollback lasts until the spec changes. A new version from a channel does not end it.
+        return rolled_back.asked == inputs.spec_hash
+    return rolled_back.revision == inputs.target
 
 
-def _can_canary(seen: RolloutInputs, stable: str, *, begun_already: bool) -> bool:
-    """Tell whether there is something good to compare a canary with, and to return to."""
-    wanted = seen.rollout.strategy == "Canary" and seen.stable.wanted > 0
-    return wanted and seen.last_good is not None and (begun_already or seen.keeps(stable))
+def _stable_revision(inputs: RolloutInputs, status: RolloutStatus) -> str:
+    """Return the revision of the stable pods, from the status or, where that was lost, from the live Deployment."""
+    for revision in (status.stable, inputs.running_revision):
+        if revision and (revision == inputs.target or inputs.has_record(revision)):
+            return revision
+    # The record of the running revision was deleted: leave the Deployment as it is.
+    return inputs.running_revision or inputs.target
 
 
-def _promoting(state: RolloutStatus) -> bool:
-    return state.canary is not None and state.canary.phase == CanaryPhase.PROMOTING
+def _can_run_canary(inputs: RolloutInputs, stable: str, *, has_canary: bool) -> bool:
+    """Return whether the spec requests a canary and there is a good stable revision to compare it with."""
+    requested = inputs.rollout.strategy == "Canary" and inputs.stable.wanted > 0
+    return requested and inputs.last_good is not None and (has_canary or inputs.has_record(stable))
 
 
-def _give_up(seen: RolloutInputs, state: RolloutStatus) -> RolloutStatus:
-    """Return to what was good, when what is wanted is not."""
-    if state.rolled_back is not None:
-        return state
-    canary = state.canary if state.canary and not _promoting(state) else None
-    trouble = _canary_trouble(seen, canary, paused=bool(state.paused)) if canary else _stable_trouble(seen, state)
-    if trouble is None:
-        return state
-    to = state.stable if canary else seen.last_good
-    if seen.rollout.auto_rollback is False:
-        return _held(seen, state, trouble) if canary else state
-    # What runs stays where it is, even if its record is gone.
-    if to is None or to == seen.target or not (seen.keeps(to) or to == seen.running_revision):
-        return state
-    return with_rollback(seen, state, to, trouble)
+def _is_promoting(status: RolloutStatus) -> bool:
+    return status.canary is not None and status.canary.phase == CanaryPhase.PROMOTING
 
 
-def _canary_trouble(seen: RolloutInputs, canary: CanaryStatus, *, paused: bool) -> Problem | None:
-    if trouble := seen.failures.get(canary.revision):
-        return trouble
-    if canary.phase == CanaryPhase.CHECKING and seen.checks is not None and not seen.checks.passed:
-        return Problem(Reason.CHECKS_FAILED, "", seen.checks.message)
+def _roll_back_if_failed(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
+    """Roll back a canary or a target that fails, or pause the canary where autoRollback is off."""
+    if status.rolled_back is not None:
+        return status
+    canary = None if _is_promoting(status) else status.canary
+    failure = _canary_failure(inputs, status, canary) if canary else _target_failure(inputs, status)
+    if failure is None:
+        return status
+    if inputs.rollout.auto_rollback is False:
+        return _pause_failed_canary(inputs, status, failure) if canary else status
+    to = status.stable if canary else inputs.last_good
+    if to is None or to == inputs.target:
+        return status
+    # The running revision is a valid destination even if its record was deleted.
+    if inputs.has_record(to) or to == inputs.running_revision:
+        return roll_back(inputs, status, to, failure)
+    return status
+
+
+def _canary_failure(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> Problem | None:
+    if failure := inputs.failures.get(canary.revision):
+        return failure
+    if canary.phase == CanaryPhase.CHECKING and inputs.checks is not None and not inputs.checks.passed:
+        return Problem(Reason.CHECKS_FAILED, "", inputs.checks.message)
     if canary.phase not in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
         return None
-    if seen.analysis is not None and seen.analysis.failed:
-        return Problem(Reason.GATE_FAILED, "", seen.analysis.message)
-    return None if paused or canary.phase == CanaryPhase.PAUSED else _never_ready(seen, canary)
-
-
-def _never_ready(seen: RolloutInputs, canary: CanaryStatus) -> Problem | None:
-    """Tell of a step that should have ended long ago: it would have, had its pods been ready at any look since."""
-    patience = seen.rollout.progress_deadline_seconds or DEFAULT_PROGRESS_SECONDS
-    if seen.has_canary_pods or seen.elapsed < (step_seconds(seen, canary.step) or 0) + patience:
+    if inputs.analysis is not None and inputs.analysis.failed:
+        return Problem(Reason.GATE_FAILED, "", inputs.analysis.message)
+    if status.paused or canary.phase == CanaryPhase.PAUSED:
         return None
-    ready = f"{seen.canary.available} of {seen.canary.wanted} pods of the canary are available"
-    return Problem(Reason.UNAVAILABLE, "", f"{ready} {patience} seconds after the end of its step")
+    return _unavailable(inputs, canary)
 
 
-def _stable_trouble(seen: RolloutInputs, state: RolloutStatus) -> Problem | None:
-    """Tell what is wrong with a rollout of the target; what was good once is not given up for what befalls it later."""
-    if state.stable != seen.target or seen.running_revision != seen.target or seen.last_good == seen.target:
+def _unavailable(inputs: RolloutInputs, canary: CanaryStatus) -> Problem | None:
+    """Return a problem when the step is overdue by progressDeadlineSeconds because its pods are not ready."""
+    deadline = inputs.rollout.progress_deadline_seconds or DEFAULT_PROGRESS_SECONDS
+    if inputs.canary_ready or inputs.elapsed < (step_seconds(inputs, canary.step) or 0) + deadline:
         return None
-    return None if seen.stable.complete else seen.failures.get(seen.target)
+    available = f"{inputs.canary.available} of {inputs.canary.wanted} canary pods are available"
+    return Problem(Reason.UNAVAILABLE, "", f"{available} {deadline} seconds after the end of the step")
 
 
-def _held(seen: RolloutInputs, state: RolloutStatus, trouble: Problem) -> RolloutStatus:
-    """Stop a failing canary where it is, for a person to decide."""
-    if state.canary is None or state.paused:
-        return state
-    message = f"{trouble.reason}: {trouble.message}"[:1024]
-    canary = state.canary.model_copy(update={"phase": CanaryPhase.PAUSED, "message": message, "since": seen.now})
-    return state.model_copy(update={"canary": canary, "paused": True})
+def _target_failure(inputs: RolloutInputs, status: RolloutStatus) -> Problem | None:
+    """Return why the rollout of the target to the stable pods fails.
+
+    A revision that was good once is not rolled back when it fails later.
+    """
+    is_rolling_out = inputs.target == status.stable and inputs.target == inputs.running_revision
+    if not is_rolling_out or inputs.stable.complete or inputs.target == inputs.last_good:
+        return None
+    return inputs.failures.get(inputs.target)
 
 
-def _advance(seen: RolloutInputs, state: RolloutStatus) -> RolloutStatus:
-    canary = state.canary
+def _pause_failed_canary(inputs: RolloutInputs, status: RolloutStatus, failure: Problem) -> RolloutStatus:
+    """Leave the decision about a failing canary to the user."""
+    if status.canary is None or status.paused:
+        return status
+    message = f"{failure.reason}: {failure.message}"[:MESSAGE_LIMIT]
+    paused = _in_phase(inputs, status, status.canary, CanaryPhase.PAUSED, message=message)
+    return paused.model_copy(update={"paused": True})
+
+
+def _advance(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
+    """Move the canary to its next phase, step or promotion when it is due."""
+    canary = status.canary
     if canary is None:
-        return state
-    phase = canary.phase
-    if phase == CanaryPhase.PROMOTING:
-        done = seen.running_revision == seen.target == state.stable and seen.stable.complete
-        return state.model_copy(update={"canary": None}) if done else state
-    # A canary that was scaled for an earlier step, or of another revision, is not ready for this one.
-    if phase == CanaryPhase.STARTING and seen.has_canary_pods:
-        phase = CanaryPhase.CHECKING if seen.has_checks and not canary.checks else CanaryPhase.WATCHING
-    if phase == CanaryPhase.CHECKING and seen.checks is not None and seen.checks.passed:
-        canary = canary.model_copy(update={"checks": seen.checks.message})
-        phase = CanaryPhase.WATCHING
-    if phase == CanaryPhase.PAUSED and step_seconds(seen, canary.step) is not None:
-        # It waited for a person, and now the spec says how long it lasts.
-        phase = CanaryPhase.WATCHING
-    if phase == CanaryPhase.WATCHING and canary.phase == CanaryPhase.WATCHING:
-        return _watched(seen, state, canary)
-    if phase != canary.phase:
-        canary = canary.model_copy(update={"phase": phase, "since": seen.now})
-    return state.model_copy(update={"canary": canary})
+        return status
+    if canary.phase == CanaryPhase.PROMOTING:
+        promoted = inputs.running_revision == inputs.target == status.stable and inputs.stable.complete
+        return status.model_copy(update={"canary": None}) if promoted else status
+    if canary.phase == CanaryPhase.WATCHING:
+        return _end_step_if_due(inputs, status, canary)
+    return _next_phase(inputs, status, canary)
 
 
-def _watched(seen: RolloutInputs, state: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
-    lasts = step_seconds(seen, canary.step)
-    said = f"step {canary.step + 1}: {seen.analysis.message}" if seen.analysis else None
-    if lasts is not None and seen.elapsed >= lasts and seen.analysis is not None and seen.has_canary_pods:
-        return next_step(seen, state, said=said)
-    if lasts is None:
-        waits = {"phase": CanaryPhase.PAUSED, "since": seen.now, "message": "waits for `agentctl promote`"}
-        return state.model_copy(update={"canary": canary.model_copy(update=waits)})
-    return state
+def _next_phase(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
+    """Move a canary on whose pods became ready, whose checks passed, or whose pause got a duration in the spec."""
+    phase, checks = canary.phase, canary.checks
+    if phase == CanaryPhase.STARTING and inputs.canary_ready:
+        phase = CanaryPhase.CHECKING if inputs.has_checks and not checks else CanaryPhase.WATCHING
+    if phase == CanaryPhase.CHECKING and inputs.checks is not None and inputs.checks.passed:
+        phase, checks = CanaryPhase.WATCHING, inputs.checks.message
+    if phase == CanaryPhase.PAUSED and step_seconds(inputs, canary.step) is not None:
+        phase = CanaryPhase.WATCHING
+    return status if phase == canary.phase else _in_phase(inputs, status, canary, phase, checks=checks)
+
+
+def _end_step_if_due(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
+    """Start the next step after the duration of this one, or pause where the step has none."""
+    seconds = step_seconds(inputs, canary.step)
+    if seconds is None:
+        return _in_phase(inputs, status, canary, CanaryPhase.PAUSED, message="waits for `agentctl promote`")
+    if inputs.elapsed < seconds or inputs.analysis is None or not inputs.canary_ready:
+        return status
+    return next_step(inputs, status, message=f"step {canary.step + 1}: {inputs.analysis.message}")
+
+
+def _in_phase(
+    inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus, phase: str, **fields: str | None
+) -> RolloutStatus:
+    changed = canary.model_copy(update={"phase": phase, "since": inputs.now, **fields})
+    return status.model_copy(update={"canary": changed})

@@ -1,4 +1,4 @@
-"""What the status says. Pure: facts and live objects in, status out."""
+"""The status of an agent. Pure: observed state and live objects in, status out."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -10,14 +10,16 @@ from agent_operator.render import Rendered
 from agent_operator.render.plan import owned
 from agent_operator.status import secret_rotation
 from agent_operator.status.conditions import decide, is_true
-from agent_operator.status.observed import Facts, Pods
+from agent_operator.status.observed import ObservedState, Pods
 
-# Children of children; and the history, which `agentctl history` shows.
+# Pods and ReplicaSets belong to the Deployment. `agentctl history` shows the ControllerRevisions.
 _NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
+# Fields that a pass cannot always compute. They keep their values then; the fleet writes `channel`.
+_KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel")
 
 
 def status(
-    facts: Facts,
+    state: ObservedState,
     before: Mapping[str, Any],
     live: Mapping[Ref, Object],
     rendered: Rendered | None,
@@ -25,69 +27,72 @@ def status(
     name: str,
     now: str,
 ) -> Object:
-    """Write the whole status anew.
+    """Return the complete status.
 
     Args:
-        facts: what the conditions are decided on.
-        before: the status as it is; what is not known now is taken over from it.
-        live: the agent's own live objects, trimmed.
+        state: what the conditions are derived from.
+        before: the status as it is. Fields that cannot be computed now keep their values.
+        live: the live children, trimmed.
         rendered: what was rendered, if anything could be.
-        name: of the agent.
+        name: name of the agent.
         now: RFC 3339 in UTC.
     """
-    conditions = decide(facts, before.get("conditions") or (), now)
-    stable, canary = Pods.of(facts.deployment), Pods.of(facts.canary)
-    rollout = facts.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
-    found: Object = {
-        "observedGeneration": facts.generation,
+    conditions = decide(state, before.get("conditions") or (), now)
+    stable, canary = Pods.of(state.deployment), Pods.of(state.canary)
+    rollout = state.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+    after: Object = {field: before.get(field) for field in _KEPT_FIELDS} | {
+        "observedGeneration": state.generation,
         "conditions": conditions,
         "replicas": stable.total + canary.total,
-        # Beside a canary the stable pods are of the revision before.
-        "updatedReplicas": canary.updated if facts.rollout.canary else stable.updated,
+        # During a canary, the stable pods run the previous revision.
+        "updatedReplicas": canary.updated if state.rollout.canary else stable.updated,
         "readyReplicas": stable.ready + canary.ready,
         "ready": f"{stable.ready + canary.ready}/{stable.wanted + canary.wanted}",
         "rollout": rollout or None,
         "selector": f"{constants.LABEL_APP}={name}",
         "children": _children(live, rendered),
-        "lastFailure": facts.failure,
+        "lastFailure": state.failure,
     }
-    for key in ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel"):
-        found[key] = before.get(key)
     if rendered is not None:
-        found |= {"model": rendered.model, "url": rendered.url}
-        found["secrets"] = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), facts.pods, now) or None
-        if facts.applied:
-            found |= {"revision": facts.rollout.stable, "runtimeVersion": rendered.runtime_version}
-            if is_true(conditions, "Ready") and stable.wanted:
-                found["lastGoodRevision"] = facts.rollout.stable
-    return {key: value for key, value in found.items() if value is not None}
+        after |= {"model": rendered.model, "url": rendered.url, "secrets": _secrets(rendered, before, state, now)}
+    if rendered is not None and state.applied:
+        after |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
+        if is_true(conditions, "Ready") and stable.wanted:
+            after["lastGoodRevision"] = state.rollout.stable
+    return {field: value for field, value in after.items() if value is not None}
+
+
+def _secrets(rendered: Rendered, before: Mapping[str, Any], state: ObservedState, now: str) -> list[Object] | None:
+    if not rendered.secrets:
+        return None
+    return secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now) or None
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
-    """Tell the merge patch from one status to the other; empty when they are equal."""
+    """Return the merge patch from one status to the other; empty when they are equal."""
     patch: Object = {key: None for key in before if key not in after}
     for key, value in after.items():
-        was = before.get(key)
-        if was != value:
-            # Such a patch merges objects too, and so must say what leaves them.
-            patch[key] = changes(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
+        old = before.get(key)
+        if old != value:
+            # A merge patch merges nested objects, so it must set removed fields to null.
+            patch[key] = changes(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return patch
 
 
 def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
-    """Unpack the children that the agent owns."""
+    """Return the children that the agent owns, unpacked."""
     unpacked = {target: found.object for target, found in live.items() if target.kind not in _NOT_CHILDREN}
     return {target: obj for target, obj in unpacked.items() if owned(obj, uid)}
 
 
 def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
-    """Unpack the agent's own pods, by name; not those of its checks."""
+    """Return the agent's pods by name, unpacked; not those of its checks."""
     found = (live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
     return tuple(pod for pod in found if "job" not in pod)
 
 
 def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
-    """Return the failure of the first failing pod, by name: so the answer does not jump from pod to pod."""
+    """Return the failure of the first failing pod by name, so that the status does not alternate between pods."""
     return next((pod["failure"] for pod in pods if pod.get("failure")), None)
 
 

@@ -1,7 +1,7 @@
-"""What is true of an agent, as conditions. Pure: the clock's reading is an argument.
+"""The conditions of an agent. Pure: the time is an argument.
 
-The conditions follow kstatus: `Reconciling` and `Stalled` are there only while true, and an observedGeneration older
-than the object's says that nothing here is about the current spec. So `kubectl wait`, Argo CD and Flux agree with them.
+The conditions follow kstatus, so `kubectl wait`, Argo CD and Flux understand them. `Reconciling` and `Stalled` exist
+only while true. An observedGeneration older than metadata.generation belongs to an older spec.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,34 +9,34 @@ from typing import Any
 
 from agent_operator.api.reasons import Reason
 from agent_operator.status import rollout_messages
-from agent_operator.status.observed import Facts, Pods
+from agent_operator.status.observed import ObservedState, Pods
 
 Condition = dict[str, Any]
 
 
-def decide(facts: Facts, before: Sequence[Mapping[str, Any]], now: str) -> list[Condition]:
-    """Decide all conditions.
+def decide(state: ObservedState, before: Sequence[Mapping[str, Any]], now: str) -> list[Condition]:
+    """Return all conditions.
 
     Args:
-        facts: what is known.
-        before: the conditions in status; only their lastTransitionTime is taken over.
+        state: what the pass has observed.
+        before: the conditions in the status. A condition whose status stays keeps its lastTransitionTime.
         now: time of a transition, RFC 3339 in UTC.
     """
-    pods = Pods.of(facts.deployment)
+    pods = Pods.of(state.deployment)
     found = [
-        _ready(facts, pods),
-        _available(facts, pods),
-        _progressing(facts, pods),
-        _config_valid(facts),
-        _secrets_ready(facts),
-        *_kstatus(facts, pods),
-        *_warning(facts),
+        _ready(state, pods),
+        _available(state, pods),
+        _progressing(state, pods),
+        _config_valid(state),
+        _secrets_ready(state),
+        *_kstatus(state, pods),
+        *_warning(state),
     ]
-    return list(settle(found, before, facts.generation, now))
+    return list(merge_conditions(found, before, state.generation, now))
 
 
 def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
-    """Tell whether a condition is there and true."""
+    """Return whether a condition exists and is true."""
     return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
 
 
@@ -45,136 +45,136 @@ def _condition(kind: str, status: bool | None, reason: str, message: str) -> Con
     return {"type": kind, "status": text, "reason": reason, "message": message}
 
 
-def _ready(facts: Facts, pods: Pods) -> Condition:
-    hindrance = _hindrance(facts)
-    if hindrance is not None:
-        return _condition("Ready", None if facts.suspended else False, *hindrance)
-    if not _serves(facts, pods):
-        return _condition("Ready", False, *_unfinished(facts, pods))
+def _ready(state: ObservedState, pods: Pods) -> Condition:
+    blocking = _blocking_condition(state)
+    if blocking is not None:
+        return _condition("Ready", None if state.suspended else False, *blocking)
+    if not _serves(state, pods):
+        return _condition("Ready", False, *_unfinished(state, pods))
     if pods.wanted == 0:
-        return _condition("Ready", True, Reason.SCALED_TO_ZERO, "no pod is wanted; nobody answers")
+        return _condition("Ready", True, Reason.SCALED_TO_ZERO, "scaled to zero replicas")
     message = f"{pods.available} of {pods.wanted} pods are ready"
-    rolled = facts.rollout.rolled_back
-    if rolled is not None:
-        return _condition("Ready", True, Reason.ROLLED_BACK, f"{message}, of revision {rolled.to}; see Progressing")
+    record = state.rollout.rolled_back
+    if record is not None:
+        return _condition("Ready", True, Reason.ROLLED_BACK, f"{message}, of revision {record.to}; see Progressing")
     return _condition("Ready", True, Reason.READY, message)
 
 
-def _serves(facts: Facts, pods: Pods) -> bool:
-    """Tell whether what should serve does. Where that is not what the spec asks for, Progressing and others say so."""
-    rolled = facts.rollout.rolled_back
-    if facts.rollout.canary is not None or (rolled is not None and not rolled.manual):
-        # Stable pods come and go to make room for the canary's, and those that were given up leave.
+def _serves(state: ObservedState, pods: Pods) -> bool:
+    """Return whether the pods of the stable revision serve. Progressing shows when the spec asks for another one."""
+    record = state.rollout.rolled_back
+    if state.rollout.canary is not None or (record is not None and not record.manual):
+        # The number of pods changes: stable pods make room for a canary, and pods of a failed revision are deleted.
         return pods.available >= pods.wanted
     return pods.complete
 
 
-def _available(facts: Facts, pods: Pods) -> Condition:
-    if facts.deployment is None:
-        return _condition("Available", False, Reason.NO_DEPLOYMENT, "there is no Deployment")
+def _available(state: ObservedState, pods: Pods) -> Condition:
+    if state.deployment is None:
+        return _condition("Available", False, Reason.NO_DEPLOYMENT, "the Deployment does not exist")
     if pods.wanted == 0 and pods.available == 0:
-        return _condition("Available", False, Reason.SCALED_TO_ZERO, "no pod is wanted")
+        return _condition("Available", False, Reason.SCALED_TO_ZERO, "scaled to zero replicas")
     message = f"{pods.available} of {pods.wanted} pods are available"
-    if pods.available > 0 and _deployment_condition(facts, "Available").get("status") != "False":
+    if pods.available > 0 and _deployment_condition(state, "Available").get("status") != "False":
         return _condition("Available", True, Reason.AVAILABLE, message)
     return _condition("Available", False, Reason.UNAVAILABLE, message)
 
 
-def _progressing(facts: Facts, pods: Pods) -> Condition:
-    hindrance = _hindrance(facts)
-    if hindrance is not None:
-        under_way = not facts.suspended and facts.first_problem is None
-        return _condition("Progressing", under_way, *hindrance)
-    if facts.rollout.rolled_back is not None:
+def _progressing(state: ObservedState, pods: Pods) -> Condition:
+    blocking = _blocking_condition(state)
+    if blocking is not None:
+        is_progressing = not state.suspended and state.first_problem is None
+        return _condition("Progressing", is_progressing, *blocking)
+    if state.rollout.rolled_back is not None:
         return _condition(
-            "Progressing", False, Reason.ROLLED_BACK, rollout_messages.given_up(facts.rollout.rolled_back)
+            "Progressing", False, Reason.ROLLED_BACK, rollout_messages.rolled_back(state.rollout.rolled_back)
         )
-    if facts.rollout.canary is not None:
-        return _condition("Progressing", True, *rollout_messages.canary(facts.rollout, facts.rollout.canary))
+    if state.rollout.canary is not None:
+        return _condition("Progressing", True, *rollout_messages.canary(state.rollout, state.rollout.canary))
     if pods.complete:
         return _condition("Progressing", False, Reason.ROLLOUT_COMPLETE, "all pods run the current revision")
-    reason, message = _unfinished(facts, pods)
+    reason, message = _unfinished(state, pods)
     return _condition("Progressing", reason is not Reason.DEADLINE_EXCEEDED, reason, message)
 
 
-def _hindrance(facts: Facts) -> tuple[str, str] | None:
-    """What there is to say before one can ask how far the rollout is."""
-    if facts.suspended:
-        return Reason.SUSPENDED, "spec.suspend is true: set it to false to go on"
-    problem = facts.first_problem
+def _blocking_condition(state: ObservedState) -> tuple[str, str] | None:
+    """Return reason and message of what prevents a rollout; None when nothing does."""
+    if state.suspended:
+        return Reason.SUSPENDED, "spec.suspend is true: set it to false to continue"
+    problem = state.first_problem
     if problem is not None:
         return problem.reason, str(problem)
-    if not facts.applied:
-        return Reason.NOT_APPLIED, "children are being written"
-    if facts.deployment is None:
-        return Reason.NO_DEPLOYMENT, "the Deployment is still to be made"
+    if not state.applied:
+        return Reason.NOT_APPLIED, "the children are not applied yet"
+    if state.deployment is None:
+        return Reason.NO_DEPLOYMENT, "waiting for the Deployment to be created"
     return None
 
 
-def _unfinished(facts: Facts, pods: Pods) -> tuple[Reason, str]:
+def _unfinished(state: ObservedState, pods: Pods) -> tuple[Reason, str]:
     failing = (
-        f"; pod {facts.failure['pod']}: {facts.failure['reason']}, see status.lastFailure" if facts.failure else ""
+        f"; pod {state.failure['pod']}: {state.failure['reason']}, see status.lastFailure" if state.failure else ""
     )
-    if pods.observed and _deployment_condition(facts, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        return Reason.DEADLINE_EXCEEDED, "the rollout made no progress in time" + failing
-    counts = f"{pods.updated} of {pods.wanted} pods are of the current revision, {pods.available} available" + failing
+    if pods.observed and _deployment_condition(state, "Progressing").get("reason") == "ProgressDeadlineExceeded":
+        return Reason.DEADLINE_EXCEEDED, "the rollout exceeded its progress deadline" + failing
+    counts = f"{pods.updated} of {pods.wanted} pods run the current revision, {pods.available} are available" + failing
     if pods.observed and pods.updated == pods.total == pods.wanted:
         return Reason.UNAVAILABLE, counts
     return Reason.ROLLING_OUT, counts
 
 
-def _config_valid(facts: Facts) -> Condition:
-    if facts.invalid is not None:
-        return _condition("ConfigValid", False, facts.invalid.reason, str(facts.invalid))
-    return _condition("ConfigValid", True, Reason.VALID, "the spec can be rendered")
+def _config_valid(state: ObservedState) -> Condition:
+    if state.invalid is not None:
+        return _condition("ConfigValid", False, state.invalid.reason, str(state.invalid))
+    return _condition("ConfigValid", True, Reason.VALID, "the spec is valid")
 
 
-def _secrets_ready(facts: Facts) -> Condition:
-    if facts.secrets is not None:
-        return _condition("SecretsReady", False, facts.secrets.reason, str(facts.secrets))
-    if facts.suspended or facts.invalid is not None:
-        return _condition("SecretsReady", None, Reason.NOT_CHECKED, "not looked at while another fault stands")
-    if not facts.uses_secrets:
-        return _condition("SecretsReady", True, Reason.NOT_REFERENCED, "the agent names no Secret")
-    return _condition("SecretsReady", True, Reason.FOUND, "the Secret is there, with every key")
+def _secrets_ready(state: ObservedState) -> Condition:
+    if state.secrets is not None:
+        return _condition("SecretsReady", False, state.secrets.reason, str(state.secrets))
+    if state.suspended or state.invalid is not None:
+        return _condition("SecretsReady", None, Reason.NOT_CHECKED, "not checked until the other problem is solved")
+    if not state.uses_secrets:
+        return _condition("SecretsReady", True, Reason.NOT_REFERENCED, "the spec refers to no Secret")
+    return _condition("SecretsReady", True, Reason.FOUND, "the Secret exists and has all keys")
 
 
-def _kstatus(facts: Facts, pods: Pods) -> Iterable[Condition]:
-    if facts.suspended:
+def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:
+    if state.suspended:
         return
-    ready = _ready(facts, pods)
+    ready = _ready(state, pods)
     if ready["status"] == "True":
-        yield from _not_as_asked(facts)
+        yield from _other_revision(state)
         return
-    problem = facts.first_problem
+    problem = state.first_problem
     stalled = not problem.retry if problem is not None else ready["reason"] == Reason.DEADLINE_EXCEEDED
     yield _condition("Stalled" if stalled else "Reconciling", True, ready["reason"], ready["message"])
 
 
-def _not_as_asked(facts: Facts) -> Iterable[Condition]:
-    """Tell who waits for the current spec that it is not there yet, or will not be, however well the old one serves."""
-    rolled, canary = facts.rollout.rolled_back, facts.rollout.canary
-    if rolled is not None and not rolled.manual:
-        yield _condition("Stalled", True, Reason.ROLLED_BACK, rollout_messages.given_up(rolled))
+def _other_revision(state: ObservedState) -> Iterable[Condition]:
+    """Yield Stalled or Reconciling while the stable pods serve, but not with the revision that the spec asks for."""
+    record, canary = state.rollout.rolled_back, state.rollout.canary
+    if record is not None and not record.manual:
+        yield _condition("Stalled", True, Reason.ROLLED_BACK, rollout_messages.rolled_back(record))
     if canary is not None:
-        yield _condition("Reconciling", True, *rollout_messages.canary(facts.rollout, canary))
+        yield _condition("Reconciling", True, *rollout_messages.canary(state.rollout, canary))
 
 
-def _warning(facts: Facts) -> Iterable[Condition]:
-    if facts.warnings:
-        message = "; ".join(str(warning) for warning in facts.warnings)
-        yield _condition("Warning", True, facts.warnings[0].reason, message)
+def _warning(state: ObservedState) -> Iterable[Condition]:
+    if state.warnings:
+        message = "; ".join(str(warning) for warning in state.warnings)
+        yield _condition("Warning", True, state.warnings[0].reason, message)
 
 
-def _deployment_condition(facts: Facts, kind: str) -> Mapping[str, Any]:
-    found = ((facts.deployment or {}).get("status") or {}).get("conditions") or ()
+def _deployment_condition(state: ObservedState, kind: str) -> Mapping[str, Any]:
+    found = ((state.deployment or {}).get("status") or {}).get("conditions") or ()
     return next((condition for condition in found if condition["type"] == kind), {})
 
 
-def settle(
+def merge_conditions(
     found: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: str
 ) -> Iterable[Condition]:
-    """Add the generation, and the time of the last flip."""
+    """Add observedGeneration, and the time of the last transition."""
     known = {condition["type"]: condition for condition in before}
     for condition in found:
         old = known.get(condition["type"], {})

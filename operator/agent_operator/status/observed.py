@@ -1,4 +1,4 @@
-"""What is known of an agent: what the conditions, and with them the status, are decided on."""
+"""What a pass observes of an agent. Conditions and status are derived from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,21 +9,22 @@ from agent_operator.api.v1alpha1.rollout import RolloutStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the conditions are decided on.
+class ObservedState:
+    """What the conditions are derived from.
 
     Attributes:
-        generation: metadata.generation that was looked at.
+        generation: metadata.generation of the spec that was reconciled.
+        suspended: whether spec.suspend is true.
         invalid: why the spec cannot be used.
-        uses_secrets: whether credentials come from a Secret that others make.
-        secrets: what is wrong with it.
-        blocked: why the children are not as they should be.
-        applied: whether all children are as the current generation wants them.
-        deployment: the live Deployment, trimmed.
+        uses_secrets: whether credentials come from a Secret that others create.
+        secrets: what is wrong with that Secret.
+        blocked: what else keeps the children from being as the spec says.
+        applied: whether all children are as the current generation of the spec says.
+        deployment: the live stable Deployment, trimmed.
         failure: status.lastFailure.
         pods: the live pods, trimmed.
-        warnings: what works, but not as its writer may think.
-        rollout: where the rollout of a revision stands.
+        warnings: what works, but may not work as the author of the spec expects.
+        rollout: status.rollout.
         canary: the live Deployment of the canary, trimmed.
     """
 
@@ -43,13 +44,13 @@ class Facts:
 
     @property
     def first_problem(self) -> Problem | None:
-        """What must be healed first."""
+        """The problem that must be solved first."""
         return self.invalid or self.blocked or self.secrets
 
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """Counts of a Deployment, with its defaults filled in."""
+    """The pod counts of a Deployment, with defaults filled in."""
 
     wanted: int = 0
     total: int = 0
@@ -60,7 +61,7 @@ class Pods:
 
     @classmethod
     def of(cls, deployment: Mapping[str, Any] | None) -> Self:
-        """Count."""
+        """Read the counts; all are zero without a Deployment."""
         if deployment is None:
             return cls()
         status = deployment.get("status") or {}
@@ -70,11 +71,11 @@ class Pods:
             updated=status.get("updatedReplicas", 0),
             ready=status.get("readyReplicas", 0),
             available=status.get("availableReplicas", 0),
-            # Counts of an older generation are about other pods.
+            # Before the controller observes a generation, the counts are of the pods of an older one.
             observed=status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0),
         )
 
     @property
     def complete(self) -> bool:
-        """Whether all wanted pods, and no others, are of the current revision, and available."""
+        """Whether exactly the wanted pods exist, run the current revision, and are available."""
         return self.observed and self.updated == self.total == self.wanted and self.available >= self.wanted

@@ -1,60 +1,46 @@
-"""What stands in the way, said so that a reader knows what to do."""
+"""Problems that the API server reports: what is wrong, in words that name the remedy."""
 
 import re
+from http import HTTPStatus
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
 
-_FORBIDDEN = 403
-_NOT_FOUND = 404
-# Up to the next field that the API server complains of.
-_QUOTED = re.compile(r"(\benv\[[^\]]*\][^:]*: \w+ value: ).*?(?=, spec\.|\]?$)", re.DOTALL)
-_TELLING = frozenset({400, _FORBIDDEN, _NOT_FOUND, 413, 422})
-
-
-class Blocked(Exception):  # noqa: N818  (reads as what it is: the pass is blocked)
-    """A child cannot be brought to what it should be."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-class Stale(Exception):  # noqa: N818  (no error: the world moved on)
-    """What was decided on is no longer so; look again."""
+# The value of an environment variable, up to the next field in the message of the API server.
+_VARIABLE = re.compile(r"(\benv\[[^\]]*\][^:]*: \w+ value: ).*?(?=, spec\.|\]?$)", re.DOTALL)
+# Answers that are about the object of the request.
+_ABOUT_THE_OBJECT = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
 
 
 def refused(target: Ref, error: ApiError) -> Problem:
-    """Tell why the API server refused a write of this object."""
-    if error.code not in _TELLING:
+    """Explain why the API server refused to write an object."""
+    if error.code not in _ABOUT_THE_OBJECT:
         return from_api(error)
-    if error.code == _FORBIDDEN and "being terminated" in error.message:
-        message = f"Namespace {target.namespace} is being deleted: the agent is made anew in it when it is gone"
+    if error.code == HTTPStatus.FORBIDDEN and "being terminated" in error.message:
+        message = f"Namespace {target.namespace} is being deleted: the operator creates it again when it is gone"
         return Problem(Reason.NAMESPACE_TERMINATING, "", message, retry=True)
-    if error.code == _NOT_FOUND and not error.message.startswith("namespaces "):
-        message = f"{target} cannot be written, for its API is not served: see the CustomResourceDefinition"
-        return Problem(Reason.API_MISSING, "", message, retry=True)
-    if error.code == _NOT_FOUND:
-        message = f"{target} cannot be created, for there is no Namespace {target.namespace}: create it"
-        return Problem(Reason.NAMESPACE_MISSING, "", message, retry=True)
-    # The API server quotes what it refuses; what is in a Secret must not get into a condition.
-    said = "its reason is left out, for it may quote the Secret" if target.kind == "Secret" else _plain(error.message)
-    if error.code == _FORBIDDEN and "is forbidden: User " in error.message:
-        message = f"the operator may not write {target}: {said}: grant its ServiceAccount the right"
+    if error.code == HTTPStatus.NOT_FOUND:
+        return _not_found(target, error)
+    detail = _detail(target, error)
+    if error.code == HTTPStatus.FORBIDDEN and "is forbidden: User " in error.message:
+        message = f"the operator lacks the right to write {target}: {detail}: grant it to its ServiceAccount"
         return Problem(Reason.FORBIDDEN, "", message)
-    return Problem(Reason.REJECTED, "", f"{target} was refused: {said}")
-
-
-def _plain(message: str) -> str:
-    """Leave out the values of environment variables: somebody may have put a secret there."""
-    return _QUOTED.sub(r"\1(left out)", message)
+    return Problem(Reason.REJECTED, "", f"the API server rejected {target}: {detail}")
 
 
 def from_api(error: ApiError) -> Problem:
-    """Tell of a call that failed for a reason that is not one object's."""
-    if error.code == _FORBIDDEN:
+    """Explain a failed call that is not about one object."""
+    if error.code == HTTPStatus.FORBIDDEN:
         message = f"the operator lacks a right: {error.message}: grant it to its ServiceAccount"
         return Problem(Reason.FORBIDDEN, "", message)
     if error.code == 0:
@@ -64,19 +50,34 @@ def from_api(error: ApiError) -> Problem:
 
 
 def namespace_not_watched(name: str) -> Problem:
-    """Tell that the children would be where the operator does not look."""
+    """Explain that the operator would not see the children."""
     return Problem(
         Reason.NAMESPACE_NOT_WATCHED,
         "spec.namespace.name",
-        f"this operator neither manages namespaces nor watches {name}: remove spec.namespace, or "
-        "let the operator run with --manage-namespaces or watch that namespace",
+        f"the operator neither manages namespaces nor watches {name}: remove spec.namespace, or run the operator with "
+        f"--manage-namespaces, or add {name} to --namespaces",
     )
 
 
 def namespace_not_managed(name: str) -> Problem:
-    """Tell that the namespace is somebody else's to make and to remove."""
+    """Warn that the operator neither creates nor deletes the namespace of the children."""
     return Problem(
         Reason.NAMESPACE_NOT_MANAGED,
         "spec.namespace",
-        f"this operator does not manage namespaces, so {name} must exist, and stays",
+        f"the operator runs with --no-manage-namespaces: create {name} first, and delete it after the agent",
     )
+
+
+def _not_found(target: Ref, error: ApiError) -> Problem:
+    if error.message.startswith("namespaces "):
+        message = f"{target} cannot be created because Namespace {target.namespace} does not exist: create it"
+        return Problem(Reason.NAMESPACE_MISSING, "", message, retry=True)
+    message = f"{target} cannot be written because its API is not served: check its CustomResourceDefinition"
+    return Problem(Reason.API_MISSING, "", message, retry=True)
+
+
+def _detail(target: Ref, error: ApiError) -> str:
+    """Return the message of the API server. It quotes the object, so leave out what may be secret."""
+    if target.kind == "Secret":
+        return "the reason is left out because it may quote the Secret"
+    return _VARIABLE.sub(r"\1(left out)", error.message)

@@ -1,23 +1,23 @@
-"""Where a rollout stands, in the words of the conditions."""
+"""What the conditions say about a rollout."""
 
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
 
 
-def given_up(rolled: RolledBack) -> str:
-    """Tell which revision runs in place of the one that the spec asks for, why, and how to go on."""
-    if rolled.manual:
-        return f"revision {rolled.to} runs instead of {rolled.revision} until the spec changes, or `agentctl retry`"
+def rolled_back(record: RolledBack) -> str:
+    """Return which revision runs instead of the one that the spec asks for, why, and what to do."""
+    if record.manual:
+        return f"revision {record.to} runs instead of {record.revision} until the spec changes, or `agentctl retry`"
     return (
-        f"revision {rolled.revision} was given up for {rolled.to}: {rolled.reason}: {rolled.message}; correct the "
+        f"rolled back from revision {record.revision} to {record.to}: {record.reason}: {record.message}; correct the "
         "spec, or try again with `agentctl retry`"
     )
 
 
-def canary(rollout: RolloutStatus, found: CanaryStatus) -> tuple[Reason, str]:
-    """Tell how far a canary is, and whether it waits for a person."""
-    message = f"step {found.step + 1}: {found.weight} % for revision {found.revision}: {found.phase}"
-    if found.message:
-        message += f": {found.message}"
-    waits = rollout.paused or found.phase == "Paused"
-    return (Reason.CANARY_PAUSED if waits else Reason.CANARY), message
+def canary(rollout: RolloutStatus, step: CanaryStatus) -> tuple[Reason, str]:
+    """Return the reason and the message for a canary in progress."""
+    message = f"step {step.step + 1}: {step.weight} % for revision {step.revision}: {step.phase}"
+    if step.message:
+        message += f": {step.message}"
+    is_paused = rollout.paused or step.phase == "Paused"
+    return (Reason.CANARY_PAUSED if is_paused else Reason.CANARY), message

@@ -1,4 +1,4 @@
-"""Which data of which Secret the pods run with: the proof that a rotation has reached them. Pure."""
+"""Which data of each Secret the pods run with. It proves that a rotation has reached the pods. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,8 +15,8 @@ def proof(
     """Return status.secrets.
 
     Args:
-        current: Secret -> salted hash of the data that pods should start with; None when it cannot be known now.
-        before: status.secrets as it is; of data that has not changed, the time is taken over.
+        current: Secret -> salted hash of the data that new pods get; None while the Secret cannot be read.
+        before: status.secrets as it is. Unchanged data keeps its time.
         pods: live pods, trimmed.
         now: RFC 3339 in UTC.
     """
@@ -25,10 +25,10 @@ def proof(
     found = []
     for name, digest in current.items():
         old = known.get(name, {})
-        told = digest or old.get("hash")
-        if told is None:
+        known_digest = digest or old.get("hash")
+        if known_digest is None:
             continue
-        since = old.get("lastRotated", now) if old.get("hash") == told else now
-        in_use = f"{sum(f'{name}={told}' in hashes for hashes in running)}/{len(running)} pods"
-        found.append({"name": name, "hash": told, "lastRotated": since, "inUseBy": in_use})
+        since = old.get("lastRotated", now) if old.get("hash") == known_digest else now
+        in_use = f"{sum(f'{name}={known_digest}' in hashes for hashes in running)}/{len(running)} pods"
+        found.append({"name": name, "hash": known_digest, "lastRotated": since, "inUseBy": in_use})
     return found

@@ -25,8 +25,9 @@ RULES = (
     workload.probes_are_valid,
     workload.ports_differ,
     workload.ingress_path_is_plain,
-    rollout.checks_are_usable,
 )
+# For agents whose rollouts have a canary.
+CANARY_RULES = (rollout.checks_are_usable,)
 WARNINGS = (
     spec_warnings.credentials_are_plain,
     spec_warnings.replicas_are_ignored,
@@ -40,9 +41,10 @@ WARNINGS = (
 
 def check(inputs: Inputs) -> tuple[Problem, ...]:
     """Return every problem that makes the spec invalid, in the order of the rules."""
-    return tuple(failure for rule in RULES for failure in rule(inputs))
+    rules = (*RULES, *CANARY_RULES) if inputs.has_canary else RULES
+    return tuple(problem for rule in rules for problem in rule(inputs))
 
 
 def warnings(inputs: Inputs) -> tuple[Problem, ...]:
     """Return the warnings about a spec that passes `check`."""
-    return tuple(failure for rule in WARNINGS for failure in rule(inputs))
+    return tuple(problem for rule in WARNINGS for problem in rule(inputs))

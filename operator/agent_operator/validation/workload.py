@@ -8,7 +8,6 @@ from agent_operator.api.constants import METRICS_PORT
 from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.inputs import credentials, probes, quantities, references, resources, scaling
 from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
 
@@ -96,7 +95,9 @@ def resources_are_consistent(inputs: Inputs) -> Iterator[Problem]:
 
 def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
     """Values of additional metrics and tolerances must be valid quantities."""
-    spec = inputs.spec.autoscaling or Autoscaling()
+    spec = inputs.spec.autoscaling
+    if spec is None:
+        return
     for field, read in (("metrics", scaling.metrics), ("behavior", scaling.behavior)):
         try:
             read(spec)

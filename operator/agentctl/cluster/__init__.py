@@ -1,1 +1,1 @@
-"""What commands read from a cluster and write to it, through kubectl."""
+"""Reads and writes of a cluster, through kubectl."""

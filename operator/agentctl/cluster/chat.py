@@ -1,4 +1,4 @@
-"""One question to an agent, through its Service."""
+"""Sends one message to an agent through its Service."""
 
 import json
 import socket
@@ -7,50 +7,51 @@ from contextlib import suppress
 
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.errors import CommandError
-from agentctl.offline.input_files import dig
+from agentctl.objects import nested_field
 
 TIMEOUT = 30.0
 CONNECT_TIMEOUT = 1.0
 
 
-def address(kubectl: Kubectl, name: str) -> str:
-    """URL of the agent's Service where this machine reaches it, as on the local cluster; empty elsewhere."""
+def service_url(kubectl: Kubectl, name: str) -> str:
+    """Return the URL of the agent's Service; empty if this machine cannot connect to the cluster IP."""
     for service in kubectl.get("service", name):
-        host = dig(service, "spec", "clusterIP")
+        host = nested_field(service, "spec", "clusterIP")
         port = next((port["port"] for port in service["spec"]["ports"] if port.get("name") == "http"), 80)
         with suppress(OSError), socket.create_connection((host, port), timeout=CONNECT_TIMEOUT):
-            return f"http://{host}" if port == 80 else f"http://{host}:{port}"  # noqa: PLR2004 - HTTP's own port
+            return f"http://{host}" if port == 80 else f"http://{host}:{port}"  # noqa: PLR2004 - HTTP's default port
     return ""
 
 
 def ask(kubectl: Kubectl, name: str, message: str) -> str:
-    """Ask a question and return the answer.
+    """Send a message and return the answer.
 
     Raises:
-        CommandError: there was no answer.
+        CommandError: the agent returned no answer.
     """
     body = json.dumps({"message": message})
-    url = address(kubectl, name)
-    text = _post(f"{url}/api/chat", body) if url else kubectl.run(*_raw(name), stdin=body)
-    answer = dig(json.loads(text), "response")
+    url = service_url(kubectl, name)
+    text = _post(f"{url}/api/chat", body) if url else kubectl.run(*_proxy_arguments(name), stdin=body)
+    answer = nested_field(json.loads(text), "response")
     if not isinstance(answer, str):
-        raise CommandError(f"{name} gave no answer: kubectl logs deploy/{name} tells more")
+        raise CommandError(f"{name} returned no answer: see kubectl logs deploy/{name}")
     return answer
 
 
-def by_kubectl(name: str, body: str) -> str:
-    """Return the command that asks through the API server, for a Service that this machine does not reach."""
-    return f"echo '{body}' | kubectl {' '.join(_raw(name))}"
+def proxy_command(name: str, body: str) -> str:
+    """Return the shell command that sends a message through the API server, which works without the cluster IP."""
+    return f"echo '{body}' | kubectl {' '.join(_proxy_arguments(name))}"
 
 
-def _raw(name: str) -> tuple[str, ...]:
+def _proxy_arguments(name: str) -> tuple[str, ...]:
     return ("create", "--raw", f"/api/v1/namespaces/default/services/{name}:http/proxy/api/chat", "--filename=-")
 
 
 def _post(url: str, body: str) -> str:
-    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})  # noqa: S310 - http, made here
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, body.encode(), headers)  # noqa: S310 - service_url returns only http URLs
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - as above
-            return str(answer.read().decode())
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
+            return str(response.read().decode())
     except OSError as error:
-        raise CommandError(f"{url}: {error}: kubectl get agd tells whether the agent is ready") from error
+        raise CommandError(f"{url}: {error}: check that the agent is ready with kubectl get agd") from error

@@ -1,10 +1,9 @@
-"""The revisions that a cluster keeps of an agent, and what each of them is to it now."""
+"""The revisions of an agent that the cluster stores, and the state of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
@@ -12,46 +11,47 @@ from agent_operator.render import Revision
 from agent_operator.render.plan import owned
 from agent_operator.rollout import revisions
 from agentctl.cluster.kubectl import Kubectl
-from agentctl.cluster.snapshot import Object, childrens_namespace, find
-from agentctl.cluster.states import Colour, State
+from agentctl.cluster.snapshot import children_namespace, get_agent
+from agentctl.cluster.states import Colour, DisplayState
 from agentctl.errors import CommandError
-from agentctl.offline.input_files import dig
-from agentctl.ui import differences
+from agentctl.objects import Object, nested_field
+from agentctl.ui import revision_diff
 
 RESOURCE = "controllerrevisions.apps"
-_STEPS = ((86400, "d"), (3600, "h"), (60, "m"))
+VERSION_WIDTH = 20
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A revision that is kept.
+    """A stored revision.
 
     Attributes:
-        revision: what it is made of.
-        number: the higher, the later it was wanted.
+        revision: its content.
+        number: revision number; the revision that became the target last has the highest.
         created: RFC 3339 in UTC.
-        state: what it is to the agent now.
-        changes: what differs from the entry before; empty for the first.
+        state: what the revision is to the agent now; empty for an older one.
+        changes: the parts that differ from the entry before; empty for the first.
     """
 
     revision: Revision
     number: int
     created: str
-    state: State
+    state: DisplayState
     changes: tuple[str, ...] = ()
 
     @property
     def age(self) -> str:
-        """How long ago it was made, as kubectl says it."""
-        return age((datetime.now(UTC) - datetime.fromisoformat(self.created)).total_seconds())
+        """Time since its creation, as kubectl prints ages."""
+        return short_duration((datetime.now(UTC) - datetime.fromisoformat(self.created)).total_seconds())
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as `history -o json` prints it."""
+    def to_json(self) -> Object:
+        """Return the entry as `history -o json` prints it."""
         return {
             "revision": self.revision.name,
             "number": self.number,
             "runtimeVersion": self.revision.runtime_version,
-            "image": differences.image(self.revision),
+            "image": revision_diff.agent_image(self.revision),
             "model": self.revision.model,
             "state": self.state.text,
             "created": self.created,
@@ -61,96 +61,102 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An agent and its revisions, the first wanted first."""
+    """An agent and its revisions, by ascending number."""
 
     agent: Object
     entries: tuple[Entry, ...]
 
-    def entry(self, wanted: str) -> Entry:
-        """Find a revision by its name or number.
+    def entry(self, revision: str) -> Entry:
+        """Return a revision by its name or number.
 
         Raises:
-            CommandError: there is none.
+            CommandError: it does not exist.
         """
         for entry in self.entries:
-            if wanted in (entry.revision.name, str(entry.number)):
+            if revision in (entry.revision.name, str(entry.number)):
                 return entry
-        kept = ", ".join(f"{it.revision.name} ({it.number})" for it in self.entries) or "none yet"
-        raise CommandError(f"no revision {wanted} of {dig(self.agent, 'metadata', 'name')}: kept are {kept}")
+        existing = ", ".join(f"{entry.revision.name} ({entry.number})" for entry in self.entries) or "none"
+        name = nested_field(self.agent, "metadata", "name")
+        raise CommandError(f'revision "{revision}" of {name} not found: existing revisions are {existing}')
 
     @property
     def running(self) -> Entry:
-        """The revision that the stable pods run.
+        """The revision of the stable pods.
 
         Raises:
-            CommandError: there is none.
+            CommandError: no revision runs yet.
         """
-        return self.entry(str(dig(self.agent, "status", "revision") or "that runs"))
+        running = nested_field(self.agent, "status", "revision")
+        if not running:
+            name = nested_field(self.agent, "metadata", "name")
+            raise CommandError(f"{name} runs no revision yet: run agentctl status {name} to see why")
+        return self.entry(str(running))
 
 
 def read(kubectl: Kubectl, name: str) -> History:
     """Read an agent and its revisions.
 
     Raises:
-        CommandError: there is no such agent, or the cluster does not answer.
+        CommandError: the agent does not exist, or the API server does not respond.
     """
-    agent = find(kubectl, name)
-    there = kubectl.within(childrens_namespace(agent))
-    return History(agent, entries(agent, there.get(RESOURCE, f"--selector={constants.LABEL_AGENT}={name}")))
+    agent = get_agent(kubectl, name)
+    children_kubectl = kubectl.in_namespace(children_namespace(agent))
+    return History(agent, entries(agent, children_kubectl.get(RESOURCE, f"--selector={constants.LABEL_AGENT}={name}")))
 
 
-def entries(agent: Object, found: Iterable[Object]) -> tuple[Entry, ...]:
-    """Return the revisions of an agent among ControllerRevisions, the first wanted first."""
-    kept = sorted(_kept(agent, found), key=lambda it: (it[0], it[1].name))
-    known = _states(agent)
-    changed = [(), *(differences.changes(old[1], new[1]) for old, new in pairwise(kept))]
+def entries(agent: Object, controller_revisions: Iterable[Object]) -> tuple[Entry, ...]:
+    """Return the revisions of an agent among ControllerRevisions, by ascending number."""
+    parsed = sorted(_parse_owned(agent, controller_revisions), key=lambda item: (item[0], item[1].name))
+    states = _states(agent)
+    changes = [(), *(revision_diff.changed_parts(old[1], new[1]) for old, new in pairwise(parsed))]
     return tuple(
-        Entry(revision, number, created, known.get(revision.name, State("")), changes)
-        for (number, revision, created), changes in zip(kept, changed, strict=False)
+        Entry(revision, number, created, states.get(revision.name, DisplayState("")), changed)
+        for (number, revision, created), changed in zip(parsed, changes, strict=False)
     )
 
 
-def _kept(agent: Object, found: Iterable[Object]) -> Iterable[tuple[int, Revision, str]]:
-    for obj in found:
+def _parse_owned(agent: Object, controller_revisions: Iterable[Object]) -> Iterable[tuple[int, Revision, str]]:
+    for obj in controller_revisions:
         try:
             if owned(obj, agent["metadata"]["uid"]):
-                yield obj["revision"], revisions.parse_record(obj), obj["metadata"]["creationTimestamp"]
+                yield obj["revision"], revisions.parse_controller_revision(obj), obj["metadata"]["creationTimestamp"]
         except (KeyError, TypeError):
-            # Somebody else's, or spoilt: the operator passes it over, too.
+            # Not written by the operator, or damaged. The operator ignores it, too.
             continue
 
 
-def _states(agent: Object) -> Mapping[str, State]:
-    """Tell what revisions are to the agent; what is told last counts."""
-    status = dig(agent, "status") or {}
+def _states(agent: Object) -> Mapping[str, DisplayState]:
+    """Return states by revision name. A later assignment takes precedence."""
+    status = nested_field(agent, "status") or {}
     rollout = RolloutStatus.model_validate(status.get("rollout") or {})
-    found = {}
+    states = {}
     if rollout.target:
-        found[rollout.target] = State("wanted", Colour.WAITING)
-    if last := status.get("lastGoodRevision"):
-        found[last] = State("last good")
-    if rolled := rollout.rolled_back:
-        why = "left by hand" if rolled.manual else f"given up: {rolled.reason}"
-        found[rolled.revision] = State(why, Colour.WAITING if rolled.manual else Colour.BAD)
+        states[rollout.target] = DisplayState("target", Colour.WAITING)
+    if last_good := status.get("lastGoodRevision"):
+        states[last_good] = DisplayState("last good")
+    if rolled_back := rollout.rolled_back:
+        reason = "manually" if rolled_back.manual else rolled_back.reason
+        colour = Colour.WAITING if rolled_back.manual else Colour.BAD
+        states[rolled_back.revision] = DisplayState(f"rolled back: {reason}", colour)
     if running := status.get("revision"):
-        found[running] = State("running", Colour.GOOD)
+        states[running] = DisplayState("running", Colour.GOOD)
     if canary := rollout.canary:
-        found[canary.revision] = State(f"canary {canary.weight} %", Colour.WAITING)
-    return found
+        states[canary.revision] = DisplayState(f"canary {canary.weight} %", Colour.WAITING)
+    return states
 
 
-def age(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has two, such as 90s and 5m."""
-    for size, unit in _STEPS:
+def short_duration(seconds: float) -> str:
+    """Return a duration in the largest unit of which it has at least two, such as 90s and 5m."""
+    for size, unit in _UNITS:
         if seconds >= 2 * size:
             return f"{seconds // size:.0f}{unit}"
     return f"{max(0, seconds):.0f}s"
 
 
-def rows(found: Sequence[Entry]) -> Iterable[tuple[str | State, ...]]:
-    """Yield what a table shows of each."""
+def rows(found: Sequence[Entry]) -> Iterable[tuple[str | DisplayState, ...]]:
+    """Yield the table row of each entry."""
     for entry in found:
         version = entry.revision.runtime_version
-        # A digest would fill the line, and says no more when it is whole.
-        short = version if len(version) <= 20 else f"{version[:19]}…"  # noqa: PLR2004 - a column's width
+        # A digest is longer than the column; its start identifies it.
+        short = version if len(version) <= VERSION_WIDTH else f"{version[: VERSION_WIDTH - 1]}…"
         yield (entry.revision.name, str(entry.number), short, entry.state, entry.age, ", ".join(entry.changes))

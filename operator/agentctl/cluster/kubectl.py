@@ -1,4 +1,4 @@
-"""A cluster, by way of kubectl: it knows every kubeconfig, login plugin and proxy that the user has."""
+"""Access to a cluster through kubectl, which supports every kubeconfig, login plugin and proxy of the user."""
 
 import json
 import os
@@ -9,41 +9,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from agentctl.errors import CommandError
+from agentctl.objects import Object
 
 TIMEOUT = "15s"
 
 
 @cache
 def binary() -> str:
-    """Path of kubectl: the one of PATH, else the one beside this Python.
+    """Return the path of kubectl: from PATH, or from the directory of this Python interpreter.
 
     Raises:
         CommandError: there is none.
     """
     found = shutil.which("kubectl") or shutil.which("kubectl", path=str(Path(sys.executable).parent))
     if found is None:
-        raise CommandError("kubectl was not found: install it (https://kubernetes.io/docs/tasks/tools/)")
+        raise CommandError("kubectl not found in PATH: install it (https://kubernetes.io/docs/tasks/tools/)")
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """kubectl with its connection chosen; an empty value leaves the choice to kubectl."""
+    """kubectl with connection options. An empty option leaves the choice to kubectl."""
 
     kubeconfig: str = ""
     context: str = ""
     namespace: str = ""
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run one command and return what it printed.
+        """Run one kubectl command and return its output.
 
         Raises:
-            CommandError: kubectl said no; the message is its own.
+            CommandError: kubectl failed; the message is the last line of its standard error.
         """
-        done = subprocess.run(  # noqa: S603 - kubectl, without a shell; the arguments are the user's own
+        result = subprocess.run(  # noqa: S603 - runs kubectl without a shell, with the arguments of the user
             [binary(), *self._connection(), *arguments],
             input=stdin,
             capture_output=True,
@@ -51,20 +51,21 @@ class Kubectl:
             check=False,
             env={**os.environ, "KUBECTL_KUBERC": "false"},
         )
-        if done.returncode:
-            raise CommandError(_reason(done.stderr) or f"kubectl {arguments[0]} ended with {done.returncode}")
-        return done.stdout
+        if result.returncode:
+            message = _last_line(result.stderr)
+            raise CommandError(message or f"kubectl {arguments[0]} exited with status {result.returncode}")
+        return result.stdout
 
-    def get(self, *arguments: str) -> list[dict[str, Any]]:
-        """`kubectl get` as objects, without managedFields."""
+    def get(self, *arguments: str) -> list[Object]:
+        """Run `kubectl get` and return the objects, without managedFields; an empty list if there are none."""
         text = self.run("get", *arguments, "--output=json", "--ignore-not-found", f"--request-timeout={TIMEOUT}")
         if not text.strip():
             return []
         found = json.loads(text)
         return found["items"] if found.get("kind") == "List" else [found]
 
-    def within(self, namespace: str) -> "Kubectl":
-        """Return the same connection in another namespace."""
+    def in_namespace(self, namespace: str) -> "Kubectl":
+        """Return the same connection with another namespace."""
         return Kubectl(self.kubeconfig, self.context, namespace)
 
     def _connection(self) -> Sequence[str]:
@@ -72,7 +73,6 @@ class Kubectl:
         return [f"--{option}={value}" for option, value in chosen if value]
 
 
-def _reason(stderr: str) -> str:
-    """Return the last line that says what is wrong, without kubectl's own prefix."""
+def _last_line(stderr: str) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
     return lines[-1].removeprefix("error: ") if lines else ""

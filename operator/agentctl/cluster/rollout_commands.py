@@ -1,4 +1,4 @@
-"""Commands to a rollout: set the annotation, and wait until the operator has carried it out."""
+"""Rollout commands: sets the annotation, and waits until the operator has executed the command."""
 
 import time
 
@@ -7,45 +7,49 @@ from agent_operator.api.reasons import Reason
 from agent_operator.rollout.commands import SEPARATOR, Command
 from agentctl.cluster import history, rollout_progress
 from agentctl.cluster.kubectl import Kubectl
-from agentctl.cluster.snapshot import RESOURCE, Object, find
+from agentctl.cluster.snapshot import RESOURCE, get_agent
 from agentctl.errors import CommandError
-from agentctl.offline.input_files import dig
+from agentctl.objects import Object, nested_field
 from agentctl.ui import output
 
 INTERVAL = 0.3
 
 
 def run(kubectl: Kubectl, name: str, command: str, timeout: float | None) -> None:
-    """Give a command, and say what is so then; `timeout` in seconds, None: do not wait.
+    """Submit a command and print the result. `timeout` is in seconds; None: do not wait for the operator.
 
     Raises:
-        CommandError: it was refused, or not carried out in time.
+        CommandError: the operator refused the command, or did not execute it within the timeout.
     """
     if timeout is None:
-        _annotate(kubectl, find(kubectl, name), command)
-        output.write(f"{name} was told: {command}\n")
+        _annotate(kubectl, get_agent(kubectl, name), command)
+        output.write(f'rollout command "{command}" submitted\n')
     else:
-        output.write(f"{rollout_progress.sentence(give(kubectl, name, command, timeout))}\n")
+        output.write(f"{rollout_progress.summary(execute(kubectl, name, command, timeout))}\n")
 
 
 def rollback(kubectl: Kubectl, name: str, to: str, timeout: float | None) -> None:
-    """Return to the last good revision, or to the one of this name or number.
+    """Roll back to the revision with this name or number; empty: to the last good revision.
 
     Raises:
-        CommandError: as `run`; or no such revision is kept.
+        CommandError: as `run`; or the revision does not exist.
     """
-    wanted = history.read(kubectl, name).entry(to).revision.name if to else ""
-    run(kubectl, name, f"{Command.ROLLBACK}{SEPARATOR}{wanted}" if wanted else Command.ROLLBACK, timeout)
+    revision = history.read(kubectl, name).entry(to).revision.name if to else ""
+    run(kubectl, name, f"{Command.ROLLBACK}{SEPARATOR}{revision}" if revision else Command.ROLLBACK, timeout)
 
 
-def give(kubectl: Kubectl, name: str, command: str, timeout: float) -> Object:
-    """Give a command, and return the agent as it is when the command was carried out; CommandError as `run`."""
-    agent = find(kubectl, name)
-    here = kubectl.within(str(dig(agent, "metadata", "namespace")))
-    before = _refusals(here, agent)
-    _annotate(here, agent, command)
-    agent = _carried_out(here, name, command, timeout)
-    refused = [note for event, note in _refusals(here, agent).items() if event not in before]
+def execute(kubectl: Kubectl, name: str, command: str, timeout: float) -> Object:
+    """Submit a command, wait until the operator has executed it, and return the agent.
+
+    Raises:
+        CommandError: as `run`.
+    """
+    agent = get_agent(kubectl, name)
+    kubectl = kubectl.in_namespace(str(nested_field(agent, "metadata", "namespace")))
+    before = _refusals(kubectl, agent)
+    _annotate(kubectl, agent, command)
+    agent = _wait_until_executed(kubectl, name, command, timeout)
+    refused = [message for event, message in _refusals(kubectl, agent).items() if event not in before]
     if refused:
         raise CommandError(refused[-1])
     return agent
@@ -53,29 +57,29 @@ def give(kubectl: Kubectl, name: str, command: str, timeout: float) -> Object:
 
 def _annotate(kubectl: Kubectl, agent: Object, command: str) -> None:
     name = agent["metadata"]["name"]
-    if dig(agent, "spec", "suspend"):
+    if nested_field(agent, "spec", "suspend"):
         raise CommandError(f"{name} is suspended: set spec.suspend to false first")
     kubectl.run("annotate", RESOURCE, name, f"{constants.ANNOTATION_ROLLOUT}={command}", "--overwrite")
 
 
-def _carried_out(kubectl: Kubectl, name: str, command: str, timeout: float) -> Object:
+def _wait_until_executed(kubectl: Kubectl, name: str, command: str, timeout: float) -> Object:
     deadline = time.monotonic() + timeout
     while True:
-        agent = find(kubectl, name)
-        # Another command that took its place is somebody else's to wait for.
-        if (dig(agent, "metadata", "annotations") or {}).get(constants.ANNOTATION_ROLLOUT) != command:
+        agent = get_agent(kubectl, name)
+        # The operator removes the annotation. Another value means that another user has replaced the command.
+        if (nested_field(agent, "metadata", "annotations") or {}).get(constants.ANNOTATION_ROLLOUT) != command:
             return agent
         if time.monotonic() > deadline:
             raise CommandError(
-                f"{name}: {command} is not carried out within {timeout:g} s, and will be as soon as it can: "
-                f"{rollout_progress.sentence(agent)}; does the operator run?"
+                f'{name}: the operator did not execute rollout command "{command}" within {timeout:g} s: check that '
+                f"the operator is running; the command stays pending ({rollout_progress.summary(agent)})"
             )
         time.sleep(INTERVAL)
 
 
 def _refusals(kubectl: Kubectl, agent: Object) -> dict[str, str]:
-    """Return the notes of the Events that tell of refused commands, by the Events' names, the latest last."""
-    chosen = f"reason={Reason.COMMAND_REFUSED},involvedObject.uid={dig(agent, 'metadata', 'uid')}"
-    found = kubectl.get("events", f"--field-selector={chosen}")
-    found.sort(key=lambda event: str(event["metadata"]["creationTimestamp"]))
-    return {event["metadata"]["name"]: str(event.get("message", "")) for event in found}
+    """Return the messages of the CommandRefused Events by Event name, the latest last."""
+    selector = f"reason={Reason.COMMAND_REFUSED},involvedObject.uid={nested_field(agent, 'metadata', 'uid')}"
+    events = kubectl.get("events", f"--field-selector={selector}")
+    events.sort(key=lambda event: str(event["metadata"]["creationTimestamp"]))
+    return {event["metadata"]["name"]: str(event.get("message", "")) for event in events}

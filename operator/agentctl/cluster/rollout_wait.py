@@ -6,76 +6,79 @@ from datetime import UTC, datetime
 
 from rich.live import Live
 
-from agentctl.cluster import rollout_progress, tree
+from agentctl.cluster import rollout_progress
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.rollout_progress import Verdict
-from agentctl.cluster.snapshot import Object, find
+from agentctl.cluster.snapshot import get_agent
 from agentctl.errors import CommandError
+from agentctl.objects import Object
 from agentctl.ui import output
+from agentctl.ui.console import stdout_console
 from agentctl.ui.output import Format, View
 
 INTERVAL = 1.0
 
 
-def run(kubectl: Kubectl, name: str, view: View, *, watch: bool, timeout: float | None = None) -> int:
-    """Show where a rollout stands, once or until it ends, and return the exit status.
+def show_status(kubectl: Kubectl, name: str, view: View, *, watch: bool, timeout: float | None = None) -> int:
+    """Show the state of a rollout, once or until it ends, and return the exit status.
 
     Raises:
-        CommandError: it has not ended in time.
+        CommandError: the rollout did not end within the timeout, in seconds.
     """
     if view is not View.TEXT:
-        agent = follow(kubectl, name, timeout) if watch else find(kubectl, name)
-        output.write(output.data(_data(agent), Format(view)))
+        agent = wait_for_end(kubectl, name, timeout) if watch else get_agent(kubectl, name)
+        output.write(output.data_text(_data(agent), Format(view)))
     elif watch:
-        agent = _show(kubectl, name, timeout)
+        agent = _watch(kubectl, name, timeout)
     else:
-        agent = find(kubectl, name)
-        tree.console().print(rollout_progress.draw(agent, datetime.now(UTC)))
-    return 1 if rollout_progress.judge(agent) is Verdict.FAILED else 0
+        agent = get_agent(kubectl, name)
+        stdout_console().print(rollout_progress.draw(agent, datetime.now(UTC)))
+    return 1 if rollout_progress.verdict(agent) is Verdict.FAILED else 0
 
 
-def follow(kubectl: Kubectl, name: str, timeout: float | None) -> Object:
-    """Return an agent when its rollout has ended, or goes on only when a person says so.
+def wait_for_end(kubectl: Kubectl, name: str, timeout: float | None) -> Object:
+    """Return an agent when its rollout has ended, or waits for a user.
 
     Raises:
-        CommandError: it has not ended in time.
+        CommandError: the rollout did not end within the timeout, in seconds.
     """
-    for agent in looks(kubectl, name, timeout):
-        if rollout_progress.judge(agent) is not Verdict.UNDER_WAY:
+    for agent in _poll(kubectl, name, timeout):
+        if rollout_progress.verdict(agent) is not Verdict.UNDER_WAY:
             return agent
-    raise CommandError(f"not within {timeout:g} s: {rollout_progress.sentence(find(kubectl, name))}")
+    raise CommandError(f"timed out after {timeout:g} s: {rollout_progress.summary(get_agent(kubectl, name))}")
 
 
-def looks(kubectl: Kubectl, name: str, timeout: float | None) -> Iterator[Object]:
-    """Yield an agent again and again; end after so many seconds, None: never."""
+def _poll(kubectl: Kubectl, name: str, timeout: float | None) -> Iterator[Object]:
+    """Yield the agent once per interval, until the timeout; None means no timeout."""
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
-        yield find(kubectl, name)
+        yield get_agent(kubectl, name)
         if deadline is not None and time.monotonic() > deadline:
             return
         time.sleep(INTERVAL)
 
 
-def _show(kubectl: Kubectl, name: str, timeout: float | None) -> Object:
-    """Show it anew until it ends: in place on a terminal, elsewhere a line when something has changed."""
-    console = tree.console()
-    said = ""
+def _watch(kubectl: Kubectl, name: str, timeout: float | None) -> Object:
+    """Show a rollout until it ends: a table that is redrawn on a terminal, elsewhere a line for each change."""
+    console = stdout_console()
+    last = ""
     with Live(console=console, auto_refresh=False, transient=not console.is_terminal) as live:
-        for agent in looks(kubectl, name, timeout):
-            line = rollout_progress.sentence(agent)
+        for agent in _poll(kubectl, name, timeout):
+            line = rollout_progress.summary(agent)
             if console.is_terminal:
                 live.update(rollout_progress.draw(agent, datetime.now(UTC)), refresh=True)
-            elif line != said:
+            elif line != last:
                 output.write(f"{line}\n")
-            said = line
-            if rollout_progress.judge(agent) in (Verdict.COMPLETE, Verdict.FAILED):
+            last = line
+            if rollout_progress.verdict(agent) in (Verdict.COMPLETE, Verdict.FAILED):
                 return agent
-    raise CommandError(f"not within {timeout:g} s: {said}")
+    raise CommandError(f"timed out after {timeout:g} s: {last}")
 
 
 def _data(agent: Object) -> Object:
     status = agent.get("status") or {}
-    kept = ("revision", "lastGoodRevision", "ready", "rollout")
-    conditions = [it for it in status.get("conditions") or () if it["type"] in ("Ready", "Progressing", "Stalled")]
-    found = {key: status[key] for key in kept if key in status}
-    return {"verdict": rollout_progress.judge(agent).name.lower()} | found | {"conditions": conditions}
+    keys = ("revision", "lastGoodRevision", "ready", "rollout")
+    types = ("Ready", "Progressing", "Stalled")
+    conditions = [condition for condition in status.get("conditions") or () if condition["type"] in types]
+    found = {key: status[key] for key in keys if key in status}
+    return {"verdict": rollout_progress.verdict(agent).name.lower()} | found | {"conditions": conditions}

@@ -1,12 +1,11 @@
-"""What this version of the operator would make of the pods that run, and having it done.
+"""How an upgrade of the operator would change the running pods.
 
-The renderer and the revisions are the operator's own. What it is told by its options hardly matters to pods; the
-repository of the image does, and is taken from what runs.
+Renders agents with the code of the operator. Its options are unknown here, but only two of them affect pods: the
+repository of the image and whether pods set a user. Both are read from the revision that runs.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,27 +22,27 @@ from agent_operator.rollout import revisions
 from agent_runtime.config import explain
 from agentctl.cluster import history
 from agentctl.cluster.kubectl import Kubectl
-from agentctl.cluster.snapshot import Object, agents, childrens_namespace, find
+from agentctl.cluster.snapshot import children_namespace, get_agent, list_agents
 from agentctl.errors import CommandError
-from agentctl.offline.input_files import dig
-from agentctl.ui import differences
+from agentctl.objects import Object, nested_field
+from agentctl.ui import revision_diff
 
 _Key = tuple[str, str]
-_Texts = Mapping[_Key, Mapping[str, str]]
+_Data = Mapping[_Key, Mapping[str, str]]
 _KIND = "ControllerRevision"
 _CHANNELS = f"{constants.CHANNEL_PLURAL}.{constants.GROUP}"
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade would mean to an agent.
+    """How an upgrade would change one agent.
 
     Attributes:
         namespace: of the AgentDeployment.
         name: of the AgentDeployment.
-        before: the revision that its spec has got; None when it has got none, so that the next pass brings the new one.
-        after: what is rendered now; None when nothing can be.
-        note: why nothing can be rendered, or compared.
+        before: the stored revision of the current spec; None if the operator has not stored one yet.
+        after: the revision that this version renders; None if the agent cannot be rendered.
+        note: why the agent cannot be rendered or compared.
     """
 
     namespace: str
@@ -54,20 +53,22 @@ class Upgrade:
 
     @property
     def differs(self) -> bool:
-        """Whether the pods would be made anew."""
+        """Whether an upgrade would replace the pods."""
         return self.before is not None and self.after is not None and self.before.name != self.after.name
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What differs, in a few words."""
-        return differences.changes(self.before, self.after) if self.before and self.after else ()
+        """The names of the parts that differ."""
+        return revision_diff.changed_parts(self.before, self.after) if self.before and self.after else ()
 
     def diff(self) -> tuple[str, ...]:
-        """What differs, line by line."""
-        return tuple(differences.lines(self.before, self.after)) if self.before and self.after and self.differs else ()
+        """Return a unified diff; empty if nothing differs."""
+        if not (self.before and self.after and self.differs):
+            return ()
+        return tuple(revision_diff.diff_lines(self.before, self.after))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as `upgrade plan -o json` prints it."""
+    def to_json(self) -> Object:
+        """Return the upgrade as `upgrade plan -o json` prints it."""
         return {
             "namespace": self.namespace,
             "name": self.name,
@@ -81,128 +82,135 @@ class Upgrade:
 
 
 def plan(kubectl: Kubectl, name: str, image: str, *, everywhere: bool) -> tuple[Upgrade, ...]:
-    """Compare agents with what is rendered now: one by its name, all of a namespace, or all there are.
+    """Compare one agent, all agents of a namespace, or all agents with what this version renders.
 
     Args:
         kubectl: the cluster.
         name: of the agent; empty for all.
-        image: repository of the runtime image; empty for the one that runs.
+        image: repository of the runtime image; empty for the current one.
         everywhere: in all namespaces.
 
     Raises:
-        CommandError: there is no such agent, or the cluster does not answer.
+        CommandError: the agent does not exist, or the API server does not respond.
     """
     scope = ("--all-namespaces",) if everywhere else ()
-    found = [find(kubectl, name)] if name else agents(kubectl, *scope)
-    kept = _revisions(kubectl, found, everywhere=everywhere)
-    texts = _texts(kubectl, found)
-    channels = _channels(kubectl) if any(map(followed_channel, found)) else {}
-    made = [compare(agent, kept.get(_key(agent), ()), texts, channels, image) for agent in found]
-    return tuple(sorted(made, key=lambda it: (it.namespace, it.name)))
+    agents = [get_agent(kubectl, name)] if name else list_agents(kubectl, *scope)
+    stored = _read_revisions(kubectl, agents, everywhere=everywhere)
+    data = _read_config_maps(kubectl, agents)
+    channels = _read_channels(kubectl) if any(map(followed_channel, agents)) else {}
+    upgrades = [compare(agent, stored.get(_key(agent), ()), data, channels, image) for agent in agents]
+    return tuple(sorted(upgrades, key=lambda upgrade: (upgrade.namespace, upgrade.name)))
 
 
 def _key(agent: Object) -> _Key:
     return (agent["metadata"]["namespace"], agent["metadata"]["name"])
 
 
-def _revisions(kubectl: Kubectl, found: Iterable[Object], *, everywhere: bool) -> Mapping[_Key, list[Object]]:
-    """Read ControllerRevisions, by agent."""
+def _read_revisions(kubectl: Kubectl, agents: Iterable[Object], *, everywhere: bool) -> Mapping[_Key, list[Object]]:
+    """Read the ControllerRevisions of agents, by namespace and name of the agent."""
     by_agent: dict[_Key, list[Object]] = {}
     options = (history.RESOURCE, f"--selector={constants.LABEL_AGENT}")
     if everywhere:
         objects = kubectl.get(*options, "--all-namespaces")
     else:
-        spaces = sorted({childrens_namespace(agent) for agent in found})
-        objects = [it for space in spaces for it in kubectl.within(space).get(*options)]
+        namespaces = sorted({children_namespace(agent) for agent in agents})
+        objects = [obj for namespace in namespaces for obj in kubectl.in_namespace(namespace).get(*options)]
     for obj in objects:
         if key := agent_key(obj):
             by_agent.setdefault((key.namespace, key.name), []).append(obj)
     return by_agent
 
 
-def _channels(kubectl: Kubectl) -> Mapping[str, Object]:
-    """Read the channels, for the agents that have got no version yet; who may not read them does without."""
+def _read_channels(kubectl: Kubectl) -> Mapping[str, Object]:
+    """Read the channels by name; none if the user has no right to read them."""
     try:
-        return {it["metadata"]["name"]: it for it in kubectl.get(_CHANNELS)}
+        return {channel["metadata"]["name"]: channel for channel in kubectl.get(_CHANNELS)}
     except CommandError:
         return {}
 
 
-def _texts(kubectl: Kubectl, found: Iterable[Object]) -> _Texts:
-    """Read the ConfigMaps that agents name, by namespace and name."""
-    wanted: dict[str, set[str]] = {}
-    for agent in found:
+def _read_config_maps(kubectl: Kubectl, agents: Iterable[Object]) -> _Data:
+    """Read the data of the ConfigMaps that agents reference, by namespace and name."""
+    names: dict[str, set[str]] = {}
+    for agent in agents:
         for path in (("systemPrompt",), ("rollout", "canary", "checksFrom")):
-            if named := dig(agent, "spec", *path, "configMapKeyRef", "name"):
-                wanted.setdefault(agent["metadata"]["namespace"], set()).add(named)
+            if name := nested_field(agent, "spec", *path, "configMapKeyRef", "name"):
+                names.setdefault(agent["metadata"]["namespace"], set()).add(name)
     return {
-        (space, item["metadata"]["name"]): item.get("data") or {}
-        for space, listed in wanted.items()
-        for item in kubectl.within(space).get(*(f"configmap/{name}" for name in sorted(listed)))
+        (namespace, config_map["metadata"]["name"]): config_map.get("data") or {}
+        for namespace, listed in names.items()
+        for config_map in kubectl.in_namespace(namespace).get(*(f"configmap/{name}" for name in sorted(listed)))
     }
 
 
 def compare(
     raw: Object,
-    kept: Iterable[Object],
-    texts: _Texts,
+    controller_revisions: Iterable[Object],
+    config_maps: _Data,
     channels: Mapping[str, Object],
     image: str = "",
 ) -> Upgrade:
-    """Compare an agent with what is rendered now.
+    """Compare an agent with what this version renders.
 
     Args:
-        raw: the AgentDeployment as the API server has it.
-        kept: ControllerRevisions, its own and perhaps others'.
-        texts: ConfigMaps' data by namespace and name.
+        raw: the AgentDeployment as the API server returns it.
+        controller_revisions: those of the agent; others are ignored.
+        config_maps: data of ConfigMaps by namespace and name.
         channels: AgentRuntimeChannels by name.
-        image: repository of the runtime image; empty for the one that runs.
+        image: repository of the runtime image; empty for the current one.
     """
     namespace, name = _key(raw)
-    given = resolve_version(raw, channels.get)
-    if given.pending:
-        return Upgrade(namespace, name, note=given.pending.message)
+    decision = resolve_version(raw, channels.get)
+    if decision.pending:
+        return Upgrade(namespace, name, note=decision.pending.message)
     try:
         agent = AgentDeployment.model_validate({key: value for key, value in raw.items() if key != "status"})
-        inputs = _filled(Inputs(agent, assigned=given.assigned), texts)
-        before = _before(inputs, kept)
+        inputs = _with_references(Inputs(agent, assigned=decision.assigned), config_maps)
+        before = _stored_revision(inputs, controller_revisions)
         inputs = replace(inputs, platform=_platform(before, image))
         after = render(inputs).revision
     except ValidationError as error:
         return Upgrade(namespace, name, note=" ".join(explain(error).split()))
     except ProblemError as error:
         return Upgrade(namespace, name, note=str(error))
-    note = "" if before else "its spec has got no revision yet"
+    note = "" if before else "the current spec has no revision yet"
     return Upgrade(namespace, name, before, after, note)
 
 
 def _platform(before: Revision | None, image: str) -> Platform:
-    """Return what the operator goes by, as far as pods show it; what it allows is its own affair."""
-    made = Platform(allow_unsafe_pod_templates=True)
-    image = image or (_repository(differences.image(before)) if before else made.runtime_image)
+    """Return the options of the operator that affect pods, as the running revision shows them.
+
+    Unsafe pod templates are allowed: whether the operator accepts one does not change how it is rendered.
+    """
+    platform = Platform(allow_unsafe_pod_templates=True)
+    image = image or (_repository(revision_diff.agent_image(before)) if before else platform.runtime_image)
     context = (before.template["spec"].get("securityContext") or {}) if before else {}
     set_user = before is None or USER in {context.get(field) for field in ("runAsUser", "runAsGroup", "fsGroup")}
-    return replace(made, runtime_image=image, set_pod_user=set_user)
+    return replace(platform, runtime_image=image, set_pod_user=set_user)
 
 
-def _filled(inputs: Inputs, texts: _Texts) -> Inputs:
-    """Add what the agent refers to."""
-    space = inputs.own_namespace
+def _with_references(inputs: Inputs, config_maps: _Data) -> Inputs:
+    """Add the prompt and the checks that the agent reads from ConfigMaps."""
+    namespace = inputs.own_namespace
     prompt = inputs.spec.system_prompt and inputs.spec.system_prompt.config_map_key_ref
     if prompt:
-        inputs = replace(inputs, prompt_template=texts.get((space, prompt.name), {}).get(prompt.key))
-    kept = checks.reference(inputs)
-    return replace(inputs, checks_text=texts.get((space, kept.name), {}).get(kept.key)) if kept else inputs
+        inputs = replace(inputs, prompt_template=config_maps.get((namespace, prompt.name), {}).get(prompt.key))
+    reference = checks.reference(inputs)
+    if not reference:
+        return inputs
+    return replace(inputs, checks_text=config_maps.get((namespace, reference.name), {}).get(reference.key))
 
 
-def _before(inputs: Inputs, kept: Iterable[Object]) -> Revision | None:
-    """Return the revision that the operator keeps to for what the spec says now."""
-    objects = {ref(_KIND, obj): obj for obj in kept}
+def _stored_revision(inputs: Inputs, controller_revisions: Iterable[Object]) -> Revision | None:
+    """Return the revision that the operator has stored for the current spec."""
+    objects = {ref(_KIND, obj): obj for obj in controller_revisions}
     live = {target: pack(_KIND, obj) for target, obj in objects.items()}
     stored = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
-    made_from = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
-    wanted = constants.revision(inputs.name, revisions.target_revision("", made_from, stored))
-    return next((revisions.parse_record(obj) for target, obj in objects.items() if target.name == wanted), None)
+    inputs_hash = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
+    name = constants.revision(inputs.name, revisions.target_revision("", inputs_hash, stored))
+    return next(
+        (revisions.parse_controller_revision(obj) for target, obj in objects.items() if target.name == name), None
+    )
 
 
 def _repository(image: str) -> str:

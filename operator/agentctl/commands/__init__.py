@@ -1,1 +1,1 @@
-"""The commands of agentctl, one module per verb."""
+"""One module for each command or group of commands."""

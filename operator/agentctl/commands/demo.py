@@ -1,4 +1,4 @@
-"""`agentctl demo`: from nothing to an agent's answer, with the steps that a user would take."""
+"""`agentctl demo`: starts a cluster and an agent, and sends it a message, with the commands that a user would run."""
 
 import json
 import shutil
@@ -16,11 +16,12 @@ from rich.text import Text
 from agent_operator.api import constants
 from agentctl.cluster import chat, states, tree
 from agentctl.cluster.kubectl import Kubectl, binary
-from agentctl.cluster.snapshot import Snapshot, take
-from agentctl.commands import local
+from agentctl.cluster.snapshot import Snapshot, take_snapshot
+from agentctl.commands.local import ensure_cluster
 from agentctl.errors import CommandError
-from agentctl.local.state import State
-from agentctl.offline.input_files import dig
+from agentctl.local.cluster_directory import ClusterDirectory
+from agentctl.objects import nested_field
+from agentctl.ui.console import stdout_console
 
 AGENT = """\
 apiVersion: agent-operator.dev/v1alpha1
@@ -35,61 +36,62 @@ spec:
       provider: echo
 """
 NAME = "hello"
-QUESTION = "Is anybody there?"
-READY_WITHIN = 120.0
-POLL = 0.5
+MESSAGE = "Are you there?"
+READY_TIMEOUT = 120.0
+POLL_INTERVAL = 0.5
 
 
-def run(directory: Path, *, once: bool) -> None:
-    """Bring the agent up and ask it.
+def run(path: Path, *, once: bool) -> None:
+    """Start the agent and send it a message.
 
     Raises:
         CommandError: a step failed; the message says where to look.
     """
-    console = tree.console()
-    state = State(directory)
-    with _ended_by_signals(), _cluster(console, state):
-        kubectl = Kubectl(kubeconfig=str(state.kubeconfig), namespace="default")
+    console = stdout_console()
+    directory = ClusterDirectory(path)
+    with _interrupted_by_signals(), _demo_cluster(console, directory):
+        kubectl = Kubectl(kubeconfig=str(directory.kubeconfig), namespace="default")
         _apply(console, kubectl)
         began = time.monotonic()
-        _until_ready(console, kubectl)
+        _wait_until_ready(console, kubectl)
         console.print()
-        _done(console, "ready", NAME, began)
-        url = chat.address(kubectl, NAME)
-        _done(console, "you", QUESTION)
-        _done(console, "agent", f"{chat.ask(kubectl, NAME, QUESTION)}  (its model, echo, says what it was told)")
+        _print_step(console, "ready", NAME, began)
+        url = chat.service_url(kubectl, NAME)
+        _print_step(console, "you", MESSAGE)
+        _print_step(console, "agent", f"{chat.ask(kubectl, NAME, MESSAGE)}  (the model echo repeats the message)")
         console.print()
-        console.print(_how_to_go_on(state, url, once=once), soft_wrap=True)
+        console.print(_next_steps(directory, url, once=once), soft_wrap=True)
         if not once:
-            console.print("\nUp until Ctrl-C.", style="bold")
+            console.print("\nPress Ctrl-C to stop.", style="bold")
             signal.pause()
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """End as with Ctrl-C when a terminal closes or a service manager says so: what was started is stopped then."""
+def _interrupted_by_signals() -> Iterator[None]:
+    """Handle SIGTERM and SIGHUP like Ctrl-C, so that they also stop what the command started."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {sign: signal.signal(sign, interrupt) for sign in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        for sign, handler in before.items():
-            signal.signal(sign, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
-def _cluster(console: Console, state: State) -> Iterator[None]:
-    """Have a cluster. One that is started here stops in the end, however that comes."""
+def _demo_cluster(console: Console, directory: ClusterDirectory) -> Iterator[None]:
+    """Use the running cluster, or start one that stops at the end of the block."""
     began = time.monotonic()
     with ExitStack() as stack:
-        with console.status("Starting a cluster"):
-            up = stack.enter_context(local.cluster(state, lambda: console.print("\nStopping")))
-        _done(console, "cluster", f"{up.running.url}: API server, controllers, one node", began)
-        _done(console, "CRD", f"{constants.PLURAL}.{constants.GROUP}", began)
-        _done(console, "operator", f"pid {up.running.operator_pid}, log {state.operator_log}", began)
+        with console.status("Starting a local cluster"):
+            handle = stack.enter_context(ensure_cluster(directory, lambda: console.print("\nStopping the cluster")))
+        running = handle.running
+        _print_step(console, "cluster", f"{running.url}: API server, controllers, one node", began)
+        _print_step(console, "CRD", f"{constants.PLURAL}.{constants.GROUP}", began)
+        _print_step(console, "operator", f"pid {running.operator_pid}, log {directory.operator_log}", began)
         yield
 
 
@@ -98,65 +100,64 @@ def _apply(console: Console, kubectl: Kubectl) -> None:
     console.print(Text(AGENT.rstrip(), "cyan"))
     console.print()
     began = time.monotonic()
-    said = kubectl.run("apply", "--filename=-", stdin=AGENT).strip()
-    _done(console, "kubectl apply", said, began)
+    result = kubectl.run("apply", "--filename=-", stdin=AGENT).strip()
+    _print_step(console, "kubectl apply", result, began)
 
 
-def _until_ready(console: Console, kubectl: Kubectl) -> Snapshot:
-    """Show children and pods as they come, until the agent is ready."""
+def _wait_until_ready(console: Console, kubectl: Kubectl) -> None:
+    """Show the state of children and pods until the agent is ready."""
     began = time.monotonic()
     with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
-        told: set[str] = set()
-        while time.monotonic() - began < READY_WITHIN:
-            snapshot = take(kubectl, NAME)
+        printed: set[str] = set()
+        while time.monotonic() - began < READY_TIMEOUT:
+            snapshot = take_snapshot(kubectl, NAME)
             if live:
                 live.update(tree.draw(snapshot), refresh=True)
             else:
-                _tell_news(console, snapshot, told)
-            if ready(snapshot):
+                _print_changes(console, snapshot, printed)
+            if is_ready(snapshot):
                 break
-            time.sleep(POLL)
-    if not live or not ready(snapshot):
+            time.sleep(POLL_INTERVAL)
+    if not live or not is_ready(snapshot):
         console.print(tree.draw(snapshot))
-    if not ready(snapshot):
-        raise CommandError(f"the agent was not ready in {READY_WITHIN:g} s: its conditions above tell why")
-    return snapshot
+    if not is_ready(snapshot):
+        raise CommandError(f"the agent was not ready within {READY_TIMEOUT:g} s: see its conditions above")
 
 
-def _tell_news(console: Console, snapshot: Snapshot, told: set[str]) -> None:
-    """Where nothing can be drawn anew, print a line for each state that is new."""
-    lines = [f"{child.kind} {child.name}: {tree.state(child).text}" for child in snapshot.children]
-    lines += [f"Pod {pod['metadata']['name']}: {states.of_pod(pod).text}" for pod in snapshot.pods]
+def _print_changes(console: Console, snapshot: Snapshot, printed: set[str]) -> None:
+    """Print a line for each new state, because the output is not a terminal on which a tree could be redrawn."""
+    lines = [f"{child.kind} {child.name}: {tree.child_state(child).text}" for child in snapshot.children]
+    lines += [f"Pod {pod['metadata']['name']}: {states.pod_state(pod).text}" for pod in snapshot.pods]
     for line in lines:
-        if line not in told:
-            told.add(line)
+        if line not in printed:
+            printed.add(line)
             console.print(f"  {line}")
 
 
-def ready(snapshot: Snapshot) -> bool:
-    """Whether the agent is ready as it is now, not as it was."""
-    for condition in dig(snapshot.agent, "status", "conditions") or ():
+def is_ready(snapshot: Snapshot) -> bool:
+    """Whether the condition Ready is true for the current generation."""
+    for condition in nested_field(snapshot.agent, "status", "conditions") or ():
         if condition["type"] == "Ready":
             current = condition.get("observedGeneration") == snapshot.agent["metadata"]["generation"]
             return bool(current and condition["status"] == "True")
     return False
 
 
-def _done(console: Console, what: str, detail: str, began: float | None = None) -> None:
-    line = Text.assemble(("✓ ", "green"), f"{what:<14} ", detail)
+def _print_step(console: Console, name: str, detail: str, began: float | None = None) -> None:
+    line = Text.assemble(("✓ ", "green"), f"{name:<14} ", detail)
     if began is not None:
         line.append(f"  {time.monotonic() - began:.1f} s", "dim")
     console.print(line, soft_wrap=True)
 
 
-def _how_to_go_on(state: State, url: str, *, once: bool) -> str:
-    head = "Without --once it would stay up. Then, in another terminal:" if once else "Go on in another terminal:"
-    question = json.dumps({"message": QUESTION})
-    ask = f"curl {url}/api/chat --json '{question}'" if url else chat.by_kubectl(NAME, question)
+def _next_steps(directory: ClusterDirectory, url: str, *, once: bool) -> str:
+    title = "Without --once, the cluster keeps running for these commands:" if once else "Try in another terminal:"
+    body = json.dumps({"message": MESSAGE})
+    ask = f"curl {url}/api/chat --json '{body}'" if url else chat.proxy_command(NAME, body)
     path = "" if shutil.which("kubectl") else f"\n  export PATH={Path(binary()).parent}:$PATH"
     return f"""\
-{head}
-  export KUBECONFIG={state.kubeconfig}{path}
+{title}
+  export KUBECONFIG={directory.kubeconfig}{path}
   kubectl get agd
   kubectl describe agd {NAME}
   kubectl logs deploy/{NAME}

@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentctl.errors import CommandError
-from agentctl.local.state import KEEP, Running, State, last_line
+from agentctl.local.cluster_directory import KEEP, ClusterDirectory, RunningCluster, last_line
 from agentctl.ui import output
 from agentctl.ui.output import Format, View
 
-# Long enough for a machine with much else to do: a cluster that fails says so at once.
-UP_WITHIN = 180.0
-DOWN_WITHIN = 45.0
-POLL = 0.05
+# Long enough for a machine under load. A cluster that fails to start is reported at once.
+START_TIMEOUT = 180.0
+STOP_TIMEOUT = 45.0
+POLL_INTERVAL = 0.05
 
 
-class Supervisor:
-    """A supervisor in a session of its own, which ends with this process until it is detached.
+class SupervisorProcess:
+    """A supervisor in its own session. Until it is detached, it ends with this process.
 
-    The pipe to its standard input is the lifeline. The system closes it however this process ends, and the supervisor
-    stops then: so nothing is left running, at whatever moment this process is interrupted or killed.
+    The pipe to its standard input is its lifeline. The kernel closes the pipe at the end of this process, and the
+    supervisor then stops. So an interrupted or killed command leaves nothing running.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, directory: ClusterDirectory) -> None:
         self.detached = False
-        self._log = state.cluster_log
-        options = ["--foreground", "--lifeline", "--dir", str(state.directory)]
+        self._log = directory.cluster_log
+        options = ["--foreground", "--lifeline", "--dir", str(directory.path)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - this very program
+            self._process = subprocess.Popen(  # noqa: S603 - this program
                 [sys.executable, "-m", "agentctl", "local", "up", *options],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -43,28 +43,29 @@ class Supervisor:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def detach(self) -> None:
-        """Let it outlive this process."""
-        # One system call: an interrupt comes before or after it. A supervisor that has just died takes no word.
+        """Let the supervisor continue after this process ends."""
+        # This is one system call, so an interrupt comes before or after it. The pipe is broken if the supervisor has
+        # just ended.
         with suppress(BrokenPipeError):
             os.write(self._stdin, KEEP)
         self.detached = True
 
     def stop(self) -> None:
-        """Stop it with all that it started, and wait until it is gone.
+        """Stop the supervisor and everything that it started, and wait for the end.
 
         Raises:
-            CommandError: it does not end.
+            CommandError: it did not exit in time.
         """
         self._process.terminate()
         try:
-            self._process.wait(DOWN_WITHIN)
+            self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            raise _not_ended(self._process.pid, self._log) from None
+            raise _killed(self._process.pid, self._log) from None
 
     @property
     def _stdin(self) -> int:
@@ -73,53 +74,57 @@ class Supervisor:
 
 
 @dataclass(slots=True)
-class Up:
-    """A cluster that is up.
+class ClusterHandle:
+    """A running cluster.
 
     Attributes:
-        running: how to reach it.
-        supervisor: its process when it was started here, None when it ran before.
+        running: how to connect.
+        supervisor: the supervisor if this process started it; None if the cluster was running before.
     """
 
-    running: Running
-    supervisor: Supervisor | None
+    running: RunningCluster
+    supervisor: SupervisorProcess | None
 
     def keep(self) -> None:
-        """Let the cluster outlive this process. From here on Ctrl-C is ignored: the exit status says that it is up."""
+        """Let the cluster continue after this process ends.
+
+        Ctrl-C is ignored from here on, so that the exit status is 0 if and only if the cluster stays.
+        """
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self.supervisor:
             self.supervisor.detach()
 
 
-def up(directory: Path) -> None:
-    """Start a cluster, unless one runs there, and print how to reach it."""
-    state = State(directory)
-    with cluster(state) as found:
-        output.note(f"{'Up' if found.supervisor else 'Already up'}: {found.running.url}, logs in {state.directory}")
-        output.write(f"export KUBECONFIG={state.kubeconfig}\n")
-        found.keep()
+def up(path: Path) -> None:
+    """Start a cluster unless one is running, and print how to connect."""
+    directory = ClusterDirectory(path)
+    with ensure_cluster(directory) as handle:
+        event = "Cluster started" if handle.supervisor else "Cluster is already running"
+        output.note(f"{event}: {handle.running.url}, logs in {directory.path}")
+        output.write(f"export KUBECONFIG={directory.kubeconfig}\n")
+        handle.keep()
 
 
 @contextmanager
-def cluster(state: State, stopping: Callable[[], None] = lambda: None) -> Iterator[Up]:
-    """Have the cluster that runs there, started if need be. What was started here stops with the block, unless kept.
+def ensure_cluster(directory: ClusterDirectory, stopping: Callable[[], None] = lambda: None) -> Iterator[ClusterHandle]:
+    """Start a cluster unless one is running. The end of the block stops a cluster that was started here and not kept.
 
     Args:
-        state: of the cluster.
-        stopping: called before it is stopped.
+        directory: of the cluster.
+        stopping: called before the cluster is stopped.
 
     Raises:
-        CommandError: it does not come up, or does not stop; the message has the last line of its log.
+        CommandError: the cluster does not start or stop; the message has the last line of its log.
     """
-    if running := state.running():
-        yield Up(running, None)
+    if running := directory.running():
+        yield ClusterHandle(running, None)
         return
-    state.create()
-    supervisor = None if state.holder() else Supervisor(state)
+    directory.create()
+    supervisor = None if directory.lock_owner() else SupervisorProcess(directory)
     try:
-        running = _until_up(state, supervisor)
-        # A supervisor that has ended lost the directory to another one.
-        yield Up(running, supervisor if supervisor and supervisor.alive else None)
+        running = _wait_until_running(directory, supervisor)
+        # A supervisor that has ended did not get the lock: another process has started the cluster.
+        yield ClusterHandle(running, supervisor if supervisor and supervisor.alive else None)
     finally:
         if supervisor and not supervisor.detached:
             if supervisor.alive:
@@ -127,62 +132,62 @@ def cluster(state: State, stopping: Callable[[], None] = lambda: None) -> Iterat
             supervisor.stop()
 
 
-def _until_up(state: State, supervisor: Supervisor | None) -> Running:
+def _wait_until_running(directory: ClusterDirectory, supervisor: SupervisorProcess | None) -> RunningCluster:
     def failed() -> bool:
-        return not (supervisor and supervisor.alive) and state.holder() is None
+        return not (supervisor and supervisor.alive) and directory.lock_owner() is None
 
-    in_time = _poll(UP_WITHIN, lambda: state.running() is not None or failed())
-    if running := state.running():
+    in_time = _poll(START_TIMEOUT, lambda: directory.running() is not None or failed())
+    if running := directory.running():
         return running
     if not in_time:
-        raise CommandError(f"the cluster did not come up in {UP_WITHIN:g} s: see {state.cluster_log}")
-    raise CommandError(f"the cluster did not come up: {last_line(state.cluster_log)}")
+        raise CommandError(f"the cluster did not start within {START_TIMEOUT:g} s: see {directory.cluster_log}")
+    raise CommandError(f"the cluster did not start: {last_line(directory.cluster_log)}")
 
 
-def down(directory: Path) -> None:
-    """Stop the cluster, if one runs there."""
-    state = State(directory)
-    output.note("Stopped" if stop(state) else "Not running")
+def down(path: Path) -> None:
+    """Stop the cluster if it is running."""
+    directory = ClusterDirectory(path)
+    output.note("Cluster stopped" if stop(directory) else "Cluster is not running")
 
 
-def stop(state: State) -> bool:
-    """Stop what runs there and wait until it is gone; return whether anything ran.
+def stop(directory: ClusterDirectory) -> bool:
+    """Stop the cluster and wait for the end. Return whether a cluster was running.
 
     Raises:
-        CommandError: it does not end.
+        CommandError: it did not exit in time.
     """
-    pid = state.holder()
+    pid = directory.lock_owner()
     if pid is None:
         return False
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-    if not _poll(DOWN_WITHIN, lambda: state.holder() is None):
-        # Pods and operator end with it: a process of their own sees to that.
+    if not _poll(STOP_TIMEOUT, lambda: directory.lock_owner() is None):
+        # localkube's guard process then ends the pods and the operator.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        raise _not_ended(pid, state.cluster_log)
+        raise _killed(pid, directory.cluster_log)
     return True
 
 
-def _not_ended(pid: int, log: Path) -> CommandError:
-    return CommandError(f"process {pid} did not end in {DOWN_WITHIN:g} s and was killed: see {log}")
+def _killed(pid: int, log: Path) -> CommandError:
+    return CommandError(f"process {pid} did not exit within {STOP_TIMEOUT:g} s and was killed: see {log}")
 
 
-def status(directory: Path, view: View) -> int:
-    """Tell whether a cluster runs there; return the exit status."""
-    state = State(directory)
-    running = state.running()
-    found = {"running": running is not None, "logs": str(state.directory)}
+def status(path: Path, view: View) -> int:
+    """Print whether the cluster is running, and return the exit status."""
+    directory = ClusterDirectory(path)
+    running = directory.running()
+    data = {"running": running is not None, "logs": str(directory.path)}
     if running:
-        found |= {"url": running.url, "kubeconfig": str(state.kubeconfig)}
-        found |= {"pid": running.pid, "operatorPid": running.operator_pid, "metrics": running.metrics}
+        data |= {"url": running.url, "kubeconfig": str(directory.kubeconfig)}
+        data |= {"pid": running.pid, "operatorPid": running.operator_pid, "metrics": running.metrics}
     if view is not View.TEXT:
-        output.write(output.data(found, Format(view)))
+        output.write(output.data_text(data, Format(view)))
     elif running:
-        output.write(f"Up: {running.url}\nexport KUBECONFIG={state.kubeconfig}\n")
-        output.write(f"pid {running.pid}, operator {running.operator_pid}, logs in {state.directory}\n")
+        output.write(f"Cluster is running: {running.url}\nexport KUBECONFIG={directory.kubeconfig}\n")
+        output.write(f"pid {running.pid}, operator pid {running.operator_pid}, logs in {directory.path}\n")
     else:
-        output.write("Not running: agentctl local up starts it\n")
+        output.write("Cluster is not running: start it with agentctl local up\n")
     return 0 if running else 1
 
 
@@ -191,5 +196,5 @@ def _poll(seconds: float, done: Callable[[], bool]) -> bool:
     while not done():
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL)
+        time.sleep(POLL_INTERVAL)
     return True

@@ -1,21 +1,19 @@
-"""The commands about rollouts and their options, as in app.py."""
-# ruff: noqa: PLC0415 - the models of Kubernetes take a second to import: --help and completion must not pay for them
-# ruff: noqa: PLR0913, PLR0917 - an option is an argument
+"""The commands for rollouts and upgrades, and their options. Imports are as in app.py."""
+# ruff: noqa: PLC0415 - the Kubernetes models take a second to import, which --help and completion do not need
+# ruff: noqa: PLR0913, PLR0917 - every option is an argument
 
 from typing import Annotated
 
 import typer
 
 from agentctl.errors import UsageError
-from agentctl.options import EPILOG, Context, Kubeconfig, Name, OwnNamespace
+from agentctl.options import EPILOG, AgentNamespace, Context, Kubeconfig, Name
 from agentctl.ui.output import View
 
 commands = typer.Typer(rich_markup_mode=None)
-rollout = typer.Typer(
-    help="Look at the rollout of an agent.", epilog=EPILOG, no_args_is_help=True, rich_markup_mode=None
-)
+rollout = typer.Typer(help="Show the rollout of an agent.", epilog=EPILOG, no_args_is_help=True, rich_markup_mode=None)
 upgrade = typer.Typer(
-    help="Make agents anew as this version of the operator renders them; without that none is restarted.",
+    help="Preview and roll out the changes that a new version of the operator makes to pods.",
     epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -23,34 +21,35 @@ upgrade = typer.Typer(
 commands.add_typer(rollout, name="rollout")
 commands.add_typer(upgrade, name="upgrade")
 
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until the operator has carried it out.")]
-Timeout = Annotated[float, typer.Option(min=1, help="Seconds to wait for it.")]
-Image = Annotated[
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait until the operator has executed the command.")]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds to wait until the operator has executed the command.")]
+RuntimeImage = Annotated[
     str,
     typer.Option(
         envvar="AGENT_OPERATOR_RUNTIME_IMAGE",
-        help="Repository of the runtime image, if the operator is to get another. Default: the one that runs.",
+        help="Repository of the runtime image, if it changes with the upgrade. Default: the current repository.",
     ),
 ]
-Maybe = Annotated[str, typer.Argument(help="Name of the AgentDeployment. Default: all of the namespace.")]
-Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="The agents of all namespaces.")]
-Data = Annotated[View, typer.Option("--output", "-o", help="Format of the result.")]
+OptionalName = Annotated[str, typer.Argument(help="Name of the AgentDeployment. Default: all in the namespace.")]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Agents in all namespaces.")]
+Output = Annotated[View, typer.Option("--output", "-o", help="Output format.")]
 
 
 @commands.command(epilog=EPILOG)
 def history(
     name: Name,
-    revision: Annotated[str, typer.Option(help="Show this revision, by name or number: image, config, prompt.")] = "",
-    output: Data = View.TEXT,
-    namespace: OwnNamespace = "",
+    revision: Annotated[str, typer.Option(help="Show the content of this revision, by name or number.")] = "",
+    output: Output = View.TEXT,
+    namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Show the revisions of an agent that are kept.
+    """Show the stored revisions of an agent.
 
-    A revision is all that pods are made from: image, config, prompt and pod template together. The first wanted stands
-    first; CHANGES says what differs from the one before. With -o json or yaml: {agent, revisions}, or one revision
-    with its config and template.
+    A revision is everything that pods are created from: image, config, prompt and pod template. The latest target is
+    A revision is everything that pods are created from: image, config, prompt and pod template. The list is sorted by
+    number: the latest target is last. CHANGES lists the parts that differ from the revision before. With -o json or
+    yaml: {agent, revisions}, or one revision with its config and template.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import history
@@ -61,15 +60,15 @@ def history(
 @commands.command(epilog=EPILOG)
 def diff(
     name: Name,
-    revision: Annotated[str, typer.Argument(help="A revision, by name or number.")],
-    other: Annotated[str, typer.Argument(help="Another. Default: the one that runs.")] = "",
-    namespace: OwnNamespace = "",
+    revision: Annotated[str, typer.Argument(help="First revision, by name or number.")],
+    other: Annotated[str, typer.Argument(help="Second revision. Default: the running revision.")] = "",
+    namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Show what differs between two revisions.
+    """Show the differences between two revisions.
 
-    A unified diff of prompt, agent.toml, pod template and egress, without the names that differ with them.
+    Prints a unified diff of prompt, agent.toml, pod template and egress. Generated names are left out.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import history
@@ -80,17 +79,17 @@ def diff(
 @commands.command(epilog=EPILOG)
 def rollback(
     name: Name,
-    to: Annotated[str, typer.Option(help="Revision to return to, by name or number. Default: the last good one.")] = "",
+    to: Annotated[str, typer.Option(help="Revision, by name or number. Default: the last good revision.")] = "",
     no_wait: NoWait = False,
     timeout: Timeout = 60,
-    namespace: OwnNamespace = "",
+    namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Return to an earlier revision, until the spec changes.
+    """Roll back to an earlier revision.
 
-    Image, config and prompt go back together. The AgentDeployment keeps what the user, or Git, has written: the
-    operator remembers in its status that another revision is to run. `agentctl retry` takes that back.
+    Rolls back image, config and prompt together. The spec does not change: the operator records the rollback in the
+    status. It lasts until the spec changes or you run `agentctl retry`.
     """
     from agentctl.cluster import rollout_commands
     from agentctl.cluster.kubectl import Kubectl
@@ -101,117 +100,118 @@ def rollback(
 @commands.command(epilog=EPILOG)
 def promote(
     name: Name,
-    full: Annotated[bool, typer.Option("--full", help="Skip all further steps.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Skip all remaining steps.")] = False,
     no_wait: NoWait = False,
     timeout: Timeout = 60,
-    namespace: OwnNamespace = "",
+    namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """End the present step of a canary now, and go on with the next.
+    """End the current step of a canary and continue with the next.
 
-    Refused until its pods are ready and its checks have passed.
+    The operator refuses this until the pods of the canary are ready and its checks have passed.
     """
-    _give("promote-full" if full else "promote", name, (kubeconfig, context, namespace), None if no_wait else timeout)
+    _run("promote-full" if full else "promote", name, (kubeconfig, context, namespace), None if no_wait else timeout)
 
 
-def _plain(word: str, told: str) -> None:
-    """Add a command that says nothing but its name."""
+def _add_command(verb: str, summary: str) -> None:
+    """Add a command that submits the rollout command of the same name."""
 
-    @commands.command(word, help=told, epilog=EPILOG)
+    @commands.command(verb, help=summary, epilog=EPILOG)
     def command(
         name: Name,
         no_wait: NoWait = False,
         timeout: Timeout = 60,
-        namespace: OwnNamespace = "",
+        namespace: AgentNamespace = "",
         kubeconfig: Kubeconfig = "",
         context: Context = "",
     ) -> None:
-        _give(word, name, (kubeconfig, context, namespace), None if no_wait else timeout)
+        _run(verb, name, (kubeconfig, context, namespace), None if no_wait else timeout)
 
 
-_plain("pause", "Stop a canary where it is.")
-_plain("resume", "Let a paused canary go on.")
-_plain("abort", "Give a canary up; its revision is not tried again until the spec changes, or `agentctl retry`.")
-_plain("retry", "Try the revision again that was given up, or left by a rollback.")
+_add_command("pause", "Pause a canary at its current step.")
+_add_command("resume", "Resume a paused canary.")
+_add_command("abort", "Abort a canary. Its revision is not tried again until the spec changes or `agentctl retry`.")
+_add_command("retry", "Try a revision again that was rolled back or aborted.")
 
 
 @rollout.command("status", epilog=EPILOG)
 def rollout_status(
     name: Name,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew until the rollout has ended.")] = False,
-    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds to watch. Default: for ever.")] = None,
-    output: Data = View.TEXT,
-    namespace: OwnNamespace = "",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until the rollout ends.")] = False,
+    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds to watch. Default: no limit.")] = None,
+    output: Output = View.TEXT,
+    namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Show where the rollout of an agent stands.
+    """Show the status of a rollout.
 
-    Of a canary: its steps, how long the present one lasts, what its checks and gates have shown. The exit status is 0
-    when it is complete, or under way and not watched, and 1 when it was rolled back or gets no further. With -o json
-    or yaml: {verdict, revision, lastGoodRevision, ready, rollout, conditions}, the verdict being complete, under_way,
-    waiting (for `agentctl promote`) or failed.
+    For a canary, shows its steps, the time left in the current step, and the results of checks and gates. The exit
+    status is 1 if the rollout was rolled back or cannot continue. With -o json or yaml: {verdict, revision,
+    lastGoodRevision, ready, rollout, conditions}. The verdict is complete, under_way, waiting (for `agentctl promote`
+    or `agentctl resume`) or failed.
     """
     from agentctl.cluster import rollout_wait
     from agentctl.cluster.kubectl import Kubectl
 
     kubectl = Kubectl(kubeconfig, context, namespace)
-    raise typer.Exit(rollout_wait.run(kubectl, name, output, watch=watch, timeout=timeout))
+    raise typer.Exit(rollout_wait.show_status(kubectl, name, output, watch=watch, timeout=timeout))
 
 
 @upgrade.command(epilog=EPILOG)
 def plan(
-    name: Maybe = "",
-    everywhere: Everywhere = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show each agent's diff, as is done for a single one.")] = False,
-    runtime_image: Image = "",
-    output: Data = View.TEXT,
-    namespace: OwnNamespace = "",
+    name: OptionalName = "",
+    everywhere: AllNamespaces = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show a diff of each agent; implied by a name.")] = False,
+    runtime_image: RuntimeImage = "",
+    output: Output = View.TEXT,
+    namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Show what an operator of this version would make of the pods that run.
+    """Show how an operator of this version would change the running pods.
 
-    A new operator leaves agents as they are until their spec changes, their channel moves or `upgrade apply`. This
-    renders them here, with this agentctl, and compares that with the revisions that the cluster keeps. With -o json or
-    yaml: {operator, agents}, an agent being {namespace, name, from, to, differs, changes, diff, note}.
+    A new operator does not restart agents. Each keeps its revision until its spec changes, its channel moves, or you
+    run `upgrade apply`. This command renders the agents with this version of agentctl and compares the result with the
+    revisions in the cluster. With -o json or yaml: {operator, agents}. Each agent has {namespace, name, from, to,
+    differs, changes, diff, note}.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import upgrade
 
     kubectl = Kubectl(kubeconfig, context, namespace)
-    found = upgrade.plan(kubectl, name, runtime_image, everywhere=everywhere)
-    upgrade.show(found, output, diffs=diff or bool(name))
+    upgrades = upgrade.plan(kubectl, name, runtime_image, everywhere=everywhere)
+    upgrade.show(upgrades, output, diffs=diff or bool(name))
 
 
 @upgrade.command(epilog=EPILOG)
 def apply(
     name: Annotated[str, typer.Argument(help="Name of the AgentDeployment.")] = "",
-    everywhere: Everywhere = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds for the rollout of each agent.")] = 900,
-    runtime_image: Image = "",
-    namespace: OwnNamespace = "",
+    everywhere: AllNamespaces = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for the rollout of each agent.")] = 900,
+    runtime_image: RuntimeImage = "",
+    namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Make the pods of an agent anew, as the operator renders them now.
+    """Roll out agents as the operator renders them now.
 
-    Each agent by its own rollout strategy. With -A those that differ, one after the other; the first that fails ends
-    it. The operator that runs must be of the version of this agentctl.
+    Each agent uses its own rollout strategy. With -A, upgrades all agents that differ, one at a time, and stops at the
+    first failure. The running operator must have the version of this agentctl.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import upgrade
 
     if not name and not everywhere:
-        raise UsageError("name an agent, or all of them with --all-namespaces")
+        raise UsageError("specify the name of an agent, or --all-namespaces")
     kubectl = Kubectl(kubeconfig, context, namespace)
-    found = upgrade.plan(kubectl, name, runtime_image, everywhere=everywhere)
-    upgrade.apply(kubectl, found, yes=yes, timeout=timeout)
+    upgrades = upgrade.plan(kubectl, name, runtime_image, everywhere=everywhere)
+    upgrade.apply(kubectl, upgrades, yes=yes, timeout=timeout)
 
 
-def _give(command: str, name: str, connection: tuple[str, str, str], timeout: float | None) -> None:
+def _run(command: str, name: str, connection: tuple[str, str, str], timeout: float | None) -> None:
     from agentctl.cluster import rollout_commands
     from agentctl.cluster.kubectl import Kubectl
 

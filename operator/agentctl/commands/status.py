@@ -6,23 +6,24 @@ from rich.live import Live
 
 from agentctl.cluster import tree
 from agentctl.cluster.kubectl import Kubectl
-from agentctl.cluster.snapshot import take
+from agentctl.cluster.snapshot import take_snapshot
 from agentctl.ui import output
+from agentctl.ui.console import stdout_console
 from agentctl.ui.output import Format, View
 
 INTERVAL = 2.0
 
 
 def run(kubectl: Kubectl, name: str, view: View, *, watch: bool) -> None:
-    """Show an agent once, or until Ctrl-C."""
+    """Show an agent once, or refresh until Ctrl-C."""
     if view is not View.TEXT:
-        output.write(output.data(take(kubectl, name).to_json(), Format(view)))
+        output.write(output.data_text(take_snapshot(kubectl, name).to_json(), Format(view)))
         return
-    console = tree.console()
+    console = stdout_console()
     if not watch:
-        console.print(tree.draw(take(kubectl, name)))
+        console.print(tree.draw(take_snapshot(kubectl, name)))
         return
-    with Live(tree.draw(take(kubectl, name)), console=console, auto_refresh=False) as live:
+    with Live(tree.draw(take_snapshot(kubectl, name)), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(INTERVAL)
-            live.update(tree.draw(take(kubectl, name)), refresh=True)
+            live.update(tree.draw(take_snapshot(kubectl, name)), refresh=True)

@@ -1,1 +1,1 @@
-"""The cluster on this machine: its state, its supervisor."""
+"""The local cluster: its directory and its supervisor process."""

@@ -1,4 +1,4 @@
-"""Which optional distributions are installed."""
+"""Checks that optional distributions are installed."""
 
 from importlib.util import find_spec
 
@@ -6,10 +6,10 @@ from agentctl.errors import CommandError
 
 
 def require_localkube() -> None:
-    """Check that the cluster for this machine is installed.
+    """Check that localkube is installed.
 
     Raises:
-        CommandError: it is not; the message has the command that installs it.
+        CommandError: it is not installed; the message has the command that installs it.
     """
     if find_spec("localkube") is None:
         raise CommandError("localkube is not installed: run pip install 'agent-operator[demo]'")

@@ -1,4 +1,4 @@
-"""The process behind `agentctl local up`: the local cluster in it, the operator as a child of it."""
+"""The supervisor process of `agentctl local up`: it runs the local cluster, and the operator as a child process."""
 
 import asyncio
 import os
@@ -14,74 +14,75 @@ import aiohttp
 from agent_operator.api import constants
 from agent_operator.codegen import crd
 from agentctl.errors import CommandError
-from agentctl.local.state import KEEP, Running, State, last_line
+from agentctl.local.cluster_directory import KEEP, ClusterDirectory, RunningCluster, last_line
 from agentctl.ui import output
 from localkube.apiserver.registry import Registry
 from localkube.cluster import LocalCluster
 from localkube.node.guard import Guard
 from localkube.node.images import Image
 
-RUNTIME = "agent-operator/agent-runtime:*"
-# As deploy/docker/runtime.Dockerfile has it.
+RUNTIME_IMAGE = "agent-operator/agent-runtime:*"
+# The arguments and working directory of deploy/docker/runtime.Dockerfile.
 RUNTIME_ARGS = ("serve", "--config", "/app/config/agent.toml")
 RUNTIME_DIRECTORY = "/app"
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
-GRACE = 15.0
-READY_WITHIN = 150.0
-# The delays of probes are made for nodes far away; a process here is up in a second.
+GRACE_SECONDS = 15.0
+READY_TIMEOUT = 150.0
+# The probe delays of the manifests allow for slow nodes. A local process starts within a second.
 PROBE_SCALE = 0.25
-POLL = 0.1
-# Long enough for an operator that always fails not to fill the disk with its log.
-RESTART_AFTER = 2.0
+POLL_INTERVAL = 0.1
+# Keeps an operator that fails at every start from filling the disk with its log.
+RESTART_DELAY = 2.0
 
 
-def run(directory: Path, *, lifeline: bool = False) -> None:
-    """Serve until SIGTERM or Ctrl-C.
+def run(path: Path, *, lifeline: bool = False) -> None:
+    """Run the cluster until SIGTERM or Ctrl-C.
 
     Args:
-        directory: of the cluster's state.
-        lifeline: also stop when standard input ends, unless it has said KEEP: who started this is gone then.
+        path: directory of the cluster.
+        lifeline: also stop at the end of standard input, unless KEEP was read from it. The pipe ends when the process
+            that started this one ends.
 
     Raises:
-        CommandError: another cluster runs in the directory, or the operator cannot be started.
+        CommandError: a cluster is already running in the directory, or the operator cannot be started.
     """
-    state = State(directory)
-    state.create()
-    output.note(f"export KUBECONFIG={state.kubeconfig}")
-    with state.held():
-        asyncio.run(_serve(state, lifeline=lifeline))
+    directory = ClusterDirectory(path)
+    directory.create()
+    output.note(f"export KUBECONFIG={directory.kubeconfig}")
+    with directory.lock():
+        asyncio.run(_serve(directory, lifeline=lifeline))
 
 
-async def _serve(state: State, *, lifeline: bool) -> None:
-    # First of all: whatever is started after this is also stopped.
+async def _serve(directory: ClusterDirectory, *, lifeline: bool) -> None:
+    # Handle signals first, so that everything that is started below is also stopped.
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(sign, stopped.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
     if lifeline:
-        _follow(sys.stdin.fileno(), stopped)
+        _stop_at_end(sys.stdin.fileno(), stopped)
     if stopped.is_set():
         return
-    # The map of images is all that the cluster knows of agents.
-    images = {RUNTIME: Image([sys.executable, "-m", "agent_runtime"], RUNTIME_ARGS, RUNTIME_DIRECTORY)}
-    node = state.directory / "node"
+    # This map is all that the local cluster knows about agents.
+    images = {RUNTIME_IMAGE: Image([sys.executable, "-m", "agent_runtime"], RUNTIME_ARGS, RUNTIME_DIRECTORY)}
+    node = directory.path / "node"
     async with LocalCluster(images=images, state_dir=node, probe_time_scale=PROBE_SCALE) as cluster:
-        _define(cluster.registry)
-        cluster.write_kubeconfig(state.kubeconfig)
-        keeper = asyncio.create_task(_keep_operator(state, cluster.url))
+        _create_crds(cluster.registry)
+        cluster.write_kubeconfig(directory.kubeconfig)
+        operator = asyncio.create_task(_keep_operator_running(directory, cluster.url))
         waiting = asyncio.create_task(stopped.wait())
         try:
-            await asyncio.wait({keeper, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({operator, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
-            keeper.cancel()
+            operator.cancel()
             with suppress(asyncio.CancelledError):
-                # Its own failure is the reason why it all ends.
-                await keeper
+                # Raises the error of the operator, if that is why the cluster stops.
+                await operator
 
 
-def _follow(descriptor: int, stopped: asyncio.Event) -> None:
-    """Stop when a pipe ends that has not said KEEP."""
+def _stop_at_end(descriptor: int, stopped: asyncio.Event) -> None:
+    """Set the event when a pipe ends before KEEP was written to it."""
     loop = asyncio.get_running_loop()
 
     def read() -> None:
@@ -90,38 +91,37 @@ def _follow(descriptor: int, stopped: asyncio.Event) -> None:
             stopped.set()
 
     if select.select([descriptor], [], [], 0)[0]:
-        read()  # its other end closed while this process was starting
+        read()  # the pipe was closed while this process started
     else:
         loop.add_reader(descriptor, read)
 
 
-def _define(registry: Registry) -> None:
-    """Make agents and channels known to the API server."""
+def _create_crds(registry: Registry) -> None:
     for definition in crd.files().values():
         registry.create(CRDS, "", dict(definition), manager=constants.FIELD_MANAGER)
 
 
-async def _keep_operator(state: State, url: str) -> None:
-    """Run the operator, again whenever it ends, until cancelled.
+async def _keep_operator_running(directory: ClusterDirectory, url: str) -> None:
+    """Run the operator, and restart it whenever it ends, until cancelled.
 
     Raises:
-        CommandError: it does not come up at all.
+        CommandError: the operator ends before it is ready.
     """
     listen = f"127.0.0.1:{_free_port()}"
-    pid_file = state.directory / "operator.pid"
+    pid_file = directory.path / "operator.pid"
     with closing(Guard()) as guard:
         guard.start()
         while True:
-            process = await _start_operator(state.kubeconfig, state.operator_log, listen)
+            process = await _start_operator(directory.kubeconfig, directory.operator_log, listen)
             guard.started(process.pid, pid_file)
             try:
-                await _until_ready(process, listen, state.operator_log)
-                state.record(Running(os.getpid(), url, process.pid, f"http://{listen}/metrics"))
+                await _wait_until_ready(process, listen, directory.operator_log)
+                directory.write_record(RunningCluster(os.getpid(), url, process.pid, f"http://{listen}/metrics"))
                 await process.wait()
             finally:
-                await _end(process)
+                await _terminate(process)
                 guard.ended(process.pid, pid_file)
-            await asyncio.sleep(RESTART_AFTER)
+            await asyncio.sleep(RESTART_DELAY)
 
 
 def _free_port() -> int:
@@ -138,29 +138,29 @@ async def _start_operator(kubeconfig: Path, log: Path, listen: str) -> asyncio.s
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            # Ctrl-C in a terminal is for the supervisor, which stops the operator in its turn.
+            # Ctrl-C in a terminal reaches only the supervisor, which then stops the operator.
             start_new_session=True,
         )
 
 
-async def _until_ready(process: asyncio.subprocess.Process, listen: str, log: Path) -> None:
-    async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession() as client:
+async def _wait_until_ready(process: asyncio.subprocess.Process, listen: str, log: Path) -> None:
+    async with asyncio.timeout(READY_TIMEOUT), aiohttp.ClientSession() as client:
         while process.returncode is None:
             with suppress(aiohttp.ClientConnectionError):
-                async with client.get(f"http://{listen}/readyz") as answer:
-                    if answer.ok:
+                async with client.get(f"http://{listen}/readyz") as response:
+                    if response.ok:
                         return
-            await asyncio.sleep(POLL)
-    raise CommandError(f"the operator ended with {process.returncode}: {last_line(log)}: see {log}")
+            await asyncio.sleep(POLL_INTERVAL)
+    raise CommandError(f"the operator exited with status {process.returncode}: {last_line(log)}: see {log}")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask a process to end, and make it after a while."""
+async def _terminate(process: asyncio.subprocess.Process) -> None:
+    """Send SIGTERM to a process, and SIGKILL after the grace period."""
     if process.returncode is not None:
         return
     process.terminate()
     try:
-        async with asyncio.timeout(GRACE):
+        async with asyncio.timeout(GRACE_SECONDS):
             await process.wait()
     except TimeoutError:
         process.kill()

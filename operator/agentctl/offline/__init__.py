@@ -1,1 +1,1 @@
-"""Checks of files without a cluster."""
+"""Checks of files that need no cluster."""

@@ -1,4 +1,4 @@
-"""Every check that one AgentDeployment passes offline, from the schema to the operator's own policies."""
+"""All offline checks of one AgentDeployment, from the schema to the validation of the operator."""
 
 from dataclasses import dataclass
 
@@ -10,55 +10,57 @@ from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, data_hash, render
 from agent_runtime.config import explain
+from agentctl.objects import nested_field
 from agentctl.offline import schema
+from agentctl.offline.diagnostics import Diagnostic
 from agentctl.offline.documents import Document
-from agentctl.offline.faults import Fault
-from agentctl.offline.input_files import Sources, dig
+from agentctl.offline.input_files import Sources
 
 _PROMPT = "spec.systemPrompt.configMapKeyRef"
 _CHECKS = "spec.rollout.canary.checksFrom.configMapKeyRef"
+_SECRET = "spec.credentials.secretRef"  # noqa: S105 - a path
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What was found; `inputs` are there when an agent could be made of it."""
+class CheckResult:
+    """The diagnostics of one AgentDeployment, and the inputs for rendering it; None if there are errors."""
 
-    errors: tuple[Fault, ...]
-    warnings: tuple[Fault, ...] = ()
+    errors: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...] = ()
     inputs: Inputs | None = None
 
 
-def check(document: Document, sources: Sources) -> Checked:
-    """Check one object of kind AgentDeployment. Later checks run when the earlier ones let the object be read."""
+def check(document: Document, sources: Sources) -> CheckResult:
+    """Check one AgentDeployment. The checks of the operator run only if the object can be parsed."""
     if document.api_version != constants.API_VERSION:
-        return Checked((Fault.of(document, "apiVersion", f"must be {constants.API_VERSION}: correct it"),))
-    errors = [*schema.check(document), *_references(document, sources)]
+        return CheckResult((Diagnostic.of(document, "apiVersion", f"must be {constants.API_VERSION}: correct it"),))
+    errors = [*schema.check(document), *_missing_keys(document, sources)]
+    warnings = _unresolved_references(document, sources)
     try:
         agent = AgentDeployment.model_validate({key: value for key, value in document.body.items() if key != "status"})
     except ValidationError as error:
-        # The schema said the same in Kubernetes' words; only what it let pass is said here.
-        told = [] if errors else [_split(document, line) for line in explain(error).splitlines()]
-        return Checked((*errors, *told), _unknown_sources(document, sources))
-    notes = _unknown_sources(document, sources)
+        # The schema reports the same problems as the API server does; the model adds only what the schema accepted.
+        added = [] if errors else [_parse_line(document, line) for line in explain(error).splitlines()]
+        return CheckResult((*errors, *added), warnings)
     inputs = Inputs(
         agent,
-        prompt_template=_text(document, sources, _PROMPT),
-        hashes=_hashes(document, sources),
-        checks_text=_text(document, sources, _CHECKS),
+        prompt_template=_config_map_text(document, sources, _PROMPT),
+        hashes=_secret_hashes(document, sources),
+        checks_text=_config_map_text(document, sources, _CHECKS),
     )
-    failures = _failures(inputs)
     named = {error.field for error in errors}
-    errors += [Fault.of(document, it.field, it.message) for it in failures if it.field not in named]
+    problems = (problem for problem in _problems(inputs) if problem.field not in named)
+    errors += [Diagnostic.of(document, problem.field, problem.message) for problem in problems]
     if errors:
-        return Checked(tuple(errors), notes)
-    warnings = (Fault.of(document, warning.field, warning.message) for warning in validation.warnings(inputs))
-    return Checked((), (*notes, *warnings), inputs)
+        return CheckResult(tuple(errors), warnings)
+    validated = (Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs))
+    return CheckResult((), (*warnings, *validated), inputs)
 
 
-def _failures(inputs: Inputs) -> list[Problem]:
+def _problems(inputs: Inputs) -> list[Problem]:
     if found := validation.check(inputs):
-        # What time alone can heal is a reference that leads out of the input, and a note has been made of it.
-        return [failure for failure in found if not failure.retry]
+        # A problem that a retry can resolve is a reference to an object outside of the input: already a warning.
+        return [problem for problem in found if not problem.retry]
     try:
         render(inputs)
     except ProblemError as error:
@@ -66,70 +68,68 @@ def _failures(inputs: Inputs) -> list[Problem]:
     return []
 
 
-def _split(document: Document, line: str) -> Fault:
+def _parse_line(document: Document, line: str) -> Diagnostic:
     path, _, message = line.partition(": ")
-    return Fault.of(document, path, message)
+    return Diagnostic.of(document, path, message)
 
 
-def _own(document: Document) -> str:
+def _own_namespace(document: Document) -> str:
     return str(document.metadata.get("namespace"))
 
 
-def _childrens(document: Document) -> str:
-    """Namespace of the children, where a Secret must be."""
-    return str(dig(document.body, "spec", "namespace", "name") or _own(document))
+def _children_namespace(document: Document) -> str:
+    """Return the namespace of the children, which is also that of the Secrets that the agent references."""
+    return str(nested_field(document.body, "spec", "namespace", "name") or _own_namespace(document))
 
 
-def _text(document: Document, sources: Sources, path: str) -> str | None:
-    """Return the text that a reference to a key of a ConfigMap leads to; None when it is not in the input."""
-    reference = dig(document.body, *path.split("."))
-    found = sources.config_maps.get((_own(document), str(dig(reference, "name"))))
-    return found.get(str(dig(reference, "key"))) if found else None
+def _config_map_text(document: Document, sources: Sources, path: str) -> str | None:
+    """Return the value that a configMapKeyRef refers to; None if it is not in the input."""
+    reference = nested_field(document.body, *path.split("."))
+    found = sources.config_maps.get((_own_namespace(document), str(nested_field(reference, "name"))))
+    return found.get(str(nested_field(reference, "key"))) if found else None
 
 
-def _hashes(document: Document, sources: Sources) -> dict[str, str]:
-    name = dig(document.body, "spec", "credentials", "secretRef", "name")
-    found = sources.secrets.get((_childrens(document), str(name)))
+def _secret_hashes(document: Document, sources: Sources) -> dict[str, str]:
+    name = nested_field(document.body, *_SECRET.split("."), "name")
+    found = sources.secrets.get((_children_namespace(document), str(name)))
     return {} if found is None else {str(name): data_hash(found)}
 
 
-def _references(document: Document, sources: Sources) -> list[Fault]:
-    """Return a fault for each key that a ConfigMap or Secret of the input lacks."""
-    faults = []
+def _missing_keys(document: Document, sources: Sources) -> list[Diagnostic]:
+    """Return an error for each referenced key that a ConfigMap or Secret of the input does not have."""
+    errors = []
     for path in (_PROMPT, _CHECKS):
-        reference = dig(document.body, *path.split("."))
-        name, key = str(dig(reference, "name")), dig(reference, "key")
-        texts = sources.config_maps.get((_own(document), name))
-        if texts is not None and key not in texts:
-            faults.append(Fault.of(document, f"{path}.key", _missing("ConfigMap", name, str(key), list(texts))))
-    secret = dig(document.body, "spec", "credentials", "secretRef")
-    name, keys = str(dig(secret, "name")), dig(secret, "keys")
-    values = sources.secrets.get((_childrens(document), name))
-    for index, wanted in enumerate(keys if isinstance(keys, list) else ()):
-        if values is not None and wanted not in values:
-            path = f"spec.credentials.secretRef.keys[{index}]"
-            faults.append(Fault.of(document, path, _missing("Secret", name, str(wanted), list(values))))
-    return faults
+        reference = nested_field(document.body, *path.split("."))
+        name, key = str(nested_field(reference, "name")), nested_field(reference, "key")
+        data = sources.config_maps.get((_own_namespace(document), name))
+        if data is not None and key not in data:
+            errors.append(Diagnostic.of(document, f"{path}.key", _missing_key("ConfigMap", name, str(key), data)))
+    secret = nested_field(document.body, *_SECRET.split("."))
+    name, keys = str(nested_field(secret, "name")), nested_field(secret, "keys")
+    values = sources.secrets.get((_children_namespace(document), name))
+    for index, key in enumerate(keys if isinstance(keys, list) else ()):
+        if values is not None and key not in values:
+            path = f"{_SECRET}.keys[{index}]"
+            errors.append(Diagnostic.of(document, path, _missing_key("Secret", name, str(key), values)))
+    return errors
 
 
-def _missing(kind: str, name: str, key: str, found: list[str]) -> str:
-    has = f"it has {', '.join(sorted(found))}" if found else "it is empty"
-    return f"{kind} {name} has no key {key}: add it there or correct the key here ({has})"
+def _missing_key(kind: str, name: str, key: str, data: dict[str, str]) -> str:
+    existing = f"existing keys: {', '.join(sorted(data))}" if data else "it has no keys"
+    return f"{kind} {name} has no key {key}: add the key or correct the reference ({existing})"
 
 
-def _unknown_sources(document: Document, sources: Sources) -> tuple[Fault, ...]:
-    """Return a note for each reference that the input does not hold: its keys could not be checked."""
-    notes = []
+def _unresolved_references(document: Document, sources: Sources) -> tuple[Diagnostic, ...]:
+    """Return a warning for each referenced object that is not in the input, because its keys are not checked."""
+    warnings = []
     for path, namespace, known in (
-        (_PROMPT, _own(document), sources.config_maps),
-        (_CHECKS, _own(document), sources.config_maps),
-        ("spec.credentials.secretRef", _childrens(document), sources.secrets),
+        (_PROMPT, _own_namespace(document), sources.config_maps),
+        (_CHECKS, _own_namespace(document), sources.config_maps),
+        (_SECRET, _children_namespace(document), sources.secrets),
     ):
-        name = dig(document.body, *path.split("."), "name")
+        name = nested_field(document.body, *path.split("."), "name")
         if isinstance(name, str) and (namespace, name) not in known:
-            kind = "Secret" if path.endswith("secretRef") else "ConfigMap"
-            message = (
-                f"{kind} {name} of namespace {namespace} is not in the input, so it was not checked: add it with -f"
-            )
-            notes.append(Fault.of(document, path, message))
-    return tuple(notes)
+            kind = "Secret" if path == _SECRET else "ConfigMap"
+            message = f"{kind} {name} in namespace {namespace} is not in the input and was not checked: add it with -f"
+            warnings.append(Diagnostic.of(document, path, message))
+    return tuple(warnings)

@@ -1,4 +1,4 @@
-"""Kubernetes objects from files, directories and standard input, with the line that every field stands on."""
+"""Kubernetes objects from files, directories and standard input, with the line of every field."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,17 +9,18 @@ from typing import Any
 import yaml
 
 from agentctl.errors import CommandError
+from agentctl.objects import Object
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
-# A file of a few lines can alias itself into gigabytes; no object of Kubernetes has so many fields.
+# A few lines of YAML with aliases can expand to gigabytes. No Kubernetes object has this many fields.
 MAX_NODES = 200_000
 MAX_DEPTH = 100
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 class Loader(yaml.CSafeLoader):
-    """YAML as Kubernetes reads it: a date is a string."""
+    """Reads YAML as Kubernetes does: a date is a string."""
 
 
 Loader.yaml_implicit_resolvers = {
@@ -32,35 +33,40 @@ Loader.yaml_implicit_resolvers = {
 class Document:
     """One object of the input.
 
-    `lines` maps a path such as `spec.models[0].name` to its line; `duplicates` are paths that were given twice.
+    Attributes:
+        file: path as given on the command line, or `-`.
+        number: position of the document in the file, counted from 1.
+        body: the object.
+        lines: line of each field, by path such as `spec.models[0].name`.
+        duplicates: paths of fields that occur twice.
     """
 
     file: str
     number: int
-    body: dict[str, Any]
+    body: Object
     lines: dict[str, int] = field(default_factory=dict, repr=False)
     duplicates: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
-        """What it says it is; empty when it does not."""
+        """The field `kind`; empty if it is missing or not a string."""
         kind = self.body.get("kind")
         return kind if isinstance(kind, str) else ""
 
     @property
     def api_version(self) -> str:
-        """Group and version; empty when it does not say."""
+        """The field `apiVersion`; empty if it is missing or not a string."""
         version = self.body.get("apiVersion")
         return version if isinstance(version, str) else ""
 
     @property
-    def metadata(self) -> dict[str, Any]:
-        """The metadata, empty when it is not a map."""
+    def metadata(self) -> Object:
+        """The field `metadata`; empty if it is missing or not a map."""
         metadata = self.body.get("metadata")
         return metadata if isinstance(metadata, dict) else {}
 
     def line(self, path: str) -> int:
-        """Line of a field, or of its nearest parent that is written."""
+        """Return the line of a field, or of its nearest parent in the file."""
         while path:
             if path in self.lines:
                 return self.lines[path]
@@ -69,36 +75,36 @@ class Document:
 
 
 def read(sources: Sequence[str], *, only: str = "") -> tuple[Document, ...]:
-    """Read every object of these files, directories (not their subdirectories) and `-`.
+    """Read all objects of files, directories (without subdirectories) and `-`.
 
-    With `only`, a file that does not hold Kubernetes objects is skipped unless its text contains `only`, and the
-    result may be empty.
+    With `only`, the result may be empty, and a file that does not contain Kubernetes objects is ignored unless its text
+    contains `only`.
 
     Raises:
-        CommandError: nothing is there, it cannot be read, or it is not YAML; the message names the file and line.
+        CommandError: there are no objects, or a file cannot be read or is invalid YAML; the message has file and line.
     """
     found = [
         document
         for source in sources
-        for file, content in _contents(source)
-        for document in _objects_in(file, content, only)
+        for file, content in _read_files(source)
+        for document in _parse_file(file, content, only)
     ]
     if not found and not only:
-        raise CommandError(f"{', '.join(sources)}: no object in it: write an AgentDeployment there")
+        raise CommandError(f"{', '.join(sources)}: no objects found: add an AgentDeployment")
     return tuple(found)
 
 
-def _objects_in(file: str, content: bytes, only: str) -> tuple[Document, ...]:
+def _parse_file(file: str, content: bytes, only: str) -> tuple[Document, ...]:
     try:
         return tuple(_parse(file, content))
     except CommandError:
         if only.encode() in content:
             raise
-        # A Helm template, the lock file of a package manager, a list of tasks: YAML to pre-commit, not to Kubernetes.
+        # pre-commit passes every file with the suffix .yaml: also Helm templates, lock files and Ansible tasks.
         return ()
 
 
-def _contents(source: str) -> Iterator[tuple[str, bytes]]:
+def _read_files(source: str) -> Iterator[tuple[str, bytes]]:
     if source == STDIN:
         yield STDIN, sys.stdin.buffer.read()
         return
@@ -106,20 +112,20 @@ def _contents(source: str) -> Iterator[tuple[str, bytes]]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
         if not files:
-            raise CommandError(f"{source}: a directory without {', '.join(SUFFIXES)} files: name another")
+            raise CommandError(f"{source}: the directory contains no {', '.join(SUFFIXES)} files: specify another one")
     else:
         files = [path]
     for file in files:
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise CommandError(f"{file}: {error.strerror}: check the path given with -f") from error
+            raise CommandError(f"{file}: {error.strerror}: check the path") from error
         yield str(file), content
 
 
 def _parse(file: str, content: bytes) -> Iterator[Document]:
     try:
-        # The reader decodes as YAML says: UTF-8, or UTF-16 with a mark.
+        # The loader decodes bytes as YAML specifies: UTF-8, or UTF-16 with a byte order mark.
         loader = Loader(content)
         number = 0
         while loader.check_node():
@@ -132,16 +138,16 @@ def _parse(file: str, content: bytes) -> Iterator[Document]:
             yield from _objects(file, number, body, lines, duplicates)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise CommandError(f"{file}:{line}: not YAML: {error.problem}: correct this line") from error
+        raise CommandError(f"{file}:{line}: invalid YAML: {error.problem}: correct this line") from error
     except (yaml.YAMLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or "it holds what YAML does not allow"
-        raise CommandError(f"{file}: not YAML: {reason}: give a text file in UTF-8") from error
+        reason = getattr(error, "reason", None) or "it contains characters that YAML does not allow"
+        raise CommandError(f"{file}: invalid YAML: {reason}: use a text file in UTF-8") from error
 
 
 def _objects(
     file: str, number: int, body: Any, lines: dict[str, int], duplicates: tuple[str, ...]
 ) -> Iterator[Document]:
-    """Leave out empty documents and take a List apart."""
+    """Yield the object of a YAML document, each item of a List, or nothing if the document is empty."""
     if body is None:
         return
     if not isinstance(body, dict):
@@ -164,7 +170,7 @@ def _shape(value: Any) -> str:
 
 
 def _positions(file: str, root: yaml.Node) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Return line by path, and the paths that stand there twice."""
+    """Return the line of each path, and the paths that occur twice."""
     lines: dict[str, int] = {}
     duplicates: list[str] = []
     pending: list[tuple[str, yaml.Node, int]] = [("", root, 0)]
@@ -175,13 +181,13 @@ def _positions(file: str, root: yaml.Node) -> tuple[dict[str, int], tuple[str, .
         lines.setdefault(path, node.start_mark.line + 1)
         if len(lines) + len(pending) > MAX_NODES or depth > MAX_DEPTH:
             raise CommandError(
-                f"{file}: more than {MAX_NODES} fields or {MAX_DEPTH} levels, by size or aliases: split or correct it"
+                f"{file}: more than {MAX_NODES} fields or {MAX_DEPTH} levels with aliases expanded: split the file"
             )
-        pending.extend((below, child, depth + 1) for below, child in reversed(_below(path, node)))
+        pending.extend((below, child, depth + 1) for below, child in reversed(_children(path, node)))
     return lines, tuple(duplicates)
 
 
-def _below(path: str, node: yaml.Node) -> list[tuple[str, yaml.Node]]:
+def _children(path: str, node: yaml.Node) -> list[tuple[str, yaml.Node]]:
     if isinstance(node, yaml.SequenceNode):
         return [(f"{path}[{index}]", item) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):

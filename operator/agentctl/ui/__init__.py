@@ -1,1 +1,1 @@
-"""Output: tables, trees, differences, JSON and YAML."""
+"""Output: tables, diffs, JSON and YAML."""

@@ -22,7 +22,7 @@ from aiohttp import web
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import Kind
 from agent_operator.kube.transport import APPLY, MERGE, ApiError, Transport
-from agent_operator.manager import Controller
+from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
 from tests import fast_yaml as yaml
@@ -273,9 +273,9 @@ class World:
         return Settings(**(given | changed))
 
     @asynccontextmanager
-    async def operator(self, **changed: Any) -> AsyncIterator[Controller]:
+    async def operator(self, **changed: Any) -> AsyncIterator[Manager]:
         """Run an operator while the block runs, and end it as SIGTERM does."""
-        controller = Controller(self.settings(**changed))
+        controller = Manager(self.settings(**changed))
         stop = asyncio.Event()
         task = asyncio.create_task(controller.run(stop))
         ready = asyncio.create_task(controller.ready.wait())
@@ -304,12 +304,13 @@ class World:
                 process.kill()
             await process.wait()
 
-    async def quiet(self, controller: Controller, name: str = "support", seconds: float = DEADLINE) -> None:
+    async def quiet(self, controller: Manager, name: str = "support", seconds: float = DEADLINE) -> None:
         """Wait until the operator has seen all that it wrote, and has nothing left to do."""
         key = Key(self.api.namespace, name)
 
         async def look() -> bool:
-            idle = controller.queue.depth == 0 and not controller._workers._busy
+            workers = controller._workers
+            idle = controller.queue.depth == 0 and workers is not None and not workers._busy
             before = len(self.proxy.requests)
             if not (idle and controller.store.expectations_met(key)):
                 return False

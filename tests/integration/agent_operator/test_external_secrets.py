@@ -97,9 +97,10 @@ async def test_credentials_without_a_source_are_refused_in_words(world: Any) -> 
         agent["spec"]["credentials"] = {}
         agent["metadata"] |= {"generation": 99, "resourceVersion": str(10**12)}
         key = controller.store.observe_agent("MODIFIED", agent)
-        outcome = await controller._workers._reconciler.reconcile(key)
+        result = await controller._workers._reconciler.reconcile(key)
 
-        assert not outcome.failed
+        assert result.invalid is not None
+        assert not result.invalid.retry
         condition = await world.api.get("AgentDeployment", "support")
         told = {c["type"]: c for c in condition["status"]["conditions"]}["ConfigValid"]
         assert (told["reason"], told["message"].partition(":")[0]) == ("FieldConflict", "spec.credentials")

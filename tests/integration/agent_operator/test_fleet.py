@@ -140,7 +140,7 @@ async def test_a_bad_version_halts_in_the_first_wave_and_the_way_back_is_one_edi
         for name in ("b1", "c1"):
             given = (await world.api.get("AgentDeployment", name))["status"]["channel"]
             assert given["version"] == "1"
-        assert controller._fleet.halted() == {"stable": 1.0}
+        assert controller._fleet.halted_channels() == {"stable": 1.0}
 
         async def rolled_back() -> bool:
             return await fleet.versions() == dict.fromkeys(AGENTS, "1")

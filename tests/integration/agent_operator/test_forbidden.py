@@ -26,7 +26,7 @@ async def test_without_the_right_to_watch_definitions_an_optional_api_is_looked_
             await world.api.undefine(SERVICE_MONITOR)
         await world.api.until_reason("Warning", "ApiMissing")
 
-    said = [record.kind for record in caplog.records if "no permission to watch" in record.message]
+    said = [vars(record)["kind"] for record in caplog.records if "no permission to watch" in record.message]
     assert sorted(said) == sorted(kind.kind for kind in CHILDREN if kind.optional)
 
 
@@ -48,7 +48,7 @@ async def test_an_optional_api_without_a_right_is_left_out_told_and_taken_up_whe
         await world.api.undefine(SERVICE_MONITOR)
 
     said = [record for record in caplog.records if "optional API is not used" in record.message]
-    assert [record.kind for record in said] == ["ServiceMonitor"]
+    assert [vars(record)["kind"] for record in said] == ["ServiceMonitor"]
 
 
 async def monitored(api: Any) -> bool:

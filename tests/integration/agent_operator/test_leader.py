@@ -22,10 +22,10 @@ async def _leading(controller: Any) -> bool:
 
 
 async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_back(world: Any, until: Any) -> None:
-    from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
+    from agent_operator.manager import Manager  # noqa: PLC0415  (after the patch of its times)
 
-    first = Controller(world.settings(leader_election=True, identity="first"))
-    second = Controller(world.settings(leader_election=True, identity="second"))
+    first = Manager(world.settings(leader_election=True, identity="first"))
+    second = Manager(world.settings(leader_election=True, identity="second"))
     stops = asyncio.Event(), asyncio.Event()
     tasks = [asyncio.create_task(first.run(stops[0]))]
     await until(lambda: _leading(first))
@@ -43,9 +43,9 @@ async def test_a_standby_is_ready_waits_and_takes_over_when_the_lease_is_given_b
 
 
 async def test_a_leader_whose_lease_is_taken_ends(world: Any, until: Any) -> None:
-    from agent_operator.manager import Controller  # noqa: PLC0415  (after the patch of its times)
+    from agent_operator.manager import Manager  # noqa: PLC0415  (after the patch of its times)
 
-    controller = Controller(world.settings(leader_election=True, identity="first"))
+    controller = Manager(world.settings(leader_election=True, identity="first"))
     task = asyncio.create_task(controller.run(asyncio.Event()))
     await until(lambda: _leading(controller))
     lease = f"/apis/coordination.k8s.io/v1/namespaces/{world.api.namespace}/leases/agent-operator"

@@ -80,7 +80,7 @@ async def test_a_prompt_comes_from_a_config_map_and_follows_it(world: Any, until
 
 
 async def test_a_missing_api_is_a_warning_and_heals(world: Any, until: Any) -> None:
-    crd = {
+    crd: dict[str, Any] = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": "servicemonitors.monitoring.coreos.com"},

@@ -142,7 +142,7 @@ async def test_the_operators_own_secret_is_set_right_read_once_in_its_time_and_r
         }
 
 
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, Any] = {
     "env": [
         {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "by-env", "key": "token"}}},
         {"name": "MAYBE", "valueFrom": {"secretKeyRef": {"name": "maybe", "key": "token", "optional": True}}},

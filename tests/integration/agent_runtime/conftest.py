@@ -41,7 +41,8 @@ class AgentProcess:
 
     def start(self) -> "AgentProcess":
         """Start the process and wait until it listens."""
-        command = [sys.executable, "-m", "agent_runtime", "serve", "--config", self.directory / "agent.toml"]
+        config = str(self.directory / "agent.toml")
+        command = [sys.executable, "-m", "agent_runtime", "serve", "--config", config]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
         try:

@@ -30,7 +30,7 @@ class ModelServer:
     """The process of the fake model server; see model_server.py."""
 
     def __init__(self, *arguments: str, scheme: str = "http") -> None:
-        command = [sys.executable, MODEL_SERVER, *arguments]
+        command: list[str | Path] = [sys.executable, MODEL_SERVER, *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.url = f"{scheme}://127.0.0.1:{int(self.process.stdout.readline())}"

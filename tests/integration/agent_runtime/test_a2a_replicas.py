@@ -38,8 +38,9 @@ def send(agent: AgentProcess, headers: dict[str, str] | None = None, *, wait: bo
     """Send a message; return its task."""
     message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
     configuration = {"returnImmediately": not wait}
-    task: dict[str, Any] = call(agent, "SendMessage", headers, message=message, configuration=configuration)["result"]
-    return task["task"]  # type: ignore[no-any-return]  # JSON
+    result: dict[str, Any] = call(agent, "SendMessage", headers, message=message, configuration=configuration)["result"]
+    task: dict[str, Any] = result["task"]
+    return task
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_every_response_matches_the_document(agent: AgentProcess, tmp_path: Path
     program = Path(sys.executable).parent / "schemathesis"
     assert program.exists(), "schemathesis is missing: it is in the dependency group test"
     (tmp_path / "schemathesis.toml").write_text(SCHEMATHESIS)
-    command = [
+    command: list[str | Path] = [
         program,
         "--config-file",
         tmp_path / "schemathesis.toml",

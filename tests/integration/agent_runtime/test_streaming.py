@@ -83,7 +83,7 @@ def test_each_chunk_is_sent_at_once(client: openai.OpenAI, model_server: ModelSe
     model_server.go()
     stream = client.chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
 
-    contents = []
+    contents: list[str | None] = []
     for chunk in stream:
         model_server.go()
         contents.append(chunk.choices[0].delta.content)
@@ -122,7 +122,7 @@ def test_an_error_before_the_first_chunk_has_an_error_status(
 def test_a_broken_stream_ends_with_an_error(client: openai.OpenAI, model_server: ModelServer) -> None:
     """The client raises an error after the chunks that arrived, so the answer does not seem complete."""
     model_server.script(completions=[{"break_after": 3}])
-    contents = []
+    contents: list[str | None] = []
 
     stream = client.chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
     with pytest.raises(openai.APIError, match="broke off") as raised:

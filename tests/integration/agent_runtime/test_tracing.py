@@ -24,7 +24,7 @@ from tests.integration.agent_runtime.conftest import (
     openai_model,
 )
 from tests.integration.agent_runtime.processes import ModelServer, eventually
-from tests.integration.agent_runtime.test_tools import call, calling, stdio
+from tests.integration.agent_runtime.test_tools import call, calling, connected, stdio
 from tests.patience import free_port
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -105,13 +105,14 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer, receiver: Receiver) -> AgentProcess:
     """An agent with tools that exports its spans every 50 ms."""
-    return start_shared_agent(
+    agent = start_shared_agent(
         agent_toml(openai_model(shared_model_server), memory=stdio("t")),
         OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
         OTEL_BSP_SCHEDULE_DELAY="50",
         AGENT_NAME="clock",
-        **{name: CANARIES[name] for name in ("OPENAI_API_KEY",)},
-    ).ready()
+        OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"],
+    )
+    return connected(agent.ready())
 
 
 @pytest.fixture(autouse=True)

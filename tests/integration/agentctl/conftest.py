@@ -1,4 +1,4 @@
-"""agentctl as an installed program, and a local cluster that it started."""
+"""Fixtures that run agentctl as an installed program, and a local cluster that it started."""
 
 import json
 import os
@@ -20,29 +20,29 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Cluster:
-    """A directory in which `agentctl local up` was run."""
+    """A directory for `agentctl local`."""
 
     directory: Path
 
     @property
     def kubeconfig(self) -> Path:
-        """What kubectl needs."""
+        """The kubeconfig of the cluster."""
         return self.directory / "kubeconfig"
 
     def agentctl(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run agentctl there; its output holds no traceback, whatever happens."""
+        """Run agentctl for this cluster. It must not print a traceback."""
         done = self._run("agentctl", *arguments)
         assert "Traceback" not in done.stdout + done.stderr
         return done
 
     def kubectl(self, *arguments: str | Path) -> str:
-        """Run kubectl, which must succeed."""
+        """Run kubectl, which must succeed, and return its output."""
         done = self._run("kubectl", *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        """What `local status` says."""
+        """Return the output of `agentctl local status -o json`."""
         found: dict[str, Any] = json.loads(self.agentctl("local", "status", "-o", "json").stdout)
         return found
 
@@ -59,8 +59,8 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a command left, as subprocess.CompletedProcess says it."""
+class CommandResult:
+    """The result of a command, with the names of subprocess.CompletedProcess."""
 
     returncode: int
     stdout: str
@@ -68,37 +68,37 @@ class Done:
 
 
 @pytest.fixture
-def agentctl(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run agentctl in this process, for its imports take longer than most of what it does."""
+def agentctl(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+    """Run agentctl in this process, because its imports take longer than most commands."""
 
-    def command(*arguments: str) -> Done:
+    def command(*arguments: str) -> CommandResult:
         capsys.readouterr()
         status = run(arguments)
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
-        return Done(status, out, err)
+        return CommandResult(status, out, err)
 
     return command
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster that is up, with the operator."""
-    found = Cluster(tmp_path_factory.mktemp("local"))
-    done = found.agentctl("local", "up")
+    """A running local cluster with the operator."""
+    cluster = Cluster(tmp_path_factory.mktemp("local"))
+    done = cluster.agentctl("local", "up")
     assert done.returncode == 0, done.stderr
-    yield found
-    found.agentctl("local", "down")
+    yield cluster
+    cluster.agentctl("local", "down")
 
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[str, Callable[[], Any]], Any]:
-    """Poll until something is true; fail with what it should have been."""
+    """Poll until a condition is true, and return its value. A timeout fails with the description of the condition."""
 
-    def poll(what: str, look: Callable[[], Any], seconds: float = DEADLINE) -> Any:
+    def poll(description: str, condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:
         deadline = time.monotonic() + seconds
-        while not (found := look()):
-            assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"not within {seconds:g} s: {description}"
             time.sleep(0.2)
         return found
 

@@ -1,4 +1,4 @@
-"""The example of a canary, gone through as its README does, with a model that answers with its system prompt."""
+"""The steps of the README of the canary example, with a model that answers with its system prompt."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kubelet
 
 @pytest.fixture
 def model() -> Iterator[ModelServer]:
-    """A model that repeats the first message it is given."""
+    """A model server that returns the first message of each request."""
     server = ModelServer()
     server.script(completions=[{"always": True, "repeat": 0}])
     yield server
@@ -28,7 +28,7 @@ def model() -> Iterator[ModelServer]:
 
 
 def masked(text: str) -> str:
-    """A text without what differs from run to run: revisions, durations, pods, the width of columns and lines."""
+    """Replace what differs between runs: revisions, durations, numbers of pods, widths of columns and lines."""
     text = re.sub(r"\b(?=\w*\d)[0-9a-f]{10}\b", "REVISION", text)
     text = re.sub(r"\b\d+[smhd]\b", "AGE", text)
     return " ".join(re.sub(r"\d/\d pods", "PODS", text).split())
@@ -36,7 +36,7 @@ def masked(text: str) -> str:
 
 @dataclass
 class Shop:
-    """The example's agent in a cluster."""
+    """The agent of the example in a cluster."""
 
     cluster: Any
     model: ModelServer
@@ -44,7 +44,7 @@ class Shop:
     file: Path
 
     def apply(self, prompt: str | None = None) -> None:
-        """Apply the example, maybe with another prompt."""
+        """Apply the example, with another prompt if one is given."""
         agent, secret = yaml.safe_load_all((FOLDER / "agent.yaml").read_text(encoding="utf-8"))
         agent["spec"]["config"]["models"][0]["baseUrl"] = f"{self.model.url}/v1"
         if prompt:
@@ -52,27 +52,27 @@ class Shop:
         self.file.write_text(yaml.safe_dump_all([secret, agent]), encoding="utf-8")
         self.cluster.kubectl("apply", "-f", self.file)
 
-    def until(self, reason: str) -> None:
-        """Wait until `Progressing` has this reason, for the present spec."""
+    def wait_for(self, reason: str) -> None:
+        """Wait until the condition Progressing has this reason for the current generation."""
 
-        def look() -> bool:
-            found = yaml.safe_load(self.cluster.kubectl("get", "agd/shop", "-o", "yaml"))
-            conditions = {it["type"]: it for it in found["status"]["conditions"]}
+        def has_reason() -> bool:
+            agent = yaml.safe_load(self.cluster.kubectl("get", "agd/shop", "-o", "yaml"))
+            conditions = {condition["type"]: condition for condition in agent["status"]["conditions"]}
             progressing = conditions["Progressing"]
-            current: bool = progressing["observedGeneration"] == found["metadata"]["generation"]
+            current: bool = progressing["observedGeneration"] == agent["metadata"]["generation"]
             return current and progressing["reason"] == reason
 
-        self.eventually(reason, look)
+        self.eventually(reason, has_reason)
 
-    def agentctl(self, *words: str, status: int = 0) -> str:
-        """What agentctl prints."""
-        done = self.cluster.agentctl(*words)
+    def agentctl(self, *arguments: str, status: int = 0) -> str:
+        """Run agentctl and return its output."""
+        done = self.cluster.agentctl(*arguments)
         assert done.returncode == status, done.stderr
         printed: str = done.stdout
         return printed
 
 
-def test_the_readme_shows_what_happens(
+def test_the_readme_shows_the_real_output(
     cluster: Any, eventually: Callable[..., Any], model: ModelServer, tmp_path: Path
 ) -> None:
     readme = masked((FOLDER / "README.md").read_text(encoding="utf-8"))
@@ -81,18 +81,18 @@ def test_the_readme_shows_what_happens(
     cluster.kubectl("wait", "agd/shop", "--for=condition=Ready", "--timeout=120s")
 
     shop.apply(FORGETFUL)
-    shop.until("RolledBack")
+    shop.wait_for("RolledBack")
     assert masked(shop.agentctl("rollout", "status", "shop", status=1)) in readme
     assert masked(shop.agentctl("history", "shop")) in readme
 
     shop.apply(FRIENDLY)
-    shop.until("CanaryPaused")
+    shop.wait_for("CanaryPaused")
     assert masked(shop.agentctl("rollout", "status", "shop")) in readme
 
     shop.agentctl("promote", "shop")
     cluster.kubectl("wait", "agd/shop", "--for=jsonpath={.status.rollout.canary.phase}=Watching", "--timeout=120s")
     shop.agentctl("promote", "shop", "--full")
-    shop.until("RolloutComplete")
+    shop.wait_for("RolloutComplete")
     assert masked(shop.agentctl("rollout", "status", "shop")) in readme
     assert masked(shop.agentctl("history", "shop")) in readme
     cluster.kubectl("delete", "-f", shop.file, "--wait=false")

@@ -1,4 +1,4 @@
-"""The fleet example as its README tells it, and agentctl beside it, with real pods on a local cluster."""
+"""The steps of the README of the fleet example, and `agentctl channel`, on a local cluster."""
 
 import json
 from collections.abc import Callable
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.kubelet
 
 
 def versions(cluster: Any) -> dict[str, str]:
-    """What the agents of the example run."""
-    found = json.loads(cluster.kubectl("get", "agd", *AGENTS, "-o", "json"))["items"]
-    return {it["metadata"]["name"]: it["status"].get("runtimeVersion", "") for it in found}
+    """Return the runtime version of each agent of the example."""
+    agents = json.loads(cluster.kubectl("get", "agd", *AGENTS, "-o", "json"))["items"]
+    return {agent["metadata"]["name"]: agent["status"].get("runtimeVersion", "") for agent in agents}
 
 
 def test_the_fleet_of_the_example_moves_to_another_version(
@@ -30,31 +30,40 @@ def test_the_fleet_of_the_example_moves_to_another_version(
             found = found.get(key) or {}
         return found
 
-    eventually("the first version", lambda: channel("status", "stableVersion") == "0.1.0")
-    assert cluster.agentctl("channel", "pause", "stable").stdout == "channel stable is paused\n"
+    eventually("the first version is complete", lambda: channel("status", "stableVersion") == "0.1.0")
+    assert (
+        cluster.agentctl("channel", "pause", "stable").stdout
+        == "agentruntimechannel.agent-operator.dev/stable paused\n"
+    )
     assert channel("spec", "paused") is True
     cluster.kubectl("patch", "arc", "stable", "--type=merge", "-p", '{"spec":{"version":"0.1.1"}}')
-    eventually("a pause", lambda: "Paused" in cluster.agentctl("channel", "list").stdout)
+    eventually("the channel is paused", lambda: "Paused" in cluster.agentctl("channel", "list").stdout)
     assert set(versions(cluster).values()) == {"0.1.0"}
 
-    assert cluster.agentctl("channel", "resume", "stable").stdout == "channel stable is resumed\n"
-    eventually("staging", lambda: versions(cluster)["support-staging"] == "0.1.1")
+    assert (
+        cluster.agentctl("channel", "resume", "stable").stdout
+        == "agentruntimechannel.agent-operator.dev/stable resumed\n"
+    )
+    eventually("the first wave is updated", lambda: versions(cluster)["support-staging"] == "0.1.1")
     assert versions(cluster)["support"] == "0.1.0"
     cluster.kubectl("wait", "arc/stable", "--for=jsonpath={.status.stableVersion}=0.1.1", "--timeout=120s")
     assert set(versions(cluster).values()) == {"0.1.1"}
 
-    told = cluster.agentctl("channel", "status", "stable").stdout
-    assert "3/3 updated, wave 2/2" in told
-    assert "staging  1/1" in told
+    text = cluster.agentctl("channel", "status", "stable").stdout
+    assert "3/3 updated, wave 2/2" in text
+    assert "staging   1/1" in text
     row = cluster.agentctl("channel", "list").stdout.splitlines()[1].split()
     assert row == ["stable", "0.1.1", "3/3", "2/2", "Complete"]
     listed = json.loads(cluster.agentctl("channel", "list", "-o", "json").stdout)["channels"]
-    assert [it["metadata"]["name"] for it in listed] == ["stable"]
+    assert [item["metadata"]["name"] for item in listed] == ["stable"]
     cluster.kubectl("delete", "-f", EXAMPLE, "--wait=false")
 
 
-def test_a_channel_that_is_not_there_is_said_to_be_so(cluster: Any) -> None:
+def test_a_missing_channel_is_an_error(cluster: Any) -> None:
     for command in ("status", "pause", "resume"):
-        done = cluster.agentctl("channel", command, "nobody")
+        done = cluster.agentctl("channel", command, "missing")
         assert done.returncode == 1
-        assert done.stderr == "error: no AgentRuntimeChannel nobody there: agentctl channel list tells what is\n"
+        assert (
+            done.stderr
+            == 'error: AgentRuntimeChannel "missing" not found: list all channels with agentctl channel list\n'
+        )

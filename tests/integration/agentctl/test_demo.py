@@ -1,4 +1,4 @@
-"""`agentctl demo`: what a newcomer sees first."""
+"""`agentctl demo` with a cluster that it starts, and with one that is running."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from tests.patience import DEADLINE
 pytestmark = pytest.mark.kubelet
 
 
-def test_once_shows_every_step_and_leaves_nothing(tmp_path: Path, cluster: Any) -> None:
+def test_once_prints_every_step_and_stops_the_cluster(tmp_path: Path, cluster: Any) -> None:
     other = type(cluster)(tmp_path / "demo")
 
     done = other.agentctl("demo", "--once")
@@ -23,13 +23,13 @@ def test_once_shows_every_step_and_leaves_nothing(tmp_path: Path, cluster: Any) 
     steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")]
     assert steps == ["cluster", "CRD", "operator", "kubectl", "ready", "you", "agent"]
     assert "└── " in done.stdout
-    assert "Is anybody there?  (its model, echo" in done.stdout
+    assert "Are you there?  (the model echo repeats the message)" in done.stdout
     assert f"export KUBECONFIG={other.kubeconfig}" in done.stdout
-    assert done.stdout.endswith("\nStopping\n")
+    assert done.stdout.endswith("\nStopping the cluster\n")
     assert other.status()["running"] is False
 
 
-def test_it_uses_a_cluster_that_runs_and_leaves_it(cluster: Any) -> None:
+def test_a_running_cluster_is_used_and_not_stopped(cluster: Any) -> None:
     before = cluster.status()
 
     done = cluster.agentctl("demo", "--once")
@@ -39,17 +39,17 @@ def test_it_uses_a_cluster_that_runs_and_leaves_it(cluster: Any) -> None:
     assert cluster.status()["pid"] == before["pid"]
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_its_cluster(
-    sign: signal.Signals, tmp_path: Path, cluster: Any, eventually: Callable[..., Any]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_demo_and_its_cluster(
+    number: signal.Signals, tmp_path: Path, cluster: Any, eventually: Callable[..., Any]
 ) -> None:
     other = type(cluster)(tmp_path / "demo")
     command = [Path(sys.executable).with_name("agentctl"), "demo", "--dir", other.directory]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        eventually("the cluster to be up", lambda: process.poll() is None and other.status()["running"])
-        process.send_signal(sign)
+        eventually("the cluster is running", lambda: process.poll() is None and other.status()["running"])
+        process.send_signal(number)
         out, err = process.communicate(timeout=DEADLINE)
 
     assert (process.returncode, err) == (130, "")
-    assert out.endswith("Stopping\n")
+    assert out.endswith("Stopping the cluster\n")
     assert other.status()["running"] is False

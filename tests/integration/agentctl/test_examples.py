@@ -1,8 +1,8 @@
-"""Every example, applied with kubectl to the local cluster, becomes ready there.
+"""Every example becomes ready on the local cluster after `kubectl apply`.
 
-Its models are replaced by `echo`, for there is no network, and one pod is enough; all else stays as it is written. The
-optional APIs that examples are about are there as CRDs; what would fill a Secret, from a vault or from a sealed one, is
-played by the test. A sidecar is left out, for the local cluster has no program for its image.
+The tests replace models by `echo`, because there is no network, and use one replica. They remove sidecars, because the
+local cluster has no program for their images. Optional APIs are installed as CRDs only, and the tests write the Secrets
+of External Secrets and Sealed Secrets.
 """
 
 from pathlib import Path
@@ -36,8 +36,8 @@ def _crd(group: str, version: str, kind: str, plural: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def complete(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The cluster with every API that an example uses."""
+def cluster_with_apis(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The cluster with the CRDs of all optional APIs."""
     path = tmp_path_factory.mktemp("crds") / "crds.yaml"
     path.write_text(yaml.safe_dump_all(_crd(*names) for names in OPTIONAL), encoding="utf-8")
     cluster.kubectl("apply", "-f", path)
@@ -45,8 +45,8 @@ def complete(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return cluster
 
 
-def _offline(path: Path) -> list[dict[str, Any]]:
-    """The example's objects, in the namespace of the example, with a model that needs nothing and one pod."""
+def make_offline(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of an example, with the model echo and one replica."""
     objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
     for spec in (item["spec"] for item in objects if item["kind"] == "AgentDeployment"):
         spec["config"] = spec["config"] | {"models": [{"name": "echo", "provider": "echo"}]}
@@ -59,28 +59,28 @@ def _offline(path: Path) -> list[dict[str, Any]]:
     return objects
 
 
-def _play_external_secrets(cluster: Any, agent: dict[str, Any]) -> None:
-    """Write the Secret that an ExternalSecret asks for, once its namespace is there."""
+def write_external_secret(cluster: Any, agent: dict[str, Any]) -> None:
+    """Write the Secret of an ExternalSecret, when the ExternalSecret exists."""
     external = agent["spec"].get("credentials", {}).get("externalSecret")
     if not external:
         return
     name = agent["metadata"]["name"]
-    there = agent["spec"].get("namespace", {}).get("name", "default")
-    cluster.kubectl("wait", f"externalsecret/{name}-secrets", "-n", there, "--for=create", "--timeout=120s")
+    namespace = agent["spec"].get("namespace", {}).get("name", "default")
+    cluster.kubectl("wait", f"externalsecret/{name}-secrets", "-n", namespace, "--for=create", "--timeout=120s")
     values = [f"--from-literal={key}=https://example.com/" for key in external["data"]]
-    cluster.kubectl("create", "secret", "generic", f"{name}-secrets", "-n", there, *values)
+    cluster.kubectl("create", "secret", "generic", f"{name}-secrets", "-n", namespace, *values)
 
 
-def _play_sealed_secrets(cluster: Any, folder: Path) -> None:
-    """Write the Secrets that the sealed ones of an example stand for."""
+def write_sealed_secrets(cluster: Any, folder: Path) -> None:
+    """Write the Secrets of the SealedSecrets of an example."""
     for path in folder.glob("sealed-*.yaml"):
         sealed = yaml.safe_load(path.read_text(encoding="utf-8"))
         meta, values = sealed["metadata"], [f"--from-literal={key}=opened" for key in sealed["spec"]["encryptedData"]]
         cluster.kubectl("create", "secret", "generic", meta["name"], "-n", meta["namespace"], *values)
 
 
-def _play_user(cluster: Any, agent: dict[str, Any], namespace: str) -> None:
-    """Write the API keys, which belong into no file of an example."""
+def write_api_keys(cluster: Any, agent: dict[str, Any], namespace: str) -> None:
+    """Write the Secret with the API keys, which the README creates by a command."""
     if keys := agent["spec"].get("apiKeys"):
         reference = keys["secretKeyRef"]
         value = f"--from-literal={reference['key']}=one"
@@ -88,31 +88,31 @@ def _play_user(cluster: Any, agent: dict[str, Any], namespace: str) -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
-def test_an_example_becomes_ready(complete: Any, path: Path, tmp_path: Path) -> None:
-    objects = _offline(path)
+def test_an_example_becomes_ready(cluster_with_apis: Any, path: Path, tmp_path: Path) -> None:
+    objects = make_offline(path)
     agents = [item for item in objects if item["kind"] == "AgentDeployment"]
     file = tmp_path / "example.yaml"
     file.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
     for namespace in {_namespace(agent) for agent in agents} - {"default"}:
-        complete.kubectl("create", "namespace", namespace)
+        cluster_with_apis.kubectl("create", "namespace", namespace)
 
-    complete.kubectl("apply", "-f", file)
+    cluster_with_apis.kubectl("apply", "-f", file)
     for agent in agents:
-        _becomes_ready(complete, path.parent, agent)
-    complete.kubectl("delete", "-f", file, "--wait=false")
+        check_ready(cluster_with_apis, path.parent, agent)
+    cluster_with_apis.kubectl("delete", "-f", file, "--wait=false")
 
 
 def _namespace(agent: dict[str, Any]) -> str:
     return str(agent["metadata"].get("namespace", "default"))
 
 
-def _becomes_ready(complete: Any, folder: Path, agent: dict[str, Any]) -> None:
+def check_ready(cluster: Any, folder: Path, agent: dict[str, Any]) -> None:
     name, namespace = agent["metadata"]["name"], _namespace(agent)
-    _play_external_secrets(complete, agent)
-    _play_sealed_secrets(complete, folder)
-    _play_user(complete, agent, namespace)
-    complete.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=120s")
+    write_external_secret(cluster, agent)
+    write_sealed_secrets(cluster, folder)
+    write_api_keys(cluster, agent, namespace)
+    cluster.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=120s")
 
-    tree = complete.agentctl("status", name, "-n", namespace).stdout
+    tree = cluster.agentctl("status", name, "-n", namespace).stdout
     assert "missing" not in tree
     assert "not installed" not in tree

@@ -1,4 +1,4 @@
-"""A rollout by agentctl: what is kept, what differs, back and forth, and a canary by hand."""
+"""The commands for revisions and rollouts: history, diff, rollback, retry, and the steps of a canary."""
 
 import json
 from collections.abc import Callable
@@ -12,12 +12,13 @@ pytestmark = pytest.mark.kubelet
 
 UNTIL_PROMOTED = {"strategy": "Canary", "canary": {"steps": [{"weight": 50, "pause": {}}]}}
 Agentctl = Callable[..., Any]
-Applied = Callable[..., None]
+ApplyAgent = Callable[..., None]
+WaitForRollout = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
-def applied(cluster: Any) -> Applied:
-    """Apply an agent with a prompt."""
+def apply_agent(cluster: Any) -> ApplyAgent:
+    """Apply an agent with a prompt and additional fields of the spec."""
 
     def apply(name: str, prompt: str, **spec: Any) -> None:
         body = {
@@ -41,70 +42,76 @@ def _kubeconfig(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def complete(agentctl: Agentctl) -> Callable[[str], str]:
-    """Wait until an agent's rollout is complete; return the revision that runs."""
+def wait_for_rollout(agentctl: Agentctl) -> WaitForRollout:
+    """Wait until the rollout of an agent is complete, and return the running revision."""
 
     def wait(name: str) -> str:
         done = agentctl("rollout", "status", name, "--watch", "--timeout", "80")
         assert done.returncode == 0, done.stdout + done.stderr
-        return str(stands(agentctl, name)["revision"])
+        return str(rollout_status(agentctl, name)["revision"])
 
     return wait
 
 
-def stands(agentctl: Agentctl, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(agentctl("rollout", "status", name, "-o", "json").stdout)
-    return found
+def rollout_status(agentctl: Agentctl, name: str) -> dict[str, Any]:
+    status: dict[str, Any] = json.loads(agentctl("rollout", "status", name, "-o", "json").stdout)
+    return status
+
+
+def read_revisions(agentctl: Agentctl, name: str) -> list[dict[str, Any]]:
+    revisions: list[dict[str, Any]] = json.loads(agentctl("history", name, "-o", "json").stdout)["revisions"]
+    return revisions
 
 
 @pytest.fixture
-def twice(agentctl: Agentctl, applied: Applied, complete: Callable[[str], str]) -> tuple[str, str]:
-    """The revisions of the agent `twice`: its second runs."""
-    kept = agentctl("history", "twice", "-o", "json")
-    if kept.returncode:
-        applied("twice", "One.")
-        first = complete("twice")
-        applied("twice", "Two.")
-        return first, complete("twice")
-    first, second = (it["revision"] for it in json.loads(kept.stdout)["revisions"])
+def revisions(agentctl: Agentctl, apply_agent: ApplyAgent, wait_for_rollout: WaitForRollout) -> tuple[str, str]:
+    """The names of the two revisions of the agent `twice`, which runs the second."""
+    if agentctl("history", "twice").returncode:
+        apply_agent("twice", "One.")
+        first = wait_for_rollout("twice")
+        apply_agent("twice", "Two.")
+        return first, wait_for_rollout("twice")
+    first, second = (entry["revision"] for entry in read_revisions(agentctl, "twice"))
     return first, second
 
 
-def test_the_history_tells_what_each_revision_changed(agentctl: Agentctl, twice: tuple[str, str]) -> None:
+def test_the_history_lists_the_parts_that_each_revision_changed(agentctl: Agentctl, revisions: tuple[str, str]) -> None:
     head, first, second = (line.split() for line in agentctl("history", "twice").stdout.splitlines())
 
     assert head == ["REVISION", "NUMBER", "VERSION", "STATE", "AGE", "CHANGES"]
-    assert (first[0], first[1], second[0], second[1]) == (twice[0], "1", twice[1], "2")
+    assert (first[0], first[1], second[0], second[1]) == (revisions[0], "1", revisions[1], "2")
     assert (second[3], second[-1]) == ("running", "prompt")
     listed = json.loads(agentctl("history", "twice", "-o", "json").stdout)
     assert listed["agent"] == "default/twice"
-    assert [it["changes"] for it in listed["revisions"]] == [[], ["prompt"]]
+    assert [entry["changes"] for entry in listed["revisions"]] == [[], ["prompt"]]
 
 
-def test_a_revision_is_shown_with_config_and_prompt(agentctl: Agentctl, twice: tuple[str, str]) -> None:
-    told = agentctl("history", "twice", "--revision", "1").stdout
-    found = json.loads(agentctl("history", "twice", "--revision", twice[0], "-o", "json").stdout)
+def test_one_revision_is_shown_with_config_and_prompt(agentctl: Agentctl, revisions: tuple[str, str]) -> None:
+    text = agentctl("history", "twice", "--revision", "1").stdout
+    data = json.loads(agentctl("history", "twice", "--revision", revisions[0], "-o", "json").stdout)
 
-    assert "\n--- system_prompt.txt\nOne.\n" in told
-    assert "\n--- agent.toml\n[agent]\n" in told
-    assert found["config"]["system_prompt.txt"] == "One."
-    assert found["template"]["spec"]["containers"][0]["image"] == found["image"]
+    assert "\n--- system_prompt.txt\nOne.\n" in text
+    assert "\n--- agent.toml\n[agent]\n" in text
+    assert data["config"]["system_prompt.txt"] == "One."
+    assert data["template"]["spec"]["containers"][0]["image"] == data["image"]
 
 
-def test_a_diff_is_against_what_runs_unless_another_is_named(
-    cluster: Any, agentctl: Agentctl, twice: tuple[str, str]
+def test_a_diff_compares_with_the_running_revision_by_default(
+    cluster: Any, agentctl: Agentctl, revisions: tuple[str, str]
 ) -> None:
-    first = agentctl("diff", "twice", "1")
-    back = agentctl("diff", "twice", twice[1], twice[0])
+    to_running = agentctl("diff", "twice", "1")
+    to_first = agentctl("diff", "twice", revisions[1], revisions[0])
     same = agentctl("diff", "twice", "2")
 
-    assert first.stdout.splitlines()[2:] == ["@@ -1 +1 @@", "-One.", "+Two."]
-    assert back.stdout.splitlines()[2:] == ["@@ -1 +1 @@", "-Two.", "+One."]
+    assert to_running.stdout.splitlines()[2:] == ["@@ -1 +1 @@", "-One.", "+Two."]
+    assert to_first.stdout.splitlines()[2:] == ["@@ -1 +1 @@", "-Two.", "+One."]
     assert (same.returncode, same.stdout) == (0, "")
-    assert cluster.kubectl("agent", "diff", "twice", "1") == first.stdout
+    assert cluster.kubectl("agent", "diff", "twice", "1") == to_running.stdout
 
 
-def test_what_is_not_kept_is_refused_with_what_is(agentctl: Agentctl, twice: tuple[str, str]) -> None:
+def test_the_error_for_an_unknown_revision_lists_the_existing_ones(
+    agentctl: Agentctl, revisions: tuple[str, str]
+) -> None:
     for command in (
         ("diff", "twice", "nine"),
         ("history", "twice", "--revision", "9"),
@@ -112,55 +119,56 @@ def test_what_is_not_kept_is_refused_with_what_is(agentctl: Agentctl, twice: tup
     ):
         done = agentctl(*command)
         assert (done.returncode, done.stdout) == (1, "")
-        assert f"kept are {twice[0]} (1), {twice[1]} (2)" in done.stderr
+        assert f"existing revisions are {revisions[0]} (1), {revisions[1]} (2)" in done.stderr
 
 
-def test_one_goes_back_and_forth(
-    cluster: Any, agentctl: Agentctl, applied: Applied, complete: Callable[[str], str]
+def test_rollback_and_retry_change_the_running_revision(
+    cluster: Any, agentctl: Agentctl, apply_agent: ApplyAgent, wait_for_rollout: WaitForRollout
 ) -> None:
-    applied("pinned", "One.")
-    first = complete("pinned")
-    applied("pinned", "Two.")
-    second = complete("pinned")
+    apply_agent("pinned", "One.")
+    first = wait_for_rollout("pinned")
+    apply_agent("pinned", "Two.")
+    second = wait_for_rollout("pinned")
 
-    back = agentctl("rollback", "pinned")
+    done = agentctl("rollback", "pinned")
 
-    assert back.returncode == 0, back.stderr
-    assert f"revision {first} runs instead of {second} until the spec changes" in back.stdout
-    assert complete("pinned") == first
-    states = [it["state"] for it in json.loads(agentctl("history", "pinned", "-o", "json").stdout)["revisions"]]
-    assert states == ["running", "left by hand"]
+    assert done.returncode == 0, done.stderr
+    assert f"revision {first} runs instead of {second} until the spec changes" in done.stdout
+    assert wait_for_rollout("pinned") == first
+    assert [entry["state"] for entry in read_revisions(agentctl, "pinned")] == ["running", "rolled back: manually"]
     assert agentctl("retry", "pinned").returncode == 0
-    assert complete("pinned") == second
-    told = cluster.kubectl("agent", "rollback", "pinned", "--to", "1", "--no-wait")
-    assert told == f"pinned was told: rollback={first}\n"
+    assert wait_for_rollout("pinned") == second
+    submitted = cluster.kubectl("agent", "rollback", "pinned", "--to", "1", "--no-wait")
+    assert submitted == f'rollout command "rollback={first}" submitted\n'
 
 
-def test_a_command_that_is_refused_tells_the_operators_reason(agentctl: Agentctl, twice: tuple[str, str]) -> None:
-    for command in (("promote", "--full"), ("retry",)):  # an earlier refusal is not taken for this one's
+def test_the_reason_of_the_operator_is_printed_for_each_refused_command(
+    agentctl: Agentctl, revisions: tuple[str, str]
+) -> None:
+    for command in (("promote", "--full"), ("retry",)):
         done = agentctl(command[0], "twice", *command[1:])
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"error: {command[0]}")
 
 
-def test_a_suspended_agent_takes_no_command(agentctl: Agentctl, applied: Applied) -> None:
-    applied("asleep", "One.", suspend=True)
+def test_a_suspended_agent_accepts_no_command(agentctl: Agentctl, apply_agent: ApplyAgent) -> None:
+    apply_agent("asleep", "One.", suspend=True)
 
     done = agentctl("rollback", "asleep")
 
     assert (done.returncode, done.stderr) == (1, "error: asleep is suspended: set spec.suspend to false first\n")
     assert agentctl("history", "asleep").stderr == (
-        "error: asleep has no revisions yet: agentctl status asleep tells why\n"
+        "error: asleep has no revisions yet: run agentctl status asleep to see why\n"
     )
 
 
-def test_a_canary_is_given_up_tried_again_and_promoted_by_hand(
-    agentctl: Agentctl, applied: Applied, complete: Callable[[str], str], eventually: Any
+def test_a_canary_can_be_aborted_retried_and_promoted(
+    agentctl: Agentctl, apply_agent: ApplyAgent, wait_for_rollout: WaitForRollout, eventually: Any
 ) -> None:
-    applied("birds", "One.", rollout=UNTIL_PROMOTED)
-    first = complete("birds")
-    applied("birds", "Two.", rollout=UNTIL_PROMOTED)
-    eventually("the canary waits", lambda: stands(agentctl, "birds")["verdict"] == "waiting")
+    apply_agent("birds", "One.", rollout=UNTIL_PROMOTED)
+    first = wait_for_rollout("birds")
+    apply_agent("birds", "Two.", rollout=UNTIL_PROMOTED)
+    eventually("the canary waits", lambda: rollout_status(agentctl, "birds")["verdict"] == "waiting")
     shown = agentctl("rollout", "status", "birds")
     assert shown.returncode == 0
     assert f"birds runs revision {first}" in shown.stdout
@@ -171,9 +179,9 @@ def test_a_canary_is_given_up_tried_again_and_promoted_by_hand(
     ended = agentctl("rollout", "status", "birds", "--watch", "--timeout", "80")
     assert ended.returncode == 1
     assert "Aborted" in ended.stdout
-    assert stands(agentctl, "birds")["revision"] == first
+    assert rollout_status(agentctl, "birds")["revision"] == first
 
     assert agentctl("retry", "birds").returncode == 0
-    eventually("the canary waits again", lambda: stands(agentctl, "birds")["verdict"] == "waiting")
+    eventually("the canary waits again", lambda: rollout_status(agentctl, "birds")["verdict"] == "waiting")
     assert agentctl("promote", "birds").returncode == 0
-    assert complete("birds") != first
+    assert wait_for_rollout("birds") != first

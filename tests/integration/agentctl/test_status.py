@@ -1,4 +1,4 @@
-"""`agentctl status` of an agent that runs, and of what is not there."""
+"""`agentctl status` of a running agent, and its errors."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_the_tree_has_children_pods_and_conditions(hello: Any) -> None:
     assert "\x1b" not in done.stdout
 
 
-def test_machine_output_is_made_of_the_objects(hello: Any) -> None:
+def test_json_output_has_the_objects(hello: Any) -> None:
     found = json.loads(hello.agentctl("status", "hello", "-o", "json").stdout)
 
     assert found["agent"]["metadata"]["name"] == "hello"
@@ -39,7 +39,7 @@ def test_machine_output_is_made_of_the_objects(hello: Any) -> None:
     assert "managedFields" not in json.dumps(found)
 
 
-def test_it_is_a_plugin_of_kubectl(hello: Any) -> None:
+def test_the_kubectl_plugin_prints_the_same(hello: Any) -> None:
     assert hello.kubectl("agent", "status", "hello") == hello.agentctl("status", "hello").stdout
 
 
@@ -58,14 +58,14 @@ def test_secrets_are_not_read(hello: Any, tmp_path: Path) -> None:
     hello.kubectl("delete", "agd", "secretive")
 
 
-def test_an_agent_that_is_not_there_is_told(cluster: Any) -> None:
-    done = cluster.agentctl("status", "nobody")
+def test_a_missing_agent_is_an_error(cluster: Any) -> None:
+    done = cluster.agentctl("status", "missing")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: no AgentDeployment nobody there: kubectl get agd -A lists what is\n"
+    assert done.stderr == 'error: AgentDeployment "missing" not found: list all agents with kubectl get agd -A\n'
 
 
-def test_a_cluster_that_does_not_answer_is_told(cluster: Any, tmp_path: Path) -> None:
+def test_an_unreachable_cluster_is_an_error_on_one_line(cluster: Any, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(cluster.kubeconfig.read_text().replace(cluster.status()["url"], "http://127.0.0.1:1"))
 

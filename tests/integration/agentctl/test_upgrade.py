@@ -1,4 +1,4 @@
-"""A new operator restarts nobody; `agentctl upgrade` tells what it would bring, and brings it to whom one names."""
+"""A new operator restarts no agent. `agentctl upgrade` previews the changes and rolls them out."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from tests import fast_yaml as yaml
 from tests.patience import DEADLINE
 
 OLD = "0.0.9"
-# The operator as it was in another version: what differs is the tag of the image.
+# Runs the operator with another version, which changes the tag of the runtime image.
 OPERATOR = """
 import sys
 import agent_operator
@@ -31,8 +31,8 @@ AGENTS = ("legal", "sales", "support")
 
 
 @dataclass
-class World:
-    """A cluster whose pods are only said to be ready, and an operator of any version."""
+class UpgradeCluster:
+    """A cluster without a kubelet, which reports pods as ready, and an operator whose version can be changed."""
 
     folder: Path
     operator: subprocess.Popen[bytes] | None = None
@@ -54,50 +54,53 @@ class World:
         return process
 
     def replace_operator(self, version: str) -> None:
-        """End the operator, and start one of this version."""
+        """Stop the operator, and start one with this version."""
         if self.operator is not None:
             self.operator.terminate()
             self.operator.wait(DEADLINE)
-        options = ["--no-leader-election", "--kubeconfig", self.kubeconfig, "--listen", "127.0.0.1:0"]
+        options: list[str | Path] = ["--no-leader-election", "--kubeconfig", self.kubeconfig, "--listen", "127.0.0.1:0"]
         self.operator = self.start("-c", OPERATOR, version, "run", *options)
 
-    def images(self) -> dict[str, str]:
-        """The tags of the images that the Deployments have."""
-        return {
-            it["metadata"]["name"]: it["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]
-            for it in self.kubectl.get("deployments")
-        }
+    def image_tags(self) -> dict[str, str]:
+        """Return the tag of the image of each Deployment."""
+        tags = {}
+        for deployment in self.kubectl.get("deployments"):
+            (container,) = deployment["spec"]["template"]["spec"]["containers"]
+            tags[deployment["metadata"]["name"]] = container["image"].rpartition(":")[2]
+        return tags
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., Any]) -> Iterator[World]:
-    """A world of three agents that an older operator has made."""
-    made = World(tmp_path_factory.mktemp("upgrade"))
-    options = ["--pods", "stand-in", "--kubeconfig", made.kubeconfig, "--state-dir", made.folder / "state"]
-    made.start("-m", "localkube", *options)
+def upgrade_cluster(
+    tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., Any]
+) -> Iterator[UpgradeCluster]:
+    """A cluster with three agents that an older operator has rolled out."""
+    cluster = UpgradeCluster(tmp_path_factory.mktemp("upgrade"))
+    options: list[str | Path] = ["--kubeconfig", cluster.kubeconfig, "--state-dir", cluster.folder / "state"]
+    cluster.start("-m", "localkube", "--pods", "stand-in", *options)
     try:
-        eventually("the cluster", made.kubeconfig.exists)
+        eventually("the API server is ready", cluster.kubeconfig.exists)
         crd = Path(__file__).parents[3] / "crds" / "agentdeployments.agent-operator.dev.yaml"
-        eventually("the CRD", lambda: _done(made.kubectl, "apply", "-f", str(crd)))
-        made.replace_operator(OLD)
-        eventually("agents are served", lambda: _done(made.kubectl, "get", "agd"))
-        made.kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump_all(_agent(name) for name in AGENTS))
+        eventually("the CRD is applied", lambda: _succeeds(cluster.kubectl, "apply", "-f", str(crd)))
+        cluster.replace_operator(OLD)
+        eventually("agents are served", lambda: _succeeds(cluster.kubectl, "get", "agd"))
+        cluster.kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump_all(_agent(name) for name in AGENTS))
         for name in AGENTS:
-            made.kubectl.run("wait", f"agd/{name}", "--for=condition=Ready", "--timeout=120s")
-        yield made
+            cluster.kubectl.run("wait", f"agd/{name}", "--for=condition=Ready", "--timeout=120s")
+        yield cluster
     finally:
-        for process in made.started:
+        for process in cluster.started:
             process.terminate()
-        for process in made.started:
+        for process in cluster.started:
             process.wait(DEADLINE)
 
 
 @pytest.fixture(autouse=True)
-def _kubeconfig(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(world.kubeconfig))
+def _kubeconfig(upgrade_cluster: UpgradeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(upgrade_cluster.kubeconfig))
 
 
-def _done(kubectl: Kubectl, *arguments: str) -> bool:
+def _succeeds(kubectl: Kubectl, *arguments: str) -> bool:
     try:
         kubectl.run(*arguments)
     except CommandError:
@@ -114,49 +117,55 @@ def _agent(name: str) -> dict[str, Any]:
     }
 
 
-def test_an_operator_of_another_version_is_told_from_one_that_has_upgraded(world: World, agentctl: Agentctl) -> None:
+def test_apply_fails_if_the_running_operator_has_another_version(
+    upgrade_cluster: UpgradeCluster, agentctl: Agentctl
+) -> None:
     done = agentctl("upgrade", "apply", "-A", "--yes", "--timeout", "100")
 
     assert done.returncode == 1
-    why = f"the operator renders it as before: it is not of this version, {__version__}: upgrade it first"
-    assert done.stderr.splitlines() == ["[1/3] default/legal", f"error: default/legal: {why}"]
-    assert set(world.images().values()) == {OLD}
+    progress, error = done.stderr.splitlines()
+    assert progress == "[1/3] default/legal"
+    assert error.startswith(f"error: default/legal: the running operator is not version {__version__}")
+    assert error.endswith("upgrade the operator first")
+    assert set(upgrade_cluster.image_tags().values()) == {OLD}
 
 
-def test_the_plan_tells_what_this_version_would_bring(world: World, agentctl: Agentctl) -> None:
+def test_plan_shows_what_this_version_changes(upgrade_cluster: UpgradeCluster, agentctl: Agentctl) -> None:
     head, *rows = (line.split() for line in agentctl("upgrade", "plan").stdout.splitlines())
     one = agentctl("upgrade", "plan", "sales").stdout
-    machine = json.loads(agentctl("upgrade", "plan", "-A", "-o", "json").stdout)
+    data = json.loads(agentctl("upgrade", "plan", "-A", "-o", "json").stdout)
 
     assert head == ["NAMESPACE", "NAME", "FROM", "TO", "CHANGES"]
-    assert [(row[1], row[3], row[5], row[6]) for row in rows] == [(it, OLD, __version__, "image") for it in AGENTS]
+    assert [(row[1], row[3], row[5], row[6]) for row in rows] == [(name, OLD, __version__, "image") for name in AGENTS]
     image = "image: agent-operator/agent-runtime"
     assert f"\n-    {image}:{OLD}\n+    {image}:{__version__}\n" in one
-    assert machine["operator"] == __version__
-    assert [(it["name"], it["differs"], it["changes"]) for it in machine["agents"]] == [
+    assert data["operator"] == __version__
+    assert [(agent["name"], agent["differs"], agent["changes"]) for agent in data["agents"]] == [
         (name, True, ["image"]) for name in AGENTS
     ]
 
 
-def test_agents_are_upgraded_when_somebody_says_so_and_not_before(world: World, agentctl: Agentctl) -> None:
-    world.replace_operator(__version__)
-    unasked = agentctl("upgrade", "apply", "sales")
-    assert (unasked.returncode, unasked.stdout) == (2, "")
-    assert "--yes" in unasked.stderr
+def test_apply_upgrades_only_the_agents_that_are_named(upgrade_cluster: UpgradeCluster, agentctl: Agentctl) -> None:
+    upgrade_cluster.replace_operator(__version__)
+    unconfirmed = agentctl("upgrade", "apply", "sales")
+    assert (unconfirmed.returncode, unconfirmed.stdout) == (2, "")
+    assert "--yes" in unconfirmed.stderr
 
     done = agentctl("upgrade", "apply", "sales", "--yes", "--timeout", "100")
     assert done.returncode == 0, done.stderr
-    assert world.images() == {"legal": OLD, "sales": __version__, "support": OLD}
+    assert upgrade_cluster.image_tags() == {"legal": OLD, "sales": __version__, "support": OLD}
 
     rest = agentctl("upgrade", "apply", "-A", "--yes", "--timeout", "100")
     assert rest.returncode == 0, rest.stderr
     assert rest.stderr.splitlines() == ["[1/2] default/legal", "[2/2] default/support"]
-    assert set(world.images().values()) == {__version__}
-    same = f"nothing differs: operator {__version__} renders 3 agents as before\n"
+    assert set(upgrade_cluster.image_tags().values()) == {__version__}
+    same = f"no differences: operator {__version__} renders the current revisions of 3 agents\n"
     assert agentctl("upgrade", "plan", "-A").stdout == same
     assert agentctl("upgrade", "apply", "-A").stdout == same
 
 
 @pytest.mark.parametrize("arguments", [("apply",), ("apply", "sales", "-A", "--yes"), ("plan", "sales", "-A")])
-def test_it_wants_a_name_or_all(agentctl: Agentctl, arguments: tuple[str, ...]) -> None:
+def test_a_name_or_all_namespaces_is_required_and_both_are_refused(
+    agentctl: Agentctl, arguments: tuple[str, ...]
+) -> None:
     assert agentctl("upgrade", *arguments).returncode == 2

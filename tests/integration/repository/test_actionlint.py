@@ -25,7 +25,7 @@ def actionlint(pytestconfig: pytest.Config) -> Lint:
     program = folder / "node_modules" / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"
 
     def run(workflows: Path) -> subprocess.CompletedProcess[str]:
-        command = ["node", program, "*.yml"]
+        command: list[str | Path] = ["node", program, "*.yml"]
         return subprocess.run(command, cwd=workflows, capture_output=True, text=True, timeout=120, check=False)
 
     return run

@@ -1,4 +1,4 @@
-"""agentctl as a user has it: arguments in; exit status, output and errors out."""
+"""Fixtures that run agentctl in this process and write input files."""
 
 import io
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from tests import fast_yaml as yaml
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a command left."""
+class CommandResult:
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -22,32 +22,37 @@ class Done:
 
 
 @pytest.fixture
-def agentctl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
-    """Run one command, with `stdin` if it is given."""
+def agentctl(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CommandResult]:
+    """Run one command with the given arguments and standard input."""
 
-    def command(*arguments: str | Path, stdin: str = "") -> Done:
+    def command(*arguments: str | Path, stdin: str = "") -> CommandResult:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         status = run([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
         assert "Traceback" not in err
-        return Done(status, out, err)
+        return CommandResult(status, out, err)
 
     return command
 
 
-def agent(name: str = "support", **spec: Any) -> dict[str, Any]:
-    """The smallest AgentDeployment, changed by `spec`."""
-    return {
-        "apiVersion": "agent-operator.dev/v1alpha1",
-        "kind": "AgentDeployment",
-        "metadata": {"name": name},
-        "spec": {"config": {"models": [{"name": "echo", "provider": "echo"}]}} | spec,
-    }
+@pytest.fixture
+def make_agent() -> Callable[..., dict[str, Any]]:
+    """Return a minimal AgentDeployment with additional fields of the spec."""
+
+    def make(name: str = "support", **spec: Any) -> dict[str, Any]:
+        return {
+            "apiVersion": "agent-operator.dev/v1alpha1",
+            "kind": "AgentDeployment",
+            "metadata": {"name": name},
+            "spec": {"config": {"models": [{"name": "echo", "provider": "echo"}]}} | spec,
+        }
+
+    return make
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Callable[..., Path]:
-    """Write a file of objects, or of text, and return its path."""
+def write_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write objects or text to a file and return its path."""
 
     def write(*objects: Any, name: str = "agent.yaml") -> Path:
         path = tmp_path / name
@@ -56,8 +61,3 @@ def file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture(name="agent")
-def _agent() -> Callable[..., dict[str, Any]]:
-    return agent

@@ -1,4 +1,4 @@
-"""Every example is valid, renders, and says what it is."""
+"""Every example is valid, renders, and has a README."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +15,8 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/agent.yaml"))
 def test_an_example_is_valid_and_renders(agentctl: Callable[..., Any], path: Path) -> None:
     checked = agentctl("validate", "-f", path)
     number = path.read_text(encoding="utf-8").count("kind: AgentDeployment\n")
-    said = "1 AgentDeployment: valid\n" if number == 1 else f"{number} AgentDeployments: valid\n"
-    assert (checked.status, checked.out) == (0, said), checked.err
+    expected = "1 AgentDeployment: valid\n" if number == 1 else f"{number} AgentDeployments: valid\n"
+    assert (checked.status, checked.out) == (0, expected), checked.err
 
     rendered = agentctl("render", "-f", path.parent)
     assert rendered.status == 0
@@ -43,7 +43,9 @@ def test_the_examples_are_numbered_without_a_gap() -> None:
         ("09-gateway", {"HTTPRoute"}),
     ],
 )
-def test_an_example_makes_what_it_is_about(agentctl: Callable[..., Any], example: str, kinds: set[str]) -> None:
+def test_an_example_renders_the_objects_that_it_demonstrates(
+    agentctl: Callable[..., Any], example: str, kinds: set[str]
+) -> None:
     rendered = agentctl("render", "-f", EXAMPLES[0].parents[1] / example)
 
     assert kinds <= {item["kind"] for item in yaml.safe_load_all(rendered.out)}

@@ -1,4 +1,4 @@
-"""How a command ends: exit status and one line, never a traceback."""
+"""The exit status of commands and the one line of an error."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ Agentctl = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nonsense"], "error: No such command 'nonsense'. See --help."),
         (["render"], "error: Missing option '--filename' / '-f'. See --help."),
@@ -25,12 +25,12 @@ Agentctl = Callable[..., Any]
         (["status"], "error: Missing argument 'name'. See --help."),
     ],
 )
-def test_wrong_usage_is_one_line_and_status_2(agentctl: Agentctl, arguments: list[str], said: str) -> None:
-    done = agentctl(*arguments)
+def test_a_usage_error_is_one_line_and_status_2(agentctl: Agentctl, arguments: list[str], message: str) -> None:
+    result = agentctl(*arguments)
 
-    assert (done.status, done.out) == (2, "")
-    assert said in done.err
-    assert done.err.count("\n") == 1
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+    assert result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -38,19 +38,19 @@ def test_wrong_usage_is_one_line_and_status_2(agentctl: Agentctl, arguments: lis
     [
         *("", "render", "validate", "status", "local", "local up", "demo", "rollout", "rollout status"),
         *("history", "diff", "rollback", "promote", "pause", "resume", "abort", "retry"),
-        *("upgrade", "upgrade plan", "upgrade apply"),
+        *("upgrade", "upgrade plan", "upgrade apply", "channel", "channel list"),
     ],
 )
-def test_help_tells_the_exit_status(agentctl: Agentctl, command: str) -> None:
-    done = agentctl(*command.split(), "--help")
+def test_help_documents_the_exit_status(agentctl: Agentctl, command: str) -> None:
+    result = agentctl(*command.split(), "--help")
 
-    assert done.status == 0
-    assert "Usage: agentctl" in done.out
-    assert "Exit status: 0 done" in " ".join(done.out.split())
+    assert result.status == 0
+    assert "Usage: agentctl" in result.out
+    assert "Exit status: 0 success" in " ".join(result.out.split())
 
 
-def test_help_loads_no_models_of_kubernetes() -> None:
-    """It answers at once."""
+def test_help_does_not_import_the_kubernetes_models() -> None:
+    """The import takes a second."""
     script = "import sys; from agentctl.__main__ import run; run(['--help']); print('kubernetes' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -58,28 +58,28 @@ def test_help_loads_no_models_of_kubernetes() -> None:
     assert done.stdout.splitlines()[-1] == "False"
 
 
-def test_the_version_is_printed(agentctl: Agentctl) -> None:
-    from agent_operator import __version__  # noqa: PLC0415 - beside its only use
+def test_version_prints_the_version_of_the_operator(agentctl: Agentctl) -> None:
+    from agent_operator import __version__  # noqa: PLC0415 - used only here
 
     assert agentctl("version").out == f"{__version__}\n"
 
 
-def test_an_unexpected_error_is_one_line_and_a_traceback_with_debug(
+def test_an_unexpected_error_is_one_line_without_debug_and_a_traceback_with_it(
     agentctl: Agentctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
-        raise ZeroDivisionError("by nought")
+        raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(render, "run", fail)
 
-    done = agentctl("render", "-f", "x")
-    assert done.status == 1
-    assert done.err.startswith("error: internal: ZeroDivisionError: by nought: run again with --debug")
+    result = agentctl("render", "-f", "x")
+    assert result.status == 1
+    assert result.err.startswith("error: internal error: ZeroDivisionError: division by zero: run again with --debug")
     with pytest.raises(ZeroDivisionError):
         run(["--debug", "render", "-f", "x"])
 
 
-def test_ctrl_c_ends_with_130(agentctl: Agentctl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_exits_with_130(agentctl: Agentctl, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -88,7 +88,7 @@ def test_ctrl_c_ends_with_130(agentctl: Agentctl, monkeypatch: pytest.MonkeyPatc
     assert agentctl("render", "-f", "x").status == 130
 
 
-def test_a_closed_pipe_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     """As with `agentctl render | head -1`."""
     seed = Path(__file__).parents[3] / "examples" / "10-seed" / "agent.yaml"
     reader, writer = os.pipe()
@@ -108,7 +108,7 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("name", ["agentctl", "kubectl-agent"])
-def test_it_is_installed_under_both_names(name: str) -> None:
+def test_both_console_scripts_are_installed(name: str) -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name(name), "version"], capture_output=True, text=True, check=False
     )

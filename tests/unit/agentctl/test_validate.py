@@ -1,4 +1,4 @@
-"""`agentctl validate`: every error at once, with file, line, field and remedy; exit status 1."""
+"""`agentctl validate` reports all errors with file, line, field and remedy, and exits with status 1."""
 
 import json
 from collections.abc import Callable
@@ -10,17 +10,17 @@ import pytest
 from tests import fast_yaml as yaml
 
 Agentctl = Callable[..., Any]
-File = Callable[..., Path]
-Agent = Callable[..., dict[str, Any]]
+WriteFile = Callable[..., Path]
+MakeAgent = Callable[..., dict[str, Any]]
 
 ECHO = {"name": "echo", "provider": "echo"}
 PROMPT_REF = {"configMapKeyRef": {"name": "prompts", "key": "p"}}
 
 
-def test_a_good_agent_is_valid(agentctl: Agentctl, file: File, agent: Agent) -> None:
-    done = agentctl("validate", "-f", file(agent()))
+def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent) -> None:
+    result = agentctl("validate", "-f", write_file(make_agent()))
 
-    assert (done.status, done.out, done.err) == (0, "1 AgentDeployment: valid\n", "")
+    assert (result.status, result.out, result.err) == (0, "1 AgentDeployment: valid\n", "")
 
 
 @pytest.mark.parametrize(
@@ -54,29 +54,33 @@ def test_a_good_agent_is_valid(agentctl: Agentctl, file: File, agent: Agent) -> 
         ({"env": [{"value": "x"}]}, "spec.env[0].name", "Required value"),
     ],
 )
-def test_bad_input_is_told_with_field_and_remedy(
-    agentctl: Agentctl, file: File, agent: Agent, spec: dict[str, Any], field: str, remedy: str
+def test_an_error_has_field_and_remedy(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent, spec: dict[str, Any], field: str, remedy: str
 ) -> None:
-    path = file(agent(**spec))
+    path = write_file(make_agent(**spec))
 
-    done = agentctl("validate", "-f", path)
+    result = agentctl("validate", "-f", path)
 
-    assert done.status == 1
-    assert done.out == ""
-    told = [line for line in done.err.splitlines() if f": support: {field}: " in line]
-    assert told, done.err
-    assert remedy in told[0]
-    assert told[0].startswith(f"error: {path}:")
-    assert len(told[0]) < 1500
+    assert result.status == 1
+    assert result.out == ""
+    lines = [line for line in result.err.splitlines() if f": support: {field}: " in line]
+    assert lines, result.err
+    assert remedy in lines[0]
+    assert lines[0].startswith(f"error: {path}:")
+    assert len(lines[0]) < 1500
 
 
-def test_all_errors_of_all_documents_are_told_at_once(agentctl: Agentctl, file: File, agent: Agent) -> None:
-    path = file(agent("one", replicas=-1, servce={}), agent("two", ingress={"host": "A"}, dns={"policy": "None"}))
+def test_all_errors_of_all_documents_are_reported_at_once(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
+) -> None:
+    path = write_file(
+        make_agent("one", replicas=-1, servce={}), make_agent("two", ingress={"host": "A"}, dns={"policy": "None"})
+    )
 
-    done = agentctl("validate", "-f", path)
+    result = agentctl("validate", "-f", path)
 
-    told = [line.removeprefix(f"error: {path}:").split(": ")[1:3] for line in done.err.splitlines()]
-    assert told == [
+    fields = [line.removeprefix(f"error: {path}:").split(": ")[1:3] for line in result.err.splitlines()]
+    assert fields == [
         ["one", "spec.servce"],
         ["one", "spec.replicas"],
         ["two", "spec.dns.policy"],
@@ -84,9 +88,11 @@ def test_all_errors_of_all_documents_are_told_at_once(agentctl: Agentctl, file: 
     ]
 
 
-def test_a_rule_of_two_fields_is_told_beside_a_wrong_type(agentctl: Agentctl, file: File, agent: Agent) -> None:
-    """The API server would leave the rule for the next try."""
-    path = file(agent(replicas="many", systemPrompt={"text": "a"} | PROMPT_REF))
+def test_a_rule_between_two_fields_is_reported_together_with_a_wrong_type(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
+) -> None:
+    """The API server reports the rule only after the type is corrected."""
+    path = write_file(make_agent(replicas="many", systemPrompt={"text": "a"} | PROMPT_REF))
 
     assert "spec.systemPrompt: exactly one of" in agentctl("validate", "-f", path).err
 
@@ -100,24 +106,26 @@ def test_a_rule_of_two_fields_is_told_beside_a_wrong_type(agentctl: Agentctl, fi
         ("", "metadata"),
     ],
 )
-def test_a_bad_name_is_told(agentctl: Agentctl, file: File, agent: Agent, name: str, remedy: str) -> None:
-    done = agentctl("validate", "-f", file(agent(name)))
+def test_an_invalid_name_is_an_error(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent, name: str, remedy: str
+) -> None:
+    result = agentctl("validate", "-f", write_file(make_agent(name)))
 
-    assert done.status == 1
-    assert remedy in done.err
+    assert result.status == 1
+    assert remedy in result.err
 
 
-def test_a_key_given_twice_is_told(agentctl: Agentctl, file: File, agent: Agent) -> None:
-    text = yaml.safe_dump(agent(replicas=2), sort_keys=False) + "  replicas: 3\n"
+def test_a_duplicate_field_is_an_error(agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent) -> None:
+    text = yaml.safe_dump(make_agent(replicas=2), sort_keys=False) + "  replicas: 3\n"
 
-    done = agentctl("validate", "-f", file(text))
+    result = agentctl("validate", "-f", write_file(text))
 
-    assert done.status == 1
-    assert "spec.replicas: given twice: keep one of the two" in done.err
+    assert result.status == 1
+    assert "spec.replicas: duplicate field: keep one of the two" in result.err
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (
             {"apiVersion": "agent-operator.dev/v9", "kind": "AgentDeployment"},
@@ -128,63 +136,73 @@ def test_a_key_given_twice_is_told(agentctl: Agentctl, file: File, agent: Agent)
             "metadata: must be an object with a name",
         ),
         ({"kind": "AgentDeployment"}, "apiVersion: must be"),
-        ({"apiVersion": "v1", "kind": "Pod"}, "no AgentDeployment in it, but Pod: name the file that holds one"),
-        ({"hello": "world"}, "no AgentDeployment in it, but no kind"),
+        ({"apiVersion": "v1", "kind": "Pod"}, "no AgentDeployment found, only Pod: specify a file that contains one"),
+        ({"hello": "world"}, "no AgentDeployment found, only objects without a kind"),
         (
             {"apiVersion": "agent-operator.dev/v1alpha1", "kind": "AgentDeployment", "metadata": 3, "spec": 4},
             "metadata: must be",
         ),
     ],
 )
-def test_what_is_no_agent_is_told(agentctl: Agentctl, file: File, body: dict[str, Any], said: str) -> None:
-    done = agentctl("validate", "-f", file(body))
+def test_an_object_of_another_kind_is_an_error(
+    agentctl: Agentctl, write_file: WriteFile, body: dict[str, Any], message: str
+) -> None:
+    result = agentctl("validate", "-f", write_file(body))
 
-    assert done.status == 1
-    assert said in done.err
+    assert result.status == 1
+    assert message in result.err
 
 
-def test_a_missing_key_of_a_config_map_or_secret_is_told(agentctl: Agentctl, file: File, agent: Agent) -> None:
+def test_a_missing_key_of_a_config_map_or_secret_is_an_error(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
+) -> None:
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prompts"}, "data": {"other": "x"}}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"A": "canary-5f"}}
-    path = file(agent(systemPrompt=PROMPT_REF, credentials={"secretRef": {"name": "keys", "keys": ["A", "B"]}}))
-
-    done = agentctl("validate", "-f", path, "-f", file(config_map, secret, name="refs.yaml"))
-
-    assert done.status == 1
-    assert (
-        "configMapKeyRef.key: ConfigMap prompts has no key p: add it there or correct the key here (it has other)"
-        in done.err
+    path = write_file(
+        make_agent(systemPrompt=PROMPT_REF, credentials={"secretRef": {"name": "keys", "keys": ["A", "B"]}})
     )
-    assert "secretRef.keys[1]: Secret keys has no key B" in done.err
-    assert "canary" not in done.err
+
+    result = agentctl("validate", "-f", path, "-f", write_file(config_map, secret, name="refs.yaml"))
+
+    assert result.status == 1
+    assert "configMapKeyRef.key: ConfigMap prompts has no key p: add the key or correct the reference" in result.err
+    assert "(existing keys: other)" in result.err
+    assert "secretRef.keys[1]: Secret keys has no key B" in result.err
+    assert "canary" not in result.err
 
 
-def test_a_reference_out_of_the_input_is_a_warning(agentctl: Agentctl, file: File, agent: Agent) -> None:
-    done = agentctl("validate", "-f", file(agent(systemPrompt=PROMPT_REF)))
+def test_a_reference_to_an_object_outside_of_the_input_is_a_warning(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
+) -> None:
+    result = agentctl("validate", "-f", write_file(make_agent(systemPrompt=PROMPT_REF)))
 
-    assert done.status == 0
-    assert done.err.startswith("warning: ")
-    assert "ConfigMap prompts of namespace default is not in the input" in done.err
+    assert result.status == 0
+    assert result.err.startswith("warning: ")
+    assert (
+        "ConfigMap prompts in namespace default is not in the input and was not checked: add it with -f" in result.err
+    )
 
 
-def test_plain_credentials_are_a_warning(agentctl: Agentctl, file: File, agent: Agent) -> None:
-    done = agentctl("validate", "-f", file(agent(credentials={"values": {"OPENAI_API_KEY": "canary-5f"}})))
+def test_credentials_in_plain_text_are_a_warning(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
+) -> None:
+    result = agentctl("validate", "-f", write_file(make_agent(credentials={"values": {"OPENAI_API_KEY": "canary-5f"}})))
 
-    assert done.status == 0
-    assert "warning: " in done.err
-    assert "canary" not in done.err + done.out
+    assert result.status == 0
+    assert "warning: " in result.err
+    assert "canary" not in result.err + result.out
 
 
 @pytest.mark.parametrize(("form", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_machine_output_has_every_part(
-    agentctl: Agentctl, file: File, agent: Agent, form: str, load: Callable[[str], Any]
+def test_json_and_yaml_output_have_every_field(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent, form: str, load: Callable[[str], Any]
 ) -> None:
-    path = file("# nothing\n", agent("one"), agent("two", replica=1))
+    path = write_file("# nothing\n", make_agent("one"), make_agent("two", replica=1))
 
-    done = agentctl("validate", "-f", path, "-o", form)
+    result = agentctl("validate", "-f", path, "-o", form)
 
-    assert done.status == 1
-    found = load(done.out)
+    assert result.status == 1
+    found = load(result.out)
     assert (found["valid"], found["agents"], found["warnings"]) == (False, 2, [])
     (error,) = found["errors"]
     assert error["message"] == 'unknown field: did you mean "replicas"?'
@@ -197,8 +215,8 @@ def test_machine_output_has_every_part(
     assert path.read_text(encoding="utf-8").splitlines()[error["line"] - 1].strip() == "replica: 1"
 
 
-def test_standard_input_is_read(agentctl: Agentctl, agent: Agent) -> None:
-    done = agentctl("validate", "-f", "-", stdin=yaml.safe_dump(agent(replica=1)))
+def test_a_dash_reads_standard_input(agentctl: Agentctl, make_agent: MakeAgent) -> None:
+    result = agentctl("validate", "-f", "-", stdin=yaml.safe_dump(make_agent(replica=1)))
 
-    assert done.status == 1
-    assert done.err.startswith("error: -:")
+    assert result.status == 1
+    assert result.err.startswith("error: -:")

@@ -1,4 +1,4 @@
-"""Which files `agentctl validate` reads, and which it skips when pre-commit passes whatever has changed."""
+"""The files that `agentctl validate` reads, and the files that it ignores for pre-commit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,26 +7,27 @@ from typing import Any
 import pytest
 
 Agentctl = Callable[..., Any]
-File = Callable[..., Path]
-Agent = Callable[..., dict[str, Any]]
+WriteFile = Callable[..., Path]
+MakeAgent = Callable[..., dict[str, Any]]
 
 PROMPT_REF = {"configMapKeyRef": {"name": "prompts", "key": "p"}}
 
 
-def test_files_without_a_flag_are_files_too(agentctl: Agentctl, file: File, agent: Agent) -> None:
-    """As pre-commit passes them."""
-    one, two = file(agent("one"), name="one.yaml"), file(agent("two"), name="two.yaml")
+def test_arguments_without_a_flag_are_files(agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent) -> None:
+    """pre-commit passes files like this."""
+    one = write_file(make_agent("one"), name="one.yaml")
+    two = write_file(make_agent("two"), name="two.yaml")
 
-    done = agentctl("validate", one, two, "-f", file(agent("three")))
+    result = agentctl("validate", one, two, "-f", write_file(make_agent("three")))
 
-    assert (done.status, done.out, done.err) == (0, "3 AgentDeployments: valid\n", "")
+    assert (result.status, result.out, result.err) == (0, "3 AgentDeployments: valid\n", "")
 
 
-def test_no_input_is_wrong_usage(agentctl: Agentctl) -> None:
-    done = agentctl("validate")
+def test_no_input_is_a_usage_error(agentctl: Agentctl) -> None:
+    result = agentctl("validate")
 
-    assert (done.status, done.out) == (2, "")
-    assert done.err == "error: no input: name files, directories or - (standard input)\n"
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "error: no input: specify files, directories or - (standard input)\n"
 
 
 @pytest.mark.parametrize(
@@ -40,8 +41,10 @@ def test_no_input_is_wrong_usage(agentctl: Agentctl) -> None:
         "x: [" + "1, " * 200_001 + "]\n",
     ],
 )
-def test_other_files_are_skipped_on_request(agentctl: Agentctl, file: File, agent: Agent, text: str) -> None:
-    other, one = file(text, name="other.yaml"), file(agent())
+def test_other_files_are_ignored_on_request(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent, text: str
+) -> None:
+    other, one = write_file(text, name="other.yaml"), write_file(make_agent())
 
     alone = agentctl("validate", "--ignore-other-files", other)
     together = agentctl("validate", "--ignore-other-files", other, one)
@@ -54,26 +57,28 @@ def test_other_files_are_skipped_on_request(agentctl: Agentctl, file: File, agen
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("apiVersion: agent-operator.dev/v1alpha1\nkind: [\n", ":3: not YAML"),
+        ("apiVersion: agent-operator.dev/v1alpha1\nkind: [\n", ":3: invalid YAML"),
         ("apiVersion: agent-operator.dev/v1alpha1\nkind: AgentDeployment\n", "metadata: must be an object with a name"),
     ],
 )
-def test_a_broken_agent_is_no_other_file(agentctl: Agentctl, file: File, text: str, expected: str) -> None:
-    done = agentctl("validate", "--ignore-other-files", file(text))
+def test_an_invalid_agent_is_not_ignored(agentctl: Agentctl, write_file: WriteFile, text: str, expected: str) -> None:
+    result = agentctl("validate", "--ignore-other-files", write_file(text))
 
-    assert done.status == 1
-    assert expected in done.err
+    assert result.status == 1
+    assert expected in result.err
 
 
-def test_other_files_still_serve_references(agentctl: Agentctl, file: File, agent: Agent) -> None:
+def test_references_to_other_files_are_resolved(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
+) -> None:
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prompts"}, "data": {"other": "x"}}
 
-    done = agentctl(
+    result = agentctl(
         "validate",
         "--ignore-other-files",
-        file(config_map, name="prompts.yaml"),
-        file(agent(systemPrompt=PROMPT_REF)),
+        write_file(config_map, name="prompts.yaml"),
+        write_file(make_agent(systemPrompt=PROMPT_REF)),
     )
 
-    assert done.status == 1
-    assert "ConfigMap prompts has no key p" in done.err
+    assert result.status == 1
+    assert "ConfigMap prompts has no key p" in result.err

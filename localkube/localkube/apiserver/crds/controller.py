@@ -1,4 +1,4 @@
-"""Serves what CRDs define: registers their resources, sets their conditions, removes instances before the CRD goes."""
+"""The CRD controllers: serve custom resources, set the conditions of CRDs, and delete instances before the CRD."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,9 +8,9 @@ from localkube.apiserver.crds.definition import Definition
 from localkube.apiserver.deleter import CRD_CLEANUP, CRDS, Deleter
 from localkube.apiserver.options import DeleteOptions, WriteOptions
 from localkube.apiserver.resources import ResourceTable
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Event, Record, Store
 from localkube.apiserver.writer import Writer
+from localkube.meta.status import ApiError, Object
 
 _DELAY = 0.2
 _STATUS = WriteOptions("kube-apiserver", subresource="status")
@@ -18,7 +18,7 @@ _FINALIZERS = WriteOptions("kube-apiserver")
 
 
 class CrdController:
-    """Follows the stored CRDs. `definitions` holds the served ones by `plural.group`."""
+    """Watches CRDs. `definitions` contains the served ones by `plural.group`."""
 
     def __init__(
         self,
@@ -37,11 +37,6 @@ class CrdController:
         self._changed = changed
         self._later = later
         store.listen(CRDS, "", self._observe)
-
-    def restore(self) -> None:
-        """Serve the CRDs that a state file brought back."""
-        for record in self._store.bucket(CRDS).ordered():
-            self._serve(record)
 
     def _observe(self, event: Event) -> None:
         name = event.record.key[1]
@@ -88,7 +83,7 @@ class CrdController:
             self._changed(name)
 
     def _clean_after_next(self, name: str) -> None:
-        """Look again when the next instance is gone: its finalizers may hold it for long."""
+        """Try again when the next instance is removed. Finalizers may delay that."""
 
         def observe(event: Event) -> None:
             if event.type == "DELETED":
@@ -98,7 +93,7 @@ class CrdController:
         stop = self._store.listen(self.definitions[name].resource.key, "", observe)
 
     def _clean(self, name: str) -> None:
-        """Delete the instances of a CRD that is being deleted; let it go when none is left."""
+        """Delete the instances of a CRD that is being deleted; remove its finalizer when no instance is left."""
         definition = self.definitions.get(name)
         record = self._store.bucket(CRDS).get(("", name))
         if definition is None or record is None:

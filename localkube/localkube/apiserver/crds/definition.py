@@ -1,4 +1,4 @@
-"""A CustomResourceDefinition read once: its resource type and, per version, schema, rules and columns."""
+"""A parsed CustomResourceDefinition: its resource and, per version, schema, CEL rules and printer columns."""
 
 import re
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from kubeschema.cel_rules import RuleTree
 from kubeschema.errors import Cause
 from localkube.apiserver.crds import structural
 from localkube.apiserver.resources import CUSTOM_VERBS, Resource, ScalePaths
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STAGES = {None: 2, "beta": 1, "alpha": 0}
 
 
 def precedence(version: str) -> tuple[int, int, int, str]:
-    """Sort key of API versions: v2 > v1 > v1beta1 > v1alpha1 > anything else; use it with reverse=True."""
+    """Sort key of API versions, for reverse=True: v2, v1, v1beta1, v1alpha1, then other names."""
     found = _VERSION.fullmatch(version)
     if not found:
         return (-1, 0, 0, version)
@@ -24,7 +24,7 @@ def precedence(version: str) -> tuple[int, int, int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a custom resource."""
+    """A version of a custom resource."""
 
     name: str
     schema: Object
@@ -34,7 +34,7 @@ class Version:
 
 
 class Definition:
-    """What a stored CRD says."""
+    """A parsed CRD."""
 
     def __init__(self, crd: Object) -> None:
         spec = crd["spec"]
@@ -55,7 +55,7 @@ def _version(found: Object) -> Version:
 
 
 def schema_of(version: Object) -> Object:
-    """`schema.openAPIV3Schema` of a version; anything goes where there is none."""
+    """`schema.openAPIV3Schema` of a version; without one, a schema that accepts everything."""
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     found: Object = (version.get("schema") or {}).get("openAPIV3Schema") or anything
     return found
@@ -94,7 +94,7 @@ def _scale(paths: Object | None) -> ScalePaths | None:
 
 
 def completed(crd: Object) -> Object:
-    """A CRD with the names and the conversion that it leaves out."""
+    """Default the names and the conversion of a CRD."""
     spec = dict(crd.get("spec") or {})
     names = dict(spec.get("names") or {})
     kind = names.get("kind", "")
@@ -107,7 +107,7 @@ def completed(crd: Object) -> Object:
 
 
 def problems(crd: Object) -> list[Cause]:
-    """What is wrong with a CRD beyond its fields' types."""
+    """Validate a CRD."""
     spec = crd["spec"]
     plural, group = spec.get("names", {}).get("plural", ""), spec.get("group", "")
     causes = _name_problems(crd, plural, group)
@@ -137,7 +137,7 @@ def _name_problems(crd: Object, plural: str, group: str) -> list[Cause]:
         causes.append(Cause("FieldValueNotSupported", message, "spec.scope"))
     conversion = (crd["spec"].get("conversion") or {}).get("strategy")
     if conversion == "Webhook":
-        message = "Forbidden: the local cluster does not convert between versions by webhook"
+        message = "Forbidden: the local cluster does not support conversion webhooks"
         causes.append(Cause("FieldValueForbidden", message, "spec.conversion.strategy"))
     return causes
 

@@ -1,4 +1,4 @@
-"""The strategies of custom resources and of their definitions."""
+"""The strategies of custom resources and of CustomResourceDefinitions."""
 
 from kubeschema import decode
 from kubeschema import schema as schemas
@@ -10,10 +10,10 @@ from localkube.apiserver.crds.definition import Definition
 from localkube.apiserver.fields import crd_defaults, managed, validation
 from localkube.apiserver.fields.fieldset import FieldSet
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
 from localkube.apiserver.strategy import BuiltIn
+from localkube.meta.status import Object
 
-# Errors after which the server does not evaluate CEL rules, for they could trip over them.
+# Errors after which the server does not evaluate CEL rules, because the rules could fail on them.
 _BLOCKING = frozenset(
     ("FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
 )
@@ -26,7 +26,7 @@ _UNCHECKED = Cause(
 
 
 class Custom:
-    """The strategy of one version of a custom resource."""
+    """The strategy of a version of a custom resource."""
 
     def __init__(self, definition: Definition, version: str) -> None:
         self._resource = definition.resource

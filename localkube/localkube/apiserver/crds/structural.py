@@ -1,10 +1,10 @@
-"""Whether a CRD's schema is structural: the rules that pruning and defaulting rest on."""
+"""Checks that the schema of a CRD is structural, which pruning and defaulting require."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from kubeschema.errors import Cause
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _LOGICAL = ("anyOf", "oneOf", "allOf")
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -13,7 +13,7 @@ _NOT_IN_LOGIC = ("type", "default", "nullable", "description", "title", "additio
 
 
 def check(schema: Object, path: str) -> list[Cause]:
-    """What keeps a schema from being structural; `path` is where it stands in the CRD."""
+    """The violations of the rules of structural schemas; `path` is the path of the schema in the CRD."""
     return list(_node(schema, path))
 
 
@@ -26,7 +26,7 @@ def _forbidden(path: str, message: str) -> Cause:
 
 
 def _children(schema: Object, path: str) -> Iterator[tuple[Object, str, str]]:
-    """(schema, path, place) of the nodes below; place is field, item or value."""
+    """(schema, path, place) of the child nodes; place is field, item or value."""
     for name, inner in (schema.get("properties") or {}).items():
         yield inner, f"{path}.properties[{name}]", "field"
     if isinstance(schema.get("items"), dict):
@@ -43,14 +43,14 @@ def _node(schema: Object, path: str, place: str = "the root") -> Iterator[Cause]
     elif kind and kind not in _TYPES:
         yield Cause("FieldValueNotSupported", _unsupported(kind), f"{path}.type")
     yield from _list_type(schema, path)
-    yield from _outlawed(schema, path)
-    yield from _logic(schema, path)
+    yield from _forbidden_keywords(schema, path)
+    yield from _in_logical_junctors(schema, path)
     for inner, at, where in _children(schema, path):
         yield from _node(inner, at, where)
 
 
-def _outlawed(schema: Object, path: str) -> Iterator[Cause]:
-    """What OpenAPI allows and a structural schema does not."""
+def _forbidden_keywords(schema: Object, path: str) -> Iterator[Cause]:
+    """Keywords that OpenAPI allows but a structural schema does not."""
     if schema.get("type") == "array" and not isinstance(schema.get("items"), dict):
         yield _required(f"{path}.items", "must be specified")
     if schema.get("properties") and schema.get("additionalProperties") not in (None, False):
@@ -99,8 +99,8 @@ def _list_type(schema: Object, path: str) -> Iterator[Cause]:
             yield _required(f"{path}.items.properties[{key}].default", message)
 
 
-def _logic(schema: Object, path: str) -> Iterator[Cause]:
-    """Nothing structural may stand in allOf, anyOf, oneOf and not."""
+def _in_logical_junctors(schema: Object, path: str) -> Iterator[Cause]:
+    """Structural keywords in allOf, anyOf, oneOf and not, where they are forbidden."""
     parts = [(inner, f"{path}.{word}[{i}]") for word in _LOGICAL for i, inner in enumerate(schema.get(word) or ())]
     if isinstance(schema.get("not"), dict):
         parts.append((schema["not"], f"{path}.not"))
@@ -109,4 +109,4 @@ def _logic(schema: Object, path: str) -> Iterator[Cause]:
         for name in _NOT_IN_LOGIC:
             if name in inner and not (typed and name == "type"):
                 yield _forbidden(f"{at}.{name}", "must be empty to be structural")
-        yield from _logic(inner, at)
+        yield from _in_logical_junctors(inner, at)

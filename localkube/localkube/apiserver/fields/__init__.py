@@ -1,5 +1,5 @@
-"""The field machinery of a Kubernetes API server: schemas, field ownership, patches, defaults, validation.
+"""Field functions of a Kubernetes API server: field ownership, patches, defaults, validation.
 
-Everything here is pure: no IO but reading the packaged schemas once, no clock. Objects given are never changed;
-results share structure with them, so treat both as read-only.
+All functions are pure, except that they read the packaged schemas once. They do not change their arguments. Results
+share structure with arguments, so treat both as read-only.
 """

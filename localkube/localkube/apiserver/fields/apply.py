@@ -1,4 +1,4 @@
-"""Server-side apply: an applied configuration laid over the live object, with ownership and conflicts."""
+"""Server-side apply: merges an applied configuration into the live object, with ownership and conflicts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 from kubeschema.errors import Cause, FieldsError, bad_request
 from kubeschema.schema import Schema
-from localkube.apiserver.fields import last_applied, managed
+from localkube.apiserver.fields import managed
 from localkube.apiserver.fields.fieldset import (
     FieldSet,
     contains,
@@ -36,26 +36,24 @@ def apply(  # noqa: PLR0913 - the parameters of the request itself
     ignored: FieldSet | None = None,
     default: Callable[[Object], Object] | None = None,
 ) -> Object:
-    """The object after `manager` applied `applied`; `live` itself when nothing changes.
+    """Return the object after `manager` has applied `applied`, or `live` itself if nothing changes.
 
-    `default` turns the merged object into what the server stores (decoding, defaults). FieldsError: 400 for
-    managedFields in the configuration, 409 with the conflicts unless `force`, 500 when it does not fit the schema.
+    `default` decodes the merged object and sets defaults. FieldsError: 400 if the configuration has managedFields, 409
+    with the conflicts unless `force`, 500 if it does not match the schema.
     """
     if (applied.get("metadata") or {}).get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
-    stated = without(_applied_fields(schema, applied), ignored or {})
-    entry = Entry(manager, "Apply", api_version, subresource, ordered(stated), now)
+    owned_fields = without(_applied_fields(schema, applied), ignored or {})
+    entry = Entry(manager, "Apply", api_version, subresource, ordered(owned_fields), now)
     base = managed.bare(live) if live is not None else managed.blank(schema)
     merger = _Merger(schema, base, managed.read(live) or _before_first_apply(schema, live, now))
     merged, managers = merger.apply(applied, entry, ignored or {}, force=force)
     result = default(merged) if default else merged
-    if manager == last_applied.KUBECTL:
-        result = last_applied.updated(result, applied)
-    return _settled(live, result, merger.managers, managers, entry)
+    return _with_managers(live, result, merger.managers, managers, entry)
 
 
 def _applied_fields(schema: Schema, applied: Object) -> FieldSet:
-    """Every field of the configuration, what nobody can own too: pruning must not take the object's name."""
+    """All fields of the configuration, including those without owners, so that pruning keeps the object's name."""
     try:
         return fields_of(schema, applied) or {}
     except TypedError as error:
@@ -67,7 +65,7 @@ def _applied_fields(schema: Schema, applied: Object) -> FieldSet:
 
 
 def _before_first_apply(schema: Schema, live: Object | None, now: str) -> Managers:
-    """An object whose managers are unknown gets one for all it holds, so that applying cannot orphan its fields."""
+    """The manager `before-first-apply`, which owns all fields of an object without managedFields."""
     if live is None:
         return {}
     fields = managed.own(managed.changes(schema, managed.blank(schema), managed.bare(live), {})[0])
@@ -76,7 +74,7 @@ def _before_first_apply(schema: Schema, live: Object | None, now: str) -> Manage
 
 
 class _Merger:
-    """One apply: the live object without its managers, and the managers."""
+    """Merges one configuration into the live object and its managers."""
 
     def __init__(self, schema: Schema, live: Object, managers: Managers) -> None:
         self.schema = schema
@@ -84,7 +82,7 @@ class _Merger:
         self.managers = managers
 
     def apply(self, applied: Object, entry: Entry, ignored: FieldSet, *, force: bool) -> tuple[Object, Managers]:
-        """The merged object and the managers after it; FieldsError 409."""
+        """Return the merged object and its managers; FieldsError 409."""
         previous = self.managers.get(entry.identity)
         managers = {**self.managers, entry.identity: entry}
         try:
@@ -104,16 +102,13 @@ class _Merger:
         return merged, {identity: other for identity, other in managers.items() if identity != entry.identity}
 
     def _refuse(self, managers: Managers, changed: FieldSet, entry: Entry) -> None:
-        """FieldsError 409 when somebody else owns what changes."""
+        """FieldsError 409 if another manager owns a changed field."""
         lost = managed.conflicts(managers, changed, but=entry.identity)
-        if lost and entry.manager == last_applied.KUBECTL:
-            free = last_applied.allowed(self.schema, self.live)
-            lost = [(other, left) for other, fields in lost if (left := difference(fields, free))]
         if lost:
             raise _conflict(lost)
 
     def _prune(self, merged: Object, managers: Managers, last: FieldSet) -> Object:
-        """Removes what the manager applied last time, does not now, and nobody else owns."""
+        """Remove fields that the manager applied before, does not apply now, and no other manager owns."""
         schema = self.schema
         owned: FieldSet = {}
         for entry in managers.values():
@@ -143,12 +138,12 @@ def _conflict(lost: list[tuple[Entry, FieldSet]]) -> FieldsError:
     return FieldsError(409, "Conflict", f"Apply failed with {len(found)} conflicts: " + "\n".join(lines), causes)
 
 
-def _settled(live: Object | None, result: Object, before: Managers, after: Managers, entry: Entry) -> Object:
-    """The result with its managers; the live object, and so its times, when nothing else changed."""
+def _with_managers(live: Object | None, result: Object, before: Managers, after: Managers, entry: Entry) -> Object:
+    """Return the result with its managers, or the live object, which keeps the times, if nothing else changed."""
     if live is None or managed.bare(live) != managed.bare(result):
         return managed.write(result, after)
     previous, present = before.get(entry.identity), after.get(entry.identity)
     if present is not None:
-        # A time moves with the object: one who comes to share what is there already gets none.
+        # A time changes only with the object: a manager that shares existing fields gets no time.
         after = {**after, entry.identity: replace(present, time=previous.time if previous else "")}
     return live if after == before else managed.write(result, after)

@@ -23,7 +23,7 @@ _COUNTS: Final = (
 
 
 def containers(given: Sequence[Object], path: str, volumes: frozenset[str]) -> list[Cause]:
-    """What is wrong with the containers of a pod, whose volumes have these names."""
+    """Validate the containers of a pod whose volumes have these names."""
     out = []
     seen: set[str] = set()
     for at, item in enumerate(given):
@@ -86,12 +86,12 @@ def _ports(ports: Sequence[Object], path: str) -> list[Cause]:
 
 
 def port_number(number: Any, path: str) -> list[Cause]:
-    """A port outside 1..65535."""
+    """Validate a port number: 1..65535."""
     return [invalid(path, number, text) for text in names.port_number(number)]
 
 
 def port_reference(port: Any, path: str) -> list[Cause]:
-    """A port by number or by name."""
+    """Validate a port number or port name."""
     if isinstance(port, str):
         return [invalid(path, port, text) for text in names.port_name(port)]
     return port_number(port, path)
@@ -151,7 +151,7 @@ def _mounts(mounts: Sequence[Object], path: str, volumes: frozenset[str]) -> lis
 
 
 def resources(given: Object, path: str) -> list[Cause]:
-    """What is wrong with requests and limits."""
+    """Validate requests and limits."""
     limits, requests = given.get("limits") or {}, given.get("requests") or {}
     out = _amounts(limits, f"{path}.limits") + _amounts(requests, f"{path}.requests")
     for name, value in requests.items():

@@ -1,4 +1,4 @@
-"""Validation of small built-in kinds: ConfigMaps, Secrets, Leases, Events, RBAC and the like."""
+"""Validation of ConfigMaps, Secrets, Leases, Events, ControllerRevisions, RBAC and other small kinds."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ def _keys(data: Object, path: str) -> list[Cause]:
 
 
 def config_map(obj: Object) -> list[Cause]:
-    """What is wrong with a ConfigMap, its metadata aside."""
+    """Validate a ConfigMap without its metadata."""
     data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
     out = _keys(data, "data")
     for key in data.keys() & binary.keys():
@@ -41,12 +41,12 @@ def _frozen(old: Object, new: Object, fields: tuple[str, ...]) -> list[Cause]:
 
 
 def config_map_update(old: Object, new: Object) -> list[Cause]:
-    """An immutable ConfigMap stays as it is."""
+    """Validate an update of a ConfigMap, which may be immutable."""
     return _frozen(old, new, ("data", "binaryData"))
 
 
 def secret(obj: Object) -> list[Cause]:
-    """What is wrong with a Secret, its metadata aside. Values are never named."""
+    """Validate a Secret without its metadata. Errors do not contain values."""
     data = obj.get("data") or {}
     out = _keys(data, "data")
     if sum(len(text) * 3 // 4 for text in data.values()) > _SIZE_LIMIT:
@@ -79,12 +79,12 @@ def _docker(key: str, data: Object) -> list[Cause]:
 
 
 def secret_update(old: Object, new: Object) -> list[Cause]:
-    """A Secret's type stays; an immutable one stays as it is."""
+    """Validate an update of a Secret: its type is immutable, and the Secret may be."""
     return immutable(old.get("type"), new.get("type"), "type") + _frozen(old, new, ("data",))
 
 
 def lease(obj: Object) -> list[Cause]:
-    """What is wrong with a Lease, its metadata aside."""
+    """Validate a Lease without its metadata."""
     spec = obj.get("spec") or {}
     out = []
     duration = spec.get("leaseDurationSeconds")
@@ -97,7 +97,7 @@ def lease(obj: Object) -> list[Cause]:
 
 
 def event(obj: Object) -> list[Cause]:
-    """What is wrong with a core Event, its metadata aside."""
+    """Validate a core Event without its metadata."""
     involved = (obj.get("involvedObject") or {}).get("namespace", "")
     own = (obj.get("metadata") or {}).get("namespace", "")
     if involved == own or (not involved and own == "default"):
@@ -106,7 +106,7 @@ def event(obj: Object) -> list[Cause]:
 
 
 def controller_revision(obj: Object) -> list[Cause]:
-    """What is wrong with a ControllerRevision, its metadata aside."""
+    """Validate a ControllerRevision without its metadata."""
     out = at_least(obj.get("revision"), 0, "revision")
     data = obj.get("data")
     if isinstance(data, dict):
@@ -115,12 +115,12 @@ def controller_revision(obj: Object) -> list[Cause]:
 
 
 def controller_revision_update(old: Object, new: Object) -> list[Cause]:
-    """A ControllerRevision's data stays."""
+    """Validate an update of a ControllerRevision: its data is immutable."""
     return immutable(old.get("data"), new.get("data"), "data")
 
 
 def role_binding(obj: Object) -> list[Cause]:
-    """What is wrong with a RoleBinding or ClusterRoleBinding, its metadata aside."""
+    """Validate a RoleBinding or ClusterRoleBinding without its metadata."""
     reference = obj.get("roleRef") or {}
     kinds = ("ClusterRole", "Role")
     out = []
@@ -140,12 +140,12 @@ def role_binding(obj: Object) -> list[Cause]:
 
 
 def role_binding_update(old: Object, new: Object) -> list[Cause]:
-    """What a binding grants stays."""
+    """Validate an update of a binding: its roleRef is immutable."""
     return [] if old["roleRef"] == new["roleRef"] else [invalid("roleRef", new["roleRef"], "cannot change roleRef")]
 
 
 def role(obj: Object) -> list[Cause]:
-    """What is wrong with a Role or ClusterRole, its metadata aside."""
+    """Validate a Role or ClusterRole without its metadata."""
     out = []
     for at, rule in enumerate(obj.get("rules") or ()):
         here = f"rules[{at}]"
@@ -160,23 +160,9 @@ def role(obj: Object) -> list[Cause]:
     return out
 
 
-def claim(obj: Object) -> list[Cause]:
-    """What is wrong with a PersistentVolumeClaim, its metadata aside."""
-    spec = obj.get("spec") or {}
-    out = [] if spec.get("accessModes") else [required("spec.accessModes", "at least 1 access mode is required")]
-    requests = (spec.get("resources") or {}).get("requests") or {}
-    return out if requests.get("storage") else [*out, required("spec.resources[storage]")]
-
-
 def scale(obj: Object) -> list[Cause]:
-    """What is wrong with an autoscaling/v1 Scale, its metadata aside."""
+    """Validate an autoscaling/v1 Scale without its metadata."""
     return at_least((obj.get("spec") or {}).get("replicas"), 0, "spec.replicas")
-
-
-def priority_class_update(old: Object, new: Object) -> list[Cause]:
-    """A PriorityClass' value stays."""
-    same = old.get("value") == new.get("value")
-    return [] if same else [forbidden("value", "may not be changed in an update.")]
 
 
 Rule = Callable[[Object], list[Cause]]

@@ -1,4 +1,4 @@
-"""Defaults of custom resources, from their structural schema."""
+"""Defaults of custom resources from their structural schemas."""
 
 import copy
 from typing import Any
@@ -7,7 +7,7 @@ Object = dict[str, Any]
 
 
 def default_crd(open_api_v3_schema: Object, obj: Object) -> Object:
-    """The object with the schema's defaults, and without nulls where null is no value. Itself when nothing changes."""
+    """Set the schema's defaults and drop nulls of non-nullable fields. Returns `obj` itself if nothing changes."""
     out: Object = _default(open_api_v3_schema, obj)
     return out
 
@@ -40,5 +40,5 @@ def _default_map(schema: Object, value: Object) -> Object:
 
 
 def _open(schema: Object) -> bool:
-    """A field of any type, where null is as good as anything."""
+    """Whether the field accepts any value, including null."""
     return bool(schema.get("x-kubernetes-preserve-unknown-fields")) and not schema.get("type")

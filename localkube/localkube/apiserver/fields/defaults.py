@@ -1,4 +1,4 @@
-"""What the API server adds to an object on write: defaults, and what the strategy of its kind prepares."""
+"""Defaults of built-in kinds."""
 
 import base64
 from collections.abc import Callable
@@ -7,33 +7,20 @@ from typing import Any, Final
 from kubeschema.errors import Gvk
 from localkube.apiserver.fields.crd_defaults import default_crd
 from localkube.apiserver.fields.pod_defaults import filled, pod_spec, requests_from_limits
-from localkube.apiserver.fields.prepare import prepare_create
 
-__all__ = ["default", "default_crd", "prepare_create"]
+__all__ = ["default", "default_crd"]
 
 Object = dict[str, Any]
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _QUARTER: Final = {"maxUnavailable": "25%", "maxSurge": "25%"}
 _DEPLOYMENT: Final = {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}
-_STATEFUL_SET: Final = {
-    "replicas": 1,
-    "revisionHistoryLimit": 10,
-    "podManagementPolicy": "OrderedReady",
-    "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
-}
 _JOB: Final = {
     "manualSelector": False,
     "backoffLimit": 6,
     "completionMode": "NonIndexed",
     "suspend": False,
     "podReplacementPolicy": "TerminatingOrFailed",
-}
-_CRON_JOB: Final = {
-    "concurrencyPolicy": "Allow",
-    "suspend": False,
-    "successfulJobsHistoryLimit": 3,
-    "failedJobsHistoryLimit": 1,
 }
 _EXPOSED: Final = frozenset({"NodePort", "LoadBalancer"})
 _CPU: Final = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
@@ -44,7 +31,7 @@ _SCALE_DOWN: Final = {"selectPolicy": "Max", "policies": [_PERCENT]}
 
 
 def _template(spec: Object) -> Object:
-    """A spec with a pod template, the template defaulted."""
+    """Default the pod template of a spec."""
     template = spec.get("template")
     if not template:
         return spec
@@ -63,21 +50,6 @@ def _deployment(spec: Object) -> Object:
     return {**filled(_template(spec), _DEPLOYMENT), "strategy": strategy}
 
 
-def _stateful_set(spec: Object) -> Object:
-    strategy = filled(spec.get("updateStrategy") or {}, {"type": "RollingUpdate"})
-    if strategy["type"] == "RollingUpdate":
-        strategy = {**strategy, "rollingUpdate": filled(strategy.get("rollingUpdate") or {}, {"partition": 0})}
-    return {**filled(_template(spec), _STATEFUL_SET), "updateStrategy": strategy}
-
-
-def _daemon_set(spec: Object) -> Object:
-    strategy = filled(spec.get("updateStrategy") or {}, {"type": "RollingUpdate"})
-    if strategy["type"] == "RollingUpdate":
-        rolling = filled(strategy.get("rollingUpdate") or {}, {"maxUnavailable": 1, "maxSurge": 0})
-        strategy = {**strategy, "rollingUpdate": rolling}
-    return {**filled(_template(spec), {"revisionHistoryLimit": 10}), "updateStrategy": strategy}
-
-
 def _job(spec: Object) -> Object:
     out = filled(
         _template(spec), {**_JOB, **({"podReplacementPolicy": "Failed"} if "podFailurePolicy" in spec else {})}
@@ -94,11 +66,6 @@ def _failure_rule(rule: Object) -> Object:
     if not rule.get("onPodConditions"):
         return rule
     return {**rule, "onPodConditions": [filled(c, {"status": "True"}) for c in rule["onPodConditions"]]}
-
-
-def _cron_job(spec: Object) -> Object:
-    job = spec.get("jobTemplate") or {}
-    return {**filled(spec, _CRON_JOB), "jobTemplate": {**job, "spec": _template(job.get("spec") or {})}}
 
 
 def _service(spec: Object) -> Object:
@@ -185,12 +152,6 @@ def _role_binding(obj: Object) -> Object:
     return out
 
 
-def _endpoints(obj: Object) -> Object:
-    if not obj.get("subsets"):
-        return obj
-    return {**obj, "subsets": [_rule(subset) for subset in obj["subsets"]]}
-
-
 def _endpoint_slice(obj: Object) -> Object:
     if not obj.get("ports"):
         return obj
@@ -199,13 +160,9 @@ def _endpoint_slice(obj: Object) -> Object:
 
 _OF_SPEC: Final[dict[tuple[str, str], Callable[[Object], Object]]] = {
     ("apps", "Deployment"): _deployment,
-    ("apps", "StatefulSet"): _stateful_set,
-    ("apps", "DaemonSet"): _daemon_set,
     ("apps", "ReplicaSet"): lambda spec: filled(_template(spec), {"replicas": 1}),
     ("batch", "Job"): _job,
-    ("batch", "CronJob"): _cron_job,
     ("", "Service"): _service,
-    ("", "PersistentVolumeClaim"): lambda spec: filled(spec, {"volumeMode": "Filesystem"}),
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
     ("networking.k8s.io", "NetworkPolicy"): _network_policy,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _crd,
@@ -214,7 +171,6 @@ _OF_OBJECT: Final[dict[tuple[str, str], Callable[[Object], Object]]] = {
     ("", "Pod"): _pod,
     ("", "Secret"): _secret,
     ("", "Namespace"): _namespace,
-    ("", "Endpoints"): _endpoints,
     ("discovery.k8s.io", "EndpointSlice"): _endpoint_slice,
     (_RBAC, "RoleBinding"): _role_binding,
     (_RBAC, "ClusterRoleBinding"): _role_binding,
@@ -222,12 +178,12 @@ _OF_OBJECT: Final[dict[tuple[str, str], Callable[[Object], Object]]] = {
 
 
 def default(gvk: Gvk, obj: Object) -> Object:
-    """A decoded built-in object with its defaults."""
+    """Set the defaults of a decoded object of a built-in kind."""
     kind = (gvk[0], gvk[2])
     whole = _OF_OBJECT.get(kind)
     if whole:
         return whole(obj)
     of_spec = _OF_SPEC.get(kind)
-    if of_spec is None or gvk == ("autoscaling", "v1", "HorizontalPodAutoscaler"):
+    if of_spec is None:
         return obj
     return {**obj, "spec": of_spec(obj.get("spec") or {})}

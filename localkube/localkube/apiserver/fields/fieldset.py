@@ -1,8 +1,8 @@
-"""Sets of field paths, held in the very shape of metadata.managedFields' FieldsV1.
+"""Sets of field paths, represented as FieldsV1 of metadata.managedFields.
 
-A set is a tree: keys are path elements (`f:spec`, `k:{"name":"x"}`, `v:"a"`, `i:0`), a node that is itself a member
-has the key `.`, and a member without children is `{}`. So a stored set needs no decoding, and results share their
-unchanged parts. Sets are never changed once built.
+A set is a tree: keys are path elements (`f:spec`, `k:{"name":"x"}`, `v:"a"`, `i:0`), a node that is a member has the
+key `.`, and a member without children is `{}`. Therefore a stored set needs no decoding, and results share unchanged
+parts. Sets are immutable.
 """
 
 import json
@@ -23,19 +23,19 @@ def is_member(node: FieldSet) -> bool:
 
 
 def element_key(element: str) -> tuple[int, str]:
-    """Sorts path elements as the server writes them: the member mark, fields, keys, values, indices."""
+    """Sort key for path elements in the order of the server: member mark, fields, keys, values, indexes."""
     return _ORDER[element[0]], element
 
 
 def ordered(fields: FieldSet) -> FieldSet:
-    """The set in the server's order."""
+    """Sort the set in the order of the server."""
     if len(fields) > 1:
         return {key: ordered(fields[key]) for key in sorted(fields, key=element_key)}
     return {key: ordered(child) if child else child for key, child in fields.items()}
 
 
 def union(one: FieldSet, two: FieldSet) -> FieldSet:
-    """Members of either. For roots; an empty root is an empty set."""
+    """The members of either set. For roots; an empty root is an empty set."""
     if not one or one is two:
         return two
     return _union(one, two) if two else one
@@ -44,7 +44,7 @@ def union(one: FieldSet, two: FieldSet) -> FieldSet:
 def _union(one: FieldSet, two: FieldSet) -> FieldSet:
     if one is two:
         return one
-    if not one or not two:  # a member without children: keep its mark
+    if not one or not two:  # one of them is a member without children: keep its mark
         some = one or two
         return some if MEMBER in some or not some else {MEMBER: LEAF, **some}
     out = dict(one)
@@ -55,12 +55,12 @@ def _union(one: FieldSet, two: FieldSet) -> FieldSet:
 
 
 def difference(one: FieldSet, two: FieldSet) -> FieldSet:
-    """Members of `one` that are not in `two`. For roots."""
+    """The members of `one` that are not in `two`. For roots."""
     return (_difference(one, two) or {}) if one and two else one
 
 
 def _difference(one: FieldSet, two: FieldSet) -> FieldSet | None:
-    """None when nothing is left."""
+    """None if no member is left."""
     keep_mark = is_member(one) and not is_member(two)
     out: FieldSet = {MEMBER: LEAF} if keep_mark else {}
     for key, child in one.items():
@@ -76,7 +76,7 @@ def _difference(one: FieldSet, two: FieldSet) -> FieldSet | None:
 
 
 def without(one: FieldSet, two: FieldSet) -> FieldSet:
-    """`one` without the members of `two` and all that lies below them."""
+    """`one` without the members of `two` and their descendants."""
     return (_without(one, two) or {}) if one and two else one
 
 
@@ -95,7 +95,7 @@ def _without(one: FieldSet, two: FieldSet) -> FieldSet | None:
 
 
 def intersection(one: FieldSet, two: FieldSet) -> FieldSet:
-    """Members of both. For roots."""
+    """The members of both sets. For roots."""
     return (_intersection(one, two) or {}) if one and two else {}
 
 
@@ -115,12 +115,12 @@ def _intersection(one: FieldSet, two: FieldSet) -> FieldSet | None:
 
 
 def contains(one: FieldSet, two: FieldSet) -> bool:
-    """Every member of `two` is in `one`. For roots."""
+    """Whether `one` contains every member of `two`. For roots."""
     return not two or not difference(two, one)
 
 
 def paths(fields: FieldSet, prefix: str = "") -> Iterator[str]:
-    """The members as the server prints them, in its order: `.spec.containers[name="x"].image`."""
+    """The members as text, in the order of the server: `.spec.containers[name="x"].image`."""
     for key in sorted(fields, key=element_key):
         if key == MEMBER:
             if prefix:
@@ -136,7 +136,7 @@ def paths(fields: FieldSet, prefix: str = "") -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def element_text(element: str) -> str:
-    """A path element as in messages: `.image`, `[name="x"]`, `[="a"]`, `[0]`."""
+    """A path element as text: `.image`, `[name="x"]`, `[="a"]`, `[0]`."""
     mark, _, rest = element.partition(":")
     if mark == "f":
         return f".{rest}"
@@ -146,12 +146,12 @@ def element_text(element: str) -> str:
 
 
 def key_element(pairs: list[tuple[str, Any]]) -> str:
-    """The element of an associative list, keys in order: `k:{"name":"x"}`."""
+    """The path element of an item of an associative list, with sorted keys: `k:{"name":"x"}`."""
     return "k:{" + ",".join([f'"{key}":{scalar_text(value)}' for key, value in sorted(pairs)]) + "}"
 
 
 def value_element(value: Any) -> str:
-    """The element of a set: `v:"a"`."""
+    """The path element of an item of a set: `v:"a"`."""
     return "v:" + scalar_text(value)
 
 

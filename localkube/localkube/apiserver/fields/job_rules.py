@@ -19,7 +19,7 @@ _LABELS: Final = "spec.template.metadata.labels"
 
 
 def job(obj: Object) -> list[Cause]:
-    """What is wrong with a Job, its metadata aside."""
+    """Validate a Job without its metadata."""
     return _generated(obj) + _spec(obj.get("spec") or {})
 
 
@@ -28,7 +28,7 @@ def _labels(spec: Object) -> Object:
 
 
 def _generated(obj: Object) -> list[Cause]:
-    """The selector and the labels must be those that the server makes, unless the client makes its own."""
+    """Validate that selector and labels are the generated ones, unless manualSelector is set."""
     spec, metadata = obj.get("spec") or {}, obj.get("metadata") or {}
     uid = metadata.get("uid", "")
     if spec.get("manualSelector") or not uid:
@@ -123,9 +123,9 @@ def _codes(codes: Object, path: str, known: set[str | None]) -> list[Cause]:
 
 
 def job_update(old: Object, new: Object) -> list[Cause]:
-    """What a Job runs stays; where its pods go may change while it has not begun."""
+    """Validate an update of a Job: the template is immutable, except for scheduling fields of a suspended Job."""
     before, after = old["spec"], new["spec"]
-    out = _spec(after)  # the server looks twice
+    out = _spec(after)  # the real server validates the spec twice
     indexed = before.get("completionMode") == "Indexed"
     if not (indexed and after.get("completions") == after.get("parallelism")):
         out += immutable(before.get("completions"), after.get("completions"), "spec.completions")
@@ -133,11 +133,11 @@ def job_update(old: Object, new: Object) -> list[Cause]:
         out += immutable(before.get(name), after.get(name), f"spec.{name}")
     if not before.get("suspend") or (old.get("status") or {}).get("startTime"):
         return out + immutable(before.get("template"), after.get("template"), "spec.template")
-    return out + immutable(_settled(before), _settled(after), "spec.template.spec")
+    return out + immutable(_immutable_template(before), _immutable_template(after), "spec.template.spec")
 
 
-def _settled(spec: Object) -> Object:
-    """What a suspended Job's template keeps."""
+def _immutable_template(spec: Object) -> Object:
+    """The immutable part of a suspended Job's template."""
     template = spec.get("template") or {}
     pod = {k: v for k, v in (template.get("spec") or {}).items() if k not in _SCHEDULING}
     for kind in ("containers", "initContainers"):

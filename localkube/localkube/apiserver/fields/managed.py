@@ -1,4 +1,4 @@
-"""metadata.managedFields: who owns what, and what a write that is not an apply does to it."""
+"""metadata.managedFields: the owners of fields, and the effect of writes other than apply on them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ _STATUS: Final[FieldSet] = {"f:status": LEAF}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of metadata.managedFields. `time` may be empty: the server writes some without."""
+    """An entry of metadata.managedFields. Some entries have no `time`."""
 
     manager: str
     operation: str
@@ -57,13 +57,13 @@ class Entry:
 
     @property
     def identity(self) -> Identity:
-        """Who it is. An applier stays the same across versions."""
+        """The identity of the manager. For Apply it does not depend on the API version."""
         version = "" if self.operation == "Apply" else self.api_version
         return self.manager, self.operation, version, self.subresource
 
     @property
     def described(self) -> str:
-        """As conflicts name it: `"kubectl" with subresource "status" using apps/v1`."""
+        """The manager in messages of conflicts: `"kubectl" with subresource "status" using apps/v1`."""
         text = f'"{self.manager}"'
         if self.subresource:
             text += f' with subresource "{self.subresource}"'
@@ -86,7 +86,7 @@ Managers = dict[Identity, Entry]
 
 
 def read(obj: Object | None) -> Managers:
-    """The managers of an object; entries that are not understood are left out, as the server does."""
+    """The managers of an object. Like the server, it ignores invalid entries."""
     entries = ((obj or {}).get("metadata") or {}).get("managedFields") or ()
     out: Managers = {}
     for raw in entries:
@@ -99,7 +99,7 @@ def read(obj: Object | None) -> Managers:
 
 
 def write(obj: Object, managers: Managers) -> Object:
-    """`obj` with these managers, in the server's order: by operation, time, name."""
+    """Set the managers of `obj`, sorted like the server's: by operation, time, name."""
     entries = sorted(managers.values(), key=lambda e: (e.operation, e.time, e.manager, e.api_version, e.subresource))
     metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
     if entries:
@@ -108,20 +108,20 @@ def write(obj: Object, managers: Managers) -> Object:
 
 
 def ignored_fields(has_status: bool, subresource: str) -> FieldSet:
-    """The fields that a write to this endpoint resets, so that nobody comes to own them by it."""
+    """The fields that a write to the endpoint resets, so that the writer does not own them."""
     if subresource == "status":
         return _NOT_STATUS
     return _STATUS if has_status and not subresource else {}
 
 
 def own(fields: FieldSet) -> FieldSet:
-    """What of these fields somebody can own."""
+    """The fields that can have an owner."""
     return difference(fields, _STRIPPED)
 
 
 @lru_cache(maxsize=256)
 def blank(schema: Schema) -> Object:
-    """What a write finds where there was no object: for Go types the structs that are always there."""
+    """The empty object with which the server compares a new one: Go structs that are always present."""
     return decode.fill(schema, {}) if schema.go else {}
 
 
@@ -136,7 +136,7 @@ def bare(obj: Object) -> Object:
 def take(
     managers: Managers, taken: FieldSet, lost: FieldSet, *, but: tuple[str, str, str, str] | None = None
 ) -> Managers:
-    """The managers after somebody else changed `taken` and removed `lost`; who owns nothing is gone."""
+    """The managers after another one changed `taken` and removed `lost`. Managers without fields are removed."""
     out = {}
     for identity, entry in managers.items():
         if identity != but:
@@ -149,7 +149,7 @@ def take(
 
 
 def conflicts(managers: Managers, taken: FieldSet, *, but: Identity) -> list[tuple[Entry, FieldSet]]:
-    """Who else owns some of `taken`, and which, in the order that messages have them."""
+    """The other owners of fields in `taken`, and those fields, in the order of messages."""
     found = [
         (entry, intersection(entry.fields, taken)) for identity, entry in sorted(managers.items()) if identity != but
     ]
@@ -157,7 +157,7 @@ def conflicts(managers: Managers, taken: FieldSet, *, but: Identity) -> list[tup
 
 
 def changes(schema: Schema, live: Object, new: Object, ignored: FieldSet) -> tuple[FieldSet, FieldSet]:
-    """Fields added or changed, and fields removed, without those that the endpoint resets."""
+    """The added or changed fields, and the removed fields, without those that the endpoint resets."""
     changed, removed = compare(schema, live, new)
     return without(changed or {}, ignored), without(removed or {}, ignored)
 
@@ -173,10 +173,10 @@ def on_update(  # noqa: PLR0913 - the parameters of the request itself
     subresource: str = "",
     ignored: FieldSet | None = None,
 ) -> Object:
-    """`new` with the managedFields that it has after this manager created, replaced or patched the object with it.
+    """Set the managedFields of `new` after `manager` created, replaced or patched the object.
 
-    A manager's time moves only when it takes fields. `managedFields: [{}]` in `new` forgets them; entries in `new`
-    replace the live ones, except through a subresource.
+    The time of a manager changes only if it gets fields. `managedFields: [{}]` in `new` resets them; entries in `new`
+    replace the live ones, except in a subresource.
     """
     if live is not None and _resets(new):
         return write(new, {})
@@ -200,10 +200,10 @@ def _resets(new: Object) -> bool:
 
 
 def on_scale(live: Object, new: Object, *, manager: str, api_version: str, path: FieldSet) -> Object:
-    """`new` after a manager set replicas through the scale subresource: it owns `path`.
+    """Set the managedFields of `new` after a manager changed the scale subresource: the manager owns `path`.
 
-    `path` is e.g. {"f:spec": {"f:replicas": {}}}. The entry carries no time: the server loses it between scale and
-    parent. Where nobody owned the replicas, a default for example, nobody does afterwards.
+    `path` is e.g. {"f:spec": {"f:replicas": {}}}. Like the server's, the entry has no time. If the replicas had no
+    owner, for example because they were defaulted, they have none afterwards.
     """
     before = read(live)
     if not any(intersection(entry.fields, path) for entry in before.values()):

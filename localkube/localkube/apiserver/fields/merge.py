@@ -4,7 +4,7 @@ from typing import Any
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """`target` with `patch` merged in; null removes. `target` itself when nothing changes."""
+    """Merge `patch` into `target`; null removes a field. Returns `target` itself if nothing changes."""
     if not isinstance(patch, dict):
         return patch
     base = target if isinstance(target, dict) else {}

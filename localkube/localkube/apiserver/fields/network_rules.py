@@ -18,7 +18,7 @@ _CIDR: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 
 def service(obj: Object) -> list[Cause]:
-    """What is wrong with a Service, its metadata aside."""
+    """Validate a Service without its metadata."""
     spec = obj.get("spec") or {}
     kind = spec.get("type", "")
     ports = spec.get("ports") or []
@@ -85,14 +85,14 @@ def _service_ports(ports: Sequence[Object]) -> list[Cause]:
 
 
 def _shown_port(port: Object) -> str:
-    """A port as the server's internal type prints: its own field names and order."""
+    """Format a port like the server's internal type, with its field names and order."""
     fields = {"Name": "", "Protocol": port.get("protocol"), "AppProtocol": None, "Port": port.get("port")}
     shown = {**fields, "TargetPort": 0, "NodePort": 0}
     return "{" + ",".join(f'"{key}":{go_json(value)}' for key, value in shown.items()) + "}"
 
 
 def service_update(old: Object, new: Object) -> list[Cause]:
-    """A cluster IP stays while the Service has one."""
+    """Validate an update of a Service: its cluster IP is immutable."""
     before, after = old["spec"], new["spec"]
     if "ExternalName" in {before.get("type"), after.get("type")} or not before.get("clusterIP"):
         return []
@@ -102,7 +102,7 @@ def service_update(old: Object, new: Object) -> list[Cause]:
 
 
 def ingress(obj: Object) -> list[Cause]:
-    """What is wrong with an Ingress, its metadata aside."""
+    """Validate an Ingress without its metadata."""
     spec = obj.get("spec") or {}
     rules, default = spec.get("rules") or [], spec.get("defaultBackend")
     out = []
@@ -178,7 +178,7 @@ def _backend_port(port: Object, path: str) -> list[Cause]:
 
 
 def network_policy(obj: Object) -> list[Cause]:
-    """What is wrong with a NetworkPolicy, its metadata aside."""
+    """Validate a NetworkPolicy without its metadata."""
     spec = obj.get("spec") or {}
     out = selector(spec.get("podSelector"), "spec.podSelector")
     for direction, peers in (("ingress", "from"), ("egress", "to")):

@@ -1,4 +1,4 @@
-"""Defaults of pod specs, as the API server sets them on write."""
+"""Defaults of pod specs."""
 
 from typing import Any, Final
 
@@ -20,13 +20,13 @@ _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
 
 
 def filled(obj: Object, defaults: Object) -> Object:
-    """The object with the defaults it lacks; itself when it lacks none."""
+    """Set defaults. Returns the object itself if nothing changes."""
     missing = {key: value for key, value in defaults.items() if obj.get(key) is None}
     return {**obj, **missing} if missing else obj
 
 
 def pod_spec(spec: Object) -> Object:
-    """A pod spec with its defaults, its containers' and its volumes'."""
+    """Set the defaults of a pod spec, including containers and volumes."""
     out = dict(spec)
     for key, value in _POD.items():
         if out.get(key) is None:
@@ -44,7 +44,7 @@ def pod_spec(spec: Object) -> Object:
 
 
 def container(given: Object, *, host: bool = False) -> Object:
-    """A container with its defaults; on the host's network its host ports too."""
+    """Set the defaults of a container; with host networking also its host ports."""
     out = filled(given, _CONTAINER)
     out = {**out} if out is given else out
     if not out.get("imagePullPolicy"):
@@ -70,7 +70,7 @@ def _port(port: Object, *, host: bool) -> Object:
 
 
 def pull_policy(image: str) -> str:
-    """Always for the tag latest, or when there is neither tag nor digest."""
+    """The default imagePullPolicy: Always for the tag latest, or without tag and digest."""
     name, _, digest = image.partition("@")
     _, colon, tag = name.rpartition("/")[2].partition(":")
     latest = tag == "latest" if colon else not digest
@@ -97,7 +97,7 @@ def _handler(handler: Object) -> Object:
 
 
 def volume(given: Object) -> Object:
-    """A volume with its source's defaults; one without a source is an emptyDir."""
+    """Set the defaults of a volume. A volume without a source becomes an emptyDir."""
     if len(given) == 1:
         return {**given, "emptyDir": {}}
     out = dict(given)
@@ -137,7 +137,7 @@ def _source(source: Object) -> Object:
 
 
 def requests_from_limits(spec: Object) -> Object:
-    """A pod's containers request what they are limited to, where they do not say."""
+    """Default the requests of containers to their limits."""
     out = dict(spec)
     for name in ("containers", "initContainers"):
         if spec.get(name):
@@ -154,7 +154,7 @@ def _requests(given: Object) -> Object:
 
 
 def qos_class(spec: Object) -> str:
-    """Guaranteed, Burstable or BestEffort."""
+    """The QoS class: Guaranteed, Burstable or BestEffort."""
     resources = [item.get("resources") or {} for name in _CONTAINERS[:2] for item in spec.get(name) or ()]
     limits = [given.get("limits") or {} for given in resources]
     requests = [given.get("requests") or {} for given in resources]

@@ -22,7 +22,7 @@ _NO_CHANGE: Final = (
 
 
 def pod_spec(spec: Object, path: str, restarts: tuple[str, ...] = _RESTARTS) -> list[Cause]:
-    """What is wrong with a pod spec; `restarts` are the restart policies that its owner allows."""
+    """Validate a pod spec; `restarts` are the restart policies that the owner allows."""
     volumes, out = _volumes(spec.get("volumes") or (), f"{path}.volumes")
     if not spec.get("containers"):
         out.append(required(f"{path}.containers"))
@@ -110,18 +110,18 @@ def _tolerations(tolerations: Sequence[Object], path: str) -> list[Cause]:
 
 
 def pod(obj: Object) -> list[Cause]:
-    """What is wrong with a pod, its metadata aside."""
+    """Validate a pod without its metadata."""
     return pod_spec(obj.get("spec") or {}, "spec")
 
 
 def pod_update(old: Object, new: Object) -> list[Cause]:
-    """Of a pod's spec little may change."""
-    before, after = _fixed(old.get("spec") or {}), _fixed(new.get("spec") or {})
+    """Validate an update of a pod: only a few fields of its spec are mutable."""
+    before, after = _immutable_part(old.get("spec") or {}), _immutable_part(new.get("spec") or {})
     return [] if before == after else [forbidden("spec", _NO_CHANGE)]
 
 
-def _fixed(spec: Object) -> Object:
-    """The part of a pod spec that may not change. The scheduler's binding sets the node's name."""
+def _immutable_part(spec: Object) -> Object:
+    """The immutable part of a pod spec. nodeName is mutable here, because the scheduler sets it with an update."""
     free = {"activeDeadlineSeconds", "tolerations", "nodeName", "terminationGracePeriodSeconds", "ephemeralContainers"}
     out = {key: value for key, value in spec.items() if key not in free}
     for name in ("containers", "initContainers"):

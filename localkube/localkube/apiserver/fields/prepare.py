@@ -1,4 +1,4 @@
-"""What the strategy of a built-in kind sets on a new object, after its managers are known."""
+"""Fields that the server sets on a new object of a built-in kind, after managedFields are computed."""
 
 from typing import Any, Final
 
@@ -9,34 +9,14 @@ from localkube.apiserver.fields.pod_defaults import qos_class
 
 Object = dict[str, Any]
 
-_GENERATED: Final = frozenset(
-    {
-        ("", "Pod"),
-        ("", "ReplicationController"),
-        ("apps", "Deployment"),
-        ("apps", "ReplicaSet"),
-        ("apps", "StatefulSet"),
-        ("apps", "DaemonSet"),
-        ("batch", "Job"),
-        ("batch", "CronJob"),
-        ("policy", "PodDisruptionBudget"),
-        ("networking.k8s.io", "Ingress"),
-        ("networking.k8s.io", "NetworkPolicy"),
-        ("networking.k8s.io", "IngressClass"),
-        ("discovery.k8s.io", "EndpointSlice"),
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
-        ("scheduling.k8s.io", "PriorityClass"),
-    }
-)
-"""Kinds whose objects have a generation, from 1."""
-_STATUS_KEPT: Final = frozenset({("", "Node"), ("", "Namespace"), ("", "PersistentVolume")})
+_STATUS_KEPT: Final = frozenset({("", "Node"), ("", "Namespace")})
 
 
-def prepare_create(gvk: Gvk, obj: Object) -> Object:
-    """The new object with generation 1 where its kind counts, without a client's status, and its kind's own fields."""
+def prepare_create(gvk: Gvk, obj: Object, *, generation: bool) -> Object:
+    """Set the fields of the kind, and drop the client's status. `generation`: whether the kind has one."""
     kind = (gvk[0], gvk[2])
     out = dict(obj)
-    if kind in _GENERATED:
+    if generation:
         out["metadata"] = {**(obj.get("metadata") or {}), "generation": 1}
     if "status" in obj and kind not in _STATUS_KEPT:
         schema = builtin(*gvk)
@@ -66,10 +46,6 @@ def _service(obj: Object) -> Object:
     return {**obj, "spec": {**spec, "ipFamilies": families, "ipFamilyPolicy": policy}}
 
 
-def _claim(obj: Object) -> Object:
-    return {**obj, "status": {"phase": "Pending"}}
-
-
 def _job(obj: Object) -> Object:
     spec = obj["spec"]
     metadata = obj.get("metadata") or {}
@@ -82,7 +58,7 @@ def _job(obj: Object) -> Object:
 
 
 def _selecting(spec: Object, name: str, uid: str) -> Object:
-    """A Job's spec with the selector and the labels that no other Job has."""
+    """Generate the selector and labels of a Job."""
     template = spec.get("template") or {}
     metadata = template.get("metadata") or {}
     own = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}
@@ -97,6 +73,5 @@ _SPECIAL: Final = {
     ("", "Pod"): _pod,
     ("", "Namespace"): _namespace,
     ("", "Service"): _service,
-    ("", "PersistentVolumeClaim"): _claim,
     ("batch", "Job"): _job,
 }

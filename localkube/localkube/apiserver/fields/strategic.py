@@ -1,4 +1,4 @@
-"""Strategic merge patch: lists merge by their key, and directives ($patch, $setElementOrder, …) say the rest."""
+"""Strategic merge patch: merges lists by key and supports directives such as $patch and $setElementOrder."""
 
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ _MAPS: Final = frozenset({"object", "map"})
 
 
 def strategic_merge(schema: Schema, live: Object, patch: Object) -> Object:
-    """`live` with `patch` merged in. FieldsError 400 for directives that make no sense."""
+    """Merge `patch` into `live`. FieldsError 400 for invalid directives."""
     return _merge_map(schema, live, patch)
 
 
@@ -93,8 +93,8 @@ def _merge_list(node: Schema, live: list[Any], patch: list[Any]) -> list[Any]:
         return plain
     if any(key not in item for item in patch):
         raise _bad(f"{node.name}: map does not contain declared merge key: {key}")
-    gone = [item[key] for item in patch if _PATCH in item]
-    kept = [item for item in live if item.get(key) not in gone]
+    removed = [item[key] for item in patch if _PATCH in item]
+    kept = [item for item in live if item.get(key) not in removed]
     return _in_order(_merge_items(node, kept, plain), plain, kept, key)
 
 
@@ -112,7 +112,7 @@ def _merge_items(node: Schema, live: list[Any], patch: list[Any]) -> list[Any]:
 
 
 def _in_order(merged: list[Any], wanted: list[Any], live: list[Any], key: str) -> list[Any]:
-    """The items in the order of `wanted`; those it does not name keep their place before what followed them live."""
+    """Sort items in the order of `wanted`. Other items stay before the item that followed them in the live list."""
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else go_json(item)

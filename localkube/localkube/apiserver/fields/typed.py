@@ -1,4 +1,4 @@
-"""Values seen through their schema: their field sets, what differs between two, and how two merge."""
+"""Typed values, as in structured-merge-diff: field sets, comparison and merge according to a schema."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -11,11 +11,11 @@ _DICTS: Final = frozenset({"object", "map", "any"})
 
 
 class TypedError(ValueError):
-    """A value does not fit its schema; the text is the path and what is wrong."""
+    """A value does not match its schema. The message has the path and the problem."""
 
 
 def element(node: Schema, item: Any, path: str = "") -> str:
-    """The path element of an item of a set or associative list. TypedError when it lacks its keys."""
+    """The path element of an item of a set or associative list. TypedError if keys are missing."""
     if node.list_type == "set":
         return value_element(item)
     if not isinstance(item, dict):
@@ -35,7 +35,7 @@ def element(node: Schema, item: Any, path: str = "") -> str:
 
 
 def index(node: Schema, items: Iterable[Any], path: str = "", *, unique: bool = False) -> dict[str, Any]:
-    """The items of a set or associative list by path element. TypedError for a second one when `unique`."""
+    """The items of a set or associative list by path element. TypedError for duplicates if `unique`."""
     out: dict[str, Any] = {}
     for item in items:
         key = element(node, item, path)
@@ -48,7 +48,7 @@ def index(node: Schema, items: Iterable[Any], path: str = "", *, unique: bool = 
 
 
 def fields_of(node: Schema, value: Any, path: str = "", *, unique: bool = True) -> FieldSet | None:
-    """The fields that `value` sets (`{}` a leaf, None nothing). TypedError when it does not fit the schema."""
+    """The field set of `value` (`{}`: a leaf, None: no field). TypedError if it does not match the schema."""
     if node.atomic:
         return LEAF
     if isinstance(value, dict) and node.type in _DICTS:
@@ -91,7 +91,7 @@ _SAME: Final[Difference] = (None, None)
 
 
 def compare(node: Schema, old: Any, new: Any) -> Difference:
-    """What differs between two values; either may be ABSENT. Two empty containers are leaves."""
+    """The changed and the removed fields of two values; either may be ABSENT. Two empty containers are leaves."""
     if old is new:
         return _SAME
     before, after = _entries(node, old), _entries(node, new)
@@ -103,7 +103,7 @@ def compare(node: Schema, old: Any, new: Any) -> Difference:
 
 
 def _entries(node: Schema, value: Any) -> dict[str, Any]:
-    """The children of a value: by name, or by path element; none for what is atomic."""
+    """The children of a value by name or path element; none for an atomic value."""
     if node.atomic:
         return {}
     if node.type == "list":
@@ -112,10 +112,10 @@ def _entries(node: Schema, value: Any) -> dict[str, Any]:
 
 
 def _compare_entries(
-    node: Schema, added: bool, gone: bool, before: dict[str, Any], after: dict[str, Any]
+    node: Schema, added: bool, deleted: bool, before: dict[str, Any], after: dict[str, Any]
 ) -> Difference:
     changed: FieldSet = {MEMBER: LEAF} if added else {}
-    removed: FieldSet = {MEMBER: LEAF} if gone else {}
+    removed: FieldSet = {MEMBER: LEAF} if deleted else {}
     prefix = "" if node.type == "list" else "f:"
     for name, item in after.items():
         old = before.get(name, ABSENT)
@@ -138,7 +138,7 @@ def _entry_type(node: Schema, name: str) -> Schema:
 
 
 def merge(node: Schema, old: Any, new: Any) -> Any:
-    """`new` laid over `old`: what is not in `new` stays. Returns `old` itself when nothing changes."""
+    """Merge `new` into `old`. Returns `old` itself if nothing changes."""
     if new is ABSENT or old is new:
         return old
     if old is ABSENT:
@@ -166,7 +166,7 @@ def _merge_maps(node: Schema, old: dict[str, Any], new: Any) -> Any:
 
 
 def _merge_lists(node: Schema, old: list[Any], new: Any) -> Any:
-    """The items of both, in the order that disturbs neither more than it must."""
+    """Merge the items of two lists, in `merged_order`."""
     if not isinstance(new, list):
         return old
     left, right = index(node, old), index(node, new)
@@ -177,7 +177,7 @@ def _merge_lists(node: Schema, old: list[Any], new: Any) -> Any:
 
 
 def merged_order(left: list[str], right: list[str]) -> list[str]:
-    """The keys of both lists: shared ones in the order of `right`, those only in `left` where they stood."""
+    """The keys of both lists: shared ones in the order of `right`, those only in `left` at their place."""
     if left == right:
         return left
     in_left, in_right = set(left), set(right)
@@ -206,17 +206,17 @@ def merged_order(left: list[str], right: list[str]) -> list[str]:
 
 
 def remove(node: Schema, value: Any, fields: FieldSet) -> Any:
-    """`value` without the members of `fields`; a container that this empties stays, empty."""
+    """Remove the members of `fields` from `value`. A container that becomes empty is kept."""
     if node.atomic or not isinstance(value, list | dict):
         return value
     if isinstance(value, list):
         keyed = ((element(node, item), item, node.items) for item in value)
-        return [item for _, item in _kept(keyed, fields)]
+        return [item for _, item in _without(keyed, fields)]
     named = ((f"f:{name}", item, _entry_type(node, name)) for name, item in value.items())
-    return {key[2:]: item for key, item in _kept(named, fields)}
+    return {key[2:]: item for key, item in _without(named, fields)}
 
 
-def _kept(entries: Iterable[tuple[str, Any, Schema]], fields: FieldSet) -> Iterator[tuple[str, Any]]:
+def _without(entries: Iterable[tuple[str, Any, Schema]], fields: FieldSet) -> Iterator[tuple[str, Any]]:
     for key, item, node in entries:
         inner = fields.get(key)
         if inner is None:
@@ -226,7 +226,7 @@ def _kept(entries: Iterable[tuple[str, Any, Schema]], fields: FieldSet) -> Itera
 
 
 def with_parents(node: Schema, fields: FieldSet) -> FieldSet:
-    """The set with every declared field on the way to a member a member itself. For roots."""
+    """Add every declared field on the path to a member to the set. For roots."""
     out: FieldSet = {}
     for key, child in fields.items():
         if key == MEMBER or not child:

@@ -1,4 +1,4 @@
-"""Validation of built-in kinds: which rules hold for which kind."""
+"""Validation of built-in kinds: the rules of each kind."""
 
 from typing import Any, Final
 
@@ -23,11 +23,8 @@ _RULES: Final[dict[tuple[str, str], Rule]] = {
     ("", "Event"): core.event,
     ("", "Pod"): pod,
     ("", "Service"): network.service,
-    ("", "PersistentVolumeClaim"): core.claim,
     ("apps", "Deployment"): workload.deployment,
     ("apps", "ReplicaSet"): workload.replica_set,
-    ("apps", "StatefulSet"): workload.stateful_set,
-    ("apps", "DaemonSet"): workload.daemon_set,
     ("apps", "ControllerRevision"): core.controller_revision,
     ("batch", "Job"): jobs.job,
     ("policy", "PodDisruptionBudget"): workload.disruption_budget,
@@ -48,57 +45,30 @@ _UPDATE_RULES: Final[dict[tuple[str, str], UpdateRule]] = {
     ("", "Service"): network.service_update,
     ("apps", "Deployment"): workload.deployment_update,
     ("apps", "ReplicaSet"): workload.deployment_update,
-    ("apps", "StatefulSet"): workload.stateful_set_update,
-    ("apps", "DaemonSet"): workload.deployment_update,
     ("apps", "ControllerRevision"): core.controller_revision_update,
     ("batch", "Job"): jobs.job_update,
-    ("scheduling.k8s.io", "PriorityClass"): core.priority_class_update,
     (_RBAC, "RoleBinding"): core.role_binding_update,
     (_RBAC, "ClusterRoleBinding"): core.role_binding_update,
 }
 _NAME_RULES: Final = {
     ("", "Namespace"): "label",
     ("", "Service"): "label",
-    ("apiregistration.k8s.io", "APIService"): "path",
     **{(_RBAC, kind): "path" for kind in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")},
 }
-_CLUSTER_SCOPED: Final = frozenset(
-    {
-        "APIService",
-        "CSIDriver",
-        "CSINode",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CustomResourceDefinition",
-        "FlowSchema",
-        "IngressClass",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "PriorityLevelConfiguration",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-        "VolumeAttachment",
-    }
-)
 
 
-def validate_create(gvk: Gvk, obj: Object) -> list[Cause]:
-    """What is wrong with a new object of a built-in kind, in the server's order."""
+def validate_create(gvk: Gvk, obj: Object, *, namespaced: bool = True) -> list[Cause]:
+    """Validate a new object of a built-in kind; the causes are in the order of the server."""
     kind = (gvk[0], gvk[2])
     rule = _RULES.get(kind)
-    namespaced = gvk[2] not in _CLUSTER_SCOPED
     out = validate_metadata(obj, namespaced=namespaced, name_rule=_NAME_RULES.get(kind, "subdomain"))
     return out + rule(obj) if rule else out
 
 
-def validate_update(gvk: Gvk, old: Object, new: Object, *, subresource: str = "") -> list[Cause]:
-    """What is wrong with an object of a built-in kind that replaces `old`, in the server's order."""
+def validate_update(
+    gvk: Gvk, old: Object, new: Object, *, subresource: str = "", namespaced: bool = True
+) -> list[Cause]:
+    """Validate an update of an object of a built-in kind; the causes are in the order of the server."""
     kind = (gvk[0], gvk[2])
     out = validate_metadata_update(old, new)
     if subresource == "status":
@@ -106,4 +76,4 @@ def validate_update(gvk: Gvk, old: Object, new: Object, *, subresource: str = ""
     update = _UPDATE_RULES.get(kind)
     if update:
         out += update(old, new)
-    return out + validate_create(gvk, new)
+    return out + validate_create(gvk, new, namespaced=namespaced)

@@ -1,4 +1,4 @@
-"""Validation of what runs pods: Deployments, ReplicaSets, StatefulSets, Jobs, autoscalers, disruption budgets."""
+"""Validation of workloads, HorizontalPodAutoscalers and PodDisruptionBudgets."""
 
 import re
 from typing import Any, Final
@@ -12,17 +12,6 @@ Object = dict[str, Any]
 _ALWAYS: Final = ("Always",)
 _PERCENT: Final = re.compile(r"[0-9]+%")
 _METRICS: Final = ("ContainerResource", "External", "Object", "Pods", "Resource")
-_STATEFUL: Final = frozenset(
-    [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    ]
-)
 
 
 def _selected_template(spec: Object, kind: str, restarts: tuple[str, ...]) -> list[Cause]:
@@ -48,7 +37,7 @@ def _template(template: Object, restarts: tuple[str, ...]) -> list[Cause]:
 
 
 def deployment(obj: Object) -> list[Cause]:
-    """What is wrong with a Deployment, its metadata aside."""
+    """Validate a Deployment without its metadata."""
     spec = obj.get("spec") or {}
     out = at_least(spec.get("replicas"), 0, "spec.replicas")
     out += _selected_template(spec, "deployment", _ALWAYS)
@@ -89,7 +78,7 @@ def _zero(value: Any) -> bool:
 
 
 def count_or_percent(value: Any, path: str) -> list[Cause]:
-    """A number that is not negative, or a percentage."""
+    """Validate an int-or-percent: not negative."""
     if isinstance(value, str) and not _PERCENT.fullmatch(value):
         message = (
             "a valid percent string must be a numeric string followed by an ending '%' "
@@ -100,43 +89,20 @@ def count_or_percent(value: Any, path: str) -> list[Cause]:
 
 
 def deployment_update(old: Object, new: Object) -> list[Cause]:
-    """The selector of a workload stays."""
+    """Validate an update of a workload: its selector is immutable."""
     return immutable(old["spec"].get("selector"), new["spec"].get("selector"), "spec.selector")
 
 
 def replica_set(obj: Object) -> list[Cause]:
-    """What is wrong with a ReplicaSet, its metadata aside."""
+    """Validate a ReplicaSet without its metadata."""
     spec = obj.get("spec") or {}
     out = at_least(spec.get("replicas"), 0, "spec.replicas")
     out += at_least(spec.get("minReadySeconds"), 0, "spec.minReadySeconds")
     return out + _selected_template(spec, "replicaset", _ALWAYS)
 
 
-def stateful_set(obj: Object) -> list[Cause]:
-    """What is wrong with a StatefulSet, its metadata aside."""
-    spec = obj.get("spec") or {}
-    out = at_least(spec.get("replicas"), 0, "spec.replicas")
-    return out + _selected_template(spec, "statefulset", _ALWAYS)
-
-
-def stateful_set_update(old: Object, new: Object) -> list[Cause]:
-    """Most of a StatefulSet's spec stays."""
-    before = {key: value for key, value in old["spec"].items() if key not in _STATEFUL}
-    after = {key: value for key, value in new["spec"].items() if key not in _STATEFUL}
-    message = (
-        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-        "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-    )
-    return [] if before == after else [forbidden("spec", message)]
-
-
-def daemon_set(obj: Object) -> list[Cause]:
-    """What is wrong with a DaemonSet, its metadata aside."""
-    return _selected_template(obj.get("spec") or {}, "daemonset", _ALWAYS)
-
-
 def disruption_budget(obj: Object) -> list[Cause]:
-    """What is wrong with a PodDisruptionBudget, its metadata aside."""
+    """Validate a PodDisruptionBudget without its metadata."""
     spec = obj.get("spec") or {}
     out = []
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
@@ -155,7 +121,7 @@ def disruption_budget(obj: Object) -> list[Cause]:
 
 
 def autoscaler(obj: Object) -> list[Cause]:
-    """What is wrong with a HorizontalPodAutoscaler, its metadata aside."""
+    """Validate a HorizontalPodAutoscaler without its metadata."""
     spec = obj.get("spec") or {}
     least, most = spec.get("minReplicas"), spec.get("maxReplicas", 0)
     out = at_least(least, 1, "spec.minReplicas")

@@ -1,12 +1,12 @@
-"""Who asks, and whether they may: one token has all rights, nobody else has any."""
+"""Authentication and authorization: the holder of the token is the administrator; other users have no rights."""
 
 import secrets
 
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http.route import Target
-from localkube.apiserver.status import ApiError
+from localkube.meta import status
+from localkube.meta.status import ApiError
 
 ADMIN = "kubernetes-admin"
 ANONYMOUS = "system:anonymous"
@@ -15,8 +15,8 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DE
 
 
 def user(request: web.BaseRequest, token: str) -> str:
-    """The user of a request; ApiError 401 for a wrong token. Without a token to check everybody is the admin."""
-    # Clients write the scheme in any case: kubernetes-client/python sends "bearer" with a ServiceAccount's token.
+    """The user of a request; ApiError 401 for a wrong token. If the server has no token, every user is the admin."""
+    # The case of the scheme varies: kubernetes-client/python sends "bearer" with the token of a ServiceAccount.
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if not token:
         name = ADMIN
@@ -30,7 +30,7 @@ def user(request: web.BaseRequest, token: str) -> str:
 
 
 def refuse(request: web.BaseRequest, name: str, target: Target | None) -> ApiError:
-    """403, worded for what was tried."""
+    """403 for a request, in the wording of kube-apiserver."""
     if target is None:
         verb = _VERBS.get(request.method, request.method.lower())
         why = f'User "{name}" cannot {verb} path "{request.path}"'

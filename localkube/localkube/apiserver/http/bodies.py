@@ -1,4 +1,4 @@
-"""Request bodies: JSON and YAML into objects."""
+"""Parses request bodies: JSON, YAML and protobuf."""
 
 from typing import Any, NamedTuple
 
@@ -6,29 +6,29 @@ from aiohttp import web
 
 from kubeschema import body
 from kubeschema.errors import FieldsError
-from localkube.apiserver import status
 from localkube.apiserver.http import protobuf
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _ACCEPTED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 
 
 class Body(NamedTuple):
-    """A parsed body and what was odd about its text (duplicate fields)."""
+    """A parsed body and the problems of its text, such as duplicate fields."""
 
     value: Any
     problems: list[str]
 
 
 def media_type(request: web.BaseRequest) -> str:
-    """The body's media type without parameters; JSON by default."""
+    """The media type of the body without parameters; JSON by default."""
     found = request.headers.get("Content-Type", "").partition(";")[0].strip()
     return found or "application/json"
 
 
 async def read(request: web.BaseRequest, kind: str) -> Body:
-    """The body of a create, update or delete, which should hold a `kind`; ApiError 400, 415."""
+    """Read the body of a create, update or delete, which should be a `kind`; ApiError 400, 415."""
     media = media_type(request)
     if media == protobuf.MEDIA:
         return Body(protobuf.decode(await request.read()), [])
@@ -38,7 +38,7 @@ async def read(request: web.BaseRequest, kind: str) -> Body:
 
 
 def parse(text: bytes, kind: str = "", *, yaml: bool = False) -> Body:
-    """JSON or YAML; ApiError 400."""
+    """Parse JSON or YAML; ApiError 400."""
     try:
         return Body(*(body.parse_yaml(text, kind) if yaml else body.parse_json(text, kind)))
     except FieldsError as error:
@@ -46,7 +46,7 @@ def parse(text: bytes, kind: str = "", *, yaml: bool = False) -> Body:
 
 
 def as_object(value: Any, resource: Resource, version: str) -> Object:
-    """The body as an object of this resource, with apiVersion and kind filled in where they may be; ApiError 400."""
+    """Check that the body is an object of the resource, and set a missing apiVersion and kind; ApiError 400."""
     if not isinstance(value, dict):
         message = f"the object provided is unrecognized (must be of type {resource.kind}): couldn't get version/kind"
         raise status.bad_request(message)
@@ -75,7 +75,7 @@ def as_object(value: Any, resource: Resource, version: str) -> Object:
 
 
 def named(obj: Object, name: str, namespace: str) -> Object:
-    """The object under the name that the URL gives; ApiError 400 where it has another."""
+    """Set the name and namespace of the URL in the object; ApiError 400 if it has others."""
     meta = obj.get("metadata")
     meta = dict(meta) if isinstance(meta, dict) else {}
     if meta.get("name", name) != name:

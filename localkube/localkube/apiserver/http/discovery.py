@@ -1,4 +1,4 @@
-"""What the server serves: versions, groups and resources, in the older and the aggregated form."""
+"""Discovery: versions, groups and resources, in the legacy and in the aggregated format."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from localkube.apiserver.http.negotiate import discovery_version, representation
 from localkube.apiserver.http.route import PageNotFoundError
 from localkube.apiserver.registry import Registry
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 VERSION = "v1.36.2"
 _RW = ["get", "patch", "update"]
@@ -25,7 +25,7 @@ _REVIEWS = {
 
 
 def document(registry: Registry, path: str, accept: str) -> web.Response | None:
-    """Answer a discovery or health path; None for any other."""
+    """Answer a request to a discovery or health endpoint; None for other paths."""
     if path in ("/healthz", "/livez", "/readyz"):
         return web.Response(text="ok")
     parts = [p for p in path.split("/") if p]
@@ -72,7 +72,7 @@ def _paths(registry: Registry) -> list[str]:
 
 
 def _groups(registry: Registry) -> dict[str, list[str]]:
-    """Group → versions, best first; the core group is ""."""
+    """The versions of each group, preferred first; the core group is ""."""
     found: dict[str, set[str]] = {group: {"v1"} for group in _REVIEWS}
     for resource in registry.resources:
         found.setdefault(resource.group, set()).update(resource.versions)

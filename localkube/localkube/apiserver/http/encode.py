@@ -1,37 +1,35 @@
-"""Objects into bytes: each stored state is encoded once and shared by all who read it."""
+"""Encodes answers. Each stored version of an object is encoded once."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
-import yaml
 from aiohttp import web
 
+from localkube.apiserver import versions
 from localkube.apiserver.http.negotiate import Representation
 from localkube.apiserver.http.route import Target
-from localkube.apiserver.status import Object
-from localkube.apiserver.storage import versions
 from localkube.apiserver.storage.store import Record
+from localkube.meta.status import Object
 
 _PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
 
 
 def partial(obj: Object) -> Object:
-    """`PartialObjectMetadata` of an object."""
+    """The `PartialObjectMetadata` of an object."""
     return {**_PARTIAL, "metadata": obj["metadata"]}
 
 
 def record_bytes(target: Target, representation: Representation, record: Record) -> bytes:
-    """One stored object in the representation asked for (not a Table)."""
+    """Encode a stored object in a representation other than Table."""
     if representation.shown_as:
         return orjson.dumps(partial(record.object))
     if target.version == target.resource.storage_version and not target.resource.stored_as:
         return record.json
-    return orjson.dumps(versions.shown(target.resource, target.version, record.object))
+    return orjson.dumps(versions.served(target.resource, target.version, record.object))
 
 
 def list_bytes(target: Target, representation: Representation, records: Iterable[Record], metadata: Object) -> bytes:
-    """A list. Items of built-in kinds go without kind and apiVersion, as the real server gives them."""
+    """Encode a list. Like in the real server's lists, items of built-in kinds have no kind and apiVersion."""
     resource = target.resource
     bodies = (record_bytes(target, representation, record) for record in records)
     if representation.shown_as:
@@ -53,17 +51,12 @@ def answer(
     body: bytes | Object,
     *,
     code: int = 200,
-    media: str = "application/json",
     warnings: Iterable[str] = (),
     headers: dict[str, str] | None = None,
 ) -> web.Response:
-    """An HTTP response with a JSON (or YAML) body."""
-    if media == "application/yaml":
-        value: Any = orjson.loads(body) if isinstance(body, bytes) else body
-        content = yaml.safe_dump(value, sort_keys=False).encode()
-    else:
-        content = body if isinstance(body, bytes) else orjson.dumps(body)
-    response = web.Response(body=content, status=code, content_type=media, headers=headers)
+    """Build an HTTP response with a JSON body."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    response = web.Response(body=content, status=code, content_type="application/json", headers=headers)
     for warning in warnings:
         escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')

@@ -1,4 +1,4 @@
-"""`pods/x/eviction`: deletes a pod unless its PodDisruptionBudget does not allow that now."""
+"""`pods/x/eviction`: deletes a pod if its PodDisruptionBudget allows it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from localkube import clock
-from localkube.apiserver import status
 from localkube.apiserver.http import bodies, encode, params, write
 from localkube.apiserver.options import DeleteOptions
-from localkube.apiserver.status import Object
-from localkube.controllers.objects import find_condition, is_deleting, with_condition
-from localkube.controllers.pods import is_ready
-from localkube.controllers.selection import selector_of
+from localkube.meta import status
+from localkube.meta.objects import find_condition, is_deleting, with_condition
+from localkube.meta.pods import is_ready
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 if TYPE_CHECKING:
     from localkube.apiserver.http.route import Target
@@ -27,9 +27,9 @@ _RETRY_SECONDS = 10
 
 
 async def evict(registry: Registry, request: web.BaseRequest, target: Target) -> web.Response:
-    """Evict a pod; ApiError 400, 404, 429 with the budget as cause, 500 for a pod of several budgets."""
-    given = (await bodies.read(request, "Eviction")).value
-    eviction: Object = given if isinstance(given, dict) else {}
+    """Evict a pod; ApiError 400, 404, 429 with the budget as cause, 500 if several budgets match the pod."""
+    body = (await bodies.read(request, "Eviction")).value
+    eviction: Object = body if isinstance(body, dict) else {}
     if eviction.get("kind", "Eviction") != "Eviction":
         version, kind = eviction.get("apiVersion", ""), eviction["kind"]
         raise status.bad_request(f'no kind "{kind}" is registered for version "{version}" as an Eviction')
@@ -39,29 +39,29 @@ async def evict(registry: Registry, request: web.BaseRequest, target: Target) ->
     found = write.delete_options(request.query, eviction.get("deleteOptions"))
     found = replace(found, dry_run=found.dry_run or params.dry_run(request.query, "CreateOptions"))
     pod = registry.writer.live(target.resource, target.namespace, target.name).object
-    if not _ends_anyway(pod):
-        _ask(registry, pod, dry_run=found.dry_run)
+    if not _is_unprotected(pod):
+        _check_budget(registry, pod, dry_run=found.dry_run)
     if not found.dry_run:
-        _mark(registry, pod)
+        _set_disruption_target(registry, pod)
     record = registry.writer.live(target.resource, target.namespace, target.name)
     registry.remove(target.resource, record, DeleteOptions(found.uid, grace=found.grace, dry_run=found.dry_run))
     return encode.answer(status.success(code=201), code=201)
 
 
-def _ends_anyway(pod: Object) -> bool:
-    """Whether the pod does no work that a budget could protect."""
+def _is_unprotected(pod: Object) -> bool:
+    """Whether budgets do not apply: the pod is pending, finished or being deleted."""
     return is_deleting(pod) or pod.get("status", {}).get("phase") in ("Pending", "Succeeded", "Failed")
 
 
-def _ask(registry: Registry, pod: Object, *, dry_run: bool) -> None:
-    """Take one disruption from the pod's budget."""
+def _check_budget(registry: Registry, pod: Object, *, dry_run: bool) -> None:
+    """Check the pod's budget and record the disruption; ApiError 429."""
     budgets = [b for b in registry.list(_BUDGETS, pod["metadata"]["namespace"]) if _covers(b, pod)]
     if len(budgets) > 1:
         why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         raise status.ApiError(status.make(500, "", why))
     for budget in budgets:
         shown = budget.get("status") or {}
-        if _is_unhealthy_and_free(budget["spec"], shown, pod):
+        if _may_evict_unready(budget["spec"], shown, pod):
             return
         name = budget["metadata"]["name"]
         if shown.get("observedGeneration", 0) < budget["metadata"].get("generation", 1):
@@ -70,11 +70,11 @@ def _ask(registry: Registry, pod: Object, *, dry_run: bool) -> None:
         if not allowed:
             raise _refusal(_exhausted(name, shown))
         if not dry_run:
-            _take(registry, budget, pod, allowed - 1)
+            _record_disruption(registry, budget, pod, allowed - 1)
 
 
 def _exhausted(name: str, shown: Object) -> str:
-    """Why a budget allows no disruption."""
+    """The message for a budget that allows no disruption."""
     condition = find_condition(shown.get("conditions"), "DisruptionAllowed") or {}
     if condition.get("reason") == "SyncFailed":
         why = f"because it failed sync: {condition.get('message', '')}"
@@ -87,11 +87,11 @@ def _exhausted(name: str, shown: Object) -> str:
 
 def _covers(budget: Object, pod: Object) -> bool:
     selector = (budget.get("spec") or {}).get("selector")
-    return selector is not None and selector_of(selector).matches(pod)
+    return selector is not None and LabelSelector.of(selector).matches(pod)
 
 
-def _is_unhealthy_and_free(spec: Object, shown: Object, pod: Object) -> bool:
-    """Whether a pod that is not ready may go: always if the policy says so, else while enough others are healthy."""
+def _may_evict_unready(spec: Object, shown: Object, pod: Object) -> bool:
+    """Whether an unready pod may be evicted: with AlwaysAllow, or if enough other pods are healthy."""
     if is_ready(pod):
         return False
     if spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
@@ -107,7 +107,7 @@ def _refusal(why: str, retry: int = 0) -> status.ApiError:
     return status.ApiError(status.make(429, "TooManyRequests", _REFUSED, details))
 
 
-def _take(registry: Registry, budget: Object, pod: Object, left: int) -> None:
+def _record_disruption(registry: Registry, budget: Object, pod: Object, left: int) -> None:
     now = clock.timestamp(clock.now())
     shown = {**budget["status"], "disruptionsAllowed": left}
     if not left:
@@ -125,8 +125,8 @@ def _take(registry: Registry, budget: Object, pod: Object, left: int) -> None:
     registry.update(_BUDGETS, budget["metadata"]["namespace"], changed, manager=_MANAGER, subresource="status")
 
 
-def _mark(registry: Registry, pod: Object) -> None:
-    """Say in the pod's conditions why it goes."""
+def _set_disruption_target(registry: Registry, pod: Object) -> None:
+    """Set the condition DisruptionTarget of the pod."""
     new = {
         "type": "DisruptionTarget",
         "status": "True",

@@ -1,9 +1,9 @@
-"""What a client wants its answer to look like."""
+"""Content negotiation."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
-from localkube.apiserver import status
+from localkube.meta import status
 
 _TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 _AS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
@@ -11,20 +11,19 @@ _AS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A media type, and what objects are shown as: "" for themselves, Table or PartialObjectMetadata."""
+    """The kind of the answer, which is JSON: "" for the object itself, Table or PartialObjectMetadata."""
 
-    media: str = "application/json"
     shown_as: str = ""
 
     @property
     def table(self) -> bool:
-        """Whether objects become rows."""
+        """Whether the answer is a Table."""
         return self.shown_as == "Table"
 
 
 @lru_cache(maxsize=256)
 def representation(accept: str) -> Representation:
-    """The first acceptable representation of an Accept header; ApiError 406."""
+    """The first supported representation of an Accept header; ApiError 406."""
     for clause in accept.split(",") if accept else ("*/*",):
         media, *parameters = (p.strip() for p in clause.split(";"))
         found = dict(p.partition("=")[::2] for p in parameters)
@@ -33,14 +32,12 @@ def representation(accept: str) -> Representation:
             continue
         if media in ("application/json", "*/*", "application/*"):
             return Representation(shown_as=shown_as.removesuffix("List"))
-        if media == "application/yaml" and not shown_as:
-            return Representation("application/yaml")
     raise status.not_acceptable(_TYPES)
 
 
 @lru_cache(maxsize=256)
 def discovery_version(accept: str) -> str:
-    """The version of aggregated discovery that is asked for first, "" for the older lists; ApiError 406."""
+    """The first requested version of aggregated discovery, "" for the legacy lists; ApiError 406."""
     for clause in accept.split(",") if accept else ("*/*",):
         media, *parameters = (p.strip() for p in clause.split(";"))
         found = dict(p.partition("=")[::2] for p in parameters)

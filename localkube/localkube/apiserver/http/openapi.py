@@ -1,4 +1,4 @@
-"""OpenAPI v2 and v3 documents: what kubectl explains, validates and merges by."""
+"""OpenAPI v3 documents, which kubectl uses for explain, validation and patches, and an empty v2 document."""
 
 import hashlib
 from typing import Any
@@ -11,30 +11,32 @@ from kubeschema.schema import _definitions as definitions  # one copy of the 1.6
 from localkube.apiserver.http.route import PageNotFoundError
 from localkube.apiserver.registry import Registry
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
-# kubectl asks for it, and for it alone, when it is given a List: to validate the items before it sends them. A document
-# that defines nothing has it skip that; what an item is, it learns from discovery, and the server validates.
+# kubectl requests v2 as protobuf only to validate the items of a List before it sends them. With an empty document it
+# skips that. It finds the resources of items by discovery, and the server validates them.
 _PROTOBUF = "com.github.proto-openapi.spec.v2"
 # openapi.v2.Document in protobuf's wire format: swagger = 1, info = 2 {title = 1, version = 2}, paths = 8.
-_BARE = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2\x42\x00"
+_EMPTY_V2 = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.2\x42\x00"
+_INFO = {"title": "Kubernetes", "version": "v1.36.2"}
+_SCHEMAS = "#/components/schemas/"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
 
 class OpenApi:
-    """Builds documents when first asked for and forgets them when a CRD changes."""
+    """Builds documents on the first request and again after a CRD has changed."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._built: dict[str, tuple[int, bytes, str]] = {}
 
     def respond(self, path: str, request: web.BaseRequest) -> web.Response:
-        """Answer a path below /openapi; PageNotFoundError."""
+        """Answer a request below /openapi; PageNotFoundError."""
         parts = [p for p in path.split("/") if p][1:]
         if parts == ["v2"]:
             if _PROTOBUF in request.headers.get("Accept", ""):
-                return web.Response(body=_BARE, content_type=f"application/{_PROTOBUF}")
-            return self._answer("v2", request)
+                return web.Response(body=_EMPTY_V2, content_type=f"application/{_PROTOBUF}")
+            return web.json_response({"swagger": "2.0", "info": _INFO, "paths": {}})
         if parts == ["v3"]:
             return self._answer("v3", request)
         if parts[:2] == ["v3", "api"] and parts[2:] == ["v1"]:
@@ -67,18 +69,16 @@ class OpenApi:
                     n: {"serverRelativeURL": f"/openapi/v3/{n}?hash={self._document(n)[1]}"} for n in self._names()
                 }
             }
-        if name == "v2":
-            return self._swagger()
         group, version = ("", "v1") if name == "api/v1" else (name.split("/")[1], name.split("/")[2])
         resources = [r for r in self._registry.resources if r.group == group and version in r.versions]
         if not resources:
             raise PageNotFoundError(name)
-        found = _Definitions("#/components/schemas/", v3=True)
+        found = _Definitions()
         paths: Object = {}
         for resource in resources:
             reference = self._define(found, resource, version)
-            paths.update(_paths(resource, version, reference, v3=True))
-        head = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}}
+            paths.update(_paths(resource, version, reference))
+        head = {"openapi": "3.0.0", "info": _INFO}
         return {**head, "paths": paths, "components": {"schemas": found.all}}
 
     def _names(self) -> list[str]:
@@ -89,18 +89,8 @@ class OpenApi:
                     found[resource.group, version] = f"apis/{resource.group}/{version}"
         return list(found.values())
 
-    def _swagger(self) -> Object:
-        found = _Definitions("#/definitions/", v3=False)
-        paths: Object = {}
-        for resource in self._registry.resources:
-            for version in resource.versions:
-                reference = self._define(found, resource, version)
-                paths.update(_paths(resource, version, reference, v3=False))
-        head = {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.36.2"}}
-        return {**head, "paths": paths, "definitions": found.all}
-
     def _define(self, found: "_Definitions", resource: Resource, version: str) -> str:
-        """Add a resource's definition with all that it refers to; its name."""
+        """Add the definition of a resource and the definitions to which it refers; returns its name."""
         if not resource.custom:
             name = _name(resource, version)
             found.add(name)
@@ -113,17 +103,15 @@ class OpenApi:
 
 
 def _changes(name: str) -> bool:
-    """Whether a document may change with CRDs: those of groups without a dot are built-in."""
-    return name in ("v2", "v3") or "." in name
+    """Whether CRDs can change a document: groups without a dot are built-in."""
+    return name == "v3" or "." in name
 
 
 class _Definitions:
-    """Definitions collected with everything that they refer to."""
+    """Collects definitions and those to which they refer."""
 
-    def __init__(self, prefix: str, *, v3: bool) -> None:
+    def __init__(self) -> None:
         self.all: Object = {}
-        self._prefix = prefix
-        self._v3 = v3
 
     def add(self, name: str) -> None:
         if name in self.all:
@@ -132,7 +120,7 @@ class _Definitions:
         self.all[name] = self.rewrite(definitions()[name])
 
     def rewrite(self, node: Any) -> Any:
-        """The schema with references into this document."""
+        """Rewrite the references of a schema to definitions of this document."""
         if isinstance(node, list):
             return [self.rewrite(n) for n in node]
         if not isinstance(node, dict):
@@ -140,18 +128,18 @@ class _Definitions:
         if isinstance(node.get("$ref"), str):
             return self._refer(node)
         out = {k: self.rewrite(v) for k, v in node.items()}
-        if isinstance(out.get("type"), list):  # ["string", "null"] is JSON Schema's way
+        if isinstance(out.get("type"), list):  # JSON Schema: ["string", "null"]
             out["type"] = next(t for t in out["type"] if t != "null")
         return out
 
     def _refer(self, node: Object) -> Object:
         name = node["$ref"].rpartition("/")[2]
         self.add(name)
-        reference = {"$ref": self._prefix + name}
+        reference = {"$ref": _SCHEMAS + name}
         rest = {k: self.rewrite(v) for k, v in node.items() if k != "$ref"}
         if not rest:
             return reference
-        return {**rest, "allOf": [reference]} if self._v3 else {**rest, **reference}
+        return {**rest, "allOf": [reference]}
 
 
 def _name(resource: Resource, version: str) -> str:
@@ -179,24 +167,20 @@ def _custom(schema: Object, resource: Resource, version: str) -> Object:
     }
 
 
-def _paths(resource: Resource, version: str, reference: str, *, v3: bool) -> Object:
-    """The paths of a resource, with what clients look up in them: kinds, patch types, query parameters."""
+def _paths(resource: Resource, version: str, reference: str) -> Object:
+    """The paths of a resource with kinds, patch types and query parameters, which clients look up."""
     base = f"/apis/{resource.group}/{version}" if resource.group else f"/api/{version}"
     scope = "/namespaces/{namespace}" if resource.namespaced else ""
     gvk = {"group": resource.group, "version": version, "kind": resource.kind}
-    target = {"$ref": ("#/components/schemas/" if v3 else "#/definitions/") + reference}
+    target = {"$ref": _SCHEMAS + reference}
     collection, one = f"{base}{scope}/{resource.plural}", f"{base}{scope}/{resource.plural}/{{name}}"
 
     def operation(action: str, media: tuple[str, ...] = ("application/json",)) -> Object:
         found: Object = {"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk}
-        found["parameters"] = [_parameter(n, v3=v3) for n in ("dryRun", "fieldManager", "fieldValidation")]
-        if v3:
-            found["responses"] = {"200": {"description": "OK", "content": {"application/json": {"schema": target}}}}
-            if action in ("post", "put", "patch"):
-                found["requestBody"] = {"content": {m: {"schema": target} for m in media}}
-        else:
-            found["responses"] = {"200": {"description": "OK", "schema": target}}
-            found["consumes"] = list(media)
+        found["parameters"] = [_parameter(n) for n in ("dryRun", "fieldManager", "fieldValidation")]
+        found["responses"] = {"200": {"description": "OK", "content": {"application/json": {"schema": target}}}}
+        if action in ("post", "put", "patch"):
+            found["requestBody"] = {"content": {m: {"schema": target} for m in media}}
         return found
 
     patches = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]
@@ -213,7 +197,5 @@ def _paths(resource: Resource, version: str, reference: str, *, v3: bool) -> Obj
     }
 
 
-def _parameter(name: str, *, v3: bool) -> Object:
-    found: Object = {"name": name, "in": "query"}
-    kind = {"type": "string", "uniqueItems": True}
-    return {**found, "schema": kind} if v3 else {**found, **kind}
+def _parameter(name: str) -> Object:
+    return {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}

@@ -1,13 +1,13 @@
-"""Query parameters, checked as the server checks them."""
+"""Parses and validates query parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from localkube.apiserver import status
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.selectors import FieldSelector, LabelSelector
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.selectors import FieldSelector, LabelSelector
+from localkube.meta.status import Object
 
 Query = Mapping[str, str]
 _MATCH = "resourceVersionMatch"
@@ -19,12 +19,12 @@ def flag(query: Query, name: str) -> bool:
 
 
 def user_agent_manager(agent: str) -> str:
-    """The default field manager: the user agent up to the first slash."""
+    """The default field manager: the user agent before the first slash."""
     return agent.partition("/")[0].strip() or "unknown"
 
 
 def write_options(query: Query, agent: str, kind: str, version: str, subresource: str = "") -> WriteOptions:
-    """Options of a create, update or patch; `kind` is CreateOptions, … for errors. ApiError 422."""
+    """Parse the options of a create, update or patch; `kind` is CreateOptions and so on, for errors. ApiError 422."""
     if not query:
         return WriteOptions(user_agent_manager(agent), version, subresource)
     validation = query.get("fieldValidation") or "Warn"
@@ -42,7 +42,7 @@ def write_options(query: Query, agent: str, kind: str, version: str, subresource
 
 
 def dry_run(query: Query, kind: str) -> bool:
-    """Whether `dryRun=All`; ApiError 422 for any other value."""
+    """Whether `dryRun=All`; ApiError 422 for other values."""
     value = query.get("dryRun", "")
     if value not in ("", "All"):
         text = f'Unsupported value: ["{value}"]: supported values: "All"'
@@ -66,12 +66,12 @@ class ListOptions:
     initial: bool
 
     def matches(self, obj: Object) -> bool:
-        """Whether an object is selected."""
+        """Whether an object matches the selectors."""
         return (self.fields is None or self.fields.matches(obj)) and (self.labels is None or self.labels.matches(obj))
 
 
 def list_options(query: Query, resource: Resource, name: str = "") -> ListOptions:
-    """Options of a list or watch, of the one object `name` if given; ApiError 400, 422."""
+    """Parse the options of a list or watch, or of a watch of the object `name`; ApiError 400, 422."""
     labels, fields = query.get("labelSelector"), query.get("fieldSelector")
     if name:
         fields = ",".join(filter(None, (fields, f"metadata.name={name}")))

@@ -1,4 +1,4 @@
-"""The patch types: JSON patch, merge patch, strategic merge patch; server-side apply goes its own way."""
+"""JSON patch, merge patch and strategic merge patch. Server-side apply is in `apiserver.fields.apply`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,11 @@ import jsonpatch
 from jsonpointer import JsonPointerException
 
 from kubeschema.errors import Cause, FieldsError
-from localkube.apiserver import status
 from localkube.apiserver.fields import merge, strategic
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.strategy import Strategy
+from localkube.meta import status
+from localkube.meta.status import ApiError, Object
 
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
@@ -21,7 +21,7 @@ _MAX_OPERATIONS = 10_000
 
 
 def check_type(media: str, resource: Resource) -> None:
-    """ApiError 415 for a patch type that the resource does not take."""
+    """ApiError 415 if the resource does not support the patch type."""
     if media == STRATEGIC and resource.custom:
         raise status.unsupported_media((JSON, MERGE, APPLY))
     if media not in (JSON, MERGE, STRATEGIC, APPLY):
@@ -29,7 +29,7 @@ def check_type(media: str, resource: Resource) -> None:
 
 
 def change(media: str, patch: Any, strategy: Strategy) -> Callable[[Object], Object]:
-    """The change that a patch describes, to be made to the stored object; it raises ApiError 400, 422."""
+    """Return a function that applies a patch to an object; it raises ApiError 400, 422."""
     if media == JSON:
         return _json(patch)
     if not isinstance(patch, dict):
@@ -61,13 +61,13 @@ def _json(patch: Any) -> Callable[[Object], Object]:
 
 
 def _refused(patch: Any, error: FieldsError) -> ApiError:
-    """422 where a strategic merge patch makes an object that cannot be read."""
+    """422: the result of a strategic merge patch cannot be decoded."""
     message = f'Invalid value: "{_go_map(patch)}": {error.detail}'
     return status.invalid("", "", "", [Cause("FieldValueInvalid", message, "patch")])
 
 
 def _go_map(value: Any) -> str:
-    """A value as Go prints it with %v."""
+    """Format a value like Go's %v."""
     if isinstance(value, dict):
         return "map[" + " ".join(f"{k}:{_go_map(v)}" for k, v in sorted(value.items())) + "]"
     if isinstance(value, list):

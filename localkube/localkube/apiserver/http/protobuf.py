@@ -1,7 +1,7 @@
-"""Protobuf request bodies: typed Go clients, kubectl's `create` among them, send built-in kinds in no other way.
+"""Decodes protobuf request bodies, which typed Go clients such as `kubectl create` send for built-in kinds.
 
-The wire has numbers where JSON has names; `protobuf.txt` says which is which, the kinds' schemas say what a value is.
-Answers are JSON, which such clients accept too.
+`protobuf.txt` maps field numbers to JSON names; the schemas of the kinds define the types. Answers are JSON, which
+these clients accept.
 """
 
 import base64
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from kubeschema import schema
 from kubeschema.schema import Schema
-from localkube.apiserver import status
-from localkube.apiserver.status import Object
+from localkube.meta import status
+from localkube.meta.status import Object
 
 MEDIA = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
@@ -26,7 +26,7 @@ Fields = list[tuple[int, int | bytes]]
 
 class _Field(NamedTuple):
     name: str
-    inline: str  # the message type whose fields stand in the parent, in JSON
+    inline: str  # the message type whose fields are fields of the parent in JSON
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +46,7 @@ def _types() -> dict[str, dict[int, _Field]]:
 
 
 def decode(body: bytes) -> Object:
-    """The object in a protobuf body; ApiError 400, 501 for a kind whose numbers are not known."""
+    """Decode the object in a protobuf body; ApiError 400, 501 for a kind that `protobuf.txt` does not contain."""
     if not body.startswith(_MAGIC):
         raise status.bad_request(
             "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
@@ -66,7 +66,7 @@ def decode(body: bytes) -> Object:
 
 
 def _read(data: bytes) -> Fields:
-    """(number, value) of a message's fields, in order."""
+    """The fields of a message as (number, value), in order."""
     return list(_fields(data))
 
 
@@ -132,7 +132,7 @@ def _message(fields: Fields, node: Schema, type_name: str) -> Object:
     for number, value in fields:
         field = known.get(number)
         if field is None:
-            continue  # newer than the server, as an unknown JSON field
+            continue  # ignore a field of a newer version, like an unknown JSON field
         if field.inline:
             out.update(_message(_read(_raw(value)), node, field.inline))
             continue
@@ -153,7 +153,7 @@ def _message(fields: Fields, node: Schema, type_name: str) -> Object:
 
 def _entry(value: int | bytes, node: Schema) -> tuple[str, Any]:
     parts = dict(_read(_raw(value)))
-    if node.items.type == "list":  # a list is a message of its own, of one repeated field
+    if node.items.type == "list":  # a list is a message with one repeated field
         inner: Any = [_value(v, node.items.items) for _, v in _read(_raw(parts.get(2, b"")))]
     else:
         inner = _value(parts.get(2, b""), node.items)

@@ -1,15 +1,15 @@
-"""`services/NAME:PORT/proxy/PATH` and `pods/NAME:PORT/proxy/PATH`: HTTP through the API server to a pod."""
+"""`services/NAME:PORT/proxy/PATH`: forwards HTTP requests to a pod behind a Service."""
 
 import aiohttp
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
+from localkube.meta import status
+from localkube.meta.objects import SERVICE_NAME_LABEL
+from localkube.meta.status import ApiError
 
-_SERVICE_NAME = "kubernetes.io/service-name"
-# Of one connection only (RFC 9110, 7.6.1), and what authenticates to the API server: the pod must not see that.
+# Hop-by-hop headers (RFC 9110, 7.6.1), and the credentials for the API server, which the pod must not see.
 _NOT_FORWARDED = frozenset(
     ("authorization", "connection", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
 )
@@ -18,10 +18,9 @@ _CONNECT_SECONDS = 5.0
 
 
 async def forward(registry: Registry, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    """Send the request on and stream back the answer; ApiError 400, 404, 503."""
+    """Forward the request and stream the answer; ApiError 400, 404, 503."""
     scheme, name, port = _parts(target.name)
-    find = _behind_service if target.resource.key == "services" else _in_pod
-    address = find(registry, target.namespace, name, port)
+    address = _endpoint(registry, target.namespace, name, port)
     _, _, path = request.rel_url.raw_path.partition(f"/{target.subresource}")
     query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
     headers = {key: value for key, value in request.headers.items() if key.lower() not in _NOT_FORWARDED}
@@ -55,7 +54,7 @@ async def _relay(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> we
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """`[scheme:]name[:port]` as scheme, name and port; ApiError 400."""
+    """Parse `[scheme:]name[:port]` into scheme, name and port; ApiError 400."""
     match name.split(":"):
         case [plain]:
             return "http", plain, ""
@@ -66,38 +65,19 @@ def _parts(name: str) -> tuple[str, str, str]:
     raise status.bad_request(f"invalid request {name!r}: want [scheme:]name[:port]")
 
 
-def _behind_service(registry: Registry, namespace: str, name: str, port: str) -> str:
-    """The address of a ready endpoint, by the Service's port or its name; the only port where none is named."""
+def _endpoint(registry: Registry, namespace: str, name: str, port: str) -> str:
+    """The address of a ready endpoint. `port` is a port or port name of the Service, or "" if it has only one."""
     ports = registry.get("services", namespace, name)["spec"].get("ports") or ()
     chosen = [p for p in ports if not port or port in (p.get("name"), str(p["port"]))]
     if not chosen or (not port and len(ports) > 1):
         raise _unavailable(f'no service port "{port}" found for service "{name}"')
     wanted = chosen[0].get("name", "")
-    for found in registry.list("endpointslices.discovery.k8s.io", namespace, labels={_SERVICE_NAME: name}):
+    for found in registry.list("endpointslices.discovery.k8s.io", namespace, labels={SERVICE_NAME_LABEL: name}):
         number = next((p["port"] for p in found.get("ports") or () if p.get("name", "") == wanted), None)
         for endpoint in (found.get("endpoints") or ()) if number else ():
             if endpoint.get("conditions", {}).get("ready", True):
                 return f"{endpoint['addresses'][0]}:{number}"
     raise _unavailable(f'no endpoints available for service "{name}"')
-
-
-def _in_pod(registry: Registry, namespace: str, name: str, port: str) -> str:
-    """The address of a pod, by a containerPort or its name; its first port where none is named."""
-    pod = registry.get("pods", namespace, name)
-    address = (pod.get("status") or {}).get("podIP")
-    if not address:
-        raise _unavailable(f'pod "{name}" has no address yet')
-    if port.isdigit():
-        return f"{address}:{port}"
-    return f"{address}:{_container_port(pod, port)}"
-
-
-def _container_port(pod: Object, name: str) -> int:
-    for container in pod["spec"]["containers"]:
-        for port in container.get("ports") or ():
-            if not name or port.get("name") == name:
-                return int(port["containerPort"])
-    raise status.bad_request(f'no port "{name}" found for pod "{pod["metadata"]["name"]}"')
 
 
 def _unavailable(message: str) -> ApiError:

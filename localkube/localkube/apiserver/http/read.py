@@ -8,14 +8,14 @@ from collections.abc import Iterable
 import orjson
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http import encode, tables
 from localkube.apiserver.http.negotiate import Representation
 from localkube.apiserver.http.params import ListOptions
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
 from localkube.apiserver.storage.store import Bucket, Record
+from localkube.meta import status
+from localkube.meta.status import ApiError, Object
 
 
 def get(registry: Registry, target: Target, representation: Representation, include: str = "") -> web.Response:
@@ -26,7 +26,7 @@ def get(registry: Registry, target: Target, representation: Representation, incl
     if representation.table:
         metadata = {"resourceVersion": str(record.version)}
         return encode.answer(tables.table(registry, target, [record], metadata, include))
-    return encode.answer(encode.record_bytes(target, representation, record), media=representation.media)
+    return encode.answer(encode.record_bytes(target, representation, record))
 
 
 def collection(
@@ -36,11 +36,11 @@ def collection(
     records, metadata = page(registry, target, options)
     if representation.table:
         return encode.answer(tables.table(registry, target, records, metadata, include))
-    return encode.answer(encode.list_bytes(target, representation, records, metadata), media=representation.media)
+    return encode.answer(encode.list_bytes(target, representation, records, metadata))
 
 
 def page(registry: Registry, target: Target, options: ListOptions) -> tuple[list[Record], Object]:
-    """The records of one page and the list's metadata."""
+    """The records of one page and the metadata of the list."""
     bucket = registry.store.bucket(target.storage)
     version = registry.store.version
     check_version(bucket, version, options)
@@ -64,7 +64,7 @@ def page(registry: Registry, target: Target, options: ListOptions) -> tuple[list
 
 
 def selected(bucket: Bucket, namespace: str, options: ListOptions) -> list[Record]:
-    """Records that the selectors choose, in order."""
+    """The records that match the selectors, in order."""
     found: Iterable[Record]
     name = options.fields.exact("metadata.name") if options.fields is not None else None
     if name is not None and namespace:
@@ -79,31 +79,31 @@ def selected(bucket: Bucket, namespace: str, options: ListOptions) -> list[Recor
 
 
 def check_version(bucket: Bucket, current: int, options: ListOptions) -> None:
-    """ApiError where a list cannot be given at the resourceVersion asked for."""
+    """ApiError if the list is not available at the requested resourceVersion."""
     if not options.resource_version:
         return
-    asked = parse_version(options.resource_version)
-    if asked is None:
+    requested = parse_version(options.resource_version)
+    if requested is None:
         shown = options.resource_version
         raise status.bad_request(
             f'invalid resource version: resourceVersion: Invalid value: "{shown}": '
             f'strconv.ParseUint: parsing "{shown}": invalid syntax'
         )
-    if asked > current:
-        raise _too_large(asked, current)
+    if requested > current:
+        raise _too_large(requested, current)
     newest = bucket.history[-1].record.version if bucket.history else bucket.forgotten
-    if options.match == "Exact" and asked < newest:
-        raise status.gone(f"The resourceVersion for the provided list is too old: {asked} ({newest})")
+    if options.match == "Exact" and requested < newest:
+        raise status.gone(f"The resourceVersion for the provided list is too old: {requested} ({newest})")
 
 
-def _too_large(asked: int, current: int) -> ApiError:
-    message = f"Too large resource version: {asked}, current: {current}"
+def _too_large(requested: int, current: int) -> ApiError:
+    message = f"Too large resource version: {requested}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     return ApiError(status.make(504, "Timeout", f"Timeout: {message}", {"causes": causes, "retryAfterSeconds": 1}))
 
 
 def parse_version(text: str) -> int | None:
-    """A resourceVersion as a number; None when it is none."""
+    """Parse a resourceVersion; None if it is invalid."""
     return int(text) if text.isascii() and text.isdigit() else None
 
 

@@ -1,18 +1,18 @@
-"""From a path to what it names."""
+"""Routing: from a path to a resource, an object or a subresource."""
 
 from dataclasses import dataclass
 
-from localkube.apiserver import status
 from localkube.apiserver.resources import Resource, ResourceTable
+from localkube.meta import status
 
 
 class PageNotFoundError(Exception):
-    """A path that is nobody's: answered in plain text, as the real server does."""
+    """The path has no handler. The answer is plain text, like the real server's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A collection, an object or a subresource of it."""
+    """A collection, an object or a subresource."""
 
     resource: Resource
     version: str
@@ -22,12 +22,12 @@ class Target:
 
     @property
     def storage(self) -> str:
-        """The key of the bucket that holds the objects."""
+        """The key of the bucket with the objects."""
         return self.resource.stored_as or self.resource.key
 
 
 def resolve(resources: ResourceTable, path: str) -> Target:
-    """What `/api/v1/…` or `/apis/group/version/…` names; PageNotFoundError, or ApiError 404."""
+    """Resolve `/api/v1/…` or `/apis/group/version/…`; PageNotFoundError, or ApiError 404."""
     parts = [p for p in path.split("/") if p]
     match parts:
         case ["api", "v1", _, *_]:

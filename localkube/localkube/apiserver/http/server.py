@@ -1,4 +1,4 @@
-"""The HTTP server: from a request to a handler, and from any failure to a `metav1.Status`."""
+"""The HTTP server: dispatches requests to handlers and answers errors with a `metav1.Status`."""
 
 import asyncio
 import logging
@@ -11,21 +11,21 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
 from kubeschema.errors import FieldsError
-from localkube.apiserver import status
 from localkube.apiserver.http import auth, bodies, discovery, encode, params, patching, read, subresources, write
 from localkube.apiserver.http.negotiate import representation
 from localkube.apiserver.http.openapi import OpenApi
 from localkube.apiserver.http.route import PageNotFoundError, Target, resolve
 from localkube.apiserver.http.tls import Identity
 from localkube.apiserver.http.watch import Watch
+from localkube.apiserver.logs import LogSource
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import ApiError, Object
-from localkube.logs import LogSource
+from localkube.meta import status
+from localkube.meta.status import ApiError
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS = 1.0
-_MAX_BODY = 3 * 1024 * 1024  # as the real server's limit
+_MAX_BODY = 3 * 1024 * 1024  # the limit of the real server
 
 Handler = Callable[[web.BaseRequest, Target], Awaitable[web.StreamResponse]]
 
@@ -38,21 +38,15 @@ class ApiServer:
         registry: Registry,
         *,
         token: str = "",
-        port: int = 0,
         logs: LogSource | None = None,
-        port_of: Callable[[Object, int], int] | None = None,
         identity: Identity | None = None,
     ) -> None:
-        """`port` 0 takes a free one; with an `identity` the server speaks TLS, else plain HTTP.
-
-        `port_of` tells where a pod's containerPort really is; without it there is no port-forward.
-        """
+        """The server listens on a free port. It uses TLS with an `identity`, and plain HTTP without one."""
         self.registry = registry
         self._identity = identity
-        self.logs = logs
-        self.port_of = port_of
+        self._logs = logs
         self._token = token
-        self._port = port
+        self._port = 0
         self._openapi = OpenApi(registry)
         self._runner: web.ServerRunner | None = None
         self._methods: dict[str, Handler] = {
@@ -69,8 +63,8 @@ class ApiServer:
         return f"{'https' if self._identity else 'http'}://{HOST}:{self._port}"
 
     async def start(self) -> None:
-        """Listen."""
-        # A client that hangs up ends its watch: nobody reads it any more.
+        """Start to listen."""
+        # handler_cancellation: a watch ends when the client disconnects.
         server = web.Server(self._serve, access_log=None, handler_cancellation=True, request_factory=_request)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
@@ -80,7 +74,7 @@ class ApiServer:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close every connection and stop listening."""
+        """Close all connections and stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -107,7 +101,7 @@ class ApiServer:
             return web.Response(text="404 page not found\n", status=404)
         except Exception:  # noqa: BLE001 - logged; a bug must not end the server
             _log.exception("request failed: %s %s", request.method, request.path)
-            failure = status.internal("the local cluster failed; its log has the details")
+            failure = status.internal("the local cluster failed: see its log")
             return encode.answer(failure.status, code=500)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -124,9 +118,10 @@ class ApiServer:
         if review is not None:
             return review
         target = resolve(self.registry.resources, path)
-        if target.subresource:
-            return await subresources.handle(self, request, target)
-        return await self.dispatch(request, target)
+        on_object = subresources.as_object(target, request.method)
+        if on_object is None:
+            return await subresources.handle(self.registry, self._logs, request, target)
+        return await self._dispatch(request, on_object)
 
     def _try_resolve(self, path: str) -> Target | None:
         try:
@@ -134,8 +129,8 @@ class ApiServer:
         except (ApiError, PageNotFoundError):
             return None
 
-    async def dispatch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-        """Handle a request to a collection, an object or its status."""
+    async def _dispatch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """Handle a request to a collection, an object or a status."""
         handler = self._methods.get(request.method)
         takes_name = request.method != "POST"
         everywhere = target.resource.namespaced and not target.namespace

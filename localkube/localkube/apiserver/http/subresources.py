@@ -1,33 +1,31 @@
-"""status, scale, eviction, log, finalize; and the reviews that clients ask of themselves."""
-
-from __future__ import annotations
+"""The subresources status, scale, eviction, log, proxy and finalize, and the self subject reviews."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
-from localkube.apiserver import scale, status
+from localkube.apiserver import scale
 from localkube.apiserver.fields import merge
-from localkube.apiserver.http import auth, bodies, encode, eviction, params, patching, portforward, proxy
+from localkube.apiserver.http import auth, bodies, encode, eviction, params, patching, proxy
 from localkube.apiserver.http.negotiate import representation
 from localkube.apiserver.http.route import Target
+from localkube.apiserver.logs import LogSource, PodLogOptions
 from localkube.apiserver.options import Outcome
-from localkube.apiserver.status import Object
-
-if TYPE_CHECKING:
-    from localkube.apiserver.http.server import ApiServer
+from localkube.apiserver.registry import Registry
+from localkube.meta import status
+from localkube.meta.status import Object
 
 _REVIEWS = {
     "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews": "SelfSubjectAccessReview",
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews": "SelfSubjectRulesReview",
     "/apis/authentication.k8s.io/v1/selfsubjectreviews": "SelfSubjectReview",
 }
-_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "resize", "token"))
+_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "proxy", "resize", "token"))
 
 
 async def review(request: web.BaseRequest) -> web.Response | None:
-    """Answer a review; None when the path is none."""
+    """Answer a self subject review; None for other paths."""
     kind = _REVIEWS.get(request.path)
     if kind is None:
         return None
@@ -52,42 +50,42 @@ async def review(request: web.BaseRequest) -> web.Response | None:
     return encode.answer({"metadata": {}, **body}, code=201)
 
 
-async def handle(server: ApiServer, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    """A request to a subresource; ApiError 404 for one that the resource does not have."""
+def as_object(target: Target, method: str) -> Target | None:
+    """The target of a request that reads or writes the object itself; None for other subresources."""
     resource, name = target.resource, target.subresource
-    if name == "status" and resource.status:
-        return await server.dispatch(request, target)
+    if not name or (name == "status" and resource.status):
+        return target
+    if resource.key == "namespaces" and name == "finalize" and method == "PUT":
+        return Target(resource, target.version, "", target.name)
+    return None
+
+
+async def handle(
+    registry: Registry, logs: LogSource | None, request: web.BaseRequest, target: Target
+) -> web.StreamResponse:
+    """Answer a request to a subresource; ApiError 404 when the resource does not have it, 501."""
+    resource, name = target.resource, target.subresource
     if name == "scale" and resource.scale is not None:
-        return await _scale(server, request, target)
-    if resource.key in ("pods", "services") and name == "proxy":
-        return await proxy.forward(server.registry, request, target)
-    if resource.key == "namespaces" and name == "finalize" and request.method == "PUT":
-        return await server.dispatch(request, Target(resource, target.version, "", target.name))
-    return await _of_pod(server, request, target)
-
-
-async def _of_pod(server: ApiServer, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    """A request to what only pods have; ApiError 404, 501."""
-    resource, name = target.resource, target.subresource
-    asked = (name, request.method) if resource.key == "pods" else ("", "")
-    if asked == ("eviction", "POST"):
-        return await eviction.evict(server.registry, request, target)
-    if asked == ("log", "GET"):
-        return await _log(server, request, target)
-    if asked[0] == "portforward" and server.port_of is not None:
-        return await portforward.forward(server.registry, request, target, server.port_of)
+        return await _scale(registry, request, target)
+    if resource.key == "services" and name == "proxy":
+        return await proxy.forward(registry, request, target)
+    on_pod = (name, request.method) if resource.key == "pods" else ("", "")
+    if on_pod == ("eviction", "POST"):
+        return await eviction.evict(registry, request, target)
+    if on_pod == ("log", "GET"):
+        return await _log(registry, logs, request, target)
     if name in _ABSENT:
         raise status.not_implemented(f"{resource.plural}/{name}")
     raise status.no_resource()
 
 
-async def _scale(server: ApiServer, request: web.BaseRequest, target: Target) -> web.Response:
-    registry, resource = server.registry, target.resource
+async def _scale(registry: Registry, request: web.BaseRequest, target: Target) -> web.Response:
+    resource = target.resource
     live = registry.writer.live(resource, target.namespace, target.name)
     if request.method == "GET":
-        shown = representation(request.headers.get("Accept", ""))
-        return encode.answer(scale.scale_of(resource, live.object), media=shown.media)
-    change = await _scale_change(server, request, target)
+        representation(request.headers.get("Accept", ""))  # ApiError 406
+        return encode.answer(scale.scale_of(resource, live.object))
+    change = await _scale_change(registry, request, target)
     options = params.write_options(
         request.query, request.headers.get("User-Agent", ""), "UpdateOptions", target.version, "scale"
     )
@@ -97,7 +95,7 @@ async def _scale(server: ApiServer, request: web.BaseRequest, target: Target) ->
     return encode.answer(scale.scale_of(resource, outcome.object))
 
 
-async def _scale_change(server: ApiServer, request: web.BaseRequest, target: Target) -> Any:
+async def _scale_change(registry: Registry, request: web.BaseRequest, target: Target) -> Any:
     if request.method == "PUT":
         body = await bodies.read(request, "Scale")
         if not isinstance(body.value, dict):
@@ -108,30 +106,30 @@ async def _scale_change(server: ApiServer, request: web.BaseRequest, target: Tar
         raise status.method_not_allowed()
     patch = bodies.parse(await request.read(), "Scale", yaml=media == patching.APPLY).value
     if media == patching.JSON:
-        registry, resource = server.registry, target.resource
-        return patching.change(media, patch, registry.strategy(resource, target.version))
+        return patching.change(media, patch, registry.strategy(target.resource, target.version))
     if media in (patching.MERGE, patching.STRATEGIC, patching.APPLY) and isinstance(patch, dict):
         return lambda current: merge.merge_patch(current, patch)
     raise status.unsupported_patch()
 
 
-async def _log(server: ApiServer, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    pod = server.registry.writer.live(target.resource, target.namespace, target.name).object
-    if server.logs is None:
+async def _log(
+    registry: Registry, logs: LogSource | None, request: web.BaseRequest, target: Target
+) -> web.StreamResponse:
+    pod = registry.writer.live(target.resource, target.namespace, target.name).object
+    if logs is None:
         raise status.not_implemented("pod logs without a node")
     query = request.query
-    container = _container(pod, query.get("container", ""))
     since = query.get("sinceSeconds")
     tail = query.get("tailLines")
-    chunks = await server.logs.logs(
-        pod,
-        container,
+    options = PodLogOptions(
+        container=_container(pod, query.get("container", "")),
         previous=params.flag(query, "previous"),
         follow=params.flag(query, "follow"),
         tail=int(tail) if tail and tail.isdigit() else None,
         since=time.time() - float(since) if since and since.isdigit() else None,
         timestamps=params.flag(query, "timestamps"),
     )
+    chunks = await logs.logs(pod, options)
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     await response.prepare(request)
     async for chunk in chunks:
@@ -140,13 +138,13 @@ async def _log(server: ApiServer, request: web.BaseRequest, target: Target) -> w
     return response
 
 
-def _container(pod: Object, asked: str) -> str:
+def _container(pod: Object, requested: str) -> str:
     spec = pod["spec"]
     names = [c["name"] for k in ("containers", "initContainers") for c in spec.get(k) or ()]
-    if asked and asked not in names:
-        raise status.bad_request(f"container {asked} is not valid for pod {pod['metadata']['name']}")
-    if asked or len(spec["containers"]) == 1:
-        return asked or str(names[0])
+    if requested and requested not in names:
+        raise status.bad_request(f"container {requested} is not valid for pod {pod['metadata']['name']}")
+    if requested or len(spec["containers"]) == 1:
+        return requested or str(names[0])
     listed = " ".join(names)
     raise status.bad_request(
         f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: [{listed}]"

@@ -1,4 +1,4 @@
-"""HTTPS on loopback: clients such as kubectl send a bearer token over TLS only."""
+"""TLS on loopback: clients such as kubectl send a bearer token only over TLS."""
 
 import base64
 import ipaddress
@@ -20,14 +20,14 @@ _LIFETIME = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Identity:
-    """A self-signed certificate for 127.0.0.1 and its key, both PEM. The certificate is its own authority."""
+    """A self-signed certificate for 127.0.0.1 and its key, both PEM. The certificate is also the authority."""
 
     certificate: bytes
     key: bytes = field(repr=False)
 
     @classmethod
     def generate(cls) -> "Identity":
-        """A fresh identity, valid for a year."""
+        """Generate an identity that is valid for a year."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "local-cluster")])
         names: list[x509.GeneralName] = [
@@ -60,9 +60,9 @@ class Identity:
         return base64.b64encode(self.certificate).decode()
 
     def context(self) -> ssl.SSLContext:
-        """A server's TLS context."""
+        """The TLS context of a server."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # The ssl module reads keys from files only; the directory is private and gone at once.
+        # The ssl module reads keys only from files. The directory is private and is removed at once.
         with tempfile.TemporaryDirectory(prefix="local-cluster-") as directory:
             path = Path(directory) / "identity.pem"
             path.touch(mode=0o600)

@@ -1,27 +1,27 @@
-"""Watches: a stream of events, encoded once per event and shared by all watchers that see it alike."""
+"""Watches: streams of events. Watchers with the same representation share encoded events."""
 
 import asyncio
 
 import orjson
 from aiohttp import web
 
-from localkube.apiserver import status
 from localkube.apiserver.http import encode, tables
 from localkube.apiserver.http.negotiate import Representation
 from localkube.apiserver.http.params import ListOptions
 from localkube.apiserver.http.read import parse_version, selected
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Event, Record
+from localkube.meta import status
+from localkube.meta.status import Object
 
 BOOKMARK_SECONDS = 30.0
 DEFAULT_TIMEOUT = 2700.0
-_BACKLOG = 50_000  # lines: a client this far behind is let go and lists again
+_BACKLOG = 50_000  # lines; a client that is further behind is disconnected and must relist
 
 
 class Watch:
-    """One client's watch."""
+    """The watch of one client."""
 
     def __init__(
         self, registry: Registry, target: Target, representation: Representation, options: ListOptions, include: str
@@ -39,9 +39,9 @@ class Watch:
         self._form = f"{representation.shown_as}/{target.version}/{target.resource.group}"
 
     async def stream(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer the request; returns when the watch ends."""
+        """Stream events until the watch ends."""
         start = self._start()
-        response = web.StreamResponse(headers={"Content-Type": self._representation.media})
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         stop = self._registry.store.listen(self._target.storage, self._target.namespace, self._observe)
         try:
@@ -89,7 +89,7 @@ class Watch:
             self._show(event)
 
     def _show(self, event: Event) -> None:
-        """Queue an event as this watch's selectors see it."""
+        """Queue an event; the selectors may turn it into ADDED or DELETED, or drop it."""
         kind, record = event.type, event.record
         if self._options.labels is not None or self._options.fields is not None:
             now = kind != "DELETED" and self._options.matches(record.object)
@@ -181,6 +181,6 @@ class Watch:
 
 
 def _as_of(record: Record, version: int) -> Record:
-    """The object as it was when a selector still chose it, under the version that made it leave."""
+    """The last object that matched a selector, with the resourceVersion of the change after which it does not match."""
     meta = {**record.object["metadata"], "resourceVersion": str(version)}
     return Record(record.key, {**record.object, "metadata": meta}, version)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from kubeschema.decode import strict_error
 from kubeschema.errors import Cause
-from localkube.apiserver import status
+from localkube.apiserver import versions
 from localkube.apiserver.http import bodies, encode, params, patching, tables
 from localkube.apiserver.http.bodies import Body
 from localkube.apiserver.http.negotiate import Representation
@@ -15,24 +15,20 @@ from localkube.apiserver.http.route import Target
 from localkube.apiserver.options import DeleteOptions, Outcome, WriteOptions
 from localkube.apiserver.registry import Registry
 from localkube.apiserver.resources import Resource
-from localkube.apiserver.status import Object
-from localkube.apiserver.storage import versions
+from localkube.meta import status
+from localkube.meta.status import Object
 
-# Kinds whose delete is answered with the object instead of a Status.
+# Resources whose DELETE returns the object instead of a Status.
 _RETURNED = frozenset(
     (
         "pods",
         "services",
         "serviceaccounts",
-        "persistentvolumes",
-        "persistentvolumeclaims",
-        "podtemplates",
-        "resourcequotas",
     )
 )
 
 
-_KEPT_PODS = (
+_ORPHANED_PODS = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
     " propagationPolicy=Orphan to suppress this warning"
 )
@@ -41,7 +37,7 @@ _KEPT_PODS = (
 def respond(
     registry: Registry, target: Target, representation: Representation, outcome: Outcome, include: str = ""
 ) -> web.Response:
-    """The written object."""
+    """Build the answer with the written object."""
     code = 201 if outcome.created else 200
     warnings = outcome.warnings
     if representation.table and outcome.record is not None:
@@ -50,13 +46,13 @@ def respond(
         return encode.answer(shown, code=code, warnings=warnings)
     if outcome.record is not None:
         body = encode.record_bytes(target, representation, outcome.record)
-        return encode.answer(body, code=code, media=representation.media, warnings=warnings)
-    obj = versions.shown(target.resource, target.version, outcome.object)
-    return encode.answer(obj, code=code, media=representation.media, warnings=warnings)
+        return encode.answer(body, code=code, warnings=warnings)
+    obj = versions.served(target.resource, target.version, outcome.object)
+    return encode.answer(obj, code=code, warnings=warnings)
 
 
 def _duplicates(target: Target, body: Body, options: WriteOptions) -> tuple[str, ...]:
-    """Warnings of duplicate fields in the text; ApiError 400 where they are not allowed."""
+    """Warnings for duplicate fields in the text; ApiError 400 with fieldValidation Strict."""
     if not body.problems or options.validation == "Ignore":
         return ()
     if options.validation == "Strict":
@@ -69,11 +65,11 @@ def create(registry: Registry, target: Target, body: Body, options: WriteOptions
     """POST of a collection."""
     obj = bodies.as_object(body.value, target.resource, target.version)
     if target.resource.stored_as == "events" and not obj.get("eventTime"):
-        # events.k8s.io asks for it; the core API, in whose words it is stored, does not.
+        # events.k8s.io requires eventTime; the core API, in which Events are stored, does not.
         cause = Cause("FieldValueRequired", "Required value", "eventTime")
         raise status.invalid("", target.resource.kind, obj["metadata"].get("name", ""), [cause])
     warnings = _duplicates(target, body, options)
-    outcome = registry.writer.create(_stored(registry, target), target.namespace, _inward(target, obj), options)
+    outcome = registry.writer.create(_stored(registry, target), target.namespace, _to_stored(target, obj), options)
     return outcome._replace(warnings=warnings + outcome.warnings)
 
 
@@ -88,7 +84,9 @@ def replace(registry: Registry, target: Target, body: Body, options: WriteOption
         cause = Cause("FieldValueInvalid", message, "metadata.resourceVersion")
         raise status.invalid(target.resource.group, target.resource.plural, target.name, [cause])
     resource = _stored(registry, target)
-    outcome = registry.writer.update(resource, target.namespace, target.name, lambda _: _inward(target, obj), options)
+    outcome = registry.writer.update(
+        resource, target.namespace, target.name, lambda _: _to_stored(target, obj), options
+    )
     return outcome._replace(warnings=warnings + outcome.warnings)
 
 
@@ -102,9 +100,9 @@ def patch(registry: Registry, target: Target, media: str, text: bytes, options: 
     change = patching.change(media, body.value, registry.strategy(resource, target.version))
 
     def checked(obj: Object) -> Object:
-        changed = change(versions.shown(target.resource, target.version, obj) if target.resource.stored_as else obj)
+        changed = change(versions.served(target.resource, target.version, obj) if target.resource.stored_as else obj)
         changed = bodies.as_object(changed, target.resource, target.version)
-        return _inward(target, bodies.named(changed, target.name, target.namespace))
+        return _to_stored(target, bodies.named(changed, target.name, target.namespace))
 
     outcome = registry.writer.update(resource, target.namespace, target.name, checked, options)
     return outcome._replace(warnings=_duplicates(target, body, options) + outcome.warnings)
@@ -121,19 +119,19 @@ def apply(registry: Registry, target: Target, text: bytes, options: WriteOptions
     named = bodies.named(obj, target.name, target.namespace)
     obj = {**obj, "metadata": {**(obj.get("metadata") or {}), "name": named["metadata"]["name"]}}
     warnings = _duplicates(target, body, options)
-    outcome = registry.writer.apply(_stored(registry, target), target.namespace, _inward(target, obj), options)
+    outcome = registry.writer.apply(_stored(registry, target), target.namespace, _to_stored(target, obj), options)
     return outcome._replace(warnings=warnings + outcome.warnings)
 
 
 def apply_manager(query: params.Query) -> None:
-    """ApiError 422 for an apply that does not say who applies."""
+    """ApiError 422 for an apply without fieldManager."""
     if not query.get("fieldManager"):
         message = "Required value: is required for apply patch"
         raise status.options_invalid("PatchOptions", "fieldManager", "FieldValueRequired", message)
 
 
 def delete_options(query: params.Query, body: Any) -> DeleteOptions:
-    """Options of a delete, from its body or, only where it has none, from its query; ApiError 400, 422."""
+    """Parse the options of a delete from its body or, if it has none, from its query; ApiError 400, 422."""
     given: Object = body if isinstance(body, dict) else {}
     if given:
         query = {}
@@ -166,14 +164,14 @@ def delete(registry: Registry, target: Target, representation: Representation, o
     record = registry.writer.live(resource, target.namespace, target.name)
     outcome = registry.remove(resource, record, options)
     if resource.key == "jobs.batch" and not options.propagation:
-        outcome = outcome._replace(warnings=(_KEPT_PODS,))
+        outcome = outcome._replace(warnings=(_ORPHANED_PODS,))
     if not outcome.removed or resource.key in _RETURNED:
         return respond(registry, target, representation, outcome)
     found = {
         **status.details(target.resource.group, target.resource.plural, target.name),
         "uid": outcome.object["metadata"]["uid"],
     }
-    return encode.answer(status.success(found), media=representation.media)
+    return encode.answer(status.success(found))
 
 
 def delete_collection(
@@ -189,16 +187,16 @@ def delete_collection(
     for record in records:
         registry.remove(resource, record, options)
     metadata = {"resourceVersion": str(registry.store.version)}
-    return encode.answer(encode.list_bytes(target, representation, records, metadata), media=representation.media)
+    return encode.answer(encode.list_bytes(target, representation, records, metadata))
 
 
-def _inward(target: Target, obj: Object) -> Object:
-    """The object as it is stored, where the resource is a view of another."""
+def _to_stored(target: Target, obj: Object) -> Object:
+    """Convert an object to the stored resource, if the resource is a view of another one."""
     return versions.stored(target.resource, target.version, obj) if target.resource.stored_as else obj
 
 
 def _stored(registry: Registry, target: Target) -> Resource:
-    """The resource whose objects are written: another one's for a mere view."""
+    """The stored resource: differs from the target's if that is a view of another one."""
     if target.resource.stored_as:
         return registry.resource(target.resource.stored_as)
     return target.resource

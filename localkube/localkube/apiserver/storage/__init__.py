@@ -1,1 +1,1 @@
-"""Objects in memory: the store, its history for watches, and the optional file."""
+"""Objects in memory: the store, and its history for watches."""

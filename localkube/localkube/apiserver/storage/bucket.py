@@ -1,4 +1,4 @@
-"""The objects of one resource: indexed by namespace, name and label, with a bounded history for watches."""
+"""The objects of one resource, indexed by namespace, name and label, with a limited history for watches."""
 
 import itertools
 from collections import deque
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable
 
 import orjson
 
-from localkube.apiserver.selectors import LabelSelector
-from localkube.apiserver.status import Object
+from localkube.meta.selectors import LabelSelector
+from localkube.meta.status import Object
 
 Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
 
-HISTORY = 8192  # events kept per resource; a watch that starts before them is answered 410
+HISTORY = 8192  # events per resource; a watch from an older resourceVersion gets 410
 
 
 class Record:
-    """One stored state of an object. Immutable; its JSON is encoded at most once."""
+    """A stored version of an object. Immutable. Its JSON is encoded at most once."""
 
     __slots__ = ("_json", "key", "object", "version")
 
@@ -27,14 +27,14 @@ class Record:
 
     @property
     def json(self) -> bytes:
-        """The object's JSON, as stored."""
+        """The JSON of the stored object."""
         if self._json is None:
             self._json = orjson.dumps(self.object)
         return self._json
 
 
 class Event:
-    """A change of one object. `before` is what it was, which a selector needs to see it leave."""
+    """A change of one object. A watch with a selector compares it with `before`."""
 
     __slots__ = ("before", "forms", "record", "type")
 
@@ -42,7 +42,7 @@ class Event:
         self.type = kind
         self.record = record
         self.before = before
-        # Encoded lines by (event type, representation): watchers share them.
+        # Encoded lines by (event type, representation), shared by watchers.
         self.forms: dict[tuple[str, str], bytes] = {}
 
 
@@ -65,11 +65,11 @@ class Bucket:
         return len(self._records)
 
     def get(self, key: Key) -> Record | None:
-        """One object."""
+        """The record of an object; None if there is none."""
         return self._records.get(key)
 
     def ordered(self, namespace: str = "") -> Iterable[Record]:
-        """Objects by namespace and name, as etcd lists them."""
+        """Objects sorted by namespace and name, as etcd lists them."""
         if namespace:
             found = self._namespaces.get(namespace, {})
             return [found[name] for name in sorted(found)]
@@ -78,7 +78,7 @@ class Bucket:
         return [self._records[key] for key in self._order]
 
     def select(self, namespace: str, labels: LabelSelector | None) -> Iterable[Record]:
-        """Objects in order whose labels match; an index answers where a label must equal a value."""
+        """Objects that match a selector, sorted. If the selector requires a label value, an index finds them."""
         if labels is None:
             return self.ordered(namespace)
         pairs = labels.pairs()
@@ -92,7 +92,7 @@ class Bucket:
         ]
 
     def put(self, record: Record, before: Record | None) -> None:
-        """Keep a new state."""
+        """Store a new version of an object."""
         key = record.key
         if before is None:
             self._order = None
@@ -104,7 +104,7 @@ class Bucket:
             self._labels.setdefault(pair, {})[key] = record
 
     def drop(self, before: Record) -> None:
-        """Forget an object."""
+        """Remove an object."""
         self._order = None
         del self._records[before.key]
         names = self._namespaces[before.key[0]]
@@ -121,7 +121,7 @@ class Bucket:
                 del self._labels[pair]
 
     def remember(self, event: Event) -> None:
-        """Append to the history, forgetting its oldest event when it is full."""
+        """Append to the history; drop the oldest event if it is full."""
         if len(self.history) == self.history.maxlen:
             self.forgotten = self.history[0].record.version
         self.history.append(event)

@@ -1,12 +1,12 @@
-"""Objects in memory: versioned by one counter, found by owner and uid, with events for those who listen."""
+"""All objects, with one counter for resourceVersions, indexes by owner and uid, and listeners for changes."""
 
 import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.bucket import HISTORY, Bucket, Event, Key, Listener, Record
+from localkube.meta.status import Object
 
 _log = logging.getLogger(__name__)
 
@@ -14,16 +14,16 @@ __all__ = ["Bucket", "Event", "Key", "Record", "Store"]
 
 
 def _ordered(obj: Object) -> Object:
-    """The object with apiVersion and kind first, which lists of built-in kinds cut off its JSON."""
+    """Put apiVersion and kind first: lists of built-in kinds cut them off the JSON of their items."""
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
 
 
 class Store:
-    """Every object of the cluster. One event loop only: nothing here locks."""
+    """All objects of the cluster. Not thread-safe."""
 
     def __init__(self, history: int = HISTORY, version: int = 1) -> None:
         self.version = version
-        self._base = version  # what came before is not in any history
+        self._base = version  # no history has older events
         self._history = history
         self._buckets: dict[str, Bucket] = {}
         self._owned: dict[str, dict[tuple[str, Key], Record]] = {}
@@ -34,7 +34,7 @@ class Store:
         self._everything: list[Callable[[str, Event], None]] = []
 
     def bucket(self, resource: str) -> Bucket:
-        """The objects of `plural.group`, made on first use."""
+        """The bucket of `plural.group`, created on first use."""
         found = self._buckets.get(resource)
         if found is None:
             found = self._buckets[resource] = Bucket(self._history, self._base)
@@ -50,7 +50,7 @@ class Store:
         return self.version
 
     def put(self, resource: str, key: Key, obj: Object, before: Record | None) -> Record:
-        """Store `obj` under a fresh resourceVersion (written into its metadata, which must be the caller's own)."""
+        """Store `obj` with a new resourceVersion, which is set in its metadata: the caller must own that dict."""
         version = self.tick()
         obj["metadata"]["resourceVersion"] = str(version)
         record = Record(key, _ordered(obj), version)
@@ -61,7 +61,7 @@ class Store:
         return record
 
     def drop(self, resource: str, before: Record, last: Object) -> Record:
-        """Remove an object; `last` is its final state, the caller's own copy, which the DELETED event carries."""
+        """Remove an object; `last` is its final state for the DELETED event, a copy that the caller owns."""
         version = self.tick()
         last["metadata"]["resourceVersion"] = str(version)
         record = Record(before.key, _ordered(last), version)
@@ -71,30 +71,18 @@ class Store:
         self._publish(resource, bucket, Event("DELETED", record, before))
         return record
 
-    def resume(self, version: int) -> None:
-        """Go on counting from a saved resourceVersion; watches from before it list again."""
-        self.version = self._base = max(self.version, version)
-        for bucket in self._buckets.values():
-            bucket.forgotten = self._base
-
-    def restore(self, resource: str, key: Key, obj: Object) -> None:
-        """Put back an object as it was saved, without an event."""
-        record = Record(key, obj, int(obj["metadata"]["resourceVersion"]))
-        self.bucket(resource).put(record, None)
-        self._index(resource, record, None)
-
     def forget(self, resource: str) -> None:
-        """Drop a resource's history, as when its CRD goes; its objects are gone by then."""
+        """Drop the history of a resource whose CRD is removed; it has no objects any more."""
         bucket = self.bucket(resource)
         bucket.history.clear()
         bucket.forgotten = self.version
 
     def owned(self, uid: str) -> dict[tuple[str, Key], Record]:
-        """(resource, key) → record of the objects with an ownerReference to this uid; treat as read-only."""
+        """The records of objects with an ownerReference to a uid, by (resource, key); treat as read-only."""
         return self._owned.get(uid, {})
 
     def find_uid(self, uid: str) -> tuple[str, Record] | None:
-        """The resource and the state of the object with this uid."""
+        """The resource and the record of the object with a uid; None if there is none."""
         found = self._uids.get(uid)
         if found is None:
             return None
@@ -120,7 +108,7 @@ class Store:
                 self._owned.pop(reference["uid"], None)
 
     def listen(self, resource: str, namespace: str, listener: Listener) -> Callable[[], None]:
-        """Call `listener` on every change of a resource, in one namespace or ("") in all; returns the way to stop."""
+        """Call `listener` on every change of a resource in a namespace ("": all); returns a function that stops it."""
         ticket = next(self._tickets)
         listeners = self.bucket(resource).listeners.setdefault(namespace, {})
         listeners[ticket] = listener
@@ -131,7 +119,7 @@ class Store:
         return stop
 
     def listen_all(self, listener: Callable[[str, Event], None]) -> None:
-        """Call `listener(resource, event)` on every change, before those who listen to one resource."""
+        """Call `listener(resource, event)` on every change, before the listeners of one resource."""
         self._everything.append(listener)
 
     def _publish(self, resource: str, bucket: Bucket, event: Event) -> None:
@@ -140,7 +128,7 @@ class Store:
         for listener in self._everything:
             listener(resource, event)
         if self._delivering:
-            return  # a listener wrote: its event waits until everybody has seen the present one
+            return  # a listener has written: deliver its event after all listeners have the current one
         self._delivering = True
         try:
             while self._pending:

@@ -1,4 +1,4 @@
-"""A fresh API server over TLS, and kubectl for it."""
+"""An API server with TLS, and kubectl for it."""
 
 import asyncio
 import json
@@ -29,13 +29,13 @@ class Api:
 
     @property
     def command(self) -> list[str]:
-        """Kubectl for this server."""
+        """The command line of kubectl for this server."""
         kubectl = Path(sys.executable).parent / "kubectl"
         cache = self.kubeconfig.with_name("cache")
         return [str(kubectl), "--kubeconfig", str(self.kubeconfig), "--cache-dir", str(cache)]
 
     async def kubectl(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
-        """What kubectl prints; its exit status must be `code`."""
+        """Run kubectl and return its output; its exit status must be `code`."""
         command = [*self.command, *arguments]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""kopf as a client: an operator sees objects come, change and go."""
+"""kopf as a client: an operator sees created, changed and deleted objects."""
 
 import asyncio
 from typing import Any
@@ -52,7 +52,7 @@ def operator(
     return registry, settings
 
 
-async def test_an_operator_sees_objects_come_change_and_go() -> None:
+async def test_an_operator_sees_created_changed_and_deleted_objects() -> None:
     api = Registry()
     api.bootstrap()
     api.create("customresourcedefinitions.apiextensions.k8s.io", "", CRD, manager="test")
@@ -65,9 +65,9 @@ async def test_an_operator_sees_objects_come_change_and_go() -> None:
             kopf.operator(registry=registry, settings=settings, namespaces=["default"], standalone=True, stop_flag=stop)
         )
         assert await seen.get() == (None, "before")
-        made = api.create("widgets.example.org", "default", widget("later", 1), manager="test")
+        created = api.create("widgets.example.org", "default", widget("later", 1), manager="test")
         assert await seen.get() == ("ADDED", "later")
-        api.update("widgets.example.org", "default", {**made, "spec": {"size": 2}}, manager="test")
+        api.update("widgets.example.org", "default", {**created, "spec": {"size": 2}}, manager="test")
         assert await seen.get() == ("MODIFIED", "later")
         api.delete("widgets.example.org", "default", "later")
         assert await seen.get() == ("DELETED", "later")

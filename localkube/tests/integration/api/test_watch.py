@@ -33,11 +33,11 @@ async def events(session: aiohttp.ClientSession, api: Any, query: str, count: in
         return [json.loads(await response.content.readline()) for _ in range(count)]
 
 
-def told(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def summary(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(e["type"], e["object"]["metadata"].get("name", "")) for e in found]
 
 
-async def test_a_selector_shows_objects_that_come_and_go(api: Any, session: aiohttp.ClientSession) -> None:
+async def test_a_selector_turns_changes_into_added_and_deleted(api: Any, session: aiohttp.ClientSession) -> None:
     version = api.registry.store.version
     make(api, "a", app="x")
     make(api, "b", app="y")
@@ -46,28 +46,28 @@ async def test_a_selector_shows_objects_that_come_and_go(api: Any, session: aioh
         changed = {**found, "metadata": {**found["metadata"], "labels": {"app": app}}}
         api.registry.update("configmaps", "default", changed, manager="test")
     query = f"labelSelector=app%3Dx&resourceVersion={version}"
-    assert told(await events(session, api, query, 3)) == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+    assert summary(await events(session, api, query, 3)) == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
 
 
-async def test_a_watch_list_ends_its_beginning_with_a_bookmark(api: Any, session: aiohttp.ClientSession) -> None:
+async def test_initial_events_end_with_a_bookmark(api: Any, session: aiohttp.ClientSession) -> None:
     make(api, "a")
     query = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     found = await events(session, api, query, 2)
-    assert told(found) == [("ADDED", "a"), ("BOOKMARK", "")]
+    assert summary(found) == [("ADDED", "a"), ("BOOKMARK", "")]
     assert found[1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
-async def test_what_happens_between_list_and_watch_is_not_lost(api: Any, session: aiohttp.ClientSession) -> None:
+async def test_a_watch_reports_changes_since_the_list(api: Any, session: aiohttp.ClientSession) -> None:
     async with session.get(f"{api.server.url}{PATH}") as response:
         version = (await response.json())["metadata"]["resourceVersion"]
     make(api, "a")
     watching = asyncio.create_task(events(session, api, f"resourceVersion={version}", 2))
     await asyncio.sleep(0)
     make(api, "b")
-    assert told(await watching) == [("ADDED", "a"), ("ADDED", "b")]
+    assert summary(await watching) == [("ADDED", "a"), ("ADDED", "b")]
 
 
-async def test_a_watch_from_before_the_history_is_told_410(session: aiohttp.ClientSession) -> None:
+async def test_a_watch_from_before_the_history_gets_410(session: aiohttp.ClientSession) -> None:
     registry = Registry(Store(history=2))
     registry.bootstrap()
     async with ApiServer(registry) as server:
@@ -85,7 +85,7 @@ async def test_a_watch_ends_at_its_timeout(api: Any, session: aiohttp.ClientSess
         assert await response.read() == b""
 
 
-async def test_pages_cover_the_list_once(api: Any, session: aiohttp.ClientSession) -> None:
+async def test_pages_contain_each_object_once(api: Any, session: aiohttp.ClientSession) -> None:
     names = [f"c{i:02}" for i in range(25)]
     for name in names:
         make(api, name)
@@ -101,7 +101,7 @@ async def test_pages_cover_the_list_once(api: Any, session: aiohttp.ClientSessio
     assert seen == names
 
 
-async def test_a_list_newer_than_the_present_is_a_timeout(api: Any, session: aiohttp.ClientSession) -> None:
+async def test_a_list_at_a_future_resource_version_times_out(api: Any, session: aiohttp.ClientSession) -> None:
     async with session.get(f"{api.server.url}{PATH}?resourceVersion=99999999999") as response:
         assert response.status == 504
         assert (await response.json())["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
@@ -139,18 +139,6 @@ async def test_events_of_both_groups_are_the_same_objects(api: Any, session: aio
     assert (stored["involvedObject"]["name"], stored["message"]) == ("a", "hello")
 
 
-async def test_an_autoscaler_is_shown_in_both_versions(api: Any, session: aiohttp.ClientSession) -> None:
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    spec = {"scaleTargetRef": target, "maxReplicas": 3, "targetCPUUtilizationPercentage": 60}
-    body = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}, "spec": spec}
-    path = "namespaces/default/horizontalpodautoscalers"
-    async with session.post(f"{api.server.url}/apis/autoscaling/v1/{path}", json=body) as response:
-        assert response.status == 201, await response.text()
-    async with session.get(f"{api.server.url}/apis/autoscaling/v2/{path}/h") as response:
-        metric = (await response.json())["spec"]["metrics"][0]
-        assert metric["resource"]["target"]["averageUtilization"] == 60
-
-
 async def test_one_object_can_be_watched_by_its_path(api: Any, session: aiohttp.ClientSession) -> None:
     make(api, "a")
     make(api, "b")
@@ -168,7 +156,7 @@ async def test_a_body_beyond_three_megabytes_is_413(api: Any, session: aiohttp.C
         assert (await response.json())["reason"] == "RequestEntityTooLarge"
 
 
-async def test_a_hung_up_watch_is_forgotten(api: Any, session: aiohttp.ClientSession) -> None:
+async def test_a_disconnected_watch_has_no_listener(api: Any, session: aiohttp.ClientSession) -> None:
     listeners = api.registry.store.bucket("configmaps").listeners
     response = await session.get(f"{api.server.url}{PATH}?watch=1")
     assert len(listeners["default"]) == 1

@@ -1,4 +1,4 @@
-"""Objects for controllers, and a registry in which they run without a node."""
+"""Objects for controllers, and a registry with running controllers but without a node."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from localkube.apiserver.registry import Registry
 from localkube.controllers.controller import Context
-from localkube.controllers.manager import ALL, ControllerManager
+from localkube.controllers.manager import ControllerManager
 from tests.patience import DEADLINE
 
 Object = dict[str, Any]
@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 @pytest.fixture
 def deployment() -> Callable[..., Object]:
-    """Make a Deployment; keywords go into its spec."""
+    """Make a Deployment; keywords are fields of its spec."""
 
     def make(replicas: int = 3, **spec: Any) -> Object:
         template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main", "image": "i:1"}]}}
@@ -39,7 +39,7 @@ def deployment() -> Callable[..., Object]:
 
 @pytest.fixture
 def replicaset() -> Callable[..., Object]:
-    """Make a ReplicaSet of a name, a size and so many available pods."""
+    """Make a ReplicaSet with a name, replicas and available replicas."""
 
     def make(name: str, replicas: int, available: int | None = None, **annotations: str) -> Object:
         have = replicas if available is None else available
@@ -53,18 +53,16 @@ def replicaset() -> Callable[..., Object]:
 
 @pytest.fixture
 async def registry() -> AsyncIterator[Registry]:
-    """A registry whose controllers run, all but the scheduler."""
+    """A registry with all controllers except the scheduler."""
     found = Registry()
     found.bootstrap()
-    async with ControllerManager(
-        Context(found), node="local", lookup=lambda _, port: port, enabled=ALL - {"scheduler"}
-    ):
+    async with ControllerManager(Context(found), node="", lookup=lambda _, port: port):
         yield found
 
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
-    """Wait until a condition gives something true, and return that."""
+    """Wait until a condition returns a true value, and return it."""
 
     async def wait(condition: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + DEADLINE
@@ -78,7 +76,7 @@ def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
 
 @pytest.fixture
 def make_ready(registry: Registry) -> Callable[[], None]:
-    """Do a node's work: make every pod there is Ready."""
+    """Make every pod Ready, in place of a node."""
 
     def work() -> None:
         for at, pod in enumerate(registry.list("pods")):

@@ -1,16 +1,17 @@
-"""Small decisions: which pods go, what a budget allows, what an autoscaler wants, where a port is."""
+"""Pure functions of controllers: surplus pods, budgets, autoscaling, ports, revisions."""
 
 from typing import Any
 
 import pytest
 
-from localkube.controllers import endpoints, revisions
+from localkube.controllers import endpoint_slices, revisions
 from localkube.controllers.autoscaler import bounded, missing_metric
 from localkube.controllers.disruption import Budget, budget, status_of
-from localkube.controllers.objects import timestamp, with_condition
-from localkube.controllers.pods import available_in, is_active
-from localkube.controllers.replicaset import surplus
-from localkube.controllers.selection import SelectorIndex, selector_of
+from localkube.controllers.pod_owner import surplus
+from localkube.controllers.selection import SelectorIndex
+from localkube.meta.objects import timestamp, with_condition
+from localkube.meta.pods import available_in, is_active
+from localkube.meta.selectors import LabelSelector
 
 
 def pod(name: str, *, ready: float | None = None, phase: str = "Running", node: str = "n", **annotations: str) -> Any:
@@ -30,8 +31,8 @@ def pod(name: str, *, ready: float | None = None, phase: str = "Running", node: 
     }
 
 
-def test_pods_go_in_the_order_of_their_uselessness() -> None:
-    """Not on a node, pending, not ready, cheap, ready for a short time; the oldest ready one stays."""
+def test_surplus_pods_are_deleted_in_the_order_of_kubernetes() -> None:
+    """Unassigned, pending, unready, of low deletion cost, ready for a short time; the oldest ready pod is kept."""
     cost = {"controller.kubernetes.io/pod-deletion-cost": "-5"}
     pods = [
         pod("old", ready=10),
@@ -53,7 +54,7 @@ def test_a_pod_is_available_after_min_ready_seconds() -> None:
     assert available_in(pod("a"), 0, 100) is None
 
 
-def test_a_pod_that_ends_is_no_replica() -> None:
+def test_a_finished_or_deleted_pod_is_no_replica() -> None:
     assert is_active(pod("a"))
     assert not is_active(pod("a", phase="Failed"))
     leaving = pod("a")
@@ -83,62 +84,52 @@ def test_disruptions_allowed(healthy: int, allowed: int, reason: str) -> None:
 
 
 @pytest.mark.parametrize(("current", "wanted"), [(0, 0), (1, 2), (2, 2), (4, 4), (9, 5)])
-def test_an_autoscaler_moves_only_what_is_out_of_bounds(current: int, wanted: int) -> None:
+def test_an_autoscaler_changes_only_replicas_out_of_bounds(current: int, wanted: int) -> None:
     found = bounded({"minReplicas": 2, "maxReplicas": 5}, current)
     assert found.replicas == wanted
     assert bool(found.why) is (current not in (0, wanted))
 
 
-def test_a_metric_that_lacks_is_told_as_without_metrics_server() -> None:
+def test_a_missing_metric_is_reported_like_without_metrics_server() -> None:
     target = {"type": "Utilization", "averageUtilization": 70}
     found = missing_metric({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]})
     assert found.reason == "FailedGetResourceMetric"
     assert found.why.startswith("failed to get cpu utilization: unable to get metrics for resource cpu")
 
 
-def test_a_named_port_is_found_per_pod() -> None:
-    assert endpoints.target_port({"port": 80, "targetPort": "http"}, pod("a")) == 8000
-    assert endpoints.target_port({"port": 80, "targetPort": 9}, pod("a")) == 9
-    assert endpoints.target_port({"port": 80, "targetPort": "no"}, pod("a")) is None
+def test_a_named_target_port_is_resolved_per_pod() -> None:
+    assert endpoint_slices.target_port({"port": 80, "targetPort": "http"}, pod("a")) == 8000
+    assert endpoint_slices.target_port({"port": 80, "targetPort": 9}, pod("a")) == 9
+    assert endpoint_slices.target_port({"port": 80, "targetPort": "no"}, pod("a")) is None
 
 
-def test_a_terminating_pod_is_in_no_subset_but_said_to_serve() -> None:
+def test_a_terminating_pod_is_not_ready_but_serves() -> None:
     leaving = pod("a", ready=1)
     leaving["metadata"]["deletionTimestamp"] = "now"
     service = {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": "http"}]}}
-    found = endpoints.backends(service, [leaving, pod("b")], lambda _, port: port + 1)
-    assert endpoints.subsets(service, found) == [
-        {
-            "notReadyAddresses": [
-                {
-                    "ip": "127.0.0.1",
-                    "nodeName": "n",
-                    "targetRef": {"kind": "Pod", "namespace": "default", "name": "b", "uid": "b"},
-                }
-            ],
-            "ports": [{"name": "http", "port": 8001, "protocol": "TCP"}],
-        }
-    ]
-    (one,) = endpoints.slices(service, found)
+    found = endpoint_slices.backends(service, [leaving, pod("b")], lambda _, port: port + 1)
+    (one,) = endpoint_slices.slices(service, found)
+    assert one["ports"] == [{"name": "http", "port": 8001, "protocol": "TCP"}]
     assert [e["conditions"] for e in one["endpoints"]] == [
         {"ready": False, "serving": True, "terminating": True},
         {"ready": False, "serving": False, "terminating": False},
     ]
 
 
-def test_pods_on_different_ports_are_different_subsets() -> None:
+def test_pods_on_different_ports_are_in_different_slices() -> None:
     service = {"spec": {"ports": [{"port": 80}]}}
-    found = endpoints.backends(service, [pod("a"), pod("b")], lambda p, port: port + (p["metadata"]["name"] == "b"))
-    assert [s["ports"][0]["port"] for s in endpoints.subsets(service, found)] == [80, 81]
+    pods = [pod("a"), pod("b")]
+    found = endpoint_slices.backends(service, pods, lambda p, port: port + (p["metadata"]["name"] == "b"))
+    assert [s["ports"][0]["port"] for s in endpoint_slices.slices(service, found)] == [80, 81]
 
 
-def test_the_hash_is_of_the_template_and_of_the_collisions() -> None:
+def test_the_template_hash_depends_on_template_and_collision_count() -> None:
     one = {"spec": {"a": 1}}
     assert revisions.template_hash(one, None) == revisions.template_hash({"spec": {"a": 1}}, None)
     assert len({revisions.template_hash(*x) for x in ((one, None), (one, 1), ({"spec": {"a": 2}}, None))}) == 3
 
 
-def test_the_present_replicaset_is_the_oldest_of_the_same_template() -> None:
+def test_the_new_replicaset_is_the_oldest_with_the_template() -> None:
     def replicaset(name: str, age: int, image: str) -> dict[str, Any]:
         labels = {"app": "a", revisions.HASH_LABEL: name}
         template = {"metadata": {"labels": labels}, "spec": {"image": image}}
@@ -150,24 +141,24 @@ def test_the_present_replicaset_is_the_oldest_of_the_same_template() -> None:
     assert revisions.find_new(wanted, [other]) is None
 
 
-def test_a_revision_that_comes_back_remembers_what_it_was() -> None:
+def test_a_rolled_back_replicaset_keeps_its_revision_history() -> None:
     metadata = {"annotations": {revisions.REVISION: "1", "note": "old"}}
     found = revisions.revised_annotations({"metadata": {"annotations": {"note": "new"}}}, {"metadata": metadata}, 4)
     assert found == {revisions.REVISION: "4", revisions.HISTORY: "1", "note": "new"}
 
 
-def test_a_condition_that_says_the_same_is_not_written_again() -> None:
+def test_an_unchanged_condition_keeps_its_times() -> None:
     old = {"type": "A", "status": "True", "reason": "r", "lastTransitionTime": "1"}
     assert with_condition([old], {**old, "lastTransitionTime": "2"}) == [old]
     assert with_condition([old], {**old, "reason": "s", "lastTransitionTime": "2"})[0]["lastTransitionTime"] == "1"
     assert with_condition([old], {**old, "status": "False", "lastTransitionTime": "2"})[0]["lastTransitionTime"] == "2"
 
 
-def test_an_index_finds_the_selectors_of_a_pod_before_and_after_a_change() -> None:
+def test_the_index_finds_selectors_that_match_before_or_after_a_change() -> None:
     index = SelectorIndex()
-    index.put(("default", "web"), selector_of({"matchLabels": {"app": "web"}}))
-    index.put(("default", "any"), selector_of({"matchExpressions": [{"key": "app", "operator": "Exists"}]}))
-    index.put(("other", "web"), selector_of({"matchLabels": {"app": "web"}}))
+    index.put(("default", "web"), LabelSelector.of({"matchLabels": {"app": "web"}}))
+    index.put(("default", "any"), LabelSelector.of({"matchExpressions": [{"key": "app", "operator": "Exists"}]}))
+    index.put(("other", "web"), LabelSelector.of({"matchLabels": {"app": "web"}}))
     one = pod("a")
     one["metadata"]["labels"] = {"app": "web"}
     assert index.affected("ADDED", one) == {("default", "web"), ("default", "any")}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from localkube.controllers import deployment_status
-from localkube.controllers.objects import find_condition, timestamp
+from localkube.meta.objects import find_condition, timestamp
 
 NOW = 1_800_000_000.0
 
@@ -31,7 +31,7 @@ def test_available_needs_all_but_max_unavailable(
     assert reason(deployment_status.counts(deployment(3), new, [new], NOW), "Available")[1] == expected
 
 
-def test_a_finished_rollout_is_said_to_be(deployment: Any, replicaset: Any) -> None:
+def test_a_finished_rollout_has_the_reason_new_replicaset_available(deployment: Any, replicaset: Any) -> None:
     new = replicaset("new", 3)
     status = progressed(deployment(3), new, [new, replicaset("old", 0)])
     assert reason(status, "Progressing") == ("True", "NewReplicaSetAvailable")
@@ -39,7 +39,7 @@ def test_a_finished_rollout_is_said_to_be(deployment: Any, replicaset: Any) -> N
     assert status["unavailableReplicas"] == 0
 
 
-def test_nothing_moves_until_the_deadline(deployment: Any, replicaset: Any) -> None:
+def test_a_rollout_without_progress_times_out_at_the_deadline(deployment: Any, replicaset: Any) -> None:
     web, new = deployment(3, progressDeadlineSeconds=60), replicaset("new", 3, 1)
     web["status"] = progressed(web, new, [new])
     assert reason(web["status"], "Progressing") == ("True", "ReplicaSetUpdated")
@@ -50,7 +50,7 @@ def test_nothing_moves_until_the_deadline(deployment: Any, replicaset: Any) -> N
     assert deployment_status.seconds_left(web, web["status"], NOW + 61) is None
 
 
-def test_progress_moves_the_deadline_but_not_the_transition(deployment: Any, replicaset: Any) -> None:
+def test_progress_extends_the_deadline_but_keeps_the_transition_time(deployment: Any, replicaset: Any) -> None:
     web, new = deployment(3, progressDeadlineSeconds=60), replicaset("new", 3, 1)
     web["status"] = progressed(web, new, [new])
     more = replicaset("new", 3, 2)
@@ -72,7 +72,7 @@ def test_without_a_deadline_there_is_no_progressing_condition(deployment: Any, r
     assert reason(progressed(web, replicaset("new", 3), [replicaset("new", 3)]), "Progressing") is None
 
 
-def test_a_pod_that_cannot_be_created_is_told_by_the_deployment(deployment: Any, replicaset: Any) -> None:
+def test_the_deployment_reports_that_a_pod_cannot_be_created(deployment: Any, replicaset: Any) -> None:
     new = replicaset("new", 3)
     failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "lastTransitionTime": "t"}
     new["status"]["conditions"] = [failure]

@@ -1,16 +1,16 @@
-"""Which pods fit the node, and what is said of the others: the words of a real scheduler 1.36."""
+"""Which pods fit the node, with the messages of kube-scheduler 1.36."""
 
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from localkube.controllers.fitting import misfit, requests
+from localkube.controllers.fitting import check_fit, total_requests
 
 Object = dict[str, Any]
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-LASTING = "Preemption is not helpful for scheduling"
-PASSING = "No preemption victims found for incoming pod"
+PERMANENT = "Preemption is not helpful for scheduling"
+TEMPORARY = "No preemption victims found for incoming pod"
 HOST = "kubernetes.io/hostname"
 
 
@@ -20,47 +20,33 @@ def node(**spec: Any) -> Object:
     return {"metadata": {"name": "n", "labels": labels}, "spec": spec, "status": {"allocatable": allocatable}}
 
 
-def pod(name: str = "one", app: str = "x", cpu: str = "", **spec: Any) -> Object:
-    asked = {"resources": {"requests": {"cpu": cpu}}} if cpu else {}
-    metadata = {"name": name, "namespace": "default", "labels": {"app": app}}
-    return {"metadata": metadata, "spec": {"containers": [{"name": "c", **asked}], **spec}}
-
-
-def near(kind: str, app: str, key: str = HOST) -> Object:
-    return {kind: {REQUIRED: [{"topologyKey": key, "labelSelector": {"matchLabels": {"app": app}}}]}}
+def pod(cpu: str = "", **spec: Any) -> Object:
+    requests = {"resources": {"requests": {"cpu": cpu}}} if cpu else {}
+    metadata = {"name": "one", "namespace": "default"}
+    return {"metadata": metadata, "spec": {"containers": [{"name": "c", **requests}], **spec}}
 
 
 def on_node(**expression: Any) -> Object:
     return {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}}}
 
 
-SPREAD = [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}]
 AWAY = "node(s) didn't match Pod's node affinity/selector"
 
 
 @pytest.mark.parametrize(
     ("given", "why", "preemption"),
     [
-        (pod(cpu="3"), "Insufficient cpu", LASTING),
-        (pod(cpu="1"), "Insufficient cpu", PASSING),
-        (pod(nodeSelector={"disk": "tape"}), AWAY, LASTING),
-        (pod(affinity=on_node(key="disk", operator="In", values=["tape"])), AWAY, LASTING),
-        (pod(affinity=on_node(key="disk", operator="NotIn", values=["ssd"])), AWAY, LASTING),
-        (pod(affinity=on_node(key="disk", operator="DoesNotExist")), AWAY, LASTING),
-        (pod(affinity=on_node(key="cores", operator="Gt", values=["8"])), AWAY, LASTING),
-        (pod(affinity=near("podAntiAffinity", "old")), "node(s) didn't match pod anti-affinity rules", PASSING),
-        (pod(affinity=near("podAffinity", "nobody")), "node(s) didn't match pod affinity rules", LASTING),
-        (pod(app="loner"), "node(s) didn't satisfy existing pods anti-affinity rules", PASSING),
-        (
-            pod(topologySpreadConstraints=SPREAD),
-            "node(s) didn't match pod topology spread constraints (missing required label)",
-            LASTING,
-        ),
+        (pod(cpu="3"), "Insufficient cpu", PERMANENT),
+        (pod(cpu="1"), "Insufficient cpu", TEMPORARY),
+        (pod(nodeSelector={"disk": "tape"}), AWAY, PERMANENT),
+        (pod(affinity=on_node(key="disk", operator="In", values=["tape"])), AWAY, PERMANENT),
+        (pod(affinity=on_node(key="disk", operator="NotIn", values=["ssd"])), AWAY, PERMANENT),
+        (pod(affinity=on_node(key="disk", operator="DoesNotExist")), AWAY, PERMANENT),
+        (pod(affinity=on_node(key="cores", operator="Gt", values=["8"])), AWAY, PERMANENT),
     ],
 )
-def test_what_keeps_a_pod_from_the_node(given: Object, why: str, preemption: str) -> None:
-    placed = [pod("old", "old", affinity=near("podAntiAffinity", "loner"))]
-    found = misfit(given, node(), {"cpu": Decimal("1.5")}, placed)
+def test_the_message_names_why_a_pod_does_not_fit(given: Object, why: str, preemption: str) -> None:
+    found = check_fit(given, node(), {"cpu": Decimal("1.5")})
     assert found
     tail = f"no new claims to deallocate, preemption: 0/1 nodes are available: 1 {preemption}."
     assert found.message == f"0/1 nodes are available: 1 {why}. {tail}"
@@ -75,17 +61,10 @@ def test_what_keeps_a_pod_from_the_node(given: Object, why: str, preemption: str
         pod(affinity=on_node(key="disk", operator="In", values=["ssd", "tape"])),
         pod(affinity=on_node(key="cores", operator="Gt", values=["7"])),
         pod(affinity=on_node(key="cores", operator="Lt", values=["9"])),
-        pod(affinity=near("podAffinity", "old")),
-        pod(affinity=near("podAffinity", "x")),
-        pod(affinity=near("podAntiAffinity", "x")),
-        pod(affinity=near("podAntiAffinity", "old", "topology.kubernetes.io/zone")),
-        pod(topologySpreadConstraints=[{**SPREAD[0], "topologyKey": HOST}]),
-        pod(topologySpreadConstraints=[{**SPREAD[0], "whenUnsatisfiable": "ScheduleAnyway"}]),
     ],
 )
-def test_a_pod_that_fits(given: Object) -> None:
-    """A pod may be the first of those it wants to be near to."""
-    assert misfit(given, node(), {"cpu": Decimal("1.5")}, [pod("old", "old")]) is None
+def test_a_pod_fits(given: Object) -> None:
+    assert check_fit(given, node(), {"cpu": Decimal("1.5")}) is None
 
 
 TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
@@ -102,30 +81,34 @@ TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
         ({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}, False),
     ],
 )
-def test_a_taint_keeps_out_who_does_not_tolerate_it(toleration: Object, fits: bool) -> None:
+def test_a_pod_must_tolerate_taints(toleration: Object, fits: bool) -> None:
     given = pod(tolerations=[toleration] if toleration else [])
-    found = misfit(given, node(taints=[TAINT]), {}, [])
+    found = check_fit(given, node(taints=[TAINT]), {})
     assert (found is None) is fits
     assert found is None or "1 node(s) had untolerated taint(s)." in found.message
-    assert misfit(given, node(taints=[{**TAINT, "effect": "PreferNoSchedule"}]), {}, []) is None
+    assert check_fit(given, node(taints=[{**TAINT, "effect": "PreferNoSchedule"}]), {}) is None
 
 
-def test_a_cordoned_node_takes_no_pod_and_all_that_lacks_is_told() -> None:
-    found = misfit(pod(cpu="3"), node(unschedulable=True), {}, [])
+def test_a_cordoned_node_accepts_no_pod() -> None:
+    found = check_fit(pod(cpu="3"), node(unschedulable=True), {})
     assert found
-    assert found.why == ("node(s) were unschedulable",)
-    full = misfit(pod(cpu="1"), node(), {"cpu": Decimal(2), "pods": Decimal(5)}, [])
-    assert full
-    assert full.message.startswith("0/1 nodes are available: 1 Insufficient cpu, 1 Too many pods. ")
+    assert found.reasons == ("node(s) were unschedulable",)
 
 
-def test_requests_are_of_the_containers_or_of_the_greediest_init_container() -> None:
-    def asks(name: str, cpu: str, **more: Any) -> Object:
+def test_the_message_names_all_insufficient_resources() -> None:
+    found = check_fit(pod(cpu="1"), node(), {"cpu": Decimal(2), "pods": Decimal(5)})
+    assert found
+    assert found.message.startswith("0/1 nodes are available: 1 Insufficient cpu, 1 Too many pods. ")
+
+
+def test_total_requests_are_those_of_containers_or_of_the_greatest_init_container() -> None:
+    def container(name: str, cpu: str, **more: Any) -> Object:
         return {"name": name, "resources": {"requests": {"cpu": cpu}}, **more}
 
     given = pod(overhead={"cpu": "100m"})
-    given["spec"]["containers"] = [asks("a", "500m"), asks("b", "1")]
-    assert requests(given)["cpu"] == Decimal("1.6")
-    given["spec"]["initContainers"] = [asks("c", "3"), asks("side", "250m", restartPolicy="Always"), asks("d", "2900m")]
-    assert requests(given)["cpu"] == Decimal("3.25"), "the last one starts beside the sidecar"
-    assert requests(given)["pods"] == 1
+    given["spec"]["containers"] = [container("a", "500m"), container("b", "1")]
+    assert total_requests(given)["cpu"] == Decimal("1.6")
+    sidecar = container("side", "250m", restartPolicy="Always")
+    given["spec"]["initContainers"] = [container("c", "3"), sidecar, container("d", "2900m")]
+    assert total_requests(given)["cpu"] == Decimal("3.25"), "the last one runs together with the sidecar"
+    assert total_requests(given)["pods"] == 1

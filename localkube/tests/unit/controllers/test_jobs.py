@@ -1,12 +1,12 @@
-"""What the pods of a Job come to: decisions that need no cluster."""
+"""Pure functions of the Job controller."""
 
 from typing import Any
 
 import pytest
 
-from localkube.controllers.job_pods import indexes, judged, shown_indexes
-from localkube.controllers.job_status import Backoff, failure, tally, wanted
-from localkube.controllers.objects import timestamp
+from localkube.controllers.job_pods import apply_failure_policy, format_indexes, parse_indexes
+from localkube.controllers.job_status import Backoff, count_pods, desired_active, failure
+from localkube.meta.objects import timestamp
 
 Object = dict[str, Any]
 
@@ -27,13 +27,13 @@ def pod(phase: str = "Running", *, code: int | None = None, ended: float = 0, re
 @pytest.mark.parametrize(
     ("text", "numbers"), [("", []), ("3", [3]), ("0,1", [0, 1]), ("0-2,5,7,8", [0, 1, 2, 5, 7, 8])]
 )
-def test_indexes_are_written_as_ranges(text: str, numbers: list[int]) -> None:
-    assert sorted(indexes(text)) == numbers
-    assert shown_indexes(numbers) == text
+def test_indexes_are_formatted_as_ranges(text: str, numbers: list[int]) -> None:
+    assert sorted(parse_indexes(text)) == numbers
+    assert format_indexes(numbers) == text
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (1, 10), (2, 20), (3, 40), (6, 320), (7, 600), (40, 600)])
-def test_each_failure_doubles_the_wait(failures: int, seconds: float) -> None:
+def test_each_failure_doubles_the_back_off(failures: int, seconds: float) -> None:
     backoff = Backoff()
     backoff.observe([pod("Failed", code=1, ended=at) for at in range(1, failures + 1)], now=100)
     assert backoff.wait(failures, 1.0) == seconds
@@ -41,17 +41,17 @@ def test_each_failure_doubles_the_wait(failures: int, seconds: float) -> None:
     assert backoff.wait(failures, 0.5) == seconds / 2
 
 
-def test_a_success_ends_the_back_off() -> None:
+def test_a_success_resets_the_back_off() -> None:
     backoff = Backoff()
     backoff.observe([pod("Succeeded", code=0, ended=3), pod("Failed", code=1, ended=2)], now=100)
     assert backoff.wait(3, 1.0) == 0
 
 
-def test_a_pod_that_is_counted_is_not_counted_again() -> None:
-    """The finalizer says that a pod is yet to be counted."""
+def test_a_pod_is_counted_once() -> None:
+    """The finalizer marks a pod that is not counted yet."""
     counted = pod("Failed", code=1)
     del counted["metadata"]["finalizers"]
-    found = tally(job({"failed": 1, "succeeded": 2}), [counted, pod("Failed", code=1), pod("Succeeded", code=0)])
+    found = count_pods(job({"failed": 1, "succeeded": 2}), [counted, pod("Failed", code=1), pod("Succeeded", code=0)])
     assert (found.failures, found.successes) == (2, 3)
 
 
@@ -59,28 +59,28 @@ def test_a_pod_that_is_counted_is_not_counted_again() -> None:
     ("spec", "failed"),
     [({}, 1), ({"podReplacementPolicy": "Failed"}, 0), ({"podFailurePolicy": {"rules": []}}, 0)],
 )
-def test_a_pod_on_its_way_out_has_failed_unless_its_end_is_waited_for(spec: Object, failed: int) -> None:
-    gone = pod(deletionTimestamp=timestamp(0))
-    found = tally(job(**spec), [gone])
+def test_a_terminating_pod_counts_as_failed_unless_the_job_waits_for_it(spec: Object, failed: int) -> None:
+    deleted = pod(deletionTimestamp=timestamp(0))
+    found = count_pods(job(**spec), [deleted])
     assert (found.failures, found.terminating, found.active) == (failed, 1, [])
 
 
 @pytest.mark.parametrize(("limit", "restarts", "fails"), [(0, 0, False), (0, 1, True), (2, 1, False), (2, 2, True)])
-def test_restarts_in_place_count_towards_the_limit(limit: int, restarts: int, fails: bool) -> None:
+def test_restarts_of_containers_count_towards_the_limit(limit: int, restarts: int, fails: bool) -> None:
     given = job(restarts="OnFailure", backoffLimit=limit)
-    found = failure(given, tally(given, [pod(restarts=restarts)]), 0)
+    found = failure(given, count_pods(given, [pod(restarts=restarts)]), 0)
     assert (found is not None) is fails
 
 
-def test_a_job_is_late_after_its_deadline_but_not_while_suspended() -> None:
+def test_a_suspended_job_does_not_exceed_its_deadline() -> None:
     started = {"startTime": timestamp(100)}
     given = job(started, activeDeadlineSeconds=10)
-    assert failure(given, tally(given, [pod()]), 109.9) is None
-    late = failure(given, tally(given, [pod()]), 110)
+    assert failure(given, count_pods(given, [pod()]), 109.9) is None
+    late = failure(given, count_pods(given, [pod()]), 110)
     assert late
     assert late.reason == "DeadlineExceeded"
     suspended = job(started, activeDeadlineSeconds=10, suspend=True)
-    assert failure(suspended, tally(suspended, []), 110) is None
+    assert failure(suspended, count_pods(suspended, []), 110) is None
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_a_job_is_late_after_its_deadline_but_not_while_suspended() -> None:
         ),
     ],
 )
-def test_a_failure_policy_judges_a_failed_pod(rule: Object, code: int, counts: bool, why: str) -> None:
+def test_a_pod_failure_policy_applies_to_a_failed_pod(rule: Object, code: int, counts: bool, why: str) -> None:
     failed = pod("Failed", code=code)
     failed["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
-    found = judged(job(podFailurePolicy={"rules": [{"action": "FailJob", **rule}]}), failed)
+    found = apply_failure_policy(job(podFailurePolicy={"rules": [{"action": "FailJob", **rule}]}), failed)
     assert found[0] is counts
     assert (why in found[1]) if why else not found[1]
 
@@ -125,10 +125,10 @@ def test_a_failure_policy_judges_a_failed_pod(rule: Object, code: int, counts: b
         (3, 0, 0, 1, 0),
     ],
 )
-def test_how_many_pods_are_to_be_active(
+def test_the_desired_number_of_active_pods(
     completions: int | None, parallelism: int, succeeded: int, active: int, expected: int
 ) -> None:
     given = job({"succeeded": succeeded}, completions=completions, parallelism=parallelism)
     if completions is None:
         del given["spec"]["completions"]
-    assert wanted(given, tally(given, [pod()] * active)) == expected
+    assert desired_active(given, count_pods(given, [pod()] * active)) == expected

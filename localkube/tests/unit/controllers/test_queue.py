@@ -1,12 +1,12 @@
-"""The queue of keys."""
+"""The work queue."""
 
 import asyncio
 
-from localkube.controllers.queue import WorkQueue
+from localkube.client.workqueue import WorkQueue
 from tests.patience import DEADLINE
 
 
-async def test_a_key_that_waits_is_not_added_again() -> None:
+async def test_a_queued_key_is_not_added_again() -> None:
     queue = WorkQueue()
     for name in ("a", "b", "a"):
         queue.add(("n", name))
@@ -31,7 +31,7 @@ async def test_of_two_delays_the_shorter_one_counts() -> None:
     assert len(queue) == 0
 
 
-async def test_a_closed_queue_rings_no_more() -> None:
+async def test_a_closed_queue_adds_no_delayed_keys() -> None:
     queue = WorkQueue()
     queue.add_after(("n", "a"), 0)
     queue.close()

@@ -1,12 +1,12 @@
-"""CRDs: what is accepted, and what instances are held to."""
+"""CRDs and the validation of their instances."""
 
 from typing import Any
 
 import pytest
 
+from localkube.apiserver import versions
 from localkube.apiserver.options import WriteOptions
 from localkube.apiserver.registry import ApiError, Registry
-from localkube.apiserver.storage import versions
 from localkube.apiserver.storage.store import Store
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
@@ -60,7 +60,7 @@ def refusal(spec: dict[str, Any]) -> list[tuple[str, str]]:
 AT = "spec.validation.openAPIV3Schema.properties[spec]"
 
 
-def test_a_crd_is_established_and_its_names_completed() -> None:
+def test_a_crd_is_established_with_default_names() -> None:
     registry = serving({"properties": {}})
     found = registry.get(CRDS, "", WIDGETS)
     assert {c["type"]: c["status"] for c in found["status"]["conditions"]} == {
@@ -84,12 +84,12 @@ def test_a_crd_is_established_and_its_names_completed() -> None:
         ),
     ],
 )
-def test_a_schema_that_is_not_structural_is_refused_where_it_is_not(spec: dict[str, Any], field: str) -> None:
+def test_a_schema_that_is_not_structural_is_refused(spec: dict[str, Any], field: str) -> None:
     assert field in [f for f, _ in refusal(spec)]
 
 
 @pytest.mark.parametrize("rule", ["self.a.(", "self.nope == 1", "self.a.frobnicate()"])
-def test_a_rule_that_cannot_hold_is_refused_with_the_crd(rule: str) -> None:
+def test_a_crd_with_an_invalid_rule_is_refused(rule: str) -> None:
     spec = {"type": "object", "properties": {"a": {"type": "string"}}, "x-kubernetes-validations": [{"rule": rule}]}
     assert refusal(spec) == [(f"{AT}.x-kubernetes-validations[0].rule", "FieldValueInvalid")]
 
@@ -112,19 +112,19 @@ def test_rules_are_checked_with_their_message_path_and_reason() -> None:
     assert widget(registry, {"size": 1, "max": 1})["spec"] == {"size": 1, "max": 1}
 
 
-def test_a_message_expression_speaks_before_the_message() -> None:
+def test_a_message_expression_replaces_the_message() -> None:
     rule = {"rule": "self.a == 'x'", "message": "plain", "messageExpression": "'got ' + self.a"}
     registry = serving({"properties": {"a": {"type": "string"}}, "x-kubernetes-validations": [rule]})
     with pytest.raises(ApiError, match="got y"):
         widget(registry, {"a": "y"})
 
 
-def test_a_transition_rule_holds_from_the_second_write_on() -> None:
+def test_a_transition_rule_applies_to_updates_only() -> None:
     rule = {"rule": "self == oldSelf", "message": "immutable"}
     registry = serving({"properties": {"a": {"type": "string", "x-kubernetes-validations": [rule]}}})
-    made = widget(registry, {"a": "1"})
+    created = widget(registry, {"a": "1"})
     with pytest.raises(ApiError, match="immutable"):
-        registry.update(WIDGETS, "default", {**made, "spec": {"a": "2"}}, manager="test")
+        registry.update(WIDGETS, "default", {**created, "spec": {"a": "2"}}, manager="test")
 
 
 def test_a_transition_rule_finds_list_items_by_their_keys() -> None:
@@ -137,19 +137,19 @@ def test_a_transition_rule_finds_list_items_by_their_keys() -> None:
     }
     listed = {"type": "array", "items": item, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     registry = serving({"properties": {"items": listed}})
-    made = widget(registry, {"items": [{"name": "a", "v": 5}, {"name": "b", "v": 1}]})
+    created = widget(registry, {"items": [{"name": "a", "v": 5}, {"name": "b", "v": 1}]})
     swapped = {"items": [{"name": "b", "v": 2}, {"name": "a", "v": 4}]}
     with pytest.raises(ApiError) as caught:
-        registry.update(WIDGETS, "default", {**made, "spec": swapped}, manager="test")
+        registry.update(WIDGETS, "default", {**created, "spec": swapped}, manager="test")
     assert [c["field"] for c in caught.value.status["details"]["causes"]] == ["spec.items[1]"]
 
 
-def test_what_was_stored_under_an_older_schema_stays_acceptable_while_it_does_not_change() -> None:
+def test_an_unchanged_value_that_violates_a_new_schema_is_accepted() -> None:
     registry = serving({"properties": {"a": {"type": "string"}, "b": {"type": "string"}}})
-    made = widget(registry, {"a": "long"})
+    created = widget(registry, {"a": "long"})
     stricter = crd({"type": "object", "properties": {"a": {"type": "string", "maxLength": 2}, "b": {"type": "string"}}})
     registry.update(CRDS, "", stricter, manager="test")
-    changed = registry.update(WIDGETS, "default", {**made, "spec": {"a": "long", "b": "x"}}, manager="test")
+    changed = registry.update(WIDGETS, "default", {**created, "spec": {"a": "long", "b": "x"}}, manager="test")
     assert changed["spec"]["b"] == "x"
 
 
@@ -165,23 +165,23 @@ def test_what_was_stored_under_an_older_schema_stays_acceptable_while_it_does_no
         ("self.a in ['x', 'y']", "x", "z"),
     ],
 )
-def test_the_functions_that_kubernetes_adds_to_cel_work(rule: str, good: str, bad: str) -> None:
+def test_cel_functions_of_kubernetes_work(rule: str, good: str, bad: str) -> None:
     rules = [{"rule": rule, "message": "no"}]
     registry = serving({"properties": {"a": {"type": "string"}}, "x-kubernetes-validations": rules})
     assert refused(registry, {"a": bad}) == [("spec", "FieldValueInvalid")]
     assert widget(registry, {"a": good})["spec"] == {"a": good}
 
 
-def test_the_generation_counts_spec_and_not_status() -> None:
+def test_changes_of_the_spec_but_not_of_the_status_increase_the_generation() -> None:
     registry = serving({"properties": {"a": {"type": "string"}}})
-    made = widget(registry, {"a": "1"})
-    made = registry.update(WIDGETS, "default", {**made, "status": {}}, manager="test", subresource="status")
-    assert made["metadata"]["generation"] == 1
-    made = registry.update(WIDGETS, "default", {**made, "spec": {"a": "2"}}, manager="test")
-    assert made["metadata"]["generation"] == 2
+    created = widget(registry, {"a": "1"})
+    created = registry.update(WIDGETS, "default", {**created, "status": {}}, manager="test", subresource="status")
+    assert created["metadata"]["generation"] == 1
+    created = registry.update(WIDGETS, "default", {**created, "spec": {"a": "2"}}, manager="test")
+    assert created["metadata"]["generation"] == 2
 
 
-def test_a_deleted_crd_takes_its_instances_along() -> None:
+def test_deleting_a_crd_deletes_its_instances() -> None:
     registry = serving({"properties": {}})
     widget(registry, {})
     registry.delete(CRDS, "", WIDGETS)
@@ -190,7 +190,7 @@ def test_a_deleted_crd_takes_its_instances_along() -> None:
         registry.get(WIDGETS, "default", "w")
 
 
-def test_an_object_is_shown_in_every_served_version() -> None:
+def test_an_object_is_served_in_every_version() -> None:
     definition = crd({"type": "object", "properties": {"a": {"type": "string"}}})
     older = {**definition["spec"]["versions"][0], "name": "v1beta1", "storage": False}
     definition["spec"]["versions"].append(older)
@@ -203,4 +203,4 @@ def test_an_object_is_shown_in_every_served_version() -> None:
     registry.writer.create(resource, "default", obj, WriteOptions(version="v1beta1"))
     stored = registry.get(WIDGETS, "default", "w")
     assert stored["apiVersion"] == "example.org/v1"
-    assert versions.shown(resource, "v1beta1", stored)["apiVersion"] == "example.org/v1beta1"
+    assert versions.served(resource, "v1beta1", stored)["apiVersion"] == "example.org/v1beta1"

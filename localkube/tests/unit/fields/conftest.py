@@ -1,4 +1,4 @@
-"""A Deployment as a client sends it, and the write path of a server around the pure functions."""
+"""A Deployment of a client, and the write path of a server with the field functions."""
 
 import copy
 from collections.abc import Callable
@@ -18,7 +18,7 @@ DEPLOYMENT = ("apps", "v1", "Deployment")
 
 @dataclass
 class Kind:
-    """One built-in kind with the writes that a server makes to it."""
+    """A built-in kind, and writes of its objects like in a server."""
 
     gvk: tuple[str, str, str]
 
@@ -63,7 +63,7 @@ def config_maps() -> Kind:
 
 @pytest.fixture
 def deployment() -> Object:
-    """As in the recording of a real API server."""
+    """The Deployment of the recording."""
     container = {
         "name": "c",
         "image": "img:1",
@@ -86,7 +86,7 @@ def deployment() -> Object:
 
 @pytest.fixture
 def changed(deployment: Object) -> Callable[..., Object]:
-    """A copy of the Deployment with other fields in its spec or in its container; None leaves a field out."""
+    """Copy the Deployment with other fields in its spec or container; None removes a field."""
 
     def change(spec: Object | None = None, container: Object | None = None) -> Object:
         out = copy.deepcopy(deployment)
@@ -112,7 +112,7 @@ def owner() -> Callable[[Object, str], Object | None]:
 
 @pytest.fixture
 def complete() -> Callable[[tuple[str, str, str], Object], Object]:
-    """An object as a server holds it before validation: decoded and defaulted, named x in the namespace n."""
+    """Decode and default an object, with the name x in the namespace n, as a server does before validation."""
 
     def run(gvk: tuple[str, str, str], obj: Object) -> Object:
         given = {"metadata": {"name": "x", "namespace": "n"}, **copy.deepcopy(obj)}

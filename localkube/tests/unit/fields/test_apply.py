@@ -1,4 +1,4 @@
-"""Server-side apply: what merges, who owns what, what conflicts. Expectations are a real API server's answers."""
+"""Server-side apply: merge, ownership and conflicts. The expectations are answers of a real API server."""
 
 import copy
 from collections.abc import Callable
@@ -51,14 +51,14 @@ def test_create_owns_what_was_applied_and_nothing_defaulted(
     assert live["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "2", "memory": "2Gi"}
 
 
-def test_applying_the_same_again_gives_the_live_object_back(deployments: Any, deployment: Object) -> None:
-    """So that its resourceVersion and its managers' times stay, though "2000m" is stored as "2"."""
+def test_applying_the_same_configuration_again_changes_nothing(deployments: Any, deployment: Object) -> None:
+    """The resourceVersion and times are unchanged, although "2000m" is stored as "2"."""
     live = deployments.apply(None, deployment, "one", now="1")
     assert deployments.apply(live, copy.deepcopy(deployment), "one", now="2") is live
 
 
 def test_conflicts_name_manager_and_field(deployments: Any, deployment: Object, changed: Callable[..., Object]) -> None:
-    """Equal values are shared; a quantity in other words is another value, as in the real server."""
+    """Equal values are shared. Like in the real server, equal quantities with different text are different values."""
     live = deployments.apply(None, deployment, "one")
     with pytest.raises(FieldsError) as found:
         deployments.apply(live, changed({"replicas": 3}), "two")
@@ -72,7 +72,7 @@ def test_conflicts_name_manager_and_field(deployments: Any, deployment: Object, 
     ]
 
 
-def test_force_takes_the_fields_from_their_owner(
+def test_force_transfers_the_ownership_of_fields(
     deployments: Any, deployment: Object, changed: Callable[..., Object], owner: Callable[..., Object]
 ) -> None:
     live = deployments.apply(None, deployment, "one")
@@ -83,7 +83,7 @@ def test_force_takes_the_fields_from_their_owner(
     assert "f:selector" in owner(live, "one")["f:spec"], "what is equal stays shared"
 
 
-def test_an_updater_is_named_with_its_version(
+def test_a_conflict_with_an_updater_names_its_api_version(
     deployments: Any, deployment: Object, changed: Callable[..., Object]
 ) -> None:
     live = deployments.apply(None, deployment, "one")
@@ -96,7 +96,9 @@ def test_an_updater_is_named_with_its_version(
     assert found.value.message == f"Apply failed with 1 conflict: {message}"
 
 
-def test_a_field_left_out_goes_unless_another_owns_it(config_maps: Any, owner: Callable[..., Object]) -> None:
+def test_an_unapplied_field_is_removed_unless_it_has_another_owner(
+    config_maps: Any, owner: Callable[..., Object]
+) -> None:
     live = config_maps.apply(None, _config({"a": "1", "b": "2", "c": "3"}, x="1"), "one")
     live = config_maps.apply(live, _config({"b": "2"}), "two")
     live = config_maps.apply(live, _config({"a": "1"}), "one")
@@ -106,18 +108,16 @@ def test_a_field_left_out_goes_unless_another_owns_it(config_maps: Any, owner: C
     assert owner(live, "one") == {"f:data": {"f:a": {}}}
 
 
-def test_fields_of_nobody_stay(config_maps: Any) -> None:
-    """What a manager never applied it does not remove."""
+def test_fields_without_an_owner_are_kept(config_maps: Any) -> None:
+    """A manager does not remove fields that it never applied."""
     live = config_maps.update(None, _config({"kept": "1"}), "editor")
     live = config_maps.apply(live, _config({"a": "1"}), "one")
     live = config_maps.apply(live, _config({}), "one")
     assert live["data"] == {"kept": "1"}
 
 
-def test_defaults_of_a_removed_struct_stay(
-    deployments: Any, deployment: Object, changed: Callable[..., Object]
-) -> None:
-    """With what the server defaulted in it."""
+def test_a_struct_with_defaults_is_kept(deployments: Any, deployment: Object, changed: Callable[..., Object]) -> None:
+    """The defaults of the server in the struct have no owner."""
     both = changed()
     both["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "side:1"})
     live = deployments.apply(None, both, "one")
@@ -125,7 +125,7 @@ def test_defaults_of_a_removed_struct_stay(
     assert [item["name"] for item in live["spec"]["template"]["spec"]["containers"]] == ["c"]
 
 
-def test_a_dropped_replicas_goes_back_to_its_default(
+def test_replicas_that_are_no_longer_applied_are_defaulted(
     deployments: Any, deployment: Object, changed: Callable[..., Object]
 ) -> None:
     live = deployments.apply(None, changed({"replicas": 3}), "one")
@@ -133,7 +133,7 @@ def test_a_dropped_replicas_goes_back_to_its_default(
     assert live["spec"]["replicas"] == 1
 
 
-def test_a_manager_who_applies_nothing_is_gone(config_maps: Any, owner: Callable[..., Object]) -> None:
+def test_a_manager_that_applies_nothing_is_removed(config_maps: Any, owner: Callable[..., Object]) -> None:
     live = config_maps.apply(None, _config({"a": "1"}), "one")
     with_finalizer = _config({})
     with_finalizer["metadata"]["finalizers"] = ["example.org/f"]
@@ -144,7 +144,7 @@ def test_a_manager_who_applies_nothing_is_gone(config_maps: Any, owner: Callable
     assert "finalizers" not in live["metadata"]
 
 
-def test_managed_fields_may_not_be_applied(config_maps: Any) -> None:
+def test_applying_managed_fields_is_refused(config_maps: Any) -> None:
     applied = _config({})
     applied["metadata"]["managedFields"] = [{"manager": "x"}]
     with pytest.raises(FieldsError, match=r"metadata\.managedFields must be nil") as found:
@@ -162,14 +162,14 @@ def test_managed_fields_may_not_be_applied(config_maps: Any) -> None:
         ),
     ],
 )
-def test_a_configuration_that_does_not_fit(config_maps: Any, applied: Object, message: str) -> None:
+def test_a_configuration_must_match_the_schema(config_maps: Any, applied: Object, message: str) -> None:
     with pytest.raises(FieldsError) as found:
         config_maps.apply(None, {**_config({}), **applied}, "one")
     assert (found.value.code, found.value.message) == (500, f"failed to create typed patch object {message}")
 
 
-def test_an_object_of_unknown_managers_gets_one(config_maps: Any, owner: Callable[..., Object]) -> None:
-    """What was there before the first apply is not the applier's."""
+def test_an_object_without_managers_gets_before_first_apply(config_maps: Any, owner: Callable[..., Object]) -> None:
+    """The applier does not own fields that existed before."""
     live = config_maps.complete(_config({"old": "1"}))
     live = config_maps.apply(live, _config({"a": "1"}), "one")
     assert owner(live, "before-first-apply") == {"f:data": {".": {}, "f:old": {}}}

@@ -1,4 +1,4 @@
-"""Server-side apply of custom resources: sets, keyed lists, atomic maps, and what holds of any history."""
+"""Server-side apply of custom resources: sets, keyed lists, atomic maps, and properties of any history."""
 
 import copy
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def _apply(live: Object | None, spec: Object, manager: str, *, force: bool = Fal
 
 
 def test_sets_and_keyed_lists_merge(owner: Callable[..., Object]) -> None:
-    """Two managers share lists; each takes away only its own."""
+    """Two managers share a list; each removes only its own items."""
     first = {"size": 2, "tags": ["a", "b"], "items": [{"name": "x", "value": "1"}], "labels": {"k": "v"}}
     live = _apply(None, first, "one")
     live = _apply(live, {"tags": ["c"], "items": [{"name": "y", "value": "2"}]}, "two")
@@ -86,7 +86,7 @@ SPECS = st.fixed_dictionaries(
 
 @given(SPECS, SPECS, SPECS)
 def test_apply_is_idempotent(first: Object, second: Object, third: Object) -> None:
-    """After any history, applying the last configuration again changes nothing."""
+    """To apply the last configuration again changes nothing, after any history."""
     live = _apply(None, first, "one", force=True)
     live = _apply(live, second, "two", force=True)
     live = _apply(live, third, "one", force=True)
@@ -94,8 +94,8 @@ def test_apply_is_idempotent(first: Object, second: Object, third: Object) -> No
 
 
 @given(SPECS, SPECS)
-def test_what_was_applied_is_there(first: Object, second: Object) -> None:
-    """Forced, a configuration holds in the result, and its manager owns it."""
+def test_a_forced_configuration_is_in_the_result(first: Object, second: Object) -> None:
+    """The result contains the configuration, and the manager owns it."""
     live = _apply(_apply(None, first, "one"), second, "two", force=True)
     for key, value in second.items():
         if isinstance(value, dict):
@@ -107,7 +107,7 @@ def test_what_was_applied_is_there(first: Object, second: Object) -> None:
 
 
 @given(SPECS, SPECS)
-def test_an_only_manager_leaves_exactly_what_it_applied_last(first: Object, second: Object) -> None:
+def test_fields_of_a_single_manager_are_those_that_it_applied_last(first: Object, second: Object) -> None:
     live = _apply(_apply(None, first, "one"), second, "one")
     fresh = _apply(None, second, "one")
     assert (live.get("spec") or {}) == (fresh.get("spec") or {})
@@ -115,7 +115,7 @@ def test_an_only_manager_leaves_exactly_what_it_applied_last(first: Object, seco
 
 
 @given(SPECS, SPECS)
-def test_apply_changes_no_argument(first: Object, second: Object) -> None:
+def test_apply_does_not_change_its_arguments(first: Object, second: Object) -> None:
     live = _apply(None, first, "one")
     before = copy.deepcopy((live, second))
     _apply(live, second, "two", force=True)

@@ -35,7 +35,7 @@ CRD = {
     ],
 )
 def test_structural_defaults(spec: Object | None, wanted: Object) -> None:
-    """Defaults fill what is missing or null where null is no value; other such nulls go."""
+    """Defaults replace missing values and nulls of non-nullable fields. Other such nulls are dropped."""
     assert default_crd(CRD, {} if spec is None else {"spec": spec})["spec"] == wanted
 
 
@@ -46,6 +46,6 @@ def test_defaults_are_not_shared() -> None:
     assert default_crd(schema_with_list, {}) == {"l": [{"a": 1}]}
 
 
-def test_a_complete_resource_comes_back_itself() -> None:
+def test_a_resource_with_all_defaults_is_returned_unchanged() -> None:
     obj = {"spec": {"size": 1, "mode": "x"}}
     assert default_crd(CRD, obj) is obj

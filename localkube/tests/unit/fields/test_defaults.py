@@ -1,4 +1,4 @@
-"""Defaults of built-in kinds as a real API server sets them."""
+"""Defaults of built-in kinds like those of a real API server."""
 
 import copy
 from typing import Any
@@ -63,7 +63,7 @@ def test_deployment() -> None:
     }
 
 
-def test_a_strategy_that_recreates_has_no_rolling_update() -> None:
+def test_the_strategy_recreate_has_no_rolling_update() -> None:
     found = _completed("apps", "v1", "Deployment", {"spec": {"strategy": {"type": "Recreate"}, "template": {}}})
     assert found["spec"]["strategy"] == {"type": "Recreate"}
 
@@ -181,20 +181,21 @@ def test_secret_strings_become_data() -> None:
 
 
 def test_namespace() -> None:
-    """The name label is a default; finalizer and phase come with the creation."""
+    """The name label is a default; the creation sets finalizer and phase."""
     found = _completed("", "v1", "Namespace", {"metadata": {"name": "n"}})
     assert found["metadata"]["labels"] == {"kubernetes.io/metadata.name": "n"}
-    created = prepare_create(("", "v1", "Namespace"), found)
+    created = prepare_create(("", "v1", "Namespace"), found, generation=False)
     assert created["spec"] == {"finalizers": ["kubernetes"]}
     assert created["status"] == {"phase": "Active"}
 
 
-def test_create_ignores_a_clients_status_and_counts_generations() -> None:
+def test_create_ignores_the_clients_status_and_sets_the_generation() -> None:
     obj = {"metadata": {"name": "x"}, "spec": {}, "status": {"replicas": 3}}
-    found = prepare_create(("apps", "v1", "Deployment"), obj)
+    found = prepare_create(("apps", "v1", "Deployment"), obj, generation=True)
     assert found["status"] == {}
     assert found["metadata"]["generation"] == 1
-    assert "generation" not in prepare_create(("", "v1", "ConfigMap"), {"metadata": {}})["metadata"]
+    created = prepare_create(("", "v1", "ConfigMap"), {"metadata": {}}, generation=False)
+    assert "generation" not in created["metadata"]
 
 
 @pytest.mark.parametrize(
@@ -206,8 +207,8 @@ def test_create_ignores_a_clients_status_and_counts_generations() -> None:
     ],
 )
 def test_service_families(spec: Object, families: list[str], policy: str) -> None:
-    """A headless Service without a selector may be of any family."""
-    found = prepare_create(("", "v1", "Service"), {"metadata": {}, "spec": spec})["spec"]
+    """A headless Service without a selector has both families."""
+    found = prepare_create(("", "v1", "Service"), {"metadata": {}, "spec": spec}, generation=False)["spec"]
     assert (found["ipFamilies"], found["ipFamilyPolicy"]) == (families, policy)
 
 

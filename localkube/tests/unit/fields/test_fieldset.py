@@ -1,4 +1,4 @@
-"""Sets of fields: their algebra, their text, and where they come from."""
+"""Field sets: operations, text, and their computation from values."""
 
 from typing import Any
 
@@ -32,8 +32,8 @@ def _paths(fields: FieldSet) -> set[str]:
 
 
 @given(SETS, SETS)
-def test_the_algebra_is_that_of_sets_of_paths(one: FieldSet, two: FieldSet) -> None:
-    """Union, intersection and difference of trees are those of the paths in them."""
+def test_operations_are_those_on_sets_of_paths(one: FieldSet, two: FieldSet) -> None:
+    """Union, intersection and difference of trees are those of their paths."""
     assert _paths(fieldset.union(one, two)) == _paths(one) | _paths(two)
     assert _paths(fieldset.intersection(one, two)) == _paths(one) & _paths(two)
     assert _paths(fieldset.difference(one, two)) == _paths(one) - _paths(two)
@@ -41,7 +41,7 @@ def test_the_algebra_is_that_of_sets_of_paths(one: FieldSet, two: FieldSet) -> N
 
 
 @given(SETS, SETS)
-def test_operations_leave_their_arguments_alone(one: FieldSet, two: FieldSet) -> None:
+def test_operations_do_not_change_their_arguments(one: FieldSet, two: FieldSet) -> None:
     before = (repr(one), repr(two))
     for operation in (fieldset.union, fieldset.intersection, fieldset.difference, fieldset.without):
         operation(one, two)
@@ -49,14 +49,14 @@ def test_operations_leave_their_arguments_alone(one: FieldSet, two: FieldSet) ->
 
 
 @given(SETS, SETS)
-def test_results_have_one_form(one: FieldSet, two: FieldSet) -> None:
-    """A set comes out the same whichever way it was made: FieldsV1 has one text per set."""
+def test_equal_sets_have_one_representation(one: FieldSet, two: FieldSet) -> None:
+    """Different computations give the same tree, because FieldsV1 has one text per set."""
     assert fieldset.union(one, two) == fieldset.union(two, one)
     assert fieldset.union(fieldset.difference(one, two), fieldset.intersection(one, two)) == one
 
 
 @given(SETS, SETS)
-def test_without_takes_what_lies_below_too(one: FieldSet, two: FieldSet) -> None:
+def test_without_removes_descendants(one: FieldSet, two: FieldSet) -> None:
     roots = tuple(_paths(two))
     left = {path for path in _paths(one) if not any(_below(path, root) for root in roots)}
     assert _paths(fieldset.without(one, two)) == left
@@ -66,14 +66,14 @@ def _below(path: str, root: str) -> bool:
     return path == root or (path.startswith(root) and path[len(root)] in ".[")
 
 
-def test_order_is_the_servers() -> None:
-    """The mark, then fields, keys, values, indices."""
+def test_the_order_is_that_of_the_server() -> None:
+    """The member mark, then fields, keys, values, indexes."""
     fields: FieldSet = {"v:1": {}, 'k:{"a":1}': {}, "f:b": {"f:z": {}, ".": {}, "f:y": {}}, "f:a": {}}
     assert list(fieldset.ordered(fields)) == ["f:a", "f:b", 'k:{"a":1}', "v:1"]
     assert list(fieldset.ordered(fields)["f:b"]) == [".", "f:y", "f:z"]
 
 
-def test_paths_as_in_messages() -> None:
+def test_paths_are_formatted_like_in_messages() -> None:
     fields: FieldSet = {
         "f:spec": {
             "f:ports": {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:name": {}}},
@@ -130,13 +130,13 @@ def test_fields_of_an_object() -> None:
         ({"spec": []}, ".spec: expected map"),
     ],
 )
-def test_values_that_do_not_fit(value: Any, message: str) -> None:
+def test_values_that_do_not_match_the_schema_are_refused(value: Any, message: str) -> None:
     with pytest.raises(TypedError) as found:
         _pod(value)
     assert message in str(found.value)
 
 
-def test_untyped_values_are_typed_by_what_they_hold() -> None:
+def test_untyped_values_are_typed_by_their_content() -> None:
     assert fields_of(ANYTHING, {"a": {"b": [1]}, "c": None}) == {"f:a": {".": {}, "f:b": {}}, "f:c": {}}
 
 
@@ -153,7 +153,7 @@ def test_untyped_values_are_typed_by_what_they_hold() -> None:
     ],
 )
 def test_merged_order(left: str, right: str, wanted: str) -> None:
-    """What was applied comes in its order, what only the live list has stays where it stood."""
+    """Applied items are in their order; items only in the live list keep their place."""
     assert "".join(merged_order(list(left), list(right))) == wanted
 
 

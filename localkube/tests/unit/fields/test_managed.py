@@ -1,4 +1,4 @@
-"""managedFields after creates, updates and patches that are not applies."""
+"""managedFields after creates, updates and patches other than apply."""
 
 import copy
 from collections.abc import Callable
@@ -13,8 +13,8 @@ def _entries(obj: Object) -> list[tuple[str, str, str]]:
     return [(entry["manager"], entry["operation"], entry["time"]) for entry in obj["metadata"]["managedFields"]]
 
 
-def test_create_owns_defaults_too(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
-    """Structs that Go always writes are nobody's; pointers and maps are marked."""
+def test_the_creator_owns_defaults(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
+    """Structs that Go always writes have no owner; pointers and maps are members."""
     fields = owner(deployments.update(None, deployment, "unknown"), "unknown")
     spec = fields["f:spec"]
     assert "f:metadata" not in fields
@@ -32,7 +32,7 @@ def test_create_owns_defaults_too(deployments: Any, deployment: Object, owner: C
     assert container["f:terminationMessagePath"] == {}
 
 
-def test_only_what_changes_moves(config_maps: Any, owner: Callable[..., Object]) -> None:
+def test_an_updater_owns_only_what_it_changes(config_maps: Any, owner: Callable[..., Object]) -> None:
     live = config_maps.update(None, _config({"a": "1", "b": "1"}), "one", now="1")
     live = config_maps.update(live, _with(live, {"a": "2", "b": "1", "c": "1"}), "two", now="2")
     assert owner(live, "one") == {"f:data": {".": {}, "f:b": {}}}
@@ -40,14 +40,14 @@ def test_only_what_changes_moves(config_maps: Any, owner: Callable[..., Object])
     assert _entries(live) == [("one", "Update", "1"), ("two", "Update", "2")]
 
 
-def test_a_write_that_changes_nothing_moves_no_time(config_maps: Any) -> None:
+def test_a_write_without_changes_keeps_the_time(config_maps: Any) -> None:
     live = config_maps.update(None, _config({"a": "1"}), "one", now="1")
     assert config_maps.update(live, live, "one", now="2") == live
     assert config_maps.update(live, live, "two", now="2") == live
 
 
-def test_removing_a_field_takes_it_from_everybody(config_maps: Any, owner: Callable[..., Object]) -> None:
-    """The manager who removes owns nothing by it, and one left with nothing is gone."""
+def test_removing_a_field_removes_its_owners(config_maps: Any, owner: Callable[..., Object]) -> None:
+    """To remove a field gives no ownership. A manager without fields is removed."""
     live = config_maps.update(None, _config({"a": "1", "b": "1"}), "one", now="1")
     live = config_maps.update(live, _with(live, {"a": "1", "b": "2"}), "two", now="2")
     live = config_maps.update(live, _with(live, {"a": "1"}), "three", now="3")
@@ -56,8 +56,8 @@ def test_removing_a_field_takes_it_from_everybody(config_maps: Any, owner: Calla
     assert owner(live, "three") is None
 
 
-def test_an_empty_entry_resets(config_maps: Any) -> None:
-    """`managedFields: [{}]` forgets them, and a later update does not begin anew."""
+def test_an_empty_entry_resets_managed_fields(config_maps: Any) -> None:
+    """`managedFields: [{}]` resets them, and a later update does not create new ones."""
     live = config_maps.update(None, _config({"a": "1"}), "one")
     reset = copy.deepcopy(live)
     reset["metadata"]["managedFields"] = [{}]
@@ -66,8 +66,8 @@ def test_an_empty_entry_resets(config_maps: Any) -> None:
     assert "managedFields" not in config_maps.update(live, _with(live, {"a": "2"}), "one")["metadata"]
 
 
-def test_given_entries_replace_the_live_ones(config_maps: Any) -> None:
-    """As kubectl migrates client-side apply to server-side apply; not through a subresource."""
+def test_entries_in_an_update_replace_the_live_ones(config_maps: Any) -> None:
+    """This is how kubectl migrates to server-side apply. A subresource ignores the entries."""
     live = config_maps.update(None, _config({"a": "1"}), "kubectl-client-side-apply", now="1")
     migrated = copy.deepcopy(live)
     migrated["metadata"]["managedFields"][0] |= {"manager": "kubectl", "operation": "Apply"}
@@ -76,7 +76,7 @@ def test_given_entries_replace_the_live_ones(config_maps: Any) -> None:
     assert _entries(by_status) == [("kubectl-client-side-apply", "Update", "1")]
 
 
-def test_status_is_the_subresources(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
+def test_a_status_write_owns_the_status(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
     live = deployments.update(None, deployment, "one")
     new = {**live, "status": {"replicas": 2}}
     found = deployments.update(
@@ -89,7 +89,7 @@ def test_status_is_the_subresources(deployments: Any, deployment: Object, owner:
 def test_scale_owns_replicas_without_a_time(deployments: Any, deployment: Object, owner: Callable[..., Object]) -> None:
     live = deployments.update(None, deployment, "one")
     new = {**live, "spec": {**live["spec"], "replicas": 4}}
-    path = {"f:spec": {"f:replicas": {}}}
+    path: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     found = managed.on_scale(live, new, manager="hpa", api_version="apps/v1", path=path)
     entry = next(entry for entry in found["metadata"]["managedFields"] if entry["manager"] == "hpa")
     assert "time" not in entry
@@ -97,14 +97,14 @@ def test_scale_owns_replicas_without_a_time(deployments: Any, deployment: Object
     assert "f:replicas" not in owner(found, "one")["f:spec"]
 
 
-def test_entries_that_are_not_understood_are_dropped(config_maps: Any) -> None:
+def test_invalid_entries_are_ignored(config_maps: Any) -> None:
     live = config_maps.update(None, _config({"a": "1"}), "one")
     odd = copy.deepcopy(live)
     odd["metadata"]["managedFields"].append({"manager": "x", "fieldsType": "FieldsV9", "fieldsV1": {}})
     assert len(managed.read(odd)) == 1
 
 
-def test_nothing_given_is_changed(config_maps: Any) -> None:
+def test_functions_do_not_change_their_arguments(config_maps: Any) -> None:
     live = config_maps.update(None, _config({"a": "1"}), "one")
     new = _with(live, {"b": "1"})
     before = copy.deepcopy((live, new))

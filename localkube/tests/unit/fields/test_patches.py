@@ -65,13 +65,13 @@ def _containers(*patch: Object, **more: Any) -> list[Object]:
     return containers
 
 
-def test_lists_merge_by_key_and_new_items_come_first() -> None:
-    """As the real server orders them: what the patch names, before what only the server has."""
+def test_lists_are_merged_by_key_with_new_items_first() -> None:
+    """Like in the real server, items of the patch come before other items."""
     found = _containers({"name": "new", "image": "2"}, {"name": "d", "image": "2"})
     assert [(item["name"], item["image"]) for item in found] == [("new", "2"), ("c", "1"), ("d", "2")]
 
 
-def test_nested_lists_merge_and_atomic_ones_are_replaced() -> None:
+def test_nested_lists_are_merged_and_atomic_ones_replaced() -> None:
     found = _containers({"name": "c", "args": ["b"], "env": [{"name": "B", "value": "2"}]})
     assert found[0]["args"] == ["b"]
     assert [item["name"] for item in found[0]["env"]] == ["B", "A"]
@@ -83,14 +83,14 @@ def test_items_are_deleted_and_lists_replaced() -> None:
     assert _containers({"name": "e"}, {"$patch": "replace"}) == [{"name": "e"}]
 
 
-def test_element_order() -> None:
-    """`$setElementOrder` puts items as it names them."""
+def test_set_element_order_sorts_items() -> None:
+    """`$setElementOrder` sorts the items."""
     order = {"$setElementOrder/containers": [{"name": "d"}, {"name": "c"}]}
     assert [item["name"] for item in _containers({"name": "c", "image": "2"}, **order)] == ["d", "c"]
 
 
 def test_retain_keys() -> None:
-    """Switching the strategy drops what belonged to the other."""
+    """A change of the strategy drops the fields of the old one."""
     found = _merged({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}})
     assert found["spec"]["strategy"] == {"type": "Recreate"}
 
@@ -106,13 +106,13 @@ def test_retain_keys() -> None:
         {"spec": {"template": {"spec": {"containers": ["c"]}}}},
     ],
 )
-def test_senseless_directives_are_refused(patch: Object) -> None:
+def test_invalid_directives_are_refused(patch: Object) -> None:
     with pytest.raises(FieldsError) as found:
         _merged(patch)
     assert found.value.code == 400
 
 
-def test_a_strategic_patch_changes_no_argument() -> None:
+def test_a_strategic_patch_does_not_change_its_arguments() -> None:
     before = copy.deepcopy(LIVE)
     _containers({"name": "c", "image": "2"}, {"name": "d", "$patch": "delete"})
     assert before == LIVE

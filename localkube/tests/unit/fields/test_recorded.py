@@ -1,4 +1,4 @@
-"""Objects that a real API server answered with: decoding and defaulting must find nothing left to do."""
+"""Decoding and defaulting must not change objects that a real API server returned."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _gvk(obj: Object) -> tuple[str, str, str]:
 
 
 def _unmasked(obj: Object) -> Object:
-    """The recording hides allocated addresses behind a star, a list of them too."""
+    """The recording masks allocated addresses with a star."""
     spec = obj.get("spec", {})
     return {**obj, "spec": {**spec, "clusterIPs": ["10.0.0.1"]}} if "clusterIPs" in spec else obj
 
@@ -52,8 +52,8 @@ def test_a_stored_object_is_complete(obj: Object) -> None:
 
 
 @pytest.mark.parametrize("obj", [row[1] for row in STORED], ids=[row[0] for row in STORED])
-def test_managers_own_fields_that_are_there(obj: Object) -> None:
-    """What a manager applied is in the object, and its set is in our order when ordered."""
+def test_managers_own_existing_fields(obj: Object) -> None:
+    """The fields of a manager exist in the object, and the recorded order is that of `ordered`."""
     node = schema.builtin(*_gvk(obj))
     assert node is not None
     there = set(paths(fields_of(node, obj) or {}))

@@ -1,12 +1,13 @@
-"""Validation of metadata and of changes, and the Status that tells of it."""
+"""Validation of metadata and of updates, and the resulting Status."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from kubeschema.errors import Cause, invalid_message, invalid_status
+from kubeschema.errors import Cause
 from localkube.apiserver.fields.validation import validate_create, validate_metadata, validate_update
+from localkube.meta.status import invalid
 
 Object = dict[str, Any]
 Gvk = tuple[str, str, str]
@@ -31,12 +32,12 @@ LABELS = {"app": "a"}
 TEMPLATE = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 
 
-def test_several_ports_need_names(complete: Complete) -> None:
+def test_several_ports_require_names(complete: Complete) -> None:
     found = validate_create(SERVICE, complete(SERVICE, {"spec": {"ports": [{"port": 80}, {"port": 81}]}}))
     assert found == [Cause("FieldValueRequired", "Required value", f"spec.ports[{at}].name") for at in (0, 1)]
 
 
-def test_a_selector_may_not_change(complete: Complete) -> None:
+def test_a_selector_is_immutable(complete: Complete) -> None:
     old = complete(DEPLOYMENT, {"spec": {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}})
     labels = {"app": "a", "z": "1"}
     template = {**TEMPLATE, "metadata": {"labels": labels}}
@@ -54,7 +55,7 @@ def test_an_immutable_config_map(complete: Complete) -> None:
     assert validate_update(gvk, old, new) == causes
 
 
-def test_a_secrets_type_stays_and_has_its_keys(complete: Complete) -> None:
+def test_the_type_of_a_secret_is_immutable_and_requires_its_keys(complete: Complete) -> None:
     gvk = SECRET
     old = complete(gvk, {"data": {"K": "dg=="}})
     new = complete(gvk, {"data": {"K": "dg=="}, "type": "kubernetes.io/tls"})
@@ -65,7 +66,7 @@ def test_a_secrets_type_stays_and_has_its_keys(complete: Complete) -> None:
     ]
 
 
-def test_secret_values_are_never_told(complete: Complete) -> None:
+def test_errors_do_not_contain_secret_values(complete: Complete) -> None:
     gvk = SECRET
     given = {"data": {".dockerconfigjson": "c2VjcmV0"}, "type": "kubernetes.io/dockerconfigjson"}
     causes = validate_create(gvk, complete(gvk, given))
@@ -73,7 +74,7 @@ def test_secret_values_are_never_told(complete: Complete) -> None:
     assert "c2VjcmV0" not in causes[0].message
 
 
-def test_a_pods_spec_stays_but_for_its_images(complete: Complete) -> None:
+def test_the_spec_of_a_pod_is_immutable_except_for_images(complete: Complete) -> None:
     gvk = POD
     base = {"name": "c", "image": "i"}
     old, image, command = (
@@ -85,12 +86,12 @@ def test_a_pods_spec_stays_but_for_its_images(complete: Complete) -> None:
     assert [cause.reason for cause in validate_update(gvk, old, command)] == ["FieldValueForbidden"]
 
 
-def test_no_new_finalizers_on_the_way_out() -> None:
+def test_an_object_being_deleted_gets_no_new_finalizers() -> None:
     gvk = CONFIG_MAP
     metadata = {"name": "x", "namespace": "n", "deletionTimestamp": "t", "finalizers": ["a.b/c"]}
     new = {"metadata": {**metadata, "finalizers": ["a.b/c", "a.b/d"]}}
     causes = validate_update(gvk, {"metadata": metadata}, new)
-    assert invalid_message(gvk, "x", causes) == (
+    assert str(invalid("", "ConfigMap", "x", causes)) == (
         'ConfigMap "x" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is '
         'being deleted, found new finalizers []string{"a.b/d"}'
     )
@@ -129,22 +130,22 @@ def test_metadata(metadata: Object, field: str, message: str) -> None:
     assert [(cause.field, cause.message) for cause in found] == [(field, message)]
 
 
-def test_namespaces_are_labels_and_services_too(complete: Complete) -> None:
-    assert validate_create(("", "v1", "Namespace"), {"metadata": {"name": "a.b"}}) != []
+def test_names_of_namespaces_and_services_are_labels(complete: Complete) -> None:
+    assert validate_create(("", "v1", "Namespace"), {"metadata": {"name": "a.b"}}, namespaced=False) != []
     service = complete(SERVICE, {"metadata": {"name": "1svc", "namespace": "n"}, "spec": {"ports": [{"port": 80}]}})
     assert validate_create(SERVICE, service) == []
 
 
-def test_a_bad_key_in_data(complete: Complete) -> None:
+def test_an_invalid_key_in_data_is_refused(complete: Complete) -> None:
     gvk = CONFIG_MAP
     cause = Cause("FieldValueInvalid", f'Invalid value: "a b": {CONFIG_KEY}', "data[a b]")
     assert validate_create(gvk, complete(gvk, {"data": {"a b": "1"}})) == [cause]
 
 
 def test_the_status_of_several_errors() -> None:
-    """One error stands alone, several in brackets; the same one is told once."""
+    """Several errors are in brackets. Duplicate errors are reported once."""
     causes = [Cause("FieldValueRequired", "Required value", field) for field in ("a", "b", "b")]
-    status = invalid_status(("apps", "v1", "Deployment"), "x", causes)
+    status = invalid("apps", "Deployment", "x", causes).status
     assert status["message"] == 'Deployment.apps "x" is invalid: [a: Required value, b: Required value]'
     assert status["details"]["group"] == "apps"
     assert (status["code"], status["reason"]) == (422, "Invalid")

@@ -1,4 +1,4 @@
-"""The exact words of refusals, as recorded from a real API server."""
+"""The exact messages of validation errors, as recorded from a real API server."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ SUBDOMAIN = (
     r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 LABELS = {"app": "a"}
-TEMPLATE = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+TEMPLATE: Object = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 SPECS: dict[str, tuple[Gvk, Object]] = {
     "Deployment": (("apps", "v1", "Deployment"), {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}),
     "Pod": (("", "v1", "Pod"), TEMPLATE["spec"]),
@@ -37,7 +37,7 @@ SPECS: dict[str, tuple[Gvk, Object]] = {
 
 
 @pytest.mark.parametrize("kind", SPECS)
-def test_a_plain_object_is_fine(kind: str, complete: Complete) -> None:
+def test_a_minimal_object_is_valid(kind: str, complete: Complete) -> None:
     gvk, spec = SPECS[kind]
     obj = complete(gvk, {"spec": spec})
     assert validate_create(gvk, obj) == []

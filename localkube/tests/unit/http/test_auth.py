@@ -1,10 +1,10 @@
-"""Who asks."""
+"""Authentication."""
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from localkube.apiserver.http.auth import ADMIN, ANONYMOUS, user
-from localkube.apiserver.status import ApiError
+from localkube.meta.status import ApiError
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])

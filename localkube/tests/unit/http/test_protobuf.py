@@ -1,9 +1,9 @@
-"""Protobuf bodies: what kubectl really sent, and what cannot be read."""
+"""Protobuf bodies: recordings of kubectl, and invalid ones."""
 
 import pytest
 
 from localkube.apiserver.http import protobuf
-from localkube.apiserver.status import ApiError
+from localkube.meta.status import ApiError
 
 # Recorded from kubectl 1.37: create namespace, create secret generic, create deployment.
 NAMESPACE = (
@@ -23,7 +23,7 @@ DEPLOYMENT = (
 )
 
 
-def test_a_namespace_is_read() -> None:
+def test_a_namespace_is_decoded() -> None:
     found = protobuf.decode(NAMESPACE)
     assert (found["apiVersion"], found["kind"], found["metadata"]["name"]) == ("v1", "Namespace", "demo")
 
@@ -32,7 +32,7 @@ def test_bytes_become_base64() -> None:
     assert protobuf.decode(SECRET)["data"] == {"k": "dg=="}
 
 
-def test_nested_messages_lists_and_maps_are_read() -> None:
+def test_nested_messages_lists_and_maps_are_decoded() -> None:
     spec = protobuf.decode(DEPLOYMENT)["spec"]
     assert spec["replicas"] == 1
     assert spec["selector"]["matchLabels"] == {"app": "a"}
@@ -41,13 +41,13 @@ def test_nested_messages_lists_and_maps_are_read() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", NAMESPACE[:20], b"k8s\x00\xff\xff\xff", b"k8s\x00\x0f"])
-def test_a_body_that_is_no_message_is_a_bad_request(body: bytes) -> None:
+def test_an_invalid_message_is_a_bad_request(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         protobuf.decode(body)
     assert caught.value.code in (400, 501)
 
 
-def test_a_kind_whose_numbers_are_not_known_is_501() -> None:
+def test_a_kind_without_field_numbers_gets_501() -> None:
     with pytest.raises(ApiError) as caught:
         protobuf.decode(b"k8s\x00\n\x10\n\x02v1\x12\nComponents")
     assert caught.value.code == 501

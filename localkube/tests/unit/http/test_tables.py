@@ -26,11 +26,11 @@ from localkube.apiserver.http.tables.columns import described
         (800 * 86400, "2y70d"),
     ],
 )
-def test_durations_are_shortened_as_kubectl_does(seconds: int, shown: str) -> None:
+def test_durations_are_formatted_like_in_kubectl(seconds: int, shown: str) -> None:
     assert cells.duration(seconds) == shown
 
 
-def test_the_age_of_no_time_is_unknown() -> None:
+def test_the_age_without_a_time_is_unknown() -> None:
     assert cells.age(None) == "<unknown>"
     assert cells.age(clock.timestamp(clock.now() - timedelta(minutes=4))) in ("4m", "4m1s")
 
@@ -78,10 +78,10 @@ def pod(**status: Any) -> dict[str, Any]:
         ({**pod(), "metadata": {"name": "p", "deletionTimestamp": "now"}}, "Terminating"),
     ],
 )
-def test_a_pods_status_is_the_most_telling_word(obj: dict[str, Any], shown: str) -> None:
+def test_the_status_of_a_pod_is_its_phase_or_a_container_reason(obj: dict[str, Any], shown: str) -> None:
     assert pods.row(obj)[2] == shown
 
 
-def test_a_column_takes_the_description_of_its_field() -> None:
+def test_a_column_has_the_description_of_its_field() -> None:
     assert described("Service.spec.type").startswith("type determines how the Service is exposed")
     assert described("Service.spec.absent") == ""

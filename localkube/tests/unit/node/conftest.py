@@ -1,4 +1,4 @@
-"""What node tests share."""
+"""Fixtures of the node tests."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ async def guard() -> AsyncIterator[Guard]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
-    """Wait until a condition gives something true, and return that."""
+    """Wait until a condition returns a true value, and return it."""
 
     async def wait(condition: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + DEADLINE

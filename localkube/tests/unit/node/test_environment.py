@@ -30,16 +30,16 @@ def env_of(pod: dict[str, Any], *entries: dict[str, Any], **container: Any) -> d
         ("$(A", "$(A"),
     ],
 )
-def test_expansion_is_that_of_kubernetes(text: str, expected: str) -> None:
+def test_variables_are_expanded_like_in_kubernetes(text: str, expected: str) -> None:
     assert expand(text, {"A": "1"}) == expected
 
 
-def test_a_value_may_refer_to_what_came_before(pod: Any) -> None:
+def test_a_value_may_refer_to_earlier_variables(pod: Any) -> None:
     found = env_of(pod, {"name": "A", "value": "$(INHERITED)$(B)"}, {"name": "B", "value": "$(A)!"})
     assert found == {"A": "i$(B)", "B": "i$(B)!"}
 
 
-def test_every_key_of_a_source_that_can_be_a_name(pod: Any) -> None:
+def test_env_from_adds_every_key_that_is_a_valid_name(pod: Any) -> None:
     sources = [{"configMapRef": {"name": "config"}, "prefix": "C_"}, {"secretRef": {"name": "hidden"}}]
     assert env_of(pod, envFrom=sources) == {"C_KEY": "value", "password": "xyzzy"}
 
@@ -67,17 +67,17 @@ def test_fields(pod: Any, path: str, expected: str) -> None:
         ({"configMapKeyRef": {"name": "no", "key": "k"}}, 'configmap "no" not found'),
         ({"configMapKeyRef": {"name": "config", "key": "k"}}, "couldn't find key k in ConfigMap default/config"),
         ({"fieldRef": {"fieldPath": "status.phase"}}, "unsupported fieldPath: status.phase"),
-        ({"fileKeyRef": {}}, "env A: the local cluster does not know fileKeyRef"),
+        ({"fileKeyRef": {}}, "env A: the local cluster does not support fileKeyRef"),
     ],
 )
-def test_what_lacks_is_told_in_a_kubelets_words(pod: Any, origin: dict[str, Any], message: str) -> None:
+def test_missing_references_are_reported_like_by_a_kubelet(pod: Any, origin: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         env_of(pod, {"name": "A", "valueFrom": origin})
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("name", ["no", "hidden"])
-def test_an_optional_reference_may_lead_nowhere(pod: Any, name: str) -> None:
+def test_a_missing_optional_reference_is_ignored(pod: Any, name: str) -> None:
     origin = {"secretKeyRef": {"name": name, "key": "k", "optional": True}}
     assert env_of(pod, {"name": "A", "valueFrom": origin}) == {}
     assert env_of(pod, envFrom=[{"secretRef": {"name": "no", "optional": True}}]) == {}
@@ -102,7 +102,7 @@ def test_quantities(text: str, number: float) -> None:
     assert float(quantity.parse(text)) == number
 
 
-def test_services_are_found_by_environment() -> None:
+def test_services_have_environment_variables() -> None:
     ports = [{"name": "http", "port": 80}, {"name": "metrics-x", "port": 90}]
     headless = {"metadata": {"name": "none"}, "spec": {"clusterIP": "None", "ports": ports}}
     service = {"metadata": {"name": "my-web"}, "spec": {"clusterIP": "127.65.0.1", "ports": ports}}

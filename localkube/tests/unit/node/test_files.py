@@ -31,17 +31,17 @@ def mounted(pod: Any, directory: PodDirectory, **source: Any) -> dict[str, bytes
     return files(directory.volume("v"))
 
 
-def test_a_config_map_is_a_file_per_key(pod: Any, directory: PodDirectory) -> None:
+def test_a_config_map_has_a_file_per_key(pod: Any, directory: PodDirectory) -> None:
     assert mounted(pod, directory, configMap={"name": "config"}) == {"a": b"A", "b": b"\x00B"}
 
 
-def test_items_choose_and_rename(pod: Any, directory: PodDirectory) -> None:
+def test_items_select_and_rename_keys(pod: Any, directory: PodDirectory) -> None:
     items = [{"key": "password", "path": "p", "mode": 0o400}]
     assert mounted(pod, directory, secret={"secretName": "hidden", "items": items}) == {"p": b"xyzzy"}
     assert (directory.volume("v") / "p").stat().st_mode & 0o777 == 0o400
 
 
-def test_projected_sources_come_together(pod: Any, directory: PodDirectory) -> None:
+def test_projected_sources_share_a_directory(pod: Any, directory: PodDirectory) -> None:
     downward = {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}
     sources = [{"configMap": {"name": "config"}}, {"secret": {"name": "hidden"}}, {"downwardAPI": downward}]
     found = mounted(pod, directory, projected={"sources": sources})
@@ -58,17 +58,17 @@ def test_projected_sources_come_together(pod: Any, directory: PodDirectory) -> N
             "references non-existent config key: k",
         ),
         ({"configMap": {"name": "config", "items": [{"key": "a", "path": "../p"}]}}, "../p must not contain '..'"),
-        ({"nfs": {}}, "the local cluster has no volumes of type nfs"),
+        ({"nfs": {}}, "the local cluster does not support volumes of type nfs"),
     ],
 )
-def test_what_cannot_be_mounted_is_told(pod: Any, directory: PodDirectory, source: Any, message: str) -> None:
+def test_a_failed_mount_is_reported(pod: Any, directory: PodDirectory, source: Any, message: str) -> None:
     with pytest.raises(MountError) as caught:
         mounted(pod, directory, **source)
     assert str(caught.value).endswith(message)
     assert str(caught.value).startswith('MountVolume.SetUp failed for volume "v" : ')
 
 
-def test_an_optional_source_may_lack(pod: Any, directory: PodDirectory) -> None:
+def test_a_missing_optional_source_is_ignored(pod: Any, directory: PodDirectory) -> None:
     assert mounted(pod, directory, secret={"secretName": "no", "optional": True}) == {}
 
 
@@ -98,7 +98,7 @@ def test_a_mount_with_a_sub_path_is_a_copy(pod: Any, directory: PodDirectory) ->
 
 
 @pytest.mark.parametrize("mount", [{"name": "no", "mountPath": "/a"}, {"name": "v", "mountPath": "/../a"}])
-def test_a_mount_stays_inside(pod: Any, directory: PodDirectory, mount: dict[str, str]) -> None:
+def test_a_mount_path_cannot_leave_the_root_directory(pod: Any, directory: PodDirectory, mount: dict[str, str]) -> None:
     pod["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
     volumes.mount(pod, {"name": "v", "emptyDir": {}}, directory, SOURCES)
     if mount["name"] == "no":
@@ -107,7 +107,7 @@ def test_a_mount_stays_inside(pod: Any, directory: PodDirectory, mount: dict[str
         volumes.attach(pod, {"name": "main", "volumeMounts": [mount]}, directory)
 
 
-def test_a_path_leads_not_out(tmp_path: Path) -> None:
+def test_a_path_cannot_leave_its_root(tmp_path: Path) -> None:
     assert inside(tmp_path, "/a/b") == tmp_path / "a" / "b"
     with pytest.raises(ValueError, match="must not contain"):
         inside(tmp_path, "a/../../b")
@@ -126,15 +126,15 @@ def test_a_path_leads_not_out(tmp_path: Path) -> None:
         ("'/app'", "'R/app'"),
     ],
 )
-def test_mount_paths_are_rewritten_where_they_are_paths(text: str, expected: str) -> None:
+def test_mount_paths_are_replaced_only_in_paths(text: str, expected: str) -> None:
     assert PathRewriter(Path("R"), ["/app/config", "/app", "/"]).rewrite(text) == expected
 
 
-def test_without_mounts_nothing_is_rewritten() -> None:
+def test_without_mounts_nothing_is_replaced() -> None:
     assert PathRewriter(Path("R"), []).rewrite("/app") == "/app"
 
 
-def test_references_are_found_everywhere() -> None:
+def test_references_are_found_in_volumes_and_variables() -> None:
     container = {
         "name": "c",
         "envFrom": [{"secretRef": {"name": "s1"}}],

@@ -1,4 +1,4 @@
-"""Processes, their logs, and that none is left."""
+"""Processes and their logs."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from localkube.apiserver.logs import PodLogOptions
 from localkube.node import guard as guarding
 from localkube.node import logs
 from localkube.node.errors import StartError
@@ -32,8 +33,7 @@ async def start(guard: Guard, tmp_path: Path, script: str) -> Process:
 
 
 async def text(path: Path, **options: Any) -> str:
-    given = {"tail": None, "since": None, "timestamps": False, **options}
-    return b"".join([chunk async for chunk in logs.read(path, None, **given)]).decode()
+    return b"".join([chunk async for chunk in logs.read(path, None, PodLogOptions(**options))]).decode()
 
 
 async def test_exit_code_and_output(guard: Guard, tmp_path: Path) -> None:
@@ -51,21 +51,21 @@ async def test_sigterm_gives_143_and_sigkill_137(guard: Guard, tmp_path: Path) -
     assert await process.stop(0.1) == 137
 
 
-async def test_a_command_that_is_not_there_is_told(guard: Guard, tmp_path: Path) -> None:
+async def test_a_missing_command_is_reported(guard: Guard, tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r'exec: "/no/such": .*No such file'):
         await Process.start(
             ["/no/such"], env={}, cwd=tmp_path, log=LogWriter(tmp_path / "log"), guard=guard, pid_file=tmp_path / "p"
         )
 
 
-async def test_a_grandchild_that_keeps_the_pipe_does_not_keep_the_container(guard: Guard, tmp_path: Path) -> None:
+async def test_a_grandchild_with_the_pipe_does_not_keep_the_container_running(guard: Guard, tmp_path: Path) -> None:
     escaped = f"{sys.executable} -S -c 'import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)' &"
     process = await start(guard, tmp_path, f"{escaped} while ! test -s {tmp_path}/log; do sleep 0.02; done; exit 0")
     assert await asyncio.wait_for(process.wait(), DEADLINE) == 0
     os.kill(int(await text(tmp_path / "log")), 9)
 
 
-async def test_a_pid_file_of_another_process_kills_nobody(tmp_path: Path) -> None:
+async def test_a_pid_file_of_another_process_is_ignored(tmp_path: Path) -> None:
     pid_file = tmp_path / "pod" / "run" / "main.pid"
     pid_file.parent.mkdir(parents=True)
     pid_file.write_text(f"{os.getpid()} 1")
@@ -73,7 +73,7 @@ async def test_a_pid_file_of_another_process_kills_nobody(tmp_path: Path) -> Non
     assert not pid_file.exists()
 
 
-async def test_lines_are_stamped_and_long_ones_are_split(tmp_path: Path) -> None:
+async def test_lines_have_timestamps_and_long_ones_are_split(tmp_path: Path) -> None:
     writer = LogWriter(tmp_path / "log")
     writer.feed(b"one\ntw")
     writer.feed(b"o\n" + b"x" * (logs.MAX_LINE + 1))
@@ -93,13 +93,12 @@ async def test_tail_and_since(tmp_path: Path) -> None:
     assert logs.last_lines(tmp_path / "no", 1, 100) == ""
 
 
-async def test_a_follower_sees_what_comes_until_the_end(tmp_path: Path) -> None:
+async def test_a_follower_reads_until_the_log_is_closed(tmp_path: Path) -> None:
     writer = LogWriter(tmp_path / "log")
     writer.feed(b"before\n")
 
     async def follow() -> bytes:
-        options: dict[str, Any] = {"tail": None, "since": None, "timestamps": False}
-        return b"".join([chunk async for chunk in logs.read(tmp_path / "log", writer, **options)])
+        return b"".join([chunk async for chunk in logs.read(tmp_path / "log", writer, PodLogOptions())])
 
     follower = asyncio.create_task(follow())
     await asyncio.sleep(0)

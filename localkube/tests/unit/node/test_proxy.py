@@ -1,4 +1,4 @@
-"""The Service proxy, in front of small TCP servers."""
+"""The Service proxy with small TCP servers."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ Echo = Callable[[str], Awaitable[tuple[asyncio.Server, int]]]
 
 @pytest.fixture
 async def echo() -> AsyncIterator[Echo]:
-    """Start a server that answers with its name and what it was sent, once the client has said all."""
+    """Start a server that answers with its name and the request after the client has sent all."""
     servers: list[asyncio.Server] = []
 
     async def start(name: str) -> tuple[asyncio.Server, int]:
@@ -62,7 +62,7 @@ def endpoints(registry: Registry, name: str, port: int, **conditions: bool) -> N
 
 @pytest.fixture
 async def port(registry: Registry, proxy: ServiceProxy, until: Any) -> int:
-    """A Service's port, which is listened on."""
+    """A port of a Service for which the proxy listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number: int = probe.getsockname()[1]
@@ -83,35 +83,35 @@ async def ask(port: int) -> bytes:
         writer.close()
 
 
-async def test_connections_go_round_the_ready_endpoints(registry: Registry, port: int, echo: Echo) -> None:
+async def test_connections_are_distributed_over_ready_endpoints(registry: Registry, port: int, echo: Echo) -> None:
     for name in ("a", "b"):
         endpoints(registry, name, (await echo(name))[1])
     endpoints(registry, "unready", (await echo("unready"))[1], ready=False)
     assert sorted([await ask(port) for _ in range(4)]) == [b"a hello"] * 2 + [b"b hello"] * 2
 
 
-async def test_an_endpoint_that_refuses_is_passed_over(registry: Registry, port: int, echo: Echo) -> None:
-    gone, dead = await echo("gone")
-    gone.close()
-    await gone.wait_closed()
+async def test_an_endpoint_that_refuses_the_connection_is_skipped(registry: Registry, port: int, echo: Echo) -> None:
+    deleted, dead = await echo("gone")
+    deleted.close()
+    await deleted.wait_closed()
     endpoints(registry, "dead", dead)
     endpoints(registry, "a", (await echo("a"))[1])
     assert [await ask(port) for _ in range(3)] == [b"a hello"] * 3
 
 
-async def test_terminating_endpoints_serve_when_no_other_does(registry: Registry, port: int, echo: Echo) -> None:
+async def test_terminating_endpoints_serve_if_no_endpoint_is_ready(registry: Registry, port: int, echo: Echo) -> None:
     endpoints(registry, "last", (await echo("last"))[1], ready=False, serving=True, terminating=True)
     assert await ask(port) == b"last hello"
     endpoints(registry, "a", (await echo("a"))[1])
     assert [await ask(port) for _ in range(2)] == [b"a hello"] * 2
 
 
-async def test_without_endpoints_a_connection_is_refused_at_once(port: int) -> None:
+async def test_without_endpoints_a_connection_is_reset(port: int) -> None:
     with pytest.raises(ConnectionResetError):
         await ask(port)
 
 
-async def test_a_deleted_service_is_listened_for_no_more(
+async def test_the_proxy_does_not_listen_for_a_deleted_service(
     registry: Registry, proxy: ServiceProxy, port: int, until: Any
 ) -> None:
     registry.delete("services", "default", "web")

@@ -1,4 +1,4 @@
-"""Names of Services become addresses where a process reads them; all else stays as it is."""
+"""DNS names of Services are replaced by addresses; other text is unchanged."""
 
 import pytest
 
@@ -28,5 +28,5 @@ def ports(namespace: str, service: str) -> list[int]:
         ("https://example.com/web.shop", "https://example.com/web.shop"),
     ],
 )
-def test_names_that_listen_are_replaced(text: str, expected: str) -> None:
+def test_names_of_services_are_replaced(text: str, expected: str) -> None:
     assert rewrite(text, lambda *key: LISTENS.get(key), ports) == expected

@@ -150,7 +150,7 @@ class RolledBack(StatusModel):
     message: str = Field(description="Details from the pod, the check or the gate.")
     time: str = Field(description="Time of the rollback (RFC 3339, UTC).")
     manual: bool | None = Field(None, description="True if a user requested the rollback.")
-    asked: str | None = Field(None, description="Hash of the requested pods at that time.")
+    asked: str | None = Field(None, description="Hash of the pods that the spec requested at that time.")
 
 
 class RolloutStatus(StatusModel):

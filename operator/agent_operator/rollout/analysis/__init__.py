@@ -1,1 +1,1 @@
-"""Canary analysis: reads the metrics of pods and compares canary and stable."""
+"""Canary analysis: reads the metrics of pods over HTTP, and compares those of the canary with the stable ones."""

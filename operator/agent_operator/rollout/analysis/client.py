@@ -1,4 +1,4 @@
-"""Reads /metrics of pods over HTTP: what a canary and its stable pods say of themselves."""
+"""Scrapes /metrics of canary and stable pods over HTTP."""
 
 import asyncio
 import ipaddress
@@ -10,11 +10,11 @@ import aiohttp
 from agent_operator.api import constants
 from agent_operator.rollout.analysis.parser import Sample, UnreadableMetrics, parse_metrics
 
-# Pods are near, and a pod that takes longer than this is in trouble.
+# Pods are in the cluster network, so a longer response time is a failure.
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
-# The runtime writes some ten KiB. More than this is no pod's metrics, and must not fill the operator's memory.
+# The runtime writes about 10 KiB. The limit protects the operator's memory from a container that writes without end.
 _MAX_BYTES = 2 * 1024 * 1024
-_AT_A_TIME = 16
+_CONCURRENT_REQUESTS = 16
 _HEADERS = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
 _OK = 200
 _IPV6 = 6
@@ -22,11 +22,11 @@ _IPV6 = 6
 
 @dataclass(frozen=True, slots=True)
 class ScrapeTarget:
-    """A pod to ask.
+    """A pod to scrape.
 
     Attributes:
-        name: by which its sample is found.
-        address: status.podIP, of either family.
+        name: name of the pod, the key of its sample.
+        address: status.podIP, IPv4 or IPv6.
     """
 
     name: str
@@ -35,65 +35,73 @@ class ScrapeTarget:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeResult:
-    """What pods have said, and why others have not, by the names of the pods."""
+    """The samples of pods, and why others have none, by name of the pod."""
 
     samples: Mapping[str, Sample]
     failures: Mapping[str, str]
 
+    def of(self, targets: Iterable[ScrapeTarget]) -> dict[str, Sample]:
+        """Return the samples of these pods."""
+        return {target.name: self.samples[target.name] for target in targets if target.name in self.samples}
+
 
 class Scraper:
-    """Asks pods for their metrics, some at a time, over one session that is made when it is first needed."""
+    """Scrapes pods concurrently over one session, which it opens on first use."""
 
     def __init__(self, port: int = constants.METRICS_PORT) -> None:
         self._port = port
         self._session: aiohttp.ClientSession | None = None
-        self._turn = asyncio.Semaphore(_AT_A_TIME)
+        self._request_slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
 
-    async def scrape(self, pods: Iterable[ScrapeTarget]) -> ScrapeResult:
-        """Ask these pods. A pod that does not answer as it should becomes a failure, never an exception."""
-        asked = {pod.name: pod for pod in pods}
-        answers = await asyncio.gather(*(self._ask(pod.address) for pod in asked.values()))
-        found = dict(zip(asked, answers, strict=True))
+    async def scrape(self, targets: Iterable[ScrapeTarget]) -> ScrapeResult:
+        """Scrape pods. A pod without readable metrics is a failure in the result, not an exception."""
+        targets = tuple(targets)
+        results = await asyncio.gather(*(self._scrape_pod(target.address) for target in targets))
+        by_name = {target.name: result for target, result in zip(targets, results, strict=True)}
         return ScrapeResult(
-            samples={name: answer for name, answer in found.items() if isinstance(answer, Sample)},
-            failures={name: answer.message for name, answer in found.items() if isinstance(answer, UnreadableMetrics)},
+            samples={name: result for name, result in by_name.items() if isinstance(result, Sample)},
+            failures={
+                name: result.message for name, result in by_name.items() if isinstance(result, UnreadableMetrics)
+            },
         )
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the session; the next scrape opens another."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
-    async def _ask(self, address: str) -> Sample | UnreadableMetrics:
+    async def _scrape_pod(self, address: str) -> Sample | UnreadableMetrics:
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
-            return UnreadableMetrics("has no address")
+            return UnreadableMetrics("has no IP address")
         url = f"http://{f'[{ip}]' if ip.version == _IPV6 else ip}:{self._port}/metrics"
         try:
             async with (
-                self._turn,
-                self._open().get(url, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False) as answer,
+                self._request_slots,
+                self._open().get(url, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False) as response,
             ):
-                if answer.status != _OK:
-                    return UnreadableMetrics(f"answers /metrics with {answer.status}")
-                return _read(await _bounded(answer.content))
+                if response.status != _OK:
+                    return UnreadableMetrics(f"responds to /metrics with status {response.status}")
+                body = await _read_bounded(response.content)
         except TimeoutError:
-            return UnreadableMetrics(f"does not answer on port {self._port} within {_TIMEOUT.total:.0f} s")
+            return UnreadableMetrics(f"does not respond on port {self._port} within {_TIMEOUT.total:.0f} s")
         except (aiohttp.ClientError, OSError):
-            # What they say may quote what the pod sent.
-            return UnreadableMetrics(f"does not answer on port {self._port}")
+            # The text of these errors may quote what the pod sent.
+            return UnreadableMetrics(f"does not respond on port {self._port}")
+        if body is None:
+            return UnreadableMetrics(f"responds to /metrics with more than {_MAX_BYTES} bytes")
+        return parse_metrics(body.decode("utf-8", "replace"))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # No proxy of the environment, no cookies: this goes to pods and nowhere else.
-            jar = aiohttp.DummyCookieJar()
-            self._session = aiohttp.ClientSession(trust_env=False, cookie_jar=jar)
+            # Pods are scraped directly, without the proxy of the environment, and share no cookies.
+            self._session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
 
-async def _bounded(content: aiohttp.StreamReader) -> bytes | None:
+async def _read_bounded(content: aiohttp.StreamReader) -> bytes | None:
     """Read a body; None when it is too long."""
     parts, size = [], 0
     async for part in content.iter_any():
@@ -102,9 +110,3 @@ async def _bounded(content: aiohttp.StreamReader) -> bytes | None:
             return None
         parts.append(part)
     return b"".join(parts)
-
-
-def _read(body: bytes | None) -> Sample | UnreadableMetrics:
-    if body is None:
-        return UnreadableMetrics(f"answers /metrics with more than {_MAX_BYTES} bytes")
-    return parse_metrics(body.decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What a pod of the runtime has answered since its start, read from its /metrics."""
+"""Reads the counters of requests, durations and tokens from the /metrics of a runtime pod."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -7,27 +7,29 @@ from itertools import chain
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample as Series
 
-# Upper bound in seconds, and how many requests took no longer; in the order of the bounds.
+# A cumulative histogram: upper bounds in seconds in ascending order, each with the number of requests up to it.
 Buckets = tuple[tuple[float, int], ...]
 
 _REQUESTS = "agent_requests"
 _DURATION = "agent_request_duration_seconds"
 _TOKENS = "agent_tokens"
-_WANTED = tuple(f"{start}{name}" for name in (_REQUESTS, _DURATION, _TOKENS) for start in ("", "# TYPE ", "# HELP "))
-# Behind these the agent answers; probes and pages that are only shown say nothing about it.
-_ANSWERING = ("/v1/", "/api/", "/a2a")
-_LEAST_SERVER_ERROR = 500
+_USED_LINES = tuple(
+    f"{start}{name}" for name in (_REQUESTS, _DURATION, _TOKENS) for start in ("", "# TYPE ", "# HELP ")
+)
+# Routes behind which the agent answers. Probes and static pages show nothing about the quality of a revision.
+_AGENT_ROUTES = ("/v1/", "/api/", "/a2a")
+_MIN_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Counters, all of them only ever growing while the pod's container runs.
+    """The counters of a pod at one time. They only grow while its container runs.
 
     Attributes:
-        requests: answered on the routes that answer users, whatever the answer.
-        errors: of them, those with a 5xx.
-        tokens: of prompts and answers.
-        buckets: cumulative histogram of how long these requests took; empty when there were none.
+        requests: answered requests on the routes of the agent, of any status code.
+        errors: those with a 5xx status code.
+        tokens: of prompts and completions.
+        buckets: histogram of the durations of these requests; empty without requests.
     """
 
     requests: int = 0
@@ -36,12 +38,12 @@ class Sample:
     buckets: Buckets = field(default=())
 
     def __add__(self, other: "Sample") -> "Sample":
-        """Return what two pods, or one before and after a restart, have done together."""
+        """Return the sum of the counters of two pods, or of two runs of one container."""
         return Sample(
             self.requests + other.requests,
             self.errors + other.errors,
             self.tokens + other.tokens,
-            _added((self.buckets, other.buckets)),
+            _sum_histograms((self.buckets, other.buckets)),
         )
 
 
@@ -50,48 +52,48 @@ NO_REQUESTS = Sample()
 
 @dataclass(frozen=True, slots=True)
 class UnreadableMetrics:
-    """Why a text is not what the runtime writes; one sentence, with nothing of the text but names of metrics."""
+    """Why a pod has no sample. The message continues "pod NAME ", and quotes nothing that the pod sent."""
 
     message: str
 
 
 def parse_metrics(text: str) -> Sample | UnreadableMetrics:
-    """Read an exposition in Prometheus' text format. Never raises."""
-    # The parser is slow, so it gets only what is needed of a text that anybody's container may have written.
-    lines = "".join(f"{line}\n" for line in text.split("\n") if line.startswith(_WANTED))
+    """Read the Prometheus text format. Never raises, because any container may have written the text."""
+    # The parser is slow, so pass it only the lines of the metrics in use.
+    lines = "".join(f"{line}\n" for line in text.split("\n") if line.startswith(_USED_LINES))
     try:
         families = list(text_string_to_metric_families(lines))
         if not any(family.name.removesuffix("_total") == _REQUESTS for family in families):
-            return UnreadableMetrics(f"there is no metric {_REQUESTS}_total: this is not the bundled runtime")
+            return UnreadableMetrics(f"exposes no metric {_REQUESTS}_total: use an image of the bundled runtime")
         return _sample(list(chain.from_iterable(family.samples for family in families)))
-    except Exception:  # noqa: BLE001  (the parser raises whatever it stumbles over: ValueError, KeyError, IndexError)
-        return UnreadableMetrics("not in Prometheus' text format")
+    except Exception:  # noqa: BLE001  (the parser raises ValueError, KeyError, IndexError and others)
+        return UnreadableMetrics("exposes metrics that are not in the Prometheus text format")
 
 
-def _sample(found: list[Series]) -> Sample:
-    requests = list(_answered(found, f"{_REQUESTS}_total"))
-    routes: dict[str, list[tuple[float, int]]] = {}
-    for series in _answered(found, f"{_DURATION}_bucket"):
-        routes.setdefault(series.labels["route"], []).append((float(series.labels["le"]), int(series.value)))
+def _sample(series: list[Series]) -> Sample:
+    requests = list(_of_agent_routes(series, f"{_REQUESTS}_total"))
+    by_route: dict[str, list[tuple[float, int]]] = {}
+    for bucket in _of_agent_routes(series, f"{_DURATION}_bucket"):
+        by_route.setdefault(bucket.labels["route"], []).append((float(bucket.labels["le"]), int(bucket.value)))
     return Sample(
-        requests=sum(int(series.value) for series in requests),
-        errors=sum(int(series.value) for series in requests if int(series.labels["code"]) >= _LEAST_SERVER_ERROR),
-        tokens=sum(int(series.value) for series in found if series.name == f"{_TOKENS}_total"),
-        buckets=_added(tuple(sorted(buckets)) for buckets in routes.values()),
+        requests=sum(int(it.value) for it in requests),
+        errors=sum(int(it.value) for it in requests if int(it.labels["code"]) >= _MIN_SERVER_ERROR),
+        tokens=sum(int(it.value) for it in series if it.name == f"{_TOKENS}_total"),
+        buckets=_sum_histograms(tuple(sorted(buckets)) for buckets in by_route.values()),
     )
 
 
-def _answered(found: Iterable[Series], name: str) -> Iterator[Series]:
-    return (series for series in found if series.name == name and series.labels["route"].startswith(_ANSWERING))
+def _of_agent_routes(series: Iterable[Series], name: str) -> Iterator[Series]:
+    return (it for it in series if it.name == name and it.labels["route"].startswith(_AGENT_ROUTES))
 
 
-def _added(histograms: Iterable[Buckets]) -> Buckets:
-    """Add cumulative histograms. One that lacks a bound counts there what it has up to the bound before."""
-    given = [histogram for histogram in histograms if histogram]
-    bounds = sorted({bound for histogram in given for bound, _ in histogram})
-    return tuple((bound, sum(_up_to(histogram, bound) for histogram in given)) for bound in bounds)
+def _sum_histograms(histograms: Iterable[Buckets]) -> Buckets:
+    """Add cumulative histograms. A histogram without a bound of another counts there with its next lower bound."""
+    filled = [histogram for histogram in histograms if histogram]
+    bounds = sorted({bound for histogram in filled for bound, _ in histogram})
+    return tuple((bound, sum(_count_up_to(histogram, bound) for histogram in filled)) for bound in bounds)
 
 
-def _up_to(histogram: Buckets, limit: float) -> int:
-    """Return how many requests took no longer than the highest bound that is not above the limit."""
+def _count_up_to(histogram: Buckets, limit: float) -> int:
+    """Return the count of the highest bound that does not exceed the limit."""
     return max((count for bound, count in histogram if bound <= limit), default=0)

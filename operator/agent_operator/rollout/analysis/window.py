@@ -1,15 +1,35 @@
-"""What the pods of each canary have answered since its step began, as far as this process has looked."""
+"""Accumulates what the pods of each canary step have answered since its analysis began."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent_operator.rollout.analysis.parser import NO_REQUESTS, Sample
-from agent_operator.rollout.analysis.thresholds import CounterWindow
+
+
+@dataclass(frozen=True, slots=True)
+class CounterWindow:
+    """The increase of the counters of a group of pods.
+
+    Attributes:
+        latest: last sample of each pod, by name of the pod. A deleted pod stays, because its answers still count.
+        total: sum of the increases since the first sample of each pod.
+    """
+
+    latest: Mapping[str, Sample] = field(default_factory=dict)
+    total: Sample = NO_REQUESTS
+
+    def with_samples(self, samples: Mapping[str, Sample]) -> "CounterWindow":
+        """Return the window with further samples. The first sample of a pod only sets where it starts."""
+        total = self.total
+        for pod, sample in samples.items():
+            if pod in self.latest:
+                total += increase(self.latest[pod], sample)
+        return CounterWindow({**self.latest, **samples}, total)
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredStep:
-    """A step of a canary: what is measured anew when any of it changes; `index` is from 0."""
+    """The step that a window belongs to: its revision and its index from 0. Another step starts another window."""
 
     revision: str
     index: int
@@ -17,12 +37,12 @@ class MeasuredStep:
 
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
-    """What was seen of a step.
+    """What was measured in a step.
 
     Attributes:
-        seconds: since this process first looked.
-        canary: what the canary's pods have done in that time.
-        stable: what the stable pods have done.
+        seconds: since the window of the step began.
+        canary: increase of the counters of the canary pods in that time.
+        stable: increase of the counters of the stable pods.
     """
 
     seconds: float = 0.0
@@ -31,7 +51,7 @@ class StepMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
+class _StepWindow:
     step: MeasuredStep
     began: float
     canary: CounterWindow
@@ -39,35 +59,45 @@ class _Watch:
 
 
 class AnalysisWindows:
-    """One window an agent, in memory only: after a restart of the operator it begins anew, and so takes longer."""
+    """The window of each agent with a canary. In memory only, so that a restart of the operator extends the step."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._watches: dict[str, _Watch] = {}
+        self._windows: dict[str, _StepWindow] = {}
 
     def observe(
         self, agent: str, step: MeasuredStep, canary: Mapping[str, Sample], stable: Mapping[str, Sample]
     ) -> StepMetrics:
-        """Take in what pods say now, by their names, and return what they did; another step begins a new window.
+        """Add samples to the window of a step, and return what it has measured so far.
 
         Args:
-            agent: uid of the AgentDeployment.
-            step: of its canary.
-            canary: what the canary's pods say; those that did not answer are left out.
-            stable: what the stable pods say.
+            agent: UID of the AgentDeployment.
+            step: current step of its canary.
+            canary: samples of the canary pods that could be scraped, by name of the pod.
+            stable: samples of the stable pods.
         """
-        watch = self._watches.get(agent)
-        if watch is None or watch.step != step:
-            watch = _Watch(step, self._clock(), CounterWindow(), CounterWindow())
-        watch = _Watch(step, watch.began, watch.canary.with_samples(canary), watch.stable.with_samples(stable))
-        self._watches[agent] = watch
-        return StepMetrics(self._clock() - watch.began, watch.canary.total, watch.stable.total)
+        window = self._windows.get(agent)
+        if window is None or window.step != step:
+            window = _StepWindow(step, self._clock(), CounterWindow(), CounterWindow())
+        window = _StepWindow(step, window.began, window.canary.with_samples(canary), window.stable.with_samples(stable))
+        self._windows[agent] = window
+        return StepMetrics(self._clock() - window.began, window.canary.total, window.stable.total)
 
     def forget(self, agent: str) -> None:
-        """Forget an agent's window: its canary is over, or it must be measured anew."""
-        self._watches.pop(agent, None)
+        """Drop the window of an agent, by its UID."""
+        self._windows.pop(agent, None)
 
     def keep(self, agents: Collection[str]) -> None:
-        """Forget all agents but these, by their uids."""
-        for gone in self._watches.keys() - set(agents):
-            del self._watches[gone]
+        """Drop the windows of all agents except these, by their UIDs."""
+        for removed in self._windows.keys() - set(agents):
+            del self._windows[removed]
+
+
+def increase(before: Sample, after: Sample) -> Sample:
+    """Return the increase between two samples of a pod. A counter that decreased shows that its container restarted."""
+    known = dict(before.buckets)
+    buckets = tuple((bound, count - known.get(bound, 0)) for bound, count in after.buckets)
+    increases = (after.requests - before.requests, after.errors - before.errors, after.tokens - before.tokens)
+    has_decreased = min((*increases, *(count for _, count in buckets))) < 0
+    has_other_bounds = bool(known.keys() - dict(after.buckets).keys())
+    return after if has_decreased or has_other_bounds else Sample(*increases, buckets)

@@ -37,7 +37,7 @@ def run(program: Path, target: Target, model: ModelServer) -> Any:
     """Run one case with `run(case)`, which returns its output."""
 
     def run(case: str) -> Any:
-        command = ["node", program, target.openai_url, case]
+        command: list[str | Path] = ["node", program, target.openai_url, case]
         done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -185,7 +185,7 @@ async def test_a_closed_stream_stops_the_model_call(async_client: openai.AsyncOp
 def test_a_broken_stream_is_an_error(client: openai.OpenAI, model: ModelServer) -> None:
     """The client raises it after the chunks that arrived."""
     model.script(completions=[{"break_after": 3}])
-    contents = []
+    contents: list[str | None] = []
 
     with pytest.raises(openai.APIError) as raised:
         contents.extend(

@@ -42,7 +42,7 @@ def test_text_of_a_problem_has_field_and_message() -> None:
 
 def test_no_message_contains_a_secret() -> None:
     secret = "hunter2"
-    spec = {
+    spec: dict[str, Any] = {
         "credentials": {"values": {"LOG_LEVEL": secret}},
         "config": {"models": [{"name": "o", "provider": "openai", "baseUrl": f"http://user:{secret}@x/"}]},
         "env": [{"name": "LOG_LEVEL", "value": secret}],

@@ -1,4 +1,4 @@
-"""Channels as the watch shows them."""
+"""The cache of channels."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def channel(version: int, uid: str = "u", name: str = "stable") -> dict[str, Any
     return {"metadata": meta, "spec": {"version": "1"}}
 
 
-def test_news_are_told_once_and_old_news_never() -> None:
+def test_only_newer_versions_change_the_cache() -> None:
     channels = ChannelCache()
 
     assert channels.observe(KIND, "ADDED", channel(5)) == Key("", "stable")
@@ -23,17 +23,17 @@ def test_news_are_told_once_and_old_news_never() -> None:
     assert "managedFields" not in (channels.get("stable") or {})["metadata"]
 
 
-def test_one_that_was_deleted_is_gone_unless_it_was_made_anew() -> None:
+def test_deleted_channel_is_removed_unless_it_was_recreated() -> None:
     channels = ChannelCache()
     channels.observe(KIND, "ADDED", channel(5, "new"))
 
-    assert channels.observe(KIND, "DELETED", channel(9, "former")) is None
+    assert channels.observe(KIND, "DELETED", channel(9, "old")) is None
     assert channels.get("stable")
     assert channels.observe(KIND, "DELETED", channel(9, "new")) == Key("", "stable")
     assert list(channels) == []
 
 
-def test_what_a_list_does_not_name_is_gone() -> None:
+def test_retain_removes_channels_that_are_not_listed() -> None:
     channels = ChannelCache()
     channels.observe(KIND, "ADDED", channel(5))
     channels.observe(KIND, "ADDED", channel(6, name="canary"))

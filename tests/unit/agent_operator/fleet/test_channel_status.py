@@ -1,55 +1,56 @@
-"""What a channel says of itself."""
+"""Status, Events and counts of a channel."""
 
 from typing import Any
 
 from agent_operator.api.reasons import ChannelReason
 from agent_operator.api.v1alpha1 import AgentRuntimeChannelStatus
 from agent_operator.fleet import channel_status
+from tests.unit.agent_operator.fleet.simulation import SimulatedFleet, make_fleet, make_member
 
 WAVES = (("a", {"soakSeconds": 60}),)
 
 
-def begun(world: Any, make: Any, **spec: Any) -> Any:
-    made = world([*(make(f"a{n:02}", wave="a") for n in range(12)), make("b")], WAVES, **spec)
-    made.edit(version="2", **spec)
-    return made
+def upgrading_fleet(**spec: Any) -> SimulatedFleet:
+    fleet = make_fleet([*(make_member(f"a{n:02}", wave="a") for n in range(12)), make_member("b")], WAVES, **spec)
+    fleet.edit_spec(version="2", **spec)
+    return fleet
 
 
-def test_the_summary_tells_all_in_a_line(world: Any, make: Any) -> None:
-    made = begun(world, make, maxFailures=99)
-    made.step()
-    made.end("a00", "a01", "a02")
-    made.end("a03", fails=True)
-    made.step()
+def test_summary_is_one_line() -> None:
+    fleet = upgrading_fleet(maxFailures=99)
+    fleet.reconcile()
+    fleet.finish_upgrades("a00", "a01", "a02")
+    fleet.finish_upgrades("a03", fails=True)
+    fleet.reconcile()
 
-    assert made.status["summary"] == "3/13 updated, wave 1/2, 1 failed: ns/a03"
-    assert (made.status["progress"], made.status["wave"]) == ("3/13", "1/2")
-
-
-def test_names_end_after_three_in_a_line_and_after_ten_in_the_list(world: Any, make: Any) -> None:
-    made = begun(world, make, maxFailures=99)
-    made.step()
-    made.end(*(f"a{n:02}" for n in range(10)), fails=True)
-    made.step()
-    made.end("a10", "a11", fails=True)
-    made.step()
-
-    assert made.status["summary"].endswith("12 failed: ns/a00, ns/a01, ns/a02 and 9 more")
-    assert len(made.status["failedAgents"]) == 10
+    assert fleet.status["summary"] == "3/13 updated, wave 1/2, 1 failed: ns/a03"
+    assert (fleet.status["progress"], fleet.status["wave"]) == ("3/13", "1/2")
 
 
-def test_conditions_agree_with_kstatus(world: Any, make: Any) -> None:
-    made = begun(world, make)
-    assert {it["type"] for it in made.status["conditions"]} == {"Ready", "Progressing"}
-    made.step()
-    assert {it["type"]: it["status"] for it in made.status["conditions"]} == {
+def test_summary_names_three_failed_agents_and_the_list_ten() -> None:
+    fleet = upgrading_fleet(maxFailures=99)
+    fleet.reconcile()
+    fleet.finish_upgrades(*(f"a{n:02}" for n in range(10)), fails=True)
+    fleet.reconcile()
+    fleet.finish_upgrades("a10", "a11", fails=True)
+    fleet.reconcile()
+
+    assert fleet.status["summary"].endswith("12 failed: ns/a00, ns/a01, ns/a02 and 9 more")
+    assert len(fleet.status["failedAgents"]) == 10
+
+
+def test_conditions_agree_with_kstatus() -> None:
+    fleet = upgrading_fleet()
+    assert {it["type"] for it in fleet.status["conditions"]} == {"Ready", "Progressing"}
+    fleet.reconcile()
+    assert {it["type"]: it["status"] for it in fleet.status["conditions"]} == {
         "Ready": "False",
         "Progressing": "True",
         "Reconciling": "True",
     }
-    made.end("a00", fails=True)
-    made.step()
-    assert {it["type"]: it["status"] for it in made.status["conditions"]} == {
+    fleet.finish_upgrades("a00", fails=True)
+    fleet.reconcile()
+    assert {it["type"]: it["status"] for it in fleet.status["conditions"]} == {
         "Ready": "False",
         "Progressing": "False",
         "Halted": "True",
@@ -57,56 +58,56 @@ def test_conditions_agree_with_kstatus(world: Any, make: Any) -> None:
     }
 
 
-def test_the_time_of_a_condition_is_that_of_its_turn(world: Any, make: Any) -> None:
-    made = begun(world, make)
-    made.step()
-    since = made.condition("Ready")["lastTransitionTime"]
-    made.tick(30)
-    made.end("a00")
-    made.step()
+def test_condition_keeps_its_transition_time() -> None:
+    fleet = upgrading_fleet()
+    fleet.reconcile()
+    since = fleet.condition("Ready")["lastTransitionTime"]
+    fleet.advance_clock(30)
+    fleet.finish_upgrades("a00")
+    fleet.reconcile()
 
-    assert made.condition("Ready")["lastTransitionTime"] == since
-    assert made.condition("Ready")["observedGeneration"] == made.generation
-
-
-def test_failures_that_were_tolerated_are_told_at_the_end(world: Any, make: Any) -> None:
-    made = world([make("a"), make("b")], maxFailures=1)
-    made.edit(version="2")
-    made.step()
-    made.end("a", fails=True)
-    made.end("b")
-    made.step()
-
-    assert made.status["stableVersion"] == "2"
-    assert made.condition("Ready")["reason"] == "AgentsFailed"
-    assert "ns/a" in made.condition("Stalled")["message"]
+    assert fleet.condition("Ready")["lastTransitionTime"] == since
+    assert fleet.condition("Ready")["observedGeneration"] == fleet.generation
 
 
-def told(made: Any) -> list[ChannelReason]:
-    """Reasons of the Events of the next step."""
-    found = [it.reason for it in channel_status.events(made.look())]
-    made.step()
-    return found
+def test_tolerated_failures_are_reported_at_the_end() -> None:
+    fleet = make_fleet([make_member("a"), make_member("b")], maxFailures=1)
+    fleet.edit_spec(version="2")
+    fleet.reconcile()
+    fleet.finish_upgrades("a", fails=True)
+    fleet.finish_upgrades("b")
+    fleet.reconcile()
+
+    assert fleet.status["stableVersion"] == "2"
+    assert fleet.condition("Ready")["reason"] == "AgentsFailed"
+    assert "ns/a" in fleet.condition("Stalled")["message"]
 
 
-def test_events_tell_each_turn_once(world: Any, make: Any) -> None:
-    made = world([make("a", wave="a"), make("b")], WAVES)
-    assert told(made) == []
-    made.edit(version="2")
-    assert told(made) == ["RollingOut", "WaveStarted"]
-    made.end("a")
-    assert told(made) == []
-    made.tick(60)
-    assert told(made) == ["WaveHealthy", "WaveStarted"]
-    made.end("b", fails=True)
-    assert told(made) == ["Halted"]
-    assert told(made) == []
-    made.edit(version="1")
-    assert told(made) == ["RollingOut"]
+def reported_reasons(fleet: SimulatedFleet) -> list[ChannelReason]:
+    """Reconcile, and return the reasons of its Events."""
+    reasons = [event.reason for event in channel_status.events(fleet.plan())]
+    fleet.reconcile()
+    return reasons
 
 
-def test_a_spec_that_cannot_be_read_is_told() -> None:
-    found = channel_status.refused(
+def test_each_change_has_one_event() -> None:
+    fleet = make_fleet([make_member("a", wave="a"), make_member("b")], WAVES)
+    assert reported_reasons(fleet) == []
+    fleet.edit_spec(version="2")
+    assert reported_reasons(fleet) == ["RollingOut", "WaveStarted"]
+    fleet.finish_upgrades("a")
+    assert reported_reasons(fleet) == []
+    fleet.advance_clock(60)
+    assert reported_reasons(fleet) == ["WaveHealthy", "WaveStarted"]
+    fleet.finish_upgrades("b", fails=True)
+    assert reported_reasons(fleet) == ["Halted"]
+    assert reported_reasons(fleet) == []
+    fleet.edit_spec(version="1")
+    assert reported_reasons(fleet) == ["RollingOut"]
+
+
+def test_invalid_spec_is_reported() -> None:
+    found = channel_status.invalid_spec(
         "stable", 4, "spec.waves: wrong", AgentRuntimeChannelStatus(), "2026-01-05T12:00:00Z"
     )
 
@@ -119,16 +120,16 @@ def test_a_spec_that_cannot_be_read_is_told() -> None:
     assert "spec.waves: wrong" in found["conditions"][0]["message"]
 
 
-def test_every_agent_is_counted_in_one_state(world: Any, make: Any) -> None:
-    made = world([make(name) for name in "abcde"], [], maxFailures=9)
-    made.agents["e"] = make("e", skipped=True)
-    made.edit(version="2", waves=[{"selector": {}, "maxConcurrent": 3}])
-    made.step()
-    made.end("a")
-    made.end("b", fails=True)
-    step = made.look()
+def test_each_agent_counts_in_one_state() -> None:
+    fleet = make_fleet([make_member(name) for name in "abcde"], [], maxFailures=9)
+    fleet.agents["e"] = make_member("e", skipped=True)
+    fleet.edit_spec(version="2", waves=[{"selector": {}, "maxConcurrent": 3}])
+    fleet.reconcile()
+    fleet.finish_upgrades("a")
+    fleet.finish_upgrades("b", fails=True)
+    channel_plan = fleet.plan()
 
-    assert channel_status.counts(step.channel, step.agents) == {
+    assert channel_status.counts(channel_plan.channel, channel_plan.agents) == {
         "updated": 1,
         "failed": 1,
         "rolling": 1,

@@ -1,15 +1,16 @@
-"""What a fleet makes of an AgentDeployment."""
+"""Members of a channel, read from AgentDeployments."""
 
 from typing import Any
 
 import pytest
 
 from agent_operator.fleet.members import Release, channel_use, followed_channel, read_member
+from tests.unit.agent_operator.fleet.simulation import make_member
 
 
 def raw(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    """An agent that follows `stable`, was given version 2 after revision r1, and runs it well as r2."""
-    well = {
+    """An agent that follows `stable`, was assigned version 2 after revision r1, and is healthy with it as r2."""
+    healthy = {
         "observedGeneration": 3,
         "runtimeVersion": "2",
         "revision": "r2",
@@ -19,15 +20,15 @@ def raw(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
         "conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}],
     }
     meta = {"name": "a", "namespace": "ns", "uid": "u", "generation": 3, "labels": {"x": "y"}}
-    given = {"runtime": {"channel": "stable"}} | spec
-    return {"metadata": meta, "spec": given, "status": well if status is None else well | status}
+    fields = {"runtime": {"channel": "stable"}} | spec
+    return {"metadata": meta, "spec": fields, "status": healthy if status is None else healthy | status}
 
 
 def condition(kind: str, status: str, reason: str = "Any") -> dict[str, str]:
     return {"type": kind, "status": status, "reason": reason}
 
 
-def test_an_agent_that_runs_what_it_was_given_is_updated() -> None:
+def test_agent_that_runs_the_assigned_release_is_updated() -> None:
     found = read_member(raw())
 
     assert found is not None
@@ -51,17 +52,17 @@ def test_an_agent_that_runs_what_it_was_given_is_updated() -> None:
         {"conditions": [condition("Ready", "False")]},
         {"conditions": [condition("Ready", "False"), condition("Available", "True")], "lastGoodRevision": "r1"},
     ],
-    ids=["edited", "old version", "not looked at", "canary", "no rollout", "not ready", "never ready"],
+    ids=["edited", "old version", "not reconciled", "canary", "no rollout", "not ready", "never ready"],
 )
-def test_an_agent_that_is_not_there_yet_is_neither_updated_nor_failed(changed: dict[str, Any]) -> None:
+def test_agent_during_its_upgrade_is_neither_updated_nor_failed(changed: dict[str, Any]) -> None:
     found = read_member(raw(changed))
 
     assert found is not None
     assert (found.updated, found.failed) == (False, False)
 
 
-def test_what_was_wholly_ready_and_still_answers_is_updated() -> None:
-    """An autoscaler that adds a pod makes it unready for a while."""
+def test_good_revision_that_is_only_available_is_updated() -> None:
+    """An autoscaler that adds a pod makes the agent unready for a while."""
     found = read_member(raw({"conditions": [condition("Ready", "False"), condition("Available", "True")]}))
 
     assert found is not None
@@ -77,7 +78,7 @@ def test_what_was_wholly_ready_and_still_answers_is_updated() -> None:
     ],
     ids=["rolled back", "stalled", "deadline"],
 )
-def test_an_agent_that_failed_with_what_it_was_given(changed: dict[str, Any]) -> None:
+def test_agent_that_failed_with_the_assigned_release(changed: dict[str, Any]) -> None:
     found = read_member(raw(changed))
 
     assert found is not None
@@ -85,8 +86,8 @@ def test_an_agent_that_failed_with_what_it_was_given(changed: dict[str, Any]) ->
     assert not found.updated
 
 
-def test_a_failure_of_before_is_none_of_what_it_was_just_given() -> None:
-    """It rolled back its own bad prompt; the channel's version has not been looked at yet."""
+def test_failure_before_the_assignment_does_not_count() -> None:
+    """The agent rolled back a bad prompt, and was not reconciled since the assignment."""
     rollout = {"target": "r1", "stable": "r0", "rolledBack": {"revision": "r1"}}
     found = read_member(raw({"rollout": rollout, "conditions": [condition("Stalled", "True")]}))
 
@@ -104,13 +105,13 @@ def test_a_failure_of_before_is_none_of_what_it_was_just_given() -> None:
     ],
     ids=["no channel", "version", "image", "image of the pod template"],
 )
-def test_an_agent_with_a_pin_follows_nothing(spec: dict[str, Any]) -> None:
+def test_pinned_agent_follows_no_channel(spec: dict[str, Any]) -> None:
     assert followed_channel(raw(**spec)) == ""
     assert read_member(raw(**spec)) is None
 
 
-def test_what_another_channel_gave_counts_as_nothing() -> None:
-    found = read_member(raw({"channel": {"name": "former", "version": "9"}}))
+def test_assignment_of_another_channel_does_not_count() -> None:
+    found = read_member(raw({"channel": {"name": "other", "version": "9"}}))
 
     assert found is not None
     assert (found.assigned, found.updated, found.running_version) == (None, False, "2")
@@ -125,26 +126,31 @@ def test_what_another_channel_gave_counts_as_nothing() -> None:
         ({"rollout": {"target": "r1"}, "conditions": [condition("ConfigValid", "False")]}, {}),
         ({"rollout": {"target": "r1"}, "conditions": [condition("SecretsReady", "False")]}, {}),
     ],
-    ids=["suspended", "rolled back by a person", "this very revision", "spec at fault", "Secret at fault"],
+    ids=["suspended", "rolled back by a user", "target rolled back by a user", "invalid spec", "missing Secret"],
 )
-def test_who_cannot_change_is_skipped(changed: dict[str, Any], spec: dict[str, Any]) -> None:
+def test_agent_that_cannot_upgrade_is_skipped(changed: dict[str, Any], spec: dict[str, Any]) -> None:
     found = read_member(raw(changed, **spec))
 
     assert found is not None
     assert (found.skipped, found.updated, found.failed) == (True, False, False)
 
 
-def test_a_new_agent_is_one_that_never_ran() -> None:
-    made = raw()
-    del made["status"]
-    found = read_member(made)
+def test_agent_without_status_is_new() -> None:
+    fleet = raw()
+    del fleet["status"]
+    found = read_member(fleet)
 
     assert found is not None
     assert (found.assigned, found.running_version, found.was_healthy, found.skipped) == (None, "", False, False)
 
 
-def test_what_is_written_tells_which_status_is_still_about_before(make: Any) -> None:
-    assert channel_use(make("a"), Release("2")) == {"name": "stable", "version": "2", "image": None, "after": "r1"}
-    assert channel_use(make("a"), Release("1", "own"))["after"] == "r1"
-    assert channel_use(make("a"), Release("1"))["after"] is None, "it changes nothing, so nothing will"
-    assert channel_use(make("a", requested_revision="", running_version=""), Release("1"))["after"] is None
+def test_channel_use_names_the_revision_of_the_status_before() -> None:
+    assert channel_use(make_member("a"), Release("2")) == {
+        "name": "stable",
+        "version": "2",
+        "image": None,
+        "after": "r1",
+    }
+    assert channel_use(make_member("a"), Release("1", "own"))["after"] == "r1"
+    assert channel_use(make_member("a"), Release("1"))["after"] is None, "the assignment changes nothing"
+    assert channel_use(make_member("a", requested_revision="", running_version=""), Release("1"))["after"] is None

@@ -1,4 +1,4 @@
-"""What an API server says of a channel: the CRD's own schema and CEL rules, as the local cluster evaluates them."""
+"""Validation of a channel by the schema and CEL rules of its CRD, as an API server evaluates them."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ VERSION = Definition(crd.channel_crd()).versions["v1alpha1"]
 ALL: dict[str, Any] = {"selector": {}}
 
 
-def faults(**spec: Any) -> list[str]:
-    """Every fault of a channel with this spec: field and message."""
+def errors_of(**spec: Any) -> list[str]:
+    """Return the validation errors of a channel with this spec: field and message."""
     obj = {"metadata": {"name": "stable"}, "spec": {"version": "1"} | spec}
     causes = [*validation.validate_value(VERSION.schema, obj), *VERSION.rules.check(obj)]
     return [f"{cause.field}: {cause.message}" for cause in causes]
@@ -29,14 +29,14 @@ def faults(**spec: Any) -> list[str]:
         {"waves": [{"selector": {"matchExpressions": [{"key": "x", "operator": "Exists"}]}}]},
         {"window": {"cron": "0 22 * * MON-FRI", "duration": "1h30m", "timeZone": "America/Argentina/Buenos_Aires"}},
     ],
-    ids=["least", "scalars", "percentages", "in", "exists", "window"],
+    ids=["minimal", "scalars", "percentages", "in", "exists", "window"],
 )
-def test_a_channel_that_is_taken(spec: dict[str, Any]) -> None:
-    assert faults(**spec) == []
+def test_valid_channel(spec: dict[str, Any]) -> None:
+    assert errors_of(**spec) == []
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ({"waves": [{"percent": 10} | ALL]}, "exactly one of selector and percent"),
         ({"waves": [{"name": "x"}]}, "exactly one of selector and percent"),
@@ -55,5 +55,5 @@ def test_a_channel_that_is_taken(spec: dict[str, Any]) -> None:
         ({"window": {"cron": "0 22 * * *"}}, "Required value"),
     ],
 )
-def test_a_channel_that_is_refused_with_its_field(spec: dict[str, Any], said: str) -> None:
-    assert any(said in fault for fault in faults(**spec)), faults(**spec)
+def test_invalid_channel(spec: dict[str, Any], message: str) -> None:
+    assert any(message in error for error in errors_of(**spec)), errors_of(**spec)

@@ -1,4 +1,4 @@
-"""What an agent's pass goes by."""
+"""The runtime version of an agent that follows a channel."""
 
 from typing import Any
 
@@ -15,28 +15,28 @@ def agent(runtime: dict[str, str] | None = None, **status: Any) -> dict[str, Any
     return {"metadata": {}, "spec": {"runtime": runtime or {"channel": "stable"}}, "status": status}
 
 
-def test_an_agent_runs_what_its_channel_gave_to_it() -> None:
-    given = {"name": "stable", "version": "2", "image": "own"}
+def test_agent_runs_the_version_that_its_channel_assigned() -> None:
+    use = {"name": "stable", "version": "2", "image": "own"}
 
-    assert resolve_version(agent(channel=given), lambda _: CHANNEL).assigned == Assigned("2", "own")
+    assert resolve_version(agent(channel=use), lambda _: CHANNEL).assigned == Assigned("2", "own")
 
 
 @pytest.mark.parametrize("runtime", [{"version": "1"}, {"channel": "stable", "version": "1"}])
-def test_who_follows_no_channel_is_left_alone(runtime: dict[str, str]) -> None:
-    found = resolve_version(agent(runtime, channel={"name": "stable", "version": "2"}), lambda _: None)
+def test_agent_without_a_channel_gets_no_version(runtime: dict[str, str]) -> None:
+    decision = resolve_version(agent(runtime, channel={"name": "stable", "version": "2"}), lambda _: None)
 
-    assert (found.assigned, found.pending, found.warning) == (None, None, None)
-
-
-def test_a_new_agent_waits_for_its_channel() -> None:
-    """Else it would start twice."""
-    found = resolve_version(agent(), lambda _: CHANNEL)
-
-    assert found.pending is not None
-    assert found.pending.reason == "ChannelPending"
+    assert (decision.assigned, decision.pending, decision.warning) == (None, None, None)
 
 
-def test_a_new_agent_does_not_wait_for_a_channel_that_is_halted_or_missing() -> None:
+def test_new_agent_waits_for_its_channel() -> None:
+    """Otherwise its pods would start with the default version and restart with the assigned one."""
+    decision = resolve_version(agent(), lambda _: CHANNEL)
+
+    assert decision.pending is not None
+    assert decision.pending.reason == "ChannelPending"
+
+
+def test_new_agent_does_not_wait_for_a_halted_or_missing_channel() -> None:
     assert resolve_version(agent(), lambda _: HALTED).pending is None
     assert resolve_version(agent(), lambda _: None).pending is None
 
@@ -45,19 +45,19 @@ def test_a_new_agent_does_not_wait_for_a_channel_that_is_halted_or_missing() -> 
     ("status", "kept"),
     [
         ({"runtimeVersion": "1"}, Assigned("1")),
-        ({"runtimeVersion": "2", "channel": {"name": "former", "version": "2", "image": "x"}}, Assigned("2", "x")),
+        ({"runtimeVersion": "2", "channel": {"name": "other", "version": "2", "image": "x"}}, Assigned("2", "x")),
         ({"runtimeVersion": "sha256:abc"}, None),
     ],
-    ids=["gave up a pin", "changed channels", "ran a digest"],
+    ids=["removed its pin", "changed its channel", "runs a digest"],
 )
-def test_who_waits_for_its_turn_keeps_what_it_runs(status: dict[str, Any], kept: Assigned | None) -> None:
+def test_agent_without_an_assignment_keeps_its_version(status: dict[str, Any], kept: Assigned | None) -> None:
     assert resolve_version(agent(**status), lambda _: CHANNEL).assigned == kept
 
 
-def test_a_missing_channel_is_told_and_changes_nothing() -> None:
-    found = resolve_version(agent(channel={"name": "stable", "version": "2"}), lambda _: None)
+def test_missing_channel_is_a_warning_and_keeps_the_version() -> None:
+    decision = resolve_version(agent(channel={"name": "stable", "version": "2"}), lambda _: None)
 
-    assert found.assigned == Assigned("2")
-    assert found.warning is not None
-    assert found.warning.reason == "ChannelMissing"
-    assert "stable" in found.warning.message
+    assert decision.assigned == Assigned("2")
+    assert decision.warning is not None
+    assert decision.warning.reason == "ChannelMissing"
+    assert "stable" in decision.warning.message

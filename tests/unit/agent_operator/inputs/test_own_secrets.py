@@ -44,7 +44,11 @@ def own_secrets(cluster: Any) -> OwnSecrets:
 
 async def test_agent_without_a_secret_needs_no_request(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
     others = [{"kind": "Secret", "name": "another"}, {"kind": "Service", "name": "bot-secrets"}]
-    for agent in ({"spec": {}}, {"spec": {"credentials": {"secretRef": {}}}, "status": {"children": others}}):
+    agents: list[dict[str, Any]] = [
+        {"spec": {}},
+        {"spec": {"credentials": {"secretRef": {}}}, "status": {"children": others}},
+    ]
+    for agent in agents:
         assert await own_secrets.get(KEY, agent) is None
     assert cluster.read == []
 

@@ -136,7 +136,8 @@ def test_foreign_change_while_a_write_is_pending_causes_another_pass(store: Stor
 
 
 def test_delete_is_met_when_the_object_is_gone_or_terminating(store: Store) -> None:
-    for event, meta in (("DELETED", {}), ("MODIFIED", {"deletionTimestamp": "now"})):
+    events: dict[str, dict[str, Any]] = {"DELETED": {}, "MODIFIED": {"deletionTimestamp": "now"}}
+    for event, meta in events.items():
         store.observe("Service", "ADDED", service(5))
         store.begin_pass(KEY)
         store.expect_delete(KEY, SERVICE)

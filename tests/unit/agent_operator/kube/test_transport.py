@@ -16,9 +16,13 @@ from tests import fast_yaml as yaml
 class Server:
     """Responds with the configured responses in order, and repeats the last one."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.responses: list[Any] = []
         self.requests: list[Any] = []
+        self.codes: list[str] = []
+        self.token = folder / "token"
+        self.kubeconfig = folder / "kubeconfig"
+        self.client: Transport | None = None
 
     async def handle(self, request: web.Request) -> web.Response:
         self.requests.append((request.method, request.headers.get("Authorization")))
@@ -29,26 +33,22 @@ class Server:
 @pytest.fixture
 async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     monkeypatch.setattr(transport, "_BACKOFF", (0.001, 0.001))
-    server = Server()
+    server = Server(tmp_path)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    token = tmp_path / "token"
-    token.write_text("first")
-    server.token = token
-    server.kubeconfig = tmp_path / "kubeconfig"
+    server.token.write_text("first")
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "c", "cluster": {"server": "http://{}:{}".format(*runner.addresses[0][:2])}}],
-        "users": [{"name": "u", "user": {"tokenFile": str(token)}}],
+        "users": [{"name": "u", "user": {"tokenFile": str(server.token)}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "c",
     }
     server.kubeconfig.write_text(yaml.safe_dump(config))
-    server.codes = []
     async with Transport(str(server.kubeconfig), "", lambda *label: server.codes.append(label[2])) as client:
         server.client = client
         yield server

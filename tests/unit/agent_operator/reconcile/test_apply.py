@@ -1,4 +1,4 @@
-"""What is looked at once more before anything is written."""
+"""The checks of the AgentDeployment before a write."""
 
 from typing import Any
 
@@ -8,8 +8,10 @@ from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
 from agent_operator.reconcile.apply import Applier
+from agent_operator.reconcile.children import DiffResult
+from agent_operator.reconcile.context import StaleCacheError, start_pass
+from agent_operator.reconcile.status_writer import StatusWriter
 from agent_operator.render.plan import Apply, Plan
-from agent_operator.status.problems import Stale
 
 KEY = Key("ns", "a")
 MANIFEST = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "ns"}, "spec": {}}
@@ -35,11 +37,13 @@ def agent(generation: int = 1, **fields: Any) -> dict[str, Any]:
     return {"metadata": meta, "spec": {}, "status": {"observedGeneration": 1}} | fields
 
 
-async def carry_out(cluster: Any, known: dict[str, Any]) -> None:
+async def apply(cluster: Any, known: dict[str, Any]) -> None:
     store = Store(lambda: 0.0)
     store.observe_agent("ADDED", known)
-    applier = Applier(store, cluster, OwnSecrets(cluster, store._clock, 45), lambda _kind: "v1")
-    await applier.carry_out(KEY, known, Plan(applies=(Apply(MANIFEST),)), {})
+    own_secrets = OwnSecrets(cluster, lambda: 0.0, 45)
+    applier = Applier(store, cluster, own_secrets, StatusWriter(cluster, store), lambda _kind: "v1")
+    context = start_pass(KEY, known, {}, "2026-01-01T00:00:00Z")
+    await applier.apply(context, {}, DiffResult(changes=Plan(applies=(Apply(MANIFEST),))))
 
 
 @pytest.mark.parametrize(
@@ -50,22 +54,22 @@ async def carry_out(cluster: Any, known: dict[str, Any]) -> None:
         agent(metadata=agent()["metadata"] | {"uid": "another"}),
         agent(metadata=agent()["metadata"] | {"deletionTimestamp": "now"}),
     ],
-    ids=["gone", "edited", "made anew", "being deleted"],
+    ids=["gone", "edited", "created again", "being deleted"],
 )
-async def test_nothing_is_written_for_an_agent_that_is_not_as_it_is_known(there: dict[str, Any] | None) -> None:
+async def test_nothing_is_written_when_the_cached_agent_is_out_of_date(there: dict[str, Any] | None) -> None:
     cluster = Fake(there)
-    with pytest.raises(Stale):
-        await carry_out(cluster, agent())
+    with pytest.raises(StaleCacheError):
+        await apply(cluster, agent())
     assert cluster.written == []
 
 
-async def test_an_agent_that_is_as_it_is_known_is_written_for() -> None:
+async def test_children_are_written_when_the_cached_agent_is_current() -> None:
     cluster = Fake(agent())
-    await carry_out(cluster, agent())
+    await apply(cluster, agent())
     assert cluster.written == [MANIFEST]
 
 
-async def test_a_new_agent_is_not_asked_for_again() -> None:
+async def test_a_new_agent_is_not_read_again() -> None:
     cluster = Fake(None)
-    await carry_out(cluster, agent(status={}))
+    await apply(cluster, agent(status={}))
     assert cluster.written == [MANIFEST]

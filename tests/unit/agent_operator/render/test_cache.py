@@ -1,4 +1,4 @@
-"""What is remembered of rendering: what was made of the very same, and not much of it."""
+"""The cache of rendered agents."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ def test_the_same_inputs_are_rendered_once() -> None:
     [inputs(replicas=2), replace(inputs(), hashes={"s": "new"}), replace(inputs(), prompt_template="new")],
     ids=["spec", "secret", "prompt"],
 )
-def test_whatever_changes_is_rendered_anew(changed: Inputs) -> None:
+def test_a_change_of_any_input_is_rendered_again(changed: Inputs) -> None:
     renderer = Renderer()
     before = renderer.render(inputs())
     after = renderer.render(changed)
@@ -35,14 +35,14 @@ def test_whatever_changes_is_rendered_anew(changed: Inputs) -> None:
     assert after == Renderer().render(changed)
 
 
-def test_only_the_latest_agents_are_remembered() -> None:
-    renderer = Renderer(remembered=2)
+def test_the_cache_holds_only_the_latest_agents() -> None:
+    renderer = Renderer(size=2)
     first, second, _ = (renderer.render(inputs(uid)) for uid in ("a", "b", "c"))
     assert renderer.render(inputs("b")) is second
     assert renderer.render(inputs("a")) is not first
 
 
-def test_a_fault_is_found_each_time() -> None:
+def test_problems_are_not_cached() -> None:
     renderer = Renderer()
     renderer.render(inputs())
     for _ in range(2):

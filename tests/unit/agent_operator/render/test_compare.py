@@ -1,4 +1,4 @@
-"""Whether ours is in what is live."""
+"""Whether a live object contains the manifest."""
 
 from typing import Any
 
@@ -59,10 +59,10 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize(("live", "desired"), [pytest.param(a, b, id=name) for name, a, b in EQUAL])
-def test_ours_is_there(live: Any, desired: Any) -> None:
+def test_the_live_object_contains_the_manifest(live: Any, desired: Any) -> None:
     assert covers(live, desired)
 
 
 @pytest.mark.parametrize(("live", "desired"), [pytest.param(a, b, id=name) for name, a, b in DIFFERENT])
-def test_ours_is_not_there(live: Any, desired: Any) -> None:
+def test_the_live_object_differs_from_the_manifest(live: Any, desired: Any) -> None:
     assert not covers(live, desired)

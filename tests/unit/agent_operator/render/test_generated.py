@@ -1,4 +1,4 @@
-"""Whatever the models accept is rendered or refused with a field and a remedy; nothing else ever happens."""
+"""Every agent that the models accept is rendered, or refused with a field and a remedy."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -111,7 +111,7 @@ _CONTAINERS = st.lists(
     ),
     max_size=2,
 )
-_VOLUMES = st.sampled_from(
+_VOLUMES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"emptyDir": {}},
         {"hostPath": {"path": "/"}},
@@ -194,18 +194,18 @@ def _tried(inputs: Inputs) -> tuple[Rendered | None, tuple[Problem, ...]]:
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(agents())
 def test_any_agent_is_rendered_or_refused_with_field_and_remedy(inputs: Inputs) -> None:
-    made, failures = _tried(inputs)
-    event("rendered" if made else "refused")
+    result, failures = _tried(inputs)
+    event("rendered" if result else "refused")
     validation.warnings(inputs)
     assert all(failure.field.startswith(("spec", "metadata.name")) for failure in failures)
     assert all(failure.message for failure in failures)
-    assert made is None or made == render(Inputs(inputs.agent, inputs.prompt_template))
+    assert result is None or result == render(Inputs(inputs.agent, inputs.prompt_template))
 
 
 @settings(max_examples=ENOUGH, deadline=None, suppress_health_check=list(HealthCheck))
 @given(valid_agents())
 def test_every_valid_agent_is_rendered_and_its_pods_meet_restricted(inputs: Inputs) -> None:
-    """Whatever it makes of the fields of the API, each of which the generator sets."""
+    """The generator sets every field of the API."""
     manifests = render(inputs).manifests
     deployment = next(manifest for manifest in manifests if manifest["kind"] == "Deployment")
 
@@ -215,12 +215,12 @@ def test_every_valid_agent_is_rendered_and_its_pods_meet_restricted(inputs: Inpu
 
 @settings(max_examples=ENOUGH, deadline=None, suppress_health_check=list(HealthCheck))
 @given(inputs=valid_agents(), template=TEMPLATES)
-def test_no_pod_template_takes_the_hardening_back(inputs: Inputs, template: Any) -> None:
+def test_no_pod_template_overrides_the_hardening(inputs: Inputs, template: Any) -> None:
     spec = inputs.spec.model_copy(update={"pod_template": template})
-    made, failures = _tried(replace(inputs, agent=inputs.agent.model_copy(update={"spec": spec})))
-    event("rendered" if made else "refused")
+    result, failures = _tried(replace(inputs, agent=inputs.agent.model_copy(update={"spec": spec})))
+    event("rendered" if result else "refused")
     assert {failure.field.partition(".podTemplate")[0] for failure in failures} <= {"spec"}
-    for manifest in made.manifests if made else ():
+    for manifest in result.manifests if result else ():
         if manifest["kind"] == "Deployment":
             assert violations(manifest["spec"]["template"]) == []
 
@@ -228,7 +228,10 @@ def test_no_pod_template_takes_the_hardening_back(inputs: Inputs, template: Any)
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="{}%#ab |='\"()[]~*-\n.12") | st.text())
 def test_any_prompt_is_rendered_or_refused(text: str) -> None:
-    body = {"metadata": {"name": "a"}, "spec": {"config": {"models": [{"name": "e", "provider": "echo"}]}}}
+    body: dict[str, Any] = {
+        "metadata": {"name": "a"},
+        "spec": {"config": {"models": [{"name": "e", "provider": "echo"}]}},
+    }
     inputs = Inputs(
         AgentDeployment.model_validate(body | {"spec": body["spec"] | {"systemPrompt": {"text": text or "x"}}})
     )

@@ -1,4 +1,4 @@
-"""Whatever text a field holds, it comes out as that text: never as YAML, a template, a type or another field."""
+"""The text of a field stays text: it never becomes YAML, a template, another type or another field."""
 
 import base64
 import tomllib
@@ -16,8 +16,8 @@ from agent_operator.render.templates import fill
 def kinds(**spec: Any) -> dict[str, Any]:
     config = {"models": [{"name": "echo", "provider": "echo"}]}
     body = {"metadata": {"name": "support", "namespace": "team-a"}, "spec": {"config": config} | spec}
-    made = render(Inputs(AgentDeployment.model_validate(body))).manifests
-    return {manifest["kind"]: manifest for manifest in made}
+    children = render(Inputs(AgentDeployment.model_validate(body))).manifests
+    return {manifest["kind"]: manifest for manifest in children}
 
 
 INJECTIONS = [
@@ -102,7 +102,7 @@ def _places(text: str) -> dict[str, tuple[dict[str, Any], str, list[Any]]]:
 
 @pytest.mark.parametrize("text", INJECTIONS)
 @pytest.mark.parametrize("place", list(_places("")))
-def test_text_stays_text_wherever_it_is_put(text: str, place: str) -> None:
+def test_text_stays_text_in_every_field(text: str, place: str) -> None:
     spec, kind, path = _places(text)[place]
     value = kinds(**spec)[kind]
     for part in path:
@@ -112,22 +112,22 @@ def test_text_stays_text_wherever_it_is_put(text: str, place: str) -> None:
 
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_text_of_files_stays_text(text: str) -> None:
-    """In agent.toml as TOML reads it, in the prompt as it is but for ends of lines, in a Secret by its bytes."""
+    """agent.toml is parsed as TOML, the prompt only changes its line ends, and a Secret keeps its bytes."""
     config = {
         "models": [{"name": "a", "provider": "azure_openai", "deployment": text}],
         "memory": {"cache": {"host": "r", "prefix": text}},
     }
-    made = kinds(config=config, credentials={"values": {"A": text}})
-    toml = tomllib.loads(made["ConfigMap"]["data"]["agent.toml"])["agent"]
+    children = kinds(config=config, credentials={"values": {"A": text}})
+    toml = tomllib.loads(children["ConfigMap"]["data"]["agent.toml"])["agent"]
     assert toml["models"][0]["deployment"] == toml["memory"]["cache"]["prefix"] == text
-    assert base64.b64decode(made["Secret"]["data"]["A"]).decode() == text
+    assert base64.b64decode(children["Secret"]["data"]["A"]).decode() == text
     if "{{" not in text:
         assert kinds(systemPrompt={"text": text})["ConfigMap"]["data"]["system_prompt.txt"] == text
 
 
 @given(st.text())
-def test_any_text_comes_through_a_template_as_it_is(text: str) -> None:
-    """What stands for a value in the template's text too: NUL and a number."""
+def test_a_template_does_not_change_text(text: str) -> None:
+    """This includes the placeholder of a value: NUL and a number."""
     for given_text in (text, f"\0{text}", "\0000"):
-        made = fill("configmap", {"data": {given_text: given_text}})
-        assert made["data"] == {given_text: given_text}
+        filled = fill("configmap", {"data": {given_text: given_text}})
+        assert filled["data"] == {given_text: given_text}

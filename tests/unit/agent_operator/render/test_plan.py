@@ -1,4 +1,4 @@
-"""What is planned for what is there."""
+"""The diff of desired and live objects."""
 
 from typing import Any
 
@@ -27,23 +27,23 @@ def live(manifest: dict[str, Any], **meta: Any) -> dict[Ref, Live]:
     return {ref(manifest["kind"], manifest): pack(manifest["kind"], there)}
 
 
-def test_what_is_missing_is_created() -> None:
+def test_a_missing_object_is_created() -> None:
     manifest = child()
     assert plan([manifest], {}, UID) == Plan(applies=(Apply(manifest),))
 
 
-def test_what_is_as_it_should_be_is_left_alone() -> None:
+def test_an_object_that_contains_its_manifest_is_not_written() -> None:
     manifest = child(spec={"ports": [{"port": 80}]})
     assert plan([manifest], live(manifest | {"spec": {"ports": [{"port": 80, "protocol": "TCP"}]}}), UID).is_empty
 
 
-def test_what_differs_is_applied_to_the_object_that_was_seen() -> None:
+def test_an_update_carries_the_uid_of_the_live_object() -> None:
     manifest = child(spec={"ports": [{"port": 80}]})
     found = plan([manifest], live(child(spec={"ports": [{"port": 81}]})), UID)
     assert found.applies == (Apply(manifest, "uid-a"),)
 
 
-def test_a_field_that_left_the_manifest_shows_in_its_hash() -> None:
+def test_a_removed_field_changes_the_manifest_hash() -> None:
     manifest = child(spec={"a": 1})
     manifest["metadata"]["annotations"] = {constants.ANNOTATION_MANIFEST_HASH: "new"}
     there = live(child(spec={"a": 1, "b": 2}), annotations={constants.ANNOTATION_MANIFEST_HASH: "old"})
@@ -65,26 +65,26 @@ def test_an_object_of_another_owner_is_a_conflict_and_ends_the_applies(meta: dic
     assert found == Plan(conflict=conflict(Ref("Service", "ns", "a")))
 
 
-def test_what_was_robbed_of_its_owner_reference_is_still_ours_by_its_label() -> None:
+def test_an_object_without_owner_reference_is_owned_by_its_label() -> None:
     manifest = child()
     assert plan([manifest], live(manifest, ownerReferences=[]), UID).applies == (Apply(manifest, "uid-a"),)
 
 
-def test_what_is_being_deleted_is_waited_for() -> None:
+def test_an_object_that_is_being_deleted_is_a_conflict() -> None:
     manifest = child()
     found = plan([manifest], live(manifest, deletionTimestamp="2026-01-01T00:00:00Z"), UID)
     assert found.conflict == conflict(Ref("Service", "ns", "a"), terminating=True)
 
 
 @pytest.mark.parametrize(("owns", "expected"), [(True, 7), (False, None)])
-def test_replicas_are_handed_over_when_they_leave_the_manifest_and_are_ours(owns: bool, expected: int | None) -> None:
+def test_owned_replicas_are_handed_over_when_the_manifest_drops_them(owns: bool, expected: int | None) -> None:
     managed = [{"manager": constants.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
     there = live(child("Deployment", spec={"replicas": 7}), managedFields=managed if owns else [])
     manifest = child("Deployment", spec={"paused": True})
     assert plan([manifest], there, UID).applies == (Apply(manifest, "uid-a", replicas=expected),)
 
 
-def test_what_is_no_longer_wanted_is_deleted() -> None:
+def test_an_object_that_is_not_desired_is_deleted() -> None:
     assert plan([], live(child()), UID).deletes == (Delete(Ref("Service", "ns", "a"), "uid-a"),)
 
 
@@ -99,16 +99,16 @@ def test_what_is_no_longer_wanted_is_deleted() -> None:
     ],
     ids=["another's", "being deleted", "a namespace", "a pod", "a replica set"],
 )
-def test_what_is_not_ours_to_delete_is_left(there: dict[Ref, Live]) -> None:
+def test_other_objects_are_not_deleted(there: dict[Ref, Live]) -> None:
     assert plan([], there, UID).is_empty
 
 
-def test_what_is_held_is_neither_applied_nor_deleted() -> None:
-    assert plan([], live(child()), UID, held=[Ref("Service", "ns", "a")]).is_empty
+def test_a_retained_object_is_neither_applied_nor_deleted() -> None:
+    assert plan([], live(child()), UID, retained=[Ref("Service", "ns", "a")]).is_empty
 
 
 def test_deletes_are_planned_despite_a_conflict() -> None:
-    """A Secret of External Secrets stands in the way until its ExternalSecret, no longer wanted, is gone."""
+    """A Secret of External Secrets is a conflict until the ExternalSecret is deleted, because it is not desired."""
     there = live(child("Secret"), ownerReferences=[OWNER | {"uid": "x"}]) | live(child("ExternalSecret"))
     found = plan([child("Secret")], there, UID)
     assert found.conflict is not None
@@ -128,25 +128,25 @@ def _mounting(kind: str, *names_of_configs: str, replicas: int = 1) -> dict[Ref,
     return live(child(kind, "x", spec=spec))
 
 
-def test_configs_go_when_nothing_holds_them() -> None:
+def test_an_unused_config_map_is_deleted() -> None:
     """The revisions that are kept hold theirs."""
     wanted = child("ConfigMap", "a-config-5")
-    found = plan([wanted], _configs(1, 2, 5), UID, held=[ref("ConfigMap", child("ConfigMap", "a-config-2"))])
+    found = plan([wanted], _configs(1, 2, 5), UID, retained=[ref("ConfigMap", child("ConfigMap", "a-config-2"))])
     assert [deletion.ref.name for deletion in found.deletes] == ["a-config-1"]
 
 
 @pytest.mark.parametrize("user", [_mounting("Pod", "a-config-1"), _mounting("ReplicaSet", "a-config-1")])
-def test_a_config_in_use_is_kept(user: dict[Ref, Live]) -> None:
+def test_a_mounted_config_map_is_kept(user: dict[Ref, Live]) -> None:
     found = plan([child("ConfigMap", "a-config-5")], _configs(1, 2, 5) | user, UID)
     assert [deletion.ref.name for deletion in found.deletes] == ["a-config-2"]
 
 
-def test_a_config_of_a_replica_set_without_pods_is_not_in_use() -> None:
+def test_a_replica_set_without_pods_keeps_no_config_map() -> None:
     there = _configs(1, 5) | _mounting("ReplicaSet", "a-config-1", replicas=0)
     assert len(plan([child("ConfigMap", "a-config-5")], there, UID).deletes) == 1
 
 
-def test_values_are_compared_without_being_kept() -> None:
+def test_secret_values_are_compared_by_hash() -> None:
     secret = child("Secret", data={"KEY": "c2VjcmV0"})
     there = live(secret)
     assert b"c2VjcmV0" not in next(iter(there.values())).body

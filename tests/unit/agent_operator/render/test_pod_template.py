@@ -18,7 +18,7 @@ def inputs(template: Any) -> Inputs:
     return Inputs(AgentDeployment.model_validate({"metadata": {"name": "bot", "namespace": "team"}, "spec": spec}))
 
 
-def made(template: Any, **platform: Any) -> dict[str, Any]:
+def render_pods(template: Any, **platform: Any) -> dict[str, Any]:
     rendered = render(replace(inputs(template), platform=Platform(**platform)))
     found = next(manifest for manifest in rendered.manifests if manifest["kind"] == "Deployment")
     return dict(found["spec"]["template"])
@@ -101,17 +101,15 @@ INVALID: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("template", "path"), UNSAFE, ids=[path for _, path in UNSAFE])
-def test_what_breaks_the_hardening_is_refused_unless_the_operator_allows_it(
-    template: dict[str, Any], path: str
-) -> None:
+def test_a_template_that_breaks_the_hardening_needs_permission(template: dict[str, Any], path: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        made(template)
+        render_pods(template)
     first = caught.value.problems[0]
     assert first.field.startswith(f"spec.podTemplate.{path}")
     assert first.reason == "PodTemplateUnsafe"
     assert "--allow-unsafe-pod-templates" in first.message
 
-    assert made(template, allow_unsafe_pod_templates=True)
+    assert render_pods(template, allow_unsafe_pod_templates=True)
 
 
 NO_ROOT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -125,32 +123,35 @@ USERS = ("runAsUser", "runAsGroup", "fsGroup")
 )
 def test_user_and_groups_can_be_left_to_the_cluster(context: dict[str, Any]) -> None:
     """OpenShift assigns them. The pods still never run as root."""
-    assert made(pod(securityContext=context))["spec"]["securityContext"] == NO_ROOT
+    assert render_pods(pod(securityContext=context))["spec"]["securityContext"] == NO_ROOT
 
 
 def test_the_operator_can_leave_user_and_groups_of_all_agents_to_the_cluster() -> None:
-    assert made({}, set_pod_user=False)["spec"]["securityContext"] == NO_ROOT
-    assert made({})["spec"]["securityContext"] == NO_ROOT | dict.fromkeys(USERS, 1000)
+    assert render_pods({}, set_pod_user=False)["spec"]["securityContext"] == NO_ROOT
+    assert render_pods({})["spec"]["securityContext"] == NO_ROOT | dict.fromkeys(USERS, 1000)
     # An agent may still name a user of its own, but not root.
-    assert made(pod(securityContext={"runAsUser": 7}), set_pod_user=False)["spec"]["securityContext"]["runAsUser"] == 7
+    assert (
+        render_pods(pod(securityContext={"runAsUser": 7}), set_pod_user=False)["spec"]["securityContext"]["runAsUser"]
+        == 7
+    )
     with pytest.raises(ProblemError):
-        made(pod(securityContext={"runAsUser": 0}), set_pod_user=False)
+        render_pods(pod(securityContext={"runAsUser": 0}), set_pod_user=False)
 
 
 @pytest.mark.parametrize(("template", "path"), INVALID, ids=[path for _, path in INVALID])
-def test_what_makes_no_pods_of_this_agent_is_always_refused(template: dict[str, Any], path: str) -> None:
+def test_a_template_that_does_not_run_the_agent_is_refused(template: dict[str, Any], path: str) -> None:
     for allowed in (False, True):
         with pytest.raises(ProblemError) as caught:
-            made(template, allow_unsafe_pod_templates=allowed)
+            render_pods(template, allow_unsafe_pod_templates=allowed)
         assert caught.value.problems[0].field.startswith(f"spec.podTemplate.{path}")
         assert caught.value.problems[0].reason == "PodTemplateInvalid"
         assert not caught.value.problem.retry
 
 
-def test_an_added_container_is_hardened_and_may_ask_for_less() -> None:
+def test_an_added_container_is_hardened_by_default() -> None:
     given = sidecar(securityContext={"readOnlyRootFilesystem": True, "capabilities": {"add": ["NET_BIND_SERVICE"]}})
 
-    found = next(container for container in made(given)["spec"]["containers"] if container["name"] == "log")
+    found = next(container for container in render_pods(given)["spec"]["containers"] if container["name"] == "log")
 
     assert found["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -159,15 +160,15 @@ def test_an_added_container_is_hardened_and_may_ask_for_less() -> None:
     }
 
 
-def test_amounts_are_spelled_as_the_api_server_spells_them() -> None:
-    found = made(sidecar(resources={"limits": {"cpu": 0.1, "memory": "1024Mi"}}))
+def test_quantities_are_written_as_the_api_server_writes_them() -> None:
+    found = render_pods(sidecar(resources={"limits": {"cpu": 0.1, "memory": "1024Mi"}}))
 
     log = next(container for container in found["spec"]["containers"] if container["name"] == "log")
     assert log["resources"]["limits"] == {"cpu": "100m", "memory": "1Gi"}
 
 
-def test_kubectl_logs_means_the_agent() -> None:
-    assert made(sidecar())["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] == "agent"
+def test_kubectl_logs_selects_the_agent() -> None:
+    assert render_pods(sidecar())["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] == "agent"
 
 
 def test_an_empty_template_changes_nothing() -> None:
@@ -176,6 +177,6 @@ def test_an_empty_template_changes_nothing() -> None:
 
 def test_no_value_is_quoted_in_an_error() -> None:
     with pytest.raises(ProblemError) as caught:
-        made(agent(env=[{"name": "A", "value": {"canary-7": 1}}], stdin="canary-8"))
+        render_pods(agent(env=[{"name": "A", "value": {"canary-7": 1}}], stdin="canary-8"))
 
     assert "canary" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What the golden files do not show: what is told beside the manifests, and what happens to hostile text."""
+"""What the golden files do not show: results other than manifests, and the effect of inputs."""
 
 import json
 import tomllib
@@ -21,12 +21,12 @@ def inputs(platform: Platform | None = None, hashes: dict[str, str] | None = Non
     return Inputs(AgentDeployment.model_validate(body), hashes=hashes or {}, platform=platform or Platform())
 
 
-def kinds(made: Inputs) -> dict[str, Any]:
-    return {manifest["kind"]: manifest for manifest in render(made).manifests}
+def kinds(inputs: Inputs) -> dict[str, Any]:
+    return {manifest["kind"]: manifest for manifest in render(inputs).manifests}
 
 
-def test_children_come_in_the_order_in_which_they_are_applied() -> None:
-    spec = {
+def test_children_are_in_the_order_of_apply() -> None:
+    spec: dict[str, Any] = {
         "namespace": {"name": "agents"},
         "credentials": {
             "externalSecret": {
@@ -45,40 +45,40 @@ def test_children_come_in_the_order_in_which_they_are_applied() -> None:
 
 
 def test_a_secret_comes_before_the_pods_that_read_it() -> None:
-    made = list(kinds(inputs(credentials={"values": {"A": "b"}})))
-    assert made.index("Secret") < made.index("Deployment")
+    children = list(kinds(inputs(credentials={"values": {"A": "b"}})))
+    assert children.index("Secret") < children.index("Deployment")
 
 
-def test_namespaces_are_left_to_others_on_demand() -> None:
-    made = kinds(inputs(Platform(manage_namespaces=False), namespace={"name": "agents"}))
-    assert "Namespace" not in made
-    assert made["Service"]["metadata"]["namespace"] == "agents"
+def test_namespaces_can_be_managed_by_others() -> None:
+    children = kinds(inputs(Platform(manage_namespaces=False), namespace={"name": "agents"}))
+    assert "Namespace" not in children
+    assert children["Service"]["metadata"]["namespace"] == "agents"
 
 
 def test_version_of_external_secrets_follows_the_platform() -> None:
-    spec = {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": "b"}}}}
-    made = kinds(inputs(Platform(external_secrets_version="v1beta1"), **spec))
-    assert made["ExternalSecret"]["apiVersion"] == "external-secrets.io/v1beta1"
+    spec: dict[str, Any] = {"credentials": {"externalSecret": {"secretStoreRef": {"name": "s"}, "data": {"A": "b"}}}}
+    children = kinds(inputs(Platform(external_secrets_version="v1beta1"), **spec))
+    assert children["ExternalSecret"]["apiVersion"] == "external-secrets.io/v1beta1"
 
 
-def annotations_of_pods(made: Inputs) -> dict[str, str]:
-    found: dict[str, str] = kinds(made)["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+def annotations_of_pods(inputs: Inputs) -> dict[str, str]:
+    found: dict[str, str] = kinds(inputs)["Deployment"]["spec"]["template"]["metadata"]["annotations"]
     return found
 
 
 def test_pods_carry_the_hash_of_their_secret() -> None:
-    spec = {"credentials": {"secretRef": {"name": "s", "keys": ["A"]}}}
+    spec: dict[str, Any] = {"credentials": {"secretRef": {"name": "s", "keys": ["A"]}}}
     assert annotations_of_pods(inputs(hashes={"s": "abc"}, **spec))["agent-operator.dev/secret-hash"] == "s=abc"
     assert "agent-operator.dev/secret-hash" not in annotations_of_pods(inputs(**spec))
 
 
-def test_a_secret_made_here_restarts_no_pods_once_it_is_seen() -> None:
+def test_a_secret_of_the_operator_does_not_restart_pods_when_it_is_read_back() -> None:
     """Its hash is known before it exists; what is read of it afterwards changes nothing."""
-    spec = {"credentials": {"values": {"A": "b"}}}
+    spec: dict[str, Any] = {"credentials": {"values": {"A": "b"}}}
     before = annotations_of_pods(inputs(**spec))
-    made = kinds(inputs(**spec))["Secret"]["data"]
+    data = kinds(inputs(**spec))["Secret"]["data"]
     assert before == annotations_of_pods(inputs(hashes={"support-secrets": "another"}, **spec))
-    assert before["agent-operator.dev/secret-hash"] == f"support-secrets={data_hash(made, salt='u')}"
+    assert before["agent-operator.dev/secret-hash"] == f"support-secrets={data_hash(data, salt='u')}"
 
 
 @pytest.mark.parametrize(
@@ -106,20 +106,24 @@ def test_revision_follows_image_config_and_prompt_and_nothing_else() -> None:
     assert render(inputs(replicas=7, service={"port": 81})).revision.name == plain
 
 
-def test_a_change_of_scale_leaves_the_pods_alone() -> None:
+def test_a_change_of_scale_does_not_change_the_pods() -> None:
     """Editing the autoscaler, budget, Service or network must not restart anything."""
-    spec = {"replicas": 5, "service": {"port": 81}, "networkPolicy": {"ingressNamespaces": ["x"]}, "autoscaling": {}}
-    pods = [kinds(made)["Deployment"]["spec"]["template"] for made in (inputs(), inputs(**spec))]
+    spec: dict[str, Any] = {
+        "replicas": 5,
+        "service": {"port": 81},
+        "networkPolicy": {"ingressNamespaces": ["x"]},
+        "autoscaling": {},
+    }
+    pods = [kinds(it)["Deployment"]["spec"]["template"] for it in (inputs(), inputs(**spec))]
     assert pods[0] == pods[1]
 
 
 def test_pods_may_finish_their_requests_before_they_end() -> None:
-    """The grace period covers drain delay, a whole request and closing; the runtime is told how long that is."""
-    made = kinds(inputs(config=ECHO | {"limits": {"requestTimeoutSeconds": 900}}))["Deployment"]["spec"]["template"][
-        "spec"
-    ]
-    assert made["terminationGracePeriodSeconds"] == 915
-    assert {"name": "SHUTDOWN_GRACE_SECONDS", "value": "900"} in made["containers"][0]["env"]
+    """The grace period covers the drain delay, a whole request and closing. The runtime gets it as a variable."""
+    limits = {"limits": {"requestTimeoutSeconds": 900}}
+    pod = kinds(inputs(config=ECHO | limits))["Deployment"]["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 915
+    assert {"name": "SHUTDOWN_GRACE_SECONDS", "value": "900"} in pod["containers"][0]["env"]
     assert kinds(inputs())["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 315
 
 
@@ -155,15 +159,15 @@ def test_agent_toml_is_read_by_the_runtime(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_told_beside_the_manifests() -> None:
-    made = render(inputs(gateway={"parentRefs": [{"name": "g"}]}))
-    assert (made.url, made.selector, made.model) == ("http://support.team-a.svc/", "app=support", "echo")
+def test_results_besides_the_manifests() -> None:
+    rendered = render(inputs(gateway={"parentRefs": [{"name": "g"}]}))
+    assert (rendered.url, rendered.selector, rendered.model) == ("http://support.team-a.svc/", "app=support", "echo")
 
 
-def test_manifest_hash_changes_when_a_field_leaves() -> None:
+def test_the_manifest_hash_changes_when_a_field_is_removed() -> None:
     hashes = {
-        kinds(made)["Service"]["metadata"]["annotations"]["agent-operator.dev/manifest-hash"]
-        for made in (inputs(), inputs(service={"annotations": {"a": "b"}}))
+        kinds(it)["Service"]["metadata"]["annotations"]["agent-operator.dev/manifest-hash"]
+        for it in (inputs(), inputs(service={"annotations": {"a": "b"}}))
     }
     assert len(hashes) == 2
 
@@ -179,8 +183,8 @@ def test_templates_are_short_and_quote_every_value() -> None:
 
 
 def test_canonical_form() -> None:
-    made = canonical({"z": 1, "name": "n", "a": None, "kind": "K", "l": [], "m": {}, "d": [{"b": 1, "a": None}]})
-    assert json.dumps(made) == '{"kind": "K", "name": "n", "d": [{"b": 1}], "m": {}, "z": 1}'
+    found = canonical({"z": 1, "name": "n", "a": None, "kind": "K", "l": [], "m": {}, "d": [{"b": 1, "a": None}]})
+    assert json.dumps(found) == '{"kind": "K", "name": "n", "d": [{"b": 1}], "m": {}, "z": 1}'
 
 
 def test_digest_does_not_depend_on_order() -> None:

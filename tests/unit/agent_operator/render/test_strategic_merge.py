@@ -1,4 +1,4 @@
-"""Pod templates merge as `kubectl patch` merges: as the local cluster does, which knows Kubernetes' own schemas."""
+"""Pod templates merge as `kubectl patch` merges them. The oracle is localkube, which has the schemas of Kubernetes."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ def some(**fields: Values) -> Values:
 
 
 def items(key: str, values: Values, *, patch: bool, **fields: Values) -> Values:
-    """Lists of objects that `key` tells apart; a patch may delete one, or begin anew."""
+    """Lists of objects that `key` identifies. A patch may delete an item or replace the list."""
     item = st.fixed_dictionaries({key: values}, optional=fields)
     if not patch:
         return st.lists(item, max_size=3, unique_by=lambda it: str(it[key]))
     gone = st.fixed_dictionaries({key: values, "$patch": st.just("delete")})
     named = st.lists(item | item | gone, max_size=3, unique_by=lambda it: str(it[key]))
-    # Kubernetes takes what replaces a list as it stands, directives within it too; here they are never left over.
+    # Kubernetes keeps directives inside of a list that replaces another one. This merge removes them.
     return st.one_of(named, named, named.map(lambda found: [*plain(found), {"$patch": "replace"}]))
 
 
@@ -82,7 +82,7 @@ def test_it_merges_as_kubernetes_does(live: dict[str, Any], patch: dict[str, Any
     assert merge(live, patch) == whole["spec"]["template"]
 
 
-def test_what_is_given_is_not_changed() -> None:
+def test_arguments_are_not_changed() -> None:
     live, patch = {"spec": {"containers": [{"name": "agent"}]}}, {"spec": {"containers": [{"name": "log"}]}}
 
     merge(live, patch)
@@ -104,7 +104,7 @@ def test_what_is_given_is_not_changed() -> None:
         ({"spec": {"containers": [{"name": "a", "env": [{"value": "x"}]}]}}, "spec.containers[a].env"),
     ],
 )
-def test_a_patch_that_makes_no_sense_is_refused_with_its_path(patch: dict[str, Any], path: str) -> None:
+def test_a_malformed_patch_is_refused_with_its_path(patch: dict[str, Any], path: str) -> None:
     with pytest.raises(MergeError) as caught:
         merge({}, patch)
 

@@ -1,4 +1,4 @@
-"""The checks' pod among all else that there is for an agent with a canary."""
+"""The pod of the checks next to the other objects of an agent with a canary."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import render
 from agent_operator.rollout import checks_job
 from agent_operator.rollout.manifests import compose
-from agent_operator.rollout.state import CanaryPhase, RolloutInputs
+from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 
 CHECK = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
 GATEWAY = {"parentRefs": [{"name": "public"}]}
 
 
-def composed(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
-    """Return what there is while the canary is being checked."""
+def compose_checking(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
+    """Return the manifests while the checks run."""
     rollout = {"strategy": "Canary", "canary": {"checks": [CHECK]}}
     config = {"models": [{"name": "echo", "provider": "echo"}]}
     body = {
@@ -49,8 +49,8 @@ def selector_of(manifest: dict[str, Any]) -> dict[str, str] | None:
 
 
 @pytest.mark.parametrize("spec", [{}, {"gateway": GATEWAY}, {"autoscaling": {"minReplicas": 2}}])
-def test_nothing_selects_the_pod_but_its_job(spec: dict[str, Any]) -> None:
-    _, manifests = composed(**spec)
+def test_only_the_job_selects_the_pod(spec: dict[str, Any]) -> None:
+    _, manifests = compose_checking(**spec)
     job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
     labels = job["spec"]["template"]["metadata"]["labels"]
     selecting = [it for it in manifests if it["kind"] in ("Deployment", "Service", "PodDisruptionBudget")]
@@ -61,17 +61,17 @@ def test_nothing_selects_the_pod_but_its_job(spec: dict[str, Any]) -> None:
         assert not selector.items() <= labels.items(), manifest["kind"]
 
 
-def test_the_policy_of_the_agent_is_the_checks_too() -> None:
-    """It has the agent's credentials, so it must not call whom the agent must not call."""
-    _, manifests = composed()
+def test_network_policy_applies_to_the_pod() -> None:
+    """It has the credentials of the agent, so it needs the same limits on egress."""
+    _, manifests = compose_checking()
     job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
     policy = next(manifest for manifest in manifests if manifest["kind"] == "NetworkPolicy")
     chosen = policy["spec"]["podSelector"]["matchLabels"]
     assert chosen.items() <= job["spec"]["template"]["metadata"]["labels"].items()
 
 
-def test_the_service_that_is_asked_leads_to_the_canary_alone() -> None:
-    inputs, manifests = composed(service={"port": 8080})
+def test_checks_call_the_service_of_the_canary() -> None:
+    inputs, manifests = compose_checking(service={"port": 8080})
     job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
     service = next(
         it for it in manifests if it["kind"] == "Service" and it["metadata"]["name"] == constants.canary("web")
@@ -88,8 +88,8 @@ def test_the_service_that_is_asked_leads_to_the_canary_alone() -> None:
     assert not service["spec"]["selector"].items() <= stable["spec"]["template"]["metadata"]["labels"].items()
 
 
-def test_what_the_job_needs_comes_before_it() -> None:
-    _, manifests = composed()
+def test_job_comes_after_what_it_needs() -> None:
+    _, manifests = compose_checking()
     kinds = [(it["kind"], it["metadata"]["name"]) for it in manifests]
     (job,) = (pair for pair in kinds if pair[0] == "Job")
     assert kinds.index(("ConfigMap", job[1])) < kinds.index(job)

@@ -1,4 +1,4 @@
-"""The Job that asks a canary the checks' prompts, and what comes of it."""
+"""The Job that runs the checks against a canary."""
 
 import json
 from dataclasses import replace
@@ -12,8 +12,8 @@ from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import render
 from agent_operator.render.compare import covers
+from agent_operator.render.revision import Revision
 from agent_operator.rollout import checks_job
-from agent_operator.rollout.revisions import Revision
 from agent_runtime.__main__ import _parser
 from agent_runtime.config.checks import ChecksConfig
 from kubeschema import decode, schema
@@ -61,7 +61,7 @@ SIDECAR = {
         ],
         "initContainers": [
             {"name": "prepare", "image": "p", "volumeMounts": [{"name": "prepared", "mountPath": "/p"}]},
-            {"name": "beside", "image": "b", "restartPolicy": "Always"},
+            {"name": "sidecar", "image": "b", "restartPolicy": "Always"},
         ],
         "volumes": [
             {"name": "keys", "secret": {"secretName": "keys"}},
@@ -73,16 +73,16 @@ SIDECAR = {
 }
 CASES: dict[str, Inputs] = {
     "plain": inputs(),
-    "of a text": inputs(
+    "from a ConfigMap": inputs(
         {"checksFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}, json.dumps({"checks": [QUICK]})
     ),
     "with sidecars": inputs(podTemplate=SIDECAR),
-    "in a namespace of its own": inputs(namespace={"name": "agents"}),
-    "signing in to Azure": inputs(identity={"azureWorkloadIdentity": {"clientId": "c"}}),
-    "placed": inputs(
+    "with spec.namespace": inputs(namespace={"name": "agents"}),
+    "with Azure workload identity": inputs(identity={"azureWorkloadIdentity": {"clientId": "c"}}),
+    "with scheduling": inputs(
         scheduling={"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}, dns={"policy": "Default"}
     ),
-    "of the longest name": replace(
+    "with the longest name": replace(
         inputs(),
         agent=inputs().agent.model_copy(
             update={"metadata": inputs().agent.metadata.model_copy(update={"name": "a" * constants.MAX_NAME_LENGTH})}
@@ -102,8 +102,8 @@ def test_manifests_are_valid_in_every_version(given: Inputs, version: str) -> No
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_what_the_api_server_stores_is_what_is_wanted(given: Inputs) -> None:
-    """Nothing is dropped or spelled otherwise: so nothing is written again, which a Job would not take."""
+def test_api_server_stores_manifests_unchanged(given: Inputs) -> None:
+    """Otherwise the operator would update the Job in each reconcile, and a Job is immutable."""
     for manifest in made(given):
         group, _, version = manifest["apiVersion"].rpartition("/")
         gvk = (group, version, manifest["kind"])
@@ -119,16 +119,16 @@ def test_pod_meets_restricted(given: Inputs) -> None:
     assert list(pod_security.violations(made(given)[1]["spec"]["template"])) == []
 
 
-def test_names_fit_where_kubernetes_puts_them(given: Inputs) -> None:
-    """A Job's name becomes a label of its pods."""
+def test_names_fit_into_labels(given: Inputs) -> None:
+    """Kubernetes labels pods with the name of their Job."""
     texts, job = made(given)
     assert len(job["metadata"]["name"]) <= 63
     assert texts["metadata"]["name"] == job["metadata"]["name"]
     assert job["metadata"]["namespace"] == given.namespace
 
 
-def test_nobody_takes_the_pod_for_the_agent(given: Inputs) -> None:
-    """Neither label that the Deployments', Service's and budget's selectors ask for, and no label of the user's."""
+def test_selectors_of_the_agent_do_not_match_the_pod(given: Inputs) -> None:
+    """The pod has neither the labels that these selectors need nor labels of the user."""
     labels = made(given)[1]["spec"]["template"]["metadata"]["labels"]
     assert constants.LABEL_APP not in labels
     assert labels[constants.LABEL_COMPONENT] == "checks"
@@ -171,8 +171,8 @@ def test_the_pod_is_the_agents_own_but_for_what_serves() -> None:
     assert pod["restartPolicy"] == "Never"
 
 
-def test_what_runs_beside_the_agent_is_left_out_and_what_runs_before_stays() -> None:
-    """A sidecar would keep the Job from ending."""
+def test_sidecars_are_dropped_and_init_containers_kept() -> None:
+    """A sidecar would keep the Job from completing."""
     template = made(CASES["with sidecars"])[1]["spec"]["template"]
     assert [it["name"] for it in template["spec"]["containers"]] == ["agent"]
     assert [it["name"] for it in template["spec"]["initContainers"]] == ["prepare"]
@@ -182,8 +182,8 @@ def test_what_runs_beside_the_agent_is_left_out_and_what_runs_before_stays() -> 
     assert "prometheus.io/scrape" not in template["metadata"]["annotations"]
 
 
-def test_the_pod_goes_where_the_agent_may_go_and_finds_services() -> None:
-    pod = pod_of(made(CASES["placed"])[1])
+def test_pod_has_the_scheduling_of_the_agent_and_cluster_dns() -> None:
+    pod = pod_of(made(CASES["with scheduling"])[1])
     assert pod["nodeSelector"] == {"disk": "ssd"}
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert "topologySpreadConstraints" not in pod
@@ -191,8 +191,8 @@ def test_the_pod_goes_where_the_agent_may_go_and_finds_services() -> None:
     assert pod["dnsPolicy"] == "ClusterFirst"
 
 
-def test_only_rules_about_nodes_are_taken_over() -> None:
-    """A rule that keeps the agent's pods apart could leave no node for this one."""
+def test_only_node_affinity_is_kept() -> None:
+    """Pod anti-affinity of the agent could leave no node for this pod."""
     nodes = {
         "requiredDuringSchedulingIgnoredDuringExecution": {
             "nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}]
@@ -207,12 +207,12 @@ def test_only_rules_about_nodes_are_taken_over() -> None:
     assert pod_of(made(given)[1])["affinity"] == {"nodeAffinity": nodes}
 
 
-def test_a_judge_that_signs_in_to_azure_can_do_so() -> None:
-    labels = made(CASES["signing in to Azure"])[1]["spec"]["template"]["metadata"]["labels"]
+def test_judge_can_use_azure_workload_identity() -> None:
+    labels = made(CASES["with Azure workload identity"])[1]["spec"]["template"]["metadata"]["labels"]
     assert labels[constants.LABEL_WORKLOAD_IDENTITY] == "true"
 
 
-def test_an_agent_that_asks_for_a_key_gets_one() -> None:
+def test_checks_send_an_api_key_of_the_agent() -> None:
     given = inputs(
         podTemplate=SIDECAR,
         config={"models": [{"name": "echo", "provider": "echo"}], "server": {"apiKeysFile": "/keys/file"}},
@@ -222,23 +222,23 @@ def test_an_agent_that_asks_for_a_key_gets_one() -> None:
     assert {"name": "keys", "mountPath": "/keys", "readOnly": True} in pod_of(job)["containers"][0]["volumeMounts"]
 
 
-def test_another_port_of_the_service_is_the_canarys_too() -> None:
+def test_checks_use_the_port_of_the_service() -> None:
     assert option(made(inputs(service={"port": 8080}))[1], "--url") == "http://web-canary.team.svc:8080"
 
 
 TIMES = [
-    ("what the agent allows", [GREETS], 300, 413),
-    ("the check's own limit", [GREETS | {"maxLatencySeconds": 10}], 300, 50),
-    ("and the judge's", [QUICK], 100, 169),
-    ("four at a time", [GREETS | {"name": f"c{n}", "maxLatencySeconds": 10} for n in range(8)], 300, 120),
-    ("a day at the most", [GREETS | {"name": f"c{n}", "judge": QUICK["judge"]} for n in range(50)], 3600, 86400),
+    ("limit of the agent", [GREETS], 300, 413),
+    ("limit of the check", [GREETS | {"maxLatencySeconds": 10}], 300, 50),
+    ("limit of the judge", [QUICK], 100, 169),
+    ("four concurrent checks", [GREETS | {"name": f"c{n}", "maxLatencySeconds": 10} for n in range(8)], 300, 120),
+    ("at most a day", [GREETS | {"name": f"c{n}", "judge": QUICK["judge"]} for n in range(50)], 3600, 86400),
 ]
 
 
-@pytest.mark.parametrize(("_case", "asked", "timeout", "seconds"), TIMES, ids=[case for case, *_ in TIMES])
-def test_time_follows_from_the_checks(_case: str, asked: list[Any], timeout: int, seconds: int) -> None:
-    """The Job's deadline is beyond the time that the command takes itself, for each try."""
+@pytest.mark.parametrize(("_case", "checks", "timeout", "seconds"), TIMES, ids=[case for case, *_ in TIMES])
+def test_timeout_is_computed_from_the_checks(_case: str, checks: list[Any], timeout: int, seconds: int) -> None:
+    """The deadline of the Job covers the timeout of the command in each try."""
     config = {"models": [{"name": "echo", "provider": "echo"}], "limits": {"requestTimeoutSeconds": timeout}}
-    _, job = made(inputs({"checks": asked}, config=config))
+    _, job = made(inputs({"checks": checks}, config=config))
     assert option(job, "--timeout") == str(seconds)
     assert job["spec"]["activeDeadlineSeconds"] == 2 * (seconds + 120)

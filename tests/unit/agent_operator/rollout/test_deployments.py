@@ -1,4 +1,4 @@
-"""What there is to see of a rollout in live objects."""
+"""What live Deployments and pods show about a rollout."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ CRASH = {"pod": "web-1", "reason": "CrashLoopBackOff", "exitCode": 2, "message":
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("pod_", "expected"),
     [
         (
             pod(failure=CRASH, restarts=2),
@@ -37,33 +37,35 @@ CRASH = {"pod": "web-1", "reason": "CrashLoopBackOff", "exitCode": 2, "message":
         (pod(failure=CRASH, restarts=9, ended=True), {}),
         (pod(failure={"pod": "web-1", "reason": "ImagePullBackOff"}), {}),
     ],
-    ids=["crashes", "once", "never started", "well now", "on its way out", "may come yet"],
+    ids=["crashes", "one restart", "no restart", "recovered", "ended", "cannot pull"],
 )
-def test_pods_that_end_again_and_again(seen: dict[str, Any], expected: dict[str, str]) -> None:
-    found = deployments.revision_failures([seen], None, None)
+def test_pods_that_crash_repeatedly_fail_their_revision(pod_: dict[str, Any], expected: dict[str, str]) -> None:
+    found = deployments.revision_failures([pod_], None, None)
 
     assert {revision: it.message for revision, it in found.items()} == expected
 
 
-def test_a_rollout_without_progress_is_told_with_its_pods_own_words() -> None:
+def test_exceeded_deadline_quotes_the_failure_of_a_pod() -> None:
     pulls = pod(failure={"pod": "web-1", "reason": "ImagePullBackOff", "message": "no such image"})
     others = pod("old", failure={"pod": "web-0", "reason": "Evicted"})
 
     found = deployments.revision_failures([others, pulls], deployment(reason="ProgressDeadlineExceeded"), None)
 
     assert found["new"].reason == "ProgressDeadlineExceeded"
-    assert found["new"].message == "the rollout made no progress in time; pod web-1: ImagePullBackOff: no such image"
+    assert (
+        found["new"].message == "the rollout exceeded its progress deadline; pod web-1: ImagePullBackOff: no such image"
+    )
     assert set(found) == {"new"}
 
 
-def test_counts_of_another_generation_are_no_trouble() -> None:
+def test_status_of_an_older_generation_is_ignored() -> None:
     late = deployment(reason="ProgressDeadlineExceeded")
     late["status"]["observedGeneration"] = 1
 
     assert deployments.revision_failures([], late, None) == {}
 
 
-def test_the_two_deployments_are_told_apart_by_name() -> None:
+def test_stable_and_canary_differ_by_name() -> None:
     objects = [deployment("web-canary", "new"), deployment("web", "old")]
     live = {Ref("Deployment", "team", it["metadata"]["name"]): pack("Deployment", it) for it in objects}
 

@@ -1,4 +1,4 @@
-"""What is to be there while one revision runs, or a second beside it; and what a revision is kept as."""
+"""The manifests of one running revision, or of a stable one and a canary; and the records of revisions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +14,11 @@ from agent_operator.render.plan import plan
 from agent_operator.rollout import revisions
 from agent_operator.rollout.manifests import RolloutManifests, compose, required_revisions
 from agent_operator.rollout.revisions import RevisionRecord
-from agent_operator.rollout.state import CanaryPhase, RolloutInputs
+from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 from agent_operator.status.observed import Pods
 
 Spec = dict[str, Any]
-FOUR, NONE = Pods(4, 4, 4, 4, 4, observed=True), Pods(observed=True)
+FOUR_PODS, NO_PODS = Pods(4, 4, 4, 4, 4, observed=True), Pods(observed=True)
 NOW = "2026-11-23T08:00:00Z"
 OUTSIDE = {"models": [{"name": "m", "provider": "openai", "baseUrl": "http://models.ai.svc:8000/v1"}]}
 ELSEWHERE = {"models": [{"name": "m", "provider": "openai", "baseUrl": "http://others.llm.svc:9000/v1"}]}
@@ -39,19 +39,21 @@ def pods(wanted: int, available: int) -> Pods:
     return Pods(wanted, total=wanted, updated=wanted, ready=available, available=available, observed=True)
 
 
-def made(
-    state: RolloutStatus,
+def compose_for(
+    status: RolloutStatus,
     contents: Mapping[str, Revision],
     spec: Spec | None = None,
     *,
     records: tuple[RevisionRecord, ...] = (),
-    stable: Pods = FOUR,
-    canary: Pods = NONE,
+    stable: Pods = FOUR_PODS,
+    canary: Pods = NO_PODS,
 ) -> RolloutManifests:
     inputs = inputs_of(**(spec or {}))
     rollout = inputs.spec.rollout or Rollout()
-    seen = RolloutInputs(state.target or "", "in", "asks", NOW, rollout, records=records, stable=stable, canary=canary)
-    return compose(inputs, render(inputs), seen, state, contents)
+    observed = RolloutInputs(
+        status.target or "", "in", "spec", NOW, rollout, records=records, stable=stable, canary=canary
+    )
+    return compose(inputs, render(inputs), observed, status, contents)
 
 
 def find(composed: RolloutManifests, kind: str, name: str = "web") -> dict[str, Any]:
@@ -64,7 +66,7 @@ def kinds(composed: RolloutManifests) -> list[str]:
     return [it["kind"] for it in composed.rendered.manifests]
 
 
-def running(target: str, stable: str, phase: CanaryPhase | None = None, weight: int = 50) -> RolloutStatus:
+def rollout_status(target: str, stable: str, phase: CanaryPhase | None = None, weight: int = 50) -> RolloutStatus:
     canary = CanaryStatus(revision=target, step=0, weight=weight, phase=phase, since=NOW) if phase else None
     return RolloutStatus(target=target, stable=stable, canary=canary)
 
@@ -74,21 +76,21 @@ BOTH = {OLD.name: OLD, NEW.name: NEW}
 CANARY: Spec = {"rollout": {"strategy": "Canary"}, "replicas": 4, "systemPrompt": {"text": "New."}}
 
 
-def test_what_is_rendered_is_what_is_there_and_its_record() -> None:
+def test_current_revision_is_applied_as_rendered_with_its_record() -> None:
     spec: Spec = {"systemPrompt": {"text": "New."}}
-    composed = made(running(NEW.name, NEW.name), {NEW.name: NEW}, spec)
+    composed = compose_for(rollout_status(NEW.name, NEW.name), {NEW.name: NEW}, spec)
 
     rendered = render(inputs_of(**spec)).manifests
     assert [it for it in composed.rendered.manifests if it["kind"] != "ControllerRevision"] == list(rendered)
     record = find(composed, "ControllerRevision", f"web-{NEW.name}")
     assert record["revision"] == 1
-    assert revisions.parse_record(record) == NEW
+    assert revisions.parse_controller_revision(record) == NEW
     assert kinds(composed).index("ControllerRevision") < kinds(composed).index("Deployment")
 
 
-def test_an_older_revision_brings_its_pods_and_its_config_and_nothing_else() -> None:
+def test_older_revision_replaces_only_pod_template_and_config() -> None:
     spec: Spec = {"systemPrompt": {"text": "New."}, "replicas": 7, "service": {"port": 81}}
-    composed = made(running(NEW.name, OLD.name), BOTH, spec)
+    composed = compose_for(rollout_status(NEW.name, OLD.name), BOTH, spec)
 
     deployment = find(composed, "Deployment")
     assert deployment["spec"]["template"]["metadata"]["labels"]["agent-operator.dev/revision"] == OLD.name
@@ -99,37 +101,37 @@ def test_an_older_revision_brings_its_pods_and_its_config_and_nothing_else() -> 
     assert kinds(composed).count("ConfigMap") == 1
 
 
-def test_secrets_that_were_rotated_meanwhile_reach_an_older_revision() -> None:
+def test_older_revision_gets_the_hash_of_rotated_secrets() -> None:
     inputs = inputs_of(credentials={"values": {"OPENAI_API_KEY": "k"}})
     rendered = render(inputs)
     revision = rendered.revision
     annotation = "agent-operator.dev/secret-hash"
     assert annotation not in revision.template["metadata"]["annotations"]
 
-    seen = RolloutInputs(revision.name, "in", "asks", NOW)
-    state = running(revision.name, revision.name)
-    composed = compose(inputs, rendered, seen, state, {revision.name: revision})
+    observed = RolloutInputs(revision.name, "in", "spec", NOW)
+    status = rollout_status(revision.name, revision.name)
+    composed = compose(inputs, rendered, observed, status, {revision.name: revision})
 
     now = next(it for it in rendered.manifests if it["kind"] == "Deployment")
     assert find(composed, "Deployment") == now
     assert now["spec"]["template"]["metadata"]["annotations"][annotation]
 
 
-def test_a_revision_whose_content_is_gone_leaves_the_deployment_alone() -> None:
-    composed = made(running(NEW.name, OLD.name), {NEW.name: NEW})
+def test_revision_without_content_retains_the_deployment() -> None:
+    composed = compose_for(rollout_status(NEW.name, OLD.name), {NEW.name: NEW})
 
     assert "Deployment" not in kinds(composed)
     assert Ref("Deployment", "team", "web") in composed.retained
 
 
-def test_the_policy_leaves_open_what_any_running_revision_needs() -> None:
+def test_network_policy_allows_the_egress_of_all_running_revisions() -> None:
     old, new = revision_of(config=OUTSIDE), revision_of(config=ELSEWHERE)
     contents = {old.name: old, new.name: new}
     extra = {"extraEgress": [{"ports": [{"port": 5432}]}]}
     spec: Spec = CANARY | {"config": ELSEWHERE, "networkPolicy": extra}
 
-    both = find(made(running(new.name, old.name, CanaryPhase.WATCHING), contents, spec), "NetworkPolicy")
-    one = find(made(running(new.name, new.name), contents, spec), "NetworkPolicy")
+    both = find(compose_for(rollout_status(new.name, old.name, CanaryPhase.WATCHING), contents, spec), "NetworkPolicy")
+    one = find(compose_for(rollout_status(new.name, new.name), contents, spec), "NetworkPolicy")
 
     ports = [{port["port"] for rule in it["spec"]["egress"] for port in rule["ports"]} for it in (both, one)]
     assert ports[0] == ports[1] | {8000}
@@ -149,26 +151,26 @@ def test_the_policy_leaves_open_what_any_running_revision_needs() -> None:
         (3, 99, 3, 3, 1),
     ],
 )
-def test_stable_pods_make_room_as_canary_pods_become_available(
+def test_available_canary_pods_replace_stable_pods(
     replicas: int, weight: int, available: int, canary: int, stable: int
 ) -> None:
-    state = running(NEW.name, OLD.name, CanaryPhase.STARTING, weight)
+    status = rollout_status(NEW.name, OLD.name, CanaryPhase.STARTING, weight)
 
-    composed = made(state, BOTH, CANARY | {"replicas": replicas}, canary=pods(canary, available))
+    composed = compose_for(status, BOTH, CANARY | {"replicas": replicas}, canary=pods(canary, available))
 
     assert find(composed, "Deployment", "web-canary")["spec"]["replicas"] == canary
     assert find(composed, "Deployment")["spec"]["replicas"] == stable
 
 
-def test_promoting_all_stable_pods_come_back_before_the_canary_goes() -> None:
-    composed = made(running(NEW.name, NEW.name, CanaryPhase.PROMOTING), BOTH, CANARY, canary=pods(2, 2))
+def test_promotion_scales_stable_pods_up_before_the_canary_is_removed() -> None:
+    composed = compose_for(rollout_status(NEW.name, NEW.name, CanaryPhase.PROMOTING), BOTH, CANARY, canary=pods(2, 2))
 
     assert find(composed, "Deployment")["spec"]["replicas"] == 4
     assert find(composed, "Deployment", "web-canary")["spec"]["replicas"] == 2
 
 
-def test_the_canarys_pods_are_its_own_and_everybodys() -> None:
-    composed = made(running(NEW.name, OLD.name, CanaryPhase.WATCHING), BOTH, CANARY)
+def test_selectors_of_stable_and_canary_pods() -> None:
+    composed = compose_for(rollout_status(NEW.name, OLD.name, CanaryPhase.WATCHING), BOTH, CANARY)
 
     stable, canary = (find(composed, "Deployment", name) for name in ("web", "web-canary"))
     labels = [it["spec"]["template"]["metadata"]["labels"] for it in (stable, canary)]
@@ -184,38 +186,40 @@ def test_the_canarys_pods_are_its_own_and_everybodys() -> None:
     assert [only <= it.items() for it in labels] == [False, True]
 
 
-def test_an_autoscaler_counts_its_own_pods_within_what_is_left() -> None:
+def test_autoscaler_bounds_leave_room_for_the_canary() -> None:
     spec = CANARY | {"autoscaling": {"minReplicas": 3, "maxReplicas": 10}}
-    state = running(NEW.name, OLD.name, CanaryPhase.WATCHING, weight=20)
+    status = rollout_status(NEW.name, OLD.name, CanaryPhase.WATCHING, weight=20)
 
-    composed = made(state, BOTH, spec, stable=pods(8, 8), canary=pods(2, 2))
+    composed = compose_for(status, BOTH, spec, stable=pods(8, 8), canary=pods(2, 2))
 
     scaler = find(composed, "HorizontalPodAutoscaler")["spec"]
     assert find(composed, "Deployment", "web-canary")["spec"]["replicas"] == 2
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (1, 8)
     assert "replicas" not in find(composed, "Deployment")["spec"]
-    promoting = made(running(NEW.name, NEW.name, CanaryPhase.PROMOTING, weight=20), BOTH, spec, stable=pods(8, 8))
+    promoting = compose_for(
+        rollout_status(NEW.name, NEW.name, CanaryPhase.PROMOTING, weight=20), BOTH, spec, stable=pods(8, 8)
+    )
     scaler = find(promoting, "HorizontalPodAutoscaler")["spec"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 10)
 
 
-def test_a_gateway_weighs_the_requests_and_the_service_leads_to_the_stable_pods() -> None:
+def test_gateway_splits_requests_by_weight_and_service_selects_stable_pods() -> None:
     spec = CANARY | {"gateway": {"parentRefs": [{"name": "public"}]}}
 
-    composed = made(running(NEW.name, OLD.name, CanaryPhase.WATCHING, weight=20), BOTH, spec)
+    composed = compose_for(rollout_status(NEW.name, OLD.name, CanaryPhase.WATCHING, weight=20), BOTH, spec)
 
     (rule,) = find(composed, "HTTPRoute")["spec"]["rules"]
     assert [(it["name"], it["weight"]) for it in rule["backendRefs"]] == [("web", 80), ("web-canary", 20)]
     assert find(composed, "Service")["spec"]["selector"] == {"app": "web"}
 
 
-def test_after_the_canary_nothing_of_it_is_wanted() -> None:
-    known = (
+def test_canary_objects_are_deleted_after_the_canary() -> None:
+    records = (
         RevisionRecord(NEW.name, 2, "in", NEW.config_map, "1"),
         RevisionRecord(OLD.name, 1, "other", OLD.config_map, "1"),
     )
-    during = made(running(NEW.name, OLD.name, CanaryPhase.WATCHING), BOTH, CANARY, records=known)
-    after = made(running(NEW.name, NEW.name), BOTH, CANARY, records=known)
+    during = compose_for(rollout_status(NEW.name, OLD.name, CanaryPhase.WATCHING), BOTH, CANARY, records=records)
+    after = compose_for(rollout_status(NEW.name, NEW.name), BOTH, CANARY, records=records)
     live = {
         Ref(it["kind"], "team", it["metadata"]["name"]): pack(
             it["kind"], it | {"metadata": it["metadata"] | {"uid": "x", "resourceVersion": "1"}}
@@ -223,45 +227,42 @@ def test_after_the_canary_nothing_of_it_is_wanted() -> None:
         for it in during.rendered.manifests
     }
 
-    todo = plan(after.rendered.manifests, live, "u-1", held=after.retained)
+    todo = plan(after.rendered.manifests, live, "u-1", retained=after.retained)
 
     gone = {(it.ref.kind, it.ref.name) for it in todo.deletes}
     assert gone == {("Deployment", "web-canary"), ("Service", "web-canary")}
 
 
-# Revisions
-
-
-def test_a_target_that_is_the_latest_needs_no_record_and_another_gets_the_next_number() -> None:
+def test_target_gets_the_next_number_unless_it_is_the_newest_record() -> None:
     old = RevisionRecord(OLD.name, 1, "other", OLD.config_map, "1")
     new = RevisionRecord(NEW.name, 2, "in", NEW.config_map, "1")
-    state = running(NEW.name, NEW.name)
+    status = rollout_status(NEW.name, NEW.name)
 
-    assert "ControllerRevision" not in kinds(made(state, BOTH, records=(new, old)))
-    back = made(running(OLD.name, OLD.name), BOTH, records=(new, old))
-    assert find(back, "ControllerRevision", f"web-{OLD.name}")["revision"] == 3
-    first = RolloutInputs(OLD.name, "in", "asks", NOW, records=(new, old))
-    assert required_revisions(first, running(OLD.name, OLD.name)) == {OLD.name}
+    assert "ControllerRevision" not in kinds(compose_for(status, BOTH, records=(new, old)))
+    reverted = compose_for(rollout_status(OLD.name, OLD.name), BOTH, records=(new, old))
+    assert find(reverted, "ControllerRevision", f"web-{OLD.name}")["revision"] == 3
+    observed = RolloutInputs(OLD.name, "in", "spec", NOW, records=(new, old))
+    assert required_revisions(observed, rollout_status(OLD.name, OLD.name)) == {OLD.name}
 
 
-def test_the_history_is_limited_but_never_what_runs() -> None:
-    known = tuple(RevisionRecord(f"r{n}", n, f"i{n}", f"cm{n}", "1") for n in range(15, 0, -1))
+def test_history_limit_never_removes_running_revisions() -> None:
+    records = tuple(RevisionRecord(f"r{n}", n, f"i{n}", f"cm{n}", "1") for n in range(15, 0, -1))
 
-    kept = revisions.records_to_keep(known, {"r1", "r2"}, 4)
+    kept = revisions.records_to_keep(records, {"r1", "r2"}, 4)
 
     assert {it.name for it in kept} == {"r1", "r2", "r15", "r14"}
-    assert {it.name for it in revisions.records_to_keep(known, {"r1", "r2", "r3"}, 2)} == {"r1", "r2", "r3"}
+    assert {it.name for it in revisions.records_to_keep(records, {"r1", "r2", "r3"}, 2)} == {"r1", "r2", "r3"}
 
 
-def test_whoever_renders_otherwise_keeps_what_is_there() -> None:
+def test_same_inputs_keep_the_recorded_revision() -> None:
     stored = (
         RevisionRecord("kept", 3, "same", "cm", "1"),
         RevisionRecord("older", 2, "same", "cm", "1"),
         RevisionRecord("x", 1, "other", "cm", "1"),
     )
 
-    assert revisions.target_revision("rendered-anew", "same", stored) == "kept"
-    assert revisions.target_revision("rendered-anew", "changed", stored) == "rendered-anew"
+    assert revisions.target_revision("rendered", "same", stored) == "kept"
+    assert revisions.target_revision("rendered", "changed", stored) == "rendered"
 
 
 @pytest.mark.parametrize(
@@ -280,8 +281,8 @@ def test_whoever_renders_otherwise_keeps_what_is_there() -> None:
     ],
     ids=lambda spec: next(iter(spec)),
 )
-def test_what_pods_are_not_made_from_changes_no_revision(spec: Spec) -> None:
-    """Neither asked nor rendered: the two say the same of every such field."""
+def test_fields_outside_the_pods_keep_the_revision(spec: Spec) -> None:
+    """Neither the hash of the spec nor the rendered revision depends on them."""
     assert revisions.spec_hash(inputs_of(**spec)) == revisions.spec_hash(inputs_of())
     assert revision_of(**spec).name == revision_of().name
 
@@ -298,19 +299,19 @@ def test_what_pods_are_not_made_from_changes_no_revision(spec: Spec) -> None:
     ],
     ids=lambda spec: next(iter(spec)),
 )
-def test_what_pods_are_made_from_changes_the_revision(spec: Spec) -> None:
+def test_fields_of_the_pods_change_the_revision(spec: Spec) -> None:
     assert revisions.spec_hash(inputs_of(**spec)) != revisions.spec_hash(inputs_of())
     assert revision_of(**spec).name != revision_of().name
 
 
-def test_a_revision_is_the_same_whoever_owns_it_and_whatever_renders_beside_it() -> None:
+def test_revision_does_not_depend_on_owner_and_platform() -> None:
     body = {"metadata": {"name": "web", "namespace": "team", "uid": "u-2"}, "spec": {"config": ECHO}}
     other = Inputs(AgentDeployment.model_validate(body), platform=Platform(manage_namespaces=False))
 
     assert render(other).revision.name == render(inputs_of()).revision.name
 
 
-def test_following_a_channel_asks_for_nothing_but_what_it_gives_is_part_of_the_revision() -> None:
+def test_hash_depends_on_the_assigned_version_but_not_on_the_channel() -> None:
     plain = revisions.spec_hash(inputs_of())
     followed_channel = revisions.spec_hash(inputs_of(runtime={"channel": "stable"}))
 
@@ -319,12 +320,16 @@ def test_following_a_channel_asks_for_nothing_but_what_it_gives_is_part_of_the_r
     assert revisions.inputs_hash(plain, Assigned("2")) != revisions.inputs_hash(plain, Assigned("3"))
 
 
-def test_only_what_is_owned_and_named_as_it_says_is_history() -> None:
-    like = find(made(running(NEW.name, NEW.name), {NEW.name: NEW}), "ControllerRevision", f"web-{NEW.name}")
-    live_meta = like["metadata"] | {"uid": "x", "resourceVersion": "1"}
-    stranger = {"ownerReferences": [{"uid": "u-9", "kind": "X", "name": "x", "apiVersion": "v1", "controller": True}]}
-    objects = [like | {"metadata": live_meta}, like | {"metadata": live_meta | {"name": "web-stray"}}]
-    objects.append(like | {"metadata": live_meta | {"name": f"web-{NEW.name}"} | stranger})
+def test_only_owned_records_with_a_matching_name_are_listed() -> None:
+    record = find(
+        compose_for(rollout_status(NEW.name, NEW.name), {NEW.name: NEW}), "ControllerRevision", f"web-{NEW.name}"
+    )
+    live_meta = record["metadata"] | {"uid": "x", "resourceVersion": "1"}
+    other_owner = {
+        "ownerReferences": [{"uid": "u-9", "kind": "X", "name": "x", "apiVersion": "v1", "controller": True}]
+    }
+    objects = [record | {"metadata": live_meta}, record | {"metadata": live_meta | {"name": "web-other"}}]
+    objects.append(record | {"metadata": live_meta | {"name": f"web-{NEW.name}"} | other_owner})
 
     found = [
         revisions.list_records(

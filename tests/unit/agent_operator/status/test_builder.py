@@ -1,4 +1,4 @@
-"""The patch from one status to the other, and what a status is made of."""
+"""The merge patch of a status, and the parts of a status."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ STATUS = st.dictionaries(st.sampled_from("abcd"), st.integers() | st.lists(st.in
 
 
 @given(STATUS, STATUS)
-def test_the_patch_leads_from_one_status_to_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_the_patch_turns_one_status_into_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
     """As a merge patch does: null removes, all else replaces. Equal ones need none."""
     patch = changes(before, after)
     merged = {key: value for key, value in (before | patch).items() if value is not None}
@@ -26,11 +26,11 @@ def child(kind: str, name: str, uid: str) -> tuple[Ref, Live]:
     return Ref(kind, "ns", name), pack(kind, {"metadata": meta, "spec": {}})
 
 
-def test_only_what_the_agent_owns_is_told_of() -> None:
+def test_only_owned_children_are_listed() -> None:
     live = dict([child("Service", "ours", "u"), child("Service", "theirs", "x"), child("Pod", "pod", "u")])
     assert [target.name for target in own(live, "u")] == ["ours"]
 
 
-def test_of_failing_pods_the_first_is_told_of() -> None:
+def test_the_failure_is_that_of_the_first_failing_pod() -> None:
     assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}]) == {"pod": "b"}
     assert first_failure([{}]) is None

@@ -1,4 +1,4 @@
-"""What the conditions say."""
+"""The conditions of an agent."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
 from agent_operator.status.conditions import decide
-from agent_operator.status.observed import Facts, Pods
+from agent_operator.status.observed import ObservedState, Pods
 
 NOW = "2026-01-02T00:00:00Z"
 
@@ -27,12 +27,12 @@ DOWN = [{"type": "Available", "status": "False", "reason": "MinimumReplicasUnava
 FAILURE = {"pod": "a-1", "reason": "CrashLoopBackOff"}
 
 
-def facts(live: Any = None, **more: Any) -> Facts:
-    return Facts(**({"generation": 4, "applied": True, "deployment": live} | more))
+def state(live: Any = None, **more: Any) -> ObservedState:
+    return ObservedState(**({"generation": 4, "applied": True, "deployment": live} | more))
 
 
 ROLLED_BACK = RolledBack(revision="bad", to="good", reason="CrashLoop", message="pod a-1 ends", time=NOW)
-GIVEN_UP = RolloutStatus(target="bad", stable="good", rolled_back=ROLLED_BACK)
+FAILED_ROLLOUT = RolloutStatus(target="bad", stable="good", rolled_back=ROLLED_BACK)
 PINNED = RolloutStatus(
     target="bad", stable="good", rolled_back=ROLLED_BACK.model_copy(update={"manual": True, "reason": "RolledBack"})
 )
@@ -40,107 +40,107 @@ STEP = CanaryStatus(revision="new", step=0, weight=20, phase="Watching", since=N
 CANARY = RolloutStatus(target="new", stable="old", canary=STEP)
 WAITS = RolloutStatus(target="new", stable="old", canary=STEP.model_copy(update={"phase": "Paused"}))
 
-# facts -> the reason of Ready, then those conditions that are not False
-TABLE: list[tuple[str, Facts, str, dict[str, str]]] = [
-    ("ready", facts(deployment(**ALL)), "Ready", {"Ready": "True", "Available": "True"}),
-    ("none wanted", facts(deployment(0)), "ScaledToZero", {"Ready": "True"}),
+# state -> the reason of Ready, then those conditions that are not False
+TABLE: list[tuple[str, ObservedState, str, dict[str, str]]] = [
+    ("ready", state(deployment(**ALL)), "Ready", {"Ready": "True", "Available": "True"}),
+    ("scaled to zero", state(deployment(0)), "ScaledToZero", {"Ready": "True"}),
     (
-        "given up",
-        facts(deployment(**ALL), rollout=GIVEN_UP),
+        "rolled back",
+        state(deployment(**ALL), rollout=FAILED_ROLLOUT),
         "RolledBack",
         {"Ready": "True", "Available": "True", "Stalled": "True"},
     ),
     (
-        "given up, while the last of its pods go",
-        facts(deployment(**(ALL | {"replicas": 4})), rollout=GIVEN_UP),
+        "rolled back, while pods of the failed revision are deleted",
+        state(deployment(**(ALL | {"replicas": 4})), rollout=FAILED_ROLLOUT),
         "RolledBack",
         {"Ready": "True", "Available": "True", "Stalled": "True"},
     ),
-    ("pinned", facts(deployment(**ALL), rollout=PINNED), "RolledBack", {"Ready": "True", "Available": "True"}),
+    ("pinned", state(deployment(**ALL), rollout=PINNED), "RolledBack", {"Ready": "True", "Available": "True"}),
     (
-        "on the way to the pin",
-        facts(deployment(**(ALL | {"replicas": 4})), rollout=PINNED),
+        "rolling back to a pinned revision",
+        state(deployment(**(ALL | {"replicas": 4})), rollout=PINNED),
         "RollingOut",
         {"Available": "True", "Reconciling": "True"},
     ),
     (
         "canary",
-        facts(deployment(**(ALL | {"replicas": 4})), rollout=CANARY),
+        state(deployment(**(ALL | {"replicas": 4})), rollout=CANARY),
         "Ready",
         {"Ready": "True", "Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "canary that waits",
-        facts(deployment(**ALL), rollout=WAITS),
+        state(deployment(**ALL), rollout=WAITS),
         "Ready",
         {"Ready": "True", "Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "surplus old pods",
-        facts(deployment(**(ALL | {"replicas": 4}))),
+        state(deployment(**(ALL | {"replicas": 4}))),
         "RollingOut",
         {"Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "old counts",
-        facts(deployment(generation=3, **ALL)),
+        state(deployment(generation=3, **ALL)),
         "RollingOut",
         {"Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "not all updated",
-        facts(deployment(**(ALL | {"updatedReplicas": 1})), failure=FAILURE),
+        state(deployment(**(ALL | {"updatedReplicas": 1})), failure=FAILURE),
         "RollingOut",
         {"Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "not all available",
-        facts(deployment(**(ALL | {"availableReplicas": 2}))),
+        state(deployment(**(ALL | {"availableReplicas": 2}))),
         "Unavailable",
         {"Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "below the minimum",
-        facts(deployment(conditions=DOWN, **(ALL | {"availableReplicas": 1}))),
+        state(deployment(conditions=DOWN, **(ALL | {"availableReplicas": 1}))),
         "Unavailable",
         {"Progressing": "True", "Reconciling": "True"},
     ),
     (
         "too late",
-        facts(deployment(conditions=LATE, replicas=4, updatedReplicas=1, availableReplicas=3), failure=FAILURE),
+        state(deployment(conditions=LATE, replicas=4, updatedReplicas=1, availableReplicas=3), failure=FAILURE),
         "ProgressDeadlineExceeded",
         {"Available": "True", "Stalled": "True"},
     ),
-    ("new", facts(deployment(conditions=())), "RollingOut", {"Progressing": "True", "Reconciling": "True"}),
-    ("no deployment", facts(), "NoDeployment", {"Progressing": "True", "Reconciling": "True"}),
+    ("new", state(deployment(conditions=())), "RollingOut", {"Progressing": "True", "Reconciling": "True"}),
+    ("no deployment", state(), "NoDeployment", {"Progressing": "True", "Reconciling": "True"}),
     (
         "not applied",
-        facts(deployment(**ALL), applied=False),
+        state(deployment(**ALL), applied=False),
         "NotApplied",
         {"Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "suspended",
-        facts(deployment(**ALL), suspended=True, applied=False),
+        state(deployment(**ALL), suspended=True, applied=False),
         "Suspended",
         {"Ready": "Unknown", "Available": "True", "SecretsReady": "Unknown"},
     ),
     (
         "invalid",
-        facts(deployment(**ALL), invalid=Problem("PromptInvalid", "spec.x", "no"), applied=False),
+        state(deployment(**ALL), invalid=Problem("PromptInvalid", "spec.x", "no"), applied=False),
         "PromptInvalid",
         {"Available": "True", "SecretsReady": "Unknown", "Stalled": "True"},
     ),
     (
         "no secret",
-        facts(uses_secrets=True, secrets=Problem("SecretMissing", "", "make it", retry=True)),
+        state(uses_secrets=True, secrets=Problem("SecretMissing", "", "make it", retry=True)),
         "SecretMissing",
         {"Reconciling": "True"},
     ),
-    ("conflict", facts(blocked=Problem("Conflict", "", "Service")), "Conflict", {"Stalled": "True"}),
+    ("conflict", state(blocked=Problem("Conflict", "", "Service")), "Conflict", {"Stalled": "True"}),
     (
         "warning",
-        facts(deployment(**ALL), uses_secrets=True, warnings=(Problem("A", "", "one"), Problem("B", "spec.b", "two"))),
+        state(deployment(**ALL), uses_secrets=True, warnings=(Problem("A", "", "one"), Problem("B", "spec.b", "two"))),
         "Ready",
         {"Ready": "True", "Available": "True", "Warning": "True"},
     ),
@@ -148,7 +148,7 @@ TABLE: list[tuple[str, Facts, str, dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("given", "reason", "expected"), [pytest.param(*row[1:], id=row[0]) for row in TABLE])
-def test_conditions(given: Facts, reason: str, expected: dict[str, str]) -> None:
+def test_conditions(given: ObservedState, reason: str, expected: dict[str, str]) -> None:
     found = {condition["type"]: condition for condition in decide(given, (), NOW)}
     assert found["Ready"]["reason"] == reason
     other = {"ConfigValid": "True", "SecretsReady": "True"} | expected
@@ -161,36 +161,36 @@ def test_conditions(given: Facts, reason: str, expected: dict[str, str]) -> None
 
 
 def test_a_failing_pod_is_named() -> None:
-    ready = decide(facts(deployment(), failure=FAILURE), (), NOW)[0]
+    ready = decide(state(deployment(), failure=FAILURE), (), NOW)[0]
     assert "pod a-1: CrashLoopBackOff" in ready["message"]
 
 
-def test_what_was_given_up_is_told_with_its_own_words_and_the_remedy() -> None:
-    found = {it["type"]: it for it in decide(facts(deployment(**ALL), rollout=GIVEN_UP), (), NOW)}
+def test_a_rollback_is_described_with_its_cause_and_the_remedy() -> None:
+    found = {it["type"]: it for it in decide(state(deployment(**ALL), rollout=FAILED_ROLLOUT), (), NOW)}
 
     assert (found["Progressing"]["status"], found["Progressing"]["reason"]) == ("False", "RolledBack")
-    assert "revision bad was given up for good: CrashLoop: pod a-1 ends" in found["Progressing"]["message"]
+    assert "rolled back from revision bad to good: CrashLoop: pod a-1 ends" in found["Progressing"]["message"]
     assert "agentctl retry" in found["Progressing"]["message"]
 
 
-def test_a_canary_is_told_with_its_step() -> None:
-    found = {it["type"]: it for it in decide(facts(deployment(**ALL), rollout=WAITS), (), NOW)}
+def test_a_canary_is_described_with_its_step() -> None:
+    found = {it["type"]: it for it in decide(state(deployment(**ALL), rollout=WAITS), (), NOW)}
 
     assert found["Progressing"]["reason"] == "CanaryPaused"
     assert found["Progressing"]["message"].startswith("step 1: 20 % for revision new")
 
 
-def test_warnings_are_all_told() -> None:
-    warning = decide(facts(warnings=(Problem("A", "", "one"), Problem("B", "spec.b", "two"))), (), NOW)[-1]
+def test_all_warnings_are_listed() -> None:
+    warning = decide(state(warnings=(Problem("A", "", "one"), Problem("B", "spec.b", "two"))), (), NOW)[-1]
     assert (warning["reason"], warning["message"]) == ("A", "one; spec.b: two")
 
 
 def test_the_time_of_a_transition_changes_only_with_the_status() -> None:
     then = "2026-01-01T00:00:00Z"
-    first = decide(facts(deployment(**ALL)), (), then)
-    again = decide(facts(deployment(**ALL), generation=5), first, NOW)
+    first = decide(state(deployment(**ALL)), (), then)
+    again = decide(state(deployment(**ALL), generation=5), first, NOW)
     assert {condition["lastTransitionTime"] for condition in again} == {then}
-    flipped = {c["type"]: c for c in decide(facts(deployment()), first, NOW)}
+    flipped = {c["type"]: c for c in decide(state(deployment()), first, NOW)}
     assert flipped["Ready"]["lastTransitionTime"] == NOW
     assert flipped["ConfigValid"]["lastTransitionTime"] == then
 

@@ -1,4 +1,4 @@
-"""What a refusal is turned into."""
+"""Problems from answers of the API server."""
 
 import pytest
 
@@ -30,23 +30,23 @@ def test_a_refusal_names_the_object_and_the_remedy(code: int, message: str, reas
     assert reason == "ApiUnavailable" or "ns" in problem.message
 
 
-def test_what_the_server_says_of_a_secret_is_not_repeated() -> None:
+def test_the_message_about_a_secret_is_not_quoted() -> None:
     problem = refused(Ref("Secret", "ns", "a"), ApiError(422, "Invalid", 'data: Invalid value: "hunter2"'))
     assert "hunter2" not in problem.message
 
 
-def test_values_of_variables_are_not_repeated_and_all_else_is() -> None:
+def test_only_the_values_of_variables_are_left_out() -> None:
     message = (
         'Deployment.apps "a" is invalid: [spec.template.spec.containers[0].env[2].value: Invalid value: "hunter2, a": '
         "may not be, spec.template.spec.containers[0].image: Required value]"
     )
 
-    told = refused(Ref("Deployment", "ns", "a"), ApiError(422, "Invalid", message)).message
+    found = refused(Ref("Deployment", "ns", "a"), ApiError(422, "Invalid", message)).message
 
-    assert "hunter2" not in told
-    assert "containers[0].env[2].value: Invalid value: (left out), spec.template.spec.containers[0].image: Req" in told
+    assert "hunter2" not in found
+    assert "containers[0].env[2].value: Invalid value: (left out), spec.template.spec.containers[0].image: Req" in found
 
 
-def test_an_unreachable_server_and_a_missing_right_are_told_apart() -> None:
+def test_an_unreachable_server_and_a_missing_right_have_different_reasons() -> None:
     assert from_api(ApiError(0, "Unreachable", "x")).reason == "ApiUnavailable"
     assert from_api(ApiError(403, "Forbidden", "x")).reason == "Forbidden"

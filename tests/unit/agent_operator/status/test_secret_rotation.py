@@ -32,25 +32,25 @@ CASES: list[tuple[str, dict[str, str | None], list[dict[str, str]], list[dict[st
         [KNOWN | {"lastRotated": NOW, "inUseBy": "0/0 pods"}],
     ),
     (
-        "while the Secret cannot be read, what was known stays, and pods are counted",
+        "while the Secret cannot be read, the hash stays, and pods are counted",
         {"azure": None},
         [KNOWN],
         pods("aa", None),
         [KNOWN | {"inUseBy": "1/2 pods"}],
     ),
-    ("of a Secret that was never read nothing is said", {"azure": None}, [], pods("aa"), []),
+    ("a Secret that was never read is left out", {"azure": None}, [], pods("aa"), []),
     ("a Secret that is no longer used is left out", {}, [KNOWN], pods("aa"), []),
     ("pods that have ended do not count", {"azure": "aa"}, [KNOWN], pods("aa", "aa", ended=3), [KNOWN]),
 ]
 
 
 @pytest.mark.parametrize(
-    ("current", "before", "running", "told"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+    ("current", "before", "running", "expected"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
 def test_proof(
     current: dict[str, str | None],
     before: list[dict[str, str]],
     running: list[dict[str, Any]],
-    told: list[dict[str, str]],
+    expected: list[dict[str, str]],
 ) -> None:
-    assert proof(current, before, running, NOW) == told
+    assert proof(current, before, running, NOW) == expected

@@ -12,7 +12,9 @@ from agent_operator.validation.workload_identity import preflight
 AZURE = {"azureWorkloadIdentity": {"clientId": "client-1"}}
 OWN = AZURE | {"serviceAccount": {"name": "mine"}}
 ANNOTATED = {"azure.workload.identity/client-id": "client-1"}
-TOKEN = {"env": [{"name": "AZURE_FEDERATED_TOKEN_FILE", "value": "/var/run/secrets/azure/tokens/azure-identity-token"}]}
+TOKEN: dict[str, Any] = {
+    "env": [{"name": "AZURE_FEDERATED_TOKEN_FILE", "value": "/var/run/secrets/azure/tokens/azure-identity-token"}]
+}
 
 
 def inputs(identity: dict[str, Any]) -> Inputs:

@@ -120,4 +120,4 @@ async def test_every_follower_gets_the_whole_answer() -> None:
     task.set_state(TaskState.COMPLETED)
     task.append("too late")
 
-    assert await asyncio.gather(early, late, followed()) == ["abc"] * 3
+    assert list(await asyncio.gather(early, late, followed())) == ["abc"] * 3

@@ -101,7 +101,7 @@ async def test_a_short_retry_after_is_waited_for_and_a_long_one_returned(monkeyp
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     short, long = (Scripted("a", problem(429, "model_rate_limited", wait)) for wait in (1, 60))
 
     await calling(short).complete("a", {}, soon())

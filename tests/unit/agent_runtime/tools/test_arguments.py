@@ -134,7 +134,7 @@ def schema_server() -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(b"{}")
 
-        def log_message(self, *_: object) -> None:  # type: ignore[override]
+        def log_message(self, *_: object) -> None:
             """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

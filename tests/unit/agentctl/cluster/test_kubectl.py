@@ -1,4 +1,4 @@
-"""kubectl as agentctl runs it."""
+"""Running kubectl, and its errors."""
 
 from pathlib import Path
 
@@ -9,17 +9,17 @@ from agentctl.cluster.kubectl import Kubectl
 from agentctl.errors import CommandError
 
 
-def test_a_refusal_is_kubectls_own_last_line(tmp_path: Path) -> None:
+def test_an_error_is_the_last_line_of_kubectl(tmp_path: Path) -> None:
     kubectl = Kubectl(kubeconfig=str(tmp_path / "none"))
 
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(CommandError) as error:
         kubectl.run("get", "pods", "--request-timeout=1s")
 
-    assert "\n" not in str(refused.value)
-    assert not str(refused.value).startswith("error:")
+    assert "\n" not in str(error.value)
+    assert not str(error.value).startswith("error:")
 
 
-def test_an_unknown_context_is_told(tmp_path: Path) -> None:
+def test_an_unknown_context_is_named_in_the_error(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("apiVersion: v1\nkind: Config\n")
 
@@ -27,10 +27,10 @@ def test_an_unknown_context_is_told(tmp_path: Path) -> None:
         Kubectl(kubeconfig=str(kubeconfig), context="nowhere").get("pods")
 
 
-def test_without_kubectl_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_kubectl_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     kubectl.binary.cache_clear()
 
-    with pytest.raises(CommandError, match="kubectl was not found: install it"):
+    with pytest.raises(CommandError, match="kubectl not found in PATH: install it"):
         Kubectl().run("version")

@@ -1,4 +1,4 @@
-"""The tree that `status` draws."""
+"""The tree of `agentctl status`."""
 
 import io
 from typing import Any
@@ -12,7 +12,7 @@ DEPLOYMENT = {"kind": "Deployment", "spec": {"replicas": 1}, "status": {"readyRe
 POD = {"metadata": {"name": "support-x"}, "status": {"phase": "Pending"}}
 
 
-def _snapshot(**status: Any) -> Snapshot:
+def make_snapshot(**status: Any) -> Snapshot:
     agent = {
         "metadata": {"name": "support", "namespace": "team", "generation": 2},
         "status": {"observedGeneration": 2, "ready": "0/1", "model": "echo"} | status,
@@ -26,15 +26,15 @@ def _snapshot(**status: Any) -> Snapshot:
     return Snapshot(agent, children, (POD,))
 
 
-def _drawn(snapshot: Snapshot, *, colour: bool = False) -> str:
+def draw(snapshot: Snapshot, *, colour: bool = False) -> str:
     target = io.StringIO()
     console = Console(file=target, width=120, force_terminal=colour, no_color=not colour)
     console.print(tree.draw(snapshot))
     return target.getvalue()
 
 
-def test_children_hang_below_the_agent_and_pods_below_the_deployment() -> None:
-    lines = _drawn(_snapshot()).splitlines()
+def test_children_are_below_the_agent_and_pods_below_the_deployment() -> None:
+    lines = draw(make_snapshot()).splitlines()
 
     assert lines[0].rstrip() == "AgentDeployment team/support  ready 0/1  model echo"
     assert [line.rstrip() for line in lines[1:6]] == [
@@ -46,24 +46,24 @@ def test_children_hang_below_the_agent_and_pods_below_the_deployment() -> None:
     ]
 
 
-def test_a_generation_that_the_operator_has_not_seen_is_told() -> None:
-    assert "not yet seen by the operator" in _drawn(_snapshot(observedGeneration=1))
+def test_a_generation_that_is_not_yet_reconciled_is_marked() -> None:
+    assert "not yet reconciled" in draw(make_snapshot(observedGeneration=1))
 
 
-def test_conditions_and_the_last_failure_stand_below() -> None:
+def test_conditions_and_the_last_failure_follow_the_tree() -> None:
     conditions = [
         {"type": "Ready", "status": "False", "reason": "Unavailable", "message": "0 of 1 pods are ready"},
         {"type": "Stalled", "status": "True", "reason": "ProgressDeadlineExceeded", "message": "no progress"},
     ]
     failure = {"pod": "support-x", "reason": "Error", "exitCode": 2, "message": "agent.models: missing"}
 
-    text = _drawn(_snapshot(conditions=conditions, lastFailure=failure))
+    text = draw(make_snapshot(conditions=conditions, lastFailure=failure))
 
     assert "Ready    False  Unavailable               0 of 1 pods are ready" in text
     assert "Last failure: pod support-x: Error, exit code 2: agent.models: missing" in text
 
 
-def test_good_is_green_and_bad_is_red_whatever_the_word_is() -> None:
+def test_the_colour_of_a_condition_depends_on_its_type() -> None:
     conditions = [
         {"type": "Ready", "status": "True", "reason": "R", "message": ""},
         {"type": "Stalled", "status": "True", "reason": "R", "message": ""},
@@ -71,7 +71,7 @@ def test_good_is_green_and_bad_is_red_whatever_the_word_is() -> None:
         {"type": "Progressing", "status": "False", "reason": "R", "message": ""},
     ]
 
-    ready, stalled, warning, progressing = _drawn(_snapshot(conditions=conditions), colour=True).splitlines()[-4:]
+    ready, stalled, warning, progressing = draw(make_snapshot(conditions=conditions), colour=True).splitlines()[-4:]
 
     assert "\x1b[32mTrue" in ready
     assert "\x1b[31mTrue" in stalled

@@ -1,4 +1,4 @@
-"""Reading the input: what is found, where it stands, and what is said when it cannot be read."""
+"""Reading the input: objects, the lines of their fields, and errors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 from agentctl.errors import CommandError
 from agentctl.offline import documents
 
-File = Callable[..., Path]
+WriteFile = Callable[..., Path]
 
 
-def test_every_document_has_its_number_and_every_field_its_line(file: File) -> None:
-    path = file("kind: A\n---\n# empty\n---\nkind: B\nspec:\n  list:\n  - name: x\n    port: 1\n")
+def test_documents_have_numbers_and_fields_have_lines(write_file: WriteFile) -> None:
+    path = write_file("kind: A\n---\n# empty\n---\nkind: B\nspec:\n  list:\n  - name: x\n    port: 1\n")
 
     found = documents.read([str(path)])
 
@@ -22,8 +22,8 @@ def test_every_document_has_its_number_and_every_field_its_line(file: File) -> N
     assert found[1].line("") == 5
 
 
-def test_the_items_of_a_list_are_documents(file: File) -> None:
-    path = file("kind: List\nitems:\n- kind: A\n- kind: B\n  spec: {x: 1}\n  spec: {x: 2}\n")
+def test_each_item_of_a_list_is_a_document(write_file: WriteFile) -> None:
+    path = write_file("kind: List\nitems:\n- kind: A\n- kind: B\n  spec: {x: 1}\n  spec: {x: 2}\n")
 
     first, second = documents.read([str(path)])
 
@@ -32,62 +32,62 @@ def test_the_items_of_a_list_are_documents(file: File) -> None:
     assert second.duplicates == ("spec",)
 
 
-def test_a_directory_gives_its_files_in_order_without_hidden_ones(file: File, tmp_path: Path) -> None:
+def test_a_directory_is_read_in_order_without_hidden_files(write_file: WriteFile, tmp_path: Path) -> None:
     for name in ("b.yml", "a.yaml", "c.json", ".hidden.yaml", "notes.txt"):
-        file(f'{{"kind": "{name[0]}"}}', name=name)
+        write_file(f'{{"kind": "{name[0]}"}}', name=name)
 
     assert [document.kind for document in documents.read([str(tmp_path)])] == ["a", "b", "c"]
 
 
-def test_a_date_stays_text(file: File) -> None:
-    """As in Kubernetes: an apiVersion of Azure looks like a date."""
-    path = file("kind: A\nspec: {apiVersion: 2024-10-01}\n")
+def test_a_date_is_a_string(write_file: WriteFile) -> None:
+    """As in Kubernetes. The API versions of Azure look like dates."""
+    path = write_file("kind: A\nspec: {apiVersion: 2024-10-01}\n")
 
     assert documents.read([str(path)])[0].body["spec"]["apiVersion"] == "2024-10-01"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ("", "no object in it: write an AgentDeployment there"),
-        ("# only a comment\n", "no object in it"),
-        ("kind: [\n", ":2: not YAML"),
-        ("a: b: c\n", ":1: not YAML: mapping values are not allowed in this context"),
-        ("kind: !!python/object:os.system {}\n", ":1: not YAML: could not determine a constructor"),
+        ("", "no objects found: add an AgentDeployment"),
+        ("# only a comment\n", "no objects found"),
+        ("kind: [\n", ":2: invalid YAML"),
+        ("a: b: c\n", ":1: invalid YAML: mapping values are not allowed in this context"),
+        ("kind: !!python/object:os.system {}\n", ":1: invalid YAML: could not determine a constructor"),
         ("just text\n", ":1: document 1 is a single value, not an object: it needs apiVersion and kind"),
         ("- kind: A\n", ":1: document 1 is a list, not an object"),
-        ("? [a, b]\n: c\n", "not YAML"),
-        ("a: &a [*a]\n", "by size or aliases"),
+        ("? [a, b]\n: c\n", "invalid YAML"),
+        ("a: &a [*a]\n", "with aliases expanded"),
     ],
 )
-def test_what_is_no_object_is_told_with_its_line(file: File, content: str, said: str) -> None:
-    path = file(content)
+def test_a_file_without_an_object_is_an_error_with_its_line(write_file: WriteFile, content: str, message: str) -> None:
+    path = write_file(content)
 
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(CommandError) as error:
         documents.read([str(path)])
-    assert said in str(refused.value)
-    assert str(refused.value).startswith(str(path))
-    assert "\n" not in str(refused.value)
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
 
 
-def test_aliases_that_blow_up_are_refused(file: File) -> None:
+def test_aliases_that_expand_to_a_huge_object_are_an_error(write_file: WriteFile) -> None:
     levels = ["l0: &l0 [x]"] + [f"l{n}: &l{n} [{','.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 9)]
-    path = file("\n".join(levels))
+    path = write_file("\n".join(levels))
 
-    with pytest.raises(CommandError, match="by size or aliases"):
+    with pytest.raises(CommandError, match="with aliases expanded"):
         documents.read([str(path)])
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_binary_data_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "agent.yaml"
     path.write_bytes(b"\xff\xfe\x00\x00\x01\xd8")
 
-    with pytest.raises(CommandError, match="not YAML"):
+    with pytest.raises(CommandError, match="invalid YAML"):
         documents.read([str(path)])
 
 
-def test_a_missing_file_and_an_empty_directory_are_told(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"none\.yaml: No such file or directory: check the path given with -f"):
+def test_a_missing_file_and_an_empty_directory_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"none\.yaml: No such file or directory: check the path"):
         documents.read([str(tmp_path / "none.yaml")])
-    with pytest.raises(CommandError, match=r"a directory without \.yaml, \.yml, \.json files"):
+    with pytest.raises(CommandError, match=r"the directory contains no \.yaml, \.yml, \.json files"):
         documents.read([str(tmp_path)])

@@ -8,8 +8,8 @@ from localkube.apiserver.http.route import Target
 from localkube.apiserver.http.tables import cells, cluster, jsonpath, network, pods, workloads
 from localkube.apiserver.http.tables.columns import NAME, Column, described
 from localkube.apiserver.registry import Registry
-from localkube.apiserver.status import Object
 from localkube.apiserver.storage.store import Record
+from localkube.meta.status import Object
 
 Row = Callable[[Object], list[Any]]
 
@@ -18,12 +18,9 @@ _RBAC = "rbac.authorization.k8s.io"
 _TABLES: dict[str, tuple[Sequence[Column], Row]] = {
     "configmaps": (cluster.CONFIG_MAP, cluster.config_map),
     "controllerrevisions.apps": (cluster.REVISION, cluster.revision),
-    "daemonsets.apps": (workloads.DAEMON_SET, workloads.daemon_set),
     "deployments.apps": (workloads.DEPLOYMENT, workloads.deployment),
-    "endpoints": (network.ENDPOINTS, network.endpoints),
     "events": (cluster.EVENT, cluster.event),
     "horizontalpodautoscalers.autoscaling": (workloads.AUTOSCALER, workloads.autoscaler),
-    f"ingressclasses.{_NETWORKING}": (network.INGRESS_CLASS, network.ingress_class),
     f"ingresses.{_NETWORKING}": (network.INGRESS, network.ingress),
     "jobs.batch": (workloads.JOB, workloads.job),
     "leases.coordination.k8s.io": (cluster.LEASE, cluster.lease),
@@ -35,7 +32,6 @@ _TABLES: dict[str, tuple[Sequence[Column], Row]] = {
     "replicasets.apps": (workloads.REPLICA_SET, workloads.replica_set),
     "secrets": (cluster.SECRET, cluster.secret),
     "services": (network.SERVICE, network.service),
-    "statefulsets.apps": (workloads.STATEFUL_SET, workloads.stateful_set),
     "customresourcedefinitions.apiextensions.k8s.io": (cluster.CREATED_AT, cluster.created_at),
     f"roles.{_RBAC}": (cluster.CREATED_AT, cluster.created_at),
     f"clusterroles.{_RBAC}": (cluster.CREATED_AT, cluster.created_at),
@@ -53,7 +49,7 @@ def table(
     *,
     columns: bool = True,
 ) -> Object:
-    """A Table of objects. `include` is the includeObject parameter: None, Object, or (default) Metadata."""
+    """The Table of objects. `include` is the parameter includeObject: None, Object, or by default Metadata."""
     definitions, row = _layout(registry, target)
     rows = [_row(row, record.object, include) for record in records]
     return {

@@ -1,16 +1,16 @@
-"""How single values are shown in tables."""
+"""Formats values for the cells of tables."""
 
 from datetime import datetime
 from typing import Any
 
 from localkube import clock
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 NONE = "<none>"
 UNSET = "<unset>"
 UNKNOWN = "<unknown>"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
-# Up to so many seconds: in this unit, and what is left of it in that one.
+# Limit in seconds, then the unit, and the unit of the rest.
 _STEPS = (
     (120, "s", ""),
     (600, "m", "s"),
@@ -25,7 +25,7 @@ _STEPS = (
 
 
 def age(moment: Any, until: Any = None) -> str:
-    """The time since an RFC 3339 moment, or from it to another: `5s`, `3m12s`, `4h`, `7d`."""
+    """Format the time since an RFC 3339 timestamp, or between two: `5s`, `3m12s`, `4h`, `7d`."""
     if not isinstance(moment, str):
         return UNKNOWN
     try:
@@ -37,7 +37,7 @@ def age(moment: Any, until: Any = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As kubectl shortens durations: two units while they still say something."""
+    """Format seconds like duration.HumanDuration of apimachinery."""
     total = int(seconds)
     if total < -1:
         return "<invalid>"
@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 
 def selector(value: Any) -> str:
-    """A label selector, or a plain map of labels, as text."""
+    """Format a label selector or a map of labels."""
     if not value:
         return NONE
     if "matchLabels" not in value and "matchExpressions" not in value:
@@ -67,17 +67,17 @@ def selector(value: Any) -> str:
 
 
 def containers(template: Object) -> tuple[str, str]:
-    """Names and images of a pod template's containers."""
+    """The names and images of the containers of a pod template."""
     found = ((template.get("spec") or {}).get("containers")) or []
     return ",".join(c.get("name", "") for c in found), ",".join(c.get("image", "") for c in found)
 
 
 def condition(obj: Object, kind: str) -> Object | None:
-    """The condition of a type."""
+    """The condition of a type; empty if there is none."""
     conditions = (obj.get("status") or {}).get("conditions") or ()
     return next((c for c in conditions if c.get("type") == kind), None)
 
 
 def name_age(obj: Object) -> tuple[str, str]:
-    """The cells that most tables begin and end with."""
+    """The first and last cell of most tables."""
     return obj["metadata"]["name"], age(obj["metadata"].get("creationTimestamp"))

@@ -4,7 +4,7 @@ from typing import Any
 
 from localkube.apiserver.http.tables import cells
 from localkube.apiserver.http.tables.columns import AGE, CREATED, NAME, Column
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 CONFIG_MAP = (NAME, Column("Data", "=ConfigMap.data"), AGE)
 
@@ -19,7 +19,7 @@ SECRET = (NAME, Column("Type", "=Secret.type"), Column("Data", "=Secret.data"), 
 
 
 def secret(obj: Object) -> list[Any]:
-    """The cells of a Secret: never a value."""
+    """The cells of a Secret, without values."""
     name, age = cells.name_age(obj)
     return [name, obj.get("type", "Opaque"), len(obj.get("data") or ()), age]
 
@@ -113,7 +113,7 @@ CREATED_AT = (NAME, CREATED)
 
 
 def created_at(obj: Object) -> list[Any]:
-    """The cells of what shows only when it was made: roles, CRDs."""
+    """The cells of kinds that show only the creation time: roles, CRDs."""
     return [obj["metadata"]["name"], obj["metadata"].get("creationTimestamp")]
 
 
@@ -151,5 +151,5 @@ DEFAULT = (NAME, AGE)
 
 
 def default(obj: Object) -> list[Any]:
-    """The cells of a kind without columns of its own."""
+    """The cells of a kind without own columns."""
     return list(cells.name_age(obj))

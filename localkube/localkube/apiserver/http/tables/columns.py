@@ -1,15 +1,15 @@
-"""Columns of tables; their descriptions are those of the fields they show."""
+"""Columns of tables, with the descriptions of the fields that they show."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 from kubeschema import schema
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `about` is a description, or `kind.path` of the field whose description it takes, after an `=`."""
+    """A column. `about` is the description, or `=` and the `kind.path` of a field that has the description."""
 
     name: str
     about: str = ""
@@ -29,19 +29,19 @@ class Column:
 
 @lru_cache(maxsize=512)
 def described(path: str) -> str:
-    """The description of a field, by `group/version/Kind.path.to.field`; "" when there is none."""
+    """The description of the field `group/version/Kind.path.to.field`; "" if there is none."""
     gvk, *fields = path.split(".")
     if "/" not in gvk:
         gvk = f"/v1/{gvk}"
     group, version, kind = gvk.split("/")
-    # Dots of a group are written as colons, for dots part the fields.
+    # Dots in a group are written as colons, because dots separate the fields.
     node = schema.builtin(group.replace(":", "."), version, kind)
     text = ""
     for name in fields:
         if node is None:
             return ""
         node = node.items if node.type in ("list", "map") else node
-        # The description stands where the field is declared, not with the type it refers to.
+        # The description is at the declaration of the field, not at its type.
         text = (node.raw.get("properties") or {}).get(name, {}).get("description", "")
         node = node.child(name)
     return text

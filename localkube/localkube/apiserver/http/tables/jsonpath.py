@@ -1,4 +1,4 @@
-"""The part of JSONPath that printer columns use: fields, indices, `*`, and filters by equality."""
+"""The subset of JSONPath for printer columns: fields, indexes, `*`, and filters by equality."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ _STEP = re.compile(
 
 
 def find(obj: Any, path: str) -> list[Any]:
-    """All values at a path such as `.status.conditions[?(@.type=="Ready")].status`; none where nothing is."""
+    """All values at a path such as `.status.conditions[?(@.type=="Ready")].status`."""
     values = [obj]
     at = 0
     path = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")

@@ -1,13 +1,13 @@
-"""Tables of Services, Endpoints and the networking group."""
+"""Tables of Services, Ingresses and NetworkPolicies."""
 
 from typing import Any
 
 from localkube.apiserver.http.tables import cells
 from localkube.apiserver.http.tables.columns import AGE, NAME, Column
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _NET = "=networking:k8s:io/v1"
-_SHOWN = 3  # of a list of endpoints or hosts
+_SHOWN = 3  # hosts
 
 
 SERVICE = (
@@ -48,22 +48,6 @@ def _external(obj: Object) -> str:
     return ",".join(addresses) or cells.NONE
 
 
-ENDPOINTS = (NAME, Column("Endpoints", "=Endpoints.subsets"), AGE)
-
-
-def endpoints(obj: Object) -> list[Any]:
-    """The cells of an Endpoints."""
-    name, age = cells.name_age(obj)
-    found = [
-        f"{a.get('ip')}:{p.get('port')}"
-        for subset in obj.get("subsets") or ()
-        for p in subset.get("ports") or ()
-        for a in subset.get("addresses") or ()
-    ]
-    more = f" + {len(found) - _SHOWN} more..." if len(found) > _SHOWN else ""
-    return [name, ",".join(found[:_SHOWN]) + more or cells.NONE, age]
-
-
 INGRESS = (
     NAME,
     Column("Class", "The name of the IngressClass resource that should be used for additional configuration"),
@@ -91,23 +75,6 @@ def ingress(obj: Object) -> list[Any]:
         ports,
         age,
     ]
-
-
-INGRESS_CLASS = (
-    NAME,
-    Column("Controller", "Controller that is responsible for handling this class"),
-    Column("Parameters", "A reference to a resource with additional parameters"),
-    AGE,
-)
-
-
-def ingress_class(obj: Object) -> list[Any]:
-    """The cells of an IngressClass."""
-    name, age = cells.name_age(obj)
-    spec = obj.get("spec") or {}
-    parameters = spec.get("parameters")
-    shown = f"{parameters.get('kind')}/{parameters.get('name')}" if parameters else cells.NONE
-    return [name, spec.get("controller", ""), shown, age]
 
 
 NETWORK_POLICY = (NAME, Column("Pod-Selector", f"{_NET}/NetworkPolicy.spec.podSelector"), AGE)

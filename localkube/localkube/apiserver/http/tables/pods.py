@@ -1,10 +1,10 @@
-"""The rows of pods: the one kind whose status takes thought to tell."""
+"""The table of pods."""
 
 from typing import Any
 
 from localkube.apiserver.http.tables import cells
 from localkube.apiserver.http.tables.columns import AGE, NAME, Column
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 COLUMNS = (
     NAME,
@@ -42,7 +42,7 @@ def row(obj: Object) -> list[Any]:
 
 
 def phase(obj: Object, statuses: list[Object]) -> str:
-    """One word for how a pod fares: its phase, unless a container has a better one."""
+    """The STATUS of a pod: the reason of a container if there is one, else the phase."""
     status = obj.get("status") or {}
     reason = status.get("reason") or status.get("phase") or "Unknown"
     waiting = _initializing(obj)

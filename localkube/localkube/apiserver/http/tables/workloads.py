@@ -4,7 +4,7 @@ from typing import Any
 
 from localkube.apiserver.http.tables import cells
 from localkube.apiserver.http.tables.columns import AGE, NAME, Column
-from localkube.apiserver.status import Object
+from localkube.meta.status import Object
 
 _APPS = "=apps/v1"
 _TARGETS = 2  # metrics shown of an autoscaler
@@ -63,56 +63,6 @@ def replica_set(obj: Object) -> list[Any]:
     spec, status = obj["spec"], obj.get("status") or {}
     counts = [spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0)]
     return [obj["metadata"]["name"], *counts, _age(obj), *_template(obj), cells.selector(spec.get("selector"))]
-
-
-STATEFUL_SET = (NAME, Column("Ready", "Number of the pod with ready state"), AGE, *_CONTAINERS)
-
-
-def stateful_set(obj: Object) -> list[Any]:
-    """The cells of a StatefulSet."""
-    ready = (obj.get("status") or {}).get("readyReplicas", 0)
-    return [obj["metadata"]["name"], f"{ready}/{obj['spec'].get('replicas', 1)}", _age(obj), *_template(obj)]
-
-
-DAEMON_SET = (
-    NAME,
-    *(
-        Column(name, f"{_APPS}/DaemonSet.status.{field}", "integer")
-        for name, field in (
-            ("Desired", "desiredNumberScheduled"),
-            ("Current", "currentNumberScheduled"),
-            ("Ready", "numberReady"),
-            ("Up-to-date", "updatedNumberScheduled"),
-            ("Available", "numberAvailable"),
-        )
-    ),
-    Column("Node Selector", f"{_APPS}/DaemonSet.spec.template.spec.nodeSelector"),
-    AGE,
-    *_CONTAINERS,
-    Column("Selector", f"{_APPS}/DaemonSet.spec.selector", wide=True),
-)
-
-
-def daemon_set(obj: Object) -> list[Any]:
-    """The cells of a DaemonSet."""
-    spec, status = obj["spec"], obj.get("status") or {}
-    fields = (
-        "desiredNumberScheduled",
-        "currentNumberScheduled",
-        "numberReady",
-        "updatedNumberScheduled",
-        "numberAvailable",
-    )
-    nodes = ((spec.get("template") or {}).get("spec") or {}).get("nodeSelector")
-    counts = [status.get(f, 0) for f in fields]
-    return [
-        obj["metadata"]["name"],
-        *counts,
-        cells.selector(nodes),
-        _age(obj),
-        *_template(obj),
-        cells.selector(spec.get("selector")),
-    ]
 
 
 JOB = (

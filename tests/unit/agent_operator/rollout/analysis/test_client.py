@@ -1,4 +1,4 @@
-"""What pods say over HTTP, and what becomes of those that say nothing, too much, or something else."""
+"""Scraping of pods over HTTP, including pods that respond with nothing, too much, or something else."""
 
 import asyncio
 import socket
@@ -35,21 +35,21 @@ async def serve() -> AsyncIterator[Serve]:
         await runner.cleanup()
 
 
-async def scrape(port: int, *pods: ScrapeTarget) -> tuple[dict[str, Sample], dict[str, str]]:
+async def scrape(port: int, *targets: ScrapeTarget) -> tuple[dict[str, Sample], dict[str, str]]:
     scraper = Scraper(port)
     try:
-        found = await scraper.scrape(pods)
+        found = await scraper.scrape(targets)
     finally:
         await scraper.close()
     return dict(found.samples), dict(found.failures)
 
 
-async def tells(_request: web.Request) -> web.Response:
+async def serves_metrics(_request: web.Request) -> web.Response:
     return web.Response(text=TEXT)
 
 
-async def test_each_pod_tells_its_own(serve: Serve) -> None:
-    """Many at once, over one session: each answer is found by its pod's name."""
+async def test_each_pod_has_its_sample(serve: Serve) -> None:
+    """Concurrent requests over one session keep their pods apart."""
 
     async def address_of_mine(request: web.Request) -> web.Response:
         return web.Response(text=TEXT.replace("7", request.host.partition(":")[0].rpartition(".")[2]))
@@ -61,41 +61,41 @@ async def test_each_pod_tells_its_own(serve: Serve) -> None:
     assert samples == {f"pod-{number}": Sample(number) for number in range(1, 60)}
 
 
-async def test_a_pod_with_an_address_of_ipv6_is_asked(serve: Serve) -> None:
-    samples, failures = await scrape(await serve(tells, "::1"), ScrapeTarget("six", "::1"))
+async def test_pod_with_an_ipv6_address_is_scraped(serve: Serve) -> None:
+    samples, failures = await scrape(await serve(serves_metrics, "::1"), ScrapeTarget("six", "::1"))
     assert (samples, failures) == ({"six": Sample(7)}, {})
 
 
-async def test_a_pod_that_cannot_be_asked_does_not_keep_others_from_it(serve: Serve) -> None:
-    port = await serve(tells)
+async def test_pod_without_an_address_does_not_affect_others(serve: Serve) -> None:
+    port = await serve(serves_metrics)
     samples, failures = await scrape(
         port, ScrapeTarget("good", "127.0.0.1"), ScrapeTarget("bare", ""), ScrapeTarget("odd", "evil.example/x?")
     )
     assert samples == {"good": Sample(7)}
-    assert failures == {"bare": "has no address", "odd": "has no address"}
+    assert failures == {"bare": "has no IP address", "odd": "has no IP address"}
 
 
-async def test_nobody_listens() -> None:
+async def test_closed_port_is_a_failure() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": f"does not answer on port {port}"})
+        assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": f"does not respond on port {port}"})
 
 
-async def test_a_redirect_is_not_followed(serve: Serve) -> None:
+async def test_redirect_is_not_followed(serve: Serve) -> None:
     """A pod must not make the operator call another host."""
-    asked = []
+    paths = []
 
     async def away(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        paths.append(request.path)
         return web.Response(status=302, headers={"Location": "/elsewhere"})
 
     port = await serve(away)
-    assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": "answers /metrics with 302"})
-    assert asked == ["/metrics"]
+    assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": "responds to /metrics with status 302"})
+    assert paths == ["/metrics"]
 
 
-async def test_an_endless_body_is_cut_off(serve: Serve) -> None:
+async def test_endless_body_is_a_failure(serve: Serve) -> None:
     async def flood(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -104,11 +104,11 @@ async def test_an_endless_body_is_cut_off(serve: Serve) -> None:
 
     samples, failures = await scrape(await serve(flood), ScrapeTarget("p", "127.0.0.1"))
     assert samples == {}
-    assert failures == {"p": "answers /metrics with more than 2097152 bytes"}
+    assert failures == {"p": "responds to /metrics with more than 2097152 bytes"}
 
 
-async def test_a_compressed_bomb_is_cut_off(serve: Serve) -> None:
-    """What counts is what the text takes in memory, not on the wire."""
+async def test_large_compressed_body_is_a_failure(serve: Serve) -> None:
+    """The limit applies to the decompressed size."""
 
     async def bomb(_request: web.Request) -> web.Response:
         response = web.Response(body=b"#" * 40_000_000)
@@ -121,7 +121,7 @@ async def test_a_compressed_bomb_is_cut_off(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe\x00", b"<html>", b"agent_requests_total{", b""])
-async def test_another_text_is_a_failure(serve: Serve, body: bytes) -> None:
+async def test_other_text_is_a_failure(serve: Serve, body: bytes) -> None:
     async def other(_request: web.Request) -> web.Response:
         return web.Response(body=body)
 
@@ -130,23 +130,23 @@ async def test_another_text_is_a_failure(serve: Serve, body: bytes) -> None:
     assert failures["p"]
 
 
-async def test_what_is_no_http_is_a_failure() -> None:
-    async def shout(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_other_protocol_is_a_failure() -> None:
+    async def ssh(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0\r\n\r\n")
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(shout, "127.0.0.1", 0)
+    server = await asyncio.start_server(ssh, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": f"does not answer on port {port}"})
+        assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == ({}, {"p": f"does not respond on port {port}"})
 
 
-async def test_a_silent_pod_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = asyncio.Event()
+async def test_silent_pod_is_a_failure_after_the_timeout(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    requested = asyncio.Event()
 
     async def silent(_request: web.Request) -> web.Response:
-        asked.set()
+        requested.set()
         await asyncio.Event().wait()
         return web.Response()
 
@@ -156,17 +156,17 @@ async def test_a_silent_pod_is_given_up(serve: Serve, monkeypatch: pytest.Monkey
     port = await serve(silent)
     assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == (
         {},
-        {"p": f"does not answer on port {port} within 0 s"},
+        {"p": f"does not respond on port {port} within 0 s"},
     )
-    assert asked.is_set()
+    assert requested.is_set()
 
 
-async def test_a_scraper_that_never_asked_has_nothing_to_close() -> None:
+async def test_unused_scraper_can_be_closed() -> None:
     await Scraper().close()
 
 
-async def test_a_closed_scraper_can_ask_again(serve: Serve) -> None:
-    scraper = Scraper(await serve(tells))
+async def test_closed_scraper_can_be_used_again(serve: Serve) -> None:
+    scraper = Scraper(await serve(serves_metrics))
     for _ in range(2):
         assert (await scraper.scrape([ScrapeTarget("p", "127.0.0.1")])).samples == {"p": Sample(7)}
         await scraper.close()

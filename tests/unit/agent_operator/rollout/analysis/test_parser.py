@@ -1,4 +1,4 @@
-"""What a pod's /metrics says of what it has answered."""
+"""Counters read from the /metrics of a pod."""
 
 import math
 from typing import Any
@@ -25,8 +25,8 @@ def sampled(text: str) -> Sample:
 
 
 @pytest.mark.parametrize("accept", ["text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0"])
-def test_the_runtimes_own_metrics_are_read(accept: str) -> None:
-    """The names are those that the runtime really uses, in both formats that it can write."""
+def test_metrics_of_the_runtime_are_read(accept: str) -> None:
+    """With the runtime's own metrics, in both formats that it can write."""
     metrics = Metrics("1.0", "abc")
     for route, code, seconds in [
         ("/v1/chat/completions", 200, 0.3),
@@ -44,48 +44,48 @@ def test_the_runtimes_own_metrics_are_read(accept: str) -> None:
     assert (buckets[0.005], buckets[0.5], buckets[300.0], buckets[math.inf]) == (2, 4, 4, 5)
 
 
-def test_probes_and_pages_do_not_count() -> None:
+def test_probes_and_static_pages_do_not_count() -> None:
     metrics = Metrics("1.0", "abc")
     for route in ("/health/live", "/health/ready", "/", "/openapi.json", "unmatched", "/.well-known/agent-card.json"):
         answered(metrics, route, 500, 0.1)
     assert sampled(exposed(metrics)) == NO_REQUESTS
 
 
-def test_a_pod_that_has_answered_nothing_has_answered_nothing() -> None:
+def test_metrics_without_requests() -> None:
     assert sampled(exposed(Metrics("1.0", "abc"))) == NO_REQUESTS
 
 
-def test_labels_with_anything_in_them_are_read() -> None:
-    """A model's name is the user's: quotes, newlines and braces within it are escaped, not structure."""
+def test_escaped_labels_are_read() -> None:
+    """Users name models, so a label may contain quotes, newlines and braces."""
     metrics = Metrics("1.0", "abc")
     metrics.tokens.labels('a"} 5\n{\\', "prompt").inc(3)
     assert sampled(exposed(metrics)).tokens == 3
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("", "no metric"),
-        ("<html><body>404</body></html>", "no metric"),
-        ("# TYPE go_goroutines gauge\ngo_goroutines 7\n", "no metric"),
-        ("agent_requests_total{", "not in Prometheus' text format"),
-        ("agent_requests_total{route= 1\n", "not in Prometheus' text format"),
-        ('agent_requests_total{route="/v1/x"} 1\n', "not in Prometheus' text format"),
-        ('agent_requests_total{route="/v1/x",code="200"} many\n', "not in Prometheus' text format"),
-        ('agent_requests_total{route="/v1/x",code="200"} NaN\n', "not in Prometheus' text format"),
-        ('agent_requests_total{route="/v1/x",code="200"} +Inf\n', "not in Prometheus' text format"),
-        ('agent_requests_total{route="/v1/x",code="OK"} 1\n', "not in Prometheus' text format"),
-        ("agent_requests_total \x00\n", "not in Prometheus' text format"),
+        ("", "exposes no metric"),
+        ("<html><body>404</body></html>", "exposes no metric"),
+        ("# TYPE go_goroutines gauge\ngo_goroutines 7\n", "exposes no metric"),
+        ("agent_requests_total{", "not in the Prometheus text format"),
+        ("agent_requests_total{route= 1\n", "not in the Prometheus text format"),
+        ('agent_requests_total{route="/v1/x"} 1\n', "not in the Prometheus text format"),
+        ('agent_requests_total{route="/v1/x",code="200"} many\n', "not in the Prometheus text format"),
+        ('agent_requests_total{route="/v1/x",code="200"} NaN\n', "not in the Prometheus text format"),
+        ('agent_requests_total{route="/v1/x",code="200"} +Inf\n', "not in the Prometheus text format"),
+        ('agent_requests_total{route="/v1/x",code="OK"} 1\n', "not in the Prometheus text format"),
+        ("agent_requests_total \x00\n", "not in the Prometheus text format"),
     ],
 )
-def test_what_is_no_such_text_is_told_and_raises_nothing(text: str, told: str) -> None:
+def test_other_text_is_unreadable(text: str, message: str) -> None:
     found = parse_metrics(text)
     assert isinstance(found, UnreadableMetrics)
-    assert told in found.message
+    assert message in found.message
 
 
 @pytest.mark.parametrize("cut", range(0, 1200, 37))
-def test_a_text_that_ends_early_raises_nothing(cut: int) -> None:
+def test_truncated_text_does_not_raise(cut: int) -> None:
     metrics = Metrics("1.0", "abc")
     answered(metrics, "/v1/chat/completions", 200, 0.3)
     text = exposed(metrics)
@@ -94,10 +94,10 @@ def test_a_text_that_ends_early_raises_nothing(cut: int) -> None:
 
 
 ADDED: list[tuple[str, Any, Any, Any]] = [
-    ("of the same bounds", ((1.0, 2), (math.inf, 3)), ((1.0, 5), (math.inf, 5)), ((1.0, 7), (math.inf, 8))),
-    ("with nothing", ((1.0, 2), (math.inf, 3)), (), ((1.0, 2), (math.inf, 3))),
+    ("same bounds", ((1.0, 2), (math.inf, 3)), ((1.0, 5), (math.inf, 5)), ((1.0, 7), (math.inf, 8))),
+    ("no requests", ((1.0, 2), (math.inf, 3)), (), ((1.0, 2), (math.inf, 3))),
     (
-        "of other bounds: what lies between two is counted with the higher",
+        "other bounds: requests between two bounds count with the higher one",
         ((1.0, 2), (math.inf, 3)),
         ((0.5, 1), (2.0, 4), (math.inf, 4)),
         ((0.5, 1), (1.0, 3), (2.0, 6), (math.inf, 7)),

@@ -1,4 +1,4 @@
-"""Whether a canary does as well as the stable pods."""
+"""The comparison of a canary with the stable pods and with the limits of its gates."""
 
 import math
 from typing import Any
@@ -7,121 +7,158 @@ import pytest
 
 from agent_operator.api.v1alpha1.rollout import CanaryGates
 from agent_operator.rollout.analysis.parser import NO_REQUESTS, Buckets, Sample, parse_metrics
-from agent_operator.rollout.analysis.thresholds import AnalysisPhase, CounterWindow, analyse, increase, quantile
+from agent_operator.rollout.analysis.thresholds import AnalysisPhase, analyse, quantile
 from agent_runtime.metrics import Metrics
+from tests.unit.agent_operator.rollout.analysis.samples import sample
 
-BOUNDS = (0.1, 0.5, 1.0, 2.5, 5.0)
-
-
-def took(seconds: float, requests: int) -> Buckets:
-    """Return the histogram of requests that all took so long."""
-    return (*((bound, requests if seconds <= bound else 0) for bound in BOUNDS), (math.inf, requests))
-
-
-def side(requests: int, errors: int = 0, *, seconds: float = 0.4, tokens: int = 100) -> Sample:
-    """Return what pods did: requests that all took as long and as many tokens each."""
-    return Sample(requests, errors, tokens * requests, took(seconds, requests))
-
-
-PASSED, FAILED, UNDECIDED = AnalysisPhase.SUCCESSFUL, AnalysisPhase.FAILED, AnalysisPhase.INCONCLUSIVE
-JUDGED: list[tuple[str, Sample, Sample, dict[str, int], AnalysisPhase, str]] = [
-    ("as good as the other", side(50), side(200), {}, PASSED, "50 requests, 0.0 % errors"),
+SUCCESSFUL, FAILED, INCONCLUSIVE = AnalysisPhase.SUCCESSFUL, AnalysisPhase.FAILED, AnalysisPhase.INCONCLUSIVE
+ANALYSES: list[tuple[str, Sample, Sample, dict[str, int], AnalysisPhase, str]] = [
+    ("equal", sample(50), sample(200), {}, SUCCESSFUL, "50 requests, 0.0 % errors"),
     (
-        "no request at all",
+        "no requests",
         NO_REQUESTS,
         NO_REQUESTS,
         {},
-        UNDECIDED,
-        "the canary has answered 0 of the 20 requests needed",
+        INCONCLUSIVE,
+        "the canary has answered 0 of the 20 requests that an analysis needs",
     ),
-    ("one too few", side(19, 19), side(200), {}, UNDECIDED, "19 of the 20 requests needed"),
-    ("just enough", side(20, 20), side(200), {}, FAILED, "error rate 100.0 % of 20 requests"),
     (
-        "errors, with the figures and the limit",
-        side(50, 6),
-        side(250, 1),
+        "one request too few",
+        sample(19, 19),
+        sample(200),
+        {},
+        INCONCLUSIVE,
+        "19 of the 20 requests that an analysis needs",
+    ),
+    ("just enough requests", sample(20, 20), sample(200), {}, FAILED, "error rate 100.0 % of 20 requests"),
+    (
+        "error rate with figures and limit",
+        sample(50, 6),
+        sample(250, 1),
         {},
         FAILED,
-        "error rate 12.0 % of 50 requests, stable 0.4 % of 250: above by more than maxErrorRatePercent 5",
+        "error rate 12.0 % of 50 requests, stable 0.4 % of 250: exceeds it by more than maxErrorRatePercent 5",
     ),
-    ("errors at the limit", side(100, 7), side(100, 2), {}, PASSED, "7.0 % errors"),
-    ("errors above it", side(100, 8), side(100, 2), {}, FAILED, "8.0 %"),
-    ("no error allowed, none made", side(100), side(100), {"maxErrorRatePercent": 0}, PASSED, "0.0 %"),
-    ("no error allowed, one made", side(100, 1), side(100), {"maxErrorRatePercent": 0}, FAILED, "1.0 %"),
-    ("fewer errors than the stable pods", side(100, 30), side(100, 60), {"maxErrorRatePercent": 0}, PASSED, "30.0 %"),
-    ("every error allowed", side(100, 100), side(100), {"maxErrorRatePercent": 100}, PASSED, "100.0 %"),
+    ("error rate at the limit", sample(100, 7), sample(100, 2), {}, SUCCESSFUL, "7.0 % errors"),
+    ("error rate above the limit", sample(100, 8), sample(100, 2), {}, FAILED, "8.0 %"),
+    ("no errors allowed and none", sample(100), sample(100), {"maxErrorRatePercent": 0}, SUCCESSFUL, "0.0 %"),
+    ("no errors allowed but one", sample(100, 1), sample(100), {"maxErrorRatePercent": 0}, FAILED, "1.0 %"),
+    (
+        "fewer errors than the stable pods",
+        sample(100, 30),
+        sample(100, 60),
+        {"maxErrorRatePercent": 0},
+        SUCCESSFUL,
+        "30.0 %",
+    ),
+    ("all errors allowed", sample(100, 100), sample(100), {"maxErrorRatePercent": 100}, SUCCESSFUL, "100.0 %"),
     (
         "slow",
-        side(50, seconds=4),
-        side(50, seconds=0.4),
+        sample(50, seconds=4),
+        sample(50, seconds=0.4),
         {},
         FAILED,
-        "95th percentile of the request duration 4.9 s, stable 480 ms: above maxLatencyPercent 200",
+        "95th percentile of the request duration 4.9 s, stable 480 ms: exceeds maxLatencyPercent 200",
     ),
-    ("slow, as is allowed", side(50, seconds=4), side(50), {"maxLatencyPercent": 2000}, PASSED, "95 % within 4.9 s"),
-    ("as slow as the others", side(50, seconds=4), side(50, seconds=4), {"maxLatencyPercent": 100}, PASSED, "4.9 s"),
     (
-        "slower, but nobody notices",
+        "slow within the limit",
+        sample(50, seconds=4),
+        sample(50),
+        {"maxLatencyPercent": 2000},
+        SUCCESSFUL,
+        "95 % within 4.9 s",
+    ),
+    (
+        "as slow as the stable pods",
+        sample(50, seconds=4),
+        sample(50, seconds=4),
+        {"maxLatencyPercent": 100},
+        SUCCESSFUL,
+        "4.9 s",
+    ),
+    (
+        "slower by less than 0.1 s",
         Sample(50, 0, 0, ((0.005, 0), (0.1, 50), (math.inf, 50))),
         Sample(50, 0, 0, ((0.005, 50), (0.1, 50), (math.inf, 50))),
         {},
-        PASSED,
+        SUCCESSFUL,
         "95 % within 95 ms",
     ),
-    ("slower than all bounds", side(50, seconds=900), side(50), {}, FAILED, "duration 5.0 s, stable 480 ms"),
+    ("slower than the highest bound", sample(50, seconds=900), sample(50), {}, FAILED, "duration 5.0 s, stable 480 ms"),
     (
-        "wordy",
-        side(50, tokens=900),
-        side(50, tokens=300),
+        "more tokens than allowed",
+        sample(50, tokens=900),
+        sample(50, tokens=300),
         {},
         FAILED,
-        "900 tokens a request, stable 300: above maxTokensPercent 200",
+        "900 tokens per request, stable 300: exceeds maxTokensPercent 200",
     ),
-    ("wordy at the limit", side(50, tokens=600), side(70, tokens=300), {}, PASSED, "600 tokens each"),
-    ("tokens where the others used none", side(50, tokens=600), side(50, tokens=0), {}, PASSED, "600 tokens each"),
-    ("all at once", side(50, 50, seconds=4, tokens=900), side(50), {}, FAILED, "; "),
+    ("tokens at the limit", sample(50, tokens=600), sample(70, tokens=300), {}, SUCCESSFUL, "600 tokens per request"),
     (
-        "nothing to compare with",
-        side(50, 2, seconds=90, tokens=9000),
-        side(19),
+        "stable pods without tokens",
+        sample(50, tokens=600),
+        sample(50, tokens=0),
         {},
-        PASSED,
-        "the stable pods have answered 19 of the 20 needed to compare with",
+        SUCCESSFUL,
+        "600 tokens per request",
+    ),
+    ("several failures", sample(50, 50, seconds=4, tokens=900), sample(50), {}, FAILED, "; "),
+    (
+        "too few stable requests",
+        sample(50, 2, seconds=90, tokens=9000),
+        sample(19),
+        {},
+        SUCCESSFUL,
+        "the stable pods have answered 19 of the 20 to compare with",
     ),
     (
-        "nothing to compare with, but errors",
-        side(50, 3),
-        side(19, 19),
+        "too few stable requests, and errors",
+        sample(50, 3),
+        sample(19, 19),
         {},
         FAILED,
-        "error rate 6.0 % of 50 requests: above maxErrorRatePercent 5; the stable pods had too few requests",
+        "error rate 6.0 % of 50 requests: exceeds maxErrorRatePercent 5; the stable pods have too few requests",
     ),
-    ("fewer requests are enough where that is said", side(3, 3), side(3), {"minRequests": 3}, FAILED, "100.0 % of 3"),
-    ("more are needed where that is said", side(99, 99), side(99), {"minRequests": 100}, UNDECIDED, "99 of the 100"),
+    (
+        "lower minRequests",
+        sample(3, 3),
+        sample(3),
+        {"minRequests": 3},
+        FAILED,
+        "100.0 % of 3",
+    ),
+    (
+        "higher minRequests",
+        sample(99, 99),
+        sample(99),
+        {"minRequests": 100},
+        INCONCLUSIVE,
+        "99 of the 100",
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("_case", "canary", "stable", "gates", "outcome", "told"), JUDGED, ids=[case for case, *_ in JUDGED]
+    ("_case", "canary", "stable", "gates", "phase", "message"), ANALYSES, ids=[case for case, *_ in ANALYSES]
 )
-def test_canary_is_judged(
-    _case: str, canary: Sample, stable: Sample, gates: dict[str, int], outcome: AnalysisPhase, told: str
+def test_analysis(
+    _case: str, canary: Sample, stable: Sample, gates: dict[str, int], phase: AnalysisPhase, message: str
 ) -> None:
-    verdict = analyse(canary, stable, CanaryGates.model_validate(gates) if gates else None)
-    assert verdict.phase is outcome
-    assert told in verdict.message
+    result = analyse(canary, stable, CanaryGates.model_validate(gates) if gates else None)
+    assert result.phase is phase
+    assert message in result.message
 
 
 QUANTILES: list[tuple[str, Any, float | None]] = [
     ("in the middle of a bucket", ((1.0, 0), (2.0, 100), (math.inf, 100)), 1.95),
-    ("in the first bucket, from zero", ((1.0, 100), (math.inf, 100)), 0.95),
+    ("in the first bucket: starts at zero", ((1.0, 100), (math.inf, 100)), 0.95),
     ("at a bound", ((1.0, 95), (2.0, 100), (math.inf, 100)), 1.0),
-    ("over two buckets", ((1.0, 50), (2.0, 90), (4.0, 100), (math.inf, 100)), 3.0),
-    ("above the last bound: that bound", ((1.0, 50), (2.0, 90), (math.inf, 100)), 2.0),
-    ("past empty buckets", ((1.0, 10), (2.0, 10), (3.0, 100), (math.inf, 100)), 2 + 85 / 90),
-    ("of nothing", ((1.0, 0), (math.inf, 0)), None),
-    ("of no histogram", (), None),
-    ("of one without an end", ((1.0, 5), (2.0, 7)), None),
+    ("in the third bucket", ((1.0, 50), (2.0, 90), (4.0, 100), (math.inf, 100)), 3.0),
+    ("above the highest bound: that bound", ((1.0, 50), (2.0, 90), (math.inf, 100)), 2.0),
+    ("after an empty bucket", ((1.0, 10), (2.0, 10), (3.0, 100), (math.inf, 100)), 2 + 85 / 90),
+    ("without requests", ((1.0, 0), (math.inf, 0)), None),
+    ("without buckets", (), None),
+    ("without the +Inf bucket", ((1.0, 5), (2.0, 7)), None),
 ]
 
 
@@ -130,68 +167,18 @@ def test_quantile_is_estimated_as_prometheus_does(_case: str, buckets: Buckets, 
     assert quantile(0.95, buckets) == (None if expected is None else pytest.approx(expected))
 
 
-INCREASES: list[tuple[str, Sample, Sample, Sample]] = [
-    ("grown", side(10, 1), side(15, 3), Sample(5, 2, 500, took(0.4, 5))),
-    ("unchanged", side(10, 1), side(10, 1), Sample(0, 0, 0, took(0.4, 0))),
-    ("from nothing", NO_REQUESTS, side(10, 1), side(10, 1)),
-    ("started anew", side(10, 1), side(3), side(3)),
-    ("started anew, and nothing answered since", side(10, 1), NO_REQUESTS, NO_REQUESTS),
-    ("started anew, with as many requests but fewer errors", side(10, 5), side(10, 1), side(10, 1)),
-    (
-        "started anew, with more requests, but quicker ones",
-        side(10, seconds=0.4),
-        side(11, seconds=2),
-        side(11, seconds=2),
-    ),
-    (
-        "started anew by a version with other bounds",
-        Sample(10, buckets=((1.0, 10), (math.inf, 10))),
-        Sample(12, buckets=((2.0, 12), (math.inf, 12))),
-        Sample(12, buckets=((2.0, 12), (math.inf, 12))),
-    ),
-]
-
-
-@pytest.mark.parametrize(("_case", "before", "now", "expected"), INCREASES, ids=[case for case, *_ in INCREASES])
-def test_increase_of_a_pod(_case: str, before: Sample, now: Sample, expected: Sample) -> None:
-    assert increase(before, now) == expected
-
-
-def test_window_counts_from_its_first_sample_of_each_pod() -> None:
-    """What a pod did before it was looked at is not the step's; pods that go have done what they did."""
-    window = CounterWindow().with_samples({"a": side(100, 50)})
-    assert window.total == NO_REQUESTS
-    window = window.with_samples({"a": side(110, 50), "b": side(1000)})
-    assert (window.total.requests, window.total.errors) == (10, 0)
-    window = window.with_samples({"b": side(1005, 1)})
-    assert (window.total.requests, window.total.errors) == (15, 1)
-
-
-def test_window_survives_a_restart_of_a_container() -> None:
-    """The requests before and after are both counted."""
-    window = (
-        CounterWindow().with_samples({"a": side(100)}).with_samples({"a": side(130)}).with_samples({"a": side(5, 5)})
-    )
-    assert (window.total.requests, window.total.errors) == (35, 5)
-
-
-def test_window_does_not_count_a_pod_twice_that_was_unreachable_for_a_while() -> None:
-    window = CounterWindow().with_samples({"a": side(100)}).with_samples({}).with_samples({"a": side(130)})
-    assert window.total.requests == 30
-
-
 @pytest.mark.parametrize("seconds", [0.11, 0.3, 0.99, 2.4, 4.9, 9.9, 29, 119])
-def test_almost_the_same_duration_passes_with_the_runtimes_buckets(seconds: float) -> None:
-    """Two durations that a bound happens to lie between must not look as if one were twice the other."""
+def test_similar_durations_pass_with_the_buckets_of_the_runtime(seconds: float) -> None:
+    """Two similar durations on both sides of a bound must not look as if one were twice the other."""
 
-    def answered(each: float) -> Sample:
+    def metrics_of(each: float) -> Sample:
         metrics = Metrics("1.0", "abc")
         for _ in range(50):
             metrics.requests.labels("/v1/x", 200).inc()
             metrics.duration.labels("/v1/x").observe(each)
-        found = parse_metrics(metrics.exposition("text/plain")[0].decode())
-        assert isinstance(found, Sample)
-        return found
+        parsed = parse_metrics(metrics.exposition("text/plain")[0].decode())
+        assert isinstance(parsed, Sample)
+        return parsed
 
-    assert analyse(answered(seconds * 1.05), answered(seconds), None).phase is PASSED
-    assert analyse(answered(seconds * 4), answered(seconds), None).phase is FAILED
+    assert analyse(metrics_of(seconds * 1.05), metrics_of(seconds), None).phase is SUCCESSFUL
+    assert analyse(metrics_of(seconds * 4), metrics_of(seconds), None).phase is FAILED

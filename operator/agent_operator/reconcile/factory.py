@@ -1,0 +1,75 @@
+"""Puts the stages of the reconciler together."""
+
+from collections.abc import Callable, Collection
+
+from agent_operator.fleet.version_resolver import VersionDecision
+from agent_operator.inputs.agent_inputs import Platform
+from agent_operator.inputs.gather import References
+from agent_operator.inputs.own_secrets import OwnSecrets
+from agent_operator.kube.cache import Store
+from agent_operator.kube.client import Cluster
+from agent_operator.kube.event_recorder import EventRecorder
+from agent_operator.kube.objects import Object
+from agent_operator.reconcile.apply import Applier
+from agent_operator.reconcile.children import ChildPlanner
+from agent_operator.reconcile.dry_run import DryRun
+from agent_operator.reconcile.finalizer import Finalizer
+from agent_operator.reconcile.gather import Gatherer
+from agent_operator.reconcile.reconciler import Reconciler
+from agent_operator.reconcile.report import Reporter
+from agent_operator.reconcile.status_writer import StatusWriter
+from agent_operator.render.cache import Renderer
+from agent_operator.rollout.planner import RolloutPlanner
+
+
+def make_reconciler(  # noqa: PLR0913  (all that the stages share)
+    *,
+    store: Store,
+    cluster: Cluster,
+    recorder: EventRecorder,
+    rollout_planner: RolloutPlanner,
+    resolve_version: Callable[[Object], VersionDecision],
+    served: Callable[[str], str | None],
+    platform: Platform,
+    namespaces: Collection[str],
+    references_lifetime: float,
+    clock: Callable[[], float],
+    now: Callable[[], str],
+    dry_run: DryRun | None = None,
+) -> Reconciler:
+    """Return a reconciler.
+
+    Args:
+        store: the cache of AgentDeployments and their children.
+        cluster: the API server.
+        recorder: emits Events.
+        rollout_planner: decides on rollouts.
+        resolve_version: returns the version that a channel assigns to an agent.
+        served: returns the version in which the cluster serves a kind; None when it does not.
+        platform: what all agents have in common.
+        namespaces: where children are watched; empty means everywhere.
+        references_lifetime: seconds for which referenced objects are cached.
+        clock: monotonic, in seconds.
+        now: returns the time, RFC 3339 in UTC.
+        dry_run: notes the changes instead of writing them.
+    """
+    own_secrets = OwnSecrets(cluster, clock, references_lifetime)
+    status_writer = StatusWriter(cluster, store)
+    manage = platform.manage_namespaces
+    return Reconciler(
+        store=store,
+        gatherer=Gatherer(
+            references=References(cluster, clock, references_lifetime),
+            own_secrets=own_secrets,
+            resolve_version=resolve_version,
+            served=served,
+            platform=platform,
+            namespaces=namespaces,
+        ),
+        planner=ChildPlanner(Renderer(), rollout_planner, served),
+        applier=Applier(store, cluster, own_secrets, status_writer, served),
+        reporter=Reporter(cluster, recorder, status_writer),
+        finalize=Finalizer(store, cluster, own_secrets, served, manage_namespaces=manage).finalize,
+        now=now,
+        dry_run=dry_run,
+    )

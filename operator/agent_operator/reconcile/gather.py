@@ -1,0 +1,131 @@
+"""The first stage of a pass: read what the spec refers to, and decide whether there is enough to render."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+
+from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api.reasons import SpecReason
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.fleet.version_resolver import VersionDecision
+from agent_operator.inputs import secret_problems
+from agent_operator.inputs.agent_inputs import Inputs, Platform
+from agent_operator.inputs.gather import Gathered, References
+from agent_operator.inputs.own_secrets import OwnSecrets
+from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.kube.transport import ApiError
+from agent_operator.reconcile.context import ReconcileContext
+from agent_operator.status.builder import pods
+from agent_operator.status.problems import from_api, namespace_not_watched
+from agent_operator.validation import workload_identity
+from agent_runtime.config import explain
+
+
+@dataclass(frozen=True, slots=True)
+class GatherResult:
+    """What was read.
+
+    Attributes:
+        live: the children, with the Secret that the operator created for the agent.
+        inputs: what to render; None when the agent is suspended, or when a problem prevents rendering.
+        invalid: why the spec cannot be read.
+        blocked: why the agent must not be rendered now.
+        secrets: what is wrong with the Secret of the credentials. Without it no pod can start.
+        uses_secrets: whether credentials come from a Secret that others create.
+        references: whether the agent refers to objects that are not watched.
+        warnings: what works, but may not work as the author of the spec expects.
+    """
+
+    live: Mapping[Ref, Live]
+    inputs: Inputs | None = None
+    invalid: Problem | None = None
+    blocked: Problem | None = None
+    secrets: Problem | None = None
+    uses_secrets: bool = False
+    references: bool = False
+    warnings: tuple[Problem, ...] = ()
+
+
+class Gatherer:
+    """Reads what an agent refers to. `served` returns the version in which the cluster serves a kind."""
+
+    def __init__(
+        self,
+        *,
+        references: References,
+        own_secrets: OwnSecrets,
+        resolve_version: Callable[[Object], VersionDecision],
+        served: Callable[[str], str | None],
+        platform: Platform,
+        namespaces: Collection[str],
+    ) -> None:
+        self._references = references
+        self._own_secrets = own_secrets
+        self._resolve_version = resolve_version
+        self._served = served
+        self._platform = platform
+        self._namespaces = namespaces
+
+    async def gather(self, context: ReconcileContext) -> GatherResult:
+        """Read. What cannot be read is a problem of the result."""
+        try:
+            secret = await self._own_secrets.get(context.key, context.agent)
+        except ApiError as error:
+            return GatherResult(context.children, blocked=from_api(error))
+        result = GatherResult({**context.children, **(secret or {})}, references=secret is not None)
+        if context.is_suspended:
+            return result
+        try:
+            agent = parse(context.agent)
+        except ProblemError as error:
+            return replace(result, invalid=error.problem)
+        version = self._resolve_version(context.agent)
+        if version.pending:
+            return replace(result, blocked=version.pending)
+        try:
+            found = await self._references.gather(agent, self._current_platform(), version.assigned)
+        except ApiError as error:
+            return replace(result, blocked=from_api(error))
+        return self._assess(result, found, version)
+
+    def _current_platform(self) -> Platform:
+        served = self._served("ExternalSecret") or ""
+        return replace(self._platform, external_secrets_version="v1beta1" if served.endswith("beta1") else "v1")
+
+    def _assess(self, result: GatherResult, found: Gathered, version: VersionDecision) -> GatherResult:
+        """Add what is wrong with the references, and what deserves a warning."""
+        inputs = found.inputs
+        unsynced = None
+        if inputs.spec.credentials and inputs.spec.credentials.external_secret:
+            served = bool(self._served("ExternalSecret"))
+            unsynced = secret_problems.sync_problem(inputs, result.live, served=served)
+        # A Secret that was synced once keeps serving when External Secrets fails later, so that is only a warning.
+        warnings = [unsynced] if unsynced and not found.secrets else []
+        if inputs.spec.identity:
+            warnings += workload_identity.preflight(inputs, pods(result.live), found.account)
+        if version.warning:
+            warnings.append(version.warning)
+        watched = not self._namespaces or not inputs.spec.namespace or inputs.namespace in self._namespaces
+        return replace(
+            result,
+            inputs=inputs if watched else None,
+            blocked=None if watched else namespace_not_watched(inputs.namespace),
+            secrets=found.secrets and (unsynced or found.secrets),
+            uses_secrets=found.uses_secrets,
+            references=found.refers or result.references,
+            warnings=tuple(warnings),
+        )
+
+
+def parse(agent: Object) -> AgentDeployment:
+    """Read an AgentDeployment.
+
+    Raises:
+        ProblemError: it does not match the schema of this version.
+    """
+    try:
+        # The status belongs to the operator: an unexpected one must not make the spec invalid.
+        return AgentDeployment.model_validate({key: value for key, value in agent.items() if key != "status"})
+    except ValidationError as error:
+        raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", explain(error))) from None

@@ -1,0 +1,99 @@
+"""The last stage of a pass: describe what was found in the status, and emit Events about what changed."""
+
+import logging
+from dataclasses import replace
+from http import HTTPStatus
+
+from agent_operator.api import constants
+from agent_operator.api.reasons import Reason
+from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.kube.client import Cluster
+from agent_operator.kube.event_recorder import EventRecorder
+from agent_operator.kube.transport import ApiError
+from agent_operator.reconcile.apply import ApplyResult
+from agent_operator.reconcile.children import DiffResult
+from agent_operator.reconcile.context import ReconcileContext, Result
+from agent_operator.reconcile.gather import GatherResult
+from agent_operator.reconcile.status_writer import StatusWriter
+from agent_operator.rollout import deployments
+from agent_operator.status.builder import first_failure, own, pods, status
+from agent_operator.status.observed import ObservedState
+
+log = logging.getLogger(__name__)
+
+# The AgentDeployment was deleted, perhaps created again, or another writer was faster. Its event is on the way.
+_AGENT_CHANGED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
+
+
+class Reporter:
+    """Writes the status and emits Events."""
+
+    def __init__(self, cluster: Cluster, recorder: EventRecorder, status_writer: StatusWriter) -> None:
+        self._cluster = cluster
+        self._recorder = recorder
+        self._status_writer = status_writer
+
+    async def report(self, gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> Result:
+        """Write the status if it changed.
+
+        Raises:
+            ApiError: the status cannot be written.
+        """
+        context, result = applied.context, summarize(gathered, diff, applied)
+        state = observe(gathered, diff, applied)
+        live = own(applied.live, context.uid)
+        after = status(state, context.status, live, diff.rendered, name=context.key.name, now=context.now)
+        try:
+            written = await self._status_writer.write(context, after)
+        except ApiError as error:
+            if error.code not in _AGENT_CHANGED:
+                raise
+            log.info("status not written", extra={"agent": str(context.key), "code": error.code})
+            return replace(result, incomplete=error.code == HTTPStatus.CONFLICT)
+        await self._recorder.record(context.agent, context.status.get("conditions") or (), after["conditions"])
+        await self._answer_command(context, diff, state)
+        return replace(result, status_changed=written is not None)
+
+    async def _answer_command(self, context: ReconcileContext, diff: DiffResult, state: ObservedState) -> None:
+        """Report a command that cannot be carried out, and remove the annotation of one that was."""
+        if diff.rollout is not None and diff.rollout.refusal:
+            message = diff.rollout.refusal
+            await self._recorder.emit(constants.KIND, context.agent, "Warning", Reason.COMMAND_REFUSED, message)
+        command = (context.agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
+        if command and state.applied and state.rollout.command == command:
+            # The status records that it was carried out. If it is set again, it is a new command.
+            await self._cluster.remove_command(context.key, command)
+
+
+def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> ObservedState:
+    """Put together what the conditions are derived from."""
+    context = applied.context
+    blocked = gathered.blocked or diff.blocked or applied.blocked
+    stable, canary = deployments.stable_and_canary(applied.live, context.key.name)
+    running = pods(applied.live)
+    rollout = diff.rollout and diff.rollout.after
+    return ObservedState(
+        generation=context.agent["metadata"].get("generation", 0),
+        suspended=context.is_suspended,
+        invalid=gathered.invalid or diff.invalid,
+        uses_secrets=gathered.uses_secrets,
+        secrets=gathered.secrets,
+        blocked=blocked,
+        applied=diff.rollout is not None and blocked is None,
+        deployment=stable,
+        canary=canary,
+        failure=first_failure(running),
+        pods=running,
+        warnings=(*gathered.warnings, *diff.warnings),
+        rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
+    )
+
+
+def summarize(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> Result:
+    """Return what the workers need to know."""
+    return Result(
+        invalid=gathered.invalid or diff.invalid,
+        blocked=gathered.blocked or diff.blocked or applied.blocked or gathered.secrets,
+        references=gathered.references,
+        requeue_after=diff.rollout.requeue_after if diff.rollout else None,
+    )
