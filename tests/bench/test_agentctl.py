@@ -36,7 +36,7 @@ def cost(*arguments: str | Path) -> tuple[float, float]:
     return float(seconds), int(kilobytes) / 1000
 
 
-def test_agentctl_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_agentctl_start_time_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     """The least of some rounds: what else runs on the machine only adds to it."""
     lines = []
     for arguments in COMMANDS:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 
-def test_leaving_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_disconnect_latency_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     """This run is short. For figures to publish, run the script alone on an idle machine."""
     script = Path(__file__).with_name("runtime_disconnect.py")
 

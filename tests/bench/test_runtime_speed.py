@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.timeout(3000)
-def test_the_runtime_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+def test_runtime_speed_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     """BENCH_PEERS adds the other servers, whose first installation takes minutes."""
     script = Path(__file__).with_name("runtime_speed.py")
     with_peers = bool(os.environ.get("BENCH_PEERS"))

@@ -1,11 +1,15 @@
 """The operator works with the rights that deploy/ gives it, and has no others."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.e2e.kubectl import Kubectl, make_agent
+from tests.e2e.processes import Operator
+from tests.polling import eventually
 
 pytestmark = pytest.mark.authorization
 
@@ -27,14 +31,14 @@ SERVICE_MONITORS: Object = {
 
 
 @pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
-def test_an_overlay_is_taken_as_it_is(overlay: str, cluster: Any, kubectl: Any) -> None:
+def test_the_api_server_accepts_the_overlay_unchanged(overlay: str, cluster: Kubectl, kubectl: Kubectl) -> None:
     """By the very command of the docs: `kubectl apply -k`."""
     if not cluster.get("namespace", "agents"):
         cluster.run("create", "namespace", "agents")
     cluster.install(overlay)
     folder = Path(__file__).parents[2] / "deploy" / "kustomize" / "overlays" / overlay
 
-    everywhere = cluster.__class__(cluster.kubeconfig, "")
+    everywhere = Kubectl(cluster.kubeconfig, "")
     said = everywhere.run("apply", "--dry-run=server", "-k", str(folder))
 
     assert "deployment.apps/agent-operator" in said.stdout
@@ -58,40 +62,42 @@ def test_an_overlay_is_taken_as_it_is(overlay: str, cluster: Any, kubectl: Any) 
     ],
     ids=" ".join,
 )
-def test_the_operator_may_not(deed: tuple[str, ...], kubectl: Any) -> None:
+def test_the_operator_has_no_permission(deed: tuple[str, ...], kubectl: Kubectl) -> None:
     account = "system:serviceaccount:agent-operator-system:agent-operator"
 
     assert kubectl.run("auth", "can-i", *deed, "--as", account, check=False).stdout.strip() == "no"
 
 
+# kubectl in the watched namespace, kubectl with the rights of the operator, and the operator.
+Namespaced = tuple[Kubectl, Kubectl, Operator]
+
+
 @pytest.fixture
-def narrow(cluster: Any, operator: Any, tmp_path: Path) -> Iterator[Any]:
+def namespaced(cluster: Kubectl, operator: Operator, tmp_path: Path) -> Iterator[Namespaced]:
     """An operator of the namespaced install, and kubectl in the one namespace that it watches."""
-    own, watched = (f"narrow-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    own, watched = (f"namespaced-{uuid.uuid4().hex[:8]}" for _ in range(2))
     cluster.run("create", "namespace", watched)
     cluster.install("namespaced", agent_operator_system=own, agents=watched)
     account = cluster.account("agent-operator", own, tmp_path / "kubeconfig")
     options = ("--namespaces", watched, "--no-manage-namespaces", "--lease-namespace", own)
-    started = operator.__class__(account.kubeconfig, tmp_path / "operator.log", options)
+    started = Operator(account.kubeconfig, tmp_path / "operator.log", options)
     started.start()
-    kubectl = cluster.__class__(cluster.kubeconfig, watched)
+    kubectl = Kubectl(cluster.kubeconfig, watched)
     yield kubectl, account, started
     assert started.stop() == 0
     cluster.run("delete", "namespace", own, watched, "--wait=false")
 
 
-def test_roles_alone_are_enough_for_the_namespaces_they_are_in(
-    narrow: Any, operator: Any, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
+def test_a_namespaced_install_works_with_roles_only(namespaced: Namespaced, operator: Operator) -> None:
     """With leader election, and without any right to what is cluster-wide."""
-    kubectl, account, started = narrow
+    kubectl, account, started = namespaced
     operator.stop()  # it would do the work
     try:
-        kubectl.apply(agent())
-        kubectl.until_condition("support", "ConfigValid", "True", "Valid")
-        until("the deployment", lambda: kubectl.get("deploy", "support"))
+        kubectl.apply(make_agent())
+        kubectl.wait_for_condition("support", "ConfigValid", "True", "Valid")
+        eventually("the deployment", lambda: kubectl.get("deploy", "support"))
         kubectl.run("delete", "svc", "support")
-        until("the service again", lambda: kubectl.get("svc", "support"))
+        eventually("the service again", lambda: kubectl.get("svc", "support"))
         kubectl.run("delete", "agd", "support", "--timeout=120s")
     finally:
         operator.start()
@@ -104,11 +110,9 @@ def test_roles_alone_are_enough_for_the_namespaces_they_are_in(
         assert may.stdout.strip() == "no", f"{verb} {what}"
 
 
-def test_a_right_that_is_missing_for_something_optional_is_told(
-    narrow: Any, operator: Any, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
+def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namespaced, operator: Operator) -> None:
     """ServiceMonitors are served, but the Role does not mention them: the agent is made without one, and says so."""
-    kubectl, _, started = narrow
+    kubectl, _, started = namespaced
     for stopped in (operator, started):
         stopped.stop()
     role = kubectl.get("role", "agent-operator")
@@ -118,11 +122,11 @@ def test_a_right_that_is_missing_for_something_optional_is_told(
     if not there:
         kubectl.apply(SERVICE_MONITORS)
     try:
-        until("its API", lambda: kubectl.run("get", "servicemonitors", check=False).returncode == 0)
+        eventually("its API", lambda: kubectl.run("get", "servicemonitors", check=False).returncode == 0)
         started.start()
-        kubectl.apply(agent())
-        message = until("the word", lambda: kubectl.condition("support", "Warning").get("message"))
-        until("the deployment", lambda: kubectl.get("deploy", "support"))
+        kubectl.apply(make_agent())
+        message = eventually("the word", lambda: kubectl.condition("support", "Warning").get("message"))
+        eventually("the deployment", lambda: kubectl.get("deploy", "support"))
     finally:
         operator.start()
         if not there:

@@ -1,7 +1,6 @@
 """A namespace that enforces the Pod Security Standard `restricted` takes the pods of any agent."""
 
 import json
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -9,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from agent_operator.render import Inputs, render
+from tests.e2e.kubectl import Kubectl
 from tests.pod_security import violations
 from tests.pod_security_cases import ALLOWED, FORBIDDEN
+from tests.polling import eventually
 from tests.valid.agents import agents
 
 pytestmark = pytest.mark.authorization
@@ -21,7 +22,7 @@ LEFT_OUT = ("ExternalSecret", "HTTPRoute", "Namespace", "SecretStore", "ServiceM
 
 
 @pytest.fixture
-def restricted(kubectl: Any) -> Any:
+def restricted(kubectl: Kubectl) -> Any:
     """Kubectl in a namespace that enforces the standard."""
     kubectl.run("label", "namespace", kubectl.namespace, "pod-security.kubernetes.io/enforce=restricted")
     return kubectl
@@ -68,24 +69,24 @@ def objects(number: int, inputs: Inputs) -> list[Object]:
     return made
 
 
-def refusals(kubectl: Any, made: list[Object]) -> list[str]:
+def refusals(kubectl: Kubectl, made: list[Object]) -> list[str]:
     """What the API server says against creating the objects, unknown fields included."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
     done = kubectl.run("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
     return [line for line in done.stderr.splitlines() if not line.startswith("Warning: ")]
 
 
-def test_it_takes_all_that_valid_agents_become(restricted: Any, until: Callable[..., Any]) -> None:
-    until("the account of pods", lambda: restricted.get("sa", "default"))
+def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: Any) -> None:
+    eventually("the account of pods", lambda: restricted.get("sa", "default"))
     found = generated(60)
 
     assert len(found) == 60
     assert refusals(restricted, [made for number, inputs in enumerate(found) for made in objects(number, inputs)]) == []
 
 
-def test_it_agrees_with_the_evaluator_of_the_unit_tests(restricted: Any, until: Callable[..., Any]) -> None:
+def test_the_restricted_level_agrees_with_the_evaluator_of_the_tests(restricted: Any) -> None:
     """Left out are containers for debugging, which no new pod may have, and Windows, for which a pod must be whole."""
-    until("the account of pods", lambda: restricted.get("sa", "default"))
+    eventually("the account of pods", lambda: restricted.get("sa", "default"))
     for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:
         made = pod(case, "tried")
         made["spec"].pop("ephemeralContainers", None)

@@ -22,9 +22,11 @@ import pytest
 import yaml
 
 from agent_operator import __version__
-from tests.e2e.conftest import Kubectl, localkube, runtime_image, until
+from tests.e2e.kubectl import Kubectl
+from tests.e2e.processes import localkube, runtime_image
 from tests.integration.agent_runtime.certificate import write_certificate
 from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(600)]
 
@@ -122,7 +124,7 @@ def _is_as_the_seed_describes(kubectl: Kubectl) -> None:
     assert "DEBUG" not in {line["level"] for line in lines}
 
 
-def test_the_seeds_pods_wait_for_a_model_that_refuses_and_say_why(seed: Kubectl, azure: ModelServer) -> None:
+def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kubectl, azure: ModelServer) -> None:
     """Readiness needs the model once; liveness never does, so no pod restarts. The pods recover by themselves."""
     azure.script(token=[REFUSAL])
     # Pods that were quicker than the line above are replaced.
@@ -132,7 +134,7 @@ def test_the_seeds_pods_wait_for_a_model_that_refuses_and_say_why(seed: Kubectl,
         pods = seed.list("pods", "-l", "app=msft-agent", "--field-selector=status.phase=Running")
         return len(pods) == 3 and all("check AZURE_TENANT_ID" in _readiness(pod) for pod in pods)
 
-    until("the reason in the answer of each pod", explained, 120)
+    eventually("the reason in the answer of each pod", explained, 120)
     deployment = seed.get("deployment", "msft-agent")
     assert deployment is not None
     assert deployment["status"].get("readyReplicas", 0) == 0

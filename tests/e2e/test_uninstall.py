@@ -5,13 +5,15 @@ The operator is what the manifests describe: two pods with leader election. Its 
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Kubectl, localkube, runtime_image, until
+from tests.e2e.kubectl import ROOT, Kubectl, make_agent
+from tests.e2e.processes import localkube, runtime_image
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(900)]
 
@@ -61,11 +63,9 @@ def state(kubectl: Kubectl) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
-def test_agents_outlive_the_operator_and_are_taken_over_by_the_next(
-    overlay: str, cluster: Kubectl, agent: Callable[..., Any]
-) -> None:
+def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: str, cluster: Kubectl) -> None:
     install(cluster, overlay)
-    cluster.apply(agent("support", replicas=2))
+    cluster.apply(make_agent("support", replicas=2))
     cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=110s")
     before = state(cluster)
     assert len(before["crds"]) == len(before["pods"]) == 2
@@ -73,7 +73,7 @@ def test_agents_outlive_the_operator_and_are_taken_over_by_the_next(
     # As docs/install.md says: the namespace controller may delete an object before kubectl does.
     Kubectl(cluster.kubeconfig, "").run("delete", "--ignore-not-found", "-k", folder(overlay), "--timeout=110s")
 
-    until("the operator is gone", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
+    eventually("the operator is gone", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
     assert state(cluster) == before
     assert cluster.get("service", "support")
 
@@ -81,6 +81,6 @@ def test_agents_outlive_the_operator_and_are_taken_over_by_the_next(
 
     # The new operator works for the agent: it repairs what is missing.
     cluster.run("delete", "service", "support")
-    until("the service again", lambda: cluster.get("service", "support"), 120)
+    eventually("the service again", lambda: cluster.get("service", "support"), 120)
     cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=60s")
     assert state(cluster) == before

@@ -10,9 +10,9 @@ import pytest
 from agent_operator import manager as controllers
 from agent_operator.inputs.agent_inputs import Platform
 from tests.faults.agents import ONE, TWO, Agent, Status, env, promoted, returned
-from tests.faults.conftest import End, World
+from tests.faults.cluster import Cluster, EndState
 from tests.faults.proxy import Mode
-from tests.integration.agent_operator.conftest import until
+from tests.polling import wait_until
 from tests.stand_in.pods import CRASHES, REPORT
 
 AT_ONCE = {"durationSeconds": 0}
@@ -72,63 +72,63 @@ CASES = [pytest.param(*case, marks=() if case in SAMPLE else pytest.mark.campaig
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    return Agent(world)
+def agent(cluster: Cluster) -> Agent:
+    return Agent(cluster)
 
 
 @pytest.fixture(scope="module")
-def references() -> dict[str, End]:
+def references() -> dict[str, EndState]:
     """The ends of undisturbed runs, each made when it is first asked for."""
     return {}
 
 
-async def run(agent: Agent, scenario: Scenario, mode: Mode | None, monkeypatch: pytest.MonkeyPatch) -> End:
+async def run(agent: Agent, scenario: Scenario, mode: Mode | None, monkeypatch: pytest.MonkeyPatch) -> EndState:
     """Bring a scenario to its end, with as many operators as that takes."""
-    world = agent.world
+    cluster = agent.cluster
     monkeypatch.setattr(controllers, "Platform", Platform)
-    async with world.operator() as operator:
-        await world.api.agent(**scenario.before)
-        await world.at_rest(operator)
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent(**scenario.before)
+        await cluster.wait_until_converged(operator)
         if scenario.command == "rollback":
-            await world.api.agent(**TWO)
-            await agent.until(promoted)
-            await world.at_rest(operator)
+            await cluster.api.apply_agent(**TWO)
+            await agent.wait_for(promoted)
+            await cluster.wait_until_converged(operator)
     if scenario.command == "upgrade":
         monkeypatch.setattr(controllers, "Platform", partial(Platform, runtime_version="99.0.0"))
-    world.proxy.reset()
-    world.proxy.each = mode
+    cluster.proxy.reset()
+    cluster.proxy.each = mode
     if scenario.after:
-        await world.api.agent(**scenario.after)
+        await cluster.api.apply_agent(**scenario.after)
     if scenario.command:
-        await agent.tell(scenario.command)
+        await agent.submit(scenario.command)
     while True:
-        async with world.operator() as operator:
-            if await world.unless_killed(_ended(agent, operator, scenario)):
+        async with cluster.operator() as operator:
+            if await cluster.unless_killed(_ended(agent, operator, scenario)):
                 break
-    await agent.is_whole()
-    return await world.end()
+    await agent.assert_finished()
+    return await cluster.end_state()
 
 
 async def _ended(agent: Agent, operator: Any, scenario: Scenario) -> None:
-    await agent.until(scenario.over)
+    await agent.wait_for(scenario.over)
     # What the canary leaves goes with its last pods, after the status has told the end.
-    await until(partial(_is_tidy, agent))
-    await agent.world.at_rest(operator, reason=scenario.reason)
+    await wait_until(partial(_is_tidy, agent))
+    await agent.cluster.wait_until_converged(operator, reason=scenario.reason)
 
 
 async def _is_tidy(agent: Agent) -> bool:
-    return not any("canary" in name or "check" in name for _, name in await agent.world.api.children())
+    return not any("canary" in name or "check" in name for _, name in await agent.cluster.api.children())
 
 
 @pytest.mark.parametrize(("name", "mode"), CASES)
-async def test_a_rollout_ends_wholly_whatever_befalls_its_writes(
-    agent: Agent, references: dict[str, End], monkeypatch: pytest.MonkeyPatch, name: str, mode: Mode
+async def test_a_rollout_finishes_when_any_of_its_writes_fails(
+    agent: Agent, references: dict[str, EndState], monkeypatch: pytest.MonkeyPatch, name: str, mode: Mode
 ) -> None:
     """Every write is broken once: those of the canary's start and steps, of its promotion, and of a return."""
     scenario = SCENARIOS[name]
     if name not in references:
         references[name] = await run(agent, scenario, None, monkeypatch)
-        await agent.world.renew()
+        await agent.cluster.use_new_namespace()
 
     end, expected = await run(agent, scenario, mode, monkeypatch), references[name]
     assert end.status == expected.status

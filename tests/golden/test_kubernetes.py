@@ -19,13 +19,13 @@ VERSIONS = ["1.25", kubernetes_validate.latest_version()]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_manifests_are_valid_in_every_version(rendered: Rendered, version: str) -> None:
+def test_manifests_are_valid_in_every_kubernetes_version(rendered: Rendered, version: str) -> None:
     for manifest in rendered.manifests:
         if manifest["kind"] not in OURS:
             kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_manifests_are_what_the_models_of_their_kinds_keep(rendered: Rendered) -> None:
+def test_the_models_of_the_kinds_keep_every_field(rendered: Rendered) -> None:
     """Nothing is unknown, and nothing has to be converted."""
     for manifest in rendered.manifests:
         assert kept(manifest) == manifest, manifest["kind"]
@@ -37,13 +37,13 @@ def test_a_typo_is_found(by_kind: dict[str, Any]) -> None:
             kept(manifest | {"specs": {}})
 
 
-def test_a_field_that_kubernetes_does_not_know_is_found(by_kind: dict[str, Any]) -> None:
+def test_an_unknown_field_is_found(by_kind: dict[str, Any]) -> None:
     broken = by_kind["Service"] | {"specs": {}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, VERSIONS[-1], strict=True)
 
 
-def test_newer_clusters_let_broken_pods_be_drained(inputs: Inputs) -> None:
+def test_newer_clusters_may_evict_unhealthy_pods(inputs: Inputs) -> None:
     """The field came with 1.27: set where it is known, absent before."""
     newer = render(Inputs(inputs.agent, inputs.prompt_template, platform=Platform(kubernetes_minor=27))).manifests
     budget = next(manifest for manifest in newer if manifest["kind"] == "PodDisruptionBudget")
@@ -66,7 +66,7 @@ def test_every_child_is_labelled_and_owned(inputs: Inputs, rendered: Rendered) -
         assert all(len(value) <= 63 for value in made["labels"].values())
 
 
-def test_nothing_is_rendered_that_the_server_would_not_keep(rendered: Rendered) -> None:
+def test_no_rendered_field_is_null_or_an_empty_list(rendered: Rendered) -> None:
     """No null and no empty list: either would differ from the live object for ever."""
 
     def walk(value: Any, path: str) -> None:
@@ -80,7 +80,7 @@ def test_nothing_is_rendered_that_the_server_would_not_keep(rendered: Rendered) 
         walk(manifest, manifest["kind"])
 
 
-def test_the_api_server_stores_manifests_as_they_are(rendered: Rendered) -> None:
+def test_the_api_server_stores_manifests_unchanged(rendered: Rendered) -> None:
     """Decoded as it decodes, nothing is dropped or spelled otherwise, and nothing is refused."""
     for manifest in rendered.manifests:
         group, _, version = manifest["apiVersion"].rpartition("/")
@@ -102,16 +102,16 @@ def _lost(ours: Any, stored: Any, path: str = "") -> list[str]:
     return [] if ours == stored else [path]
 
 
-def test_no_kind_and_name_twice(rendered: Rendered) -> None:
+def test_kinds_and_names_are_unique(rendered: Rendered) -> None:
     seen = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered.manifests]
     assert len(seen) == len(set(seen))
 
 
-def test_manifests_survive_yaml(rendered: Rendered) -> None:
+def test_manifests_round_trip_through_yaml(rendered: Rendered) -> None:
     assert tuple(yaml.safe_load_all(yaml.safe_dump_all(rendered.manifests))) == rendered.manifests
 
 
-def test_no_drain_is_blocked_for_good(by_kind: dict[str, Any], inputs: Inputs) -> None:
+def test_no_disruption_budget_blocks_every_drain(by_kind: dict[str, Any], inputs: Inputs) -> None:
     """At every number of replicas that can come about, the budget lets one pod go."""
     spec = by_kind["PodDisruptionBudget"]["spec"]
     scaling = by_kind.get("HorizontalPodAutoscaler", {}).get("spec")
@@ -126,7 +126,7 @@ def test_deployment_leaves_replicas_to_the_autoscaler(by_kind: dict[str, Any]) -
     assert ("replicas" in by_kind["Deployment"]["spec"]) != ("HorizontalPodAutoscaler" in by_kind)
 
 
-def test_what_pods_refer_to_is_there(by_kind: dict[str, Any]) -> None:
+def test_references_of_pods_are_rendered(by_kind: dict[str, Any]) -> None:
     """Selectors, ports, ConfigMap and Secret names agree among the children."""
     pod = by_kind["Deployment"]["spec"]["template"]
     container = next(container for container in pod["spec"]["containers"] if container["name"] == "agent")

@@ -136,14 +136,14 @@ def _opened(policy: dict[str, Any]) -> set[tuple[str, Peer, int]]:
     }
 
 
-def test_policy_opens_what_the_config_needs_and_no_more(case: str, by_kind: dict[str, Any]) -> None:
+def test_the_policy_allows_only_what_the_config_needs(case: str, by_kind: dict[str, Any]) -> None:
     if case == "network-policy-off":
         assert "NetworkPolicy" not in by_kind
         return
     assert _opened(by_kind["NetworkPolicy"]) == OPEN.get(case, USUAL)
 
 
-def test_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:
+def test_the_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:
     if case != "network-policy-off":
         pods = by_kind["Deployment"]["spec"]["template"]["metadata"]["labels"]
         # Where there may be a canary, the policy is that of its pods and of its checks too.
@@ -152,7 +152,7 @@ def test_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
-def test_dns_is_always_open(case: str, by_kind: dict[str, Any], protocol: str) -> None:
+def test_dns_is_always_allowed(case: str, by_kind: dict[str, Any], protocol: str) -> None:
     """The cluster's DNS and a node's own cache; not to the world."""
     if case == "network-policy-off":
         return
@@ -163,7 +163,7 @@ def test_dns_is_always_open(case: str, by_kind: dict[str, Any], protocol: str) -
     assert not allows(policy, "Egress", METADATA, 80, protocol)
 
 
-def test_the_evaluator_knows_kubernetes_semantics(rendered_seed: Rendered) -> None:
+def test_the_evaluator_follows_kubernetes_semantics(rendered_seed: Rendered) -> None:
     """A rule without peers lets all in, one without ports all ports; no rule lets nothing in."""
     policy = next(m for m in rendered_seed.manifests if m["kind"] == "NetworkPolicy")
 

@@ -42,13 +42,13 @@ def last(cases: Mapping[str, Inputs]) -> Release:
     return Release(**json.loads(FILE.read_text(encoding="utf-8")))
 
 
-def test_pods_are_rendered_as_by_the_last_release(case: str, inputs: Inputs, last: Release) -> None:
+def test_pod_templates_equal_those_of_the_last_release(case: str, inputs: Inputs, last: Release) -> None:
     assert case in last.revisions, f"{case} is new: UPDATE_REVISIONS=1 pytest tests/golden/test_revisions.py adds it"
     before, now = last.revisions[case], revision(inputs, last.operator)
 
     assert now == before, MEANING.format(case=case, version=last.operator, now=now, before=before)
 
 
-def test_no_case_is_left_behind(cases: Mapping[str, Inputs], last: Release) -> None:
+def test_every_recorded_case_exists(cases: Mapping[str, Inputs], last: Release) -> None:
     """A case that goes, goes from the file."""
     assert set(last.revisions) <= set(cases)

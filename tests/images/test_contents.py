@@ -59,7 +59,7 @@ def members(layer: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_everything_that_is_required_is_installed(name: str, start: Start) -> None:
+def test_all_requirements_are_installed(name: str, start: Start) -> None:
     """What `pip check` tests, without pip; and no distribution of ours that belongs to another image."""
     check = pod("-c", LIST)
     check["containers"][0]["command"] = ["/opt/agent/bin/python"]
@@ -87,7 +87,7 @@ def test_the_program_starts_as_any_user(name: str, start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_neither_the_user_nor_the_group_may_change_the_program(name: str, images: Images) -> None:
+def test_the_program_is_not_writable(name: str, images: Images) -> None:
     """OpenShift's users are in group 0, which owns these files."""
     root = images[name].root
     found = [path for folder in ("opt/agent", "app") for path in (root / folder, *(root / folder).rglob("*"))]

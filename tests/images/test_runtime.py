@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.conftest import agent
+from tests.e2e.kubectl import make_agent
 from tests.images.conftest import ROOT, USERS, Figure, Start, command, ends, http, pod_of, until
 from tests.images.containers import Container, User
 
@@ -38,7 +38,7 @@ def serves(container: Container) -> None:
 
 @USERS
 def test_the_runtime_serves_what_the_operator_renders(user: User | None, start: Start, figure: Figure) -> None:
-    objects = command("agentctl", "render", "--filename", "-", stdin=json.dumps(agent("support")))
+    objects = command("agentctl", "render", "--filename", "-", stdin=json.dumps(make_agent("support")))
     pod = pod_of(objects)
 
     with start("runtime", pod, objects, user) as container:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(900)
         ("kubeschema", {"kubeschema"}),
     ],
 )
-def test_a_wheel_has_its_packages_and_their_data(built: Built, name: str, packages: set[str]) -> None:
+def test_a_wheel_contains_its_packages_and_data(built: Built, name: str, packages: set[str]) -> None:
     names = zipfile.ZipFile(built.wheel(name)).namelist()
     top = {path.partition("/")[0] for path in names}
 

@@ -64,7 +64,7 @@ def config(shipped: Shipped) -> Path:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_an_environment_is_what_the_metadata_asks_for(shipped: Shipped, environment: str) -> None:
+def test_an_environment_satisfies_the_metadata(shipped: Shipped, environment: str) -> None:
     """Nothing is missing, and all of it is in the lock."""
     uv("pip", "check", "--python", shipped.bin(environment) / "python")
     found = json.loads(shipped.run(environment, "python", "-c", LIST).stdout)
@@ -87,7 +87,7 @@ def test_an_environment_is_what_the_metadata_asks_for(shipped: Shipped, environm
         ("localkube", {"kopf", "kubernetes", "agent_operator", "agent_runtime", "agentctl"}),
     ],
 )
-def test_an_environment_has_nothing_of_another(shipped: Shipped, environment: str, absent: set[str]) -> None:
+def test_an_environment_has_no_package_of_another_extra(shipped: Shipped, environment: str, absent: set[str]) -> None:
     script = f"from importlib.util import find_spec; print(*(n for n in {sorted(absent)} if find_spec(n)))"
 
     assert shipped.run(environment, "python", "-c", script).stdout.split() == []
@@ -112,7 +112,7 @@ def test_every_script_starts(shipped: Shipped, environment: str, command: str, e
 
 
 @pytest.mark.parametrize("command", ["demo --once", "local up"])
-def test_what_needs_an_extra_names_it(shipped: Shipped, command: str) -> None:
+def test_a_command_without_its_extra_names_it(shipped: Shipped, command: str) -> None:
     done = shipped.run("operator", "agentctl", *command.split(), check=False)
 
     assert done.returncode != 0
@@ -129,7 +129,7 @@ def test_the_demo_works_with_its_extra(shipped: Shipped, tmp_path: Path) -> None
     assert "Are you there?" in done.stdout
 
 
-def test_the_runtime_serves_what_needs_no_extra(shipped: Shipped, config: Path, tmp_path: Path) -> None:
+def test_the_runtime_serves_without_extras(shipped: Shipped, config: Path, tmp_path: Path) -> None:
     assert "default: echo" in shipped.run("runtime", "agent-runtime", "check", "--config", config).stdout
     port = free_port()
     listen = (f"PORT_HTTP={port}", f"PORT_METRICS={free_port()}", "LISTEN_ADDRESS=127.0.0.1")
@@ -170,9 +170,7 @@ def test_the_runtime_names_the_field_that_needs_an_extra(
     assert f"pip install 'agent-runtime[{extra}]'" in done.stderr
 
 
-def test_an_agent_becomes_ready_and_answers_with_everything_run_by_a_foreign_user(
-    shipped: Shipped, tmp_path: Path
-) -> None:
+def test_an_agent_becomes_ready_and_answers_as_an_unprivileged_user(shipped: Shipped, tmp_path: Path) -> None:
     """No HOME, no USER, no passwd entry, in /: the cluster, its pods and the operator."""
     folder = shipped.folder / "cluster"
     folder.mkdir()

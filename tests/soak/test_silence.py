@@ -8,11 +8,10 @@ import pytest
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import BY_NAME, Kind
 from agent_operator.observability import logs
-from tests.faults.conftest import install
-from tests.integration.agent_operator.conftest import CRDS
+from tests.integration.agent_operator.api_client import CRDS, install_crds
 from tests.soak.clock import run
+from tests.soak.running_operator import LEASES, Soak, measures, soak
 from tests.soak.test_soak import OK, assert_no_growth
-from tests.soak.world import LEASES, Soak, measures, soak
 
 AGENTS_CRD = "agentdeployments.agent-operator.dev"
 # Longer than a watch may be silent, than kopf gives itself to end, and than a watch lasts.
@@ -27,10 +26,10 @@ LONG = 700.0
         ("/apis/external-secrets.io", "the wait for the API of SecretStore"),
     ],
 )
-def test_a_loop_that_is_never_answered_fails_the_liveness_probe(word: str, loop: str) -> None:
+def test_a_watch_without_response_fails_the_liveness_probe(word: str, loop: str) -> None:
     async def main() -> None:
         async with soak(proxied=True) as operator:
-            await operator.api.agent()
+            await operator.api.apply_agent()
             await asyncio.sleep(60)
             operator.answers.clear()
             operator.proxy.hanging = frozenset({word})
@@ -43,7 +42,7 @@ def test_a_loop_that_is_never_answered_fails_the_liveness_probe(word: str, loop:
     run(main())
 
 
-def test_a_standby_whose_lease_is_never_answered_fails_the_liveness_probe() -> None:
+def test_a_standby_without_response_for_its_lease_fails_the_liveness_probe() -> None:
     async def main() -> None:
         async with soak(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(60)
@@ -58,7 +57,7 @@ def test_a_standby_whose_lease_is_never_answered_fails_the_liveness_probe() -> N
     run(main())
 
 
-def test_a_standby_that_takes_over_after_long_is_given_its_time() -> None:
+def test_a_standby_that_takes_over_late_has_time_to_start() -> None:
     async def main() -> None:
         async with soak(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(LONG)
@@ -72,7 +71,7 @@ def test_a_standby_that_takes_over_after_long_is_given_its_time() -> None:
     run(main())
 
 
-def test_streams_that_stay_silent_are_not_taken_for_dead() -> None:
+def test_quiet_watches_do_not_fail_the_liveness_probe() -> None:
     """Nothing changes for hours, and the API server sends no bookmarks: it answers, and that is enough."""
 
     async def main() -> None:
@@ -87,7 +86,7 @@ def test_streams_that_stay_silent_are_not_taken_for_dead() -> None:
     run(main())
 
 
-def test_an_api_in_another_version_is_absent_and_is_not_asked_for_all_the_time() -> None:
+def test_an_api_in_another_version_is_absent_and_polled_rarely() -> None:
     async def main() -> None:
         async with soak() as operator:
             await asyncio.sleep(60)
@@ -114,14 +113,14 @@ async def _discoveries(operator: Soak) -> float:
     return float(text.partition(name)[2].partition("\n")[0] or 0)
 
 
-def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
+def test_agents_are_reconciled_after_their_crd_is_absent_for_hours() -> None:
     """Meanwhile the operator is alive and not ready. kopf, which was ended, ends nothing afterwards."""
 
     async def main() -> None:
         async with soak() as operator:
             taken = []
             for number in range(4):
-                await operator.api.agent()
+                await operator.api.apply_agent()
                 await asyncio.sleep(60)
                 assert operator.controller.store.agent(Key("default", "support"))
                 if number > 1:
@@ -133,7 +132,7 @@ def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
                 assert operator.answers["/readyz"][-1].startswith("the AgentDeployment CRD is not installed")
                 assert "AgentDeployment" not in await operator.watched()
                 assert operator.controller.store.agents == ()
-                await install(operator.api)
+                await install_crds(operator.api)
                 await asyncio.sleep(20)
                 assert await operator.get("/readyz") == "ok"
             assert_no_growth(taken)
@@ -141,12 +140,12 @@ def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
     run(main())
 
 
-def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_api_server_is_logged_once_and_reconnected(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
         async with soak(proxied=True) as operator:
-            await operator.api.agent()
+            await operator.api.apply_agent()
             await asyncio.sleep(60)
             for _ in range(2):
                 operator.proxy.down = True
@@ -168,7 +167,7 @@ def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.
     assert _errors(caplog) == []
 
 
-def test_an_api_server_that_is_unreachable_from_the_start_causes_no_restarts(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_api_server_that_is_unreachable_at_start_causes_no_restart(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with soak(proxied=True, down=True) as operator:
             await asyncio.sleep(LONG)
@@ -185,10 +184,10 @@ def test_an_api_server_that_is_unreachable_from_the_start_causes_no_restarts(cap
 
 
 @pytest.mark.parametrize("elects", [False, True])
-def test_a_normal_stop_logs_nothing_but_that(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
+def test_a_normal_stop_logs_only_the_stop(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
     async def main() -> None:
         async with soak(leader_election=elects) as operator:
-            await operator.api.agent()
+            await operator.api.apply_agent()
             await asyncio.sleep(200)
             caplog.clear()
 

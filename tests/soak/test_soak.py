@@ -10,7 +10,7 @@ from agent_operator.api.constants import KIND
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import CHANNEL, WATCHED
 from tests.soak.clock import run
-from tests.soak.world import APIS, Soak, measures, soak
+from tests.soak.running_operator import APIS, Soak, measures, soak
 
 BRIEFLY = 100.0
 LONG = 450.0  # longer than a watch may be silent
@@ -32,20 +32,20 @@ def every_change(states: list[frozenset[str]]) -> Iterator[frozenset[str]]:
     yield from reversed(circuit)
 
 
-def test_every_change_comes_once() -> None:
+def test_every_change_of_optional_apis_occurs_once() -> None:
     steps = list(every_change(STATES))
     pairs = list(pairwise(steps))
     assert len(pairs) == len(set(pairs)) == len(STATES) ** 2
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
-def test_hours_with_every_change_of_optional_apis(busy: bool) -> None:
+def test_the_operator_stays_healthy_through_hours_of_api_changes(busy: bool) -> None:
     run(_hours(busy=busy))
 
 
 async def _hours(*, busy: bool) -> None:
     async with soak() as operator:
-        await operator.api.agent(gateway=GATEWAY)
+        await operator.api.apply_agent(gateway=GATEWAY)
         await asyncio.sleep(60)
         operator.answers.clear()
         taken, steps = [], list(every_change(STATES))
@@ -75,12 +75,12 @@ async def _step(operator: Soak, apis: frozenset[str], seconds: float, number: in
 
 async def _edit(operator: Soak, seconds: float, passing: str) -> None:
     """Have an agent come and go, one change, and a child repaired."""
-    await operator.api.agent(passing)
-    await operator.api.agent(service={"port": 8080}, gateway=GATEWAY)
+    await operator.api.apply_agent(passing)
+    await operator.api.apply_agent(service={"port": 8080}, gateway=GATEWAY)
     await asyncio.sleep(seconds)
     await operator.api.delete("AgentDeployment", passing)
     await operator.api.delete("NetworkPolicy", "support")
-    await operator.api.agent(gateway=GATEWAY)
+    await operator.api.apply_agent(gateway=GATEWAY)
 
 
 def assert_no_growth(taken: list[dict[str, int]]) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.codegen import rbac
 from agent_operator.kube.resources import CHILDREN, CONTROLLER_REVISION, JOB, Kind
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 from tests.stand_in.kubelet import at_work
 
 OPTIONAL = [kind for kind in CHILDREN if kind.optional]
@@ -22,7 +24,7 @@ CAREFUL = {
     # What the checks come to where no process runs: no report at all, or this.
     "env": [{"name": "STAND_IN_REPORT", "value": "blue was not said"}],
 }
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "ingress": {"host": "a.example.com"},
     "gateway": {"parentRefs": [{"name": "web"}]},
     "autoscaling": {"maxReplicas": 5},
@@ -113,35 +115,35 @@ class Children:
         await self.api.call("POST", self.path(kind), body=whole)
 
 
-async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any) -> None:
+async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster) -> None:
     """The whole life of agents of all sorts, in the cluster-wide install."""
     for kind in OPTIONAL:
-        await world.api.define(kind)
-    await world.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
-    await world.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}})
-    children = Children(world.api)
+        await cluster.api.define(kind)
+    await cluster.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
+    await cluster.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}})
+    children = Children(cluster.api)
     about = {"apiVersion": "agent-operator.dev/v1alpha1", "kind": "AgentRuntimeChannel", "metadata": {"name": "stable"}}
-    await world.api.create("AgentRuntimeChannel", about | {"spec": {"version": "1"}})
+    await cluster.api.create("AgentRuntimeChannel", about | {"spec": {"version": "1"}})
 
-    node = nullcontext() if world.simulated else at_work(str(world.direct))
-    async with node, world.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
-        await world.api.agent(**EVERYTHING)
-        await world.api.agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary"}})
-        await world.api.agent("moved", namespace={"name": f"{world.api.namespace}-own"})
+    node = nullcontext() if cluster.simulated else at_work(str(cluster.direct))
+    async with node, cluster.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
+        await cluster.api.apply_agent(**EVERYTHING)
+        await cluster.api.apply_agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary"}})
+        await cluster.api.apply_agent("moved", namespace={"name": f"{cluster.api.namespace}-own"})
         for name in ("support", "plain", "moved"):
-            await world.api.until_reason("ConfigValid", "Valid", name)
-            await world.quiet(controller, name)
-        await drift_and_strays(children, until)
-        await drift_and_strays(Children(world.api, "plain"), until)
-        await drifted_namespace(world, until)
+            await cluster.api.wait_for_reason("ConfigValid", "Valid", name)
+            await cluster.wait_until_idle(controller, name)
+        await drift_and_strays(children)
+        await drift_and_strays(Children(cluster.api, "plain"))
+        await drifted_namespace(cluster)
         await conflicts(children)
-        await rollouts(world, until)
-        await world.api.agent("plain")
-        await until(lambda: no_secret(world.api, "plain"))
-        await world.api.delete("AgentDeployment", "moved")
-        await until(lambda: gone(world.api, "moved"))
+        await rollouts(cluster)
+        await cluster.api.apply_agent("plain")
+        await wait_until(lambda: no_secret(cluster.api, "plain"))
+        await cluster.api.delete("AgentDeployment", "moved")
+        await wait_until(lambda: gone(cluster.api, "moved"))
 
-    asked = uses(world.proxy.asked)
+    asked = uses(cluster.proxy.exchanges)
     allowed = granted([*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()])
     assert sorted(set(asked) - set(allowed)) == [], "asked for without a right in rbac.py"
     assert sorted(set(allowed) - set(asked)) == [], "rights in rbac.py that nothing uses"
@@ -149,7 +151,7 @@ async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any
         assert only == {""} or asked[use] <= only, f"{use} is asked of other names than the right is for"
 
 
-async def drift_and_strays(children: Children, until: Any) -> None:
+async def drift_and_strays(children: Children) -> None:
     """Change every child, and put copies beside them: the first are set right, the copies are removed."""
     before = {kind: found for kind in NAMESPACED if (found := await children.list(kind))}
     for kind, (child, *_) in before.items():
@@ -176,18 +178,18 @@ async def drift_and_strays(children: Children, until: Any) -> None:
                 return False
         return True
 
-    await until(right_again)
+    await wait_until(right_again)
 
 
-async def drifted_namespace(world: Any, until: Any) -> None:
-    name = f"{world.api.namespace}-own"
+async def drifted_namespace(cluster: Cluster) -> None:
+    name = f"{cluster.api.namespace}-own"
     label = "pod-security.kubernetes.io/enforce"
-    await world.api.merge("Namespace", name, {"metadata": {"labels": {label: "privileged"}}})
+    await cluster.api.merge("Namespace", name, {"metadata": {"labels": {label: "privileged"}}})
 
     async def right_again() -> bool:
-        return (await world.api.get("Namespace", name))["metadata"]["labels"][label] == "restricted"
+        return (await cluster.api.get("Namespace", name))["metadata"]["labels"][label] == "restricted"
 
-    await until(right_again)
+    await wait_until(right_again)
 
 
 async def conflicts(children: Children) -> None:
@@ -198,50 +200,52 @@ async def conflicts(children: Children) -> None:
         child = (await children.list(kind))[0]
         name = f"taken-{kind.kind.lower()}"[:40]
         await children.create(kind, copied(child, child["metadata"]["name"].replace(children.agent, name)))
-        await children.api.agent(name, **EVERYTHING)
+        await children.api.apply_agent(name, **EVERYTHING)
         await children.api.create(
             "Secret", {"metadata": {"name": f"{name}-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}}
         )
-        await children.api.until_reason("Ready", "Conflict", name, 30)
+        await children.api.wait_for_reason("Ready", "Conflict", name, 30)
 
 
 async def no_secret(api: Any, agent: str) -> bool:
     return await api.get("Secret", f"{agent}-secrets") is None
 
 
-async def rollouts(world: Any, until: Any) -> None:
+async def rollouts(cluster: Cluster) -> None:
     """A canary that fails its checks, one whose Job cannot be made, and a revision too many."""
-    api = world.api
-    await api.agent("careful", **CAREFUL)
-    await api.until_reason("Ready", "Ready", "careful")
-    await api.agent("careful", **CAREFUL, systemPrompt={"text": "Two."})
-    await api.until_reason("Ready", "RolledBack", "careful", 40)
-    made = next(path for _, path, _, _, status in world.proxy.asked if "/jobs/careful-" in path and status == 201)
+    api = cluster.api
+    await api.apply_agent("careful", **CAREFUL)
+    await api.wait_for_reason("Ready", "Ready", "careful")
+    await api.apply_agent("careful", **CAREFUL, systemPrompt={"text": "Two."})
+    await api.wait_for_reason("Ready", "RolledBack", "careful", 40)
+    made = next(path for _, path, _, _, status in cluster.proxy.exchanges if "/jobs/careful-" in path and status == 201)
 
     async def no_job() -> bool:
         return await api.list("Job") == []
 
-    await until(no_job)
+    await wait_until(no_job)
     name, pod = made.rpartition("/")[2], {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
     await api.create("Job", {"metadata": {"name": name}, "spec": {"suspend": True, "template": {"spec": pod}}})
     await api.merge(
         "AgentDeployment", "careful", {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: "retry"}}}
     )
-    await api.until_reason("Ready", "Conflict", "careful", 40)
+    await api.wait_for_reason("Ready", "Conflict", "careful", 40)
     await api.delete("Job", name)
-    await api.agent("careful", **CAREFUL, systemPrompt={"text": "Three."})
+    await api.apply_agent("careful", **CAREFUL, systemPrompt={"text": "Three."})
 
     async def forgotten() -> bool:
-        return any(method == "DELETE" and "/controllerrevisions/" in path for method, path, *_ in world.proxy.asked)
+        return any(
+            method == "DELETE" and "/controllerrevisions/" in path for method, path, *_ in cluster.proxy.exchanges
+        )
 
-    await until(forgotten)
+    await wait_until(forgotten)
 
 
 async def gone(api: Any, agent: str) -> bool:
     return await api.get("AgentDeployment", agent) is None
 
 
-def test_a_namespaced_install_has_no_cluster_wide_right() -> None:
+def test_a_namespaced_install_has_no_cluster_wide_permission() -> None:
     """Nor any that the cluster-wide one lacks."""
     here, everywhere = granted(rbac.permissions(cluster_wide=False)), granted(rbac.permissions(cluster_wide=True))
     cluster_scoped = {

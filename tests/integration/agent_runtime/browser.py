@@ -6,7 +6,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.integration.agent_runtime.processes import eventually
+from tests.polling import eventually
 
 # Returns the texts whose contrast with their background is below WCAG AA.
 CONTRAST = """

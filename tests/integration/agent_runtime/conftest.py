@@ -13,8 +13,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 from tests.reaper import VARIABLE as RUN
 
 # None of these may occur in a log, a metric or an error.

@@ -4,26 +4,15 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from tests.patience import DEADLINE, free_port
+from tests.polling import eventually
 
 MODEL_SERVER = Path(__file__).parent / "model_server.py"
-
-
-def eventually(what: str, check: Callable[[], Any]) -> Any:
-    """Poll until `check` returns a true value, and return it. If it never does, fail with `what`."""
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        if result := check():
-            return result
-        time.sleep(0.02)
-    raise AssertionError(f"not within {DEADLINE:g} s: {what}")
 
 
 class ModelServer:

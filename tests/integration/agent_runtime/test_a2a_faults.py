@@ -16,8 +16,9 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.integration.agent_runtime.test_a2a import fetch_card
+from tests.polling import eventually
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ from tests.integration.agent_runtime.conftest import (
     openai_model,
     redis_memory,
 )
-from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
+from tests.polling import eventually
 
 PASSWORD = CANARIES["REDIS_PASSWORD"]
 NOT_FOUND, NOT_CANCELABLE = -32001, -32002

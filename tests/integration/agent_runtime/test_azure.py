@@ -7,7 +7,8 @@ import pytest
 
 from tests.integration.agent_runtime.certificate import write_certificate
 from tests.integration.agent_runtime.conftest import CANARIES, StartAgent, agent_toml, azure_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 PATH = "/openai/deployments/gpt 4o/chat/completions"
 

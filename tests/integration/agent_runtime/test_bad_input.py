@@ -27,8 +27,9 @@ from tests.integration.agent_runtime.conftest import (
     openai_model,
     redis_memory,
 )
-from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 USER = {"role": "user", "content": "hi"}
 CALLS = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f"}}]}

@@ -16,7 +16,8 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import pytest
 
 from tests.integration.agent_runtime.checking import Checking, Json, check, with_config
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE, free_port
+from tests.polling import eventually
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 KEY = CANARIES["OPENAI_API_KEY"]
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"

@@ -20,8 +20,9 @@ from tests.integration.agent_runtime.conftest import (
     openai_model,
     redis_memory,
 )
-from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 ABORTS = 10_000
 

@@ -11,8 +11,9 @@ from tests.integration.agent_runtime.conftest import (
     openai_model,
     redis_memory,
 )
-from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import free_port
+from tests.polling import eventually
 
 
 def test_health_has_the_format_of_the_seed(

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.agent_runtime.conftest import CANARIES, ECHO, StartAgent, agent_toml, openai_model, redis_memory
-from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import free_port
+from tests.polling import eventually
 
 HI = {"message": "hi"}
 

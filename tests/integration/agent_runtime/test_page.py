@@ -11,7 +11,8 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.integration.agent_runtime.browser import CONTRAST, Page
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 PAGE = """
 [agent.chat_page]

@@ -12,8 +12,9 @@ import httpx2
 import pytest
 
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 
 def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -6,8 +6,9 @@ import httpx2
 import pytest
 
 from tests.integration.agent_runtime.conftest import AgentProcess, StartAgent, agent_toml, openai_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 ADMITTED, REFUSED = 8, 24
 CHAT, COMPLETIONS = "/api/chat", "/v1/chat/completions"

@@ -17,8 +17,9 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 MESSAGES: Any = [{"role": "user", "content": "one two three"}]
 EVENTS = {"Accept": "text/event-stream"}

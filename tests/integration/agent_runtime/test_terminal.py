@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE, free_port
+from tests.polling import eventually
 
 CHAT = [sys.executable, "-m", "agent_runtime", "chat"]
 

@@ -1,7 +1,8 @@
 """Connections to tool servers: their headers, and the addresses that are refused."""
 
 from tests.integration.agent_runtime.conftest import ECHO, StartAgent, agent_toml
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 
 def test_headers_from_takes_headers_from_the_environment(start_agent: StartAgent, model_server: ModelServer) -> None:

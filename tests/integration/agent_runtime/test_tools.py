@@ -11,8 +11,9 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.conftest import AgentProcess, StartAgent, agent_toml, openai_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import free_port
+from tests.polling import eventually
 
 TOOL_SERVER = Path(__file__).parent / "tool_server.py"
 MESSAGES: Any = [{"role": "user", "content": "go"}]

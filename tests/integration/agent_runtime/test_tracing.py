@@ -23,9 +23,10 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.integration.agent_runtime.test_tools import call, calling, connected, stdio
 from tests.patience import free_port
+from tests.polling import eventually
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADERS = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
@@ -76,6 +77,10 @@ class Receiver:
     def spans(self, trace: str = TRACE) -> dict[str, Span]:
         """Return the spans of a trace by name."""
         return {span.name: span for span in self.all_spans() if span.trace_id.hex() == trace}
+
+    def wait_for_spans(self, count: int) -> dict[str, Span]:
+        """Wait until the trace of the tests has this number of spans; return them by name."""
+        return eventually("the spans are exported", lambda: spans if len(spans := self.spans()) == count else None)
 
     def all_spans(self) -> list[Span]:
         """Return the received spans of all traces."""
@@ -132,7 +137,7 @@ def test_a_request_joins_the_trace_of_its_caller(
     body = {"messages": MESSAGES, "stream": stream, "temperature": 0.5}
     agent.http.post("/v1/chat/completions", json=body, headers=HEADERS).raise_for_status()
 
-    spans = eventually("the spans are exported", lambda: len(spans := receiver.spans()) == 2 and spans)
+    spans = receiver.wait_for_spans(2)
     request, chat = spans["POST /v1/chat/completions"], spans["chat gpt-4o"]
     assert request.parent_span_id.hex() == PARENT
     assert request.kind == Span.SPAN_KIND_SERVER
@@ -155,7 +160,7 @@ def test_a_tool_call_has_a_span(agent: AgentProcess, model_server: ModelServer, 
     model_server.script(completions=[calling(call("t__add", 0, a=1, b=2), call("t__fail", 1))])
     agent.http.post("/v1/chat/completions", json={"messages": MESSAGES}, headers=HEADERS).raise_for_status()
 
-    spans = eventually("the spans are exported", lambda: len(spans := receiver.spans()) == 4 and spans)
+    spans = receiver.wait_for_spans(4)
     add, fail = spans["execute_tool t__add"], spans["execute_tool t__fail"]
     assert attributes(add) == {
         "gen_ai.operation.name": "execute_tool",
@@ -172,7 +177,7 @@ def test_a_failed_model_call_is_an_error(agent: AgentProcess, model_server: Mode
     body = {"message": USER_CANARY, "session_id": "my-session"}
     assert agent.http.post("/api/chat", json=body, headers=HEADERS).status_code == 502
 
-    spans = eventually("the spans are exported", lambda: len(spans := receiver.spans()) == 2 and spans)
+    spans = receiver.wait_for_spans(2)
     request, chat = spans["POST /api/chat"], spans["chat gpt-4o"]
     assert {request.status.code, chat.status.code} == {Status.STATUS_CODE_ERROR}
     assert attributes(chat)["error.type"] == attributes(request)["error.type"] == "model_credentials_refused"
@@ -194,7 +199,7 @@ def test_a_disconnected_client_ends_the_spans(
     ) as response:
         next(response.iter_lines())
 
-    spans = eventually("the spans are exported", lambda: len(spans := receiver.spans()) == 2 and spans)
+    spans = receiver.wait_for_spans(2)
     assert {attributes(span)["error.type"] for span in spans.values()} == {"cancelled"}
     assert {span.status.code for span in spans.values()} == {Status.STATUS_CODE_UNSET}
 

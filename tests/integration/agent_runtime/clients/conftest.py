@@ -18,9 +18,10 @@ from tests.integration.agent_runtime.conftest import (
     openai_model,
     redis_memory,
 )
-from tests.integration.agent_runtime.processes import ModelServer, RedisServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.integration.agentctl.conftest import Cluster
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 SECRETS = {name: CANARIES[name] for name in ("OPENAI_API_KEY", "REDIS_PASSWORD")}
 

@@ -22,8 +22,9 @@ from a2a.types import (
 from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 COMPLETED, CANCELED = TaskState.TASK_STATE_COMPLETED, TaskState.TASK_STATE_CANCELED
 # Each request opens a connection, which the Service gives to the next replica. There are fewer replicas than requests.

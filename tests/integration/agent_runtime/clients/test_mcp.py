@@ -13,8 +13,9 @@ import pytest
 
 from tests.integration.agent_runtime.clients.conftest import SECRETS, AgentCluster, Target
 from tests.integration.agent_runtime.conftest import StartAgent, agent_toml, openai_model
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE, free_port
+from tests.polling import eventually
 
 TOOL_SERVER = Path(__file__).parents[1] / "tool_server.py"
 TIME_SERVER = Path(sys.executable).parent / "mcp-server-time"

@@ -11,8 +11,9 @@ import pytest
 from tests import npm
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.conftest import PROMPT
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 SOURCES = Path(__file__).parent / "javascript"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}

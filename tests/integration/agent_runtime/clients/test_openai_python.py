@@ -8,7 +8,8 @@ import pytest
 
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.conftest import PROMPT, USER_CANARY
-from tests.integration.agent_runtime.processes import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 MESSAGES: Any = [{"role": "user", "content": "one two"}]
 NOW: Any = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}

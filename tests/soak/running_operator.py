@@ -21,8 +21,7 @@ from agent_operator.kube.transport import Transport
 from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
-from tests.faults.conftest import install
-from tests.integration.agent_operator.conftest import Api
+from tests.integration.agent_operator.api_client import ApiClient, install_crds
 
 PROBE_SECONDS = 20.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
@@ -102,7 +101,7 @@ class Soak:
         answers: the texts that a probe of this path gave, each once, in order; `ok` alone is what it should be.
     """
 
-    api: Api
+    api: ApiClient
     proxy: HangingProxy
     controller: Manager
     running: asyncio.Task[None]
@@ -205,7 +204,7 @@ async def soak(
 
 
 @asynccontextmanager
-async def _reached(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[Api, HangingProxy]]:
+async def _reached(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[ApiClient, HangingProxy]]:
     direct, through = folder / "direct", folder / "through"
     cluster.write_kubeconfig(direct)
     async with Transport(str(direct), "", lambda *_: None) as client, client.new_session() as session:
@@ -219,8 +218,8 @@ async def _reached(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[A
         config = yaml.safe_load(direct.read_text(encoding="utf-8"))
         config["clusters"][0]["cluster"] = {"server": proxy.url}
         through.write_text(yaml.safe_dump(config), encoding="utf-8")
-        api = Api(client, "default")
-        await install(api)
+        api = ApiClient(client, "default")
+        await install_crds(api)
         try:
             yield api, proxy
         finally:
