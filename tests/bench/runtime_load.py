@@ -1,4 +1,4 @@
-"""Clients of a benchmark. They only count data, because parsing would cost more than what is measured."""
+"""Clients of a benchmark. They count tokens without parsing, which would cost more CPU than the measured server."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ BUSY = b" 503 "
 
 
 class BusyError(Exception):
-    """The server sheds load."""
+    """The server refused a request because of its load."""
 
 
 class Client(asyncio.Protocol):
-    """One keep-alive connection with one request at a time."""
+    """A persistent connection with one request at a time."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -31,10 +31,10 @@ class Client(asyncio.Protocol):
         self._transport.abort()
 
     async def post(self, path: str, body: bytes) -> None:
-        """Send a request and wait for the end of its response; self.first is the time of the first token.
+        """Send a request and wait for the end of its response. Then self.first is the time of the first token.
 
         Raises:
-            BusyError: the response is 503.
+            BusyError: the response is a 503.
         """
         loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[None] = loop.create_future()
@@ -47,7 +47,7 @@ class Client(asyncio.Protocol):
         await self._answered
 
     def data_received(self, data: bytes) -> None:
-        """Count chunks, and detect the last one."""
+        """Count tokens, and detect the end of the response."""
         if self._length < 0:
             data = self._received = self._received + data
             head, found, rest = data.partition(b"\r\n\r\n")
@@ -70,7 +70,7 @@ class Client(asyncio.Protocol):
             self._answered.set_result(None)
 
     def _count(self, data: bytes) -> None:
-        # The kept data is too short to contain a counted token.
+        # The rest of the last data is shorter than a token, so no token is counted twice.
         self._received = self._received[1 - len(TOKEN) :] + data
         came = self._received.count(TOKEN)
         self.tokens += came
@@ -78,13 +78,13 @@ class Client(asyncio.Protocol):
             self.first = time.perf_counter()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End a waiting request."""
+        """Fail the request that waits for a response."""
         if hasattr(self, "_answered") and not self._answered.done():
             self._answered.set_exception(error or ConnectionResetError("closed before the answer was complete"))
 
 
 async def requests(port: int, path: str, bodies: Callable[[int], bytes], seconds: float, connections: int = 32) -> int:
-    """The number of responses in that time."""
+    """Send requests for `seconds`; return how many were answered."""
     ends = time.perf_counter() + seconds
     done = 0
 
@@ -103,47 +103,48 @@ async def requests(port: int, path: str, bodies: Callable[[int], bytes], seconds
 
 
 async def overload(port: int, path: str, body: bytes, connections: int, seconds: float) -> tuple[list[float], int]:
-    """More clients than the limit, which retry one second after a rejection.
+    """Send more concurrent requests than the server admits. A refused client retries after a second.
 
-    Returns the sorted durations of the requests with a response in seconds, and the number of rejections.
+    Returns the sorted durations of answered requests in seconds, and the number of refused requests.
     """
     ends = time.perf_counter() + seconds
-    found, refused = [], 0
+    durations, refused = [], 0
 
     async def ask(number: int) -> None:
         nonlocal refused
         await asyncio.sleep(number / connections)
         async with Client(port) as client:
-            while (begun := time.perf_counter()) < ends:
+            while (started := time.perf_counter()) < ends:
                 try:
                     await client.post(path, body)
-                    found.append(time.perf_counter() - begun)
+                    durations.append(time.perf_counter() - started)
                 except BusyError:
                     refused += 1
                     await asyncio.sleep(1)
 
     await asyncio.gather(*map(ask, range(connections)))
-    return sorted(found), refused
+    return sorted(durations), refused
 
 
 async def latencies(port: int, path: str, body: bytes, count: int) -> list[float]:
-    """Sorted milliseconds of sequential requests, to the first token of a stream or else to the end."""
-    found = []
+    """Send requests one after the other; return their sorted latencies in ms, of streams to the first token."""
+    latencies_ms = []
     async with Client(port) as client:
         for _ in range(count):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             await client.post(path, body)
-            found.append(((client.first or time.perf_counter()) - begun) * 1000)
-    return sorted(found)
+            latencies_ms.append(((client.first or time.perf_counter()) - started) * 1000)
+    return sorted(latencies_ms)
 
 
 async def streams(
     port: int, path: str, body: bytes, count: int, window: tuple[float, float], at: Callable[[], float]
 ) -> tuple[float, float, int]:
-    """This many concurrent streams, all started within the first second and measured while all of them run.
+    """Run `count` streams, which start within the first second, and measure while all of them run.
 
-    The window is in seconds from the start. A growing figure `at`, such as CPU seconds, is read at its ends. Returns
-    the tokens per second in the window, the growth of `at` per token, and the number of rejected streams.
+    The window is in seconds since the start. `at` is a growing counter, such as CPU seconds, which is read at both ends
+    of the window. Returns the tokens per second in the window, the growth of `at` per token, and the number of refused
+    streams.
     """
     clients = [Client(port) for _ in range(count)]
     refused = 0

@@ -1,6 +1,6 @@
-"""A model's server with little CPU cost, for benchmarks. Its first line on stdout is its port.
+"""A model server for benchmarks that costs little CPU, because its answers are constant. It prints its port.
 
-The environment sets CHUNKS per stream, their RATE per second (0: at once), and the DELAY of other answers.
+The environment sets it: streams have CHUNKS chunks, RATE per second (0: all at once); other answers take DELAY seconds.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ CHUNK = (
 
 
 def framed(data: bytes) -> bytes:
-    """A chunk of chunked transfer."""
+    """Return a chunk of a chunked transfer."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -37,7 +37,7 @@ ANSWER = HEAD % (b"application/json", b"Content-Length: %d\r\n" % len(COMPLETION
 
 
 class Stream:
-    """Sends each chunk at its time, by a timer, which costs less than a task."""
+    """Sends each chunk at its time. A timer costs less than a task."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -46,7 +46,7 @@ class Stream:
         self.left = CHUNKS
 
     def send(self) -> None:
-        """Send what is due."""
+        """Send the chunks that are due."""
         if self.transport.is_closing():
             return
         if not RATE:
@@ -60,16 +60,16 @@ class Stream:
 
 
 class Server(asyncio.Protocol):
-    """One connection."""
+    """The connection of one client."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """See asyncio.Protocol."""
         # uvloop's transports do not inherit from asyncio's.
         self.transport = cast("asyncio.Transport", transport)
         self.received = b""
 
     def data_received(self, data: bytes) -> None:
-        """Respond to each complete request."""
+        """Answer each request that is complete."""
         self.received += data
         head, found, rest = self.received.partition(b"\r\n\r\n")
         if not found:

@@ -1,6 +1,6 @@
-"""Other servers between a client and a model, for comparison. Each is installed from PyPI into its own venv.
+"""Other servers between a client and a model, measured like the runtime. Each is installed from PyPI into a venv.
 
-The venvs stay in the user's cache folder. A peer that cannot be installed or started is reported and skipped.
+The venvs stay in the cache folder of the user. A peer that cannot be installed or started is reported and skipped.
 """
 
 import json
@@ -24,12 +24,12 @@ COMPLETION = b'{"model":"m","messages":[{"role":"user","content":"What is the an
 
 @dataclass(frozen=True)
 class Peer:
-    """A server, and its requests.
+    """A server, and how to start it.
 
     Attributes:
-        packages: requirements; none for a server of this repository.
-        files: contents of its folder by name; {url} is the model's API, {port} its own port.
-        command: run in its folder, with the same placeholders and {bin}, the folder of its venv's programs.
+        packages: the packages to install; none if the server is part of this folder.
+        files: the contents of its folder by name. {url} is the API of the model, {port} the port of the server.
+        command: runs in its folder. It has the same placeholders, and {bin} for the programs of its venv.
     """
 
     name: str
@@ -65,7 +65,7 @@ LITELLM = Peer(
         )
     },
     variables={
-        # Otherwise it tries for seconds to load a list of prices, and then requires a key.
+        # Otherwise it tries for seconds to download a list of prices, and then requires a key.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
         "LITELLM_LOG": "ERROR",
@@ -104,10 +104,10 @@ PEERS = (RELAY, LITELLM, KAGENT)
 
 
 def measure(peer: Peer, model_url: str, seconds: float, measured: Callable[[Running, Callable[[], int]], None]) -> None:
-    """Start a peer; yield its process, and a function that sends requests for some seconds and counts the responses.
+    """Start a peer; call `measured` with its process and with a function that sends requests and counts responses.
 
     Raises:
-        OSError, RuntimeError, subprocess.SubprocessError: it cannot be installed, does not start or does not answer.
+        OSError, RuntimeError, subprocess.SubprocessError: the peer cannot be installed or started, or does not answer.
     """
     programs = _installed(peer)
     port = free_port()
@@ -127,7 +127,7 @@ def measure(peer: Peer, model_url: str, seconds: float, measured: Callable[[Runn
 
 
 def _installed(peer: Peer) -> Path:
-    """Install a peer if it is missing; return the folder of its programs."""
+    """Install the packages of a peer if necessary; return the folder of their programs."""
     if not peer.packages:
         return Path(sys.executable).parent
     venv = CACHE / peer.name.partition(",")[0].replace(" ", "-")

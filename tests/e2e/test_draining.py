@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.kubectl import Kubectl, make_agent
 from tests.e2e.load import MODEL, Load
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
 
 # The model and the Service have loopback addresses.

@@ -25,7 +25,7 @@ from agent_operator import __version__
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.processes import localkube, runtime_image
 from tests.integration.agent_runtime.certificate import write_certificate
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
 
 pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(600)]

@@ -1,4 +1,4 @@
-"""An MCP server for tests, through the official SDK, as a process: `tool_server.py stdio|PORT`."""
+"""An MCP server for tests, with the official SDK. Usage: `tool_server.py stdio|PORT`."""
 
 import asyncio
 import os
@@ -19,32 +19,32 @@ def add(a: int, b: int) -> str:
 
 @server.tool()
 async def sleep(seconds: float) -> str:
-    """Take this long."""
+    """Sleep."""
     await asyncio.sleep(seconds)
     return "slept"
 
 
 @server.tool()
 def big(characters: int) -> str:
-    """Say a lot."""
+    """Return a long text."""
     return "x" * characters
 
 
 @server.tool()
 def fail() -> str:
-    """Fail."""
+    """Raise an error."""
     raise ValueError("no such record")
 
 
 @server.tool()
 def variable(name: str) -> str:
-    """Return a variable of the environment of this process."""
+    """Return an environment variable of this process."""
     return os.environ.get(name, "unset")
 
 
 @server.tool()
 def hostile(word: Annotated[str, Field(pattern="^(a+)+$")]) -> str:
-    """Declare a pattern that needs exponential time in Python's regular expressions."""
+    """Declare a pattern that takes Python's regular expressions exponential time."""
     return word
 
 
