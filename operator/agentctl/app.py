@@ -76,7 +76,7 @@ def validate(
     output: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
     ignore_other_files: Annotated[
         bool,
-        typer.Option("--ignore-other-files", help="Ignore files without an AgentDeployment, as pre-commit needs."),
+        typer.Option("--ignore-other-files", help="Ignore files without an AgentDeployment; for pre-commit."),
     ] = False,
 ) -> None:
     """Check AgentDeployments and report all errors, without a cluster.

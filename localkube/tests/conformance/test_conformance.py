@@ -143,11 +143,11 @@ def test_the_recording_has_the_steps_of_the_script(script: str, steps: int) -> N
 
 # Known differences. Remove a step from this table when its answer matches.
 DIFFERS = {
-    "event": "managedFields are kept in the words of core/v1 Events",
-    "event-as-core": "managedFields are kept in the words of core/v1 Events",
-    "job-bad-name": "the labels that a Job takes from its template are checked too, so there are more causes",
-    "rev-spaced-labels": "the real server compares data byte by byte, and a patch writes JSON without spaces",
-    "rev-apply-dropped": "data that is missing is told beside data that has changed",
+    "event": "managedFields have the field names of core/v1 Events",
+    "event-as-core": "managedFields have the field names of core/v1 Events",
+    "job-bad-name": "the labels that a Job gets from its template are validated, too, so there are more causes",
+    "rev-spaced-labels": "the real server compares data byte by byte; a patch writes JSON without spaces",
+    "rev-apply-dropped": "missing data is reported in addition to changed data",
 }
 STEPS = [
     pytest.param(

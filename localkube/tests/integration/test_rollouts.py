@@ -96,11 +96,13 @@ async def test_a_rolling_update_fails_no_request(
 
     async def load(client: aiohttp.ClientSession) -> None:
         while not done.is_set():
-            async with client.get(f"http://{host}:{port}/env/VERSION", headers={"Connection": "close"}) as answer:
+            async with client.get(f"http://{host}:{port}/env/VERSION") as answer:
                 assert answer.status == 200
                 versions.append(await answer.text())
 
-    async with aiohttp.ClientSession() as client, asyncio.TaskGroup() as group:
+    # With the header "Connection: close" alone, aiohttp reuses connections that the server has closed.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as client, asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(load(client))
         for version in ("two", "three"):

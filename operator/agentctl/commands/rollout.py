@@ -47,8 +47,9 @@ def history(
     """Show the stored revisions of an agent.
 
     A revision is everything that pods are created from: image, config, prompt and pod template. The latest target is
-    last. CHANGES lists the parts that differ from the revision before. With -o json or yaml: {agent, revisions}, or
-    one revision with its config and template.
+    A revision is everything that pods are created from: image, config, prompt and pod template. The list is sorted by
+    number: the latest target is last. CHANGES lists the parts that differ from the revision before. With -o json or
+    yaml: {agent, revisions}, or one revision with its config and template.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import history

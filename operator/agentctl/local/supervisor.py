@@ -65,8 +65,7 @@ async def _serve(directory: ClusterDirectory, *, lifeline: bool) -> None:
         return
     # This map is all that the local cluster knows about agents.
     images = {RUNTIME_IMAGE: Image([sys.executable, "-m", "agent_runtime"], RUNTIME_ARGS, RUNTIME_DIRECTORY)}
-    node = directory.path / "node"
-    async with LocalCluster(images=images, state_dir=node, probe_time_scale=PROBE_SCALE) as cluster:
+    async with LocalCluster(images=images, state_dir=directory.path / "node", probe_time_scale=PROBE_SCALE) as cluster:
         _create_crds(cluster.registry)
         cluster.write_kubeconfig(directory.kubeconfig)
         operator = asyncio.create_task(_keep_operator_running(directory, cluster.url))
