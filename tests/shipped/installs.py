@@ -35,7 +35,7 @@ ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
 # Environment -> commands that import what its tests import.
 WARMED_BY: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "operator": (("agent-operator", "--version"), ("agentctl", "validate", "-f", str(EXAMPLES / "10-seed"))),
-    "runtime": (("python", "-c", "import agent_runtime.__main__, agent_runtime.server"),),
+    "runtime": (("python", "-c", "import agent_runtime.command, agent_runtime.server"),),
     "localkube": (("localkube", "--help"),),
 }
 FOREIGN_UID = 54321

@@ -61,8 +61,10 @@ def compose(
         retained |= {ref(kind, desired.pop(kind)) for kind in ("Deployment", "ConfigMap")}
     else:
         replicas = _stable_replicas(inputs, observed, status)
-        desired["ConfigMap"] = config_map(inputs, stable)
-        desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
+        # Usually the current spec runs with all its pods, as it is rendered.
+        if stable is not rendered.revision or replicas != inputs.fixed_replicas:
+            desired["ConfigMap"] = config_map(inputs, stable)
+            desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
     if observed.rollout.strategy == "Canary":
         desired |= _selecting_both(desired)
     desired |= _with_egress(desired, [revision for name, revision in contents.items() if name in _running(status)])

@@ -14,7 +14,7 @@ from agent_operator.render import render
 from agent_operator.render.compare import covers
 from agent_operator.render.revision import Revision
 from agent_operator.rollout import checks_job
-from agent_runtime.__main__ import _parser
+from agent_runtime.command import _parser
 from agent_runtime.config.checks import ChecksConfig
 from kubeschema import decode, schema
 from localkube.apiserver.fields import defaults
