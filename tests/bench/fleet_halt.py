@@ -104,8 +104,8 @@ async def until(transport: Transport, reason: str, version: str) -> Object:
         found = await transport.request("GET", f"{CHANNELS}/stable", label=("", ""))
         status: Object = found.get("status") or {}
         conditions = status.get("conditions") or ()
-        said = next((it["reason"] for it in conditions if it["type"] == "Ready"), "")
-        if said == reason and status["version"] == version and status["agents"]:
+        current = next((item["reason"] for item in conditions if item["type"] == "Ready"), "")
+        if current == reason and status["version"] == version and status["agents"]:
             return status
         await asyncio.sleep(0.2)
 
@@ -148,7 +148,7 @@ async def measure(agents: int) -> Object:
                 later = await transport.request("GET", AGENTS.format(target), label=("", ""))
                 at_rest = {kind: n - after.get(kind, 0) for kind, n in (await calls(process)).items()}
             given = [
-                sum(it["status"]["channel"]["version"] == "bad" for it in seen["items"]) for seen in (found, later)
+                sum(item["status"]["channel"]["version"] == "bad" for item in seen["items"]) for seen in (found, later)
             ]
             return {
                 "agents": agents,

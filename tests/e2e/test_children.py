@@ -148,9 +148,9 @@ def test_an_agent_can_have_its_own_namespace(kubectl: Kubectl) -> None:
     """The namespace is created with labels, gets the children, and is deleted with the agent."""
     name = f"{kubectl.namespace}-own"
     kubectl.apply(make_agent("moved", namespace={"name": name}))
-    there = kubectl.__class__(kubectl.kubeconfig, name)
+    in_namespace = kubectl.__class__(kubectl.kubeconfig, name)
 
-    eventually("all children", lambda: kinds(there.children("moved")) >= SMALLEST)
+    eventually("all children", lambda: kinds(in_namespace.children("moved")) >= SMALLEST)
     labels = kubectl.get("namespace", name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert kubectl.get("agd", "moved")["metadata"]["finalizers"] == ["agent-operator.dev/children"]

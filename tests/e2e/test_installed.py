@@ -39,11 +39,11 @@ def test_the_api_server_accepts_the_overlay_unchanged(overlay: str, cluster: Kub
     folder = Path(__file__).parents[2] / "deploy" / "kustomize" / "overlays" / overlay
 
     everywhere = Kubectl(cluster.kubeconfig, "")
-    said = everywhere.run("apply", "--dry-run=server", "-k", str(folder))
+    output = everywhere.run("apply", "--dry-run=server", "-k", str(folder))
 
-    assert "deployment.apps/agent-operator" in said.stdout
+    assert "deployment.apps/agent-operator" in output.stdout
     # The API server warns of pods that the Pod Security level of the namespace forbids.
-    assert "Warning: would violate PodSecurity" not in said.stderr
+    assert "Warning: would violate PodSecurity" not in output.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namesp
     role = kubectl.get("role", "agent-operator")
     role["rules"] = [found for found in role["rules"] if found["apiGroups"] != ["monitoring.coreos.com"]]
     kubectl.run("replace", "-f", "-", stdin=role)
-    there = kubectl.get("crd", SERVICE_MONITORS["metadata"]["name"])
-    if not there:
+    existing_crd = kubectl.get("crd", SERVICE_MONITORS["metadata"]["name"])
+    if not existing_crd:
         kubectl.apply(SERVICE_MONITORS)
     try:
         eventually("its API", lambda: kubectl.run("get", "servicemonitors", check=False).returncode == 0)
@@ -129,7 +129,7 @@ def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namesp
         eventually("the deployment", lambda: kubectl.get("deploy", "support"))
     finally:
         operator.start()
-        if not there:
+        if not existing_crd:
             kubectl.run("delete", "crd", SERVICE_MONITORS["metadata"]["name"])
     assert "ServiceMonitor is left out" in message
     assert "grant the right" in message

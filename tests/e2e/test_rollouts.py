@@ -157,8 +157,8 @@ def test_a_failed_check_rolls_the_canary_back(kubectl: Kubectl) -> None:
     assert now != first
 
     wrong = canary(SHORT, checks=[{"name": "says-red", "prompt": "Say blue.", "contains": ["red"]}])
-    said = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
-    report = {"passed": False, "total": 1, "failed": 1, "checks": [said]}
+    failed_check = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
+    report = {"passed": False, "total": 1, "failed": 1, "checks": [failed_check]}
     # The report of the checks on a cluster where no process runs.
     env = [{"name": "STAND_IN_REPORT", "value": json.dumps(report)}]
     kubectl.apply(make_agent("checked", replicas=2, rollout=wrong, systemPrompt={"text": "Three."}, env=env))

@@ -70,10 +70,10 @@ def tenant(kubectl: Kubectl) -> str:
 
 
 def test_an_agent_is_rejected_without_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
-    said = refusal(kubectl, tenant, make_agent())
+    error = refusal(kubectl, tenant, make_agent())
 
-    assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in said
-    assert "which this AgentDeployment requires: ask for a role with this right" in said
+    assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in error
+    assert "which this AgentDeployment requires: ask for a role with this right" in error
 
 
 def test_an_agent_is_accepted_with_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
@@ -106,10 +106,10 @@ def test_each_optional_child_needs_permission_to_create_its_kind(case: str, kube
     grant(kubectl, tenant, *ALWAYS)
     eventually("the right", lambda: not refusal(kubectl, tenant, make_agent()))
 
-    said = refusal(kubectl, tenant, make_agent(**spec))
+    error = refusal(kubectl, tenant, make_agent(**spec))
 
-    assert f"may not create {resource}{'.' if group else ''}{group} in namespace {kubectl.namespace}" in said
-    assert f"spec.{next(iter(spec))}" in said or f"in spec.{next(iter(spec))}" in said
+    assert f"may not create {resource}{'.' if group else ''}{group} in namespace {kubectl.namespace}" in error
+    assert f"spec.{next(iter(spec))}" in error or f"in spec.{next(iter(spec))}" in error
     grant(kubectl, tenant, rule(group, resource))
     eventually("no refusal", lambda: not refusal(kubectl, tenant, make_agent(**spec)))
 

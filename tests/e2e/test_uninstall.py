@@ -53,7 +53,8 @@ def state(kubectl: Kubectl) -> dict[str, Any]:
     """What must not change: CRDs, agent, Deployment and pods, by UID and restarts."""
     found = {"crds": kubectl.list("crds"), "agents": kubectl.list("agd"), "deployments": kubectl.list("deploy")}
     uids = {
-        kind: [(it["metadata"]["uid"], it["metadata"].get("generation")) for it in its] for kind, its in found.items()
+        kind: [(item["metadata"]["uid"], item["metadata"].get("generation")) for item in items]
+        for kind, items in found.items()
     }
     pods = {
         pod["metadata"]["uid"]: [(one["restartCount"], one["ready"]) for one in pod["status"]["containerStatuses"]]

@@ -141,8 +141,8 @@ def until(what: str, look: Callable[[], Found | None], logs: Path, seconds: floa
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
-            told = "\n".join(log.read_text(encoding="utf-8")[-3000:] for log in logs.glob("*.log"))
-            pytest.fail(f"{what}: not within {seconds:g} s\n{told}")
+            log_text = "\n".join(log.read_text(encoding="utf-8")[-3000:] for log in logs.glob("*.log"))
+            pytest.fail(f"{what}: not within {seconds:g} s\n{log_text}")
         time.sleep(0.2)
     return found
 

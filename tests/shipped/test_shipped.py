@@ -197,7 +197,9 @@ def test_an_agent_becomes_ready_and_answers_as_an_unprivileged_user(shipped: Shi
             def ready() -> bool:
                 agent = json.loads(run(*kubectl, "get", "agd", "hello", "-o", "json").stdout)
                 assert process.poll() is None, (tmp_path / "operator.log").read_text(encoding="utf-8")
-                return any(it["type"] == "Ready" and it["status"] == "True" for it in _conditions(agent))
+                return any(
+                    condition["type"] == "Ready" and condition["status"] == "True" for condition in _conditions(agent)
+                )
 
             until("the agent", ready, tmp_path)
             url = "/api/v1/namespaces/default/services/hello:http/proxy/api/chat"

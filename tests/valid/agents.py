@@ -90,12 +90,12 @@ def model(name: str) -> Values:
 def objects(name: str, *exclusive: str, needed: tuple[str, ...] = ()) -> Values:
     """Return objects of a model that have one of the fields that exclude each other, and any others."""
     node = SCHEMA["$defs"].get(name, SCHEMA)
-    made = {field: _field(f"{name}.{field}", child) for field, child in node["properties"].items()}
-    optional = {field: child for field, child in made.items() if field not in exclusive}
+    strategies = {field: _field(f"{name}.{field}", child) for field, child in node["properties"].items()}
+    optional = {field: child for field, child in strategies.items() if field not in exclusive}
     required = {field: optional.pop(field) for field in {*node.get("required", ()), *needed}}
     if not exclusive:
         return st.fixed_dictionaries(required, optional=optional)
-    return st.one_of([st.fixed_dictionaries(required | {one: made[one]}, optional=optional) for one in exclusive])
+    return st.one_of([st.fixed_dictionaries(required | {one: strategies[one]}, optional=optional) for one in exclusive])
 
 
 def _field(path: str, node: dict[str, Any]) -> Values:

@@ -27,7 +27,7 @@ async def test_the_warning_names_each_missing_prerequisite(cluster: Cluster) -> 
         await cluster.api.apply_agent(replicas=1, config=ECHO, identity=MINE, env=[token])
 
         async def told_nothing_of_it() -> bool:
-            said = await cluster.api.condition("Warning")
-            return (await cluster.api.condition("Ready")).get("status") == "True" and "Identity" not in str(said)
+            warning = await cluster.api.condition("Warning")
+            return (await cluster.api.condition("Ready")).get("status") == "True" and "Identity" not in str(warning)
 
         await wait_until(told_nothing_of_it)
