@@ -1,10 +1,10 @@
-"""A bad version in a large fleet: how long until the roll-out halts, what it costs, and that nobody else is touched.
+"""A bad version in a large fleet: the time until the rollout halts, its requests, and the other agents unchanged.
 
     python tests/bench/fleet_halt.py [--agents 500]
 
-All agents follow one channel; its first wave is a tenth of them, ten at a time. The local cluster's controllers are at
-work, its pods are stand-ins, and version `bad` has no image: agents fail after their progress deadline of ten seconds,
-and roll back by themselves. Prints JSON.
+All agents follow one channel; its first wave is a tenth of them, ten at a time. The local cluster runs real
+controllers and simulated pods. Version `bad` has no image: agents fail after their progress deadline of ten seconds
+and roll back. Prints JSON.
 """
 
 import argparse
@@ -34,7 +34,7 @@ Object = dict[str, Any]
 
 @contextlib.asynccontextmanager
 async def cluster(folder: Path) -> AsyncIterator[str]:
-    """A kubeconfig of a local cluster of its own process, whose node has the image of every version but `bad`."""
+    """A kubeconfig of a local cluster in its own process, whose node has every image except that of `bad`."""
     kubeconfig = folder / "kubeconfig"
     command = [sys.executable, "-m", "localkube", "--state-dir", str(folder), "--kubeconfig", str(kubeconfig)]
     options = ["--pods", "stand-in", "--image", "agent-operator/agent-runtime:[0-9]*=true"]
@@ -68,7 +68,7 @@ async def install(transport: Transport) -> None:
 
 
 async def channel(transport: Transport, version: str) -> None:
-    """Create the channel, or give it another version."""
+    """Create the channel, or change its version."""
     body = {
         "apiVersion": "agent-operator.dev/v1alpha1",
         "kind": "AgentRuntimeChannel",
@@ -125,7 +125,7 @@ async def calls(process: Process) -> dict[str, float]:
 
 
 async def measure(agents: int) -> Object:
-    """Do it all."""
+    """Run the benchmark."""
     with tempfile.TemporaryDirectory() as folder:
         async with cluster(Path(folder)) as kubeconfig, Transport(kubeconfig, "", lambda *_: None) as transport:
             await install(transport)

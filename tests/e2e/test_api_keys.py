@@ -1,4 +1,4 @@
-"""Who may call an agent: those with one of the keys in a Secret, and new keys count without a restart."""
+"""An agent accepts the API keys of a Secret, and new keys without a restart."""
 
 import json
 import urllib.error
@@ -22,7 +22,7 @@ def callers(*keys: str) -> dict[str, Any]:
 
 
 def ask(address: str, key: str = "") -> int:
-    """Return the status of the agent's answer. The pod is asked itself: the API server's proxy takes the key away."""
+    """Return the status code. The request goes to the pod, because the proxy of the API server removes the key."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     body = json.dumps({"message": "Are you there?"}).encode()
     request = urllib.request.Request(f"http://{address}:8000/api/chat", body, headers)

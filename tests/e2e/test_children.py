@@ -1,4 +1,4 @@
-"""One AgentDeployment becomes its children, and they stay as it says."""
+"""The operator creates the children of an AgentDeployment and keeps them in the desired state."""
 
 import json
 from functools import partial
@@ -31,7 +31,7 @@ def test_a_minimal_agent_gets_its_children(kubectl: Kubectl) -> None:
 
 
 def test_ingress_and_autoscaler_follow_the_spec(kubectl: Kubectl) -> None:
-    """Ingress and autoscaler come when asked for, and leave when no longer asked for."""
+    """Ingress and autoscaler are created and deleted as the spec requests."""
     kubectl.apply(make_agent("full", autoscaling={}, ingress={"host": "agent.example.com", "tls": {}}))
     eventually(
         "ingress and autoscaler", lambda: kinds(kubectl.children("full")) >= {"Ingress", "HorizontalPodAutoscaler"}
@@ -62,7 +62,7 @@ def test_a_deleted_child_is_recreated(kubectl: Kubectl) -> None:
 
 
 def test_fields_of_other_managers_are_kept(kubectl: Kubectl) -> None:
-    """Foreign labels and annotations, and `kubectl rollout restart`."""
+    """Labels and annotations of others, and the annotation of `kubectl rollout restart`."""
     kubectl.apply(make_agent("shared"))
     eventually("the deployment", lambda: kubectl.get("deploy", "shared"))
     kubectl.run("label", "deploy", "shared", "team=billing")
@@ -79,7 +79,7 @@ def test_fields_of_other_managers_are_kept(kubectl: Kubectl) -> None:
 
 
 def test_the_autoscaler_owns_the_replicas(kubectl: Kubectl) -> None:
-    """Neither turning it on nor a later change of the agent moves the number."""
+    """Neither enabling the autoscaler nor a later change of the agent changes the number of replicas."""
     kubectl.apply(make_agent("scaled", replicas=3))
     eventually("the deployment", lambda: kubectl.get("deploy", "scaled"))
 
@@ -145,7 +145,7 @@ def test_deleting_an_agent_deletes_its_children(kubectl: Kubectl) -> None:
 
 
 def test_an_agent_can_have_its_own_namespace(kubectl: Kubectl) -> None:
-    """Made and labelled, filled, and gone with the agent."""
+    """The namespace is created with labels, gets the children, and is deleted with the agent."""
     name = f"{kubectl.namespace}-own"
     kubectl.apply(make_agent("moved", namespace={"name": name}))
     there = kubectl.__class__(kubectl.kubeconfig, name)
@@ -171,7 +171,7 @@ def test_a_namespace_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
 
 
 def test_a_restarted_operator_writes_nothing(kubectl: Kubectl, operator: Operator) -> None:
-    """Killed without warning, started again: every resourceVersion is as before."""
+    """After SIGKILL and a restart, every resourceVersion is unchanged."""
     names = [f"calm-{number}" for number in range(3)]
     kubectl.apply(*(make_agent(name, replicas=0) for name in names))
     for name in names:
@@ -200,7 +200,7 @@ def test_a_restarted_operator_writes_nothing(kubectl: Kubectl, operator: Operato
 
 
 def test_server_side_diff_shows_no_difference(kubectl: Kubectl) -> None:
-    """What was applied is what is there: `kubectl diff` is empty after the operator has worked."""
+    """`kubectl diff` is empty after the operator has reconciled."""
     wanted = make_agent("git", ingress={"host": "a.example.com"})
     kubectl.apply(wanted)
     eventually("the ingress", lambda: kubectl.get("ing", "git"))

@@ -1,6 +1,6 @@
-"""What a canary does worse than the stable pods ends it: its answers under load, and what it says to the checks.
+"""A canary that is worse than the stable pods is rolled back: by its metrics under load, or by checks.
 
-Every agent here has a model behind it that is a process of the test.
+The model of every agent here is a process of the test.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from tests.e2e.kubectl import Kubectl, make_agent
 from tests.e2e.load import MODEL, Load
 from tests.integration.agent_runtime.processes import ModelServer
 
-# Model and Service are at loopback addresses.
+# The model and the Service have loopback addresses.
 pytestmark = [pytest.mark.kubelet, pytest.mark.local_only]
 
 GATES = {"minRequests": 8}
@@ -23,7 +23,7 @@ LASTS = {"weight": 50, "pause": {"durationSeconds": 600}}
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., ModelServer]]:
-    """Starts a model that answers every request in one way."""
+    """Start a model that gives every request the same response."""
     started: list[ModelServer] = []
 
     def start_(**step: Any) -> ModelServer:
@@ -51,7 +51,7 @@ def asking(model: ModelServer, canary: dict[str, Any], *more: dict[str, Any]) ->
 
 
 def good(kubectl: Kubectl, described: dict[str, Any]) -> str:
-    """Apply an agent and wait until it runs alone; return its revision."""
+    """Apply an agent, and wait until only its revision runs; return the revision."""
     kubectl.apply(described)
     kubectl.wait_for_condition("gated", "Ready", "True", "Ready", 90)
     kubectl.wait_for_condition("gated", "Progressing", "False", "RolloutComplete", 90)
@@ -103,7 +103,7 @@ async def test_a_failing_model_rolls_the_canary_back(kubectl: Kubectl, start: Ca
 
     assert message.startswith("error rate 100.0 % of ")
     assert "stable 0.0 % of " in message
-    # Callers of the stable pods did not notice.
+    # Requests to the stable pods succeeded.
     assert load.tally.requests > 0
 
 

@@ -1,4 +1,4 @@
-"""The operator works with the rights that deploy/ gives it, and has no others."""
+"""The operator works with the permissions of deploy/, and has no others."""
 
 import uuid
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ SERVICE_MONITORS: Object = {
 
 @pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
 def test_the_api_server_accepts_the_overlay_unchanged(overlay: str, cluster: Kubectl, kubectl: Kubectl) -> None:
-    """By the very command of the docs: `kubectl apply -k`."""
+    """With the command of the docs: `kubectl apply -k`."""
     if not cluster.get("namespace", "agents"):
         cluster.run("create", "namespace", "agents")
     cluster.install(overlay)
@@ -42,7 +42,7 @@ def test_the_api_server_accepts_the_overlay_unchanged(overlay: str, cluster: Kub
     said = everywhere.run("apply", "--dry-run=server", "-k", str(folder))
 
     assert "deployment.apps/agent-operator" in said.stdout
-    # The API server warns of pods that the namespace's Pod Security level would not take.
+    # The API server warns of pods that the Pod Security level of the namespace forbids.
     assert "Warning: would violate PodSecurity" not in said.stderr
 
 
@@ -68,13 +68,13 @@ def test_the_operator_has_no_permission(deed: tuple[str, ...], kubectl: Kubectl)
     assert kubectl.run("auth", "can-i", *deed, "--as", account, check=False).stdout.strip() == "no"
 
 
-# kubectl in the watched namespace, kubectl with the rights of the operator, and the operator.
+# kubectl in the watched namespace, kubectl with the permissions of the operator, and the operator.
 Namespaced = tuple[Kubectl, Kubectl, Operator]
 
 
 @pytest.fixture
 def namespaced(cluster: Kubectl, operator: Operator, tmp_path: Path) -> Iterator[Namespaced]:
-    """An operator of the namespaced install, and kubectl in the one namespace that it watches."""
+    """An operator of the namespaced install, and kubectl in the namespace that it watches."""
     own, watched = (f"namespaced-{uuid.uuid4().hex[:8]}" for _ in range(2))
     cluster.run("create", "namespace", watched)
     cluster.install("namespaced", agent_operator_system=own, agents=watched)
@@ -89,9 +89,9 @@ def namespaced(cluster: Kubectl, operator: Operator, tmp_path: Path) -> Iterator
 
 
 def test_a_namespaced_install_works_with_roles_only(namespaced: Namespaced, operator: Operator) -> None:
-    """With leader election, and without any right to what is cluster-wide."""
+    """With leader election, and without any cluster-wide permission."""
     kubectl, account, started = namespaced
-    operator.stop()  # it would do the work
+    operator.stop()  # it would reconcile the agent, too
     try:
         kubectl.apply(make_agent())
         kubectl.wait_for_condition("support", "ConfigValid", "True", "Valid")
@@ -111,7 +111,7 @@ def test_a_namespaced_install_works_with_roles_only(namespaced: Namespaced, oper
 
 
 def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namespaced, operator: Operator) -> None:
-    """ServiceMonitors are served, but the Role does not mention them: the agent is made without one, and says so."""
+    """ServiceMonitors are served but the Role does not allow them: the agent has none, and a warning."""
     kubectl, _, started = namespaced
     for stopped in (operator, started):
         stopped.stop()

@@ -1,4 +1,4 @@
-"""Bad input is refused at admission, with the path and the remedy, by the schema and its rules alone."""
+"""The schema and its CEL rules reject invalid input at admission, with the path and the remedy."""
 
 from typing import Any
 
@@ -118,7 +118,7 @@ def test_config_is_required(cluster: Kubectl) -> None:
 
 
 def test_the_namespace_is_immutable(cluster: Kubectl) -> None:
-    """Without an operator at work: the rule is the schema's."""
+    """Without a running operator: it is a rule of the schema."""
     cluster.run("create", "namespace", "refused-namespace")
     there = Kubectl(cluster.kubeconfig, "refused-namespace")
     there.apply(make_agent("moves", suspend=True))

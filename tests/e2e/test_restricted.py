@@ -1,4 +1,4 @@
-"""A namespace that enforces the Pod Security Standard `restricted` takes the pods of any agent."""
+"""A namespace that enforces the Pod Security Standard `restricted` admits the pods of every agent."""
 
 import json
 from copy import deepcopy
@@ -17,7 +17,7 @@ from tests.valid.agents import agents
 pytestmark = pytest.mark.authorization
 
 Object = dict[str, Any]
-# Kinds that come from definitions which the cluster may lack, and what is not in a namespace.
+# Kinds of CRDs that the cluster may lack, and cluster-scoped kinds.
 LEFT_OUT = ("ExternalSecret", "HTTPRoute", "Namespace", "SecretStore", "ServiceMonitor")
 
 
@@ -47,7 +47,7 @@ def generated(number: int) -> list[Inputs]:
 
 
 def pod(template: Object, name: str) -> Object:
-    """A pod as a Deployment makes it; without what must be there before it: account, priority, runtime class."""
+    """A pod as a Deployment creates it, without references to objects that must exist before it."""
     spec = {
         key: value for key, value in template["spec"].items() if key not in ("priorityClassName", "runtimeClassName")
     }
@@ -56,7 +56,7 @@ def pod(template: Object, name: str) -> Object:
 
 
 def objects(number: int, inputs: Inputs) -> list[Object]:
-    """The agent's children and one of its pods, under names that no other agent has."""
+    """The agent's children and one of its pods, with unique names."""
     made = []
     for manifest in deepcopy(render(inputs).manifests):
         if manifest["kind"] in LEFT_OUT:
@@ -70,7 +70,7 @@ def objects(number: int, inputs: Inputs) -> list[Object]:
 
 
 def refusals(kubectl: Kubectl, made: list[Object]) -> list[str]:
-    """What the API server says against creating the objects, unknown fields included."""
+    """The errors of the API server for creating the objects, including unknown fields."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
     done = kubectl.run("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
     return [line for line in done.stderr.splitlines() if not line.startswith("Warning: ")]
@@ -85,7 +85,7 @@ def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: An
 
 
 def test_the_restricted_level_agrees_with_the_evaluator_of_the_tests(restricted: Any) -> None:
-    """Left out are containers for debugging, which no new pod may have, and Windows, for which a pod must be whole."""
+    """Left out: ephemeral containers, which no new pod may have, and Windows, which needs a complete pod."""
     eventually("the account of pods", lambda: restricted.get("sa", "default"))
     for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:
         made = pod(case, "tried")

@@ -1,6 +1,6 @@
-"""A revision that is no good never takes the place of one that is; and one can always go back.
+"""A bad revision never replaces a good one, and every retained revision can be restored.
 
-Each of these is true with pods that run, and with the stand-ins of a cluster that has no node.
+All tests work with pods that run, and with the simulated pods of a cluster without a node.
 """
 
 import json
@@ -11,7 +11,7 @@ from tests.polling import eventually
 
 COMMAND = "agent-operator.dev/rollout"
 IMPATIENT = {"progressDeadlineSeconds": 10}
-# Python does not start without its library.
+# Python does not start without its standard library.
 CRASHES = [{"name": "PYTHONHOME", "value": "/nowhere"}]
 
 
@@ -55,7 +55,7 @@ def test_a_crashing_revision_is_rolled_back_and_not_retried(kubectl: Kubectl) ->
     kubectl.wait_for_condition("crashing", "Ready", "True", "RolledBack", 60)
     assert status(kubectl, "crashing")["revision"] == first
 
-    # What has nothing to do with it is changed all the same, and does not bring it back.
+    # An unrelated change is applied, and does not retry the bad revision.
     kubectl.apply(make_agent("crashing", env=CRASHES, replicas=2))
     eventually("two pods", lambda: status(kubectl, "crashing")["ready"] == "2/2")
     assert status(kubectl, "crashing")["revision"] == first
@@ -78,7 +78,7 @@ def test_the_rollback_annotation_holds_until_the_spec_changes(kubectl: Kubectl) 
     eventually(
         "the annotation to go", lambda: COMMAND not in kubectl.get("agd", "pinned")["metadata"].get("annotations", {})
     )
-    # A GitOps tool that applies the same again changes nothing.
+    # A GitOps tool that applies the same spec again changes nothing.
     kubectl.apply(make_agent("pinned", systemPrompt={"text": "Two."}))
     kubectl.wait_for_condition("pinned", "Ready", "True", "RolledBack", 60)
 
@@ -147,7 +147,7 @@ def test_a_crashing_canary_is_rolled_back(kubectl: Kubectl) -> None:
 
 
 def test_a_failed_check_rolls_the_canary_back(kubectl: Kubectl) -> None:
-    """The echo model repeats what it is asked."""
+    """The echo model repeats the prompt."""
     fine = canary(SHORT, checks=[{"name": "says-blue", "prompt": "Say blue.", "contains": ["blue"]}])
     first = good(kubectl, make_agent("checked", replicas=2, rollout=fine))
     second = make_agent("checked", replicas=2, rollout=fine, systemPrompt={"text": "Two."})
@@ -159,7 +159,7 @@ def test_a_failed_check_rolls_the_canary_back(kubectl: Kubectl) -> None:
     wrong = canary(SHORT, checks=[{"name": "says-red", "prompt": "Say blue.", "contains": ["red"]}])
     said = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
     report = {"passed": False, "total": 1, "failed": 1, "checks": [said]}
-    # Where no process runs to find that out, this says what it would find.
+    # The report of the checks on a cluster where no process runs.
     env = [{"name": "STAND_IN_REPORT", "value": json.dumps(report)}]
     kubectl.apply(make_agent("checked", replicas=2, rollout=wrong, systemPrompt={"text": "Three."}, env=env))
 
@@ -173,7 +173,7 @@ def test_autoscaler_and_disruption_budget_include_the_canary(kubectl: Kubectl) -
     spec = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}, "rollout": canary({"weight": 25, "pause": {}})}
     good(kubectl, make_agent("scales", **spec))
 
-    # A Deployment begins with one; an autoscaler looks every 15 seconds.
+    # A Deployment starts with one replica; an autoscaler syncs every 15 seconds.
     eventually("the fewest replicas", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3)
 
     def bounds() -> tuple[int, int]:
@@ -193,7 +193,7 @@ def test_autoscaler_and_disruption_budget_include_the_canary(kubectl: Kubectl) -
 
 
 def test_history_is_pruned_to_its_limit(kubectl: Kubectl) -> None:
-    """And what is left of it can be returned to, with its config."""
+    """A retained revision can be restored with its config."""
     limit = {"revisionHistoryLimit": 2}
     revisions = [
         good(kubectl, make_agent("kept", rollout=limit, systemPrompt={"text": text}))

@@ -1,4 +1,4 @@
-"""Where there is a node: the agent runs, answers, and tells why when it does not."""
+"""On a cluster with a node: the agent runs and answers, or its status names the reason."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.kubelet
 
 
 def post(cluster: Kubectl, namespace: str, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Ask the agent from inside the cluster's network: through the Service's proxy in the API."""
+    """Send a message to the agent through the Service proxy of the API server."""
     url = f"/api/v1/namespaces/{namespace}/services/{service}:http/proxy{path}"
     answer: dict[str, Any] = json.loads(cluster.run("create", "--raw", url, "-f", "-", stdin=json.dumps(body)).stdout)
     return answer
@@ -43,7 +43,7 @@ def test_a_changed_prompt_rolls_the_pods(kubectl: Kubectl) -> None:
 
 
 def test_a_missing_image_is_reported(kubectl: Kubectl) -> None:
-    """Ready says so, and lastFailure has the pod's own words."""
+    """Ready names the reason, and lastFailure has the message of the pod."""
     kubectl.apply(make_agent("imageless", runtime={"image": "nowhere/none:1"}))
 
     failure = eventually("the failure", lambda: kubectl.get("agd", "imageless").get("status", {}).get("lastFailure"))

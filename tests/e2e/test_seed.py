@@ -8,7 +8,7 @@ Replaced, each at exactly one place:
 
 The other credentials stay the seed's placeholders. The runtime sends them to Entra ID, which is a fake too: the image
 sets the variable AZURE_AUTHORITY_HOST (azure-identity's own), and trusts the fakes' certificate. Redis is absent, as on
-a cluster where nobody installed it: the agent answers without.
+a cluster without it: the agent answers all the same.
 """
 
 import json
@@ -108,7 +108,7 @@ def test_the_seeds_pods_become_ready_and_answer(seed: Kubectl, azure: ModelServe
 
 
 def _is_as_the_seed_describes(kubectl: Kubectl) -> None:
-    """Three replicas that never restarted, the health check's response, metrics, and a log at the level INFO."""
+    """Three replicas without restarts, the response of the health check, metrics, and a log at the level INFO."""
     pods = kubectl.list("pods", "-l", "app=msft-agent")
     states = [status for pod in pods for status in pod["status"]["containerStatuses"]]
     assert [(state["ready"], state["restartCount"]) for state in states] == [(True, 0)] * 3
@@ -127,7 +127,7 @@ def _is_as_the_seed_describes(kubectl: Kubectl) -> None:
 def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kubectl, azure: ModelServer) -> None:
     """Readiness needs the model once; liveness never does, so no pod restarts. The pods recover by themselves."""
     azure.script(token=[REFUSAL])
-    # Pods that were quicker than the line above are replaced.
+    # Replace the pods that became ready before the line above.
     seed.run("delete", "pods", "--all", "--wait=true")
 
     def explained() -> bool:
@@ -147,7 +147,7 @@ def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kub
 
 
 def _readiness(pod: dict[str, Any]) -> str:
-    """What a pod answers to the kubelet: kubectl shows no body of an error."""
+    """The response of the readiness probe of a pod. kubectl does not show the body of an error."""
     try:
         return httpx2.get(f"http://{pod['status']['podIP']}:8000/health/ready").text
     except httpx2.TransportError:

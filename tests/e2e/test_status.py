@@ -1,4 +1,4 @@
-"""Status tells the truth: what is wrong, where, and what to do."""
+"""The status names what is wrong, the field, and the remedy."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def test_a_missing_prompt_is_named_until_it_is_created(kubectl: Kubectl) -> None
 
 
 def test_plain_credentials_cause_a_warning(kubectl: Kubectl) -> None:
-    """And kept in a Secret, not in a template, an event or the status."""
+    """The value is stored in a Secret, and not in a pod template, an Event or the status."""
     kubectl.apply(make_agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary-77aa"}}))
 
     eventually("the secret", lambda: kubectl.get("secret", "plain-secrets"))

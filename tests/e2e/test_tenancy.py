@@ -1,4 +1,4 @@
-"""Who writes an AgentDeployment gains nothing by the operator's rights: deploy/'s admission policy sees to it."""
+"""The admission policy of deploy/ keeps authors of AgentDeployments from using the operator's permissions."""
 
 import json
 import uuid
@@ -17,7 +17,7 @@ AGENTS = {"apiGroups": ["agent-operator.dev"], "resources": ["agentdeployments"]
 VAULT = {"externalSecret": {"secretStoreRef": {"name": "company", "kind": "ClusterSecretStore"}, "data": {"A": "a"}}}
 KEY_VAULT = {"externalSecret": {"azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net"}, "data": {"A": "a"}}}
 
-# What in a spec asks for more than a Deployment, and the right that its author must have.
+# Specs that need more than a Deployment, with the permission that their author needs.
 MORE: dict[str, tuple[Object, str, str]] = {
     "ingress": ({"ingress": {"host": "a.example.com"}}, "networking.k8s.io", "ingresses"),
     "gateway": ({"gateway": {"parentRefs": [{"name": "web"}]}}, "gateway.networking.k8s.io", "httproutes"),
@@ -36,12 +36,12 @@ DEPLOYMENTS = rule("apps", "deployments")
 SERVICES = rule("", "services")
 WALLS = rule("networking.k8s.io", "networkpolicies")
 BUDGETS = rule("policy", "poddisruptionbudgets")
-# What every agent consists of, beside what is its own alone.
+# The children of every agent that can affect other workloads.
 ALWAYS = (DEPLOYMENTS, SERVICES, WALLS, BUDGETS)
 
 
 def grant(kubectl: Kubectl, user: str, *rules: Object, cluster: bool = False) -> None:
-    """Give a user rights in the namespace of this kubectl, or in the whole cluster."""
+    """Grant a user permissions in the namespace of this kubectl, or in the whole cluster."""
     kind, name = "ClusterRole" if cluster else "Role", f"{user}-{uuid.uuid4().hex[:6]}"
     kubectl.apply(
         {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": {"name": name}, "rules": list(rules)},
@@ -56,13 +56,13 @@ def grant(kubectl: Kubectl, user: str, *rules: Object, cluster: bool = False) ->
 
 
 def refusal(kubectl: Kubectl, user: str, obj: Object) -> str:
-    """What the API server says against this user's creating an object; empty when it would."""
+    """The error of the API server when this user creates an object; empty when it is accepted."""
     return str(kubectl.run("create", "--dry-run=server", "--as", user, "-f", "-", stdin=obj, check=False).stderr)
 
 
 @pytest.fixture
 def tenant(kubectl: Kubectl) -> str:
-    """A user who may write AgentDeployments in the namespace of the test, and create nothing else."""
+    """A user who may write AgentDeployments in the namespace of the test, and nothing else."""
     user = f"tenant-{uuid.uuid4().hex[:8]}"
     grant(kubectl, user, AGENTS)
     eventually("the policy's word", lambda: "may not create" in refusal(kubectl, user, make_agent()))
@@ -86,7 +86,7 @@ def test_an_agent_is_accepted_with_permission_to_create_deployments(kubectl: Kub
 
 
 def test_a_change_of_the_spec_is_authorized_again_but_labels_are_not(kubectl: Kubectl, tenant: str) -> None:
-    """An agent that somebody else made is no way around."""
+    """An update of another user's agent is authorized in the same way."""
     kubectl.apply(make_agent())
 
     def patch(change: Object) -> str:
@@ -118,7 +118,7 @@ def test_each_optional_child_needs_permission_to_create_its_kind(case: str, kube
 def test_children_that_affect_other_workloads_are_always_authorized(
     lacking: Object, kubectl: Kubectl, tenant: str
 ) -> None:
-    """A Service named as one that others call; a policy over pods that have the same label."""
+    """A Service can take the name of one that others call; a NetworkPolicy can select their pods."""
     grant(kubectl, tenant, *(right for right in ALWAYS if right != lacking))
     word = f"may not create {lacking['resources'][0]}"
 
@@ -150,7 +150,7 @@ def test_a_key_vault_needs_permission_to_create_secret_stores(kubectl: Kubectl, 
 
 
 def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kubectl, tenant: str) -> None:
-    """Deployments of the own namespace are no right to those of another."""
+    """Permission to create Deployments in one namespace is none to create them in another."""
     moved = make_agent(namespace={"name": f"{kubectl.namespace}-own"})
     grant(kubectl, tenant, *ALWAYS)
     eventually("the right", lambda: not refusal(kubectl, tenant, make_agent()))
@@ -164,7 +164,7 @@ def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kub
 
 
 def test_the_admission_policy_has_no_type_errors(kubectl: Kubectl) -> None:
-    """The API server has checked its expressions against the CRD."""
+    """The API server has type-checked its expressions against the CRD."""
     policy = "authors.agent-operator.dev"
     path = "validatingadmissionpolicy"
     status = eventually("its check", lambda: kubectl.get(path, policy).get("status"))

@@ -1,6 +1,6 @@
-"""Removing the operator as docs/install.md says removes no agent, and installing it again restarts none.
+"""Uninstalling the operator by docs/install.md deletes no agent, and installing it again restarts none.
 
-The operator is what the manifests describe: two pods with leader election. Its image is this source tree.
+The operator runs as in the manifests: two pods with leader election. Its image is this source tree.
 """
 
 import shlex
@@ -18,7 +18,7 @@ from tests.polling import eventually
 pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(900)]
 
 SYSTEM = "agent-operator-system"
-# A pod is a process: it listens on the pod's own address, and finds the API server by a kubeconfig.
+# A pod is a process: it listens on the address of the pod, and finds the API server by a kubeconfig.
 OPERATOR = 'exec {python} -m agent_operator "$@" --listen "$LISTEN_ADDRESS:8080" --lease-namespace {namespace}'
 
 
@@ -30,8 +30,8 @@ def operator_image(kubeconfig: Path) -> list[str]:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Kubectl]:
-    """A cluster without anything of ours, and kubectl in the namespace of the agents."""
-    # The probes of the operator give it a minute to start, as the manifests say: a busy machine needs it.
+    """A cluster without the operator and its CRDs, and kubectl in the namespace of the agents."""
+    # A busy machine needs the start-up time of the operator's probes in full, so they are not scaled.
     options = ("--probe-time-scale", "1", *runtime_image(), *operator_image(tmp_path / "kubeconfig"))
     with localkube(tmp_path, *options) as kubectl:
         kubectl.run("create", "namespace", "agents")
@@ -50,7 +50,7 @@ def folder(overlay: str) -> str:
 
 
 def state(kubectl: Kubectl) -> dict[str, Any]:
-    """What must survive: CRDs, agent, Deployment and pods, each by what changes when it is replaced or restarted."""
+    """What must not change: CRDs, agent, Deployment and pods, by UID and restarts."""
     found = {"crds": kubectl.list("crds"), "agents": kubectl.list("agd"), "deployments": kubectl.list("deploy")}
     uids = {
         kind: [(it["metadata"]["uid"], it["metadata"].get("generation")) for it in its] for kind, its in found.items()
@@ -70,7 +70,7 @@ def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: s
     before = state(cluster)
     assert len(before["crds"]) == len(before["pods"]) == 2
 
-    # As docs/install.md says: the namespace controller may delete an object before kubectl does.
+    # As in docs/install.md: the namespace controller may delete an object before kubectl does.
     Kubectl(cluster.kubeconfig, "").run("delete", "--ignore-not-found", "-k", folder(overlay), "--timeout=110s")
 
     eventually("the operator is gone", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
@@ -79,7 +79,7 @@ def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: s
 
     install(cluster, overlay)
 
-    # The new operator works for the agent: it repairs what is missing.
+    # The new operator reconciles the agent: it recreates a missing child.
     cluster.run("delete", "service", "support")
     eventually("the service again", lambda: cluster.get("service", "support"), 120)
     cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=60s")

@@ -35,7 +35,7 @@ class EndState:
         children: as text, by kind and name.
         status: of the agent.
         created: how often each object was created, by path.
-        deleted: paths of the deleted objects. A second delete, with the UID of the first, has no effect.
+        deleted: paths of the deleted objects. Deleting an object again, with the same UID, has no effect.
     """
 
     children: dict[str, str]

@@ -1,4 +1,4 @@
-"""What people and tools do to the objects of a rollout behind the operator's back: nothing breaks by it."""
+"""Manual changes of the objects of a rollout while it runs."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def agent(cluster: Cluster) -> Agent:
 
 @pytest.mark.parametrize("command", ["promote", "abort"])
 async def test_a_rollout_finishes_after_its_history_is_deleted(agent: Agent, command: str) -> None:
-    """The stable revision's record is gone: its pods stay as they are until something else is to run."""
+    """The record of the stable revision is deleted. Its pods stay until another revision is the target."""
     cluster, api = agent.cluster, agent.cluster.api
     async with agent.paused_canary() as operator:
         stable = (await agent.status())["rollout"]["stable"]
@@ -54,7 +54,7 @@ async def test_a_deleted_config_is_recreated(agent: Agent) -> None:
 
 
 async def test_a_repeated_rollback_command_returns_to_the_same_revision(agent: Agent) -> None:
-    """A GitOps tool puts the annotation back each time that it is taken away."""
+    """A GitOps tool sets the annotation again each time that the operator removes it."""
     cluster = agent.cluster
     async with cluster.operator() as operator:
         await cluster.api.apply_agent(**ONE)

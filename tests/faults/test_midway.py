@@ -1,4 +1,4 @@
-"""What can happen in the midst of a canary: the end is all of the new revision, or all of one that was good."""
+"""Faults during a canary. The rollout ends with all pods of the new revision or all pods of a good one."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def agent(cluster: Cluster) -> Agent:
 
 
 async def test_a_rollout_that_cannot_be_recorded_in_the_status_does_not_start(agent: Agent) -> None:
-    """While the status is refused, no canary starts; afterwards it does."""
+    """While the API server rejects the status, no canary starts; afterwards it does."""
     cluster = agent.cluster
     async with cluster.operator() as operator:
         await cluster.api.apply_agent(**ONE, rollout=AT_ONCE)
@@ -67,7 +67,7 @@ async def test_a_canary_is_not_promoted_on_stale_watches(agent: Agent, gate: Gat
 
 
 async def test_a_stale_status_does_not_restart_an_aborted_canary(agent: Agent) -> None:
-    """The operator is started anew, and reads from an API server that has not heard of the rollback yet."""
+    """The operator restarts and lists from an API server that lags behind the rollback."""
     cluster = agent.cluster
     async with agent.paused_canary() as operator:
         pass
@@ -149,7 +149,7 @@ async def test_a_second_change_supersedes_the_first(agent: Agent, last: dict[str
 
 
 async def test_replicas_set_by_the_autoscaler_are_kept_during_a_canary(agent: Agent) -> None:
-    """Its bounds leave room for the canary's pod; the stable replicas are its own, whatever the operator does."""
+    """The bounds of the autoscaler leave room for the canary's pod. The operator does not set the stable replicas."""
     cluster, api = agent.cluster, agent.cluster.api
     spec: dict[str, Any] = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}}
     one, two = ({"systemPrompt": it["systemPrompt"]} | spec for it in (ONE, TWO))
@@ -204,7 +204,7 @@ async def test_a_canary_does_not_progress_while_suspended(agent: Agent) -> None:
 
 
 async def test_clock_jumps_do_not_affect_a_rollout(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wall clocks of the operator and of the cluster's controllers, by years, with each reading."""
+    """Each reading of the wall clocks of the operator and of the cluster's controllers differs by years."""
     times = iter(range(10**6))
     monkeypatch.setattr(controllers, "_timestamp", lambda: f"20{10 + next(times) * 37 % 80}-01-01T00:00:00Z")
     cluster = agent.cluster

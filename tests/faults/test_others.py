@@ -1,4 +1,4 @@
-"""Others: an agent that always fails beside one that works, somebody who edits the same objects, a killed process."""
+"""Interference: another agent that fails, concurrent edits of the same objects, a killed process."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ FAILING = "broken"
 
 
 async def test_a_failing_agent_does_not_delay_another(cluster: Cluster) -> None:
-    """Even where there is but one worker: between the edit of one and its end, the other has at most two passes."""
+    """With a single worker, the failing agent is reconciled at most twice before an edit of the other is complete."""
     cluster.proxy.refuse = lambda _method, path: 500 if path.endswith(f"/{FAILING}") else None
     async with cluster.operator(workers=1) as operator:
         await cluster.api.apply_agent(FAILING)
@@ -39,7 +39,7 @@ async def test_a_failing_agent_does_not_delay_another(cluster: Cluster) -> None:
 
         await wait_until(done)
         meanwhile = [write for write in cluster.proxy.writes if f"/{FAILING}" in write.path]
-        assert len(meanwhile) <= 2 * 4  # of a pass, three attempts at the first child, and the status
+        assert len(meanwhile) <= 2 * 4  # of a reconcile: three attempts at the first child, and the status
         condition = await cluster.api.wait_for_reason("Ready", "ApiUnavailable", FAILING)
         assert condition["status"] == "False"
 
@@ -140,7 +140,7 @@ async def test_the_operator_converges_after_random_faults(cluster: Cluster, mode
 
 @pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])
 async def test_a_new_process_finishes_the_work_of_a_killed_one(cluster: Cluster, mode: Mode) -> None:
-    """A real process, and SIGKILL; neither logs a trace."""
+    """A real process, and SIGKILL. Neither process logs a traceback."""
     cluster.proxy.faults = {5: mode}
     options = [
         "--kubeconfig",

@@ -1,4 +1,4 @@
-"""Break any write of a rollout: it ends where an undisturbed one ends, wholly, and the status tells the truth."""
+"""Inject a fault into any write of a rollout: its end state is that of a run without faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class Scenario:
 
     Attributes:
         before: the spec that runs.
-        after: the spec that is asked for then, if another.
-        command: what is asked by annotation then.
-        over: tells from the status that this is the end.
+        after: the spec that is applied then, if it differs.
+        command: the rollout command that is submitted then.
+        over: whether a status is the end of the scenario.
         reason: of Ready at the end.
     """
 
@@ -54,12 +54,12 @@ SCENARIOS = {
 }
 
 
-# A lost response is the same to all writes, and so is a refusal: one promotion and one rollback show it.
+# A lost response has the same effect on all writes, and so has an error: a promotion and a rollback cover them.
 BROKEN = [
     *((name, mode) for name in SCENARIOS for mode in (Mode.KILL_BEFORE, Mode.KILL_AFTER)),
     *((name, mode) for name in ("canary", "crash loop") for mode in (Mode.DROP, Mode.CONFLICT)),
 ]
-# Every scenario once, and every mode once. The campaign runs them all.
+# Every scenario once, and every mode once. The campaign runs all combinations.
 SAMPLE = {
     ("canary", Mode.KILL_BEFORE),
     ("checks fail", Mode.KILL_AFTER),
@@ -78,12 +78,12 @@ def agent(cluster: Cluster) -> Agent:
 
 @pytest.fixture(scope="module")
 def references() -> dict[str, EndState]:
-    """The ends of undisturbed runs, each made when it is first asked for."""
+    """End states of runs without faults, computed on first use."""
     return {}
 
 
 async def run(agent: Agent, scenario: Scenario, mode: Mode | None, monkeypatch: pytest.MonkeyPatch) -> EndState:
-    """Bring a scenario to its end, with as many operators as that takes."""
+    """Run a scenario to its end, and restart the operator as often as it is killed."""
     cluster = agent.cluster
     monkeypatch.setattr(controllers, "Platform", Platform)
     async with cluster.operator() as operator:
@@ -111,7 +111,7 @@ async def run(agent: Agent, scenario: Scenario, mode: Mode | None, monkeypatch: 
 
 async def _ended(agent: Agent, operator: Any, scenario: Scenario) -> None:
     await agent.wait_for(scenario.over)
-    # What the canary leaves goes with its last pods, after the status has told the end.
+    # The objects of the canary are deleted with its last pods, after the end in the status.
     await wait_until(partial(_is_tidy, agent))
     await agent.cluster.wait_until_converged(operator, reason=scenario.reason)
 
@@ -124,7 +124,7 @@ async def _is_tidy(agent: Agent) -> bool:
 async def test_a_rollout_finishes_when_any_of_its_writes_fails(
     agent: Agent, references: dict[str, EndState], monkeypatch: pytest.MonkeyPatch, name: str, mode: Mode
 ) -> None:
-    """Every write is broken once: those of the canary's start and steps, of its promotion, and of a return."""
+    """Every write gets a fault once: those of the canary's start and steps, of its promotion, and of a rollback."""
     scenario = SCENARIOS[name]
     if name not in references:
         references[name] = await run(agent, scenario, None, monkeypatch)

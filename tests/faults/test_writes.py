@@ -1,4 +1,4 @@
-"""Break any write, in any way: the operator ends where an undisturbed one ends, and has made nothing twice."""
+"""Inject any fault into any write: the end state is that of a run without faults, and no object is created twice."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ KILLS = (Mode.KILL_BEFORE, Mode.KILL_AFTER)
 
 @pytest.fixture(scope="module")
 def references() -> dict[str, EndState]:
-    """The ends of undisturbed runs, each made when it is first asked for."""
+    """End states of runs without faults, computed on first use."""
     return {}
 
 
@@ -52,7 +52,7 @@ async def edit(cluster: Cluster, mode: Mode | None) -> EndState:
 
 
 async def delete(cluster: Cluster, mode: Mode | None) -> EndState:
-    """Delete an agent that has a namespace of its own."""
+    """Delete an agent with its own namespace."""
     own = f"{cluster.api.namespace}-own"
     async with cluster.operator(namespaces=()) as operator:
         await cluster.api.apply_agent(namespace={"name": own})
@@ -83,7 +83,7 @@ async def until_at_rest(cluster: Cluster) -> None:
                 return
 
 
-# An edit meets every mode; creation and deletion meet those in which the operator does not learn of its own write.
+# An edit gets every fault; creation and deletion get those that hide the result of a write from the operator.
 UNSEEN = {Mode.KILL_BEFORE, Mode.KILL_AFTER, Mode.DROP}
 BROKEN = [
     pytest.param(scenario, mode, marks=() if scenario is edit or mode in UNSEEN else pytest.mark.campaign)

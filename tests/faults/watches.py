@@ -1,4 +1,4 @@
-"""What the tests of watches and of outages share."""
+"""Helpers of the tests of watches and of outages."""
 
 from tests.faults.cluster import NAME, Cluster
 from tests.faults.gates import Gate
@@ -39,5 +39,5 @@ async def force_relist(cluster: Cluster) -> None:
 
 
 def set_gate(cluster: Cluster, gate: Gate) -> None:
-    """Let the same happen to the watches of agents and of all children."""
+    """Inject one fault into the watches of agents and of all children."""
     cluster.proxy.gates = dict.fromkeys((AGENTS, *CHILDREN), gate)

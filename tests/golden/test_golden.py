@@ -1,4 +1,4 @@
-"""What is rendered is what was reviewed, byte for byte and every time."""
+"""The rendered manifests equal the reviewed golden files, byte for byte."""
 
 import difflib
 import os
@@ -14,7 +14,7 @@ from tests import fast_yaml
 
 
 class Readable(yaml.SafeDumper):
-    """Texts of several lines as blocks."""
+    """Represent texts of several lines as blocks."""
 
 
 def _text(dumper: Readable, text: str) -> yaml.ScalarNode:

@@ -1,4 +1,4 @@
-"""Every version of Kubernetes that is supported takes what is rendered."""
+"""Every supported version of Kubernetes accepts the rendered manifests."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests import fast_yaml as yaml
 from tests.valid.manifests import kept
 
 OURS = {"SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor"}
-# The oldest and the newest. API fields do not come and go between them.
+# The oldest and the newest. No API field exists only between them.
 VERSIONS = ["1.25", kubernetes_validate.latest_version()]
 
 
@@ -26,7 +26,7 @@ def test_manifests_are_valid_in_every_kubernetes_version(rendered: Rendered, ver
 
 
 def test_the_models_of_the_kinds_keep_every_field(rendered: Rendered) -> None:
-    """Nothing is unknown, and nothing has to be converted."""
+    """No field is unknown, and no value has to be converted."""
     for manifest in rendered.manifests:
         assert kept(manifest) == manifest, manifest["kind"]
 
@@ -44,7 +44,7 @@ def test_an_unknown_field_is_found(by_kind: dict[str, Any]) -> None:
 
 
 def test_newer_clusters_may_evict_unhealthy_pods(inputs: Inputs) -> None:
-    """The field came with 1.27: set where it is known, absent before."""
+    """The field exists since 1.27: it is set from there on, and absent before."""
     newer = render(Inputs(inputs.agent, inputs.prompt_template, platform=Platform(kubernetes_minor=27))).manifests
     budget = next(manifest for manifest in newer if manifest["kind"] == "PodDisruptionBudget")
     assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
@@ -67,7 +67,7 @@ def test_every_child_is_labelled_and_owned(inputs: Inputs, rendered: Rendered) -
 
 
 def test_no_rendered_field_is_null_or_an_empty_list(rendered: Rendered) -> None:
-    """No null and no empty list: either would differ from the live object for ever."""
+    """The API server drops both, so the manifest would always differ from the live object."""
 
     def walk(value: Any, path: str) -> None:
         assert value is not None, path
@@ -81,7 +81,7 @@ def test_no_rendered_field_is_null_or_an_empty_list(rendered: Rendered) -> None:
 
 
 def test_the_api_server_stores_manifests_unchanged(rendered: Rendered) -> None:
-    """Decoded as it decodes, nothing is dropped or spelled otherwise, and nothing is refused."""
+    """Decoded as by the API server, nothing is dropped, respelled or rejected."""
     for manifest in rendered.manifests:
         group, _, version = manifest["apiVersion"].rpartition("/")
         gvk = (group, version, manifest["kind"])
@@ -94,7 +94,7 @@ def test_the_api_server_stores_manifests_unchanged(rendered: Rendered) -> None:
 
 
 def _lost(ours: Any, stored: Any, path: str = "") -> list[str]:
-    """Return the paths of ours that are not stored as they are; the server may add to them."""
+    """Return the paths of a manifest that the server stores differently; it may add fields."""
     if isinstance(ours, dict) and isinstance(stored, dict):
         return [lost for key, value in ours.items() for lost in _lost(value, stored.get(key), f"{path}.{key}")]
     if isinstance(ours, list) and isinstance(stored, list) and len(ours) == len(stored):
@@ -112,7 +112,7 @@ def test_manifests_round_trip_through_yaml(rendered: Rendered) -> None:
 
 
 def test_no_disruption_budget_blocks_every_drain(by_kind: dict[str, Any], inputs: Inputs) -> None:
-    """At every number of replicas that can come about, the budget lets one pod go."""
+    """At every possible number of replicas, the budget allows one disruption."""
     spec = by_kind["PodDisruptionBudget"]["spec"]
     scaling = by_kind.get("HorizontalPodAutoscaler", {}).get("spec")
     most = scaling["maxReplicas"] if scaling else inputs.fewest_replicas

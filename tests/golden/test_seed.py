@@ -1,4 +1,4 @@
-"""The hand-written manifests of the seed, and examples/10-seed, which replaces them: every field is reached."""
+"""The hand-written manifests of the seed, and examples/10-seed, which replaces them: every field is covered."""
 
 import re
 import tomllib
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "10-seed" / "agent.yaml"
 MERGE_KEYS = ("name", "containerPort", "port", "host", "secretKey", "topologyKey", "type", "path")
 
-# kind -> path -> why we differ. A path is dotted, an item of a list is named by its merge key.
+# kind -> path -> why the rendered manifest differs. Items of lists are named by their merge key.
 DIFFERENT = {
     "Namespace": {"metadata.labels.app.kubernetes.io/name": "the name of the application is that of our runtime"},
     "ConfigMap": {

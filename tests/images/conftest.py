@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print sizes and times: no test judges them, for they depend on the base and the machine."""
+    """Print sizes and times. No test asserts them, because they depend on the base image and the machine."""
     terminalreporter.section("images")
     for line in config.stash[FIGURES]:
         terminalreporter.write_line(line)

@@ -16,7 +16,7 @@ from tests.images.containers import ASSIGNED, Image
 
 Images = dict[str, Image]
 INSTALLERS = re.compile(r"(-packages/(pip|setuptools|wheel|pkg_resources)[^/]*|ensurepip|[^/]+\.whl|bin/pip[\d.]*)$")
-# Image -> our distributions in it. The operator needs the schema of the runtime's config, which is part of it.
+# Image -> its distributions of this project. The operator needs the runtime's package for the schema of its config.
 OURS = {"operator": {"agent-operator", "agent-runtime", "kubeschema"}, "runtime": {"agent-runtime"}}
 RESTRICTED: dict[str, Any] = {
     "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -39,7 +39,7 @@ def pod(*command: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_no_layer_has_an_installer(name: str, images: Images, tmp_path: Path, figure: Figure) -> None:
-    """Not even one that a later layer hides: scanners read every layer."""
+    """Not even one that a later layer hides, because scanners read every layer."""
     buildah("push", "--quiet", "--disable-compression", images[name].name, f"dir:{tmp_path}")
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     layers = [tmp_path / layer["digest"].partition(":")[2] for layer in manifest["layers"]]
@@ -60,7 +60,7 @@ def members(layer: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_all_requirements_are_installed(name: str, start: Start) -> None:
-    """What `pip check` tests, without pip; and no distribution of ours that belongs to another image."""
+    """The checks of `pip check` without pip, and no distribution of another image."""
     check = pod("-c", LIST)
     check["containers"][0]["command"] = ["/opt/agent/bin/python"]
     with start(name, check, [], ASSIGNED) as container:

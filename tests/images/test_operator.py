@@ -27,7 +27,7 @@ NAMESPACE = "agent-operator-system"
 
 @pytest.fixture(scope="module", name="objects")
 def _objects() -> list[Object]:
-    """Return what `kubectl apply -k` of our overlay sends."""
+    """Return the manifests of the overlay as `kubectl apply -k` sends them."""
     return command("kubectl", "kustomize", OVERLAY)
 
 
@@ -65,7 +65,7 @@ def cluster(tmp_path: Path, objects: list[Object]) -> Iterator[Kubectl]:
 
 @pytest.fixture
 def account(cluster: Kubectl, tmp_path: Path) -> Account:
-    """What a pod learns of its cluster. localkube has no API for tokens: the administrator's takes its place."""
+    """The service account of a pod. localkube has no API for tokens, so the administrator's is used."""
     config = json.loads(cluster.out("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
     server = config["clusters"][0]["cluster"]
     files = {

@@ -1,4 +1,4 @@
-"""Builds and installs what is shipped, once for each file of tests; pytest's --dist loadfile keeps a file together."""
+"""Build and install the distributions once per test file; pytest's --dist loadfile keeps a file together."""
 
 import os
 import tempfile

@@ -56,7 +56,7 @@ def _unpacked(built: Built, name: str, target: Path) -> Path:
 )
 def test_the_tests_of_an_sdist_pass(built: Built, tmp_path: Path, name: str, tests: list[str]) -> None:
     folder = _unpacked(built, name, tmp_path)
-    # What of ours the tests use comes from the sdist, not from the checkout that is installed here.
+    # The distributions of this project come from the sdist, not from the checkout that is installed here.
     others = [folder / "operator", *(folder / source for source in PROJECTS.values())]
     paths = [folder, *(others if name == "agent-operator" else ())]
     variables = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}

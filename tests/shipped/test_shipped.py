@@ -1,4 +1,4 @@
-"""What is built is what is tested: installed from wheels, outside of the checkout, started by nobody in particular.
+"""Tests of the installed wheels, outside of the checkout and as an unknown user.
 
 All in one file, so that all is installed once: see conftest.py.
 """
@@ -37,7 +37,7 @@ HEAVY = {
 SEED = ROOT / "examples" / "10-seed" / "agent.yaml"
 ECHO = '[[agent.models]]\nname = "echo"\nprovider = "echo"\n'
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ]+)", re.MULTILINE)
-# Not by getrusage(): that counts what the parent had when it forked.
+# Not by getrusage(), which includes the memory of the parent when it forked.
 MEASURED = """
 import sys
 from agentctl.__main__ import run
@@ -216,7 +216,7 @@ def _conditions(agent: dict[str, Any]) -> list[dict[str, str]]:
     ("example", "models"), [("10-seed", False), ("11-pod-template", True)], ids=["without", "with verbatim parts"]
 )
 def test_validate_imports_only_what_it_needs(shipped: Shipped, example: str, models: bool) -> None:
-    """It runs in pre-commit: at most a second of CPU (tests/bench) and 80 MB."""
+    """It runs in pre-commit: at most 1 s of CPU (tests/bench) and 80 MB."""
     path = ROOT / "examples" / example / "agent.yaml"
     done = shipped.run("operator", "python", "-X", "importtime", "-c", MEASURED, "validate", "-f", path)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}

@@ -1,4 +1,4 @@
-"""The operator in this process on the local cluster, while hours pass; probed as a kubelet probes it."""
+"""The operator in this process on the local cluster for simulated hours, with the probes of a kubelet."""
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ PROBE_SECONDS = 20.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 _COUNTED = ("agent_operator", "kopf", "aiohttp")
 _REMEMBERED = ("agent_operator.api", "agent_operator.render", "agent_operator.inputs")
-# Optional APIs, as they are installed: each by its own project.
+# Optional APIs by the project that installs them.
 APIS = {
     "External Secrets": (BY_NAME["SecretStore"], BY_NAME["ExternalSecret"]),
     "Gateway": (BY_NAME["HTTPRoute"],),
@@ -37,12 +37,12 @@ APIS = {
 
 @dataclass
 class HangingProxy:
-    """Stands before the API server.
+    """Forwards requests to the API server.
 
     Attributes:
-        hanging: words; a request whose path and query has one of them in it is never answered.
-        down: no connection is answered.
-        mute: watches are answered, and then nothing comes.
+        hanging: a request whose path or query contains one of these words gets no response.
+        down: abort every connection.
+        mute: watches start and then send nothing.
     """
 
     session: aiohttp.ClientSession
@@ -98,7 +98,7 @@ class Soak:
     """A running operator.
 
     Attributes:
-        answers: the texts that a probe of this path gave, each once, in order; `ok` alone is what it should be.
+        answers: the texts of the probe of each path, in order, without repetitions. A healthy operator has only `ok`.
     """
 
     api: ApiClient
@@ -109,7 +109,7 @@ class Soak:
     answers: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     async def probe(self) -> None:
-        """Ask both probes, forever."""
+        """Send both probes, for ever."""
         while True:
             for path in ("/healthz", "/readyz"):
                 text = await self.get(path)
@@ -118,20 +118,20 @@ class Soak:
             await asyncio.sleep(PROBE_SECONDS)
 
     async def get(self, path: str) -> str:
-        """Return the text of an answer."""
+        """Return the body of a response."""
         async with self.session.get(f"http://127.0.0.1:{self.controller.health.port}{path}") as answer:
             text = (await answer.text()).strip()
             assert (answer.status == 200) is (text == "ok" or path == "/metrics"), text
             return text
 
     async def watched(self) -> set[str]:
-        """Kinds of which an age of the watch is reported."""
+        """Kinds with a metric for the age of their watch."""
         families = text_string_to_metric_families((await self.get("/metrics")).replace("# EOF", ""))
         samples = [sample for family in families for sample in family.samples]
         return {sample.labels["kind"] for sample in samples if sample.name == "agent_operator_watch_age_seconds"}
 
     async def install(self, apis: Iterable[str]) -> None:
-        """Have exactly these optional APIs served."""
+        """Install exactly these optional APIs, and delete the others."""
         for name, kinds in APIS.items():
             for kind in kinds:
                 if (name in apis) is not await self._defined(kind):
@@ -143,9 +143,9 @@ class Soak:
 
 
 def measures() -> dict[str, int]:
-    """What must not grow: tasks, open files, and the operator's objects in memory.
+    """Counts that must not grow: tasks, open files, and objects of the operator in memory.
 
-    What it remembers of the last 64 agents that it rendered is not counted. Nor is the local cluster, with its history.
+    The cache of the last 64 rendered agents is not counted, nor is the local cluster with its history.
     """
     gc.collect()
     origins = [str(type(thing).__module__) for thing in gc.get_objects()]
@@ -161,12 +161,12 @@ def measures() -> dict[str, int]:
 async def soak(
     *, proxied: bool = False, down: bool = False, standby: bool = False, **changed: Any
 ) -> AsyncIterator[Soak]:
-    """Run an operator, and probe it; at the end it must still be running.
+    """Run an operator and probe it. It must still run at the end.
 
     Args:
-        proxied: reach the API server through the proxy, which can break things.
-        down: the proxy is, from the start.
-        standby: another holds the Lease, for days.
+        proxied: reach the API server through the proxy.
+        down: the proxy aborts connections from the start.
+        standby: another holder has the Lease for days.
         changed: settings.
     """
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What the probes answer when something is silent, absent, refused or unreachable: each has an answer of its own."""
+"""The responses of the probes when something is silent, absent, rejected or unreachable."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from tests.soak.running_operator import LEASES, Soak, measures, soak
 from tests.soak.test_soak import OK, assert_no_growth
 
 AGENTS_CRD = "agentdeployments.agent-operator.dev"
-# Longer than a watch may be silent, than kopf gives itself to end, and than a watch lasts.
+# Longer than the inactivity timeout of a watch, the stop timeout of kopf, and a watch.
 LONG = 700.0
 
 
@@ -72,7 +72,7 @@ def test_a_standby_that_takes_over_late_has_time_to_start() -> None:
 
 
 def test_quiet_watches_do_not_fail_the_liveness_probe() -> None:
-    """Nothing changes for hours, and the API server sends no bookmarks: it answers, and that is enough."""
+    """Nothing changes for hours and the API server sends no bookmarks. Its responses to other requests are enough."""
 
     async def main() -> None:
         async with soak(proxied=True) as operator:
@@ -114,7 +114,7 @@ async def _discoveries(operator: Soak) -> float:
 
 
 def test_agents_are_reconciled_after_their_crd_is_absent_for_hours() -> None:
-    """Meanwhile the operator is alive and not ready. kopf, which was ended, ends nothing afterwards."""
+    """Meanwhile the operator is alive and not ready. The stopped kopf does not stop it later."""
 
     async def main() -> None:
         async with soak() as operator:

@@ -1,4 +1,4 @@
-"""Hours of the operator, with every combination of optional APIs that are there, are not, appear and disappear."""
+"""Simulated hours of the operator, in which optional APIs are present, absent, installed and removed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.soak.clock import run
 from tests.soak.running_operator import APIS, Soak, measures, soak
 
 BRIEFLY = 100.0
-LONG = 450.0  # longer than a watch may be silent
+LONG = 450.0  # longer than the inactivity timeout of a watch
 STATES = [frozenset(some) for some in chain.from_iterable(combinations(APIS, n) for n in range(len(APIS) + 1))]
 ALWAYS = {kind.kind for kind in (*WATCHED, CHANNEL) if not kind.optional or kind is CHANNEL} | {KIND}
 GATEWAY = {"parentRefs": [{"name": "front"}], "hostnames": ["a.example.com"]}
@@ -21,7 +21,7 @@ OK = {"/healthz": ["ok"], "/readyz": ["ok"]}
 
 
 def every_change(states: list[frozenset[str]]) -> Iterator[frozenset[str]]:
-    """Go from each state to each, itself too, once: each API is absent, there, appears or goes, with all the others."""
+    """Yield every transition between the states once: each API is absent, present, installed or removed."""
     left = {state: list(states) for state in states}
     path, circuit = [states[0]], []
     while path:
@@ -61,7 +61,7 @@ async def _hours(*, busy: bool) -> None:
 
 
 async def _step(operator: Soak, apis: frozenset[str], seconds: float, number: int, *, busy: bool) -> None:
-    """Have these APIs for a while. In the end they are watched, and no others; and what needs them is there."""
+    """Serve these APIs for a while. At the end only they are watched, and the children that need them exist."""
     await operator.install(apis)
     if busy:
         await _edit(operator, seconds / 2, f"passing-{number}")
@@ -74,7 +74,7 @@ async def _step(operator: Soak, apis: frozenset[str], seconds: float, number: in
 
 
 async def _edit(operator: Soak, seconds: float, passing: str) -> None:
-    """Have an agent come and go, one change, and a child repaired."""
+    """Create and delete an agent, change one, and repair a child."""
     await operator.api.apply_agent(passing)
     await operator.api.apply_agent(service={"port": 8080}, gateway=GATEWAY)
     await asyncio.sleep(seconds)
@@ -84,7 +84,7 @@ async def _edit(operator: Soak, seconds: float, passing: str) -> None:
 
 
 def assert_no_growth(taken: list[dict[str, int]]) -> None:
-    """Compare the first and the last: the same number of everything, but for what is under way."""
+    """Compare the first and the last counts: equal, except for what is in progress."""
     grown = {what: taken[-1][what] - taken[0][what] for what in taken[0]}
     assert max(grown["tasks"], grown["files"]) <= 4, taken
     assert grown["objects"] <= 60, taken

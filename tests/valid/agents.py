@@ -1,7 +1,7 @@
-"""Specs of agents as users write them: every field of the API, and nothing that any rule refuses.
+"""Strategies for valid specs of agents, with every field of the API.
 
-What a field may hold follows from the models' JSON Schema, so a new field is covered as soon as it is there. What no
-schema says (which fields exclude each other, what is a quantity, what Kubernetes' own types mean) is in the tables.
+The JSON Schema of the models decides the values of a field, so new fields are covered at once. Tables contain what no
+schema expresses: fields that exclude each other, quantities, and the types of Kubernetes.
 """
 
 from typing import Any
@@ -48,7 +48,7 @@ def _names_agree(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _vault_is_opened(spec: dict[str, Any]) -> dict[str, Any]:
-    """Who reads a vault by workload identity needs one."""
+    """A key vault needs a workload identity."""
     vault = spec.get("credentials", {}).get("externalSecret", {}).get("azureKeyVault")
     if vault is None or vault.get("authType") == "ManagedIdentity":
         return spec
@@ -182,7 +182,7 @@ MODELS: dict[str, Values] = {
 
 @st.composite
 def agents(draw: st.DrawFn) -> Inputs:
-    """Return what an agent is rendered from, whatever its spec refers to being there."""
+    """Return the inputs of an agent whose references all exist."""
     metadata = {"name": draw(st.sampled_from(["a", f"a{'-b' * 25}c"])), "namespace": "team-a", "uid": draw(uids)}
     agent = AgentDeployment.model_validate({"metadata": metadata, "spec": draw(model("AgentDeploymentSpec"))})
     platform = Platform(kubernetes_minor=draw(st.sampled_from([25, 36])), manage_namespaces=draw(st.booleans()))

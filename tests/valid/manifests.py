@@ -1,4 +1,4 @@
-"""What each kind that is rendered allows: closed models, so that a typo in a template is an error."""
+"""Models of the rendered kinds without unknown fields, so that a typo in a template is an error."""
 
 from collections.abc import Mapping
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Pod templates as users write them in spec.podTemplate: all that the hardening lets pass."""
+"""Strategies for spec.podTemplate with everything that the hardening allows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What stands in a secret stays in it: tokens put into every secret input appear nowhere else."""
+"""Marker tokens in every secret input appear nowhere but in their Secrets."""
 
 import logging
 from base64 import b64encode
@@ -44,7 +44,7 @@ async def credentials_of_every_source(cluster: Cluster) -> None:
 
 
 async def variables(cluster: Cluster) -> None:
-    """Plain ones, in both places, which belong into a Secret but not every user knows; and some of Secrets."""
+    """Plain credentials in both fields, against the advice of the docs, and credentials of Secrets."""
     api = cluster.api
     await api.create("Secret", secret("by-env", "token"))
     reference = {"valueFrom": {"secretKeyRef": {"name": "by-env", "key": "token"}}}
@@ -59,7 +59,7 @@ async def variables(cluster: Cluster) -> None:
 
 
 async def refused(cluster: Cluster) -> None:
-    """By a rule, by somebody else's Secret, and by an API server that quotes what it refuses."""
+    """Rejected by a rule, by a Secret of another owner, and by an API server that quotes the object."""
     api = cluster.api
     await api.apply_agent("refused", config=OPENAI, credentials={"values": {"LOG_LEVEL": canary("refused")}})
     await api.create("Secret", {"metadata": {"name": "taken-secrets"}})
@@ -80,7 +80,7 @@ async def rotated(cluster: Cluster) -> None:
 
 
 async def shown_by(api: Any) -> list[str]:
-    """What the API shows of agents: children without what holds the values themselves, status, events, metadata."""
+    """Everything that the API shows of agents except Secrets: children, status, events, metadata."""
     found = [str(await api.list("Event"))]
     for agent in await api.list("AgentDeployment"):
         found.append(str(agent["status"]))
@@ -111,12 +111,12 @@ async def test_no_secret_value_appears_elsewhere(cluster: Cluster, caplog: pytes
     ]
     assert encoded() in quoted[0].decode()
     assert not [text for text in shown if CANARY in text]
-    # In base64 it would be as plain.
+    # Base64 would reveal the token as well.
     assert not [text for text in shown if encoded() in text]
     for kind in ("ExternalSecret", "SecretStore"):
         await cluster.api.undefine(BY_NAME[kind])
 
 
 def encoded() -> str:
-    """The token in base64, without the end that depends on what follows."""
+    """The token in base64, without the last characters, which depend on what follows."""
     return b64encode(CANARY.encode()).decode()[: len(CANARY) // 3 * 4]

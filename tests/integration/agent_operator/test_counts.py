@@ -1,4 +1,4 @@
-"""How often the operator calls: exactly as often as needed, and not at all at rest."""
+"""The number of requests of the operator: the minimum for a change, and none without a change."""
 
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
@@ -21,7 +21,7 @@ async def test_creating_an_agent_takes_one_write_per_child_and_one_of_the_status
         await cluster.wait_until_idle(controller)
         written = [write.split("/")[-2] for write in cluster.proxy.child_writes]
         assert sorted(written) == sorted(CHILDREN)
-        # Once after the children, then as the Deployment's own status moves on.
+        # Once after the children, then with each change of the status of the Deployment.
         first = [write.endswith("/status") for write in cluster.proxy.writes].index(True)
         assert first == len(CHILDREN)
         assert 1 <= len(cluster.proxy.status_writes) <= 5

@@ -1,4 +1,4 @@
-"""Kill the operator's process after a write: the next one ends where an undisturbed one would have ended."""
+"""Kill the process of the operator after a write: the next process reaches the end state of a run without faults."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ SPEC: dict[str, Any] = {
 
 
 def _shape(children: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """What does not differ from run to run."""
+    """The fields that do not differ from run to run."""
     return {
         key: {
             "spec": {k: v for k, v in (child.get("spec") or {}).items() if k not in ("clusterIP", "clusterIPs")},

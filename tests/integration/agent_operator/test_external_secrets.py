@@ -1,4 +1,4 @@
-"""External Secrets: what it says reaches the user, and what it makes reaches the pods."""
+"""External Secrets: its status reaches the user, and its Secret reaches the pods."""
 
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
@@ -21,7 +21,7 @@ KINDS = (KIND, BY_NAME["SecretStore"])
 
 @pytest.fixture
 async def defined(cluster: Cluster) -> AsyncIterator[Callable[[], Any]]:
-    """Install stand-ins for the definitions of External Secrets when called; they are gone after the test."""
+    """Return a function that installs permissive CRDs of External Secrets; they are deleted after the test."""
     installed = []
 
     async def install() -> None:
@@ -90,7 +90,7 @@ async def test_conditions_follow_an_external_secret_from_install_to_failure(clus
 
 
 async def test_credentials_without_a_source_are_rejected_with_a_message(cluster: Cluster) -> None:
-    """An API server whose CRD is older lets it through."""
+    """An API server with an older CRD accepts them."""
     async with cluster.operator() as controller:
         await cluster.api.apply_agent(config=ECHO)
         await cluster.api.wait_for_reason("ConfigValid", "Valid")

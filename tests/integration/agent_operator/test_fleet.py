@@ -1,4 +1,4 @@
-"""A channel moves its agents wave by wave: the operator itself, real controllers, and pods that are stand-ins.
+"""A channel upgrades its agents in waves: the operator, real controllers, and simulated pods.
 
 Version `bad` has no image: its pods stay in ImagePullBackOff until the progress deadline, and the agent rolls back.
 """
@@ -21,7 +21,7 @@ AGENTS = {"a1": "one", "a2": "one", "b1": "two", "c1": ""}
 
 
 class Fleet:
-    """A channel `stable` and agents that follow it, as a platform team has them."""
+    """A channel `stable` and agents that follow it."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.api, self.proxy = cluster.api, cluster.proxy
@@ -35,7 +35,7 @@ class Fleet:
         await self.api.call("PATCH", self.api.path(CHANNEL, "stable"), body=body, **more)
 
     async def apply_agent(self, name: str, wave: str, **runtime: Any) -> None:
-        """Create an agent that may fail after ten seconds."""
+        """Create an agent with a progress deadline of ten seconds."""
         spec = {
             "config": {"models": [{"name": "echo", "provider": "echo"}]},
             "replicas": 1,
@@ -51,7 +51,7 @@ class Fleet:
         return (await self.api.get(CHANNEL, "stable")).get("status") or {}
 
     async def reason(self) -> str:
-        """Why the channel is ready, or is not, for its current generation."""
+        """The reason of the condition Ready of the current generation."""
         found = await self.api.get(CHANNEL, "stable")
         conditions = (found.get("status") or {}).get("conditions") or ()
         return next(
@@ -64,7 +64,7 @@ class Fleet:
         )
 
     async def wait_for_reason(self, reason: str, seconds: float = DEADLINE) -> dict[str, Any]:
-        """Wait until the channel says so."""
+        """Wait until the condition Ready has a reason; return the status."""
 
         async def look() -> bool:
             return await self.reason() == reason
@@ -76,13 +76,13 @@ class Fleet:
         return await self.status()
 
     async def versions(self) -> dict[str, str]:
-        """What each agent's Deployment runs."""
+        """The version that each agent's Deployment runs."""
         found = await self.api.list("Deployment")
         images = {it["metadata"]["name"]: it["spec"]["template"]["spec"]["containers"][0]["image"] for it in found}
         return {name: image.rpartition(":")[2] for name, image in images.items()}
 
     async def events(self) -> list[str]:
-        """Reasons of the Events about the channel, in their order."""
+        """Reasons of the Events about the channel, in order."""
         found = await self.api.list("Event", "default")
         about = [it for it in found if it["regarding"]["kind"] == CHANNEL]
         return [it["reason"] for it in sorted(about, key=lambda it: it["eventTime"])]
@@ -90,7 +90,7 @@ class Fleet:
 
 @pytest.fixture
 async def fleet(cluster: Cluster) -> Fleet:
-    """Four agents of three waves, all still to be reconciled."""
+    """Four agents in three waves that are not reconciled yet."""
     made = Fleet(cluster)
     await made.channel()
     for name, wave in AGENTS.items():

@@ -1,4 +1,4 @@
-"""What keeps pods from signing in to Azure is told, one after the other, until nothing is left to tell."""
+"""A warning names each missing prerequisite of Azure workload identity in turn."""
 
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
@@ -8,7 +8,7 @@ MINE = {"azureWorkloadIdentity": {"clientId": "client-1"}, "serviceAccount": {"n
 
 
 async def test_the_warning_names_each_missing_prerequisite(cluster: Cluster) -> None:
-    """A cluster without the webhook, and an account of the user's own."""
+    """A cluster without the webhook, and a ServiceAccount of the user."""
     async with cluster.operator():
         await cluster.api.apply_agent(replicas=1, config=ECHO, identity=MINE)
         await cluster.api.wait_for_reason("Warning", "ServiceAccountMissing")
@@ -22,7 +22,7 @@ async def test_the_warning_names_each_missing_prerequisite(cluster: Cluster) -> 
         warning = await cluster.api.wait_for_reason("Warning", "IdentityTokenMissing")
         assert "1 of 1 pods have no token" in warning["message"]
 
-        # As the webhook would do it.
+        # As the webhook does.
         token = {"name": "AZURE_FEDERATED_TOKEN_FILE", "value": "/var/run/secrets/azure/tokens/azure-identity-token"}
         await cluster.api.apply_agent(replicas=1, config=ECHO, identity=MINE, env=[token])
 

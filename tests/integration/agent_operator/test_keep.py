@@ -1,4 +1,4 @@
-"""A new version of the operator restarts no agent: what it renders in another way waits until somebody asks for it."""
+"""An upgraded operator restarts no agent: its different rendering waits for a change or an upgrade request."""
 
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ AGENTS = ("legal", "sales", "support")
 
 @pytest.fixture
 async def upgraded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A cluster of three agents that an operator has made ready, and that has the next operator now."""
+    """Three agents that an older operator has reconciled, and an operator of a new version."""
     async with cluster.operator() as controller:
         for name in AGENTS:
             await cluster.api.apply_agent(name)
@@ -29,7 +29,7 @@ async def upgraded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def states(cluster: Cluster) -> dict[str, tuple[Any, ...]]:
-    """Of each agent: image, generation of its Deployment, and status without the messages' times."""
+    """By agent: image, generation of its Deployment, and status without times."""
     found = {}
     for name in AGENTS:
         deployment = await cluster.api.get("Deployment", name)
@@ -70,7 +70,7 @@ async def test_the_upgrade_annotation_rolls_only_its_agent(upgraded: Any) -> Non
     assert after["sales"][0] == NEXT
     assert {name: after[name] for name in ("legal", "support")} == {name: before[name] for name in ("legal", "support")}
 
-    # It stays so, and no later pass takes it back or does it again.
+    # No later reconcile reverts or repeats it.
     upgraded.proxy.requests.clear()
     async with upgraded.operator() as controller:
         for name in AGENTS:
@@ -87,7 +87,7 @@ async def test_a_change_of_the_spec_renders_with_the_new_version(upgraded: Any) 
 
         await wait_until(scaled)
         await upgraded.wait_until_idle(controller)
-        # What is not about the pods does not make them anew.
+        # A change outside of the pod template does not roll the pods.
         assert (await states(upgraded))["support"][0] != NEXT
 
         await upgraded.api.apply_agent("support", replicas=2, systemPrompt={"text": "Be brief."})

@@ -1,4 +1,4 @@
-"""Of several replicas one works; when it goes another takes over."""
+"""Only one of several replicas reconciles; when it stops, another takes over."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from tests.polling import wait_until
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    # No test waits for a Lease to run out; a busy machine must not let the leader miss its renewal.
+    # No test waits for a Lease to expire, and the leader must not miss its renewal on a busy machine.
     monkeypatch.setattr(leader_election, "DURATION", 3 * DEADLINE)
     monkeypatch.setattr(leader_election, "DEADLINE", 2 * DEADLINE)
     monkeypatch.setattr(leader_election, "RETRY", 0.2)

@@ -1,4 +1,4 @@
-"""spec.namespace: made, labelled, and taken away with its agent; never somebody else's."""
+"""spec.namespace: the namespace is created, labelled and deleted with its agent, unless it has another owner."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ async def test_an_agent_without_a_namespace_has_no_finalizer(cluster: Cluster) -
     async def gone() -> bool:
         return await cluster.api.children() == {}
 
-    # The operator is absent: garbage collection does it.
+    # Without an operator, the garbage collector deletes the children.
     await wait_until(gone)
 
 

@@ -1,4 +1,4 @@
-"""What is ours is kept right; what is others' is left alone."""
+"""The operator repairs its own objects and fields, and leaves those of others alone."""
 
 from typing import Any
 
@@ -143,7 +143,7 @@ async def test_retained_revisions_keep_their_configs(cluster: Cluster) -> None:
 
         if cluster.simulated:
             await wait_until(three)
-        else:  # without a kubelet no rollout ends, and the first config stays in use
+        else:  # without a kubelet no rollout completes, and the first config stays in use
             assert not await three()
 
 
@@ -217,7 +217,7 @@ async def test_drift_is_repaired_before_the_next_resync(cluster: Cluster) -> Non
 async def test_objects_of_other_namespaces_with_forged_labels_are_ignored(
     cluster: Cluster,
 ) -> None:
-    """Whoever may write there could otherwise tell lies in the status of somebody else's agent."""
+    """Otherwise tenants of other namespaces could forge the status of an agent."""
     elsewhere, key = f"{cluster.api.namespace}-other", Key(cluster.api.namespace, "support")
     await cluster.api.create("Namespace", {"metadata": {"name": elsewhere}})
     async with cluster.operator(namespaces=()) as controller:

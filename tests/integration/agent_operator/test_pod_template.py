@@ -1,4 +1,4 @@
-"""spec.podTemplate on an API server: applied, told when refused, and at rest."""
+"""spec.podTemplate on an API server: merged, rejected with a condition, and without further writes."""
 
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until

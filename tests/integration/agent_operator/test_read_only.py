@@ -1,4 +1,4 @@
-"""An operator with --read-only tells what it would do, and does nothing."""
+"""An operator with --read-only logs the changes that it would make, and makes none."""
 
 import logging
 from typing import Any
@@ -14,14 +14,14 @@ DRIFT = {"spec": {"ports": [{"name": "http", "port": 8080, "targetPort": "http"}
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """What was logged of changes: agent, and the objects by verb."""
+    """The logged changes: agent, and the objects by verb."""
     found = [vars(record) for record in caplog.records if record.name == "agent_operator.reconcile.dry_run"]
     kept = ("agent", "creates", "updates", "deletes", "finishes")
     return [{key: entry[key] for key in kept if key in entry} for entry in found]
 
 
 async def pending(controller: Any) -> float:
-    """What /metrics says."""
+    """The text of /metrics."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{controller.health.port}/metrics") as answer,
@@ -99,7 +99,7 @@ async def test_created_and_deleted_agents_are_not_reconciled(
 
 
 async def test_a_read_only_process_sends_only_reads(cluster: Cluster) -> None:
-    """Whatever the code above it does."""
+    """The transport refuses other requests, independent of the code above it."""
     async with Transport(str(cluster.kubeconfig), "", lambda *_: None, read_only=True) as transport:
         path = cluster.api.path("ConfigMap")
         for method in ("POST", "PUT", "PATCH", "DELETE"):

@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that an agent names, and APIs that a cluster may lack."""
+"""Secrets and ConfigMaps that an agent refers to, and optional APIs."""
 
 import asyncio
 from typing import Any

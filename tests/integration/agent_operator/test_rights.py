@@ -1,6 +1,6 @@
-"""Every right that the operator is given it uses, and it asks for no other.
+"""The operator uses every permission that it has, and needs no other.
 
-What it does is recorded on its way to the API server and read as the API server's authorizer reads it.
+Its requests are recorded by a proxy and mapped to permissions as the authorizer of the API server does.
 """
 
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from tests.polling import wait_until
 from tests.stand_in.kubelet import at_work
 
 OPTIONAL = [kind for kind in CHILDREN if kind.optional]
-# Revisions are history and stay as they are; a Job is there only while a canary is checked.
+# Revisions are immutable; a Job exists only while a canary is checked.
 NAMESPACED = [kind for kind in CHILDREN if kind.namespaced and kind not in (CONTROLLER_REVISION, JOB)]
 CHECKS = [{"name": "blue", "prompt": "Say blue.", "contains": ["blue"]}]
 CAREFUL = {
     "replicas": 1,
     "rollout": {"strategy": "Canary", "revisionHistoryLimit": 2, "canary": {"checks": CHECKS}},
-    # What the checks come to where no process runs: no report at all, or this.
+    # The reports of the checks where no process runs: none, or this.
     "env": [{"name": "STAND_IN_REPORT", "value": "blue was not said"}],
 }
 EVERYTHING: dict[str, Any] = {
@@ -42,12 +42,12 @@ Use = tuple[str, str, str]
 
 
 def uses(asked: Iterable[Asked]) -> dict[Use, set[str]]:
-    """Return (verb, group, resource) of each request, and the names that were given with it; no name is ""."""
+    """Return (verb, group, resource) of each request with the requested names; "" is a request without a name."""
     found: dict[Use, set[str]] = {}
     for method, path, query, body, status in asked:
         group, resource, name = parse(path)
         if not resource:
-            continue  # discovery, which every user may do
+            continue  # discovery, which every user is allowed
         name = name or query.get("fieldSelector", "").removeprefix("metadata.name=")
         for verb in verbs(method, query, status, named="/" in path.partition(f"/{resource.partition('/')[0]}")[2]):
             found.setdefault((verb, group, resource), set()).add(name)
@@ -57,7 +57,7 @@ def uses(asked: Iterable[Asked]) -> dict[Use, set[str]]:
 
 
 def parse(path: str) -> tuple[str, str, str]:
-    """Take a path apart: group, resource with its subresource, name."""
+    """Split a path into group, resource with its subresource, and name."""
     _, root, *parts = path.split("/")
     group = parts.pop(0) if root == "apis" and parts else ""
     parts = parts[1:]  # the version
@@ -68,17 +68,17 @@ def parse(path: str) -> tuple[str, str, str]:
 
 
 def verbs(method: str, query: dict[str, str], status: int, *, named: bool) -> tuple[str, ...]:
-    """Tell what an authorizer calls a request."""
+    """Return the verbs of a request in the terms of the authorizer."""
     if method == "GET":
         return ("get",) if named else ("watch",) if "watch" in query else ("list",)
     if method == "PATCH":
-        # Server-side apply that made the object was asked about as a create, too.
+        # Server-side apply that creates an object is authorized as a create, too.
         return ("patch", "create") if status == 201 else ("patch",)
     return ({"POST": "create", "PUT": "update", "DELETE": "delete"}[method],)
 
 
 def granted(rights: Iterable[rbac.Permission]) -> dict[Use, set[str]]:
-    """Return rights in the form of `uses`."""
+    """Return permissions in the form of `uses`."""
     found: dict[Use, set[str]] = {}
     for right in rights:
         for verb in right.verbs:
@@ -87,7 +87,7 @@ def granted(rights: Iterable[rbac.Permission]) -> dict[Use, set[str]]:
 
 
 def copied(child: dict[str, Any], name: str, **metadata: Any) -> dict[str, Any]:
-    """A copy of a child under another name, which runs and serves nothing."""
+    """A copy of a child under another name, without replicas and without a selector."""
     copy = {key: value for key, value in child.items() if key != "status"}
     copy["metadata"] = {"name": name} | metadata
     if "clusterIP" in copy.get("spec", {}):
@@ -98,7 +98,7 @@ def copied(child: dict[str, Any], name: str, **metadata: Any) -> dict[str, Any]:
 
 
 class Children:
-    """The children of an agent, of every kind, whatever serves them."""
+    """The children of an agent, of every kind and API version."""
 
     def __init__(self, api: Any, agent: str = "support") -> None:
         self.api, self.agent = api, agent
@@ -116,7 +116,7 @@ class Children:
 
 
 async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster) -> None:
-    """The whole life of agents of all sorts, in the cluster-wide install."""
+    """The life cycle of agents with all features, in the cluster-wide install."""
     for kind in OPTIONAL:
         await cluster.api.define(kind)
     await cluster.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
@@ -152,7 +152,7 @@ async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster)
 
 
 async def drift_and_strays(children: Children) -> None:
-    """Change every child, and put copies beside them: the first are set right, the copies are removed."""
+    """Change every child and add copies: the operator repairs the children and deletes the copies."""
     before = {kind: found for kind in NAMESPACED if (found := await children.list(kind))}
     for kind, (child, *_) in before.items():
         meta = child["metadata"]
@@ -163,8 +163,8 @@ async def drift_and_strays(children: Children) -> None:
             content_type="application/merge-patch+json",
         )
         if not kind.watched:
-            continue  # what is read by name alone has no strays
-        for number in range(4):  # of configs, some are kept on purpose
+            continue  # a kind that is read only by name has no orphaned objects
+        for number in range(4):  # some configs are retained
             name = f"{children.agent}-config-stray{number}" if kind.kind == "ConfigMap" else f"{meta['name']}-s{number}"
             kept = {key: meta[key] for key in ("labels", "ownerReferences")}
             await children.create(kind, copied(child, name, **kept))
@@ -193,10 +193,10 @@ async def drifted_namespace(cluster: Cluster) -> None:
 
 
 async def conflicts(children: Children) -> None:
-    """Where an object of somebody else has a child's name, the operator looks at it and leaves it alone."""
+    """The operator reads an object of another owner with the name of a child, and does not change it."""
     for kind in NAMESPACED:
         if kind.kind in ("ConfigMap", "Secret"):
-            continue  # read already, as what the agents refer to
+            continue  # read already as references of agents
         child = (await children.list(kind))[0]
         name = f"taken-{kind.kind.lower()}"[:40]
         await children.create(kind, copied(child, child["metadata"]["name"].replace(children.agent, name)))
@@ -212,7 +212,7 @@ async def no_secret(api: Any, agent: str) -> bool:
 
 
 async def rollouts(cluster: Cluster) -> None:
-    """A canary that fails its checks, one whose Job cannot be made, and a revision too many."""
+    """A canary that fails its checks, one whose Job conflicts, and a revision beyond the history limit."""
     api = cluster.api
     await api.apply_agent("careful", **CAREFUL)
     await api.wait_for_reason("Ready", "Ready", "careful")
@@ -246,7 +246,7 @@ async def gone(api: Any, agent: str) -> bool:
 
 
 def test_a_namespaced_install_has_no_cluster_wide_permission() -> None:
-    """Nor any that the cluster-wide one lacks."""
+    """All its permissions are in the cluster-wide install, too."""
     here, everywhere = granted(rbac.permissions(cluster_wide=False)), granted(rbac.permissions(cluster_wide=True))
     cluster_scoped = {
         (verb, group, resource)

@@ -1,4 +1,4 @@
-"""New data of a Secret reaches the pods, once, whoever made the Secret; and nothing else does."""
+"""Rotated data of a Secret rolls the pods once. No other change of it does."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,7 +14,7 @@ REFERENCE = {"secretRef": {"name": "azure", "keys": ["TOKEN"]}}
 
 
 async def rollouts(cluster: Cluster) -> int:
-    """How often the pod template has changed: each change is a ReplicaSet."""
+    """The number of pod templates so far: each one has a ReplicaSet."""
     path = f"/apis/apps/v1/namespaces/{cluster.api.namespace}/replicasets"
     return len((await cluster.api.call("GET", path))["items"])
 
@@ -69,7 +69,7 @@ async def test_rotated_data_rolls_the_pods_once_and_is_reported(cluster: Cluster
 
 
 async def test_changes_outside_the_used_data_do_not_roll_the_pods(cluster: Cluster) -> None:
-    """As when External Secrets notes the time of its last look, or another key is added."""
+    """For example when External Secrets records its last sync, or another key is added."""
     async with cluster.operator() as controller:
         await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"TOKEN": "a"}})
         await cluster.api.apply_agent(replicas=2, config=ECHO, credentials=REFERENCE)
@@ -91,7 +91,7 @@ async def test_changes_outside_the_used_data_do_not_roll_the_pods(cluster: Clust
 
 
 async def test_secrets_are_neither_listed_nor_watched(cluster: Cluster) -> None:
-    """Not even the operator's own: the right to that would be the right to all."""
+    """Not even the operator's own Secrets: a permission to list them is a permission to list all."""
     async with cluster.operator():
         await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"TOKEN": "a"}})
         await cluster.api.apply_agent(replicas=2, config=ECHO, credentials=REFERENCE)
@@ -168,7 +168,7 @@ ENVIRONMENT: dict[str, Any] = {
 async def test_rotated_data_of_environment_references_rolls_the_pods_once(
     cluster: Cluster, kind: str, name: str, change: dict[str, Any]
 ) -> None:
-    """An optional Secret that is not there is fine, and a key that nobody reads rolls nothing."""
+    """A missing optional Secret is no error, and a key that no container uses rolls nothing."""
     async with cluster.operator() as controller:
         for made in ("by-env", "whole"):
             await cluster.api.create("Secret", {"metadata": {"name": made}, "stringData": {"token": "canary-1"}})

@@ -103,7 +103,7 @@ def test_the_address_of_any_ipv6_serves_ipv4_too(start_agent: StartAgent) -> Non
 
 def test_an_echo_agent_loads_no_sdk() -> None:
     """The runtime imports only what the config uses."""
-    code = "import sys, agent_runtime.server, agent_runtime.__main__; print(*sys.modules)"
+    code = "import sys, agent_runtime.server, agent_runtime.command; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert "aiohttp" in loaded
