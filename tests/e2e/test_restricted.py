@@ -77,7 +77,7 @@ def refusals(kubectl: Kubectl, manifests: list[Object]) -> list[str]:
 
 
 def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: Any) -> None:
-    eventually("the account of pods", lambda: restricted.get("sa", "default"))
+    eventually("the ServiceAccount is created", lambda: restricted.get("sa", "default"))
     found = generated(60)
 
     assert len(found) == 60
@@ -87,7 +87,7 @@ def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: An
 
 def test_the_restricted_level_agrees_with_the_evaluator_of_the_tests(restricted: Any) -> None:
     """Left out: ephemeral containers, which no new pod may have, and Windows, which needs a complete pod."""
-    eventually("the account of pods", lambda: restricted.get("sa", "default"))
+    eventually("the ServiceAccount is created", lambda: restricted.get("sa", "default"))
     for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:
         manifest = pod(case, "tried")
         manifest["spec"].pop("ephemeralContainers", None)
