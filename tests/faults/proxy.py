@@ -87,7 +87,6 @@ class FaultProxy:
 
     session: aiohttp.ClientSession
     server: str
-    url: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
     watches: Counter[str] = field(default_factory=Counter)
     writes: list[Write] = field(default_factory=list)

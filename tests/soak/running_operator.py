@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -22,6 +21,7 @@ from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
 from tests.integration.agent_operator.api_client import ApiClient, install_crds
+from tests.serving import serve, write_kubeconfig
 
 PROBE_SECONDS = 20.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
@@ -47,7 +47,6 @@ class HangingProxy:
 
     session: aiohttp.ClientSession
     server: str
-    url: str = ""
     hanging: frozenset[str] = frozenset()
     down: bool = False
     mute: bool = False
@@ -94,7 +93,7 @@ def _abort(request: web.Request) -> web.StreamResponse:
 
 
 @dataclass
-class Soak:
+class RunningOperator:
     """A running operator.
 
     Attributes:
@@ -130,7 +129,7 @@ class Soak:
         samples = [sample for family in families for sample in family.samples]
         return {sample.labels["kind"] for sample in samples if sample.name == "agent_operator_watch_age_seconds"}
 
-    async def install(self, apis: Iterable[str]) -> None:
+    async def serve_only(self, apis: Iterable[str]) -> None:
         """Install exactly these optional APIs, and delete the others."""
         for name, kinds in APIS.items():
             for kind in kinds:
@@ -142,7 +141,7 @@ class Soak:
         return kind.crd in [crd["metadata"]["name"] for crd in crds["items"]]
 
 
-def measures() -> dict[str, int]:
+def count_resources() -> dict[str, int]:
     """Counts that must not grow: tasks, open files, and objects of the operator in memory.
 
     The cache of the last 64 rendered agents is not counted, nor is the local cluster with its history.
@@ -158,9 +157,9 @@ def measures() -> dict[str, int]:
 
 
 @asynccontextmanager
-async def soak(
+async def run_operator(
     *, proxied: bool = False, down: bool = False, standby: bool = False, **changed: Any
-) -> AsyncIterator[Soak]:
+) -> AsyncIterator[RunningOperator]:
     """Run an operator and probe it. It must still run at the end.
 
     Args:
@@ -172,27 +171,27 @@ async def soak(
     with tempfile.TemporaryDirectory() as folder:
         async with (
             LocalCluster(stand_in=True, state_dir=Path(folder) / "state") as cluster,
-            _reached(cluster, Path(folder)) as (api, proxy),
+            _connect(cluster, Path(folder)) as (api, proxy),
             aiohttp.ClientSession() as session,
         ):
             proxy.down = down
             if standby:
                 spec = {"holderIdentity": "another", "leaseDurationSeconds": 10**6}
                 await api.call("POST", LEASES, body={"metadata": {"name": "agent-operator"}, "spec": spec})
-            given = {
+            defaults = {
                 "kubeconfig": str(Path(folder) / ("through" if proxied else "direct")),
                 "listen": "127.0.0.1:0",
                 "leader_election": False,
                 "lease_namespace": "default",
                 "identity": uuid.uuid4().hex,
             }
-            controller, stop = Manager(Settings(**(given | changed))), asyncio.Event()
-            soaked = Soak(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
-            await asyncio.sleep(0.1)  # it listens
-            probing = asyncio.create_task(soaked.probe())
+            controller, stop = Manager(Settings(**(defaults | changed))), asyncio.Event()
+            operator = RunningOperator(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
+            await asyncio.sleep(0.1)  # until it listens
+            probing = asyncio.create_task(operator.probe())
             try:
-                yield soaked
-                assert not soaked.running.done(), "the operator ended"
+                yield operator
+                assert not operator.running.done(), "the operator ended"
             finally:
                 probing.cancel()
                 stop.set()
@@ -200,27 +199,17 @@ async def soak(
                     await probing
                 proxy.hanging = frozenset()
                 async with asyncio.timeout(60):
-                    await soaked.running
+                    await operator.running
 
 
 @asynccontextmanager
-async def _reached(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[ApiClient, HangingProxy]]:
+async def _connect(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[ApiClient, HangingProxy]]:
     direct, through = folder / "direct", folder / "through"
     cluster.write_kubeconfig(direct)
     async with Transport(str(direct), "", lambda *_: None) as client, client.new_session() as session:
         proxy = HangingProxy(session, client.server)
-        app = web.Application(client_max_size=8 * 1024**2)
-        app.router.add_route("*", "/{path:.*}", proxy.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        proxy.url = "http://{}:{}".format(*runner.addresses[0][:2])
-        config = yaml.safe_load(direct.read_text(encoding="utf-8"))
-        config["clusters"][0]["cluster"] = {"server": proxy.url}
-        through.write_text(yaml.safe_dump(config), encoding="utf-8")
-        api = ApiClient(client, "default")
-        await install_crds(api)
-        try:
+        async with serve(proxy.handle, handler_cancellation=True) as url:
+            write_kubeconfig(through, url)
+            api = ApiClient(client, "default")
+            await install_crds(api)
             yield api, proxy
-        finally:
-            await runner.cleanup()

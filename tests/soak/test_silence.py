@@ -10,7 +10,7 @@ from agent_operator.kube.resources import BY_NAME, Kind
 from agent_operator.observability import logs
 from tests.integration.agent_operator.api_client import CRDS, install_crds
 from tests.soak.clock import run
-from tests.soak.running_operator import LEASES, Soak, measures, soak
+from tests.soak.running_operator import LEASES, RunningOperator, count_resources, run_operator
 from tests.soak.test_soak import OK, assert_no_growth
 
 AGENTS_CRD = "agentdeployments.agent-operator.dev"
@@ -28,7 +28,7 @@ LONG = 700.0
 )
 def test_a_watch_without_response_fails_the_liveness_probe(word: str, loop: str) -> None:
     async def main() -> None:
-        async with soak(proxied=True) as operator:
+        async with run_operator(proxied=True) as operator:
             await operator.api.apply_agent()
             await asyncio.sleep(60)
             operator.answers.clear()
@@ -44,7 +44,7 @@ def test_a_watch_without_response_fails_the_liveness_probe(word: str, loop: str)
 
 def test_a_standby_without_response_for_its_lease_fails_the_liveness_probe() -> None:
     async def main() -> None:
-        async with soak(proxied=True, standby=True, leader_election=True) as operator:
+        async with run_operator(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(60)
             operator.answers.clear()
             operator.proxy.hanging = frozenset({"leases"})
@@ -59,7 +59,7 @@ def test_a_standby_without_response_for_its_lease_fails_the_liveness_probe() -> 
 
 def test_a_standby_that_takes_over_late_has_time_to_start() -> None:
     async def main() -> None:
-        async with soak(proxied=True, standby=True, leader_election=True) as operator:
+        async with run_operator(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(LONG)
             assert operator.answers == OK
             operator.proxy.hanging = frozenset({"services"})
@@ -75,7 +75,7 @@ def test_quiet_watches_do_not_fail_the_liveness_probe() -> None:
     """Nothing changes for hours and the API server sends no bookmarks. Its responses to other requests are enough."""
 
     async def main() -> None:
-        async with soak(proxied=True) as operator:
+        async with run_operator(proxied=True) as operator:
             await asyncio.sleep(60)
             operator.answers.clear()
             operator.proxy.mute = True
@@ -88,7 +88,7 @@ def test_quiet_watches_do_not_fail_the_liveness_probe() -> None:
 
 def test_an_api_in_another_version_is_absent_and_polled_rarely() -> None:
     async def main() -> None:
-        async with soak() as operator:
+        async with run_operator() as operator:
             await asyncio.sleep(60)
             operator.answers.clear()
             route = BY_NAME["HTTPRoute"]
@@ -107,7 +107,7 @@ def test_an_api_in_another_version_is_absent_and_polled_rarely() -> None:
     run(main())
 
 
-async def _discoveries(operator: Soak) -> float:
+async def _discoveries(operator: RunningOperator) -> float:
     name = 'agent_operator_api_requests_total{code="200",kind="APIResourceList",verb="get"} '
     text = await operator.get("/metrics")
     return float(text.partition(name)[2].partition("\n")[0] or 0)
@@ -117,14 +117,14 @@ def test_agents_are_reconciled_after_their_crd_is_absent_for_hours() -> None:
     """Meanwhile the operator is alive and not ready. The stopped kopf does not stop it later."""
 
     async def main() -> None:
-        async with soak() as operator:
+        async with run_operator() as operator:
             taken = []
             for number in range(4):
                 await operator.api.apply_agent()
                 await asyncio.sleep(60)
                 assert operator.controller.store.agent(Key("default", "support"))
                 if number > 1:
-                    taken.append(measures())
+                    taken.append(count_resources())
                 operator.answers.clear()
                 await operator.api.call("DELETE", f"{CRDS}/{AGENTS_CRD}")
                 await asyncio.sleep(LONG)
@@ -144,7 +144,7 @@ def test_an_unreachable_api_server_is_logged_once_and_reconnected(caplog: pytest
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
-        async with soak(proxied=True) as operator:
+        async with run_operator(proxied=True) as operator:
             await operator.api.apply_agent()
             await asyncio.sleep(60)
             for _ in range(2):
@@ -169,7 +169,7 @@ def test_an_unreachable_api_server_is_logged_once_and_reconnected(caplog: pytest
 
 def test_an_api_server_that_is_unreachable_at_start_causes_no_restart(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        async with soak(proxied=True, down=True) as operator:
+        async with run_operator(proxied=True, down=True) as operator:
             await asyncio.sleep(LONG)
             assert operator.answers["/healthz"] == ["ok"]
             assert operator.answers["/readyz"][-1] == "the API server is unreachable"
@@ -186,7 +186,7 @@ def test_an_api_server_that_is_unreachable_at_start_causes_no_restart(caplog: py
 @pytest.mark.parametrize("elects", [False, True])
 def test_a_normal_stop_logs_only_the_stop(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
     async def main() -> None:
-        async with soak(leader_election=elects) as operator:
+        async with run_operator(leader_election=elects) as operator:
             await operator.api.apply_agent()
             await asyncio.sleep(200)
             caplog.clear()

@@ -10,7 +10,7 @@ from agent_operator.api.constants import KIND
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import CHANNEL, WATCHED
 from tests.soak.clock import run
-from tests.soak.running_operator import APIS, Soak, measures, soak
+from tests.soak.running_operator import APIS, RunningOperator, count_resources, run_operator
 
 BRIEFLY = 100.0
 LONG = 450.0  # longer than the inactivity timeout of a watch
@@ -44,7 +44,7 @@ def test_the_operator_stays_healthy_through_hours_of_api_changes(busy: bool) -> 
 
 
 async def _hours(*, busy: bool) -> None:
-    async with soak() as operator:
+    async with run_operator() as operator:
         await operator.api.apply_agent(gateway=GATEWAY)
         await asyncio.sleep(60)
         operator.answers.clear()
@@ -52,7 +52,7 @@ async def _hours(*, busy: bool) -> None:
         for number, apis in enumerate(steps):
             await _step(operator, apis, BRIEFLY, number, busy=busy)
             if not apis and number >= len(steps) / 3:
-                taken.append(measures())
+                taken.append(count_resources())
         if not busy:
             for apis in STATES:
                 await _step(operator, apis, LONG, 0, busy=False)
@@ -60,9 +60,9 @@ async def _hours(*, busy: bool) -> None:
     assert_no_growth(taken)
 
 
-async def _step(operator: Soak, apis: frozenset[str], seconds: float, number: int, *, busy: bool) -> None:
+async def _step(operator: RunningOperator, apis: frozenset[str], seconds: float, number: int, *, busy: bool) -> None:
     """Serve these APIs for a while. At the end only they are watched, and the children that need them exist."""
-    await operator.install(apis)
+    await operator.serve_only(apis)
     if busy:
         await _edit(operator, seconds / 2, f"passing-{number}")
     await asyncio.sleep(seconds / 2 if busy else seconds)
@@ -73,7 +73,7 @@ async def _step(operator: Soak, apis: frozenset[str], seconds: float, number: in
     assert {kind for kind, _ in await operator.api.children()} >= {"NetworkPolicy", "Deployment"}
 
 
-async def _edit(operator: Soak, seconds: float, passing: str) -> None:
+async def _edit(operator: RunningOperator, seconds: float, passing: str) -> None:
     """Create and delete an agent, change one, and repair a child."""
     await operator.api.apply_agent(passing)
     await operator.api.apply_agent(service={"port": 8080}, gateway=GATEWAY)
