@@ -98,14 +98,14 @@ async def create(transport: Transport, target: str, number: int) -> None:
     await asyncio.gather(*(one(f"agent-{index}") for index in range(number)))
 
 
-async def until(transport: Transport, reason: str, version: str) -> Object:
+async def wait_for_reason(transport: Transport, reason: str, version: str) -> Object:
     """Wait until the channel's condition Ready has this reason; return its status."""
     while True:
         found = await transport.request("GET", f"{CHANNELS}/stable", label=("", ""))
         status: Object = found.get("status") or {}
         conditions = status.get("conditions") or ()
-        said = next((it["reason"] for it in conditions if it["type"] == "Ready"), "")
-        if said == reason and status["version"] == version and status["agents"]:
+        current = next((item["reason"] for item in conditions if item["type"] == "Ready"), "")
+        if current == reason and status["version"] == version and status["agents"]:
             return status
         await asyncio.sleep(0.2)
 
@@ -135,12 +135,12 @@ async def measure(agents: int) -> Object:
             async with namespaced_operator(kubeconfig, "", 8) as process:
                 await ready(process)
                 began = time.perf_counter()
-                await until(transport, "Complete", "1")
+                await wait_for_reason(transport, "Complete", "1")
                 first = time.perf_counter() - began
                 before, cpu = await calls(process), process.cpu
                 began = time.perf_counter()
                 await channel(transport, "bad")
-                status = await until(transport, "Halted", "bad")
+                status = await wait_for_reason(transport, "Halted", "bad")
                 seconds, busy = time.perf_counter() - began, process.cpu - cpu
                 after = await calls(process)
                 found = await transport.request("GET", AGENTS.format(target), label=("", ""))
@@ -148,7 +148,7 @@ async def measure(agents: int) -> Object:
                 later = await transport.request("GET", AGENTS.format(target), label=("", ""))
                 at_rest = {kind: n - after.get(kind, 0) for kind, n in (await calls(process)).items()}
             given = [
-                sum(it["status"]["channel"]["version"] == "bad" for it in seen["items"]) for seen in (found, later)
+                sum(item["status"]["channel"]["version"] == "bad" for item in seen["items"]) for seen in (found, later)
             ]
             return {
                 "agents": agents,

@@ -4,8 +4,7 @@
 
 Measured: agents per second over existing AgentDeployments, from the start until every child exists and
 observedGeneration is current; the same manifests by a bare asyncio loop; memory (RSS) of the operator with these
-agents; its CPU when idle. Without --kubeconfig the local cluster is started in its own
-process.
+agents; its CPU when idle. Without --kubeconfig the local cluster is started in its own process.
 """
 
 import argparse

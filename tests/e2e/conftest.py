@@ -31,7 +31,9 @@ def _with_crds(kubectl: Kubectl, *options: str) -> Kubectl:
         kubectl.run("apply", "-f", str(crd), *options)
     # A real API server serves a new resource some time after it has accepted the definition.
     served = ("create", "--dry-run=server", "-f", "-")
-    eventually("the new kind", lambda: kubectl.run(*served, stdin=make_agent("probe"), check=False).returncode == 0)
+    eventually(
+        "the new kind is served", lambda: kubectl.run(*served, stdin=make_agent("probe"), check=False).returncode == 0
+    )
     return kubectl
 
 

@@ -92,11 +92,11 @@ class Load:
                 data = line.strip().removeprefix(b"data:").strip()
                 done = done or data == b"[DONE]"
                 if data.startswith(b"{"):
-                    text += _said(json.loads(data))
+                    text += _content(json.loads(data))
         if not done or text != f"model: {self._prompt}":
             raise CutError(f"{len(text.split())} of {len(self._prompt.split()) + 1} words, {done=}")
         self.tally.streams += 1
 
 
-def _said(chunk: dict[str, Any]) -> str:
+def _content(chunk: dict[str, Any]) -> str:
     return "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", ()))

@@ -50,9 +50,9 @@ def localkube(folder: Path, *options: str) -> Iterator[Kubectl]:
     ]
     process = start([*arguments, *options], folder / "cluster.log")
     try:
-        eventually("the local cluster", kubeconfig.exists, 120)
+        eventually("the local cluster starts", kubeconfig.exists, 120)
         kubectl = Kubectl(kubeconfig)
-        eventually("its API", lambda: kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0)
+        eventually("the API is served", lambda: kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0)
         yield kubectl
     finally:
         stop(process)

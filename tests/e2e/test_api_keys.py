@@ -46,7 +46,7 @@ def test_requests_need_an_api_key_and_keys_rotate_without_a_restart(kubectl: Kub
     assert [ask(address), ask(address, "wrong"), ask(address, "one"), ask(address, "two")] == [401, 401, 200, 200]
 
     kubectl.apply(callers("two", "three"))
-    eventually("the new key", lambda: ask(address, "three") == 200)
+    eventually("the new key is accepted", lambda: ask(address, "three") == 200)
 
     assert [ask(address, "one"), ask(address, "two")] == [401, 200]
     (same,) = kubectl.list("pods", "-l", "app=keyed")

@@ -22,56 +22,60 @@ def _has_children(kubectl: Kubectl, name: str) -> bool:
 def test_a_minimal_agent_gets_its_children(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("small", replicas=2))
 
-    eventually("all children", lambda: kinds(kubectl.children("small")) >= SMALLEST)
+    eventually("all children are created", lambda: kinds(kubectl.children("small")) >= SMALLEST)
     deployment = kubectl.get("deploy", "small")
     owner = deployment["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"], owner["controller"]) == ("AgentDeployment", "small", True)
     assert kubectl.get("agd", "small")["metadata"].get("finalizers") is None
-    assert eventually("the status", lambda: kubectl.get("agd", "small").get("status", {}).get("url"))
+    assert eventually("the status is written", lambda: kubectl.get("agd", "small").get("status", {}).get("url"))
 
 
 def test_ingress_and_autoscaler_follow_the_spec(kubectl: Kubectl) -> None:
     """Ingress and autoscaler are created and deleted as the spec requests."""
     kubectl.apply(make_agent("full", autoscaling={}, ingress={"host": "agent.example.com", "tls": {}}))
     eventually(
-        "ingress and autoscaler", lambda: kinds(kubectl.children("full")) >= {"Ingress", "HorizontalPodAutoscaler"}
+        "ingress and autoscaler are created",
+        lambda: kinds(kubectl.children("full")) >= {"Ingress", "HorizontalPodAutoscaler"},
     )
 
     kubectl.apply(make_agent("full"))
 
-    eventually("their end", lambda: not kinds(kubectl.children("full")) & {"Ingress", "HorizontalPodAutoscaler"})
+    eventually(
+        "ingress and autoscaler are deleted",
+        lambda: not kinds(kubectl.children("full")) & {"Ingress", "HorizontalPodAutoscaler"},
+    )
 
 
 def test_a_manual_edit_is_reverted(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("drift"))
-    eventually("the service", lambda: kubectl.get("svc", "drift"))
+    eventually("the Service is created", lambda: kubectl.get("svc", "drift"))
 
     kubectl.run("patch", "svc", "drift", "--type=merge", "-p", '{"spec":{"selector":{"app":"other"}}}')
 
-    eventually("its repair", lambda: kubectl.get("svc", "drift")["spec"]["selector"] == {"app": "drift"})
+    eventually("the Service is repaired", lambda: kubectl.get("svc", "drift")["spec"]["selector"] == {"app": "drift"})
 
 
 def test_a_deleted_child_is_recreated(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("drift"))
-    first = eventually("the policy", lambda: kubectl.get("netpol", "drift"))
+    first = eventually("the NetworkPolicy is created", lambda: kubectl.get("netpol", "drift"))
 
     kubectl.run("delete", "netpol", "drift")
 
-    again = eventually("its return", lambda: kubectl.get("netpol", "drift"))
+    again = eventually("the NetworkPolicy is recreated", lambda: kubectl.get("netpol", "drift"))
     assert again["metadata"]["uid"] != first["metadata"]["uid"]
 
 
 def test_fields_of_other_managers_are_kept(kubectl: Kubectl) -> None:
     """Labels and annotations of others, and the annotation of `kubectl rollout restart`."""
     kubectl.apply(make_agent("shared"))
-    eventually("the deployment", lambda: kubectl.get("deploy", "shared"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "shared"))
     kubectl.run("label", "deploy", "shared", "team=billing")
     kubectl.run("annotate", "svc", "shared", "note=mine")
     kubectl.run("rollout", "restart", "deploy/shared")
 
     kubectl.apply(make_agent("shared", service={"port": 8080}))
 
-    eventually("the change", lambda: kubectl.get("svc", "shared")["spec"]["ports"][0]["port"] == 8080)
+    eventually("the change is applied", lambda: kubectl.get("svc", "shared")["spec"]["ports"][0]["port"] == 8080)
     deployment = kubectl.get("deploy", "shared")
     assert deployment["metadata"]["labels"]["team"] == "billing"
     assert "kubectl.kubernetes.io/restartedAt" in deployment["spec"]["template"]["metadata"]["annotations"]
@@ -81,25 +85,25 @@ def test_fields_of_other_managers_are_kept(kubectl: Kubectl) -> None:
 def test_the_autoscaler_owns_the_replicas(kubectl: Kubectl) -> None:
     """Neither enabling the autoscaler nor a later change of the agent changes the number of replicas."""
     kubectl.apply(make_agent("scaled", replicas=3))
-    eventually("the deployment", lambda: kubectl.get("deploy", "scaled"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "scaled"))
 
     kubectl.apply(make_agent("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 9}))
-    eventually("the autoscaler", lambda: kubectl.get("hpa", "scaled"))
+    eventually("the autoscaler is created", lambda: kubectl.get("hpa", "scaled"))
     assert kubectl.get("deploy", "scaled")["spec"]["replicas"] == 3
     kubectl.run("scale", "deploy/scaled", "--replicas=5")
     kubectl.apply(make_agent("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 9}, service={"port": 8080}))
-    eventually("the change", lambda: kubectl.get("svc", "scaled")["spec"]["ports"][0]["port"] == 8080)
+    eventually("the change is applied", lambda: kubectl.get("svc", "scaled")["spec"]["ports"][0]["port"] == 8080)
 
     assert kubectl.get("deploy", "scaled")["spec"]["replicas"] == 5
 
 
 def test_kubectl_scale_scales_the_agent(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("scaled"))
-    eventually("the deployment", lambda: kubectl.get("deploy", "scaled"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "scaled"))
 
     kubectl.run("scale", "agd/scaled", "--replicas=4")
 
-    eventually("four", lambda: kubectl.get("deploy", "scaled")["spec"]["replicas"] == 4)
+    eventually("four replicas are set", lambda: kubectl.get("deploy", "scaled")["spec"]["replicas"] == 4)
 
 
 def test_an_object_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
@@ -114,7 +118,7 @@ def test_an_object_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
     assert kubectl.get("svc", "mine")["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     kubectl.run("delete", "svc", "mine")
     eventually(
-        "the agent's own",
+        "the agent has its own Service",
         lambda: (kubectl.get("svc", "mine") or {"metadata": {}})["metadata"].get("ownerReferences"),
         90,
     )
@@ -122,40 +126,40 @@ def test_an_object_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
 
 def test_a_suspended_agent_is_not_reconciled(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("paused"))
-    eventually("the service", lambda: kubectl.get("svc", "paused"))
+    eventually("the Service is created", lambda: kubectl.get("svc", "paused"))
     kubectl.apply(make_agent("paused", suspend=True))
     kubectl.wait_for_condition("paused", "Progressing", "False", "Suspended")
 
     kubectl.run("delete", "svc", "paused")
     kubectl.apply(make_agent("other"))
-    eventually("another agent's service", lambda: kubectl.get("svc", "other"))
+    eventually("the Service of another agent is created", lambda: kubectl.get("svc", "other"))
 
     assert kubectl.get("svc", "paused") is None
     kubectl.apply(make_agent("paused"))
-    eventually("the service again", lambda: kubectl.get("svc", "paused"))
+    eventually("the Service is recreated", lambda: kubectl.get("svc", "paused"))
 
 
 def test_deleting_an_agent_deletes_its_children(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("gone"))
-    eventually("all children", lambda: kinds(kubectl.children("gone")) >= SMALLEST)
+    eventually("all children are created", lambda: kinds(kubectl.children("gone")) >= SMALLEST)
 
     kubectl.run("delete", "agd", "gone", "--timeout=120s")
 
-    eventually("their end", lambda: not kubectl.children("gone"))
+    eventually("ingress and autoscaler are deleted", lambda: not kubectl.children("gone"))
 
 
 def test_an_agent_can_have_its_own_namespace(kubectl: Kubectl) -> None:
     """The namespace is created with labels, gets the children, and is deleted with the agent."""
     name = f"{kubectl.namespace}-own"
     kubectl.apply(make_agent("moved", namespace={"name": name}))
-    there = kubectl.__class__(kubectl.kubeconfig, name)
+    in_namespace = kubectl.__class__(kubectl.kubeconfig, name)
 
-    eventually("all children", lambda: kinds(there.children("moved")) >= SMALLEST)
+    eventually("all children are created", lambda: kinds(in_namespace.children("moved")) >= SMALLEST)
     labels = kubectl.get("namespace", name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert kubectl.get("agd", "moved")["metadata"]["finalizers"] == ["agent-operator.dev/children"]
     kubectl.run("delete", "agd", "moved", "--timeout=120s")
-    eventually("the namespace's end", lambda: kubectl.get("namespace", name) is None)
+    eventually("the namespace is deleted", lambda: kubectl.get("namespace", name) is None)
 
 
 def test_a_namespace_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
@@ -176,7 +180,7 @@ def test_a_restarted_operator_writes_nothing(kubectl: Kubectl, operator: Operato
     kubectl.apply(*(make_agent(name, replicas=0) for name in names))
     for name in names:
         kubectl.wait_for_condition(name, "ConfigValid", "True", "Valid")
-        eventually("all children", partial(_has_children, kubectl, name))
+        eventually("all children are created", partial(_has_children, kubectl, name))
 
     def versions() -> dict[str, str]:
         found = [child for name in names for child in kubectl.children(name).values()]
@@ -188,14 +192,14 @@ def test_a_restarted_operator_writes_nothing(kubectl: Kubectl, operator: Operato
         kubectl.run("get", "--raw", "/version")
         return first if first == versions() else None
 
-    before = eventually("calm", settled)
+    before = eventually("nothing changes any more", settled)
     operator.kill()
     operator.start()
     kubectl.apply(make_agent("proof", replicas=0))
     kubectl.wait_for_condition("proof", "ConfigValid", "True", "Valid")
 
     kubectl.run("delete", "agd", "proof")
-    eventually("the proof's end", lambda: len(kubectl.list("agd")) == len(names))
+    eventually("the agent is deleted", lambda: len(kubectl.list("agd")) == len(names))
     assert versions() == before
 
 
@@ -203,7 +207,7 @@ def test_server_side_diff_shows_no_difference(kubectl: Kubectl) -> None:
     """`kubectl diff` is empty after the operator has reconciled."""
     wanted = make_agent("git", ingress={"host": "a.example.com"})
     kubectl.apply(wanted)
-    eventually("the ingress", lambda: kubectl.get("ing", "git"))
+    eventually("the Ingress is created", lambda: kubectl.get("ing", "git"))
 
     assert kubectl.run("diff", "-f", "-", stdin=wanted, check=False).returncode == 0
     assert json.loads(kubectl.out("get", "agd", "git", "-o", "json"))["spec"] == wanted["spec"]

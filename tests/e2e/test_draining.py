@@ -53,7 +53,7 @@ def rolled_out(kubectl: Kubectl, wanted: dict[str, Any]) -> str:
     kubectl.apply(wanted)
     kubectl.wait_for_condition("busy", "Progressing", "False", "RolloutComplete", 180)
     kubectl.wait_for_condition("busy", "Ready", "True", "Ready", 60)
-    eventually("the canary to go", lambda: not kubectl.get("deploy", "busy-canary"))
+    eventually("the canary is deleted", lambda: not kubectl.get("deploy", "busy-canary"))
     revision: str = kubectl.get("agd", "busy")["status"]["revision"]
     return revision
 

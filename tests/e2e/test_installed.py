@@ -39,11 +39,11 @@ def test_the_api_server_accepts_the_overlay_unchanged(overlay: str, cluster: Kub
     folder = Path(__file__).parents[2] / "deploy" / "kustomize" / "overlays" / overlay
 
     everywhere = Kubectl(cluster.kubeconfig, "")
-    said = everywhere.run("apply", "--dry-run=server", "-k", str(folder))
+    output = everywhere.run("apply", "--dry-run=server", "-k", str(folder))
 
-    assert "deployment.apps/agent-operator" in said.stdout
+    assert "deployment.apps/agent-operator" in output.stdout
     # The API server warns of pods that the Pod Security level of the namespace forbids.
-    assert "Warning: would violate PodSecurity" not in said.stderr
+    assert "Warning: would violate PodSecurity" not in output.stderr
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_a_namespaced_install_works_with_roles_only(namespaced: Namespaced, oper
     try:
         kubectl.apply(make_agent())
         kubectl.wait_for_condition("support", "ConfigValid", "True", "Valid")
-        eventually("the deployment", lambda: kubectl.get("deploy", "support"))
+        eventually("the Deployment is created", lambda: kubectl.get("deploy", "support"))
         kubectl.run("delete", "svc", "support")
-        eventually("the service again", lambda: kubectl.get("svc", "support"))
+        eventually("the Service is recreated", lambda: kubectl.get("svc", "support"))
         kubectl.run("delete", "agd", "support", "--timeout=120s")
     finally:
         operator.start()
     log = started.log.read_text(encoding="utf-8")
     assert '"acquired the lease"' in log
     assert "no permission to watch CustomResourceDefinitions" in log
-    assert log.count("Forbidden") == 0, "asked in vain, again and again"
+    assert log.count("Forbidden") == 0, "repeated requests without permission"
     for verb, what in (("list", "secrets"), ("list", "namespaces"), ("list", "customresourcedefinitions")):
         may = account.run("auth", "can-i", verb, what, "--all-namespaces", check=False)
         assert may.stdout.strip() == "no", f"{verb} {what}"
@@ -118,18 +118,18 @@ def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namesp
     role = kubectl.get("role", "agent-operator")
     role["rules"] = [found for found in role["rules"] if found["apiGroups"] != ["monitoring.coreos.com"]]
     kubectl.run("replace", "-f", "-", stdin=role)
-    there = kubectl.get("crd", SERVICE_MONITORS["metadata"]["name"])
-    if not there:
+    existing_crd = kubectl.get("crd", SERVICE_MONITORS["metadata"]["name"])
+    if not existing_crd:
         kubectl.apply(SERVICE_MONITORS)
     try:
-        eventually("its API", lambda: kubectl.run("get", "servicemonitors", check=False).returncode == 0)
+        eventually("the API is served", lambda: kubectl.run("get", "servicemonitors", check=False).returncode == 0)
         started.start()
         kubectl.apply(make_agent())
-        message = eventually("the word", lambda: kubectl.condition("support", "Warning").get("message"))
-        eventually("the deployment", lambda: kubectl.get("deploy", "support"))
+        message = eventually("the message is reported", lambda: kubectl.condition("support", "Warning").get("message"))
+        eventually("the Deployment is created", lambda: kubectl.get("deploy", "support"))
     finally:
         operator.start()
-        if not there:
+        if not existing_crd:
             kubectl.run("delete", "crd", SERVICE_MONITORS["metadata"]["name"])
     assert "ServiceMonitor is left out" in message
     assert "grant the right" in message

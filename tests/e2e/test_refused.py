@@ -120,13 +120,13 @@ def test_config_is_required(cluster: Kubectl) -> None:
 def test_the_namespace_is_immutable(cluster: Kubectl) -> None:
     """Without a running operator: it is a rule of the schema."""
     cluster.run("create", "namespace", "refused-namespace")
-    there = Kubectl(cluster.kubeconfig, "refused-namespace")
-    there.apply(make_agent("moves", suspend=True))
+    in_namespace = Kubectl(cluster.kubeconfig, "refused-namespace")
+    in_namespace.apply(make_agent("moves", suspend=True))
 
-    done = there.run(
+    done = in_namespace.run(
         "patch", "agd", "moves", "--type=merge", "-p", '{"spec":{"namespace":{"name":"other"}}}', check=False
     )
 
     assert done.returncode == 1
     assert "namespace can be neither added nor removed later" in done.stderr
-    there.run("delete", "namespace", "refused-namespace", "--wait=false")
+    in_namespace.run("delete", "namespace", "refused-namespace", "--wait=false")

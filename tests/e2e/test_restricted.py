@@ -57,40 +57,41 @@ def pod(template: Object, name: str) -> Object:
 
 def objects(number: int, inputs: Inputs) -> list[Object]:
     """The agent's children and one of its pods, with unique names."""
-    made = []
+    manifests = []
     for manifest in deepcopy(render(inputs).manifests):
         if manifest["kind"] in LEFT_OUT:
             continue
         name = f"a{number}-{manifest['metadata']['name'][:40].rstrip('-')}"
         kept = {key: manifest["metadata"].get(key) for key in ("labels", "annotations")}
-        made.append(manifest | {"metadata": kept | {"name": name}})
+        manifests.append(manifest | {"metadata": kept | {"name": name}})
         if manifest["kind"] == "Deployment":
-            made.append(pod(manifest["spec"]["template"], name))
-    return made
+            manifests.append(pod(manifest["spec"]["template"], name))
+    return manifests
 
 
-def refusals(kubectl: Kubectl, made: list[Object]) -> list[str]:
+def refusals(kubectl: Kubectl, manifests: list[Object]) -> list[str]:
     """The errors of the API server for creating the objects, including unknown fields."""
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
     done = kubectl.run("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
     return [line for line in done.stderr.splitlines() if not line.startswith("Warning: ")]
 
 
 def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: Any) -> None:
-    eventually("the account of pods", lambda: restricted.get("sa", "default"))
+    eventually("the ServiceAccount is created", lambda: restricted.get("sa", "default"))
     found = generated(60)
 
     assert len(found) == 60
-    assert refusals(restricted, [made for number, inputs in enumerate(found) for made in objects(number, inputs)]) == []
+    manifests = [manifest for number, inputs in enumerate(found) for manifest in objects(number, inputs)]
+    assert refusals(restricted, manifests) == []
 
 
 def test_the_restricted_level_agrees_with_the_evaluator_of_the_tests(restricted: Any) -> None:
     """Left out: ephemeral containers, which no new pod may have, and Windows, which needs a complete pod."""
-    eventually("the account of pods", lambda: restricted.get("sa", "default"))
+    eventually("the ServiceAccount is created", lambda: restricted.get("sa", "default"))
     for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:
-        made = pod(case, "tried")
-        made["spec"].pop("ephemeralContainers", None)
+        manifest = pod(case, "tried")
+        manifest["spec"].pop("ephemeralContainers", None)
 
-        said = refusals(restricted, [made])
+        errors = refusals(restricted, [manifest])
 
-        assert bool(said) is bool(violations(made)), (made, said)
+        assert bool(errors) is bool(violations(manifest)), (manifest, errors)

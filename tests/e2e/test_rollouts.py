@@ -57,7 +57,7 @@ def test_a_crashing_revision_is_rolled_back_and_not_retried(kubectl: Kubectl) ->
 
     # An unrelated change is applied, and does not retry the bad revision.
     kubectl.apply(make_agent("crashing", env=CRASHES, replicas=2))
-    eventually("two pods", lambda: status(kubectl, "crashing")["ready"] == "2/2")
+    eventually("two pods are ready", lambda: status(kubectl, "crashing")["ready"] == "2/2")
     assert status(kubectl, "crashing")["revision"] == first
 
     second = good(kubectl, make_agent("crashing", env=[{"name": "FINE", "value": "yes"}]))
@@ -76,7 +76,8 @@ def test_the_rollback_annotation_holds_until_the_spec_changes(kubectl: Kubectl) 
     assert pinned["status"]["revision"] == first != second
     assert pinned["status"]["rollout"]["rolledBack"]["manual"] is True
     eventually(
-        "the annotation to go", lambda: COMMAND not in kubectl.get("agd", "pinned")["metadata"].get("annotations", {})
+        "the annotation is removed",
+        lambda: COMMAND not in kubectl.get("agd", "pinned")["metadata"].get("annotations", {}),
     )
     # A GitOps tool that applies the same spec again changes nothing.
     kubectl.apply(make_agent("pinned", systemPrompt={"text": "Two."}))
@@ -87,15 +88,15 @@ def test_the_rollback_annotation_holds_until_the_spec_changes(kubectl: Kubectl) 
 
 
 def test_an_impossible_rollout_command_emits_an_event(kubectl: Kubectl) -> None:
-    good(kubectl, make_agent("told"))
+    good(kubectl, make_agent("commanded"))
 
-    kubectl.run("annotate", "agd/told", f"{COMMAND}=rollback=none")
+    kubectl.run("annotate", "agd/commanded", f"{COMMAND}=rollback=none")
 
     def events() -> list[str]:
         found = kubectl.list("events", "--field-selector", "reason=CommandRefused")
         return [event["message"] for event in found]
 
-    (message,) = eventually("the event", events)
+    (message,) = eventually("the event is emitted", events)
     assert "there is no revision" in message
 
 
@@ -128,7 +129,7 @@ def test_a_healthy_canary_is_promoted(kubectl: Kubectl) -> None:
     kubectl.wait_for_condition("sings", "Progressing", "False", "RolloutComplete", 90)
     after = status(kubectl, "sings")
     assert after["revision"] == after["lastGoodRevision"] == after["rollout"]["target"] != first
-    eventually("the canary to go", lambda: not kubectl.get("deploy", "sings-canary"))
+    eventually("the canary is deleted", lambda: not kubectl.get("deploy", "sings-canary"))
     assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 3
     assert not kubectl.get("svc", "sings-canary")
 
@@ -140,7 +141,7 @@ def test_a_crashing_canary_is_rolled_back(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("falls", replicas=2, rollout=plan, env=CRASHES))
 
     kubectl.wait_for_condition("falls", "Progressing", "False", "RolledBack", 60)
-    eventually("the canary to go", lambda: not kubectl.get("deploy", "falls-canary"))
+    eventually("the canary is deleted", lambda: not kubectl.get("deploy", "falls-canary"))
     kubectl.wait_for_condition("falls", "Ready", "True", "RolledBack", 60)
     assert status(kubectl, "falls")["revision"] == first
     assert status(kubectl, "falls")["rollout"]["rolledBack"]["reason"] == "CrashLoop"
@@ -157,8 +158,8 @@ def test_a_failed_check_rolls_the_canary_back(kubectl: Kubectl) -> None:
     assert now != first
 
     wrong = canary(SHORT, checks=[{"name": "says-red", "prompt": "Say blue.", "contains": ["red"]}])
-    said = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
-    report = {"passed": False, "total": 1, "failed": 1, "checks": [said]}
+    failed_check = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
+    report = {"passed": False, "total": 1, "failed": 1, "checks": [failed_check]}
     # The report of the checks on a cluster where no process runs.
     env = [{"name": "STAND_IN_REPORT", "value": json.dumps(report)}]
     kubectl.apply(make_agent("checked", replicas=2, rollout=wrong, systemPrompt={"text": "Three."}, env=env))
@@ -174,7 +175,9 @@ def test_autoscaler_and_disruption_budget_include_the_canary(kubectl: Kubectl) -
     good(kubectl, make_agent("scales", **spec))
 
     # A Deployment starts with one replica; an autoscaler syncs every 15 seconds.
-    eventually("the fewest replicas", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3)
+    eventually(
+        "the minimum of replicas is ready", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3
+    )
 
     def bounds() -> tuple[int, int]:
         found = kubectl.get("hpa", "scales")["spec"]
@@ -184,11 +187,11 @@ def test_autoscaler_and_disruption_budget_include_the_canary(kubectl: Kubectl) -
     kubectl.wait_for_condition("scales", "Progressing", "True", "CanaryPaused", 60)
     assert bounds() == (2, 5)
     assert kubectl.get("deploy", "scales")["spec"]["replicas"] == 3
-    eventually("all pods to be in the budget", lambda: kubectl.get("pdb", "scales")["status"]["expectedPods"] == 4)
+    eventually("the budget includes all pods", lambda: kubectl.get("pdb", "scales")["status"]["expectedPods"] == 4)
 
     kubectl.run("annotate", "agd/scales", f"{COMMAND}=promote")
     kubectl.wait_for_condition("scales", "Progressing", "False", "RolloutComplete", 90)
-    eventually("the autoscaler's own bounds", lambda: bounds() == (3, 6))
+    eventually("the autoscaler has its bounds again", lambda: bounds() == (3, 6))
     assert kubectl.get("deploy", "scales")["spec"]["replicas"] == 3
 
 
@@ -204,7 +207,7 @@ def test_history_is_pruned_to_its_limit(kubectl: Kubectl) -> None:
     def kept(kind: str) -> int:
         return len(kubectl.list(kind, "-l", "agent-operator.dev/agent=kept"))
 
-    eventually("the first revision to go", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2))
+    eventually("the first revision is pruned", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2))
     kubectl.run("annotate", "agd/kept", f"{COMMAND}=rollback={revisions[1]}")
     kubectl.wait_for_condition("kept", "Ready", "True", "RolledBack", 60)
     volumes = kubectl.get("deploy", "kept")["spec"]["template"]["spec"]["volumes"]

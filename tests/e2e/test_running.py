@@ -37,7 +37,7 @@ def test_a_changed_prompt_rolls_the_pods(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("rolls", systemPrompt={"text": "Two."}))
 
     kubectl.wait_for_condition("rolls", "Ready", "True", "Ready", 90)
-    second = eventually("the new revision", lambda: kubectl.get("agd", "rolls")["status"])
+    second = eventually("the new revision runs", lambda: kubectl.get("agd", "rolls")["status"])
     assert second["revision"] != first["revision"]
     assert second["lastGoodRevision"] == second["revision"]
 
@@ -46,7 +46,9 @@ def test_a_missing_image_is_reported(kubectl: Kubectl) -> None:
     """Ready names the reason, and lastFailure has the message of the pod."""
     kubectl.apply(make_agent("imageless", runtime={"image": "nowhere/none:1"}))
 
-    failure = eventually("the failure", lambda: kubectl.get("agd", "imageless").get("status", {}).get("lastFailure"))
+    failure = eventually(
+        "the failure is reported", lambda: kubectl.get("agd", "imageless").get("status", {}).get("lastFailure")
+    )
 
     assert failure["reason"] in {"ErrImagePull", "ImagePullBackOff"}
     assert kubectl.condition("imageless", "Ready")["status"] == "False"
@@ -58,7 +60,7 @@ def test_a_bad_change_keeps_the_good_pods_serving(kubectl: Kubectl) -> None:
 
     kubectl.apply(make_agent("kept", runtime={"image": "nowhere/none:1"}))
 
-    eventually("the failure", lambda: kubectl.get("agd", "kept")["status"].get("lastFailure"))
+    eventually("the failure is reported", lambda: kubectl.get("agd", "kept")["status"].get("lastFailure"))
     assert kubectl.condition("kept", "Available")["status"] == "True"
     assert kubectl.condition("kept", "Ready")["status"] == "False"
     assert post(kubectl, kubectl.namespace, "kept", "/api/chat", {"message": "still?"})["response"]

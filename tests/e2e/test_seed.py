@@ -97,11 +97,11 @@ def test_the_seeds_pods_become_ready_and_answer(seed: Kubectl, azure: ModelServe
     answer = json.loads(seed.run("create", "--raw", path, "-f", "-", stdin='{"message": "hi"}').stdout)
 
     assert answer["response"] == "model: hi"
-    (asked,) = azure.seen("/openai/deployments/gpt-4o/chat/completions")
-    assert asked["query"] == {"api-version": "2024-10-01-preview"}
-    assert asked["headers"]["authorization"].startswith("Bearer entra-")
+    (request,) = azure.seen("/openai/deployments/gpt-4o/chat/completions")
+    assert request["query"] == {"api-version": "2024-10-01-preview"}
+    assert request["headers"]["authorization"].startswith("Bearer entra-")
     system = yaml.safe_load(manifests()["configmap"])["data"]["system_prompt.txt"]
-    assert asked["body"]["messages"][0] == {"role": "system", "content": system}
+    assert request["body"]["messages"][0] == {"role": "system", "content": system}
     granted = azure.seen("/your-tenant-id/oauth2/v2.0/token")[0]["body"]
     assert (granted["client_id"], granted["client_secret"]) == ("your-client-id", "your-client-secret")
     _is_as_the_seed_describes(seed)
@@ -134,7 +134,7 @@ def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kub
         pods = seed.list("pods", "-l", "app=msft-agent", "--field-selector=status.phase=Running")
         return len(pods) == 3 and all("check AZURE_TENANT_ID" in _readiness(pod) for pod in pods)
 
-    eventually("the reason in the answer of each pod", explained, 120)
+    eventually("each pod reports the reason", explained, 120)
     deployment = seed.get("deployment", "msft-agent")
     assert deployment is not None
     assert deployment["status"].get("readyReplicas", 0) == 0

@@ -8,7 +8,7 @@ from tests.polling import eventually
 
 def test_a_template_error_is_reported_and_running_children_do_not_change(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("prompt", systemPrompt={"text": "You help {{ team }}.", "variables": {"team": "billing"}}))
-    before = eventually("the deployment", lambda: kubectl.get("deploy", "prompt"))
+    before = eventually("the Deployment is created", lambda: kubectl.get("deploy", "prompt"))
 
     kubectl.apply(make_agent("prompt", systemPrompt={"text": "You help {{ team"}))
 
@@ -31,7 +31,7 @@ def test_a_missing_secret_is_named_until_it_is_created(kubectl: Kubectl) -> None
     )
 
     kubectl.wait_for_condition("keys", "SecretsReady", "True", "Found", 90)
-    eventually("the deployment", lambda: kubectl.get("deploy", "keys"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "keys"))
     assert "canary-1f3a" not in kubectl.out("get", "agd,deploy,cm,events", "-o", "yaml")
 
 
@@ -44,15 +44,15 @@ def test_a_missing_prompt_is_named_until_it_is_created(kubectl: Kubectl) -> None
     kubectl.run("create", "configmap", "prompts", "--from-literal=support.txt=You are kind.")
 
     kubectl.wait_for_condition("prompted", "ConfigValid", "True", "Valid", 90)
-    eventually("the deployment", lambda: kubectl.get("deploy", "prompted"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "prompted"))
 
 
 def test_plain_credentials_cause_a_warning(kubectl: Kubectl) -> None:
     """The value is stored in a Secret, and not in a pod template, an Event or the status."""
     kubectl.apply(make_agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary-77aa"}}))
 
-    eventually("the secret", lambda: kubectl.get("secret", "plain-secrets"))
-    condition = eventually("a warning", lambda: kubectl.condition("plain", "SecretsReady") or None)
+    eventually("the Secret is created", lambda: kubectl.get("secret", "plain-secrets"))
+    condition = eventually("a warning is reported", lambda: kubectl.condition("plain", "SecretsReady") or None)
     assert "canary" not in str(kubectl.get("agd", "plain")["status"])
     assert "canary" not in kubectl.out("get", "deploy,cm,events", "-o", "yaml")
     assert condition["status"] == "True"
@@ -60,7 +60,7 @@ def test_plain_credentials_cause_a_warning(kubectl: Kubectl) -> None:
 
 def test_kubectl_get_shows_the_columns(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("columns"))
-    eventually("the model", lambda: (kubectl.get("agd", "columns").get("status") or {}).get("model"))
+    eventually("the model is in the status", lambda: (kubectl.get("agd", "columns").get("status") or {}).get("model"))
 
     lines = kubectl.out("get", "agd", "-o", "wide").splitlines()
 
@@ -81,11 +81,11 @@ def test_a_change_of_state_emits_one_event(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("noisy", credentials={"secretRef": {"name": "absent"}}))
     kubectl.wait_for_condition("noisy", "SecretsReady", "False", "SecretMissing")
 
-    def told() -> list[Any]:
+    def ready_events() -> list[Any]:
         events = kubectl.list("events", "--field-selector", "involvedObject.kind=AgentDeployment")
         return [event for event in events if event["reason"] == "SecretMissing"]
 
-    eventually("the event", told)
+    eventually("the event is emitted", ready_events)
     kubectl.run("annotate", "agd", "noisy", "poke=1")
     kubectl.run("annotate", "agd", "noisy", "poke=2", "--overwrite")
-    assert len(told()) == 1
+    assert len(ready_events()) == 1

@@ -65,24 +65,24 @@ def tenant(kubectl: Kubectl) -> str:
     """A user who may write AgentDeployments in the namespace of the test, and nothing else."""
     user = f"tenant-{uuid.uuid4().hex[:8]}"
     grant(kubectl, user, AGENTS)
-    eventually("the policy's word", lambda: "may not create" in refusal(kubectl, user, make_agent()))
+    eventually("the admission policy applies", lambda: "may not create" in refusal(kubectl, user, make_agent()))
     return user
 
 
 def test_an_agent_is_rejected_without_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
-    said = refusal(kubectl, tenant, make_agent())
+    error = refusal(kubectl, tenant, make_agent())
 
-    assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in said
-    assert "which this AgentDeployment requires: ask for a role with this right" in said
+    assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in error
+    assert "which this AgentDeployment requires: ask for a role with this right" in error
 
 
 def test_an_agent_is_accepted_with_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
     grant(kubectl, tenant, *ALWAYS)
-    eventually("the right", lambda: not refusal(kubectl, tenant, make_agent()))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent()))
 
     kubectl.run("create", "--as", tenant, "-f", "-", stdin=make_agent())
 
-    eventually("the deployment", lambda: kubectl.get("deploy", "support"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "support"))
 
 
 def test_a_change_of_the_spec_is_authorized_again_but_labels_are_not(kubectl: Kubectl, tenant: str) -> None:
@@ -104,14 +104,14 @@ def test_a_change_of_the_spec_is_authorized_again_but_labels_are_not(kubectl: Ku
 def test_each_optional_child_needs_permission_to_create_its_kind(case: str, kubectl: Kubectl, tenant: str) -> None:
     spec, group, resource = MORE[case]
     grant(kubectl, tenant, *ALWAYS)
-    eventually("the right", lambda: not refusal(kubectl, tenant, make_agent()))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent()))
 
-    said = refusal(kubectl, tenant, make_agent(**spec))
+    error = refusal(kubectl, tenant, make_agent(**spec))
 
-    assert f"may not create {resource}{'.' if group else ''}{group} in namespace {kubectl.namespace}" in said
-    assert f"spec.{next(iter(spec))}" in said or f"in spec.{next(iter(spec))}" in said
+    assert f"may not create {resource}{'.' if group else ''}{group} in namespace {kubectl.namespace}" in error
+    assert f"spec.{next(iter(spec))}" in error or f"in spec.{next(iter(spec))}" in error
     grant(kubectl, tenant, rule(group, resource))
-    eventually("no refusal", lambda: not refusal(kubectl, tenant, make_agent(**spec)))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent(**spec)))
 
 
 @pytest.mark.parametrize("lacking", [SERVICES, WALLS, BUDGETS], ids=lambda rule: str(rule["resources"][0]))
@@ -122,27 +122,30 @@ def test_children_that_affect_other_workloads_are_always_authorized(
     grant(kubectl, tenant, *(right for right in ALWAYS if right != lacking))
     word = f"may not create {lacking['resources'][0]}"
 
-    eventually("the word", lambda: word in refusal(kubectl, tenant, make_agent()))
+    eventually("the message is reported", lambda: word in refusal(kubectl, tenant, make_agent()))
     if lacking == WALLS:
-        eventually("no refusal", lambda: not refusal(kubectl, tenant, make_agent(networkPolicy={"enabled": False})))
+        eventually(
+            "the request is accepted",
+            lambda: not refusal(kubectl, tenant, make_agent(networkPolicy={"enabled": False})),
+        )
     grant(kubectl, tenant, lacking)
-    eventually("no refusal", lambda: not refusal(kubectl, tenant, make_agent()))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent()))
 
 
 def test_a_config_map_for_another_namespace_needs_permission_to_read_it(kubectl: Kubectl, tenant: str) -> None:
     prompt: dict[str, Any] = {"systemPrompt": {"configMapKeyRef": {"name": "others", "key": "text"}}}
     moved = make_agent(namespace={"name": f"{kubectl.namespace}-own"}, **prompt)
     grant(kubectl, tenant, *ALWAYS, rule("", "namespaces"), cluster=True)
-    eventually("no refusal", lambda: not refusal(kubectl, tenant, make_agent(**prompt)))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent(**prompt)))
 
     assert f"may not get configmaps in namespace {kubectl.namespace}" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]})
-    eventually("no refusal", lambda: not refusal(kubectl, tenant, moved))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, moved))
 
 
 def test_a_key_vault_needs_permission_to_create_secret_stores(kubectl: Kubectl, tenant: str) -> None:
     grant(kubectl, tenant, *ALWAYS, rule("external-secrets.io", "externalsecrets"))
-    eventually("the right", lambda: not refusal(kubectl, tenant, make_agent(credentials=VAULT)))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent(credentials=VAULT)))
 
     assert "may not create secretstores.external-secrets.io" in refusal(
         kubectl, tenant, make_agent(credentials=KEY_VAULT)
@@ -153,21 +156,21 @@ def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kub
     """Permission to create Deployments in one namespace is none to create them in another."""
     moved = make_agent(namespace={"name": f"{kubectl.namespace}-own"})
     grant(kubectl, tenant, *ALWAYS)
-    eventually("the right", lambda: not refusal(kubectl, tenant, make_agent()))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent()))
 
     assert f"deployments.apps in namespace {kubectl.namespace}-own" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, *ALWAYS, cluster=True)
-    eventually("the other word", lambda: "may not create namespaces" in refusal(kubectl, tenant, moved))
+    eventually("the other message is reported", lambda: "may not create namespaces" in refusal(kubectl, tenant, moved))
     assert "spec.namespace: remove it" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, rule("", "namespaces"), cluster=True)
-    eventually("no refusal", lambda: not refusal(kubectl, tenant, moved))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, moved))
 
 
 def test_the_admission_policy_has_no_type_errors(kubectl: Kubectl) -> None:
     """The API server has type-checked its expressions against the CRD."""
     policy = "authors.agent-operator.dev"
     path = "validatingadmissionpolicy"
-    status = eventually("its check", lambda: kubectl.get(path, policy).get("status"))
+    status = eventually("the policy is type-checked", lambda: kubectl.get(path, policy).get("status"))
 
     assert status["observedGeneration"] == kubectl.get(path, policy)["metadata"]["generation"]
     assert status.get("typeChecking", {}).get("expressionWarnings", []) == []

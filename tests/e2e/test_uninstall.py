@@ -53,7 +53,8 @@ def state(kubectl: Kubectl) -> dict[str, Any]:
     """What must not change: CRDs, agent, Deployment and pods, by UID and restarts."""
     found = {"crds": kubectl.list("crds"), "agents": kubectl.list("agd"), "deployments": kubectl.list("deploy")}
     uids = {
-        kind: [(it["metadata"]["uid"], it["metadata"].get("generation")) for it in its] for kind, its in found.items()
+        kind: [(item["metadata"]["uid"], item["metadata"].get("generation")) for item in items]
+        for kind, items in found.items()
     }
     pods = {
         pod["metadata"]["uid"]: [(one["restartCount"], one["ready"]) for one in pod["status"]["containerStatuses"]]
@@ -73,7 +74,7 @@ def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: s
     # As in docs/install.md: the namespace controller may delete an object before kubectl does.
     Kubectl(cluster.kubeconfig, "").run("delete", "--ignore-not-found", "-k", folder(overlay), "--timeout=110s")
 
-    eventually("the operator is gone", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
+    eventually("the operator is deleted", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
     assert state(cluster) == before
     assert cluster.get("service", "support")
 
@@ -81,6 +82,6 @@ def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: s
 
     # The new operator reconciles the agent: it recreates a missing child.
     cluster.run("delete", "service", "support")
-    eventually("the service again", lambda: cluster.get("service", "support"), 120)
+    eventually("the Service is recreated", lambda: cluster.get("service", "support"), 120)
     cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=60s")
     assert state(cluster) == before

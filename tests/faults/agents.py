@@ -58,13 +58,13 @@ class Agent:
     async def wait_for(self, reached: Callable[[Status], Any], seconds: float = DEADLINE) -> Status:
         """Wait until the status meets a condition and no rollout command is pending."""
 
-        async def look() -> Status | None:
+        async def has_reached() -> Status | None:
             status = await self.status()
             pending = "command" in status["rollout"] or await self.command()
             return status if reached(status) and not pending else None
 
         try:
-            return await wait_until(look, seconds)
+            return await wait_until(has_reached, seconds)
         except TimeoutError:
             phases = [
                 (pod["metadata"]["name"], pod.get("status", {}).get("phase"))
@@ -80,7 +80,7 @@ class Agent:
         """All pods are of the revision in the status, and no object of a canary is left."""
         status, api = await self.status(), self.cluster.api
 
-        async def look() -> bool:
+        async def is_finished() -> bool:
             pods = [pod for pod in await api.list("Pod") if "deletionTimestamp" not in pod["metadata"]]
             children = [name for _, name in await api.children()]
             left = [name for name in children if "canary" in name or "check" in name]
@@ -88,7 +88,7 @@ class Agent:
             revisions = [pod["metadata"]["labels"].get(constants.LABEL_REVISION) for pod in pods]
             return revisions == [status["revision"]] * wanted and not left and "canary" not in status["rollout"]
 
-        await wait_until(look)
+        await wait_until(is_finished)
         assert len(await api.list("ControllerRevision")) == kept
         assert await self.command() == ""
 

@@ -182,8 +182,8 @@ class FaultProxy:
 
     async def _first(self, request: web.Request) -> Mode | None:
         """The fault of the first attempt of a write."""
-        said = _TIMES.sub(b"", await request.read()) if self.each else b""
-        write = f"{request.method} {request.path} {hash(said)}" if self.each else request.path
+        body_without_times = _TIMES.sub(b"", await request.read()) if self.each else b""
+        write = f"{request.method} {request.path} {hash(body_without_times)}" if self.each else request.path
         known = write in self._broken
         self._broken.add(write)
         return None if known else self.each or self.every

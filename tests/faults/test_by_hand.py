@@ -40,15 +40,15 @@ async def test_a_deleted_config_is_recreated(agent: Agent) -> None:
     api = agent.cluster.api
     async with agent.paused_canary() as operator:
         volumes = (await agent.deployment())["template"]["spec"]["volumes"]
-        name = next(it["configMap"]["name"] for it in volumes if "configMap" in it)
+        name = next(volume["configMap"]["name"] for volume in volumes if "configMap" in volume)
         before = await api.get("ConfigMap", name) or {}
         await api.delete("ConfigMap", name)
 
-        async def again() -> Any:
+        async def recreated() -> Any:
             found = await api.get("ConfigMap", name)
             return found and found["metadata"]["uid"] != before["metadata"]["uid"] and found
 
-        assert (await wait_until(again))["data"] == before["data"]
+        assert (await wait_until(recreated))["data"] == before["data"]
         await agent.submit("abort")
         await agent.wait_until_finished(operator, returned)
 

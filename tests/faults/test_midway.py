@@ -82,10 +82,10 @@ async def test_a_stale_status_does_not_restart_an_aborted_canary(agent: Agent) -
     cluster.proxy.gates = {"agentdeployments": Gate.HOLD}
     async with cluster.operator() as operator:
 
-        async def looked() -> bool:
+        async def reconciled() -> bool:
             return bool(operator.queue._failures) or bool(cluster.proxy.writes)
 
-        await wait_until(looked)
+        await wait_until(reconciled)
         assert cluster.proxy.writes == []
         cluster.proxy.stale.clear()
         cluster.proxy.open()
@@ -123,8 +123,10 @@ async def test_checks_run_again_when_their_pod_is_deleted(agent: Agent, how: str
         await api.apply_agent(**TWO, rollout=rollout, **env(REPORT, ENDLESS))
 
         async def running(*, but: str = "") -> str | None:
-            found = [it for it in await api.list("Pod") if "batch.kubernetes.io/job-name" in it["metadata"]["labels"]]
-            names_ = [it["metadata"]["name"] for it in found if it.get("status", {}).get("phase") == "Running"]
+            found = [
+                item for item in await api.list("Pod") if "batch.kubernetes.io/job-name" in item["metadata"]["labels"]
+            ]
+            names_ = [item["metadata"]["name"] for item in found if item.get("status", {}).get("phase") == "Running"]
             return next((name for name in names_ if name != but), None)
 
         first = await wait_until(running)
@@ -152,7 +154,7 @@ async def test_replicas_set_by_the_autoscaler_are_kept_during_a_canary(agent: Ag
     """The bounds of the autoscaler leave room for the canary's pod. The operator does not set the stable replicas."""
     cluster, api = agent.cluster, agent.cluster.api
     spec: dict[str, Any] = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}}
-    one, two = ({"systemPrompt": it["systemPrompt"]} | spec for it in (ONE, TWO))
+    one, two = ({"systemPrompt": item["systemPrompt"]} | spec for item in (ONE, TWO))
 
     async def bounds() -> tuple[int, int]:
         scaler = (await api.get("HorizontalPodAutoscaler", NAME) or {})["spec"]
@@ -172,7 +174,7 @@ async def test_replicas_set_by_the_autoscaler_are_kept_during_a_canary(agent: Ag
         assert (await agent.deployment())["replicas"] == 5
         assert await bounds() == (3, 6)
     managed = (await api.get("Deployment", NAME) or {})["metadata"]["managedFields"]
-    owners = [it["manager"] for it in managed if "f:replicas" in it["fieldsV1"].get("f:spec", {})]
+    owners = [item["manager"] for item in managed if "f:replicas" in item["fieldsV1"].get("f:spec", {})]
     assert "agent-operator" not in owners
 
 

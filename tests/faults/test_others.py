@@ -106,12 +106,12 @@ async def test_a_child_deleted_during_a_write_is_recreated(cluster: Cluster) -> 
 
 
 async def test_an_object_created_by_another_during_a_create_is_not_changed(cluster: Cluster) -> None:
-    made = False
+    is_created = False
 
     async def adversary(_method: str, path: str) -> None:
-        nonlocal made
-        if path == cluster.api.path("Service", NAME) and not made:
-            made = True
+        nonlocal is_created
+        if path == cluster.api.path("Service", NAME) and not is_created:
+            is_created = True
             await cluster.api.create("Service", {"metadata": {"name": NAME}, "spec": {"ports": [{"port": 1}]}})
 
     cluster.proxy.before_write = adversary

@@ -25,18 +25,18 @@ Readable.add_representer(str, _text)
 
 
 def _dump(rendered: Rendered) -> str:
-    told = f"# {rendered.url} revision {rendered.revision.name} version {rendered.runtime_version}\n"
-    return told + yaml.dump_all(rendered.manifests, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
+    header = f"# {rendered.url} revision {rendered.revision.name} version {rendered.runtime_version}\n"
+    return header + yaml.dump_all(rendered.manifests, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
 
 
 def test_a_case_renders_its_golden_file(case: str, rendered: Rendered, folder: Path) -> None:
     path = folder / "outputs" / f"{case}.yaml"
-    made = _dump(rendered)
+    text = _dump(rendered)
     if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(made, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     kept = path.read_text(encoding="utf-8")
-    diff = difflib.unified_diff(kept.splitlines(), made.splitlines(), "reviewed", "rendered", lineterm="", n=2)
-    assert kept == made, f"UPDATE_GOLDEN=1 accepts this:\n{chr(10).join(diff)}"
+    diff = difflib.unified_diff(kept.splitlines(), text.splitlines(), "reviewed", "rendered", lineterm="", n=2)
+    assert kept == text, f"UPDATE_GOLDEN=1 accepts this:\n{chr(10).join(diff)}"
 
 
 def test_every_golden_file_has_a_case(folder: Path) -> None:

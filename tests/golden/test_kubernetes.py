@@ -54,16 +54,16 @@ def test_newer_clusters_may_evict_unhealthy_pods(inputs: Inputs) -> None:
 def test_every_child_is_labelled_and_owned(inputs: Inputs, rendered: Rendered) -> None:
     metadata = inputs.agent.metadata
     for manifest in rendered.manifests:
-        made = manifest["metadata"]
-        assert made["labels"][constants.LABEL_MANAGED_BY] == "agent-operator"
-        assert made["labels"][constants.LABEL_AGENT] == metadata.name
-        assert made["labels"].get(constants.LABEL_OWNER_UID, "") == metadata.uid
+        child = manifest["metadata"]
+        assert child["labels"][constants.LABEL_MANAGED_BY] == "agent-operator"
+        assert child["labels"][constants.LABEL_AGENT] == metadata.name
+        assert child["labels"].get(constants.LABEL_OWNER_UID, "") == metadata.uid
         beside = inputs.namespace == metadata.namespace
-        assert made["labels"].get(constants.LABEL_AGENT_NAMESPACE) == (None if beside else metadata.namespace)
-        owners = [owner["uid"] for owner in made.get("ownerReferences", [])]
+        assert child["labels"].get(constants.LABEL_AGENT_NAMESPACE) == (None if beside else metadata.namespace)
+        owners = [owner["uid"] for owner in child.get("ownerReferences", [])]
         assert owners == ([metadata.uid] if beside and metadata.uid else [])
-        assert made.get("namespace", made["name"]) == inputs.namespace
-        assert all(len(value) <= 63 for value in made["labels"].values())
+        assert child.get("namespace", child["name"]) == inputs.namespace
+        assert all(len(value) <= 63 for value in child["labels"].values())
 
 
 def test_no_rendered_field_is_null_or_an_empty_list(rendered: Rendered) -> None:

@@ -83,12 +83,12 @@ PROMETHEUS = {("in", SCRAPER, 9090)}
 USUAL = NGINX | PROMETHEUS
 
 
-def world(port: int) -> set[tuple[str, Peer, int]]:
+def every_address(port: int) -> set[tuple[str, Peer, int]]:
     """Every address except the metadata services of nodes. Private ones are included because of private endpoints."""
     return {("out", peer, port) for peer in WORLD}
 
 
-AZURE = world(443)
+AZURE = every_address(443)
 # A rule for a namespace applies to every pod in it.
 OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
 CANARY = {("in", OPERATOR, 9090), ("in", CHECKS, 8000), ("out", PODS, 8000)}
@@ -100,7 +100,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "external-secret": USUAL | AZURE,
     "key-vault": USUAL | AZURE,
     "workload-identity": USUAL | AZURE,
-    "redis": USUAL | world(6380) | {("out", Peer("cache"), 6380)},
+    "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
     "models": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001)}

@@ -37,8 +37,8 @@ def revision(inputs: Inputs, version: str) -> str:
 def last(cases: Mapping[str, Inputs]) -> Release:
     """The last release; with UPDATE_REVISIONS=1 the current one."""
     if os.environ.get("UPDATE_REVISIONS"):
-        made = {case: revision(inputs, __version__) for case, inputs in cases.items()}
-        FILE.write_text(json.dumps({"operator": __version__, "revisions": made}, indent=2) + "\n", encoding="utf-8")
+        current = {case: revision(inputs, __version__) for case, inputs in cases.items()}
+        FILE.write_text(json.dumps({"operator": __version__, "revisions": current}, indent=2) + "\n", encoding="utf-8")
     return Release(**json.loads(FILE.read_text(encoding="utf-8")))
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.e2e.kubectl import Kubectl, make_agent
-from tests.images.conftest import POD_NAME, ROOT, USERS, Figure, Start, command, ends, http, pod_of, until
+from tests.images.conftest import POD_NAME, ROOT, USERS, Figure, Start, command, ends, eventually, http, pod_of
 from tests.images.containers import User
 from tests.images.volumes import Mount, write
 
@@ -87,10 +87,10 @@ def test_the_operator_reconciles_an_agent(
     token, env = account
 
     with start("operator", pod, objects, user, token, **env) as operator:
-        until("ready", operator, lambda: http("http://127.0.0.1:8080/readyz")[0] == 200)
+        eventually("ready", operator, lambda: http("http://127.0.0.1:8080/readyz")[0] == 200)
         figure(f"ready after {time.monotonic() - operator.began:.1f} s")
         cluster.apply(make_agent("support"))
-        until("the agent", operator, lambda: cluster.condition("support", "Ready").get("status") == "True")
+        eventually("the agent", operator, lambda: cluster.condition("support", "Ready").get("status") == "True")
         lease = json.loads(cluster.out("get", "lease", "agent-operator", f"--namespace={NAMESPACE}", "-o", "json"))
         assert lease["spec"]["holderIdentity"] == POD_NAME
         figure(f"ended {ends(operator, pod):.1f} s after SIGTERM")

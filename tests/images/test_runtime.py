@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tests.e2e.kubectl import make_agent
-from tests.images.conftest import ROOT, USERS, Figure, Start, command, ends, http, pod_of, until
+from tests.images.conftest import ROOT, USERS, Figure, Start, command, ends, eventually, http, pod_of
 from tests.images.containers import Container, User
 
 Object = dict[str, Any]
@@ -27,7 +27,7 @@ provider = "echo"
 
 def serves(container: Container) -> None:
     """Assert that an agent is ready, answers, and counts the request."""
-    until("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
+    eventually("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
     status, answer = http("http://127.0.0.1:8000/api/chat", {"message": "hello container"})
     assert status == 200, answer
     assert "hello container" in answer
@@ -42,7 +42,7 @@ def test_the_runtime_serves_what_the_operator_renders(user: User | None, start: 
     pod = pod_of(objects)
 
     with start("runtime", pod, objects, user) as container:
-        until("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
+        eventually("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
         figure(f"ready after {time.monotonic() - container.began:.1f} s")
         serves(container)
         figure(f"ended {ends(container, pod):.1f} s after SIGTERM")

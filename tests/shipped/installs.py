@@ -136,13 +136,13 @@ def running(log: Path, *command: str | Path) -> Iterator[subprocess.Popen[bytes]
                 process.kill()
 
 
-def until(what: str, look: Callable[[], Found | None], logs: Path, seconds: float = 90) -> Found:
-    """Return the first true result of `look`; fail with the logs of the processes after the deadline."""
+def eventually(description: str, check: Callable[[], Found | None], logs: Path, seconds: float = 90) -> Found:
+    """Return the first true result of `check`; fail with the logs of the processes after the deadline."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (found := check()):
         if time.monotonic() > deadline:
-            told = "\n".join(log.read_text(encoding="utf-8")[-3000:] for log in logs.glob("*.log"))
-            pytest.fail(f"{what}: not within {seconds:g} s\n{told}")
+            log_text = "\n".join(log.read_text(encoding="utf-8")[-3000:] for log in logs.glob("*.log"))
+            pytest.fail(f"{description}: not within {seconds:g} s\n{log_text}")
         time.sleep(0.2)
     return found
 

@@ -20,10 +20,10 @@ from tests.shipped.installs import (
     FOREIGN_UID,
     ROOT,
     Shipped,
+    eventually,
     free_port,
     run,
     running,
-    until,
     uv,
 )
 
@@ -135,7 +135,7 @@ def test_the_runtime_serves_without_extras(shipped: Shipped, config: Path, tmp_p
     listen = (f"PORT_HTTP={port}", f"PORT_METRICS={free_port()}", "LISTEN_ADDRESS=127.0.0.1")
     command = shipped.command("runtime", *listen, "agent-runtime", "serve", "--config", config)
     with running(tmp_path / "runtime.log", *command) as process:
-        health = until("health", lambda: _get(f"http://127.0.0.1:{port}/health"), tmp_path)
+        health = eventually("health", lambda: _get(f"http://127.0.0.1:{port}/health"), tmp_path)
     assert json.loads(health)["status"] == "healthy"
     assert process.returncode == 0
 
@@ -183,7 +183,7 @@ def test_an_agent_becomes_ready_and_answers_as_an_unprivileged_user(shipped: Shi
     options = ("--kubeconfig", kubeconfig, "--listen", f"127.0.0.1:{free_port()}")
     operator = shipped.command("operator", "agent-operator", "run", *options)
     with running(tmp_path / "cluster.log", *cluster):
-        until("the cluster", kubeconfig.exists, tmp_path)
+        eventually("the cluster", kubeconfig.exists, tmp_path)
         kubectl = (BIN / "kubectl", "--kubeconfig", kubeconfig)
         run(
             *kubectl,
@@ -197,9 +197,11 @@ def test_an_agent_becomes_ready_and_answers_as_an_unprivileged_user(shipped: Shi
             def ready() -> bool:
                 agent = json.loads(run(*kubectl, "get", "agd", "hello", "-o", "json").stdout)
                 assert process.poll() is None, (tmp_path / "operator.log").read_text(encoding="utf-8")
-                return any(it["type"] == "Ready" and it["status"] == "True" for it in _conditions(agent))
+                return any(
+                    condition["type"] == "Ready" and condition["status"] == "True" for condition in _conditions(agent)
+                )
 
-            until("the agent", ready, tmp_path)
+            eventually("the agent", ready, tmp_path)
             url = "/api/v1/namespaces/default/services/hello:http/proxy/api/chat"
             question = json.dumps({"message": "Are you there?"})
             answer = run(*kubectl, "create", "--raw", url, "-f", "-", input=question).stdout

@@ -187,12 +187,12 @@ async def soak(
                 "identity": uuid.uuid4().hex,
             }
             controller, stop = Manager(Settings(**(given | changed))), asyncio.Event()
-            made = Soak(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
+            soaked = Soak(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
             await asyncio.sleep(0.1)  # it listens
-            probing = asyncio.create_task(made.probe())
+            probing = asyncio.create_task(soaked.probe())
             try:
-                yield made
-                assert not made.running.done(), "the operator ended"
+                yield soaked
+                assert not soaked.running.done(), "the operator ended"
             finally:
                 probing.cancel()
                 stop.set()
@@ -200,7 +200,7 @@ async def soak(
                     await probing
                 proxy.hanging = frozenset()
                 async with asyncio.timeout(60):
-                    await made.running
+                    await soaked.running
 
 
 @asynccontextmanager

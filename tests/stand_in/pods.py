@@ -23,9 +23,11 @@ def status(pod: Object, address: str) -> Object:
     states = [_state(pod, container, now) for container in pod["spec"]["containers"]]
     phase = _phase(states)
     ready = str(all(state["ready"] for state in states))
-    told = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": ready, "Ready": ready}
-    since = {it["type"]: it["lastTransitionTime"] for it in pod.get("status", {}).get("conditions") or ()}
-    conditions = [{"type": kind, "status": it, "lastTransitionTime": since.get(kind, now)} for kind, it in told.items()]
+    statuses = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": ready, "Ready": ready}
+    since = {item["type"]: item["lastTransitionTime"] for item in pod.get("status", {}).get("conditions") or ()}
+    conditions = [
+        {"type": kind, "status": item, "lastTransitionTime": since.get(kind, now)} for kind, item in statuses.items()
+    ]
     found: Object = {"phase": phase, "conditions": conditions, "containerStatuses": states, "startTime": now}
     return found | {"hostIP": address, "podIP": address, "podIPs": [{"ip": address}]}
 
@@ -36,7 +38,7 @@ def ended(pod: Object) -> Object:
     if found.get("phase") in ("Succeeded", "Failed"):
         return found
     killed = _terminated(137, "", _now())
-    states = [it | {"ready": False, "state": killed} for it in found.get("containerStatuses") or ()]
+    states = [item | {"ready": False, "state": killed} for item in found.get("containerStatuses") or ()]
     return found | {"phase": "Failed", "containerStatuses": states}
 
 
@@ -53,7 +55,7 @@ def _phase(states: list[Object]) -> str:
 
 
 def _state(pod: Object, container: Object, now: str) -> Object:
-    variables = {it["name"]: it.get("value", "") for it in container.get("env") or ()}
+    variables = {item["name"]: item.get("value", "") for item in container.get("env") or ()}
     found: Object = {"name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0}
     found |= {"ready": False, "started": False, "lastState": {}}
     if container["image"].startswith(NO_IMAGE):

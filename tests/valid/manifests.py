@@ -181,5 +181,5 @@ def kept(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return a manifest as the model of its kind has it; pydantic.ValidationError when the kind does not allow it."""
     model = KINDS[manifest["kind"]]
     assert model.model_config.get("extra") == "forbid"
-    made: dict[str, Any] = model.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True)
-    return made
+    dumped: dict[str, Any] = model.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True)
+    return dumped

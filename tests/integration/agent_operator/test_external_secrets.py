@@ -20,7 +20,7 @@ KINDS = (KIND, BY_NAME["SecretStore"])
 
 
 @pytest.fixture
-async def defined(cluster: Cluster) -> AsyncIterator[Callable[[], Any]]:
+async def install_external_secrets(cluster: Cluster) -> AsyncIterator[Callable[[], Any]]:
     """Return a function that installs permissive CRDs of External Secrets; they are deleted after the test."""
     installed = []
 
@@ -34,7 +34,7 @@ async def defined(cluster: Cluster) -> AsyncIterator[Callable[[], Any]]:
         await cluster.api.undefine(kind)
 
 
-async def say(cluster: Cluster, status: str, reason: str, message: str) -> None:
+async def set_status(cluster: Cluster, status: str, reason: str, message: str) -> None:
     """Write the status of the ExternalSecret as External Secrets does."""
     condition = {"type": "Ready", "status": status, "reason": reason, "message": message}
     body = {"status": {"conditions": [condition]}}
@@ -42,7 +42,7 @@ async def say(cluster: Cluster, status: str, reason: str, message: str) -> None:
     await cluster.api.call("PATCH", path, body=body, content_type="application/merge-patch+json")
 
 
-async def there(cluster: Cluster) -> bool:
+async def is_created(cluster: Cluster) -> bool:
     try:
         await cluster.api.call("GET", KIND.path(KIND.versions[0], cluster.api.namespace, "support-secrets"))
     except ApiError as error:
@@ -52,27 +52,29 @@ async def there(cluster: Cluster) -> bool:
     return True
 
 
-async def test_conditions_follow_an_external_secret_from_install_to_failure(cluster: Cluster, defined: Any) -> None:
+async def test_conditions_follow_an_external_secret_from_install_to_failure(
+    cluster: Cluster, install_external_secrets: Any
+) -> None:
     async with cluster.operator():
         await cluster.api.apply_agent(replicas=1, config=ECHO, credentials=CREDENTIALS)
         missing = await cluster.api.wait_for_reason("SecretsReady", "ExternalSecretsMissing")
         assert "install External Secrets" in missing["message"]
         assert await cluster.api.get("Deployment", "support") is None
 
-        await defined()
+        await install_external_secrets()
         waiting = await cluster.api.wait_for_reason("SecretsReady", "SecretNotSynced")
         assert f"Secret {cluster.api.namespace}/support-secrets" in waiting["message"]
-        await wait_until(lambda: there(cluster))
+        await wait_until(lambda: is_created(cluster))
 
-        await say(cluster, "False", "SecretSyncedError", "key token: not found in vault")
+        await set_status(cluster, "False", "SecretSyncedError", "key token: not found in vault")
 
-        async def told() -> bool:
+        async def error_is_reported() -> bool:
             return "not found in vault" in (await cluster.api.condition("SecretsReady")).get("message", "")
 
-        await wait_until(told)
+        await wait_until(error_is_reported)
 
         await cluster.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"TOKEN": "a"}})
-        await say(cluster, "True", "SecretSynced", "")
+        await set_status(cluster, "True", "SecretSynced", "")
         await cluster.api.wait_for_reason("Ready", "Ready")
 
         before = (await cluster.api.get("AgentDeployment", "support"))["status"]["secrets"][0]
@@ -83,7 +85,7 @@ async def test_conditions_follow_an_external_secret_from_install_to_failure(clus
             return found["hash"] != before["hash"] and found["inUseBy"] == "1/1 pods"
 
         await wait_until(rolled)
-        await say(cluster, "False", "SecretSyncedError", "the vault is closed")
+        await set_status(cluster, "False", "SecretSyncedError", "the vault is closed")
         warning = await cluster.api.wait_for_reason("Warning", "SecretNotSynced")
         assert "the vault is closed" in warning["message"]
         assert (await cluster.api.condition("SecretsReady"))["status"] == "True"
@@ -104,5 +106,8 @@ async def test_credentials_without_a_source_are_rejected_with_a_message(cluster:
         assert result.invalid is not None
         assert not result.invalid.retry
         condition = await cluster.api.get("AgentDeployment", "support")
-        told = {c["type"]: c for c in condition["status"]["conditions"]}["ConfigValid"]
-        assert (told["reason"], told["message"].partition(":")[0]) == ("FieldConflict", "spec.credentials")
+        config_valid = {c["type"]: c for c in condition["status"]["conditions"]}["ConfigValid"]
+        assert (config_valid["reason"], config_valid["message"].partition(":")[0]) == (
+            "FieldConflict",
+            "spec.credentials",
+        )

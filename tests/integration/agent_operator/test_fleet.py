@@ -56,9 +56,9 @@ class Fleet:
         conditions = (found.get("status") or {}).get("conditions") or ()
         return next(
             (
-                it["reason"]
-                for it in conditions
-                if it["type"] == "Ready" and it["observedGeneration"] == found["metadata"]["generation"]
+                item["reason"]
+                for item in conditions
+                if item["type"] == "Ready" and item["observedGeneration"] == found["metadata"]["generation"]
             ),
             "",
         )
@@ -66,11 +66,11 @@ class Fleet:
     async def wait_for_reason(self, reason: str, seconds: float = DEADLINE) -> dict[str, Any]:
         """Wait until the condition Ready has a reason; return the status."""
 
-        async def look() -> bool:
+        async def has_reason() -> bool:
             return await self.reason() == reason
 
         try:
-            await wait_until(look, seconds)
+            await wait_until(has_reason, seconds)
         except TimeoutError:
             pytest.fail(f"no {reason}: {await self.status()} {await self.versions()}")
         return await self.status()
@@ -78,24 +78,26 @@ class Fleet:
     async def versions(self) -> dict[str, str]:
         """The version that each agent's Deployment runs."""
         found = await self.api.list("Deployment")
-        images = {it["metadata"]["name"]: it["spec"]["template"]["spec"]["containers"][0]["image"] for it in found}
+        images = {
+            item["metadata"]["name"]: item["spec"]["template"]["spec"]["containers"][0]["image"] for item in found
+        }
         return {name: image.rpartition(":")[2] for name, image in images.items()}
 
     async def events(self) -> list[str]:
         """Reasons of the Events about the channel, in order."""
         found = await self.api.list("Event", "default")
-        about = [it for it in found if it["regarding"]["kind"] == CHANNEL]
-        return [it["reason"] for it in sorted(about, key=lambda it: it["eventTime"])]
+        about = [item for item in found if item["regarding"]["kind"] == CHANNEL]
+        return [item["reason"] for item in sorted(about, key=lambda item: item["eventTime"])]
 
 
 @pytest.fixture
 async def fleet(cluster: Cluster) -> Fleet:
     """Four agents in three waves that are not reconciled yet."""
-    made = Fleet(cluster)
-    await made.channel()
+    fleet = Fleet(cluster)
+    await fleet.channel()
     for name, wave in AGENTS.items():
-        await made.apply_agent(name, wave)
-    return made
+        await fleet.apply_agent(name, wave)
+    return fleet
 
 
 def operator(cluster: Cluster) -> Any:
@@ -109,19 +111,19 @@ async def test_a_version_rolls_out_in_three_waves_and_converges(cluster: Cluster
         assert await fleet.versions() == dict.fromkeys(AGENTS, "1")
         await fleet.channel(version="2")
 
-        async def two_waves_on() -> bool:
+        async def second_wave_started() -> bool:
             return (await fleet.versions()).get("b1") == "2"
 
-        await wait_until(two_waves_on)
+        await wait_until(second_wave_started)
         assert (await fleet.versions())["c1"] == "1", "its wave waits"
         status = await fleet.wait_for_reason("Complete")
         assert status["summary"] == "4/4 updated, wave 3/3"
         assert await fleet.versions() == dict.fromkeys(AGENTS, "2")
 
-        async def told() -> bool:
+        async def events_are_emitted() -> bool:
             return (await fleet.events())[-8:] == ["RollingOut", *["WaveStarted", "WaveHealthy"] * 3, "Complete"]
 
-        await wait_until(told)
+        await wait_until(events_are_emitted)
         await asyncio.sleep(1)
         writes = len(cluster.proxy.writes)
         await asyncio.sleep(2)
@@ -151,12 +153,12 @@ async def test_a_bad_version_halts_in_the_first_wave_and_can_be_reverted(cluster
         await fleet.channel(version="1")
         status = await fleet.wait_for_reason("Complete")
         assert status["failed"] == 0
-        assert not [it for it in status["conditions"] if it["type"] in ("Halted", "Stalled")]
+        assert not [item for item in status["conditions"] if item["type"] in ("Halted", "Stalled")]
 
-        async def told() -> bool:
+        async def events_are_emitted() -> bool:
             return "Halted" in await fleet.events()
 
-        await wait_until(told)
+        await wait_until(events_are_emitted)
 
 
 async def test_a_restarted_operator_resumes_the_rollout_of_a_channel(cluster: Cluster, fleet: Fleet) -> None:
@@ -165,10 +167,10 @@ async def test_a_restarted_operator_resumes_the_rollout_of_a_channel(cluster: Cl
     async with operator(cluster):
         await fleet.channel(version="2")
 
-        async def begun() -> bool:
+        async def has_started() -> bool:
             return "2" in (await fleet.versions()).values()
 
-        await wait_until(begun)
+        await wait_until(has_started)
     before = await fleet.versions()
     assert before["b1"] == before["c1"] == "1"
     async with operator(cluster):
@@ -206,10 +208,10 @@ async def test_agents_can_join_leave_pin_and_change_their_image(cluster: Cluster
         versions = await fleet.versions()
         assert (versions["a1"], versions["pinned"], versions["new"]) == ("1", "1", "2")
 
-        async def taken_back() -> bool:
+        async def is_unassigned() -> bool:
             return "channel" not in (await cluster.api.get("AgentDeployment", "a1"))["status"]
 
-        await wait_until(taken_back)
+        await wait_until(is_unassigned)
 
 
 async def test_an_agent_of_a_missing_channel_runs_with_a_warning(cluster: Cluster) -> None:

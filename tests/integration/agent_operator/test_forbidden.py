@@ -28,8 +28,8 @@ async def test_optional_apis_are_polled_without_permission_to_watch_crds(
             await cluster.api.undefine(SERVICE_MONITOR)
         await cluster.api.wait_for_reason("Warning", "ApiMissing")
 
-    said = [vars(record)["kind"] for record in caplog.records if "no permission to watch" in record.message]
-    assert sorted(said) == sorted(kind.kind for kind in CHILDREN if kind.optional)
+    records = [vars(record)["kind"] for record in caplog.records if "no permission to watch" in record.message]
+    assert sorted(records) == sorted(kind.kind for kind in CHILDREN if kind.optional)
 
 
 async def test_an_optional_api_is_used_once_the_permission_is_granted(
@@ -49,8 +49,8 @@ async def test_an_optional_api_is_used_once_the_permission_is_granted(
     finally:
         await cluster.api.undefine(SERVICE_MONITOR)
 
-    said = [record for record in caplog.records if "optional API is not used" in record.message]
-    assert [vars(record)["kind"] for record in said] == ["ServiceMonitor"]
+    records = [record for record in caplog.records if "optional API is not used" in record.message]
+    assert [vars(record)["kind"] for record in records] == ["ServiceMonitor"]
 
 
 async def monitored(api: Any) -> bool:

@@ -26,8 +26,8 @@ async def test_the_warning_names_each_missing_prerequisite(cluster: Cluster) -> 
         token = {"name": "AZURE_FEDERATED_TOKEN_FILE", "value": "/var/run/secrets/azure/tokens/azure-identity-token"}
         await cluster.api.apply_agent(replicas=1, config=ECHO, identity=MINE, env=[token])
 
-        async def told_nothing_of_it() -> bool:
-            said = await cluster.api.condition("Warning")
-            return (await cluster.api.condition("Ready")).get("status") == "True" and "Identity" not in str(said)
+        async def warning_is_gone() -> bool:
+            warning = await cluster.api.condition("Warning")
+            return (await cluster.api.condition("Ready")).get("status") == "True" and "Identity" not in str(warning)
 
-        await wait_until(told_nothing_of_it)
+        await wait_until(warning_is_gone)

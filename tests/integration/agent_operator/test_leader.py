@@ -51,8 +51,8 @@ async def test_a_leader_stops_when_it_loses_the_lease(cluster: Cluster) -> None:
     task = asyncio.create_task(controller.run(asyncio.Event()))
     await wait_until(lambda: _leading(controller))
     lease = f"/apis/coordination.k8s.io/v1/namespaces/{cluster.api.namespace}/leases/agent-operator"
-    held = await cluster.api.call("GET", lease)
-    held["spec"] |= {"holderIdentity": "usurper"}
-    await cluster.api.call("PUT", lease, body=held)
+    lease_object = await cluster.api.call("GET", lease)
+    lease_object["spec"] |= {"holderIdentity": "usurper"}
+    await cluster.api.call("PUT", lease, body=lease_object)
     with pytest.raises(leader_election.LeadershipLost):
         await task

@@ -67,8 +67,8 @@ async def test_replicas_do_not_change_when_the_autoscaler_is_added_or_removed(cl
 
         async def released() -> bool:
             managers = (await cluster.api.get("Deployment", "support"))["metadata"]["managedFields"]
-            held = [m["manager"] for m in managers if "f:replicas" in m["fieldsV1"].get("f:spec", {})]
-            return held == ["agent-operator-scale"]
+            owners = [m["manager"] for m in managers if "f:replicas" in m["fieldsV1"].get("f:spec", {})]
+            return owners == ["agent-operator-scale"]
 
         await wait_until(released)
         await cluster.api.merge("Deployment", "support", {"spec": {"replicas": 7}}, sub="scale")
@@ -139,7 +139,7 @@ async def test_retained_revisions_keep_their_configs(cluster: Cluster) -> None:
             kept = await cluster.api.list("ControllerRevision")
             numbers = sorted(item["revision"] for item in kept)
             mounted = {item["metadata"]["annotations"]["agent-operator.dev/config-map"] for item in kept}
-            return numbers == [3, 4, 5] and {it for it in configs if "support-config" in it} == mounted
+            return numbers == [3, 4, 5] and {name for name in configs if "support-config" in name} == mounted
 
         if cluster.simulated:
             await wait_until(three)
@@ -195,8 +195,8 @@ async def test_becoming_ready_emits_one_event(cluster: Cluster) -> None:
         assert all(child["ready"] for child in status["children"])
         kinds = {condition["type"] for condition in status["conditions"]}
         assert not kinds & {"Reconciling", "Stalled"}
-        told = [e for e in await cluster.api.list("Event") if e["regarding"]["kind"] == "AgentDeployment"]
-        assert [event["reason"] for event in told].count("Ready") == 1
+        events = [e for e in await cluster.api.list("Event") if e["regarding"]["kind"] == "AgentDeployment"]
+        assert [event["reason"] for event in events].count("Ready") == 1
 
 
 async def test_drift_is_repaired_before_the_next_resync(cluster: Cluster) -> None:

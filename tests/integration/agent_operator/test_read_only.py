@@ -13,7 +13,7 @@ from tests.polling import wait_until
 DRIFT = {"spec": {"ports": [{"name": "http", "port": 8080, "targetPort": "http"}], "selector": {"app": "nobody"}}}
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+def logged_changes(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """The logged changes: agent, and the objects by verb."""
     found = [vars(record) for record in caplog.records if record.name == "agent_operator.reconcile.dry_run"]
     kept = ("agent", "creates", "updates", "deletes", "finishes")
@@ -50,7 +50,7 @@ async def test_drift_is_logged_and_counted_and_not_repaired(cluster: Cluster, ca
 
         await wait_until(looked_again)
         space = cluster.api.namespace
-        assert told(caplog) == [
+        assert logged_changes(caplog) == [
             {
                 "agent": f"{space}/support",
                 "creates": [f"PodDisruptionBudget {space}/support"],
@@ -90,9 +90,9 @@ async def test_created_and_deleted_agents_are_not_reconciled(
 
         await wait_until(both)
 
-    created = next(entry["creates"] for entry in told(caplog) if entry["agent"].endswith("/support"))
+    created = next(entry["creates"] for entry in logged_changes(caplog) if entry["agent"].endswith("/support"))
     assert f"Deployment {cluster.api.namespace}/support" in created
-    assert any(entry.get("finishes") for entry in told(caplog))
+    assert any(entry.get("finishes") for entry in logged_changes(caplog))
     assert [request for request in cluster.proxy.requests if request[0] != "GET"] == []
     assert await cluster.api.children() == {}
     assert "status" not in await cluster.api.get("AgentDeployment", "support")

@@ -3,7 +3,6 @@
 Its requests are recorded by a proxy and mapped to permissions as the authorizer of the API server does.
 """
 
-from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,6 +10,7 @@ from agent_operator.api import constants
 from agent_operator.codegen import rbac
 from agent_operator.kube.resources import CHILDREN, CONTROLLER_REVISION, JOB, Kind
 from tests.integration.agent_operator.cluster import Cluster
+from tests.integration.agent_operator.permissions import granted_permissions, used_permissions
 from tests.polling import wait_until
 from tests.stand_in.kubelet import at_work
 
@@ -37,53 +37,6 @@ EVERYTHING: dict[str, Any] = {
         }
     },
 }
-Asked = tuple[str, str, dict[str, str], bytes, int]
-Use = tuple[str, str, str]
-
-
-def uses(asked: Iterable[Asked]) -> dict[Use, set[str]]:
-    """Return (verb, group, resource) of each request with the requested names; "" is a request without a name."""
-    found: dict[Use, set[str]] = {}
-    for method, path, query, body, status in asked:
-        group, resource, name = parse(path)
-        if not resource:
-            continue  # discovery, which every user is allowed
-        name = name or query.get("fieldSelector", "").removeprefix("metadata.name=")
-        for verb in verbs(method, query, status, named="/" in path.partition(f"/{resource.partition('/')[0]}")[2]):
-            found.setdefault((verb, group, resource), set()).add(name)
-        if b'"blockOwnerDeletion":true' in body:
-            found.setdefault(("update", "agent-operator.dev", "agentdeployments/finalizers"), set()).add("")
-    return found
-
-
-def parse(path: str) -> tuple[str, str, str]:
-    """Split a path into group, resource with its subresource, and name."""
-    _, root, *parts = path.split("/")
-    group = parts.pop(0) if root == "apis" and parts else ""
-    parts = parts[1:]  # the version
-    if len(parts) > 2 and parts[0] == "namespaces":
-        parts = parts[2:]
-    resource, name, subresource, *_ = [*parts, "", "", ""]
-    return group, f"{resource}/{subresource}" if subresource else resource, name
-
-
-def verbs(method: str, query: dict[str, str], status: int, *, named: bool) -> tuple[str, ...]:
-    """Return the verbs of a request in the terms of the authorizer."""
-    if method == "GET":
-        return ("get",) if named else ("watch",) if "watch" in query else ("list",)
-    if method == "PATCH":
-        # Server-side apply that creates an object is authorized as a create, too.
-        return ("patch", "create") if status == 201 else ("patch",)
-    return ({"POST": "create", "PUT": "update", "DELETE": "delete"}[method],)
-
-
-def granted(rights: Iterable[rbac.Permission]) -> dict[Use, set[str]]:
-    """Return permissions in the form of `uses`."""
-    found: dict[Use, set[str]] = {}
-    for right in rights:
-        for verb in right.verbs:
-            found.setdefault((verb, right.group, right.resource), set()).update(right.names or {""})
-    return found
 
 
 def copied(child: dict[str, Any], name: str, **metadata: Any) -> dict[str, Any]:
@@ -133,8 +86,8 @@ async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster)
         for name in ("support", "plain", "moved"):
             await cluster.api.wait_for_reason("ConfigValid", "Valid", name)
             await cluster.wait_until_idle(controller, name)
-        await drift_and_strays(children)
-        await drift_and_strays(Children(cluster.api, "plain"))
+        await drift_and_orphans(children)
+        await drift_and_orphans(Children(cluster.api, "plain"))
         await drifted_namespace(cluster)
         await conflicts(children)
         await rollouts(cluster)
@@ -143,15 +96,15 @@ async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster)
         await cluster.api.delete("AgentDeployment", "moved")
         await wait_until(lambda: gone(cluster.api, "moved"))
 
-    asked = uses(cluster.proxy.exchanges)
-    allowed = granted([*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()])
-    assert sorted(set(asked) - set(allowed)) == [], "asked for without a right in rbac.py"
-    assert sorted(set(allowed) - set(asked)) == [], "rights in rbac.py that nothing uses"
+    used = used_permissions(cluster.proxy.exchanges)
+    allowed = granted_permissions([*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()])
+    assert sorted(set(used) - set(allowed)) == [], "requests without a permission in rbac.py"
+    assert sorted(set(allowed) - set(used)) == [], "unused permissions in rbac.py"
     for use, only in allowed.items():
-        assert only == {""} or asked[use] <= only, f"{use} is asked of other names than the right is for"
+        assert only == {""} or used[use] <= only, f"{use} is used with names outside of its permission"
 
 
-async def drift_and_strays(children: Children) -> None:
+async def drift_and_orphans(children: Children) -> None:
     """Change every child and add copies: the operator repairs the children and deletes the copies."""
     before = {kind: found for kind in NAMESPACED if (found := await children.list(kind))}
     for kind, (child, *_) in before.items():
@@ -165,7 +118,9 @@ async def drift_and_strays(children: Children) -> None:
         if not kind.watched:
             continue  # a kind that is read only by name has no orphaned objects
         for number in range(4):  # some configs are retained
-            name = f"{children.agent}-config-stray{number}" if kind.kind == "ConfigMap" else f"{meta['name']}-s{number}"
+            name = (
+                f"{children.agent}-config-orphan{number}" if kind.kind == "ConfigMap" else f"{meta['name']}-s{number}"
+            )
             kept = {key: meta[key] for key in ("labels", "ownerReferences")}
             await children.create(kind, copied(child, name, **kept))
 
@@ -173,8 +128,8 @@ async def drift_and_strays(children: Children) -> None:
         for kind, (child, *_) in before.items():
             found = {item["metadata"]["name"]: item["metadata"] for item in await children.list(kind)}
             ours = found.get(child["metadata"]["name"], {}).get("annotations", {})
-            strays = [name for name in found if name[-2:-1] in "sy" and name[-1].isdigit()]
-            if ours.get("agent-operator.dev/manifest-hash") == "another" or len(strays) > 3:
+            orphans = [name for name in found if name[-2:-1] in "ns" and name[-1].isdigit()]
+            if ours.get("agent-operator.dev/manifest-hash") == "another" or len(orphans) > 3:
                 return False
         return True
 
@@ -218,13 +173,15 @@ async def rollouts(cluster: Cluster) -> None:
     await api.wait_for_reason("Ready", "Ready", "careful")
     await api.apply_agent("careful", **CAREFUL, systemPrompt={"text": "Two."})
     await api.wait_for_reason("Ready", "RolledBack", "careful", 40)
-    made = next(path for _, path, _, _, status in cluster.proxy.exchanges if "/jobs/careful-" in path and status == 201)
+    job_path = next(
+        path for _, path, _, _, status in cluster.proxy.exchanges if "/jobs/careful-" in path and status == 201
+    )
 
     async def no_job() -> bool:
         return await api.list("Job") == []
 
     await wait_until(no_job)
-    name, pod = made.rpartition("/")[2], {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
+    name, pod = job_path.rpartition("/")[2], {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
     await api.create("Job", {"metadata": {"name": name}, "spec": {"suspend": True, "template": {"spec": pod}}})
     await api.merge(
         "AgentDeployment", "careful", {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: "retry"}}}
@@ -247,7 +204,10 @@ async def gone(api: Any, agent: str) -> bool:
 
 def test_a_namespaced_install_has_no_cluster_wide_permission() -> None:
     """All its permissions are in the cluster-wide install, too."""
-    here, everywhere = granted(rbac.permissions(cluster_wide=False)), granted(rbac.permissions(cluster_wide=True))
+    here, everywhere = (
+        granted_permissions(rbac.permissions(cluster_wide=False)),
+        granted_permissions(rbac.permissions(cluster_wide=True)),
+    )
     cluster_scoped = {
         (verb, group, resource)
         for verb, group, resource in everywhere

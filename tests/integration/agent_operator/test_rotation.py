@@ -19,7 +19,7 @@ async def rollouts(cluster: Cluster) -> int:
     return len((await cluster.api.call("GET", path))["items"])
 
 
-async def told(cluster: Cluster) -> dict[str, Any]:
+async def status_entry(cluster: Cluster) -> dict[str, Any]:
     """The one entry of status.secrets; empty when there is none."""
     agent = await cluster.api.get("AgentDeployment", "support")
     entries = agent.get("status", {}).get("secrets") or [{}]
@@ -28,7 +28,7 @@ async def told(cluster: Cluster) -> dict[str, Any]:
 
 def in_use(cluster: Cluster, other_than: str = "") -> Callable[[], Awaitable[dict[str, Any] | None]]:
     async def look() -> dict[str, Any] | None:
-        found = await told(cluster)
+        found = await status_entry(cluster)
         return found if found.get("inUseBy") == "2/2 pods" and found["hash"] != other_than else None
 
     return look
@@ -42,10 +42,10 @@ async def rotate_reference(cluster: Cluster, value: str) -> None:
     await cluster.api.merge("Secret", "azure", {"stringData": {"TOKEN": value}})
 
 
-@pytest.mark.parametrize("kind", ["made by the user", "made by the operator"])
+@pytest.mark.parametrize("kind", ["created by the user", "created by the operator"])
 async def test_rotated_data_rolls_the_pods_once_and_is_reported(cluster: Cluster, kind: str) -> None:
     async with cluster.operator() as controller:
-        if kind == "made by the user":
+        if kind == "created by the user":
             rotate, name = rotate_reference, "azure"
             await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"TOKEN": "canary-1"}})
             await cluster.api.apply_agent(replicas=2, config=ECHO, credentials=REFERENCE)
@@ -87,7 +87,7 @@ async def test_changes_outside_the_used_data_do_not_roll_the_pods(cluster: Clust
         await wait_until(read_again)
         await cluster.wait_until_idle(controller)
         assert await rollouts(cluster) == 1
-        assert await told(cluster) == before
+        assert await status_entry(cluster) == before
 
 
 async def test_secrets_are_neither_listed_nor_watched(cluster: Cluster) -> None:
@@ -99,9 +99,9 @@ async def test_secrets_are_neither_listed_nor_watched(cluster: Cluster) -> None:
         await rotate_values(cluster, "b")
         await cluster.api.wait_for_reason("Ready", "Ready")
 
-    asked = [(path, query) for _, path, query, _, _ in cluster.proxy.exchanges if "/secrets" in path]
-    assert asked
-    assert all("/secrets/" in path and "watch" not in query for path, query in asked)
+    requests = [(path, query) for _, path, query, _, _ in cluster.proxy.exchanges if "/secrets" in path]
+    assert requests
+    assert all("/secrets/" in path and "watch" not in query for path, query in requests)
 
 
 async def test_the_operators_secret_is_repaired_cached_and_deleted(cluster: Cluster) -> None:
@@ -170,8 +170,8 @@ async def test_rotated_data_of_environment_references_rolls_the_pods_once(
 ) -> None:
     """A missing optional Secret is no error, and a key that no container uses rolls nothing."""
     async with cluster.operator() as controller:
-        for made in ("by-env", "whole"):
-            await cluster.api.create("Secret", {"metadata": {"name": made}, "stringData": {"token": "canary-1"}})
+        for secret in ("by-env", "whole"):
+            await cluster.api.create("Secret", {"metadata": {"name": secret}, "stringData": {"token": "canary-1"}})
         await cluster.api.create("ConfigMap", {"metadata": {"name": "colours"}, "data": {"sky": "blue"}})
         await cluster.api.apply_agent(replicas=1, config=ECHO, **ENVIRONMENT)
         await cluster.api.wait_for_reason("Ready", "Ready")
@@ -189,8 +189,8 @@ async def test_rotated_data_of_environment_references_rolls_the_pods_once(
         await cluster.wait_until_idle(controller)
         assert await rollouts(cluster) == 2
         agent = await cluster.api.get("AgentDeployment", "support")
-        told = {entry["name"]: entry["inUseBy"] for entry in agent["status"]["secrets"]}
-        assert told == {"by-env": "1/1 pods", "whole": "1/1 pods"}
+        in_use_by = {entry["name"]: entry["inUseBy"] for entry in agent["status"]["secrets"]}
+        assert in_use_by == {"by-env": "1/1 pods", "whole": "1/1 pods"}
         assert "canary" not in str(agent["status"])
 
 
