@@ -104,8 +104,12 @@ class Kubectl:
 
 
 def make_agent(name: str = "support", **spec: Any) -> Object:
-    """A minimal echo agent, with the fields of `spec`."""
-    small = {"config": {"models": [{"name": "echo", "provider": "echo"}]}, "replicas": 1}
+    """A minimal echo agent, with the fields of `spec`. Several fit on a node with two CPUs."""
+    small = {
+        "config": {"models": [{"name": "echo", "provider": "echo"}]},
+        "replicas": 1,
+        "resources": {"requests": {"cpu": "20m"}},
+    }
     return {
         "apiVersion": "agent-operator.dev/v1alpha1",
         "kind": "AgentDeployment",
