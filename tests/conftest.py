@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from tests import reaper
 from tests.reaper import VARIABLE
 
-# pytest --hypothesis-profile=thorough: takes some minutes, so not for every run.
+# pytest --hypothesis-profile=thorough takes some minutes, so it is not the default.
 settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -35,19 +35,19 @@ REAPER = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Mark the processes of this run, those of xdist's workers too, and have ended what an interrupt leaves."""
+    """Mark the processes of this run and of xdist's workers, so that the reaper ends those that an interrupt leaves."""
     if hasattr(config, "workerinput"):
         return
     os.environ.pop(VARIABLE, None)
     mark = secrets.token_hex(8)
-    # In a session of its own: Ctrl-C is not for it. The pipe to it closes with this process.
+    # A session of its own keeps Ctrl-C away from it. The pipe to it closes with this process.
     command = [sys.executable, "-I", "-S", reaper.__file__, mark]
     config.stash[REAPER] = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     os.environ[VARIABLE] = mark
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what the cluster under test cannot show (the local one authorizes every request), and the campaign."""
+    """Deselect the campaign, and tests that the cluster cannot run (the local one authorizes every request)."""
     markers = ["local_only" if config.getoption("--kubeconfig") else "authorization"]
     if not config.getoption("--campaign"):
         markers.append("campaign")

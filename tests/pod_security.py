@@ -1,7 +1,7 @@
-"""The Pod Security Standard `restricted`, as Kubernetes' own admission checks it: one function for each of its checks.
+"""The Pod Security Standard `restricted`, with one function for each check of Kubernetes' admission controller.
 
 Written after the published standard and the checks of k8s.io/pod-security-admission (the newest version of each), apart
-from the operator's own rules, which it judges.
+from the operator's rules, which it verifies.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ Object = Mapping[str, Any]
 Check = Callable[[Object], Iterable[str]]
 
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-# Newer API servers (1.36 does) let pass `image`, too; older ones do not.
+# Newer API servers (since 1.36) allow `image`, too.
 VOLUMES = frozenset(
     {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 )
@@ -37,7 +37,7 @@ SYSCTLS = frozenset(
 
 
 def violations(template: Object) -> list[str]:
-    """Return what `restricted` forbids in a pod, or a pod template: the check, and where."""
+    """Return the violations of `restricted` in a pod or a pod template: the check, and the path."""
     return [f"{check.__name__}: {where}" for check in CHECKS for where in check(template)]
 
 
@@ -75,7 +75,7 @@ def host_ports(template: Object) -> Iterable[str]:
 
 
 def host_probes_and_hooks(template: Object) -> Iterator[str]:
-    """Probes and hooks with a host of their own; forbidden since 1.34."""
+    """Probes and hooks with a host; forbidden since 1.34."""
     for where, container in _containers(template):
         hooks = container.get("lifecycle") or {}
         named = [container.get(field) for field in ("livenessProbe", "readinessProbe", "startupProbe")]
@@ -113,7 +113,7 @@ def sysctls(template: Object) -> Iterable[str]:
 
 
 def volume_types(template: Object) -> Iterable[str]:
-    """A volume has one source; one without any is an emptyDir."""
+    """A volume has one source; without one it is an emptyDir."""
     return [volume["name"] for volume in template["spec"].get("volumes") or () if not set(volume) - {"name"} <= VOLUMES]
 
 
@@ -129,7 +129,7 @@ def capabilities(template: Object) -> Iterator[str]:
 
 
 def run_as_non_root(template: Object) -> Iterator[str]:
-    """True for the pod or for every container; false nowhere, not even where another value overrides it."""
+    """True for the pod or for every container, and nowhere false, not even where it is overridden."""
     whole = (template["spec"].get("securityContext") or {}).get("runAsNonRoot")
     if whole is False:
         yield "pod"
@@ -144,7 +144,7 @@ def run_as_user(template: Object) -> Iterable[str]:
 
 
 def seccomp(template: Object) -> Iterator[str]:
-    """One of two types for the pod or for every container; another nowhere, not even where it is overridden."""
+    """One of two types for the pod or for every container, and nowhere another, not even where it is overridden."""
     whole = (template["spec"].get("securityContext") or {}).get("seccompProfile")
     if whole and whole.get("type") not in SECCOMP:
         yield "pod"

@@ -1,4 +1,4 @@
-"""Pods that the standard `restricted` forbids, one for each thing that a check looks at, and some that it allows."""
+"""Pods that the standard `restricted` forbids, one for each field that a check reads, and some that it allows."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ Object = dict[str, Any]
 
 
 def security(where: str, **context: Any) -> Object:
-    """A fine pod but for the security context of the whole or of one container."""
+    """A compliant pod except for the security context of the pod or of one container."""
     fine: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     whole = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     containers = {kind: [{"name": kind.lower(), "image": "i", "securityContext": fine}] for kind in CONTAINERS}
@@ -29,7 +29,7 @@ def container(**fields: Any) -> Object:
 
 
 UNCONFINED = {"type": "Unconfined"}
-# What each check finds; the cases are those of the standard's own tests.
+# Violations by check; the cases are those of the standard's own tests.
 FORBIDDEN: list[tuple[str, Object]] = [
     ("host_namespaces", pod(hostNetwork=True)),
     ("host_namespaces", pod(hostPID=True)),

@@ -1,8 +1,8 @@
-"""Ends what an interrupted test run leaves behind: a process of its own that outlives it by seconds.
+"""End the processes that an interrupted test run leaves behind. It outlives the run by seconds.
 
 The run holds the only writing end of this program's standard input, and each process that it starts inherits a
-variable with the run's id. The end of input means that the run is over, however it ended: Ctrl-C, SIGKILL, or normally.
-What still has the id gets SIGTERM, then SIGKILL. Run as a script; standard library only. Without /proc it does nothing.
+variable with the ID of the run. The end of input means that the run is over: by Ctrl-C, by SIGKILL, or normally.
+Processes with the ID get SIGTERM, then SIGKILL. Run as a script; standard library only. Without /proc it does nothing.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ GRACE = 10.0  # seconds from SIGTERM to SIGKILL
 
 
 def main() -> None:
-    """Wait for the end of the run, then end what is left of it."""
+    """Wait for the end of the run, then end its remaining processes."""
     sys.stdin.read()
     mark = f"{VARIABLE}={sys.argv[1]}".encode()
     deadline = time.monotonic() + GRACE
@@ -36,7 +36,7 @@ def main() -> None:
 def _marked(mark: bytes) -> Iterator[int]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            # The local cluster's own reaper ends pods once their cluster is gone, and then itself.
+            # The reaper of the local cluster ends pods when their cluster has ended, and then itself.
             own = b"reaper.py" in (process / "cmdline").read_bytes()
             if not own and mark in (process / "environ").read_bytes().split(b"\0"):
                 yield int(process.name)

@@ -1,10 +1,10 @@
-"""How much code a reconcile pass runs: Python calls and modules of agent_operator, over a minimal echo agent.
+"""Count the Python calls and modules of agent_operator in a reconcile of a minimal echo agent.
 
     python -m tests.bench.call_counts [--by-module]
 
-The reconciler is the real one. The API server is a dictionary, so that the counts are the same in each run. Counted are
+The API server is a dictionary, so that the counts are the same in each run. Counted are
 the functions, comprehensions and generators of agent_operator that the interpreter enters, from `Reconciler.reconcile`
-to its return: in the first pass of the process, which creates all children, and in a second one, which changes nothing.
+to its return: in the first reconcile, which creates all children, and in the next one, which changes nothing.
 """
 
 import argparse
@@ -34,12 +34,12 @@ class Counts:
 
     @property
     def calls(self) -> int:
-        """All calls."""
+        """Number of all calls."""
         return self.by_module.total()
 
     @property
     def modules(self) -> int:
-        """Python modules that any call entered; templates are none."""
+        """Number of Python modules with a call, without templates."""
         return sum(name.endswith(".py") for name in self.by_module)
 
 
@@ -52,7 +52,7 @@ async def measure() -> tuple[Counts, Counts]:
 
 
 async def _pass(reconciler: Reconciler, store: Store, api: MemoryApi) -> Counts:
-    """Show the store what the API server has, and count one pass."""
+    """Fill the cache from the API server, and count one reconcile."""
     key = Key(NAMESPACE, NAME)
     store.observe_agent("ADDED", api.agent)
     for child in api.children:

@@ -1,10 +1,10 @@
-"""A bad version in a large fleet: how long until the roll-out halts, what it costs, and that nobody else is touched.
+"""A bad version in a large fleet: the time until the rollout halts, its requests, and the other agents unchanged.
 
     python tests/bench/fleet_halt.py [--agents 500]
 
-All agents follow one channel; its first wave is a tenth of them, ten at a time. The local cluster's controllers are at
-work, its pods are stand-ins, and version `bad` has no image: agents fail after their progress deadline of ten seconds,
-and roll back by themselves. Prints JSON.
+All agents follow one channel; its first wave is a tenth of them, ten at a time. The local cluster runs real
+controllers and simulated pods. Version `bad` has no image: agents fail after their progress deadline of ten seconds
+and roll back. Prints JSON.
 """
 
 import argparse
@@ -34,7 +34,7 @@ Object = dict[str, Any]
 
 @contextlib.asynccontextmanager
 async def cluster(folder: Path) -> AsyncIterator[str]:
-    """A kubeconfig of a local cluster of its own process, whose node has the image of every version but `bad`."""
+    """A kubeconfig of a local cluster in its own process, whose node has every image except that of `bad`."""
     kubeconfig = folder / "kubeconfig"
     command = [sys.executable, "-m", "localkube", "--state-dir", str(folder), "--kubeconfig", str(kubeconfig)]
     options = ["--pods", "stand-in", "--image", "agent-operator/agent-runtime:[0-9]*=true"]
@@ -68,7 +68,7 @@ async def install(transport: Transport) -> None:
 
 
 async def channel(transport: Transport, version: str) -> None:
-    """Create the channel, or give it another version."""
+    """Create the channel, or change its version."""
     body = {
         "apiVersion": "agent-operator.dev/v1alpha1",
         "kind": "AgentRuntimeChannel",
@@ -98,14 +98,14 @@ async def create(transport: Transport, target: str, number: int) -> None:
     await asyncio.gather(*(one(f"agent-{index}") for index in range(number)))
 
 
-async def until(transport: Transport, reason: str, version: str) -> Object:
+async def wait_for_reason(transport: Transport, reason: str, version: str) -> Object:
     """Wait until the channel's condition Ready has this reason; return its status."""
     while True:
         found = await transport.request("GET", f"{CHANNELS}/stable", label=("", ""))
         status: Object = found.get("status") or {}
         conditions = status.get("conditions") or ()
-        said = next((it["reason"] for it in conditions if it["type"] == "Ready"), "")
-        if said == reason and status["version"] == version and status["agents"]:
+        current = next((item["reason"] for item in conditions if item["type"] == "Ready"), "")
+        if current == reason and status["version"] == version and status["agents"]:
             return status
         await asyncio.sleep(0.2)
 
@@ -125,7 +125,7 @@ async def calls(process: Process) -> dict[str, float]:
 
 
 async def measure(agents: int) -> Object:
-    """Do it all."""
+    """Run the benchmark."""
     with tempfile.TemporaryDirectory() as folder:
         async with cluster(Path(folder)) as kubeconfig, Transport(kubeconfig, "", lambda *_: None) as transport:
             await install(transport)
@@ -135,12 +135,12 @@ async def measure(agents: int) -> Object:
             async with namespaced_operator(kubeconfig, "", 8) as process:
                 await ready(process)
                 began = time.perf_counter()
-                await until(transport, "Complete", "1")
+                await wait_for_reason(transport, "Complete", "1")
                 first = time.perf_counter() - began
                 before, cpu = await calls(process), process.cpu
                 began = time.perf_counter()
                 await channel(transport, "bad")
-                status = await until(transport, "Halted", "bad")
+                status = await wait_for_reason(transport, "Halted", "bad")
                 seconds, busy = time.perf_counter() - began, process.cpu - cpu
                 after = await calls(process)
                 found = await transport.request("GET", AGENTS.format(target), label=("", ""))
@@ -148,7 +148,7 @@ async def measure(agents: int) -> Object:
                 later = await transport.request("GET", AGENTS.format(target), label=("", ""))
                 at_rest = {kind: n - after.get(kind, 0) for kind, n in (await calls(process)).items()}
             given = [
-                sum(it["status"]["channel"]["version"] == "bad" for it in seen["items"]) for seen in (found, later)
+                sum(item["status"]["channel"]["version"] == "bad" for item in seen["items"]) for seen in (found, later)
             ]
             return {
                 "agents": agents,

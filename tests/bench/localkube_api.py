@@ -1,6 +1,6 @@
-"""How quick the local cluster's API is: `python tests/bench/localkube_api.py [--objects N] [--tls]`.
+"""Measure the API of the local cluster: `python tests/bench/localkube_api.py [--objects N] [--tls]`.
 
-The server runs in a process of its own, so it has a core to itself; the figures are of one client over HTTP.
+The server runs in its own process on its own core. The figures are those of one HTTP client.
 """
 
 import argparse

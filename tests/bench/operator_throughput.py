@@ -1,11 +1,10 @@
-"""How fast, how big, how quiet: the operator against a bare loop that applies the same manifests to the same server.
+"""Compare the operator with a loop that applies the same manifests to the same server.
 
     python tests/bench/operator_throughput.py [--kubeconfig FILE] [--agents 100] [--workers 8]
 
-Measured: agents a second, over AgentDeployments that are there when it starts, until every child is there and
+Measured: agents per second over existing AgentDeployments, from the start until every child exists and
 observedGeneration is current; the same manifests by a bare asyncio loop; memory (RSS) of the operator with these
-agents; its CPU at rest. Without --kubeconfig the local cluster is started, in a
-process of its own.
+agents; its CPU when idle. Without --kubeconfig the local cluster is started in its own process.
 """
 
 import argparse
@@ -38,7 +37,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def agent(name: str, namespace: str) -> dict[str, Any]:
-    """An agent with the seed's children, but what a bare cluster has no API for."""
+    """An agent with the seed's children, without those of optional APIs."""
     return {
         "apiVersion": "agent-operator.dev/v1alpha1",
         "kind": "AgentDeployment",
@@ -54,7 +53,7 @@ def agent(name: str, namespace: str) -> dict[str, Any]:
 
 
 class Process:
-    """The operator's process, as the kernel sees it."""
+    """Figures of the operator's process from /proc."""
 
     def __init__(self, pid: int, port: int) -> None:
         self.pid = pid
@@ -93,7 +92,7 @@ async def cluster(given: str, folder: Path) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def operator(kubeconfig: str, namespace: str, workers: int) -> AsyncIterator[Process]:
-    """An operator for one namespace, as a process of its own."""
+    """Run an operator for one namespace as a process."""
     options = ["--kubeconfig", kubeconfig, "--namespaces", namespace, "--workers", str(workers)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -108,7 +107,7 @@ async def operator(kubeconfig: str, namespace: str, workers: int) -> AsyncIterat
 
 
 async def settled(transport: Transport, namespace: str) -> None:
-    """Wait until the current generation of every agent is reconciled; by a watch, for polling would be a load."""
+    """Wait until every agent is reconciled. A watch is used because polling would be load."""
     path = AGENTS.format(namespace)
     found = await transport.request("GET", path, label=("", ""))
     waiting = {a["metadata"]["name"] for a in found["items"] if not _current(a)}
@@ -126,7 +125,7 @@ def _current(agent: dict[str, Any]) -> bool:
 
 
 async def ready(process: Process) -> None:
-    """Wait until the operator has listed everything and begins to work."""
+    """Wait until the caches of the operator are synced."""
     async with aiohttp.ClientSession() as session:
         while True:
             with contextlib.suppress(aiohttp.ClientConnectionError):
@@ -148,8 +147,8 @@ async def create_agents(transport: Transport, namespace: str, number: int) -> No
 
 
 async def bare(transport: Transport, namespace: str, number: int, workers: int) -> float:
-    """Seconds to apply the same manifests without an operator: rendered before, no watch, no status."""
-    # Of agents that exist: with a uid the manifests have owners, as the operator's have.
+    """Seconds to apply the same manifests without an operator: rendered in advance, no watch, no status."""
+    # Existing agents have a UID, so the manifests have owner references as those of the operator.
     await create_agents(transport, namespace, number)
     found = await transport.request("GET", AGENTS.format(namespace), label=("", ""))
     manifests = [render(Inputs(agent=parse(raw))).manifests for raw in found["items"]]
@@ -169,7 +168,7 @@ async def bare(transport: Transport, namespace: str, number: int, workers: int) 
 
 
 async def namespace(transport: Transport) -> str:
-    """Create a namespace of its own for a measurement."""
+    """Create a namespace for one measurement."""
     name = f"bench-{uuid.uuid4().hex[:8]}"
     await transport.request("POST", "/api/v1/namespaces", label=("", ""), body={"metadata": {"name": name}})
     return name
@@ -189,7 +188,7 @@ async def install(transport: Transport) -> None:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Do it all."""
+    """Run the benchmark."""
     with tempfile.TemporaryDirectory() as folder:
         async with (
             cluster(options.kubeconfig, Path(folder)) as kubeconfig,
@@ -211,7 +210,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 at_rest = process.cpu
                 await asyncio.sleep(options.rest)
                 at_rest, rss = (process.cpu - at_rest) / options.rest, process.rss
-            # Afterwards: the operator watches the children of all namespaces, and would keep these too.
+            # Last, because the operator caches the children of all namespaces, including these.
             seconds_bare = await bare(transport, await namespace(transport), number, workers)
             return {
                 "agents": number,

@@ -1,8 +1,8 @@
-"""How soon the call of the model ends when its caller leaves: `python tests/bench/runtime_disconnect.py [--times 200]`.
+"""Time from a disconnection to the end of the model call: `python tests/bench/runtime_disconnect.py [--times 200]`.
 
-One process is both the caller and the model's server, so that one clock sees both sides: from closing the connection to
-the agent, to the loss of the one that the agent holds. The agent is a process on a core of its own, at rest and with 32
-other requests under way all the time. The aim is 100 ms.
+One process is both the client and the model server, so that one clock measures both sides: from the close of the
+client's connection to the close of the agent's connection to the model. The agent has its own core. It is measured at
+rest and with 32 other requests in flight. The aim is 100 ms.
 """
 
 import argparse
@@ -30,7 +30,7 @@ EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + CHUNK
 
 
 class Model(asyncio.Protocol):
-    """A connection of the model's server, which begins an answer, if that is a stream, and never goes on."""
+    """A connection to the model server, which starts a streamed response and never completes one."""
 
     def __init__(self, asked: Callable[[], None], lost: Callable[[], None]) -> None:
         self._asked, self._lost = asked, lost
@@ -38,11 +38,11 @@ class Model(asyncio.Protocol):
         self._called = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take a request as soon as it is whole."""
+        """Handle a request when it is complete."""
         self._received += data
         if self._received.startswith(b"GET"):
             self._received = b""
@@ -54,13 +54,13 @@ class Model(asyncio.Protocol):
             self._asked()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The agent has let go."""
+        """Record that the agent has closed its connection."""
         if self._called:
             self._lost()
 
 
 async def left(port: int, queue: asyncio.Queue[float], path: str, body: dict[str, object]) -> float:
-    """Milliseconds from leaving to the end of the model's call."""
+    """Return the milliseconds from the disconnection to the end of the model call."""
     content = json.dumps(body).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -74,14 +74,14 @@ async def left(port: int, queue: asyncio.Queue[float], path: str, body: dict[str
 
 
 async def busy(port: int) -> None:
-    """Ask the model that echoes, for ever."""
+    """Send requests to the echo model in a loop that never returns."""
     async with Client(port) as client:
         while True:
             await client.post("/api/chat", b'{"message": "hi", "model": "echo"}')
 
 
 async def measure(times: int) -> None:
-    """Measure and tell."""
+    """Measure, and print the figures."""
     queue: asyncio.Queue[float] = asyncio.Queue()
 
     def note() -> None:
@@ -89,7 +89,7 @@ async def measure(times: int) -> None:
 
     server = await asyncio.get_running_loop().create_server(lambda: Model(note, note), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    # Ready does not wait for the second model, whose server is this process, which waits for ready.
+    # Readiness depends only on the default model. This process serves the other one, and waits for readiness.
     echo = '[[agent.models]]\nname="echo"\nprovider="echo"\n'
     gpt = f'[[agent.models]]\nname="m"\nprovider="openai"\nbase_url="http://127.0.0.1:{port}/v1"\n'
     with agent(echo + gpt) as running:
@@ -106,7 +106,7 @@ async def measure(times: int) -> None:
 
 
 def main() -> None:
-    """Measure on the core that the agent does not have."""
+    """Measure on the core that the agent does not use."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--times", type=int, default=200)
     arguments = parser.parse_args()

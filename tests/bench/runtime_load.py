@@ -1,4 +1,4 @@
-"""Clients of a bench. They only count what arrives: to parse it would cost more than what is measured."""
+"""Clients of a benchmark. They count tokens without parsing, which would cost more CPU than the measured server."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ BUSY = b" 503 "
 
 
 class BusyError(Exception):
-    """The server sheds load."""
+    """The server refused a request because of its load."""
 
 
 class Client(asyncio.Protocol):
-    """One connection that is kept, with one request at a time."""
+    """A persistent connection with one request at a time."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -31,10 +31,10 @@ class Client(asyncio.Protocol):
         self._transport.abort()
 
     async def post(self, path: str, body: bytes) -> None:
-        """Send a request and wait for the end of its answer; self.first tells when the first token came.
+        """Send a request and wait for the end of its response. Then self.first is the time of the first token.
 
         Raises:
-            BusyError: the answer is 503.
+            BusyError: the response is a 503.
         """
         loop = asyncio.get_running_loop()
         self._answered: asyncio.Future[None] = loop.create_future()
@@ -47,7 +47,7 @@ class Client(asyncio.Protocol):
         await self._answered
 
     def data_received(self, data: bytes) -> None:
-        """Count, and see whether it was the last."""
+        """Count tokens, and detect the end of the response."""
         if self._length < 0:
             data = self._received = self._received + data
             head, found, rest = data.partition(b"\r\n\r\n")
@@ -70,7 +70,7 @@ class Client(asyncio.Protocol):
             self._answered.set_result(None)
 
     def _count(self, data: bytes) -> None:
-        # What is kept is too short to hold a token that was counted.
+        # The rest of the last data is shorter than a token, so no token is counted twice.
         self._received = self._received[1 - len(TOKEN) :] + data
         came = self._received.count(TOKEN)
         self.tokens += came
@@ -78,13 +78,13 @@ class Client(asyncio.Protocol):
             self.first = time.perf_counter()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Nobody waits in vain."""
+        """Fail the request that waits for a response."""
         if hasattr(self, "_answered") and not self._answered.done():
             self._answered.set_exception(error or ConnectionResetError("closed before the answer was complete"))
 
 
 async def requests(port: int, path: str, bodies: Callable[[int], bytes], seconds: float, connections: int = 32) -> int:
-    """How many are answered in that time."""
+    """Send requests for `seconds`; return how many were answered."""
     ends = time.perf_counter() + seconds
     done = 0
 
@@ -103,47 +103,48 @@ async def requests(port: int, path: str, bodies: Callable[[int], bytes], seconds
 
 
 async def overload(port: int, path: str, body: bytes, connections: int, seconds: float) -> tuple[list[float], int]:
-    """More clients than are let in, who try again a second after they were refused.
+    """Send more concurrent requests than the server admits. A refused client retries after a second.
 
-    Returns the seconds of each request that was answered, sorted, and how many were refused.
+    Returns the sorted durations of answered requests in seconds, and the number of refused requests.
     """
     ends = time.perf_counter() + seconds
-    found, refused = [], 0
+    durations, refused = [], 0
 
     async def ask(number: int) -> None:
         nonlocal refused
         await asyncio.sleep(number / connections)
         async with Client(port) as client:
-            while (begun := time.perf_counter()) < ends:
+            while (started := time.perf_counter()) < ends:
                 try:
                     await client.post(path, body)
-                    found.append(time.perf_counter() - begun)
+                    durations.append(time.perf_counter() - started)
                 except BusyError:
                     refused += 1
                     await asyncio.sleep(1)
 
     await asyncio.gather(*map(ask, range(connections)))
-    return sorted(found), refused
+    return sorted(durations), refused
 
 
 async def latencies(port: int, path: str, body: bytes, count: int) -> list[float]:
-    """Milliseconds of each request, to the first token of a stream or else to the end; one after the other, sorted."""
-    found = []
+    """Send requests one after the other; return their sorted latencies in ms, of streams to the first token."""
+    latencies_ms = []
     async with Client(port) as client:
         for _ in range(count):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             await client.post(path, body)
-            found.append(((client.first or time.perf_counter()) - begun) * 1000)
-    return sorted(found)
+            latencies_ms.append(((client.first or time.perf_counter()) - started) * 1000)
+    return sorted(latencies_ms)
 
 
 async def streams(
     port: int, path: str, body: bytes, count: int, window: tuple[float, float], at: Callable[[], float]
 ) -> tuple[float, float, int]:
-    """So many streams at once, all begun within the first second, and measured while all of them run.
+    """Run `count` streams, which start within the first second, and measure while all of them run.
 
-    The window has seconds from the begin; at its two ends `at` is read, which grows, such as CPU seconds. Returned are
-    the tokens a second in the window, how much `at` grew for each of them, and how many streams were refused.
+    The window is in seconds since the start. `at` is a growing counter, such as CPU seconds, which is read at both ends
+    of the window. Returns the tokens per second in the window, the growth of `at` per token, and the number of refused
+    streams.
     """
     clients = [Client(port) for _ in range(count)]
     refused = 0

@@ -1,6 +1,6 @@
-"""A model's server that costs next to nothing: answers from memory, for benches. First line on stdout: its port.
+"""A model server for benchmarks that costs little CPU, because its answers are constant. It prints its port.
 
-Streams have CHUNKS chunks, RATE a second (0: at once); whole answers come after DELAY seconds. All in the environment.
+The environment sets it: streams have CHUNKS chunks, RATE per second (0: all at once); other answers take DELAY seconds.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ CHUNK = (
 
 
 def framed(data: bytes) -> bytes:
-    """A chunk of chunked transfer."""
+    """Return a chunk of a chunked transfer."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -37,7 +37,7 @@ ANSWER = HEAD % (b"application/json", b"Content-Length: %d\r\n" % len(COMPLETION
 
 
 class Stream:
-    """Sends chunks, each at its time; a timer of its own costs less than a task would."""
+    """Sends each chunk at its time. A timer costs less than a task."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -46,7 +46,7 @@ class Stream:
         self.left = CHUNKS
 
     def send(self) -> None:
-        """Send what is due."""
+        """Send the chunks that are due."""
         if self.transport.is_closing():
             return
         if not RATE:
@@ -60,10 +60,10 @@ class Stream:
 
 
 class Server(asyncio.Protocol):
-    """One connection."""
+    """The connection of one client."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """See asyncio.Protocol."""
         # uvloop's transports do not inherit from asyncio's.
         self.transport = cast("asyncio.Transport", transport)
         self.received = b""

@@ -1,6 +1,6 @@
-"""Other servers between a client and a model, measured like the runtime: each installed from PyPI into its own venv.
+"""Other servers between a client and a model, measured like the runtime. Each is installed from PyPI into a venv.
 
-The venvs stay in the user's cache folder. A peer that cannot be installed or does not start is told and left out.
+The venvs stay in the cache folder of the user. A peer that cannot be installed or started is reported and skipped.
 """
 
 import json
@@ -24,12 +24,12 @@ COMPLETION = b'{"model":"m","messages":[{"role":"user","content":"What is the an
 
 @dataclass(frozen=True)
 class Peer:
-    """A server, and how it is asked.
+    """A server, and how to start it.
 
     Attributes:
-        packages: what is installed; none for one that runs here.
-        files: by name, what its folder holds; {url} is the model's API, {port} its own port.
-        command: in its folder, with the same placeholders and {bin}, where its venv's programs are.
+        packages: the packages to install; none if the server is part of this folder.
+        files: the contents of its folder by name. {url} is the API of the model, {port} the port of the server.
+        command: runs in its folder. It has the same placeholders, and {bin} for the programs of its venv.
     """
 
     name: str
@@ -65,7 +65,7 @@ LITELLM = Peer(
         )
     },
     variables={
-        # It would otherwise try for seconds to load a list of prices, and then ask for a key.
+        # Otherwise it tries for seconds to download a list of prices, and then requires a key.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
         "LITELLM_LOG": "ERROR",
@@ -74,7 +74,7 @@ LITELLM = Peer(
 _MESSAGE = {"role": "user", "messageId": "1", "kind": "message", "parts": [{"kind": "text", "text": "What is it?"}]}
 KAGENT = Peer(
     name="kagent-adk 0.10.4",
-    # With a newer a2a-sdk it does not start.
+    # It does not start with a newer a2a-sdk.
     packages=("kagent-adk==0.10.4", "a2a-sdk<1"),
     command=("{bin}/kagent-adk", "run", "bench", "--local", "--port", "{port}", "--working-dir", "."),
     ready="/health",
@@ -104,10 +104,10 @@ PEERS = (RELAY, LITELLM, KAGENT)
 
 
 def measure(peer: Peer, model_url: str, seconds: float, measured: Callable[[Running, Callable[[], int]], None]) -> None:
-    """Start a peer and hand over its process, and what asks it for so many seconds and counts the answers.
+    """Start a peer; call `measured` with its process and with a function that sends requests and counts responses.
 
     Raises:
-        OSError, RuntimeError, subprocess.SubprocessError: it cannot be installed, does not start or does not answer.
+        OSError, RuntimeError, subprocess.SubprocessError: the peer cannot be installed or started, or does not answer.
     """
     programs = _installed(peer)
     port = free_port()
@@ -127,7 +127,7 @@ def measure(peer: Peer, model_url: str, seconds: float, measured: Callable[[Runn
 
 
 def _installed(peer: Peer) -> Path:
-    """Where the programs of a peer are, once they are there."""
+    """Install the packages of a peer if necessary; return the folder of their programs."""
     if not peer.packages:
         return Path(sys.executable).parent
     venv = CACHE / peer.name.partition(",")[0].replace(" ", "-")

@@ -1,4 +1,4 @@
-"""Processes of a bench, each on its core: what is measured on one, everything around it on another."""
+"""Processes of a benchmark. The measured process has one CPU core, and all other processes share another."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def cores() -> tuple[set[int], set[int]]:
-    """The core of what is measured, and that of the rest; the same where there is but one."""
+    """Return the core of the measured process and that of the others, which are the same if there is only one."""
     usable = sorted(os.sched_getaffinity(0))
     return {usable[0]}, {usable[-1]}
 
@@ -30,12 +30,12 @@ MEASURED, REST = cores()
 
 
 def stay_on(core: set[int]) -> None:
-    """Run this process on a core."""
+    """Pin this process to a core."""
     os.sched_setaffinity(0, core)
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -46,7 +46,7 @@ def free_port() -> int:
 def process(
     *command: str | Path, core: set[int], log: Path | None = None, folder: Path = ROOT, **variables: str
 ) -> Iterator[int]:
-    """A process on a core; its id. Its output goes through a process of its own into the log, as in a pod."""
+    """Start a process on a core; return its id. Another process writes its output to the log, as in a pod."""
     with contextlib.ExitStack() as held:
         sink = held.enter_context(log.open("wb")) if log else subprocess.DEVNULL
         reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=sink)
@@ -66,7 +66,7 @@ def process(
 
 @contextlib.contextmanager
 def model(**variables: Any) -> Iterator[str]:
-    """The model's server; the URL of its API."""
+    """Run a model server; yield the URL of its API."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with process(sys.executable, HERE / "runtime_model.py", core=REST, log=log, **variables):
@@ -75,7 +75,7 @@ def model(**variables: Any) -> Iterator[str]:
 
 @contextlib.contextmanager
 def redis() -> Iterator[int]:
-    """A Redis; its port."""
+    """Run a Redis; yield its port."""
     port = free_port()
     with process("redis-server", "--port", str(port), "--save", "", core=REST):
         _until(lambda: _listens(port), "redis-server")
@@ -84,7 +84,7 @@ def redis() -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that is measured: its port and process, and the seconds until it was ready."""
+    """A measured server: its port, its process, and the seconds until it was ready."""
 
     port: int
     pid: int
@@ -92,13 +92,13 @@ class Running:
 
     @property
     def cpu(self) -> float:
-        """Seconds of user and system time so far, its own and that of children that have ended."""
+        """User and system CPU time in seconds, with that of children that have ended."""
         fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return sum(map(int, fields[11:15])) / _TICKS
 
     @property
     def rss(self) -> float:
-        """MiB that it has in memory now."""
+        """Resident memory in MiB."""
         return int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE / 2**20
 
 
@@ -106,7 +106,7 @@ class Running:
 def server(
     command: Sequence[str | Path], port: int, ready: str, log: Path, folder: Path = ROOT, **variables: str
 ) -> Iterator[Running]:
-    """A server on the core of what is measured, once `ready`, a path, answers with 200."""
+    """Run a server on the core of the measured process; yield it after the path `ready` has answered with 200."""
     begun = time.perf_counter()
     with process(*command, core=MEASURED, log=log, folder=folder, **variables) as pid:
 
@@ -125,7 +125,7 @@ def server(
 
 @contextlib.contextmanager
 def agent(tables: str) -> Iterator[Running]:
-    """The runtime with these tables in its config."""
+    """Run the runtime with these tables in its config."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "agent.toml").write_text(f"[agent]\n{tables}", encoding="utf-8")
@@ -143,7 +143,7 @@ def _listens(port: int) -> bool:
 
 
 def _when_there(file: Path) -> str:
-    """What a process wrote first."""
+    """Return the first line that a process writes."""
     _until(lambda: file.exists() and file.read_text(encoding="utf-8").endswith("\n"), file.name)
     return file.read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The least that can stand between a client and a model: aiohttp that hands the body on. Its port is the argument."""
+"""The smallest possible server between a client and a model: aiohttp that forwards bodies. The argument is its port."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from aiohttp import web
 
 
 async def main() -> None:
-    """Relay to MODEL_URL until killed."""
+    """Forward requests to MODEL_URL until killed."""
     url = os.environ["MODEL_URL"] + "/chat/completions"
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 

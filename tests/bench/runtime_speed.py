@@ -1,14 +1,14 @@
-"""How fast, how big: the agent runtime, one process on a core of its own, in front of a model of zero latency.
+"""Speed and size of the agent runtime: one process on its own core, in front of a model without latency.
 
     python tests/bench/runtime_speed.py [--seconds 5] [--rounds 3] [--peers]
 
-Measured, medians of the rounds: start to ready and memory at rest; requests a second at 32 connections, of completions
-and of conversations with their history in Redis; latency and time to first token that the runtime adds to the model's
-own, at one connection; 500 streams of 30 tokens a second; and how much longer answers take when twice as many are
-asked for as are let in. The model, Redis and the clients share another core. With --peers other servers are measured in
-the same rounds.
+The figures are medians of the rounds: time until ready and memory at rest; requests per second over 32 connections, of
+completions and of sessions in Redis; latency and time to the first token that the runtime adds to the model, over one
+connection; 500 streams of 30 tokens per second; and the slowdown of answers when clients send twice as many requests as
+the runtime admits. The model, Redis and the clients share another core. --peers measures other servers in the same
+rounds.
 
-CPU seconds say more than rates on a machine that has other things to do: they are told beside them.
+On a busy machine CPU seconds are more reliable than rates, so the table has both.
 """
 
 import argparse
@@ -29,11 +29,11 @@ from runtime_process import REST, Running, agent, model, redis, stay_on
 COMPLETIONS, CHAT = "/v1/chat/completions", "/api/chat"
 COMPLETION = b'{"model":"m","messages":[{"role":"user","content":"What is the answer?"}]%b}'
 STREAM = COMPLETION % b',"stream":true'
-# Requests at a time; see limits.max_concurrent_requests.
-LET_IN = 1_000
+# The default of limits.max_concurrent_requests.
+ADMITTED = 1_000
 STREAMS, RATE, WINDOW = 500, 30, (3.0, 8.0)
 ECHO = '[[agent.models]]\nname = "m"\nprovider = "echo"\n'
-# What is aimed at, by the figure's name.
+# The aim of each figure.
 AIMS = {
     "start to ready, echo": "<= 0.8",
     "start to ready, openai": "<= 0.8",
@@ -53,33 +53,33 @@ AIMS = {
 
 @dataclass
 class Figures:
-    """What was measured, by name and unit, a value a round."""
+    """The measured values by name and unit, one value per round."""
 
-    found: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    values: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
-    def note(self, what: str, unit: str, value: float) -> None:
-        """Keep a value."""
-        self.found.setdefault((what, unit), []).append(value)
-        sys.stderr.write(f"{what}: {value:,.2f} {unit}\n")
+    def note(self, name: str, unit: str, value: float) -> None:
+        """Record a value."""
+        self.values.setdefault((name, unit), []).append(value)
+        sys.stderr.write(f"{name}: {value:,.2f} {unit}\n")
 
     def table(self) -> str:
-        """All of them, a line each: the median, the aim and the values."""
+        """Return a table with one line per figure: the median, the aim and the values."""
         lines = [f"{'median':>12} {'':7} {'aim':>9}  figure (values of the rounds)"]
-        for (what, unit), values in self.found.items():
-            shown = ", ".join(f"{value:,.2f}" for value in values)
-            lines.append(f"{statistics.median(values):12,.2f} {unit:7} {AIMS.get(what, ''):>9}  {what} ({shown})")
+        for (name, unit), values in self.values.items():
+            rounds = ", ".join(f"{value:,.2f}" for value in values)
+            lines.append(f"{statistics.median(values):12,.2f} {unit:7} {AIMS.get(name, ''):>9}  {name} ({rounds})")
         return "\n".join(lines)
 
 
 def at_rest(running: Running, name: str, figures: Figures) -> None:
-    """Start and memory."""
+    """Record the time until ready and the memory at rest."""
     figures.note(f"start to ready, {name}", "s", running.ready)
     figures.note(f"start to ready, {name}: CPU", "s", running.cpu)
     figures.note(f"memory at rest, {name}", "MiB", running.rss)
 
 
 def throughput(running: Running, name: str, ask: Callable[[], int], seconds: float, figures: Figures) -> None:
-    """Requests a second, and what one costs."""
+    """Record the requests per second and the CPU time per request."""
     cpu = running.cpu
     done = ask()
     figures.note(f"{name}, 32 connections", "req/s", done / seconds)
@@ -87,7 +87,7 @@ def throughput(running: Running, name: str, ask: Callable[[], int], seconds: flo
 
 
 def added(running: Running, model_port: int, count: int, figures: Figures) -> None:
-    """Latencies beyond the model's own."""
+    """Record the latency that the runtime adds to the model."""
 
     def both(body: bytes, count: int) -> list[list[float]]:
         return [uvloop.run(load.latencies(port, COMPLETIONS, body, count)) for port in (model_port, running.port)]
@@ -101,7 +101,7 @@ def added(running: Running, model_port: int, count: int, figures: Figures) -> No
 
 
 def conversation(number: int) -> bytes:
-    """A message of one of 32 conversations, whose history grows to its bound."""
+    """Return a message of one of 32 sessions, whose history grows to its limit."""
     return json.dumps({"message": "What is the answer?", "session_id": f"s{number}"}).encode()
 
 
@@ -110,7 +110,7 @@ def _requests(port: int, path: str, body: Callable[[int], bytes], seconds: float
 
 
 def answers(seconds: float, figures: Figures) -> None:
-    """Start, memory and answers that are not streamed."""
+    """Measure start, memory, and responses without streams."""
     with model() as url, redis() as redis_port:
         gpt = f'[[agent.models]]\nname = "m"\nprovider = "openai"\nbase_url = "{url}"\n'
         memory = f'[agent.memory.cache]\nhost = "127.0.0.1"\nport = {redis_port}\n'
@@ -124,31 +124,31 @@ def answers(seconds: float, figures: Figures) -> None:
         with agent(gpt + memory) as running:
             at_rest(running, "openai and Redis", figures)
             converse = partial(_requests, running.port, CHAT, conversation, seconds)
-            # The first ones are of short histories.
+            # The first run has short histories.
             converse()
             throughput(running, "conversations with Redis", converse, seconds, figures)
 
 
 def streams(figures: Figures) -> None:
-    """Many streams at the pace of a model."""
+    """Measure many streams at the pace of a model."""
     with model(RATE=str(RATE), CHUNKS=str(RATE * int(WINDOW[1] + 3))) as url:
         gpt = f'[[agent.models]]\nname = "m"\nprovider = "openai"\nbase_url = "{url}"\n'
         with agent(gpt) as running:
-            asked = load.streams(running.port, COMPLETIONS, STREAM, STREAMS, WINDOW, lambda: running.cpu)
-            rate, cpu, refused = uvloop.run(asked)
+            run = load.streams(running.port, COMPLETIONS, STREAM, STREAMS, WINDOW, lambda: running.cpu)
+            rate, cpu, refused = uvloop.run(run)
         figures.note(f"{STREAMS} streams of {RATE} tokens/s", "tok/s", rate)
         figures.note(f"{STREAMS} streams of {RATE} tokens/s: CPU of a token", "ms", cpu * 1000)
         figures.note(f"{STREAMS} streams of {RATE} tokens/s: refused", "", refused)
 
 
 def overload(seconds: float, figures: Figures) -> None:
-    """Twice as many clients as are let in, at a model that takes a second."""
+    """Measure twice as many clients as the runtime admits, with a model that takes a second."""
     with model(DELAY="1") as url:
         gpt = f'[[agent.models]]\nname = "m"\nprovider = "openai"\nbase_url = "{url}"\n'
         with agent(gpt) as running:
             alone = uvloop.run(load.latencies(running.port, COMPLETIONS, COMPLETION % b"", 3))[1] / 1000
-            asked = load.overload(running.port, COMPLETIONS, COMPLETION % b"", 2 * LET_IN, max(seconds, 4))
-            times, refused = uvloop.run(asked)
+            run = load.overload(running.port, COMPLETIONS, COMPLETION % b"", 2 * ADMITTED, max(seconds, 4))
+            times, refused = uvloop.run(run)
     for percent in (50, 99):
         of_one = times[len(times) * percent // 100] / alone
         figures.note(f"overload, p{percent} of what is answered", "x", of_one)
@@ -156,7 +156,7 @@ def overload(seconds: float, figures: Figures) -> None:
 
 
 def peers(seconds: float, figures: Figures) -> None:
-    """The same questions to others."""
+    """Measure the other servers with the same requests."""
     with model() as url:
         for peer in PEERS:
 
@@ -171,7 +171,7 @@ def peers(seconds: float, figures: Figures) -> None:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,10 +1,10 @@
-"""The installed operator, in real time, on a cluster without the optional APIs: is it alive, ready, and of one size?
+"""Check that the installed operator stays alive, ready and of constant size on a cluster without optional APIs.
 
     make soak ARGS="--minutes 30 --executable /path/to/agent-operator"
 
-The local cluster runs in this process, the operator in its own, with an empty environment. Each ten seconds both probes
-are asked, and memory (RSS), open files, threads and CPU are read. A table is printed at the end. Exit status: 1 when a
-probe failed, the operator ended, or it grew: the mean of the last quarter is held against that of the second.
+The local cluster runs in this process, the operator in its own with an empty environment. Every ten seconds both probes
+are sent, and memory (RSS), open files, threads and CPU are read. A table is printed at the end. Exit status: 1 if a
+probe failed, the operator exited or it grew: the mean of the last quarter is compared with that of the second.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Sample:
-    """One look. `cpu` is the percentage of a core since the last one; `seconds` since the operator was ready."""
+    """One sample. `cpu` is the percentage of a core since the last one, `seconds` the time since ready."""
 
     seconds: float
     alive: str
@@ -63,7 +63,7 @@ class Operator:
     session: aiohttp.ClientSession
 
     async def probe(self, path: str) -> str:
-        """Return the text of the answer, or why there is none."""
+        """Return the body of the response, or the error."""
         try:
             url, timeout = f"http://127.0.0.1:{self.port}{path}", aiohttp.ClientTimeout(total=5)
             async with self.session.get(url, timeout=timeout) as answer:
@@ -72,7 +72,7 @@ class Operator:
             return type(error).__name__
 
     async def ready(self) -> None:
-        """Wait until it is; RuntimeError when it ends before."""
+        """Wait until the operator is ready; RuntimeError when it exits before."""
         async with asyncio.timeout(START_SECONDS):
             while await self.probe("/readyz") != "ok":
                 if self.process.returncode is not None:
@@ -80,7 +80,7 @@ class Operator:
                 await asyncio.sleep(0.5)
 
     async def sample(self, began: float, spent: float, took: float) -> Sample:
-        """Look at it. `spent` is its CPU time at the last look, `took` the time since."""
+        """Take a sample. `spent` is the CPU time at the last sample, `took` the time since."""
         proc = Path(f"/proc/{self.process.pid}")
         alive, ready = await self.probe("/healthz"), await self.probe("/readyz")
         mib = int((proc / "statm").read_text(encoding="ascii").split()[1]) * _PAGE / 2**20
@@ -106,7 +106,7 @@ async def install(api: Transport, agents: int) -> None:
 
 
 async def edit(api: Transport, name: str, port: int) -> None:
-    """Create an agent, or give it another port."""
+    """Create an agent, or change its port."""
     spec = {"config": {"models": [{"name": "echo", "provider": "echo"}]}, "service": {"port": port}}
     body = {
         "apiVersion": "agent-operator.dev/v1alpha1",
@@ -120,7 +120,7 @@ async def edit(api: Transport, name: str, port: int) -> None:
 
 @asynccontextmanager
 async def operator(executable: str, kubeconfig: Path, port: int, log: Path) -> AsyncIterator[Operator]:
-    """Run it, from another folder, with an environment that has nothing in it."""
+    """Run the operator in another folder with an empty environment."""
     options = ["--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{port}"]
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
@@ -136,7 +136,7 @@ async def operator(executable: str, kubeconfig: Path, port: int, log: Path) -> A
 
 
 async def soak(given: argparse.Namespace, folder: Path) -> tuple[list[Sample], list[str]]:
-    """Run it for so long; return the samples and what was wrong."""
+    """Run the operator for this time; return the samples and the faults."""
     kubeconfig, log = folder / "kubeconfig", folder / "operator.log"
     samples: list[Sample] = []
     async with LocalCluster(stand_in=True, state_dir=folder / "state") as cluster:
@@ -163,7 +163,7 @@ async def soak(given: argparse.Namespace, folder: Path) -> tuple[list[Sample], l
 
 
 def judge(samples: Sequence[Sample], growth: float) -> list[str]:
-    """Tell what is wrong. `growth` is in MiB."""
+    """Return the faults. `growth` is in MiB."""
     wrong = [f"{s.seconds:.0f} s: /healthz {s.alive!r}, /readyz {s.ready!r}" for s in samples if not s.well]
     quarter = len(samples) // 4
     if not quarter:
@@ -179,7 +179,7 @@ def judge(samples: Sequence[Sample], growth: float) -> list[str]:
 
 
 def table(samples: Sequence[Sample], rows: int = 30) -> str:
-    """Some of the samples, evenly spread, and always the last."""
+    """Some samples at even intervals, and always the last."""
     step = max(1, len(samples) // rows)
     shown = [*samples[:-1:step], *samples[-1:]]
     lines = [

@@ -1,4 +1,4 @@
-"""What the offline commands of agentctl cost; `make bench` prints it. No speed is asserted: machines differ."""
+"""CPU and memory of agentctl's offline commands; `make bench` prints them. No speed is asserted: machines differ."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ COMMANDS = (
 ROUNDS = 5
 
 
-# The memory is not that of getrusage(), which counts what the parent had when it forked.
+# Not the memory of getrusage(), which includes that of the parent when it forked.
 MEASURED = """
 import sys, time
 from pathlib import Path
@@ -36,8 +36,8 @@ def cost(*arguments: str | Path) -> tuple[float, float]:
     return float(seconds), int(kilobytes) / 1000
 
 
-def test_agentctl_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    """The least of some rounds: what else runs on the machine only adds to it."""
+def test_agentctl_start_time_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """The minimum of some rounds, because other load only adds to it."""
     lines = []
     for arguments in COMMANDS:
         seconds, megabytes = min(cost(*arguments) for _ in range(ROUNDS))

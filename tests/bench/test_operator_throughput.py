@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.timeout(1200)
-def test_the_operator_is_measured(pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]) -> None:
+def test_operator_throughput_is_measured(pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]) -> None:
     given = pytestconfig.getoption("--kubeconfig")
     options = ["--kubeconfig", given] if given else []
     script = Path(__file__).with_name("operator_throughput.py")

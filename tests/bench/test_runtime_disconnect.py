@@ -1,4 +1,4 @@
-"""Runs the benchmark of clients that leave; `make bench` prints what it measured. No time is asserted."""
+"""Run the benchmark of clients that disconnect. `make bench` prints the figures. Time is not asserted."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 
-def test_leaving_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    """A few times each; for figures to quote run the script alone, on a quiet machine."""
+def test_disconnect_latency_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """This run is short. For figures to publish, run the script alone on an idle machine."""
     script = Path(__file__).with_name("runtime_disconnect.py")
 
     done = subprocess.run([sys.executable, script, "--times", "20"], capture_output=True, text=True, check=False)

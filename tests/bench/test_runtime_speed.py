@@ -1,4 +1,4 @@
-"""Runs the runtime's benchmark; `make bench` prints what it measured. No speed is asserted: machines differ."""
+"""Run the benchmark of the runtime. `make bench` prints the figures. Speed is not asserted, because machines differ."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ import pytest
 
 
 @pytest.mark.timeout(3000)
-def test_the_runtime_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    """With its peers where BENCH_PEERS is set: to install them takes minutes, the first time."""
+def test_runtime_speed_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """BENCH_PEERS adds the other servers, whose first installation takes minutes."""
     script = Path(__file__).with_name("runtime_speed.py")
     with_peers = bool(os.environ.get("BENCH_PEERS"))
     options = ["--rounds", "3", "--seconds", "5", "--peers"] if with_peers else ["--rounds", "1", "--seconds", "1"]

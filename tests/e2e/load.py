@@ -1,7 +1,7 @@
-"""Load on an agent through its Service: long streams and short requests, one after the other without a pause.
+"""Load on an agent through its Service: long streams and short requests without a pause between them.
 
-Half of the callers keep their connection, as a gateway does, and send the next request as soon as an answer has ended;
-the others come with a new one each time.
+Half of the callers keep their connection, as a gateway does, and send the next request when a response has ended.
+The others open a connection per request.
 """
 
 import asyncio
@@ -18,17 +18,17 @@ _TIMEOUT = aiohttp.ClientTimeout(total=120)
 
 
 class CutError(Exception):
-    """A stream that ended before its answer did."""
+    """A stream that ended before its last chunk."""
 
 
 @dataclass
 class Tally:
-    """What came of the requests.
+    """Results of the requests.
 
     Attributes:
-        streams: that came whole, to their last word and the mark of the end.
-        requests: short ones that were answered.
-        failures: what happened to the others, and how often.
+        streams: received completely, with the last word and the end marker.
+        requests: short requests with a response.
+        failures: errors of the other requests, with their number.
     """
 
     streams: int = 0
@@ -37,13 +37,13 @@ class Tally:
 
 
 class Load:
-    """An async context manager: the callers ask inside it, and each gets its last answer at the end.
+    """An async context manager. Callers send requests inside it; each waits for its last response at the end.
 
     Args:
         url: of the Service.
         streams: callers that stream.
-        requests: callers that ask for short answers.
-        words: length of a stream, a chunk each. How fast they come is the model's business.
+        requests: callers that send short requests.
+        words: number of chunks of a stream. The model decides their rate.
     """
 
     def __init__(self, url: str, *, streams: int = 0, requests: int = 4, words: int = 20) -> None:
@@ -92,11 +92,11 @@ class Load:
                 data = line.strip().removeprefix(b"data:").strip()
                 done = done or data == b"[DONE]"
                 if data.startswith(b"{"):
-                    text += _said(json.loads(data))
+                    text += _content(json.loads(data))
         if not done or text != f"model: {self._prompt}":
             raise CutError(f"{len(text.split())} of {len(self._prompt.split()) + 1} words, {done=}")
         self.tally.streams += 1
 
 
-def _said(chunk: dict[str, Any]) -> str:
+def _content(chunk: dict[str, Any]) -> str:
     return "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", ()))

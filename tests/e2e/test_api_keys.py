@@ -1,14 +1,15 @@
-"""Who may call an agent: those with one of the keys in a Secret, and new keys count without a restart."""
+"""An agent accepts the API keys of a Secret, and new keys without a restart."""
 
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.e2e.kubectl import Kubectl, make_agent
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 pytestmark = pytest.mark.kubelet
 
@@ -21,7 +22,7 @@ def callers(*keys: str) -> dict[str, Any]:
 
 
 def ask(address: str, key: str = "") -> int:
-    """Return the status of the agent's answer. The pod is asked itself: the API server's proxy takes the key away."""
+    """Return the status code. The request goes to the pod, because the proxy of the API server removes the key."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     body = json.dumps({"message": "Are you there?"}).encode()
     request = urllib.request.Request(f"http://{address}:8000/api/chat", body, headers)
@@ -33,11 +34,9 @@ def ask(address: str, key: str = "") -> int:
             return error.code
 
 
-def test_only_callers_with_a_key_are_answered_and_keys_change_without_a_restart(
-    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
-    kubectl.apply(agent("keyed", **KEYS))
-    missing = kubectl.until_condition("keyed", "SecretsReady", "False", "SecretMissing")
+def test_requests_need_an_api_key_and_keys_rotate_without_a_restart(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("keyed", **KEYS))
+    missing = kubectl.wait_for_condition("keyed", "SecretsReady", "False", "SecretMissing")
     assert missing["message"].startswith("spec.apiKeys.secretKeyRef.name: Secret ")
     kubectl.apply(callers("one", "two"))
     kubectl.run("wait", "agd/keyed", "--for=condition=Ready", "--timeout=120s")
@@ -47,7 +46,7 @@ def test_only_callers_with_a_key_are_answered_and_keys_change_without_a_restart(
     assert [ask(address), ask(address, "wrong"), ask(address, "one"), ask(address, "two")] == [401, 401, 200, 200]
 
     kubectl.apply(callers("two", "three"))
-    until("the new key", lambda: ask(address, "three") == 200)
+    eventually("the new key is accepted", lambda: ask(address, "three") == 200)
 
     assert [ask(address, "one"), ask(address, "two")] == [401, 200]
     (same,) = kubectl.list("pods", "-l", "app=keyed")

@@ -1,8 +1,12 @@
-"""One AgentDeployment becomes its children, and they stay as it says."""
+"""The operator creates the children of an AgentDeployment and keeps them in the desired state."""
 
 import json
-from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from tests.e2e.kubectl import Kubectl, make_agent
+from tests.e2e.processes import Operator
+from tests.polling import eventually
 
 SMALLEST = {"ServiceAccount", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"}
 
@@ -11,168 +15,172 @@ def kinds(children: dict[tuple[str, str], Any]) -> set[str]:
     return {kind for kind, _ in children}
 
 
-def test_the_smallest_agent_gets_all_it_needs(
-    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
-    kubectl.apply(agent("small", replicas=2))
+def _has_children(kubectl: Kubectl, name: str) -> bool:
+    return kinds(kubectl.children(name)) >= SMALLEST - {"PodDisruptionBudget"}
 
-    until("all children", lambda: kinds(kubectl.children("small")) >= SMALLEST)
+
+def test_a_minimal_agent_gets_its_children(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("small", replicas=2))
+
+    eventually("all children are created", lambda: kinds(kubectl.children("small")) >= SMALLEST)
     deployment = kubectl.get("deploy", "small")
     owner = deployment["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"], owner["controller"]) == ("AgentDeployment", "small", True)
     assert kubectl.get("agd", "small")["metadata"].get("finalizers") is None
-    assert until("the status", lambda: kubectl.get("agd", "small").get("status", {}).get("url"))
+    assert eventually("the status is written", lambda: kubectl.get("agd", "small").get("status", {}).get("url"))
 
 
-def test_what_the_seed_wants_is_there(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    """Ingress and autoscaler come when asked for, and leave when no longer asked for."""
-    kubectl.apply(agent("full", autoscaling={}, ingress={"host": "agent.example.com", "tls": {}}))
-    until("ingress and autoscaler", lambda: kinds(kubectl.children("full")) >= {"Ingress", "HorizontalPodAutoscaler"})
+def test_ingress_and_autoscaler_follow_the_spec(kubectl: Kubectl) -> None:
+    """Ingress and autoscaler are created and deleted as the spec requests."""
+    kubectl.apply(make_agent("full", autoscaling={}, ingress={"host": "agent.example.com", "tls": {}}))
+    eventually(
+        "ingress and autoscaler are created",
+        lambda: kinds(kubectl.children("full")) >= {"Ingress", "HorizontalPodAutoscaler"},
+    )
 
-    kubectl.apply(agent("full"))
+    kubectl.apply(make_agent("full"))
 
-    until("their end", lambda: not kinds(kubectl.children("full")) & {"Ingress", "HorizontalPodAutoscaler"})
+    eventually(
+        "ingress and autoscaler are deleted",
+        lambda: not kinds(kubectl.children("full")) & {"Ingress", "HorizontalPodAutoscaler"},
+    )
 
 
-def test_an_edit_by_hand_is_undone(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    kubectl.apply(agent("drift"))
-    until("the service", lambda: kubectl.get("svc", "drift"))
+def test_a_manual_edit_is_reverted(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("drift"))
+    eventually("the Service is created", lambda: kubectl.get("svc", "drift"))
 
     kubectl.run("patch", "svc", "drift", "--type=merge", "-p", '{"spec":{"selector":{"app":"other"}}}')
 
-    until("its repair", lambda: kubectl.get("svc", "drift")["spec"]["selector"] == {"app": "drift"})
+    eventually("the Service is repaired", lambda: kubectl.get("svc", "drift")["spec"]["selector"] == {"app": "drift"})
 
 
-def test_a_deleted_child_is_back(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    kubectl.apply(agent("drift"))
-    first = until("the policy", lambda: kubectl.get("netpol", "drift"))
+def test_a_deleted_child_is_recreated(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("drift"))
+    first = eventually("the NetworkPolicy is created", lambda: kubectl.get("netpol", "drift"))
 
     kubectl.run("delete", "netpol", "drift")
 
-    again = until("its return", lambda: kubectl.get("netpol", "drift"))
+    again = eventually("the NetworkPolicy is recreated", lambda: kubectl.get("netpol", "drift"))
     assert again["metadata"]["uid"] != first["metadata"]["uid"]
 
 
-def test_what_others_add_survives(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    """Foreign labels and annotations, and `kubectl rollout restart`."""
-    kubectl.apply(agent("shared"))
-    until("the deployment", lambda: kubectl.get("deploy", "shared"))
+def test_fields_of_other_managers_are_kept(kubectl: Kubectl) -> None:
+    """Labels and annotations of others, and the annotation of `kubectl rollout restart`."""
+    kubectl.apply(make_agent("shared"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "shared"))
     kubectl.run("label", "deploy", "shared", "team=billing")
     kubectl.run("annotate", "svc", "shared", "note=mine")
     kubectl.run("rollout", "restart", "deploy/shared")
 
-    kubectl.apply(agent("shared", service={"port": 8080}))
+    kubectl.apply(make_agent("shared", service={"port": 8080}))
 
-    until("the change", lambda: kubectl.get("svc", "shared")["spec"]["ports"][0]["port"] == 8080)
+    eventually("the change is applied", lambda: kubectl.get("svc", "shared")["spec"]["ports"][0]["port"] == 8080)
     deployment = kubectl.get("deploy", "shared")
     assert deployment["metadata"]["labels"]["team"] == "billing"
     assert "kubectl.kubernetes.io/restartedAt" in deployment["spec"]["template"]["metadata"]["annotations"]
     assert kubectl.get("svc", "shared")["metadata"]["annotations"]["note"] == "mine"
 
 
-def test_the_autoscaler_owns_the_replicas(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    """Neither turning it on nor a later change of the agent moves the number."""
-    kubectl.apply(agent("scaled", replicas=3))
-    until("the deployment", lambda: kubectl.get("deploy", "scaled"))
+def test_the_autoscaler_owns_the_replicas(kubectl: Kubectl) -> None:
+    """Neither enabling the autoscaler nor a later change of the agent changes the number of replicas."""
+    kubectl.apply(make_agent("scaled", replicas=3))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "scaled"))
 
-    kubectl.apply(agent("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 9}))
-    until("the autoscaler", lambda: kubectl.get("hpa", "scaled"))
+    kubectl.apply(make_agent("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 9}))
+    eventually("the autoscaler is created", lambda: kubectl.get("hpa", "scaled"))
     assert kubectl.get("deploy", "scaled")["spec"]["replicas"] == 3
     kubectl.run("scale", "deploy/scaled", "--replicas=5")
-    kubectl.apply(agent("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 9}, service={"port": 8080}))
-    until("the change", lambda: kubectl.get("svc", "scaled")["spec"]["ports"][0]["port"] == 8080)
+    kubectl.apply(make_agent("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 9}, service={"port": 8080}))
+    eventually("the change is applied", lambda: kubectl.get("svc", "scaled")["spec"]["ports"][0]["port"] == 8080)
 
     assert kubectl.get("deploy", "scaled")["spec"]["replicas"] == 5
 
 
-def test_kubectl_scale_scales_the_agent(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    kubectl.apply(agent("scaled"))
-    until("the deployment", lambda: kubectl.get("deploy", "scaled"))
+def test_kubectl_scale_scales_the_agent(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("scaled"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "scaled"))
 
     kubectl.run("scale", "agd/scaled", "--replicas=4")
 
-    until("four", lambda: kubectl.get("deploy", "scaled")["spec"]["replicas"] == 4)
+    eventually("four replicas are set", lambda: kubectl.get("deploy", "scaled")["spec"]["replicas"] == 4)
 
 
-def test_a_foreign_object_is_neither_taken_nor_changed(
-    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
+def test_an_object_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
     kubectl.run("create", "service", "clusterip", "mine", "--tcp=80:80")
     before = kubectl.get("svc", "mine")
 
-    kubectl.apply(agent("mine"))
+    kubectl.apply(make_agent("mine"))
 
-    condition = kubectl.until_condition("mine", "Ready", "False", "Conflict")
+    condition = kubectl.wait_for_condition("mine", "Ready", "False", "Conflict")
     assert "Service" in condition["message"]
     assert "mine" in condition["message"]
     assert kubectl.get("svc", "mine")["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     kubectl.run("delete", "svc", "mine")
-    until(
-        "the agent's own",
+    eventually(
+        "the agent has its own Service",
         lambda: (kubectl.get("svc", "mine") or {"metadata": {}})["metadata"].get("ownerReferences"),
         90,
     )
 
 
-def test_suspend_leaves_everything_alone(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    kubectl.apply(agent("paused"))
-    until("the service", lambda: kubectl.get("svc", "paused"))
-    kubectl.apply(agent("paused", suspend=True))
-    kubectl.until_condition("paused", "Progressing", "False", "Suspended")
+def test_a_suspended_agent_is_not_reconciled(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("paused"))
+    eventually("the Service is created", lambda: kubectl.get("svc", "paused"))
+    kubectl.apply(make_agent("paused", suspend=True))
+    kubectl.wait_for_condition("paused", "Progressing", "False", "Suspended")
 
     kubectl.run("delete", "svc", "paused")
-    kubectl.apply(agent("other"))
-    until("another agent's service", lambda: kubectl.get("svc", "other"))
+    kubectl.apply(make_agent("other"))
+    eventually("the Service of another agent is created", lambda: kubectl.get("svc", "other"))
 
     assert kubectl.get("svc", "paused") is None
-    kubectl.apply(agent("paused"))
-    until("the service again", lambda: kubectl.get("svc", "paused"))
+    kubectl.apply(make_agent("paused"))
+    eventually("the Service is recreated", lambda: kubectl.get("svc", "paused"))
 
 
-def test_delete_leaves_nothing(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    kubectl.apply(agent("gone"))
-    until("all children", lambda: kinds(kubectl.children("gone")) >= SMALLEST)
+def test_deleting_an_agent_deletes_its_children(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("gone"))
+    eventually("all children are created", lambda: kinds(kubectl.children("gone")) >= SMALLEST)
 
     kubectl.run("delete", "agd", "gone", "--timeout=120s")
 
-    until("their end", lambda: not kubectl.children("gone"))
+    eventually("ingress and autoscaler are deleted", lambda: not kubectl.children("gone"))
 
 
-def test_a_namespace_of_its_own(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    """Made and labelled, filled, and gone with the agent."""
+def test_an_agent_can_have_its_own_namespace(kubectl: Kubectl) -> None:
+    """The namespace is created with labels, gets the children, and is deleted with the agent."""
     name = f"{kubectl.namespace}-own"
-    kubectl.apply(agent("moved", namespace={"name": name}))
-    there = kubectl.__class__(kubectl.kubeconfig, name)
+    kubectl.apply(make_agent("moved", namespace={"name": name}))
+    in_namespace = kubectl.__class__(kubectl.kubeconfig, name)
 
-    until("all children", lambda: kinds(there.children("moved")) >= SMALLEST)
+    eventually("all children are created", lambda: kinds(in_namespace.children("moved")) >= SMALLEST)
     labels = kubectl.get("namespace", name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert kubectl.get("agd", "moved")["metadata"]["finalizers"] == ["agent-operator.dev/children"]
     kubectl.run("delete", "agd", "moved", "--timeout=120s")
-    until("the namespace's end", lambda: kubectl.get("namespace", name) is None)
+    eventually("the namespace is deleted", lambda: kubectl.get("namespace", name) is None)
 
 
-def test_a_namespace_that_is_not_ours_is_left_alone(kubectl: Any, agent: Callable[..., Any]) -> None:
+def test_a_namespace_of_another_owner_is_not_changed(kubectl: Kubectl) -> None:
     name = f"{kubectl.namespace}-foreign"
     kubectl.run("create", "namespace", name)
 
-    kubectl.apply(agent("moved", namespace={"name": name}))
+    kubectl.apply(make_agent("moved", namespace={"name": name}))
 
-    assert name in kubectl.until_condition("moved", "Ready", "False", "Conflict")["message"]
+    assert name in kubectl.wait_for_condition("moved", "Ready", "False", "Conflict")["message"]
     kubectl.run("delete", "agd", "moved", "--timeout=120s")
     assert kubectl.get("namespace", name)["metadata"].get("deletionTimestamp") is None
     kubectl.run("delete", "namespace", name, "--wait=false")
 
 
-def test_an_operator_that_comes_back_writes_nothing(
-    kubectl: Any, operator: Any, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
-    """Killed without warning, started again: every resourceVersion is as before."""
+def test_a_restarted_operator_writes_nothing(kubectl: Kubectl, operator: Operator) -> None:
+    """After SIGKILL and a restart, every resourceVersion is unchanged."""
     names = [f"calm-{number}" for number in range(3)]
-    kubectl.apply(*(agent(name, replicas=0) for name in names))
+    kubectl.apply(*(make_agent(name, replicas=0) for name in names))
     for name in names:
-        kubectl.until_condition(name, "ConfigValid", "True", "Valid")
-        until("all children", lambda name=name: kinds(kubectl.children(name)) >= SMALLEST - {"PodDisruptionBudget"})
+        kubectl.wait_for_condition(name, "ConfigValid", "True", "Valid")
+        eventually("all children are created", partial(_has_children, kubectl, name))
 
     def versions() -> dict[str, str]:
         found = [child for name in names for child in kubectl.children(name).values()]
@@ -184,22 +192,22 @@ def test_an_operator_that_comes_back_writes_nothing(
         kubectl.run("get", "--raw", "/version")
         return first if first == versions() else None
 
-    before = until("calm", settled)
+    before = eventually("nothing changes any more", settled)
     operator.kill()
     operator.start()
-    kubectl.apply(agent("proof", replicas=0))
-    kubectl.until_condition("proof", "ConfigValid", "True", "Valid")
+    kubectl.apply(make_agent("proof", replicas=0))
+    kubectl.wait_for_condition("proof", "ConfigValid", "True", "Valid")
 
     kubectl.run("delete", "agd", "proof")
-    until("the proof's end", lambda: len(kubectl.list("agd")) == len(names))
+    eventually("the agent is deleted", lambda: len(kubectl.list("agd")) == len(names))
     assert versions() == before
 
 
-def test_gitops_sees_no_difference(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    """What was applied is what is there: `kubectl diff` is empty after the operator has worked."""
-    wanted = agent("git", ingress={"host": "a.example.com"})
+def test_server_side_diff_shows_no_difference(kubectl: Kubectl) -> None:
+    """`kubectl diff` is empty after the operator has reconciled."""
+    wanted = make_agent("git", ingress={"host": "a.example.com"})
     kubectl.apply(wanted)
-    until("the ingress", lambda: kubectl.get("ing", "git"))
+    eventually("the Ingress is created", lambda: kubectl.get("ing", "git"))
 
     assert kubectl.run("diff", "-f", "-", stdin=wanted, check=False).returncode == 0
     assert json.loads(kubectl.out("get", "agd", "git", "-o", "json"))["spec"] == wanted["spec"]

@@ -1,6 +1,6 @@
-"""What a canary does worse than the stable pods ends it: its answers under load, and what it says to the checks.
+"""A canary that is worse than the stable pods is rolled back: by its metrics under load, or by checks.
 
-Every agent here has a model behind it that is a process of the test.
+The model of every agent here is a process of the test.
 """
 
 import asyncio
@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.kubectl import Kubectl, make_agent
 from tests.e2e.load import MODEL, Load
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 
-# Model and Service are at loopback addresses.
+# The model and the Service have loopback addresses.
 pytestmark = [pytest.mark.kubelet, pytest.mark.local_only]
 
 GATES = {"minRequests": 8}
 LASTS = {"weight": 50, "pause": {"durationSeconds": 600}}
-Agent = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., ModelServer]]:
-    """Starts a model that answers every request in one way."""
+    """Start a model that gives every request the same response."""
     started: list[ModelServer] = []
 
     def start_(**step: Any) -> ModelServer:
@@ -37,10 +37,10 @@ def start() -> Iterator[Callable[..., ModelServer]]:
         server.stop()
 
 
-def asking(agent: Agent, model: ModelServer, canary: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
-    """An agent that asks this model; `more`: models besides."""
+def asking(model: ModelServer, canary: dict[str, Any], *more: dict[str, Any]) -> dict[str, Any]:
+    """An agent with this model, and with `more` models."""
     models = [{"name": MODEL, "provider": "openai", "baseUrl": f"{model.url}/v1"}, *more]
-    return agent(
+    return make_agent(
         "gated",
         replicas=2,
         config={"models": models, "defaultModel": MODEL},
@@ -50,25 +50,25 @@ def asking(agent: Agent, model: ModelServer, canary: dict[str, Any], *more: dict
     )
 
 
-def good(kubectl: Any, described: dict[str, Any]) -> str:
-    """Apply an agent and wait until it runs alone; return its revision."""
+def good(kubectl: Kubectl, described: dict[str, Any]) -> str:
+    """Apply an agent, and wait until only its revision runs; return the revision."""
     kubectl.apply(described)
-    kubectl.until_condition("gated", "Ready", "True", "Ready", 90)
-    kubectl.until_condition("gated", "Progressing", "False", "RolloutComplete", 90)
+    kubectl.wait_for_condition("gated", "Ready", "True", "Ready", 90)
+    kubectl.wait_for_condition("gated", "Progressing", "False", "RolloutComplete", 90)
     stable: str = rollout(kubectl)["stable"]
     return stable
 
 
-def rollout(kubectl: Any) -> dict[str, Any]:
+def rollout(kubectl: Kubectl) -> dict[str, Any]:
     """status.rollout."""
     found: dict[str, Any] = kubectl.get("agd", "gated")["status"]["rollout"]
     return found
 
 
-def taken_back(kubectl: Any, reason: str) -> str:
-    """Wait until a canary is given up for this reason; return why, in the operator's words."""
-    kubectl.until_condition("gated", "Progressing", "False", "RolledBack", 90)
-    kubectl.until_condition("gated", "Ready", "True", "RolledBack", 60)
+def wait_for_rollback(kubectl: Kubectl, reason: str) -> str:
+    """Wait until the canary is rolled back for this reason; return the message."""
+    kubectl.wait_for_condition("gated", "Progressing", "False", "RolledBack", 90)
+    kubectl.wait_for_condition("gated", "Ready", "True", "RolledBack", 60)
     record = rollout(kubectl)["rolledBack"]
     assert record["reason"] == reason
     message: str = record["message"]
@@ -76,63 +76,59 @@ def taken_back(kubectl: Any, reason: str) -> str:
     return message
 
 
-async def under_load(kubectl: Any, agent: Agent, well: ModelServer, ill: ModelServer) -> tuple[str, Load]:
-    """Roll out a change of the model while there are callers; return why it was given up, and what they have got."""
+async def under_load(kubectl: Kubectl, good_model: ModelServer, bad_model: ModelServer) -> tuple[str, Load]:
+    """Change the model under load; return the message of the rollback, and the load with its results."""
     canary = {"steps": [LASTS], "gates": GATES}
-    first = await asyncio.to_thread(good, kubectl, asking(agent, well, canary))
+    first = await asyncio.to_thread(good, kubectl, asking(good_model, canary))
     address = kubectl.get("svc", "gated")["spec"]["clusterIP"]
 
     async with Load(f"http://{address}:8000", requests=8) as load:
-        kubectl.apply(asking(agent, ill, canary))
-        message = await asyncio.to_thread(taken_back, kubectl, "GateFailed")
+        kubectl.apply(asking(bad_model, canary))
+        message = await asyncio.to_thread(wait_for_rollback, kubectl, "GateFailed")
 
     assert kubectl.get("agd", "gated")["status"]["revision"] == first
     return message, load
 
 
-async def test_a_slow_model_ends_the_canary(kubectl: Any, agent: Agent, start: Callable[..., ModelServer]) -> None:
-    message, load = await under_load(kubectl, agent, start(), start(delay=3))
+async def test_a_slow_model_rolls_the_canary_back(kubectl: Kubectl, start: Callable[..., ModelServer]) -> None:
+    message, load = await under_load(kubectl, start(), start(delay=3))
 
     assert message.startswith("95th percentile of the request duration ")
     assert message.endswith(": exceeds maxLatencyPercent 200")
     assert load.tally.failures == {}
 
 
-async def test_a_model_that_fails_ends_the_canary(
-    kubectl: Any, agent: Agent, start: Callable[..., ModelServer]
-) -> None:
-    message, load = await under_load(kubectl, agent, start(), start(status=500))
+async def test_a_failing_model_rolls_the_canary_back(kubectl: Kubectl, start: Callable[..., ModelServer]) -> None:
+    message, load = await under_load(kubectl, start(), start(status=500))
 
     assert message.startswith("error rate 100.0 % of ")
     assert "stable 0.0 % of " in message
-    # Callers of the stable pods did not notice.
+    # Requests to the stable pods succeeded.
     assert load.tally.requests > 0
 
 
-def test_a_judge_decides_by_the_checks_of_a_config_map(
-    kubectl: Any, agent: Agent, start: Callable[..., ModelServer]
-) -> None:
+def test_checks_of_a_config_map_are_decided_by_a_judge(kubectl: Kubectl, start: Callable[..., ModelServer]) -> None:
     verdict = {"pass": False, "reason": "It is blunt."}
     polite = start()
     judge = start(message={"content": json.dumps({"pass": True, "reason": "It is polite."})})
     second = {"name": "judge", "provider": "openai", "baseUrl": f"{judge.url}/v1"}
     from_map = {"checksFrom": {"configMapKeyRef": {"name": "checks", "key": "checks.yaml"}}}
     canary = {"steps": [{"weight": 50, "pause": {"durationSeconds": 0}}], **from_map}
-    described = asking(agent, polite, canary, second)
+    described = asking(polite, canary, second)
     kubectl.apply(checks("Is polite."))
     first = good(kubectl, described)
 
     changed = described["spec"] | {"systemPrompt": {"text": "Be polite."}}
     now = good(kubectl, described | {"spec": changed})
     assert now != first
-    (asked,) = judge.seen("/chat/completions")
-    assert "Is polite." in asked["body"]["messages"][0]["content"]
+    (request,) = judge.seen("/chat/completions")
+    assert "Is polite." in request["body"]["messages"][0]["content"]
 
     judge.script(completions=[{"always": True, "message": {"content": json.dumps(verdict)}}])
     changed = described["spec"] | {"systemPrompt": {"text": "Be blunt."}}
     kubectl.apply(described | {"spec": changed})
 
-    message = taken_back(kubectl, "ChecksFailed")
+    message = wait_for_rollback(kubectl, "ChecksFailed")
     assert message == '0/1 passed; greeting: judged not to fulfil "Is polite."'
     assert kubectl.get("agd", "gated")["status"]["revision"] == now
 

@@ -1,9 +1,10 @@
-"""Bad input is refused at admission, with the path and the remedy, by the schema and its rules alone."""
+"""The schema and its CEL rules reject invalid input at admission, with the path and the remedy."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.e2e.kubectl import Kubectl, make_agent
 
 ECHO = {"name": "echo", "provider": "echo"}
 AZURE = {"name": "gpt", "provider": "azure_openai", "deployment": "gpt-4o"}
@@ -91,10 +92,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_at_admission(case: str, cluster: Any, agent: Callable[..., Any]) -> None:
+def test_an_invalid_spec_is_rejected_at_admission(case: str, cluster: Kubectl) -> None:
     spec, words = REFUSED[case]
 
-    done = cluster.run("create", "-f", "-", stdin=agent("refused", **spec), check=False)
+    done = cluster.run("create", "-f", "-", stdin=make_agent("refused", **spec), check=False)
 
     assert done.returncode == 1
     assert words in done.stderr
@@ -102,32 +103,30 @@ def test_refused_at_admission(case: str, cluster: Any, agent: Callable[..., Any]
 
 
 @pytest.mark.parametrize(("name", "words"), [("a" * 53, "at most 52 characters"), ("1st", "starts with a letter")])
-def test_a_name_that_the_children_cannot_have_is_refused(
-    name: str, words: str, cluster: Any, agent: Callable[..., Any]
-) -> None:
-    done = cluster.run("create", "-f", "-", stdin=agent(name), check=False)
+def test_a_name_that_is_invalid_for_children_is_rejected(name: str, words: str, cluster: Kubectl) -> None:
+    done = cluster.run("create", "-f", "-", stdin=make_agent(name), check=False)
 
     assert done.returncode == 1
     assert words in done.stderr
 
 
-def test_config_is_required(cluster: Any, agent: Callable[..., Any]) -> None:
-    done = cluster.run("create", "-f", "-", stdin=agent("refused") | {"spec": {}}, check=False)
+def test_config_is_required(cluster: Kubectl) -> None:
+    done = cluster.run("create", "-f", "-", stdin=make_agent("refused") | {"spec": {}}, check=False)
 
     assert done.returncode == 1
     assert "spec.config" in done.stderr
 
 
-def test_the_namespace_can_be_neither_changed_nor_added(cluster: Any, agent: Callable[..., Any]) -> None:
-    """Without an operator at work: the rule is the schema's."""
+def test_the_namespace_is_immutable(cluster: Kubectl) -> None:
+    """Without a running operator: it is a rule of the schema."""
     cluster.run("create", "namespace", "refused-namespace")
-    there = cluster.__class__(cluster.kubeconfig, "refused-namespace")
-    there.apply(agent("moves", suspend=True))
+    in_namespace = Kubectl(cluster.kubeconfig, "refused-namespace")
+    in_namespace.apply(make_agent("moves", suspend=True))
 
-    done = there.run(
+    done = in_namespace.run(
         "patch", "agd", "moves", "--type=merge", "-p", '{"spec":{"namespace":{"name":"other"}}}', check=False
     )
 
     assert done.returncode == 1
     assert "namespace can be neither added nor removed later" in done.stderr
-    there.run("delete", "namespace", "refused-namespace", "--wait=false")
+    in_namespace.run("delete", "namespace", "refused-namespace", "--wait=false")

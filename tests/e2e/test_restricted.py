@@ -1,7 +1,6 @@
-"""A namespace that enforces the Pod Security Standard `restricted` takes the pods of any agent."""
+"""A namespace that enforces the Pod Security Standard `restricted` admits the pods of every agent."""
 
 import json
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -9,19 +8,21 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from agent_operator.render import Inputs, render
+from tests.e2e.kubectl import Kubectl
 from tests.pod_security import violations
 from tests.pod_security_cases import ALLOWED, FORBIDDEN
+from tests.polling import eventually
 from tests.valid.agents import agents
 
 pytestmark = pytest.mark.authorization
 
 Object = dict[str, Any]
-# Kinds that come from definitions which the cluster may lack, and what is not in a namespace.
+# Kinds of CRDs that the cluster may lack, and cluster-scoped kinds.
 LEFT_OUT = ("ExternalSecret", "HTTPRoute", "Namespace", "SecretStore", "ServiceMonitor")
 
 
 @pytest.fixture
-def restricted(kubectl: Any) -> Any:
+def restricted(kubectl: Kubectl) -> Any:
     """Kubectl in a namespace that enforces the standard."""
     kubectl.run("label", "namespace", kubectl.namespace, "pod-security.kubernetes.io/enforce=restricted")
     return kubectl
@@ -46,7 +47,7 @@ def generated(number: int) -> list[Inputs]:
 
 
 def pod(template: Object, name: str) -> Object:
-    """A pod as a Deployment makes it; without what must be there before it: account, priority, runtime class."""
+    """A pod as a Deployment creates it, without references to objects that must exist before it."""
     spec = {
         key: value for key, value in template["spec"].items() if key not in ("priorityClassName", "runtimeClassName")
     }
@@ -55,41 +56,42 @@ def pod(template: Object, name: str) -> Object:
 
 
 def objects(number: int, inputs: Inputs) -> list[Object]:
-    """The agent's children and one of its pods, under names that no other agent has."""
-    made = []
+    """The agent's children and one of its pods, with unique names."""
+    manifests = []
     for manifest in deepcopy(render(inputs).manifests):
         if manifest["kind"] in LEFT_OUT:
             continue
         name = f"a{number}-{manifest['metadata']['name'][:40].rstrip('-')}"
         kept = {key: manifest["metadata"].get(key) for key in ("labels", "annotations")}
-        made.append(manifest | {"metadata": kept | {"name": name}})
+        manifests.append(manifest | {"metadata": kept | {"name": name}})
         if manifest["kind"] == "Deployment":
-            made.append(pod(manifest["spec"]["template"], name))
-    return made
+            manifests.append(pod(manifest["spec"]["template"], name))
+    return manifests
 
 
-def refusals(kubectl: Any, made: list[Object]) -> list[str]:
-    """What the API server says against creating the objects, unknown fields included."""
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
+def refusals(kubectl: Kubectl, manifests: list[Object]) -> list[str]:
+    """The errors of the API server for creating the objects, including unknown fields."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
     done = kubectl.run("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
     return [line for line in done.stderr.splitlines() if not line.startswith("Warning: ")]
 
 
-def test_it_takes_all_that_valid_agents_become(restricted: Any, until: Callable[..., Any]) -> None:
-    until("the account of pods", lambda: restricted.get("sa", "default"))
+def test_the_restricted_level_admits_the_pods_of_all_valid_agents(restricted: Any) -> None:
+    eventually("the ServiceAccount is created", lambda: restricted.get("sa", "default"))
     found = generated(60)
 
     assert len(found) == 60
-    assert refusals(restricted, [made for number, inputs in enumerate(found) for made in objects(number, inputs)]) == []
+    manifests = [manifest for number, inputs in enumerate(found) for manifest in objects(number, inputs)]
+    assert refusals(restricted, manifests) == []
 
 
-def test_it_agrees_with_the_evaluator_of_the_unit_tests(restricted: Any, until: Callable[..., Any]) -> None:
-    """Left out are containers for debugging, which no new pod may have, and Windows, for which a pod must be whole."""
-    until("the account of pods", lambda: restricted.get("sa", "default"))
+def test_the_restricted_level_agrees_with_the_evaluator_of_the_tests(restricted: Any) -> None:
+    """Left out: ephemeral containers, which no new pod may have, and Windows, which needs a complete pod."""
+    eventually("the ServiceAccount is created", lambda: restricted.get("sa", "default"))
     for case in [case for check, case in FORBIDDEN if check != "windows_host_process"] + ALLOWED:
-        made = pod(case, "tried")
-        made["spec"].pop("ephemeralContainers", None)
+        manifest = pod(case, "tried")
+        manifest["spec"].pop("ephemeralContainers", None)
 
-        said = refusals(restricted, [made])
+        errors = refusals(restricted, [manifest])
 
-        assert bool(said) is bool(violations(made)), (made, said)
+        assert bool(errors) is bool(violations(manifest)), (manifest, errors)

@@ -1,42 +1,43 @@
-"""A revision that is no good never takes the place of one that is; and one can always go back.
+"""A bad revision never replaces a good one, and every retained revision can be restored.
 
-Each of these is true with pods that run, and with the stand-ins of a cluster that has no node.
+All tests work with pods that run, and with the simulated pods of a cluster without a node.
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
+
+from tests.e2e.kubectl import Kubectl, make_agent
+from tests.polling import eventually
 
 COMMAND = "agent-operator.dev/rollout"
 IMPATIENT = {"progressDeadlineSeconds": 10}
-# Python does not start without its library.
+# Python does not start without its standard library.
 CRASHES = [{"name": "PYTHONHOME", "value": "/nowhere"}]
-Agent = Callable[..., dict[str, Any]]
 
 
-def status(kubectl: Any, name: str) -> dict[str, Any]:
+def status(kubectl: Kubectl, name: str) -> dict[str, Any]:
     found: dict[str, Any] = kubectl.get("agd", name).get("status", {})
     return found
 
 
-def good(kubectl: Any, agent: dict[str, Any]) -> str:
+def good(kubectl: Kubectl, agent: dict[str, Any]) -> str:
     """Apply an agent, and wait until it is ready; return its revision."""
     name = agent["metadata"]["name"]
     kubectl.apply(agent)
-    kubectl.until_condition(name, "Ready", "True", "Ready", 90)
-    kubectl.until_condition(name, "Progressing", "False", "RolloutComplete", 90)
+    kubectl.wait_for_condition(name, "Ready", "True", "Ready", 90)
+    kubectl.wait_for_condition(name, "Progressing", "False", "RolloutComplete", 90)
     revision: str = status(kubectl, name)["lastGoodRevision"]
     return revision
 
 
-def test_an_image_that_is_not_there_is_taken_back(kubectl: Any, agent: Agent) -> None:
-    first = good(kubectl, agent("imaged", rollout=IMPATIENT))
+def test_a_missing_image_is_rolled_back(kubectl: Kubectl) -> None:
+    first = good(kubectl, make_agent("imaged", rollout=IMPATIENT))
 
-    kubectl.apply(agent("imaged", rollout=IMPATIENT, runtime={"image": "nowhere/none:1"}))
+    kubectl.apply(make_agent("imaged", rollout=IMPATIENT, runtime={"image": "nowhere/none:1"}))
 
-    condition = kubectl.until_condition("imaged", "Progressing", "False", "RolledBack", 60)
+    condition = kubectl.wait_for_condition("imaged", "Progressing", "False", "RolledBack", 60)
     assert "ImagePullBackOff" in condition["message"] or "ErrImagePull" in condition["message"]
-    kubectl.until_condition("imaged", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("imaged", "Ready", "True", "RolledBack", 60)
     after = status(kubectl, "imaged")
     assert after["revision"] == after["lastGoodRevision"] == first
     assert after["rollout"]["rolledBack"]["reason"] == "ProgressDeadlineExceeded"
@@ -44,57 +45,58 @@ def test_an_image_that_is_not_there_is_taken_back(kubectl: Any, agent: Agent) ->
     assert kubectl.get("agd", "imaged")["spec"]["runtime"]["image"] == "nowhere/none:1"
 
 
-def test_a_revision_that_crashes_is_taken_back_and_stays_away(kubectl: Any, agent: Agent, until: Any) -> None:
-    first = good(kubectl, agent("crashing"))
+def test_a_crashing_revision_is_rolled_back_and_not_retried(kubectl: Kubectl) -> None:
+    first = good(kubectl, make_agent("crashing"))
 
-    kubectl.apply(agent("crashing", env=CRASHES))
+    kubectl.apply(make_agent("crashing", env=CRASHES))
 
-    condition = kubectl.until_condition("crashing", "Progressing", "False", "RolledBack", 60)
+    condition = kubectl.wait_for_condition("crashing", "Progressing", "False", "RolledBack", 60)
     assert "exit code" in condition["message"]
-    kubectl.until_condition("crashing", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("crashing", "Ready", "True", "RolledBack", 60)
     assert status(kubectl, "crashing")["revision"] == first
 
-    # What has nothing to do with it is changed all the same, and does not bring it back.
-    kubectl.apply(agent("crashing", env=CRASHES, replicas=2))
-    until("two pods", lambda: status(kubectl, "crashing")["ready"] == "2/2")
+    # An unrelated change is applied, and does not retry the bad revision.
+    kubectl.apply(make_agent("crashing", env=CRASHES, replicas=2))
+    eventually("two pods are ready", lambda: status(kubectl, "crashing")["ready"] == "2/2")
     assert status(kubectl, "crashing")["revision"] == first
 
-    second = good(kubectl, agent("crashing", env=[{"name": "FINE", "value": "yes"}]))
+    second = good(kubectl, make_agent("crashing", env=[{"name": "FINE", "value": "yes"}]))
     assert second != first
     assert "rolledBack" not in status(kubectl, "crashing")["rollout"]
 
 
-def test_one_goes_back_by_an_annotation_until_the_spec_changes(kubectl: Any, agent: Agent, until: Any) -> None:
-    first = good(kubectl, agent("pinned", systemPrompt={"text": "One."}))
-    second = good(kubectl, agent("pinned", systemPrompt={"text": "Two."}))
+def test_the_rollback_annotation_holds_until_the_spec_changes(kubectl: Kubectl) -> None:
+    first = good(kubectl, make_agent("pinned", systemPrompt={"text": "One."}))
+    second = good(kubectl, make_agent("pinned", systemPrompt={"text": "Two."}))
 
     kubectl.run("annotate", "agd/pinned", f"{COMMAND}=rollback={first}")
 
-    kubectl.until_condition("pinned", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("pinned", "Ready", "True", "RolledBack", 60)
     pinned = kubectl.get("agd", "pinned")
     assert pinned["status"]["revision"] == first != second
     assert pinned["status"]["rollout"]["rolledBack"]["manual"] is True
-    until(
-        "the annotation to go", lambda: COMMAND not in kubectl.get("agd", "pinned")["metadata"].get("annotations", {})
+    eventually(
+        "the annotation is removed",
+        lambda: COMMAND not in kubectl.get("agd", "pinned")["metadata"].get("annotations", {}),
     )
-    # A GitOps tool that applies the same again changes nothing.
-    kubectl.apply(agent("pinned", systemPrompt={"text": "Two."}))
-    kubectl.until_condition("pinned", "Ready", "True", "RolledBack", 60)
+    # A GitOps tool that applies the same spec again changes nothing.
+    kubectl.apply(make_agent("pinned", systemPrompt={"text": "Two."}))
+    kubectl.wait_for_condition("pinned", "Ready", "True", "RolledBack", 60)
 
-    third = good(kubectl, agent("pinned", systemPrompt={"text": "Three."}))
+    third = good(kubectl, make_agent("pinned", systemPrompt={"text": "Three."}))
     assert third not in (first, second)
 
 
-def test_a_command_that_cannot_be_carried_out_is_told(kubectl: Any, agent: Agent, until: Any) -> None:
-    good(kubectl, agent("told"))
+def test_an_impossible_rollout_command_emits_an_event(kubectl: Kubectl) -> None:
+    good(kubectl, make_agent("commanded"))
 
-    kubectl.run("annotate", "agd/told", f"{COMMAND}=rollback=none")
+    kubectl.run("annotate", "agd/commanded", f"{COMMAND}=rollback=none")
 
     def events() -> list[str]:
         found = kubectl.list("events", "--field-selector", "reason=CommandRefused")
         return [event["message"] for event in found]
 
-    (message,) = until("the event", events)
+    (message,) = eventually("the event is emitted", events)
     assert "there is no revision" in message
 
 
@@ -105,12 +107,12 @@ def canary(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 SHORT = {"weight": 50, "pause": {"durationSeconds": 1}}
 
 
-def test_a_canary_that_is_well_takes_over(kubectl: Any, agent: Agent, until: Any) -> None:
+def test_a_healthy_canary_is_promoted(kubectl: Kubectl) -> None:
     plan = canary({"weight": 34, "pause": {}}, SHORT)
-    first = good(kubectl, agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "One."}))
+    first = good(kubectl, make_agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "One."}))
 
-    kubectl.apply(agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "Two."}))
-    kubectl.until_condition("sings", "Progressing", "True", "CanaryPaused", 60)
+    kubectl.apply(make_agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "Two."}))
+    kubectl.wait_for_condition("sings", "Progressing", "True", "CanaryPaused", 60)
 
     assert kubectl.condition("sings", "Ready")["status"] == "True"
     assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 2
@@ -124,87 +126,90 @@ def test_a_canary_that_is_well_takes_over(kubectl: Any, agent: Agent, until: Any
     assert all(chosen <= pod["metadata"]["labels"].items() for pod in pods)
 
     kubectl.run("annotate", "agd/sings", f"{COMMAND}=promote")
-    kubectl.until_condition("sings", "Progressing", "False", "RolloutComplete", 90)
+    kubectl.wait_for_condition("sings", "Progressing", "False", "RolloutComplete", 90)
     after = status(kubectl, "sings")
     assert after["revision"] == after["lastGoodRevision"] == after["rollout"]["target"] != first
-    until("the canary to go", lambda: not kubectl.get("deploy", "sings-canary"))
+    eventually("the canary is deleted", lambda: not kubectl.get("deploy", "sings-canary"))
     assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 3
     assert not kubectl.get("svc", "sings-canary")
 
 
-def test_a_canary_that_crashes_is_taken_away(kubectl: Any, agent: Agent, until: Any) -> None:
+def test_a_crashing_canary_is_rolled_back(kubectl: Kubectl) -> None:
     plan = canary(SHORT)
-    first = good(kubectl, agent("falls", replicas=2, rollout=plan))
+    first = good(kubectl, make_agent("falls", replicas=2, rollout=plan))
 
-    kubectl.apply(agent("falls", replicas=2, rollout=plan, env=CRASHES))
+    kubectl.apply(make_agent("falls", replicas=2, rollout=plan, env=CRASHES))
 
-    kubectl.until_condition("falls", "Progressing", "False", "RolledBack", 60)
-    until("the canary to go", lambda: not kubectl.get("deploy", "falls-canary"))
-    kubectl.until_condition("falls", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("falls", "Progressing", "False", "RolledBack", 60)
+    eventually("the canary is deleted", lambda: not kubectl.get("deploy", "falls-canary"))
+    kubectl.wait_for_condition("falls", "Ready", "True", "RolledBack", 60)
     assert status(kubectl, "falls")["revision"] == first
     assert status(kubectl, "falls")["rollout"]["rolledBack"]["reason"] == "CrashLoop"
 
 
-def test_an_answer_that_is_not_as_a_check_expects_ends_the_canary(kubectl: Any, agent: Agent) -> None:
-    """The echo model repeats what it is asked."""
+def test_a_failed_check_rolls_the_canary_back(kubectl: Kubectl) -> None:
+    """The echo model repeats the prompt."""
     fine = canary(SHORT, checks=[{"name": "says-blue", "prompt": "Say blue.", "contains": ["blue"]}])
-    first = good(kubectl, agent("checked", replicas=2, rollout=fine))
-    second = agent("checked", replicas=2, rollout=fine, systemPrompt={"text": "Two."})
+    first = good(kubectl, make_agent("checked", replicas=2, rollout=fine))
+    second = make_agent("checked", replicas=2, rollout=fine, systemPrompt={"text": "Two."})
     kubectl.apply(second)
-    kubectl.until_condition("checked", "Progressing", "False", "RolloutComplete", 90)
+    kubectl.wait_for_condition("checked", "Progressing", "False", "RolloutComplete", 90)
     now = status(kubectl, "checked")["revision"]
     assert now != first
 
     wrong = canary(SHORT, checks=[{"name": "says-red", "prompt": "Say blue.", "contains": ["red"]}])
-    said = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
-    report = {"passed": False, "total": 1, "failed": 1, "checks": [said]}
-    # Where no process runs to find that out, this says what it would find.
+    failed_check = {"name": "says-red", "outcome": "failed", "reason": "does not contain red"}
+    report = {"passed": False, "total": 1, "failed": 1, "checks": [failed_check]}
+    # The report of the checks on a cluster where no process runs.
     env = [{"name": "STAND_IN_REPORT", "value": json.dumps(report)}]
-    kubectl.apply(agent("checked", replicas=2, rollout=wrong, systemPrompt={"text": "Three."}, env=env))
+    kubectl.apply(make_agent("checked", replicas=2, rollout=wrong, systemPrompt={"text": "Three."}, env=env))
 
-    condition = kubectl.until_condition("checked", "Progressing", "False", "RolledBack", 90)
+    condition = kubectl.wait_for_condition("checked", "Progressing", "False", "RolledBack", 90)
     assert "says-red" in condition["message"]
     assert status(kubectl, "checked")["rollout"]["rolledBack"]["reason"] == "ChecksFailed"
     assert status(kubectl, "checked")["revision"] == now
 
 
-def test_the_autoscaler_and_the_budget_count_the_canary_in(kubectl: Any, agent: Agent, until: Any) -> None:
+def test_autoscaler_and_disruption_budget_include_the_canary(kubectl: Kubectl) -> None:
     spec = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}, "rollout": canary({"weight": 25, "pause": {}})}
-    good(kubectl, agent("scales", **spec))
+    good(kubectl, make_agent("scales", **spec))
 
-    # A Deployment begins with one; an autoscaler looks every 15 seconds.
-    until("the fewest replicas", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3)
+    # A Deployment starts with one replica; an autoscaler syncs every 15 seconds.
+    eventually(
+        "the minimum of replicas is ready", lambda: kubectl.get("deploy", "scales")["status"].get("readyReplicas") == 3
+    )
 
     def bounds() -> tuple[int, int]:
         found = kubectl.get("hpa", "scales")["spec"]
         return found["minReplicas"], found["maxReplicas"]
 
-    kubectl.apply(agent("scales", **spec, systemPrompt={"text": "Two."}))
-    kubectl.until_condition("scales", "Progressing", "True", "CanaryPaused", 60)
+    kubectl.apply(make_agent("scales", **spec, systemPrompt={"text": "Two."}))
+    kubectl.wait_for_condition("scales", "Progressing", "True", "CanaryPaused", 60)
     assert bounds() == (2, 5)
     assert kubectl.get("deploy", "scales")["spec"]["replicas"] == 3
-    until("all pods to be in the budget", lambda: kubectl.get("pdb", "scales")["status"]["expectedPods"] == 4)
+    eventually("the budget includes all pods", lambda: kubectl.get("pdb", "scales")["status"]["expectedPods"] == 4)
 
     kubectl.run("annotate", "agd/scales", f"{COMMAND}=promote")
-    kubectl.until_condition("scales", "Progressing", "False", "RolloutComplete", 90)
-    until("the autoscaler's own bounds", lambda: bounds() == (3, 6))
+    kubectl.wait_for_condition("scales", "Progressing", "False", "RolloutComplete", 90)
+    eventually("the autoscaler has its bounds again", lambda: bounds() == (3, 6))
     assert kubectl.get("deploy", "scales")["spec"]["replicas"] == 3
 
 
-def test_history_is_kept_as_far_as_its_limit(kubectl: Any, agent: Agent, until: Any) -> None:
-    """And what is left of it can be returned to, with its config."""
+def test_history_is_pruned_to_its_limit(kubectl: Kubectl) -> None:
+    """A retained revision can be restored with its config."""
     limit = {"revisionHistoryLimit": 2}
     revisions = [
-        good(kubectl, agent("kept", rollout=limit, systemPrompt={"text": text})) for text in ("One.", "Two.", "Three.")
+        good(kubectl, make_agent("kept", rollout=limit, systemPrompt={"text": text}))
+        for text in ("One.", "Two.", "Three.")
     ]
     assert len(set(revisions)) == 3
 
     def kept(kind: str) -> int:
         return len(kubectl.list(kind, "-l", "agent-operator.dev/agent=kept"))
 
-    until("the first revision to go", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2))
+    eventually("the first revision is pruned", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2))
     kubectl.run("annotate", "agd/kept", f"{COMMAND}=rollback={revisions[1]}")
-    kubectl.until_condition("kept", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("kept", "Ready", "True", "RolledBack", 60)
     volumes = kubectl.get("deploy", "kept")["spec"]["template"]["spec"]["volumes"]
     (config,) = [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
     assert "Two." in kubectl.get("cm", config)["data"]["system_prompt.txt"]

@@ -1,23 +1,25 @@
-"""Where there is a node: the agent runs, answers, and tells why when it does not."""
+"""On a cluster with a node: the agent runs and answers, or its status names the reason."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.e2e.kubectl import Kubectl, make_agent
+from tests.polling import eventually
+
 pytestmark = pytest.mark.kubelet
 
 
-def post(cluster: Any, namespace: str, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Ask the agent from inside the cluster's network: through the Service's proxy in the API."""
+def post(cluster: Kubectl, namespace: str, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Send a message to the agent through the Service proxy of the API server."""
     url = f"/api/v1/namespaces/{namespace}/services/{service}:http/proxy{path}"
     answer: dict[str, Any] = json.loads(cluster.run("create", "--raw", url, "-f", "-", stdin=json.dumps(body)).stdout)
     return answer
 
 
-def test_an_agent_becomes_ready_and_answers(kubectl: Any, agent: Callable[..., Any]) -> None:
-    kubectl.apply(agent("hello", replicas=2))
+def test_an_agent_becomes_ready_and_answers(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("hello", replicas=2))
 
     kubectl.run("wait", "agd/hello", "--for=condition=Ready", "--timeout=120s")
     answer = post(kubectl, kubectl.namespace, "hello", "/api/chat", {"message": "Are you there?"})
@@ -27,45 +29,45 @@ def test_an_agent_becomes_ready_and_answers(kubectl: Any, agent: Callable[..., A
     assert kubectl.get("agd", "hello")["status"]["ready"] == "2/2"
 
 
-def test_a_changed_prompt_rolls_the_pods(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    kubectl.apply(agent("rolls", systemPrompt={"text": "One."}))
+def test_a_changed_prompt_rolls_the_pods(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("rolls", systemPrompt={"text": "One."}))
     kubectl.run("wait", "agd/rolls", "--for=condition=Ready", "--timeout=120s")
     first = kubectl.get("agd", "rolls")["status"]
 
-    kubectl.apply(agent("rolls", systemPrompt={"text": "Two."}))
+    kubectl.apply(make_agent("rolls", systemPrompt={"text": "Two."}))
 
-    kubectl.until_condition("rolls", "Ready", "True", "Ready", 90)
-    second = until("the new revision", lambda: kubectl.get("agd", "rolls")["status"])
+    kubectl.wait_for_condition("rolls", "Ready", "True", "Ready", 90)
+    second = eventually("the new revision runs", lambda: kubectl.get("agd", "rolls")["status"])
     assert second["revision"] != first["revision"]
     assert second["lastGoodRevision"] == second["revision"]
 
 
-def test_an_image_that_is_not_there_is_told(kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]) -> None:
-    """Ready says so, and lastFailure has the pod's own words."""
-    kubectl.apply(agent("imageless", runtime={"image": "nowhere/none:1"}))
+def test_a_missing_image_is_reported(kubectl: Kubectl) -> None:
+    """Ready names the reason, and lastFailure has the message of the pod."""
+    kubectl.apply(make_agent("imageless", runtime={"image": "nowhere/none:1"}))
 
-    failure = until("the failure", lambda: kubectl.get("agd", "imageless").get("status", {}).get("lastFailure"))
+    failure = eventually(
+        "the failure is reported", lambda: kubectl.get("agd", "imageless").get("status", {}).get("lastFailure")
+    )
 
     assert failure["reason"] in {"ErrImagePull", "ImagePullBackOff"}
     assert kubectl.condition("imageless", "Ready")["status"] == "False"
 
 
-def test_a_bad_change_leaves_the_good_pods_serving(
-    kubectl: Any, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
-    kubectl.apply(agent("kept", replicas=1))
+def test_a_bad_change_keeps_the_good_pods_serving(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("kept", replicas=1))
     kubectl.run("wait", "agd/kept", "--for=condition=Ready", "--timeout=120s")
 
-    kubectl.apply(agent("kept", runtime={"image": "nowhere/none:1"}))
+    kubectl.apply(make_agent("kept", runtime={"image": "nowhere/none:1"}))
 
-    until("the failure", lambda: kubectl.get("agd", "kept")["status"].get("lastFailure"))
+    eventually("the failure is reported", lambda: kubectl.get("agd", "kept")["status"].get("lastFailure"))
     assert kubectl.condition("kept", "Available")["status"] == "True"
     assert kubectl.condition("kept", "Ready")["status"] == "False"
     assert post(kubectl, kubectl.namespace, "kept", "/api/chat", {"message": "still?"})["response"]
 
 
-def test_logs_are_there(kubectl: Any, agent: Callable[..., Any]) -> None:
-    kubectl.apply(agent("talks"))
+def test_kubectl_logs_shows_the_logs(kubectl: Kubectl) -> None:
+    kubectl.apply(make_agent("talks"))
     kubectl.run("wait", "agd/talks", "--for=condition=Ready", "--timeout=120s")
 
     lines = kubectl.out("logs", "deploy/talks").splitlines()

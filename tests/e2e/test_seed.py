@@ -8,7 +8,7 @@ Replaced, each at exactly one place:
 
 The other credentials stay the seed's placeholders. The runtime sends them to Entra ID, which is a fake too: the image
 sets the variable AZURE_AUTHORITY_HOST (azure-identity's own), and trusts the fakes' certificate. Redis is absent, as on
-a cluster where nobody installed it: the agent answers without.
+a cluster without it: the agent answers all the same.
 """
 
 import json
@@ -22,9 +22,11 @@ import pytest
 import yaml
 
 from agent_operator import __version__
-from tests.e2e.conftest import Kubectl, localkube, runtime_image, until
+from tests.e2e.kubectl import Kubectl
+from tests.e2e.processes import localkube, runtime_image
 from tests.integration.agent_runtime.certificate import write_certificate
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(600)]
 
@@ -95,18 +97,18 @@ def test_the_seeds_pods_become_ready_and_answer(seed: Kubectl, azure: ModelServe
     answer = json.loads(seed.run("create", "--raw", path, "-f", "-", stdin='{"message": "hi"}').stdout)
 
     assert answer["response"] == "model: hi"
-    (asked,) = azure.seen("/openai/deployments/gpt-4o/chat/completions")
-    assert asked["query"] == {"api-version": "2024-10-01-preview"}
-    assert asked["headers"]["authorization"].startswith("Bearer entra-")
+    (request,) = azure.seen("/openai/deployments/gpt-4o/chat/completions")
+    assert request["query"] == {"api-version": "2024-10-01-preview"}
+    assert request["headers"]["authorization"].startswith("Bearer entra-")
     system = yaml.safe_load(manifests()["configmap"])["data"]["system_prompt.txt"]
-    assert asked["body"]["messages"][0] == {"role": "system", "content": system}
+    assert request["body"]["messages"][0] == {"role": "system", "content": system}
     granted = azure.seen("/your-tenant-id/oauth2/v2.0/token")[0]["body"]
     assert (granted["client_id"], granted["client_secret"]) == ("your-client-id", "your-client-secret")
     _is_as_the_seed_describes(seed)
 
 
 def _is_as_the_seed_describes(kubectl: Kubectl) -> None:
-    """Three replicas that never restarted, the health check's response, metrics, and a log at the level INFO."""
+    """Three replicas without restarts, the response of the health check, metrics, and a log at the level INFO."""
     pods = kubectl.list("pods", "-l", "app=msft-agent")
     states = [status for pod in pods for status in pod["status"]["containerStatuses"]]
     assert [(state["ready"], state["restartCount"]) for state in states] == [(True, 0)] * 3
@@ -122,17 +124,17 @@ def _is_as_the_seed_describes(kubectl: Kubectl) -> None:
     assert "DEBUG" not in {line["level"] for line in lines}
 
 
-def test_the_seeds_pods_wait_for_a_model_that_refuses_and_say_why(seed: Kubectl, azure: ModelServer) -> None:
+def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kubectl, azure: ModelServer) -> None:
     """Readiness needs the model once; liveness never does, so no pod restarts. The pods recover by themselves."""
     azure.script(token=[REFUSAL])
-    # Pods that were quicker than the line above are replaced.
+    # Replace the pods that became ready before the line above.
     seed.run("delete", "pods", "--all", "--wait=true")
 
     def explained() -> bool:
         pods = seed.list("pods", "-l", "app=msft-agent", "--field-selector=status.phase=Running")
         return len(pods) == 3 and all("check AZURE_TENANT_ID" in _readiness(pod) for pod in pods)
 
-    until("the reason in the answer of each pod", explained, 120)
+    eventually("each pod reports the reason", explained, 120)
     deployment = seed.get("deployment", "msft-agent")
     assert deployment is not None
     assert deployment["status"].get("readyReplicas", 0) == 0
@@ -145,7 +147,7 @@ def test_the_seeds_pods_wait_for_a_model_that_refuses_and_say_why(seed: Kubectl,
 
 
 def _readiness(pod: dict[str, Any]) -> str:
-    """What a pod answers to the kubelet: kubectl shows no body of an error."""
+    """The response of the readiness probe of a pod. kubectl does not show the body of an error."""
     try:
         return httpx2.get(f"http://{pod['status']['podIP']}:8000/health/ready").text
     except httpx2.TransportError:

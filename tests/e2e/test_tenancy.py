@@ -1,11 +1,13 @@
-"""Who writes an AgentDeployment gains nothing by the operator's rights: deploy/'s admission policy sees to it."""
+"""The admission policy of deploy/ keeps authors of AgentDeployments from using the operator's permissions."""
 
 import json
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.e2e.kubectl import Kubectl, make_agent
+from tests.polling import eventually
 
 pytestmark = pytest.mark.authorization
 
@@ -15,7 +17,7 @@ AGENTS = {"apiGroups": ["agent-operator.dev"], "resources": ["agentdeployments"]
 VAULT = {"externalSecret": {"secretStoreRef": {"name": "company", "kind": "ClusterSecretStore"}, "data": {"A": "a"}}}
 KEY_VAULT = {"externalSecret": {"azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net"}, "data": {"A": "a"}}}
 
-# What in a spec asks for more than a Deployment, and the right that its author must have.
+# Specs that need more than a Deployment, with the permission that their author needs.
 MORE: dict[str, tuple[Object, str, str]] = {
     "ingress": ({"ingress": {"host": "a.example.com"}}, "networking.k8s.io", "ingresses"),
     "gateway": ({"gateway": {"parentRefs": [{"name": "web"}]}}, "gateway.networking.k8s.io", "httproutes"),
@@ -34,12 +36,12 @@ DEPLOYMENTS = rule("apps", "deployments")
 SERVICES = rule("", "services")
 WALLS = rule("networking.k8s.io", "networkpolicies")
 BUDGETS = rule("policy", "poddisruptionbudgets")
-# What every agent consists of, beside what is its own alone.
+# The children of every agent that can affect other workloads.
 ALWAYS = (DEPLOYMENTS, SERVICES, WALLS, BUDGETS)
 
 
-def grant(kubectl: Any, user: str, *rules: Object, cluster: bool = False) -> None:
-    """Give a user rights in the namespace of this kubectl, or in the whole cluster."""
+def grant(kubectl: Kubectl, user: str, *rules: Object, cluster: bool = False) -> None:
+    """Grant a user permissions in the namespace of this kubectl, or in the whole cluster."""
     kind, name = "ClusterRole" if cluster else "Role", f"{user}-{uuid.uuid4().hex[:6]}"
     kubectl.apply(
         {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": {"name": name}, "rules": list(rules)},
@@ -53,45 +55,39 @@ def grant(kubectl: Any, user: str, *rules: Object, cluster: bool = False) -> Non
     )
 
 
-def refusal(kubectl: Any, user: str, obj: Object) -> str:
-    """What the API server says against this user's creating an object; empty when it would."""
+def refusal(kubectl: Kubectl, user: str, obj: Object) -> str:
+    """The error of the API server when this user creates an object; empty when it is accepted."""
     return str(kubectl.run("create", "--dry-run=server", "--as", user, "-f", "-", stdin=obj, check=False).stderr)
 
 
 @pytest.fixture
-def tenant(kubectl: Any, until: Callable[..., Any], agent: Callable[..., Any]) -> str:
-    """A user who may write AgentDeployments in the namespace of the test, and create nothing else."""
+def tenant(kubectl: Kubectl) -> str:
+    """A user who may write AgentDeployments in the namespace of the test, and nothing else."""
     user = f"tenant-{uuid.uuid4().hex[:8]}"
     grant(kubectl, user, AGENTS)
-    until("the policy's word", lambda: "may not create" in refusal(kubectl, user, agent()))
+    eventually("the admission policy applies", lambda: "may not create" in refusal(kubectl, user, make_agent()))
     return user
 
 
-def test_without_the_right_to_create_deployments_an_agent_is_refused(
-    kubectl: Any, tenant: str, agent: Callable[..., Any]
-) -> None:
-    said = refusal(kubectl, tenant, agent())
+def test_an_agent_is_rejected_without_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
+    error = refusal(kubectl, tenant, make_agent())
 
-    assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in said
-    assert "which this AgentDeployment requires: ask for a role with this right" in said
+    assert f"user {tenant} may not create deployments.apps in namespace {kubectl.namespace}" in error
+    assert "which this AgentDeployment requires: ask for a role with this right" in error
 
 
-def test_with_that_right_an_agent_is_taken_and_made(
-    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
+def test_an_agent_is_accepted_with_permission_to_create_deployments(kubectl: Kubectl, tenant: str) -> None:
     grant(kubectl, tenant, *ALWAYS)
-    until("the right", lambda: not refusal(kubectl, tenant, agent()))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent()))
 
-    kubectl.run("create", "--as", tenant, "-f", "-", stdin=agent())
+    kubectl.run("create", "--as", tenant, "-f", "-", stdin=make_agent())
 
-    until("the deployment", lambda: kubectl.get("deploy", "support"))
+    eventually("the Deployment is created", lambda: kubectl.get("deploy", "support"))
 
 
-def test_a_change_asks_again_but_labels_do_not(
-    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
-    """An agent that somebody else made is no way around."""
-    kubectl.apply(agent())
+def test_a_change_of_the_spec_is_authorized_again_but_labels_are_not(kubectl: Kubectl, tenant: str) -> None:
+    """An update of another user's agent is authorized in the same way."""
+    kubectl.apply(make_agent())
 
     def patch(change: Object) -> str:
         words = ("patch", "agd", "support", "--type=merge", "-p", json.dumps(change), "--as", tenant)
@@ -105,79 +101,76 @@ def test_a_change_asks_again_but_labels_do_not(
 
 
 @pytest.mark.parametrize("case", MORE)
-def test_what_is_more_than_a_deployment_needs_its_own_right(
-    case: str, kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
+def test_each_optional_child_needs_permission_to_create_its_kind(case: str, kubectl: Kubectl, tenant: str) -> None:
     spec, group, resource = MORE[case]
     grant(kubectl, tenant, *ALWAYS)
-    until("the right", lambda: not refusal(kubectl, tenant, agent()))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent()))
 
-    said = refusal(kubectl, tenant, agent(**spec))
+    error = refusal(kubectl, tenant, make_agent(**spec))
 
-    assert f"may not create {resource}{'.' if group else ''}{group} in namespace {kubectl.namespace}" in said
-    assert f"spec.{next(iter(spec))}" in said or f"in spec.{next(iter(spec))}" in said
+    assert f"may not create {resource}{'.' if group else ''}{group} in namespace {kubectl.namespace}" in error
+    assert f"spec.{next(iter(spec))}" in error or f"in spec.{next(iter(spec))}" in error
     grant(kubectl, tenant, rule(group, resource))
-    until("no refusal", lambda: not refusal(kubectl, tenant, agent(**spec)))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent(**spec)))
 
 
 @pytest.mark.parametrize("lacking", [SERVICES, WALLS, BUDGETS], ids=lambda rule: str(rule["resources"][0]))
-def test_what_takes_a_name_or_selects_pods_of_others_is_always_asked_about(
-    lacking: Object, kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
+def test_children_that_affect_other_workloads_are_always_authorized(
+    lacking: Object, kubectl: Kubectl, tenant: str
 ) -> None:
-    """A Service named as one that others call; a policy over pods that have the same label."""
+    """A Service can take the name of one that others call; a NetworkPolicy can select their pods."""
     grant(kubectl, tenant, *(right for right in ALWAYS if right != lacking))
     word = f"may not create {lacking['resources'][0]}"
 
-    until("the word", lambda: word in refusal(kubectl, tenant, agent()))
+    eventually("the message is reported", lambda: word in refusal(kubectl, tenant, make_agent()))
     if lacking == WALLS:
-        until("no refusal", lambda: not refusal(kubectl, tenant, agent(networkPolicy={"enabled": False})))
+        eventually(
+            "the request is accepted",
+            lambda: not refusal(kubectl, tenant, make_agent(networkPolicy={"enabled": False})),
+        )
     grant(kubectl, tenant, lacking)
-    until("no refusal", lambda: not refusal(kubectl, tenant, agent()))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent()))
 
 
-def test_to_have_a_config_map_read_into_another_namespace_needs_the_right_to_read_it(
-    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
-    prompt = {"systemPrompt": {"configMapKeyRef": {"name": "others", "key": "text"}}}
-    moved = agent(namespace={"name": f"{kubectl.namespace}-own"}, **prompt)
+def test_a_config_map_for_another_namespace_needs_permission_to_read_it(kubectl: Kubectl, tenant: str) -> None:
+    prompt: dict[str, Any] = {"systemPrompt": {"configMapKeyRef": {"name": "others", "key": "text"}}}
+    moved = make_agent(namespace={"name": f"{kubectl.namespace}-own"}, **prompt)
     grant(kubectl, tenant, *ALWAYS, rule("", "namespaces"), cluster=True)
-    until("no refusal", lambda: not refusal(kubectl, tenant, agent(**prompt)))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent(**prompt)))
 
     assert f"may not get configmaps in namespace {kubectl.namespace}" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]})
-    until("no refusal", lambda: not refusal(kubectl, tenant, moved))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, moved))
 
 
-def test_a_key_vault_needs_the_right_to_create_stores(
-    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
+def test_a_key_vault_needs_permission_to_create_secret_stores(kubectl: Kubectl, tenant: str) -> None:
     grant(kubectl, tenant, *ALWAYS, rule("external-secrets.io", "externalsecrets"))
-    until("the right", lambda: not refusal(kubectl, tenant, agent(credentials=VAULT)))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent(credentials=VAULT)))
 
-    assert "may not create secretstores.external-secrets.io" in refusal(kubectl, tenant, agent(credentials=KEY_VAULT))
+    assert "may not create secretstores.external-secrets.io" in refusal(
+        kubectl, tenant, make_agent(credentials=KEY_VAULT)
+    )
 
 
-def test_a_namespace_needs_the_rights_to_make_and_to_fill_it(
-    kubectl: Any, tenant: str, agent: Callable[..., Any], until: Callable[..., Any]
-) -> None:
-    """Deployments of the own namespace are no right to those of another."""
-    moved = agent(namespace={"name": f"{kubectl.namespace}-own"})
+def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kubectl, tenant: str) -> None:
+    """Permission to create Deployments in one namespace is none to create them in another."""
+    moved = make_agent(namespace={"name": f"{kubectl.namespace}-own"})
     grant(kubectl, tenant, *ALWAYS)
-    until("the right", lambda: not refusal(kubectl, tenant, agent()))
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent()))
 
     assert f"deployments.apps in namespace {kubectl.namespace}-own" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, *ALWAYS, cluster=True)
-    until("the other word", lambda: "may not create namespaces" in refusal(kubectl, tenant, moved))
+    eventually("the other message is reported", lambda: "may not create namespaces" in refusal(kubectl, tenant, moved))
     assert "spec.namespace: remove it" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, rule("", "namespaces"), cluster=True)
-    until("no refusal", lambda: not refusal(kubectl, tenant, moved))
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, moved))
 
 
-def test_the_policy_has_no_faults_of_type(kubectl: Any, until: Callable[..., Any]) -> None:
-    """The API server has checked its expressions against the CRD."""
+def test_the_admission_policy_has_no_type_errors(kubectl: Kubectl) -> None:
+    """The API server has type-checked its expressions against the CRD."""
     policy = "authors.agent-operator.dev"
     path = "validatingadmissionpolicy"
-    status = until("its check", lambda: kubectl.get(path, policy).get("status"))
+    status = eventually("the policy is type-checked", lambda: kubectl.get(path, policy).get("status"))
 
     assert status["observedGeneration"] == kubectl.get(path, policy)["metadata"]["generation"]
     assert status.get("typeChecking", {}).get("expressionWarnings", []) == []

@@ -1,22 +1,24 @@
-"""Removing the operator as docs/install.md says removes no agent, and installing it again restarts none.
+"""Uninstalling the operator by docs/install.md deletes no agent, and installing it again restarts none.
 
-The operator is what the manifests describe: two pods with leader election. Its image is this source tree.
+The operator runs as in the manifests: two pods with leader election. Its image is this source tree.
 """
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Kubectl, localkube, runtime_image, until
+from tests.e2e.kubectl import ROOT, Kubectl, make_agent
+from tests.e2e.processes import localkube, runtime_image
+from tests.polling import eventually
 
 pytestmark = [pytest.mark.local_only, pytest.mark.kubelet, pytest.mark.timeout(900)]
 
 SYSTEM = "agent-operator-system"
-# A pod is a process: it listens on the pod's own address, and finds the API server by a kubeconfig.
+# A pod is a process: it listens on the address of the pod, and finds the API server by a kubeconfig.
 OPERATOR = 'exec {python} -m agent_operator "$@" --listen "$LISTEN_ADDRESS:8080" --lease-namespace {namespace}'
 
 
@@ -28,8 +30,8 @@ def operator_image(kubeconfig: Path) -> list[str]:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Kubectl]:
-    """A cluster without anything of ours, and kubectl in the namespace of the agents."""
-    # The probes of the operator give it a minute to start, as the manifests say: a busy machine needs it.
+    """A cluster without the operator and its CRDs, and kubectl in the namespace of the agents."""
+    # A busy machine needs the start-up time of the operator's probes in full, so they are not scaled.
     options = ("--probe-time-scale", "1", *runtime_image(), *operator_image(tmp_path / "kubeconfig"))
     with localkube(tmp_path, *options) as kubectl:
         kubectl.run("create", "namespace", "agents")
@@ -48,10 +50,11 @@ def folder(overlay: str) -> str:
 
 
 def state(kubectl: Kubectl) -> dict[str, Any]:
-    """What must survive: CRDs, agent, Deployment and pods, each by what changes when it is replaced or restarted."""
+    """What must not change: CRDs, agent, Deployment and pods, by UID and restarts."""
     found = {"crds": kubectl.list("crds"), "agents": kubectl.list("agd"), "deployments": kubectl.list("deploy")}
     uids = {
-        kind: [(it["metadata"]["uid"], it["metadata"].get("generation")) for it in its] for kind, its in found.items()
+        kind: [(item["metadata"]["uid"], item["metadata"].get("generation")) for item in items]
+        for kind, items in found.items()
     }
     pods = {
         pod["metadata"]["uid"]: [(one["restartCount"], one["ready"]) for one in pod["status"]["containerStatuses"]]
@@ -61,26 +64,24 @@ def state(kubectl: Kubectl) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("overlay", ["cluster", "namespaced"])
-def test_agents_outlive_the_operator_and_are_taken_over_by_the_next(
-    overlay: str, cluster: Kubectl, agent: Callable[..., Any]
-) -> None:
+def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: str, cluster: Kubectl) -> None:
     install(cluster, overlay)
-    cluster.apply(agent("support", replicas=2))
+    cluster.apply(make_agent("support", replicas=2))
     cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=110s")
     before = state(cluster)
     assert len(before["crds"]) == len(before["pods"]) == 2
 
-    # As docs/install.md says: the namespace controller may delete an object before kubectl does.
+    # As in docs/install.md: the namespace controller may delete an object before kubectl does.
     Kubectl(cluster.kubeconfig, "").run("delete", "--ignore-not-found", "-k", folder(overlay), "--timeout=110s")
 
-    until("the operator is gone", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
+    eventually("the operator is deleted", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
     assert state(cluster) == before
     assert cluster.get("service", "support")
 
     install(cluster, overlay)
 
-    # The new operator works for the agent: it repairs what is missing.
+    # The new operator reconciles the agent: it recreates a missing child.
     cluster.run("delete", "service", "support")
-    until("the service again", lambda: cluster.get("service", "support"), 120)
+    eventually("the Service is recreated", lambda: cluster.get("service", "support"), 120)
     cluster.run("wait", "agd/support", "--for=condition=Ready", "--timeout=60s")
     assert state(cluster) == before

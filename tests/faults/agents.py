@@ -1,4 +1,4 @@
-"""An agent in the midst of a rollout, as a user sees it."""
+"""An agent during a rollout, as a user sees it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,13 +9,13 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.manager import Manager
-from tests.faults.conftest import NAME, World
-from tests.integration.agent_operator.conftest import until
+from tests.faults.cluster import NAME, Cluster
 from tests.patience import DEADLINE
+from tests.polling import wait_until
 
 Status = dict[str, Any]
-# A canary that goes on when it is told to.
-PATIENT = {"strategy": "Canary", "canary": {"steps": [{"weight": 25, "pause": {}}]}}
+# A canary that pauses until the promote command.
+PAUSED_CANARY = {"strategy": "Canary", "canary": {"steps": [{"weight": 25, "pause": {}}]}}
 ONE: dict[str, Any] = {"replicas": 4, "systemPrompt": {"text": "One."}}
 TWO: dict[str, Any] = {"replicas": 4, "systemPrompt": {"text": "Two."}}
 
@@ -34,83 +34,86 @@ def returned(status: Status) -> bool:
 
 @dataclass
 class Agent:
-    """The agent of these tests, as a user sees it."""
+    """The agent under test."""
 
-    world: World
+    cluster: Cluster
 
     async def status(self) -> Status:
-        """Its status, of the current generation; with an empty rollout until there is one."""
-        found = await self.world.api.get("AgentDeployment", NAME) or {"metadata": {}}
+        """The status of the current generation. Its rollout is empty until there is one."""
+        found = await self.cluster.api.get("AgentDeployment", NAME) or {"metadata": {}}
         status = found.get("status", {})
         current = status.get("observedGeneration") == found["metadata"].get("generation")
         return {"rollout": {}, **status} if current else {"rollout": {}}
 
     async def command(self) -> str:
-        found = await self.world.api.get("AgentDeployment", NAME) or {"metadata": {}}
+        found = await self.cluster.api.get("AgentDeployment", NAME) or {"metadata": {}}
         command: str = (found["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")
         return command
 
-    async def tell(self, command: str) -> None:
-        """Ask by annotation."""
-        told = {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: command}}}
-        await self.world.api.merge("AgentDeployment", NAME, told)
+    async def submit(self, command: str) -> None:
+        """Submit a rollout command by annotation."""
+        patch = {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: command}}}
+        await self.cluster.api.merge("AgentDeployment", NAME, patch)
 
-    async def until(self, over: Callable[[Status], Any], seconds: float = DEADLINE) -> Status:
-        """Wait for the status to be so, and for the last command to be carried out."""
+    async def wait_for(self, reached: Callable[[Status], Any], seconds: float = DEADLINE) -> Status:
+        """Wait until the status meets a condition and no rollout command is pending."""
 
-        async def look() -> Status | None:
+        async def has_reached() -> Status | None:
             status = await self.status()
-            told = "command" in status["rollout"] or await self.command()
-            return status if over(status) and not told else None
+            pending = "command" in status["rollout"] or await self.command()
+            return status if reached(status) and not pending else None
 
         try:
-            return await until(look, seconds)
+            return await wait_until(has_reached, seconds)
         except TimeoutError:
-            pods = [
-                (it["metadata"]["name"], it.get("status", {}).get("phase")) for it in await self.world.api.list("Pod")
+            phases = [
+                (pod["metadata"]["name"], pod.get("status", {}).get("phase"))
+                for pod in await self.cluster.api.list("Pod")
             ]
-            pytest.fail(f"command {await self.command()!r}, pods {pods}, status {await self.status()}")
+            pytest.fail(f"command {await self.command()!r}, pods {phases}, status {await self.status()}")
 
-    async def until_phase(self, phase: str) -> Status:
-        """Wait until the canary is so far."""
-        return await self.until(lambda status: status["rollout"].get("canary", {}).get("phase") == phase)
+    async def wait_for_phase(self, phase: str) -> Status:
+        """Wait until the canary is in this phase."""
+        return await self.wait_for(lambda status: status["rollout"].get("canary", {}).get("phase") == phase)
 
-    async def is_whole(self, *, kept: int = 2) -> None:
-        """All pods are of the revision that the status tells of, and nothing of a canary is left."""
-        status, api = await self.status(), self.world.api
+    async def assert_finished(self, *, kept: int = 2) -> None:
+        """All pods are of the revision in the status, and no object of a canary is left."""
+        status, api = await self.status(), self.cluster.api
 
-        async def look() -> bool:
-            pods = [it for it in await api.list("Pod") if "deletionTimestamp" not in it["metadata"]]
+        async def is_finished() -> bool:
+            pods = [pod for pod in await api.list("Pod") if "deletionTimestamp" not in pod["metadata"]]
             children = [name for _, name in await api.children()]
             left = [name for name in children if "canary" in name or "check" in name]
             wanted = (await api.get("Deployment", NAME) or {})["spec"]["replicas"]
-            revisions = [it["metadata"]["labels"].get(constants.LABEL_REVISION) for it in pods]
+            revisions = [pod["metadata"]["labels"].get(constants.LABEL_REVISION) for pod in pods]
             return revisions == [status["revision"]] * wanted and not left and "canary" not in status["rollout"]
 
-        await until(look)
+        await wait_until(is_finished)
         assert len(await api.list("ControllerRevision")) == kept
         assert await self.command() == ""
 
     async def deployment(self, name: str = NAME) -> dict[str, Any]:
-        """Its spec; empty when there is none."""
-        found = await self.world.api.get("Deployment", name) or {}
+        """The spec of a Deployment; empty when there is none."""
+        found = await self.cluster.api.get("Deployment", name) or {}
         spec: dict[str, Any] = found.get("spec", {})
         return spec
 
     @asynccontextmanager
-    async def halfway(self, rollout: dict[str, Any] = PATIENT, **spec: Any) -> AsyncIterator[Manager]:
-        """An operator at work, and a canary of TWO beside the pods of ONE, which waits."""
-        async with self.world.operator() as operator:
-            await self.world.api.agent(**ONE | spec, rollout=rollout)
-            await self.world.at_rest(operator)
-            await self.world.api.agent(**TWO | spec, rollout=rollout)
-            await self.until_phase("Paused")
-            await self.world.idle(operator)
+    async def paused_canary(self, rollout: dict[str, Any] = PAUSED_CANARY, **spec: Any) -> AsyncIterator[Manager]:
+        """Run an operator whose canary of TWO is paused; ONE is stable."""
+        async with self.cluster.operator() as operator:
+            await self.cluster.api.apply_agent(**ONE | spec, rollout=rollout)
+            await self.cluster.wait_until_converged(operator)
+            await self.cluster.api.apply_agent(**TWO | spec, rollout=rollout)
+            await self.wait_for_phase("Paused")
+            await self.cluster.wait_until_idle(operator)
             yield operator
 
-    async def ends(self, operator: Manager, over: Callable[[Status], Any] = promoted, *, kept: int = 2) -> Status:
-        """Wait for the end, and look whether it is one."""
-        status = await self.until(over)
-        await self.world.at_rest(operator, reason="RolledBack" if over is returned else "Ready")
-        await self.is_whole(kept=kept)
+    async def wait_until_finished(
+        self, operator: Manager, reached: Callable[[Status], Any] = promoted, *, kept: int = 2
+    ) -> Status:
+        """Wait until the rollout has ended, and assert that nothing of it is left."""
+        status = await self.wait_for(reached)
+        await self.cluster.wait_until_converged(operator, reason="RolledBack" if reached is returned else "Ready")
+        await self.assert_finished(kept=kept)
         return status

@@ -1,4 +1,4 @@
-"""What can happen to the events of a watch on their way to the operator."""
+"""Faults of the events of a watch on their way to the operator."""
 
 import asyncio
 import json
@@ -12,29 +12,29 @@ from aiohttp import web
 
 
 class Gate(StrEnum):
-    """What happens to the watches of a kind."""
+    """The fault of the watches of a kind."""
 
     HOLD = "hold"
-    """Events wait until the gate is opened."""
+    """Events are held until the gate is opened."""
     LOSE = "lose"
-    """Events are swallowed; when the gate is opened the stream breaks off."""
+    """Events are dropped; when the gate is opened, the stream is aborted."""
     TWICE = "duplicate"
     LAG = "lag"
-    """Each event waits for the next `lag` ones."""
+    """Each event is held until the next `lag` events."""
     SILENT = "blackhole"
-    """The stream is open, and nothing comes."""
+    """The stream stays open without data."""
     GONE = "410"
     ERROR = "500"
-    """The stream consists of an error that is not 410."""
+    """The stream is one error event that is not 410."""
     BOOKMARKS = "bookmarks"
     """Each event is followed by bookmarks."""
     CLOSE = "close"
-    """The stream ends, in good order, as soon as it began."""
+    """The stream ends normally at once."""
 
 
 @dataclass
 class Events:
-    """The events of one watch. What was lost once makes the stream useless: later events must not hide it."""
+    """The events of one watch. After a lost event no later one is sent, as no API server skips an event."""
 
     gate: Callable[[], Gate | None]
     lag: int
@@ -43,7 +43,7 @@ class Events:
     broken: bool = False
 
     async def relay(self, stream: aiohttp.StreamReader, opened: Callable[[], asyncio.Event]) -> None:
-        """Send on what comes; and what waits, as soon as the gate is opened."""
+        """Forward events, and the held ones as soon as the gate is opened."""
         reading = asyncio.ensure_future(stream.readline())
         opening = asyncio.ensure_future(opened().wait())
         try:
@@ -85,5 +85,5 @@ class Events:
 
 
 def line(kind: str, obj: dict[str, Any]) -> bytes:
-    """Return an event as a watch sends it."""
+    """Return an event in the format of a watch."""
     return json.dumps({"type": kind, "object": obj}).encode() + b"\n"

@@ -1,7 +1,7 @@
-"""A proxy before the API server: counts what the operator asks, and breaks what a test tells it to break.
+"""A proxy between the operator and the API server that records requests and injects faults.
 
-What it breaks is what networks, load balancers and API servers break: an answer is lost, a watch falls silent, a list
-is old. It never does what no API server does, such as to leave out one event and send the next.
+Its faults are those of networks, load balancers and API servers: a lost response, a silent watch, a stale list.
+It never does what no API server does, for example skip one event and send the next.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from tests.faults.gates import Events, Gate, line
 
 Object = dict[str, Any]
 _NOT_COUNTED = ("leases", "events")
-# A write that is tried again later says when.
+# A retried write contains another time.
 _TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 class Mode(StrEnum):
-    """What happens to a write, and to an operator."""
+    """The fault of a write, and whether it kills the operator."""
 
     KILL_BEFORE = "killed before"
     KILL_AFTER = "killed after"
@@ -51,12 +51,12 @@ _ABORTED = frozenset({Mode.KILL_AFTER, Mode.DROP})
 
 @dataclass(frozen=True)
 class Write:
-    """A request that changes something, and its answer's status; 0 where there was none."""
+    """A request that writes, with the status of its response; 0 without a response."""
 
     method: str
     path: str
     status: int
-    # A failed test shows what was written.
+    # Shown by a failed test.
     body: str = field(default="", compare=False)
 
     @property
@@ -70,24 +70,23 @@ class Write:
 
 @dataclass
 class FaultProxy:
-    """Stands before the API server. All that is public may be changed at any time.
+    """Forwards requests to the API server. A test may change the public attributes at any time.
 
     Attributes:
-        every: what happens to the first write of each object, and of each status.
-        each: what happens to every write when it is tried for the first time; a write is told by what it says.
-        faults: what happens to the write of this number, from 1.
+        every: the fault of the first write of each object, and of each status.
+        each: the fault of the first attempt of every write. Writes are distinguished by their bodies.
+        faults: faults by the number of the write, from 1.
         refuse: the status with which a write is answered, given method and path; None lets it pass.
-        before_write: called with method and path when a write is about to be forwarded.
-        gates: what happens to the watches of a plural.
+        before_write: called with method and path before a write is forwarded.
+        gates: faults of watches, by the plural of the kind.
         lag: of Gate.LAG.
-        down: no connection is answered.
+        down: abort every connection.
         stale: serve the lists that were in `lists` when this was set.
-        killed: set when a fault killed the operator; from then on it is as if `down`.
+        killed: set when a fault kills the operator; afterwards every connection is aborted.
     """
 
     session: aiohttp.ClientSession
     server: str
-    url: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
     watches: Counter[str] = field(default_factory=Counter)
     writes: list[Write] = field(default_factory=list)
@@ -109,7 +108,7 @@ class FaultProxy:
     _number: int = 0
 
     def reset(self) -> None:
-        """Forget what was asked, and break nothing any more."""
+        """Clear the records, and stop injecting faults."""
         self.requests.clear()
         self.watches.clear()
         self.writes.clear()
@@ -122,7 +121,7 @@ class FaultProxy:
         self._broken.clear()
 
     def open(self, *plurals: str) -> None:
-        """Let the events of these kinds, or of all, pass."""
+        """Forward the events of these kinds, or of all."""
         for plural in plurals or tuple(self.gates):
             self.gates.pop(plural, None)
         waiting, self._opened = self._opened, asyncio.Event()
@@ -173,7 +172,7 @@ class FaultProxy:
         if mode in _ABORTED:
             return self._kill(request, mode)
         if mode is Mode.LATE:
-            await asyncio.sleep(0.2)  # the watch tells of the write before its answer comes
+            await asyncio.sleep(0.2)  # the watch delivers the write before its response
         length = {"Content-Length": str(len(body))}
         response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type} | length)
         await response.prepare(request)
@@ -181,9 +180,9 @@ class FaultProxy:
         return _abort(request) if mode is Mode.TRUNCATE else response
 
     async def _first(self, request: web.Request) -> Mode | None:
-        """What happens to a write that was not tried before."""
-        said = _TIMES.sub(b"", await request.read()) if self.each else b""
-        write = f"{request.method} {request.path} {hash(said)}" if self.each else request.path
+        """The fault of the first attempt of a write."""
+        body_without_times = _TIMES.sub(b"", await request.read()) if self.each else b""
+        write = f"{request.method} {request.path} {hash(body_without_times)}" if self.each else request.path
         known = write in self._broken
         self._broken.add(write)
         return None if known else self.each or self.every

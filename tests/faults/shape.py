@@ -7,16 +7,16 @@ from typing import Any
 
 Object = dict[str, Any]
 _VARYING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
-# Salted with, or made from, the UID and the namespace.
+# Hashes that depend on the UID and the namespace.
 _HASH = re.compile(r'("agent-operator\.dev/(?:manifest|secret)-hash": )"[^"]+"')
 _VARYING_STATUS = re.compile(r'"(lastTransitionTime|lastRotated|hash|since|time)": "[^"]*"')
-# Its name says where the canary is, and so in which namespace.
+# The name is a hash of the address of the canary, and so of the namespace.
 CHECKS = re.compile(r"-checks-[0-9a-f]{10}\b")
 _POD = re.compile(r"-[0-9a-f]{8,10}-[a-z0-9]{5}\b")
 
 
 def masked(obj: Object, names: Mapping[str, str]) -> str:
-    """An object as text. Who owns fields of it stays, and so does how often a Deployment was rolled out."""
+    """An object as text, with its field managers and the revision of a Deployment."""
     meta = {key: value for key, value in obj["metadata"].items() if key not in _VARYING}
     meta["managers"] = sorted({(m["manager"], m["operation"]) for m in obj["metadata"].get("managedFields") or ()})
     spec = {key: value for key, value in (obj.get("spec") or {}).items() if key not in ("clusterIP", "clusterIPs")}
@@ -27,7 +27,7 @@ def masked(obj: Object, names: Mapping[str, str]) -> str:
 
 
 def status_shape(agent: Object, names: Mapping[str, str]) -> Object:
-    """A status without times."""
+    """A status without times and hashes."""
     text = json.dumps(agent.get("status") or {})
     for name, mask in names.items():
         text = text.replace(name, mask)

@@ -1,14 +1,14 @@
-"""What can happen in the midst of a canary: the end is all of the new revision, or all of one that was good."""
+"""Faults during a canary. The rollout ends with all pods of the new revision or all pods of a good one."""
 
 from typing import Any
 
 import pytest
 
 from agent_operator import manager as controllers
-from tests.faults.agents import ONE, PATIENT, TWO, Agent, env, returned
-from tests.faults.conftest import NAME, World
+from tests.faults.agents import ONE, PAUSED_CANARY, TWO, Agent, env, returned
+from tests.faults.cluster import NAME, Cluster
 from tests.faults.gates import Gate
-from tests.integration.agent_operator.conftest import until
+from tests.polling import wait_until
 from tests.stand_in.pods import ENDLESS, PASSED, REPORT
 
 CANARY = f"{NAME}-canary"
@@ -18,201 +18,203 @@ CHILDREN = ("deployments", "pods", "replicasets", "configmaps", "services")
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    return Agent(world)
+def agent(cluster: Cluster) -> Agent:
+    return Agent(cluster)
 
 
-async def test_what_cannot_be_recorded_is_not_begun(agent: Agent) -> None:
-    """While the status is refused, no canary starts; afterwards it does."""
-    world = agent.world
-    async with world.operator() as operator:
-        await world.api.agent(**ONE, rollout=AT_ONCE)
-        await world.at_rest(operator)
+async def test_a_rollout_that_cannot_be_recorded_in_the_status_does_not_start(agent: Agent) -> None:
+    """While the API server rejects the status, no canary starts; afterwards it does."""
+    cluster = agent.cluster
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent(**ONE, rollout=AT_ONCE)
+        await cluster.wait_until_converged(operator)
         before = await agent.deployment()
-        world.proxy.writes.clear()
-        world.proxy.refuse = lambda _method, path: 500 if path.endswith("/status") else None
-        await world.api.agent(**TWO, rollout=AT_ONCE)
+        cluster.proxy.writes.clear()
+        cluster.proxy.refuse = lambda _method, path: 500 if path.endswith("/status") else None
+        await cluster.api.apply_agent(**TWO, rollout=AT_ONCE)
 
         async def refused() -> bool:
-            return len(world.proxy.writes) > 8
+            return len(cluster.proxy.writes) > 8
 
-        await until(refused)
-        assert {write.path.rpartition("/")[2] for write in world.proxy.writes} == {"status"}
+        await wait_until(refused)
+        assert {write.path.rpartition("/")[2] for write in cluster.proxy.writes} == {"status"}
         assert (await agent.deployment(), await agent.deployment(CANARY)) == (before, {})
-        world.proxy.refuse = lambda _method, _path: None
-        await agent.ends(operator)
+        cluster.proxy.refuse = lambda _method, _path: None
+        await agent.wait_until_finished(operator)
 
 
 @pytest.mark.parametrize("gate", [Gate.HOLD, Gate.LAG, Gate.TWICE, Gate.LOSE])
-async def test_watches_that_are_behind_promote_nothing_unseen(agent: Agent, gate: Gate) -> None:
-    world = agent.world
-    async with world.operator() as operator:
-        await world.api.agent(**ONE, rollout=PATIENT)
-        await world.at_rest(operator)
+async def test_a_canary_is_not_promoted_on_stale_watches(agent: Agent, gate: Gate) -> None:
+    cluster = agent.cluster
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent(**ONE, rollout=PAUSED_CANARY)
+        await cluster.wait_until_converged(operator)
         before = await agent.deployment()
-        world.proxy.gates = dict.fromkeys(CHILDREN, gate)
-        await world.api.agent(**TWO, rollout=PATIENT)
+        cluster.proxy.gates = dict.fromkeys(CHILDREN, gate)
+        await cluster.api.apply_agent(**TWO, rollout=PAUSED_CANARY)
 
         async def there() -> bool:
-            found = await world.api.get("Deployment", CANARY) or {}
+            found = await cluster.api.get("Deployment", CANARY) or {}
             return found.get("status", {}).get("readyReplicas") == 1
 
-        await until(there)
+        await wait_until(there)
         if gate in (Gate.HOLD, Gate.LOSE):
             assert await agent.deployment() == before
-        world.proxy.open()
-        await agent.until_phase("Paused")
-        await agent.tell("promote")
-        await agent.ends(operator)
+        cluster.proxy.open()
+        await agent.wait_for_phase("Paused")
+        await agent.submit("promote")
+        await agent.wait_until_finished(operator)
 
 
-async def test_an_old_view_of_the_status_brings_no_bad_revision_back(agent: Agent) -> None:
-    """The operator is started anew, and reads from an API server that has not heard of the rollback yet."""
-    world = agent.world
-    async with agent.halfway() as operator:
+async def test_a_stale_status_does_not_restart_an_aborted_canary(agent: Agent) -> None:
+    """The operator restarts and lists from an API server that lags behind the rollback."""
+    cluster = agent.cluster
+    async with agent.paused_canary() as operator:
         pass
-    async with world.operator() as operator:
-        await world.idle(operator)
-    old = {path: body for path, body in world.proxy.lists.items() if path.endswith("agentdeployments")}
-    async with world.operator() as operator:
-        await agent.tell("abort")
-        await agent.ends(operator, returned)
-    world.proxy.writes.clear()
-    world.proxy.stale = old
-    world.proxy.gates = {"agentdeployments": Gate.HOLD}
-    async with world.operator() as operator:
+    async with cluster.operator() as operator:
+        await cluster.wait_until_idle(operator)
+    old = {path: body for path, body in cluster.proxy.lists.items() if path.endswith("agentdeployments")}
+    async with cluster.operator() as operator:
+        await agent.submit("abort")
+        await agent.wait_until_finished(operator, returned)
+    cluster.proxy.writes.clear()
+    cluster.proxy.stale = old
+    cluster.proxy.gates = {"agentdeployments": Gate.HOLD}
+    async with cluster.operator() as operator:
 
-        async def looked() -> bool:
-            return bool(operator.queue._failures) or bool(world.proxy.writes)
+        async def reconciled() -> bool:
+            return bool(operator.queue._failures) or bool(cluster.proxy.writes)
 
-        await until(looked)
-        assert world.proxy.writes == []
-        world.proxy.stale.clear()
-        world.proxy.open()
-        await agent.ends(operator, returned)
+        await wait_until(reconciled)
+        assert cluster.proxy.writes == []
+        cluster.proxy.stale.clear()
+        cluster.proxy.open()
+        await agent.wait_until_finished(operator, returned)
 
 
-async def test_a_canary_that_finds_no_node_is_given_up_in_time(agent: Agent) -> None:
-    world = agent.world
-    rollout = PATIENT | {"progressDeadlineSeconds": 10}
-    async with world.operator() as operator:
-        await world.api.agent(**ONE, rollout=rollout)
-        await world.at_rest(operator)
-        await world.api.agent(**TWO, rollout=rollout, scheduling={"nodeSelector": {"nowhere": "yes"}})
+async def test_an_unschedulable_canary_is_rolled_back_at_the_deadline(agent: Agent) -> None:
+    cluster = agent.cluster
+    rollout = PAUSED_CANARY | {"progressDeadlineSeconds": 10}
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent(**ONE, rollout=rollout)
+        await cluster.wait_until_converged(operator)
+        await cluster.api.apply_agent(**TWO, rollout=rollout, scheduling={"nodeSelector": {"nowhere": "yes"}})
 
         async def progressing() -> Any:
-            found = await world.api.get("Deployment", CANARY) or {}
+            found = await cluster.api.get("Deployment", CANARY) or {}
             return found.get("status", {}).get("conditions")
 
-        await until(progressing)
-        world.skew["seconds"] = 60
-        await world.api.merge("Deployment", CANARY, {"metadata": {"annotations": {"look": "again"}}})
-        status = await agent.ends(operator, returned)
+        await wait_until(progressing)
+        cluster.skew["seconds"] = 60
+        await cluster.api.merge("Deployment", CANARY, {"metadata": {"annotations": {"look": "again"}}})
+        status = await agent.wait_until_finished(operator, returned)
     assert status["rollout"]["rolledBack"]["reason"] == "ProgressDeadlineExceeded"
     assert "Unschedulable" in status["rollout"]["rolledBack"]["message"]
 
 
 @pytest.mark.parametrize("how", ["deleted", "evicted"])
-async def test_checks_of_which_the_pod_goes_are_run_again(agent: Agent, how: str) -> None:
-    world, api = agent.world, agent.world.api
+async def test_checks_run_again_when_their_pod_is_deleted(agent: Agent, how: str) -> None:
+    cluster, api = agent.cluster, agent.cluster.api
     checks = {"checks": [{"name": "blue", "prompt": "Say blue.", "contains": ["blue"]}]}
     rollout = AT_ONCE | {"canary": AT_ONCE["canary"] | checks}
-    async with world.operator() as operator:
-        await api.agent(**ONE, rollout=rollout)
-        await world.at_rest(operator)
-        await api.agent(**TWO, rollout=rollout, **env(REPORT, ENDLESS))
+    async with cluster.operator() as operator:
+        await api.apply_agent(**ONE, rollout=rollout)
+        await cluster.wait_until_converged(operator)
+        await api.apply_agent(**TWO, rollout=rollout, **env(REPORT, ENDLESS))
 
         async def running(*, but: str = "") -> str | None:
-            found = [it for it in await api.list("Pod") if "batch.kubernetes.io/job-name" in it["metadata"]["labels"]]
-            names_ = [it["metadata"]["name"] for it in found if it.get("status", {}).get("phase") == "Running"]
+            found = [
+                item for item in await api.list("Pod") if "batch.kubernetes.io/job-name" in item["metadata"]["labels"]
+            ]
+            names_ = [item["metadata"]["name"] for item in found if item.get("status", {}).get("phase") == "Running"]
             return next((name for name in names_ if name != but), None)
 
-        first = await until(running)
+        first = await wait_until(running)
         if how == "deleted":
             await api.delete("Pod", first)
         else:
             await api.merge("Pod", first, {"status": {"phase": "Failed", "reason": "Evicted"}}, sub="status")
-        second = await until(lambda: running(but=first))
+        second = await wait_until(lambda: running(but=first))
         ended = {"exitCode": 0, "reason": "Completed", "message": PASSED}
         state = {"name": "agent", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
         done = {"phase": "Succeeded", "containerStatuses": [state | {"state": {"terminated": ended}}]}
         await api.merge("Pod", second, {"status": done}, sub="status")
-        await agent.ends(operator)
+        await agent.wait_until_finished(operator)
 
 
 @pytest.mark.parametrize("last", [THREE, ONE], ids=["a third", "back to the first"])
-async def test_a_second_change_ends_the_first(agent: Agent, last: dict[str, Any]) -> None:
-    world = agent.world
-    async with agent.halfway() as operator:
-        await world.api.agent(**last, rollout=AT_ONCE)
-        await agent.ends(operator, kept=3 if last is THREE else 2)
+async def test_a_second_change_supersedes_the_first(agent: Agent, last: dict[str, Any]) -> None:
+    cluster = agent.cluster
+    async with agent.paused_canary() as operator:
+        await cluster.api.apply_agent(**last, rollout=AT_ONCE)
+        await agent.wait_until_finished(operator, kept=3 if last is THREE else 2)
 
 
-async def test_the_autoscaler_is_never_fought(agent: Agent) -> None:
-    """Its bounds leave room for the canary's pod; the stable replicas are its own, whatever the operator does."""
-    world, api = agent.world, agent.world.api
+async def test_replicas_set_by_the_autoscaler_are_kept_during_a_canary(agent: Agent) -> None:
+    """The bounds of the autoscaler leave room for the canary's pod. The operator does not set the stable replicas."""
+    cluster, api = agent.cluster, agent.cluster.api
     spec: dict[str, Any] = {"autoscaling": {"minReplicas": 3, "maxReplicas": 6}}
-    one, two = ({"systemPrompt": it["systemPrompt"]} | spec for it in (ONE, TWO))
+    one, two = ({"systemPrompt": item["systemPrompt"]} | spec for item in (ONE, TWO))
 
     async def bounds() -> tuple[int, int]:
         scaler = (await api.get("HorizontalPodAutoscaler", NAME) or {})["spec"]
         return scaler["minReplicas"], scaler["maxReplicas"]
 
-    async with world.operator() as operator:
-        await api.agent(**one, rollout=PATIENT)
-        await world.at_rest(operator)
-        await api.agent(**two, rollout=PATIENT)
-        await agent.until_phase("Paused")
+    async with cluster.operator() as operator:
+        await api.apply_agent(**one, rollout=PAUSED_CANARY)
+        await cluster.wait_until_converged(operator)
+        await api.apply_agent(**two, rollout=PAUSED_CANARY)
+        await agent.wait_for_phase("Paused")
         assert await bounds() == (2, 5)
         await api.merge("Deployment", NAME, {"spec": {"replicas": 5}})
-        await world.idle(operator)
+        await cluster.wait_until_idle(operator)
         assert (await agent.deployment())["replicas"] == 5
-        await agent.tell("promote")
-        await agent.ends(operator)
+        await agent.submit("promote")
+        await agent.wait_until_finished(operator)
         assert (await agent.deployment())["replicas"] == 5
         assert await bounds() == (3, 6)
     managed = (await api.get("Deployment", NAME) or {})["metadata"]["managedFields"]
-    owners = [it["manager"] for it in managed if "f:replicas" in it["fieldsV1"].get("f:spec", {})]
+    owners = [item["manager"] for item in managed if "f:replicas" in item["fieldsV1"].get("f:spec", {})]
     assert "agent-operator" not in owners
 
 
-async def test_fewer_steps_and_then_another_strategy_let_the_target_run(agent: Agent) -> None:
-    world = agent.world
-    three = PATIENT | {"canary": {"steps": [{"weight": 25, "pause": {}}] * 3}}
-    async with agent.halfway(three) as operator:
-        await agent.tell("promote")
-        await agent.until(lambda status: status["rollout"].get("canary", {}).get("step") == 1)
-        await world.api.agent(**TWO, rollout=PATIENT)
-        await agent.until_phase("Paused")
-        await world.api.agent(**TWO, rollout={"strategy": "RollingUpdate"})
-        await agent.ends(operator)
+async def test_a_canary_is_promoted_after_its_steps_or_strategy_are_removed(agent: Agent) -> None:
+    cluster = agent.cluster
+    three = PAUSED_CANARY | {"canary": {"steps": [{"weight": 25, "pause": {}}] * 3}}
+    async with agent.paused_canary(three) as operator:
+        await agent.submit("promote")
+        await agent.wait_for(lambda status: status["rollout"].get("canary", {}).get("step") == 1)
+        await cluster.api.apply_agent(**TWO, rollout=PAUSED_CANARY)
+        await agent.wait_for_phase("Paused")
+        await cluster.api.apply_agent(**TWO, rollout={"strategy": "RollingUpdate"})
+        await agent.wait_until_finished(operator)
 
 
-async def test_while_it_is_suspended_the_canary_stays_as_it_is(agent: Agent) -> None:
-    world = agent.world
-    async with agent.halfway() as operator:
+async def test_a_canary_does_not_progress_while_suspended(agent: Agent) -> None:
+    cluster = agent.cluster
+    async with agent.paused_canary() as operator:
         before = await agent.deployment(), await agent.deployment(CANARY)
-        await world.api.agent(**TWO, rollout=AT_ONCE, suspend=True)
-        await world.api.until_reason("Progressing", "Suspended")
-        await agent.tell("abort")
-        await world.idle(operator)
+        await cluster.api.apply_agent(**TWO, rollout=AT_ONCE, suspend=True)
+        await cluster.api.wait_for_reason("Progressing", "Suspended")
+        await agent.submit("abort")
+        await cluster.wait_until_idle(operator)
         assert (await agent.deployment(), await agent.deployment(CANARY)) == before
         assert await agent.command() == "abort"
-        await agent.tell("resume")
-        await world.api.agent(**TWO, rollout=AT_ONCE, suspend=False)
-        await agent.ends(operator)
+        await agent.submit("resume")
+        await cluster.api.apply_agent(**TWO, rollout=AT_ONCE, suspend=False)
+        await agent.wait_until_finished(operator)
 
 
-async def test_clocks_that_jump_change_nothing(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wall clocks of the operator and of the cluster's controllers, by years, with each reading."""
+async def test_clock_jumps_do_not_affect_a_rollout(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading of the wall clocks of the operator and of the cluster's controllers differs by years."""
     times = iter(range(10**6))
     monkeypatch.setattr(controllers, "_timestamp", lambda: f"20{10 + next(times) * 37 % 80}-01-01T00:00:00Z")
-    world = agent.world
-    async with agent.halfway() as operator:
+    cluster = agent.cluster
+    async with agent.paused_canary() as operator:
         for seconds in (3600, -3600):
-            world.skew["seconds"] = seconds
+            cluster.skew["seconds"] = seconds
             for name in (NAME, CANARY):
-                await world.api.merge("Deployment", name, {"metadata": {"annotations": {"at": str(seconds)}}})
-            await world.idle(operator)
-        await agent.tell("promote")
-        await agent.ends(operator)
+                await cluster.api.merge("Deployment", name, {"metadata": {"annotations": {"at": str(seconds)}}})
+            await cluster.wait_until_idle(operator)
+        await agent.submit("promote")
+        await agent.wait_until_finished(operator)

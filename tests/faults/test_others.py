@@ -1,4 +1,4 @@
-"""Others: an agent that always fails beside one that works, somebody who edits the same objects, a killed process."""
+"""Interference: another agent that fails, concurrent edits of the same objects, a killed process."""
 
 import asyncio
 import json
@@ -10,37 +10,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_operator.kube.objects import Key
-from tests.faults.conftest import NAME, World
+from tests.faults.cluster import NAME, Cluster
 from tests.faults.proxy import Mode
-from tests.integration.agent_operator.conftest import until
 from tests.patience import DEADLINE
+from tests.polling import wait_until
 
 FAILING = "broken"
 
 
-async def test_an_agent_that_always_fails_does_not_delay_another(world: World) -> None:
-    """Even where there is but one worker: between the edit of one and its end, the other has at most two passes."""
-    world.proxy.refuse = lambda _method, path: 500 if path.endswith(f"/{FAILING}") else None
-    async with world.operator(workers=1) as operator:
-        await world.api.agent(FAILING)
-        await world.api.agent()
-        await world.at_rest(operator)
-        failed = operator.queue._failures[Key(world.api.namespace, FAILING)]
+async def test_a_failing_agent_does_not_delay_another(cluster: Cluster) -> None:
+    """With a single worker, the failing agent is reconciled at most twice before an edit of the other is complete."""
+    cluster.proxy.refuse = lambda _method, path: 500 if path.endswith(f"/{FAILING}") else None
+    async with cluster.operator(workers=1) as operator:
+        await cluster.api.apply_agent(FAILING)
+        await cluster.api.apply_agent()
+        await cluster.wait_until_converged(operator)
+        failed = operator.queue._failures[Key(cluster.api.namespace, FAILING)]
 
         async def fails_on() -> bool:
-            return operator.queue._failures[Key(world.api.namespace, FAILING)] > failed
+            return operator.queue._failures[Key(cluster.api.namespace, FAILING)] > failed
 
-        await until(fails_on)
-        world.proxy.writes.clear()
-        await world.api.agent(service={"port": 8080})
+        await wait_until(fails_on)
+        cluster.proxy.writes.clear()
+        await cluster.api.apply_agent(service={"port": 8080})
 
         async def done() -> bool:
-            return any(write.path.endswith(f"services/{NAME}") for write in world.proxy.writes)
+            return any(write.path.endswith(f"services/{NAME}") for write in cluster.proxy.writes)
 
-        await until(done)
-        meanwhile = [write for write in world.proxy.writes if f"/{FAILING}" in write.path]
-        assert len(meanwhile) <= 2 * 4  # of a pass, three attempts at the first child, and the status
-        condition = await world.api.until_reason("Ready", "ApiUnavailable", FAILING)
+        await wait_until(done)
+        meanwhile = [write for write in cluster.proxy.writes if f"/{FAILING}" in write.path]
+        assert len(meanwhile) <= 2 * 4  # of a reconcile: three attempts at the first child, and the status
+        condition = await cluster.api.wait_for_reason("Ready", "ApiUnavailable", FAILING)
         assert condition["status"] == "False"
 
 
@@ -54,25 +54,25 @@ async def test_an_agent_that_always_fails_does_not_delay_another(world: World) -
     ],
     ids=["label", "owned field", "annotation", "replicas"],
 )
-async def test_who_edits_between_look_and_write_keeps_only_what_is_theirs(
-    world: World, kind: str, patch: dict[str, Any], kept: bool
+async def test_an_edit_between_read_and_write_keeps_only_its_own_fields(
+    cluster: Cluster, kind: str, patch: dict[str, Any], kept: bool
 ) -> None:
     edits = 0
 
     async def adversary(_method: str, path: str) -> None:
         nonlocal edits
-        if path == world.api.path(kind, NAME) and edits < 3:
+        if path == cluster.api.path(kind, NAME) and edits < 3:
             edits += 1
-            await world.api.merge(kind, NAME, patch)
+            await cluster.api.merge(kind, NAME, patch)
 
-    async with world.operator() as operator:
-        await world.api.agent(replicas=2, service={"port": 8080})
-        await world.at_rest(operator)
-        before = await world.api.get(kind, NAME) or {}
-        world.proxy.before_write = adversary
-        await world.api.agent(replicas=3, service={"port": 8081})
-        await world.at_rest(operator)
-        after = await world.api.get(kind, NAME) or {}
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent(replicas=2, service={"port": 8080})
+        await cluster.wait_until_converged(operator)
+        before = await cluster.api.get(kind, NAME) or {}
+        cluster.proxy.before_write = adversary
+        await cluster.api.apply_agent(replicas=3, service={"port": 8081})
+        await cluster.wait_until_converged(operator)
+        after = await cluster.api.get(kind, NAME) or {}
     assert edits > 0
     part, fields = next(iter(patch.items()))
     ((field, value),) = fields.items()
@@ -84,82 +84,89 @@ async def test_who_edits_between_look_and_write_keeps_only_what_is_theirs(
         assert after[part][field] in (value, before[part][field])
 
 
-async def test_a_child_that_is_deleted_as_it_is_written_is_made_anew(world: World) -> None:
+async def test_a_child_deleted_during_a_write_is_recreated(cluster: Cluster) -> None:
     deleted = False
 
     async def adversary(_method: str, path: str) -> None:
         nonlocal deleted
-        if path == world.api.path("Service", NAME) and not deleted:
+        if path == cluster.api.path("Service", NAME) and not deleted:
             deleted = True
-            await world.api.delete("Service", NAME)
+            await cluster.api.delete("Service", NAME)
 
-    async with world.operator() as operator:
-        await world.api.agent()
-        await world.at_rest(operator)
-        world.proxy.before_write = adversary
-        await world.api.agent(service={"port": 8080})
-        await world.at_rest(operator)
-        service = await world.api.get("Service", NAME)
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent()
+        await cluster.wait_until_converged(operator)
+        cluster.proxy.before_write = adversary
+        await cluster.api.apply_agent(service={"port": 8080})
+        await cluster.wait_until_converged(operator)
+        service = await cluster.api.get("Service", NAME)
     assert deleted
     assert service is not None
     assert service["spec"]["ports"][0]["port"] == 8080
 
 
-async def test_a_foreign_object_that_appears_as_ours_is_made_is_left_alone(world: World) -> None:
-    made = False
+async def test_an_object_created_by_another_during_a_create_is_not_changed(cluster: Cluster) -> None:
+    is_created = False
 
     async def adversary(_method: str, path: str) -> None:
-        nonlocal made
-        if path == world.api.path("Service", NAME) and not made:
-            made = True
-            await world.api.create("Service", {"metadata": {"name": NAME}, "spec": {"ports": [{"port": 1}]}})
+        nonlocal is_created
+        if path == cluster.api.path("Service", NAME) and not is_created:
+            is_created = True
+            await cluster.api.create("Service", {"metadata": {"name": NAME}, "spec": {"ports": [{"port": 1}]}})
 
-    world.proxy.before_write = adversary
-    async with world.operator():
-        await world.api.agent()
-        await world.api.until_reason("Ready", "Conflict")
-        service = await world.api.get("Service", NAME) or {}
+    cluster.proxy.before_write = adversary
+    async with cluster.operator():
+        await cluster.api.apply_agent()
+        await cluster.api.wait_for_reason("Ready", "Conflict")
+        service = await cluster.api.get("Service", NAME) or {}
     assert service["spec"]["ports"][0]["port"] == 1
     assert "managed-by" not in json.dumps(service["metadata"].get("labels", {}))
 
 
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([None, *Mode]), min_size=10, max_size=10))
-async def test_faults_in_any_order_are_overcome(world: World, modes: list[Mode | None]) -> None:
-    await world.renew()
-    world.proxy.faults = {number: mode for number, mode in enumerate(modes, 1) if mode}
-    await world.api.agent()
+async def test_the_operator_converges_after_random_faults(cluster: Cluster, modes: list[Mode | None]) -> None:
+    await cluster.use_new_namespace()
+    cluster.proxy.faults = {number: mode for number, mode in enumerate(modes, 1) if mode}
+    await cluster.api.apply_agent()
     while True:
-        async with world.operator() as operator:
-            if await world.ends(operator):
+        async with cluster.operator() as operator:
+            if await cluster.converges(operator):
                 break
-    end = await world.end()
+    end = await cluster.end_state()
     assert set(end.created.values()) == {1}
     assert end.deleted == set()
 
 
 @pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])
-async def test_a_process_that_is_killed_is_followed_by_one_that_ends_its_work(world: World, mode: Mode) -> None:
-    """A real process, and SIGKILL; neither logs a trace."""
-    world.proxy.faults = {5: mode}
-    options = ["--kubeconfig", str(world.kubeconfig), "--namespaces", world.api.namespace, "--listen", "127.0.0.1:0"]
+async def test_a_new_process_finishes_the_work_of_a_killed_one(cluster: Cluster, mode: Mode) -> None:
+    """A real process, and SIGKILL. Neither process logs a traceback."""
+    cluster.proxy.faults = {5: mode}
+    options = [
+        "--kubeconfig",
+        str(cluster.kubeconfig),
+        "--namespaces",
+        cluster.api.namespace,
+        "--listen",
+        "127.0.0.1:0",
+    ]
     command = [sys.executable, "-m", "agent_operator", "run", "--no-leader-election", *options]
 
     async def started() -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
 
     first = await started()
-    await world.api.agent()
+    await cluster.api.apply_agent()
     async with asyncio.timeout(DEADLINE):
-        await world.proxy.killed.wait()
+        await cluster.proxy.killed.wait()
     first.kill()
     _, log = await first.communicate()
-    world.proxy.killed.clear()
+    cluster.proxy.killed.clear()
     second = await started()
-    await world.api.until_reason("Ready", "Ready")
+    await cluster.api.wait_for_reason("Ready", "Ready")
     second.terminate()
     log += (await second.communicate())[1]
     assert second.returncode == 0
     assert b"Traceback" not in log
     assert b'"exception"' not in log
-    assert set((await world.end()).created.values()) == {1}
+    assert set((await cluster.end_state()).created.values()) == {1}

@@ -1,4 +1,4 @@
-"""Break any write of a rollout: it ends where an undisturbed one ends, wholly, and the status tells the truth."""
+"""Inject a fault into any write of a rollout: its end state is that of a run without faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import pytest
 from agent_operator import manager as controllers
 from agent_operator.inputs.agent_inputs import Platform
 from tests.faults.agents import ONE, TWO, Agent, Status, env, promoted, returned
-from tests.faults.conftest import End, World
+from tests.faults.cluster import Cluster, EndState
 from tests.faults.proxy import Mode
-from tests.integration.agent_operator.conftest import until
+from tests.polling import wait_until
 from tests.stand_in.pods import CRASHES, REPORT
 
 AT_ONCE = {"durationSeconds": 0}
@@ -30,9 +30,9 @@ class Scenario:
 
     Attributes:
         before: the spec that runs.
-        after: the spec that is asked for then, if another.
-        command: what is asked by annotation then.
-        over: tells from the status that this is the end.
+        after: the spec that is applied then, if it differs.
+        command: the rollout command that is submitted then.
+        over: whether a status is the end of the scenario.
         reason: of Ready at the end.
     """
 
@@ -54,12 +54,12 @@ SCENARIOS = {
 }
 
 
-# A lost response is the same to all writes, and so is a refusal: one promotion and one rollback show it.
+# A lost response has the same effect on all writes, and so has an error: a promotion and a rollback cover them.
 BROKEN = [
     *((name, mode) for name in SCENARIOS for mode in (Mode.KILL_BEFORE, Mode.KILL_AFTER)),
     *((name, mode) for name in ("canary", "crash loop") for mode in (Mode.DROP, Mode.CONFLICT)),
 ]
-# Every scenario once, and every mode once. The campaign runs them all.
+# Every scenario once, and every mode once. The campaign runs all combinations.
 SAMPLE = {
     ("canary", Mode.KILL_BEFORE),
     ("checks fail", Mode.KILL_AFTER),
@@ -72,63 +72,63 @@ CASES = [pytest.param(*case, marks=() if case in SAMPLE else pytest.mark.campaig
 
 
 @pytest.fixture
-def agent(world: World) -> Agent:
-    return Agent(world)
+def agent(cluster: Cluster) -> Agent:
+    return Agent(cluster)
 
 
 @pytest.fixture(scope="module")
-def references() -> dict[str, End]:
-    """The ends of undisturbed runs, each made when it is first asked for."""
+def references() -> dict[str, EndState]:
+    """End states of runs without faults, computed on first use."""
     return {}
 
 
-async def run(agent: Agent, scenario: Scenario, mode: Mode | None, monkeypatch: pytest.MonkeyPatch) -> End:
-    """Bring a scenario to its end, with as many operators as that takes."""
-    world = agent.world
+async def run(agent: Agent, scenario: Scenario, mode: Mode | None, monkeypatch: pytest.MonkeyPatch) -> EndState:
+    """Run a scenario to its end, and restart the operator as often as it is killed."""
+    cluster = agent.cluster
     monkeypatch.setattr(controllers, "Platform", Platform)
-    async with world.operator() as operator:
-        await world.api.agent(**scenario.before)
-        await world.at_rest(operator)
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent(**scenario.before)
+        await cluster.wait_until_converged(operator)
         if scenario.command == "rollback":
-            await world.api.agent(**TWO)
-            await agent.until(promoted)
-            await world.at_rest(operator)
+            await cluster.api.apply_agent(**TWO)
+            await agent.wait_for(promoted)
+            await cluster.wait_until_converged(operator)
     if scenario.command == "upgrade":
         monkeypatch.setattr(controllers, "Platform", partial(Platform, runtime_version="99.0.0"))
-    world.proxy.reset()
-    world.proxy.each = mode
+    cluster.proxy.reset()
+    cluster.proxy.each = mode
     if scenario.after:
-        await world.api.agent(**scenario.after)
+        await cluster.api.apply_agent(**scenario.after)
     if scenario.command:
-        await agent.tell(scenario.command)
+        await agent.submit(scenario.command)
     while True:
-        async with world.operator() as operator:
-            if await world.unless_killed(_ended(agent, operator, scenario)):
+        async with cluster.operator() as operator:
+            if await cluster.unless_killed(_ended(agent, operator, scenario)):
                 break
-    await agent.is_whole()
-    return await world.end()
+    await agent.assert_finished()
+    return await cluster.end_state()
 
 
 async def _ended(agent: Agent, operator: Any, scenario: Scenario) -> None:
-    await agent.until(scenario.over)
-    # What the canary leaves goes with its last pods, after the status has told the end.
-    await until(partial(_is_tidy, agent))
-    await agent.world.at_rest(operator, reason=scenario.reason)
+    await agent.wait_for(scenario.over)
+    # The objects of the canary are deleted with its last pods, after the end in the status.
+    await wait_until(partial(_is_tidy, agent))
+    await agent.cluster.wait_until_converged(operator, reason=scenario.reason)
 
 
 async def _is_tidy(agent: Agent) -> bool:
-    return not any("canary" in name or "check" in name for _, name in await agent.world.api.children())
+    return not any("canary" in name or "check" in name for _, name in await agent.cluster.api.children())
 
 
 @pytest.mark.parametrize(("name", "mode"), CASES)
-async def test_a_rollout_ends_wholly_whatever_befalls_its_writes(
-    agent: Agent, references: dict[str, End], monkeypatch: pytest.MonkeyPatch, name: str, mode: Mode
+async def test_a_rollout_finishes_when_any_of_its_writes_fails(
+    agent: Agent, references: dict[str, EndState], monkeypatch: pytest.MonkeyPatch, name: str, mode: Mode
 ) -> None:
-    """Every write is broken once: those of the canary's start and steps, of its promotion, and of a return."""
+    """Every write gets a fault once: those of the canary's start and steps, of its promotion, and of a rollback."""
     scenario = SCENARIOS[name]
     if name not in references:
         references[name] = await run(agent, scenario, None, monkeypatch)
-        await agent.world.renew()
+        await agent.cluster.use_new_namespace()
 
     end, expected = await run(agent, scenario, mode, monkeypatch), references[name]
     assert end.status == expected.status

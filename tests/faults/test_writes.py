@@ -1,13 +1,13 @@
-"""Break any write, in any way: the operator ends where an undisturbed one ends, and has made nothing twice."""
+"""Inject any fault into any write: the end state is that of a run without faults, and no object is created twice."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from tests.faults.conftest import NAME, End, World
+from tests.faults.cluster import NAME, Cluster, EndState
 from tests.faults.proxy import Mode
-from tests.integration.agent_operator.conftest import until
+from tests.polling import wait_until
 
 SPEC: dict[str, Any] = {
     "replicas": 2,
@@ -24,66 +24,66 @@ KILLS = (Mode.KILL_BEFORE, Mode.KILL_AFTER)
 
 
 @pytest.fixture(scope="module")
-def references() -> dict[str, End]:
-    """The ends of undisturbed runs, each made when it is first asked for."""
+def references() -> dict[str, EndState]:
+    """End states of runs without faults, computed on first use."""
     return {}
 
 
-async def create(world: World, mode: Mode | None) -> End:
-    world.proxy.every = mode
-    await world.api.agent(**SPEC)
-    await until_at_rest(world)
-    return await world.end()
+async def create(cluster: Cluster, mode: Mode | None) -> EndState:
+    cluster.proxy.every = mode
+    await cluster.api.apply_agent(**SPEC)
+    await until_at_rest(cluster)
+    return await cluster.end_state()
 
 
-async def edit(world: World, mode: Mode | None) -> End:
-    async with world.operator() as operator:
-        await world.api.agent(**SPEC)
-        await world.at_rest(operator)
-        world.proxy.reset()
-        world.proxy.every = mode
-        await world.api.agent(**EDITED)
+async def edit(cluster: Cluster, mode: Mode | None) -> EndState:
+    async with cluster.operator() as operator:
+        await cluster.api.apply_agent(**SPEC)
+        await cluster.wait_until_converged(operator)
+        cluster.proxy.reset()
+        cluster.proxy.every = mode
+        await cluster.api.apply_agent(**EDITED)
         if mode in KILLS:
-            await world.proxy.killed.wait()
+            await cluster.proxy.killed.wait()
         else:
-            await world.at_rest(operator)
-    await until_at_rest(world)
-    return await world.end()
+            await cluster.wait_until_converged(operator)
+    await until_at_rest(cluster)
+    return await cluster.end_state()
 
 
-async def delete(world: World, mode: Mode | None) -> End:
-    """Delete an agent that has a namespace of its own."""
-    own = f"{world.api.namespace}-own"
-    async with world.operator(namespaces=()) as operator:
-        await world.api.agent(namespace={"name": own})
-        await world.at_rest(operator)
-    world.proxy.reset()
-    world.proxy.every = mode
-    await world.api.delete("AgentDeployment", NAME)
+async def delete(cluster: Cluster, mode: Mode | None) -> EndState:
+    """Delete an agent with its own namespace."""
+    own = f"{cluster.api.namespace}-own"
+    async with cluster.operator(namespaces=()) as operator:
+        await cluster.api.apply_agent(namespace={"name": own})
+        await cluster.wait_until_converged(operator)
+    cluster.proxy.reset()
+    cluster.proxy.every = mode
+    await cluster.api.delete("AgentDeployment", NAME)
 
     async def gone() -> bool:
-        agent = await world.api.get("AgentDeployment", NAME)
-        return agent is None and await world.api.get("Namespace", own) is None
+        agent = await cluster.api.get("AgentDeployment", NAME)
+        return agent is None and await cluster.api.get("Namespace", own) is None
 
     while not await gone():
-        async with world.operator(namespaces=()):
-            ended = asyncio.create_task(until(gone))
-            killed = asyncio.create_task(world.proxy.killed.wait())
+        async with cluster.operator(namespaces=()):
+            ended = asyncio.create_task(wait_until(gone))
+            killed = asyncio.create_task(cluster.proxy.killed.wait())
             await asyncio.wait({ended, killed}, return_when=asyncio.FIRST_COMPLETED)
             ended.cancel()
             killed.cancel()
-    return await world.end()
+    return await cluster.end_state()
 
 
-async def until_at_rest(world: World) -> None:
+async def until_at_rest(cluster: Cluster) -> None:
     """Start operators until one is not killed."""
     while True:
-        async with world.operator() as operator:
-            if await world.ends(operator):
+        async with cluster.operator() as operator:
+            if await cluster.converges(operator):
                 return
 
 
-# An edit meets every mode; creation and deletion meet those in which the operator does not learn of its own write.
+# An edit gets every fault; creation and deletion get those that hide the result of a write from the operator.
 UNSEEN = {Mode.KILL_BEFORE, Mode.KILL_AFTER, Mode.DROP}
 BROKEN = [
     pytest.param(scenario, mode, marks=() if scenario is edit or mode in UNSEEN else pytest.mark.campaign)
@@ -93,12 +93,14 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("scenario", "mode"), BROKEN)
-async def test_it_converges(world: World, references: dict[str, End], scenario: Any, mode: Mode) -> None:
+async def test_the_operator_converges_when_any_write_fails(
+    cluster: Cluster, references: dict[str, EndState], scenario: Any, mode: Mode
+) -> None:
     if scenario.__name__ not in references:
-        references[scenario.__name__] = await scenario(world, None)
-        await world.renew()
+        references[scenario.__name__] = await scenario(cluster, None)
+        await cluster.use_new_namespace()
 
-    end, expected = await scenario(world, mode), references[scenario.__name__]
+    end, expected = await scenario(cluster, mode), references[scenario.__name__]
     assert end.status == expected.status
     assert end.children == expected.children
     assert (end.created, end.deleted) == (expected.created, expected.deleted)

@@ -1,4 +1,4 @@
-"""One AgentDeployment a file in inputs/, its children in outputs/; UPDATE_GOLDEN=1 writes the outputs anew."""
+"""Each file in inputs/ is an AgentDeployment, with its children in outputs/. UPDATE_GOLDEN=1 rewrites the outputs."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ CASES = sorted(path.stem for path in (HERE / "inputs").glob("*.yaml"))
 
 
 def read(case: str) -> Inputs:
-    """Return a case's agent, with the prompt of a ConfigMap that stands beside it."""
+    """Return the agent of a case, with the prompt of the ConfigMap in the same folder."""
     documents = list(yaml.safe_load_all((HERE / "inputs" / f"{case}.yaml").read_text(encoding="utf-8")))
     agent = AgentDeployment.model_validate(documents[0])
     texts = [text for other in documents[1:] for text in other["data"].values()]

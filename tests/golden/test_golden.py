@@ -1,4 +1,4 @@
-"""What is rendered is what was reviewed, byte for byte and every time."""
+"""The rendered manifests equal the reviewed golden files, byte for byte."""
 
 import difflib
 import os
@@ -14,7 +14,7 @@ from tests import fast_yaml
 
 
 class Readable(yaml.SafeDumper):
-    """Texts of several lines as blocks."""
+    """Represent texts of several lines as blocks."""
 
 
 def _text(dumper: Readable, text: str) -> yaml.ScalarNode:
@@ -25,25 +25,25 @@ Readable.add_representer(str, _text)
 
 
 def _dump(rendered: Rendered) -> str:
-    told = f"# {rendered.url} revision {rendered.revision.name} version {rendered.runtime_version}\n"
-    return told + yaml.dump_all(rendered.manifests, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
+    header = f"# {rendered.url} revision {rendered.revision.name} version {rendered.runtime_version}\n"
+    return header + yaml.dump_all(rendered.manifests, Dumper=Readable, sort_keys=False, width=120, allow_unicode=True)
 
 
-def test_case_renders_as_reviewed(case: str, rendered: Rendered, folder: Path) -> None:
+def test_a_case_renders_its_golden_file(case: str, rendered: Rendered, folder: Path) -> None:
     path = folder / "outputs" / f"{case}.yaml"
-    made = _dump(rendered)
+    text = _dump(rendered)
     if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(made, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     kept = path.read_text(encoding="utf-8")
-    diff = difflib.unified_diff(kept.splitlines(), made.splitlines(), "reviewed", "rendered", lineterm="", n=2)
-    assert kept == made, f"UPDATE_GOLDEN=1 accepts this:\n{chr(10).join(diff)}"
+    diff = difflib.unified_diff(kept.splitlines(), text.splitlines(), "reviewed", "rendered", lineterm="", n=2)
+    assert kept == text, f"UPDATE_GOLDEN=1 accepts this:\n{chr(10).join(diff)}"
 
 
-def test_every_output_has_an_input(folder: Path) -> None:
+def test_every_golden_file_has_a_case(folder: Path) -> None:
     assert {p.name for p in (folder / "outputs").iterdir()} == {p.name for p in (folder / "inputs").iterdir()}
 
 
-def test_case_renders_the_same_twice(inputs: Inputs) -> None:
+def test_a_case_renders_the_same_twice(inputs: Inputs) -> None:
     assert _dump(render(inputs)) == _dump(render(Inputs(inputs.agent, inputs.prompt_template)))
 
 
@@ -77,7 +77,7 @@ def test_all_cases_render_the_same_under_any_hash_seed(seed: str, folder: Path) 
     assert run.stdout == "".join(f"{case} {hashes}\n" for case, hashes in kept.items())
 
 
-def test_order_of_keys_in_the_resource_changes_nothing(inputs: Inputs) -> None:
+def test_the_order_of_keys_does_not_change_the_output(inputs: Inputs) -> None:
     def backwards(value: object) -> object:
         if isinstance(value, dict):
             return {key: backwards(value[key]) for key in reversed(value)}

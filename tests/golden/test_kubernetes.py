@@ -1,4 +1,4 @@
-"""Every version of Kubernetes that is supported takes what is rendered."""
+"""Every supported version of Kubernetes accepts the rendered manifests."""
 
 from typing import Any
 
@@ -14,19 +14,19 @@ from tests import fast_yaml as yaml
 from tests.valid.manifests import kept
 
 OURS = {"SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor"}
-# The oldest and the newest. API fields do not come and go between them.
+# The oldest and the newest. No API field exists only between them.
 VERSIONS = ["1.25", kubernetes_validate.latest_version()]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_manifests_are_valid_in_every_version(rendered: Rendered, version: str) -> None:
+def test_manifests_are_valid_in_every_kubernetes_version(rendered: Rendered, version: str) -> None:
     for manifest in rendered.manifests:
         if manifest["kind"] not in OURS:
             kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_manifests_are_what_the_models_of_their_kinds_keep(rendered: Rendered) -> None:
-    """Nothing is unknown, and nothing has to be converted."""
+def test_the_models_of_the_kinds_keep_every_field(rendered: Rendered) -> None:
+    """No field is unknown, and no value has to be converted."""
     for manifest in rendered.manifests:
         assert kept(manifest) == manifest, manifest["kind"]
 
@@ -37,14 +37,14 @@ def test_a_typo_is_found(by_kind: dict[str, Any]) -> None:
             kept(manifest | {"specs": {}})
 
 
-def test_a_field_that_kubernetes_does_not_know_is_found(by_kind: dict[str, Any]) -> None:
+def test_an_unknown_field_is_found(by_kind: dict[str, Any]) -> None:
     broken = by_kind["Service"] | {"specs": {}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, VERSIONS[-1], strict=True)
 
 
-def test_newer_clusters_let_broken_pods_be_drained(inputs: Inputs) -> None:
-    """The field came with 1.27: set where it is known, absent before."""
+def test_newer_clusters_may_evict_unhealthy_pods(inputs: Inputs) -> None:
+    """The field exists since 1.27: it is set from there on, and absent before."""
     newer = render(Inputs(inputs.agent, inputs.prompt_template, platform=Platform(kubernetes_minor=27))).manifests
     budget = next(manifest for manifest in newer if manifest["kind"] == "PodDisruptionBudget")
     assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
@@ -54,20 +54,20 @@ def test_newer_clusters_let_broken_pods_be_drained(inputs: Inputs) -> None:
 def test_every_child_is_labelled_and_owned(inputs: Inputs, rendered: Rendered) -> None:
     metadata = inputs.agent.metadata
     for manifest in rendered.manifests:
-        made = manifest["metadata"]
-        assert made["labels"][constants.LABEL_MANAGED_BY] == "agent-operator"
-        assert made["labels"][constants.LABEL_AGENT] == metadata.name
-        assert made["labels"].get(constants.LABEL_OWNER_UID, "") == metadata.uid
+        child = manifest["metadata"]
+        assert child["labels"][constants.LABEL_MANAGED_BY] == "agent-operator"
+        assert child["labels"][constants.LABEL_AGENT] == metadata.name
+        assert child["labels"].get(constants.LABEL_OWNER_UID, "") == metadata.uid
         beside = inputs.namespace == metadata.namespace
-        assert made["labels"].get(constants.LABEL_AGENT_NAMESPACE) == (None if beside else metadata.namespace)
-        owners = [owner["uid"] for owner in made.get("ownerReferences", [])]
+        assert child["labels"].get(constants.LABEL_AGENT_NAMESPACE) == (None if beside else metadata.namespace)
+        owners = [owner["uid"] for owner in child.get("ownerReferences", [])]
         assert owners == ([metadata.uid] if beside and metadata.uid else [])
-        assert made.get("namespace", made["name"]) == inputs.namespace
-        assert all(len(value) <= 63 for value in made["labels"].values())
+        assert child.get("namespace", child["name"]) == inputs.namespace
+        assert all(len(value) <= 63 for value in child["labels"].values())
 
 
-def test_nothing_is_rendered_that_the_server_would_not_keep(rendered: Rendered) -> None:
-    """No null and no empty list: either would differ from the live object for ever."""
+def test_no_rendered_field_is_null_or_an_empty_list(rendered: Rendered) -> None:
+    """The API server drops both, so the manifest would always differ from the live object."""
 
     def walk(value: Any, path: str) -> None:
         assert value is not None, path
@@ -80,8 +80,8 @@ def test_nothing_is_rendered_that_the_server_would_not_keep(rendered: Rendered) 
         walk(manifest, manifest["kind"])
 
 
-def test_the_api_server_stores_manifests_as_they_are(rendered: Rendered) -> None:
-    """Decoded as it decodes, nothing is dropped or spelled otherwise, and nothing is refused."""
+def test_the_api_server_stores_manifests_unchanged(rendered: Rendered) -> None:
+    """Decoded as by the API server, nothing is dropped, respelled or rejected."""
     for manifest in rendered.manifests:
         group, _, version = manifest["apiVersion"].rpartition("/")
         gvk = (group, version, manifest["kind"])
@@ -94,7 +94,7 @@ def test_the_api_server_stores_manifests_as_they_are(rendered: Rendered) -> None
 
 
 def _lost(ours: Any, stored: Any, path: str = "") -> list[str]:
-    """Return the paths of ours that are not stored as they are; the server may add to them."""
+    """Return the paths of a manifest that the server stores differently; it may add fields."""
     if isinstance(ours, dict) and isinstance(stored, dict):
         return [lost for key, value in ours.items() for lost in _lost(value, stored.get(key), f"{path}.{key}")]
     if isinstance(ours, list) and isinstance(stored, list) and len(ours) == len(stored):
@@ -102,17 +102,17 @@ def _lost(ours: Any, stored: Any, path: str = "") -> list[str]:
     return [] if ours == stored else [path]
 
 
-def test_no_kind_and_name_twice(rendered: Rendered) -> None:
+def test_kinds_and_names_are_unique(rendered: Rendered) -> None:
     seen = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered.manifests]
     assert len(seen) == len(set(seen))
 
 
-def test_manifests_survive_yaml(rendered: Rendered) -> None:
+def test_manifests_round_trip_through_yaml(rendered: Rendered) -> None:
     assert tuple(yaml.safe_load_all(yaml.safe_dump_all(rendered.manifests))) == rendered.manifests
 
 
-def test_no_drain_is_blocked_for_good(by_kind: dict[str, Any], inputs: Inputs) -> None:
-    """At every number of replicas that can come about, the budget lets one pod go."""
+def test_no_disruption_budget_blocks_every_drain(by_kind: dict[str, Any], inputs: Inputs) -> None:
+    """At every possible number of replicas, the budget allows one disruption."""
     spec = by_kind["PodDisruptionBudget"]["spec"]
     scaling = by_kind.get("HorizontalPodAutoscaler", {}).get("spec")
     most = scaling["maxReplicas"] if scaling else inputs.fewest_replicas
@@ -126,7 +126,7 @@ def test_deployment_leaves_replicas_to_the_autoscaler(by_kind: dict[str, Any]) -
     assert ("replicas" in by_kind["Deployment"]["spec"]) != ("HorizontalPodAutoscaler" in by_kind)
 
 
-def test_what_pods_refer_to_is_there(by_kind: dict[str, Any]) -> None:
+def test_references_of_pods_are_rendered(by_kind: dict[str, Any]) -> None:
     """Selectors, ports, ConfigMap and Secret names agree among the children."""
     pod = by_kind["Deployment"]["spec"]["template"]
     container = next(container for container in pod["spec"]["containers"] if container["name"] == "agent")

@@ -1,4 +1,4 @@
-"""What each agent's NetworkPolicy opens and what it leaves closed, by an evaluator of the API's semantics."""
+"""What each agent's NetworkPolicy allows and denies, by an evaluator of the semantics of the API."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Peer:
 
 
 def allows(policy: dict[str, Any], direction: str, peer: Peer, port: int, protocol: str = "TCP") -> bool:
-    """Tell whether a policy's rules let a connection through (networking.k8s.io/v1)."""
+    """Return whether the rules of a policy allow a connection (networking.k8s.io/v1)."""
     side = {"Ingress": "from", "Egress": "to"}[direction]
     if direction not in policy["spec"]["policyTypes"]:
         return True
@@ -72,7 +72,7 @@ PODS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "api")))
 OTHER_CHECKS = Peer("team-b", labels=CHECKS.labels)
 DNS, NODE_DNS = Peer("kube-system"), Peer(address="169.254.20.10")
 
-# What a case has open beside DNS; every other combination of the peers and ports below must be closed.
+# What a case allows in addition to DNS. Every other combination of the peers and ports below is denied.
 WORLD = (
     PUBLIC,
     PUBLIC_6,
@@ -83,13 +83,13 @@ PROMETHEUS = {("in", SCRAPER, 9090)}
 USUAL = NGINX | PROMETHEUS
 
 
-def world(port: int) -> set[tuple[str, Peer, int]]:
-    """Every address but the nodes' metadata services: private ones too, where private endpoints are."""
+def every_address(port: int) -> set[tuple[str, Peer, int]]:
+    """Every address except the metadata services of nodes. Private ones are included because of private endpoints."""
     return {("out", peer, port) for peer in WORLD}
 
 
-AZURE = world(443)
-# A rule for a namespace is for every pod in it.
+AZURE = every_address(443)
+# A rule for a namespace applies to every pod in it.
 OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
 CANARY = {("in", OPERATOR, 9090), ("in", CHECKS, 8000), ("out", PODS, 8000)}
 OPEN: dict[str, set[tuple[str, Peer, int]]] = {
@@ -100,7 +100,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "external-secret": USUAL | AZURE,
     "key-vault": USUAL | AZURE,
     "workload-identity": USUAL | AZURE,
-    "redis": USUAL | world(6380) | {("out", Peer("cache"), 6380)},
+    "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
     "models": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001)}
@@ -136,24 +136,24 @@ def _opened(policy: dict[str, Any]) -> set[tuple[str, Peer, int]]:
     }
 
 
-def test_policy_opens_what_the_config_needs_and_no_more(case: str, by_kind: dict[str, Any]) -> None:
+def test_the_policy_allows_only_what_the_config_needs(case: str, by_kind: dict[str, Any]) -> None:
     if case == "network-policy-off":
         assert "NetworkPolicy" not in by_kind
         return
     assert _opened(by_kind["NetworkPolicy"]) == OPEN.get(case, USUAL)
 
 
-def test_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:
+def test_the_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:
     if case != "network-policy-off":
         pods = by_kind["Deployment"]["spec"]["template"]["metadata"]["labels"]
-        # Where there may be a canary, the policy is that of its pods and of its checks too.
+        # The policy of an agent with canaries also selects the pods of the canary and of its checks.
         label = "agent-operator.dev/agent" if case.startswith("canary") else "app"
         assert by_kind["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == {label: pods[label]}
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
-def test_dns_is_always_open(case: str, by_kind: dict[str, Any], protocol: str) -> None:
-    """The cluster's DNS and a node's own cache; not to the world."""
+def test_dns_is_always_allowed(case: str, by_kind: dict[str, Any], protocol: str) -> None:
+    """The DNS of the cluster and the cache of a node are allowed, other addresses are not."""
     if case == "network-policy-off":
         return
     policy = by_kind["NetworkPolicy"]
@@ -163,8 +163,8 @@ def test_dns_is_always_open(case: str, by_kind: dict[str, Any], protocol: str) -
     assert not allows(policy, "Egress", METADATA, 80, protocol)
 
 
-def test_the_evaluator_knows_kubernetes_semantics(rendered_seed: Rendered) -> None:
-    """A rule without peers lets all in, one without ports all ports; no rule lets nothing in."""
+def test_the_evaluator_follows_kubernetes_semantics(rendered_seed: Rendered) -> None:
+    """A rule without peers allows all peers, one without ports all ports; without a rule nothing is allowed."""
     policy = next(m for m in rendered_seed.manifests if m["kind"] == "NetworkPolicy")
 
     def changed(**spec: Any) -> dict[str, Any]:

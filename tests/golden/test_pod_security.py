@@ -17,11 +17,11 @@ def template(by_kind: Object) -> Object:
     return found
 
 
-def test_pods_meet_restricted(template: Object) -> None:
+def test_pods_meet_the_restricted_level(template: Object) -> None:
     assert violations(template) == []
 
 
-def test_pods_are_harder_than_restricted(case: str, template: Object) -> None:
+def test_pods_are_stricter_than_the_restricted_level(case: str, template: Object) -> None:
     """A read-only root with a writable /tmp, no token, no service links, a user and group of their own."""
     pod = template["spec"]
     container = next(container for container in pod["containers"] if container["name"] == "agent")
@@ -37,20 +37,20 @@ def test_pods_are_harder_than_restricted(case: str, template: Object) -> None:
 
 
 @pytest.mark.parametrize(("check", "given"), FORBIDDEN)
-def test_the_evaluator_finds_what_is_forbidden_and_nothing_else(check: str, given: Object) -> None:
+def test_the_evaluator_finds_exactly_the_forbidden_fields(check: str, given: Object) -> None:
     assert {found.partition(":")[0] for found in violations(given)} == {check}
 
 
 @pytest.mark.parametrize("given", ALLOWED)
-def test_the_evaluator_lets_pass_what_is_allowed(given: Object) -> None:
+def test_the_evaluator_accepts_allowed_fields(given: Object) -> None:
     assert violations(given) == []
 
 
-def test_every_check_of_the_evaluator_is_tried() -> None:
+def test_every_check_of_the_evaluator_has_a_case() -> None:
     assert {check for check, _ in FORBIDDEN} == {check.__name__ for check in CHECKS}
 
 
-def test_the_evaluator_looks_at_whole_templates(rendered_minimal: Rendered) -> None:
+def test_the_evaluator_reads_whole_templates(rendered_minimal: Rendered) -> None:
     deployment = next(m for m in rendered_minimal.manifests if m["kind"] == "Deployment")
     template = deployment["spec"]["template"]
     assert violations({**template, "spec": template["spec"] | {"securityContext": {}}})

@@ -1,4 +1,4 @@
-"""The pods of an agent are as the last release rendered them; UPDATE_REVISIONS=1 says that they are meant to differ."""
+"""The pod templates equal those of the last release; UPDATE_REVISIONS=1 accepts a difference."""
 
 import json
 import os
@@ -29,26 +29,26 @@ class Release:
 
 
 def revision(inputs: Inputs, version: str) -> str:
-    """The tag of the image changes with every release; all else is what is compared."""
+    """The image tag changes with every release, so it is not compared."""
     return render(replace(inputs, platform=Platform(runtime_version=version))).revision.name
 
 
 @pytest.fixture(scope="module")
 def last(cases: Mapping[str, Inputs]) -> Release:
-    """The last release; this one when it is accepted."""
+    """The last release; with UPDATE_REVISIONS=1 the current one."""
     if os.environ.get("UPDATE_REVISIONS"):
-        made = {case: revision(inputs, __version__) for case, inputs in cases.items()}
-        FILE.write_text(json.dumps({"operator": __version__, "revisions": made}, indent=2) + "\n", encoding="utf-8")
+        current = {case: revision(inputs, __version__) for case, inputs in cases.items()}
+        FILE.write_text(json.dumps({"operator": __version__, "revisions": current}, indent=2) + "\n", encoding="utf-8")
     return Release(**json.loads(FILE.read_text(encoding="utf-8")))
 
 
-def test_pods_are_rendered_as_by_the_last_release(case: str, inputs: Inputs, last: Release) -> None:
+def test_pod_templates_equal_those_of_the_last_release(case: str, inputs: Inputs, last: Release) -> None:
     assert case in last.revisions, f"{case} is new: UPDATE_REVISIONS=1 pytest tests/golden/test_revisions.py adds it"
     before, now = last.revisions[case], revision(inputs, last.operator)
 
     assert now == before, MEANING.format(case=case, version=last.operator, now=now, before=before)
 
 
-def test_no_case_is_left_behind(cases: Mapping[str, Inputs], last: Release) -> None:
-    """A case that goes, goes from the file."""
+def test_every_recorded_case_exists(cases: Mapping[str, Inputs], last: Release) -> None:
+    """A deleted case is deleted from the file, too."""
     assert set(last.revisions) <= set(cases)

@@ -1,4 +1,4 @@
-"""The hand-written manifests of the seed, and examples/10-seed, which replaces them: every field is reached."""
+"""The hand-written manifests of the seed, and examples/10-seed, which replaces them: every field is covered."""
 
 import re
 import tomllib
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "10-seed" / "agent.yaml"
 MERGE_KEYS = ("name", "containerPort", "port", "host", "secretKey", "topologyKey", "type", "path")
 
-# kind -> path -> why we differ. A path is dotted, an item of a list is named by its merge key.
+# kind -> path -> why the rendered manifest differs. Items of lists are named by their merge key.
 DIFFERENT = {
     "Namespace": {"metadata.labels.app.kubernetes.io/name": "the name of the application is that of our runtime"},
     "ConfigMap": {
@@ -70,7 +70,7 @@ SEED = {manifest["kind"]: manifest for manifest in _seed()}
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, dict[str, Any]]:
+def rendered() -> dict[str, dict[str, Any]]:
     agent = AgentDeployment.model_validate(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")))
     return {manifest["kind"]: manifest for manifest in render(Inputs(agent)).manifests}
 
@@ -80,22 +80,22 @@ def test_the_seed_has_thirteen_manifests() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SEED if kind != "Secret"])
-def test_every_field_of_the_seed_is_rendered_or_differs_for_a_reason(kind: str, made: dict[str, Any]) -> None:
-    have, allowed = _leaves(made[kind]), DIFFERENT.get(kind, {})
+def test_every_field_of_the_seed_is_rendered_or_a_known_difference(kind: str, rendered: dict[str, Any]) -> None:
+    have, allowed = _leaves(rendered[kind]), DIFFERENT.get(kind, {})
     lacking = {path: value for path, value in _leaves(SEED[kind]).items() if have.get(path) != value}
     assert set(lacking) == set(allowed), "a difference without a reason, or a reason without a difference"
 
 
-def test_agent_toml_says_what_the_seed_says(made: dict[str, Any]) -> None:
-    want, have = (tomllib.loads(m["data"]["agent.toml"])["agent"] for m in (SEED["ConfigMap"], made["ConfigMap"]))
+def test_agent_toml_equals_the_seed(rendered: dict[str, Any]) -> None:
+    want, have = (tomllib.loads(m["data"]["agent.toml"])["agent"] for m in (SEED["ConfigMap"], rendered["ConfigMap"]))
     assert have == want | {"system_prompt": "system_prompt.txt"}
-    assert made["ConfigMap"]["data"]["system_prompt.txt"] == SEED["ConfigMap"]["data"]["system_prompt.txt"]
+    assert rendered["ConfigMap"]["data"]["system_prompt.txt"] == SEED["ConfigMap"]["data"]["system_prompt.txt"]
 
 
-def test_the_external_secret_fills_every_key_of_the_seeds_secret(made: dict[str, Any]) -> None:
-    keys = {item["secretKey"] for item in made["ExternalSecret"]["spec"]["data"]}
+def test_the_external_secret_fills_every_key_of_the_seeds_secret(rendered: dict[str, Any]) -> None:
+    keys = {item["secretKey"] for item in rendered["ExternalSecret"]["spec"]["data"]}
     assert keys == set(SEED["Secret"]["stringData"])
-    assert made["ExternalSecret"]["spec"]["target"]["name"] == SEED["Secret"]["metadata"]["name"]
+    assert rendered["ExternalSecret"]["spec"]["target"]["name"] == SEED["Secret"]["metadata"]["name"]
 
 
 def test_the_example_is_the_golden_case() -> None:

@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print sizes and times: no test judges them, for they depend on the base and the machine."""
+    """Print sizes and times. No test asserts them, because they depend on the base image and the machine."""
     terminalreporter.section("images")
     for line in config.stash[FIGURES]:
         terminalreporter.write_line(line)
@@ -113,12 +113,12 @@ def start(images: dict[str, Image], default: Object, tmp_path: Path) -> Start:
     return started
 
 
-def until(what: str, container: Container, look: Callable[[], Any], seconds: float = 60) -> Any:
-    """Return the first answer of `look` that is true; fail with the container's output."""
+def eventually(description: str, container: Container, check: Callable[[], Any], seconds: float = 60) -> Any:
+    """Return the first result of `check` that is true; fail with the container's output."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (found := check()):
         if time.monotonic() > deadline or not container.running():
-            pytest.fail(f"{what}: not within {seconds:g} s\n{container.output()}")
+            pytest.fail(f"{description}: not within {seconds:g} s\n{container.output()}")
         time.sleep(0.05)
     return found
 

@@ -21,7 +21,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class User:
-    """Who a container runs as, and what else it is deprived of."""
+    """The user and the restrictions of a container."""
 
     uid: int
     gid: int
@@ -42,7 +42,7 @@ class Image:
     config: Object
 
     def user(self, pod: Object) -> User:
-        """Return who a pod runs as by its own choice, else by the image's."""
+        """Return the user of a pod: that of its security context, else that of the image."""
         context = pod.get("securityContext", {})
         uid, _, gid = self.config["User"].partition(":")
         groups = (context["fsGroup"],) if "fsGroup" in context else ()
@@ -106,7 +106,7 @@ class Container:
     began: float
 
     def output(self) -> str:
-        """Return what it wrote so far."""
+        """Return its output so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def running(self) -> bool:

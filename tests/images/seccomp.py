@@ -1,4 +1,4 @@
-"""The seccomp profile that RuntimeDefault stands for, from Debian's and Fedora's package containers-common."""
+"""The seccomp profile of RuntimeDefault, from the package containers-common of Debian and Fedora."""
 
 import json
 import platform
@@ -23,7 +23,7 @@ def runtime_default() -> dict[str, Any]:
 
 
 def _applies(rule: dict[str, Any], architecture: str) -> bool:
-    """What excludes capabilities is for containers without them."""
+    """A rule that excludes capabilities applies to containers without them."""
     includes = rule.get("includes") or {}
     return not includes.get("caps") and architecture in includes.get("arches", [architecture])
 

@@ -16,7 +16,7 @@ from tests.images.containers import ASSIGNED, Image
 
 Images = dict[str, Image]
 INSTALLERS = re.compile(r"(-packages/(pip|setuptools|wheel|pkg_resources)[^/]*|ensurepip|[^/]+\.whl|bin/pip[\d.]*)$")
-# Image -> our distributions in it. The operator needs the schema of the runtime's config, which is part of it.
+# Image -> its distributions of this project. The operator needs the runtime's package for the schema of its config.
 OURS = {"operator": {"agent-operator", "agent-runtime", "kubeschema"}, "runtime": {"agent-runtime"}}
 RESTRICTED: dict[str, Any] = {
     "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -39,7 +39,7 @@ def pod(*command: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_no_layer_has_an_installer(name: str, images: Images, tmp_path: Path, figure: Figure) -> None:
-    """Not even one that a later layer hides: scanners read every layer."""
+    """Not even one that a later layer hides, because scanners read every layer."""
     buildah("push", "--quiet", "--disable-compression", images[name].name, f"dir:{tmp_path}")
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     layers = [tmp_path / layer["digest"].partition(":")[2] for layer in manifest["layers"]]
@@ -59,8 +59,8 @@ def members(layer: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_everything_that_is_required_is_installed(name: str, start: Start) -> None:
-    """What `pip check` tests, without pip; and no distribution of ours that belongs to another image."""
+def test_all_requirements_are_installed(name: str, start: Start) -> None:
+    """The checks of `pip check` without pip, and no distribution of another image."""
     check = pod("-c", LIST)
     check["containers"][0]["command"] = ["/opt/agent/bin/python"]
     with start(name, check, [], ASSIGNED) as container:
@@ -87,7 +87,7 @@ def test_the_program_starts_as_any_user(name: str, start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_neither_the_user_nor_the_group_may_change_the_program(name: str, images: Images) -> None:
+def test_the_program_is_not_writable(name: str, images: Images) -> None:
     """OpenShift's users are in group 0, which owns these files."""
     root = images[name].root
     found = [path for folder in ("opt/agent", "app") for path in (root / folder, *(root / folder).rglob("*"))]

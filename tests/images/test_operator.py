@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from tests.e2e.conftest import Kubectl, agent
-from tests.images.conftest import POD_NAME, ROOT, USERS, Figure, Start, command, ends, http, pod_of, until
+from tests.e2e.kubectl import Kubectl, make_agent
+from tests.images.conftest import POD_NAME, ROOT, USERS, Figure, Start, command, ends, eventually, http, pod_of
 from tests.images.containers import User
 from tests.images.volumes import Mount, write
 
@@ -27,7 +27,7 @@ NAMESPACE = "agent-operator-system"
 
 @pytest.fixture(scope="module", name="objects")
 def _objects() -> list[Object]:
-    """Return what `kubectl apply -k` of our overlay sends."""
+    """Return the manifests of the overlay as `kubectl apply -k` sends them."""
     return command("kubectl", "kustomize", OVERLAY)
 
 
@@ -65,7 +65,7 @@ def cluster(tmp_path: Path, objects: list[Object]) -> Iterator[Kubectl]:
 
 @pytest.fixture
 def account(cluster: Kubectl, tmp_path: Path) -> Account:
-    """What a pod learns of its cluster. localkube has no API for tokens: the administrator's takes its place."""
+    """The service account of a pod. localkube has no API for tokens, so the administrator's is used."""
     config = json.loads(cluster.out("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
     server = config["clusters"][0]["cluster"]
     files = {
@@ -87,10 +87,10 @@ def test_the_operator_reconciles_an_agent(
     token, env = account
 
     with start("operator", pod, objects, user, token, **env) as operator:
-        until("ready", operator, lambda: http("http://127.0.0.1:8080/readyz")[0] == 200)
+        eventually("ready", operator, lambda: http("http://127.0.0.1:8080/readyz")[0] == 200)
         figure(f"ready after {time.monotonic() - operator.began:.1f} s")
-        cluster.apply(agent("support"))
-        until("the agent", operator, lambda: cluster.condition("support", "Ready").get("status") == "True")
+        cluster.apply(make_agent("support"))
+        eventually("the agent", operator, lambda: cluster.condition("support", "Ready").get("status") == "True")
         lease = json.loads(cluster.out("get", "lease", "agent-operator", f"--namespace={NAMESPACE}", "-o", "json"))
         assert lease["spec"]["holderIdentity"] == POD_NAME
         figure(f"ended {ends(operator, pod):.1f} s after SIGTERM")

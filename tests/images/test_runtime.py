@@ -1,4 +1,4 @@
-"""The runtime's image under what `agentctl render` makes of an AgentDeployment, and under the seed's manifests."""
+"""The runtime image with the manifests of `agentctl render`, and with the manifests of the seed."""
 
 import json
 import re
@@ -7,13 +7,13 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.conftest import agent
-from tests.images.conftest import ROOT, USERS, Figure, Start, command, ends, http, pod_of, until
+from tests.e2e.kubectl import make_agent
+from tests.images.conftest import ROOT, USERS, Figure, Start, command, ends, eventually, http, pod_of
 from tests.images.containers import Container, User
 
 Object = dict[str, Any]
 SEED = ROOT / "tests" / "golden" / "seed.md"
-# Offline, but with the path as the seed has it: relative to /app.
+# An echo model, because the test is offline. As in the seed, the path of the prompt is relative to /app.
 SEED_CONFIG = """
 [agent]
 system_prompt = "config/system_prompt.txt"
@@ -26,8 +26,8 @@ provider = "echo"
 
 
 def serves(container: Container) -> None:
-    """Assert that an agent is ready, answers, and counts the answer."""
-    until("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
+    """Assert that an agent is ready, answers, and counts the request."""
+    eventually("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
     status, answer = http("http://127.0.0.1:8000/api/chat", {"message": "hello container"})
     assert status == 200, answer
     assert "hello container" in answer
@@ -38,11 +38,11 @@ def serves(container: Container) -> None:
 
 @USERS
 def test_the_runtime_serves_what_the_operator_renders(user: User | None, start: Start, figure: Figure) -> None:
-    objects = command("agentctl", "render", "--filename", "-", stdin=json.dumps(agent("support")))
+    objects = command("agentctl", "render", "--filename", "-", stdin=json.dumps(make_agent("support")))
     pod = pod_of(objects)
 
     with start("runtime", pod, objects, user) as container:
-        until("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
+        eventually("ready", container, lambda: http("http://127.0.0.1:8000/health/ready")[0] == 200)
         figure(f"ready after {time.monotonic() - container.began:.1f} s")
         serves(container)
         figure(f"ended {ends(container, pod):.1f} s after SIGTERM")
@@ -50,7 +50,7 @@ def test_the_runtime_serves_what_the_operator_renders(user: User | None, start: 
 
 @USERS
 def test_the_runtime_serves_under_the_manifests_of_the_seed(user: User | None, start: Start) -> None:
-    """No arguments, files mounted one by one, a prompt relative to the working directory."""
+    """The container has no arguments, single mounted files, and a prompt relative to the working directory."""
     documents = re.findall(r"```yaml\n(.*?)```", SEED.read_text(encoding="utf-8"), re.DOTALL)
     objects = [obj for text in documents for obj in yaml.safe_load_all(text) if obj and "kind" in obj]
     (config,) = (obj for obj in objects if obj["kind"] == "ConfigMap")

@@ -1,4 +1,4 @@
-"""What a kubelet puts into a container: volumes, environment, /etc/hosts."""
+"""What a kubelet provides to a container: volumes, environment, /etc/hosts."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from tests.integration.agentctl.test_interrupts import survivors
 pytestmark = [pytest.mark.local_only, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-# Each starts a kind of process that outlives a careless end; pods are started by the cluster.
+# Each starts a kind of process that could outlive the run; the cluster starts pods.
 PARTS = {
     "tests/e2e/test_running.py": "localkube",
     "tests/integration/agent_runtime/test_redis.py": "redis-server",
@@ -39,7 +39,7 @@ def test_an_interrupted_run_leaves_nothing(number: signal.Signals, group: bool, 
         process = subprocess.Popen(
             [Path(sys.executable).with_name("pytest"), *options, *PARTS],
             cwd=ROOT,
-            # Whatever it starts names the directory in its environment, or, as pods do, below it.
+            # Its processes have the directory, or as pods a path below it, in their environment.
             env=os.environ | {"INTERRUPTED_RUN": str(base)},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -49,7 +49,7 @@ def test_an_interrupted_run_leaves_nothing(number: signal.Signals, group: bool, 
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
 
-    # A part may be through before another has started its program, so each must be seen once, not all at one time.
+    # A part may end before another has started its program, so each must be seen once, not all at one time.
     unseen = set(PARTS.values())
 
     def all_seen() -> bool:

@@ -1,4 +1,4 @@
-"""Builds and installs what is shipped, once for each file of tests; pytest's --dist loadfile keeps a file together."""
+"""Build and install the distributions once per test file; pytest's --dist loadfile keeps a file together."""
 
 import os
 import tempfile
@@ -13,22 +13,22 @@ from tests.shipped.installs import ENVIRONMENTS, PROJECTS, ROOT, Built, Shipped,
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Every distribution, built."""
-    made = Built(tmp_path_factory.mktemp("dist"))
+    result = Built(tmp_path_factory.mktemp("dist"))
     for source in PROJECTS.values():
-        build(ROOT / source, made.folder)
-    return made
+        build(ROOT / source, result.folder)
+    return result
 
 
 @pytest.fixture(scope="session")
 def shipped(built: Built) -> Iterator[Shipped]:
     """Every environment, installed where any user may read it."""
     with tempfile.TemporaryDirectory(prefix="shipped-", ignore_cleanup_errors=True) as folder:
-        made = Shipped(Path(folder), built)
-        made.folder.chmod(0o755)
+        result = Shipped(Path(folder), built)
+        result.folder.chmod(0o755)
         umask = os.umask(0o022)
         try:
             for environment in ENVIRONMENTS:
-                made.install(environment)
+                result.install(environment)
         finally:
             os.umask(umask)
-        yield made
+        yield result

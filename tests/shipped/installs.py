@@ -1,4 +1,4 @@
-"""The distributions as they are shipped: built, and installed outside of the checkout, each in its own environment."""
+"""The distributions as shipped: built, and installed outside of the checkout, each in its own environment."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ PROJECTS = {
     "localkube": "localkube",
     "agent-operator": ".",
 }
-# Environment -> what a user asks for; what of ours that needs is given too, so that no index is asked for it.
+# Environment -> its requirements, with the distributions of this project, which are on no index.
 ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
     "operator": ("agent-operator", "agent-runtime", "kubeschema"),
     "runtime": ("agent-runtime",),
@@ -35,7 +35,7 @@ ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
 # Environment -> commands that import what its tests import.
 WARMED_BY: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "operator": (("agent-operator", "--version"), ("agentctl", "validate", "-f", str(EXAMPLES / "10-seed"))),
-    "runtime": (("python", "-c", "import agent_runtime.__main__, agent_runtime.server"),),
+    "runtime": (("python", "-c", "import agent_runtime.command, agent_runtime.server"),),
     "localkube": (("localkube", "--help"),),
 }
 FOREIGN_UID = 54321
@@ -94,13 +94,13 @@ class Shipped:
             wanted.append(f"{requirement} @ {self.built.wheel(name).as_uri()}")
         options = ("--quiet", "--constraints", ROOT / "locks" / "dev.txt")
         uv("pip", "install", *options, "--python", target / "bin" / "python", *wanted)
-        # What is imported is compiled here: who runs it later may not write it.
+        # Compile what is imported, because the users of the tests cannot write it.
         variables = {"PATH": os.environ["PATH"]}
         for command in WARMED_BY.get(environment, ()):
             run(target / "bin" / command[0], *command[1:], env=variables)
 
     def command(self, environment: str, *arguments: str | Path) -> tuple[str | Path, ...]:
-        """Return a command of an environment, as nobody in particular: no variable but PATH, no passwd entry."""
+        """Return a command of an environment with only the variable PATH and without a passwd entry."""
         found = f"{self.bin(environment)}:{BIN}:/usr/bin:/bin"
         return (*as_foreigner(), "env", "-i", f"PATH={found}", *arguments)
 
@@ -109,12 +109,12 @@ class Shipped:
 
 
 def as_foreigner() -> tuple[str, ...]:
-    """Return what starts a command as a user that the system does not know; nothing where only root may do that."""
+    """Return a prefix that runs a command as an unknown user; empty without root."""
     if os.geteuid() != 0:
         if os.environ.get("CI") == "true":
             pytest.fail("only root may start a process as another user: run the tests as root")
         return ()
-    # The interpreter may be in a folder that only its owner may enter. In an image it is not.
+    # The interpreter may be in a folder that only its owner can enter, unlike in an image.
     within = (Path(sysconfig.get_path("stdlib")), *Path(sysconfig.get_path("stdlib")).parents)
     closed = any(not folder.stat().st_mode & stat.S_IXOTH for folder in within)
     rights = "-all,+dac_read_search" if closed else "-all"
@@ -124,7 +124,7 @@ def as_foreigner() -> tuple[str, ...]:
 
 @contextmanager
 def running(log: Path, *command: str | Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process in /, and end it as a kubelet does; whatever it prints goes to a file."""
+    """Run a process in / with its output in a file, and stop it as a kubelet does."""
     with log.open("wb") as sink, subprocess.Popen(command, cwd="/", stdout=sink, stderr=sink) as process:
         try:
             yield process
@@ -136,13 +136,13 @@ def running(log: Path, *command: str | Path) -> Iterator[subprocess.Popen[bytes]
                 process.kill()
 
 
-def until(what: str, look: Callable[[], Found | None], logs: Path, seconds: float = 90) -> Found:
-    """Return the first answer of `look` that is true; else fail with what the processes have logged."""
+def eventually(description: str, check: Callable[[], Found | None], logs: Path, seconds: float = 90) -> Found:
+    """Return the first true result of `check`; fail with the logs of the processes after the deadline."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (found := check()):
         if time.monotonic() > deadline:
-            told = "\n".join(log.read_text(encoding="utf-8")[-3000:] for log in logs.glob("*.log"))
-            pytest.fail(f"{what}: not within {seconds:g} s\n{told}")
+            log_text = "\n".join(log.read_text(encoding="utf-8")[-3000:] for log in logs.glob("*.log"))
+            pytest.fail(f"{description}: not within {seconds:g} s\n{log_text}")
         time.sleep(0.2)
     return found
 

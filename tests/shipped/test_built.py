@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(900)
         ("kubeschema", {"kubeschema"}),
     ],
 )
-def test_a_wheel_has_its_packages_and_their_data(built: Built, name: str, packages: set[str]) -> None:
+def test_a_wheel_contains_its_packages_and_data(built: Built, name: str, packages: set[str]) -> None:
     names = zipfile.ZipFile(built.wheel(name)).namelist()
     top = {path.partition("/")[0] for path in names}
 
@@ -56,7 +56,7 @@ def _unpacked(built: Built, name: str, target: Path) -> Path:
 )
 def test_the_tests_of_an_sdist_pass(built: Built, tmp_path: Path, name: str, tests: list[str]) -> None:
     folder = _unpacked(built, name, tmp_path)
-    # What of ours the tests use comes from the sdist, not from the checkout that is installed here.
+    # The distributions of this project come from the sdist, not from the checkout that is installed here.
     others = [folder / "operator", *(folder / source for source in PROJECTS.values())]
     paths = [folder, *(others if name == "agent-operator" else ())]
     variables = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))}

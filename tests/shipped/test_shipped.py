@@ -1,4 +1,4 @@
-"""What is built is what is tested: installed from wheels, outside of the checkout, started by nobody in particular.
+"""Tests of the installed wheels, outside of the checkout and as an unknown user.
 
 All in one file, so that all is installed once: see conftest.py.
 """
@@ -20,10 +20,10 @@ from tests.shipped.installs import (
     FOREIGN_UID,
     ROOT,
     Shipped,
+    eventually,
     free_port,
     run,
     running,
-    until,
     uv,
 )
 
@@ -37,7 +37,7 @@ HEAVY = {
 SEED = ROOT / "examples" / "10-seed" / "agent.yaml"
 ECHO = '[[agent.models]]\nname = "echo"\nprovider = "echo"\n'
 PIN = re.compile(r"^([a-z0-9-]+)==([^ ]+)", re.MULTILINE)
-# Not by getrusage(): that counts what the parent had when it forked.
+# Not by getrusage(), which includes the memory of the parent when it forked.
 MEASURED = """
 import sys
 from agentctl.__main__ import run
@@ -64,7 +64,7 @@ def config(shipped: Shipped) -> Path:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_an_environment_is_what_the_metadata_asks_for(shipped: Shipped, environment: str) -> None:
+def test_an_environment_satisfies_the_metadata(shipped: Shipped, environment: str) -> None:
     """Nothing is missing, and all of it is in the lock."""
     uv("pip", "check", "--python", shipped.bin(environment) / "python")
     found = json.loads(shipped.run(environment, "python", "-c", LIST).stdout)
@@ -87,7 +87,7 @@ def test_an_environment_is_what_the_metadata_asks_for(shipped: Shipped, environm
         ("localkube", {"kopf", "kubernetes", "agent_operator", "agent_runtime", "agentctl"}),
     ],
 )
-def test_an_environment_has_nothing_of_another(shipped: Shipped, environment: str, absent: set[str]) -> None:
+def test_an_environment_has_no_package_of_another_extra(shipped: Shipped, environment: str, absent: set[str]) -> None:
     script = f"from importlib.util import find_spec; print(*(n for n in {sorted(absent)} if find_spec(n)))"
 
     assert shipped.run(environment, "python", "-c", script).stdout.split() == []
@@ -112,7 +112,7 @@ def test_every_script_starts(shipped: Shipped, environment: str, command: str, e
 
 
 @pytest.mark.parametrize("command", ["demo --once", "local up"])
-def test_what_needs_an_extra_names_it(shipped: Shipped, command: str) -> None:
+def test_a_command_without_its_extra_names_it(shipped: Shipped, command: str) -> None:
     done = shipped.run("operator", "agentctl", *command.split(), check=False)
 
     assert done.returncode != 0
@@ -129,13 +129,13 @@ def test_the_demo_works_with_its_extra(shipped: Shipped, tmp_path: Path) -> None
     assert "Are you there?" in done.stdout
 
 
-def test_the_runtime_serves_what_needs_no_extra(shipped: Shipped, config: Path, tmp_path: Path) -> None:
+def test_the_runtime_serves_without_extras(shipped: Shipped, config: Path, tmp_path: Path) -> None:
     assert "default: echo" in shipped.run("runtime", "agent-runtime", "check", "--config", config).stdout
     port = free_port()
     listen = (f"PORT_HTTP={port}", f"PORT_METRICS={free_port()}", "LISTEN_ADDRESS=127.0.0.1")
     command = shipped.command("runtime", *listen, "agent-runtime", "serve", "--config", config)
     with running(tmp_path / "runtime.log", *command) as process:
-        health = until("health", lambda: _get(f"http://127.0.0.1:{port}/health"), tmp_path)
+        health = eventually("health", lambda: _get(f"http://127.0.0.1:{port}/health"), tmp_path)
     assert json.loads(health)["status"] == "healthy"
     assert process.returncode == 0
 
@@ -170,9 +170,7 @@ def test_the_runtime_names_the_field_that_needs_an_extra(
     assert f"pip install 'agent-runtime[{extra}]'" in done.stderr
 
 
-def test_an_agent_becomes_ready_and_answers_with_everything_run_by_a_foreign_user(
-    shipped: Shipped, tmp_path: Path
-) -> None:
+def test_an_agent_becomes_ready_and_answers_as_an_unprivileged_user(shipped: Shipped, tmp_path: Path) -> None:
     """No HOME, no USER, no passwd entry, in /: the cluster, its pods and the operator."""
     folder = shipped.folder / "cluster"
     folder.mkdir()
@@ -185,7 +183,7 @@ def test_an_agent_becomes_ready_and_answers_with_everything_run_by_a_foreign_use
     options = ("--kubeconfig", kubeconfig, "--listen", f"127.0.0.1:{free_port()}")
     operator = shipped.command("operator", "agent-operator", "run", *options)
     with running(tmp_path / "cluster.log", *cluster):
-        until("the cluster", kubeconfig.exists, tmp_path)
+        eventually("the cluster", kubeconfig.exists, tmp_path)
         kubectl = (BIN / "kubectl", "--kubeconfig", kubeconfig)
         run(
             *kubectl,
@@ -199,9 +197,11 @@ def test_an_agent_becomes_ready_and_answers_with_everything_run_by_a_foreign_use
             def ready() -> bool:
                 agent = json.loads(run(*kubectl, "get", "agd", "hello", "-o", "json").stdout)
                 assert process.poll() is None, (tmp_path / "operator.log").read_text(encoding="utf-8")
-                return any(it["type"] == "Ready" and it["status"] == "True" for it in _conditions(agent))
+                return any(
+                    condition["type"] == "Ready" and condition["status"] == "True" for condition in _conditions(agent)
+                )
 
-            until("the agent", ready, tmp_path)
+            eventually("the agent", ready, tmp_path)
             url = "/api/v1/namespaces/default/services/hello:http/proxy/api/chat"
             question = json.dumps({"message": "Are you there?"})
             answer = run(*kubectl, "create", "--raw", url, "-f", "-", input=question).stdout
@@ -218,7 +218,7 @@ def _conditions(agent: dict[str, Any]) -> list[dict[str, str]]:
     ("example", "models"), [("10-seed", False), ("11-pod-template", True)], ids=["without", "with verbatim parts"]
 )
 def test_validate_imports_only_what_it_needs(shipped: Shipped, example: str, models: bool) -> None:
-    """It runs in pre-commit: at most a second of CPU (tests/bench) and 80 MB."""
+    """It runs in pre-commit: at most 1 s of CPU (tests/bench) and 80 MB."""
     path = ROOT / "examples" / example / "agent.yaml"
     done = shipped.run("operator", "python", "-X", "importtime", "-c", MEASURED, "validate", "-f", path)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}

@@ -1,7 +1,7 @@
-"""An event loop whose clock leaps over every wait, so that hours pass in seconds.
+"""An event loop whose clock skips every wait, so that hours pass in seconds.
 
-All that runs on it, operator, kopf, aiohttp and the local cluster, keeps its real periods and timeouts. Time passes
-only while everything waits: how slow the machine is changes nothing.
+The operator, kopf, aiohttp and the local cluster keep their real periods and timeouts on it. Time passes only while
+everything waits, so the speed of the machine does not matter.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 _Result = TypeVar("_Result")
 Args = TypeVarTuple("Args")
-# Real seconds in which what was sent over loopback arrives.
+# Real seconds that data takes over loopback.
 _UNDER_WAY = 0.00005
 _THREAD_STEP = 0.01
 _TICK = 1e-6
@@ -27,14 +27,14 @@ class _Selector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        # A timer fires up to the clock's resolution too early: who then looks at the clock must see it move.
+        # A timer fires early by up to the resolution of the clock. Its callback must see a later time.
         self.now += _TICK
         if ready or timeout == 0:
             return ready
         if timeout is None or self.threads:
-            # Only a thread or another process can go on.
+            # Only a thread or another process can make progress.
             return super().select(timeout if timeout is None else min(timeout, _THREAD_STEP))
-        # Not the selector's own timeout: epoll rounds it up to a millisecond.
+        # Not the timeout of the selector: epoll rounds it up to a millisecond.
         time.sleep(_UNDER_WAY)
         ready = super().select(0)
         if not ready:
@@ -50,11 +50,11 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         super().__init__(self._leaping)
 
     def time(self) -> float:
-        """Seconds since the loop was made, by its own clock."""
+        """Seconds since the loop was created, by its simulated clock."""
         return self._leaping.now
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
-        """Run it in a thread. Until it ends the clock stands still."""
+        """Run a function in a thread. The clock does not advance until it ends."""
         future = super().run_in_executor(executor, func, *args)
         self._leaping.threads += 1
         future.add_done_callback(self._thread_ended)
@@ -65,6 +65,6 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine on such a loop."""
+    """Run a coroutine on a loop with a simulated clock."""
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:
         return runner.run(main)

@@ -1,4 +1,4 @@
-"""What the probes answer when something is silent, absent, refused or unreachable: each has an answer of its own."""
+"""The responses of the probes when something is silent, absent, rejected or unreachable."""
 
 import asyncio
 import logging
@@ -8,14 +8,13 @@ import pytest
 from agent_operator.kube.objects import Key
 from agent_operator.kube.resources import BY_NAME, Kind
 from agent_operator.observability import logs
-from tests.faults.conftest import install
-from tests.integration.agent_operator.conftest import CRDS
+from tests.integration.agent_operator.api_client import CRDS, install_crds
 from tests.soak.clock import run
+from tests.soak.running_operator import LEASES, RunningOperator, count_resources, run_operator
 from tests.soak.test_soak import OK, assert_no_growth
-from tests.soak.world import LEASES, Soak, measures, soak
 
 AGENTS_CRD = "agentdeployments.agent-operator.dev"
-# Longer than a watch may be silent, than kopf gives itself to end, and than a watch lasts.
+# Longer than the inactivity timeout of a watch, the stop timeout of kopf, and a watch.
 LONG = 700.0
 
 
@@ -27,10 +26,10 @@ LONG = 700.0
         ("/apis/external-secrets.io", "the wait for the API of SecretStore"),
     ],
 )
-def test_a_loop_that_is_never_answered_fails_the_liveness_probe(word: str, loop: str) -> None:
+def test_a_watch_without_response_fails_the_liveness_probe(word: str, loop: str) -> None:
     async def main() -> None:
-        async with soak(proxied=True) as operator:
-            await operator.api.agent()
+        async with run_operator(proxied=True) as operator:
+            await operator.api.apply_agent()
             await asyncio.sleep(60)
             operator.answers.clear()
             operator.proxy.hanging = frozenset({word})
@@ -43,9 +42,9 @@ def test_a_loop_that_is_never_answered_fails_the_liveness_probe(word: str, loop:
     run(main())
 
 
-def test_a_standby_whose_lease_is_never_answered_fails_the_liveness_probe() -> None:
+def test_a_standby_without_response_for_its_lease_fails_the_liveness_probe() -> None:
     async def main() -> None:
-        async with soak(proxied=True, standby=True, leader_election=True) as operator:
+        async with run_operator(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(60)
             operator.answers.clear()
             operator.proxy.hanging = frozenset({"leases"})
@@ -58,9 +57,9 @@ def test_a_standby_whose_lease_is_never_answered_fails_the_liveness_probe() -> N
     run(main())
 
 
-def test_a_standby_that_takes_over_after_long_is_given_its_time() -> None:
+def test_a_standby_that_takes_over_late_has_time_to_start() -> None:
     async def main() -> None:
-        async with soak(proxied=True, standby=True, leader_election=True) as operator:
+        async with run_operator(proxied=True, standby=True, leader_election=True) as operator:
             await asyncio.sleep(LONG)
             assert operator.answers == OK
             operator.proxy.hanging = frozenset({"services"})
@@ -72,11 +71,11 @@ def test_a_standby_that_takes_over_after_long_is_given_its_time() -> None:
     run(main())
 
 
-def test_streams_that_stay_silent_are_not_taken_for_dead() -> None:
-    """Nothing changes for hours, and the API server sends no bookmarks: it answers, and that is enough."""
+def test_quiet_watches_do_not_fail_the_liveness_probe() -> None:
+    """Nothing changes for hours and the API server sends no bookmarks. Its responses to other requests are enough."""
 
     async def main() -> None:
-        async with soak(proxied=True) as operator:
+        async with run_operator(proxied=True) as operator:
             await asyncio.sleep(60)
             operator.answers.clear()
             operator.proxy.mute = True
@@ -87,9 +86,9 @@ def test_streams_that_stay_silent_are_not_taken_for_dead() -> None:
     run(main())
 
 
-def test_an_api_in_another_version_is_absent_and_is_not_asked_for_all_the_time() -> None:
+def test_an_api_in_another_version_is_absent_and_polled_rarely() -> None:
     async def main() -> None:
-        async with soak() as operator:
+        async with run_operator() as operator:
             await asyncio.sleep(60)
             operator.answers.clear()
             route = BY_NAME["HTTPRoute"]
@@ -108,24 +107,24 @@ def test_an_api_in_another_version_is_absent_and_is_not_asked_for_all_the_time()
     run(main())
 
 
-async def _discoveries(operator: Soak) -> float:
+async def _discoveries(operator: RunningOperator) -> float:
     name = 'agent_operator_api_requests_total{code="200",kind="APIResourceList",verb="get"} '
     text = await operator.get("/metrics")
     return float(text.partition(name)[2].partition("\n")[0] or 0)
 
 
-def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
-    """Meanwhile the operator is alive and not ready. kopf, which was ended, ends nothing afterwards."""
+def test_agents_are_reconciled_after_their_crd_is_absent_for_hours() -> None:
+    """Meanwhile the operator is alive and not ready. The stopped kopf does not stop it later."""
 
     async def main() -> None:
-        async with soak() as operator:
+        async with run_operator() as operator:
             taken = []
             for number in range(4):
-                await operator.api.agent()
+                await operator.api.apply_agent()
                 await asyncio.sleep(60)
                 assert operator.controller.store.agent(Key("default", "support"))
                 if number > 1:
-                    taken.append(measures())
+                    taken.append(count_resources())
                 operator.answers.clear()
                 await operator.api.call("DELETE", f"{CRDS}/{AGENTS_CRD}")
                 await asyncio.sleep(LONG)
@@ -133,7 +132,7 @@ def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
                 assert operator.answers["/readyz"][-1].startswith("the AgentDeployment CRD is not installed")
                 assert "AgentDeployment" not in await operator.watched()
                 assert operator.controller.store.agents == ()
-                await install(operator.api)
+                await install_crds(operator.api)
                 await asyncio.sleep(20)
                 assert await operator.get("/readyz") == "ok"
             assert_no_growth(taken)
@@ -141,12 +140,12 @@ def test_the_crd_of_the_agents_is_away_for_hours_and_comes_back() -> None:
     run(main())
 
 
-def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_api_server_is_logged_once_and_reconnected(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
-        async with soak(proxied=True) as operator:
-            await operator.api.agent()
+        async with run_operator(proxied=True) as operator:
+            await operator.api.apply_agent()
             await asyncio.sleep(60)
             for _ in range(2):
                 operator.proxy.down = True
@@ -168,9 +167,9 @@ def test_an_unreachable_api_server_is_named_once_and_found_again(caplog: pytest.
     assert _errors(caplog) == []
 
 
-def test_an_api_server_that_is_unreachable_from_the_start_causes_no_restarts(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_api_server_that_is_unreachable_at_start_causes_no_restart(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        async with soak(proxied=True, down=True) as operator:
+        async with run_operator(proxied=True, down=True) as operator:
             await asyncio.sleep(LONG)
             assert operator.answers["/healthz"] == ["ok"]
             assert operator.answers["/readyz"][-1] == "the API server is unreachable"
@@ -185,10 +184,10 @@ def test_an_api_server_that_is_unreachable_from_the_start_causes_no_restarts(cap
 
 
 @pytest.mark.parametrize("elects", [False, True])
-def test_a_normal_stop_logs_nothing_but_that(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
+def test_a_normal_stop_logs_only_the_stop(caplog: pytest.LogCaptureFixture, elects: bool) -> None:
     async def main() -> None:
-        async with soak(leader_election=elects) as operator:
-            await operator.api.agent()
+        async with run_operator(leader_election=elects) as operator:
+            await operator.api.apply_agent()
             await asyncio.sleep(200)
             caplog.clear()
 

@@ -1,6 +1,6 @@
-"""A node without a machine, for an API server that has none: it binds pods and says what they do, over HTTP.
+"""A simulated node for an API server without nodes: it binds pods and reports their status over HTTP.
 
-It does what a scheduler and a kubelet do as far as controllers can see; nothing runs, so nothing answers either.
+To controllers it looks like a scheduler and a kubelet. No container runs, so no pod answers requests.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _NEVER = "nowhere"  # a node selector with this key fits no node
 
 
 class Kubelet:
-    """A Node, and the pods on it."""
+    """A Node and the pods on it."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -32,22 +32,22 @@ class Kubelet:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Register the Node, and look after pods until cancelled."""
+        """Register the Node, and update its pods until cancelled."""
         meta = {"name": NODE, "labels": {"agent-operator.dev/stand-in": "true"}}
-        with suppress(ApiError):  # it is there already
+        with suppress(ApiError):  # it exists already
             await self._call("POST", _NODES, {"apiVersion": "v1", "kind": "Node", "metadata": meta})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat())
             group.create_task(self._watch())
 
     async def leave(self) -> None:
-        """Take the Node away."""
+        """Delete the Node."""
         for path in (f"{_LEASES}/{NODE}", f"{_NODES}/{NODE}"):
             with suppress(ApiError):
                 await self._call("DELETE", path)
 
     async def _beat(self) -> None:
-        """Say that the node is well, as often as a controller wants to hear it."""
+        """Renew the Lease and the condition of the Node in the interval of a kubelet."""
         condition = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "a stand-in"}
         while True:
             now = datetime.now(UTC)
@@ -86,7 +86,7 @@ class Kubelet:
         task.add_done_callback(self._tasks.discard)
 
     async def _look_after(self, pod: Object) -> None:
-        """Bring a pod one step further; what fails has changed meanwhile, and its event is on the way."""
+        """Move a pod to its next state. On a conflict the pod has changed, and its event follows."""
         node = pod["spec"].get("nodeName", "")
         with suppress(ApiError):
             if node == NODE and "deletionTimestamp" in pod["metadata"]:
@@ -132,7 +132,7 @@ def _path(pod: Object) -> str:
 
 @asynccontextmanager
 async def at_work(kubeconfig: str) -> AsyncIterator[None]:
-    """A node, while the block runs."""
+    """Run a node while the block runs."""
     async with Transport(kubeconfig, "", lambda *_: None) as transport:
         kubelet = Kubelet(transport)
         task = asyncio.create_task(kubelet.run())
@@ -143,12 +143,12 @@ async def at_work(kubeconfig: str) -> AsyncIterator[None]:
             await asyncio.wait({task})
             await kubelet.leave()
         if not task.cancelled():
-            task.result()  # raises what ended the node too early
+            task.result()  # raises the error that ended the node early
 
 
 @contextmanager
 def stand_in_node(kubeconfig: str) -> Iterator[None]:
-    """A node for tests that do not run an event loop: it has a thread of its own."""
+    """Run a node in a thread, for tests without an event loop."""
     stop = Event()
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""The local cluster's node, with pods that do what the spec says that they do."""
+"""The node of the local cluster, with pods whose spec decides their simulated behaviour."""
 
 from contextlib import suppress
 
@@ -9,12 +9,12 @@ from tests.stand_in import pods
 
 
 class PlayingNode(StandInNode):
-    """Some pods fail, or end with a report, as tests.stand_in.pods tells."""
+    """Pods fail or end with a report as in tests.stand_in.pods."""
 
     def _make_ready(self, pod: Object) -> None:
         machine = self._machine
         changed = {**pod, "status": pods.status(pod, machine.addresses.allocate(pod["metadata"]["uid"]))}
-        with suppress(ApiError):  # changed or gone meanwhile: its event has come
+        with suppress(ApiError):  # changed or deleted meanwhile: its event follows
             space = pod["metadata"]["namespace"]
             machine.registry.update("pods", space, changed, manager=node_object.MANAGER, subresource="status")
 

@@ -1,9 +1,9 @@
-"""What pods that run nothing are said to do. Pure.
+"""The status of simulated pods. Pure.
 
-Most are Ready. By their spec, so that a test can have the same pods with a real kubelet and with none: an image of
-`nowhere/` is not found; Python with a home that is not there ends again and again; a pod that ends, as a Job's, leaves
-what its variable STAND_IN_REPORT says as its termination message, or the report of checks that passed;
-with the value `none` it goes on.
+Most are Ready. The spec decides, so that a test can use the same pods with a real kubelet: an image of `nowhere/` is
+not found; Python with a missing home crashes repeatedly; a pod that ends, as that of a Job, has the report in its
+variable STAND_IN_REPORT as its termination message, by default that of passed checks. With the value `none` it
+does not end.
 """
 
 from datetime import UTC, datetime
@@ -18,25 +18,27 @@ PASSED = '{"passed": true, "total": 1, "failed": 0, "checks": []}'
 
 
 def status(pod: Object, address: str) -> Object:
-    """Return the status of a pod that has a node; `address`: its IP."""
+    """Return the status of a pod with a node; `address` is its IP."""
     now = _now()
     states = [_state(pod, container, now) for container in pod["spec"]["containers"]]
     phase = _phase(states)
     ready = str(all(state["ready"] for state in states))
-    told = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": ready, "Ready": ready}
-    since = {it["type"]: it["lastTransitionTime"] for it in pod.get("status", {}).get("conditions") or ()}
-    conditions = [{"type": kind, "status": it, "lastTransitionTime": since.get(kind, now)} for kind, it in told.items()]
+    statuses = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": ready, "Ready": ready}
+    since = {item["type"]: item["lastTransitionTime"] for item in pod.get("status", {}).get("conditions") or ()}
+    conditions = [
+        {"type": kind, "status": item, "lastTransitionTime": since.get(kind, now)} for kind, item in statuses.items()
+    ]
     found: Object = {"phase": phase, "conditions": conditions, "containerStatuses": states, "startTime": now}
     return found | {"hostIP": address, "podIP": address, "podIPs": [{"ip": address}]}
 
 
 def ended(pod: Object) -> Object:
-    """Return what a pod's status becomes as the pod is deleted: a Job waits for its pods to have ended."""
+    """Return the status of a pod that is deleted: a Job waits for its pods to end."""
     found = pod.get("status") or {}
     if found.get("phase") in ("Succeeded", "Failed"):
         return found
     killed = _terminated(137, "", _now())
-    states = [it | {"ready": False, "state": killed} for it in found.get("containerStatuses") or ()]
+    states = [item | {"ready": False, "state": killed} for item in found.get("containerStatuses") or ()]
     return found | {"phase": "Failed", "containerStatuses": states}
 
 
@@ -48,12 +50,12 @@ def _phase(states: list[Object]) -> str:
     codes = [state["state"]["terminated"]["exitCode"] for state in states if "terminated" in state["state"]]
     if codes:
         return "Failed" if any(codes) else "Succeeded"
-    # A container that waits to be started again has run; one without an image has not.
+    # A container that waits for its restart has run; one without an image has not.
     return "Running" if all("running" in state["state"] or state["restartCount"] for state in states) else "Pending"
 
 
 def _state(pod: Object, container: Object, now: str) -> Object:
-    variables = {it["name"]: it.get("value", "") for it in container.get("env") or ()}
+    variables = {item["name"]: item.get("value", "") for item in container.get("env") or ()}
     found: Object = {"name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0}
     found |= {"ready": False, "started": False, "lastState": {}}
     if container["image"].startswith(NO_IMAGE):

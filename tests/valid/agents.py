@@ -1,7 +1,7 @@
-"""Specs of agents as users write them: every field of the API, and nothing that any rule refuses.
+"""Strategies for valid specs of agents, with every field of the API.
 
-What a field may hold follows from the models' JSON Schema, so a new field is covered as soon as it is there. What no
-schema says (which fields exclude each other, what is a quantity, what Kubernetes' own types mean) is in the tables.
+The JSON Schema of the models decides the values of a field, so new fields are covered at once. Tables contain what no
+schema expresses: fields that exclude each other, quantities, and the types of Kubernetes.
 """
 
 from typing import Any
@@ -48,7 +48,7 @@ def _names_agree(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _vault_is_opened(spec: dict[str, Any]) -> dict[str, Any]:
-    """Who reads a vault by workload identity needs one."""
+    """A key vault needs a workload identity."""
     vault = spec.get("credentials", {}).get("externalSecret", {}).get("azureKeyVault")
     if vault is None or vault.get("authType") == "ManagedIdentity":
         return spec
@@ -90,19 +90,19 @@ def model(name: str) -> Values:
 def objects(name: str, *exclusive: str, needed: tuple[str, ...] = ()) -> Values:
     """Return objects of a model that have one of the fields that exclude each other, and any others."""
     node = SCHEMA["$defs"].get(name, SCHEMA)
-    made = {field: _field(f"{name}.{field}", child) for field, child in node["properties"].items()}
-    optional = {field: child for field, child in made.items() if field not in exclusive}
+    strategies = {field: _field(f"{name}.{field}", child) for field, child in node["properties"].items()}
+    optional = {field: child for field, child in strategies.items() if field not in exclusive}
     required = {field: optional.pop(field) for field in {*node.get("required", ()), *needed}}
     if not exclusive:
         return st.fixed_dictionaries(required, optional=optional)
-    return st.one_of([st.fixed_dictionaries(required | {one: made[one]}, optional=optional) for one in exclusive])
+    return st.one_of([st.fixed_dictionaries(required | {one: strategies[one]}, optional=optional) for one in exclusive])
 
 
 def _field(path: str, node: dict[str, Any]) -> Values:
     return FIELDS[path] if path in FIELDS else values(node)
 
 
-def told_apart(key: str, by: list[str], rest: Values, fewest: int = 0) -> Values:
+def unique_by(key: str, by: list[str], rest: Values, fewest: int = 0) -> Values:
     """Return lists of up to two objects, no two with the same key."""
     found = st.dictionaries(st.sampled_from(by), rest, min_size=fewest, max_size=2)
     return found.map(lambda given: [{key: name, **fields} for name, fields in given.items()])
@@ -142,15 +142,15 @@ FIELDS: dict[str, Values] = {
     "Resources.limits": optional(
         **{"cpu": _amount(["2", "2500m"]), "memory": _amount(["2Gi", "4e9"]), "ephemeral-storage": _amount([2**40])}
     ),
-    "Canary.checks": told_apart("name", ["a", "m-1"], CHECKS, fewest=1),
+    "Canary.checks": unique_by("name", ["a", "m-1"], CHECKS, fewest=1),
     "ProbesSpec.startup": probe("startup"),
     "ProbesSpec.readiness": probe("readiness"),
     "ProbesSpec.liveness": probe("liveness"),
     "ServiceSpec.port": st.sampled_from([80, 65535]),
     "ServiceSpec.metricsPort": st.sampled_from([9090, 1]),
-    "AgentConfig.models": told_apart("name", ["m", "n", "gpt-4.1"], MODEL_ENDPOINTS, fewest=1),
-    "AgentConfig.mcp": told_apart("name", ["files", "web-1"], MCP_SERVERS),
-    "CardConfig.skills": told_apart("id", ["a", "B_1"], SKILLS),
+    "AgentConfig.models": unique_by("name", ["m", "n", "gpt-4.1"], MODEL_ENDPOINTS, fewest=1),
+    "AgentConfig.mcp": unique_by("name", ["files", "web-1"], MCP_SERVERS),
+    "CardConfig.skills": unique_by("id", ["a", "B_1"], SKILLS),
 }
 MODELS: dict[str, Values] = {
     "AgentConfig": objects("AgentConfig").map(_names_agree),
@@ -182,7 +182,7 @@ MODELS: dict[str, Values] = {
 
 @st.composite
 def agents(draw: st.DrawFn) -> Inputs:
-    """Return what an agent is rendered from, whatever its spec refers to being there."""
+    """Return the inputs of an agent whose references all exist."""
     metadata = {"name": draw(st.sampled_from(["a", f"a{'-b' * 25}c"])), "namespace": "team-a", "uid": draw(uids)}
     agent = AgentDeployment.model_validate({"metadata": metadata, "spec": draw(model("AgentDeploymentSpec"))})
     platform = Platform(kubernetes_minor=draw(st.sampled_from([25, 36])), manage_namespaces=draw(st.booleans()))

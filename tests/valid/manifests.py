@@ -1,4 +1,4 @@
-"""What each kind that is rendered allows: closed models, so that a typo in a template is an error."""
+"""Models of the rendered kinds without unknown fields, so that a typo in a template is an error."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -181,5 +181,5 @@ def kept(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return a manifest as the model of its kind has it; pydantic.ValidationError when the kind does not allow it."""
     model = KINDS[manifest["kind"]]
     assert model.model_config.get("extra") == "forbid"
-    made: dict[str, Any] = model.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True)
-    return made
+    dumped: dict[str, Any] = model.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True)
+    return dumped

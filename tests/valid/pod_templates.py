@@ -1,4 +1,4 @@
-"""Pod templates as users write them in spec.podTemplate: all that the hardening lets pass."""
+"""Strategies for spec.podTemplate with everything that the hardening allows."""
 
 from typing import Any
 
@@ -85,8 +85,10 @@ _VOLUMES = subsets(
 
 
 def _containers(*names: str, fields: dict[str, Values], **fixed: str) -> Values:
-    made = st.dictionaries(st.sampled_from(names), optional(**fields), max_size=2)
-    return made.map(lambda given: [{"name": name, "image": f"{name}:1"} | fixed | rest for name, rest in given.items()])
+    strategy = st.dictionaries(st.sampled_from(names), optional(**fields), max_size=2)
+    return strategy.map(
+        lambda given: [{"name": name, "image": f"{name}:1"} | fixed | rest for name, rest in given.items()]
+    )
 
 
 _AGENT = optional(**_LONG_RUNNING, volumeMounts=_MOUNTS, tty=st.booleans()).map(lambda rest: {"name": "agent", **rest})
@@ -115,8 +117,8 @@ _SPEC = optional(
 
 
 def _whole(spec: dict[str, Any], containers: list[Any], agent: Any, volumes: list[Any]) -> dict[str, Any]:
-    made = spec | {"volumes": [*volumes, {"name": "scratch", "emptyDir": {"medium": "Memory"}}]}
-    return made | {"containers": [*containers, agent]}
+    strategy = spec | {"volumes": [*volumes, {"name": "scratch", "emptyDir": {"medium": "Memory"}}]}
+    return strategy | {"containers": [*containers, agent]}
 
 
 TEMPLATES: Values = optional(

@@ -31,11 +31,11 @@ def base_url(config: AgentConfig, request: web.Request) -> str:
 
 def card(config: AgentConfig, environment: Environment, url: str) -> dict[str, Any]:
     """Return the card. It has the fields of both protocol versions, because clients ignore unknown fields."""
-    about = config.card or CardConfig()
+    settings = config.card or CardConfig()
     address = f"{url}/a2a"
     fields: dict[str, Any] = {
-        "name": about.name or environment.agent_name,
-        "description": about.description or DEFAULT_DESCRIPTION,
+        "name": settings.name or environment.agent_name,
+        "description": settings.description or DEFAULT_DESCRIPTION,
         "version": environment.agent_revision or version(),
         "supportedInterfaces": [
             {"url": address, "protocolBinding": "JSONRPC", "protocolVersion": protocol} for protocol in ("1.0", "0.3")
@@ -46,14 +46,14 @@ def card(config: AgentConfig, environment: Environment, url: str) -> dict[str, A
         "capabilities": {"streaming": True, "pushNotifications": False},
         "defaultInputModes": TEXT,
         "defaultOutputModes": TEXT,
-        "skills": _skills(about),
+        "skills": _skills(settings),
     }
     return fields | (_SECURITY if config.server and config.server.api_keys_file else {})
 
 
-def _skills(about: CardConfig) -> list[dict[str, Any]]:
-    if not about.skills:
-        description = about.description or DEFAULT_DESCRIPTION
+def _skills(settings: CardConfig) -> list[dict[str, Any]]:
+    if not settings.skills:
+        description = settings.description or DEFAULT_DESCRIPTION
         return [{"id": "chat", "name": "Chat", "description": description, "tags": ["chat"]}]
     return [
         {
@@ -63,5 +63,5 @@ def _skills(about: CardConfig) -> list[dict[str, Any]]:
             "tags": list(skill.tags),
             "examples": list(skill.examples),
         }
-        for skill in about.skills
+        for skill in settings.skills
     ]

@@ -74,7 +74,7 @@ class TaskService:
         while task.remote and not task.ended:
             await asyncio.sleep(INTERVAL)
             current = await self.find(task.id, task.owner)
-            # One missing record proves nothing, because Redis may be unreachable for a moment.
+            # A single miss does not mean that the task is lost, because Redis may be unreachable for a moment.
             missing = missing + 1 if current is None else 0
             if missing == MAX_POLLS:
                 task.set_state(

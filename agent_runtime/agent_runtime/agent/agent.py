@@ -72,7 +72,7 @@ class Agent:
         include_usage = (request.get("stream_options") or {}).get("include_usage") is True
         async with aclosing((await self._stream(request))[1]) as chunks:
             async for chunk, usage in chunks:
-                # OpenAI's API sends the chunk that contains only the usage on request.
+                # As in OpenAI's API, the last chunk, which contains only the usage, is sent only on request.
                 if usage is None or include_usage or orjson.loads(chunk)["choices"]:
                     yield chunk
 

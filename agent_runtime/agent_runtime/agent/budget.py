@@ -30,9 +30,9 @@ class Budget:
         self._counter = counter
         self._clock = clock
         self._day = clock().date()
-        # By all replicas, as of the last exchange.
+        # Tokens of all replicas, as of the last exchange.
         self._used = 0
-        # By this replica since the last exchange.
+        # Tokens of this replica since the last exchange.
         self._unreported = 0
 
     def check(self) -> None:

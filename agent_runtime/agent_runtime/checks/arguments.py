@@ -6,6 +6,10 @@ from urllib.parse import urlsplit
 
 PURPOSE = "send prompts to a running agent and judge its answers"
 MAX_CONCURRENCY = 32
+_EXIT_CODES = (
+    "Exit code: 0 all checks passed, 1 some failed, 2 invalid arguments or checks, 128 + N ended by signal N; the "
+    "report then has the results so far."
+)
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -31,10 +35,7 @@ def add(command: argparse.ArgumentParser) -> None:
     _add_limits(command)
     command.add_argument("--show-answers", action="store_true", help="write answers that fail to stderr")
     command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="(default: %(default)s)")
-    command.epilog = (
-        "Exit code: 0 all checks passed, 1 some failed, 2 invalid arguments or checks, 128 + N ended by signal N; the "
-        "report then has the results so far."
-    )
+    command.epilog = _EXIT_CODES
 
 
 def _add_limits(command: argparse.ArgumentParser) -> None:

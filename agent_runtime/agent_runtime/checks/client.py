@@ -44,7 +44,7 @@ class _TemporaryError(NoAnswerError):
 
 
 @dataclass(slots=True)
-class Agent:
+class AgentClient:
     """An agent at a URL.
 
     Attributes:

@@ -14,7 +14,7 @@ import orjson
 
 from agent_runtime import environment
 from agent_runtime.assembly import http_session, make_model
-from agent_runtime.checks.client import Agent
+from agent_runtime.checks.client import AgentClient
 from agent_runtime.checks.expectations import SCHEMA_CPU_SECONDS
 from agent_runtime.checks.judge import Judge
 from agent_runtime.checks.report import Result, message, report, table
@@ -52,7 +52,7 @@ async def _run(
     async with AsyncExitStack() as resources:
         session = await resources.enter_async_context(http_session())
         run = Run(
-            Agent(arguments.url, session, key, arguments.wait, progress.waits),
+            AgentClient(arguments.url, session, key, arguments.wait, progress.waits),
             _judge(checks, config, session, resources),
             arguments.concurrency,
             arguments.timeout,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent_runtime.checks.client import Agent, NoAnswerError, TooLateError
+from agent_runtime.checks.client import AgentClient, NoAnswerError, TooLateError
 from agent_runtime.checks.expectations import Answer, CannotJudgeError, quoted, unmet
 from agent_runtime.checks.judge import Judge
 from agent_runtime.checks.report import Outcome, Result
@@ -33,7 +33,7 @@ class Run:
         show: called with each answer that did not pass.
     """
 
-    agent: Agent
+    agent: AgentClient
     judge: Judge | None
     concurrency: int
     timeout: float

@@ -11,12 +11,12 @@ from pathlib import Path
 from agent_runtime.errors import Problem
 
 # Seconds between checks whether the file of keys has changed.
-RELOAD = 1.0
+RELOAD_INTERVAL = 1.0
 MAX_CLIENTS = 10_000
 LAG_INTERVAL = 0.1
-# Seconds. A model takes about a second to answer; this much delay by the event loop is tolerable, twice as much is not.
+# Seconds of lag of the event loop. A model takes about a second, so this lag is tolerable, and twice as much is not.
 MAX_LAG = 0.3
-# With fewer requests in flight, the event loop is late for another reason, such as the import of a library.
+# With fewer requests in flight, the lag has another cause, such as the import of a library.
 MIN_REQUESTS = 16
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class ApiKeys:
         self._path = path
         self._clock = clock
         self._last_checked = float("-inf")
-        self._stamp: tuple[int, int, int] | None = None
+        self._file_version: tuple[int, int, int] | None = None
         self._digests: frozenset[bytes] = frozenset()
 
     def caller(self, authorization: str) -> str:
@@ -43,28 +43,25 @@ class ApiKeys:
         # Compare digests, because the duration of comparing keys would reveal how much of a key matches.
         digest = hashlib.sha256(key.strip().encode()).digest()
         if scheme.lower() != "bearer" or digest not in self._digests:
-            raise Problem(
-                401,
-                "invalid_api_key",
-                "Authorization: no valid API key: send one of the agent's keys as a bearer token",
-            )
+            detail = "Authorization: no valid API key: send one of the agent's keys as a bearer token"
+            raise Problem(401, "invalid_api_key", detail)
         return digest.hex()[:16]
 
     def _reload(self) -> None:
-        if self._clock() - self._last_checked < RELOAD:
+        if self._clock() - self._last_checked < RELOAD_INTERVAL:
             return
         self._last_checked = self._clock()
         try:
             status = self._path.stat()
-            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
-            if stamp == self._stamp:
+            file_version = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if file_version == self._file_version:
                 return
             lines = self._path.read_bytes().splitlines()
         except OSError as error:
             # Keep the last known keys: while the kubelet replaces a Secret, callers must stay admitted.
             log.warning("API keys cannot be read", extra={"fields": {"reason": error.strerror}})
             return
-        self._stamp = stamp
+        self._file_version = file_version
         self._digests = frozenset(hashlib.sha256(line.strip()).digest() for line in lines if line.strip())
         log.info("API keys read", extra={"fields": {"keys": len(self._digests)}})
 
@@ -75,7 +72,7 @@ class RateLimit:
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._capacity = float(per_minute)
         self._clock = clock
-        # Client -> (requests left, time of that count).
+        # Client -> (available requests, time of that count).
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client: str) -> None:
@@ -85,19 +82,15 @@ class RateLimit:
             Problem: the bucket is empty. Its retry_after is the time until the next request.
         """
         now = self._clock()
-        left, then = self._buckets.pop(client, (self._capacity, now))
-        left = min(self._capacity, left + (now - then) * self._capacity / 60)
-        self._buckets[client] = (left - 1 if left >= 1 else left, now)
+        available, counted_at = self._buckets.pop(client, (self._capacity, now))
+        available = min(self._capacity, available + (now - counted_at) * self._capacity / 60)
+        self._buckets[client] = (available - 1 if available >= 1 else available, now)
         if len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)
-        if left < 1:
-            wait = (1 - left) * 60 / self._capacity
-            raise Problem(
-                429,
-                "rate_limit_exceeded",
-                f"More than {self._capacity:g} requests per minute: retry later",
-                retry_after=wait,
-            )
+        if available < 1:
+            wait = (1 - available) * 60 / self._capacity
+            detail = f"More than {self._capacity:g} requests per minute: retry later"
+            raise Problem(429, "rate_limit_exceeded", detail, retry_after=wait)
 
 
 class Load:
@@ -114,14 +107,10 @@ class Load:
         Raises:
             Problem: too many requests are in flight, or the event loop does not keep up with them.
         """
-        late = self._lag > MAX_LAG and self._requests >= MIN_REQUESTS
-        if late or self._requests >= self._max_requests:
-            raise Problem(
-                503,
-                "overloaded",
-                "The agent has too many requests in flight: retry, another replica may be free",
-                retry_after=1,
-            )
+        lagging = self._lag > MAX_LAG and self._requests >= MIN_REQUESTS
+        if lagging or self._requests >= self._max_requests:
+            detail = "The agent has too many requests in flight: retry, another replica may be free"
+            raise Problem(503, "overloaded", detail, retry_after=1)
         self._requests += 1
 
     def __exit__(self, *_: object) -> None:

@@ -115,8 +115,8 @@ def plan(channel: ChannelState, agents: Iterable[Member], now: datetime) -> Chan
     all_agents = [agent for wave in members for agent in wave.agents]
     failed = sum(has_release(agent, target) and agent.failed for agent in all_agents)
     too_many_failed = failed > (channel.spec.max_failures or 0)
-    # Returning to the stable release ends a halt, so failures do not halt it;
-    # they only keep agents that join from starting with it.
+    # Returning to the stable release ends a halt, so failures do not halt it. They only stop assignments to agents
+    # that join.
     halted = too_many_failed and not channel.targets_stable
     gate = _gate(channel, now)
     waves, soaks = _wave_statuses(channel, members, halted=halted, now=now)
@@ -232,7 +232,7 @@ def _is_upgrading(agent: Member) -> bool:
 
 
 def _first_release(channel: ChannelState, *, may_upgrade: bool, halted: bool) -> Release | None:
-    """Return what a new agent starts with. It runs nothing yet, so it does not count as an upgrade in progress."""
+    """Return what a new agent starts with. It runs nothing yet, so maxConcurrent does not apply to it."""
     if may_upgrade:
         return channel.target
     return channel.stable or (None if halted else channel.target)

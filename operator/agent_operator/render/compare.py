@@ -55,7 +55,7 @@ def _covers_list(live: Any, desired: list[Any] | tuple[Any, ...], field: str, pa
     keys = list_keys(parent, field)
     if not keys or not all(isinstance(item, Mapping) for item in (*live, *desired)):
         return len(live) == len(desired) and all(
-            covers(there, ours, field=field, parent=parent) for there, ours in zip(live, desired, strict=True)
+            covers(actual, wanted, field=field, parent=parent) for actual, wanted in zip(live, desired, strict=True)
         )
     by_key = {_identity(item, keys): item for item in live}
     return all(covers(by_key.get(_identity(item, keys)), item, field=field) for item in desired)

@@ -120,21 +120,21 @@ def plan(
 def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Problem | None:
     if live is None:
         return Apply(manifest)
-    there = live.object
+    obj = live.object
     target = ref(manifest["kind"], manifest)
-    if not owned(there, uid):
+    if not owned(obj, uid):
         return conflict(target)
-    if "deletionTimestamp" in there["metadata"]:
+    if "deletionTimestamp" in obj["metadata"]:
         return conflict(target, terminating=True)
-    if covers(there, {k: v for k, v in with_hashed_data(target.kind, manifest).items() if k not in _ENVELOPE}):
+    if covers(obj, {k: v for k, v in with_hashed_data(target.kind, manifest).items() if k not in _ENVELOPE}):
         return None
-    return Apply(manifest, live.uid, _handover(manifest, live, there))
+    return Apply(manifest, live.uid, _handover(manifest, live, obj))
 
 
-def _handover(manifest: Manifest, live: Live, there: Object) -> int | None:
+def _handover(manifest: Manifest, live: Live, obj: Object) -> int | None:
     """Return the replicas to hand over. If no manager owned the field, the API server would reset it to 1."""
     leaves = live.owns_replicas and "replicas" not in manifest["spec"]
-    return there["spec"].get("replicas") if leaves else None
+    return obj["spec"].get("replicas") if leaves else None
 
 
 def _prune(live: Mapping[Ref, Live], wanted: set[Ref], uid: str) -> Iterable[Delete]:
@@ -145,8 +145,8 @@ def _prune(live: Mapping[Ref, Live], wanted: set[Ref], uid: str) -> Iterable[Del
     for target, found in sorted(live.items()):
         if target in wanted or target.kind in _NEVER_PRUNED:
             continue
-        there = found.object
-        if not owned(there, uid) or "deletionTimestamp" in there["metadata"]:
+        obj = found.object
+        if not owned(obj, uid) or "deletionTimestamp" in obj["metadata"]:
             continue
         # A ConfigMap stays while a pod mounts it.
         if target.kind != "ConfigMap" or target.name not in used:

@@ -18,7 +18,7 @@ class CheckOutcome(StatusModel):
 
 
 class ChecksReport(StatusModel):
-    """The outcome of all checks. `checks` lacks passed checks where the termination message was too short for all."""
+    """The outcome of all checks. The passed ones are left out where the termination message has no room."""
 
     passed: bool
     total: int
@@ -54,5 +54,5 @@ def summary(report: ChecksReport) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters. The image may be anyone's, and a user's terminal shows its text."""
+    """Replace control characters. The text comes from an image that may be anyone's, and terminals show it."""
     return "".join(character if character.isprintable() else " " for character in text).strip()

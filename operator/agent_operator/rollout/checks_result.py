@@ -13,7 +13,7 @@ from agent_operator.rollout.checks_report import ChecksReport, parse_report, sum
 
 @dataclass(frozen=True, slots=True)
 class ChecksResult:
-    """Whether all checks passed, and `5/5 passed`, or what did not pass."""
+    """Whether all checks passed, and a summary such as `5/5 passed`."""
 
     passed: bool
     message: str
@@ -31,7 +31,7 @@ def find_result(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> Chec
 
 
 def job_result(job: Object, pods: Iterable[Object]) -> ChecksResult | None:
-    """Return the result of a Job; None while it is open.
+    """Return the result of a Job; None while it runs.
 
     Args:
         job: trimmed: status.conditions.
@@ -56,7 +56,7 @@ def _is_running(pod: Object) -> bool:
 
 
 def _failure_message(failed: Mapping[str, Any] | None, reports: list[ChecksReport], pods: Iterable[Object]) -> str:
-    """Return why no check gave a final outcome: the last report, or else the failure of the pod and the Job."""
+    """Return why the checks did not pass: the last report, or else the failures of the pod and the Job."""
     if reports:
         return summary(reports[-1])
     parts = []

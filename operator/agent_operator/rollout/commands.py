@@ -34,12 +34,11 @@ class Command(StrEnum):
 
 
 def apply_command(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
-    """Carry out the command in the annotation, unless status.rollout.command shows that this was done.
+    """Carry out the command in the annotation, and record it in status.rollout.command.
 
-    The annotation stays until the operator has removed it, so that several passes may see the same command.
+    Several reconciles may see the same annotation before the operator has removed it. The record keeps the command from
+    being repeated.
     """
-    if inputs.command == (status.command or ""):
-        return status
     recorded = status.model_copy(update={"command": inputs.command or None})
     if not inputs.command or refusal(inputs, status):
         return recorded

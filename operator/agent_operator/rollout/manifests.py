@@ -1,4 +1,4 @@
-"""Composes the manifests of an agent of which one revision runs, or a stable one and a canary. Pure.
+"""Composes the manifests of an agent that runs one revision, or a stable revision and a canary. Pure.
 
 Service, Ingress and most other children always follow the current spec. A revision contributes the pod template, the
 ConfigMap that the template mounts, and the egress rules that its config needs in the NetworkPolicy.
@@ -61,8 +61,10 @@ def compose(
         retained |= {ref(kind, desired.pop(kind)) for kind in ("Deployment", "ConfigMap")}
     else:
         replicas = _stable_replicas(inputs, observed, status)
-        desired["ConfigMap"] = config_map(inputs, stable)
-        desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
+        # Usually the current spec runs with all its pods, as it is rendered.
+        if stable is not rendered.revision or replicas != inputs.fixed_replicas:
+            desired["ConfigMap"] = config_map(inputs, stable)
+            desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
     if observed.rollout.strategy == "Canary":
         desired |= _selecting_both(desired)
     desired |= _with_egress(desired, [revision for name, revision in contents.items() if name in _running(status)])
@@ -120,7 +122,10 @@ def _canary_manifests(inputs: Inputs, revision: Revision, size: int, service: Ma
 
 
 def _canary_service(base: Manifest) -> Manifest:
-    """Return a Service that selects only the canary, for its checks and for a Gateway. Prometheus ignores it."""
+    """Return a Service that selects only the canary, for its checks and for a Gateway.
+
+    Prometheus does not scrape it: it has the component `canary` and no annotations.
+    """
     meta = base["metadata"]
     name = constants.canary(meta["name"])
     labels = meta["labels"] | {constants.LABEL_COMPONENT: "canary"}

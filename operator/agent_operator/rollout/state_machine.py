@@ -15,7 +15,6 @@ from agent_operator.rollout.transitions import (
     roll_back,
     start_step,
     step_seconds,
-    without_canary,
 )
 
 # The default of a Deployment.
@@ -26,9 +25,9 @@ ANALYSIS_INTERVAL_SECONDS = 5.0
 
 def decide(inputs: RolloutInputs, before: RolloutStatus) -> RolloutStatus:
     """Return the next status.rollout."""
-    is_new = inputs.command != (before.command or "")
-    status = _apply_target(inputs, apply_command(inputs, before) if is_new else before)
-    status = _roll_back_if_failed(inputs, status)
+    has_new_command = inputs.command != (before.command or "")
+    status = apply_command(inputs, before) if has_new_command else before
+    status = _roll_back_if_failed(inputs, _apply_target(inputs, status))
     # `inputs` describes the step that was running until now. It says nothing about a step that starts with this
     # decision, so that one advances in a later reconcile.
     if status.paused or not _same_step(before, status):
@@ -72,17 +71,22 @@ def _apply_target(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus
     """Follow the target: keep or end a rollback, and keep, start or end a canary."""
     status = status.model_copy(update={"target": inputs.target})
     if status.rolled_back is not None and _rollback_applies(inputs, status.rolled_back):
-        return without_canary(status, stable=status.rolled_back.to)
+        return _without_canary(status, stable=status.rolled_back.to)
     stable = _stable_revision(inputs, status)
     status = status.model_copy(update={"rolled_back": None, "stable": stable})
     has_canary = status.canary is not None and status.canary.revision == inputs.target
     if has_canary and _is_promoting(status):
         return status
     if stable == inputs.target or not _can_run_canary(inputs, stable, has_canary=has_canary):
-        return without_canary(status, stable=inputs.target)
+        return _without_canary(status, stable=inputs.target)
     if has_canary:
         return status
     return status.model_copy(update={"canary": start_step(inputs, 0), "paused": None})
+
+
+def _without_canary(status: RolloutStatus, *, stable: str) -> RolloutStatus:
+    """Return the status with all pods on one revision."""
+    return status.model_copy(update={"stable": stable, "canary": None, "paused": None})
 
 
 def _rollback_applies(inputs: RolloutInputs, rolled_back: RolledBack) -> bool:
@@ -188,7 +192,7 @@ def _advance(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
 
 
 def _next_phase(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
-    """Move a canary on whose pods became ready, whose checks passed, or whose pause got a duration in the spec."""
+    """Move the canary to its next phase when its pods are ready, its checks passed, or the spec ended its pause."""
     phase, checks = canary.phase, canary.checks
     if phase == CanaryPhase.STARTING and inputs.canary_ready:
         phase = CanaryPhase.CHECKING if inputs.has_checks and not checks else CanaryPhase.WATCHING

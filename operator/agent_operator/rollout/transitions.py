@@ -54,9 +54,4 @@ def roll_back(
         manual=manual or None,
         asked=inputs.spec_hash,
     )
-    return without_canary(status, stable=to).model_copy(update={"rolled_back": record})
-
-
-def without_canary(status: RolloutStatus, *, stable: str) -> RolloutStatus:
-    """Return the status with all pods on one revision."""
-    return status.model_copy(update={"stable": stable, "canary": None, "paused": None})
+    return status.model_copy(update={"rolled_back": record, "stable": to, "canary": None, "paused": None})

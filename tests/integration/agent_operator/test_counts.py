@@ -1,6 +1,7 @@
-"""How often the operator calls: exactly as often as needed, and not at all at rest."""
+"""The number of requests of the operator: the minimum for a change, and none without a change."""
 
-from typing import Any
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 
 CHILDREN = {
     "serviceaccounts",
@@ -13,63 +14,63 @@ CHILDREN = {
 }
 
 
-async def test_creating_an_agent_costs_one_write_a_child_and_the_status(world: Any) -> None:
-    async with world.operator() as controller:
-        await world.api.agent(monitoring={"serviceMonitor": {"enabled": False}})
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        written = [write.split("/")[-2] for write in world.proxy.child_writes]
+async def test_creating_an_agent_takes_one_write_per_child_and_one_of_the_status(cluster: Cluster) -> None:
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent(monitoring={"serviceMonitor": {"enabled": False}})
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        written = [write.split("/")[-2] for write in cluster.proxy.child_writes]
         assert sorted(written) == sorted(CHILDREN)
-        # Once after the children, then as the Deployment's own status moves on.
-        first = [write.endswith("/status") for write in world.proxy.writes].index(True)
+        # Once after the children, then with each change of the status of the Deployment.
+        first = [write.endswith("/status") for write in cluster.proxy.writes].index(True)
         assert first == len(CHILDREN)
-        assert 1 <= len(world.proxy.status_writes) <= 5
+        assert 1 <= len(cluster.proxy.status_writes) <= 5
 
 
-async def test_looking_again_at_an_unchanged_agent_calls_nothing(world: Any, until: Any) -> None:
-    async with world.operator(resync=1) as controller:
-        await world.api.agent()
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        before = list(world.proxy.requests)
+async def test_reconciling_an_unchanged_agent_sends_no_request(cluster: Cluster) -> None:
+    async with cluster.operator(resync=1) as controller:
+        await cluster.api.apply_agent()
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        before = list(cluster.proxy.requests)
         unchanged = controller.metrics.reconciles.labels("resync", "unchanged")._value
 
         async def ten_passes() -> bool:
             return unchanged.get() >= 10
 
-        await until(ten_passes)
-        assert world.proxy.requests == before
+        await wait_until(ten_passes)
+        assert cluster.proxy.requests == before
 
 
-async def test_a_restart_over_unchanged_agents_writes_nothing(world: Any) -> None:
-    async with world.operator() as controller:
+async def test_a_restart_with_unchanged_agents_writes_nothing(cluster: Cluster) -> None:
+    async with cluster.operator() as controller:
         for name in ("support", "sales", "legal"):
-            await world.api.agent(name, autoscaling={"maxReplicas": 5}, ingress={"host": f"{name}.example.com"})
+            await cluster.api.apply_agent(name, autoscaling={"maxReplicas": 5}, ingress={"host": f"{name}.example.com"})
         for name in ("support", "sales", "legal"):
-            await world.api.until_reason("ConfigValid", "Valid", name)
-            await world.quiet(controller, name)
-    world.proxy.requests.clear()
-    async with world.operator() as controller:
+            await cluster.api.wait_for_reason("ConfigValid", "Valid", name)
+            await cluster.wait_until_idle(controller, name)
+    cluster.proxy.requests.clear()
+    async with cluster.operator() as controller:
         for name in ("support", "sales", "legal"):
-            await world.quiet(controller, name)
+            await cluster.wait_until_idle(controller, name)
         assert controller.metrics.reconciles.labels("agent", "unchanged")._value.get() == 3
-        assert world.proxy.writes == []
+        assert cluster.proxy.writes == []
 
 
-async def test_changing_one_field_costs_at_most_two_writes_and_the_status(world: Any, until: Any) -> None:
-    async with world.operator() as controller:
-        await world.api.agent(replicas=2)
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        world.proxy.requests.clear()
-        await world.api.agent(replicas=2, service={"port": 8080})
+async def test_changing_one_field_takes_at_most_two_writes_and_the_status(cluster: Cluster) -> None:
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent(replicas=2)
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        cluster.proxy.requests.clear()
+        await cluster.api.apply_agent(replicas=2, service={"port": 8080})
 
         async def changed() -> bool:
-            service = await world.api.get("Service", "support")
+            service = await cluster.api.get("Service", "support")
             return service["spec"]["ports"][0]["port"] == 8080
 
-        await until(changed)
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        assert 1 <= len(world.proxy.child_writes) <= 2, world.proxy.child_writes
-        assert len(world.proxy.status_writes) <= 1
+        await wait_until(changed)
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        assert 1 <= len(cluster.proxy.child_writes) <= 2, cluster.proxy.child_writes
+        assert len(cluster.proxy.status_writes) <= 1

@@ -1,7 +1,12 @@
-"""Kill the operator's process after a write: the next one ends where an undisturbed one would have ended."""
+"""Kill the process of the operator after a write: the next process reaches the end state of a run without faults."""
 
+import asyncio
 import re
+from functools import partial
 from typing import Any
+
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 
 SPEC: dict[str, Any] = {
     "replicas": 2,
@@ -12,7 +17,7 @@ SPEC: dict[str, Any] = {
 
 
 def _shape(children: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """What does not differ from run to run."""
+    """The fields that do not differ from run to run."""
     return {
         key: {
             "spec": {k: v for k, v in (child.get("spec") or {}).items() if k not in ("clusterIP", "clusterIPs")},
@@ -29,40 +34,47 @@ def _without_names(shape: Any, namespace: str, uid: str) -> str:
     return re.sub(r"secret-hash': '[^']+'", "secret-hash': 'HASH'", text)
 
 
-async def test_killed_after_a_write_it_converges_to_the_same_end(world: Any, kill: Any, until: Any) -> None:
-    async with world.operator() as controller:
-        reference = await world.api.agent(**SPEC)
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        expected = _without_names(_shape(await world.api.children()), world.api.namespace, reference["metadata"]["uid"])
-        writes = len(world.proxy.writes)
+def kill_after(process: asyncio.subprocess.Process, last: int, writes: int) -> None:
+    if writes == last:
+        process.kill()
+
+
+async def test_an_operator_killed_after_a_write_is_followed_by_the_same_end_state(cluster: Cluster) -> None:
+    async with cluster.operator() as controller:
+        reference = await cluster.api.apply_agent(**SPEC)
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        expected = _without_names(
+            _shape(await cluster.api.children()), cluster.api.namespace, reference["metadata"]["uid"]
+        )
+        writes = len(cluster.proxy.writes)
     assert writes >= 9
     # tests/faults breaks every write of an operator in the test process. This test ends a process: early, midway, late.
     for k in (1, 5, 9):
-        await world.api.delete("AgentDeployment", "support")
+        await cluster.api.delete("AgentDeployment", "support")
 
         async def gone() -> bool:
-            return await world.api.children() == {}
+            return await cluster.api.children() == {}
 
-        await until(gone)
-        world.proxy.requests.clear()
-        process = await world.spawn()
-        world.proxy.after_write = lambda n, k=k, process=process: kill(process) if n == k else None
-        created = await world.api.agent(**SPEC)
+        await wait_until(gone)
+        cluster.proxy.requests.clear()
+        process = await cluster.spawn()
+        cluster.proxy.after_write = partial(kill_after, process, k)
+        created = await cluster.api.apply_agent(**SPEC)
         await process.wait()
-        assert len(world.proxy.writes) >= k
-        world.proxy.after_write = None
-        async with world.operator() as controller:
-            await world.api.until_reason("ConfigValid", "Valid")
-            await world.quiet(controller)
-            children = await world.api.children()
-        found = _without_names(_shape(children), world.api.namespace, created["metadata"]["uid"])
+        assert len(cluster.proxy.writes) >= k
+        cluster.proxy.after_write = None
+        async with cluster.operator() as controller:
+            await cluster.api.wait_for_reason("ConfigValid", "Valid")
+            await cluster.wait_until_idle(controller)
+            children = await cluster.api.children()
+        found = _without_names(_shape(children), cluster.api.namespace, created["metadata"]["uid"])
         assert found == expected, f"killed after write {k}"
 
 
-async def test_sigterm_ends_it_in_order(world: Any, until: Any) -> None:
-    process = await world.spawn()
-    await world.api.agent()
-    await world.api.until_reason("ConfigValid", "Valid")
+async def test_sigterm_stops_the_operator_gracefully(cluster: Cluster) -> None:
+    process = await cluster.spawn()
+    await cluster.api.apply_agent()
+    await cluster.api.wait_for_reason("ConfigValid", "Valid")
     process.terminate()
     assert await process.wait() == 0

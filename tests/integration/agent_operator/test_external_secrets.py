@@ -1,4 +1,4 @@
-"""External Secrets: what it says reaches the user, and what it makes reaches the pods."""
+"""External Secrets: its status reaches the user, and its Secret reaches the pods."""
 
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
@@ -8,6 +8,8 @@ import pytest
 
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 
 ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
 CREDENTIALS = {
@@ -18,31 +20,31 @@ KINDS = (KIND, BY_NAME["SecretStore"])
 
 
 @pytest.fixture
-async def defined(world: Any) -> AsyncIterator[Callable[[], Any]]:
-    """Install stand-ins for the definitions of External Secrets when called; they are gone after the test."""
+async def install_external_secrets(cluster: Cluster) -> AsyncIterator[Callable[[], Any]]:
+    """Return a function that installs permissive CRDs of External Secrets; they are deleted after the test."""
     installed = []
 
     async def install() -> None:
         for kind in KINDS:
-            await world.api.define(kind)
+            await cluster.api.define(kind)
             installed.append(kind)
 
     yield install
     for kind in installed:
-        await world.api.undefine(kind)
+        await cluster.api.undefine(kind)
 
 
-async def say(world: Any, status: str, reason: str, message: str) -> None:
+async def set_status(cluster: Cluster, status: str, reason: str, message: str) -> None:
     """Write the status of the ExternalSecret as External Secrets does."""
     condition = {"type": "Ready", "status": status, "reason": reason, "message": message}
     body = {"status": {"conditions": [condition]}}
-    path = KIND.path(KIND.versions[0], world.api.namespace, "support-secrets")
-    await world.api.call("PATCH", path, body=body, content_type="application/merge-patch+json")
+    path = KIND.path(KIND.versions[0], cluster.api.namespace, "support-secrets")
+    await cluster.api.call("PATCH", path, body=body, content_type="application/merge-patch+json")
 
 
-async def there(world: Any) -> bool:
+async def is_created(cluster: Cluster) -> bool:
     try:
-        await world.api.call("GET", KIND.path(KIND.versions[0], world.api.namespace, "support-secrets"))
+        await cluster.api.call("GET", KIND.path(KIND.versions[0], cluster.api.namespace, "support-secrets"))
     except ApiError as error:
         if error.code != HTTPStatus.NOT_FOUND:
             raise
@@ -50,50 +52,52 @@ async def there(world: Any) -> bool:
     return True
 
 
-async def test_the_whole_way_from_not_installed_to_failing_later(world: Any, until: Any, defined: Any) -> None:
-    async with world.operator():
-        await world.api.agent(replicas=1, config=ECHO, credentials=CREDENTIALS)
-        missing = await world.api.until_reason("SecretsReady", "ExternalSecretsMissing")
+async def test_conditions_follow_an_external_secret_from_install_to_failure(
+    cluster: Cluster, install_external_secrets: Any
+) -> None:
+    async with cluster.operator():
+        await cluster.api.apply_agent(replicas=1, config=ECHO, credentials=CREDENTIALS)
+        missing = await cluster.api.wait_for_reason("SecretsReady", "ExternalSecretsMissing")
         assert "install External Secrets" in missing["message"]
-        assert await world.api.get("Deployment", "support") is None
+        assert await cluster.api.get("Deployment", "support") is None
 
-        await defined()
-        waiting = await world.api.until_reason("SecretsReady", "SecretNotSynced")
-        assert f"Secret {world.api.namespace}/support-secrets" in waiting["message"]
-        await until(lambda: there(world))
+        await install_external_secrets()
+        waiting = await cluster.api.wait_for_reason("SecretsReady", "SecretNotSynced")
+        assert f"Secret {cluster.api.namespace}/support-secrets" in waiting["message"]
+        await wait_until(lambda: is_created(cluster))
 
-        await say(world, "False", "SecretSyncedError", "key token: not found in vault")
+        await set_status(cluster, "False", "SecretSyncedError", "key token: not found in vault")
 
-        async def told() -> bool:
-            return "not found in vault" in (await world.api.condition("SecretsReady")).get("message", "")
+        async def error_is_reported() -> bool:
+            return "not found in vault" in (await cluster.api.condition("SecretsReady")).get("message", "")
 
-        await until(told)
+        await wait_until(error_is_reported)
 
-        await world.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"TOKEN": "a"}})
-        await say(world, "True", "SecretSynced", "")
-        await world.api.until_reason("Ready", "Ready")
+        await cluster.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"TOKEN": "a"}})
+        await set_status(cluster, "True", "SecretSynced", "")
+        await cluster.api.wait_for_reason("Ready", "Ready")
 
-        before = (await world.api.get("AgentDeployment", "support"))["status"]["secrets"][0]
-        await world.api.merge("Secret", "support-secrets", {"stringData": {"TOKEN": "b"}})
+        before = (await cluster.api.get("AgentDeployment", "support"))["status"]["secrets"][0]
+        await cluster.api.merge("Secret", "support-secrets", {"stringData": {"TOKEN": "b"}})
 
         async def rolled() -> bool:
-            found = (await world.api.get("AgentDeployment", "support"))["status"]["secrets"][0]
+            found = (await cluster.api.get("AgentDeployment", "support"))["status"]["secrets"][0]
             return found["hash"] != before["hash"] and found["inUseBy"] == "1/1 pods"
 
-        await until(rolled)
-        await say(world, "False", "SecretSyncedError", "the vault is closed")
-        warning = await world.api.until_reason("Warning", "SecretNotSynced")
+        await wait_until(rolled)
+        await set_status(cluster, "False", "SecretSyncedError", "the vault is closed")
+        warning = await cluster.api.wait_for_reason("Warning", "SecretNotSynced")
         assert "the vault is closed" in warning["message"]
-        assert (await world.api.condition("SecretsReady"))["status"] == "True"
+        assert (await cluster.api.condition("SecretsReady"))["status"] == "True"
 
 
-async def test_credentials_without_a_source_are_refused_in_words(world: Any) -> None:
-    """An API server whose CRD is older lets it through."""
-    async with world.operator() as controller:
-        await world.api.agent(config=ECHO)
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        agent = await world.api.get("AgentDeployment", "support")
+async def test_credentials_without_a_source_are_rejected_with_a_message(cluster: Cluster) -> None:
+    """An API server with an older CRD accepts them."""
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent(config=ECHO)
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        agent = await cluster.api.get("AgentDeployment", "support")
         agent["spec"]["credentials"] = {}
         agent["metadata"] |= {"generation": 99, "resourceVersion": str(10**12)}
         key = controller.store.observe_agent("MODIFIED", agent)
@@ -101,6 +105,9 @@ async def test_credentials_without_a_source_are_refused_in_words(world: Any) -> 
 
         assert result.invalid is not None
         assert not result.invalid.retry
-        condition = await world.api.get("AgentDeployment", "support")
-        told = {c["type"]: c for c in condition["status"]["conditions"]}["ConfigValid"]
-        assert (told["reason"], told["message"].partition(":")[0]) == ("FieldConflict", "spec.credentials")
+        condition = await cluster.api.get("AgentDeployment", "support")
+        config_valid = {c["type"]: c for c in condition["status"]["conditions"]}["ConfigValid"]
+        assert (config_valid["reason"], config_valid["message"].partition(":")[0]) == (
+            "FieldConflict",
+            "spec.credentials",
+        )

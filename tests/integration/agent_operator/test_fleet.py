@@ -1,4 +1,4 @@
-"""A channel moves its agents wave by wave: the operator itself, real controllers, and pods that are stand-ins.
+"""A channel upgrades its agents in waves: the operator, real controllers, and simulated pods.
 
 Version `bad` has no image: its pods stay in ImagePullBackOff until the progress deadline, and the agent rolls back.
 """
@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.agent_operator.cluster import Cluster
 from tests.patience import DEADLINE
+from tests.polling import wait_until
 
 pytestmark = [pytest.mark.kubelet]
 
@@ -19,10 +21,10 @@ AGENTS = {"a1": "one", "a2": "one", "b1": "two", "c1": ""}
 
 
 class Fleet:
-    """A channel `stable` and agents that follow it, as a platform team has them."""
+    """A channel `stable` and agents that follow it."""
 
-    def __init__(self, world: Any, until: Any) -> None:
-        self.api, self.proxy, self.until = world.api, world.proxy, until
+    def __init__(self, cluster: Cluster) -> None:
+        self.api, self.proxy = cluster.api, cluster.proxy
 
     async def channel(self, **spec: Any) -> None:
         """Create or change the channel."""
@@ -32,8 +34,8 @@ class Fleet:
         more = {"content_type": "application/apply-patch+yaml", "params": params}
         await self.api.call("PATCH", self.api.path(CHANNEL, "stable"), body=body, **more)
 
-    async def agent(self, name: str, wave: str, **runtime: Any) -> None:
-        """Create an agent that may fail after ten seconds."""
+    async def apply_agent(self, name: str, wave: str, **runtime: Any) -> None:
+        """Create an agent with a progress deadline of ten seconds."""
         spec = {
             "config": {"models": [{"name": "echo", "provider": "echo"}]},
             "replicas": 1,
@@ -49,176 +51,178 @@ class Fleet:
         return (await self.api.get(CHANNEL, "stable")).get("status") or {}
 
     async def reason(self) -> str:
-        """Why the channel is ready, or is not, for its current generation."""
+        """The reason of the condition Ready of the current generation."""
         found = await self.api.get(CHANNEL, "stable")
         conditions = (found.get("status") or {}).get("conditions") or ()
         return next(
             (
-                it["reason"]
-                for it in conditions
-                if it["type"] == "Ready" and it["observedGeneration"] == found["metadata"]["generation"]
+                item["reason"]
+                for item in conditions
+                if item["type"] == "Ready" and item["observedGeneration"] == found["metadata"]["generation"]
             ),
             "",
         )
 
-    async def until_reason(self, reason: str, seconds: float = DEADLINE) -> dict[str, Any]:
-        """Wait until the channel says so."""
+    async def wait_for_reason(self, reason: str, seconds: float = DEADLINE) -> dict[str, Any]:
+        """Wait until the condition Ready has a reason; return the status."""
 
-        async def look() -> bool:
+        async def has_reason() -> bool:
             return await self.reason() == reason
 
         try:
-            await self.until(look, seconds)
+            await wait_until(has_reason, seconds)
         except TimeoutError:
             pytest.fail(f"no {reason}: {await self.status()} {await self.versions()}")
         return await self.status()
 
     async def versions(self) -> dict[str, str]:
-        """What each agent's Deployment runs."""
+        """The version that each agent's Deployment runs."""
         found = await self.api.list("Deployment")
-        images = {it["metadata"]["name"]: it["spec"]["template"]["spec"]["containers"][0]["image"] for it in found}
+        images = {
+            item["metadata"]["name"]: item["spec"]["template"]["spec"]["containers"][0]["image"] for item in found
+        }
         return {name: image.rpartition(":")[2] for name, image in images.items()}
 
     async def events(self) -> list[str]:
-        """Reasons of the Events about the channel, in their order."""
+        """Reasons of the Events about the channel, in order."""
         found = await self.api.list("Event", "default")
-        about = [it for it in found if it["regarding"]["kind"] == CHANNEL]
-        return [it["reason"] for it in sorted(about, key=lambda it: it["eventTime"])]
+        about = [item for item in found if item["regarding"]["kind"] == CHANNEL]
+        return [item["reason"] for item in sorted(about, key=lambda item: item["eventTime"])]
 
 
 @pytest.fixture
-async def fleet(world: Any, until: Any) -> Fleet:
-    """Four agents of three waves, all still to be reconciled."""
-    made = Fleet(world, until)
-    await made.channel()
+async def fleet(cluster: Cluster) -> Fleet:
+    """Four agents in three waves that are not reconciled yet."""
+    fleet = Fleet(cluster)
+    await fleet.channel()
     for name, wave in AGENTS.items():
-        await made.agent(name, wave)
-    return made
+        await fleet.apply_agent(name, wave)
+    return fleet
 
 
-def operator(world: Any) -> Any:
-    return world.operator(namespaces=())
+def operator(cluster: Cluster) -> Any:
+    return cluster.operator(namespaces=())
 
 
-async def test_a_version_rolls_through_three_waves_and_then_nothing_is_written(world: Any, fleet: Fleet) -> None:
-    async with operator(world):
-        status = await fleet.until_reason("Complete")
+async def test_a_version_rolls_out_in_three_waves_and_converges(cluster: Cluster, fleet: Fleet) -> None:
+    async with operator(cluster):
+        status = await fleet.wait_for_reason("Complete")
         assert status["stableVersion"] == "1"
         assert await fleet.versions() == dict.fromkeys(AGENTS, "1")
         await fleet.channel(version="2")
 
-        async def two_waves_on() -> bool:
+        async def second_wave_started() -> bool:
             return (await fleet.versions()).get("b1") == "2"
 
-        await fleet.until(two_waves_on)
+        await wait_until(second_wave_started)
         assert (await fleet.versions())["c1"] == "1", "its wave waits"
-        status = await fleet.until_reason("Complete")
+        status = await fleet.wait_for_reason("Complete")
         assert status["summary"] == "4/4 updated, wave 3/3"
         assert await fleet.versions() == dict.fromkeys(AGENTS, "2")
 
-        async def told() -> bool:
+        async def events_are_emitted() -> bool:
             return (await fleet.events())[-8:] == ["RollingOut", *["WaveStarted", "WaveHealthy"] * 3, "Complete"]
 
-        await fleet.until(told)
+        await wait_until(events_are_emitted)
         await asyncio.sleep(1)
-        writes = len(world.proxy.writes)
+        writes = len(cluster.proxy.writes)
         await asyncio.sleep(2)
-        assert len(world.proxy.writes) == writes, world.proxy.writes[writes:]
+        assert len(cluster.proxy.writes) == writes, cluster.proxy.writes[writes:]
 
 
-async def test_a_bad_version_halts_in_the_first_wave_and_the_way_back_is_one_edit(world: Any, fleet: Fleet) -> None:
-    async with operator(world) as controller:
-        await fleet.until_reason("Complete")
+async def test_a_bad_version_halts_in_the_first_wave_and_can_be_reverted(cluster: Cluster, fleet: Fleet) -> None:
+    async with operator(cluster) as controller:
+        await fleet.wait_for_reason("Complete")
         await fleet.channel(version="bad")
-        status = await fleet.until_reason("Halted")
+        status = await fleet.wait_for_reason("Halted")
 
-        failed = [f"{world.api.namespace}/{name}" for name in ("a1", "a2")]
+        failed = [f"{cluster.api.namespace}/{name}" for name in ("a1", "a2")]
         assert status["waves"][1]["phase"] == status["waves"][2]["phase"] == "Waiting"
         assert status["waves"][0]["phase"] == "Halted"
         assert set(status["failedAgents"]) <= set(failed)
         assert "failed: " in status["summary"]
         for name in ("b1", "c1"):
-            given = (await world.api.get("AgentDeployment", name))["status"]["channel"]
+            given = (await cluster.api.get("AgentDeployment", name))["status"]["channel"]
             assert given["version"] == "1"
         assert controller._fleet.halted_channels() == {"stable": 1.0}
 
         async def rolled_back() -> bool:
             return await fleet.versions() == dict.fromkeys(AGENTS, "1")
 
-        await fleet.until(rolled_back)
+        await wait_until(rolled_back)
         await fleet.channel(version="1")
-        status = await fleet.until_reason("Complete")
+        status = await fleet.wait_for_reason("Complete")
         assert status["failed"] == 0
-        assert not [it for it in status["conditions"] if it["type"] in ("Halted", "Stalled")]
+        assert not [item for item in status["conditions"] if item["type"] in ("Halted", "Stalled")]
 
-        async def told() -> bool:
+        async def events_are_emitted() -> bool:
             return "Halted" in await fleet.events()
 
-        await fleet.until(told)
+        await wait_until(events_are_emitted)
 
 
-async def test_an_operator_that_dies_in_the_midst_is_followed_by_one_that_goes_on(world: Any, fleet: Fleet) -> None:
-    async with operator(world):
-        await fleet.until_reason("Complete")
-    async with operator(world):
+async def test_a_restarted_operator_resumes_the_rollout_of_a_channel(cluster: Cluster, fleet: Fleet) -> None:
+    async with operator(cluster):
+        await fleet.wait_for_reason("Complete")
+    async with operator(cluster):
         await fleet.channel(version="2")
 
-        async def begun() -> bool:
+        async def has_started() -> bool:
             return "2" in (await fleet.versions()).values()
 
-        await fleet.until(begun)
+        await wait_until(has_started)
     before = await fleet.versions()
     assert before["b1"] == before["c1"] == "1"
-    async with operator(world):
-        await fleet.until_reason("Complete")
+    async with operator(cluster):
+        await fleet.wait_for_reason("Complete")
 
     assert await fleet.versions() == dict.fromkeys(AGENTS, "2")
 
 
-async def test_paused_and_edited_in_the_midst(world: Any, fleet: Fleet) -> None:
-    async with operator(world):
-        await fleet.until_reason("Complete")
+async def test_a_channel_can_be_paused_and_edited_during_a_rollout(cluster: Cluster, fleet: Fleet) -> None:
+    async with operator(cluster):
+        await fleet.wait_for_reason("Complete")
         await fleet.channel(version="2", waves=[WAVES[0] | {"soakSeconds": 3600}, WAVES[1]])
-        await fleet.until_reason("Soaking")
+        await fleet.wait_for_reason("Soaking")
         await fleet.channel(version="2", paused=True)
-        await fleet.until_reason("Paused")
+        await fleet.wait_for_reason("Paused")
         assert await fleet.versions() == {"a1": "2", "a2": "2", "b1": "1", "c1": "1"}
 
         await fleet.channel(version="3")
-        await fleet.until_reason("Complete")
+        await fleet.wait_for_reason("Complete")
         assert await fleet.versions() == dict.fromkeys(AGENTS, "3")
 
 
-async def test_agents_come_go_pin_and_change_the_image(world: Any, fleet: Fleet) -> None:
-    async with operator(world):
-        await fleet.until_reason("Complete")
-        await fleet.agent("new", "two")
-        await fleet.agent("pinned", "two", version="1")
-        await world.api.until_reason("Ready", "Ready", "new")
-        await world.api.merge("AgentDeployment", "a1", {"spec": {"runtime": {"version": "1"}}})
-        await world.api.delete("AgentDeployment", "a2")
+async def test_agents_can_join_leave_pin_and_change_their_image(cluster: Cluster, fleet: Fleet) -> None:
+    async with operator(cluster):
+        await fleet.wait_for_reason("Complete")
+        await fleet.apply_agent("new", "two")
+        await fleet.apply_agent("pinned", "two", version="1")
+        await cluster.api.wait_for_reason("Ready", "Ready", "new")
+        await cluster.api.merge("AgentDeployment", "a1", {"spec": {"runtime": {"version": "1"}}})
+        await cluster.api.delete("AgentDeployment", "a2")
         await fleet.channel(version="2", image="elsewhere/agent-runtime")
-        await fleet.until_reason("Complete")
+        await fleet.wait_for_reason("Complete")
 
         assert (await fleet.status())["summary"] == "3/3 updated, wave 3/3"
         versions = await fleet.versions()
         assert (versions["a1"], versions["pinned"], versions["new"]) == ("1", "1", "2")
 
-        async def taken_back() -> bool:
-            return "channel" not in (await world.api.get("AgentDeployment", "a1"))["status"]
+        async def is_unassigned() -> bool:
+            return "channel" not in (await cluster.api.get("AgentDeployment", "a1"))["status"]
 
-        await fleet.until(taken_back)
+        await wait_until(is_unassigned)
 
 
-async def test_an_agent_whose_channel_does_not_exist_runs_and_says_so(world: Any, until: Any) -> None:
-    fleet = Fleet(world, until)
-    async with operator(world):
-        await world.api.agent("lost", runtime={"channel": "stable"}, replicas=1)
-        await world.api.until_reason("Warning", "ChannelMissing", "lost")
+async def test_an_agent_of_a_missing_channel_runs_with_a_warning(cluster: Cluster) -> None:
+    fleet = Fleet(cluster)
+    async with operator(cluster):
+        await cluster.api.apply_agent("lost", runtime={"channel": "stable"}, replicas=1)
+        await cluster.api.wait_for_reason("Warning", "ChannelMissing", "lost")
         await fleet.channel(version="1")
-        await fleet.until_reason("Complete")
+        await fleet.wait_for_reason("Complete")
 
         async def content() -> bool:
-            return (await world.api.condition("Warning", "lost")).get("reason") != "ChannelMissing"
+            return (await cluster.api.condition("Warning", "lost")).get("reason") != "ChannelMissing"
 
-        await until(content)
+        await wait_until(content)

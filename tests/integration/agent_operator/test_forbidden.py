@@ -1,4 +1,4 @@
-"""Rights that the operator lacks for something optional: told, not crashed on, and taken up when granted."""
+"""Missing permissions for optional APIs are reported, and the APIs are used when the permissions are granted."""
 
 from typing import Any
 
@@ -6,49 +6,51 @@ import pytest
 
 from agent_operator.kube import informer
 from agent_operator.kube.resources import BY_NAME, CHILDREN
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 
 SERVICE_MONITOR = BY_NAME["ServiceMonitor"]
 
 
-async def test_without_the_right_to_watch_definitions_an_optional_api_is_looked_for(
-    world: Any, until: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_optional_apis_are_polled_without_permission_to_watch_crds(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As in a namespaced install: noticed when it comes and when it goes, and said once a kind."""
+    """As in a namespaced install. The operator detects installs and removals, and logs once per kind."""
     monkeypatch.setattr(informer, "_POLL", 0.2)
-    world.proxy.denied = ("/customresourcedefinitions",)
-    async with world.operator():
-        await world.api.agent()
-        await world.api.until_reason("Warning", "ApiMissing")
-        await world.api.define(SERVICE_MONITOR)
+    cluster.proxy.denied = ("/customresourcedefinitions",)
+    async with cluster.operator():
+        await cluster.api.apply_agent()
+        await cluster.api.wait_for_reason("Warning", "ApiMissing")
+        await cluster.api.define(SERVICE_MONITOR)
         try:
-            await until(lambda: monitored(world.api))
+            await wait_until(lambda: monitored(cluster.api))
         finally:
-            await world.api.undefine(SERVICE_MONITOR)
-        await world.api.until_reason("Warning", "ApiMissing")
+            await cluster.api.undefine(SERVICE_MONITOR)
+        await cluster.api.wait_for_reason("Warning", "ApiMissing")
 
-    said = [vars(record)["kind"] for record in caplog.records if "no permission to watch" in record.message]
-    assert sorted(said) == sorted(kind.kind for kind in CHILDREN if kind.optional)
+    records = [vars(record)["kind"] for record in caplog.records if "no permission to watch" in record.message]
+    assert sorted(records) == sorted(kind.kind for kind in CHILDREN if kind.optional)
 
 
-async def test_an_optional_api_without_a_right_is_left_out_told_and_taken_up_when_granted(
-    world: Any, until: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_an_optional_api_is_used_once_the_permission_is_granted(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(informer, "_POLL", 0.2)
-    world.proxy.denied = ("/servicemonitors",)
-    await world.api.define(SERVICE_MONITOR)
+    cluster.proxy.denied = ("/servicemonitors",)
+    await cluster.api.define(SERVICE_MONITOR)
     try:
-        async with world.operator():
-            await world.api.agent()
-            condition = await world.api.until_reason("Warning", "ApiMissing")
+        async with cluster.operator():
+            await cluster.api.apply_agent()
+            condition = await cluster.api.wait_for_reason("Warning", "ApiMissing")
             assert "grant the right" in condition["message"]
-            assert await world.api.get("Deployment", "support")
-            world.proxy.denied = ()
-            await until(lambda: monitored(world.api))
+            assert await cluster.api.get("Deployment", "support")
+            cluster.proxy.denied = ()
+            await wait_until(lambda: monitored(cluster.api))
     finally:
-        await world.api.undefine(SERVICE_MONITOR)
+        await cluster.api.undefine(SERVICE_MONITOR)
 
-    said = [record for record in caplog.records if "optional API is not used" in record.message]
-    assert [vars(record)["kind"] for record in said] == ["ServiceMonitor"]
+    records = [record for record in caplog.records if "optional API is not used" in record.message]
+    assert [vars(record)["kind"] for record in records] == ["ServiceMonitor"]
 
 
 async def monitored(api: Any) -> bool:

@@ -1,15 +1,15 @@
 """Probes and metrics."""
 
-from typing import Any
-
 import aiohttp
 
+from tests.integration.agent_operator.cluster import Cluster
 
-async def test_probes_and_metrics_answer(world: Any) -> None:
-    async with world.operator() as controller, aiohttp.ClientSession() as session:
-        await world.api.agent()
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
+
+async def test_probes_and_metrics_are_served(cluster: Cluster) -> None:
+    async with cluster.operator() as controller, aiohttp.ClientSession() as session:
+        await cluster.api.apply_agent()
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
         base = f"http://127.0.0.1:{controller.health.port}"
         for path in ("/healthz", "/readyz"):
             async with session.get(base + path) as answer:

@@ -1,4 +1,4 @@
-"""A new version of the operator restarts no agent: what it renders in another way waits until somebody asks for it."""
+"""An upgraded operator restarts no agent: its different rendering waits for a change or an upgrade request."""
 
 from functools import partial
 from typing import Any
@@ -8,52 +8,54 @@ import pytest
 from agent_operator import manager as controllers
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Platform
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 
 NEXT = "99.0.0"
 AGENTS = ("legal", "sales", "support")
 
 
 @pytest.fixture
-async def upgraded(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A world of three agents that an operator has made ready, and that has the next operator now."""
-    async with world.operator() as controller:
+async def upgraded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Three agents that an older operator has reconciled, and an operator of a new version."""
+    async with cluster.operator() as controller:
         for name in AGENTS:
-            await world.api.agent(name)
-            await world.api.until_reason("Ready", "Ready", name)
-            await world.quiet(controller, name)
-    world.proxy.requests.clear()
+            await cluster.api.apply_agent(name)
+            await cluster.api.wait_for_reason("Ready", "Ready", name)
+            await cluster.wait_until_idle(controller, name)
+    cluster.proxy.requests.clear()
     monkeypatch.setattr(controllers, "Platform", partial(Platform, runtime_version=NEXT))
-    return world
+    return cluster
 
 
-async def states(world: Any) -> dict[str, tuple[Any, ...]]:
-    """Of each agent: image, generation of its Deployment, and status without the messages' times."""
+async def states(cluster: Cluster) -> dict[str, tuple[Any, ...]]:
+    """By agent: image, generation of its Deployment, and status without times."""
     found = {}
     for name in AGENTS:
-        deployment = await world.api.get("Deployment", name)
-        status = (await world.api.get("AgentDeployment", name))["status"]
+        deployment = await cluster.api.get("Deployment", name)
+        status = (await cluster.api.get("AgentDeployment", name))["status"]
         image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
         found[name] = (image.rpartition(":")[2], deployment["metadata"]["generation"], status)
     return found
 
 
-async def test_an_operator_that_renders_otherwise_writes_nothing(upgraded: Any) -> None:
+async def test_an_upgraded_operator_writes_nothing(upgraded: Any) -> None:
     before = await states(upgraded)
 
     async with upgraded.operator() as controller:
         for name in AGENTS:
-            await upgraded.quiet(controller, name)
+            await upgraded.wait_until_idle(controller, name)
         assert controller.metrics.reconciles.labels("agent", "unchanged")._value.get() == len(AGENTS)
 
     assert upgraded.proxy.writes == []
     assert await states(upgraded) == before
 
 
-async def test_upgrade_rolls_the_agent_that_asks_for_it_and_no_other(upgraded: Any, until: Any) -> None:
+async def test_the_upgrade_annotation_rolls_only_its_agent(upgraded: Any) -> None:
     before = await states(upgraded)
     async with upgraded.operator() as controller:
         for name in AGENTS:
-            await upgraded.quiet(controller, name)
+            await upgraded.wait_until_idle(controller, name)
         command = {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: "upgrade"}}}
         await upgraded.api.merge("AgentDeployment", "sales", command)
 
@@ -62,37 +64,37 @@ async def test_upgrade_rolls_the_agent_that_asks_for_it_and_no_other(upgraded: A
             carried_out = constants.ANNOTATION_ROLLOUT not in agent["metadata"].get("annotations", {})
             return carried_out and agent["status"]["lastGoodRevision"] != before["sales"][2]["lastGoodRevision"]
 
-        await until(rolled)
-        await upgraded.quiet(controller, "sales")
+        await wait_until(rolled)
+        await upgraded.wait_until_idle(controller, "sales")
         after = await states(upgraded)
     assert after["sales"][0] == NEXT
     assert {name: after[name] for name in ("legal", "support")} == {name: before[name] for name in ("legal", "support")}
 
-    # It stays so, and no later pass takes it back or does it again.
+    # No later reconcile reverts or repeats it.
     upgraded.proxy.requests.clear()
     async with upgraded.operator() as controller:
         for name in AGENTS:
-            await upgraded.quiet(controller, name)
+            await upgraded.wait_until_idle(controller, name)
     assert upgraded.proxy.writes == []
 
 
-async def test_a_change_of_the_spec_brings_the_new_rendering(upgraded: Any, until: Any) -> None:
+async def test_a_change_of_the_spec_renders_with_the_new_version(upgraded: Any) -> None:
     async with upgraded.operator() as controller:
-        await upgraded.api.agent("support", replicas=2)
+        await upgraded.api.apply_agent("support", replicas=2)
 
         async def scaled() -> bool:
             return bool((await upgraded.api.get("Deployment", "support"))["spec"]["replicas"] == 2)
 
-        await until(scaled)
-        await upgraded.quiet(controller)
-        # What is not about the pods does not make them anew.
+        await wait_until(scaled)
+        await upgraded.wait_until_idle(controller)
+        # A change outside of the pod template does not roll the pods.
         assert (await states(upgraded))["support"][0] != NEXT
 
-        await upgraded.api.agent("support", replicas=2, systemPrompt={"text": "Be brief."})
+        await upgraded.api.apply_agent("support", replicas=2, systemPrompt={"text": "Be brief."})
 
         async def renewed() -> bool:
             return (await states(upgraded))["support"][0] == NEXT
 
-        await until(renewed)
-        await upgraded.quiet(controller)
+        await wait_until(renewed)
+        await upgraded.wait_until_idle(controller)
     assert (await states(upgraded))["sales"][0] != NEXT

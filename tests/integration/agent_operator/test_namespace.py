@@ -1,96 +1,99 @@
-"""spec.namespace: made, labelled, and taken away with its agent; never somebody else's."""
+"""spec.namespace: the namespace is created, labelled and deleted with its agent, unless it has another owner."""
 
 from typing import Any
 
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 
-async def test_a_namespace_lives_and_dies_with_its_agent(world: Any, until: Any) -> None:
-    name = f"{world.api.namespace}-own"
-    async with world.operator() as controller:
-        await world.api.agent(namespace={"name": name})
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        agent = await world.api.get("AgentDeployment", "support")
+
+async def test_a_namespace_is_created_and_deleted_with_its_agent(cluster: Cluster) -> None:
+    name = f"{cluster.api.namespace}-own"
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent(namespace={"name": name})
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        agent = await cluster.api.get("AgentDeployment", "support")
         assert agent["metadata"]["finalizers"] == ["agent-operator.dev/children"]
-        namespace = await world.api.get("Namespace", name)
+        namespace = await cluster.api.get("Namespace", name)
         assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-        assert ("Deployment", "support") in await world.api.children(namespace=name)
-        await world.api.delete("Service", "support", namespace=name)
+        assert ("Deployment", "support") in await cluster.api.children(namespace=name)
+        await cluster.api.delete("Service", "support", namespace=name)
 
         async def back() -> Any:
-            return await world.api.get("Service", "support", namespace=name)
+            return await cluster.api.get("Service", "support", namespace=name)
 
-        await until(back)
-        await world.api.delete("AgentDeployment", "support")
+        await wait_until(back)
+        await cluster.api.delete("AgentDeployment", "support")
 
         async def gone() -> bool:
-            both = await world.api.get("Namespace", name), await world.api.get("AgentDeployment", "support")
+            both = await cluster.api.get("Namespace", name), await cluster.api.get("AgentDeployment", "support")
             return both == (None, None)
 
-        await until(gone)
+        await wait_until(gone)
 
 
-async def test_a_namespace_of_somebody_else_is_left_alone(world: Any, until: Any) -> None:
-    name = f"{world.api.namespace}-other"
-    await world.api.create("Namespace", {"metadata": {"name": name}})
-    async with world.operator():
-        await world.api.agent(namespace={"name": name})
-        condition = await world.api.until_reason("Ready", "Conflict")
+async def test_a_namespace_of_another_owner_is_not_changed(cluster: Cluster) -> None:
+    name = f"{cluster.api.namespace}-other"
+    await cluster.api.create("Namespace", {"metadata": {"name": name}})
+    async with cluster.operator():
+        await cluster.api.apply_agent(namespace={"name": name})
+        condition = await cluster.api.wait_for_reason("Ready", "Conflict")
         assert f"Namespace {name}" in condition["message"]
-        assert await world.api.children(namespace=name) == {}
-        await world.api.delete("AgentDeployment", "support")
+        assert await cluster.api.children(namespace=name) == {}
+        await cluster.api.delete("AgentDeployment", "support")
 
         async def gone() -> bool:
-            return await world.api.get("AgentDeployment", "support") is None
+            return await cluster.api.get("AgentDeployment", "support") is None
 
-        await until(gone)
-        namespace = await world.api.get("Namespace", name)
+        await wait_until(gone)
+        namespace = await cluster.api.get("Namespace", name)
         assert "deletionTimestamp" not in namespace["metadata"]
-    await world.api.delete("Namespace", name)
+    await cluster.api.delete("Namespace", name)
 
 
-async def test_an_agent_without_a_namespace_has_no_finalizer(world: Any, until: Any) -> None:
-    async with world.operator() as controller:
-        await world.api.agent()
-        await world.api.until_reason("ConfigValid", "Valid")
-        await world.quiet(controller)
-        agent = await world.api.get("AgentDeployment", "support")
+async def test_an_agent_without_a_namespace_has_no_finalizer(cluster: Cluster) -> None:
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent()
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        agent = await cluster.api.get("AgentDeployment", "support")
         assert "finalizers" not in agent["metadata"]
-    await world.api.delete("AgentDeployment", "support")
+    await cluster.api.delete("AgentDeployment", "support")
 
     async def gone() -> bool:
-        return await world.api.children() == {}
+        return await cluster.api.children() == {}
 
-    # The operator is absent: garbage collection does it.
-    await until(gone)
+    # Without an operator, the garbage collector deletes the children.
+    await wait_until(gone)
 
 
-async def test_without_managing_namespaces_the_children_go_but_the_namespace_stays(world: Any, until: Any) -> None:
-    name = f"{world.api.namespace}-given"
-    async with world.operator(manage_namespaces=False, namespaces=(world.api.namespace, name)) as controller:
-        await world.api.agent(namespace={"name": name})
-        condition = await world.api.until_reason("Ready", "NamespaceMissing")
+async def test_an_unmanaged_namespace_outlives_the_children(cluster: Cluster) -> None:
+    name = f"{cluster.api.namespace}-given"
+    async with cluster.operator(manage_namespaces=False, namespaces=(cluster.api.namespace, name)) as controller:
+        await cluster.api.apply_agent(namespace={"name": name})
+        condition = await cluster.api.wait_for_reason("Ready", "NamespaceMissing")
         assert f"Namespace {name}" in condition["message"]
-        await world.api.create("Namespace", {"metadata": {"name": name}})
-        await world.api.until_reason("Warning", "NamespaceNotManaged")
+        await cluster.api.create("Namespace", {"metadata": {"name": name}})
+        await cluster.api.wait_for_reason("Warning", "NamespaceNotManaged")
 
         async def there() -> bool:
-            return ("Deployment", "support") in await world.api.children(namespace=name)
+            return ("Deployment", "support") in await cluster.api.children(namespace=name)
 
-        await until(there)
-        await world.quiet(controller)
-        await world.api.delete("AgentDeployment", "support")
+        await wait_until(there)
+        await cluster.wait_until_idle(controller)
+        await cluster.api.delete("AgentDeployment", "support")
 
         async def gone() -> bool:
-            left = await world.api.children(namespace=name)
-            return left == {} and await world.api.get("AgentDeployment", "support") is None
+            left = await cluster.api.children(namespace=name)
+            return left == {} and await cluster.api.get("AgentDeployment", "support") is None
 
-        await until(gone)
-        assert "deletionTimestamp" not in (await world.api.get("Namespace", name))["metadata"]
-    await world.api.delete("Namespace", name)
+        await wait_until(gone)
+        assert "deletionTimestamp" not in (await cluster.api.get("Namespace", name))["metadata"]
+    await cluster.api.delete("Namespace", name)
 
 
-async def test_a_namespace_out_of_sight_is_refused(world: Any) -> None:
-    async with world.operator(manage_namespaces=False):
-        await world.api.agent(namespace={"name": "elsewhere"})
-        condition = await world.api.until_reason("Ready", "NamespaceNotWatched")
+async def test_a_namespace_that_is_not_watched_is_rejected(cluster: Cluster) -> None:
+    async with cluster.operator(manage_namespaces=False):
+        await cluster.api.apply_agent(namespace={"name": "elsewhere"})
+        condition = await cluster.api.wait_for_reason("Ready", "NamespaceNotWatched")
         assert "spec.namespace.name" in condition["message"]

@@ -1,6 +1,7 @@
-"""spec.podTemplate on an API server: applied, told when refused, and at rest."""
+"""spec.podTemplate on an API server: merged, rejected with a condition, and without further writes."""
 
-from typing import Any
+from tests.integration.agent_operator.cluster import Cluster
+from tests.polling import wait_until
 
 ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
 TEMPLATE = {
@@ -15,35 +16,35 @@ TEMPLATE = {
 }
 
 
-async def test_a_template_is_merged_and_then_nothing_is_written(world: Any, until: Any) -> None:
-    async with world.operator(resync=1) as controller:
-        await world.api.agent(replicas=1, config=ECHO, podTemplate=TEMPLATE)
-        await world.api.until_reason("Ready", "Ready")
-        await world.quiet(controller)
-        template = (await world.api.get("Deployment", "support"))["spec"]["template"]
+async def test_a_merged_template_converges(cluster: Cluster) -> None:
+    async with cluster.operator(resync=1) as controller:
+        await cluster.api.apply_agent(replicas=1, config=ECHO, podTemplate=TEMPLATE)
+        await cluster.api.wait_for_reason("Ready", "Ready")
+        await cluster.wait_until_idle(controller)
+        template = (await cluster.api.get("Deployment", "support"))["spec"]["template"]
         assert template["metadata"]["labels"]["team"] == "billing"
         assert {container["name"] for container in template["spec"]["containers"]} == {"agent", "log"}
-        before = list(world.proxy.requests)
+        before = list(cluster.proxy.requests)
         unchanged = controller.metrics.reconciles.labels("resync", "unchanged")._value
 
         async def passes() -> bool:
             return unchanged.get() >= 3
 
-        await until(passes)
-        assert world.proxy.requests == before
+        await wait_until(passes)
+        assert cluster.proxy.requests == before
 
 
-async def test_a_refused_template_leaves_what_runs_as_it_is(world: Any) -> None:
-    async with world.operator() as controller:
-        await world.api.agent(replicas=1, config=ECHO)
-        await world.api.until_reason("Ready", "Ready")
-        await world.quiet(controller)
-        before = await world.api.get("Deployment", "support")
+async def test_an_invalid_template_does_not_change_the_pods(cluster: Cluster) -> None:
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent(replicas=1, config=ECHO)
+        await cluster.api.wait_for_reason("Ready", "Ready")
+        await cluster.wait_until_idle(controller)
+        before = await cluster.api.get("Deployment", "support")
 
         privileged = {"name": "agent", "securityContext": {"privileged": True}}
-        await world.api.agent(replicas=1, config=ECHO, podTemplate={"spec": {"containers": [privileged]}})
+        await cluster.api.apply_agent(replicas=1, config=ECHO, podTemplate={"spec": {"containers": [privileged]}})
 
-        refused = await world.api.until_reason("ConfigValid", "PodTemplateUnsafe")
+        refused = await cluster.api.wait_for_reason("ConfigValid", "PodTemplateUnsafe")
         path = "spec.podTemplate.spec.containers[agent].securityContext.privileged"
         assert refused["message"].startswith(f"{path}: ")
-        assert await world.api.get("Deployment", "support") == before
+        assert await cluster.api.get("Deployment", "support") == before

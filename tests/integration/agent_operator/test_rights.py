@@ -1,28 +1,30 @@
-"""Every right that the operator is given it uses, and it asks for no other.
+"""The operator uses every permission that it has, and needs no other.
 
-What it does is recorded on its way to the API server and read as the API server's authorizer reads it.
+Its requests are recorded by a proxy and mapped to permissions as the authorizer of the API server does.
 """
 
-from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.codegen import rbac
 from agent_operator.kube.resources import CHILDREN, CONTROLLER_REVISION, JOB, Kind
+from tests.integration.agent_operator.cluster import Cluster
+from tests.integration.agent_operator.permissions import granted_permissions, used_permissions
+from tests.polling import wait_until
 from tests.stand_in.kubelet import at_work
 
 OPTIONAL = [kind for kind in CHILDREN if kind.optional]
-# Revisions are history and stay as they are; a Job is there only while a canary is checked.
+# Revisions are immutable; a Job exists only while a canary is checked.
 NAMESPACED = [kind for kind in CHILDREN if kind.namespaced and kind not in (CONTROLLER_REVISION, JOB)]
 CHECKS = [{"name": "blue", "prompt": "Say blue.", "contains": ["blue"]}]
 CAREFUL = {
     "replicas": 1,
     "rollout": {"strategy": "Canary", "revisionHistoryLimit": 2, "canary": {"checks": CHECKS}},
-    # What the checks come to where no process runs: no report at all, or this.
+    # The reports of the checks where no process runs: none, or this.
     "env": [{"name": "STAND_IN_REPORT", "value": "blue was not said"}],
 }
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "ingress": {"host": "a.example.com"},
     "gateway": {"parentRefs": [{"name": "web"}]},
     "autoscaling": {"maxReplicas": 5},
@@ -35,57 +37,10 @@ EVERYTHING = {
         }
     },
 }
-Asked = tuple[str, str, dict[str, str], bytes, int]
-Use = tuple[str, str, str]
-
-
-def uses(asked: Iterable[Asked]) -> dict[Use, set[str]]:
-    """Return (verb, group, resource) of each request, and the names that were given with it; no name is ""."""
-    found: dict[Use, set[str]] = {}
-    for method, path, query, body, status in asked:
-        group, resource, name = parse(path)
-        if not resource:
-            continue  # discovery, which every user may do
-        name = name or query.get("fieldSelector", "").removeprefix("metadata.name=")
-        for verb in verbs(method, query, status, named="/" in path.partition(f"/{resource.partition('/')[0]}")[2]):
-            found.setdefault((verb, group, resource), set()).add(name)
-        if b'"blockOwnerDeletion":true' in body:
-            found.setdefault(("update", "agent-operator.dev", "agentdeployments/finalizers"), set()).add("")
-    return found
-
-
-def parse(path: str) -> tuple[str, str, str]:
-    """Take a path apart: group, resource with its subresource, name."""
-    _, root, *parts = path.split("/")
-    group = parts.pop(0) if root == "apis" and parts else ""
-    parts = parts[1:]  # the version
-    if len(parts) > 2 and parts[0] == "namespaces":
-        parts = parts[2:]
-    resource, name, subresource, *_ = [*parts, "", "", ""]
-    return group, f"{resource}/{subresource}" if subresource else resource, name
-
-
-def verbs(method: str, query: dict[str, str], status: int, *, named: bool) -> tuple[str, ...]:
-    """Tell what an authorizer calls a request."""
-    if method == "GET":
-        return ("get",) if named else ("watch",) if "watch" in query else ("list",)
-    if method == "PATCH":
-        # Server-side apply that made the object was asked about as a create, too.
-        return ("patch", "create") if status == 201 else ("patch",)
-    return ({"POST": "create", "PUT": "update", "DELETE": "delete"}[method],)
-
-
-def granted(rights: Iterable[rbac.Permission]) -> dict[Use, set[str]]:
-    """Return rights in the form of `uses`."""
-    found: dict[Use, set[str]] = {}
-    for right in rights:
-        for verb in right.verbs:
-            found.setdefault((verb, right.group, right.resource), set()).update(right.names or {""})
-    return found
 
 
 def copied(child: dict[str, Any], name: str, **metadata: Any) -> dict[str, Any]:
-    """A copy of a child under another name, which runs and serves nothing."""
+    """A copy of a child under another name, without replicas and without a selector."""
     copy = {key: value for key, value in child.items() if key != "status"}
     copy["metadata"] = {"name": name} | metadata
     if "clusterIP" in copy.get("spec", {}):
@@ -96,7 +51,7 @@ def copied(child: dict[str, Any], name: str, **metadata: Any) -> dict[str, Any]:
 
 
 class Children:
-    """The children of an agent, of every kind, whatever serves them."""
+    """The children of an agent, of every kind and API version."""
 
     def __init__(self, api: Any, agent: str = "support") -> None:
         self.api, self.agent = api, agent
@@ -113,44 +68,44 @@ class Children:
         await self.api.call("POST", self.path(kind), body=whole)
 
 
-async def test_every_right_is_used_and_no_other_is_needed(world: Any, until: Any) -> None:
-    """The whole life of agents of all sorts, in the cluster-wide install."""
+async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster) -> None:
+    """The life cycle of agents with all features, in the cluster-wide install."""
     for kind in OPTIONAL:
-        await world.api.define(kind)
-    await world.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
-    await world.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}})
-    children = Children(world.api)
+        await cluster.api.define(kind)
+    await cluster.api.create("ConfigMap", {"metadata": {"name": "prompts"}, "data": {"text": "Be kind."}})
+    await cluster.api.create("Secret", {"metadata": {"name": "support-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}})
+    children = Children(cluster.api)
     about = {"apiVersion": "agent-operator.dev/v1alpha1", "kind": "AgentRuntimeChannel", "metadata": {"name": "stable"}}
-    await world.api.create("AgentRuntimeChannel", about | {"spec": {"version": "1"}})
+    await cluster.api.create("AgentRuntimeChannel", about | {"spec": {"version": "1"}})
 
-    node = nullcontext() if world.simulated else at_work(str(world.direct))
-    async with node, world.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
-        await world.api.agent(**EVERYTHING)
-        await world.api.agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary"}})
-        await world.api.agent("moved", namespace={"name": f"{world.api.namespace}-own"})
+    node = nullcontext() if cluster.simulated else at_work(str(cluster.direct))
+    async with node, cluster.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
+        await cluster.api.apply_agent(**EVERYTHING)
+        await cluster.api.apply_agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary"}})
+        await cluster.api.apply_agent("moved", namespace={"name": f"{cluster.api.namespace}-own"})
         for name in ("support", "plain", "moved"):
-            await world.api.until_reason("ConfigValid", "Valid", name)
-            await world.quiet(controller, name)
-        await drift_and_strays(children, until)
-        await drift_and_strays(Children(world.api, "plain"), until)
-        await drifted_namespace(world, until)
+            await cluster.api.wait_for_reason("ConfigValid", "Valid", name)
+            await cluster.wait_until_idle(controller, name)
+        await drift_and_orphans(children)
+        await drift_and_orphans(Children(cluster.api, "plain"))
+        await drifted_namespace(cluster)
         await conflicts(children)
-        await rollouts(world, until)
-        await world.api.agent("plain")
-        await until(lambda: no_secret(world.api, "plain"))
-        await world.api.delete("AgentDeployment", "moved")
-        await until(lambda: gone(world.api, "moved"))
+        await rollouts(cluster)
+        await cluster.api.apply_agent("plain")
+        await wait_until(lambda: no_secret(cluster.api, "plain"))
+        await cluster.api.delete("AgentDeployment", "moved")
+        await wait_until(lambda: gone(cluster.api, "moved"))
 
-    asked = uses(world.proxy.asked)
-    allowed = granted([*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()])
-    assert sorted(set(asked) - set(allowed)) == [], "asked for without a right in rbac.py"
-    assert sorted(set(allowed) - set(asked)) == [], "rights in rbac.py that nothing uses"
+    used = used_permissions(cluster.proxy.exchanges)
+    allowed = granted_permissions([*rbac.permissions(cluster_wide=True), *rbac.lease_permissions()])
+    assert sorted(set(used) - set(allowed)) == [], "requests without a permission in rbac.py"
+    assert sorted(set(allowed) - set(used)) == [], "unused permissions in rbac.py"
     for use, only in allowed.items():
-        assert only == {""} or asked[use] <= only, f"{use} is asked of other names than the right is for"
+        assert only == {""} or used[use] <= only, f"{use} is used with names outside of its permission"
 
 
-async def drift_and_strays(children: Children, until: Any) -> None:
-    """Change every child, and put copies beside them: the first are set right, the copies are removed."""
+async def drift_and_orphans(children: Children) -> None:
+    """Change every child and add copies: the operator repairs the children and deletes the copies."""
     before = {kind: found for kind in NAMESPACED if (found := await children.list(kind))}
     for kind, (child, *_) in before.items():
         meta = child["metadata"]
@@ -161,9 +116,11 @@ async def drift_and_strays(children: Children, until: Any) -> None:
             content_type="application/merge-patch+json",
         )
         if not kind.watched:
-            continue  # what is read by name alone has no strays
-        for number in range(4):  # of configs, some are kept on purpose
-            name = f"{children.agent}-config-stray{number}" if kind.kind == "ConfigMap" else f"{meta['name']}-s{number}"
+            continue  # a kind that is read only by name has no orphaned objects
+        for number in range(4):  # some configs are retained
+            name = (
+                f"{children.agent}-config-orphan{number}" if kind.kind == "ConfigMap" else f"{meta['name']}-s{number}"
+            )
             kept = {key: meta[key] for key in ("labels", "ownerReferences")}
             await children.create(kind, copied(child, name, **kept))
 
@@ -171,79 +128,86 @@ async def drift_and_strays(children: Children, until: Any) -> None:
         for kind, (child, *_) in before.items():
             found = {item["metadata"]["name"]: item["metadata"] for item in await children.list(kind)}
             ours = found.get(child["metadata"]["name"], {}).get("annotations", {})
-            strays = [name for name in found if name[-2:-1] in "sy" and name[-1].isdigit()]
-            if ours.get("agent-operator.dev/manifest-hash") == "another" or len(strays) > 3:
+            orphans = [name for name in found if name[-2:-1] in "ns" and name[-1].isdigit()]
+            if ours.get("agent-operator.dev/manifest-hash") == "another" or len(orphans) > 3:
                 return False
         return True
 
-    await until(right_again)
+    await wait_until(right_again)
 
 
-async def drifted_namespace(world: Any, until: Any) -> None:
-    name = f"{world.api.namespace}-own"
+async def drifted_namespace(cluster: Cluster) -> None:
+    name = f"{cluster.api.namespace}-own"
     label = "pod-security.kubernetes.io/enforce"
-    await world.api.merge("Namespace", name, {"metadata": {"labels": {label: "privileged"}}})
+    await cluster.api.merge("Namespace", name, {"metadata": {"labels": {label: "privileged"}}})
 
     async def right_again() -> bool:
-        return (await world.api.get("Namespace", name))["metadata"]["labels"][label] == "restricted"
+        return (await cluster.api.get("Namespace", name))["metadata"]["labels"][label] == "restricted"
 
-    await until(right_again)
+    await wait_until(right_again)
 
 
 async def conflicts(children: Children) -> None:
-    """Where an object of somebody else has a child's name, the operator looks at it and leaves it alone."""
+    """The operator reads an object of another owner with the name of a child, and does not change it."""
     for kind in NAMESPACED:
         if kind.kind in ("ConfigMap", "Secret"):
-            continue  # read already, as what the agents refer to
+            continue  # read already as references of agents
         child = (await children.list(kind))[0]
         name = f"taken-{kind.kind.lower()}"[:40]
         await children.create(kind, copied(child, child["metadata"]["name"].replace(children.agent, name)))
-        await children.api.agent(name, **EVERYTHING)
+        await children.api.apply_agent(name, **EVERYTHING)
         await children.api.create(
             "Secret", {"metadata": {"name": f"{name}-secrets"}, "stringData": {"OPENAI_API_KEY": "k"}}
         )
-        await children.api.until_reason("Ready", "Conflict", name, 30)
+        await children.api.wait_for_reason("Ready", "Conflict", name, 30)
 
 
 async def no_secret(api: Any, agent: str) -> bool:
     return await api.get("Secret", f"{agent}-secrets") is None
 
 
-async def rollouts(world: Any, until: Any) -> None:
-    """A canary that fails its checks, one whose Job cannot be made, and a revision too many."""
-    api = world.api
-    await api.agent("careful", **CAREFUL)
-    await api.until_reason("Ready", "Ready", "careful")
-    await api.agent("careful", **CAREFUL, systemPrompt={"text": "Two."})
-    await api.until_reason("Ready", "RolledBack", "careful", 40)
-    made = next(path for _, path, _, _, status in world.proxy.asked if "/jobs/careful-" in path and status == 201)
+async def rollouts(cluster: Cluster) -> None:
+    """A canary that fails its checks, one whose Job conflicts, and a revision beyond the history limit."""
+    api = cluster.api
+    await api.apply_agent("careful", **CAREFUL)
+    await api.wait_for_reason("Ready", "Ready", "careful")
+    await api.apply_agent("careful", **CAREFUL, systemPrompt={"text": "Two."})
+    await api.wait_for_reason("Ready", "RolledBack", "careful", 40)
+    job_path = next(
+        path for _, path, _, _, status in cluster.proxy.exchanges if "/jobs/careful-" in path and status == 201
+    )
 
     async def no_job() -> bool:
         return await api.list("Job") == []
 
-    await until(no_job)
-    name, pod = made.rpartition("/")[2], {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
+    await wait_until(no_job)
+    name, pod = job_path.rpartition("/")[2], {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
     await api.create("Job", {"metadata": {"name": name}, "spec": {"suspend": True, "template": {"spec": pod}}})
     await api.merge(
         "AgentDeployment", "careful", {"metadata": {"annotations": {constants.ANNOTATION_ROLLOUT: "retry"}}}
     )
-    await api.until_reason("Ready", "Conflict", "careful", 40)
+    await api.wait_for_reason("Ready", "Conflict", "careful", 40)
     await api.delete("Job", name)
-    await api.agent("careful", **CAREFUL, systemPrompt={"text": "Three."})
+    await api.apply_agent("careful", **CAREFUL, systemPrompt={"text": "Three."})
 
     async def forgotten() -> bool:
-        return any(method == "DELETE" and "/controllerrevisions/" in path for method, path, *_ in world.proxy.asked)
+        return any(
+            method == "DELETE" and "/controllerrevisions/" in path for method, path, *_ in cluster.proxy.exchanges
+        )
 
-    await until(forgotten)
+    await wait_until(forgotten)
 
 
 async def gone(api: Any, agent: str) -> bool:
     return await api.get("AgentDeployment", agent) is None
 
 
-def test_a_namespaced_install_has_no_cluster_wide_right() -> None:
-    """Nor any that the cluster-wide one lacks."""
-    here, everywhere = granted(rbac.permissions(cluster_wide=False)), granted(rbac.permissions(cluster_wide=True))
+def test_a_namespaced_install_has_no_cluster_wide_permission() -> None:
+    """All its permissions are in the cluster-wide install, too."""
+    here, everywhere = (
+        granted_permissions(rbac.permissions(cluster_wide=False)),
+        granted_permissions(rbac.permissions(cluster_wide=True)),
+    )
     cluster_scoped = {
         (verb, group, resource)
         for verb, group, resource in everywhere

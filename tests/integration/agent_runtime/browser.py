@@ -1,4 +1,4 @@
-"""A page in a browser, as its user meets it."""
+"""The chat page in a browser."""
 
 from typing import Any
 
@@ -6,32 +6,32 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.integration.agent_runtime.conftest import eventually
+from tests.polling import eventually
 
-# The texts whose contrast with what is behind them is less than WCAG AA asks for.
+# Returns the texts whose contrast with their background is below WCAG AA.
 CONTRAST = """
 const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
 const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-const behind = (one) => {
-  for (; one; one = one.parentElement) {
-    const colour = rgb(getComputedStyle(one).backgroundColor);
+const background = (node) => {
+  for (; node; node = node.parentElement) {
+    const colour = rgb(getComputedStyle(node).backgroundColor);
     if (colour.length < 4 || colour[3] > 0) return colour;
   }
 };
 const seen = [...document.querySelectorAll("body *")].filter((one) =>
   one.checkVisibility() && !one.matches(":disabled, .unseen, script") &&
   [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
-if (seen.length < 8) throw new Error("hardly any text was found");
+if (seen.length < 8) throw new Error("the page has fewer than 8 texts");
 return seen.map((one) => {
-  const [a, b] = [luminance(rgb(getComputedStyle(one).color)), luminance(behind(one))].sort((x, y) => y - x);
+  const [a, b] = [luminance(rgb(getComputedStyle(one).color)), luminance(background(one))].sort((x, y) => y - x);
   return [one.textContent, (a + 0.05) / (b + 0.05)];
 }).filter(([, contrast]) => contrast < 4.5);
 """
 
 
 class Page:
-    """The page as its user meets it."""
+    """The chat page in a browser tab. It reads what a user sees and hears."""
 
     def __init__(self, browser: Chrome, url: str) -> None:
         self.browser = browser
@@ -39,30 +39,30 @@ class Page:
         browser.get(url)
 
     def find(self, selector: str) -> WebElement:
-        """The element."""
+        """Return the element."""
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
     def texts(self, selector: str) -> list[str]:
-        """What stands in the elements, seen or only read out."""
+        """Return the texts of the elements, including those for screen readers only."""
         script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)"
         found: list[str] = self.browser.execute_script(script, selector)
         return found
 
     def shows(self, selector: str, *texts: str) -> bool:
-        """Just these texts are there now."""
+        """Return whether the elements have exactly these texts."""
         return self.texts(selector) == list(texts)
 
     def type(self, *keys: str) -> None:
-        """Press keys where the focus is."""
+        """Type into the element that has the focus."""
         self.browser.switch_to.active_element.send_keys(*keys)
 
     def answered(self) -> list[str]:
-        """The agent's answers, when none is coming in any more."""
+        """Wait until no request is in flight, and return the answers of the agent."""
         eventually(
             "the answer is complete", lambda: self.texts('[aria-busy="false"]') and self.find("#send").is_displayed()
         )
         return self.texts(".assistant div")
 
     def faults(self) -> list[Any]:
-        """What the browser complains about: errors of the script, violations of the policy."""
+        """Return what the browser logged: script errors and violations of the content security policy."""
         return [entry for entry in self.browser.get_log("browser") if "favicon" not in entry["message"]]

@@ -1,4 +1,4 @@
-"""A certificate for a fake server that has to speak TLS."""
+"""A certificate for fake servers with TLS."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address

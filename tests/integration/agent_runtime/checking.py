@@ -1,4 +1,4 @@
-"""Runs of `agent-runtime check-answers`, and the checks for them."""
+"""Run `agent-runtime check-answers`, and build checks for it."""
 
 import json
 import os
@@ -7,21 +7,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.integration.agent_runtime.conftest import CANARIES, DEADLINE, AgentProcess
+from tests.integration.agent_runtime.conftest import CANARIES, AgentProcess
+from tests.patience import DEADLINE
 
 COMMAND = [sys.executable, "-m", "agent_runtime", "check-answers"]
 Json = dict[str, Any]
 
 
 class Checking:
-    """Runs of the command in one folder."""
+    """Runs the command in one folder."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.message = directory / "termination-log"
 
     def start(self, agent: AgentProcess | str, *checks: Json, arguments: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        """Begin."""
+        """Start the command."""
         url = agent if isinstance(agent, str) else f"http://127.0.0.1:{agent.port}"
         file = self.directory / "checks.json"
         file.write_text(json.dumps({"checks": checks}))
@@ -35,33 +36,33 @@ class Checking:
         )
 
     def run(self, agent: AgentProcess | str, *checks: Json, arguments: tuple[str, ...] = ()) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr."""
+        """Run the command; return exit code, stdout and stderr."""
         with self.start(agent, *checks, arguments=arguments) as process:
-            out, told = process.communicate(timeout=3 * DEADLINE)
-        return process.returncode, out, told
+            out, err = process.communicate(timeout=3 * DEADLINE)
+        return process.returncode, out, err
 
     @property
     def report(self) -> Json:
-        """What Kubernetes gets to see."""
+        """The report in the termination message."""
         report: Json = json.loads(self.message.read_bytes())
         return report
 
     @property
     def outcomes(self) -> dict[str, tuple[str, str]]:
-        """Outcome and reason of each check in it."""
+        """Outcome and reason of each check in the report."""
         return {check["name"]: (check["outcome"], check["reason"]) for check in self.report["checks"]}
 
 
 def check(name: str, prompt: str = "hi", **expected: Any) -> Json:
-    """A check that expects the fake model's ordinary answer, unless it is said."""
+    """Return a check. By default it expects the answer of the fake model server."""
     return {"name": name, "prompt": prompt, **(expected or {"contains": ["model: "]})}
 
 
 def says(content: str, **step: Any) -> Json:
-    """A step of the fake model's script."""
+    """Return a step with this answer for the script of the fake model server."""
     return {"message": {"content": content}, **step}
 
 
 def with_config(agent: AgentProcess) -> tuple[str, ...]:
-    """The agent's own config, for judges; one request at a time, as scripts have an order."""
+    """Return arguments for a judge: the agent's config, and one request at a time, because scripts have an order."""
     return ("--config", str(agent.directory / "agent.toml"), "--concurrency", "1")

@@ -1,13 +1,10 @@
-"""The parts around a running agent, each in a process of its own: the agent, its model's server, Redis."""
+"""Fixtures for a running agent. The agent, the server of its model and Redis each run in their own process."""
 
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.patience import DEADLINE, free_port
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
+from tests.patience import DEADLINE
+from tests.polling import eventually
 from tests.reaper import VARIABLE as RUN
 
-HERE = Path(__file__).parent
-# None of these may ever stand in a log, a metric or an error.
+# None of these may occur in a log, a metric or an error.
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-3c1f",
     "AZURE_OPENAI_API_KEY": "canary-azure-77aa",
@@ -31,82 +29,9 @@ PROMPT = "You are helpful. CANARY-PROMPT-d41d."
 USER_CANARY = "CANARY-MESSAGE-9e10"
 
 
-def eventually(what: str, check: Callable[[], Any]) -> Any:
-    """Poll until `check` gives something true; fail saying what did not happen."""
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        if found := check():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {DEADLINE:g} s: {what}")
-
-
-class ModelServer:
-    """The fake model's server, as a process; see model_server.py."""
-
-    def __init__(self, *arguments: str, scheme: str = "http") -> None:
-        command: list[str | Path] = [sys.executable, HERE / "model_server.py", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.url = f"{scheme}://127.0.0.1:{int(self.process.stdout.readline())}"
-        self.http = httpx2.Client(base_url=self.url, verify=False)
-
-    def script(self, **steps: list[dict[str, Any]]) -> None:
-        """Say what the next requests get."""
-        self.http.put("/_script", json=steps).raise_for_status()
-
-    def reset(self) -> None:
-        """Forget script and requests."""
-        self.http.delete("/_script").raise_for_status()
-
-    def go(self) -> None:
-        """Let the next chunk of a step_by_step stream go."""
-        self.http.post("/_go").raise_for_status()
-
-    def seen(self, part: str) -> list[dict[str, Any]]:
-        """The requests whose path contains `part`."""
-        return [one for one in self.http.get("/_seen").json() if part in one["path"]]
-
-    def stop(self) -> None:
-        """End the process."""
-        self.http.close()
-        self.process.kill()
-        self.process.communicate()
-
-
-class RedisServer:
-    """Debian's redis-server, as a process without a disk."""
-
-    def __init__(self, *arguments: str, port: int | None = None) -> None:
-        program = shutil.which("redis-server")
-        assert program, "redis-server is missing: apt-get install redis-server"
-        self.port = port or free_port()
-        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        # Redis writes its title over its environment, by which tests/reaper.py finds what a run has left.
-        command += ["--set-proc-title", "no"]
-        self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL)
-        eventually("redis-server listens", self._listens)
-
-    def command(self, *words: str) -> bytes:
-        """The answer to one command, as it comes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as connection:
-            parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
-            connection.sendall(b"*%d\r\n%s" % (len(words), parts))
-            return connection.recv(65536)
-
-    def stop(self) -> None:
-        """End the process."""
-        self.process.kill()
-        self.process.wait()
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
 @dataclass
 class AgentProcess:
-    """`agent-runtime serve`, as a process."""
+    """A process of `agent-runtime serve`."""
 
     directory: Path
     environment: dict[str, str]
@@ -116,13 +41,13 @@ class AgentProcess:
     port: int = field(init=False)
 
     def start(self) -> "AgentProcess":
-        """Start, and wait until it listens."""
+        """Start the process and wait until it listens."""
         config = str(self.directory / "agent.toml")
         command = [sys.executable, "-m", "agent_runtime", "serve", "--config", config]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            ports = eventually("the agent listens", self._listening)
+            ports = eventually("the agent listens", self._listening_ports)
         except AssertionError:
             self.process.kill()
             self.process.wait()
@@ -133,33 +58,33 @@ class AgentProcess:
         return self
 
     def ready(self) -> "AgentProcess":
-        """Wait until it is ready."""
+        """Wait until the agent is ready."""
         eventually("the agent is ready", lambda: self.http.get("/health/ready").status_code == 200)
         return self
 
     @property
     def log_file(self) -> Path:
-        """What it wrote to stdout and stderr."""
+        """The file with stdout and stderr of the agent."""
         return self.directory / "log"
 
     def log(self, message: str = "") -> list[dict[str, Any]]:
-        """Its log, or the records with this message."""
+        """Return the log records, all or those with this message."""
         lines = [json.loads(line) for line in self.log_file.read_text().splitlines()]
         return [line for line in lines if not message or line["message"] == message]
 
     def metrics(self) -> dict[str, float]:
-        """Its metrics by name and labels."""
+        """Return the metrics by name and labels."""
         text = httpx2.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
         pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
     def terminate(self) -> int:
-        """Send SIGTERM and wait; the exit code."""
+        """Send SIGTERM, wait, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(DEADLINE)
 
     def stop(self) -> None:
-        """End it, and see that it kept its secrets."""
+        """Kill the process, and check that neither its metrics nor its log contain a secret."""
         self.http.close()
         if self.process.poll() is None:
             try:
@@ -169,27 +94,27 @@ class AgentProcess:
                 self.process.wait()
         assert not canaries(self.log_file.read_text())
 
-    def _listening(self) -> dict[str, Any] | None:
+    def _listening_ports(self) -> dict[str, Any] | None:
         assert self.process.poll() is None, self.log_file.read_text()
         return next(iter(self.log("listening")), None)
 
 
 def canaries(text: str) -> list[str]:
-    """The secrets and prompts that stand in a text."""
+    """Return the secrets and prompts that a text contains."""
     return [canary for canary in (*CANARIES.values(), PROMPT, USER_CANARY) if canary in text]
 
 
 def _no_canary_in_errors(response: httpx2.Response) -> None:
     if response.status_code >= 400:
-        assert not canaries(response.read().decode()), "an error quotes a secret or a prompt"
+        assert not canaries(response.read().decode()), "the error contains a secret or a prompt"
 
 
-Start = Callable[..., AgentProcess]
+StartAgent = Callable[..., AgentProcess]
 
 
 @pytest.fixture(scope="session")
 def shared_model_server() -> Iterator[ModelServer]:
-    """A model's server, as the last test left it."""
+    """A model server in the state in which the last test left it."""
     server = ModelServer()
     yield server
     server.stop()
@@ -197,35 +122,35 @@ def shared_model_server() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def model_server(shared_model_server: ModelServer) -> ModelServer:
-    """A model's server with nothing scripted."""
+    """A model server without a script."""
     shared_model_server.reset()
     return shared_model_server
 
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    """An empty Redis with the canary as its password."""
+    """An empty Redis whose password is the canary."""
     server = RedisServer("--requirepass", CANARIES["REDIS_PASSWORD"])
     yield server
     server.stop()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts agents: `start(toml, VARIABLE=value, …)`; they end with the test."""
-    yield from _starting(tmp_path)
+def start_agent(tmp_path: Path) -> Iterator[StartAgent]:
+    """Start agents with `start_agent(toml, VARIABLE=value, …)`. They stop at the end of the test."""
+    yield from _agent_starter(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts agents that end with the module: for tests that only ask."""
-    yield from _starting(tmp_path_factory.mktemp("agents"))
+def start_shared_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartAgent]:
+    """Start agents that stop at the end of the module, for tests that do not change them."""
+    yield from _agent_starter(tmp_path_factory.mktemp("agents"))
 
 
-def _starting(root: Path) -> Iterator[Start]:
+def _agent_starter(root: Path) -> Iterator[StartAgent]:
     started: list[AgentProcess] = []
 
-    def start(toml: str, **variables: str) -> AgentProcess:
+    def start_agent(toml: str, **variables: str) -> AgentProcess:
         directory = root / f"agent{len(started)}"
         directory.mkdir()
         (directory / "agent.toml").write_text(toml)
@@ -235,13 +160,13 @@ def _starting(root: Path) -> Iterator[Start]:
         started.append(AgentProcess(directory, inherited | fixed | variables).start())
         return started[-1]
 
-    yield start
+    yield start_agent
     for agent in started:
         agent.stop()
 
 
-def toml(*models: str, memory: str = "") -> str:
-    """An agent.toml with these model tables."""
+def agent_toml(*models: str, memory: str = "") -> str:
+    """Return an agent.toml with these model tables."""
     tables = "\n".join(f"[[agent.models]]\n{model}" for model in models)
     return f'[agent]\nlog_level = "DEBUG"\n{tables}\n{memory}'
 
@@ -250,15 +175,15 @@ ECHO = 'name = "echo"\nprovider = "echo"'
 
 
 def openai_model(server: ModelServer) -> str:
-    """A model table for the fake server."""
+    """Return a model table for the fake model server."""
     return f'name = "gpt"\nprovider = "openai"\nmodel = "gpt-4o"\nbase_url = "{server.url}/v1"'
 
 
 def azure_model() -> str:
-    """A model table whose endpoint is in the environment."""
+    """Return a model table without an endpoint, which the environment sets."""
     return 'name = "azure_openai"\nprovider = "azure_openai"\ndeployment = "gpt 4o"\napi_version = "2024-10-01-preview"'
 
 
 def redis_memory(server: RedisServer, ttl: int = 300) -> str:
-    """The memory table for this Redis."""
+    """Return the memory table for this Redis."""
     return f'[agent.memory.cache]\nenabled = true\nhost = "127.0.0.1"\nport = {server.port}\nttl = {ttl}\n'

@@ -1,13 +1,15 @@
-"""A model's server for tests: OpenAI's, Azure OpenAI's and Entra ID's protocols over real HTTP, as a process.
+"""A fake model server: the HTTP APIs of OpenAI, Azure OpenAI and Entra ID, in a process.
 
-What it does next is scripted by a test through /_script; what it was asked is read from /_seen.
+A test sets the next responses through /_script, and reads the recorded requests from /_seen.
 
-    PUT    /_script {"completions": [STEP, …], "models": [STEP, …], "token": [STEP, …]}: a step a request, then well
-    DELETE /_script: forget script and requests
+    PUT    /_script {"completions": [STEP, …], "models": [STEP, …], "token": [STEP, …]}: one step per request. Requests
+           after the last step succeed.
+    DELETE /_script: delete the script and the recorded requests
     GET    /_seen: [{"path", "query", "headers", "body", "closed"}, …]
+    POST   /_go: release one response or chunk that waits
 
-A STEP: {"status": 200, "headers": {}, "json": {…} or "text": "…", "delay": seconds before the answer,
-"hold": true to wait for POST /_go before the answer, "always": true to stay, "fault": "reset" | "half",
+A STEP: {"status": 200, "headers": {}, "json": {…} or "text": "…", "delay": seconds before the response,
+"hold": true to wait for POST /_go before the response, "always": true to repeat the step, "fault": "reset" | "half",
 "repeat": index of the message that the answer repeats (-1), "message": fields of the answer's message,
 "chunks": [{…}, …], "chunk_delay": seconds, "break_after": number of chunks, "step_by_step": true to wait before each
 chunk for POST /_go}.
@@ -31,10 +33,10 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
 
 
 def completion(body: Json, **message: Any) -> Json:
-    """A chat completion that repeats the last message."""
-    said = {"role": "assistant", "content": f"model: {body['messages'][-1]['content']}", "refusal": None} | message
-    reason = "tool_calls" if said.get("tool_calls") else "stop"
-    choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": reason}
+    """Return a chat completion that repeats the last message."""
+    answer = {"role": "assistant", "content": f"model: {body['messages'][-1]['content']}", "refusal": None} | message
+    reason = "tool_calls" if answer.get("tool_calls") else "stop"
+    choice = {"index": 0, "message": answer, "logprobs": None, "finish_reason": reason}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -47,16 +49,16 @@ def completion(body: Json, **message: Any) -> Json:
 
 
 def chunks(body: Json) -> list[Json]:
-    """The same answer, a word a chunk."""
+    """Return the same completion as chunks of one word each."""
     head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
     words = f"model: {body['messages'][-1]['content']}".split(" ")
     deltas: list[Json] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": word if n == 0 else f" {word}"} for n, word in enumerate(words)]
-    found = [head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
-    found.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    result = [head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    result.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     if (body.get("stream_options") or {}).get("include_usage"):
-        found.append(head | {"choices": [], "usage": USAGE})
-    return found
+        result.append(head | {"choices": [], "usage": USAGE})
+    return result
 
 
 async def completions(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""A2A's callers that get it wrong, leave early or come without a key."""
+"""A2A: invalid calls, clients that disconnect, and API keys."""
 
 import json
 import socket
@@ -12,23 +12,23 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    Start,
-    eventually,
+    StartAgent,
+    agent_toml,
     openai_model,
-    toml,
 )
-from tests.integration.agent_runtime.test_a2a import card_of
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.integration.agent_runtime.test_a2a import fetch_card
+from tests.polling import eventually
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent with a model behind the fake server."""
-    return start_shared(toml(openai_model(shared_model_server))).ready()
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent whose model is the fake model server."""
+    return start_shared_agent(agent_toml(openai_model(shared_model_server))).ready()
 
 
 def call(method: Any, params: Any = None, **fields: Any) -> dict[str, Any]:
-    """The body of a call."""
+    """Return the body of a JSON-RPC call."""
     return {"jsonrpc": "2.0", "id": 7, "method": method, "params": params or {}} | fields
 
 
@@ -57,8 +57,8 @@ MESSAGE = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": USER_CANARY
         (call("CreateTaskPushNotificationConfig"), -32003, "push"),
     ],
 )
-def test_what_cannot_be_answered(agent: AgentProcess, body: Any, code: int, about: str) -> None:
-    """A JSON-RPC error that names what is wrong and quotes nothing."""
+def test_an_invalid_call_gets_a_json_rpc_error(agent: AgentProcess, body: Any, code: int, about: str) -> None:
+    """The message names what is wrong and quotes nothing of the call."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     response = agent.http.post("/a2a", content=content, headers={"Content-Type": "application/json"})
@@ -69,8 +69,8 @@ def test_what_cannot_be_answered(agent: AgentProcess, body: Any, code: int, abou
     assert USER_CANARY not in response.text
 
 
-def test_http_faults(agent: AgentProcess) -> None:
-    """A wrong content type, a huge body and a version not spoken; the method GET is no call."""
+def test_an_invalid_http_request_is_refused(agent: AgentProcess) -> None:
+    """A wrong content type, a huge body, an unsupported version and the method GET."""
     text = agent.http.post("/a2a", content=json.dumps(call("GetTask")), headers={"Content-Type": "text/plain"})
     huge = agent.http.post("/a2a", json=call("SendMessage", {"message": "x" * 10 * 1024 * 1024}))
     future = agent.http.post("/a2a", json=call("GetTask"), headers={"A2A-Version": "2.0"})
@@ -82,21 +82,23 @@ def test_http_faults(agent: AgentProcess) -> None:
     assert agent.http.get("/a2a").status_code == 405
 
 
-def test_who_leaves_while_waiting_stops_the_call_of_the_model(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Nobody knows the task's id, so nobody could ask for it later."""
+def test_a_client_that_disconnects_before_the_answer_stops_the_model_call(
+    agent: AgentProcess, model_server: ModelServer
+) -> None:
+    """The client never got the id of the task, so it cannot fetch the answer later."""
     model_server.script(completions=[{"step_by_step": True}])
 
     with pytest.raises(httpx2.ReadTimeout):
         agent.http.post("/a2a", json=call("SendMessage", {"message": MESSAGE}), timeout=0.5)
 
-    eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
+    eventually("the model call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
 
 
-def test_who_leaves_in_the_middle_of_a_stream_leaves_nothing_behind(start: Start) -> None:
-    """No open file, no error in the log, and the gauge of requests at zero; before the answer and within it."""
+def test_clients_that_abort_a_stream_leak_nothing(start_agent: StartAgent) -> None:
+    """No file stays open, no request stays in flight, and no error is logged."""
     body = json.dumps(call("SendStreamingMessage", {"message": MESSAGE})).encode()
     head = f"POST /a2a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    agent = start(toml(ECHO)).ready()
+    agent = start_agent(agent_toml(ECHO)).ready()
     files = Path(f"/proc/{agent.process.pid}/fd")
     agent.http.get("/health/live")
     before = len(list(files.iterdir()))
@@ -107,15 +109,15 @@ def test_who_leaves_in_the_middle_of_a_stream_leaves_nothing_behind(start: Start
             if number % 2:
                 connection.recv(1)
 
-    eventually("all are gone", lambda: agent.metrics()["agent_inflight_requests"] == 0)
-    eventually("files are closed", lambda: len(list(files.iterdir())) <= before)
+    eventually("no request is in flight", lambda: agent.metrics()["agent_inflight_requests"] == 0)
+    eventually("the files are closed", lambda: len(list(files.iterdir())) <= before)
     assert not [line for line in agent.log() if line["level"] == "ERROR"]
 
 
-def test_tasks_that_nobody_waits_for_count_too(start: Start, model_server: ModelServer) -> None:
-    """More than the agent takes at a time are refused, and one that ends makes room."""
+def test_tasks_in_the_background_count_against_the_limit(start_agent: StartAgent, model_server: ModelServer) -> None:
+    """max_concurrent_requests limits running tasks. The end of a task makes room for another."""
     limits = "[agent.limits]\nmax_concurrent_requests = 1\n"
-    agent = start(toml(openai_model(model_server)) + limits).ready()
+    agent = start_agent(agent_toml(openai_model(model_server)) + limits).ready()
     model_server.script(completions=[{"step_by_step": True}])
     body = call("SendMessage", {"message": MESSAGE, "configuration": {"returnImmediately": True}})
 
@@ -127,13 +129,13 @@ def test_tasks_that_nobody_waits_for_count_too(start: Start, model_server: Model
     assert agent.http.post("/a2a", json=body).status_code == 200
 
 
-async def test_keys_keep_tasks_apart(start: Start, tmp_path: Any) -> None:
-    """The card says that a key is needed; without one nothing is answered, and with another no task is found."""
+async def test_a_task_is_visible_only_with_its_api_key(start_agent: StartAgent, tmp_path: Any) -> None:
+    """The card declares the key. Without a key every call is refused, and with another key the task is not found."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
-    agent = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
+    agent = start_agent(agent_toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     headers = [{"Authorization": f"Bearer {key}"} for key in ("key-one", "key-two")]
 
-    card = await card_of(agent)
+    card = await fetch_card(agent)
     task = agent.http.post("/a2a", json=call("SendMessage", {"message": MESSAGE}), headers=headers[0]).json()
     mine, other = (
         agent.http.post("/a2a", json=call("GetTask", {"id": task["result"]["task"]["id"]}), headers=header).json()

@@ -1,4 +1,4 @@
-"""A2A tasks of several replicas that share a Redis; what the SDK's client sees of them is in clients/test_a2a.py."""
+"""A2A tasks of replicas that share a Redis; see clients/test_a2a.py for the view of the SDK's client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,28 +16,27 @@ from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
     AgentProcess,
-    ModelServer,
-    RedisServer,
-    Start,
-    eventually,
+    StartAgent,
+    agent_toml,
     openai_model,
     redis_memory,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
+from tests.polling import eventually
 
 PASSWORD = CANARIES["REDIS_PASSWORD"]
 NOT_FOUND, NOT_CANCELABLE = -32001, -32002
 
 
 def call(agent: AgentProcess, method: str, headers: dict[str, str] | None = None, **params: Any) -> dict[str, Any]:
-    """The answer to a call."""
+    """Make a call; return the response."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    answered: dict[str, Any] = agent.http.post("/a2a", json=body, headers=headers).json()
-    return answered
+    response: dict[str, Any] = agent.http.post("/a2a", json=body, headers=headers).json()
+    return response
 
 
 def send(agent: AgentProcess, headers: dict[str, str] | None = None, *, wait: bool = True) -> dict[str, Any]:
-    """The task that a message became."""
+    """Send a message; return its task."""
     message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
     configuration = {"returnImmediately": not wait}
     result: dict[str, Any] = call(agent, "SendMessage", headers, message=message, configuration=configuration)["result"]
@@ -46,17 +45,19 @@ def send(agent: AgentProcess, headers: dict[str, str] | None = None, *, wait: bo
 
 
 @pytest.fixture
-def replicas(start: Start, model_server: ModelServer, redis_server: RedisServer) -> tuple[AgentProcess, AgentProcess]:
-    """Two of them."""
-    config = toml(openai_model(model_server), memory=redis_memory(redis_server))
-    one, other = (start(config, REDIS_PASSWORD=PASSWORD) for _ in "ab")
+def replicas(
+    start_agent: StartAgent, model_server: ModelServer, redis_server: RedisServer
+) -> tuple[AgentProcess, AgentProcess]:
+    """Two replicas of an agent that share a Redis."""
+    config = agent_toml(openai_model(model_server), memory=redis_memory(redis_server))
+    one, other = (start_agent(config, REDIS_PASSWORD=PASSWORD) for _ in "ab")
     return one.ready(), other.ready()
 
 
-def test_a_task_outlives_its_replica_for_a_moment_only(
+def test_a_running_task_expires_soon_after_its_replica_dies(
     replicas: tuple[AgentProcess, AgentProcess], model_server: ModelServer, redis_server: RedisServer
 ) -> None:
-    """One that was worked on when the replica died can be cancelled, and is forgotten soon; one that ended stays."""
+    """Until then another replica can cancel it. An ended task stays available."""
     one, other = replicas
     ended = send(one)
     model_server.script(completions=[{"delay": 60}, {"delay": 60}])
@@ -68,14 +69,14 @@ def test_a_task_outlives_its_replica_for_a_moment_only(
     assert call(other, "GetTask", id=lost)["result"]["status"]["state"] == "TASK_STATE_WORKING"
     assert call(other, "CancelTask", id=cancelled)["result"]["status"]["state"] == "TASK_STATE_CANCELED"
     assert call(other, "CancelTask", id=cancelled)["error"]["code"] == NOT_CANCELABLE
-    eventually("it is forgotten", lambda: "error" in call(other, "GetTask", id=lost))
+    eventually("the task has expired", lambda: "error" in call(other, "GetTask", id=lost))
     assert call(other, "GetTask", id=lost)["error"]["code"] == NOT_FOUND
 
 
-def test_without_redis_a_task_is_known_to_its_replica(
+def test_without_redis_only_the_replica_of_a_task_knows_it(
     replicas: tuple[AgentProcess, AgentProcess], model_server: ModelServer, redis_server: RedisServer
 ) -> None:
-    """Nobody gets an error because of it."""
+    """The outage of Redis causes no error."""
     one, other = replicas
     redis_server.stop()
 
@@ -87,11 +88,13 @@ def test_without_redis_a_task_is_known_to_its_replica(
     assert call(other, "CancelTask", id=task["id"])["error"]["code"] == NOT_FOUND
 
 
-def test_keys_keep_tasks_apart_on_every_replica(start: Start, redis_server: RedisServer, tmp_path: Path) -> None:
-    """The key that gave a task finds it anywhere, another nowhere."""
+def test_every_replica_shows_a_task_only_with_its_api_key(
+    start_agent: StartAgent, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """With another key, no replica finds the task."""
     (tmp_path / "keys").write_text("key-one\nkey-two\n")
     tables = redis_memory(redis_server) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
-    one, other = (start(toml(ECHO, memory=tables), REDIS_PASSWORD=PASSWORD).ready() for _ in "ab")
+    one, other = (start_agent(agent_toml(ECHO, memory=tables), REDIS_PASSWORD=PASSWORD).ready() for _ in "ab")
     mine, theirs = ({"Authorization": f"Bearer {key}"} for key in ("key-one", "key-two"))
 
     task = send(one, mine)
@@ -103,7 +106,7 @@ def test_keys_keep_tasks_apart_on_every_replica(start: Start, redis_server: Redi
 
 @pytest.fixture
 def open_redis() -> Iterator[RedisServer]:
-    """A Redis without a password, to be asked by the test itself."""
+    """A Redis without a password, so that the test can send commands to it."""
     server = RedisServer()
     yield server
     server.stop()
@@ -111,14 +114,14 @@ def open_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def store(open_redis: RedisServer) -> AsyncIterator[RedisStore]:
-    """What a replica has of it."""
+    """The store of a replica in this Redis."""
     store = RedisStore(CacheConfig(host="127.0.0.1", port=open_redis.port), environment.read({}), asyncio.Event())
     yield store
     await store.aclose()
 
 
-async def test_tasks_in_redis_are_bounded(store: RedisStore, open_redis: RedisServer) -> None:
-    """In number, the oldest first out; and in time, from the end on or from the last sign of life."""
+async def test_number_and_age_of_tasks_in_redis_are_limited(store: RedisStore, open_redis: RedisServer) -> None:
+    """The oldest task is dropped first. A running task expires after LEASE seconds, an ended one after TTL seconds."""
     shared = SharedTasks(store, max_tasks=3)
     tasks = [Task("me", "context", str(number), "hi") for number in range(5)]
     for task in tasks:
@@ -126,7 +129,7 @@ async def test_tasks_in_redis_are_bounded(store: RedisStore, open_redis: RedisSe
         await shared.begin(task)
 
     found = [await shared.find(task.id) for task in tasks]
-    assert [one.message_id if one else None for one in found] == [None, None, "2", "3", "4"]
+    assert [task.message_id if task else None for task in found] == [None, None, "2", "3", "4"]
     key = f"chat:a2a:task:{tasks[4].id}"
     assert 0 < int(open_redis.command("TTL", key)[1:]) <= LEASE
     tasks[4].set_state(TaskState.COMPLETED)
@@ -134,8 +137,8 @@ async def test_tasks_in_redis_are_bounded(store: RedisStore, open_redis: RedisSe
     assert LEASE < int(open_redis.command("TTL", key)[1:]) <= TTL
 
 
-async def test_a_task_is_read_as_it_was_written(store: RedisStore) -> None:
-    """Every field, and to the microsecond when it ended."""
+async def test_a_published_task_keeps_all_its_fields(store: RedisStore) -> None:
+    """The time of its end keeps its microseconds."""
     shared = SharedTasks(store)
     task = Task("me", "context", "message", "häß\u2028?")
     await shared.begin(task)
@@ -150,19 +153,19 @@ async def test_a_task_is_read_as_it_was_written(store: RedisStore) -> None:
     assert found.remote
     for name in ("id", "owner", "context_id", "message_id", "message", "state", "reason", "code", "since", "text"):
         assert getattr(found, name) == getattr(task, name)
-    assert [piece async for piece in found.follow()] == ["ab"]
+    assert [part async for part in found.follow()] == ["ab"]
 
 
-@pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"how": []}'])
-async def test_what_is_not_understood_is_not_there(store: RedisStore, written: str) -> None:
-    """Another version's, or nobody's."""
-    await store.transact(("SET", store.key("a2a:task:x"), written))
+@pytest.mark.parametrize("record", ["", "{", "[]", "{}", '{"how": []}'])
+async def test_a_record_in_an_unknown_format_counts_as_missing(store: RedisStore, record: str) -> None:
+    """Another version of the runtime may have written it."""
+    await store.transact(("SET", store.key("a2a:task:x"), record))
 
     assert await SharedTasks(store).find("x") is None
 
 
-async def test_marks_are_for_the_tasks_that_are_meant(store: RedisStore) -> None:
-    """Whoever is asked to cancel one, ends that one."""
+async def test_a_request_to_cancel_concerns_one_task(store: RedisStore) -> None:
+    """The replica of another task does not see the request."""
     shared = SharedTasks(store)
 
     await shared.request_cancel("b")

@@ -1,4 +1,4 @@
-"""Azure OpenAI: its routes, and its three ways to prove who asks."""
+"""Azure OpenAI: its URLs, and its three kinds of credentials."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,31 +6,28 @@ from pathlib import Path
 import pytest
 
 from tests.integration.agent_runtime.certificate import write_certificate
-from tests.integration.agent_runtime.conftest import (
-    CANARIES,
-    ModelServer,
-    Start,
-    azure_model,
-    eventually,
-    toml,
-)
+from tests.integration.agent_runtime.conftest import CANARIES, StartAgent, agent_toml, azure_model
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 PATH = "/openai/deployments/gpt 4o/chat/completions"
 
 
 @pytest.fixture
 def entra(tmp_path: Path) -> Iterator[tuple[ModelServer, Path]]:
-    """The fake server behind TLS, which Entra ID's library insists on, and the certificate to trust."""
+    """A fake Entra ID with TLS, which its client library requires, and the certificate to trust."""
     certificate = write_certificate(tmp_path / "entra.pem")
     server = ModelServer("--certificate", str(certificate), scheme="https")
     yield server, certificate
     server.stop()
 
 
-def test_with_a_key(start: Start, model_server: ModelServer) -> None:
-    """The deployment is in the path, encoded once, the API version in the query, the key in its own header."""
+def test_an_api_key(start_agent: StartAgent, model_server: ModelServer) -> None:
+    """The key has its own header. The path contains the deployment, encoded once, and the query the API version."""
     key = CANARIES["AZURE_OPENAI_API_KEY"]
-    agent = start(toml(azure_model()), AZURE_OPENAI_ENDPOINT=f"{model_server.url}/", AZURE_OPENAI_API_KEY=key).ready()
+    agent = start_agent(
+        agent_toml(azure_model()), AZURE_OPENAI_ENDPOINT=f"{model_server.url}/", AZURE_OPENAI_API_KEY=key
+    ).ready()
 
     answer = agent.http.post("/api/chat", json={"message": "hi"})
 
@@ -41,11 +38,11 @@ def test_with_a_key(start: Start, model_server: ModelServer) -> None:
     assert "authorization" not in seen["headers"]
 
 
-def test_with_a_client_secret(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
-    """A token of Entra ID, asked for once and kept."""
+def test_a_client_secret(start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
+    """The agent requests a token of Entra ID once and reuses it."""
     server, certificate = entra
-    agent = start(
-        toml(azure_model()),
+    agent = start_agent(
+        agent_toml(azure_model()),
         AZURE_OPENAI_ENDPOINT=model_server.url,
         AZURE_TENANT_ID="tenant",
         AZURE_CLIENT_ID="client",
@@ -58,22 +55,22 @@ def test_with_a_client_secret(start: Start, model_server: ModelServer, entra: tu
         assert agent.http.post("/api/chat", json={"message": "hi"}).status_code == 200
 
     assert model_server.seen(PATH)[0]["headers"]["authorization"] == "Bearer entra-1"
-    (asked,) = server.seen("/tenant/oauth2/v2.0/token")
-    assert asked["body"]["client_secret"] == CANARIES["AZURE_CLIENT_SECRET"]
-    assert asked["body"]["scope"] == "https://cognitiveservices.azure.com/.default"
+    (token_request,) = server.seen("/tenant/oauth2/v2.0/token")
+    assert token_request["body"]["client_secret"] == CANARIES["AZURE_CLIENT_SECRET"]
+    assert token_request["body"]["scope"] == "https://cognitiveservices.azure.com/.default"
 
 
-def test_with_a_workload_identity(
-    start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path], tmp_path: Path
+def test_a_workload_identity(
+    start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path], tmp_path: Path
 ) -> None:
-    """The service account's token is exchanged for one of Entra ID, and that is renewed before it ends."""
+    """The agent exchanges the token of the service account for one of Entra ID."""
     server, certificate = entra
     federated = tmp_path / "token"
     federated.write_text("service-account-token")
-    # Within the library's five minutes before the end: every look at the health renews it.
+    # The library renews a token five minutes before it expires, so every probe renews this one.
     server.script(token=[{"expires_in": 60}])
-    agent = start(
-        toml(azure_model()),
+    agent = start_agent(
+        agent_toml(azure_model()),
         AZURE_OPENAI_ENDPOINT=model_server.url,
         AZURE_TENANT_ID="tenant",
         AZURE_CLIENT_ID="client",
@@ -85,18 +82,20 @@ def test_with_a_workload_identity(
     agent.http.post("/api/chat", json={"message": "hi"})
 
     assert model_server.seen(PATH)[0]["headers"]["authorization"].startswith("Bearer entra-")
-    asked = server.seen("/tenant/oauth2/v2.0/token")[0]["body"]
-    assert asked["client_assertion"] == "service-account-token"
+    token_request = server.seen("/tenant/oauth2/v2.0/token")[0]["body"]
+    assert token_request["client_assertion"] == "service-account-token"
 
 
-def test_refused_by_entra_id(start: Start, model_server: ModelServer, entra: tuple[ModelServer, Path]) -> None:
-    """Not ready, with the variables to look at; Entra ID's own words stay out."""
+def test_a_refusal_by_entra_id_names_the_variables(
+    start_agent: StartAgent, model_server: ModelServer, entra: tuple[ModelServer, Path]
+) -> None:
+    """The pod is not ready. The reason does not quote Entra ID, whose message may contain a secret."""
     server, certificate = entra
     secret = CANARIES["AZURE_CLIENT_SECRET"]
     refusal = {"error": "invalid_client", "error_description": f"AADSTS7000215: Invalid client secret {secret}"}
     server.script(token=[{"status": 401, "json": refusal, "always": True}])
-    agent = start(
-        toml(azure_model()),
+    agent = start_agent(
+        agent_toml(azure_model()),
         AZURE_OPENAI_ENDPOINT=model_server.url,
         AZURE_TENANT_ID="tenant",
         AZURE_CLIENT_ID="client",
@@ -105,4 +104,4 @@ def test_refused_by_entra_id(start: Start, model_server: ModelServer, entra: tup
         SSL_CERT_FILE=str(certificate),
     )
 
-    eventually("it says why", lambda: "check AZURE_TENANT_ID" in agent.http.get("/health/ready").text)
+    eventually("the reason is shown", lambda: "check AZURE_TENANT_ID" in agent.http.get("/health/ready").text)

@@ -1,4 +1,4 @@
-"""Requests that are wrong in ways that only the model, or only time, can tell; and that nothing secret ever shows."""
+"""Requests that only the model can reject, bodies that arrive too slowly, and errors without secrets."""
 
 import asyncio
 import json
@@ -21,16 +21,15 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     canaries,
-    eventually,
     openai_model,
     redis_memory,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 USER = {"role": "user", "content": "hi"}
 CALLS = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f"}}]}
@@ -38,9 +37,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent with a model behind the fake server, its default, and one that echoes."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent whose default model is the fake model server, with an echo model."""
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO)).ready()
 
 
 @pytest.mark.parametrize(
@@ -59,16 +58,16 @@ def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess
     ids=lambda fields: json.dumps(fields)[:70],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_only_the_model_can_judge(
+def test_only_the_model_validates_roles_and_tools(
     agent: AgentProcess, model_server: ModelServer, fields: dict[str, Any], stream: bool
 ) -> None:
-    """An order of roles or a tool's schema: it gets it as it is, and its refusal comes back as 400; echo answers."""
+    """The model gets the request unchanged, and its refusal becomes a 400. The echo model accepts everything."""
     refusal = {"error": {"code": "invalid_value", "param": "messages[1].role", "message": PROMPT}}
     model_server.script(completions=[{"status": 400, "json": refusal}])
-    asked = fields | {"stream": stream}
+    request = fields | {"stream": stream}
 
-    refused = agent.http.post("/v1/chat/completions", json=asked)
-    echoed = agent.http.post("/v1/chat/completions", json=asked | {"model": "echo"})
+    refused = agent.http.post("/v1/chat/completions", json=request)
+    echoed = agent.http.post("/v1/chat/completions", json=request | {"model": "echo"})
 
     assert (refused.status_code, echoed.status_code) == (400, 200)
     error = refused.json()["error"]
@@ -79,10 +78,10 @@ def test_what_only_the_model_can_judge(
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat", "/a2a"])
-async def test_a_body_that_dribbles_in(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """408 in the form of the route, and the connection is closed: the rest of the body is no request."""
+async def test_a_slow_body_times_out(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The response is a 408. The connection closes, because the rest of the body is not a request."""
     monkeypatch.setattr(body, "READ_TIMEOUT", 0.1)
-    (tmp_path / "agent.toml").write_text(toml(ECHO))
+    (tmp_path / "agent.toml").write_text(agent_toml(ECHO))
     (tmp_path / "system_prompt.txt").write_text(PROMPT)
     runner = web.AppRunner(create_app(*load(tmp_path / "agent.toml"), environment.read({})), shutdown_timeout=1)
     await runner.setup()
@@ -101,64 +100,68 @@ async def test_a_body_that_dribbles_in(path: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def guarded(start: Start, model_server: ModelServer, redis_server: RedisServer, tmp_path: Path) -> AgentProcess:
-    """An agent with all that may hold a secret: keys, a password, headers of tools; its log at DEBUG."""
+def guarded(
+    start_agent: StartAgent, model_server: ModelServer, redis_server: RedisServer, tmp_path: Path
+) -> AgentProcess:
+    """An agent with all kinds of secrets (API keys, a password, headers of tools) and the log level DEBUG."""
     (tmp_path / "keys").write_text(f"{CANARIES['AZURE_OPENAI_API_KEY']}\n")
     tools = (
         f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "{model_server.url}/mcp"\n'
         'headers_from = { Authorization = "AZURE_CLIENT_SECRET" }\n'
     )
     server = f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
-    config = toml(openai_model(model_server), ECHO, memory=redis_memory(redis_server) + tools + server)
-    return start(config, **CANARIES).ready()
+    config = agent_toml(openai_model(model_server), ECHO, memory=redis_memory(redis_server) + tools + server)
+    return start_agent(config, **CANARIES).ready()
+
+
+KEY = {"Authorization": f"Bearer {CANARIES['AZURE_OPENAI_API_KEY']}"}
+COMPLETION = {"messages": [{"role": "user", "content": USER_CANARY}]}
+FIRST_CHUNK = {"choices": [{"index": 0, "delta": {"content": "Well"}, "finish_reason": None}]}
+CANARY_ERROR = {
+    "error": {"code": f"no code: {USER_CANARY}", "message": f"{PROMPT} {CANARIES['OPENAI_API_KEY']}", "param": PROMPT}
+}
+INVALID_REQUESTS: dict[str, tuple[str, Any]] = {
+    "no JSON": ("/api/chat", b'{"message": "%b' % USER_CANARY.encode()),
+    "wrong field": ("/api/chat", {"message": "x", "session_id": f"{USER_CANARY} "}),
+    "unknown field": ("/api/chat", {"message": "x", "extra": USER_CANARY}),
+    "unknown model": ("/v1/chat/completions", COMPLETION | {"model": USER_CANARY}),
+    "wrong role": ("/v1/chat/completions", {"messages": [{"role": USER_CANARY, "content": "x"}]}),
+    "unknown path": (f"/{USER_CANARY}", {}),
+    "unknown method": ("/a2a", {"jsonrpc": "2.0", "id": 1, "method": USER_CANARY}),
+}
 
 
 @pytest.fixture
-def errors(guarded: AgentProcess, model_server: ModelServer) -> Iterator[dict[str, str]]:
-    """What it answers to requests that hold a canary in every place, with a model's server that says it all back."""
-    key = {"Authorization": f"Bearer {CANARIES['AZURE_OPENAI_API_KEY']}"}
-    said = {
-        "error": {
-            "code": f"no code: {USER_CANARY}",
-            "message": f"{PROMPT} {CANARIES['OPENAI_API_KEY']}",
-            "param": PROMPT,
-        }
-    }
-    found: dict[str, str] = {}
+def error_responses(guarded: AgentProcess, model_server: ModelServer) -> Iterator[dict[str, str]]:
+    """The responses to invalid requests with a canary in each field, from a model server that repeats canaries."""
+    responses: dict[str, str] = {}
 
-    def ask(what: str, path: str, content: Any, headers: dict[str, str] = key) -> None:
-        sent = content if isinstance(content, bytes) else json.dumps(content).encode()
-        response = guarded.http.post(path, content=sent, headers=JSON | headers)
-        found[what] = f"{response.status_code} {response.headers} {response.text}"
+    def send(name: str, path: str, content: Any, headers: dict[str, str] = KEY) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        response = guarded.http.post(path, content=body, headers=JSON | headers)
+        responses[name] = f"{response.status_code} {response.headers} {response.text}"
 
-    completion = {"messages": [{"role": "user", "content": USER_CANARY}]}
-    begun = {"choices": [{"index": 0, "delta": {"content": "Well"}, "finish_reason": None}]}
-    model_server.script(completions=[{"chunks": [begun, said], "always": True}])
-    ask("broken", "/api/chat", {"message": USER_CANARY}, key | {"Accept": "text/event-stream"})
+    model_server.script(completions=[{"chunks": [FIRST_CHUNK, CANARY_ERROR], "always": True}])
+    send("broken", "/api/chat", {"message": USER_CANARY}, KEY | {"Accept": "text/event-stream"})
     for status in (400, 401, 404, 429, 500):
-        model_server.script(completions=[{"status": status, "json": said, "always": True}])
-        ask(f"upstream {status}", "/v1/chat/completions", completion)
-        ask(f"upstream {status} chat", "/api/chat", {"message": USER_CANARY})
+        model_server.script(completions=[{"status": status, "json": CANARY_ERROR, "always": True}])
+        send(f"upstream {status}", "/v1/chat/completions", COMPLETION)
+        send(f"upstream {status} chat", "/api/chat", {"message": USER_CANARY})
     model_server.script(completions=[{"text": f"{PROMPT} garbage", "always": True}])
-    ask("garbage", "/v1/chat/completions", completion | {"stream": True})
-    ask("no key", "/api/chat", {"message": USER_CANARY}, {"Authorization": f"Bearer {CANARIES['OPENAI_API_KEY']}"})
-    ask("no JSON", "/api/chat", b'{"message": "%b' % USER_CANARY.encode())
-    ask("wrong field", "/api/chat", {"message": "x", "session_id": f"{USER_CANARY} "})
-    ask("unknown field", "/api/chat", {"message": "x", "extra": USER_CANARY})
-    ask("unknown model", "/v1/chat/completions", completion | {"model": USER_CANARY})
-    ask("wrong role", "/v1/chat/completions", {"messages": [{"role": USER_CANARY, "content": "x"}]})
-    ask("unknown path", f"/{USER_CANARY}", {})
-    ask("unknown method", "/a2a", {"jsonrpc": "2.0", "id": 1, "method": USER_CANARY})
-    ask("request id", "/api/chat", {}, key | {"X-Request-Id": f"{USER_CANARY}!"})
-    yield found
+    send("garbage", "/v1/chat/completions", COMPLETION | {"stream": True})
+    for name, (path, content) in INVALID_REQUESTS.items():
+        send(name, path, content)
+    send("no key", "/api/chat", {"message": USER_CANARY}, {"Authorization": f"Bearer {CANARIES['OPENAI_API_KEY']}"})
+    send("request id", "/api/chat", {}, KEY | {"X-Request-Id": f"{USER_CANARY}!"})
+    yield responses
     model_server.reset()
 
 
-def test_no_secret_shows(guarded: AgentProcess, errors: dict[str, str]) -> None:
-    """In no error, header, health report, metric or line of the log, and no traceback either."""
-    eventually("health has seen it all", lambda: guarded.http.get("/health").json()["status"] != "healthy")
+def test_no_output_contains_a_secret(guarded: AgentProcess, error_responses: dict[str, str]) -> None:
+    """No error, header, health report, metric or log line contains a secret or a traceback."""
+    eventually("the failed calls show in health", lambda: guarded.http.get("/health").json()["status"] != "healthy")
 
-    shown = errors | {
+    outputs = error_responses | {
         "health": guarded.http.get("/health").text,
         "ready": guarded.http.get("/health/ready").text,
         "card": guarded.http.get("/.well-known/agent-card.json").text,
@@ -167,7 +170,7 @@ def test_no_secret_shows(guarded: AgentProcess, errors: dict[str, str]) -> None:
         "log": guarded.log_file.read_text(),
     }
 
-    assert {what: canaries(text) for what, text in shown.items() if canaries(text)} == {}
-    assert {what for what, text in shown.items() if "Traceback" in text} == set()
-    # A stream that has begun, and JSON-RPC's errors, come with 200.
-    assert {what for what, text in errors.items() if text.startswith("2")} == {"broken", "unknown method"}
+    assert {what: canaries(text) for what, text in outputs.items() if canaries(text)} == {}
+    assert {what for what, text in outputs.items() if "Traceback" in text} == set()
+    # Errors of a started stream and of JSON-RPC have the status 200.
+    assert {what for what, text in error_responses.items() if text.startswith("2")} == {"broken", "unknown method"}

@@ -1,4 +1,4 @@
-"""Conversations over /api/chat, with the memory in the process."""
+"""The chat API with the memory of the process."""
 
 import pytest
 
@@ -7,51 +7,51 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    Start,
+    StartAgent,
+    agent_toml,
     openai_model,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent with a model that echoes, its default, and one behind the fake server."""
-    return start_shared(toml(ECHO, openai_model(shared_model_server))).ready()
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent whose default model is an echo model, with a model on the fake model server."""
+    return start_shared_agent(agent_toml(ECHO, openai_model(shared_model_server))).ready()
 
 
-def test_a_conversation_is_remembered_shown_and_forgotten(agent: AgentProcess, model_server: ModelServer) -> None:
-    """The second message goes to the model after the first and its answer; DELETE ends the session."""
+def test_a_session_is_remembered_shown_and_deleted(agent: AgentProcess, model_server: ModelServer) -> None:
+    """The model gets the first message and its answer before the second message."""
     first = agent.http.post("/api/chat", json={"message": "one", "model": "gpt"}).json()
-    session = first["session_id"]
-    second = agent.http.post("/api/chat", json={"message": "two", "model": "gpt", "session_id": session}).json()
+    session_id = first["session_id"]
+    second = agent.http.post("/api/chat", json={"message": "two", "model": "gpt", "session_id": session_id}).json()
 
     assert first["response"] == "model: one"
     assert first["model"] == "gpt"
     assert first["usage"]["total_tokens"] == 14
-    assert second["session_id"] == session
+    assert second["session_id"] == session_id
     assert model_server.seen("/chat/completions")[1]["body"]["messages"] == [
         {"role": "system", "content": PROMPT},
         {"role": "user", "content": "one"},
         {"role": "assistant", "content": "model: one"},
         {"role": "user", "content": "two"},
     ]
-    shown = agent.http.get(f"/api/sessions/{session}").json()
-    assert [message["content"] for message in shown["messages"]] == ["one", "model: one", "two", "model: two"]
-    assert agent.http.delete(f"/api/sessions/{session}").status_code == 204
-    assert agent.http.get(f"/api/sessions/{session}").json()["code"] == "session_not_found"
-    assert agent.http.delete(f"/api/sessions/{session}").status_code == 404
+    session = agent.http.get(f"/api/sessions/{session_id}").json()
+    assert [message["content"] for message in session["messages"]] == ["one", "model: one", "two", "model: two"]
+    assert agent.http.delete(f"/api/sessions/{session_id}").status_code == 204
+    assert agent.http.get(f"/api/sessions/{session_id}").json()["code"] == "session_not_found"
+    assert agent.http.delete(f"/api/sessions/{session_id}").status_code == 404
 
 
-def test_sessions_are_apart(agent: AgentProcess) -> None:
-    """A message without a session id begins a new session."""
+def test_a_message_without_a_session_id_starts_a_session(agent: AgentProcess) -> None:
+    """Two such messages belong to different sessions."""
     answers = [agent.http.post("/api/chat", json={"message": "hi"}).json() for _ in range(2)]
 
     assert answers[0]["session_id"] != answers[1]["session_id"]
 
 
-def test_a_failed_turn_is_not_remembered(agent: AgentProcess, model_server: ModelServer) -> None:
-    """When the model fails, neither the message nor an answer is kept."""
+def test_a_failed_turn_is_not_stored(agent: AgentProcess, model_server: ModelServer) -> None:
+    """If the model fails, the session contains neither the message nor an answer."""
     model_server.script(completions=[{"status": 500, "always": True}])
 
     failed = agent.http.post("/api/chat", json={"message": "x", "model": "gpt", "session_id": "failing"})
@@ -73,8 +73,10 @@ def test_a_failed_turn_is_not_remembered(agent: AgentProcess, model_server: Mode
         ({"message": "x", "model": "gpt-9"}, "model_not_found", "model"),
     ],
 )
-def test_bad_requests_name_the_field(agent: AgentProcess, body: dict[str, object], code: str, param: str) -> None:
-    """A JSON problem with a stable code and the field at fault."""
+def test_an_invalid_request_names_the_field(
+    agent: AgentProcess, body: dict[str, object], code: str, param: str
+) -> None:
+    """The error has a stable code, and `param` is the field."""
     response = agent.http.post("/api/chat", json=body)
 
     problem = response.json()
@@ -86,17 +88,17 @@ def test_bad_requests_name_the_field(agent: AgentProcess, body: dict[str, object
     ("method", "path", "status", "code"),
     [("GET", "/nowhere", 404, "not_found"), ("GET", "/api/chat", 405, "method_not_allowed")],
 )
-def test_unknown_routes_and_methods_are_json_too(
+def test_an_unknown_route_or_method_gets_json(
     agent: AgentProcess, method: str, path: str, status: int, code: str
 ) -> None:
-    """Not aiohttp's plain text."""
+    """The error is not the plain text of aiohttp."""
     response = agent.http.request(method, path)
 
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-def test_a_request_id_is_kept_when_harmless(agent: AgentProcess) -> None:
-    """It comes back in the header and stands in the log; anything else is replaced."""
+def test_a_safe_request_id_is_kept(agent: AgentProcess) -> None:
+    """The response and the log contain it. An unsafe request id is replaced."""
     kept = agent.http.get("/health/live", headers={"X-Request-Id": "abc-1"})
     replaced = agent.http.get("/health/live", headers={"X-Request-Id": 'a"b{}'})
 
@@ -105,8 +107,8 @@ def test_a_request_id_is_kept_when_harmless(agent: AgentProcess) -> None:
     assert any(line.get("request_id") == "abc-1" for line in agent.log("request"))
 
 
-def test_logs_tell_the_session_only_as_a_hash(agent: AgentProcess) -> None:
-    """One line of JSON a request, with what is needed to find it and nothing that was said."""
+def test_logs_contain_only_the_pseudonym_of_a_session(agent: AgentProcess) -> None:
+    """A request has one log line, without the id of the session and without messages."""
     agent.http.post("/api/chat", json={"message": USER_CANARY, "session_id": "my-own-session"})
 
     line = agent.log("request")[-1]

@@ -1,4 +1,4 @@
-"""OpenAI's API, seen by OpenAI's own client."""
+"""OpenAI's API, through OpenAI's own client."""
 
 from typing import Any
 
@@ -12,53 +12,53 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    Start,
-    eventually,
+    StartAgent,
+    agent_toml,
     openai_model,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 KEY = CANARIES["OPENAI_API_KEY"]
-SENT = "Wed, 21 Oct 2015 07:28:00 GMT"
-SAY: Any = [{"role": "user", "content": USER_CANARY}]
+DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
+MESSAGES: Any = [{"role": "user", "content": USER_CANARY}]
 
 
-def client(port: int) -> openai.OpenAI:
-    """OpenAI's client of the agent, which does not try again."""
+def make_client(port: int) -> openai.OpenAI:
+    """Return a client of the agent that does not retry."""
     return openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="anything", max_retries=0)
 
 
 @pytest.fixture(scope="module")
-def echo(start_shared: Start) -> AgentProcess:
-    """An agent that echoes."""
-    return start_shared(toml(ECHO)).ready()
+def echo(start_shared_agent: StartAgent) -> AgentProcess:
+    """An agent with an echo model."""
+    return start_shared_agent(agent_toml(ECHO)).ready()
 
 
 @pytest.fixture(scope="module")
-def gpt(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent in front of the fake model's server."""
-    return start_shared(toml(openai_model(shared_model_server)), OPENAI_API_KEY=KEY).ready()
+def gpt(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent whose model is the fake model server."""
+    return start_shared_agent(agent_toml(openai_model(shared_model_server)), OPENAI_API_KEY=KEY).ready()
 
 
-def test_echo_answers_the_openai_client(echo: AgentProcess) -> None:
-    """The SDK parses the answer and every field that it knows is there."""
-    completion = client(echo.port).chat.completions.create(model="echo", messages=SAY)
+def test_the_response_has_all_fields_of_a_completion(echo: AgentProcess) -> None:
+    """The client parses the completion of the echo model, and the list of models."""
+    completion = make_client(echo.port).chat.completions.create(model="echo", messages=MESSAGES)
 
     assert completion.choices[0].message.content == USER_CANARY
     assert completion.choices[0].finish_reason == "stop"
     assert completion.object == "chat.completion"
     assert completion.usage is not None
     assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens > 0
-    assert [model.id for model in client(echo.port).models.list()] == ["echo"]
+    assert [model.id for model in make_client(echo.port).models.list()] == ["echo"]
 
 
-def test_the_request_goes_upstream_with_the_prompt_first(gpt: AgentProcess, model_server: ModelServer) -> None:
-    """The caller's parameters arrive unchanged, the model under its upstream name, the key in its header."""
+def test_the_model_gets_the_prompt_and_the_request_of_the_caller(gpt: AgentProcess, model_server: ModelServer) -> None:
+    """Parameters are unchanged. The request names the upstream model and has the API key in its header."""
     tools: Any = [{"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}]
 
-    completion = client(gpt.port).chat.completions.create(
-        model="gpt", messages=SAY, temperature=0.5, tools=tools, extra_body={"top_k": 3}
+    completion = make_client(gpt.port).chat.completions.create(
+        model="gpt", messages=MESSAGES, temperature=0.5, tools=tools, extra_body={"top_k": 3}
     )
 
     assert completion.choices[0].message.content == f"model: {USER_CANARY}"
@@ -67,7 +67,7 @@ def test_the_request_goes_upstream_with_the_prompt_first(gpt: AgentProcess, mode
     (seen,) = model_server.seen("/chat/completions")
     assert seen["body"] == {
         "model": "gpt-4o",
-        "messages": [{"role": "system", "content": PROMPT}, *SAY],
+        "messages": [{"role": "system", "content": PROMPT}, *MESSAGES],
         "temperature": 0.5,
         "tools": tools,
         "top_k": 3,
@@ -76,21 +76,21 @@ def test_the_request_goes_upstream_with_the_prompt_first(gpt: AgentProcess, mode
     assert seen["headers"]["user-agent"].startswith("agent-runtime/")
 
 
-def test_a_server_without_keys_gets_none(start: Start, model_server: ModelServer) -> None:
-    """With a base_url, OPENAI_API_KEY is not needed, and no invented key is sent."""
-    agent = start(toml(openai_model(model_server))).ready()
+def test_a_model_server_without_a_key_gets_none(start_agent: StartAgent, model_server: ModelServer) -> None:
+    """With base_url, OPENAI_API_KEY is optional. The agent does not send a dummy key."""
+    agent = start_agent(agent_toml(openai_model(model_server))).ready()
 
-    client(agent.port).chat.completions.create(model="gpt", messages=SAY)
+    make_client(agent.port).chat.completions.create(model="gpt", messages=MESSAGES)
 
     assert "authorization" not in model_server.seen("/chat/completions")[0]["headers"]
 
 
-def test_the_callers_tool_calls_pass_through(gpt: AgentProcess, model_server: ModelServer) -> None:
-    """A caller that brings its own tools gets the model's calls of them."""
+def test_calls_of_the_callers_tools_reach_the_caller(gpt: AgentProcess, model_server: ModelServer) -> None:
+    """The agent does not run tools of the caller."""
     call = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
     model_server.script(completions=[{"message": {"content": None, "tool_calls": [call]}}])
 
-    choice = client(gpt.port).chat.completions.create(model="gpt", messages=SAY).choices[0]
+    choice = make_client(gpt.port).chat.completions.create(model="gpt", messages=MESSAGES).choices[0]
 
     assert choice.finish_reason == "tool_calls"
     assert choice.message.tool_calls is not None
@@ -110,7 +110,7 @@ def test_the_callers_tool_calls_pass_through(gpt: AgentProcess, model_server: Mo
         ({"status": 429, "headers": {"Retry-After": "7"}}, openai.RateLimitError, "model_rate_limited"),
         ({"status": 429, "json": {"error": {"code": "insufficient_quota"}}},
          openai.RateLimitError, "insufficient_quota"),
-        ({"status": 429, "headers": {"Date": SENT, "Retry-After": SENT.replace("28:00", "28:07")}},
+        ({"status": 429, "headers": {"Date": DATE, "Retry-After": DATE.replace("28:00", "28:07")}},
          openai.RateLimitError, "model_rate_limited"),
         ({"status": 500, "text": PROMPT}, openai.InternalServerError, "model_unavailable"),
         ({"status": 503}, openai.InternalServerError, "model_unavailable"),
@@ -125,15 +125,17 @@ def test_the_callers_tool_calls_pass_through(gpt: AgentProcess, model_server: Mo
 def test_upstream_errors_have_stable_codes(
     gpt: AgentProcess, model_server: ModelServer, step: dict[str, Any], error: type[openai.APIStatusError], code: str
 ) -> None:
-    """Whatever the model's server does, the client gets OpenAI's error JSON with our code and none of its words."""
+    """The client gets an error in OpenAI's format, with a code of the agent and without text of the model server."""
     metric = f'agent_model_errors_total{{model="gpt",reason="{code}"}}'
     before = gpt.metrics().get(metric, 0)
-    # A call that succeeds closes the circuit breaker that the last case may have opened.
-    eventually("the model is called", lambda: gpt.http.post("/v1/chat/completions", json={"messages": SAY}).is_success)
+    # The case before may have opened the circuit breaker. A call that succeeds closes it.
+    eventually(
+        "the model is called", lambda: gpt.http.post("/v1/chat/completions", json={"messages": MESSAGES}).is_success
+    )
     model_server.script(completions=[step | {"always": True}])
 
     with pytest.raises(error) as raised:
-        client(gpt.port).chat.completions.create(model="gpt", messages=SAY)
+        make_client(gpt.port).chat.completions.create(model="gpt", messages=MESSAGES)
 
     assert raised.value.code == code
     assert isinstance(raised.value.body, dict)
@@ -144,27 +146,28 @@ def test_upstream_errors_have_stable_codes(
     assert gpt.metrics()[metric] > before
 
 
-def test_a_lasting_fault_shows_in_health_until_a_call_succeeds(gpt: AgentProcess, model_server: ModelServer) -> None:
-    """A deployment that does not exist makes the model unhealthy though the server itself is well."""
+def test_a_permanent_error_shows_in_health_until_a_call_succeeds(gpt: AgentProcess, model_server: ModelServer) -> None:
+    """A missing deployment makes the model unhealthy, although the model server answers probes."""
     model_server.script(completions=[{"status": 404}])
 
     with pytest.raises(openai.InternalServerError):
-        client(gpt.port).chat.completions.create(model="gpt", messages=SAY)
-    eventually("the fault shows", lambda: "check deployment" in str(_unhealthy_components(gpt)))
+        make_client(gpt.port).chat.completions.create(model="gpt", messages=MESSAGES)
+    eventually("the model is unhealthy", lambda: "check deployment" in str(_unhealthy_components(gpt)))
     assert gpt.http.get("/health/ready").status_code == 200
 
-    client(gpt.port).chat.completions.create(model="gpt", messages=SAY)
-    eventually("healthy again", lambda: not _unhealthy_components(gpt))
+    make_client(gpt.port).chat.completions.create(model="gpt", messages=MESSAGES)
+    eventually("the model is healthy again", lambda: not _unhealthy_components(gpt))
 
 
 def _unhealthy_components(agent: AgentProcess) -> list[dict[str, Any]]:
-    return [one for one in agent.http.get("/health").json()["components"] if one["status"] == "unhealthy"]
+    components = agent.http.get("/health").json()["components"]
+    return [component for component in components if component["status"] == "unhealthy"]
 
 
-def test_an_unknown_model_is_told_with_the_known_ones(echo: AgentProcess) -> None:
-    """As with OpenAI: 404, model_not_found, param model."""
+def test_an_unknown_model_gets_the_list_of_models(echo: AgentProcess) -> None:
+    """Status, code and param are those of OpenAI."""
     with pytest.raises(openai.NotFoundError, match="echo") as raised:
-        client(echo.port).chat.completions.create(model="gpt-9", messages=SAY)
+        make_client(echo.port).chat.completions.create(model="gpt-9", messages=MESSAGES)
 
     assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
 
@@ -185,8 +188,10 @@ def test_an_unknown_model_is_told_with_the_known_ones(echo: AgentProcess) -> Non
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_bad_bodies_get_openais_error(echo: AgentProcess, body: bytes, status: int, code: str, param: str) -> None:
-    """Malformed, mistyped or too large: OpenAI's error JSON with a stable code and the field at fault."""
+def test_an_invalid_body_gets_openais_error(
+    echo: AgentProcess, body: bytes, status: int, code: str, param: str
+) -> None:
+    """The error has a stable code, and `param` is the invalid field."""
     response = echo.http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
 
     error = response.json()["error"]
@@ -195,8 +200,8 @@ def test_bad_bodies_get_openais_error(echo: AgentProcess, body: bytes, status: i
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
-def test_pages_must_send_json(echo: AgentProcess, path: str) -> None:
-    """A page of another origin can send text/plain without asking; it shall not make the agent spend tokens."""
+def test_web_pages_must_send_json(echo: AgentProcess, path: str) -> None:
+    """Browsers send text/plain for any origin without a preflight. Such a page must not spend tokens."""
     chat = path == "/api/chat"
     body = b'{"message": "hi"}' if chat else b'{"model": "echo", "messages": [{"role": "user", "content": "hi"}]}'
 
@@ -208,13 +213,13 @@ def test_pages_must_send_json(echo: AgentProcess, path: str) -> None:
     assert "application/json" in refused.text
 
 
-def test_a_client_that_leaves_stops_the_upstream_call(gpt: AgentProcess, model_server: ModelServer) -> None:
-    """The call of the model is cancelled, and counted as nginx counts it: 499."""
+def test_a_client_that_disconnects_stops_the_model_call(gpt: AgentProcess, model_server: ModelServer) -> None:
+    """The request counts with the status 499, like in nginx."""
     model_server.script(completions=[{"delay": 60}])
 
     with pytest.raises(httpx2.ReadTimeout):
-        httpx2.post(f"http://127.0.0.1:{gpt.port}/v1/chat/completions", json={"messages": SAY}, timeout=0.5)
+        httpx2.post(f"http://127.0.0.1:{gpt.port}/v1/chat/completions", json={"messages": MESSAGES}, timeout=0.5)
 
-    eventually("the upstream call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
+    eventually("the model call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
     metric = 'agent_requests_total{code="499",route="/v1/chat/completions"}'
-    eventually("it is counted", lambda: gpt.metrics().get(metric))
+    eventually("the request is counted", lambda: gpt.metrics().get(metric))

@@ -1,4 +1,4 @@
-"""Clients that never finish a request's head are let go, on both event loops; all others are left alone."""
+"""The time limit for the head of a request, on both event loops. Other connections stay open."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from agent_runtime import environment
 from agent_runtime.config import load
 from agent_runtime.http import connections
 from agent_runtime.server import serve
-from tests.integration.agent_runtime.conftest import ECHO, toml
+from tests.integration.agent_runtime.conftest import ECHO, agent_toml
 from tests.patience import DEADLINE
 
 HEAD = b"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
@@ -26,7 +26,7 @@ TIMEOUT = 0.2
 
 @dataclass
 class Server:
-    """A listening server: /now answers at once, /wait when the test lets it."""
+    """A server with the routes /now, which answers at once, and /wait, which answers after `go` is set."""
 
     port: int = 0
     entered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -34,22 +34,22 @@ class Server:
     clients: list["Client"] = field(default_factory=list)
 
     async def now(self, _: web.Request) -> web.Response:
-        """Answer."""
+        """GET /now."""
         return web.Response(text="now")
 
     async def wait(self, request: web.Request) -> web.Response:
-        """Answer with the body, when it is there and the test lets it."""
+        """POST /wait: answer with the body after the body has arrived and `go` is set."""
         self.entered.set()
         await self.go.wait()
         return web.Response(body=await request.read())
 
     async def client(self) -> "Client":
-        """A connection."""
+        """Open a connection."""
         self.clients.append(Client(*await asyncio.open_connection("127.0.0.1", self.port)))
         return self.clients[-1]
 
-    async def outlive_a_head(self) -> None:
-        """Return when a head that came after now was given up, twice: so much longer than TIMEOUT has passed."""
+    async def wait_for_head_timeouts(self) -> None:
+        """Wait until two heads have timed out one after the other, which takes longer than TIMEOUT."""
         for _ in range(2):
             slow = await self.client()
             await slow.send(GET[:20])
@@ -58,25 +58,25 @@ class Server:
 
 @dataclass
 class Client:
-    """A client's side of a connection."""
+    """The client's side of a connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
-        """Send."""
+        """Send bytes."""
         self.writer.write(data)
         await self.writer.drain()
 
     async def answer(self) -> bytes:
-        """The body of the next answer."""
+        """Return the body of the next response."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 "), head
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         return await self.reader.readexactly(length)
 
     async def rest(self) -> bytes:
-        """What comes until the server closes the connection."""
+        """Read until the server closes the connection."""
         return await self.reader.read()
 
 
@@ -85,7 +85,7 @@ Run = Callable[[Callable[[Server], Awaitable[None]]], None]
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs a test against a server in its own event loop."""
+    """Run a test function against a server, in a new event loop of each kind."""
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", TIMEOUT)
     factory = asyncio.new_event_loop if request.param == "asyncio" else uvloop.new_event_loop
 
@@ -111,29 +111,29 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield lambda test: loop.run(serve(test))
 
 
-def test_a_head_that_dribbles_in(run: Run) -> None:
-    """Each byte comes soon after the last; all the same the connection ends, with a 408."""
+def test_a_slow_head_times_out(run: Run) -> None:
+    """The limit is for the whole head, although each of its lines arrives soon after the one before."""
 
     async def test(server: Server) -> None:
         client = await server.client()
 
-        async def dribble() -> None:
+        async def send_slowly() -> None:
             await client.send(b"GET /now HTTP/1.1\r\n")
             while True:
                 await client.send(b"X-A: b\r\n")
                 await asyncio.sleep(TIMEOUT / 10)
 
-        dribbling = asyncio.create_task(dribble())
+        sending = asyncio.create_task(send_slowly())
         answer = await client.reader.read(100)
-        dribbling.cancel()
-        await asyncio.wait([dribbling])
+        sending.cancel()
+        await asyncio.wait([sending])
         assert answer.startswith(b"HTTP/1.1 408 ")
 
     run(test)
 
 
-def test_a_second_head_that_does_not_end(run: Run) -> None:
-    """Though the connection was in use before."""
+def test_the_head_of_a_second_request_times_out_too(run: Run) -> None:
+    """The limit also applies to a connection that has served a request."""
 
     async def test(server: Server) -> None:
         client = await server.client()
@@ -145,8 +145,8 @@ def test_a_second_head_that_does_not_end(run: Run) -> None:
     run(test)
 
 
-def test_a_head_in_pieces(run: Run) -> None:
-    """Is answered when it is whole in time; the next one has all the time anew."""
+def test_a_head_in_several_packets_is_accepted(run: Run) -> None:
+    """The limit starts again with each head."""
 
     async def test(server: Server) -> None:
         client = await server.client()
@@ -154,57 +154,57 @@ def test_a_head_in_pieces(run: Run) -> None:
             for piece in (GET[:10], GET[10:30], GET[30:]):
                 await client.send(piece)
             assert await client.answer() == b"now"
-        await server.outlive_a_head()
+        await server.wait_for_head_timeouts()
         await client.send(GET)
         assert await client.answer() == b"now"
 
     run(test)
 
 
-def test_idle_connections_stay(run: Run) -> None:
-    """Before their first request, after one, and after a line break that some clients put behind a body."""
+def test_idle_connections_stay_open(run: Run) -> None:
+    """Before the first request, after a request, and after the line break that some clients send after a body."""
 
     async def test(server: Server) -> None:
         server.go.set()
-        fresh, used, broken = [await server.client() for _ in range(3)]
+        fresh, used, after_line_break = [await server.client() for _ in range(3)]
         await used.send(GET)
         assert await used.answer() == b"now"
-        await broken.send(HEAD + b"body" + b"\r\n")
-        assert await broken.answer() == b"body"
-        await server.outlive_a_head()
-        for client in (fresh, used, broken):
+        await after_line_break.send(HEAD + b"body" + b"\r\n")
+        assert await after_line_break.answer() == b"body"
+        await server.wait_for_head_timeouts()
+        for client in (fresh, used, after_line_break):
             await client.send(GET)
             assert await client.answer() == b"now"
 
     run(test)
 
 
-def test_requests_under_way_stay(run: Run) -> None:
-    """A slow answer and a slow body are for other limits."""
+def test_running_requests_stay_open(run: Run) -> None:
+    """Other limits apply to a slow body and a slow handler."""
 
     async def test(server: Server) -> None:
         client = await server.client()
         await client.send(HEAD + b"bo")
         await server.entered.wait()
-        await server.outlive_a_head()
+        await server.wait_for_head_timeouts()
         await client.send(b"d")
-        await server.outlive_a_head()
+        await server.wait_for_head_timeouts()
         await client.send(b"y")
-        await server.outlive_a_head()
+        await server.wait_for_head_timeouts()
         server.go.set()
         assert await client.answer() == b"body"
 
     run(test)
 
 
-def test_the_next_head_may_come_while_an_answer_is_made(run: Run) -> None:
-    """A client that sends ahead is answered in turn."""
+def test_a_pipelined_head_is_accepted(run: Run) -> None:
+    """A head that arrives during another request is answered after it."""
 
     async def test(server: Server) -> None:
         client = await server.client()
         await client.send(HEAD + b"body" + GET[:10])
         await server.entered.wait()
-        await server.outlive_a_head()
+        await server.wait_for_head_timeouts()
         server.go.set()
         assert await client.answer() == b"body"
         await client.send(GET[10:])
@@ -213,30 +213,34 @@ def test_the_next_head_may_come_while_an_answer_is_made(run: Run) -> None:
     run(test)
 
 
-async def test_the_agent_listens_so(
+async def test_both_ports_of_the_agent_have_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On both of its ports."""
+    """The HTTP port and the metrics port close a connection with an incomplete head."""
     monkeypatch.setattr(connections, "HEAD_TIMEOUT", TIMEOUT)
     caplog.set_level(logging.INFO, "agent_runtime.server")
-    (tmp_path / "agent.toml").write_text(toml(ECHO))
+    (tmp_path / "agent.toml").write_text(agent_toml(ECHO))
     (tmp_path / "system_prompt.txt").write_text("Hi.")
     variables = {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "0", "PORT_METRICS": "0"}
     serving = asyncio.create_task(serve(*load(tmp_path / "agent.toml"), environment.read(variables)))
     try:
-        for _ in range(1000):
-            told = next((record for record in caplog.records if record.message == "listening"), None)
-            if told is not None:
-                break
-            await asyncio.sleep(0.02)
-        assert told is not None
-        for port in told.__dict__["fields"].values():
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(GET[:20])
+        for port in await _listening_ports(caplog):
+            client = Client(*await asyncio.open_connection("127.0.0.1", port))
+            await client.send(GET[:20])
             async with asyncio.timeout(DEADLINE):
-                assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
-            writer.close()
-            await writer.wait_closed()
+                assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
+            client.writer.close()
+            await client.writer.wait_closed()
     finally:
         serving.cancel()
         await asyncio.wait([serving])
+
+
+async def _listening_ports(caplog: pytest.LogCaptureFixture) -> list[int]:
+    """Wait until the agent logs its ports; return them."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            for record in caplog.records:
+                if record.message == "listening":
+                    return list(record.__dict__["fields"].values())
+            await asyncio.sleep(0.02)

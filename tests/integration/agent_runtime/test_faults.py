@@ -1,4 +1,4 @@
-"""What goes wrong around a running agent: it answers in its own words, lives on, and keeps nothing."""
+"""Faults around a running agent. It answers with an error, keeps running, and leaks nothing."""
 
 import asyncio
 import json
@@ -15,29 +15,28 @@ from tests.integration.agent_runtime.conftest import (
     ECHO,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    RedisServer,
-    Start,
-    eventually,
+    StartAgent,
+    agent_toml,
     openai_model,
     redis_memory,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 ABORTS = 10_000
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent with a model behind the fake server, its default, and one that echoes."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent whose default model is the fake model server, with an echo model."""
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO)).ready()
 
 
-def raw(agent: AgentProcess, sent: bytes) -> bytes:
-    """The answer to these bytes, until the agent closes the connection."""
+def send_raw(agent: AgentProcess, data: bytes) -> bytes:
+    """Send bytes, and return the response after the agent has closed the connection."""
     with socket.create_connection(("127.0.0.1", agent.port), timeout=DEADLINE) as connection:
-        connection.sendall(sent)
+        connection.sendall(data)
         answer = b""
         while received := connection.recv(65536):
             answer += received
@@ -45,7 +44,7 @@ def raw(agent: AgentProcess, sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "data",
     [
         b"GARBAGE\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n",
@@ -55,26 +54,28 @@ def raw(agent: AgentProcess, sent: bytes) -> bytes:
         b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 100_000 + b"\r\n\r\n",
         b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
-    ids=lambda sent: repr(sent[:30]),
+    ids=lambda data: repr(data[:30]),
 )
-def test_what_is_no_http_is_refused(agent: AgentProcess, sent: bytes) -> None:
-    """400, nothing of the inside, and the next request is answered."""
-    answer = raw(agent, sent)
+def test_invalid_http_is_refused(agent: AgentProcess, data: bytes) -> None:
+    """The response is a 400 without a traceback. The next request is answered."""
+    answer = send_raw(agent, data)
 
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert b"Traceback" not in answer
     assert agent.http.get("/health/live").status_code == 200
 
 
-def test_a_header_cannot_be_smuggled_into_an_answer(agent: AgentProcess) -> None:
-    """A request id with a line break in it is not repeated."""
-    answer = raw(agent, b"GET /health/live HTTP/1.1\r\nConnection: close\r\nX-Request-Id: a%0d%0aSet-Cookie: b\r\n\r\n")
+def test_a_request_id_cannot_inject_a_header(agent: AgentProcess) -> None:
+    """The response does not repeat a request id with an encoded line break."""
+    answer = send_raw(
+        agent, b"GET /health/live HTTP/1.1\r\nConnection: close\r\nX-Request-Id: a%0d%0aSet-Cookie: b\r\n\r\n"
+    )
 
     assert b"Set-Cookie" not in answer
 
 
-def test_a_body_of_10_mib(agent: AgentProcess) -> None:
-    """413 as JSON, before it is all read; the process does not grow by it."""
+def test_a_body_of_10_mib_is_refused(agent: AgentProcess) -> None:
+    """The agent refuses it before it has read all of it, so its memory does not grow."""
     before = _resident(agent)
 
     for _ in range(5):
@@ -97,8 +98,8 @@ def test_a_body_of_10_mib(agent: AgentProcess) -> None:
         ({"role": "user", "content": "x" * 32_001}, 413),
     ],
 )
-def test_odd_messages(agent: AgentProcess, message: dict[str, Any], status: int) -> None:
-    """A defined answer each; never 500."""
+def test_unusual_messages_never_cause_a_500(agent: AgentProcess, message: dict[str, Any], status: int) -> None:
+    """Each has a defined status."""
     response = agent.http.post("/v1/chat/completions", json={"model": "echo", "messages": [message]})
 
     assert response.status_code == status
@@ -118,10 +119,10 @@ def test_odd_messages(agent: AgentProcess, message: dict[str, Any], status: int)
     ids=lambda step: str(step)[:40],
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_garbage_of_the_model(
+def test_an_invalid_response_of_the_model_is_a_502(
     agent: AgentProcess, model_server: ModelServer, step: dict[str, Any], accept: str
 ) -> None:
-    """502 in our words, in a stream and without; never 500."""
+    """The same holds for a stream. The error does not quote the response."""
     if ("chunks" in step) is (accept == "application/json"):
         step = {"text": "data: garbage\n\n"}
     model_server.script(completions=[step | {"always": True}])
@@ -133,8 +134,8 @@ def test_garbage_of_the_model(
     eventually("the model is called again", lambda: agent.http.post("/api/chat", json={"message": "x"}).is_success)
 
 
-def test_odd_usage_is_not_counted(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Tokens that are no numbers, or less than none."""
+def test_invalid_usage_is_ignored(agent: AgentProcess, model_server: ModelServer) -> None:
+    """The model may report tokens that are missing, negative or no number."""
     message = {"role": "assistant", "content": "fine"}
     for usage in ({"prompt_tokens": "many"}, {"prompt_tokens": -5}, {"prompt_tokens": None}, {}):
         model_server.script(completions=[{"json": {"choices": [{"message": message}], "usage": usage}}])
@@ -142,24 +143,24 @@ def test_odd_usage_is_not_counted(agent: AgentProcess, model_server: ModelServer
         assert agent.http.post("/api/chat", json={"message": "x"}).json()["response"] == "fine"
 
 
-async def test_aborted_requests_leave_nothing_behind(start: Start) -> None:
-    """Ten thousand clients that go away: no file, no request, no Redis connection stays, and no answer is mixed up."""
+async def test_aborted_requests_leak_nothing(start_agent: StartAgent) -> None:
+    """After 10,000 aborted requests no file, request or Redis connection stays open. Answers are not mixed up."""
     redis = RedisServer()
     try:
-        agent = start(toml(ECHO, memory=redis_memory(redis)).replace("DEBUG", "INFO")).ready()
+        agent = start_agent(agent_toml(ECHO, memory=redis_memory(redis)).replace("DEBUG", "INFO")).ready()
         files = _files(agent)
         await _abort(agent, ABORTS)
 
-        eventually("no request is under way", lambda: agent.metrics()["agent_inflight_requests"] == 0)
-        eventually("no file stays", lambda: _files(agent) <= files + 70)
+        eventually("no request is in flight", lambda: agent.metrics()["agent_inflight_requests"] == 0)
+        eventually("the files are closed", lambda: _files(agent) <= files + 70)
         clients = redis.command("INFO", "clients").decode()
         connected = int(clients.split("connected_clients:")[1].split()[0])
         assert connected <= 70
         for number in range(20):
             session = f"after{number}"
             agent.http.post("/api/chat", json={"message": session, "session_id": session})
-            said = agent.http.get(f"/api/sessions/{session}").json()["messages"]
-            assert [message["content"] for message in said] == [session, session]
+            messages = agent.http.get(f"/api/sessions/{session}").json()["messages"]
+            assert [message["content"] for message in messages] == [session, session]
     finally:
         redis.stop()
 
@@ -172,12 +173,12 @@ async def _abort(agent: AgentProcess, count: int) -> None:
     async def client() -> None:
         for number in numbers:
             _, writer = await asyncio.open_connection("127.0.0.1", agent.port)
-            # Some leave within the request, some after it, some when the answer begins.
+            # Abort during the request, after it, and during the response.
             writer.write((head + body)[: -(number % 3) * 100 or None])
             await writer.drain()
             await asyncio.sleep(0.001 * (number % 5))
             writer.transport.abort()
-            # The transport lets go of its socket in a later turn of the loop.
+            # The transport closes its socket in a later iteration of the event loop.
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
@@ -185,7 +186,7 @@ async def _abort(agent: AgentProcess, count: int) -> None:
 
 
 def _files(agent: AgentProcess) -> int:
-    return len(os.listdir(f"/proc/{agent.process.pid}/fd"))  # noqa: PTH208  (a count, of links that vanish)
+    return len(os.listdir(f"/proc/{agent.process.pid}/fd"))  # noqa: PTH208  (entries may vanish while they are counted)
 
 
 def _resident(agent: AgentProcess) -> int:
@@ -193,8 +194,8 @@ def _resident(agent: AgentProcess) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_many_streams_leave_no_memory_behind(agent: AgentProcess, model_server: ModelServer) -> None:
-    """After a thousand streams the process is not larger than after the first hundred, but for a little."""
+def test_streams_leak_no_memory(agent: AgentProcess, model_server: ModelServer) -> None:
+    """After 500 streams the process is less than 8 MiB larger than after the first 100."""
     body = {"messages": [{"role": "user", "content": "w " * 200}], "stream": True}
 
     def stream(times: int) -> int:

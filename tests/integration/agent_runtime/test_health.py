@@ -1,45 +1,46 @@
-"""Health, readiness and metrics, as Kubernetes and Prometheus see them."""
+"""Health, readiness and metrics of a running agent."""
 
 import re
 
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
-    ModelServer,
-    RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     azure_model,
-    eventually,
-    free_port,
     openai_model,
     redis_memory,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
+from tests.patience import free_port
+from tests.polling import eventually
 
 
-def test_health_is_the_seeds_json(start: Start, model_server: ModelServer, redis_server: RedisServer) -> None:
-    """Status, timestamp, version, uptime and components, in this order and of these types."""
-    config = toml(azure_model(), memory=redis_memory(redis_server))
-    agent = start(config, AZURE_OPENAI_ENDPOINT=model_server.url, **CANARIES).ready()
+def test_health_has_the_format_of_the_seed(
+    start_agent: StartAgent, model_server: ModelServer, redis_server: RedisServer
+) -> None:
+    """Order and types of the fields are part of the contract."""
+    config = agent_toml(azure_model(), memory=redis_memory(redis_server))
+    agent = start_agent(config, AZURE_OPENAI_ENDPOINT=model_server.url, **CANARIES).ready()
 
     response = agent.http.get("/health")
 
     assert response.status_code == 200
-    shown = re.sub(r'("(?:uptime_seconds|latency_ms)":)\d+\.\d+', r"\1N", response.text)
-    shown = re.sub(r'("timestamp":)"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"', r"\1T", shown)
-    shown = re.sub(r'("version":)"\d+\.\d+\.\d+[^"]*"', r"\1V", shown)
-    assert shown == (
+    body = re.sub(r'("(?:uptime_seconds|latency_ms)":)\d+\.\d+', r"\1N", response.text)
+    body = re.sub(r'("timestamp":)"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"', r"\1T", body)
+    body = re.sub(r'("version":)"\d+\.\d+\.\d+[^"]*"', r"\1V", body)
+    assert body == (
         '{"status":"healthy","timestamp":T,"version":V,"uptime_seconds":N,"components":['
         '{"name":"azure_openai","status":"healthy","latency_ms":N},'
         '{"name":"redis","status":"healthy","latency_ms":N}]}'
     )
 
 
-def test_a_missing_variable_is_named_and_the_agent_stays_up(start: Start) -> None:
-    """Live, not ready, and both endpoints and a chat say which variable to set."""
-    agent = start(toml(azure_model()), AZURE_OPENAI_ENDPOINT="https://example.invalid")
+def test_a_missing_variable_is_named_and_the_agent_stays_alive(start_agent: StartAgent) -> None:
+    """The agent is alive but not ready. Its health endpoints name the variables to set, and a chat gets a 503."""
+    agent = start_agent(agent_toml(azure_model()), AZURE_OPENAI_ENDPOINT="https://example.invalid")
 
-    eventually("it was checked", lambda: "AZURE_OPENAI_API_KEY" in agent.http.get("/health/ready").text)
+    eventually("the model was probed", lambda: "AZURE_OPENAI_API_KEY" in agent.http.get("/health/ready").text)
 
     ready = agent.http.get("/health/ready")
     assert ready.status_code == 503
@@ -53,27 +54,32 @@ def test_a_missing_variable_is_named_and_the_agent_stays_up(start: Start) -> Non
     assert agent.http.get("/health/live").status_code == 200
 
 
-def test_a_missing_endpoint_is_named(start: Start) -> None:
-    """AZURE_OPENAI_ENDPOINT, and the field that could hold it."""
-    agent = start(toml(azure_model()), AZURE_OPENAI_API_KEY=CANARIES["AZURE_OPENAI_API_KEY"])
+def test_a_missing_endpoint_is_named(start_agent: StartAgent) -> None:
+    """The reason names the variable and the field of agent.toml that can replace it."""
+    agent = start_agent(agent_toml(azure_model()), AZURE_OPENAI_API_KEY=CANARIES["AZURE_OPENAI_API_KEY"])
 
-    eventually("it is named", lambda: "set AZURE_OPENAI_ENDPOINT, or endpoint" in agent.http.get("/health/ready").text)
+    eventually(
+        "the variable is named",
+        lambda: "set AZURE_OPENAI_ENDPOINT, or endpoint" in agent.http.get("/health/ready").text,
+    )
 
 
-def test_ready_once_the_model_can_be_reached(start: Start, model_server: ModelServer) -> None:
-    """A refused key keeps a new pod out of service; when it is accepted the pod becomes ready by itself."""
+def test_the_pod_becomes_ready_when_the_model_answers(start_agent: StartAgent, model_server: ModelServer) -> None:
+    """A refused key keeps a new pod unready. After the model accepts the key, the pod becomes ready by itself."""
     model_server.script(models=[{"status": 401, "always": True}])
-    agent = start(toml(openai_model(model_server)), OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"])
-    eventually("it says why", lambda: "refuses the agent's credentials" in agent.http.get("/health/ready").text)
+    agent = start_agent(agent_toml(openai_model(model_server)), OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"])
+    eventually("the reason is shown", lambda: "refuses the agent's credentials" in agent.http.get("/health/ready").text)
 
     model_server.reset()
 
     agent.ready()
 
 
-def test_an_outage_of_the_model_keeps_the_pod_in_service(start: Start, model_server: ModelServer) -> None:
-    """Unhealthy in /health and in the metric, but still ready: every replica would be gone at once otherwise."""
-    agent = start(toml(openai_model(model_server))).ready()
+def test_an_outage_of_the_model_does_not_make_the_pod_unready(
+    start_agent: StartAgent, model_server: ModelServer
+) -> None:
+    """/health and the metric report the outage. Otherwise all replicas would become unready at once."""
+    agent = start_agent(agent_toml(openai_model(model_server))).ready()
     model_server.script(models=[{"status": 503, "always": True}])
 
     eventually("unhealthy", lambda: agent.http.get("/health").json()["status"] == "unhealthy")
@@ -84,19 +90,19 @@ def test_an_outage_of_the_model_keeps_the_pod_in_service(start: Start, model_ser
     eventually("healthy", lambda: agent.http.get("/health").json()["status"] == "healthy")
 
 
-def test_a_second_model_that_is_down_degrades(start: Start) -> None:
-    """The default model answers, so the agent is ready; health says degraded."""
-    dead = f'name = "dead"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{free_port()}/v1"'
-    agent = start(toml(ECHO, dead)).ready()
+def test_an_outage_of_another_model_degrades_the_agent(start_agent: StartAgent) -> None:
+    """The default model answers, so the agent stays ready."""
+    unreachable = f'name = "dead"\nprovider = "openai"\nbase_url = "http://127.0.0.1:{free_port()}/v1"'
+    agent = start_agent(agent_toml(ECHO, unreachable)).ready()
 
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
 
     assert agent.http.get("/health").status_code == 200
 
 
-def test_metrics(start: Start) -> None:
-    """Every metric of the contract, counted by route pattern and never by path."""
-    agent = start(toml(ECHO), AGENT_REVISION="r7").ready()
+def test_metrics_count_by_route(start_agent: StartAgent) -> None:
+    """The label is the pattern of the route and never the path."""
+    agent = start_agent(agent_toml(ECHO), AGENT_REVISION="r7").ready()
     agent.http.post("/api/chat", json={"message": "one two"})
     agent.http.get("/some/path")
 

@@ -1,4 +1,4 @@
-"""/openapi.json tells the truth: schemathesis asks whatever it allows, and some of what it does not."""
+"""/openapi.json describes the agent: schemathesis tests requests that it allows and requests that it forbids."""
 
 import subprocess
 import sys
@@ -11,10 +11,10 @@ from agent_runtime.app import create_app
 from agent_runtime.config import AgentFile
 from agent_runtime.environment import Environment
 from agent_runtime.http.openapi.document import build_document
-from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, Start, toml
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml
 
 KEY = "key-one"
-# JSON-RPC tells its errors with 200.
+# An error of JSON-RPC has the status 200.
 SCHEMATHESIS = """
 [[operations]]
 include-path = "/a2a"
@@ -24,15 +24,15 @@ negative_data_rejection.enabled = false
 
 
 @pytest.fixture
-def agent(start: Start, tmp_path: Path) -> AgentProcess:
-    """An agent with every endpoint, which asks for a key."""
+def agent(start_agent: StartAgent, tmp_path: Path) -> AgentProcess:
+    """An agent with all endpoints, which requires an API key."""
     (tmp_path / "keys").write_text(KEY)
     page, keys = "[agent.chat_page]\nenabled = true\n", f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
-    return start(toml(ECHO) + page + keys).ready()
+    return start_agent(agent_toml(ECHO) + page + keys).ready()
 
 
-def test_every_answer_is_as_described(agent: AgentProcess, tmp_path: Path) -> None:
-    """No 5xx, no status, header, content type or field that the document does not tell; no key, no answer."""
+def test_every_response_matches_the_document(agent: AgentProcess, tmp_path: Path) -> None:
+    """There is no 5xx, no undocumented status, header, content type or field, and no response without a key."""
     program = Path(sys.executable).parent / "schemathesis"
     assert program.exists(), "schemathesis is missing: it is in the dependency group test"
     (tmp_path / "schemathesis.toml").write_text(SCHEMATHESIS)
@@ -52,30 +52,30 @@ def test_every_answer_is_as_described(agent: AgentProcess, tmp_path: Path) -> No
     assert agent.http.get("/health/live").status_code == 200
 
 
-def test_every_route_is_described(tmp_path: Path) -> None:
-    """And nothing that is not there."""
+def test_the_document_lists_exactly_the_routes(tmp_path: Path) -> None:
+    """A new route must be documented."""
     config = {"models": [{"name": "m", "provider": "echo"}], "chat_page": {"enabled": True}}
     section = AgentFile.model_validate({"agent": config}).agent
     app = create_app(section, "", Environment())
 
-    served = {(route.method.lower(), _path(route)) for route in app.router.routes() if route.method != "HEAD"}
-    described = {
+    served = {(route.method.lower(), _pattern(route)) for route in app.router.routes() if route.method != "HEAD"}
+    documented = {
         (method, path) for path, methods in build_document(app, section)["paths"].items() for method in methods
     }
 
-    assert described == served
+    assert documented == served
 
 
-def test_a_page_that_is_off_is_not_described(start: Start) -> None:
-    """Nor is a key that nobody asks for."""
-    agent = start(toml(ECHO)).ready()
+def test_the_document_omits_what_the_config_disables(start_agent: StartAgent) -> None:
+    """Without chat_page there is no page, and without API keys there is no security scheme."""
+    agent = start_agent(agent_toml(ECHO)).ready()
 
-    described = agent.http.get("/openapi.json").json()
+    document = agent.http.get("/openapi.json").json()
 
-    assert "/" not in described["paths"]
-    assert "securitySchemes" not in described["components"]
+    assert "/" not in document["paths"]
+    assert "securitySchemes" not in document["components"]
 
 
-def _path(route: web.AbstractRoute) -> str:
+def _pattern(route: web.AbstractRoute) -> str:
     assert route.resource is not None
     return route.resource.canonical

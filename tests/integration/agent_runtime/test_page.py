@@ -1,4 +1,4 @@
-"""The chat page, in a real browser: Debian's chromium, driven through its WebDriver."""
+"""The chat page in a real browser: Debian's chromium, through WebDriver."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,15 +10,9 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.keys import Keys
 
 from tests.integration.agent_runtime.browser import CONTRAST, Page
-from tests.integration.agent_runtime.conftest import (
-    ECHO,
-    AgentProcess,
-    ModelServer,
-    Start,
-    eventually,
-    openai_model,
-    toml,
-)
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
 PAGE = """
 [agent.chat_page]
@@ -31,15 +25,15 @@ id = "time"
 description = "Tells the time."
 examples = ["What time is it?"]
 """
-SCRIPT = "<script>document.title = 'broken into'</script><img src=x onerror=\"document.title = 'broken into'\">"
+SCRIPT = "<script>document.title = 'injected'</script><img src=x onerror=\"document.title = 'injected'\">"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
-    """One browser for all tests; each test gets a fresh tab, and so a fresh session."""
+    """One browser for all tests. Each test gets a new tab, and so a new session."""
     programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
     missing = [name for name, path in programs.items() if path is None]
-    assert not missing, "the chat page's tests need a browser: apt-get install chromium chromium-driver"
+    assert not missing, "the tests of the chat page need a browser: apt-get install chromium chromium-driver"
     options = ChromeOptions()
     options.binary_location = programs["chromium"] or ""
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -51,19 +45,19 @@ def browser() -> Iterator[Chrome]:
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent with its page and a model behind the fake server."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO) + PAGE).ready()
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent with the chat page, whose model is the fake model server."""
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + PAGE).ready()
 
 
 @pytest.fixture
 def open_page(browser: Chrome) -> Iterator[Callable[[AgentProcess], Page]]:
-    """Opens the page of an agent in a tab of its own, closed after the test."""
+    """Open the page of an agent in a new tab, which closes after the test."""
     first = browser.current_window_handle
 
     def open_tab(agent: AgentProcess) -> Page:
         page = Page(browser, f"http://127.0.0.1:{agent.port}/")
-        eventually("the page knows the agent", lambda: browser.title != "Agent")
+        eventually("the page shows the name of the agent", lambda: browser.title != "Agent")
         return page
 
     browser.get_log("browser")
@@ -77,36 +71,36 @@ def open_page(browser: Chrome) -> Iterator[Callable[[AgentProcess], Page]]:
 
 @pytest.fixture
 def page(open_page: Callable[[AgentProcess], Page], agent: AgentProcess, model_server: ModelServer) -> Page:
-    """The page."""
+    """The page of the agent."""
     return open_page(agent)
 
 
-def test_it_says_who_the_agent_is(page: Page) -> None:
-    """Its name and description, and examples to begin with; the focus waits in the message field."""
+def test_the_page_shows_the_card(page: Page) -> None:
+    """Name, description and examples of the card are shown. The message field has the focus."""
     assert page.browser.title == "Clock"
     assert page.texts("h1, #about, #examples button") == ["Clock", "Knows what time it is.", "What time is it?"]
     assert page.browser.switch_to.active_element.get_attribute("id") == "message"
     assert not page.faults()
 
 
-def test_a_conversation_by_keyboard(page: Page, model_server: ModelServer) -> None:
-    """Enter sends, Shift+Enter begins a line; the second turn belongs to the first; what was said is read out."""
+def test_a_chat_with_the_keyboard(page: Page, model_server: ModelServer) -> None:
+    """Enter sends, Shift+Enter starts a new line. Both messages are in one session. Answers are announced."""
     page.type("one", Keys.SHIFT, Keys.ENTER, Keys.NULL, "two", Keys.ENTER)
     assert page.answered() == ["model: one\ntwo"]
     page.type("three", Keys.ENTER)
     assert page.answered() == ["model: one\ntwo", "model: three"]
 
-    asked = model_server.seen("/chat/completions")[1]["body"]["messages"]
-    assert [message["content"] for message in asked[1:]] == ["one\ntwo", "model: one\ntwo", "three"]
+    sent = model_server.seen("/chat/completions")[1]["body"]["messages"]
+    assert [message["content"] for message in sent[1:]] == ["one\ntwo", "model: one\ntwo", "three"]
     assert page.texts("#announcement") == ["Agent: model: three"]
     assert page.browser.switch_to.active_element.get_attribute("id") == "message"
     assert not page.faults()
 
 
-def test_an_answer_appears_while_it_comes(page: Page, model_server: ModelServer) -> None:
-    """The model's server sends one word only after the page has shown the one before."""
+def test_an_answer_appears_word_by_word(page: Page, model_server: ModelServer) -> None:
+    """The model server sends a word only after the page has shown the one before."""
     model_server.script(completions=[{"step_by_step": True}])
-    model_server.go()  # the chunk that only names the role
+    model_server.go()  # the chunk with the role
     page.type("one two", Keys.ENTER)
 
     for expected in ("model:", "model: one", "model: one two"):
@@ -118,37 +112,37 @@ def test_an_answer_appears_while_it_comes(page: Page, model_server: ModelServer)
     assert page.answered() == ["model: one two"]
 
 
-def test_stop_ends_the_call_of_the_model(page: Page, model_server: ModelServer) -> None:
-    """And the page is ready for the next message."""
+def test_stop_ends_the_model_call(page: Page, model_server: ModelServer) -> None:
+    """After it the page sends the next message."""
     model_server.script(completions=[{"step_by_step": True}])
     page.type("one", Keys.ENTER)
-    eventually("the model is asked", lambda: model_server.seen("/chat/completions"))
+    eventually("the model is called", lambda: model_server.seen("/chat/completions"))
 
     page.find("#stop").click()
 
-    eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
+    eventually("the model call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
     assert "Stopped" in page.answered()[0] or "Stopped" in page.texts(".note")[0]
     page.type("two", Keys.ENTER)
     assert page.answered()[-1] == "model: two"
 
 
-def test_the_session_outlives_a_reload_and_ends_with_a_new_chat(page: Page, agent: AgentProcess) -> None:
-    """A reload shows what was said; a new chat forgets it, here and at the agent."""
+def test_a_reload_keeps_the_session_and_a_new_chat_deletes_it(page: Page, agent: AgentProcess) -> None:
+    """A reload shows the messages again. A new chat deletes the session in the page and in the agent."""
     page.type("one", Keys.ENTER)
     page.answered()
     session = page.browser.execute_script("return sessionStorage.getItem('agent/:session')")
 
     page.browser.refresh()
-    eventually("what was said is there", lambda: page.texts(".assistant div") == ["model: one"])
+    eventually("the messages are shown", lambda: page.texts(".assistant div") == ["model: one"])
     assert page.texts(".user p") == ["one"]
     page.find("#new").click()
 
     assert page.texts("#conversation li") == []
-    eventually("the agent forgot it", lambda: agent.http.get(f"/api/sessions/{session}").status_code == 404)
+    eventually("the session is deleted", lambda: agent.http.get(f"/api/sessions/{session}").status_code == 404)
 
 
-def test_what_is_said_never_becomes_markup(page: Page) -> None:
-    """Neither in the message nor in the answer; code and emphasis are shown as such."""
+def test_messages_never_become_markup(page: Page) -> None:
+    """Tags in a message or an answer are shown as text. Code and emphasis are formatted."""
     page.type(f"{SCRIPT} `x < y` **loud**", Keys.ENTER)
 
     (answer,) = page.answered()
@@ -158,53 +152,53 @@ def test_what_is_said_never_becomes_markup(page: Page) -> None:
     assert page.browser.title == "Clock"
 
 
-def test_a_failure_is_told_and_gives_the_message_back(page: Page, model_server: ModelServer) -> None:
-    """As an alert; nothing half-said stays."""
+def test_a_failure_is_shown_and_returns_the_message(page: Page, model_server: ModelServer) -> None:
+    """The failure is an alert, and the message is in the field again."""
     model_server.script(completions=[{"status": 401, "always": True}])
     page.type("one", Keys.ENTER)
 
-    eventually("the failure is told", lambda: "credentials" in page.texts("#fault[role=alert]")[0])
+    eventually("the failure is shown", lambda: "credentials" in page.texts("#fault[role=alert]")[0])
     assert page.texts("#conversation li") == []
     eventually("the message is back", lambda: page.find("#message").get_property("value") == "one")
 
 
-def test_an_answer_that_breaks_off_stays_as_far_as_it_came(page: Page, model_server: ModelServer) -> None:
-    """With an alert; the message is not sent again by itself."""
+def test_an_incomplete_answer_stays_on_the_page(page: Page, model_server: ModelServer) -> None:
+    """The failure is an alert. The message is not sent again."""
     model_server.script(completions=[{"break_after": 3}])
     page.type("one two", Keys.ENTER)
 
-    eventually("the failure is told", lambda: "broke off" in page.texts("#fault[role=alert]")[0])
-    eventually("what came stays", lambda: page.shows(".assistant p", "model: one"))
+    eventually("the failure is shown", lambda: "broke off" in page.texts("#fault[role=alert]")[0])
+    eventually("the part stays", lambda: page.shows(".assistant p", "model: one"))
     assert page.texts(".user p") == ["one two"]
     assert page.find("#message").get_property("value") == ""
 
 
-def test_a_key_is_asked_for_when_the_agent_wants_one(
-    open_page: Callable[[AgentProcess], Page], start: Start, tmp_path: Any
+def test_the_page_asks_for_the_api_key(
+    open_page: Callable[[AgentProcess], Page], start_agent: StartAgent, tmp_path: Any
 ) -> None:
-    """And sent from then on; the message that asked is sent again."""
+    """After the key is entered, the page sends the message again with the key."""
     (tmp_path / "keys").write_text("key-one\n")
-    agent = start(toml(ECHO) + PAGE + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
+    agent = start_agent(agent_toml(ECHO) + PAGE + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     page = open_page(agent)
     page.type("one", Keys.ENTER)
-    eventually("the key is asked for", lambda: page.find("#key-dialog").is_displayed())
+    eventually("the dialog for the key opens", lambda: page.find("#key-dialog").is_displayed())
 
     page.type("key-one", Keys.ENTER)
 
-    eventually("it is answered", lambda: page.texts(".assistant p") == ["one"])
+    eventually("the message is answered", lambda: page.texts(".assistant p") == ["one"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_is_readable_in_both_schemes(page: Page, scheme: str) -> None:
-    """Every text has a contrast of 4.5 : 1 with what is behind it, as WCAG AA asks."""
+def test_texts_have_enough_contrast_in_both_schemes(page: Page, scheme: str) -> None:
+    """WCAG AA requires a contrast of 4.5 : 1 between text and background."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     page.type("one `two` three", Keys.ENTER)
     page.answered()
 
-    weak = page.browser.execute_script(CONTRAST)
+    low_contrast = page.browser.execute_script(CONTRAST)
 
-    assert weak == []
+    assert low_contrast == []
     dark = page.browser.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches")
     assert dark == (scheme == "dark")
 
@@ -236,8 +230,8 @@ def test_headers_keep_everything_else_out(agent: AgentProcess) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
-def test_it_is_off_unless_enabled(start: Start) -> None:
+def test_it_is_off_unless_enabled(start_agent: StartAgent) -> None:
     """An agent is an API."""
-    agent = start(toml(ECHO)).ready()
+    agent = start_agent(agent_toml(ECHO)).ready()
 
     assert [agent.http.get(path).status_code for path in ("/", "/page.js")] == [404, 404]

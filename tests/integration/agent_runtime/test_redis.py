@@ -1,4 +1,4 @@
-"""Conversations in a real Redis."""
+"""Sessions in a real Redis."""
 
 import threading
 from collections.abc import Iterator
@@ -9,162 +9,167 @@ from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
     AgentProcess,
-    ModelServer,
-    RedisServer,
-    Start,
-    eventually,
+    StartAgent,
+    agent_toml,
     openai_model,
     redis_memory,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
+from tests.polling import eventually
 
 PASSWORD = CANARIES["REDIS_PASSWORD"]
 
 
-def say(agent: AgentProcess, message: str, session: str = "s") -> int:
-    """Send a message; the status."""
+def send_message(agent: AgentProcess, message: str, session: str = "s") -> int:
+    """Send a message; return the status of the response."""
     return agent.http.post("/api/chat", json={"message": message, "session_id": session}).status_code
 
 
-def contents(agent: AgentProcess, session: str = "s") -> list[str]:
-    """What the session holds."""
+def session_contents(agent: AgentProcess, session: str = "s") -> list[str]:
+    """Return the contents of the messages of a session."""
     return [message["content"] for message in agent.http.get(f"/api/sessions/{session}").json().get("messages", [])]
 
 
 def redis_health(agent: AgentProcess) -> str:
-    """The status of the component redis."""
-    components = {one["name"]: one for one in agent.http.get("/health").json()["components"]}
+    """Return the status of the component redis."""
+    components = {component["name"]: component for component in agent.http.get("/health").json()["components"]}
     return str(components["redis"]["status"])
 
 
 @pytest.fixture
 def open_redis() -> Iterator[RedisServer]:
-    """A Redis without a password, to be asked by the test itself."""
+    """A Redis without a password, so that the test can send commands to it."""
     server = RedisServer()
     yield server
     server.stop()
 
 
-def test_another_replica_goes_on_with_the_session(start: Start, redis_server: RedisServer) -> None:
-    """What one process remembered, another shows; and what it forgets is forgotten for both."""
-    config = toml(ECHO, memory=redis_memory(redis_server))
-    one, other = (start(config, REDIS_PASSWORD=PASSWORD).ready() for _ in range(2))
+def test_replicas_share_sessions(start_agent: StartAgent, redis_server: RedisServer) -> None:
+    """A session of one replica continues on another, and is deleted on both."""
+    config = agent_toml(ECHO, memory=redis_memory(redis_server))
+    one, other = (start_agent(config, REDIS_PASSWORD=PASSWORD).ready() for _ in range(2))
 
-    say(one, "first")
-    say(other, "second")
+    send_message(one, "first")
+    send_message(other, "second")
 
-    assert contents(one) == contents(other) == ["first", "first", "second", "second"]
+    assert session_contents(one) == session_contents(other) == ["first", "first", "second", "second"]
     assert other.http.delete("/api/sessions/s").status_code == 204
-    assert contents(one) == []
+    assert session_contents(one) == []
 
 
-def test_a_turn_is_one_round_trip_to_read_and_one_to_write(start: Start, open_redis: RedisServer) -> None:
-    """Counted by Redis: LRANGE, then RPUSH, LTRIM and EXPIRE in one transaction; the key has prefix and TTL."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis, ttl=77))).ready()
-    say(agent, "warm up")
+def test_a_turn_is_one_round_trip_to_read_and_one_to_write(start_agent: StartAgent, open_redis: RedisServer) -> None:
+    """Redis counts LRANGE, then RPUSH, LTRIM and EXPIRE in one transaction. The key has the prefix and the TTL."""
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis, ttl=77))).ready()
+    send_message(agent, "warm up")
     open_redis.command("CONFIG", "RESETSTAT")
 
-    say(agent, "hi")
+    send_message(agent, "hi")
 
     stats = open_redis.command("INFO", "commandstats").decode()
-    called = {line.split(":")[0].removeprefix("cmdstat_") for line in stats.splitlines() if line.startswith("cmdstat_")}
-    assert called - {"config|resetstat", "info", "ping"} == {"lrange", "multi", "rpush", "ltrim", "expire", "exec"}
+    commands = {
+        line.split(":")[0].removeprefix("cmdstat_") for line in stats.splitlines() if line.startswith("cmdstat_")
+    }
+    assert commands - {"config|resetstat", "info", "ping"} == {"lrange", "multi", "rpush", "ltrim", "expire", "exec"}
     assert open_redis.command("TTL", "chat:s") == b":77\r\n"
     assert open_redis.command("LLEN", "chat:s") == b":2\r\n"
 
 
-def test_turns_of_one_session_never_interleave_or_get_lost(
-    start: Start, open_redis: RedisServer, model_server: ModelServer
+def test_concurrent_turns_of_a_session_are_complete_and_in_order(
+    start_agent: StartAgent, open_redis: RedisServer, model_server: ModelServer
 ) -> None:
-    """Sixteen at once: every message is there, each followed by its own answer."""
-    agent = start(toml(openai_model(model_server), memory=redis_memory(open_redis))).ready()
-    threads = [threading.Thread(target=say, args=(agent, f"m{n}")) for n in range(16)]
+    """After sixteen concurrent messages, each message is followed by its answer."""
+    agent = start_agent(agent_toml(openai_model(model_server), memory=redis_memory(open_redis))).ready()
+    threads = [threading.Thread(target=send_message, args=(agent, f"m{n}")) for n in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    said = contents(agent)
+    contents = session_contents(agent)
 
-    assert sorted(said[::2]) == sorted(f"m{n}" for n in range(16))
-    assert said[1::2] == [f"model: {message}" for message in said[::2]]
+    assert sorted(contents[::2]) == sorted(f"m{n}" for n in range(16))
+    assert contents[1::2] == [f"model: {message}" for message in contents[::2]]
 
 
-def test_redis_down_degrades_and_heals_without_losing_a_turn(start: Start, open_redis: RedisServer) -> None:
-    """Answers go on with what this pod remembers; once Redis is back, what it missed is written to it."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
-    say(agent, "before")
+def test_an_outage_of_redis_degrades_the_agent_and_loses_no_turn(
+    start_agent: StartAgent, open_redis: RedisServer
+) -> None:
+    """During the outage the pod uses its own memory. After the outage it writes the missing turns to Redis."""
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
+    send_message(agent, "before")
     open_redis.stop()
 
-    assert say(agent, "during") == 200
-    assert contents(agent) == ["before", "before", "during", "during"]
+    assert send_message(agent, "during") == 200
+    assert session_contents(agent) == ["before", "before", "during", "during"]
     assert agent.http.delete("/api/sessions/s").json()["code"] == "memory_unavailable"
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
     assert agent.http.get("/health").status_code == 200
     assert agent.http.get("/health/ready").status_code == 200
 
-    again = RedisServer(port=open_redis.port)
+    restarted = RedisServer(port=open_redis.port)
     try:
         eventually("redis is healthy", lambda: redis_health(agent) == "healthy")
-        # The new Redis is empty: it has what was missed, not what the old one took with it.
-        assert contents(agent) == ["during", "during"]
-        assert again.command("LLEN", "chat:s") == b":1\r\n"
+        # The new Redis starts empty, so it has only the turn that the agent could not write before.
+        assert session_contents(agent) == ["during", "during"]
+        assert restarted.command("LLEN", "chat:s") == b":1\r\n"
     finally:
-        again.stop()
+        restarted.stop()
 
 
-def test_redis_absent_at_the_start(start: Start, open_redis: RedisServer) -> None:
-    """The agent starts, answers and says degraded."""
+def test_the_agent_starts_without_redis(start_agent: StartAgent, open_redis: RedisServer) -> None:
+    """It answers, and its health is degraded."""
     open_redis.stop()
 
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
 
-    assert say(agent, "hi") == 200
+    assert send_message(agent, "hi") == 200
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
 
 
-def test_a_full_redis_degrades(start: Start, open_redis: RedisServer) -> None:
-    """Turns that Redis has no room for are kept in the pod, and written when there is room."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+def test_a_full_redis_degrades_the_agent(start_agent: StartAgent, open_redis: RedisServer) -> None:
+    """The pod keeps turns that Redis refuses, and writes them when Redis has memory again."""
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
     open_redis.command("CONFIG", "SET", "maxmemory", "1")
 
-    assert say(agent, "kept") == 200
+    assert send_message(agent, "hi") == 200
     eventually("degraded", lambda: agent.http.get("/health").json()["status"] == "degraded")
-    assert contents(agent) == ["kept", "kept"]
+    assert session_contents(agent) == ["hi", "hi"]
 
     open_redis.command("CONFIG", "SET", "maxmemory", "0")
-    eventually("written", lambda: open_redis.command("LLEN", "chat:s") == b":1\r\n")
+    eventually("the turn is written", lambda: open_redis.command("LLEN", "chat:s") == b":1\r\n")
 
 
-def test_a_slow_redis_delays_one_request_only(start: Start, open_redis: RedisServer) -> None:
-    """After the first timeout nobody waits for it until it answers again."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+def test_a_slow_redis_delays_only_one_request(start_agent: StartAgent, open_redis: RedisServer) -> None:
+    """After the first timeout, requests do not wait for Redis until it answers a probe."""
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
     open_redis.command("CLIENT", "PAUSE", "4000", "ALL")
 
-    assert [say(agent, f"m{n}") for n in range(5)] == [200] * 5
+    assert [send_message(agent, f"m{n}") for n in range(5)] == [200] * 5
 
     slow = [line for line in agent.log("request") if line.get("session") and line["duration_ms"] > 900]
     assert len(slow) == 1
     eventually("healthy", lambda: redis_health(agent) == "healthy")
-    assert len(contents(agent)) == 10
+    assert len(session_contents(agent)) == 10
 
 
 @pytest.mark.parametrize("password", [{}, {"REDIS_PASSWORD": "not-the-canary"}])
-def test_a_wrong_password_is_named(start: Start, redis_server: RedisServer, password: dict[str, str]) -> None:
-    """Health says which variable to check; the agent answers."""
-    agent = start(toml(ECHO, memory=redis_memory(redis_server)), **password).ready()
+def test_health_names_the_variable_of_a_wrong_password(
+    start_agent: StartAgent, redis_server: RedisServer, password: dict[str, str]
+) -> None:
+    """The agent still answers."""
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(redis_server)), **password).ready()
 
-    eventually("it is named", lambda: "check REDIS_PASSWORD" in agent.http.get("/health").text)
+    eventually("the variable is named", lambda: "check REDIS_PASSWORD" in agent.http.get("/health").text)
 
-    assert say(agent, "hi") == 200
+    assert send_message(agent, "hi") == 200
 
 
-def test_history_is_bounded(start: Start, open_redis: RedisServer) -> None:
-    """The fifty latest turns are kept."""
-    agent = start(toml(ECHO, memory=redis_memory(open_redis))).ready()
+def test_a_session_keeps_its_last_fifty_turns(start_agent: StartAgent, open_redis: RedisServer) -> None:
+    """Redis drops older turns."""
+    agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()
 
     for number in range(55):
-        say(agent, str(number))
+        send_message(agent, str(number))
 
     assert open_redis.command("LLEN", "chat:s") == b":50\r\n"
-    assert contents(agent)[0] == "5"
+    assert session_contents(agent)[0] == "5"

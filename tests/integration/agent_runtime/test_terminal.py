@@ -1,4 +1,4 @@
-"""`agent-runtime chat`: in a pipe, and at a real terminal."""
+"""`agent-runtime chat` in a pipe and in a terminal."""
 
 import os
 import pty
@@ -11,29 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.agent_runtime.conftest import (
-    DEADLINE,
-    ECHO,
-    AgentProcess,
-    ModelServer,
-    Start,
-    eventually,
-    free_port,
-    openai_model,
-    toml,
-)
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.patience import DEADLINE, free_port
+from tests.polling import eventually
 
 CHAT = [sys.executable, "-m", "agent_runtime", "chat"]
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent with a model behind the fake server, its default, and one that echoes."""
-    return start_shared(toml(openai_model(shared_model_server), ECHO)).ready()
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
+    """An agent whose default model is the fake model server, with an echo model."""
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO)).ready()
 
 
-def piped(url: str, text: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """What `chat` makes of these lines."""
+def run_chat(url: str, text: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `chat` with this input until it ends."""
     command = [*CHAT, "--url", url, *arguments]
     environment = os.environ | variables
     return subprocess.run(
@@ -41,122 +34,122 @@ def piped(url: str, text: str, *arguments: str, **variables: str) -> subprocess.
     )
 
 
-def url(agent: AgentProcess) -> str:
-    """The agent's URL."""
+def agent_url(agent: AgentProcess) -> str:
+    """Return the URL of an agent."""
     return f"http://127.0.0.1:{agent.port}"
 
 
-def test_lines_of_a_pipe_are_one_conversation(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Answers and nothing else on stdout."""
-    done = piped(url(agent), "one\n\ntwo\n")
+def test_the_lines_of_a_pipe_are_one_session(agent: AgentProcess, model_server: ModelServer) -> None:
+    """The answers are the only output on stdout."""
+    done = run_chat(agent_url(agent), "one\n\ntwo\n")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "model: one\nmodel: two\n", "")
-    asked = model_server.seen("/chat/completions")[1]["body"]["messages"]
-    assert [message["content"] for message in asked[1:]] == ["one", "model: one", "two"]
+    sent = model_server.seen("/chat/completions")[1]["body"]["messages"]
+    assert [message["content"] for message in sent[1:]] == ["one", "model: one", "two"]
 
 
 def test_session_and_model_can_be_chosen(agent: AgentProcess, model_server: ModelServer) -> None:
-    """A session goes on where it was."""
-    done = piped(url(agent), "one", "--session", "terminal", "--model", "echo")
+    """The agent stores the message in the session with this id."""
+    done = run_chat(agent_url(agent), "one", "--session", "terminal", "--model", "echo")
 
     assert done.stdout == "one\n"
     messages = agent.http.get("/api/sessions/terminal").json()["messages"]
     assert [message["content"] for message in messages] == ["one", "one"]
 
 
-def test_an_answer_cannot_command_the_terminal(agent: AgentProcess, model_server: ModelServer) -> None:
-    """Escape sequences lose their escape."""
-    done = piped(url(agent), "a\x1b]0;title\x07b\x9bc", "--model", "echo")
+def test_control_characters_are_removed(agent: AgentProcess, model_server: ModelServer) -> None:
+    """An answer cannot control the terminal with escape sequences."""
+    done = run_chat(agent_url(agent), "a\x1b]0;title\x07b\x9bc", "--model", "echo")
 
     assert done.stdout == "a]0;titlebc\n"
 
 
-def test_what_goes_wrong_is_one_line(
-    agent: AgentProcess, model_server: ModelServer, start: Start, tmp_path: Path
+def test_an_error_is_one_line(
+    agent: AgentProcess, model_server: ModelServer, start_agent: StartAgent, tmp_path: Path
 ) -> None:
-    """On stderr, with what to do, and exit code 1; never a traceback."""
+    """It goes to stderr with the remedy and without a traceback. The exit code is 1."""
     (tmp_path / "keys").write_text("key-one\n")
-    guarded = start(toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
+    guarded = start_agent(agent_toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     model_server.script(completions=[{"break_after": 3}])
-    gone = free_port()
+    closed_port = free_port()
 
     failures = {
-        "unknown name": piped(url(agent), "x", "--model", "none"),
-        "broke off": piped(url(agent), "one two"),
-        "Connection refused": piped(f"http://127.0.0.1:{gone}", "x"),
-        "use http or https": piped("ftp://x", "x"),
-        "is the URL right": piped(f"http://127.0.0.1:{agent.metrics_port}", "x"),
-        "AGENT_API_KEY": piped(url(guarded), "x"),
+        "unknown name": run_chat(agent_url(agent), "x", "--model", "none"),
+        "broke off": run_chat(agent_url(agent), "one two"),
+        "Connection refused": run_chat(f"http://127.0.0.1:{closed_port}", "x"),
+        "use http or https": run_chat("ftp://x", "x"),
+        "is the URL right": run_chat(f"http://127.0.0.1:{agent.metrics_port}", "x"),
+        "AGENT_API_KEY": run_chat(agent_url(guarded), "x"),
     }
 
-    for words, done in failures.items():
-        assert words in done.stderr, done
+    for message, done in failures.items():
+        assert message in done.stderr, done
         assert (done.returncode, done.stderr.startswith("error: "), done.stderr.count("\n")) == (1, True, 1), done
-    assert piped(url(guarded), "x", AGENT_API_KEY="key-one").stdout == "x\n"
+    assert run_chat(agent_url(guarded), "x", AGENT_API_KEY="key-one").stdout == "x\n"
 
 
 class Terminal:
-    """`chat` with a person before it."""
+    """A pseudo-terminal that runs `chat`."""
 
     def __init__(self, url: str) -> None:
-        self._end, end = pty.openpty()
+        self._terminal, process_end = pty.openpty()
         self.process = subprocess.Popen(
-            [*CHAT, "--url", url], stdin=end, stdout=end, stderr=end, start_new_session=True
+            [*CHAT, "--url", url], stdin=process_end, stdout=process_end, stderr=process_end, start_new_session=True
         )
-        os.close(end)
-        os.set_blocking(self._end, False)
-        self.seen = ""
+        os.close(process_end)
+        os.set_blocking(self._terminal, False)
+        self.output = ""
 
     def type(self, text: str) -> None:
-        """Press keys."""
-        os.write(self._end, text.encode())
+        """Type text."""
+        os.write(self._terminal, text.encode())
 
     def shows(self, text: str) -> bool:
-        """It stands there by now."""
+        """Return whether the terminal has shown this text."""
         with suppress(BlockingIOError, OSError):
-            self.seen += os.read(self._end, 65536).decode()
-        return text in self.seen
+            self.output += os.read(self._terminal, 65536).decode()
+        return text in self.output
 
     def close(self) -> None:
-        """Leave."""
+        """Kill the process and close the terminal."""
         self.process.kill()
         self.process.wait()
-        os.close(self._end)
+        os.close(self._terminal)
 
 
 @pytest.fixture
 def terminal(agent: AgentProcess) -> Iterator[Terminal]:
-    """A terminal in which the agent waits for a message."""
-    terminal = Terminal(url(agent))
-    eventually("it asks", lambda: terminal.shows("you> "))
+    """A terminal in which `chat` waits for a message."""
+    terminal = Terminal(agent_url(agent))
+    eventually("the prompt is shown", lambda: terminal.shows("you> "))
     yield terminal
     terminal.close()
 
 
-def test_control_c_stops_an_answer_and_the_conversation_goes_on(terminal: Terminal, model_server: ModelServer) -> None:
-    """The model's call is closed; Ctrl-D then ends with 0."""
+def test_control_c_stops_an_answer_and_the_session_continues(terminal: Terminal, model_server: ModelServer) -> None:
+    """The model call is closed. Ctrl-D then ends the chat with the exit code 0."""
     model_server.script(completions=[{"step_by_step": True}])
     for _ in range(2):
         model_server.go()
     terminal.type("one two\n")
-    eventually("the answer begins", lambda: terminal.shows("model:"))
+    eventually("the answer starts", lambda: terminal.shows("model:"))
 
     terminal.process.send_signal(signal.SIGINT)
 
-    eventually("it stops", lambda: terminal.shows("[stopped]"))
-    eventually("the model's call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
+    eventually("the answer stops", lambda: terminal.shows("[stopped]"))
+    eventually("the model call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
     terminal.type("three\n")
-    eventually("it goes on", lambda: terminal.shows("model: three"))
-    eventually("it asks", lambda: terminal.seen.rstrip().endswith("you>") or terminal.shows("never"))
+    eventually("the next message is answered", lambda: terminal.shows("model: three"))
+    eventually("the prompt is shown", lambda: terminal.output.rstrip().endswith("you>") or terminal.shows("never"))
     terminal.type("\x04")
     assert terminal.process.wait(DEADLINE) == 0
-    assert "Traceback" not in terminal.seen
+    assert "Traceback" not in terminal.output
 
 
-def test_control_c_at_the_prompt_ends(terminal: Terminal) -> None:
-    """Without a word."""
+def test_control_c_at_the_prompt_ends_the_chat(terminal: Terminal) -> None:
+    """It ends with 130 and without a traceback."""
     terminal.process.send_signal(signal.SIGINT)
 
     assert terminal.process.wait(DEADLINE) == 130
     terminal.shows("")
-    assert "Traceback" not in terminal.seen
+    assert "Traceback" not in terminal.output

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces, received over real OTLP/HTTP."""
+"""OpenTelemetry traces, received over OTLP/HTTP."""
 
 import subprocess
 import sys
@@ -19,106 +19,125 @@ from tests.integration.agent_runtime.conftest import (
     PROMPT,
     USER_CANARY,
     AgentProcess,
-    ModelServer,
-    Start,
-    eventually,
-    free_port,
+    StartAgent,
+    agent_toml,
     openai_model,
-    toml,
 )
-from tests.integration.agent_runtime.test_tools import call, calling, stdio
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.integration.agent_runtime.test_tools import call, calling, connected, stdio
+from tests.patience import free_port
+from tests.polling import eventually
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADERS = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
-SAY: Any = [{"role": "user", "content": USER_CANARY}]
+MESSAGES: Any = [{"role": "user", "content": USER_CANARY}]
+CHAT_ATTRIBUTES = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.request.temperature": 0.5,
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.input_tokens": 11,
+    "gen_ai.usage.output_tokens": 3,
+}
 
 
 class Receiver:
-    """Takes traces as a collector does."""
+    """Receives traces like an OpenTelemetry collector."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         bodies = self.bodies
 
-        class Handler(BaseHTTPRequestHandler):
+        class ExportHandler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
                 self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Keep quiet."""
+                """Do not log requests."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), ExportHandler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the receiver."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def exports(self) -> list[ExportTraceServiceRequest]:
-        """What came."""
+        """Return the received exports."""
         return [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
 
     def spans(self, trace: str = TRACE) -> dict[str, Span]:
-        """The spans of a trace by name."""
-        groups = [scope for one in self.exports() for resource in one.resource_spans for scope in resource.scope_spans]
-        return {span.name: span for scope in groups for span in scope.spans if span.trace_id.hex() == trace}
+        """Return the spans of a trace by name."""
+        return {span.name: span for span in self.all_spans() if span.trace_id.hex() == trace}
+
+    def wait_for_spans(self, count: int) -> dict[str, Span]:
+        """Wait until the trace of the tests has this number of spans; return them by name."""
+        return eventually("the spans are exported", lambda: spans if len(spans := self.spans()) == count else None)
+
+    def all_spans(self) -> list[Span]:
+        """Return the received spans of all traces."""
+        resources = [resource for export in self.exports() for resource in export.resource_spans]
+        return [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
 
 
 def attributes(span: Span) -> dict[str, Any]:
-    """A span's attributes, as they were."""
-    return {one.key: plain(one.value) for one in span.attributes}
+    """Return the attributes of a span."""
+    return {attribute.key: plain(attribute.value) for attribute in span.attributes}
 
 
 def plain(value: AnyValue) -> Any:
-    """A value of OTLP as Python has it."""
+    """Convert a value of OTLP to a Python value."""
     kind = value.WhichOneof("value")
-    return [plain(one) for one in value.array_value.values] if kind == "array_value" else getattr(value, kind or "")
+    return [plain(item) for item in value.array_value.values] if kind == "array_value" else getattr(value, kind or "")
 
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
-    """A receiver, with what the tests before left in it."""
+    """A receiver in the state in which the last test left it."""
     receiver = Receiver()
     yield receiver
     receiver.stop()
 
 
 @pytest.fixture(scope="module")
-def agent(start_shared: Start, shared_model_server: ModelServer, receiver: Receiver) -> AgentProcess:
-    """An agent that sends its traces soon, with tools."""
-    return start_shared(
-        toml(openai_model(shared_model_server), memory=stdio("t")),
+def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer, receiver: Receiver) -> AgentProcess:
+    """An agent with tools that exports its spans every 50 ms."""
+    agent = start_shared_agent(
+        agent_toml(openai_model(shared_model_server), memory=stdio("t")),
         OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
         OTEL_BSP_SCHEDULE_DELAY="50",
         AGENT_NAME="clock",
-        **{name: CANARIES[name] for name in ("OPENAI_API_KEY",)},
-    ).ready()
+        OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"],
+    )
+    return connected(agent.ready())
 
 
 @pytest.fixture(autouse=True)
-def nothing_that_was_said(receiver: Receiver) -> Iterator[None]:
-    """No span holds a prompt, a message, an answer or a key."""
+def check_that_no_span_has_content(receiver: Receiver) -> Iterator[None]:
+    """Check after each test that no span contains a prompt, a message, an answer or a key."""
     yield
-    everything = b"".join(receiver.bodies)
-    assert not [canary for canary in (PROMPT, USER_CANARY, *CANARIES.values()) if canary.encode() in everything]
+    exported = b"".join(receiver.bodies)
+    assert not [canary for canary in (PROMPT, USER_CANARY, *CANARIES.values()) if canary.encode() in exported]
     receiver.bodies.clear()
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_request_is_a_part_of_its_callers_trace(
+def test_a_request_joins_the_trace_of_its_caller(
     agent: AgentProcess, model_server: ModelServer, receiver: Receiver, stream: bool
 ) -> None:
-    """The request's span under the caller's, the model's call under that, the model's server told of it."""
-    body = {"messages": SAY, "stream": stream, "temperature": 0.5}
+    """The span of the request is a child of the caller's, and the span of the model call is a child of that."""
+    body = {"messages": MESSAGES, "stream": stream, "temperature": 0.5}
     agent.http.post("/v1/chat/completions", json=body, headers=HEADERS).raise_for_status()
 
-    spans = eventually("the spans come", lambda: len(found := receiver.spans()) == 2 and found)
+    spans = receiver.wait_for_spans(2)
     request, chat = spans["POST /v1/chat/completions"], spans["chat gpt-4o"]
     assert request.parent_span_id.hex() == PARENT
     assert request.kind == Span.SPAN_KIND_SERVER
@@ -128,29 +147,20 @@ def test_a_request_is_a_part_of_its_callers_trace(
         "http.response.status_code": 200,
     }
     assert (chat.parent_span_id, chat.kind) == (request.span_id, Span.SPAN_KIND_CLIENT)
-    told = attributes(chat)
-    assert {name: value for name, value in told.items() if name.startswith("gen_ai")}.items() >= {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "gpt-4o",
-        "gen_ai.request.temperature": 0.5,
-        "gen_ai.response.id": "chatcmpl-1",
-        "gen_ai.usage.input_tokens": 11,
-        "gen_ai.usage.output_tokens": 3,
-    }.items()
-    assert told["gen_ai.response.finish_reasons"] == ["stop"]
-    assert ("gen_ai.response.time_to_first_chunk" in told) == stream
+    chat_attributes = attributes(chat)
+    assert {name: chat_attributes.get(name) for name in CHAT_ATTRIBUTES} == CHAT_ATTRIBUTES
+    assert ("gen_ai.response.time_to_first_chunk" in chat_attributes) == stream
     sent = model_server.seen("/chat/completions")[0]["headers"]
     assert sent["traceparent"] == f"00-{TRACE}-{chat.span_id.hex()}-01"
     assert "baggage" not in sent
 
 
-def test_tools_have_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
-    """Named after the tool, without its arguments or result; one that fails is an error."""
+def test_a_tool_call_has_a_span(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
+    """Its name is the tool. It has no arguments and no result. A failed call is an error."""
     model_server.script(completions=[calling(call("t__add", 0, a=1, b=2), call("t__fail", 1))])
-    agent.http.post("/v1/chat/completions", json={"messages": SAY}, headers=HEADERS).raise_for_status()
+    agent.http.post("/v1/chat/completions", json={"messages": MESSAGES}, headers=HEADERS).raise_for_status()
 
-    spans = eventually("the spans come", lambda: len(found := receiver.spans()) == 4 and found)
+    spans = receiver.wait_for_spans(4)
     add, fail = spans["execute_tool t__add"], spans["execute_tool t__fail"]
     assert attributes(add) == {
         "gen_ai.operation.name": "execute_tool",
@@ -161,13 +171,13 @@ def test_tools_have_spans(agent: AgentProcess, model_server: ModelServer, receiv
     assert (fail.status.code, attributes(fail)["error.type"]) == (Status.STATUS_CODE_ERROR, "tool_error")
 
 
-def test_a_failed_call_is_an_error(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
-    """With its stable code; a conversation is told as a pseudonym."""
+def test_a_failed_model_call_is_an_error(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
+    """Both spans have the stable code. The id of the session is replaced by its pseudonym."""
     model_server.script(completions=[{"status": 401, "text": USER_CANARY, "always": True}])
     body = {"message": USER_CANARY, "session_id": "my-session"}
     assert agent.http.post("/api/chat", json=body, headers=HEADERS).status_code == 502
 
-    spans = eventually("the spans come", lambda: len(found := receiver.spans()) == 2 and found)
+    spans = receiver.wait_for_spans(2)
     request, chat = spans["POST /api/chat"], spans["chat gpt-4o"]
     assert {request.status.code, chat.status.code} == {Status.STATUS_CODE_ERROR}
     assert attributes(chat)["error.type"] == attributes(request)["error.type"] == "model_credentials_refused"
@@ -177,49 +187,52 @@ def test_a_failed_call_is_an_error(agent: AgentProcess, model_server: ModelServe
     assert agent.log("request")[-1]["trace_id"] == TRACE
 
 
-def test_who_leaves_ends_the_spans(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
-    """As cancelled, not as an error of the agent."""
+def test_a_disconnected_client_ends_the_spans(
+    agent: AgentProcess, model_server: ModelServer, receiver: Receiver
+) -> None:
+    """They are cancelled, which is not an error of the agent."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
-    body = {"messages": SAY, "stream": True}
-    with httpx2.stream("POST", f"http://127.0.0.1:{agent.port}/v1/chat/completions", json=body, headers=HEADERS) as got:
-        next(got.iter_lines())
+    body = {"messages": MESSAGES, "stream": True}
+    with httpx2.stream(
+        "POST", f"http://127.0.0.1:{agent.port}/v1/chat/completions", json=body, headers=HEADERS
+    ) as response:
+        next(response.iter_lines())
 
-    spans = eventually("the spans come", lambda: len(found := receiver.spans()) == 2 and found)
+    spans = receiver.wait_for_spans(2)
     assert {attributes(span)["error.type"] for span in spans.values()} == {"cancelled"}
     assert {span.status.code for span in spans.values()} == {Status.STATUS_CODE_UNSET}
 
 
-def test_probes_make_no_spans_and_the_last_ones_are_sent(start: Start, receiver: Receiver) -> None:
-    """What is left goes out when the process ends; the resource says who sent it."""
-    agent = start(
-        toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000", AGENT_NAME="clock"
+def test_the_last_spans_are_exported_at_the_end_and_probes_have_none(
+    start_agent: StartAgent, receiver: Receiver
+) -> None:
+    """The resource has the name of the agent and the version of the runtime."""
+    agent = start_agent(
+        agent_toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="60000", AGENT_NAME="clock"
     ).ready()
     agent.http.post("/api/chat", json={"message": "x"}, headers=HEADERS).raise_for_status()
 
     assert agent.terminate() == 0
 
     assert set(receiver.spans()) == {"POST /api/chat", "chat echo"}
-    resources = [resource.resource for one in receiver.exports() for resource in one.resource_spans]
-    told = {one.key: plain(one.value) for one in resources[0].attributes}
-    assert (told["service.name"], bool(told["service.version"])) == ("clock", True)
-    names = {
-        span.name for one in receiver.exports() for r in one.resource_spans for s in r.scope_spans for span in s.spans
-    }
-    assert not [name for name in names if "health" in name]
+    resource = receiver.exports()[0].resource_spans[0].resource
+    fields = {attribute.key: plain(attribute.value) for attribute in resource.attributes}
+    assert (fields["service.name"], bool(fields["service.version"])) == ("clock", True)
+    assert not [span.name for span in receiver.all_spans() if "health" in span.name]
 
 
-def test_a_receiver_that_is_away_does_no_harm(start: Start) -> None:
-    """Requests are answered and the process ends in time."""
-    agent = start(toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}").ready()
+def test_an_unreachable_receiver_has_no_effect(start_agent: StartAgent) -> None:
+    """Requests are answered, and the process ends in time."""
+    agent = start_agent(agent_toml(ECHO), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}").ready()
 
     agent.http.post("/api/chat", json={"message": USER_CANARY}).raise_for_status()
 
     assert agent.terminate() == 0
 
 
-def test_nothing_is_loaded_without_an_endpoint() -> None:
-    """Not even OpenTelemetry's API."""
+def test_opentelemetry_is_not_imported_without_an_endpoint() -> None:
+    """Optional packages are imported only if the config or the environment needs them."""
     script = (
         "import sys; from agent_runtime.app import create_app; from agent_runtime.config import AgentFile;"
         "from agent_runtime.environment import Environment;"

@@ -1,4 +1,4 @@
-"""An MCP server for tests, through the official SDK, as a process: `tool_server.py stdio|PORT`."""
+"""An MCP server for tests, with the official SDK. Usage: `tool_server.py stdio|PORT`."""
 
 import asyncio
 import os
@@ -19,26 +19,26 @@ def add(a: int, b: int) -> str:
 
 @server.tool()
 async def sleep(seconds: float) -> str:
-    """Take this long."""
+    """Sleep."""
     await asyncio.sleep(seconds)
     return "slept"
 
 
 @server.tool()
 def big(characters: int) -> str:
-    """Say a lot."""
+    """Return a long text."""
     return "x" * characters
 
 
 @server.tool()
 def fail() -> str:
-    """Fail."""
+    """Raise an error."""
     raise ValueError("no such record")
 
 
 @server.tool()
 def variable(name: str) -> str:
-    """Tell a variable of this process's environment."""
+    """Return an environment variable of this process."""
     return os.environ.get(name, "unset")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests import fast_yaml as yaml
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 
 FOLDER = Path(__file__).parents[3] / "examples" / "15-canary"
 FORGETFUL = "You answer the customers of a shop in one short sentence."

@@ -19,7 +19,7 @@ def versions(cluster: Any) -> dict[str, str]:
     return {agent["metadata"]["name"]: agent["status"].get("runtimeVersion", "") for agent in agents}
 
 
-def test_the_fleet_of_the_example_moves_to_another_version(
+def test_the_example_fleet_moves_to_another_version(
     cluster: Any, eventually: Callable[[str, Callable[[], Any]], Any]
 ) -> None:
     cluster.kubectl("apply", "-f", EXAMPLE)

@@ -113,6 +113,7 @@ def check_ready(cluster: Any, folder: Path, agent: dict[str, Any]) -> None:
     write_api_keys(cluster, agent, namespace)
     cluster.kubectl("wait", f"agd/{name}", "-n", namespace, "--for=condition=Ready", "--timeout=120s")
 
-    tree = cluster.agentctl("status", name, "-n", namespace).stdout
-    assert "missing" not in tree
-    assert "not installed" not in tree
+    children, _, _ = cluster.agentctl("status", name, "-n", namespace).stdout.partition("\n\n")
+    assert "Deployment" in children
+    assert "missing" not in children
+    assert "not installed" not in children

@@ -23,7 +23,7 @@ import sys
 import agent_operator
 import agent_runtime
 agent_operator.__version__ = agent_runtime.__version__ = sys.argv.pop(1)
-from agent_operator.__main__ import main
+from agent_operator.command import main
 main()
 """
 Agentctl = Callable[..., Any]

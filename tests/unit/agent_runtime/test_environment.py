@@ -1,4 +1,4 @@
-"""The environment: defaults, faults, secrets."""
+"""Environment variables: defaults, errors and secrets."""
 
 import pytest
 
@@ -6,21 +6,21 @@ from agent_runtime import environment
 from agent_runtime.config import ConfigError
 
 
-def test_empty_counts_as_absent() -> None:
-    """Kubernetes sets a variable whose source is optional and missing to nothing."""
+def test_an_empty_variable_counts_as_unset() -> None:
+    """A manifest may set a variable to an empty string, for example through a template."""
     read = environment.read({"LOG_LEVEL": "", "PORT_HTTP": "", "OPENAI_API_KEY": "", "HOME": "/"})
 
     assert read == environment.Environment()
     assert (read.listen_address, read.port_http, read.port_metrics) == ("0.0.0.0", 8000, 9090)
 
 
-def test_log_level_in_any_case() -> None:
-    """As people write it."""
+def test_the_log_level_may_have_any_case() -> None:
+    """`debug` and `DEBUG` are the same."""
     assert environment.read({"LOG_LEVEL": "debug"}).log_level == "DEBUG"
 
 
-def test_every_fault_is_named_without_its_value() -> None:
-    """Names are those of the variables."""
+def test_an_error_names_every_invalid_variable_and_no_value() -> None:
+    """A value may be a secret in the wrong variable."""
     with pytest.raises(ConfigError) as raised:
         environment.read({"PORT_HTTP": "99999", "DRAIN_DELAY_SECONDS": "soon", "AZURE_OPENAI_ENDPOINT": "sk-oops"})
 
@@ -32,8 +32,8 @@ def test_every_fault_is_named_without_its_value() -> None:
     assert "sk-oops" not in str(raised.value)
 
 
-def test_secrets_do_not_show() -> None:
-    """Not in repr; only where they are asked for."""
+def test_secrets_are_not_in_the_repr() -> None:
+    """They are available through the property `secrets` only."""
     read = environment.read({"OPENAI_API_KEY": "sk-1", "REDIS_PASSWORD": "pw"})
 
     assert "sk-1" not in repr(read)

@@ -1,4 +1,4 @@
-"""Problems in their two forms."""
+"""Error responses: the two formats and the headers for retries."""
 
 import json
 
@@ -8,11 +8,11 @@ from agent_runtime.errors import Problem, error_response
 
 
 def body(problem: Problem, path: str) -> dict[str, object]:
-    """The JSON of the rendered problem."""
+    """Return the JSON body of the error response."""
     content = error_response(problem, path).body
     assert isinstance(content, bytes)
-    found: dict[str, object] = json.loads(content)
-    return found
+    parsed: dict[str, object] = json.loads(content)
+    return parsed
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,15 @@ def body(problem: Problem, path: str) -> dict[str, object]:
         (502, "api_error"),
     ],
 )
-def test_openais_form(status: int, kind: str) -> None:
-    """Under /v1 every error has message, type, param and code."""
+def test_paths_under_v1_get_openais_format(status: int, kind: str) -> None:
+    """Every error has message, type, param and code."""
     error = body(Problem(status, "c", "d", param="p"), "/v1/models")
 
     assert error == {"error": {"message": "d", "type": kind, "param": "p", "code": "c"}}
 
 
-def test_the_problem_form() -> None:
-    """Elsewhere it is RFC 9457's, and says param only when there is one."""
+def test_other_paths_get_rfc_9457() -> None:
+    """`param` is absent if no field is invalid."""
     assert body(Problem(404, "c", "d"), "/api/chat") == {
         "title": "Not Found",
         "status": 404,
@@ -44,11 +44,11 @@ def test_the_problem_form() -> None:
     assert body(Problem(404, "c", "d", param="p"), "/")["param"] == "p"
 
 
-def test_retry_headers() -> None:
-    """Retry-After in whole seconds, at least one; OpenAI's clients are told when trying again is useless."""
-    again = error_response(Problem(503, "c", "d", retry_after=0.2), "/v1/x").headers
-    never = error_response(Problem(502, "c", "d"), "/v1/x").headers
+def test_the_headers_say_whether_a_retry_makes_sense() -> None:
+    """Retry-After is at least one whole second. x-should-retry is a header of OpenAI's clients."""
+    retryable = error_response(Problem(503, "c", "d", retry_after=0.2), "/v1/x").headers
+    permanent = error_response(Problem(502, "c", "d"), "/v1/x").headers
 
-    assert (again["Retry-After"], again["x-should-retry"]) == ("1", "true")
-    assert never["x-should-retry"] == "false"
-    assert "Retry-After" not in never
+    assert (retryable["Retry-After"], retryable["x-should-retry"]) == ("1", "true")
+    assert permanent["x-should-retry"] == "false"
+    assert "Retry-After" not in permanent

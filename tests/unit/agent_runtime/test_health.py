@@ -1,4 +1,4 @@
-"""Health from components that do as the test says."""
+"""Health: the report, readiness, and how often components are probed."""
 
 import asyncio
 from typing import Any
@@ -7,80 +7,80 @@ from agent_runtime.health import ComponentStatus, Health, Status, UnhealthyError
 from agent_runtime.metrics import Metrics
 
 
-class Thing:
-    """A component that fails while it has a fault."""
+class FakeComponent:
+    """A component whose probe raises `fault` if it is set."""
 
     def __init__(self, name: str, fault: Exception | None = None) -> None:
         self.name = name
         self.fault = fault
-        self.looks = 0
+        self.probes = 0
 
     async def probe(self) -> dict[str, Any]:
-        self.looks += 1
+        self.probes += 1
         if self.fault is not None:
             raise self.fault
         return {"tool_count": 5} if self.name == "mcp" else {}
 
 
-def health(*things: Thing) -> Health:
-    """Health of these, the first being vital."""
-    return Health(things, asyncio.Event(), "1.2.3", Metrics("1.2.3", ""))
+def health(*components: FakeComponent) -> Health:
+    """Return the health of these components, of which the first is vital."""
+    return Health(components, asyncio.Event(), "1.2.3", Metrics("1.2.3", ""))
 
 
-async def test_all_well() -> None:
-    """Healthy, with details where there are some."""
-    report = await health(Thing("model"), Thing("mcp")).report()
+async def test_the_report_is_healthy_if_all_components_are() -> None:
+    """A component without details has no field for them."""
+    report = await health(FakeComponent("model"), FakeComponent("mcp")).report()
 
     assert (report["status"], report["version"]) == ("healthy", "1.2.3")
     assert "details" not in report["components"][0]
     assert report["components"][1]["details"] == {"tool_count": 5}
 
 
-async def test_the_vital_component_decides() -> None:
-    """Without it unhealthy; without another only degraded."""
+async def test_only_the_vital_component_makes_the_agent_unhealthy() -> None:
+    """If another component fails, the agent is degraded."""
     down = UnhealthyError("down")
 
-    assert (await health(Thing("model", down), Thing("redis")).report())["status"] == "unhealthy"
-    assert (await health(Thing("model"), Thing("redis", down)).report())["status"] == "degraded"
+    assert (await health(FakeComponent("model", down), FakeComponent("redis")).report())["status"] == "unhealthy"
+    assert (await health(FakeComponent("model"), FakeComponent("redis", down)).report())["status"] == "degraded"
 
 
-async def test_reasons_not_to_be_ready() -> None:
-    """Not looked at yet; not usable, with the words; then ready for good; draining."""
-    model = Thing("model", UnhealthyError("set KEY"))
-    watched = health(model)
-    assert watched.not_ready_reasons() == ["model: not probed yet"]
-    await watched._probe_all()
-    assert watched.not_ready_reasons() == ["model: set KEY"]
+async def test_readiness_follows_the_first_success_and_the_drain() -> None:
+    """The pod is unready until the model has answered once, and again when it drains. A later outage has no effect."""
+    model = FakeComponent("model", UnhealthyError("set KEY"))
+    report = health(model)
+    assert report.not_ready_reasons() == ["model: not probed yet"]
+    await report._probe_all()
+    assert report.not_ready_reasons() == ["model: set KEY"]
     model.fault = None
-    await watched._probe_all()
-    assert watched.not_ready_reasons() == []
+    await report._probe_all()
+    assert report.not_ready_reasons() == []
     model.fault = UnhealthyError("outage")
-    await watched._probe_all()
-    assert watched.not_ready_reasons() == []
-    watched.draining = True
-    assert watched.not_ready_reasons() == ["draining: the pod is shutting down"]
+    await report._probe_all()
+    assert report.not_ready_reasons() == []
+    report.draining = True
+    assert report.not_ready_reasons() == ["draining: the pod is shutting down"]
 
 
-async def test_a_look_that_breaks_is_unhealthy_and_keeps_its_text() -> None:
-    """An unexpected error ends neither the watch nor secrecy."""
-    report = await health(Thing("model", RuntimeError("sk-secret"))).report()
+async def test_an_unexpected_error_of_a_probe_is_unhealthy_and_hides_its_message() -> None:
+    """The message of an unexpected error may contain a secret."""
+    report = await health(FakeComponent("model", RuntimeError("sk-secret"))).report()
 
     assert report["status"] == "unhealthy"
     assert "sk-secret" not in str(report)
 
 
-async def test_a_burst_is_answered_from_one_look() -> None:
-    """However many ask at once."""
-    model = Thing("model")
-    watched = health(model)
+async def test_concurrent_reports_share_one_probe() -> None:
+    """Ten concurrent calls of /health probe each component once."""
+    model = FakeComponent("model")
+    report = health(model)
 
-    await asyncio.gather(*(watched.report() for _ in range(10)))
+    await asyncio.gather(*(report.report() for _ in range(10)))
 
-    assert model.looks == 1
+    assert model.probes == 1
 
 
-def test_a_component_as_json() -> None:
-    """In the order of the contract."""
-    shown = ComponentStatus("mcp", Status.HEALTHY, 0.5, {"tool_count": 5}).as_json()
+def test_the_json_of_a_component_keeps_the_order_of_its_fields() -> None:
+    """The order is part of the seed's contract for /health."""
+    entry = ComponentStatus("mcp", Status.HEALTHY, 0.5, {"tool_count": 5}).as_json()
 
-    assert list(shown) == ["name", "status", "latency_ms", "details"]
+    assert list(entry) == ["name", "status", "latency_ms", "details"]

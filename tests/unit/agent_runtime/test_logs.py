@@ -1,4 +1,4 @@
-"""JSON logs."""
+"""JSON logs: the format, and what they leave out."""
 
 import json
 import logging
@@ -8,14 +8,14 @@ from agent_runtime.logs import MASK, JsonFormatter, pseudonym
 
 
 def record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:
-    """A log record as a logger would make it."""
-    made = logging.LogRecord("agent_runtime.x", logging.INFO, "file", 1, message, arguments, None)
-    made.__dict__.update(extra)
-    return made
+    """Return a log record like one of a logger."""
+    created = logging.LogRecord("agent_runtime.x", logging.INFO, "file", 1, message, arguments, None)
+    created.__dict__.update(extra)
+    return created
 
 
 def test_a_record_is_one_object_with_its_fields() -> None:
-    """Also when the message has line breaks."""
+    """A line break in a message does not start a new line."""
     line = JsonFormatter().format(record("two\nlines %s", 3, fields={"route": "/x"}))
 
     assert "\n" not in line
@@ -28,8 +28,8 @@ def test_a_record_is_one_object_with_its_fields() -> None:
     }
 
 
-def test_an_exception_is_told_by_type_and_place_only() -> None:
-    """Its text may quote a prompt."""
+def test_an_exception_is_logged_without_its_message() -> None:
+    """The message may quote a prompt. Type and stack remain."""
     try:
         int("the prompt")
     except ValueError:
@@ -37,17 +37,17 @@ def test_an_exception_is_told_by_type_and_place_only() -> None:
 
     assert "the prompt" not in line
     assert json.loads(line)["exception"] == "ValueError"
-    assert json.loads(line)["at"][0].endswith("test_an_exception_is_told_by_type_and_place_only")
+    assert json.loads(line)["at"][0].endswith("test_an_exception_is_logged_without_its_message")
 
 
 def test_a_secret_that_a_library_logs_is_masked() -> None:
-    """But not a value so short that it would mask words."""
+    """A very short secret is not masked, because it would mask ordinary words."""
     line = JsonFormatter(("sk-secret", "in")).format(record("sent sk-secret in a header"))
 
     assert json.loads(line)["message"] == f"sent {MASK} in a header"
 
 
-def test_pseudonyms() -> None:
-    """Equal for equal sessions, else different, and not the session."""
+def test_a_pseudonym_identifies_a_session_without_revealing_it() -> None:
+    """Equal sessions have equal pseudonyms, and other sessions have others."""
     assert pseudonym("a") == pseudonym("a") != pseudonym("b")
     assert "session-1" not in pseudonym("session-1")

@@ -52,7 +52,7 @@ NO_REQUESTS = Sample()
 
 @dataclass(frozen=True, slots=True)
 class UnreadableMetrics:
-    """Why a pod has no sample. The message continues "pod NAME ", and quotes nothing that the pod sent."""
+    """Why a pod has no sample. The message follows "pod NAME ", and quotes nothing that the pod sent."""
 
     message: str
 
@@ -88,7 +88,7 @@ def _of_agent_routes(series: Iterable[Series], name: str) -> Iterator[Series]:
 
 
 def _sum_histograms(histograms: Iterable[Buckets]) -> Buckets:
-    """Add cumulative histograms. A histogram without a bound of another counts there with its next lower bound."""
+    """Add cumulative histograms. Where one lacks a bound of another, its count at the next lower bound is added."""
     filled = [histogram for histogram in histograms if histogram]
     bounds = sorted({bound for histogram in filled for bound, _ in histogram})
     return tuple((bound, sum(_count_up_to(histogram, bound) for histogram in filled)) for bound in bounds)

@@ -12,7 +12,7 @@ MAX_ERROR_RATE_PERCENT = 5
 MAX_LATENCY_PERCENT = 200
 MAX_TOKENS_PERCENT = 200
 MIN_REQUESTS = 20
-# Load on the node explains durations up to this one, however many percent of the stable pods' they are.
+# The latency gate ignores durations up to this one, because the load of a node can explain them.
 TOLERATED_SECONDS = 0.1
 _QUANTILE = 0.95
 _PERCENT = 100

@@ -19,7 +19,7 @@ class CounterWindow:
     total: Sample = NO_REQUESTS
 
     def with_samples(self, samples: Mapping[str, Sample]) -> "CounterWindow":
-        """Return the window with further samples. The first sample of a pod only sets where it starts."""
+        """Return the window with further samples. The first sample of a pod is only its baseline."""
         total = self.total
         for pod, sample in samples.items():
             if pod in self.latest:

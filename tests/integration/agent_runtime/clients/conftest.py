@@ -1,4 +1,4 @@
-"""One agent, twice: as a process, and as the operator runs it on the local cluster. Clients see no difference."""
+"""Fixtures for an agent that runs twice: as a process, and deployed by the operator on the local cluster."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,53 +11,52 @@ import pytest
 from tests import fast_yaml as yaml
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
-    DEADLINE,
     PROMPT,
-    ModelServer,
-    RedisServer,
-    Start,
+    StartAgent,
+    agent_toml,
     canaries,
-    eventually,
     openai_model,
     redis_memory,
-    toml,
 )
+from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.integration.agentctl.conftest import Cluster
+from tests.patience import DEADLINE
+from tests.polling import eventually
 
 SECRETS = {name: CANARIES[name] for name in ("OPENAI_API_KEY", "REDIS_PASSWORD")}
 
 
 @dataclass(frozen=True)
 class Target:
-    """An agent that clients talk to, at `url`."""
+    """An agent with its URL."""
 
     kind: str
     url: str
 
     @property
     def openai_url(self) -> str:
-        """What clients of OpenAI's API take as their base URL."""
+        """The base URL for clients of OpenAI's API."""
         return f"{self.url}/v1"
 
     def get(self, path: str) -> httpx2.Response:
-        """What it answers to a GET."""
+        """Send a GET request."""
         return httpx2.get(f"{self.url}{path}", timeout=DEADLINE)
 
 
 @dataclass(frozen=True)
 class AgentCluster:
-    """The local cluster with the operator, and what was deployed on it."""
+    """A local cluster with the operator."""
 
     cluster: Cluster
 
     def apply(self, *objects: dict[str, Any]) -> None:
-        """Create or change objects."""
+        """Apply objects with kubectl."""
         file = self.cluster.directory / "applied.yaml"
         file.write_text(yaml.safe_dump_all(objects))
         self.cluster.kubectl("apply", "-f", file)
 
     def deploy(self, name: str, config: dict[str, Any], **spec: Any) -> Target:
-        """Apply an AgentDeployment and wait until its Service answers for it."""
+        """Apply an AgentDeployment, and wait until it answers through its Service."""
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "agents"}, "stringData": SECRETS}
         agent = {
             "apiVersion": "agent-operator.dev/v1alpha1",
@@ -78,8 +77,8 @@ class AgentCluster:
         eventually("the Service answers", lambda: _ready(target))
         return target
 
-    def said(self) -> str:
-        """The logs and metrics of all pods."""
+    def logs_and_metrics(self) -> str:
+        """Return the logs and metrics of all pods."""
         pods = json.loads(self.cluster.kubectl("get", "pods", "-o", "json"))["items"]
         logs = (self.cluster.kubectl("logs", pod["metadata"]["name"]) for pod in pods)
         addresses = (f"http://{pod['status']['podIP']}:9090/metrics" for pod in pods)
@@ -94,8 +93,8 @@ def _ready(target: Target) -> bool:
 
 
 @pytest.fixture(scope="session")
-def redis_of_all() -> Iterator[RedisServer]:
-    """A Redis with the canary as its password, for agents that end with the session."""
+def shared_redis() -> Iterator[RedisServer]:
+    """A Redis whose password is the canary, for agents that run during the whole session."""
     server = RedisServer("--requirepass", CANARIES["REDIS_PASSWORD"])
     yield server
     server.stop()
@@ -103,32 +102,32 @@ def redis_of_all() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentCluster]:
-    """A cluster to deploy agents on; at its end, no pod of it has told a secret or a prompt."""
-    found = Cluster(tmp_path_factory.mktemp("cluster"))
-    done = found.agentctl("local", "up")
+    """A cluster for agents. At its end, no log and no metric of a pod may contain a secret or a prompt."""
+    local_cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    done = local_cluster.agentctl("local", "up")
     assert done.returncode == 0, done.stderr
     try:
-        cluster = AgentCluster(found)
+        cluster = AgentCluster(local_cluster)
         yield cluster
-        assert not canaries(cluster.said())
+        assert not canaries(cluster.logs_and_metrics())
     finally:
-        found.agentctl("local", "down")
+        local_cluster.agentctl("local", "down")
 
 
 @pytest.fixture(scope="session")
-def deployed(agents: AgentCluster, shared_model_server: ModelServer, redis_of_all: RedisServer) -> Callable[[], Target]:
-    """Deploys the agent with two replicas, once."""
-    made: list[Target] = []
+def deployed(agents: AgentCluster, shared_model_server: ModelServer, shared_redis: RedisServer) -> Callable[[], Target]:
+    """Deploy the agent with two replicas at the first call, and return it."""
+    targets: list[Target] = []
 
     def deploy() -> Target:
-        if not made:
+        if not targets:
             models = [
                 {"name": "gpt", "provider": "openai", "model": "gpt-4o", "baseUrl": f"{shared_model_server.url}/v1"},
                 {"name": "echo", "provider": "echo"},
             ]
-            cache = {"host": "127.0.0.1", "port": redis_of_all.port}
-            made.append(agents.deploy("plain", {"models": models, "memory": {"cache": cache}}, replicas=2))
-        return made[0]
+            cache = {"host": "127.0.0.1", "port": shared_redis.port}
+            targets.append(agents.deploy("plain", {"models": models, "memory": {"cache": cache}}, replicas=2))
+        return targets[0]
 
     return deploy
 
@@ -136,30 +135,30 @@ def deployed(agents: AgentCluster, shared_model_server: ModelServer, redis_of_al
 @pytest.fixture(scope="module", params=["process", "cluster"])
 def target(
     request: pytest.FixtureRequest,
-    start_shared: Start,
+    start_shared_agent: StartAgent,
     shared_model_server: ModelServer,
-    redis_of_all: RedisServer,
+    shared_redis: RedisServer,
 ) -> Target:
-    """The agent: a model behind the fake server, its default, and one that echoes; conversations in Redis."""
+    """An agent whose default model is the fake model server, with an echo model and with sessions in Redis."""
     if request.param == "cluster":
         deploy: Callable[[], Target] = request.getfixturevalue("deployed")
         return deploy()
-    config = toml(
-        openai_model(shared_model_server), 'name = "echo"\nprovider = "echo"', memory=redis_memory(redis_of_all)
+    config = agent_toml(
+        openai_model(shared_model_server), 'name = "echo"\nprovider = "echo"', memory=redis_memory(shared_redis)
     )
-    agent = start_shared(config, **SECRETS).ready()
+    agent = start_shared_agent(config, **SECRETS).ready()
     return Target("process", f"http://127.0.0.1:{agent.port}")
 
 
 @pytest.fixture
 def model(target: Target, model_server: ModelServer) -> ModelServer:
-    """The fake model's server behind the agent, well again after what another test did to it."""
+    """The fake model server of the agent, without a script, and after the agent has used it successfully."""
 
     def answers() -> bool:
         body = {"messages": [{"role": "user", "content": "x"}]}
         return httpx2.post(f"{target.openai_url}/chat/completions", json=body, timeout=DEADLINE).is_success
 
-    # Either replica's circuit breaker may still be open.
-    eventually("the agent's model is used", lambda: all(answers() for _ in range(4)))
+    # After another test, the circuit breaker of a replica may still be open.
+    eventually("the agent uses its model", lambda: all(answers() for _ in range(4)))
     model_server.reset()
     return model_server

@@ -1,4 +1,4 @@
-"""a2a-sdk's client, in both versions of the protocol, on both agents: on the cluster any replica knows every task."""
+"""The client of a2a-sdk in both protocol versions, with both agents. On the cluster any replica answers for a task."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,47 +22,48 @@ from a2a.types import (
 from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import ModelServer, eventually
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 COMPLETED, CANCELED = TaskState.TASK_STATE_COMPLETED, TaskState.TASK_STATE_CANCELED
-# More than there are replicas: each request is a connection of its own, which the Service gives to the next replica.
+# Each request opens a connection, which the Service gives to the next replica. There are fewer replicas than requests.
 TIMES = 6
 
 
 @pytest.fixture(params=["1.0", "0.3"])
 async def card(target: Target, model: ModelServer, request: pytest.FixtureRequest) -> AgentCard:
-    """The card as the client reads it, with one version of the protocol left on it."""
+    """The card as the client parses it, reduced to one protocol version."""
     async with httpx.AsyncClient() as http:
         card = await A2ACardResolver(http, target.url).get_agent_card()
-    spoken = [one for one in card.supported_interfaces if one.protocol_version == request.param]
+    interfaces = [one for one in card.supported_interfaces if one.protocol_version == request.param]
     del card.supported_interfaces[:]
-    card.supported_interfaces.extend(spoken)
+    card.supported_interfaces.extend(interfaces)
     return card
 
 
 @asynccontextmanager
-async def client(card: AgentCard, *, streaming: bool = False, polling: bool = False) -> AsyncIterator[Client]:
-    """A client whose every request is a connection of its own."""
+async def make_client(card: AgentCard, *, streaming: bool = False, polling: bool = False) -> AsyncIterator[Client]:
+    """Return a client that opens a new connection for each request."""
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(limits=limits, timeout=DEADLINE) as http:
         config = ClientConfig(streaming=streaming, polling=polling, httpx_client=http)
         yield ClientFactory(config).create(card)
 
 
-def say(text: str) -> SendMessageRequest:
-    """A message."""
+def message(text: str) -> SendMessageRequest:
+    """Return a request with this message."""
     return SendMessageRequest(message=Message(message_id="m1", role=Role.ROLE_USER, parts=[Part(text=text)]))
 
 
-async def sent(client: Client, text: str) -> Task:
-    """The task that a message became."""
-    (response,) = [one async for one in client.send_message(say(text))]
+async def send(client: Client, text: str) -> Task:
+    """Send a message; return its task."""
+    (response,) = [one async for one in client.send_message(message(text))]
     return response.task
 
 
-async def until_completed(client: Client, task_id: str) -> Task:
-    """The task, asked for until it is completed."""
+async def wait_until_completed(client: Client, task_id: str) -> Task:
+    """Poll a task until it is completed; return it."""
     for _ in range(400):
         if (task := await client.get_task(GetTaskRequest(id=task_id))).status.state == COMPLETED:
             return task
@@ -71,12 +72,12 @@ async def until_completed(client: Client, task_id: str) -> Task:
 
 
 def answer(task: Task) -> str:
-    """What the agent said."""
+    """Return the text of the answer."""
     return "".join(part.text for artifact in task.artifacts for part in artifact.parts)
 
 
-async def test_the_card(card: AgentCard, target: Target) -> None:
-    """Leads to where it was found."""
+async def test_the_card_has_the_url_of_the_agent(card: AgentCard, target: Target) -> None:
+    """The URL is the one that the client used."""
     (interface,) = card.supported_interfaces
 
     assert interface.url == f"{target.url}/a2a"
@@ -84,67 +85,67 @@ async def test_the_card(card: AgentCard, target: Target) -> None:
     assert card.skills
 
 
-async def test_a_message(card: AgentCard) -> None:
-    """Becomes a task that is asked for again and again, wherever the question ends up."""
-    async with client(card) as waiting:
-        task = await sent(waiting, "one two")
+async def test_every_replica_knows_a_completed_task(card: AgentCard) -> None:
+    """Each of several requests for the task gets the same answer."""
+    async with make_client(card) as waiting:
+        task = await send(waiting, "one two")
         again = [await waiting.get_task(GetTaskRequest(id=task.id)) for _ in range(TIMES)]
 
     assert (task.status.state, answer(task)) == (COMPLETED, "model: one two")
     assert again == [task] * TIMES
 
 
-async def test_a_stream(card: AgentCard) -> None:
-    """The task, its answer in pieces, its end; afterwards it is known everywhere."""
-    async with client(card, streaming=True) as streaming:
-        events = [event async for event in streaming.send_message(say("one two three"))]
+async def test_every_replica_knows_a_streamed_task(card: AgentCard) -> None:
+    """The stream has the task, its answer in parts, and its end."""
+    async with make_client(card, streaming=True) as streaming:
+        events = [event async for event in streaming.send_message(message("one two three"))]
         task_id = events[0].task.id
         known = [await streaming.get_task(GetTaskRequest(id=task_id)) for _ in range(TIMES)]
 
-    pieces = [event.artifact_update for event in events if event.HasField("artifact_update")]
-    text = "".join(part.text for piece in pieces for part in piece.artifact.parts)
+    updates = [event.artifact_update for event in events if event.HasField("artifact_update")]
+    text = "".join(part.text for update in updates for part in update.artifact.parts)
     assert text == "model: one two three"
     assert events[-1].status_update.status.state == COMPLETED
     assert {answer(task) for task in known} == {text}
 
 
-async def test_a_task_under_way(card: AgentCard, model: ModelServer) -> None:
-    """Is known everywhere while it works, and its end wherever one asks for it."""
+async def test_every_replica_knows_a_running_task(card: AgentCard, model: ModelServer) -> None:
+    """After the task has ended, each replica knows its answer."""
     model.script(completions=[{"step_by_step": True}])
-    async with client(card, polling=True) as polling:
-        task = await sent(polling, "one")
+    async with make_client(card, polling=True) as polling:
+        task = await send(polling, "one")
         working = [await polling.get_task(GetTaskRequest(id=task.id)) for _ in range(TIMES)]
         for _ in range(8):
             model.go()
-        ended = await until_completed(polling, task.id)
+        ended = await wait_until_completed(polling, task.id)
 
-    assert {one.status.state for one in working} == {TaskState.TASK_STATE_WORKING}
+    assert {task.status.state for task in working} == {TaskState.TASK_STATE_WORKING}
     assert answer(ended) == "model: one"
 
 
-async def test_cancelling(card: AgentCard, model: ModelServer) -> None:
-    """From any replica: the call of the model is closed; what has ended cannot be cancelled."""
-    async with client(card, polling=True) as polling:
+async def test_every_replica_cancels_a_task(card: AgentCard, model: ModelServer) -> None:
+    """The model call is closed. An ended task cannot be cancelled."""
+    async with make_client(card, polling=True) as polling:
         for _ in range(3):
             model.reset()
             model.script(completions=[{"step_by_step": True}])
-            task = await sent(polling, "one")
-            eventually("the model is asked", lambda: model.seen("/chat/completions"))
+            task = await send(polling, "one")
+            eventually("the model is called", lambda: model.seen("/chat/completions"))
 
             cancelled = await polling.cancel_task(CancelTaskRequest(id=task.id))
 
             assert cancelled.status.state == CANCELED
-            eventually("the model's call is closed", lambda: model.seen("/chat/completions")[0]["closed"])
+            eventually("the model call is closed", lambda: model.seen("/chat/completions")[0]["closed"])
             for _ in range(2):
                 with pytest.raises(TaskNotCancelableError):
                     await polling.cancel_task(CancelTaskRequest(id=task.id))
 
 
-async def test_a_stream_is_taken_up_anywhere(card: AgentCard, model: ModelServer) -> None:
-    """The whole answer, from its beginning."""
+async def test_every_replica_resumes_a_stream(card: AgentCard, model: ModelServer) -> None:
+    """The client gets the whole answer from its start."""
     model.script(completions=[{"step_by_step": True}])
-    async with client(card, streaming=True) as streaming:
-        task_id = (await anext(streaming.send_message(say("one two")))).task.id
+    async with make_client(card, streaming=True) as streaming:
+        task_id = (await anext(streaming.send_message(message("one two")))).task.id
         text, state = "", None
         async for event in streaming.subscribe(SubscribeToTaskRequest(id=task_id)):
             if event.HasField("task"):
@@ -158,9 +159,9 @@ async def test_a_stream_is_taken_up_anywhere(card: AgentCard, model: ModelServer
     assert (text, state) == ("model: one two", COMPLETED)
 
 
-async def test_unknown_tasks(card: AgentCard) -> None:
-    """Are unknown everywhere."""
-    async with client(card) as waiting:
+async def test_no_replica_knows_an_unknown_task(card: AgentCard) -> None:
+    """Each of several requests fails."""
+    async with make_client(card) as waiting:
         for _ in range(TIMES):
             with pytest.raises(TaskNotFoundError):
                 await waiting.get_task(GetTaskRequest(id="none"))

@@ -1,4 +1,4 @@
-"""LangChain's model for OpenAI's API, on both agents."""
+"""LangChain's client for OpenAI's API, with both agents."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
 
 
 @tool
@@ -29,7 +29,7 @@ class City(BaseModel):
 
 @pytest.fixture
 def chat(target: Target, model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatOpenAI]:
-    """The model, which does not try again and tells nobody of its work."""
+    """The client, without retries and without tracing."""
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
     with openai.DefaultHttpxClient() as http:
         yield ChatOpenAI(
@@ -38,13 +38,13 @@ def chat(target: Target, model: ModelServer, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def calling(name: str, arguments: str) -> dict[str, Any]:
-    """A step of the model's server: it calls a tool."""
+    """Return a step of the model server that calls a tool."""
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
     return {"message": {"content": None, "tool_calls": [call]}}
 
 
-def test_a_message(chat: ChatOpenAI) -> None:
-    """With its usage and why it ended."""
+def test_a_message_has_usage_and_finish_reason(chat: ChatOpenAI) -> None:
+    """The client parses both."""
     answer = chat.invoke("one two")
 
     assert answer.content == "model: one two"
@@ -53,40 +53,40 @@ def test_a_message(chat: ChatOpenAI) -> None:
     assert answer.response_metadata["finish_reason"] == "stop"
 
 
-def test_a_stream(chat: ChatOpenAI) -> None:
-    """Piece by piece; the sum of the chunks is the answer and knows its usage."""
+def test_the_chunks_of_a_stream_add_up(chat: ChatOpenAI) -> None:
+    """Their sum has the whole answer and the usage."""
     whole: AIMessageChunk | None = None
-    pieces = 0
+    parts = 0
     for chunk in chat.stream("one two", stream_usage=True):
         assert isinstance(chunk, AIMessageChunk)
         whole = chunk if whole is None else whole + chunk
-        pieces += bool(chunk.content)
+        parts += bool(chunk.content)
 
     assert whole is not None
     assert whole.content == "model: one two"
-    assert pieces > 1
+    assert parts > 1
     assert whole.usage_metadata is not None
     assert whole.usage_metadata["total_tokens"] == 14
 
 
-def test_many_at_once(chat: ChatOpenAI) -> None:
-    """Each with its own answer."""
+def test_concurrent_requests_get_their_own_answers(chat: ChatOpenAI) -> None:
+    """A batch sends several requests at once."""
     answers = chat.batch(["a", "b", "c"])
 
     assert [answer.content for answer in answers] == ["model: a", "model: b", "model: c"]
 
 
-def test_tools(chat: ChatOpenAI, model: ModelServer) -> None:
-    """The model calls LangChain's tool, and answers with its result."""
+def test_a_tool_of_langchain_is_called(chat: ChatOpenAI, model: ModelServer) -> None:
+    """The client runs the call of the model, and the model answers with the result."""
     model.script(completions=[calling("clock", '{"zone": "UTC"}')])
     with_tools = chat.bind_tools([clock])
     messages: list[Any] = [HumanMessage("What time is it?")]
 
-    asked = with_tools.invoke(messages)
-    assert isinstance(asked, AIMessage)
-    (call,) = asked.tool_calls
+    request = with_tools.invoke(messages)
+    assert isinstance(request, AIMessage)
+    (call,) = request.tool_calls
     result = clock.invoke(call)
-    answer = with_tools.invoke([*messages, asked, result])
+    answer = with_tools.invoke([*messages, request, result])
 
     assert isinstance(result, ToolMessage)
     assert (call["name"], call["args"]) == ("clock", {"zone": "UTC"})
@@ -95,7 +95,7 @@ def test_tools(chat: ChatOpenAI, model: ModelServer) -> None:
 
 
 def test_structured_output_by_a_tool(chat: ChatOpenAI, model: ModelServer) -> None:
-    """The forced call becomes an object."""
+    """The arguments of the forced call become an object."""
     model.script(completions=[calling("City", '{"name": "Ulm", "people": 128000}')])
 
     assert chat.with_structured_output(City, method="function_calling").invoke("Ulm?") == City(
@@ -104,18 +104,18 @@ def test_structured_output_by_a_tool(chat: ChatOpenAI, model: ModelServer) -> No
 
 
 def test_structured_output_by_a_schema(chat: ChatOpenAI, model: ModelServer) -> None:
-    """The schema reaches the model, and its JSON becomes an object."""
+    """The model gets the schema, and its JSON becomes an object."""
     model.script(completions=[{"message": {"content": '{"name": "Ulm", "people": 128000}'}}])
 
     city = chat.with_structured_output(City, method="json_schema").invoke("Ulm?")
 
     assert city == City(name="Ulm", people=128000)
-    asked = model.seen("/chat/completions")[0]["body"]["response_format"]
-    assert asked["json_schema"]["schema"]["required"] == ["name", "people"]
+    response_format = model.seen("/chat/completions")[0]["body"]["response_format"]
+    assert response_format["json_schema"]["schema"]["required"] == ["name", "people"]
 
 
-def test_errors(chat: ChatOpenAI, model: ModelServer) -> None:
-    """Are those of OpenAI's client, with our codes."""
+def test_an_error_has_the_type_of_openais_client(chat: ChatOpenAI, model: ModelServer) -> None:
+    """Its code is the code of the agent."""
     model.script(completions=[{"status": 400, "json": {"error": {"code": "content_filter"}}}])
 
     with pytest.raises(openai.BadRequestError) as raised:

@@ -1,4 +1,4 @@
-"""The agent as a client of MCP servers, one over stdio from PyPI and one over HTTP, on both agents."""
+"""MCP servers of both agents: one from PyPI over stdio, and the test server over HTTP."""
 
 import json
 import subprocess
@@ -12,15 +12,10 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.clients.conftest import SECRETS, AgentCluster, Target
-from tests.integration.agent_runtime.conftest import (
-    DEADLINE,
-    ModelServer,
-    Start,
-    eventually,
-    free_port,
-    openai_model,
-    toml,
-)
+from tests.integration.agent_runtime.conftest import StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.patience import DEADLINE, free_port
+from tests.polling import eventually
 
 TOOL_SERVER = Path(__file__).parents[1] / "tool_server.py"
 TIME_SERVER = Path(sys.executable).parent / "mcp-server-time"
@@ -28,7 +23,7 @@ TIME_SERVER = Path(sys.executable).parent / "mcp-server-time"
 
 @pytest.fixture(scope="module")
 def tools_url() -> Iterator[str]:
-    """The test server over HTTP."""
+    """The URL of the test server over HTTP."""
     port = free_port()
     process = subprocess.Popen([sys.executable, TOOL_SERVER, str(port)], stderr=subprocess.DEVNULL)
     yield f"http://localhost:{port}/mcp"
@@ -38,9 +33,9 @@ def tools_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=["process", "cluster"])
 def target(
-    request: pytest.FixtureRequest, start_shared: Start, shared_model_server: ModelServer, tools_url: str
+    request: pytest.FixtureRequest, start_shared_agent: StartAgent, shared_model_server: ModelServer, tools_url: str
 ) -> Target:
-    """An agent with both servers' tools."""
+    """An agent with the tools of both servers."""
     if request.param == "cluster":
         agents: AgentCluster = request.getfixturevalue("agents")
         servers = [
@@ -53,16 +48,16 @@ def target(
     stdio = f'name = "time"\ntype = "stdio"\ncommand = "{TIME_SERVER}"\ntools = ["get_current_time"]'
     http = f'name = "web"\ntype = "http"\nurl = "{tools_url}"'
     tables = f"[[agent.mcp]]\n{stdio}\n[[agent.mcp]]\n{http}\n"
-    agent = start_shared(toml(openai_model(shared_model_server), memory=tables), **SECRETS).ready()
+    agent = start_shared_agent(agent_toml(openai_model(shared_model_server), memory=tables), **SECRETS).ready()
     return Target("process", f"http://127.0.0.1:{agent.port}")
 
 
 @pytest.fixture
-def connected(target: Target, model_server: ModelServer) -> ModelServer:
-    """The model's server, once the agent has both servers' tools."""
+def model(target: Target, model_server: ModelServer) -> ModelServer:
+    """The fake model server, after the agent has connected to both MCP servers."""
 
     def healthy() -> bool:
-        components = {one["name"]: one for one in target.get("/health").json()["components"]}
+        components = {component["name"]: component for component in target.get("/health").json()["components"]}
         return components["mcp"]["status"] == "healthy"
 
     eventually("both servers are connected", healthy)
@@ -70,56 +65,56 @@ def connected(target: Target, model_server: ModelServer) -> ModelServer:
 
 
 @pytest.fixture
-def ask(target: Target) -> Callable[[], str]:
-    """Asks for one turn; the answer."""
+def chat(target: Target) -> Callable[[], str]:
+    """Send a message in a new session with `chat()`, which returns the answer."""
 
-    def ask() -> str:
-        answered = httpx2.post(f"{target.url}/api/chat", json={"message": "go"}, timeout=DEADLINE)
-        said: str = answered.raise_for_status().json()["response"]
-        return said
+    def chat() -> str:
+        response = httpx2.post(f"{target.url}/api/chat", json={"message": "go"}, timeout=DEADLINE)
+        answer: str = response.raise_for_status().json()["response"]
+        return answer
 
-    return ask
+    return chat
 
 
 def step(name: str, **arguments: Any) -> dict[str, Any]:
-    """A step of the model's server: it calls a tool."""
+    """Return a step of the model server that calls a tool."""
     function = {"name": name, "arguments": json.dumps(arguments)}
     return {"message": {"content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]}}
 
 
-def test_the_model_is_offered_the_tools_of_both(ask: Callable[[], str], connected: ModelServer) -> None:
-    """Of the first only the one that is allowed."""
-    ask()
+def test_the_model_gets_the_tools_of_both_servers(chat: Callable[[], str], model: ModelServer) -> None:
+    """The allow list limits the tools of the first server."""
+    chat()
 
-    tools = connected.seen("/chat/completions")[0]["body"]["tools"]
+    tools = model.seen("/chat/completions")[0]["body"]["tools"]
     offered = [tool["function"]["name"] for tool in tools]
     assert [name for name in offered if name.startswith("time__")] == ["time__get_current_time"]
     assert {"web__add", "web__fail"} <= set(offered)
 
 
-def test_a_tool_over_stdio(ask: Callable[[], str], connected: ModelServer) -> None:
-    """A process in the agent's own container."""
-    connected.script(completions=[step("time__get_current_time", timezone="UTC")])
+def test_a_tool_over_stdio_is_called(chat: Callable[[], str], model: ModelServer) -> None:
+    """The server is a process in the container of the agent."""
+    model.script(completions=[step("time__get_current_time", timezone="UTC")])
 
-    assert '"timezone": "UTC"' in ask()
-
-
-def test_a_tool_over_http(ask: Callable[[], str], connected: ModelServer) -> None:
-    """Two rounds of it, and then the answer."""
-    connected.script(completions=[step("web__add", a=20, b=3), step("web__add", a=23, b=4)])
-
-    assert ask() == "model: 27"
-    assert len(connected.seen("/chat/completions")) == 3
+    assert '"timezone": "UTC"' in chat()
 
 
-def test_tools_behind_openais_client(target: Target, connected: ModelServer) -> None:
-    """A client that knows nothing of the tools sees one streamed answer."""
-    connected.script(completions=[step("web__add", a=1, b=2)])
-    say: Any = [{"role": "user", "content": "go"}]
+def test_a_tool_over_http_is_called_in_two_rounds(chat: Callable[[], str], model: ModelServer) -> None:
+    """After two calls the model answers."""
+    model.script(completions=[step("web__add", a=20, b=3), step("web__add", a=23, b=4)])
+
+    assert chat() == "model: 27"
+    assert len(model.seen("/chat/completions")) == 3
+
+
+def test_openais_client_sees_only_the_answer(target: Target, model: ModelServer) -> None:
+    """Calls of the agent's tools are hidden from the client."""
+    model.script(completions=[step("web__add", a=1, b=2)])
+    messages: Any = [{"role": "user", "content": "go"}]
 
     with openai.OpenAI(base_url=target.openai_url, api_key="x", max_retries=0) as client:
-        completion = client.chat.completions.create(model="gpt", messages=say)
-        with client.chat.completions.stream(model="gpt", messages=say) as stream:
+        completion = client.chat.completions.create(model="gpt", messages=messages)
+        with client.chat.completions.stream(model="gpt", messages=messages) as stream:
             streamed = stream.get_final_completion()
 
     assert completion.choices[0].message.content == "model: 3"
@@ -128,8 +123,8 @@ def test_tools_behind_openais_client(target: Target, connected: ModelServer) -> 
     assert streamed.choices[0].message.content == "model: go"
 
 
-def test_a_tool_that_fails(ask: Callable[[], str], connected: ModelServer) -> None:
-    """Is told to the model, which answers."""
-    connected.script(completions=[step("web__fail")])
+def test_the_model_gets_the_error_of_a_tool(chat: Callable[[], str], model: ModelServer) -> None:
+    """The model answers after a tool has failed."""
+    model.script(completions=[step("web__fail")])
 
-    assert ask().startswith("model: error: ")
+    assert chat().startswith("model: error: ")

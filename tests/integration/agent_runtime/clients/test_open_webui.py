@@ -1,10 +1,10 @@
-"""Open WebUI: too large to install for a test, so what its backend sends is sent here.
+"""The requests of Open WebUI's backend, which is too large to install for a test.
 
-Read from its sources (backend/open_webui/routers/openai.py and tasks.py): GET {base}/models with a bearer token, every
+Taken from its sources (backend/open_webui/routers/openai.py and tasks.py): GET {base}/models with a bearer token, every
 user's request as POST {base}/chat/completions with the token, `stream` with `stream_options.include_usage`, the chat's
-history in `messages`, `reasoning`, `user` and `metadata` where a model has them, X-OpenWebUI-* headers when switched
-on; then, unasked, questions for a title, tags and follow-ups without a stream and with `max_completion_tokens`. It
-reads a stream's lines as they come when the content type is text/event-stream, everything else as JSON.
+history in `messages`, `reasoning`, `user` and `metadata` where a model has them, X-OpenWebUI-* headers if enabled;
+then, in the background, requests for a title, tags and follow-ups without a stream and with `max_completion_tokens`.
+It parses a response with the content type text/event-stream line by line, and any other response as JSON.
 """
 
 import json
@@ -15,7 +15,8 @@ import httpx2
 import pytest
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import DEADLINE, ModelServer
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.patience import DEADLINE
 
 HEADERS = {
     "Content-Type": "application/json",
@@ -38,22 +39,22 @@ CONVERSATION = [
 
 @pytest.fixture
 def http(target: Target, model: ModelServer) -> Iterator[httpx2.Client]:
-    """Its backend's client."""
+    """A client with the headers of the backend."""
     with httpx2.Client(base_url=target.openai_url, headers=HEADERS, timeout=DEADLINE) as client:
         yield client
 
 
-def test_the_list_of_models(http: httpx2.Client) -> None:
-    """It takes `data` and, from each, `id`; `owned_by` tells it what API to speak."""
-    listed = http.get("/models").json()
+def test_the_list_of_models_has_the_fields_that_it_reads(http: httpx2.Client) -> None:
+    """It reads `data` and `id`. It chooses the API by `owned_by`."""
+    models = http.get("/models").json()
 
-    assert [one["id"] for one in listed["data"]] == ["gpt", "echo"]
-    assert all(one["owned_by"] != "ollama" for one in listed["data"])
-    assert "error" not in listed
+    assert [model["id"] for model in models["data"]] == ["gpt", "echo"]
+    assert all(model["owned_by"] != "ollama" for model in models["data"])
+    assert "error" not in models
 
 
-def test_a_chat(http: httpx2.Client, model: ModelServer) -> None:
-    """A stream of data lines that end in [DONE], the last of them with the usage; its fields reach the model."""
+def test_a_chat_is_streamed_with_its_usage(http: httpx2.Client, model: ModelServer) -> None:
+    """The last line is [DONE], the one before has the usage. The model gets all fields."""
     extra: dict[str, Any] = {"reasoning": {"effort": "low"}, "temperature": 0.7, "metadata": {"chat_id": "c7"}}
     body = {"model": "gpt", "messages": CONVERSATION, "stream": True, "stream_options": {"include_usage": True}} | extra
 
@@ -73,8 +74,8 @@ def test_a_chat(http: httpx2.Client, model: ModelServer) -> None:
 
 
 @pytest.mark.parametrize("task", ["title_generation", "tags_generation", "follow_up_generation"])
-def test_its_questions_in_the_background(http: httpx2.Client, model: ModelServer, task: str) -> None:
-    """One message, no stream, the answer's content is JSON; the token limit reaches the model."""
+def test_background_requests_are_answered(http: httpx2.Client, model: ModelServer, task: str) -> None:
+    """They have one message and no stream. The model gets the limit of tokens."""
     model.script(completions=[{"message": {"content": '{"title": "One Two"}'}}])
     body = {
         "model": "gpt",
@@ -84,15 +85,15 @@ def test_its_questions_in_the_background(http: httpx2.Client, model: ModelServer
         "metadata": {"task": task, "task_body": {"model": "gpt"}, "chat_id": "c7"},
     }
 
-    answered = http.post("/chat/completions", json=body).json()
+    response = http.post("/chat/completions", json=body).json()
 
-    assert json.loads(answered["choices"][0]["message"]["content"]) == {"title": "One Two"}
+    assert json.loads(response["choices"][0]["message"]["content"]) == {"title": "One Two"}
     assert model.seen("/chat/completions")[0]["body"]["max_completion_tokens"] == 1000
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_errors(http: httpx2.Client, model: ModelServer, stream: bool) -> None:
-    """JSON with `error` and `message`, which it shows; never an event stream that stays empty."""
+def test_an_error_has_a_message_to_show(http: httpx2.Client, model: ModelServer, stream: bool) -> None:
+    """It shows `error.message` of a JSON response. An empty event stream would show nothing."""
     model.script(completions=[{"status": 401, "always": True}])
     body = {"model": "gpt", "messages": [{"role": "user", "content": "x"}], "stream": stream}
 

@@ -1,4 +1,4 @@
-"""OpenAI's JavaScript client, run by node, on both agents. What it asks for is in javascript/client.js."""
+"""OpenAI's JavaScript client in node, with both agents. javascript/client.js has the requests."""
 
 import json
 import shutil
@@ -10,8 +10,10 @@ import pytest
 
 from tests import npm
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import PROMPT, ModelServer, eventually
+from tests.integration.agent_runtime.conftest import PROMPT
+from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
+from tests.polling import eventually
 
 SOURCES = Path(__file__).parent / "javascript"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
@@ -19,13 +21,13 @@ HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gp
 
 
 def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-    """A chunk as a model's server sends it."""
+    """Return a chunk like one of a model server."""
     return HEAD | {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
 @pytest.fixture(scope="session")
 def program(pytestconfig: pytest.Config) -> Path:
-    """The program beside the client's package, which npm installs once and pytest's cache keeps."""
+    """The program, next to the package of the client, which npm installs once into pytest's cache."""
     assert pytestconfig.cache is not None
     folder = npm.install(SOURCES / "package.json", pytestconfig.cache.mkdir("openai-javascript"))
     return Path(shutil.copy(SOURCES / "client.js", folder / "client.js"))
@@ -33,7 +35,7 @@ def program(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def run(program: Path, target: Target, model: ModelServer) -> Any:
-    """Runs one case and gives what it printed."""
+    """Run one case with `run(case)`, which returns its output."""
 
     def run(case: str) -> Any:
         command: list[str | Path] = ["node", program, target.openai_url, case]
@@ -44,8 +46,8 @@ def run(program: Path, target: Target, model: ModelServer) -> Any:
     return run
 
 
-def test_a_completion(run: Any) -> None:
-    """Every field that the client's type has."""
+def test_a_completion_has_all_fields(run: Any) -> None:
+    """The client parses them."""
     completion = run("complete")
 
     assert completion["choices"][0]["message"]["content"] == "model: one two"
@@ -53,28 +55,28 @@ def test_a_completion(run: Any) -> None:
     assert (completion["object"], completion["usage"]["total_tokens"]) == ("chat.completion", 14)
 
 
-def test_the_models(run: Any) -> None:
-    """As a page of a list."""
+def test_the_models_are_a_page(run: Any) -> None:
+    """The client iterates over its pages."""
     assert run("models") == ["gpt", "echo"]
 
 
-def test_a_stream(run: Any) -> None:
-    """Role, contents, finish reason, usage; and it ends."""
+def test_a_stream_ends_with_the_usage(run: Any) -> None:
+    """Before it come role, contents and finish reason."""
     chunks = run("stream")
 
-    choices = [one["choices"][0] for one in chunks if one["choices"]]
+    choices = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
     assert choices[0]["delta"]["role"] == "assistant"
     assert "".join(choice["delta"].get("content") or "" for choice in choices) == "model: one two"
     assert choices[-1]["finish_reason"] == "stop"
     assert chunks[-1]["usage"]["total_tokens"] == 14
 
 
-def test_tool_calls_in_pieces(run: Any, model: ModelServer) -> None:
-    """The client puts the deltas together to the call that the model made."""
-    begun = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone'}}
-    ended = {"index": 0, "function": {"arguments": '": "UTC"}'}}
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None}, {"tool_calls": [begun]}]
-    chunks = [*map(chunk, deltas), chunk({"tool_calls": [ended]}), chunk({}, "tool_calls")]
+def test_the_client_assembles_the_deltas_of_a_tool_call(run: Any, model: ModelServer) -> None:
+    """The result is the call that the model made."""
+    first_part = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "now", "arguments": '{"zone'}}
+    second_part = {"index": 0, "function": {"arguments": '": "UTC"}'}}
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None}, {"tool_calls": [first_part]}]
+    chunks = [*map(chunk, deltas), chunk({"tool_calls": [second_part]}), chunk({}, "tool_calls")]
     model.script(completions=[{"chunks": chunks}])
 
     choice = run("assembled")["choices"][0]
@@ -84,8 +86,8 @@ def test_tool_calls_in_pieces(run: Any, model: ModelServer) -> None:
     assert (call["id"], call["function"]["name"], call["function"]["arguments"]) == ("call_1", "now", '{"zone": "UTC"}')
 
 
-def test_the_clients_own_loop_of_tools(run: Any, model: ModelServer) -> None:
-    """The model's call comes to the client, its result goes to the model, the answer comes back."""
+def test_the_tool_loop_of_the_client(run: Any, model: ModelServer) -> None:
+    """The client runs the call of the model, and the model answers with the result."""
     model.script(completions=[{"message": {"content": None, "tool_calls": [CALL]}}])
 
     assert run("tools") == {"content": "model: noon", "called": [{"zone": "UTC"}]}
@@ -104,7 +106,7 @@ def test_the_clients_own_loop_of_tools(run: Any, model: ModelServer) -> None:
 def test_errors_have_the_clients_types(
     run: Any, model: ModelServer, step: dict[str, Any], kind: str, code: str
 ) -> None:
-    """With a stable code and the id of the request."""
+    """They have a stable code and the id of the request."""
     model.script(completions=[step | {"always": True}])
 
     failed = run("fault")
@@ -113,24 +115,24 @@ def test_errors_have_the_clients_types(
     assert failed["requestID"]
 
 
-def test_an_unknown_model(run: Any) -> None:
-    """As OpenAI tells it."""
+def test_an_unknown_model_is_not_found(run: Any) -> None:
+    """Status, code and param are those of OpenAI."""
     failed = run("unknown")
 
     assert (failed["kind"], failed["code"], failed["param"]) == ("NotFoundError", "model_not_found", "model")
 
 
-def test_a_stream_that_breaks(run: Any, model: ModelServer) -> None:
-    """Is an error to the client, not an end."""
+def test_a_broken_stream_is_an_error(run: Any, model: ModelServer) -> None:
+    """The client does not take it for the end of the answer."""
     model.script(completions=[{"break_after": 3}])
 
     assert run("broken")["code"] == "model_bad_response"
 
 
-def test_a_stream_that_is_left(run: Any, model: ModelServer) -> None:
-    """The client's abort closes the call of the model."""
+def test_an_aborted_stream_stops_the_model_call(run: Any, model: ModelServer) -> None:
+    """The client aborts the stream after the first chunk."""
     model.script(completions=[{"step_by_step": True}])
     model.go()
 
     assert run("aborted")["role"] == "assistant"
-    eventually("the upstream call is closed", lambda: model.seen("/chat/completions")[0]["closed"])
+    eventually("the model call is closed", lambda: model.seen("/chat/completions")[0]["closed"])

@@ -1,4 +1,4 @@
-"""OpenAI's Python client, waiting and not, on both agents."""
+"""OpenAI's Python client, synchronous and asynchronous, with both agents."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -7,31 +7,39 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.clients.conftest import Target
-from tests.integration.agent_runtime.conftest import PROMPT, USER_CANARY, ModelServer, eventually
+from tests.integration.agent_runtime.conftest import PROMPT, USER_CANARY
+from tests.integration.agent_runtime.processes import ModelServer
+from tests.polling import eventually
 
-SAY: Any = [{"role": "user", "content": "one two"}]
+MESSAGES: Any = [{"role": "user", "content": "one two"}]
 NOW: Any = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+CALL_DELTA = {"role": "assistant", "tool_calls": [{"index": 0, **CALL}]}
+CALL_CHUNKS = [
+    CHUNK | {"choices": [{"index": 0, "delta": CALL_DELTA, "finish_reason": None}]},
+    CHUNK | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+]
 WITH_USAGE: Any = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 @pytest.fixture
 def client(target: Target, model: ModelServer) -> Iterator[openai.OpenAI]:
-    """The client that waits."""
+    """The synchronous client."""
     with openai.OpenAI(base_url=target.openai_url, api_key="anything", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
-async def later(target: Target, model: ModelServer) -> AsyncIterator[openai.AsyncOpenAI]:
+async def async_client(target: Target, model: ModelServer) -> AsyncIterator[openai.AsyncOpenAI]:
     """The asynchronous client."""
     async with openai.AsyncOpenAI(base_url=target.openai_url, api_key="anything", max_retries=0) as client:
         yield client
 
 
-def test_a_completion(client: openai.OpenAI) -> None:
-    """Parsed into every field."""
-    completion = client.chat.completions.create(model="gpt", messages=SAY)
+def test_a_completion_has_all_fields(client: openai.OpenAI) -> None:
+    """The client parses them."""
+    completion = client.chat.completions.create(model="gpt", messages=MESSAGES)
 
     assert (completion.object, completion.choices[0].finish_reason) == ("chat.completion", "stop")
     assert completion.choices[0].message.content == "model: one two"
@@ -39,36 +47,38 @@ def test_a_completion(client: openai.OpenAI) -> None:
     assert completion.usage.total_tokens == 14
 
 
-def test_the_models(client: openai.OpenAI) -> None:
-    """By the names that callers pick."""
-    assert [(one.id, one.object) for one in client.models.list()] == [("gpt", "model"), ("echo", "model")]
+def test_the_models_have_the_names_of_the_config(client: openai.OpenAI) -> None:
+    """Callers choose a model by its name."""
+    assert [(model.id, model.object) for model in client.models.list()] == [("gpt", "model"), ("echo", "model")]
 
 
-async def test_a_completion_later(later: openai.AsyncOpenAI) -> None:
-    """Many at once, each with its own answer."""
-    completions = [later.chat.completions.create(model="gpt", messages=[{"role": "user", "content": n}]) for n in "abc"]
+async def test_concurrent_requests_get_their_own_answers(async_client: openai.AsyncOpenAI) -> None:
+    """The requests differ in their messages."""
+    completions = [
+        async_client.chat.completions.create(model="gpt", messages=[{"role": "user", "content": n}]) for n in "abc"
+    ]
 
     contents = [(await completion).choices[0].message.content for completion in completions]
 
     assert contents == ["model: a", "model: b", "model: c"]
-    assert [one.id async for one in later.models.list()] == ["gpt", "echo"]
+    assert [model.id async for model in async_client.models.list()] == ["gpt", "echo"]
 
 
-def test_a_stream(client: openai.OpenAI) -> None:
-    """Role, contents, finish reason, then the usage that was asked for."""
-    *chunks, last = client.chat.completions.create(model="gpt", messages=SAY, **WITH_USAGE)
+def test_a_stream_ends_with_the_usage(client: openai.OpenAI) -> None:
+    """Before it come role, contents and finish reason."""
+    *chunks, last = client.chat.completions.create(model="gpt", messages=MESSAGES, **WITH_USAGE)
 
     assert chunks[0].choices[0].delta.role == "assistant"
-    assert "".join(one.choices[0].delta.content or "" for one in chunks) == "model: one two"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "model: one two"
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert last.choices == []
     assert last.usage is not None
     assert last.usage.total_tokens == 14
 
 
-async def test_a_stream_later(later: openai.AsyncOpenAI) -> None:
-    """Through the helper that tells events and puts the whole together."""
-    async with later.chat.completions.stream(model="gpt", messages=SAY) as stream:
+async def test_the_stream_helper_assembles_the_completion(async_client: openai.AsyncOpenAI) -> None:
+    """The helper of the asynchronous client yields events and the whole completion."""
+    async with async_client.chat.completions.stream(model="gpt", messages=MESSAGES) as stream:
         events = [event.type async for event in stream]
         completion = await stream.get_final_completion()
 
@@ -77,36 +87,31 @@ async def test_a_stream_later(later: openai.AsyncOpenAI) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_callers_tools(client: openai.OpenAI, model: ModelServer, stream: bool) -> None:
-    """Go to the model as they are; its calls come to the caller, whose results go back."""
-    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
-    delta = {"role": "assistant", "tool_calls": [{"index": 0, **CALL}]}
-    chunks = [
-        head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
-        head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
-    ]
-    model.script(completions=[{"chunks": chunks}] if stream else [{"message": {"content": None, "tool_calls": [CALL]}}])
-    asked: Any = {"model": "gpt", "messages": SAY, "tools": [NOW], "tool_choice": "auto"}
+def test_calls_of_the_callers_tools_reach_the_caller(client: openai.OpenAI, model: ModelServer, stream: bool) -> None:
+    """The model gets the tools unchanged. The caller sends the result of the call back."""
+    step = {"chunks": CALL_CHUNKS} if stream else {"message": {"content": None, "tool_calls": [CALL]}}
+    model.script(completions=[step])
+    request: Any = {"model": "gpt", "messages": MESSAGES, "tools": [NOW], "tool_choice": "auto"}
 
     if stream:
-        with client.chat.completions.stream(**asked) as helper:
+        with client.chat.completions.stream(**request) as helper:
             choice: Any = helper.get_final_completion().choices[0]
     else:
-        choice = client.chat.completions.create(**asked).choices[0]
+        choice = client.chat.completions.create(**request).choices[0]
     (call,) = choice.message.tool_calls
-    results: Any = [*SAY, {"role": "assistant", "tool_calls": [CALL]}]
+    results: Any = [*MESSAGES, {"role": "assistant", "tool_calls": [CALL]}]
     results += [{"role": "tool", "tool_call_id": call.id, "content": "noon"}]
     answer = client.chat.completions.create(model="gpt", messages=results, tools=[NOW])
 
     assert (choice.finish_reason, call.id, call.function.name) == ("tool_calls", "call_1", "now")
     assert answer.choices[0].message.content == "model: noon"
-    first, second = (one["body"] for one in model.seen("/chat/completions"))
+    first, second = (seen["body"] for seen in model.seen("/chat/completions"))
     assert (first["tools"], first["tool_choice"]) == ([NOW], "auto")
     assert second["messages"][1:] == results
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    "expected",
     [
         ({"status": 400, "json": {"error": {"code": "content_filter", "message": PROMPT}}},
          openai.BadRequestError, "content_filter", False),
@@ -118,75 +123,75 @@ def test_the_callers_tools(client: openai.OpenAI, model: ModelServer, stream: bo
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_errors_are_typed(
-    later: openai.AsyncOpenAI,
+async def test_errors_have_the_clients_types(
+    async_client: openai.AsyncOpenAI,
     model: ModelServer,
-    refusal: tuple[dict[str, Any], type[openai.APIStatusError], str, bool],
+    expected: tuple[dict[str, Any], type[openai.APIStatusError], str, bool],
     streamed: bool,
 ) -> None:
-    """Streamed or not; and the client is told whether trying again makes sense."""
-    step, error, code, retry = refusal
+    """They have a stable code, and x-should-retry says whether a retry makes sense."""
+    step, error, code, retry = expected
     model.script(completions=[step | {"always": True}])
 
     with pytest.raises(error) as raised:
-        await later.chat.completions.create(model="gpt", messages=SAY, stream=streamed)
+        await async_client.chat.completions.create(model="gpt", messages=MESSAGES, stream=streamed)
 
     assert raised.value.code == code
     assert raised.value.request_id
     assert raised.value.response.headers["x-should-retry"] == ("true" if retry else "false")
 
 
-def test_the_caller_at_fault(client: openai.OpenAI) -> None:
-    """An unknown model, an unknown role, no message."""
+def test_an_invalid_request_names_the_field(client: openai.OpenAI) -> None:
+    """The requests have an unknown model, an unknown role, and no messages."""
     with pytest.raises(openai.NotFoundError) as unknown:
-        client.chat.completions.create(model="none", messages=SAY)
+        client.chat.completions.create(model="none", messages=MESSAGES)
     wrong: Any = [{"role": "king", "content": "x"}]
     with pytest.raises(openai.BadRequestError) as role:
         client.chat.completions.create(model="gpt", messages=wrong)
     with pytest.raises(openai.BadRequestError) as empty:
         client.chat.completions.create(model="gpt", messages=[])
 
-    told = [(one.value.code, one.value.param) for one in (unknown, role, empty)]
-    assert told == [
+    errors = [(raised.value.code, raised.value.param) for raised in (unknown, role, empty)]
+    assert errors == [
         ("model_not_found", "model"),
         ("invalid_request", "messages[0].role"),
         ("invalid_request", "messages"),
     ]
 
 
-def test_the_client_tries_again_what_may_pass(target: Target, model: ModelServer) -> None:
-    """After a refusal with Retry-After, which it honours, the second attempt is answered."""
-    # Longer than the agent itself would wait.
+def test_the_client_retries_a_temporary_error(target: Target, model: ModelServer) -> None:
+    """It waits for the time in Retry-After, and the second attempt succeeds."""
+    # The agent itself does not wait this long.
     model.script(completions=[{"status": 429, "headers": {"Retry-After": "6"}}])
 
     with openai.OpenAI(base_url=target.openai_url, api_key="x", max_retries=1) as client:
-        completion = client.chat.completions.create(model="gpt", messages=SAY)
+        completion = client.chat.completions.create(model="gpt", messages=MESSAGES)
 
     assert completion.choices[0].message.content == "model: one two"
     assert len(model.seen("/chat/completions")) == 2
 
 
-async def test_a_stream_that_is_left(later: openai.AsyncOpenAI, model: ModelServer) -> None:
-    """Closing it closes the call of the model."""
+async def test_a_closed_stream_stops_the_model_call(async_client: openai.AsyncOpenAI, model: ModelServer) -> None:
+    """The client closes the stream after the first chunk."""
     model.script(completions=[{"step_by_step": True}])
     model.go()
 
-    stream = await later.chat.completions.create(model="gpt", messages=SAY, stream=True)
+    stream = await async_client.chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
     await anext(stream)
     await stream.close()
 
-    eventually("the upstream call is closed", lambda: model.seen("/chat/completions")[0]["closed"])
+    eventually("the model call is closed", lambda: model.seen("/chat/completions")[0]["closed"])
 
 
-def test_a_stream_that_breaks(client: openai.OpenAI, model: ModelServer) -> None:
-    """Raises after the chunks that came."""
+def test_a_broken_stream_is_an_error(client: openai.OpenAI, model: ModelServer) -> None:
+    """The client raises it after the chunks that arrived."""
     model.script(completions=[{"break_after": 3}])
     contents: list[str | None] = []
 
     with pytest.raises(openai.APIError) as raised:
         contents.extend(
             chunk.choices[0].delta.content
-            for chunk in client.chat.completions.create(model="gpt", messages=SAY, stream=True)
+            for chunk in client.chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
         )
 
     assert contents == ["", "model:", " one"]

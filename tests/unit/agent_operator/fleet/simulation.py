@@ -123,3 +123,25 @@ def make_fleet(
         fleet.status = {"version": "1", "stableVersion": "1"}
         fleet.reconcile()
     return fleet
+
+
+TWO_WAVES = (("a", {"soakSeconds": 60}), ("b", {"soakSeconds": 60}))
+
+
+def three_wave_fleet(**spec: Any) -> SimulatedFleet:
+    agents = [
+        make_member("a1", wave="a"),
+        make_member("a2", wave="a"),
+        make_member("b1", wave="b"),
+        make_member("c1"),
+        make_member("c2"),
+    ]
+    return make_fleet(agents, TWO_WAVES, **spec)
+
+
+def complete_wave(fleet: SimulatedFleet, *names: str, seconds: float = 60) -> None:
+    """Upgrade the agents of the current wave, and let it soak."""
+    fleet.reconcile()
+    fleet.finish_upgrades(*names)
+    fleet.reconcile()
+    fleet.advance_clock(seconds)

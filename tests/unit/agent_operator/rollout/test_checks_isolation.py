@@ -31,12 +31,12 @@ def compose_checking(**spec: Any) -> tuple[Inputs, tuple[dict[str, Any], ...]]:
     canary = CanaryStatus(
         revision=revision.name, step=0, weight=20, phase=CanaryPhase.CHECKING, since="2026-01-01T00:00:00Z"
     )
-    state = RolloutStatus(target=revision.name, stable=revision.name, canary=canary)
-    seen = RolloutInputs(
+    status = RolloutStatus(target=revision.name, stable=revision.name, canary=canary)
+    observed = RolloutInputs(
         target=revision.name, inputs_hash="i", spec_hash="a", now=canary.since, rollout=Rollout.model_validate(rollout)
     )
     job = checks_job.manifests(inputs, revision)
-    return inputs, compose(inputs, rendered, seen, state, {revision.name: revision}, checks=job).rendered.manifests
+    return inputs, compose(inputs, rendered, observed, status, {revision.name: revision}, checks=job).rendered.manifests
 
 
 def selector_of(manifest: dict[str, Any]) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ from agent_operator.render import render
 from agent_operator.render.compare import covers
 from agent_operator.render.revision import Revision
 from agent_operator.rollout import checks_job
-from agent_runtime.__main__ import _parser
+from agent_runtime.command import _parser
 from agent_runtime.config.checks import ChecksConfig
 from kubeschema import decode, schema
 from localkube.apiserver.fields import defaults
@@ -24,7 +24,7 @@ GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
 QUICK = {"name": "quick", "prompt": "Now", "maxLatencySeconds": 5, "judge": {"model": "echo", "criterion": "polite"}}
 
 
-def inputs(canary: dict[str, Any] | None = None, text: str | None = None, **spec: Any) -> Inputs:
+def make_inputs(canary: dict[str, Any] | None = None, text: str | None = None, **spec: Any) -> Inputs:
     rollout = {"strategy": "Canary", "canary": {"checks": [GREETS]} if canary is None else canary}
     body = {
         "metadata": {"name": "web", "namespace": "team", "uid": "u-1"},
@@ -33,13 +33,13 @@ def inputs(canary: dict[str, Any] | None = None, text: str | None = None, **spec
     return Inputs(AgentDeployment.model_validate(body), checks_text=text)
 
 
-def revision(given: Inputs) -> Revision:
-    return render(given).revision
+def revision(agent: Inputs) -> Revision:
+    return render(agent).revision
 
 
-def made(given: Inputs) -> tuple[dict[str, Any], dict[str, Any]]:
-    texts, job = checks_job.manifests(given, revision(given))
-    return texts, job
+def config_map_and_job(agent: Inputs) -> tuple[dict[str, Any], dict[str, Any]]:
+    config_map, job = checks_job.manifests(agent, revision(agent))
+    return config_map, job
 
 
 def pod_of(job: dict[str, Any]) -> dict[str, Any]:
@@ -72,39 +72,41 @@ SIDECAR = {
     },
 }
 CASES: dict[str, Inputs] = {
-    "plain": inputs(),
-    "from a ConfigMap": inputs(
+    "plain": make_inputs(),
+    "from a ConfigMap": make_inputs(
         {"checksFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}, json.dumps({"checks": [QUICK]})
     ),
-    "with sidecars": inputs(podTemplate=SIDECAR),
-    "with spec.namespace": inputs(namespace={"name": "agents"}),
-    "with Azure workload identity": inputs(identity={"azureWorkloadIdentity": {"clientId": "c"}}),
-    "with scheduling": inputs(
+    "with sidecars": make_inputs(podTemplate=SIDECAR),
+    "with spec.namespace": make_inputs(namespace={"name": "agents"}),
+    "with Azure workload identity": make_inputs(identity={"azureWorkloadIdentity": {"clientId": "c"}}),
+    "with scheduling": make_inputs(
         scheduling={"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}, dns={"policy": "Default"}
     ),
     "with the longest name": replace(
-        inputs(),
-        agent=inputs().agent.model_copy(
-            update={"metadata": inputs().agent.metadata.model_copy(update={"name": "a" * constants.MAX_NAME_LENGTH})}
+        make_inputs(),
+        agent=make_inputs().agent.model_copy(
+            update={
+                "metadata": make_inputs().agent.metadata.model_copy(update={"name": "a" * constants.MAX_NAME_LENGTH})
+            }
         ),
     ),
 }
 
 
 @pytest.fixture(params=CASES)
-def given(request: pytest.FixtureRequest) -> Inputs:
+def agent(request: pytest.FixtureRequest) -> Inputs:
     return CASES[request.param]
 
 
 @pytest.mark.parametrize("version", ["1.25", kubernetes_validate.latest_version()])
-def test_manifests_are_valid_in_every_version(given: Inputs, version: str) -> None:
-    for manifest in made(given):
+def test_manifests_are_valid_in_every_version(agent: Inputs, version: str) -> None:
+    for manifest in config_map_and_job(agent):
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_api_server_stores_manifests_unchanged(given: Inputs) -> None:
+def test_api_server_stores_manifests_unchanged(agent: Inputs) -> None:
     """Otherwise the operator would update the Job in each reconcile, and a Job is immutable."""
-    for manifest in made(given):
+    for manifest in config_map_and_job(agent):
         group, _, version = manifest["apiVersion"].rpartition("/")
         gvk = (group, version, manifest["kind"])
         kind = schema.builtin(*gvk)
@@ -115,56 +117,56 @@ def test_api_server_stores_manifests_unchanged(given: Inputs) -> None:
         assert covers(stored["spec"] if "spec" in manifest else stored, manifest.get("spec", manifest))
 
 
-def test_pod_meets_restricted(given: Inputs) -> None:
-    assert list(pod_security.violations(made(given)[1]["spec"]["template"])) == []
+def test_pod_meets_the_restricted_standard(agent: Inputs) -> None:
+    assert list(pod_security.violations(config_map_and_job(agent)[1]["spec"]["template"])) == []
 
 
-def test_names_fit_into_labels(given: Inputs) -> None:
+def test_names_fit_into_labels(agent: Inputs) -> None:
     """Kubernetes labels pods with the name of their Job."""
-    texts, job = made(given)
+    config_map, job = config_map_and_job(agent)
     assert len(job["metadata"]["name"]) <= 63
-    assert texts["metadata"]["name"] == job["metadata"]["name"]
-    assert job["metadata"]["namespace"] == given.namespace
+    assert config_map["metadata"]["name"] == job["metadata"]["name"]
+    assert job["metadata"]["namespace"] == agent.namespace
 
 
-def test_selectors_of_the_agent_do_not_match_the_pod(given: Inputs) -> None:
+def test_selectors_of_the_agent_do_not_match_the_pod(agent: Inputs) -> None:
     """The pod has neither the labels that these selectors need nor labels of the user."""
-    labels = made(given)[1]["spec"]["template"]["metadata"]["labels"]
+    labels = config_map_and_job(agent)[1]["spec"]["template"]["metadata"]["labels"]
     assert constants.LABEL_APP not in labels
     assert labels[constants.LABEL_COMPONENT] == "checks"
-    assert labels[constants.LABEL_AGENT] == given.name
+    assert labels[constants.LABEL_AGENT] == agent.name
     assert constants.LABEL_REVISION not in labels
     assert "team" not in labels
 
 
-def test_the_runtime_takes_the_arguments(given: Inputs) -> None:
-    arguments = _parser().parse_args(pod_of(made(given)[1])["containers"][0]["args"])
-    assert arguments.url == f"http://{given.name}-canary.{given.namespace}.svc:80"
+def test_runtime_accepts_the_arguments(agent: Inputs) -> None:
+    arguments = _parser().parse_args(pod_of(config_map_and_job(agent)[1])["containers"][0]["args"])
+    assert arguments.url == f"http://{agent.name}-canary.{agent.namespace}.svc:80"
     assert str(arguments.config) == "/app/config/agent.toml"
     assert str(arguments.checks) == "/app/checks/checks.json"
 
 
-def test_the_runtime_reads_the_checks(given: Inputs) -> None:
-    texts, _ = made(given)
-    found = ChecksConfig.model_validate_json(texts["data"]["checks.json"])
+def test_runtime_reads_the_checks(agent: Inputs) -> None:
+    config_map, _ = config_map_and_job(agent)
+    found = ChecksConfig.model_validate_json(config_map["data"]["checks.json"])
     assert found.checks[0].name in ("greets", "quick")
 
 
-def test_every_mount_has_its_volume_and_every_volume_a_mount(given: Inputs) -> None:
-    pod = pod_of(made(given)[1])
+def test_volumes_match_their_mounts(agent: Inputs) -> None:
+    pod = pod_of(config_map_and_job(agent)[1])
     mounts = {m["name"] for c in [*pod["containers"], *pod.get("initContainers", [])] for m in c["volumeMounts"]}
     assert mounts == {volume["name"] for volume in pod["volumes"]}
 
 
-def test_the_pod_is_the_agents_own_but_for_what_serves() -> None:
-    given = inputs(env=[{"name": "TEAM", "value": "a"}], credentials={"secretRef": {"name": "s", "keys": ["K"]}})
-    agent = revision(given).template["spec"]
-    pod = pod_of(made(given)[1])
+def test_pod_has_the_fields_of_the_agent_without_those_of_a_server() -> None:
+    agent = make_inputs(env=[{"name": "TEAM", "value": "a"}], credentials={"secretRef": {"name": "s", "keys": ["K"]}})
+    template = revision(agent).template["spec"]
+    pod = pod_of(config_map_and_job(agent)[1])
     (container,) = pod["containers"]
     for field in ("image", "env", "imagePullPolicy", "securityContext"):
-        assert container[field] == agent["containers"][0][field]
+        assert container[field] == template["containers"][0][field]
     for field in ("serviceAccountName", "automountServiceAccountToken", "securityContext", "enableServiceLinks"):
-        assert pod[field] == agent[field]
+        assert pod[field] == template[field]
     assert pod["automountServiceAccountToken"] is False
     assert not {"ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle"} & set(container)
     assert container["resources"] == checks_job.RESOURCES
@@ -173,7 +175,7 @@ def test_the_pod_is_the_agents_own_but_for_what_serves() -> None:
 
 def test_sidecars_are_dropped_and_init_containers_kept() -> None:
     """A sidecar would keep the Job from completing."""
-    template = made(CASES["with sidecars"])[1]["spec"]["template"]
+    template = config_map_and_job(CASES["with sidecars"])[1]["spec"]["template"]
     assert [it["name"] for it in template["spec"]["containers"]] == ["agent"]
     assert [it["name"] for it in template["spec"]["initContainers"]] == ["prepare"]
     assert {it["name"] for it in template["spec"]["volumes"]} == {"config", "tmp", "keys", "prepared", "agent-checks"}
@@ -183,7 +185,7 @@ def test_sidecars_are_dropped_and_init_containers_kept() -> None:
 
 
 def test_pod_has_the_scheduling_of_the_agent_and_cluster_dns() -> None:
-    pod = pod_of(made(CASES["with scheduling"])[1])
+    pod = pod_of(config_map_and_job(CASES["with scheduling"])[1])
     assert pod["nodeSelector"] == {"disk": "ssd"}
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert "topologySpreadConstraints" not in pod
@@ -203,27 +205,29 @@ def test_only_node_affinity_is_kept() -> None:
             {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}
         ]
     }
-    given = inputs(scheduling={"affinity": {"nodeAffinity": nodes, "podAntiAffinity": apart}})
-    assert pod_of(made(given)[1])["affinity"] == {"nodeAffinity": nodes}
+    agent = make_inputs(scheduling={"affinity": {"nodeAffinity": nodes, "podAntiAffinity": apart}})
+    assert pod_of(config_map_and_job(agent)[1])["affinity"] == {"nodeAffinity": nodes}
 
 
 def test_judge_can_use_azure_workload_identity() -> None:
-    labels = made(CASES["with Azure workload identity"])[1]["spec"]["template"]["metadata"]["labels"]
+    labels = config_map_and_job(CASES["with Azure workload identity"])[1]["spec"]["template"]["metadata"]["labels"]
     assert labels[constants.LABEL_WORKLOAD_IDENTITY] == "true"
 
 
 def test_checks_send_an_api_key_of_the_agent() -> None:
-    given = inputs(
+    agent = make_inputs(
         podTemplate=SIDECAR,
         config={"models": [{"name": "echo", "provider": "echo"}], "server": {"apiKeysFile": "/keys/file"}},
     )
-    _, job = made(given)
+    _, job = config_map_and_job(agent)
     assert option(job, "--api-keys-file") == "/keys/file"
     assert {"name": "keys", "mountPath": "/keys", "readOnly": True} in pod_of(job)["containers"][0]["volumeMounts"]
 
 
 def test_checks_use_the_port_of_the_service() -> None:
-    assert option(made(inputs(service={"port": 8080}))[1], "--url") == "http://web-canary.team.svc:8080"
+    assert (
+        option(config_map_and_job(make_inputs(service={"port": 8080}))[1], "--url") == "http://web-canary.team.svc:8080"
+    )
 
 
 TIMES = [
@@ -239,6 +243,6 @@ TIMES = [
 def test_timeout_is_computed_from_the_checks(_case: str, checks: list[Any], timeout: int, seconds: int) -> None:
     """The deadline of the Job covers the timeout of the command in each try."""
     config = {"models": [{"name": "echo", "provider": "echo"}], "limits": {"requestTimeoutSeconds": timeout}}
-    _, job = made(inputs({"checks": checks}, config=config))
+    _, job = config_map_and_job(make_inputs({"checks": checks}, config=config))
     assert option(job, "--timeout") == str(seconds)
     assert job["spec"]["activeDeadlineSeconds"] == 2 * (seconds + 120)

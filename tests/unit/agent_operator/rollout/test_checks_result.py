@@ -17,7 +17,7 @@ GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
 QUICK = {"name": "quick", "prompt": "Now", "maxLatencySeconds": 5}
 
 
-def inputs(canary: dict[str, Any] | None = None, **spec: Any) -> Inputs:
+def make_inputs(canary: dict[str, Any] | None = None, **spec: Any) -> Inputs:
     config = {"models": [{"name": "echo", "provider": "echo"}]}
     rollout = {"strategy": "Canary", "canary": {"checks": [GREETS]} if canary is None else canary}
     body = {
@@ -30,35 +30,35 @@ def inputs(canary: dict[str, Any] | None = None, **spec: Any) -> Inputs:
 @pytest.mark.parametrize(
     "other",
     [
-        inputs({"checks": [GREETS | {"prompt": "Say hi"}]}),
-        inputs({"checks": [GREETS, QUICK]}),
-        inputs(service={"port": 81}),
+        make_inputs({"checks": [GREETS | {"prompt": "Say hi"}]}),
+        make_inputs({"checks": [GREETS, QUICK]}),
+        make_inputs(service={"port": 81}),
     ],
 )
 def test_job_that_differs_has_another_name(other: Inputs) -> None:
     """A Job is immutable, and its result is only valid for its checks."""
-    assert checks_job.job_name(other, "abc") != checks_job.job_name(inputs(), "abc")
-    assert checks_job.job_name(inputs(), "abd") != checks_job.job_name(inputs(), "abc")
+    assert checks_job.job_name(other, "abc") != checks_job.job_name(make_inputs(), "abc")
+    assert checks_job.job_name(make_inputs(), "abd") != checks_job.job_name(make_inputs(), "abc")
 
 
 def test_fields_outside_the_job_keep_its_name() -> None:
-    assert checks_job.job_name(inputs(replicas=7), "abc") == checks_job.job_name(inputs(), "abc")
-    assert checks_job.job_name(inputs({"checks": [GREETS], "steps": [{"weight": 1}]}), "abc") == checks_job.job_name(
-        inputs(), "abc"
-    )
+    assert checks_job.job_name(make_inputs(replicas=7), "abc") == checks_job.job_name(make_inputs(), "abc")
+    assert checks_job.job_name(
+        make_inputs({"checks": [GREETS], "steps": [{"weight": 1}]}), "abc"
+    ) == checks_job.job_name(make_inputs(), "abc")
 
 
 @pytest.mark.parametrize(
-    "given",
+    "agent",
     [
-        inputs({}),
-        inputs({"checksFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}),
-        inputs(rollout={}),
+        make_inputs({}),
+        make_inputs({"checksFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}),
+        make_inputs(rollout={}),
     ],
 )
-def test_no_result_without_checks(given: Inputs) -> None:
-    assert not checks_job.has_checks(given)
-    assert checks_result.find_result({}, given, "abc") is None
+def test_no_result_without_checks(agent: Inputs) -> None:
+    assert not checks_job.has_checks(agent)
+    assert checks_result.find_result({}, agent, "abc") is None
 
 
 def job(*conditions: dict[str, Any]) -> dict[str, Any]:
@@ -131,26 +131,26 @@ RESULTS: list[tuple[str, Any, list[Any], bool | None, str]] = [
 
 @pytest.mark.parametrize(("_case", "job", "pods", "passed", "message"), RESULTS, ids=[case for case, *_ in RESULTS])
 def test_job_result(_case: str, job: Any, pods: list[Any], passed: bool | None, message: str) -> None:
-    found = checks_result.job_result(job, pods)
-    assert (found.passed if found else None) is passed
-    assert message in (found.message if found else "")
+    result = checks_result.job_result(job, pods)
+    assert (result.passed if result else None) is passed
+    assert message in (result.message if result else "")
 
 
 def test_message_has_no_control_characters() -> None:
-    found = checks_result.job_result(RUNNING, [pod(report_of(Result("c", "failed", "\x1b[2J\nboo")))])
-    assert found
-    assert found.message == "0/1 passed; c: [2J boo"
+    result = checks_result.job_result(RUNNING, [pod(report_of(Result("c", "failed", "\x1b[2J\nboo")))])
+    assert result
+    assert result.message == "0/1 passed; c: [2J boo"
 
 
-def _live(given: Inputs, *objects: tuple[str, dict[str, Any]]) -> dict[Ref, Live]:
-    return {Ref(kind, given.namespace, obj["metadata"]["name"]): pack(kind, obj) for kind, obj in objects}
+def live_objects(agent: Inputs, *objects: tuple[str, dict[str, Any]]) -> dict[Ref, Live]:
+    return {Ref(kind, agent.namespace, obj["metadata"]["name"]): pack(kind, obj) for kind, obj in objects}
 
 
 def test_result_is_that_of_the_job_of_these_checks() -> None:
     """Pods of other Jobs do not count."""
-    given = inputs()
-    found = render(given).revision
-    _, wanted = checks_job.manifests(given, found)
+    agent = make_inputs()
+    revision = render(agent).revision
+    _, job_manifest = checks_job.manifests(agent, revision)
 
     def ended(name: str, owner: str, report: str) -> dict[str, Any]:
         state = {"terminated": {"exitCode": 0, "message": report}}
@@ -160,12 +160,12 @@ def test_result_is_that_of_the_job_of_these_checks() -> None:
             "status": {"phase": "Succeeded", "containerStatuses": [{"name": "agent", "state": state}]},
         }
 
-    stored = wanted | {"status": COMPLETE["status"]}
+    stored = job_manifest | {"status": COMPLETE["status"]}
     other = ended("other", "web-checks-other", report_of(BAD))
-    mine = ended("mine", wanted["metadata"]["name"], report_of(GOOD))
-    live = _live(given, ("Job", stored), ("Pod", other), ("Pod", mine))
-    assert checks_result.find_result(live, given, found.name) == checks_result.ChecksResult(
+    own = ended("own", job_manifest["metadata"]["name"], report_of(GOOD))
+    live = live_objects(agent, ("Job", stored), ("Pod", other), ("Pod", own))
+    assert checks_result.find_result(live, agent, revision.name) == checks_result.ChecksResult(
         passed=True, message="1/1 passed"
     )
-    assert checks_result.find_result(live, given, "another") is None
-    assert checks_result.find_result(_live(given, ("Pod", mine)), given, found.name) is None
+    assert checks_result.find_result(live, agent, "another") is None
+    assert checks_result.find_result(live_objects(agent, ("Pod", own)), agent, revision.name) is None

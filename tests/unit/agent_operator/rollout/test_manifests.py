@@ -1,79 +1,31 @@
-"""The manifests of one running revision, or of a stable one and a canary; and the records of revisions."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The manifests of one running revision, or of a stable one and a canary."""
 
 import pytest
 
-from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
-from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
 from agent_operator.kube.objects import Ref, pack
-from agent_operator.render import Revision, render
+from agent_operator.render import render
 from agent_operator.render.plan import plan
 from agent_operator.rollout import revisions
-from agent_operator.rollout.manifests import RolloutManifests, compose, required_revisions
+from agent_operator.rollout.manifests import compose, required_revisions
 from agent_operator.rollout.revisions import RevisionRecord
 from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
-from agent_operator.status.observed import Pods
-
-Spec = dict[str, Any]
-FOUR_PODS, NO_PODS = Pods(4, 4, 4, 4, 4, observed=True), Pods(observed=True)
-NOW = "2026-11-23T08:00:00Z"
-OUTSIDE = {"models": [{"name": "m", "provider": "openai", "baseUrl": "http://models.ai.svc:8000/v1"}]}
-ELSEWHERE = {"models": [{"name": "m", "provider": "openai", "baseUrl": "http://others.llm.svc:9000/v1"}]}
-ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
-
-
-def inputs_of(**spec: Any) -> Inputs:
-    body = {"metadata": {"name": "web", "namespace": "team", "uid": "u-1"}, "spec": {"config": ECHO, **spec}}
-    return Inputs(AgentDeployment.model_validate(body))
-
-
-def revision_of(**spec: Any) -> Revision:
-    inputs = inputs_of(**spec)
-    return render(inputs).revision
-
-
-def pods(wanted: int, available: int) -> Pods:
-    return Pods(wanted, total=wanted, updated=wanted, ready=available, available=available, observed=True)
-
-
-def compose_for(
-    status: RolloutStatus,
-    contents: Mapping[str, Revision],
-    spec: Spec | None = None,
-    *,
-    records: tuple[RevisionRecord, ...] = (),
-    stable: Pods = FOUR_PODS,
-    canary: Pods = NO_PODS,
-) -> RolloutManifests:
-    inputs = inputs_of(**(spec or {}))
-    rollout = inputs.spec.rollout or Rollout()
-    observed = RolloutInputs(
-        status.target or "", "in", "spec", NOW, rollout, records=records, stable=stable, canary=canary
-    )
-    return compose(inputs, render(inputs), observed, status, contents)
-
-
-def find(composed: RolloutManifests, kind: str, name: str = "web") -> dict[str, Any]:
-    found = [it for it in composed.rendered.manifests if (it["kind"], it["metadata"]["name"]) == (kind, name)]
-    assert len(found) == 1, f"{kind} {name}: {len(found)}"
-    return found[0]
-
-
-def kinds(composed: RolloutManifests) -> list[str]:
-    return [it["kind"] for it in composed.rendered.manifests]
-
-
-def rollout_status(target: str, stable: str, phase: CanaryPhase | None = None, weight: int = 50) -> RolloutStatus:
-    canary = CanaryStatus(revision=target, step=0, weight=weight, phase=phase, since=NOW) if phase else None
-    return RolloutStatus(target=target, stable=stable, canary=canary)
-
-
-OLD, NEW = revision_of(systemPrompt={"text": "Old."}), revision_of(systemPrompt={"text": "New."})
-BOTH = {OLD.name: OLD, NEW.name: NEW}
-CANARY: Spec = {"rollout": {"strategy": "Canary"}, "replicas": 4, "systemPrompt": {"text": "New."}}
+from tests.unit.agent_operator.rollout.revision_inputs import (
+    BOTH,
+    CANARY,
+    ELSEWHERE,
+    NEW,
+    NOW,
+    OLD,
+    OUTSIDE,
+    Spec,
+    compose_for,
+    find,
+    inputs_of,
+    kinds,
+    pods,
+    revision_of,
+    rollout_status,
+)
 
 
 def test_current_revision_is_applied_as_rendered_with_its_record() -> None:
@@ -229,8 +181,8 @@ def test_canary_objects_are_deleted_after_the_canary() -> None:
 
     todo = plan(after.rendered.manifests, live, "u-1", retained=after.retained)
 
-    gone = {(it.ref.kind, it.ref.name) for it in todo.deletes}
-    assert gone == {("Deployment", "web-canary"), ("Service", "web-canary")}
+    deleted = {(it.ref.kind, it.ref.name) for it in todo.deletes}
+    assert deleted == {("Deployment", "web-canary"), ("Service", "web-canary")}
 
 
 def test_target_gets_the_next_number_unless_it_is_the_newest_record() -> None:
@@ -243,100 +195,3 @@ def test_target_gets_the_next_number_unless_it_is_the_newest_record() -> None:
     assert find(reverted, "ControllerRevision", f"web-{OLD.name}")["revision"] == 3
     observed = RolloutInputs(OLD.name, "in", "spec", NOW, records=(new, old))
     assert required_revisions(observed, rollout_status(OLD.name, OLD.name)) == {OLD.name}
-
-
-def test_history_limit_never_removes_running_revisions() -> None:
-    records = tuple(RevisionRecord(f"r{n}", n, f"i{n}", f"cm{n}", "1") for n in range(15, 0, -1))
-
-    kept = revisions.records_to_keep(records, {"r1", "r2"}, 4)
-
-    assert {it.name for it in kept} == {"r1", "r2", "r15", "r14"}
-    assert {it.name for it in revisions.records_to_keep(records, {"r1", "r2", "r3"}, 2)} == {"r1", "r2", "r3"}
-
-
-def test_same_inputs_keep_the_recorded_revision() -> None:
-    stored = (
-        RevisionRecord("kept", 3, "same", "cm", "1"),
-        RevisionRecord("older", 2, "same", "cm", "1"),
-        RevisionRecord("x", 1, "other", "cm", "1"),
-    )
-
-    assert revisions.target_revision("rendered", "same", stored) == "kept"
-    assert revisions.target_revision("rendered", "changed", stored) == "rendered"
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"replicas": 9},
-        {"autoscaling": {"maxReplicas": 5}},
-        {"service": {"port": 81}},
-        {"ingress": {"host": "a.example.com"}},
-        {"gateway": {"parentRefs": [{"name": "public"}]}},
-        {"disruptionBudget": {"minAvailable": 1}},
-        {"networkPolicy": {"enabled": False}},
-        {"monitoring": {"serviceMonitor": {"enabled": False}}},
-        {"rollout": {"strategy": "Canary", "progressDeadlineSeconds": 30}},
-        {"suspend": True},
-    ],
-    ids=lambda spec: next(iter(spec)),
-)
-def test_fields_outside_the_pods_keep_the_revision(spec: Spec) -> None:
-    """Neither the hash of the spec nor the rendered revision depends on them."""
-    assert revisions.spec_hash(inputs_of(**spec)) == revisions.spec_hash(inputs_of())
-    assert revision_of(**spec).name == revision_of().name
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"systemPrompt": {"text": "Other."}},
-        {"config": OUTSIDE},
-        {"runtime": {"version": "9.9.9"}},
-        {"env": [{"name": "A", "value": "b"}]},
-        {"resources": {"limits": {"memory": "3Gi"}}},
-        {"podTemplate": {"metadata": {"labels": {"a": "b"}}}},
-    ],
-    ids=lambda spec: next(iter(spec)),
-)
-def test_fields_of_the_pods_change_the_revision(spec: Spec) -> None:
-    assert revisions.spec_hash(inputs_of(**spec)) != revisions.spec_hash(inputs_of())
-    assert revision_of(**spec).name != revision_of().name
-
-
-def test_revision_does_not_depend_on_owner_and_platform() -> None:
-    body = {"metadata": {"name": "web", "namespace": "team", "uid": "u-2"}, "spec": {"config": ECHO}}
-    other = Inputs(AgentDeployment.model_validate(body), platform=Platform(manage_namespaces=False))
-
-    assert render(other).revision.name == render(inputs_of()).revision.name
-
-
-def test_hash_depends_on_the_assigned_version_but_not_on_the_channel() -> None:
-    plain = revisions.spec_hash(inputs_of())
-    followed_channel = revisions.spec_hash(inputs_of(runtime={"channel": "stable"}))
-
-    assert followed_channel == plain
-    assert revisions.inputs_hash(plain, None) == plain
-    assert revisions.inputs_hash(plain, Assigned("2")) != revisions.inputs_hash(plain, Assigned("3"))
-
-
-def test_only_owned_records_with_a_matching_name_are_listed() -> None:
-    record = find(
-        compose_for(rollout_status(NEW.name, NEW.name), {NEW.name: NEW}), "ControllerRevision", f"web-{NEW.name}"
-    )
-    live_meta = record["metadata"] | {"uid": "x", "resourceVersion": "1"}
-    other_owner = {
-        "ownerReferences": [{"uid": "u-9", "kind": "X", "name": "x", "apiVersion": "v1", "controller": True}]
-    }
-    objects = [record | {"metadata": live_meta}, record | {"metadata": live_meta | {"name": "web-other"}}]
-    objects.append(record | {"metadata": live_meta | {"name": f"web-{NEW.name}"} | other_owner})
-
-    found = [
-        revisions.list_records(
-            {Ref("ControllerRevision", "team", it["metadata"]["name"]): pack("ControllerRevision", it)}, "web", "u-1"
-        )
-        for it in objects
-    ]
-
-    assert [bool(it) for it in found] == [True, False, False]
-    assert found[0][0] == RevisionRecord(NEW.name, 1, "in", NEW.config_map, NEW.runtime_version)

@@ -1,4 +1,4 @@
-"""The agent card: what it says when the config says little, and where it says the agent is."""
+"""The agent card: its URL, and its defaults."""
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -8,8 +8,8 @@ from agent_runtime.config import AgentConfig
 from agent_runtime.environment import Environment, version
 
 
-def config(**fields: object) -> AgentConfig:
-    """A config with these fields."""
+def make_config(**fields: object) -> AgentConfig:
+    """Return a config with these fields."""
     return AgentConfig.model_validate({"models": [{"name": "m", "provider": "echo"}], **fields})
 
 
@@ -25,26 +25,27 @@ def config(**fields: object) -> AgentConfig:
     ],
 )
 def test_the_url_is_the_one_that_the_caller_used(headers: dict[str, str], url: str) -> None:
-    """As long as it is a host and nothing else."""
-    assert base_url(config(), make_mocked_request("GET", "/", headers=headers)) == url
+    """A Host header that is not only a host is ignored."""
+    assert base_url(make_config(), make_mocked_request("GET", "/", headers=headers)) == url
 
 
-def test_a_configured_url_is_told_to_everybody() -> None:
-    """Whatever the request says."""
+def test_a_configured_url_takes_precedence() -> None:
+    """The Host header of the request has no effect."""
     request = make_mocked_request("GET", "/", headers={"Host": "inner"})
 
     assert (
-        base_url(config(card={"url": "https://agents.example.com/one/"}), request) == "https://agents.example.com/one"
+        base_url(make_config(card={"url": "https://agents.example.com/one/"}), request)
+        == "https://agents.example.com/one"
     )
 
 
-def test_an_agent_that_says_nothing_of_itself() -> None:
-    """Has the name of its AgentDeployment, its revision as version, and one skill."""
+def test_the_defaults_of_the_card() -> None:
+    """The name is that of the AgentDeployment and the version is its revision. The card has one skill."""
     environment = Environment(agent_name="clock", agent_revision="abc123")
 
-    told = card(config(), environment, "http://a")
+    defaults = card(make_config(), environment, "http://a")
 
-    assert (told["name"], told["version"], told["url"]) == ("clock", "abc123", "http://a/a2a")
-    assert [skill["id"] for skill in told["skills"]] == ["chat"]
-    assert "securitySchemes" not in told
-    assert card(config(), Environment(), "http://a")["version"] == version()
+    assert (defaults["name"], defaults["version"], defaults["url"]) == ("clock", "abc123", "http://a/a2a")
+    assert [skill["id"] for skill in defaults["skills"]] == ["chat"]
+    assert "securitySchemes" not in defaults
+    assert card(make_config(), Environment(), "http://a")["version"] == version()

@@ -1,4 +1,4 @@
-"""The store of tasks is bounded in number, in text and in time."""
+"""Tasks, and the limits of their store: number, text and time."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from agent_runtime.errors import Problem
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -17,38 +17,38 @@ class Clock:
         return self.now
 
 
-def task(owner: str = "", text: str = "hi") -> Task:
-    """A task."""
+def make_task(owner: str = "", text: str = "hi") -> Task:
+    """Return a new task."""
     return Task(owner, "context", "message", text)
 
 
-def ended(store: TaskStore, *pieces: str) -> Task:
-    """A task that was completed."""
-    one = task()
-    store.add(one)
-    for piece in pieces:
-        one.append(piece)
-    one.set_state(TaskState.COMPLETED)
-    store.finish(one)
-    return one
+def completed_task(store: TaskStore, *parts: str) -> Task:
+    """Return a completed task of the store with this answer."""
+    task = make_task()
+    store.add(task)
+    for part in parts:
+        task.append(part)
+    task.set_state(TaskState.COMPLETED)
+    store.finish(task)
+    return task
 
 
 def test_a_task_is_found_by_its_owner_only() -> None:
-    """Another caller does not learn that it exists."""
+    """Another caller cannot find out that the task exists."""
     store = TaskStore()
-    mine = task("me")
-    store.add(mine)
+    task = make_task("me")
+    store.add(task)
 
-    assert store.find(mine.id, "me") is mine
-    assert store.find(mine.id, "you") is None
+    assert store.find(task.id, "me") is task
+    assert store.find(task.id, "you") is None
     assert store.find("other", "me") is None
 
 
-def test_a_task_is_forgotten_after_its_time() -> None:
-    """TTL seconds after its end, not after its beginning."""
+def test_a_task_expires_after_its_end() -> None:
+    """TTL counts from the end of the task, so a running task never expires."""
     clock = Clock()
     store = TaskStore(clock)
-    running, done = task(), ended(store)
+    running, done = make_task(), completed_task(store)
     store.add(running)
 
     clock.now = TTL - 1
@@ -58,34 +58,34 @@ def test_a_task_is_forgotten_after_its_time() -> None:
     assert store.find(running.id, "") is running
 
 
-def test_the_oldest_that_ended_makes_room() -> None:
-    """Never one that is under way."""
+def test_the_task_that_ended_first_is_dropped_first() -> None:
+    """A running task is never dropped."""
     store = TaskStore(max_tasks=3)
-    running = task()
+    running = make_task()
     store.add(running)
-    first, second, third = (ended(store) for _ in range(3))
+    first, second, third = (completed_task(store) for _ in range(3))
 
     assert len(store) == 3
     assert store.find(first.id, "") is None
-    assert [store.find(one.id, "") for one in (running, second, third)] == [running, second, third]
+    assert [store.find(task.id, "") for task in (running, second, third)] == [running, second, third]
 
 
-def test_too_many_under_way_are_refused() -> None:
-    """With a 503 that says when to come back."""
+def test_too_many_running_tasks_are_refused() -> None:
+    """The error is a 503 with Retry-After."""
     store = TaskStore(max_running=1)
-    store.add(task())
+    store.add(make_task())
 
     with pytest.raises(Problem) as raised:
-        store.add(task())
+        store.add(make_task())
 
     assert (raised.value.status, raised.value.retry_after) == (503, 1)
 
 
-def test_text_is_bounded() -> None:
-    """Long answers push older ones out, and the count comes back to zero."""
+def test_the_text_of_ended_tasks_is_limited() -> None:
+    """A long answer evicts an older task. After all have expired, the count of characters is zero."""
     clock = Clock()
     store = TaskStore(clock, max_chars=100)
-    first, second = ended(store, "x" * 60), ended(store, "x" * 60)
+    first, second = completed_task(store, "x" * 60), completed_task(store, "x" * 60)
 
     assert store.find(first.id, "") is None
     assert store.find(second.id, "") is second
@@ -94,30 +94,30 @@ def test_text_is_bounded() -> None:
     assert (len(store), store._chars) == (0, 0)
 
 
-def test_what_ended_stays_as_it_ended() -> None:
+def test_the_state_of_an_ended_task_does_not_change() -> None:
     """A late success does not undo a cancellation."""
-    one = task()
-    one.set_state(TaskState.CANCELED)
-    one.set_state(TaskState.COMPLETED)
+    task = make_task()
+    task.set_state(TaskState.CANCELED)
+    task.set_state(TaskState.COMPLETED)
 
-    assert one.state is TaskState.CANCELED
+    assert task.state is TaskState.CANCELED
 
 
-async def test_every_follower_gets_all_of_the_answer() -> None:
-    """From the beginning, whenever it came, without a piece lost or told twice."""
-    one = task()
+async def test_every_follower_gets_the_whole_answer() -> None:
+    """A follower gets each part once, even if it starts to follow late."""
+    task = make_task()
 
     async def followed() -> str:
-        return "".join([piece async for piece in one.follow()])
+        return "".join([part async for part in task.follow()])
 
     early = asyncio.create_task(followed())
     await asyncio.sleep(0)
-    one.append("a")
+    task.append("a")
     await asyncio.sleep(0)
     late = asyncio.create_task(followed())
-    one.append("b")
-    one.append("c")
-    one.set_state(TaskState.COMPLETED)
-    one.append("too late")
+    task.append("b")
+    task.append("c")
+    task.set_state(TaskState.COMPLETED)
+    task.append("too late")
 
     assert list(await asyncio.gather(early, late, followed())) == ["abc"] * 3

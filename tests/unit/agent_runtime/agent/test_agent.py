@@ -1,4 +1,4 @@
-"""The agent over an echo and a memory in the process."""
+"""The agent with an echo model and the memory of the process."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
 
 
-class Recorder(EchoModel):
-    """An echo that keeps what it was asked, and says what it is given."""
+class RecordingModel(EchoModel):
+    """An echo model that records its requests. If `message` is set, it answers with that message."""
 
     def __init__(self, message: Json | None = None) -> None:
         super().__init__("m")
-        self.asked: list[Json] = []
+        self.requests: list[Json] = []
         self._message = message
 
     async def complete(self, request: Json) -> Json:
-        self.asked.append(request)
+        self.requests.append(request)
         completion = await super().complete(request)
         if self._message is not None:
             completion["choices"][0]["message"] = self._message
@@ -31,47 +31,50 @@ class Recorder(EchoModel):
         return completion
 
 
-def agent(
-    model: Recorder, prompt: str = "Be kind.", limits: LimitsConfig | None = None, memory: MemoryConfig | None = None
+def make_agent(
+    model: RecordingModel,
+    prompt: str = "Be kind.",
+    limits: LimitsConfig | None = None,
+    memory: MemoryConfig | None = None,
 ) -> Agent:
-    """An agent of this model."""
+    """Create an agent with this model."""
     config = AgentConfig(models=(ModelConfig(name="m", provider="echo"),), limits=limits, memory=memory)
     metrics = Metrics("1", "")
     return Agent(config, prompt, Calls({"m": model}, (), metrics), LocalStore(60), metrics)
 
 
 async def test_an_empty_prompt_is_not_sent() -> None:
-    """A system message without words would only confuse a model."""
-    model = Recorder()
+    """A system message without text would confuse a model."""
+    model = RecordingModel()
 
-    await agent(model, " \n").complete({"messages": [{"role": "user", "content": "hi"}]})
+    await make_agent(model, " \n").complete({"messages": [{"role": "user", "content": "hi"}]})
 
-    assert [message["role"] for message in model.asked[0]["messages"]] == ["user"]
+    assert [message["role"] for message in model.requests[0]["messages"]] == ["user"]
 
 
 async def test_only_the_newest_turns_that_fit_are_sent() -> None:
-    """As many as have the configured tokens together; older ones stay in the session but not in the request."""
-    model = Recorder()
-    # Each turn has 2 messages of 4 tokens, a token that is estimated for what was said and one told for the answer.
-    asked = agent(model, memory=MemoryConfig(max_history_tokens=25))
+    """max_history_tokens limits the request. Older turns stay in the session."""
+    model = RecordingModel()
+    # A turn has 10 tokens: 4 for each of its 2 messages, 1 for the estimated text and 1 for the reported answer.
+    agent = make_agent(model, memory=MemoryConfig(max_history_tokens=25))
     for message in ("aaaa", "bb", "cc", "dd"):
-        await asked.chat(message, "s", None)
+        await agent.chat(message, "s", None)
 
-    said = [message["content"] for message in model.asked[-1]["messages"]]
+    sent = [message["content"] for message in model.requests[-1]["messages"]]
 
-    assert said == ["Be kind.", "bb", "bb", "cc", "cc", "dd"]
-    assert len(await asked.sessions.history("s")) == 4
+    assert sent == ["Be kind.", "bb", "bb", "cc", "cc", "dd"]
+    assert len(await agent.sessions.history("s")) == 4
 
 
-async def test_no_history_is_sent_where_none_is_wanted() -> None:
-    """It is remembered all the same."""
-    model = Recorder()
-    asked = agent(model, memory=MemoryConfig(max_history_tokens=0))
+async def test_max_history_tokens_0_sends_no_history() -> None:
+    """The session still stores the turns."""
+    model = RecordingModel()
+    agent = make_agent(model, memory=MemoryConfig(max_history_tokens=0))
     for message in ("a", "b"):
-        await asked.chat(message, "s", None)
+        await agent.chat(message, "s", None)
 
-    assert [message["content"] for message in model.asked[-1]["messages"]] == ["Be kind.", "b"]
-    assert len(await asked.sessions.history("s")) == 2
+    assert [message["content"] for message in model.requests[-1]["messages"]] == ["Be kind.", "b"]
+    assert len(await agent.sessions.history("s")) == 2
 
 
 @pytest.mark.parametrize(
@@ -82,36 +85,36 @@ async def test_no_history_is_sent_where_none_is_wanted() -> None:
         ({"role": "assistant", "content": "Yes."}, "Yes."),
     ],
 )
-async def test_what_counts_as_the_answer(message: Json, text: str) -> None:
-    """The content, else the refusal, else nothing; a model may leave usage out."""
-    answer = await agent(Recorder(message)).chat("hi", "s", None)
+async def test_the_answer_is_the_content_or_the_refusal(message: Json, text: str) -> None:
+    """A message may have neither, and a model may report no usage."""
+    answer = await make_agent(RecordingModel(message)).chat("hi", "s", None)
 
     assert (answer.text, answer.usage) == (text, {})
 
 
 @pytest.mark.parametrize("content", ["12345", [{"type": "text", "text": "123"}, {"type": "text", "text": "45"}]])
-async def test_the_length_of_the_input_is_limited(content: Any) -> None:
-    """The text of all messages together; the agent's prompt does not count."""
-    asked = agent(Recorder(), limits=LimitsConfig(max_input_chars=5))
+async def test_max_input_chars_limits_the_messages(content: Any) -> None:
+    """The text of all messages counts together. The prompt does not count."""
+    agent = make_agent(RecordingModel(), limits=LimitsConfig(max_input_chars=5))
     within = {"messages": [{"role": "user", "content": content}]}
     beyond = {"messages": [*within["messages"], {"role": "user", "content": "6"}]}
 
-    await asked.complete(within)
+    await agent.complete(within)
 
     with pytest.raises(Problem, match="6 characters, but the limit is 5") as raised:
-        await asked.complete(beyond)
+        await agent.complete(beyond)
     assert (raised.value.status, raised.value.code) == (413, "input_too_long")
     with pytest.raises(Problem):
-        await anext(asked.stream(beyond))
+        await anext(agent.stream(beyond))
     with pytest.raises(Problem):
-        await asked.chat("123456", "s", None)
+        await agent.chat("123456", "s", None)
 
 
-async def test_an_unknown_model_is_a_problem() -> None:
-    """And nothing is asked or remembered."""
-    asked = agent(Recorder())
+async def test_an_unknown_model_is_an_error() -> None:
+    """The agent calls no model and stores nothing."""
+    agent = make_agent(RecordingModel())
 
     with pytest.raises(Problem, match="use one of m"):
-        await asked.chat("hi", "s", "other")
+        await agent.chat("hi", "s", "other")
 
-    assert await asked.sessions.history("s") == []
+    assert await agent.sessions.history("s") == []

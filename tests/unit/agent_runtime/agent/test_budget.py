@@ -1,4 +1,4 @@
-"""The budget of a day."""
+"""The daily token budget."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,8 +17,8 @@ class Clock:
         return self.now
 
 
-class Shared:
-    """A count as Redis would keep it; it can be out of reach."""
+class FakeCounter:
+    """The shared counts. They can be unreachable, like Redis."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -32,7 +32,7 @@ class Shared:
 
 
 def spent(budget: Budget) -> bool:
-    """Whether nothing is left."""
+    """Return whether the budget is used up."""
     try:
         budget.check()
     except Problem:
@@ -40,8 +40,8 @@ def spent(budget: Budget) -> bool:
     return False
 
 
-def test_a_spent_budget_says_when_the_next_begins() -> None:
-    """At midnight UTC, an hour from now; then there is a new one."""
+def test_retry_after_is_the_time_until_midnight_utc() -> None:
+    """At midnight the budget is available again."""
     clock = Clock()
     budget = Budget(10, None, clock)
     budget.spend(9)
@@ -57,8 +57,8 @@ def test_a_spent_budget_says_when_the_next_begins() -> None:
 
 
 async def test_replicas_count_together() -> None:
-    """What one used, the other knows after they have exchanged counts; nothing is counted twice."""
-    shared, clock = Shared(), Clock()
+    """After an exchange, each replica knows the sum. Nothing is counted twice."""
+    shared, clock = FakeCounter(), Clock()
     one, other = Budget(10, shared, clock), Budget(10, shared, clock)
     one.spend(6)
     other.spend(4)
@@ -72,9 +72,9 @@ async def test_replicas_count_together() -> None:
     assert shared.counts == {"budget:2026-03-01": 10}
 
 
-async def test_what_could_not_be_told_is_told_later() -> None:
-    """While the shared count is out of reach, one's own still counts."""
-    shared, clock = Shared(), Clock()
+async def test_unreported_tokens_are_reported_later() -> None:
+    """While the shared count is unreachable, a replica still counts its own tokens."""
+    shared, clock = FakeCounter(), Clock()
     budget = Budget(10, shared, clock)
     shared.reachable = False
     budget.spend(10)

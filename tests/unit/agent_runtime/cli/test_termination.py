@@ -1,4 +1,4 @@
-"""The message that Kubernetes shows as the reason why a container ended."""
+"""The termination message of the container."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from agent_runtime.cli import termination
 
 
-def test_the_message_takes_the_place_of_an_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more of it than Kubernetes keeps."""
+def test_the_message_replaces_an_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first 4096 bytes are written, because Kubernetes keeps no more."""
     file = tmp_path / "log"
     monkeypatch.setenv("TERMINATION_LOG", str(file))
     file.write_bytes(b"y" * 5000)
@@ -19,8 +19,8 @@ def test_the_message_takes_the_place_of_an_earlier_one(tmp_path: Path, monkeypat
     assert file.read_bytes() == b"x" * 4096
 
 
-def test_where_there_is_no_kubernetes_no_file_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kubelet makes it before the container starts."""
+def test_outside_of_kubernetes_no_file_is_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubelet creates the file before the container starts, so a missing file means that there is no kubelet."""
     monkeypatch.delenv("TERMINATION_LOG", raising=False)
     monkeypatch.setattr(termination, "_DEFAULT", tmp_path / "log")
 
@@ -29,8 +29,8 @@ def test_where_there_is_no_kubernetes_no_file_appears(tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command's own outcome counts."""
+def test_a_failed_write_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit status of the command is more important than its message."""
     monkeypatch.setenv("TERMINATION_LOG", str(tmp_path / "missing" / "log"))
 
     termination.write_message(b"lost")

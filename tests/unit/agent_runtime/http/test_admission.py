@@ -1,4 +1,4 @@
-"""The gate: keys, rates and load, by a clock of the test's."""
+"""Admission: API keys, rate limit and load shedding."""
 
 import asyncio
 from contextlib import ExitStack
@@ -23,13 +23,13 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that stands still."""
+    """A clock that does not move by itself."""
     return Clock()
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic one", "Bearer three", "Bearer one two", "one"])
-def test_only_the_keys_of_the_file_open(tmp_path: Path, header: str) -> None:
-    """Nothing else, and the words do not repeat what was sent."""
+def test_only_keys_of_the_file_are_accepted(tmp_path: Path, header: str) -> None:
+    """The name of a caller does not contain its key."""
     (tmp_path / "keys").write_text("one\n\n two \n")
     keys = ApiKeys(tmp_path / "keys")
 
@@ -42,32 +42,32 @@ def test_only_the_keys_of_the_file_open(tmp_path: Path, header: str) -> None:
 
 
 def test_the_file_is_read_again_when_it_changes(tmp_path: Path, clock: Clock) -> None:
-    """As Kubernetes changes it: by a new file in its place. While there is none, the old keys stay."""
+    """The kubelet replaces the file. While there is no file, the last known keys stay valid."""
     path = tmp_path / "keys"
     path.write_text("old")
     keys = ApiKeys(path, clock)
     keys.caller("Bearer old")
 
     path.unlink()
-    clock.now += module.RELOAD
+    clock.now += module.RELOAD_INTERVAL
     assert keys.caller("Bearer old")
     (tmp_path / "next").write_text("new")
     (tmp_path / "next").replace(path)
-    clock.now += module.RELOAD
+    clock.now += module.RELOAD_INTERVAL
 
     assert keys.caller("Bearer new")
     with pytest.raises(Problem):
         keys.caller("Bearer old")
 
 
-def test_without_a_file_nobody_comes_in(tmp_path: Path) -> None:
-    """Keys are asked for, and there are none."""
+def test_without_the_file_every_request_is_refused(tmp_path: Path) -> None:
+    """Keys are required, but none is known."""
     with pytest.raises(Problem):
         ApiKeys(tmp_path / "keys").caller("Bearer ")
 
 
-def test_a_rate_is_each_clients_own_and_refills_evenly(clock: Clock) -> None:
-    """A minute's worth at once, then one each sixtieth of it."""
+def test_each_client_has_its_own_bucket_which_refills_evenly(clock: Clock) -> None:
+    """A bucket holds the requests of one minute. With 6 per minute, one returns every 10 seconds."""
     rate = RateLimit(6, clock)
     for _ in range(6):
         rate.take("a")
@@ -83,7 +83,7 @@ def test_a_rate_is_each_clients_own_and_refills_evenly(clock: Clock) -> None:
 
 
 def test_a_refused_request_costs_nothing(clock: Clock) -> None:
-    """Who keeps asking is let in when the time has come."""
+    """A client that retries too early does not wait longer for it."""
     rate = RateLimit(60, clock)
     for _ in range(60):
         rate.take("a")
@@ -96,8 +96,8 @@ def test_a_refused_request_costs_nothing(clock: Clock) -> None:
     rate.take("a")
 
 
-def test_the_rates_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    """However many clients there are."""
+def test_the_number_of_buckets_is_limited(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """Clients with changing addresses cannot exhaust the memory."""
     monkeypatch.setattr(module, "MAX_CLIENTS", 10)
     rate = RateLimit(1, clock)
     for number in range(100):
@@ -106,8 +106,8 @@ def test_the_rates_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: Clo
     assert len(rate._buckets) == 10
 
 
-def test_more_than_the_most_are_shed() -> None:
-    """With 503 and Retry-After; one that ends makes room."""
+def test_requests_over_the_limit_are_refused() -> None:
+    """The error is a 503 with Retry-After. The end of a request makes room for another."""
     load = Load(2)
     with load:
         with load, pytest.raises(Problem) as raised, load:
@@ -117,33 +117,33 @@ def test_more_than_the_most_are_shed() -> None:
             pass
 
 
-async def test_a_late_event_loop_sheds() -> None:
-    """Once there is load at all; and does no more once it keeps up again."""
+async def test_a_late_event_loop_refuses_requests() -> None:
+    """Only if enough requests are in flight, and only until the event loop keeps up again."""
     load = Load(100)
     load._lag = 10 * module.MAX_LAG
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for _ in range(module.MIN_REQUESTS):
-            held.enter_context(load)
+            stack.enter_context(load)
         with pytest.raises(Problem), load:
             pass
     watch = asyncio.create_task(load.watch())
 
     async with asyncio.timeout(DEADLINE):
-        while load._lag > module.MAX_LAG:  # noqa: ASYNC110  (nothing tells that it changed)
+        while load._lag > module.MAX_LAG:  # noqa: ASYNC110  (there is no event for it)
             await asyncio.sleep(0.01)
     watch.cancel()
 
 
-def test_the_rate_counts_keys_where_there_are_keys(tmp_path: Path) -> None:
-    """And addresses where there are none."""
+def test_the_rate_limit_counts_by_key_or_else_by_address(tmp_path: Path) -> None:
+    """An agent with API keys counts by key, another one by the address of the client."""
     (tmp_path / "keys").write_text("one\ntwo")
-    keyed = Gate(ApiKeys(tmp_path / "keys"), RateLimit(1), Load(1))
-    keyed.admit("Bearer one", "10.0.0.1")
-    keyed.admit("Bearer two", "10.0.0.1")
+    with_keys = Gate(ApiKeys(tmp_path / "keys"), RateLimit(1), Load(1))
+    with_keys.admit("Bearer one", "10.0.0.1")
+    with_keys.admit("Bearer two", "10.0.0.1")
     with pytest.raises(Problem):
-        keyed.admit("Bearer one", "10.0.0.2")
+        with_keys.admit("Bearer one", "10.0.0.2")
 
-    open_to_all = Gate(None, RateLimit(1), Load(1))
-    assert open_to_all.admit("", "10.0.0.1") == ""
+    without_keys = Gate(None, RateLimit(1), Load(1))
+    assert without_keys.admit("", "10.0.0.1") == ""
     with pytest.raises(Problem):
-        open_to_all.admit("Bearer x", "10.0.0.1")
+        without_keys.admit("Bearer x", "10.0.0.1")

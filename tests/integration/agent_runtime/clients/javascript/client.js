@@ -1,4 +1,4 @@
-// OpenAI's JavaScript client, talking to an agent: `node client.js BASE_URL CASE` prints what it got as JSON.
+// Uses OpenAI's JavaScript client with an agent: `node client.js BASE_URL CASE` prints the result as JSON.
 import OpenAI from "openai";
 
 const [baseURL, name] = process.argv.slice(2);
@@ -33,9 +33,9 @@ const cases = {
         stream_options: { include_usage: true },
       }),
     ),
-  // The helper that puts deltas together, as most programs use it.
+  // The helper that assembles the deltas, which most programs use.
   assembled: () => client.chat.completions.stream({ model: "gpt", messages, tools: [now] }).finalChatCompletion(),
-  // The helper that answers tool calls by itself, until the model is content.
+  // The helper that runs tool calls until the model answers.
   tools: async () => {
     const called = [];
     const tool = {
@@ -44,8 +44,8 @@ const cases = {
         name: "now",
         parameters: { type: "object", properties: {} },
         parse: JSON.parse,
-        function: (given) => {
-          called.push(given);
+        function: (argument) => {
+          called.push(argument);
           return "noon";
         },
       },

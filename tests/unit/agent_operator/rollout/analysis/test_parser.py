@@ -89,8 +89,8 @@ def test_truncated_text_does_not_raise(cut: int) -> None:
     metrics = Metrics("1.0", "abc")
     answered(metrics, "/v1/chat/completions", 200, 0.3)
     text = exposed(metrics)
-    wanted = text[text.index("# HELP agent_requests") :]
-    assert isinstance(parse_metrics(wanted[:cut]), Sample | UnreadableMetrics)
+    relevant = text[text.index("# HELP agent_requests") :]
+    assert isinstance(parse_metrics(relevant[:cut]), Sample | UnreadableMetrics)
 
 
 ADDED: list[tuple[str, Any, Any, Any]] = [

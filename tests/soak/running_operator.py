@@ -1,4 +1,4 @@
-"""The operator in this process on the local cluster, while hours pass; probed as a kubelet probes it."""
+"""The operator in this process on the local cluster for simulated hours, with the probes of a kubelet."""
 
 import asyncio
 import gc
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -21,14 +20,14 @@ from agent_operator.kube.transport import Transport
 from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
-from tests.faults.conftest import install
-from tests.integration.agent_operator.conftest import Api
+from tests.integration.agent_operator.api_client import ApiClient, install_crds
+from tests.serving import serve, write_kubeconfig
 
 PROBE_SECONDS = 20.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 _COUNTED = ("agent_operator", "kopf", "aiohttp")
 _REMEMBERED = ("agent_operator.api", "agent_operator.render", "agent_operator.inputs")
-# Optional APIs, as they are installed: each by its own project.
+# Optional APIs by the project that installs them.
 APIS = {
     "External Secrets": (BY_NAME["SecretStore"], BY_NAME["ExternalSecret"]),
     "Gateway": (BY_NAME["HTTPRoute"],),
@@ -38,17 +37,16 @@ APIS = {
 
 @dataclass
 class HangingProxy:
-    """Stands before the API server.
+    """Forwards requests to the API server.
 
     Attributes:
-        hanging: words; a request whose path and query has one of them in it is never answered.
-        down: no connection is answered.
-        mute: watches are answered, and then nothing comes.
+        hanging: a request whose path or query contains one of these words gets no response.
+        down: abort every connection.
+        mute: watches start and then send nothing.
     """
 
     session: aiohttp.ClientSession
     server: str
-    url: str = ""
     hanging: frozenset[str] = frozenset()
     down: bool = False
     mute: bool = False
@@ -95,14 +93,14 @@ def _abort(request: web.Request) -> web.StreamResponse:
 
 
 @dataclass
-class Soak:
+class RunningOperator:
     """A running operator.
 
     Attributes:
-        answers: the texts that a probe of this path gave, each once, in order; `ok` alone is what it should be.
+        answers: the texts of the probe of each path, in order, without repetitions. A healthy operator has only `ok`.
     """
 
-    api: Api
+    api: ApiClient
     proxy: HangingProxy
     controller: Manager
     running: asyncio.Task[None]
@@ -110,7 +108,7 @@ class Soak:
     answers: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     async def probe(self) -> None:
-        """Ask both probes, forever."""
+        """Send both probes, for ever."""
         while True:
             for path in ("/healthz", "/readyz"):
                 text = await self.get(path)
@@ -119,20 +117,20 @@ class Soak:
             await asyncio.sleep(PROBE_SECONDS)
 
     async def get(self, path: str) -> str:
-        """Return the text of an answer."""
+        """Return the body of a response."""
         async with self.session.get(f"http://127.0.0.1:{self.controller.health.port}{path}") as answer:
             text = (await answer.text()).strip()
             assert (answer.status == 200) is (text == "ok" or path == "/metrics"), text
             return text
 
     async def watched(self) -> set[str]:
-        """Kinds of which an age of the watch is reported."""
+        """Kinds with a metric for the age of their watch."""
         families = text_string_to_metric_families((await self.get("/metrics")).replace("# EOF", ""))
         samples = [sample for family in families for sample in family.samples]
         return {sample.labels["kind"] for sample in samples if sample.name == "agent_operator_watch_age_seconds"}
 
-    async def install(self, apis: Iterable[str]) -> None:
-        """Have exactly these optional APIs served."""
+    async def serve_only(self, apis: Iterable[str]) -> None:
+        """Install exactly these optional APIs, and delete the others."""
         for name, kinds in APIS.items():
             for kind in kinds:
                 if (name in apis) is not await self._defined(kind):
@@ -143,10 +141,10 @@ class Soak:
         return kind.crd in [crd["metadata"]["name"] for crd in crds["items"]]
 
 
-def measures() -> dict[str, int]:
-    """What must not grow: tasks, open files, and the operator's objects in memory.
+def count_resources() -> dict[str, int]:
+    """Counts that must not grow: tasks, open files, and objects of the operator in memory.
 
-    What it remembers of the last 64 agents that it rendered is not counted. Nor is the local cluster, with its history.
+    The cache of the last 64 rendered agents is not counted, nor is the local cluster with its history.
     """
     gc.collect()
     origins = [str(type(thing).__module__) for thing in gc.get_objects()]
@@ -159,41 +157,41 @@ def measures() -> dict[str, int]:
 
 
 @asynccontextmanager
-async def soak(
+async def run_operator(
     *, proxied: bool = False, down: bool = False, standby: bool = False, **changed: Any
-) -> AsyncIterator[Soak]:
-    """Run an operator, and probe it; at the end it must still be running.
+) -> AsyncIterator[RunningOperator]:
+    """Run an operator and probe it. It must still run at the end.
 
     Args:
-        proxied: reach the API server through the proxy, which can break things.
-        down: the proxy is, from the start.
-        standby: another holds the Lease, for days.
+        proxied: reach the API server through the proxy.
+        down: the proxy aborts connections from the start.
+        standby: another holder has the Lease for days.
         changed: settings.
     """
     with tempfile.TemporaryDirectory() as folder:
         async with (
             LocalCluster(stand_in=True, state_dir=Path(folder) / "state") as cluster,
-            _reached(cluster, Path(folder)) as (api, proxy),
+            _connect(cluster, Path(folder)) as (api, proxy),
             aiohttp.ClientSession() as session,
         ):
             proxy.down = down
             if standby:
                 spec = {"holderIdentity": "another", "leaseDurationSeconds": 10**6}
                 await api.call("POST", LEASES, body={"metadata": {"name": "agent-operator"}, "spec": spec})
-            given = {
+            defaults = {
                 "kubeconfig": str(Path(folder) / ("through" if proxied else "direct")),
                 "listen": "127.0.0.1:0",
                 "leader_election": False,
                 "lease_namespace": "default",
                 "identity": uuid.uuid4().hex,
             }
-            controller, stop = Manager(Settings(**(given | changed))), asyncio.Event()
-            made = Soak(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
-            await asyncio.sleep(0.1)  # it listens
-            probing = asyncio.create_task(made.probe())
+            controller, stop = Manager(Settings(**(defaults | changed))), asyncio.Event()
+            operator = RunningOperator(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
+            await asyncio.sleep(0.1)  # until it listens
+            probing = asyncio.create_task(operator.probe())
             try:
-                yield made
-                assert not made.running.done(), "the operator ended"
+                yield operator
+                assert not operator.running.done(), "the operator ended"
             finally:
                 probing.cancel()
                 stop.set()
@@ -201,27 +199,17 @@ async def soak(
                     await probing
                 proxy.hanging = frozenset()
                 async with asyncio.timeout(60):
-                    await made.running
+                    await operator.running
 
 
 @asynccontextmanager
-async def _reached(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[Api, HangingProxy]]:
+async def _connect(cluster: LocalCluster, folder: Path) -> AsyncIterator[tuple[ApiClient, HangingProxy]]:
     direct, through = folder / "direct", folder / "through"
     cluster.write_kubeconfig(direct)
     async with Transport(str(direct), "", lambda *_: None) as client, client.new_session() as session:
         proxy = HangingProxy(session, client.server)
-        app = web.Application(client_max_size=8 * 1024**2)
-        app.router.add_route("*", "/{path:.*}", proxy.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        proxy.url = "http://{}:{}".format(*runner.addresses[0][:2])
-        config = yaml.safe_load(direct.read_text(encoding="utf-8"))
-        config["clusters"][0]["cluster"] = {"server": proxy.url}
-        through.write_text(yaml.safe_dump(config), encoding="utf-8")
-        api = Api(client, "default")
-        await install(api)
-        try:
+        async with serve(proxy.handle, handler_cancellation=True) as url:
+            write_kubeconfig(through, url)
+            api = ApiClient(client, "default")
+            await install_crds(api)
             yield api, proxy
-        finally:
-            await runner.cleanup()

@@ -1,0 +1,204 @@
+"""A namespace of the local cluster, and operators that reach it through a proxy that injects faults."""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_operator.kube.objects import Key, Ref, agent_key, ref, version
+from agent_operator.kube.resources import WATCHED
+from agent_operator.kube.workqueue import Trigger
+from agent_operator.manager import Manager
+from agent_operator.settings import Settings
+from localkube.cluster import LocalCluster
+from tests.faults.proxy import FaultProxy, Write
+from tests.faults.shape import CHECKS, masked, status_shape
+from tests.integration.agent_operator.api_client import ApiClient
+from tests.polling import wait_until
+
+NAME = "support"
+_PERIODIC = {Trigger.RESYNC, Trigger.REFERENCE, Trigger.ROLLOUT}
+
+
+@dataclass(frozen=True)
+class EndState:
+    """The end state of a run, without what differs from run to run.
+
+    Attributes:
+        children: as text, by kind and name.
+        status: of the agent.
+        created: how often each object was created, by path.
+        deleted: paths of the deleted objects. Deleting an object again, with the same UID, has no effect.
+    """
+
+    children: dict[str, str]
+    status: dict[str, Any]
+    created: Counter[str]
+    deleted: set[str]
+
+
+@dataclass
+class Cluster:
+    """A namespace of the local cluster, and operators that reach it through a proxy.
+
+    Attributes:
+        api: bypasses the proxy.
+        kubeconfig: of the operators, through the proxy.
+        skew: `seconds` by which the clock of the cluster's controllers is ahead.
+    """
+
+    api: ApiClient
+    proxy: FaultProxy
+    kubeconfig: Path
+    skew: dict[str, float]
+    local: LocalCluster
+
+    async def use_new_namespace(self) -> None:
+        """Create a namespace and use it from now on; stop injecting faults."""
+        self.api = ApiClient(self.api.transport, f"test-{uuid.uuid4().hex[:8]}")
+        await self.api.create("Namespace", {"metadata": {"name": self.api.namespace}})
+        self.proxy.reset()
+
+    @asynccontextmanager
+    async def operator(self, **changed: Any) -> AsyncIterator[Manager]:
+        """Run an operator while the block runs. Once the proxy has killed it, none of its requests passes."""
+        defaults = {
+            "kubeconfig": str(self.kubeconfig),
+            "namespaces": (self.api.namespace,),
+            "listen": "127.0.0.1:0",
+            "leader_election": False,
+            "lease_namespace": self.api.namespace,
+            "identity": uuid.uuid4().hex,
+        }
+        controller = Manager(Settings(**(defaults | changed)))
+        controller.queue._longest_delay = 0.2
+        stop = asyncio.Event()
+        task = asyncio.create_task(controller.run(stop))
+        ready = asyncio.create_task(controller.ready.wait())
+        await asyncio.wait({task, ready, asyncio.ensure_future(self._died())}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        try:
+            yield controller
+        finally:
+            stop.set()
+            await task
+            self.proxy.killed.clear()
+
+    async def _died(self) -> None:
+        await self.proxy.killed.wait()
+
+    async def wait_until_converged(self, controller: Manager, name: str = NAME, *, reason: str = "Ready") -> None:
+        """Wait until nothing is left to do. Then reconcile twice more, which must write nothing."""
+        await self.api.wait_for_reason("Ready", reason, name)
+        await self.wait_until_settled(controller, name)
+        before = self.writes_of(name)
+        for _ in range(2):
+            reconciled_again = partial(_has_reconciled_since, controller, _reconciles(controller))
+            controller.queue.add(Key(self.api.namespace, name), Trigger.AGENT)
+            await wait_until(reconciled_again)
+            await self.wait_until_idle(controller, name)
+        assert self.writes_of(name)[len(before) :] == [], "writes after convergence"
+
+    def writes_of(self, name: str) -> list[Write]:
+        """The writes to an agent and its children."""
+        return [write for write in self.proxy.writes if f"/{name}" in write.path]
+
+    async def converges(self, controller: Manager, name: str = NAME) -> bool:
+        """Wait until the operator has converged or is killed; False when it was killed."""
+        return await self.unless_killed(self.wait_until_converged(controller, name))
+
+    async def unless_killed(self, waiting: Coroutine[Any, Any, Any]) -> bool:
+        """Wait for a coroutine, or until the operator is killed; False when it was killed."""
+        rest = asyncio.create_task(waiting)
+        killed = asyncio.create_task(self.proxy.killed.wait())
+        await asyncio.wait({rest, killed}, return_when=asyncio.FIRST_COMPLETED)
+        killed.cancel()
+        if self.proxy.killed.is_set():
+            rest.cancel()
+            await asyncio.wait({rest})
+            return False
+        await rest
+        return True
+
+    async def wait_until_idle(self, controller: Manager, name: str = NAME) -> None:
+        """Wait until no reconcile runs, and none is scheduled except the periodic ones."""
+        key = Key(self.api.namespace, name)
+
+        async def is_idle() -> bool:
+            return _is_idle(controller, key)
+
+        await wait_until(is_idle)
+
+    async def wait_until_settled(self, controller: Manager, name: str = NAME) -> None:
+        """Wait until the cluster's controllers are idle, and the operator has observed all objects and is idle.
+
+        Ready is not enough: an agent is Ready again while the garbage collector still deletes the pods of a canary.
+        """
+        key = Key(self.api.namespace, name)
+
+        async def is_settled() -> bool:
+            return self.local.is_idle and not self._not_in_sync(controller, key) and _is_idle(controller, key)
+
+        try:
+            await wait_until(is_settled)
+        except TimeoutError:
+            pytest.fail(
+                f"idle: {self.local.is_idle}, {_is_idle(controller, key)}; {self._not_in_sync(controller, key)}"
+            )
+
+    def _not_in_sync(self, controller: Manager, key: Key) -> set[tuple[Ref, int]]:
+        """Versions of the agent's objects that are either only in the cluster or only in the operator's cache."""
+        registry, seen = self.local.registry, controller.store.children(key)
+        kinds = {kind.kind: kind for kind in WATCHED if kind.namespaced}
+        in_cluster = {
+            (ref(kind, obj), version(obj))
+            for kind, found in kinds.items()
+            for obj in registry.list(f"{found.plural}.{found.group}".rstrip("."))
+            if agent_key(obj) == key
+        }
+        return in_cluster ^ {(target, live.version) for target, live in seen.items() if target.kind in kinds}
+
+    async def end_state(self, name: str = NAME) -> EndState:
+        """Return the end state of this run."""
+        agent = await self.api.get("AgentDeployment", name) or {"metadata": {"uid": "?"}}
+        names = {self.api.namespace: "NS", agent["metadata"]["uid"]: "UID"}
+        # The garbage collector deletes Jobs that are done, among others, at its own time.
+        children = {key: child for key, child in (await self.api.children(name)).items() if _stays(child)}
+        created = Counter(self._masked(write) for write in self.proxy.writes if write.created)
+        deleted = {self._masked(write) for write in self.proxy.writes if write.deleted}
+        texts = {" ".join(key): masked(child, names) for key, child in children.items()}
+        return EndState(texts, status_shape(agent, names), created, deleted)
+
+    def _masked(self, write: Write) -> str:
+        return CHECKS.sub("-checks-HASH", write.path.replace(self.api.namespace, "NS"))
+
+
+def _is_idle(controller: Manager, key: Key) -> bool:
+    workqueue, workers = controller.queue, controller._workers
+    timers = {trigger for of, trigger in workqueue._timers if of == key} - _PERIODIC
+    working = key in workqueue._waiting or (workers is not None and key in workers._busy)
+    return not working and not timers and controller.store.expectations_met(key)
+
+
+def _stays(child: dict[str, Any]) -> bool:
+    return "deletionTimestamp" not in child["metadata"]
+
+
+def _reconciles(controller: Manager) -> float:
+    return sum(
+        sample.value
+        for metric in controller.metrics.reconciles.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    )
+
+
+async def _has_reconciled_since(controller: Manager, count: float) -> bool:
+    return _reconciles(controller) > count

@@ -1,0 +1,94 @@
+"""Rollout commands of users."""
+
+from dataclasses import replace
+
+import pytest
+
+from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.rollout.commands import refusal
+from agent_operator.rollout.state_machine import decide
+from tests.unit.agent_operator.rollout.decisions import (
+    ANALYSED,
+    OLD_STABLE,
+    READY,
+    decide_all,
+    make_inputs,
+    make_records,
+    position,
+    steps,
+)
+
+
+def test_paused_canary_advances_after_resume() -> None:
+    state = decide_all(OLD_STABLE, *steps({}, READY, READY | {"command": "pause"}, ANALYSED))
+    assert state.paused
+    assert position(state)[1] == ("new", 0, "Watching")
+
+    state = decide_all(state, *steps(ANALYSED | {"command": "resume"}))
+
+    assert position(state)[1] == ("new", 1, "Starting")
+
+
+def test_command_is_carried_out_once() -> None:
+    """The annotation may still be there at the next reconcile."""
+    promote = READY | {"command": "promote"}
+    state = decide_all(OLD_STABLE, *steps({}, READY, promote))
+    assert position(state)[1] == ("new", 1, "Starting")
+
+    state = decide_all(state, *steps(promote, promote))
+    assert position(state)[1] == ("new", 1, "Paused")
+
+    state = decide_all(state, *steps(READY, promote))
+    assert position(state)[1] == ("new", 1, "Promoting")
+
+
+def test_aborted_canary_starts_again_after_retry() -> None:
+    state = decide_all(OLD_STABLE, *steps({}, READY, READY | {"command": "abort"}, {}, READY))
+    assert position(state) == ("old", None)
+    assert state.rolled_back is not None
+    assert state.rolled_back.reason == "Aborted"
+
+    state = decide_all(state, *steps({"command": "retry"}))
+    assert position(state) == ("old", ("new", 0, "Starting"))
+
+
+def test_manual_rollback_lasts_until_the_spec_changes() -> None:
+    good = make_inputs(running_revision="new", last_good="new")
+    state = decide(replace(good, command="rollback"), RolloutStatus(target="new", stable="new"))
+    assert position(state) == ("old", None)
+    assert state.rolled_back is not None
+    assert state.rolled_back.manual
+
+    # A version that a channel assigns does not change the spec.
+    moved = make_inputs("newer", spec_hash="spec-new", records=make_records("old", "new", "newer"))
+    assert position(decide(moved, state))[0] == "old"
+    assert position(decide(make_inputs("third", records=make_records("old", "new", "third")), state))[0] == "third"
+
+
+def test_rollback_to_the_target_ends_the_rollback() -> None:
+    state = decide(make_inputs(running_revision="new", last_good="new", command="rollback=old"), OLD_STABLE)
+    assert position(state)[0] == "old"
+
+    state = decide(make_inputs(running_revision="old", last_good="new", command="rollback=new"), state)
+
+    assert position(state)[0] == "new"
+    assert state.rolled_back is None
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("sing", "unknown rollout command"),
+        ("pause", "no canary"),
+        ("abort", "no canary"),
+        ("resume", "the rollout is not paused"),
+        ("promote", "no canary can be promoted"),
+        ("retry", "no revision was rolled back"),
+        ("rollback=none", "the kept revisions are new"),
+    ],
+)
+def test_refused_command_is_recorded_and_changes_nothing(command: str, message: str) -> None:
+    inputs = make_inputs("old", command=command)
+
+    assert message in refusal(inputs, OLD_STABLE)
+    assert decide(inputs, OLD_STABLE) == OLD_STABLE.model_copy(update={"command": command})
