@@ -4,7 +4,7 @@ import asyncio
 from itertools import count
 from typing import Any, cast
 
-from agent_operator.fleet.version_resolver import VersionDecision
+from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster

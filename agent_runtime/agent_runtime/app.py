@@ -12,8 +12,8 @@ from agent_runtime.a2a.shared import SHARED
 from agent_runtime.assembly import assemble
 from agent_runtime.config import AgentSection
 from agent_runtime.environment import Environment, version
+from agent_runtime.http.app_keys import AGENT, GATE, HEALTH, METRICS
 from agent_runtime.http.cors import allow_origins
-from agent_runtime.http.keys import AGENT, GATE, HEALTH, METRICS
 from agent_runtime.http.middleware import MAX_BODY_BYTES, observe, send_connection_close
 from agent_runtime.http.openapi.document import add_openapi
 from agent_runtime.http.page import add_page

@@ -17,13 +17,14 @@ from agent_runtime.agent.tool_loop import ChatCompletions, ToolLoop
 from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerConfig
 from agent_runtime.environment import Environment, version
 from agent_runtime.health import Component, Health
-from agent_runtime.http.admission import ApiKeys, Gate, Load, RateLimit
+from agent_runtime.http.api_keys import ApiKeys
+from agent_runtime.http.limits import Gate, Load, RateLimit
 from agent_runtime.memory.base import SessionStore, watch
 from agent_runtime.memory.local import LocalStore
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Model
-from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
+from agent_runtime.models.fallbacks import Calls
 from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:

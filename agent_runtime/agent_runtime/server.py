@@ -15,8 +15,8 @@ from aiohttp import web
 from agent_runtime.app import create_app, create_metrics_app
 from agent_runtime.config import AgentSection
 from agent_runtime.environment import Environment
+from agent_runtime.http.app_keys import HEALTH, METRICS
 from agent_runtime.http.connections import Site, close_idle
-from agent_runtime.http.keys import HEALTH, METRICS
 
 # Length of the queue of connections that wait for accept(). Hundreds of clients may connect at the same moment.
 BACKLOG = 1024

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from agent_operator import __version__
+from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
-from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store

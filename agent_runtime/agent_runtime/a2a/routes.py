@@ -15,7 +15,7 @@ from agent_runtime.a2a.shared import SHARED, SharedTasks
 from agent_runtime.a2a.tasks import Task, TaskStore
 from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.environment import Environment
-from agent_runtime.http.keys import AGENT
+from agent_runtime.http.app_keys import AGENT
 from agent_runtime.http.middleware import CALLER, LOG_FIELDS, TOO_LARGE
 from agent_runtime.http.routes.body import read_bytes
 from agent_runtime.http.routes.chat import store_key

@@ -15,7 +15,7 @@ from agent_runtime.checks.expectations import Answer
 from agent_runtime.config.checks import CheckConfig
 from agent_runtime.environment import version
 from agent_runtime.errors import Problem
-from agent_runtime.models import upstream
+from agent_runtime.models import responses
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 BUSY_PAUSE = 1.0
@@ -110,7 +110,7 @@ class AgentClient:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
                 allow_redirects=False,
             ) as response:
-                return response.status, response.headers, await upstream.read(response)
+                return response.status, response.headers, await responses.read(response)
         except aiohttp.ClientPayloadError:
             raise NoAnswerError("the agent broke off its answer") from None
         except (aiohttp.ClientConnectionError, OSError) as error:
@@ -127,7 +127,7 @@ def _reason(error: Exception) -> str:
 
 def _answer(content: bytes, latency: float) -> Answer:
     try:
-        completion = upstream.completion("", content)
+        completion = responses.completion("", content)
     except Problem:
         raise NoAnswerError("the response is no chat completion: check --url") from None
     message, tokens = completion["choices"][0]["message"], (completion.get("usage") or {}).get("total_tokens")

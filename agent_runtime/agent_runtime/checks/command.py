@@ -24,7 +24,7 @@ from agent_runtime.cli.chat import CONTROL
 from agent_runtime.config import AgentSection, ConfigError, LimitsConfig, load
 from agent_runtime.config.checks import ChecksConfig, load_checks
 from agent_runtime.metrics import Metrics
-from agent_runtime.models.calls import Calls
+from agent_runtime.models.fallbacks import Calls
 
 PASSED, FAILED = 0, 1
 # The base of a shell's exit code for a process that a signal ended.

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agent_runtime.errors import Problem, error_response
-from agent_runtime.http.keys import GATE, HEALTH, METRICS
+from agent_runtime.http.app_keys import GATE, HEALTH, METRICS
 
 # The routes that need an API key and count against the limits. Health and the chat page are open.
 GUARDED = ("/v1/", "/api/", "/a2a")

@@ -15,7 +15,7 @@ import orjson
 from agent_runtime.config import ModelConfig
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
-from agent_runtime.models import sse, upstream
+from agent_runtime.models import responses, sse
 from agent_runtime.models.base import Json
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 
@@ -44,8 +44,8 @@ class OpenAIModel:
     async def complete(self, request: Json) -> Json:
         """Answer a chat completion request; see Model."""
         async with self._post(request) as response:
-            answer = await upstream.read(response)
-        completion = upstream.completion(self.name, answer)
+            answer = await responses.read(response)
+        completion = responses.completion(self.name, answer)
         self._lasting_fault = None
         return completion
 
@@ -54,7 +54,7 @@ class OpenAIModel:
         options = (request.get("stream_options") or {}) | {"include_usage": True}
         async with self._post(request | {"stream": True, "stream_options": options}) as response:
             async for data in sse.events(response.content):
-                upstream.check_chunk(self.name, data)
+                responses.check_chunk(self.name, data)
                 yield data
         self._lasting_fault = None
 
@@ -69,15 +69,15 @@ class OpenAIModel:
                 endpoint.completions, data=body, headers=headers, timeout=CALL_TIMEOUT, allow_redirects=False
             ) as response:
                 if response.status != HTTPStatus.OK:
-                    raise self._refusal(response, await upstream.read(response))
+                    raise self._refusal(response, await responses.read(response))
                 yield response
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
-            raise upstream.unreachable(self.name, error) from None
+            raise responses.unreachable(self.name, error) from None
 
     def _refusal(self, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
-        problem = upstream.refused(self.name, response.status, response.headers, answer)
-        if problem.code in upstream.LASTING:
+        problem = responses.refused(self.name, response.status, response.headers, answer)
+        if problem.code in responses.LASTING:
             self._lasting_fault = problem.detail.removeprefix(f"{self.name}: ")
         self._probe_now.set()
         return problem
@@ -91,8 +91,10 @@ class OpenAIModel:
             ) as response:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise UnhealthyError(upstream.unreachable(self.name, error).detail.removeprefix(f"{self.name}: ")) from None
-        fault = upstream.probe_fault(status) or self._lasting_fault
+            raise UnhealthyError(
+                responses.unreachable(self.name, error).detail.removeprefix(f"{self.name}: ")
+            ) from None
+        fault = responses.probe_fault(status) or self._lasting_fault
         if fault is not None:
             raise UnhealthyError(fault)
         return {}

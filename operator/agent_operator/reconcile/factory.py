@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from agent_operator.fleet.version_resolver import VersionDecision
+from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import References
 from agent_operator.inputs.own_secrets import OwnSecrets

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.fleet.version_resolver import VersionDecision
+from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs import secret_problems
 from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.inputs.gather import Gathered, References

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.fleet.members import followed_channel
-from agent_operator.fleet.version_resolver import resolve_version
 from agent_operator.inputs import checks
 from agent_operator.kube.objects import agent_key, pack, ref
 from agent_operator.render import Inputs, Platform, Revision, render

@@ -62,7 +62,7 @@ def resume(name: Name, kubeconfig: Kubeconfig = "", context: Context = "") -> No
 
 
 def _print_status(name: str, channel: Object) -> None:
-    from agentctl.cluster.tree import conditions_table
+    from agentctl.cluster.status_tree import conditions_table
     from agentctl.ui.console import stdout_console
 
     found = channel.get("status") or {}

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from agent_operator.api import constants
-from agentctl.cluster import chat, states, tree
+from agentctl.cluster import chat, states, status_tree
 from agentctl.cluster.kubectl import Kubectl, binary
 from agentctl.cluster.snapshot import Snapshot, take_snapshot
 from agentctl.commands.local import ensure_cluster
@@ -112,21 +112,21 @@ def _wait_until_ready(console: Console, kubectl: Kubectl) -> None:
         while time.monotonic() - began < READY_TIMEOUT:
             snapshot = take_snapshot(kubectl, NAME)
             if live:
-                live.update(tree.draw(snapshot), refresh=True)
+                live.update(status_tree.draw(snapshot), refresh=True)
             else:
                 _print_changes(console, snapshot, printed)
             if is_ready(snapshot):
                 break
             time.sleep(POLL_INTERVAL)
     if not live or not is_ready(snapshot):
-        console.print(tree.draw(snapshot))
+        console.print(status_tree.draw(snapshot))
     if not is_ready(snapshot):
         raise CommandError(f"the agent was not ready within {READY_TIMEOUT:g} s: see its conditions above")
 
 
 def _print_changes(console: Console, snapshot: Snapshot, printed: set[str]) -> None:
     """Print a line for each new state, because the output is not a terminal on which a tree could be redrawn."""
-    lines = [f"{child.kind} {child.name}: {tree.child_state(child).text}" for child in snapshot.children]
+    lines = [f"{child.kind} {child.name}: {status_tree.child_state(child).text}" for child in snapshot.children]
     lines += [f"Pod {pod['metadata']['name']}: {states.pod_state(pod).text}" for pod in snapshot.pods]
     for line in lines:
         if line not in printed:

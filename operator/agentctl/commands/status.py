@@ -4,7 +4,7 @@ import time
 
 from rich.live import Live
 
-from agentctl.cluster import tree
+from agentctl.cluster import status_tree
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import take_snapshot
 from agentctl.ui import output
@@ -21,9 +21,9 @@ def run(kubectl: Kubectl, name: str, view: View, *, watch: bool) -> None:
         return
     console = stdout_console()
     if not watch:
-        console.print(tree.draw(take_snapshot(kubectl, name)))
+        console.print(status_tree.draw(take_snapshot(kubectl, name)))
         return
-    with Live(tree.draw(take_snapshot(kubectl, name)), console=console, auto_refresh=False) as live:
+    with Live(status_tree.draw(take_snapshot(kubectl, name)), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(INTERVAL)
-            live.update(tree.draw(take_snapshot(kubectl, name)), refresh=True)
+            live.update(status_tree.draw(take_snapshot(kubectl, name)), refresh=True)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from agent_runtime.agent.agent import ChatResponse
 from agent_runtime.errors import Problem
-from agent_runtime.http.keys import AGENT
+from agent_runtime.http.app_keys import AGENT
 from agent_runtime.http.middleware import CALLER, LOG_FIELDS
 from agent_runtime.http.routes.body import Body, json_response, read_object, validated
 from agent_runtime.http.routes.events import EVENT_STREAM, EventStream

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import ConfigDict, Field
 
-from agent_runtime.http.keys import AGENT
+from agent_runtime.http.app_keys import AGENT
 from agent_runtime.http.routes.body import Body, json_response, read_object, validated
 from agent_runtime.http.routes.events import EventStream
 from agent_runtime.models.sse import DONE

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from agent_runtime.health import Status
-from agent_runtime.http.keys import HEALTH
+from agent_runtime.http.app_keys import HEALTH
 from agent_runtime.http.routes.body import json_response
 
 

@@ -10,8 +10,8 @@ from agent_runtime.errors import Problem
 from agent_runtime.memory.local import LocalStore
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
-from agent_runtime.models.calls import Calls
 from agent_runtime.models.echo import EchoModel
+from agent_runtime.models.fallbacks import Calls
 
 
 class RecordingModel(EchoModel):

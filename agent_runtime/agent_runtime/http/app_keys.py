@@ -4,7 +4,7 @@ from aiohttp import web
 
 from agent_runtime.agent.agent import Agent
 from agent_runtime.health import Health
-from agent_runtime.http.admission import Gate
+from agent_runtime.http.limits import Gate
 from agent_runtime.metrics import Metrics
 
 AGENT = web.AppKey("agent", Agent)

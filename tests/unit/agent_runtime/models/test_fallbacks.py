@@ -7,10 +7,10 @@ import pytest
 
 from agent_runtime.errors import Problem
 from agent_runtime.metrics import Metrics
-from agent_runtime.models import calls as module
+from agent_runtime.models import fallbacks as module
 from agent_runtime.models.base import Json
 from agent_runtime.models.breaker import FAILURES
-from agent_runtime.models.calls import Calls
+from agent_runtime.models.fallbacks import Calls
 
 
 def problem(status: int, code: str, wait: float | None = None) -> Problem:

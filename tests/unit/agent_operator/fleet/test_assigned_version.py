@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator.fleet.version_resolver import resolve_version
+from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.inputs.agent_inputs import Assigned
 
 CHANNEL: dict[str, Any] = {"metadata": {"name": "stable"}, "spec": {"version": "2"}, "status": {}}

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from agentctl.cluster import tree
+from agentctl.cluster import status_tree
 from agentctl.cluster.snapshot import Child, Snapshot
 
 DEPLOYMENT = {"kind": "Deployment", "spec": {"replicas": 1}, "status": {"readyReplicas": 0, "updatedReplicas": 1}}
@@ -29,7 +29,7 @@ def make_snapshot(**status: Any) -> Snapshot:
 def draw(snapshot: Snapshot, *, colour: bool = False) -> str:
     target = io.StringIO()
     console = Console(file=target, width=120, force_terminal=colour, no_color=not colour)
-    console.print(tree.draw(snapshot))
+    console.print(status_tree.draw(snapshot))
     return target.getvalue()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agent_runtime.errors import Problem
-from agent_runtime.models import upstream
+from agent_runtime.models import responses
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,9 @@ from agent_runtime.models import upstream
 def test_retry_after_is_limited_to_1_to_600_seconds(retry_after: str | None, seconds: float | None) -> None:
     headers = {"Retry-After": retry_after} if retry_after is not None else {}
 
-    problem = upstream.refused("m", 429, headers, b"")
+    problem = responses.refused("m", 429, headers, b"")
 
-    assert (problem.wait, problem.retry_after) == (seconds, seconds or upstream.RETRY_AFTER)
+    assert (problem.wait, problem.retry_after) == (seconds, seconds or responses.RETRY_AFTER)
 
 
 SENT = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -35,9 +35,9 @@ SENT = "Wed, 21 Oct 2015 07:28:00 GMT"
 )
 def test_retry_after_may_be_a_date(retry_after: str, seconds: float | None) -> None:
     """In each of the three formats of HTTP, relative to the Date header of the response."""
-    problem = upstream.refused("m", 503, {"Retry-After": retry_after, "Date": SENT}, b"")
+    problem = responses.refused("m", 503, {"Retry-After": retry_after, "Date": SENT}, b"")
 
-    assert (problem.wait, problem.retry_after) == (seconds, seconds or upstream.RETRY_AFTER)
+    assert (problem.wait, problem.retry_after) == (seconds, seconds or responses.RETRY_AFTER)
 
 
 @pytest.mark.parametrize("sent", [None, "nonsense"])
@@ -45,17 +45,17 @@ def test_without_a_date_header_our_clock_counts(sent: str | None) -> None:
     for retry_after, seconds in ((SENT, 1), ("Wed, 21 Oct 2215 07:28:00 GMT", 600)):
         headers = {"Retry-After": retry_after} | ({"Date": sent} if sent else {})
 
-        assert upstream.refused("m", 429, headers, b"").wait == seconds
+        assert responses.refused("m", 429, headers, b"").wait == seconds
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "x"}', b'{"error": {"code": 7, "param": {}}}', b"\xff"])
 def test_an_error_without_a_code_gets_one(body: bytes) -> None:
-    assert upstream.refused("m", 422, {}, body).code == "model_refused_request"
+    assert responses.refused("m", 422, {}, body).code == "model_refused_request"
 
 
 def test_codes_are_returned_and_sentences_are_not() -> None:
     """A caller may branch on the code; a sentence may quote a prompt."""
-    problem = upstream.refused(
+    problem = responses.refused(
         "m", 400, {}, b'{"error": {"code": "content_filter", "param": "my own words", "message": "q"}}'
     )
 
@@ -67,7 +67,7 @@ def test_codes_are_returned_and_sentences_are_not() -> None:
 )
 def test_an_invalid_completion_is_a_bad_response(body: bytes) -> None:
     with pytest.raises(Problem) as raised:
-        upstream.completion("m", body)
+        responses.completion("m", body)
 
     assert (raised.value.status, raised.value.code) == (502, "model_bad_response")
 
@@ -93,7 +93,7 @@ def test_an_invalid_completion_is_a_bad_response(body: bytes) -> None:
 )
 def test_an_invalid_chunk_is_a_bad_response(data: bytes) -> None:
     with pytest.raises(Problem) as raised:
-        upstream.check_chunk("m", data)
+        responses.check_chunk("m", data)
 
     assert raised.value.status == 502
 
@@ -107,4 +107,4 @@ def test_an_invalid_chunk_is_a_bad_response(data: bytes) -> None:
     ],
 )
 def test_a_valid_chunk_passes(data: bytes) -> None:
-    upstream.check_chunk("m", data)
+    responses.check_chunk("m", data)
