@@ -15,10 +15,10 @@ from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, StaleCacheError
-from agent_operator.reconcile.status_writer import StatusWriter
 from agent_operator.render.plan import Apply, Plan, conflict, owned
 from agent_operator.rollout.planner import RolloutPlan
 from agent_operator.rollout.state_machine import must_persist_first
+from agent_operator.status.builder import changes
 from agent_operator.status.problems import from_api, refused
 
 # A new agent whose event is this recent is not read again before the first write. The time covers the wait in the queue
@@ -40,6 +40,28 @@ class ApplyResult:
     context: ReconcileContext
     live: Mapping[Ref, Live]
     blocked: Problem | None = None
+
+
+class StatusWriter:
+    """The only component that writes the status of an AgentDeployment. It expects the event of its patch."""
+
+    def __init__(self, cluster: Cluster, store: Store) -> None:
+        self._cluster = cluster
+        self._store = store
+
+    async def write(self, context: ReconcileContext, after: Object) -> Object | None:
+        """Return the status that the API server stored; None when there was nothing to change.
+
+        Raises:
+            ApiError: the API server refused the patch, or cannot be reached.
+        """
+        patch = changes(context.status, after)
+        if not patch:
+            return None
+        written = await self._cluster.patch_status(context.key, context.uid, patch)
+        self._store.expect_write(context.key, Ref(constants.KIND, *context.key), version(written))
+        status: dict[str, Any] = written.get("status") or {}
+        return status
 
 
 class Applier:

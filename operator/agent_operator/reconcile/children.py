@@ -13,7 +13,7 @@ from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
 from agent_operator.reconcile.gather import GatherResult
 from agent_operator.render import Rendered
-from agent_operator.render.cache import Renderer
+from agent_operator.render.children import Renderer
 from agent_operator.render.plan import Plan, plan
 from agent_operator.rollout.planner import RolloutPlan, RolloutPlanner
 from agent_operator.status.problems import from_api, namespace_not_managed

@@ -10,15 +10,14 @@ from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Object
-from agent_operator.reconcile.apply import Applier
+from agent_operator.reconcile.apply import Applier, StatusWriter
 from agent_operator.reconcile.children import ChildPlanner
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.finalizer import Finalizer
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.report import Reporter
-from agent_operator.reconcile.status_writer import StatusWriter
-from agent_operator.render.cache import Renderer
+from agent_operator.render.children import Renderer
 from agent_operator.rollout.planner import RolloutPlanner
 
 

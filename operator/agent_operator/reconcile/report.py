@@ -10,11 +10,10 @@ from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.transport import ApiError
-from agent_operator.reconcile.apply import ApplyResult
+from agent_operator.reconcile.apply import ApplyResult, StatusWriter
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, Result
 from agent_operator.reconcile.gather import GatherResult
-from agent_operator.reconcile.status_writer import StatusWriter
 from agent_operator.rollout import deployments
 from agent_operator.status.builder import first_failure, own, pods, status
 from agent_operator.status.observed import ObservedState

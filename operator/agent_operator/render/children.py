@@ -1,7 +1,9 @@
 """From one agent to the manifests of its children. Pure: the same input gives the same bytes."""
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from agent_operator import validation
 from agent_operator.api import constants
@@ -9,11 +11,14 @@ from agent_operator.api.problems import ProblemError
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import credentials, exposure, pod, workload
 from agent_operator.render.canonical import Manifest
-from agent_operator.render.config import config_map, config_map_name
-from agent_operator.render.context import manifest
 from agent_operator.render.deployment import Role, deployment
 from agent_operator.render.network import network_policy
 from agent_operator.render.revision import Revision, with_revision_label, without_secret_hash
+from agent_operator.render.templates import manifest
+from agent_operator.render.workload import config_map, config_map_name
+
+# The manifests of one agent take about 30 KiB, so the cache does not hold all agents.
+_SIZE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +109,29 @@ def _children(inputs: Inputs, revision: Revision, network_policy: Manifest | Non
         "servicemonitor": exposure.service_monitor(inputs),
     }
     yield from (manifest(template, inputs, view) for template, view in after.items() if view is not None)
+
+
+class Renderer:
+    """Renders agents and caches the results. While pods start, an agent is reconciled several times in a row.
+
+    Callers must not change a result.
+    """
+
+    def __init__(self, size: int = _SIZE) -> None:
+        self._size = size
+        self._latest: OrderedDict[str, tuple[Any, Rendered]] = OrderedDict()
+
+    def render(self, inputs: Inputs) -> Rendered:
+        """Render an agent, or return the cached result for the same inputs.
+
+        Raises:
+            ProblemError: the spec cannot be rendered.
+        """
+        # Compare the fields: an Inputs object also caches what it derives from them.
+        uid, values = inputs.agent.metadata.uid, tuple([getattr(inputs, field.name) for field in fields(inputs)])
+        cached = self._latest.pop(uid, None)
+        rendered = cached[1] if cached and cached[0] == values else render(inputs)
+        self._latest[uid] = (values, rendered)
+        if len(self._latest) > self._size:
+            self._latest.popitem(last=False)
+        return rendered

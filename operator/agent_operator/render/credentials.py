@@ -7,7 +7,7 @@ from agent_operator.api import constants
 from agent_operator.inputs import references
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.canonical import data_hash
-from agent_operator.render.context import View
+from agent_operator.render.templates import View
 
 
 def secret(inputs: Inputs) -> View | None:

@@ -6,9 +6,9 @@ from agent_operator.api import constants
 from agent_operator.inputs import references
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.canonical import Manifest
-from agent_operator.render.context import manifest
 from agent_operator.render.credentials import secret_hash
 from agent_operator.render.revision import Revision, with_secret_hash
+from agent_operator.render.templates import manifest
 
 
 class Role(StrEnum):

@@ -3,7 +3,7 @@
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render.context import View
+from agent_operator.render.templates import View
 
 DEFAULT_PORT = 80
 

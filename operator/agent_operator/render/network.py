@@ -8,7 +8,7 @@ from itertools import chain
 from agent_operator.api import constants
 from agent_operator.inputs import endpoints
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render.context import View
+from agent_operator.render.templates import View
 
 DEFAULT_INGRESS = ("ingress-nginx",)
 DEFAULT_MONITORING = ("monitoring",)

@@ -9,13 +9,11 @@ from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
 from agent_operator.inputs import credentials, quantities
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.inputs.probes import probes
-from agent_operator.inputs.resources import resources
+from agent_operator.inputs.container import probes, resources
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest
-from agent_operator.render.context import View, labels
 from agent_operator.render.credentials import secret_hash
-from agent_operator.render.templates import fill
+from agent_operator.render.templates import View, fill, labels
 from agent_runtime.config import CONFIG_FILE
 
 # terminationGracePeriodSeconds is a sum: the runtime serves for DRAIN_SECONDS until all proxies have removed the pod (a

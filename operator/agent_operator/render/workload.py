@@ -1,9 +1,11 @@
-"""What supports the pods: Namespace, ServiceAccount, HorizontalPodAutoscaler and PodDisruptionBudget."""
+"""What supports the pods: Namespace, ServiceAccount, ConfigMap, HorizontalPodAutoscaler and PodDisruptionBudget."""
 
 from agent_operator.api import constants
 from agent_operator.inputs import disruption, scaling
 from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, Inputs
-from agent_operator.render.context import View
+from agent_operator.render.canonical import Manifest, digest
+from agent_operator.render.revision import Revision
+from agent_operator.render.templates import View, manifest
 
 
 def namespace(inputs: Inputs) -> View | None:
@@ -31,6 +33,19 @@ def service_account(inputs: Inputs) -> View | None:
         if azure.tenant_id:
             annotations[constants.ANNOTATION_TENANT_ID] = azure.tenant_id
     return {"annotations": annotations | ((account.annotations if account else None) or {})}
+
+
+def config_map_name(inputs: Inputs) -> str:
+    """Return the name of the ConfigMap for what the spec says now.
+
+    The name depends on the content, so what older pods read never changes.
+    """
+    return constants.config_map(inputs.name, digest(dict(inputs.files)))
+
+
+def config_map(inputs: Inputs, revision: Revision) -> Manifest:
+    """Return the ConfigMap of a revision."""
+    return manifest("configmap", inputs, {"name": revision.config_map, "data": dict(revision.config)})
 
 
 def autoscaler(inputs: Inputs) -> View | None:

@@ -15,8 +15,8 @@ from agent_operator.inputs import checks
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, canonical, digest, with_manifest_hash
-from agent_operator.render.context import labels, metadata
 from agent_operator.render.exposure import service
+from agent_operator.render.templates import labels, metadata
 from agent_runtime.config import CONFIG_FILE
 from agent_runtime.config.checks import CHECKS_FILE, ChecksConfig
 

@@ -7,10 +7,9 @@ import pytest
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
-from agent_operator.reconcile.apply import Applier
+from agent_operator.reconcile.apply import Applier, StatusWriter
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import StaleCacheError, start_pass
-from agent_operator.reconcile.status_writer import StatusWriter
 from agent_operator.render.plan import Apply, Plan
 
 KEY = Key("ns", "a")

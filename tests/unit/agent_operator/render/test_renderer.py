@@ -8,7 +8,7 @@ import pytest
 from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs
-from agent_operator.render.cache import Renderer
+from agent_operator.render.children import Renderer
 
 
 def inputs(uid: str = "u", **spec: Any) -> Inputs:
