@@ -129,7 +129,7 @@ def test_checks_of_a_config_map_are_decided_by_a_judge(kubectl: Kubectl, start: 
     kubectl.apply(described | {"spec": changed})
 
     message = wait_for_rollback(kubectl, "ChecksFailed")
-    assert message == '0/1 passed; greeting: judged not to fulfil "Is polite."'
+    assert message == '0/1 passed; greeting: does not fulfil "Is polite.", according to the judge'
     assert kubectl.get("agd", "gated")["status"]["revision"] == now
 
 

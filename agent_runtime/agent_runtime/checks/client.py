@@ -48,8 +48,8 @@ class AgentClient:
     """An agent at a URL.
 
     Attributes:
-        wait: seconds to wait for an agent that cannot be reached, from the very first request on, or that is too busy,
-            from the first request of each check on.
+        wait: longest wait in seconds. For an unreachable agent it starts with the first request of the run; for a busy
+            agent, with the first request of each check.
         waiting: called with the reason when a check has to wait.
     """
 

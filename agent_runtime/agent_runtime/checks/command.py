@@ -27,7 +27,7 @@ from agent_runtime.metrics import Metrics
 from agent_runtime.models.fallbacks import Calls
 
 PASSED, FAILED = 0, 1
-# The base of a shell's exit code for a process that a signal ended.
+# If a signal ends a process, a shell reports the exit code 128 + signal number.
 SIGNALLED = 128
 
 
@@ -140,12 +140,14 @@ def _key(path: Path | None) -> str | None:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except OSError as error:
-        raise ConfigError(f"--api-keys-file: {path}: {error.strerror}") from None
+        raise ConfigError(
+            f"--api-keys-file: {path}: {error.strerror}: correct the path or make the file readable"
+        ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"--api-keys-file: {path}: not ASCII text") from None
+        raise ConfigError(f"--api-keys-file: {path}: not ASCII text: use keys of ASCII characters") from None
     key = next((line.strip() for line in lines if line.strip()), None)
     if key is None:
-        raise ConfigError(f"--api-keys-file: {path}: contains no key")
+        raise ConfigError(f"--api-keys-file: {path}: contains no key: write one key per line")
     return key
 
 
@@ -199,4 +201,4 @@ def _write_report(path: Path | None, text: bytes) -> None:
     try:
         path.write_bytes(text)
     except OSError as error:
-        raise ConfigError(f"--report: {path}: {error.strerror}") from None
+        raise ConfigError(f"--report: {path}: {error.strerror}: choose a path that can be written") from None

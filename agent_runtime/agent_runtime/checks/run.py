@@ -89,5 +89,7 @@ class Run:
         if reasons or check.judge is None or self.judge is None:
             return reasons, ""
         verdict = await self.judge.verdict(check.judge, check.prompt, answer.text)
-        reasons = () if verdict.passed else (f"judged not to fulfil {quoted(check.judge.criterion)}",)
+        reasons = (
+            () if verdict.passed else (f"does not fulfil {quoted(check.judge.criterion)}, according to the judge",)
+        )
         return reasons, verdict.reason

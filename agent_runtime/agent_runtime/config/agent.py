@@ -34,7 +34,7 @@ class AgentConfig(ConfigModel):
     mcp: tuple[McpServerConfig, ...] = Field(
         (), max_length=16, description="MCP servers whose tools the agent uses. Default: none."
     )
-    limits: LimitsConfig | None = Field(None, description="Limits of requests. Default: the defaults of the fields.")
+    limits: LimitsConfig | None = Field(None, description="Limits of requests. Default: each field has its default.")
     budget: BudgetConfig | None = Field(None, description="How many tokens the agent may use. Default: no limit.")
     card: CardConfig | None = Field(
         None, description="How the agent describes itself to other agents and on the chat page. Default: by its name."

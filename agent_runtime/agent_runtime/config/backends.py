@@ -101,7 +101,8 @@ class McpServerConfig(ConfigModel):
     """A Model Context Protocol (MCP) server whose tools the agent uses."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=32)] = Field(
-        description="Name of the server, unique within the agent. The model sees its tools as name__tool."
+        description="Name of the server, unique within the agent. The model sees a tool of "
+        "this server as SERVER__TOOL, such as `docs__search`."
     )
     type: Literal["http", "stdio"] = Field(
         description="Transport: http (streamable HTTP) or stdio (a process in the container of the agent)."

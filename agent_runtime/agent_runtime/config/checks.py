@@ -161,15 +161,15 @@ def load_checks(path: Path) -> ChecksConfig:
         with path.open("rb") as file:
             text = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
+        raise ConfigError(f"{path}: {error.strerror}: correct the path or make the file readable") from None
     if len(text) > MAX_FILE_BYTES:
-        raise ConfigError(f"{path}: longer than {MAX_FILE_BYTES} bytes")
+        raise ConfigError(f"{path}: longer than {MAX_FILE_BYTES} bytes: shorten or remove checks")
     try:
         document = from_json(text, allow_inf_nan=False)
     except ValueError as error:
-        raise ConfigError(f"{path}: not JSON: {error}") from None
+        raise ConfigError(f"{path}: not JSON: {error}: correct the file") from None
     if not isinstance(document, dict):
-        raise ConfigError(f'{path}: must be an object, {{"checks": […]}}')
+        raise ConfigError(f'{path}: must be an object: write {{"checks": […]}}')
     try:
         return ChecksConfig.model_validate(document)
     except ValidationError as error:

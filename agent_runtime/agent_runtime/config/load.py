@@ -84,9 +84,11 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {error.strerror}: correct the path or make the file readable") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text: save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}: correct the file") from error
     try:
         return upgraded(document)
     except ValueError as error:
@@ -130,11 +132,11 @@ def _read_prompt(folder: Path, name: str, faults: list[str]) -> str:
     try:
         prompt = path.read_bytes().decode("utf-8")
     except OSError as error:
-        faults.append(f"agent.system_prompt: {path}: {error.strerror}")
+        faults.append(f"agent.system_prompt: {path}: {error.strerror}: correct the path or make the file readable")
     except (UnicodeDecodeError, ValueError):
-        faults.append(f"agent.system_prompt: {path}: not UTF-8 text")
+        faults.append(f"agent.system_prompt: {path}: not UTF-8 text: save the file as UTF-8")
     else:
         if len(prompt.encode()) <= MAX_PROMPT_BYTES:
             return prompt
-        faults.append(f"agent.system_prompt: {path}: longer than {MAX_PROMPT_BYTES} bytes")
+        faults.append(f"agent.system_prompt: {path}: longer than {MAX_PROMPT_BYTES} bytes: shorten the prompt")
     return ""

@@ -48,7 +48,7 @@ class Controller(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start the watches, with `watch`."""
+        """Subscribe to resources: subclasses call `self.watch` for each."""
 
     @abstractmethod
     def reconcile(self, key: Key) -> float | None:

@@ -130,7 +130,8 @@ class ChannelController:
         channel = ChannelState(meta["name"], meta["uid"], meta["generation"], spec, before, self._default_image)
         channel_plan = plan(channel, agents, now)
         self._plans[channel.name] = channel_plan
-        # The status first: after a crash between the two, the next reconcile repeats the assignments.
+        # Write the status before the assignments: if the operator crashes between these writes, the next reconcile
+        # writes the assignments again.
         if await self._write_status(raw, channel_status.status(channel_plan, _text(now))):
             for event in channel_status.events(channel_plan):
                 await self._recorder.emit(CHANNEL.kind, raw, event.severity, event.reason, event.note)

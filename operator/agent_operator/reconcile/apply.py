@@ -74,12 +74,15 @@ class Applier:
         own_secrets: OwnSecrets,
         status_writer: StatusWriter,
         served: Callable[[str], str | None],
+        *,
+        manage_namespaces: bool,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._own_secrets = own_secrets
         self._status_writer = status_writer
         self._served = served
+        self._manage_namespaces = manage_namespaces
 
     async def apply(self, context: ReconcileContext, live: Mapping[Ref, Live], diff: DiffResult) -> ApplyResult:
         """Write the rollout decision, if it must not be forgotten, and then the children in order.
@@ -117,7 +120,8 @@ class Applier:
             try:
                 written = await self._write(action, target, context.uid)
             except ApiError as error:
-                raise _explained(target, error) from error
+                managed = self._manage_namespaces and "namespace" in context.agent["spec"]
+                raise _explained(target, error, namespace_managed=managed) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
                 self._store.expect_write(context.key, target, live[target].version)
@@ -188,8 +192,8 @@ def _goes_away(found: Mapping[str, Any], owner: str) -> bool:
     return any(it["kind"] == constants.KIND and it.get("controller") and it["uid"] != owner for it in owners)
 
 
-def _explained(target: Ref, error: ApiError) -> Exception:
+def _explained(target: Ref, error: ApiError, *, namespace_managed: bool) -> Exception:
     is_other_uid = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "metadata.uid" in error.message
     if error.code == HTTPStatus.CONFLICT or is_other_uid:
         return StaleCacheError()
-    return ProblemError(refused(target, error))
+    return ProblemError(refused(target, error, namespace_managed=namespace_managed))

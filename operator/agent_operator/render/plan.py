@@ -69,7 +69,10 @@ def conflict(target: Ref, *, terminating: bool = False) -> Problem:
     """Describe an object that cannot be written: it belongs to another owner, or it is being deleted."""
     if terminating:
         reason = Reason.NAMESPACE_TERMINATING if target.kind == "Namespace" else Reason.TERMINATING
-        message = f"{target} is being deleted: the operator creates it again when it is gone; check its finalizers"
+        message = (
+            f"{target} is being deleted: the operator creates it again after the deletion; if the deletion does not "
+            "end, check the finalizers of the object"
+        )
         return Problem(reason, "", message, retry=True)
     return Problem(
         Reason.CONFLICT,

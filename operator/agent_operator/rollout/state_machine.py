@@ -90,7 +90,7 @@ def _without_canary(status: RolloutStatus, *, stable: str) -> RolloutStatus:
 
 
 def _rollback_applies(inputs: RolloutInputs, rolled_back: RolledBack) -> bool:
-    """Return whether a rollback is still in force."""
+    """Return whether a rollback is still active."""
     if rolled_back.manual:
         # A user's rollback lasts until the spec changes. A new version from a channel does not end it.
         return rolled_back.asked == inputs.spec_hash

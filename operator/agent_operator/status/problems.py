@@ -22,13 +22,18 @@ _ABOUT_THE_OBJECT = frozenset(
 )
 
 
-def refused(target: Ref, error: ApiError) -> Problem:
-    """Explain why the API server refused to write an object."""
+def refused(target: Ref, error: ApiError, *, namespace_managed: bool) -> Problem:
+    """Explain why the API server refused to write an object.
+
+    Args:
+        target: the object.
+        error: the response.
+        namespace_managed: the operator creates the namespace of the object.
+    """
     if error.code not in _ABOUT_THE_OBJECT:
         return from_api(error)
     if error.code == HTTPStatus.FORBIDDEN and "being terminated" in error.message:
-        message = f"Namespace {target.namespace} is being deleted: the operator creates it again when it is gone"
-        return Problem(Reason.NAMESPACE_TERMINATING, "", message, retry=True)
+        return _namespace_terminating(target.namespace, managed=namespace_managed)
     if error.code == HTTPStatus.NOT_FOUND:
         return _not_found(target, error)
     detail = _detail(target, error)
@@ -66,6 +71,16 @@ def namespace_not_managed(name: str) -> Problem:
         "spec.namespace",
         f"the operator runs with --no-manage-namespaces: create {name} first, and delete it after the agent",
     )
+
+
+def _namespace_terminating(name: str, *, managed: bool) -> Problem:
+    remedy = (
+        "the operator creates it again after the deletion; if the deletion does not end, check the finalizers of the "
+        "namespace"
+        if managed
+        else "wait until it is gone and create it again, or choose another namespace"
+    )
+    return Problem(Reason.NAMESPACE_TERMINATING, "", f"Namespace {name} is being deleted: {remedy}", retry=True)
 
 
 def _not_found(target: Ref, error: ApiError) -> Problem:

@@ -34,7 +34,7 @@ def violations(template: Object) -> Iterator[Problem]:
         (
             "automountServiceAccountToken",
             spec.get("automountServiceAccountToken") is False,
-            "must be false, because agents do not use the Kubernetes API: remove it",
+            "must not be true, because agents do not use the Kubernetes API: remove it (the operator sets it to false)",
         ),
         ("securityContext.sysctls", not context.get("sysctls"), "not allowed: remove it"),
         ("ephemeralContainers", not spec.get("ephemeralContainers"), "not allowed in a template: use kubectl debug"),

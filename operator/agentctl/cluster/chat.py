@@ -54,4 +54,6 @@ def _post(url: str, body: str) -> str:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - as above
             return str(response.read().decode())
     except OSError as error:
-        raise CommandError(f"{url}: {error}: check that the agent is ready with kubectl get agd") from error
+        timed_out = isinstance(getattr(error, "reason", error), TimeoutError)
+        reason = f"no answer within {TIMEOUT:g} s" if timed_out else str(error)
+        raise CommandError(f"{url}: {reason}: check that the agent is ready with kubectl get agd") from error

@@ -11,7 +11,7 @@ from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.rollout_progress import Verdict
 from agentctl.cluster.snapshot import get_agent
 from agentctl.errors import CommandError
-from agentctl.objects import Object
+from agentctl.objects import Object, nested_field
 from agentctl.ui import output
 from agentctl.ui.console import stdout_console
 from agentctl.ui.output import Format, View
@@ -45,7 +45,7 @@ def wait_for_end(kubectl: Kubectl, name: str, timeout: float | None) -> Object:
     for agent in _poll(kubectl, name, timeout):
         if rollout_progress.verdict(agent) is not Verdict.UNDER_WAY:
             return agent
-    raise CommandError(f"timed out after {timeout:g} s: {rollout_progress.summary(get_agent(kubectl, name))}")
+    raise _timeout_error(get_agent(kubectl, name), timeout)
 
 
 def _poll(kubectl: Kubectl, name: str, timeout: float | None) -> Iterator[Object]:
@@ -72,7 +72,18 @@ def _watch(kubectl: Kubectl, name: str, timeout: float | None) -> Object:
             last = line
             if rollout_progress.verdict(agent) in (Verdict.COMPLETE, Verdict.FAILED):
                 return agent
-    raise CommandError(f"timed out after {timeout:g} s: {last}")
+    raise _timeout_error(agent, timeout)
+
+
+def _timeout_error(agent: Object, timeout: float | None) -> CommandError:
+    meta = agent["metadata"]
+    suspended = nested_field(agent, "spec", "suspend")
+    continues = rollout_progress.verdict(agent) is Verdict.UNDER_WAY and not suspended
+    return CommandError(
+        f"the rollout did not end within {timeout:g} s{' and continues' if continues else ''}: "
+        f"{rollout_progress.summary(agent)}: run `agentctl rollout status {meta['name']} --namespace "
+        f"{meta['namespace']} --watch`, or set a longer --timeout"
+    )
 
 
 def _data(agent: Object) -> Object:

@@ -121,7 +121,10 @@ def _wait_until_ready(console: Console, kubectl: Kubectl) -> None:
     if not live or not is_ready(snapshot):
         console.print(status_tree.draw(snapshot))
     if not is_ready(snapshot):
-        raise CommandError(f"the agent was not ready within {READY_TIMEOUT:g} s: see its conditions above")
+        raise CommandError(
+            f"the agent was not ready within {READY_TIMEOUT:g} s: see the conditions above "
+            "and the log of the operator, then run the command again"
+        )
 
 
 def _print_changes(console: Console, snapshot: Snapshot, printed: set[str]) -> None:

@@ -140,7 +140,11 @@ def _wait_until_running(directory: ClusterDirectory, supervisor: SupervisorProce
     if running := directory.running():
         return running
     if not in_time:
-        raise CommandError(f"the cluster did not start within {START_TIMEOUT:g} s: see {directory.cluster_log}")
+        stops = " and is stopped" if supervisor and supervisor.alive else ""
+        raise CommandError(
+            f"the cluster did not start within {START_TIMEOUT:g} s{stops}: see {directory.cluster_log} for the cause, "
+            "then run the command again"
+        )
     raise CommandError(f"the cluster did not start: {last_line(directory.cluster_log)}")
 
 
@@ -170,7 +174,10 @@ def stop(directory: ClusterDirectory) -> bool:
 
 
 def _killed(pid: int, log: Path) -> CommandError:
-    return CommandError(f"process {pid} did not exit within {STOP_TIMEOUT:g} s and was killed: see {log}")
+    return CommandError(
+        f"the cluster is stopped, but its process {pid} did not exit within {STOP_TIMEOUT:g} s and was killed: see "
+        f"{log} for the cause"
+    )
 
 
 def status(path: Path, view: View) -> int:

@@ -143,13 +143,17 @@ async def _start_operator(kubeconfig: Path, log: Path, listen: str) -> asyncio.s
 
 
 async def _wait_until_ready(process: asyncio.subprocess.Process, listen: str, log: Path) -> None:
-    async with asyncio.timeout(READY_TIMEOUT), aiohttp.ClientSession() as client:
-        while process.returncode is None:
-            with suppress(aiohttp.ClientConnectionError):
-                async with client.get(f"http://{listen}/readyz") as response:
-                    if response.ok:
-                        return
-            await asyncio.sleep(POLL_INTERVAL)
+    try:
+        async with asyncio.timeout(READY_TIMEOUT), aiohttp.ClientSession() as client:
+            while process.returncode is None:
+                with suppress(aiohttp.ClientConnectionError):
+                    async with client.get(f"http://{listen}/readyz") as response:
+                        if response.ok:
+                            return
+                await asyncio.sleep(POLL_INTERVAL)
+    except TimeoutError:
+        message = f"the operator was not ready within {READY_TIMEOUT:g} s and is stopped: {last_line(log)}: see {log}"
+        raise CommandError(message) from None
     raise CommandError(f"the operator exited with status {process.returncode}: {last_line(log)}: see {log}")
 
 

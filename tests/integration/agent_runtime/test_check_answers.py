@@ -133,7 +133,10 @@ def test_a_judge_does_not_get_the_agents_prompt(
         agent, check("polite", judge={"model": "gpt", "criterion": "Is polite."}), arguments=with_config(agent)
     )
 
-    assert (code, checking.outcomes) == (1, {"polite": ("failed", 'judged not to fulfil "Is polite."')}), err
+    assert (code, checking.outcomes) == (
+        1,
+        {"polite": ("failed", 'does not fulfil "Is polite.", according to the judge')},
+    ), err
     assert "talk to its judge" not in out + err
     _, request = model_server.seen("/chat/completions")
     system, user = request["body"]["messages"]

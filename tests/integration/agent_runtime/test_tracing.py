@@ -190,7 +190,7 @@ def test_a_failed_model_call_is_an_error(agent: AgentProcess, model_server: Mode
 def test_a_disconnected_client_ends_the_spans(
     agent: AgentProcess, model_server: ModelServer, receiver: Receiver
 ) -> None:
-    """They are cancelled, which is not an error of the agent."""
+    """The spans get error.type `cancelled` and no error status, because the client ended the request, not the agent."""
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
     body = {"messages": MESSAGES, "stream": True}

@@ -1,4 +1,4 @@
-"""metadata.managedFields: the owners of fields, and the effect of writes other than apply on them."""
+"""metadata.managedFields: which manager owns which field, and how writes other than server-side apply change this."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

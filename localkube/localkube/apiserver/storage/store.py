@@ -128,7 +128,9 @@ class Store:
         for listener in self._everything:
             listener(resource, event)
         if self._delivering:
-            return  # a listener has written: deliver its event after all listeners have the current one
+            # A listener wrote to the store. The loop of the outer call delivers this event after all listeners have
+            # received the current one.
+            return
         self._delivering = True
         try:
             while self._pending:

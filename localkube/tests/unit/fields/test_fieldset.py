@@ -66,8 +66,8 @@ def _below(path: str, root: str) -> bool:
     return path == root or (path.startswith(root) and path[len(root)] in ".[")
 
 
-def test_the_order_is_that_of_the_server() -> None:
-    """The member mark, then fields, keys, values, indexes."""
+def test_path_elements_are_sorted_like_the_api_server() -> None:
+    """The order in managedFields is `.`, `f:` (fields), `k:` (list keys), `v:` (values), `i:` (indexes)."""
     fields: FieldSet = {"v:1": {}, 'k:{"a":1}': {}, "f:b": {"f:z": {}, ".": {}, "f:y": {}}, "f:a": {}}
     assert list(fieldset.ordered(fields)) == ["f:a", "f:b", 'k:{"a":1}', "v:1"]
     assert list(fieldset.ordered(fields)["f:b"]) == [".", "f:y", "f:z"]

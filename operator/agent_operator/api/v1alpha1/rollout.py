@@ -84,7 +84,7 @@ class Canary(ApiModel):
         json_schema_extra=list_atomic(),
     )
     gates: CanaryGates | None = Field(
-        None, description="Limits for the metrics of the canary. Default: the defaults of the fields."
+        None, description="Limits for the metrics of the canary. Default: each field has its default."
     )
     checks: tuple[CheckConfig, ...] | None = Field(
         None,
@@ -121,7 +121,7 @@ class Rollout(ApiModel):
         None, ge=2, le=100, description="Number of old revisions to retain for rollback. Default: 10."
     )
     canary: Canary | None = Field(
-        None, description="Configuration of the canary. Requires strategy Canary. Default: the defaults of the fields."
+        None, description="Configuration of the canary. Requires strategy Canary. Default: each field has its default."
     )
 
 
@@ -142,7 +142,7 @@ class CanaryStatus(StatusModel):
 
 
 class RolledBack(StatusModel):
-    """Rollback that is in force until the spec describes another revision."""
+    """A rollback. It is active until the spec describes another revision."""
 
     revision: str = Field(description="Revision that failed or was aborted.")
     to: str = Field(description="Revision that runs instead.")
@@ -159,8 +159,8 @@ class RolloutStatus(StatusModel):
     target: str | None = Field(None, description="Revision that the spec describes.")
     stable: str | None = Field(None, description="Revision of the stable Deployment.")
     paused: bool | None = Field(None, description="True while a user has paused the canary.")
-    canary: CanaryStatus | None = Field(None, description="State of the canary; absent without one.")
-    rolled_back: RolledBack | None = Field(None, description="Rollback that is in force; absent without one.")
+    canary: CanaryStatus | None = Field(None, description="State of the canary. Not set if no canary is running.")
+    rolled_back: RolledBack | None = Field(None, description="The current rollback. Not set if no rollback is active.")
     command: str | None = Field(None, description="Last rollout command that the operator executed.")
 
 
@@ -173,5 +173,5 @@ class ChannelUse(StatusModel):
     after: str | None = Field(
         None,
         description="Target revision at the time of the assignment. While the target is still this one, the status "
-        "does not describe the assigned version yet. Absent if the assignment changed nothing.",
+        "does not describe the assigned version yet. Not set if the assignment changed nothing.",
     )

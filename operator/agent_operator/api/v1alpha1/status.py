@@ -90,7 +90,7 @@ class AgentDeploymentStatus(StatusModel):
     url: str | None = Field(
         None, description="URL of the agent: that of the Ingress, or that of the Service inside the cluster."
     )
-    last_failure: LastFailure | None = Field(None, description="First failing pod; absent if no pod fails.")
+    last_failure: LastFailure | None = Field(None, description="First failing pod. Not set if no pod fails.")
     secrets: tuple[SecretUse, ...] = Field(
         (),
         description="Secrets that the pods read, and how far their data has reached the pods.",

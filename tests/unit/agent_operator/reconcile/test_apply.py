@@ -40,7 +40,8 @@ async def apply(cluster: Any, known: dict[str, Any]) -> None:
     store = Store(lambda: 0.0)
     store.observe_agent("ADDED", known)
     own_secrets = OwnSecrets(cluster, lambda: 0.0, 45)
-    applier = Applier(store, cluster, own_secrets, StatusWriter(cluster, store), lambda _kind: "v1")
+    status_writer = StatusWriter(cluster, store)
+    applier = Applier(store, cluster, own_secrets, status_writer, lambda _kind: "v1", manage_namespaces=True)
     context = start_pass(KEY, known, {}, "2026-01-01T00:00:00Z")
     await applier.apply(context, {}, DiffResult(changes=Plan(applies=(Apply(MANIFEST),))))
 

@@ -30,7 +30,7 @@ def test_paused_canary_advances_after_resume() -> None:
 
 
 def test_command_is_carried_out_once() -> None:
-    """The annotation may still be there at the next reconcile."""
+    """The next reconcile may still see the command's annotation, and must not run the command again."""
     promote = READY | {"command": "promote"}
     state = decide_all(OLD_STABLE, *steps({}, READY, promote))
     assert position(state)[1] == ("new", 1, "Starting")

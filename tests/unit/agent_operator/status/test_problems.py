@@ -25,13 +25,21 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("code", "message", "reason", "retry"), REFUSALS)
 def test_a_refusal_names_the_object_and_the_remedy(code: int, message: str, reason: str, retry: bool) -> None:
-    problem = refused(SERVICE, ApiError(code, "", message))
+    problem = refused(SERVICE, ApiError(code, "", message), namespace_managed=True)
     assert (problem.reason, problem.retry) == (reason, retry)
     assert reason == "ApiUnavailable" or "ns" in problem.message
 
 
+@pytest.mark.parametrize(("managed", "remedy"), [(True, "finalizers"), (False, "create it again")])
+def test_the_remedy_for_a_deleted_namespace_depends_on_who_creates_it(managed: bool, remedy: str) -> None:
+    error = ApiError(403, "Forbidden", "services is forbidden: namespace ns is being terminated")
+    assert remedy in refused(SERVICE, error, namespace_managed=managed).message.partition(" is being deleted: ")[2]
+
+
 def test_the_message_about_a_secret_is_not_quoted() -> None:
-    problem = refused(Ref("Secret", "ns", "a"), ApiError(422, "Invalid", 'data: Invalid value: "hunter2"'))
+    problem = refused(
+        Ref("Secret", "ns", "a"), ApiError(422, "Invalid", 'data: Invalid value: "hunter2"'), namespace_managed=True
+    )
     assert "hunter2" not in problem.message
 
 
@@ -41,7 +49,7 @@ def test_only_the_values_of_variables_are_left_out() -> None:
         "may not be, spec.template.spec.containers[0].image: Required value]"
     )
 
-    found = refused(Ref("Deployment", "ns", "a"), ApiError(422, "Invalid", message)).message
+    found = refused(Ref("Deployment", "ns", "a"), ApiError(422, "Invalid", message), namespace_managed=True).message
 
     assert "hunter2" not in found
     assert "containers[0].env[2].value: Invalid value: (left out), spec.template.spec.containers[0].image: Req" in found
