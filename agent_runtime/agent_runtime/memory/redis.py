@@ -44,7 +44,7 @@ class RedisStore:
         self._available = True
 
     async def history(self, session_id: str) -> list[Turn]:
-        """The turns of a session; see SessionStore."""
+        """Return the turns of a session; see SessionStore."""
         if not self._available:
             return await self._seen.history(session_id)
         try:
@@ -114,7 +114,7 @@ class RedisStore:
         await self._redis.aclose()
 
     def key(self, name: str) -> str:
-        """The Redis key of a name of this agent."""
+        """Return the Redis key of a name of this agent."""
         return f"{self._prefix}{name}"
 
     async def _write(self, session_id: str) -> None:
@@ -129,7 +129,7 @@ class RedisStore:
             raise
 
     async def _transaction(self, *commands: Command) -> list[Any]:
-        """The replies to commands in one transaction."""
+        """Return the replies to commands in one transaction."""
         replies: list[Any] = await self._redis.execute(("MULTI",), *commands, ("EXEC",))
         return replies
 
