@@ -16,7 +16,7 @@ ARGS ?=
 PEERS ?= 1
 PYTEST := $(BIN)/pytest
 # Many tests mostly wait for a cluster, so one more worker than cores keeps the cores busy.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # About 90 s on two cores.
 QUICK := tests/e2e/test_refused.py tests/e2e/test_status.py tests/golden tests/unit localkube/tests/unit kubeschema/tests
 DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
