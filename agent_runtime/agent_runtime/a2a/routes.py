@@ -138,7 +138,7 @@ async def _begin(request: web.Request, params: SendParams) -> Task:
 async def _find(request: web.Request, params: TaskParams) -> Task:
     task = await request.app[TASKS].find(params.id, request[CALLER])
     if task is None:
-        raise RpcError(rpc.TASK_NOT_FOUND, "The task does not exist or has expired")
+        raise RpcError(rpc.TASK_NOT_FOUND, "The task does not exist or has expired: send the message again")
     return task
 
 

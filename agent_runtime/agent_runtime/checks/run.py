@@ -60,7 +60,7 @@ class Run:
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
-        why = "interrupted" if stop.is_set() else f"not done within {self.timeout:g} s"
+        why = "interrupted" if stop.is_set() else f"not done within {self.timeout:g} s, the time limit of all checks"
         return [results.get(check.name) or Result(check.name, "error", why) for check in checks]
 
     async def _result(self, check: CheckConfig) -> Result:

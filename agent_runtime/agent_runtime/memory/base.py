@@ -19,7 +19,7 @@ INTERVAL = 30.0
 class Turn(TypedDict):
     """A user's message, the agent's answer and all messages in between. A turn is stored and sent as a whole.
 
-    The id identifies a turn that was stored twice. `tokens` estimates what sending the turn to a model costs.
+    The id identifies a turn that was stored twice. `tokens` estimates the tokens of the turn in a request to a model.
     """
 
     id: str
@@ -35,9 +35,9 @@ def turn(user: str, assistant: str, usage: Mapping[str, Any] | None = None) -> T
 
 
 def decode(stored: Sequence[bytes]) -> list[Turn]:
-    """Turns from their stored JSON, oldest first, without duplicates. Values that are no turns are left out."""
+    """Return turns from their stored JSON, oldest first, without duplicates. Other values are left out."""
     try:
-        # Parsed together: one by one, it takes as long as the request to Redis.
+        # Parse all turns at once. To parse them one by one would take as long as the request to Redis.
         found = orjson.loads(b"[%b]" % b",".join(stored))
     except orjson.JSONDecodeError:
         found = [one for text in stored for one in _parsed(text)]

@@ -45,7 +45,7 @@ class LocalStore:
 
     async def append(self, session_id: str, turn: Turn) -> None:
         """Add a turn; see SessionStore."""
-        # A copy: the result of orjson keeps the 4 KiB buffer that it was written to.
+        # Store a copy, because the result of orjson keeps the 4 KiB buffer to which it was written.
         self.put(session_id, (*self.stored(session_id), bytes(memoryview(orjson.dumps(turn)))))
 
     async def delete(self, session_id: str) -> bool:

@@ -20,7 +20,7 @@ from agent_runtime.memory.base import MAX_TURNS, Turn, decode
 from agent_runtime.memory.connection import Command, SharedConnection
 from agent_runtime.memory.local import LocalStore
 
-# Seconds for a round trip, which usually takes a millisecond: a user does not wait for a slow Redis.
+# Seconds for a round trip, which usually takes a millisecond. Users must not wait for a slow Redis.
 TIMEOUT = 1.0
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -88,7 +88,7 @@ class RedisStore:
         return int(replies[0]) if replies else None
 
     async def transact(self, *commands: Command) -> list[Any] | None:
-        """Execute commands in one transaction; see a2a.shared.KeyValueStore. None while Redis fails."""
+        """Execute commands in one transaction; see a2a.shared.KeyValueStore. Returns None while Redis fails."""
         if not self._available:
             return None
         try:

@@ -145,7 +145,7 @@ def _wait_until_running(directory: ClusterDirectory, supervisor: SupervisorProce
             f"the cluster did not start within {START_TIMEOUT:g} s{stops}: see {directory.cluster_log} for the cause, "
             "then run the command again"
         )
-    raise CommandError(f"the cluster did not start: {last_line(directory.cluster_log)}")
+    raise CommandError(f"the cluster did not start: {last_line(directory.cluster_log)}: see {directory.cluster_log}")
 
 
 def down(path: Path) -> None:
