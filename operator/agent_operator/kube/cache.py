@@ -203,7 +203,7 @@ class Store:
         return delay
 
     def _time_left(self, key: Key) -> float:
-        """Return seconds until the last deadline of a pending write; 0 without one."""
+        """Return seconds until the last deadline of a pending write; 0 if no write is pending."""
         expectations = self._expectations.get(key)
         if expectations is None or not expectations.pending:
             return 0.0

@@ -102,7 +102,7 @@ def _stable_revision(inputs: RolloutInputs, status: RolloutStatus) -> str:
     for revision in (status.stable, inputs.running_revision):
         if revision and (revision == inputs.target or inputs.has_record(revision)):
             return revision
-    # The record of the running revision was deleted: leave the Deployment as it is.
+    # The record of the running revision was deleted, so leave the Deployment unchanged.
     return inputs.running_revision or inputs.target
 
 
