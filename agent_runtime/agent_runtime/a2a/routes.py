@@ -50,7 +50,7 @@ def add_a2a(app: web.Application, config: AgentConfig, environment: Environment)
 
 
 async def handle_call(request: web.Request) -> web.StreamResponse:
-    """POST /a2a: one JSON-RPC call. Errors are JSON-RPC errors, except refusals by API key or limits, which are problems."""
+    """POST /a2a: one JSON-RPC call. Errors are JSON-RPC errors, but refusals by API key or limits are problems."""
     call_id: rpc.Id = None
     try:
         call = rpc.parse(await _body(request))

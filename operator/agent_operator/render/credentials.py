@@ -27,7 +27,7 @@ def hashes(inputs: Inputs) -> Mapping[str, str | None]:
 
 
 def secret_hash(inputs: Inputs) -> str | None:
-    """Return the hashes as an annotation of the pods: `azure=0123,configmap/prompts=4567`; None if the pods read no data."""
+    """Return the hashes as an annotation of the pods: `azure=0123,configmap/prompts=4567`; None if there is none."""
     known = {title: digest for title, digest in hashes(inputs).items() if digest}
     return ",".join(f"{title}={known[title]}" for title in sorted(known)) or None
 
