@@ -37,7 +37,7 @@ class Environment(BaseModel):
     azure_client_secret: SecretStr | None = None
     azure_federated_token_file: str | None = None
     openai_api_key: SecretStr | None = None
-    # With the same meaning as in the openai SDK.
+    # These variables have the same meaning as in the openai SDK.
     openai_base_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+\S*$")
     openai_org_id: str | None = None
     openai_project_id: str | None = None

@@ -24,7 +24,7 @@ class Problem(Exception):  # noqa: N818  (the term of RFC 9457)
 
     Attributes:
         status: HTTP status.
-        code: stable, in snake_case; clients may branch on it.
+        code: a stable code in snake_case, on which clients may branch.
         detail: the message for people. It never contains a prompt, a secret or a traceback.
         param: JSON path of the invalid field of the request, if there is one.
         retry_after: seconds until a retry makes sense; None if a retry cannot succeed.
@@ -45,7 +45,7 @@ class Problem(Exception):  # noqa: N818  (the term of RFC 9457)
     @property
     def headers(self) -> dict[str, str]:
         """Headers that control whether and when the client retries."""
-        # OpenAI's clients retry every 5xx unless this header forbids it. A refused credential stays refused.
+        # OpenAI's clients retry every 5xx unless this header forbids it. A retry with refused credentials fails again.
         headers = {"x-should-retry": "true" if self.retry_after is not None else "false"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, round(self.retry_after)))

@@ -1,4 +1,4 @@
-"""Health of the agent's components. A loop probes them in the background: no kubelet probe waits for a backend."""
+"""Health of the agent's components. A background loop probes them, so that no kubelet probe waits for a backend."""
 
 import asyncio
 import logging
@@ -75,7 +75,7 @@ class Health:
         Args:
             components: what to probe, the vital one first.
             probe_now: set it after a failed call, so that the next probe does not wait for its interval.
-            version: of the runtime, for the report.
+            version: version of the runtime, for the report.
             metrics: receives the health of each component.
         """
         self._probed = components

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 MASK = "***"
-# To mask shorter values would mask ordinary words.
+# Shorter values are not masked, because they may be ordinary words.
 _MIN_SECRET_LENGTH = 6
 
 
@@ -55,5 +55,5 @@ def setup(level: str, secrets: tuple[str, ...] = ()) -> None:
 
 
 def pseudonym(session_id: str) -> str:
-    """Return the name of a session in logs: the same for the same session, but it gives no access to the session."""
+    """Return the name of a session in logs. It identifies the session, but gives no access to it."""
     return blake2s(session_id.encode(), digest_size=6).hexdigest()

@@ -1,3 +1,3 @@
-"""The controller: watches AgentDeployments and keeps their children right."""
+"""The controller: watches AgentDeployments and reconciles their children."""
 
 __version__ = "0.1.0"

@@ -20,7 +20,7 @@ log = logging.getLogger("agent_operator")
 
 
 def main() -> None:
-    """Run the operator. Exit status: 0 after a signal, 1 when it should be restarted, 2 when an option is invalid."""
+    """Run the operator. Exit status: 0 after a signal, 1 if it should be restarted, 2 if an option is invalid."""
     try:
         settings = read(sys.argv[1:], os.environ)
     except SettingsError as error:

@@ -65,10 +65,10 @@ class Manager:
         self.health = HealthServer(settings.listen, self.metrics, self._probes.dead, self._probes.unready)
 
     async def run(self, stop: asyncio.Event, reclaim_signals: Callable[[], None] = lambda: None) -> None:
-        """Work until `stop` is set.
+        """Run the operator until `stop` is set.
 
         Args:
-            stop: ends the work.
+            stop: event that ends the process.
             reclaim_signals: sets the signal handlers again, after kopf has replaced them.
 
         Raises:
@@ -104,7 +104,7 @@ class Manager:
         settings = self._settings
         # Children may be in the namespace of spec.namespace, which need not be one where the operator watches agents.
         scope = () if settings.manage_namespaces else settings.namespaces
-        # Pages of lists need the most memory: allow few at a time.
+        # Pages of lists need the most memory, so read only a few at a time.
         informer = partial(Informer, cluster, discovery, list_slots=asyncio.Semaphore(2), clock=self._clock)
         for kind in WATCHED:
             if kind.namespaced or settings.manage_namespaces:

@@ -1,7 +1,7 @@
-"""What /healthz and /readyz answer.
+"""The responses of /healthz and /readyz.
 
-/healthz fails when only a restart helps: a watch gets no answers any more, or a pass does not end.
-/readyz fails while the operator cannot work, and names what is missing. A restart does not help.
+/healthz fails if only a restart helps: a watch gets no more responses, or a pass does not end.
+/readyz fails while the operator cannot work, and names what is missing. A restart would not help.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -39,9 +39,9 @@ class Probes:
         self._clock = clock
 
     def dead(self) -> Iterable[str]:
-        """Yield what only a restart repairs."""
+        """Yield the problems that only a restart resolves."""
         answered = self._reachability.first_answer
-        # A restart does not help while the API server has never answered.
+        # As long as the API server has never responded, a restart does not help.
         for heartbeat in self._heartbeats() if answered is not None else ():
             age = self._clock() - max(heartbeat.last_seen, answered or 0.0)
             if age > SILENT_AFTER:
@@ -49,7 +49,7 @@ class Probes:
         yield from self.workers.stuck() if self.workers else ()
 
     def unready(self) -> Iterable[str]:
-        """Yield what the operator lacks for its work."""
+        """Yield what the operator waits for before it can work."""
         if self._reachability.unreachable:
             yield "the API server is unreachable"
             return

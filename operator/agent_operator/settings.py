@@ -78,7 +78,7 @@ class Settings(BaseModel):
 
     @property
     def elects(self) -> bool:
-        """Whether to work only while holding the Lease. A read-only operator must not take it from one that writes."""
+        """Whether to work only while holding the Lease. A read-only operator must not take it from a writer."""
         return self.leader_election and not self.read_only
 
 
@@ -97,7 +97,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         if environment.get(_PREFIX + name.upper())
     }
     values |= {name: value for name, value in arguments_by_name.items() if value is not None}
-    # Several processes may run on one host. Two with the same identity would both believe that they lead.
+    # Several processes may run on one host. Two processes with the same identity would both act as leader.
     values.setdefault("identity", f"{socket.gethostname()}_{os.getpid()}")
     values.setdefault("lease_namespace", _own_namespace())
     try:

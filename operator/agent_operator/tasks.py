@@ -41,5 +41,5 @@ async def background(*calls: Coroutine[Any, Any, None]) -> AsyncIterator["asynci
         await asyncio.wait({task})
     error = None if task.cancelled() else task.exception()
     if isinstance(error, BaseExceptionGroup):
-        # The first error is the cause; it cancelled the other calls.
+        # The first error is the cause. The other calls were cancelled because of it.
         raise error.exceptions[0]

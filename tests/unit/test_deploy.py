@@ -185,7 +185,7 @@ def test_an_overlay_brings_what_is_told_of_it(overlay: tuple[str, list[Object]])
 def test_a_component_leaves_the_policy_out_for_older_clusters(
     overlay: tuple[str, list[Object]], kustomized: Any
 ) -> None:
-    """And nothing else; the rest is valid there."""
+    """The component leaves out nothing else, because the rest is valid in older clusters."""
     name, objects = overlay
 
     made = kustomized(resources=f"overlays/{name}", components="components/without-admission")

@@ -32,7 +32,7 @@ def instructions(image: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_last_stage_starts_from_nothing_and_only_copies(image: str) -> None:
-    """So no layer has what an earlier stage removed, and the stage needs no shell."""
+    """No layer contains files that an earlier stage removed, and the stage needs no shell."""
     found = instructions(image)
     last = found[[number for number, (word, _) in enumerate(found) if word == "FROM"][-1] :]
     words = dict(last)
@@ -134,7 +134,7 @@ def closure(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[st
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_bill_of_materials_lists_every_package_with_its_hashes(image: str, tmp_path: Path) -> None:
-    """As `make sbom` writes it: CycloneDX, valid by its schema."""
+    """`make sbom` writes CycloneDX that is valid by its schema."""
     target = tmp_path / "sbom.json"
     locked = LOCKS / f"{image}.txt"
     tool = Path(sys.executable).with_name("cyclonedx-py")

@@ -63,7 +63,7 @@ def projects() -> dict[str, Path]:
 
 
 def test_the_hook_installs_our_distributions_from_its_own_commit(hook: Object) -> None:
-    """Their names on a package index may belong to other projects."""
+    """On a package index, the names of our distributions may belong to other projects."""
     root = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     given = hook["additional_dependencies"]
     paths = [ROOT / requirement.partition("[")[0] for requirement in given]

@@ -46,7 +46,7 @@ def _pins(lock: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_locks_name_no_host_and_no_path(lock: Path) -> None:
-    """They hold for every package index."""
+    """The locks are valid for every package index."""
     lines = lock.read_text(encoding="utf-8").splitlines()
 
     allowed = re.compile(rf"{PIN.pattern}|    --hash=sha256:[0-9a-f]{{64}}( \\)?$")
@@ -76,7 +76,7 @@ def test_the_demo_applies_the_first_example() -> None:
 
 
 def test_operator_is_no_package() -> None:
-    """It would take the place of the standard library's `operator`."""
+    """A package `operator` would shadow the module `operator` of the standard library."""
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 

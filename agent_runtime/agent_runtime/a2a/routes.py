@@ -50,7 +50,7 @@ def add_a2a(app: web.Application, config: AgentConfig, environment: Environment)
 
 
 async def handle_call(request: web.Request) -> web.StreamResponse:
-    """POST /a2a: one JSON-RPC call. Errors are JSON-RPC errors, except those of admission, which are problems."""
+    """POST /a2a: one JSON-RPC call. Errors are JSON-RPC errors, but refusals by API key or limits are problems."""
     call_id: rpc.Id = None
     try:
         call = rpc.parse(await _body(request))
@@ -138,7 +138,7 @@ async def _begin(request: web.Request, params: SendParams) -> Task:
 async def _find(request: web.Request, params: TaskParams) -> Task:
     task = await request.app[TASKS].find(params.id, request[CALLER])
     if task is None:
-        raise RpcError(rpc.TASK_NOT_FOUND, "The task does not exist or has expired")
+        raise RpcError(rpc.TASK_NOT_FOUND, "The task does not exist or has expired: send the message again")
     return task
 
 

@@ -102,7 +102,7 @@ class Task:
         changed.set()
 
     async def follow(self) -> AsyncIterator[str]:
-        """Yield the answer from its start: what is there, then each addition, until the task ends."""
+        """Yield the answer from its start: the existing text, then each addition, until the task ends."""
         parts = chars = 0
         while self._final_text is None:
             changed = self._changed

@@ -140,7 +140,7 @@ class Agent:
                 yield chunk, usage
 
     def _call_arguments(self, request: Json) -> tuple[str, Json, float]:
-        """Return what a model call takes: name of the model, request with the prompt, deadline."""
+        """Return the arguments of a model call: name of the model, request with the prompt, deadline."""
         if self._budget is not None:
             self._budget.check()
         deadline = asyncio.get_running_loop().time() + self._limits.request_timeout_seconds

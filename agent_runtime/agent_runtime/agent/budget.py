@@ -16,7 +16,7 @@ class SharedCounter(Protocol):
     """Counts that all replicas share."""
 
     async def add(self, name: str, amount: int, ttl: int) -> int | None:
-        """Add to a count, which expires after `ttl` seconds; return its new value, or None if it is unreachable."""
+        """Add to a count, which expires after `ttl` seconds. Return its new value; None if it is unreachable."""
         ...
 
 

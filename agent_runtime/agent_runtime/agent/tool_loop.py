@@ -11,7 +11,7 @@ from agent_runtime.tools.toolbox import Toolbox
 
 
 class ChatCompletions(Protocol):
-    """Answers chat completion requests with the model of a given name; see models.calls.Calls."""
+    """Answers chat completion requests with the model of a given name; see models.fallbacks.Calls."""
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]: ...
 
@@ -31,7 +31,7 @@ class ToolLoop:
         self._max_rounds = max_rounds
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
-        """Return the completion of the last round; see models.calls.Calls."""
+        """Return the completion of the last round; see models.fallbacks.Calls."""
         tools = self._tools(request)
         if not tools:
             return await self._completions.complete(name, request, deadline)

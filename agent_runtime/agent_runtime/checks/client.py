@@ -24,7 +24,7 @@ _TEMPORARY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAIL
 
 
 class NoAnswerError(Exception):
-    """Why there is no answer. Of an error response it quotes only the status and the code."""
+    """There is no answer. The message quotes only the status and the code of an error response."""
 
 
 class TooLateError(Exception):
@@ -61,11 +61,11 @@ class AgentClient:
     _since: float | None = None
 
     async def ask(self, check: CheckConfig) -> Answer:
-        """The answer to a check's prompt, in a new conversation.
+        """Return the answer to a check's prompt, in a new conversation.
 
         Raises:
             NoAnswerError: there is no answer.
-            TooLateError: there is none within maxLatencySeconds.
+            TooLateError: there is no answer within maxLatencySeconds.
         """
         clock = asyncio.get_running_loop().time
         begun, pause = clock(), FIRST_PAUSE
@@ -120,7 +120,7 @@ class AgentClient:
 
 
 def _reason(error: Exception) -> str:
-    """The message of the operating system: that of asyncio contains addresses, which change."""
+    """Return the message of the operating system. The message of asyncio contains addresses, which change."""
     number = getattr(error, "errno", None)
     return os.strerror(number) if number is not None and number > 0 else type(error).__name__
 
@@ -146,7 +146,7 @@ def _refusal(status: int, retry_after: str, content: bytes) -> NoAnswerError:
 
 
 def _code(content: bytes) -> str:
-    """The code of an error. Its message is dropped, because it may quote the prompt."""
+    """Return the code of an error. Its message is dropped, because it may quote the prompt."""
     try:
         code = orjson.loads(content)["error"]["code"]
     except (orjson.JSONDecodeError, KeyError, TypeError):

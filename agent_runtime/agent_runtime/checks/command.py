@@ -32,7 +32,7 @@ SIGNALLED = 128
 
 
 def check_answers(arguments: argparse.Namespace) -> int:
-    """Run the command; its exit code.
+    """Run the command, and return its exit code.
 
     Raises:
         ConfigError: a file cannot be used; the message has the remedy.
@@ -67,7 +67,7 @@ async def _run(
 
 
 def _signals() -> tuple[asyncio.Event, list[int]]:
-    """An event that SIGTERM and SIGINT set, and the signals received so far."""
+    """Return an event that SIGTERM and SIGINT set, and the signals received so far."""
     loop, stop, received = asyncio.get_running_loop(), asyncio.Event(), list[int]()
 
     def receive(number: int) -> None:
@@ -82,7 +82,7 @@ def _signals() -> tuple[asyncio.Event, list[int]]:
 def _judge(
     checks: ChecksConfig, config: AgentSection | None, session: aiohttp.ClientSession, resources: AsyncExitStack
 ) -> Judge | None:
-    """The judge, with the models that the checks name; None if no check has a judge."""
+    """Return the judge, with the models that the checks name; None if no check has a judge."""
     names = {check.judge.model for check in checks.checks if check.judge}
     if config is None or not names:
         return None
@@ -123,14 +123,14 @@ def _schema_faults(checks: ChecksConfig) -> Iterator[str]:
 
 
 def _own_keys(config: AgentSection | None) -> Path | None:
-    """The agent's file of API keys, if this process can see it."""
+    """Return the agent's file of API keys, if this process can see it."""
     server = config.server if config else None
     path = Path(server.api_keys_file) if server and server.api_keys_file else None
     return path if path and path.exists() else None
 
 
 def _key(path: Path | None) -> str | None:
-    """The first key of a file.
+    """Return the first key of a file.
 
     Raises:
         ConfigError: the file cannot be read, or contains no key.
@@ -160,12 +160,12 @@ class _Progress:
         self._last = ""
 
     def found(self, result: Result) -> None:
-        """A check has a result."""
+        """Report the result of a check."""
         self._done += 1
         sys.stderr.write(f"[{self._done}/{self._total}] {result.name}: {result.outcome}\n")
 
     def waits(self, reason: str) -> None:
-        """A check waits for the agent. Each reason is written once."""
+        """Report that a check waits for the agent. Each reason is reported once."""
         if reason != self._last:
             self._last = reason
             sys.stderr.write(f"waiting: {reason}\n")
@@ -189,7 +189,7 @@ def _report(arguments: argparse.Namespace, results: list[Result]) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has closed the pipe, as `head` does. Python flushes stdout at exit: let that succeed.
+        # The reader has closed the pipe, as `head` does. Python flushes stdout at exit, so make that flush succeed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _write_report(arguments.report, message(results))
 

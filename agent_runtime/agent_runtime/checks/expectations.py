@@ -19,7 +19,7 @@ MAX_QUOTE = 60
 
 
 class CannotJudgeError(Exception):
-    """Why there is no verdict on an answer."""
+    """There is no verdict on an answer. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Answer:
 
 
 def unmet(check: CheckConfig, answer: Answer) -> tuple[str, ...]:
-    """The expectations that the answer does not meet. Each text quotes the expectation, never the answer.
+    """Return the expectations that the answer does not meet. Each text quotes the expectation, never the answer.
 
     Raises:
         CannotJudgeError: an expectation cannot be checked.
@@ -62,12 +62,12 @@ def _unmet(check: CheckConfig, answer: Answer) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    """The beginning of an expectation, in quotes and on one line."""
+    """Return the beginning of an expectation, in quotes and on one line."""
     return json.dumps(shortened(text, MAX_QUOTE), ensure_ascii=False)
 
 
 def unfenced(text: str) -> str:
-    """The text, without the fence if all of it is one fenced block, with the language json or none."""
+    """Return the text, without the fence if all of it is one fenced block, with the language json or none."""
     stripped = text.strip()
     opening, newline, rest = stripped.partition("\n")
     if newline and opening.strip().lower() in {"```", "```json"} and rest.endswith("```"):
@@ -76,7 +76,7 @@ def unfenced(text: str) -> str:
 
 
 def _schema_mismatch(schema: dict[str, Any], text: str) -> str | None:
-    """Why the text is not JSON of this schema; None if it is."""
+    """Return why the text is not JSON of this schema; None if it is."""
     try:
         value = orjson.loads(unfenced(text))
     except orjson.JSONDecodeError:
@@ -101,7 +101,7 @@ def _schema_mismatch(schema: dict[str, Any], text: str) -> str | None:
 
 
 def _violated(error: "ValidationError") -> str:
-    """The path in the schema and its value there. Nothing of the answer is quoted, not even its keys."""
+    """Return the path in the schema and its value there. Nothing of the answer is quoted, not even its keys."""
     path = "jsonSchema"
     for part in error.absolute_schema_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"

@@ -46,7 +46,7 @@ class Judge:
     """Calls models of the agent, without the agent's prompt, tools and memory.
 
     Attributes:
-        calls: of the models.
+        calls: calls the models.
         seconds: limit for one verdict, including retries.
     """
 
@@ -55,10 +55,10 @@ class Judge:
         self._seconds = seconds
 
     async def verdict(self, config: JudgeConfig, question: str, answer: str) -> Verdict:
-        """The verdict on an answer.
+        """Return the verdict on an answer.
 
         Raises:
-            CannotJudgeError: the judge did not reply, or not with a verdict.
+            CannotJudgeError: the judge did not reply, or its reply is not a verdict.
         """
         if len(answer) > MAX_ANSWER_CHARS:
             raise CannotJudgeError(f"judge: the answer has more than {MAX_ANSWER_CHARS} characters")
@@ -82,7 +82,7 @@ class Judge:
 
 
 def messages(criterion: str, question: str, answer: str, boundary: str) -> list[Json]:
-    """The messages for the judge. `boundary` must be a text that the author of the answer cannot know."""
+    """Return the messages for the judge. `boundary` must be a text that the author of the answer cannot know."""
     line = f"=== {boundary} ==="
     material = (
         f"The question:\n{line}\n{question}\n{line}\n\nThe answer:\n{line}\n{answer}\n{line}\n\n"
@@ -95,7 +95,7 @@ def messages(criterion: str, question: str, answer: str, boundary: str) -> list[
 
 
 def read(reply: str) -> Verdict:
-    """The verdict in the reply of a judge.
+    """Return the verdict in the reply of a judge.
 
     Raises:
         CannotJudgeError: the reply is not exactly a verdict.

@@ -20,7 +20,7 @@ class Result:
     """The result of a check.
 
     Attributes:
-        name: of the check.
+        name: name of the check.
         outcome: failed if the answer does not meet an expectation; error if there is no answer, or no verdict on it.
         reason: the expectations that are not met, or the error; empty if passed. Quotes no answer.
         latency: seconds until the complete answer arrived.
@@ -34,7 +34,7 @@ class Result:
     tokens: int | None = None
 
     def as_json(self, longest_reason: int = MAX_REASON) -> dict[str, Any]:
-        """The object in the report."""
+        """Return the object in the report."""
         return {
             "name": self.name,
             "outcome": self.outcome,
@@ -45,17 +45,17 @@ class Result:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, cut with an ellipsis if it is longer."""
+    """Return the text, cut with an ellipsis if it is longer."""
     return text if len(text) <= most else text[: max(most - 1, 0)] + "…"
 
 
 def report(results: Sequence[Result]) -> dict[str, Any]:
-    """The complete report; `failed` counts failures and errors."""
+    """Return the complete report; `failed` counts failures and errors."""
     return _head(results) | {"checks": [result.as_json() for result in results]}
 
 
 def message(results: Sequence[Result]) -> bytes:
-    """The report in at most MAX_BYTES: without passed checks, then with shorter reasons, then with fewer checks."""
+    """Return the report in MAX_BYTES: without passed checks, then with shorter reasons, then with fewer checks."""
     return next(text for document in _shorter_and_shorter(results) if len(text := orjson.dumps(document)) <= MAX_BYTES)
 
 
@@ -74,7 +74,7 @@ def _head(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def table(results: Sequence[Result], *, colours: bool) -> str:
-    """The report as a table: a line per check, and one with the totals."""
+    """Return the report as a table: a line per check, and one with the totals."""
     rows = [("CHECK", "OUTCOME", "LATENCY", "TOKENS", "REASON")] + [_row(result) for result in results]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []

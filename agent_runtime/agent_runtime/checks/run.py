@@ -1,4 +1,4 @@
-"""Runs all checks, some concurrently, until they end, the time is over or a signal stops them."""
+"""Runs all checks, several at a time, until they end, the time is over or a signal stops them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ class Run:
     show: Callable[[Shown], None]
 
     async def all(self, checks: Sequence[CheckConfig], stop: asyncio.Event) -> list[Result]:
-        """The result of each check, in their order; an error for checks that did not end."""
+        """Return the result of each check, in their order; an error for checks that did not end."""
         results: dict[str, Result] = {}
         slots = asyncio.Semaphore(self.concurrency)
 
@@ -60,7 +60,7 @@ class Run:
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
-        why = "interrupted" if stop.is_set() else f"not done within {self.timeout:g} s"
+        why = "interrupted" if stop.is_set() else f"not done within {self.timeout:g} s, the time limit of all checks"
         return [results.get(check.name) or Result(check.name, "error", why) for check in checks]
 
     async def _result(self, check: CheckConfig) -> Result:
@@ -83,7 +83,7 @@ class Run:
         return result
 
     async def _unmet(self, check: CheckConfig, answer: Answer) -> tuple[tuple[str, ...], str]:
-        """The expectations that are not met, and the judge's reason."""
+        """Return the expectations that are not met, and the judge's reason."""
         reasons = unmet(check, answer)
         # A verdict costs money, so the judge is called only if it can change the result.
         if reasons or check.judge is None or self.judge is None:

@@ -154,5 +154,5 @@ def _error_detail(response: HTTPResponse) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT:g} s"
+        return f"no answer within {TIMEOUT:g} s: see the log of the agent, or try again"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

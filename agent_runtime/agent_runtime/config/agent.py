@@ -61,7 +61,7 @@ class AgentConfig(ConfigModel):
 
     @property
     def default(self) -> ModelConfig:
-        """The model used when a caller names none."""
+        """The model for requests that name no model."""
         return next((model for model in self.models if model.name == self.default_model), self.models[0])
 
 

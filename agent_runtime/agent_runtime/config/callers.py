@@ -1,4 +1,4 @@
-"""Config that callers notice: limits, budget, API keys, agent card and chat page."""
+"""Config of the API for callers: limits, budget, API keys, agent card and chat page."""
 
 from typing import Annotated
 

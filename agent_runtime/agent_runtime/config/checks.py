@@ -35,7 +35,7 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
 @lru_cache(maxsize=1024)
 def _pattern_fault(pattern: str) -> str | None:
-    """Why the pattern is not valid; None if it is. Cached, because some take 70 ms and are checked often."""
+    """Return why the pattern is not valid; None if it is. Cached, because some take 70 ms and are checked often."""
     try:
         matcher(pattern)
     except SchemaError as error:
@@ -138,7 +138,7 @@ class ChecksConfig(ConfigModel):
         return self
 
     def unknown_models(self, models: Collection[str]) -> tuple[str, ...]:
-        """The fields that name a model outside of this list, as `path: message`."""
+        """Return the fields that name a model outside of this list, as `path: message`."""
         named = [(f"checks[{index}].model", check.model) for index, check in enumerate(self.checks)]
         named += [(f"checks[{index}].judge.model", c.judge.model) for index, c in enumerate(self.checks) if c.judge]
         known = ", ".join(models)
@@ -147,7 +147,7 @@ class ChecksConfig(ConfigModel):
         )
 
     def dump(self) -> str:
-        """The text of checks.json, without unset fields, so that a new field does not change existing files."""
+        """Return the text of checks.json, without unset fields, so that a new field does not change existing files."""
         return self.model_dump_json(by_alias=True, exclude_unset=True)
 
 

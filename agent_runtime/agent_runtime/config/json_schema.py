@@ -55,7 +55,7 @@ def _validator() -> SchemaValidator:
 
 
 def _as_object(schema: Any) -> Any:
-    """The schemas true and false have no keywords."""
+    """Return the keywords of a schema. The schemas true and false have none."""
     return {} if isinstance(schema, bool) else schema
 
 

@@ -80,7 +80,7 @@ def load(path: Path) -> tuple[AgentSection, str]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """The content of agent.toml in the newest schema."""
+    """Return the content of agent.toml in the newest schema."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -105,21 +105,21 @@ def _located(section: AgentSection, folder: Path) -> AgentSection:
 
 
 def _prompt_path(document: dict[str, Any]) -> str:
-    """The path of the prompt, also if the rest of the file is invalid, so that all errors are reported together."""
+    """Return the path of the prompt, even if the rest is invalid, so that all errors are reported together."""
     agent = document.get("agent")
     path = agent.get("system_prompt", PROMPT_FILE) if isinstance(agent, dict) else PROMPT_FILE
     return path if isinstance(path, str) else PROMPT_FILE
 
 
 def _find(folder: Path, path: str) -> Path | None:
-    """The file that a path in agent.toml names: relative to agent.toml, or else to the working directory."""
+    """Return the file that a path in agent.toml names: relative to agent.toml, or else to the working directory."""
     return next((found for found in (folder / path, Path(path)) if _exists(found)), None)
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # It may exist: the read then reports the error.
+    except OSError:  # The file may exist. Then the read reports the error.
         return True
 
 

@@ -32,13 +32,13 @@ class Step:
 
 
 def _memory(document: Document) -> Document | None:
-    """The memory table of a document that is not validated yet; None if there is none."""
+    """Return the memory table of a document that is not validated yet; None if there is none."""
     agent = document.get("agent")
     memory = agent.get("memory") if isinstance(agent, dict) else None
     return memory if isinstance(memory, dict) else None
 
 
-# Schema 1 has no field: a model received 64,000 characters of a conversation, about so many tokens.
+# Schema 1 has no field for it. A model received 64,000 characters of a conversation, which are about so many tokens.
 _FIXED_BOUND = 16_000
 
 
@@ -60,7 +60,7 @@ STEPS: tuple[Step, ...] = (
 
 
 def upgraded(document: Document, steps: Sequence[Step] = STEPS) -> Document:
-    """The document in the newest schema, without the field `schema`.
+    """Return the document in the newest schema, without the field `schema`.
 
     Raises:
         ValueError: the schema is unknown or newer than this version; the message begins with `schema: `.

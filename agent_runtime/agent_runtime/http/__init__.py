@@ -1,1 +1,1 @@
-"""The HTTP server: middleware, routes, admission, the chat page and the OpenAPI document."""
+"""The HTTP server: middleware, routes, limits, API keys, the chat page and the OpenAPI document."""

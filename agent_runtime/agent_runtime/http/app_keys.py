@@ -1,4 +1,4 @@
-"""The keys under which the application holds the parts of the agent."""
+"""Keys of the aiohttp application, under which handlers find the parts of the agent."""
 
 from aiohttp import web
 

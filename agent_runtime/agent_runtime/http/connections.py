@@ -1,4 +1,4 @@
-"""Client connections with a time limit for the head of a request. aiohttp itself only limits how long one is idle."""
+"""Client connections with a time limit for the head of a request. aiohttp itself only limits the idle time."""
 
 import asyncio
 import functools
@@ -8,7 +8,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-# Longer than the idle timeout of common load balancers, so that the balancer closes the connection and not the agent.
+# Longer than the idle timeout of common load balancers, so that the balancer closes idle connections, not the agent.
 KEEPALIVE = 75.0
 # Seconds from the first byte of a head to its last. A head fits into a few packets.
 HEAD_TIMEOUT = 20.0
@@ -64,7 +64,7 @@ class Connection(RequestHandler):
 
 
 class Site(web.SockSite):
-    """An aiohttp site whose connections are of the class above."""
+    """An aiohttp site whose connections are instances of Connection."""
 
     async def start(self) -> None:
         """Start to listen."""

@@ -11,7 +11,7 @@ from agent_runtime.http.api_keys import ApiKeys
 
 MAX_CLIENTS = 10_000
 LAG_INTERVAL = 0.1
-# Seconds of lag of the event loop. A model takes about a second, so this lag is tolerable, and twice as much is not.
+# Seconds of lag of the event loop. Callers tolerate this lag, because a model takes about a second, but not much more.
 MAX_LAG = 0.3
 # With fewer requests in flight, the lag has another cause, such as the import of a library.
 MIN_REQUESTS = 16
@@ -75,7 +75,7 @@ class Load:
         while True:
             due = loop.time() + LAG_INTERVAL
             await asyncio.sleep(LAG_INTERVAL)
-            # Smooth it, because a single pause, such as a garbage collection, is no overload.
+            # Smooth the lag, because a single pause, such as a garbage collection, is no overload.
             self._lag = 0.8 * self._lag + 0.2 * max(0.0, loop.time() - due)
 
 

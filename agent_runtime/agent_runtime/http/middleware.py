@@ -47,7 +47,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         seconds = time.perf_counter() - start
         metrics.count_request(route, status, seconds)
         fields |= {"status": status, "duration_ms": round(seconds * 1000, 1)}
-        # The kubelet probes every few seconds.
+        # The kubelet probes every few seconds, so log its requests only at level DEBUG.
         log.log(logging.DEBUG if route.startswith("/health") else logging.INFO, "request", extra={"fields": fields})
 
 

@@ -19,7 +19,7 @@ INTERVAL = 30.0
 class Turn(TypedDict):
     """A user's message, the agent's answer and all messages in between. A turn is stored and sent as a whole.
 
-    The id identifies a turn that was stored twice. `tokens` estimates what sending the turn to a model costs.
+    The id identifies a turn that was stored twice. `tokens` estimates the tokens of the turn in a request to a model.
     """
 
     id: str
@@ -28,16 +28,16 @@ class Turn(TypedDict):
 
 
 def turn(user: str, assistant: str, usage: Mapping[str, Any] | None = None) -> Turn:
-    """A new turn; `usage` is the usage that the model reported, if it did."""
+    """Return a new turn; `usage` is the usage that the model reported, if it did."""
     question, answer = {"role": "user", "content": user}, {"role": "assistant", "content": assistant}
     tokens = estimate(question) + answer_tokens(answer, usage or {})
     return {"id": secrets.token_hex(16), "messages": [question, answer], "tokens": tokens}
 
 
 def decode(stored: Sequence[bytes]) -> list[Turn]:
-    """Turns from their stored JSON, oldest first, without duplicates. Values that are no turns are left out."""
+    """Return turns from their stored JSON, oldest first, without duplicates. Other values are left out."""
     try:
-        # Parsed together: one by one, it takes as long as the request to Redis.
+        # Parse all turns at once. To parse them one by one would take as long as the request to Redis.
         found = orjson.loads(b"[%b]" % b",".join(stored))
     except orjson.JSONDecodeError:
         found = [one for text in stored for one in _parsed(text)]
@@ -52,7 +52,7 @@ def decode(stored: Sequence[bytes]) -> list[Turn]:
 
 
 def latest(turns: Sequence[Turn], tokens: int) -> list[Json]:
-    """The messages of the newest turns that fit into so many tokens, oldest first."""
+    """Return the messages of the newest turns that fit into so many tokens, oldest first."""
     kept = len(turns)
     while kept and turns[kept - 1]["tokens"] <= tokens:
         kept -= 1
@@ -71,7 +71,7 @@ class SessionStore(Protocol):
     """Keeps the turns of each session until some time after the last one."""
 
     async def history(self, session_id: str) -> list[Turn]:
-        """The turns of a session, oldest first; none if the session is unknown or expired."""
+        """Return the turns of a session, oldest first; none if the session is unknown or expired."""
         ...
 
     async def append(self, session_id: str, turn: Turn) -> None:

@@ -81,7 +81,7 @@ class _Batch:
         return True
 
     def fail(self, error: Exception) -> None:
-        """Raise the error where the reply is awaited; no effect if that was cancelled."""
+        """Raise the error where the reply is awaited. This has no effect if the wait was cancelled."""
         if not self.reply.done():
             self.reply.set_exception(error)
 
@@ -110,7 +110,7 @@ class _OpenConnection:
         return await batch.reply
 
     def close(self) -> None:
-        """Close; pending commands raise an error."""
+        """Close the connection. Pending commands raise an error."""
         self.closed = True
         self._listening.cancel()
 

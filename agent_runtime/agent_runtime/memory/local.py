@@ -40,12 +40,12 @@ class LocalStore:
         self._bytes = 0
 
     async def history(self, session_id: str) -> list[Turn]:
-        """The turns of a session; see SessionStore."""
+        """Return the turns of a session; see SessionStore."""
         return decode(self.stored(session_id))
 
     async def append(self, session_id: str, turn: Turn) -> None:
         """Add a turn; see SessionStore."""
-        # A copy: the result of orjson keeps the 4 KiB buffer that it was written to.
+        # Store a copy, because the result of orjson keeps the 4 KiB buffer to which it was written.
         self.put(session_id, (*self.stored(session_id), bytes(memoryview(orjson.dumps(turn)))))
 
     async def delete(self, session_id: str) -> bool:
@@ -64,7 +64,7 @@ class LocalStore:
         """Nothing to close."""
 
     def stored(self, session_id: str) -> tuple[bytes, ...]:
-        """The stored turns of a session, as JSON."""
+        """Return the stored turns of a session, as JSON."""
         session = self._sessions.get(session_id)
         if session is None or session.expires <= self._clock():
             self._drop(session_id)
@@ -90,7 +90,7 @@ class LocalStore:
         return turns
 
     def sessions(self) -> tuple[str, ...]:
-        """The ids of all sessions."""
+        """Return the ids of all sessions."""
         return tuple(self._sessions)
 
     def _drop(self, session_id: str) -> None:

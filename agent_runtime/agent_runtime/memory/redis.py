@@ -20,7 +20,7 @@ from agent_runtime.memory.base import MAX_TURNS, Turn, decode
 from agent_runtime.memory.connection import Command, SharedConnection
 from agent_runtime.memory.local import LocalStore
 
-# Seconds for a round trip, which usually takes a millisecond: a user does not wait for a slow Redis.
+# Seconds for a round trip, which usually takes a millisecond. Users must not wait for a slow Redis.
 TIMEOUT = 1.0
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -44,7 +44,7 @@ class RedisStore:
         self._available = True
 
     async def history(self, session_id: str) -> list[Turn]:
-        """The turns of a session; see SessionStore."""
+        """Return the turns of a session; see SessionStore."""
         if not self._available:
             return await self._seen.history(session_id)
         try:
@@ -88,7 +88,7 @@ class RedisStore:
         return int(replies[0]) if replies else None
 
     async def transact(self, *commands: Command) -> list[Any] | None:
-        """Execute commands in one transaction; see a2a.shared.KeyValueStore. None while Redis fails."""
+        """Execute commands in one transaction; see a2a.shared.KeyValueStore. Returns None while Redis fails."""
         if not self._available:
             return None
         try:
@@ -114,7 +114,7 @@ class RedisStore:
         await self._redis.aclose()
 
     def key(self, name: str) -> str:
-        """The Redis key of a name of this agent."""
+        """Return the Redis key of a name of this agent."""
         return f"{self._prefix}{name}"
 
     async def _write(self, session_id: str) -> None:
@@ -129,7 +129,7 @@ class RedisStore:
             raise
 
     async def _transaction(self, *commands: Command) -> list[Any]:
-        """The replies to commands in one transaction."""
+        """Return the replies to commands in one transaction."""
         replies: list[Any] = await self._redis.execute(("MULTI",), *commands, ("EXEC",))
         return replies
 

@@ -15,12 +15,12 @@ PER_MESSAGE = 4
 
 
 def estimate(message: Mapping[str, Any]) -> int:
-    """The tokens of a message without reported usage."""
+    """Return the tokens of a message without reported usage."""
     return PER_MESSAGE + -(-_length(message) // BYTES_PER_TOKEN)
 
 
 def answer_tokens(answer: Mapping[str, Any], usage: Mapping[str, Any]) -> int:
-    """The tokens of a model's answer, by the usage that the model reported.
+    """Return the tokens of a model's answer, by the usage that the model reported.
 
     Reasoning is not counted, because it is not sent again. The usage may include earlier tool calls, so there are at
     most as many tokens as bytes of text.
@@ -34,6 +34,6 @@ def answer_tokens(answer: Mapping[str, Any], usage: Mapping[str, Any]) -> int:
 
 
 def _length(message: Mapping[str, Any]) -> int:
-    """The bytes of a message's content, including tool calls and their results."""
+    """Return the bytes of a message's content, including tool calls and their results."""
     values = (value for name, value in message.items() if name != "role" and value is not None)
     return sum(len(value.encode() if isinstance(value, str) else orjson.dumps(value)) for value in values)

@@ -1,4 +1,4 @@
-"""What every model provides."""
+"""The interface that every model implements."""
 
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol

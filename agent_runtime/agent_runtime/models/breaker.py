@@ -23,16 +23,16 @@ class Breaker:
         return max(0.0, self._closes - self._clock())
 
     def begin(self) -> None:
-        """A call starts. While the breaker is open, all others wait for another PAUSE."""
+        """Record that a call starts. While the breaker is open, all other calls wait for another PAUSE."""
         if self._failures >= FAILURES:
             self._closes = self._clock() + PAUSE
 
     def succeeded(self) -> None:
-        """A call succeeded: close."""
+        """Record that a call succeeded, which closes the breaker."""
         self._failures = 0
 
     def failed(self) -> None:
-        """A call failed."""
+        """Record that a call failed."""
         self._failures += 1
         if self._failures >= FAILURES:
             self._closes = self._clock() + PAUSE

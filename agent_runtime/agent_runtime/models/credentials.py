@@ -18,7 +18,7 @@ class EntraToken:
         self._credential = _credential(environment)
 
     async def __call__(self) -> str:
-        """A token that is valid now.
+        """Return a token that is valid now.
 
         Raises:
             UnhealthyError: Entra ID issues none; the message names what to check.
@@ -41,7 +41,7 @@ class EntraToken:
 
 
 def _credential(environment: Environment) -> "ClientSecretCredential | WorkloadIdentityCredential":
-    """The credential of a client secret or of a workload identity, depending on which variables are set."""
+    """Return the credential of a client secret or of a workload identity, depending on which variables are set."""
     tenant, client = environment.azure_tenant_id, environment.azure_client_id
     secret, token_file = environment.azure_client_secret, environment.azure_federated_token_file
     if tenant is None or client is None or (secret is None and token_file is None):

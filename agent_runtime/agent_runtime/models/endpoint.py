@@ -1,4 +1,4 @@
-"""Where the requests of a model go, and which headers they carry.
+"""The URL and the headers of the requests to a model.
 
 OpenAI and Azure OpenAI publish both as part of their APIs, so they are built here without the openai SDK, which takes
 0.3 s of CPU and 15 MiB to import. tests/integration/agent_runtime/test_model_requests.py compares them with the SDK's.
@@ -38,7 +38,7 @@ class RequestBuilder:
         self._token: EntraToken | None = None
 
     async def build(self) -> Endpoint:
-        """The endpoint with credentials that are valid now.
+        """Return the endpoint with credentials that are valid now.
 
         Raises:
             UnhealthyError: a variable is missing or has a wrong value, or Microsoft Entra ID issues no token.
@@ -59,7 +59,7 @@ class RequestBuilder:
 
 
 def _openai(model: ModelConfig, environment: Environment) -> Endpoint:
-    """OpenAI's API, or a compatible server, which may need no key."""
+    """Return the endpoint of OpenAI's API, or of a compatible server, which may need no key."""
     key = environment.openai_api_key
     if key is None and model.base_url is None:
         raise UnhealthyError("set OPENAI_API_KEY")
@@ -69,7 +69,7 @@ def _openai(model: ModelConfig, environment: Environment) -> Endpoint:
 
 
 def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
-    """Azure OpenAI; without a key, the headers still lack the token."""
+    """Return the endpoint of Azure OpenAI. Without a key, the caller must add the token to the headers."""
     address = model.endpoint or environment.azure_openai_endpoint
     if address is None:
         raise UnhealthyError("set AZURE_OPENAI_ENDPOINT, or endpoint in agent.toml")
@@ -85,12 +85,12 @@ def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
 
 
 def _below(base: URL, path: str) -> URL:
-    """The URL of an encoded path below the base, with the query of the base."""
+    """Return the URL of an encoded path below the base, with the query of the base."""
     return base.with_path(base.raw_path.rstrip("/") + path, encoded=True, keep_query=True)
 
 
 def _common_headers(environment: Environment) -> dict[str, str]:
-    """Headers that do not depend on the provider. Those of OPENAI_CUSTOM_HEADERS win."""
+    """Headers that do not depend on the provider. Headers in OPENAI_CUSTOM_HEADERS take precedence."""
     headers = {"accept": "application/json"}
     if environment.openai_org_id is not None:
         headers["openai-organization"] = environment.openai_org_id
@@ -105,7 +105,7 @@ def _common_headers(environment: Environment) -> dict[str, str]:
 
 
 def _header(variable: str, secret: SecretStr) -> str:
-    """The value of a variable that becomes part of a header.
+    """Return the value of a variable that becomes part of a header.
 
     Raises:
         UnhealthyError: a header cannot carry it.

@@ -19,7 +19,7 @@ MAX_WAIT = 5.0
 # Codes with which OpenAI and Azure refuse requests. Metrics count only these by name, because each label value is a new
 # time series. Callers receive every code.
 _KNOWN_REFUSALS = frozenset({"content_filter", "context_length_exceeded", "invalid_image", "string_above_max_length"})
-# Errors that a retry may fix. Credentials and names stay wrong; after a timeout no time is left.
+# Errors that a retry may fix. A retry cannot fix credentials or names, and after a timeout no time is left.
 _RETRIABLE = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A stream whose first chunk has arrived: it is not retried."""
+    """A stream whose first chunk has arrived. Such a stream is not retried."""
 
     first: bytes
     rest: AsyncGenerator[bytes, None]
@@ -43,7 +43,7 @@ class Calls:
         self._breakers = {name: Breaker() for name in models}
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
-        """The name of the model that answers, and its completion.
+        """Return the name of the model that answers, and its completion.
 
         Args:
             name: the requested model; while it is down, the fallbacks are tried in order.
@@ -56,7 +56,7 @@ class Calls:
         return await self._first_available(name, lambda model: model.complete(request), deadline)
 
     async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
-        """The name of the model that answers, and the chunks of its completion; otherwise like complete().
+        """Return the name of the model that answers, and the chunks of its completion; otherwise like complete().
 
         Raises:
             Problem: also while the chunks are read.
@@ -83,7 +83,7 @@ class Calls:
     async def _first_available(
         self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float
     ) -> tuple[str, T]:
-        """The name and the result of the first model that is not down."""
+        """Return the name and the result of the first model that is not down."""
         candidates = [name, *(fallback for fallback in self._fallbacks if fallback != name)]
         for candidate in candidates:
             try:

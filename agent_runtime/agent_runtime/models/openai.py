@@ -19,7 +19,7 @@ from agent_runtime.models import responses, sse
 from agent_runtime.models.base import Json
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 
-# The deadline in calls.py limits the whole call.
+# The deadline in fallbacks.py limits the whole call.
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5)
 _JSON_BODY = {"content-type": "application/json"}
@@ -38,7 +38,7 @@ class OpenAIModel:
         self._upstream_name = config.deployment or config.model or config.name
         self._endpoint: Endpoint | None = None
         self._building = asyncio.Lock()
-        # Reported by the last call and invisible to a probe, such as a deployment that does not exist.
+        # An error that the last call reported and that a probe cannot detect, such as a deployment that does not exist.
         self._lasting_fault: str | None = None
 
     async def complete(self, request: Json) -> Json:
@@ -83,7 +83,7 @@ class OpenAIModel:
         return problem
 
     async def probe(self) -> Json:
-        """Renew the credentials and list the models: costs no token, and detects a wrong key or address."""
+        """Renew the credentials and list the models. This costs no tokens, and detects a wrong key or address."""
         endpoint = await self._build()
         try:
             async with self._session.get(

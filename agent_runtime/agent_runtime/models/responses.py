@@ -23,7 +23,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:
-    """The body of a response.
+    """Return the body of a response.
 
     Raises:
         aiohttp.ClientPayloadError: it is longer than MAX_ANSWER_BYTES, or incomplete.
@@ -37,7 +37,7 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def completion(model: str, answer: bytes) -> Json:
-    """The chat completion in a response body.
+    """Return the chat completion in a response body.
 
     Raises:
         Problem: the body is no chat completion.
@@ -70,7 +70,7 @@ def _parsed(answer: bytes) -> Json:
 
 
 def _well_formed(parsed: Json, message_key: str) -> bool:
-    """Whether the fields of a completion or chunk that the runtime reads have the right types."""
+    """Return whether the fields of a completion or chunk that the runtime reads have the right types."""
     choices, usage = parsed.get("choices"), parsed.get("usage")
     if not isinstance(choices, list) or not isinstance(usage, dict | None):
         return False
@@ -95,7 +95,7 @@ def _is_function(call: Json) -> bool:
 
 
 def unreachable(model: str, error: Exception) -> Problem:
-    """The problem when no response, or only a part of it, arrived."""
+    """Return the problem when no response, or only a part of it, arrived."""
     if isinstance(error, TimeoutError):
         return Problem(504, "model_timeout", f"{model}: the model's server took too long", retry_after=RETRY_AFTER)
     if isinstance(error, aiohttp.ClientPayloadError):
@@ -104,7 +104,7 @@ def unreachable(model: str, error: Exception) -> Problem:
 
 
 def refused(model: str, status: int, headers: Mapping[str, str], answer: bytes) -> Problem:
-    """The problem that an error response describes."""
+    """Return the problem that an error response describes."""
     problem = _refused(model, status, answer)
     if problem.retry_after is not None:
         problem.wait = _retry_after(headers)
@@ -134,7 +134,7 @@ def _refused(model: str, status: int, answer: bytes) -> Problem:
 
 
 def probe_fault(status: int) -> str | None:
-    """What is wrong if the list of models has this status. A server without such a list, with 404, is healthy."""
+    """Return the fault that the status of the list of models shows. A server without the list (404) is healthy."""
     if status in {401, 403}:
         return _FAULTS[status][1]
     if status >= 500:  # noqa: PLR2004
@@ -165,12 +165,12 @@ def _error_object(answer: bytes) -> dict[str, Any]:
 
 
 def _identifier(value: object) -> str | None:
-    """A code or the name of a parameter. A sentence is dropped, because it may quote the request."""
+    """Return a code or the name of a parameter. A sentence is dropped, because it may quote the request."""
     return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, within bounds. The header contains seconds or a date."""
+    """Return seconds to wait, within bounds. The header contains seconds or a date."""
     value = headers.get("Retry-After", "")
     if value.isdecimal():
         # int() refuses numbers of more than 4,300 digits.

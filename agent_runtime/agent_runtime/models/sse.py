@@ -10,7 +10,7 @@ _DATA = b"data:"
 
 
 async def events(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """The data of each event, until the event [DONE].
+    """Yield the data of each event, until the event [DONE].
 
     Raises:
         aiohttp.ClientPayloadError: the stream ended without [DONE], or an event is longer than MAX_EVENT_BYTES.
@@ -31,6 +31,6 @@ async def events(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def event(data: bytes, kind: bytes = b"") -> bytes:
-    """The bytes of an event."""
+    """Return the bytes of an event."""
     name = b"event: %b\n" % kind if kind else b""
     return b"%bdata: %b\n\n" % (name, data)

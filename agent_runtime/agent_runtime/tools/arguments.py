@@ -1,4 +1,4 @@
-"""A model's arguments for a tool, checked against the schema that the tool's server declares."""
+"""Checks a model's arguments for a tool against the schema that the tool's server declares."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ class ArgumentCheck:
         """Check arguments.
 
         Raises:
-            ToolError: they do not fit the schema, or the schema cannot be used.
+            ToolError: the arguments do not match the schema, or the schema cannot be used.
         """
         if self._too_slow:
             raise ToolError(_TOO_SLOW)
@@ -43,7 +43,7 @@ class ArgumentCheck:
         except ToolError:
             raise
         except TimeoutError:
-            # A model may repeat the call many times: only the first may cost CPU_SECONDS.
+            # A model may repeat the call many times, so only the first call may cost CPU_SECONDS.
             self._too_slow = True
             raise ToolError(_TOO_SLOW) from None
         except Exception:  # noqa: BLE001  (foreign input; jsonschema lists no complete set of errors)

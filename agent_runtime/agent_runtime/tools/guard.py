@@ -52,7 +52,7 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
 
 
 def is_refused(address: str) -> bool:
-    """Whether an IP address is, or embeds, a link-local address or the address of a cloud's metadata service."""
+    """Return whether an IP address is, or embeds, a link-local address or the address of a cloud's metadata service."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     return any(
         candidate.is_link_local or candidate.is_unspecified or candidate.is_multicast or candidate in _METADATA
@@ -61,7 +61,7 @@ def is_refused(address: str) -> bool:
 
 
 def _embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that a gateway or the kernel may translate an IPv6 address to."""
+    """Return the IPv4 addresses that a gateway or the kernel may translate an IPv6 address to."""
     embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     # ::1 looks like an IPv4-compatible address, but is the loopback address.
     if any(address in network for network in _LAST_32_BITS) and not address.is_loopback:

@@ -1,7 +1,7 @@
-"""Values checked against JSON Schemas of others, with a limit on CPU time.
+"""Checks values against untrusted JSON Schemas, with a limit on CPU time.
 
-A schema that someone else wrote can keep a validator busy for years: with a pattern such as (a+)+$, which Python's
-regular expressions take exponential time for, or with references that double at each level.
+An untrusted schema can keep a validator busy for years: with a pattern such as (a+)+$, for which Python's regular
+expressions take exponential time, or with references that double at each level.
 """
 
 import signal
@@ -17,9 +17,9 @@ from referencing.jsonschema import EMPTY_REGISTRY
 
 
 def compiled(schema: Mapping[str, Any], seconds: float, draft: type[Validator] = Draft202012Validator) -> Validator:
-    """The validator of a schema.
+    """Return the validator of a schema.
 
-    A reference to another document is an error once the validator reaches it: nothing is fetched.
+    If the validator reaches a reference to another document, it raises an error. It fetches no documents.
 
     Args:
         schema: the schema.
@@ -27,7 +27,7 @@ def compiled(schema: Mapping[str, Any], seconds: float, draft: type[Validator] =
         draft: of JSON Schema.
 
     Raises:
-        TimeoutError: it takes longer.
+        TimeoutError: the check of the schema takes longer than `seconds`.
         SchemaError: the schema is not valid.
     """
     with _without_warnings(), at_most(seconds):
@@ -37,10 +37,10 @@ def compiled(schema: Mapping[str, Any], seconds: float, draft: type[Validator] =
 
 
 def first_error(validator: Validator, value: Any, seconds: float) -> ValidationError | None:
-    """The most relevant error of a value; None if it is valid.
+    """Return the most relevant error of a value; None if it is valid.
 
     Raises:
-        TimeoutError: the check takes more than so many seconds of CPU time.
+        TimeoutError: the check takes longer than the limit on CPU time.
         Unresolvable: the schema refers to something that is not in it.
         RecursionError: schema or value is nested too deeply.
     """
@@ -51,7 +51,7 @@ def first_error(validator: Validator, value: Any, seconds: float) -> ValidationE
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the body once it has used so much CPU time. Works in the main thread only."""
+    """Raise TimeoutError in the block after it has used this much CPU time. Works only in the main thread."""
 
     def expire(*_: object) -> None:
         raise TimeoutError

@@ -66,7 +66,7 @@ class McpServer:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  (not for secrecy)
 
     async def call(self, tool: str, arguments: Json) -> str:
-        """The tool's result as text; see toolbox.ToolServer."""
+        """Return the tool's result as text; see toolbox.ToolServer."""
         client = self._client
         if client is None:
             raise ToolError("the tool's server cannot be reached now")
@@ -87,7 +87,7 @@ class McpServer:
         return _text(result)
 
     def _check(self, tool: str) -> ArgumentCheck:
-        """The check of a tool's arguments, kept until the tool's schema changes."""
+        """Return the check of a tool's arguments, kept until the tool's schema changes."""
         schema, check = self.tools[tool].parameters, self._checks.get(tool)
         if check is None or check.schema != schema:
             check = self._checks[tool] = ArgumentCheck(schema)
@@ -113,7 +113,7 @@ class McpServer:
         if config.type == "stdio":
             environment = {name: os.environ[name] for name in config.env if name in os.environ}
             parameters = StdioServerParameters(command=config.command or "", args=list(config.args), env=environment)
-            # The stderr of the process is not logged: it is no JSON and may quote a secret.
+            # The stderr of the process is not logged, because it is not JSON and may quote a secret.
             with open(os.devnull, "w", encoding="utf-8") as devnull:  # noqa: ASYNC230, PTH123  (never blocks)
                 yield stdio_client(parameters, errlog=devnull)
             return
@@ -159,7 +159,7 @@ class McpServer:
 
 
 def _text(result: CallToolResult) -> str:
-    """The text parts of a result."""
+    """Return the text parts of a result."""
     text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
     if result.is_error:
         raise ToolError(text or "the tool failed")

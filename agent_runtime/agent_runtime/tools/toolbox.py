@@ -18,7 +18,7 @@ MAX_NAME = 64
 
 
 class ToolError(Exception):
-    """Why a tool call has no result. The model gets the message and may try something else."""
+    """A tool call has no result. The model gets the message and may try something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ToolServer(Protocol):
         ...
 
     async def call(self, tool: str, arguments: Json) -> str:
-        """The tool's result as text.
+        """Return the tool's result as text.
 
         Raises:
             ToolError: there is no result.
@@ -69,7 +69,7 @@ class Toolbox:
         self._metrics = metrics
 
     def specs(self) -> list[Json]:
-        """The tools in OpenAI's form."""
+        """Return the tools in OpenAI's form."""
         return [
             {
                 "type": "function",
@@ -89,7 +89,7 @@ class Toolbox:
         ]
 
     async def probe(self) -> dict[str, Any]:
-        """Whether every server can be reached. The first probe waits for the first connections."""
+        """Check whether every server can be reached. The first probe waits for the first connections."""
         await asyncio.gather(*(server.settled() for server in self._servers.values()))
         faults = [f"{name}: {server.fault}" for name, server in self._servers.items() if server.fault]
         if faults:
@@ -118,7 +118,7 @@ class Toolbox:
 
 
 def _arguments(text: Any) -> Json:
-    """The arguments of a tool call; the model may have written invalid JSON."""
+    """Return the arguments of a tool call; the model may have written invalid JSON."""
     if isinstance(text, str) and len(text) > MAX_ARGUMENTS_CHARS:
         raise ToolError(f"the arguments are longer than {MAX_ARGUMENTS_CHARS} characters")
     try:

@@ -22,7 +22,7 @@ def start(environment: Environment) -> "Tracing | None":
     try:
         from agent_runtime.tracing.tracing import Tracing  # noqa: PLC0415  (the import takes 0.5 s)
     except ImportError as error:
-        # Tracing is not worth refusing to start.
+        # An agent without tracing is better than an agent that does not start.
         log.warning("tracing is off: install the extra agent-runtime[otel]", extra={"fields": {"missing": error.name}})
         return None
     return Tracing(environment)

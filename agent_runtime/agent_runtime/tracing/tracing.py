@@ -72,7 +72,7 @@ class Tracing:
                 f"{request.method} {resource.canonical}",
                 self._propagator.extract(request.headers),
                 SpanKind.SERVER,
-                # Not the path: it may contain the id of a session.
+                # Use the route, not the path, which may contain the id of a session.
                 {"http.request.method": request.method, "http.route": resource.canonical},
                 record_exception=False,
                 set_status_on_exception=False,

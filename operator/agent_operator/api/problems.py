@@ -1,17 +1,17 @@
-"""What keeps an agent from being as its spec says, or what its author should know."""
+"""Problems: why an agent does not match its spec, or what the author of the spec should know."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, and the remedy. Never holds the value of a secret.
+    """What is wrong, and the remedy. Never contains the value of a secret.
 
     Attributes:
         reason: reason of the condition or Event that reports it.
-        field: path of the field at fault, such as `spec.systemPrompt.text`; empty when it is about no field.
-        message: what is wrong and what to do about it, without the field.
-        retry: whether it may go away while the spec stays as it is. If not, the agent is `Stalled`.
+        field: path of the invalid field, such as `spec.systemPrompt.text`; empty if the problem concerns no field.
+        message: the problem and the remedy, without the field.
+        retry: whether the problem may end without a change of the spec. Otherwise the agent is `Stalled`.
     """
 
     reason: str
@@ -25,9 +25,9 @@ class Problem:
 
 
 def combine(first: Problem, *others: Problem) -> Problem:
-    """Return one problem that reports all: under the reason and the field of the first."""
+    """Return one problem that reports all problems, with reason and field of the first."""
     message = "; ".join([first.message, *(str(problem) for problem in others)])
-    # Waiting does not help while any of them needs a change of the spec.
+    # If one problem requires a change of the spec, waiting does not help.
     return Problem(first.reason, first.field, message, retry=all(problem.retry for problem in (first, *others)))
 
 
@@ -35,7 +35,7 @@ class ProblemError(Exception):
     """One or more problems that end the work on an agent.
 
     Attributes:
-        problems: all of them.
+        problems: the problems, at least one.
     """
 
     def __init__(self, first: Problem, *others: Problem) -> None:

@@ -1,4 +1,4 @@
-"""Every reason of a condition or an Event. Each has its meaning below it: docs/reference.md is generated from here."""
+"""All reasons of conditions and Events. The docstring of each reason becomes its description in docs/reference.md."""
 
 from enum import StrEnum
 
@@ -45,7 +45,7 @@ class Reason(StrEnum):
     VALID = "Valid"
     """The spec is valid."""
     NOT_CHECKED = "NotChecked"
-    """The operator has not checked this, because another problem comes first."""
+    """The operator has not evaluated this condition, because another problem comes first."""
     NOT_REFERENCED = "NotReferenced"
     """The agent references no Secret."""
     FOUND = "Found"

@@ -1,6 +1,6 @@
 """CEL rules of the CRDs, for constraints between fields. The API server rejects a violation with path and remedy.
 
-The table is keyed by the model whose schema gets the rule. `self` is the new object, `oldSelf` the old one.
+The table is keyed by the model whose schema gets the rule. `self` is the new object, and `oldSelf` is the old object.
 """
 
 from collections.abc import Mapping

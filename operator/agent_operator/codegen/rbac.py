@@ -59,7 +59,8 @@ def permissions(*, cluster_wide: bool) -> Iterator[Permission]:
     if cluster_wide:
         yield Permission(CHANNEL.group, CHANNEL.plural, ("list", "watch"))
         yield Permission(CHANNEL.group, f"{CHANNEL.plural}/status", ("patch",))
-        # To detect when an optional API is installed. Without this permission the operator polls once per minute.
+        # The operator watches CRDs to detect when an optional API is installed. Without the permission it polls once
+        # per minute.
         optional = tuple(kind.crd for kind in (CHANNEL, *WATCHED) if kind.optional)
         yield Permission("apiextensions.k8s.io", "customresourcedefinitions", ("list", "watch"), optional)
 
@@ -81,7 +82,7 @@ def author_permissions(*, read_only: bool) -> Iterator[Permission]:
 
 
 def channel_permissions(*, read_only: bool) -> Iterator[Permission]:
-    """Yield the permissions of users who write, or only read, AgentRuntimeChannels. A channel moves many agents."""
+    """Yield the permissions of users who write, or only read, AgentRuntimeChannels. A channel upgrades many agents."""
     change = () if read_only else ("create", "delete", "deletecollection", "patch", "update")
     yield Permission(CHANNEL.group, CHANNEL.plural, (*_READ, *change))
 

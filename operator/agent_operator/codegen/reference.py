@@ -96,7 +96,7 @@ def _section(path: str, model: type[BaseModel], node: Schema) -> Iterator[str]:
 
 
 def _model(annotation: Any) -> type[BaseModel | Verbatim] | None:
-    """Return the model in an annotation, inside of `| None`, tuple and dict; None without one."""
+    """Return the model in an annotation, also inside of `| None`, tuple and dict; None if there is no model."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel | Verbatim):
         return annotation
     found = (_model(argument) for argument in get_args(annotation))

@@ -23,7 +23,7 @@ class ChannelCache:
         return self._channels.get(name)
 
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:
-        """Store the object of a watch event. Returns the key of the channel if this changed the cache."""
+        """Store the object of a watch event. Returns the key of the channel if the event changed the cache."""
         del kind
         name, uid = obj["metadata"]["name"], obj["metadata"]["uid"]
         cached = self._channels.get(name)

@@ -1,7 +1,7 @@
 """Reconciles AgentRuntimeChannels: plans each channel, writes its status, and assigns versions to its agents.
 
-The controller keeps nothing in memory that it cannot read again. It writes assignments to status.channel of the agents,
-where their own reconcile reads them. So the operator may stop at any point, and another replica continues.
+The controller can read all its state again from the cluster. It writes assignments to status.channel of the agents,
+where the reconcile of each agent reads them. So the operator may stop at any point, and another replica continues.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ class ChannelController:
                     await self._relist()
 
     async def _reconcile(self) -> float | None:
-        """Reconcile all channels. Returns the seconds after which to do it again although nothing changes."""
+        """Reconcile all channels. Returns the seconds after which to reconcile again, even without a change."""
         members = self._members.refresh()
         self._plans = {name: old for name, old in self._plans.items() if self._channels.get(name)}
         waits = [await self._remove_orphaned_assignments()]
@@ -153,7 +153,10 @@ class ChannelController:
         return _earliest([channel_plan.requeue_after, None if all(written) else _RETRY_SECONDS])
 
     async def _remove_orphaned_assignments(self) -> float | None:
-        """Remove assignments of agents that follow no channel. Following again must not restore them."""
+        """Remove assignments of agents that follow no channel.
+
+        Otherwise, an agent that follows the channel again would use its old assignment.
+        """
         orphaned = self._members.orphaned()
         written = await asyncio.gather(*(self._write_use(key, uid, None) for key, uid in orphaned))
         return None if all(written) else _RETRY_SECONDS

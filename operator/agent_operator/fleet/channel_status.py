@@ -55,7 +55,7 @@ def status(plan: ChannelPlan, now: str) -> dict[str, Any]:
 def invalid_spec(
     channel: str, generation: int, error: str, before: AgentRuntimeChannelStatus, now: str
 ) -> dict[str, Any]:
-    """Return the fields of the status that change when the spec of a channel cannot be read."""
+    """Return the fields of the status that change if the spec of a channel is invalid."""
     message = f"the spec of AgentRuntimeChannel {channel} is invalid: {error}"
     statuses = {"Ready": False, "Progressing": False, "Stalled": True}
     found = [_condition(kind, value, ChannelReason.INVALID_SPEC, message) for kind, value in statuses.items()]
@@ -155,7 +155,7 @@ def _count(agents: int) -> str:
 
 
 def events(plan: ChannelPlan) -> Iterator[ChannelEvent]:
-    """Yield an Event for each change since the status was written. Writing the status keeps it from repeating."""
+    """Yield an Event for each change since the last write of the status. The next write keeps it from repeating."""
     channel, version = plan.channel, plan.channel.target.version
     starts = channel.rolling_out != channel.target
     if starts:

@@ -1,7 +1,7 @@
 """Plans the next step of a channel. Pure: spec, status, agents and time in; assignments and the state of the waves out.
 
-The agents show the progress of an upgrade: what they were assigned, and how healthy they are. The status of the channel
-adds the rest: since when a wave is healthy, which waves are done, and which release was the last to complete.
+The agents show the progress of an upgrade: which release they were assigned, and whether they are healthy. The status
+of the channel contains the rest: since when a wave is healthy, which waves are done, and which release completed last.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -80,7 +80,7 @@ class ChannelPlan:
         members: the agents of each wave.
         stable: the last release that was rolled out completely, with this step included.
         halted: whether too many agents failed.
-        requeue_after: seconds after which to plan again although nothing changes; None when only a change matters.
+        requeue_after: seconds after which to plan again, even without a change; None if only a change matters.
     """
 
     channel: ChannelState

@@ -1,1 +1,1 @@
-"""What one agent is rendered from: its spec, the objects that the spec refers to, and defaults."""
+"""The inputs of rendering one agent: its spec, the objects that the spec refers to, and defaults."""

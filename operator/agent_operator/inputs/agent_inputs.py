@@ -31,7 +31,7 @@ class Platform:
     allow_unsafe_pod_templates: bool = False
     """Whether spec.podTemplate may weaken the hardening of the pods."""
     set_pod_user: bool = True
-    """Whether pods set user and group. If not, the cluster or the image sets them. Pods never run as root."""
+    """Whether pods set user and group. Otherwise the cluster or the image sets them. Pods never run as root."""
     kubernetes_minor: int = 25
     """Minor version of the oldest Kubernetes 1.x that the manifests must work with."""
     operator_namespace: str = "agent-operator-system"
@@ -124,7 +124,7 @@ class Inputs:
 
     @cached_property
     def fixed_replicas(self) -> int | None:
-        """How many pods the spec asks for; None when an autoscaler decides."""
+        """Number of pods that the spec requests; None if an autoscaler sets it."""
         return None if self.spec.autoscaling else self.fewest_replicas
 
     @cached_property

@@ -23,7 +23,7 @@ class ChecksError(Exception):
 
 
 def reference(inputs: Inputs) -> ConfigMapKeyRef | None:
-    """Return the reference to the ConfigMap of the checks; None without one."""
+    """Return the reference to the ConfigMap of the checks; None if the spec has none."""
     canary = canary_of(inputs)
     return canary.checks_from.config_map_key_ref if canary and canary.checks_from else None
 
@@ -35,7 +35,7 @@ def canary_of(inputs: Inputs) -> Canary | None:
 
 
 def of(inputs: Inputs) -> ChecksConfig | None:
-    """Return the checks; None without any, or if their ConfigMap does not exist.
+    """Return the checks; None if the spec defines none, or if their ConfigMap does not exist.
 
     Raises:
         ChecksError: the text in the ConfigMap is invalid.

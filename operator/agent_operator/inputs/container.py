@@ -1,4 +1,4 @@
-"""What the container of an agent gets unless the spec overrides it: compute resources and health probes."""
+"""Compute resources and health probes of an agent's container: defaults, and the settings of the spec."""
 
 from collections.abc import Mapping
 from typing import Any

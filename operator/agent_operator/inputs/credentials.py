@@ -27,7 +27,7 @@ class CredentialKey:
 
 
 def secret(inputs: Inputs) -> str | None:
-    """Return the name of the Secret that the operator does not create; None without one."""
+    """Return the name of the Secret that the operator does not create; None if the spec references none."""
     credentials = inputs.spec.credentials
     if credentials is None or not (credentials.secret_ref or credentials.external_secret):
         return None

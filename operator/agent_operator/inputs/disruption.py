@@ -15,7 +15,7 @@ class Budget:
     Attributes:
         min_available: integer or percentage; None if max_unavailable is set.
         max_unavailable: integer or percentage; None if min_available is set.
-        lowered: whether the spec asks for a budget that blocks every drain.
+        lowered: whether the spec requests a budget that would block every drain.
     """
 
     min_available: int | str | None = None

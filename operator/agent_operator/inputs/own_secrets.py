@@ -29,7 +29,7 @@ class OwnSecrets:
             agent: the live AgentDeployment, valid or not.
 
         Returns:
-            None if the agent needs no Secret and none is left of an older spec.
+            None if the agent needs no Secret and no Secret of an older spec exists.
 
         Raises:
             ApiError: the Secret cannot be read.
@@ -76,6 +76,6 @@ def _is_desired(agent: Object) -> bool:
 
 
 def _is_listed(agent: Object, target: Ref) -> bool:
-    """Report whether status.children contains the Secret. It may be left of an older spec."""
+    """Report whether status.children contains the Secret, which may remain from an older spec."""
     children = (agent.get("status") or {}).get("children") or ()
     return any((child["kind"], child["name"]) == (target.kind, target.name) for child in children)

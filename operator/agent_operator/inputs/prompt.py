@@ -25,7 +25,7 @@ _ALLOWED_NODES = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If),
     *(nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not),
 )
-# How a template writes what the syntax tree calls otherwise.
+# Names in the syntax tree that differ from the names in a template.
 _SYNTAX = {"assign": "set", "assignblock": "set", "callblock": "call", "fromimport": "from", "filterblock": "filter"}
 _SYNTAX |= {
     "condexpr": "an inline if",
@@ -53,7 +53,7 @@ def render(template: str, variables: Mapping[str, str]) -> str:
     """Render a prompt; its lines end in line feeds.
 
     Raises:
-        PromptError: the template is not valid, names an unknown variable, or renders to more than MAX_PROMPT_BYTES.
+        PromptError: the template is not valid, uses an unknown variable, or renders to more than MAX_PROMPT_BYTES.
     """
     if not any(mark in template for mark in ("{{", "{%", "{#")):
         return _bounded([template.replace("\r\n", "\n").replace("\r", "\n")])
@@ -139,6 +139,6 @@ def _sentence(error: Exception) -> str:
 
 
 def _line(error: Exception) -> int | None:
-    """Return the template's line that raised: jinja2 rewrites tracebacks to its sources."""
+    """Return the line of the template that raised the error. jinja2 makes tracebacks show template lines."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _FILE]
     return lines[-1] if lines else None

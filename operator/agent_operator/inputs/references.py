@@ -49,7 +49,7 @@ def of(inputs: Inputs) -> Iterator[Source]:
 
 
 def required(inputs: Inputs) -> Iterator[Source]:
-    """Yield further objects that must exist: the Secret of the credentials, and that of the API keys.
+    """Yield further objects that must exist: the Secret of the credentials, and the Secret of the API keys.
 
     The API keys are a file in a volume, so new keys require no new pods.
     """
@@ -75,7 +75,7 @@ def of_template(template: Mapping[str, Any], path: str = "") -> Iterator[Source]
 
 
 def hashes_of_template(hashes: str | None, template: Mapping[str, Any]) -> str | None:
-    """Filter the hashes in an annotation by the objects that this pod template reads; None without any."""
+    """Filter the hashes in an annotation by the objects that this pod template reads; None if none remain."""
     titles = {source.title for source in of_template(template)}
     entries = [entry for entry in (hashes or "").split(",") if entry.rpartition("=")[0] in titles]
     return ",".join(entries) or None

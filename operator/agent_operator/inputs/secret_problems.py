@@ -16,7 +16,7 @@ _MESSAGE_LIMIT = 1024
 
 
 def secret_problem(inputs: Inputs, found: Mapping[Ref, Collection[str] | None]) -> Problem | None:
-    """Return the problem of the first Secret that does not exist or lacks a key; None without one.
+    """Return the problem of the first Secret that does not exist or lacks a key; None if there is no problem.
 
     Args:
         inputs: the agent.

@@ -51,7 +51,7 @@ def ssl_context(configuration: "Configuration") -> ssl.SSLContext | bool:
     if not str(configuration.host).startswith("https:"):
         return True
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    # The CAs of clusters often violate RFC 5280. The clients in Go do not check that either.
+    # The CA certificates of clusters often violate RFC 5280. Clients in Go do not check this either.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
@@ -70,7 +70,9 @@ async def _load_kubeconfig(target: "Configuration", path: str, context: str) -> 
         )
     except yaml.YAMLError as error:
         # The text of the error quotes the file, and a kubeconfig contains secrets.
-        raise AccessError(f"{path or 'the kubeconfig'} is not YAML") from error
+        raise AccessError(
+            f"{path or 'the kubeconfig'} is not YAML: correct the file or choose another one with --kubeconfig"
+        ) from error
 
 
 def _ensure_home() -> None:

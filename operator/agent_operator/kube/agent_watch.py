@@ -27,7 +27,7 @@ _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
 # Seconds between two discovery requests while the API server does not serve AgentDeployments.
 _POLL_ABSENT = 2.0
-# Seconds between two while it does. The watch of kopf may stay open but silent after the CRD is deleted.
+# Seconds between two discovery requests otherwise. After the CRD is deleted, kopf's watch may stay open but silent.
 _POLL_SERVED = 20.0
 
 _WATCH = "the watch of AgentDeployment"
@@ -47,7 +47,7 @@ def settings() -> kopf.OperatorSettings:
     configured.posting.enabled = False
     configured.networking.request_timeout = 30
     configured.networking.connect_timeout = 5
-    # The sum is less than _LONGEST_DELAY. After it kopf lists again, or ends with an error.
+    # After these delays, kopf lists again or ends with an error. Their sum is less than _LONGEST_DELAY.
     configured.networking.error_backoffs = (1, 2, 4, 8)
     configured.watching.server_timeout = 300
     configured.watching.client_timeout = 330

@@ -71,7 +71,7 @@ class Store:
         return self._agents.get(key)
 
     def seconds_since_event(self, key: Key) -> float:
-        """Seconds since the last watch event of the AgentDeployment; infinite before the first."""
+        """Return seconds since the last watch event of the AgentDeployment; infinite before the first."""
         return self._clock() - self._last_event.get(key, float("-inf"))
 
     def children(self, key: Key) -> dict[Ref, Live]:
@@ -203,7 +203,7 @@ class Store:
         return delay
 
     def _time_left(self, key: Key) -> float:
-        """Seconds until the last deadline of a pending write; 0 without one."""
+        """Return seconds until the last deadline of a pending write; 0 if no write is pending."""
         expectations = self._expectations.get(key)
         if expectations is None or not expectations.pending:
             return 0.0

@@ -12,7 +12,7 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _CRD_KIND = "CustomResourceDefinition"
 # The API server starts to serve a new CRD, and stops serving a deleted one, a moment after it sends the event.
 _SERVING_DELAY = 0.2
-# Some watches end as soon as they begin: do not restart them in a busy loop.
+# Seconds before a watch is restarted, because a watch that always ends immediately must not cause a busy loop.
 _PAUSE = 0.5
 
 

@@ -96,7 +96,7 @@ class Informer:
                     continue
                 self._report_failure(error)
             if self._clock() - began > _LONGEST_DELAY:
-                # It worked for a long time, so this is a new failure.
+                # The informer worked for a long time, so this is a new failure.
                 delay = _FIRST_DELAY
             await asyncio.sleep(delay * (0.5 + self._random.random()))
             delay = min(2 * delay, _LONGEST_DELAY)
@@ -113,7 +113,7 @@ class Informer:
     async def _served(self) -> str | None:
         served = await self._discovery.served_version(self.kind)
         if served is None and not self.kind.optional:
-            # The server is still starting, or is no API server: keep the cache.
+            # The server is still starting, or is not an API server, so keep the cache.
             raise ApiError(0, "NotServed", f"the API server does not serve {self.kind.plural}")
         return served
 

@@ -99,7 +99,7 @@ def ref(kind: str, obj: Mapping[str, Any]) -> Ref:
 
 
 def agent_key(obj: Mapping[str, Any]) -> Key | None:
-    """Return the agent that the labels of an object name; None without these labels."""
+    """Return the agent that the labels of an object name; None if it lacks these labels."""
     meta = obj["metadata"]
     labels = meta.get("labels") or {}
     namespace = labels.get(constants.LABEL_AGENT_NAMESPACE) or meta.get("namespace", "")
@@ -188,7 +188,7 @@ def _trim_pod(_kind: str, pod: Mapping[str, Any]) -> Object:
 
 
 def _termination_message(containers: Iterable[Mapping[str, Any]]) -> str | None:
-    """Return the termination message of the first container that has one; None without one."""
+    """Return the termination message of the first container that has one; None if no container has one."""
     ended = ((container.get("state") or {}).get("terminated") or {} for container in containers)
     return next((state["message"] for state in ended if state.get("message")), None)
 

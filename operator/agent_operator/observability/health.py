@@ -7,7 +7,7 @@ from aiohttp import web
 
 from agent_operator.observability.metrics import Metrics
 
-# Yields one line per problem; nothing without problems.
+# Yields one line per problem, and nothing if there is no problem.
 Check = Callable[[], Iterable[str]]
 
 
@@ -23,7 +23,7 @@ class HealthServer:
 
     @property
     def port(self) -> int:
-        """The port that the server listens on. It differs from the address if that has port 0."""
+        """The port on which the server listens. If the address has port 0, the kernel has chosen another port."""
         addresses = self._runner.addresses if self._runner else ()
         return int(addresses[0][1]) if addresses else self._port
 

@@ -1,4 +1,4 @@
-"""Log formats: one JSON object per line, or text for a terminal. Messages of foreign exceptions are not logged."""
+"""Log formats: one JSON object per line, or text for a terminal. Messages of exceptions of libraries are not logged."""
 
 import json
 import logging

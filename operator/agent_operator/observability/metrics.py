@@ -47,7 +47,7 @@ class Metrics:
     def labelled(
         self, name: str, text: str, label: str | tuple[str, ...], values: Callable[[], Mapping[Any, float]]
     ) -> None:
-        """Add a gauge with labels whose values are computed for each scrape. The keys of several labels are tuples."""
+        """Add a gauge with labels whose values are computed for each scrape. For several labels, keys are tuples."""
         self.registry.register(Labelled(name, text, label, values))
 
     def observe_request(self, verb: str, kind: str, code: str) -> None:

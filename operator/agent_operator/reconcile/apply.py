@@ -1,4 +1,7 @@
-"""The stage of a pass that writes: the rollout decision first, then what differs. Every write is an expectation."""
+"""The stage of a pass that writes the rollout decision and then the children that differ.
+
+Each write is recorded as an expectation, so that no pass starts before the cache contains the written objects.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,20 +24,21 @@ from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes
 from agent_operator.status.problems import from_api, refused
 
-# A new agent whose event is this recent is not read again before the first write. The time covers the wait in the queue
-# behind hundreds of new agents. If the agent is gone meanwhile, the garbage collector deletes what refers to it.
+# An agent without a status whose last event is more recent than this is not read again before the first write. The time
+# covers the wait in the queue behind hundreds of new agents. If the agent has been deleted in the meantime, the garbage
+# collector deletes the children.
 _FRESH_SECONDS = 60.0
 _KINDS_WITH_PORTS = frozenset({"Service", "Deployment"})
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What was written.
+    """The result of the writes.
 
     Attributes:
         context: the context of the pass, with the status that the API server has now.
         live: the children after the writes.
-        blocked: why not everything was written.
+        blocked: why a child could not be written; None if all children were written.
     """
 
     context: ReconcileContext
@@ -85,10 +89,10 @@ class Applier:
         self._manage_namespaces = manage_namespaces
 
     async def apply(self, context: ReconcileContext, live: Mapping[Ref, Live], diff: DiffResult) -> ApplyResult:
-        """Write the rollout decision, if it must not be forgotten, and then the children in order.
+        """Write the rollout decision, if a restarted operator needs it, and then the children in order.
 
         Raises:
-            StaleCacheError: the cluster is no longer as it was when the changes were planned.
+            StaleCacheError: the cluster has changed since the changes were planned.
         """
         after = dict(live)
         try:
@@ -102,7 +106,7 @@ class Applier:
         return ApplyResult(context, after, diff.changes.conflict)
 
     async def _record(self, context: ReconcileContext, rollout: RolloutPlan) -> ReconcileContext:
-        """Write a decision to the status before acting on it: a restarted operator would decide differently."""
+        """Write the decision before the children, because a restarted operator could decide differently."""
         if not must_persist_first(rollout.before, rollout.after):
             return context
         await self._ensure_current(context)
@@ -112,7 +116,7 @@ class Applier:
         return context if written is None else replace(context, agent=context.agent | {"status": written})
 
     async def _write_all(self, context: ReconcileContext, changes: Plan, live: dict[Ref, Live]) -> None:
-        """Write, in order, and update `live` from the answers. An object that cannot be written ends it."""
+        """Write the children in order, and update `live` from the responses. Stop at the first failure."""
         if not changes.is_empty:
             await self._ensure_current(context)
         for action in changes.applies:
@@ -137,7 +141,11 @@ class Applier:
             self._own_secrets.record_delete(deletion.ref)
 
     async def _ensure_current(self, context: ReconcileContext) -> None:
-        """Write nothing for an agent that is gone or was edited: a watch may have missed that, or may lag behind."""
+        """Check that the agent still exists unchanged, because the watch may lag behind. Add a missing finalizer.
+
+        Raises:
+            StaleCacheError: the agent was deleted or edited.
+        """
         key, agent = context.key, context.agent
         is_fresh = self._store.seconds_since_event(key) < _FRESH_SECONDS and not agent.get("status")
         if is_fresh and not agent["spec"].get("namespace"):
@@ -169,7 +177,7 @@ class Applier:
                 raise
         found = await self._cluster.find(target, action.manifest["apiVersion"])
         if found is None or owned(found, owner):
-            # The answer to an earlier create was lost, or the watch lags behind: the next pass sees the object.
+            # The response to an earlier create was lost, or the watch lags behind. The next pass sees the object.
             raise StaleCacheError
         raise ProblemError(conflict(target, terminating=_goes_away(found, owner)))
 

@@ -21,7 +21,7 @@ from agent_operator.status.problems import from_api, namespace_not_managed
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """The rendered spec, or why it cannot be rendered. Neither when there was nothing to render."""
+    """The rendered spec, or why it cannot be rendered. Both are None if there was nothing to render."""
 
     rendered: Rendered | None = None
     invalid: Problem | None = None
@@ -29,7 +29,7 @@ class RenderResult:
 
 @dataclass(frozen=True, slots=True)
 class RolloutResult:
-    """Which revision is to run where, or why that cannot be decided. Neither when nothing was rendered."""
+    """The plan of the rollout, or why there can be none. Both are None if nothing was rendered."""
 
     plan: RolloutPlan | None = None
     blocked: Problem | None = None
@@ -37,11 +37,11 @@ class RolloutResult:
 
 @dataclass(frozen=True, slots=True)
 class DiffResult:
-    """What is to be written.
+    """The changes to write.
 
     Attributes:
-        rendered: what was rendered, as far as the cluster serves its kinds; None when nothing was.
-        rollout: the decision to act on; None when there is none, or when it must wait for the credentials.
+        rendered: the rendered spec, without kinds that the cluster does not serve; None if nothing was rendered.
+        rollout: the decision to carry out; None if there is none, or if it must wait for the credentials.
         changes: what differs from the live objects.
         warnings: what works, but may not work as the author of the spec expects.
         invalid: why the spec cannot be rendered.
@@ -57,7 +57,7 @@ class DiffResult:
 
 
 class ChildPlanner:
-    """Decides what the children should be. `served` returns the version in which the cluster serves a kind."""
+    """Computes the desired children. `served` returns the version in which the cluster serves a kind."""
 
     def __init__(self, renderer: Renderer, planner: RolloutPlanner, served: Callable[[str], str | None]) -> None:
         self._renderer = renderer
@@ -92,10 +92,10 @@ class ChildPlanner:
     def diff(
         self, context: ReconcileContext, gathered: GatherResult, rendered: RenderResult, rollout: RolloutResult
     ) -> DiffResult:
-        """Compare what should be there with what is. Without a rollout plan nothing changes."""
+        """Compare the desired with the live children. Without a rollout plan, there are no changes."""
         if gathered.inputs is None or rendered.rendered is None or rollout.plan is None:
             return DiffResult(invalid=rendered.invalid, blocked=rollout.blocked)
-        # Without its credentials no pod can start: prepare what they need, and leave running pods alone.
+        # Without the credentials no new pod can start, so write what pods need, but do not replace running pods.
         can_start = gathered.secrets is None
         wanted = rollout.plan.manifests.rendered if can_start else rendered.rendered
         served = tuple(manifest for manifest in wanted.manifests if self._served(manifest["kind"]))

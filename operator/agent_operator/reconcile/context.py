@@ -1,4 +1,4 @@
-"""What a pass over an agent starts from, and what it tells the workers. Pure."""
+"""The input of a pass over an agent, and the result that the workers receive. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from agent_operator.kube.objects import Key, Live, Object, Ref
 
 
 class StaleCacheError(Exception):
-    """A pass decided on cached objects that are out of date. Their events are on the way, so try again later."""
+    """The cached objects of a pass are out of date. Their events have not arrived yet, so retry later."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileContext:
-    """What a pass starts from.
+    """The input of a pass.
 
     Attributes:
         key: namespace and name of the AgentDeployment.
         agent: the AgentDeployment as the cache has it.
-        children: its live objects, trimmed.
+        children: the live objects of the agent, trimmed.
         now: time of the pass, RFC 3339 in UTC.
     """
 
@@ -36,7 +36,7 @@ class ReconcileContext:
 
     @property
     def status(self) -> Mapping[str, Any]:
-        """The status as it is."""
+        """The current status."""
         return self.agent.get("status") or {}
 
     @property
@@ -46,7 +46,7 @@ class ReconcileContext:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether spec.suspend asks to change nothing."""
+        """Whether spec.suspend is true, so that the pass changes no children."""
         return bool(self.agent["spec"].get("suspend"))
 
 
@@ -63,15 +63,15 @@ def start_pass(key: Key, agent: Object, children: Mapping[Ref, Live], now: str) 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a pass ended. Only the workers derive from it when the agent is reconciled again.
+    """The result of a pass. From it, only the workers decide when the agent is reconciled again.
 
     Attributes:
         invalid: why the spec cannot be used.
-        blocked: what else keeps the children from being as the spec says.
-        incomplete: a write was refused that must be repeated, or the deletion has not finished.
-        references: the agent refers to objects that are not watched.
-        requeue_after: seconds until the rollout needs the next look; None: it needs none.
-        status_changed: the status was patched.
+        blocked: any other reason why the children do not match the spec.
+        incomplete: whether a refused write must be retried, or the deletion has not finished.
+        references: whether the agent refers to objects that are not watched.
+        requeue_after: seconds after which the rollout needs another pass; None if it needs none.
+        status_changed: whether the status was patched.
     """
 
     invalid: Problem | None = None

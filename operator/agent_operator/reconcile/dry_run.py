@@ -1,4 +1,4 @@
-"""What the operator would write: `--read-only` logs and counts it, and writes nothing."""
+"""Logs and counts the changes that the operator would write. With `--read-only`, it writes nothing."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from agent_operator.render.plan import Plan
 
 log = logging.getLogger(__name__)
 
-# Verb -> objects by name. Never their content, which may be secret.
+# Verb -> names of objects. The content is left out, because it may be secret.
 Changes = Mapping[str, Sequence[str]]
 
 
@@ -20,7 +20,7 @@ class DryRun:
         self._pending: dict[Key, Changes] = {}
 
     def note_changes(self, key: Key, changes: Plan) -> None:
-        """Note what a pass would write."""
+        """Record the changes that a pass would write."""
         applies = [(action.uid, ref(action.manifest["kind"], action.manifest)) for action in changes.applies]
         self._note(
             key,
@@ -30,7 +30,7 @@ class DryRun:
         )
 
     def note_deletion(self, key: Key, agent: Object) -> None:
-        """Note that an agent is being deleted, and that the operator must delete what no owner reference reaches."""
+        """Record that an agent is being deleted, and whether it waits for the operator to remove the finalizer."""
         waits = constants.FINALIZER in (agent["metadata"].get("finalizers") or ())
         self._note(key, finishes=[Ref(constants.KIND, *key)] if waits else [])
 
@@ -41,7 +41,7 @@ class DryRun:
         return len(self._pending)
 
     def _note(self, key: Key, **by_verb: Sequence[Ref]) -> None:
-        """Log pending changes once, and again when they are others."""
+        """Log the pending changes of an agent if they differ from those that were logged last."""
         changes: Changes = {verb: [str(target) for target in targets] for verb, targets in by_verb.items() if targets}
         before = self._pending.pop(key, {})
         if changes:

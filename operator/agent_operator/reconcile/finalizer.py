@@ -1,4 +1,4 @@
-"""What happens to a deleted AgentDeployment: delete what no owner reference reaches, then remove the finalizer."""
+"""Finalizes a deleted AgentDeployment: deletes children that have no owner reference, then removes the finalizer."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from agent_operator.kube.resources import SECRET
 from agent_operator.reconcile.context import ReconcileContext
 from agent_operator.render.plan import owned
 
-# Their controllers delete these, or a Namespace is deleted as a whole.
+# Kinds that are not deleted one by one: controllers delete Pods and ReplicaSets, and a Namespace may be shared.
 _DELETED_BY_OTHERS = frozenset({"Pod", "ReplicaSet", "Namespace"})
 
 
@@ -34,7 +34,7 @@ class Finalizer:
         self._manage_namespaces = manage_namespaces
 
     async def finalize(self, context: ReconcileContext) -> bool:
-        """Delete the agent's namespace, or its children in a shared one. Returns False while something is left.
+        """Delete the agent's namespace, or its children in a shared namespace. Returns False while objects remain.
 
         Raises:
             ApiError: the API server refused, or cannot be reached.
@@ -43,7 +43,7 @@ class Finalizer:
         if constants.FINALIZER not in (agent["metadata"].get("finalizers") or ()):
             return True
         name = (agent["spec"].get("namespace") or {}).get("name", "")
-        # Read it from the API server: a namespace that the cache lacks would be left behind.
+        # Read the namespace from the API server, because a namespace that the cache lacks would never be deleted.
         namespace = await self._cluster.find_namespace(name) if self._manage_namespaces and name else None
         if namespace is not None and owned(namespace, context.uid):
             if "deletionTimestamp" not in namespace["metadata"]:
@@ -57,7 +57,7 @@ class Finalizer:
         return not left
 
     async def _left(self, context: ReconcileContext) -> list[tuple[Ref, Live]]:
-        # Those in all namespaces: spec.namespace may have been another one.
+        # Include the children in all namespaces, because spec.namespace may have changed.
         children = self._store.children(context.key).items()
         left = [(target, live) for target, live in children if target.kind not in _DELETED_BY_OTHERS]
         secret = await self._own_secrets.find(context.key, context.agent)

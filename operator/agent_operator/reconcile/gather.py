@@ -1,4 +1,4 @@
-"""The first stage of a pass: read what the spec refers to, and decide whether there is enough to render."""
+"""The first stage of a pass: read the objects that the spec refers to, and decide whether they suffice to render it."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ from agent_runtime.config import explain
 
 @dataclass(frozen=True, slots=True)
 class GatherResult:
-    """What was read.
+    """The objects that were read, and their problems.
 
     Attributes:
         live: the children, with the Secret that the operator created for the agent.
         inputs: what to render; None when the agent is suspended, or when a problem prevents rendering.
         invalid: why the spec cannot be read.
         blocked: why the agent must not be rendered now.
-        secrets: what is wrong with the Secret of the credentials. Without it no pod can start.
+        secrets: what is wrong with the Secret of the credentials. Without this Secret, no pod can start.
         uses_secrets: whether credentials come from a Secret that others create.
         references: whether the agent refers to objects that are not watched.
         warnings: what works, but may not work as the author of the spec expects.
@@ -68,7 +68,7 @@ class Gatherer:
         self._namespaces = namespaces
 
     async def gather(self, context: ReconcileContext) -> GatherResult:
-        """Read. What cannot be read is a problem of the result."""
+        """Read the references of an agent. The result contains a problem for each object that cannot be read."""
         try:
             secret = await self._own_secrets.get(context.key, context.agent)
         except ApiError as error:
@@ -94,7 +94,7 @@ class Gatherer:
         return replace(self._platform, external_secrets_version="v1beta1" if served.endswith("beta1") else "v1")
 
     def _assess(self, result: GatherResult, found: Gathered, version: VersionDecision) -> GatherResult:
-        """Add what is wrong with the references, and what deserves a warning."""
+        """Add the problems of the references, and the warnings."""
         inputs = found.inputs
         unsynced = None
         if inputs.spec.credentials and inputs.spec.credentials.external_secret:
@@ -122,10 +122,10 @@ def parse(agent: Object) -> AgentDeployment:
     """Read an AgentDeployment.
 
     Raises:
-        ProblemError: it does not match the schema of this version.
+        ProblemError: the object does not match the schema of this version.
     """
     try:
-        # The status belongs to the operator: an unexpected one must not make the spec invalid.
+        # Users do not write the status, so an unexpected status must not make the spec invalid.
         return AgentDeployment.model_validate({key: value for key, value in agent.items() if key != "status"})
     except ValidationError as error:
         raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", explain(error))) from None

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # A pass sends about twenty requests of at most 30 s each. Normally it takes milliseconds.
 _STUCK_AFTER = 600.0
 # Problems after which an agent is reconciled again after a fixed number of seconds. The watch reports when the channel
-# assigns a version; this is for a channel that halts meanwhile.
+# assigns a version, but not when the channel halts.
 _FIXED_DELAYS: Mapping[str, float] = {Reason.CHANNEL_PENDING: 5.0}
 
 
@@ -60,20 +60,20 @@ class Workers:
         self._draining = False
 
     def stuck(self) -> Iterable[str]:
-        """Yield the passes that take far too long, as messages."""
+        """Yield a message for each pass that takes far too long."""
         now = self._clock()
         for key, since in self._busy.items():
             if now - since > _STUCK_AFTER:
                 yield f"the pass over {key.namespace}/{key.name} has taken {now - since:.0f} s"
 
     async def run(self, number: int) -> None:
-        """Work until `drain` is called and the passes in progress have ended."""
+        """Reconcile agents until `drain` is called and the passes in progress have ended."""
         async with asyncio.TaskGroup() as group:
             for _ in range(number):
                 group.create_task(self._work())
 
     def drain(self) -> None:
-        """Begin no further pass."""
+        """Start no further passes."""
         self._draining = True
         for task in self._idle:
             task.cancel()
@@ -126,12 +126,12 @@ class Workers:
         return Result(incomplete=True)
 
     def _requeue(self, key: Key, result: Result, next_look: float | None) -> None:
-        """Decide when the agent is reconciled again. Nothing else does, except events.
+        """Decide when the agent is reconciled again, unless an event triggers the next pass earlier.
 
         Args:
             key: the agent.
             result: how the pass ended.
-            next_look: seconds until the store wants the next pass, because of expectations or missed events.
+            next_look: seconds after which the cache needs another pass, because of expectations or missed events.
         """
         if _backs_off(result):
             self._queue.retry(key)

@@ -1,4 +1,4 @@
-"""The one spelling of a manifest, and hashes of it."""
+"""The canonical JSON of a manifest, and hashes of it."""
 
 import hashlib
 import json
@@ -10,15 +10,15 @@ from agent_operator.api import constants
 Manifest = dict[str, Any]
 
 _FIRST = ("apiVersion", "kind", "metadata", "name")
-# Not a union: isinstance would build it for each value.
+# A tuple, because isinstance() would build a union again for each value.
 _CONTAINERS = (dict, list, tuple)
 _DIGEST_LENGTH = 10
 
 
 def canonical(value: Any) -> Any:
-    """Return JSON with the keys of objects in one order; lists keep theirs, which has a meaning.
+    """Return JSON with sorted keys. Lists keep their order, because it has a meaning.
 
-    Nulls and empty lists are left out: the API server does not store them, so the live object would always differ.
+    Nulls and empty lists are left out: the API server does not store them, so live objects would always differ.
     """
     if not isinstance(value, dict):
         return list(map(canonical, value)) if isinstance(value, _CONTAINERS) else value
@@ -26,7 +26,7 @@ def canonical(value: Any) -> Any:
     keys = sorted(value)
     for key in keys if value.keys().isdisjoint(_FIRST) else (*_FIRST, *keys):
         item = value.get(key)
-        # A manifest has some hundred scalars: do not call a function for each of them.
+        # A manifest has hundreds of scalars, and a function call for each of them would be slow.
         if isinstance(item, _CONTAINERS):
             item = canonical(item)
         if item is not None and item != []:
@@ -35,13 +35,13 @@ def canonical(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """Return a short hash of JSON, the same for every order of keys. Fit for a name."""
+    """Return a short hash of JSON that does not depend on the order of keys. It can be part of a name."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def with_manifest_hash(manifest: Manifest) -> Manifest:
-    """Return a manifest with the hash of the rest of it as an annotation, which changes when a field is removed."""
+    """Return a manifest with an annotation that is its hash. The hash changes even if a field is removed."""
     meta = manifest["metadata"]
     bare = {key: text for key, text in meta.get("annotations", {}).items() if key != constants.ANNOTATION_MANIFEST_HASH}
     plain = manifest | {"metadata": meta | {"annotations": bare}}
@@ -50,8 +50,8 @@ def with_manifest_hash(manifest: Manifest) -> Manifest:
 
 
 def data_hash(data: Mapping[str, str], salt: str = "") -> str:
-    """Return the hash of a Secret's `data` (base64, as the API has it), for the annotation of the pods.
+    """Return the hash of a Secret's `data` (base64, as in the API) for the annotation of the pods.
 
-    The salt is the agent's UID: two agents with the same Secret have different hashes.
+    The salt is the agent's UID, so that two agents with the same Secret have different hashes.
     """
     return digest({"data": dict(data), "salt": salt})

@@ -1,4 +1,4 @@
-"""From one agent to the manifests of its children. Pure: the same input gives the same bytes."""
+"""Renders the manifests of an agent's children. Pure: the same input gives the same bytes."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -17,18 +17,18 @@ from agent_operator.render.revision import Revision, with_revision_label, withou
 from agent_operator.render.templates import manifest
 from agent_operator.render.workload import config_map, config_map_name
 
-# The manifests of one agent take about 30 KiB, so the cache does not hold all agents.
+# Number of cached agents. The manifests of one agent take about 30 KiB, so the cache does not contain all agents.
 _SIZE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What an agent becomes when all its pods are of the revision that its spec asks for.
+    """The rendering of an agent, all of whose pods run the revision that its spec requests.
 
     Attributes:
         manifests: the children in the order in which they are applied.
-        revision: what the pods are made from.
-        url: where the agent answers.
+        revision: the pod template and config of this rendering.
+        url: URL of the agent.
         selector: label selector of the pods, as text.
         runtime_version: tag or digest of the image.
         model: name of the default model.
@@ -48,7 +48,7 @@ def render(inputs: Inputs) -> Rendered:
     """Validate an agent and render its children.
 
     Raises:
-        ProblemError: the spec cannot be rendered; it has every problem.
+        ProblemError: the spec cannot be rendered. The error contains all problems.
     """
     if problems := validation.check(inputs):
         raise ProblemError(*problems)
@@ -69,7 +69,7 @@ def render(inputs: Inputs) -> Rendered:
 def _revision(inputs: Inputs, policy: Manifest | None) -> Revision:
     config_map = config_map_name(inputs)
     template, name = with_revision_label(pod.template(inputs, config_map))
-    # Rules that the user adds to the policy come last. They belong to no revision.
+    # The rules that the user adds to the policy come last. They are not part of a revision.
     added = len((inputs.spec.network_policy and inputs.spec.network_policy.extra_egress) or ())
     rules = policy["spec"].get("egress", []) if policy else None
     return Revision(
@@ -84,9 +84,9 @@ def _revision(inputs: Inputs, policy: Manifest | None) -> Revision:
 
 
 def _children(inputs: Inputs, revision: Revision, network_policy: Manifest | None) -> Iterator[Manifest]:
-    """Yield the children in the order in which they are applied: what pods need comes before them.
+    """Yield the children in the order in which they are applied: objects that pods need come before the Deployment.
 
-    A view that is None makes no child.
+    A view that is None yields no child.
     """
     before = {
         "namespace": workload.namespace(inputs),

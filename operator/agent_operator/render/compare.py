@@ -1,7 +1,7 @@
-"""Whether a live object has everything that a manifest says.
+"""Checks whether a live object contains everything that its manifest contains.
 
 The API server adds defaults, and other writers add fields. So a live object need not equal its manifest, but it must
-contain it. A field that was removed from the manifest changes the manifest-hash annotation, which is part of it.
+contain the manifest. Removing a field from the manifest changes its manifest-hash annotation, so the objects differ.
 """
 
 from collections.abc import Mapping

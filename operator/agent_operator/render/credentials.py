@@ -1,4 +1,4 @@
-"""The Secret with the credentials, or the SecretStore and ExternalSecret that External Secrets makes it from."""
+"""The Secret with the credentials, or the SecretStore and ExternalSecret from which External Secrets creates it."""
 
 import base64
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def secret(inputs: Inputs) -> View | None:
 def hashes(inputs: Inputs) -> Mapping[str, str | None]:
     """Return a hash of the data of each Secret and ConfigMap that the pods read as variables; None where it is unknown.
 
-    The operator's own Secret is known before it exists; so its pods need not be restarted once it does.
+    The data of the operator's own Secret is known before the Secret exists, so its creation restarts no pods.
     """
     data, name = _data(inputs), constants.secret(inputs.name)
     known = {**inputs.hashes, name: data_hash(data, inputs.agent.metadata.uid)} if data else inputs.hashes
@@ -27,7 +27,7 @@ def hashes(inputs: Inputs) -> Mapping[str, str | None]:
 
 
 def secret_hash(inputs: Inputs) -> str | None:
-    """Return the hashes as an annotation of the pods: `azure=0123,configmap/prompts=4567`; None without any."""
+    """Return the hashes as an annotation of the pods: `azure=0123,configmap/prompts=4567`; None if there is none."""
     known = {title: digest for title, digest in hashes(inputs).items() if digest}
     return ",".join(f"{title}={known[title]}" for title in sorted(known)) or None
 

@@ -12,7 +12,7 @@ from agent_operator.render.templates import manifest
 
 
 class Role(StrEnum):
-    """Which of the two Deployments. The label `app` of its pods tells them apart."""
+    """The role of a Deployment. The label `app` distinguishes the pods of the two roles."""
 
     STABLE = "stable"
     CANARY = "canary"
@@ -22,9 +22,9 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
     """Return the Deployment that runs a revision.
 
     Args:
-        inputs: the agent as its spec is now; a revision may be older.
-        revision: what the pods are made from.
-        replicas: number of pods; None when an autoscaler owns it.
+        inputs: the agent with its current spec; the revision may be older.
+        revision: the pod template and config.
+        replicas: number of pods; None if an autoscaler sets it.
         role: stable or canary.
     """
     name = inputs.name if role is Role.STABLE else constants.canary(inputs.name)
@@ -45,7 +45,7 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
 
 
 def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str]) -> Manifest:
-    """Return the pod template of a revision, with the hash of what its Secrets hold now."""
+    """Return the pod template of a revision, with the hash of the current data of its Secrets."""
     hashes = references.hashes_of_template(secret_hash(inputs), revision.template)
     template = with_secret_hash(revision.template, hashes)
     metadata = template["metadata"]

@@ -24,7 +24,7 @@ class Peer:
     pods: tuple[tuple[str, str], ...] = ()
 
 
-# The metadata service of a node hands out the credentials of the node, so OUTSIDE excludes it.
+# The metadata service of a cloud serves the credentials of the node, so OUTSIDE excludes it.
 OUTSIDE = (
     Peer(cidr="0.0.0.0/0", excepted=("169.254.0.0/16",)),
     Peer(cidr="::/0", excepted=("fd00:ec2::254/128", "fe80::/10")),
@@ -70,7 +70,7 @@ def _pods(inputs: Inputs, component: str) -> tuple[tuple[str, str], ...]:
 
 
 def _egress(inputs: Inputs) -> list[View]:
-    """Return whom the pods may call: one rule for each set of peers, sorted by address."""
+    """Return the destinations that the pods may call: one rule for each set of peers, sorted by address."""
     config, identity = inputs.spec.config, inputs.spec.identity
     opened: dict[tuple[Peer, ...], set[int]] = {}
     for endpoint in endpoints.all_of(inputs.spec):

@@ -16,9 +16,10 @@ from agent_operator.render.compare import covers
 
 Manifest = Mapping[str, Any]
 
-# Never deleted because the spec does not need them: a namespace is deleted with its agent, and others write the rest.
+# Kinds that are not deleted if the spec does not need them. A namespace is deleted with its agent, and controllers
+# delete ReplicaSets and Pods.
 _NEVER_PRUNED = frozenset({"Namespace", "ReplicaSet", "Pod"})
-# Not compared: items of a list do not have them, and the path of an object determines them.
+# Fields that are not compared: the items of a list lack them, and the path of an object determines them.
 _ENVELOPE = ("apiVersion", "kind")
 
 
@@ -27,8 +28,8 @@ class Apply:
     """Write a manifest.
 
     Attributes:
-        manifest: what to write.
-        uid: UID of the object to update; empty to create one.
+        manifest: the desired object.
+        uid: UID of the object to update; empty to create an object.
         replicas: spec.replicas to hand over to another field manager first, so that removing it does not reset it.
     """
 
@@ -52,7 +53,7 @@ class Plan:
     Attributes:
         applies: objects to write, in this order.
         deletes: objects to delete afterwards.
-        conflict: why the next object cannot be written. The plan has no applies beyond it.
+        conflict: why the next object cannot be written. The plan has no applies after that object.
     """
 
     applies: tuple[Apply, ...] = ()
@@ -112,7 +113,7 @@ def plan(
     for manifest in desired:
         action = _decide(manifest, live.get(ref(manifest["kind"], manifest)), uid)
         if isinstance(action, Problem):
-            # Later objects may need the one that cannot be written.
+            # Stop here, because later objects may need the object that cannot be written.
             first_conflict = action
             break
         if action is not None:

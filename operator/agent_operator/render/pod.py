@@ -1,4 +1,4 @@
-"""The pod template: what the spec says about the pods, with spec.podTemplate merged over it."""
+"""The pod template: rendered from the spec, with spec.podTemplate merged over it."""
 
 import math
 from typing import Any

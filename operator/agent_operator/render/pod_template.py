@@ -1,4 +1,4 @@
-"""spec.podTemplate, merged over the rendered pod template. It takes precedence, as far as that is allowed."""
+"""Merges spec.podTemplate over the rendered pod template. Overrides of the hardening are rejected unless allowed."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
-"""A revision: what pods are made from, and the hash that names it.
+"""A revision: the pod template and the config of pods, and the hash that names them.
 
-A pod template names its ConfigMap by content, so image, config and prompt are part of the hash, and so is everything
-else that may break a pod. The hash of the Secrets is not: new data restarts the pods, but there is no way back from it.
+A pod template references a ConfigMap that is named by its content. So the hash covers image, config, prompt and
+everything else that may break a pod. It does not cover the data of Secrets: new data restarts the pods, but a rollback
+cannot restore old data.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ _HASH = constants.ANNOTATION_SECRET_HASH
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What pods are made from.
+    """The pod template and the config of pods.
 
     Attributes:
         name: short hash of the pod template.
@@ -42,7 +43,7 @@ class Revision:
 def with_revision_label(template: Template) -> tuple[Template, str]:
     """Return a canonical pod template with its revision as a label and as a variable of the agent, and the revision."""
     meta = template["metadata"]
-    # The owner makes no difference: an agent that is deleted and created again gets the same revision.
+    # Leave out the UID of the owner, so that an agent that is deleted and created again gets the same revision.
     labels = {key: value for key, value in meta["labels"].items() if key != constants.LABEL_OWNER_UID}
     revision = digest(without_secret_hash(template | {"metadata": meta | {"labels": labels}}))
     containers = [_with_variable(container, revision) for container in template["spec"]["containers"]]
@@ -52,7 +53,7 @@ def with_revision_label(template: Template) -> tuple[Template, str]:
 
 
 def without_secret_hash(template: Template) -> Template:
-    """Return a pod template without the annotation that holds the hash of its Secrets' data."""
+    """Return a pod template without the annotation with the hash of its Secrets' data."""
     return with_secret_hash(template, None)
 
 

@@ -18,7 +18,7 @@ class MergeError(ValueError):
     """A patch is malformed.
 
     Attributes:
-        path: the field at fault.
+        path: the malformed field.
     """
 
     def __init__(self, path: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What supports the pods: Namespace, ServiceAccount, ConfigMap, HorizontalPodAutoscaler and PodDisruptionBudget."""
+"""The objects that pods need: Namespace, ServiceAccount, ConfigMap, HorizontalPodAutoscaler and PodDisruptionBudget."""
 
 from agent_operator.api import constants
 from agent_operator.inputs import disruption, scaling
@@ -36,9 +36,9 @@ def service_account(inputs: Inputs) -> View | None:
 
 
 def config_map_name(inputs: Inputs) -> str:
-    """Return the name of the ConfigMap for what the spec says now.
+    """Return the name of the ConfigMap for the current spec.
 
-    The name depends on the content, so what older pods read never changes.
+    The name depends on the content, so the ConfigMap of older pods never changes.
     """
     return constants.config_map(inputs.name, digest(dict(inputs.files)))
 
@@ -65,7 +65,7 @@ def autoscaler(inputs: Inputs) -> View | None:
 def disruption_budget(inputs: Inputs) -> View:
     """Return the view of the PodDisruptionBudget."""
     budget = disruption.budget(inputs.spec.disruption_budget, inputs.fewest_replicas)
-    # A pod that is not healthy must not block a drain. Kubernetes has had the field since 1.27.
+    # An unhealthy pod must not block a drain. The field exists since Kubernetes 1.27.
     always = inputs.platform.kubernetes_minor >= 27  # noqa: PLR2004
     return {
         "min_available": budget.min_available,

@@ -1,1 +1,1 @@
-"""Rollouts: how the pods of an agent move from one revision to the next. Pure, except for reading the pods' metrics."""
+"""Rollouts move the pods of an agent from one revision to the next. Only `planner` and `analysis.client` do IO."""

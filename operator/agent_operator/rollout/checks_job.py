@@ -23,11 +23,11 @@ from agent_runtime.config.checks import CHECKS_FILE, ChecksConfig
 DIRECTORY = "/app/checks"
 VOLUME = "agent-checks"
 RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
-# One retry, because a node may be drained, or a model be unavailable for a moment.
+# One retry, because a node may be drained, or a model may be unavailable for a short time.
 BACKOFF_LIMIT = 1
-# Time of a try outside of check-answers: scheduling, pulling the image, and the Job's back-off.
+# Seconds that an attempt takes outside of check-answers: scheduling, image pull, and the back-off of the Job.
 _STARTUP_SECONDS = 120
-# How check-answers proceeds: it waits this long for a canary that does not answer, and sends this many prompts at once.
+# check-answers waits this many seconds for a canary that does not answer, and sends this many prompts at once.
 _WAIT_SECONDS = 30
 _CONCURRENT_CHECKS = 4
 _MAX_SECONDS = 86_400
@@ -108,7 +108,7 @@ def _job_spec(inputs: Inputs, revision: Revision, config: ChecksConfig, config_m
 
 
 def _timeout_seconds(inputs: Inputs, config: ChecksConfig) -> int:
-    """Return the longest duration of all checks. Each takes its limit, or the agent's, and that of its judge."""
+    """Return the longest time of all checks: for each, its own or the agent's limit, plus the limit of its judge."""
     default = inputs.request_timeout_seconds
     each = [
         _WAIT_SECONDS + (check.max_latency_seconds or default) + (default if check.judge else 0)

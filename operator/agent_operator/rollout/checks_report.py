@@ -18,7 +18,7 @@ class CheckOutcome(StatusModel):
 
 
 class ChecksReport(StatusModel):
-    """The outcome of all checks. The passed ones are left out where the termination message has no room."""
+    """The outcome of all checks. If the termination message has no room, it leaves out checks that passed."""
 
     passed: bool
     total: int
@@ -43,7 +43,7 @@ def parse_report(text: str) -> ChecksReport | None:
 
 
 def summary(report: ChecksReport) -> str:
-    """Return a report in one sentence: `5/5 passed`, or how many passed and why the first others did not."""
+    """Return a report in one sentence: `5/5 passed`, or how many passed and why the first failed ones failed."""
     passed = f"{report.total - report.failed}/{report.total} passed"
     others = [check for check in report.checks if check.outcome != "passed"]
     # Wrong answers first: a missing answer can have a cause outside of the agent.
@@ -54,5 +54,5 @@ def summary(report: ChecksReport) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters. The text comes from an image that may be anyone's, and terminals show it."""
+    """Replace control characters. Terminals show the text, which may come from an untrusted image."""
     return "".join(character if character.isprintable() else " " for character in text).strip()

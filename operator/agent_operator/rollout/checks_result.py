@@ -20,7 +20,7 @@ class ChecksResult:
 
 
 def find_result(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> ChecksResult | None:
-    """Return the result of the checks of a revision; None while they run, or when there are none."""
+    """Return the result of the checks of a revision; None while they run, or if the spec defines none."""
     if not has_checks(inputs):
         return None
     target = Ref("Job", inputs.namespace, job_name(inputs, revision))

@@ -47,7 +47,7 @@ def apply_command(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus
 
 
 def refusal(inputs: RolloutInputs, status: RolloutStatus) -> str:
-    """Return why the command in the annotation cannot be carried out; empty when it can."""
+    """Return why the command in the annotation cannot be carried out; empty if it can be."""
     name, _, revision = inputs.command.partition(SEPARATOR)
     if name not in set(Command):
         return f"unknown rollout command {name!r}: use one of {', '.join(Command)}"

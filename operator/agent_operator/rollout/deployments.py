@@ -30,7 +30,7 @@ def running_revision(deployment: Mapping[str, Any] | None) -> str:
 
 
 def revision_failures(pods: Iterable[Object], *deployments: Mapping[str, Any] | None) -> dict[str, Problem]:
-    """Return why revisions fail, by revision: a Deployment exceeded its progress deadline, or pods crash repeatedly."""
+    """Return why revisions fail, by revision: a Deployment exceeds its progress deadline, or pods crash repeatedly."""
     pods = tuple(pods)
     found = dict(_exceeded_deadlines(pods, deployments))
     for pod in pods:

@@ -49,9 +49,9 @@ def compose(
     Args:
         inputs: what the agent is rendered from.
         rendered: the current spec, rendered.
-        observed: what the decision was based on.
+        observed: the inputs of the rollout decision.
         status: status.rollout after the decision.
-        contents: the required revisions, by name. A missing one leaves its Deployment as it is.
+        contents: the required revisions, by name. The Deployment of a missing revision stays unchanged.
         checks: the Job that checks the canary, and its ConfigMap.
     """
     desired = {manifest["kind"]: manifest for manifest in rendered.manifests}
@@ -61,7 +61,7 @@ def compose(
         retained |= {ref(kind, desired.pop(kind)) for kind in ("Deployment", "ConfigMap")}
     else:
         replicas = _stable_replicas(inputs, observed, status)
-        # Usually the current spec runs with all its pods, as it is rendered.
+        # Usually all pods run the current spec, so the rendered Deployment stays unchanged.
         if stable is not rendered.revision or replicas != inputs.fixed_replicas:
             desired["ConfigMap"] = config_map(inputs, stable)
             desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
@@ -196,7 +196,7 @@ def _new_record(
 
 
 def required_revisions(observed: RolloutInputs, status: RolloutStatus) -> frozenset[str]:
-    """Return the revisions whose content `compose` needs: those that run, and a target without a record."""
+    """Return the revisions whose content `compose` needs: the running revisions, and a target without a record."""
     latest = observed.records[0].name if observed.records else ""
     return _running(status) | ({observed.target} if observed.target != latest else frozenset())
 

@@ -28,14 +28,14 @@ _SCRAPED_PODS = 20
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """What a rollout decision results in.
+    """The result of a rollout decision.
 
     Attributes:
         manifests: the manifests to apply, and the objects to leave alone.
-        before: status.rollout so far.
-        after: status.rollout from now on.
-        requeue_after: seconds after which to reconcile although nothing changes; None when only a change matters.
-        refusal: why a rollout command cannot be carried out; empty without a refused command.
+        before: status.rollout before the decision.
+        after: status.rollout after the decision.
+        requeue_after: seconds after which to reconcile, even without a change; None if only a change matters.
+        refusal: why a rollout command cannot be carried out; empty if no command was refused.
     """
 
     manifests: RolloutManifests
@@ -56,7 +56,7 @@ class RolloutPlanner:
         self._revisions: OrderedDict[str, Revision] = OrderedDict()
 
     def forget(self, uid: str) -> None:
-        """Drop what is kept of a deleted agent."""
+        """Drop the cached data of a deleted agent."""
         self._windows.forget(uid)
 
     async def plan(
@@ -90,7 +90,7 @@ class RolloutPlanner:
     async def _analyse(
         self, inputs: Inputs, observed: RolloutInputs, canary: CanaryStatus | None, live: Mapping[Ref, Live]
     ) -> RolloutInputs:
-        """Add the analysis of the running canary step: compare what its pods answered with what stable pods did."""
+        """Add the analysis of the running canary step, which compares the metrics of canary pods and stable pods."""
         if canary is None or canary.revision != observed.target:
             return observed
         if canary.phase not in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
@@ -116,7 +116,7 @@ class RolloutPlanner:
             if target in live:
                 revision = await self._read_one(target, live[target].uid)
             else:
-                # A name is the hash of its content, so the cache is right even if the object was deleted.
+                # The name of a revision is the hash of its content, so the cache is right even for a deleted object.
                 revision = next((cached for cached in self._revisions.values() if cached.name == name), None)
             if revision is not None:
                 found[name] = revision

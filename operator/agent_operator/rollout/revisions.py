@@ -1,4 +1,4 @@
-"""Revisions as the cluster keeps them: ControllerRevisions, from which a rollback restores pods and config."""
+"""Revisions that the cluster stores as ControllerRevisions. A rollback restores pods and config from them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class RevisionRecord:
 
 
 def spec_hash(inputs: Inputs) -> str:
-    """Return the hash of the fields of the spec that pods are rendered from. Does not depend on the operator."""
+    """Return the hash of the fields of the spec that affect pods. It does not depend on the version of the operator."""
     spec = inputs.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     hashed = {field: value for field, value in spec.items() if field not in _FIELDS_OUTSIDE_PODS}
     # Following another channel changes the pods only when that channel assigns another version.
@@ -90,8 +90,8 @@ def _record(obj: Object) -> RevisionRecord:
 def target_revision(rendered: str, inputs: str, records: Iterable[RevisionRecord]) -> str:
     """Return the revision that the spec requests.
 
-    A revision that was rendered from the same inputs stays the target, even if this operator renders them in another
-    way. Otherwise a new version of the operator would restart every agent.
+    A revision that was rendered from the same inputs stays the target, even if this operator renders the inputs
+    differently. Otherwise a new version of the operator would restart every agent.
 
     Args:
         rendered: name of the revision that this operator renders.

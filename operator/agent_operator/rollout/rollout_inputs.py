@@ -1,4 +1,4 @@
-"""What the state machine decides on: the spec, the live Deployments, the checks and the analysis of one agent."""
+"""The inputs of the state machine: the spec, the live Deployments, the checks and the analysis of one agent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,5 +76,5 @@ class RolloutInputs:
         return self.canary.complete and self.canary.wanted > 0
 
     def has_record(self, revision: str | None) -> bool:
-        """Return whether the cluster keeps a revision, so that it can run again."""
+        """Return whether the cluster stores a revision, so that the revision can run again."""
         return any(record.name == revision for record in self.records)

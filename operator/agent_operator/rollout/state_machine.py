@@ -1,7 +1,7 @@
 """Decides which revision the stable and the canary pods run. Pure: returns status.rollout for given RolloutInputs.
 
-status.rollout is the only memory of a rollout; everything else is observed again in each reconcile. So a rollout
-survives a restart of the operator, provided that a decision is written to the status before it is acted on.
+Only status.rollout stores the state of a rollout; everything else is observed again in each reconcile. So a rollout
+survives a restart of the operator, if each decision is written to the status before it is carried out.
 """
 
 from agent_operator.api.problems import Problem
@@ -17,7 +17,7 @@ from agent_operator.rollout.transitions import (
     step_seconds,
 )
 
-# The default of a Deployment.
+# The default of progressDeadlineSeconds of a Deployment.
 DEFAULT_PROGRESS_SECONDS = 600
 # Seconds between two analyses while a step lasts.
 ANALYSIS_INTERVAL_SECONDS = 5.0
@@ -28,15 +28,15 @@ def decide(inputs: RolloutInputs, before: RolloutStatus) -> RolloutStatus:
     has_new_command = inputs.command != (before.command or "")
     status = apply_command(inputs, before) if has_new_command else before
     status = _roll_back_if_failed(inputs, _apply_target(inputs, status))
-    # `inputs` describes the step that was running until now. It says nothing about a step that starts with this
-    # decision, so that one advances in a later reconcile.
+    # `inputs` describes the step that was running until now, not a step that starts with this decision. The new step
+    # advances in a later reconcile.
     if status.paused or not _same_step(before, status):
         return status
     return _advance(inputs, status)
 
 
 def requeue_after(inputs: RolloutInputs, status: RolloutStatus) -> float | None:
-    """Return the seconds after which to reconcile although nothing changes; None when only a change matters."""
+    """Return the seconds after which to reconcile, even without a change; None if only a change matters."""
     if status.canary is None or status.canary.phase not in (CanaryPhase.WATCHING, CanaryPhase.PAUSED):
         return None
     seconds = step_seconds(inputs, status.canary.step)
@@ -46,9 +46,9 @@ def requeue_after(inputs: RolloutInputs, status: RolloutStatus) -> float | None:
 
 
 def must_persist_first(before: RolloutStatus, after: RolloutStatus) -> bool:
-    """Return whether a decision must be in the status before it is acted on.
+    """Return whether a decision must be in the status before it is carried out.
 
-    True where a restarted operator that lost the decision would decide otherwise.
+    This is so if a restarted operator that lost the decision would decide differently.
     """
     if before.rolled_back != after.rolled_back:
         return True
@@ -98,11 +98,11 @@ def _rollback_applies(inputs: RolloutInputs, rolled_back: RolledBack) -> bool:
 
 
 def _stable_revision(inputs: RolloutInputs, status: RolloutStatus) -> str:
-    """Return the revision of the stable pods, from the status or, where that was lost, from the live Deployment."""
+    """Return the revision of the stable pods, from the status or, if the status was lost, from the live Deployment."""
     for revision in (status.stable, inputs.running_revision):
         if revision and (revision == inputs.target or inputs.has_record(revision)):
             return revision
-    # The record of the running revision was deleted: leave the Deployment as it is.
+    # The record of the running revision was deleted, so leave the Deployment unchanged.
     return inputs.running_revision or inputs.target
 
 
@@ -150,7 +150,7 @@ def _canary_failure(inputs: RolloutInputs, status: RolloutStatus, canary: Canary
 
 
 def _unavailable(inputs: RolloutInputs, canary: CanaryStatus) -> Problem | None:
-    """Return a problem when the step is overdue by progressDeadlineSeconds because its pods are not ready."""
+    """Return a problem if the pods of the step are not ready within progressDeadlineSeconds."""
     deadline = inputs.rollout.progress_deadline_seconds or DEFAULT_PROGRESS_SECONDS
     if inputs.canary_ready or inputs.elapsed < (step_seconds(inputs, canary.step) or 0) + deadline:
         return None
@@ -179,7 +179,7 @@ def _pause_failed_canary(inputs: RolloutInputs, status: RolloutStatus, failure: 
 
 
 def _advance(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
-    """Move the canary to its next phase, step or promotion when it is due."""
+    """Move the canary to its next phase, step or promotion if that is due."""
     canary = status.canary
     if canary is None:
         return status
@@ -192,7 +192,7 @@ def _advance(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
 
 
 def _next_phase(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
-    """Move the canary to its next phase when its pods are ready, its checks passed, or the spec ended its pause."""
+    """Move the canary to its next phase if its pods are ready, its checks passed, or the spec ends its pause."""
     phase, checks = canary.phase, canary.checks
     if phase == CanaryPhase.STARTING and inputs.canary_ready:
         phase = CanaryPhase.CHECKING if inputs.has_checks and not checks else CanaryPhase.WATCHING
@@ -204,7 +204,7 @@ def _next_phase(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStat
 
 
 def _end_step_if_due(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
-    """Start the next step after the duration of this one, or pause where the step has none."""
+    """Start the next step after the duration of this step, or pause if the step has no duration."""
     seconds = step_seconds(inputs, canary.step)
     if seconds is None:
         return _in_phase(inputs, status, canary, CanaryPhase.PAUSED, message="waits for `agentctl promote`")

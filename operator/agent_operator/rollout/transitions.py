@@ -1,4 +1,4 @@
-"""Transitions of status.rollout that both a decision and a user's command make: next step, promotion, rollback."""
+"""Transitions of status.rollout that a decision or a user's command can cause: next step, promotion, rollback."""
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
@@ -8,7 +8,7 @@ MESSAGE_LIMIT = 1024
 
 
 def step_seconds(inputs: RolloutInputs, index: int) -> float | None:
-    """Return how many seconds a step lasts; None when it lasts until a user promotes it."""
+    """Return how many seconds a step lasts; None if it lasts until a user promotes it."""
     # spec.rollout may have fewer steps than when this step began.
     step = inputs.steps[min(index, len(inputs.steps) - 1)]
     return DEFAULT_PAUSE_SECONDS if step.pause is None else step.pause.duration_seconds
@@ -27,9 +27,9 @@ def next_step(
 
     Args:
         inputs: what the decision depends on.
-        status: status.rollout so far.
+        status: status.rollout before the transition.
         skip_steps: promote now instead of starting the next step.
-        message: result of the analysis of the finished step; the status shows it during the next one.
+        message: result of the analysis of the finished step; the status shows it during the next step.
     """
     canary = status.canary
     if canary is None:
@@ -44,7 +44,7 @@ def next_step(
 def roll_back(
     inputs: RolloutInputs, status: RolloutStatus, to: str, cause: Problem, *, manual: bool = False
 ) -> RolloutStatus:
-    """Run another revision than the target, and remove the canary. `manual`: at a user's request."""
+    """Run another revision than the target, and remove the canary. `manual`: a user requested the rollback."""
     record = RolledBack(
         revision=inputs.target,
         to=to,

@@ -1,1 +1,1 @@
-"""An agent's status: conditions, problems, and what they are decided on."""
+"""The status of an agent: its conditions, its problems, and the observed state that they are computed from."""

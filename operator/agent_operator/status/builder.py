@@ -1,4 +1,4 @@
-"""The status of an agent. Pure: observed state and live objects in, status out."""
+"""Computes the status of an agent from the observed state and the live objects. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from agent_operator.status.observed import ObservedState, Pods
 
 # Pods and ReplicaSets belong to the Deployment. `agentctl history` shows the ControllerRevisions.
 _NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
-# Fields that a pass cannot always compute. They keep their values then; the fleet writes `channel`.
+# Fields that keep their values if a pass cannot compute them. The channel controller writes `channel`.
 _KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel")
 
 
@@ -31,9 +31,9 @@ def status(
 
     Args:
         state: what the conditions are derived from.
-        before: the status as it is. Fields that cannot be computed now keep their values.
+        before: the current status. Fields that this pass cannot compute keep their values.
         live: the live children, trimmed.
-        rendered: what was rendered, if anything could be.
+        rendered: the rendered spec; None if the spec was not rendered.
         name: name of the agent.
         now: RFC 3339 in UTC.
     """
@@ -86,7 +86,7 @@ def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
 
 
 def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
-    """Return the agent's pods by name, unpacked; not those of its checks."""
+    """Return the agent's pods by name, unpacked, without the pods of its checks."""
     found = (live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
     return tuple(pod for pod in found if "job" not in pod)
 

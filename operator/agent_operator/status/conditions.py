@@ -1,7 +1,8 @@
 """The conditions of an agent. Pure: the time is an argument.
 
 The conditions follow kstatus, so `kubectl wait`, Argo CD and Flux understand them. `Reconciling` and `Stalled` exist
-only while true. An observedGeneration older than metadata.generation belongs to an older spec.
+only while they are true. If the observedGeneration of a condition is older than metadata.generation, the condition
+describes an older spec.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +20,9 @@ def decide(state: ObservedState, before: Sequence[Mapping[str, Any]], now: str) 
 
     Args:
         state: what the pass has observed.
-        before: the conditions in the status. A condition whose status stays keeps its lastTransitionTime.
-        now: time of a transition, RFC 3339 in UTC.
+        before: the conditions in the status. A condition whose status does not change keeps its
+            lastTransitionTime.
+        now: time of new transitions, RFC 3339 in UTC.
     """
     pods = Pods.of(state.deployment)
     found = [
@@ -61,7 +63,7 @@ def _ready(state: ObservedState, pods: Pods) -> Condition:
 
 
 def _serves(state: ObservedState, pods: Pods) -> bool:
-    """Return whether the pods of the stable revision serve. Progressing shows when the spec asks for another one."""
+    """Return whether the pods of the stable revision serve. Progressing shows whether the spec requests another one."""
     record = state.rollout.rolled_back
     if state.rollout.canary is not None or (record is not None and not record.manual):
         # The number of pods changes: stable pods make room for a canary, and pods of a failed revision are deleted.
@@ -98,7 +100,7 @@ def _progressing(state: ObservedState, pods: Pods) -> Condition:
 
 
 def _blocking_condition(state: ObservedState) -> tuple[str, str] | None:
-    """Return reason and message of what prevents a rollout; None when nothing does."""
+    """Return reason and message of what prevents a rollout; None if nothing prevents it."""
     if state.suspended:
         return Reason.SUSPENDED, "spec.suspend is true: set it to false to continue"
     problem = state.first_problem
@@ -152,7 +154,7 @@ def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:
 
 
 def _other_revision(state: ObservedState) -> Iterable[Condition]:
-    """Yield Stalled or Reconciling while the stable pods serve, but not with the revision that the spec asks for."""
+    """Yield Stalled or Reconciling if the stable pods serve, but run another revision than the spec requests."""
     record, canary = state.rollout.rolled_back, state.rollout.canary
     if record is not None and not record.manual:
         yield _condition("Stalled", True, Reason.ROLLED_BACK, rollout_messages.rolled_back(record))
@@ -174,7 +176,7 @@ def _deployment_condition(state: ObservedState, kind: str) -> Mapping[str, Any]:
 def merge_conditions(
     found: Iterable[Condition], before: Sequence[Mapping[str, Any]], generation: int, now: str
 ) -> Iterable[Condition]:
-    """Add observedGeneration, and the time of the last transition."""
+    """Add observedGeneration and lastTransitionTime to the conditions."""
     known = {condition["type"]: condition for condition in before}
     for condition in found:
         old = known.get(condition["type"], {})

@@ -18,8 +18,8 @@ class ObservedState:
         invalid: why the spec cannot be used.
         uses_secrets: whether credentials come from a Secret that others create.
         secrets: what is wrong with that Secret.
-        blocked: what else keeps the children from being as the spec says.
-        applied: whether all children are as the current generation of the spec says.
+        blocked: any other reason why the children do not match the spec.
+        applied: whether all children match the current generation of the spec.
         deployment: the live stable Deployment, trimmed.
         failure: status.lastFailure.
         pods: the live pods, trimmed.

@@ -1,4 +1,4 @@
-"""Problems that the API server reports: what is wrong, in words that name the remedy."""
+"""Problems that the API server reports. Each message says what is wrong and names the remedy."""
 
 import re
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from agent_operator.kube.transport import ApiError
 
 # The value of an environment variable, up to the next field in the message of the API server.
 _VARIABLE = re.compile(r"(\benv\[[^\]]*\][^:]*: \w+ value: ).*?(?=, spec\.|\]?$)", re.DOTALL)
-# Answers that are about the object of the request.
+# Status codes that concern the object in the request, not the API server or the connection to it.
 _ABOUT_THE_OBJECT = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -55,7 +55,7 @@ def from_api(error: ApiError) -> Problem:
 
 
 def namespace_not_watched(name: str) -> Problem:
-    """Explain that the operator would not see the children."""
+    """Explain that the operator does not watch the namespace of the children."""
     return Problem(
         Reason.NAMESPACE_NOT_WATCHED,
         "spec.namespace.name",
@@ -92,7 +92,7 @@ def _not_found(target: Ref, error: ApiError) -> Problem:
 
 
 def _detail(target: Ref, error: ApiError) -> str:
-    """Return the message of the API server. It quotes the object, so leave out what may be secret."""
+    """Return the message of the API server without values that may be secret, because it quotes the object."""
     if target.kind == "Secret":
         return "the reason is left out because it may quote the Secret"
     return _VARIABLE.sub(r"\1(left out)", error.message)

@@ -1,11 +1,11 @@
-"""What the conditions say about a rollout."""
+"""Messages of conditions about rollouts."""
 
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
 
 
 def rolled_back(record: RolledBack) -> str:
-    """Return which revision runs instead of the one that the spec asks for, why, and what to do."""
+    """Return the message of a rollback: which revision runs instead of the requested one, why, and what to do."""
     if record.manual:
         return f"revision {record.to} runs instead of {record.revision} until the spec changes, or `agentctl retry`"
     return (

@@ -1,4 +1,4 @@
-"""Which data of each Secret the pods run with. It proves that a rotation has reached the pods. Pure."""
+"""Reports which data of each Secret the pods use. This proves that a rotation has reached all pods. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def proof(
 
     Args:
         current: Secret -> salted hash of the data that new pods get; None while the Secret cannot be read.
-        before: status.secrets as it is. Unchanged data keeps its time.
+        before: the current status.secrets. An entry whose data has not changed keeps its time.
         pods: live pods, trimmed.
         now: RFC 3339 in UTC.
     """

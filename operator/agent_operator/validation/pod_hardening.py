@@ -112,7 +112,7 @@ def _of_context(context: Object, path: str) -> Iterator[Problem]:
 
 
 def _of_handlers(container: Object, path: str) -> Iterator[Problem]:
-    """Probes and lifecycle hooks must not make the kubelet call other hosts."""
+    """Check that probes and lifecycle hooks do not make the kubelet call other hosts."""
     lifecycle = container.get("lifecycle") or {}
     named = {field: container.get(field) for field in ("livenessProbe", "readinessProbe", "startupProbe")}
     named |= {f"lifecycle.{hook}": lifecycle.get(hook) for hook in ("postStart", "preStop")}

@@ -66,7 +66,7 @@ def _container(template: Object) -> Object | None:
 
 
 def _agent(base: Object, merged: Object | None) -> Iterator[Problem]:
-    """The template must not change what other fields set in the container of the agent."""
+    """Check that the template does not change what other fields set in the container of the agent."""
     path = f"spec.containers[{constants.CONTAINER}]"
     if merged is None:
         yield _invalid(

@@ -11,7 +11,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_runtime.config import explain
 
 _CANARY = "spec.rollout.canary"
-# The operator passes the checks to the Job in a ConfigMap, which holds at most 1 MiB.
+# The operator passes the checks to the Job in a ConfigMap, whose size is limited to 1 MiB.
 _MAX_BYTES = 900_000
 
 

@@ -26,7 +26,7 @@ def preflight(
     Args:
         inputs: the agent.
         pods: its live pods, trimmed.
-        annotations: of the existing ServiceAccount that the agent names; None if it does not exist.
+        annotations: annotations of the ServiceAccount that the agent references; None if it does not exist.
     """
     identity = inputs.spec.identity
     account = identity.service_account if identity else None

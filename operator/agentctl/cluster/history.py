@@ -30,7 +30,7 @@ class Entry:
         revision: its content.
         number: revision number; the revision that became the target last has the highest.
         created: RFC 3339 in UTC.
-        state: what the revision is to the agent now; empty for an older one.
+        state: role of the revision for the agent; empty for an older revision.
         changes: the parts that differ from the entry before; empty for the first.
     """
 
@@ -121,7 +121,7 @@ def _parse_owned(agent: Object, controller_revisions: Iterable[Object]) -> Itera
             if owned(obj, agent["metadata"]["uid"]):
                 yield obj["revision"], revisions.parse_controller_revision(obj), obj["metadata"]["creationTimestamp"]
         except (KeyError, TypeError):
-            # Not written by the operator, or damaged. The operator ignores it, too.
+            # The object is damaged or was not written by the operator, which ignores it, too.
             continue
 
 

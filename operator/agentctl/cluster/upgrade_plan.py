@@ -1,7 +1,7 @@
 """How an upgrade of the operator would change the running pods.
 
-Renders agents with the code of the operator. Its options are unknown here, but only two of them affect pods: the
-repository of the image and whether pods set a user. Both are read from the revision that runs.
+Renders agents with the code of the operator. The options of the running operator are unknown, but only two of them
+affect pods: the repository of the image and whether pods set a user. Both are read from the revision that runs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ class Upgrade:
         name: of the AgentDeployment.
         before: the stored revision of the current spec; None if the operator has not stored one yet.
         after: the revision that this version renders; None if the agent cannot be rendered.
-        note: why the agent cannot be rendered or compared.
+        note: why the agent cannot be rendered or compared; empty if it can be.
     """
 
     namespace: str

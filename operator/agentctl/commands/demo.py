@@ -138,7 +138,7 @@ def _print_changes(console: Console, snapshot: Snapshot, printed: set[str]) -> N
 
 
 def is_ready(snapshot: Snapshot) -> bool:
-    """Whether the condition Ready is true for the current generation."""
+    """Return whether the condition Ready is true for the current generation."""
     for condition in nested_field(snapshot.agent, "status", "conditions") or ():
         if condition["type"] == "Ready":
             current = condition.get("observedGeneration") == snapshot.agent["metadata"]["generation"]

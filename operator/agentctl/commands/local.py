@@ -15,7 +15,7 @@ from agentctl.local.cluster_directory import KEEP, ClusterDirectory, RunningClus
 from agentctl.ui import output
 from agentctl.ui.output import Format, View
 
-# Long enough for a machine under load. A cluster that fails to start is reported at once.
+# Seconds, long enough for a machine under load. A cluster that fails to start is reported immediately.
 START_TIMEOUT = 180.0
 STOP_TIMEOUT = 45.0
 POLL_INTERVAL = 0.05
@@ -110,7 +110,7 @@ def ensure_cluster(directory: ClusterDirectory, stopping: Callable[[], None] = l
     """Start a cluster unless one is running. The end of the block stops a cluster that was started here and not kept.
 
     Args:
-        directory: of the cluster.
+        directory: directory of the cluster.
         stopping: called before the cluster is stopped.
 
     Raises:
@@ -145,7 +145,7 @@ def _wait_until_running(directory: ClusterDirectory, supervisor: SupervisorProce
             f"the cluster did not start within {START_TIMEOUT:g} s{stops}: see {directory.cluster_log} for the cause, "
             "then run the command again"
         )
-    raise CommandError(f"the cluster did not start: {last_line(directory.cluster_log)}")
+    raise CommandError(f"the cluster did not start: {last_line(directory.cluster_log)}: see {directory.cluster_log}")
 
 
 def down(path: Path) -> None:

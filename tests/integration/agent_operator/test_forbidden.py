@@ -15,7 +15,7 @@ SERVICE_MONITOR = BY_NAME["ServiceMonitor"]
 async def test_optional_apis_are_polled_without_permission_to_watch_crds(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As in a namespaced install. The operator detects installs and removals, and logs once per kind."""
+    """A namespaced install lacks the permission. The operator detects installs and removals, and logs once per kind."""
     monkeypatch.setattr(informer, "_POLL", 0.2)
     cluster.proxy.denied = ("/customresourcedefinitions",)
     async with cluster.operator():

@@ -217,7 +217,7 @@ async def test_drift_is_repaired_before_the_next_resync(cluster: Cluster) -> Non
 async def test_objects_of_other_namespaces_with_forged_labels_are_ignored(
     cluster: Cluster,
 ) -> None:
-    """Otherwise tenants of other namespaces could forge the status of an agent."""
+    """If such objects counted, tenants of other namespaces could forge the status of an agent."""
     elsewhere, key = f"{cluster.api.namespace}-other", Key(cluster.api.namespace, "support")
     await cluster.api.create("Namespace", {"metadata": {"name": elsewhere}})
     async with cluster.operator(namespaces=()) as controller:

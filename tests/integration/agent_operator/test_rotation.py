@@ -69,7 +69,7 @@ async def test_rotated_data_rolls_the_pods_once_and_is_reported(cluster: Cluster
 
 
 async def test_changes_outside_the_used_data_do_not_roll_the_pods(cluster: Cluster) -> None:
-    """For example when External Secrets records its last sync, or another key is added."""
+    """For example, External Secrets records its last sync, or another key is added."""
     async with cluster.operator() as controller:
         await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"TOKEN": "a"}})
         await cluster.api.apply_agent(replicas=2, config=ECHO, credentials=REFERENCE)
@@ -91,7 +91,7 @@ async def test_changes_outside_the_used_data_do_not_roll_the_pods(cluster: Clust
 
 
 async def test_secrets_are_neither_listed_nor_watched(cluster: Cluster) -> None:
-    """Not even the operator's own Secrets: a permission to list them is a permission to list all."""
+    """The operator does not even list its own Secrets, because that requires the permission to list all Secrets."""
     async with cluster.operator():
         await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"TOKEN": "a"}})
         await cluster.api.apply_agent(replicas=2, config=ECHO, credentials=REFERENCE)

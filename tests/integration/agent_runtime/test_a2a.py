@@ -106,7 +106,7 @@ async def send(client: Client, request: SendMessageRequest) -> Task:
 
 
 async def test_the_card_describes_the_agent(agent: AgentProcess) -> None:
-    """It has the fields of the config, and the URL that the caller used."""
+    """The card has the fields of the config, and the URL that the caller used."""
     card = await fetch_card(agent)
 
     assert (card.name, card.description) == ("Clock", "Knows what time it is.")
@@ -230,7 +230,7 @@ async def test_a_message_that_is_too_long_is_rejected(waiting: Client, model_ser
 
 
 async def test_an_unknown_task_is_not_found(waiting: Client) -> None:
-    """It can neither be fetched nor cancelled nor continued."""
+    """An unknown task can neither be fetched nor cancelled nor continued."""
     with pytest.raises(TaskNotFoundError):
         await waiting.get_task(GetTaskRequest(id="none"))
     with pytest.raises(TaskNotFoundError):

@@ -76,7 +76,7 @@ def test_a_wrong_answer_names_the_failed_expectations(
 
 
 def test_show_answers_prints_wrong_answers(agent: AgentProcess, model_server: ModelServer, checking: Checking) -> None:
-    """They go to stderr only, without control characters."""
+    """Wrong answers go only to stderr, without control characters."""
     model_server.script(completions=[says("a\x1b[2Jb")])
 
     _, out, err = checking.run(agent, check("a"), arguments=("--show-answers",))
@@ -100,7 +100,7 @@ def test_a_slow_answer_fails_at_its_time_limit(
 def test_an_error_response_is_an_error_with_its_code(
     agent: AgentProcess, model_server: ModelServer, checking: Checking
 ) -> None:
-    """It is not a failed expectation. The same holds for a server that is not an agent."""
+    """An error response is not a failed expectation. The same applies to a server that is not an agent."""
     model_server.script(completions=[{"status": 400, "json": {"error": {"code": "content_filter"}}}])
 
     code, _, _ = checking.run(

@@ -81,7 +81,7 @@ def test_keys_come_from_a_file(start_agent: StartAgent, checking: Checking, tmp_
     assert checking.run(guarded, hello, arguments=with_config(guarded))[0] == 0
     keys.write_text("\n")
     code, _, err = checking.run(guarded, hello, arguments=("--api-keys-file", str(keys)))
-    assert (code, err) == (2, f"--api-keys-file: {keys}: contains no key\n")
+    assert (code, err) == (2, f"--api-keys-file: {keys}: contains no key: write one key per line\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -117,7 +117,8 @@ def test_the_timeout_limits_the_whole_run(agent: AgentProcess, model_server: Mod
 
     assert code == 1, err
     results = json.loads(report.read_bytes())["checks"]
-    assert {(result["outcome"], result["reason"]) for result in results} == {("error", "not done within 1 s")}
+    reason = "not done within 1 s, the time limit of all checks"
+    assert {(result["outcome"], result["reason"]) for result in results} == {("error", reason)}
     assert not checking.message.exists()
 
 
@@ -125,7 +126,8 @@ def test_an_unwritable_report_is_an_error(agent: AgentProcess, checking: Checkin
     """The error names the path. A closed stdout does not prevent the report."""
     hello = check("a", model="echo", contains=["hi"])
     code, out, err = checking.run(agent, hello, arguments=("--report", "/nowhere/report"))
-    assert (code, err.splitlines()[-1]) == (2, "--report: /nowhere/report: No such file or directory")
+    last = "--report: /nowhere/report: No such file or directory: choose a path that can be written"
+    assert (code, err.splitlines()[-1]) == (2, last)
     assert out.endswith("1 check: 1 passed, 0 failed, 0 error\n")
 
     with checking.start(agent, hello) as process:

@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_check_accepts_a_valid_config(config: Path) -> None:
-    """It exits with 0 and prints the models."""
+    """`check` exits with 0 and prints the models."""
     done = run("check", "--config", config)
 
     assert done.returncode == 0
@@ -89,7 +89,7 @@ def test_a_port_in_use_is_an_error(config: Path) -> None:
 
 
 def test_the_version_is_printed() -> None:
-    """It has three numbers."""
+    """The version has three numbers."""
     assert run("--version").stdout.strip().count(".") == 2
 
 

@@ -117,7 +117,7 @@ def test_an_outage_of_redis_degrades_the_agent_and_loses_no_turn(
 
 
 def test_the_agent_starts_without_redis(start_agent: StartAgent, open_redis: RedisServer) -> None:
-    """It answers, and its health is degraded."""
+    """The agent answers, and its health is degraded."""
     open_redis.stop()
 
     agent = start_agent(agent_toml(ECHO, memory=redis_memory(open_redis))).ready()

@@ -67,7 +67,7 @@ def test_control_characters_are_removed(agent: AgentProcess, model_server: Model
 def test_an_error_is_one_line(
     agent: AgentProcess, model_server: ModelServer, start_agent: StartAgent, tmp_path: Path
 ) -> None:
-    """It goes to stderr with the remedy and without a traceback. The exit code is 1."""
+    """The error goes to stderr with the remedy and without a traceback. The exit code is 1."""
     (tmp_path / "keys").write_text("key-one\n")
     guarded = start_agent(agent_toml(ECHO) + f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n').ready()
     model_server.script(completions=[{"break_after": 3}])
@@ -147,7 +147,7 @@ def test_control_c_stops_an_answer_and_the_session_continues(terminal: Terminal,
 
 
 def test_control_c_at_the_prompt_ends_the_chat(terminal: Terminal) -> None:
-    """It ends with 130 and without a traceback."""
+    """The chat ends with exit code 130 and without a traceback."""
     terminal.process.send_signal(signal.SIGINT)
 
     assert terminal.process.wait(DEADLINE) == 130

@@ -156,7 +156,7 @@ def test_a_request_joins_the_trace_of_its_caller(
 
 
 def test_a_tool_call_has_a_span(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
-    """Its name is the tool. It has no arguments and no result. A failed call is an error."""
+    """The span is named after the tool. It contains no arguments and no result. A failed call is an error."""
     model_server.script(completions=[calling(call("t__add", 0, a=1, b=2), call("t__fail", 1))])
     agent.http.post("/v1/chat/completions", json={"messages": MESSAGES}, headers=HEADERS).raise_for_status()
 

@@ -119,7 +119,7 @@ def test_a_fault_has_its_path_as_in_toml(tmp_path: Path, old: str, new: str, fau
 
 
 def test_all_faults_are_reported_together(tmp_path: Path) -> None:
-    """Of every model, and the missing prompt. A list with invalid items is not reported as empty."""
+    """The faults of every model and the missing prompt are reported. A list with invalid items is not called empty."""
     lines = faults(tmp_path, VALID.replace('"azure_openai"', '"x"').replace('"openai"', '"y"'), None)
 
     paths = [fault.split(": ")[0] for fault in lines]
@@ -152,7 +152,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_explain_names_fields_as_in_the_cr_by_default() -> None:
-    """With a prefix. Each field that a validator names gets its own line and path."""
+    """Paths have the prefix. Each field that a validator names gets its own line and path."""
     model = {"name": "x", "provider": "openai", "deployment": "d", "apiVersion": "2024-10-01"}
     with pytest.raises(ValidationError) as raised:
         AgentConfig.model_validate({"models": [model]})
@@ -198,7 +198,7 @@ def test_server_names_are_unique_and_fallbacks_are_models(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("written", "resolved"), [("../api-keys/keys", "api-keys/keys"), ("/keys/file", "/keys/file")])
 def test_the_api_keys_file_is_relative_to_the_config(tmp_path: Path, written: str, resolved: str) -> None:
-    """Without following links: Kubernetes mounts the config through a link."""
+    """Links are not followed, because Kubernetes mounts the config through a link."""
     (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
     (tmp_path / "config").symlink_to(tmp_path / "elsewhere" / "deep")
     write(tmp_path / "config", VALID + f'[agent.server]\napi_keys_file = "{written}"\n')

@@ -33,7 +33,7 @@ def test_an_error_names_every_invalid_variable_and_no_value() -> None:
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    """They are available through the property `secrets` only."""
+    """Secrets are available only through the property `secrets`."""
     read = environment.read({"OPENAI_API_KEY": "sk-1", "REDIS_PASSWORD": "pw"})
 
     assert "sk-1" not in repr(read)

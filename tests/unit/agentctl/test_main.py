@@ -89,7 +89,7 @@ def test_ctrl_c_exits_with_130(agentctl: Agentctl, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_closed_pipe_is_not_an_error() -> None:
-    """As with `agentctl render | head -1`."""
+    """`agentctl render | head -1` closes the pipe early."""
     seed = Path(__file__).parents[3] / "examples" / "10-seed" / "agent.yaml"
     reader, writer = os.pipe()
     os.close(reader)

@@ -33,7 +33,7 @@ async def read_bytes(request: web.Request) -> bytes:
         HTTPRequestEntityTooLarge: the body is longer than middleware.MAX_BODY_BYTES.
     """
     if request.content.is_eof():
-        # The body came with the head, as for most requests, so a timeout is not needed.
+        # The body of most requests arrives with the head. Then a timeout is not needed.
         return await request.read()
     try:
         async with asyncio.timeout(READ_TIMEOUT):

@@ -1,4 +1,4 @@
-"""The chat API: the agent remembers the messages of a session."""
+"""The chat API. The agent remembers the messages of a session."""
 
 import re
 import uuid

@@ -16,7 +16,7 @@ EVENT_STREAM = "text/event-stream"
 class EventStream:
     """A response of server-sent events, which starts with the first event.
 
-    A problem before the first event becomes an ordinary error response. A problem later becomes the last event.
+    A problem before the first event becomes an ordinary error response. A later problem becomes the last event.
     """
 
     def __init__(self, request: web.Request) -> None:

@@ -1,1 +1,1 @@
-"""Canary analysis: reads the metrics of pods over HTTP, and compares those of the canary with the stable ones."""
+"""Canary analysis: reads the metrics of pods over HTTP, and compares canary pods with stable pods."""

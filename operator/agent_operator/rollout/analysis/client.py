@@ -35,7 +35,7 @@ class ScrapeTarget:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeResult:
-    """The samples of pods, and why others have none, by name of the pod."""
+    """The samples by name of the pod, and for pods without a sample the reason."""
 
     samples: Mapping[str, Sample]
     failures: Mapping[str, str]
@@ -102,7 +102,7 @@ class Scraper:
 
 
 async def _read_bounded(content: aiohttp.StreamReader) -> bytes | None:
-    """Read a body; None when it is too long."""
+    """Read a body; None if it is longer than _MAX_BYTES."""
     parts, size = [], 0
     async for part in content.iter_any():
         size += len(part)

@@ -27,7 +27,7 @@ class Sample:
 
     Attributes:
         requests: answered requests on the routes of the agent, of any status code.
-        errors: those with a 5xx status code.
+        errors: answered requests with a 5xx status code.
         tokens: of prompts and completions.
         buckets: histogram of the durations of these requests; empty without requests.
     """

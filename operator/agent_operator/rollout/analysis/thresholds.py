@@ -1,4 +1,4 @@
-"""Compares the metrics of a canary with those of the stable pods in the same time, and with the limits of its gates."""
+"""Compares the metrics of canary pods with those of stable pods in the same time, and with the limits of the gates."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ MAX_ERROR_RATE_PERCENT = 5
 MAX_LATENCY_PERCENT = 200
 MAX_TOKENS_PERCENT = 200
 MIN_REQUESTS = 20
-# The latency gate ignores durations up to this one, because the load of a node can explain them.
+# The latency gate ignores durations up to this value, because the load of a node can explain them.
 TOLERATED_SECONDS = 0.1
 _QUANTILE = 0.95
 _PERCENT = 100
@@ -42,9 +42,9 @@ class AnalysisResult:
 
 
 def analyse(canary: Sample, stable: Sample, gates: CanaryGates | None) -> AnalysisResult:
-    """Compare what canary and stable pods answered within a step.
+    """Compare the responses of canary and stable pods within a step.
 
-    With too few requests of the stable pods only the error rate of the canary is checked.
+    If the stable pods answered too few requests, only the error rate of the canary is checked.
     """
     limits = gates or CanaryGates()
     needed = _or(limits.min_requests, MIN_REQUESTS)

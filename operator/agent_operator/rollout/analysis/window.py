@@ -1,4 +1,4 @@
-"""Accumulates what the pods of each canary step have answered since its analysis began."""
+"""Accumulates the metrics of canary and stable pods since the analysis of a canary step began."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class MeasuredStep:
 
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
-    """What was measured in a step.
+    """The metrics of a step.
 
     Attributes:
         seconds: since the window of the step began.
@@ -94,7 +94,7 @@ class AnalysisWindows:
 
 
 def increase(before: Sample, after: Sample) -> Sample:
-    """Return the increase between two samples of a pod. A counter that decreased shows that its container restarted."""
+    """Return the increase between two samples of a pod. A counter decreases if its container restarts."""
     known = dict(before.buckets)
     buckets = tuple((bound, count - known.get(bound, 0)) for bound, count in after.buckets)
     increases = (after.requests - before.requests, after.errors - before.errors, after.tokens - before.tokens)

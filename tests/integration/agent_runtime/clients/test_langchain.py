@@ -54,7 +54,7 @@ def test_a_message_has_usage_and_finish_reason(chat: ChatOpenAI) -> None:
 
 
 def test_the_chunks_of_a_stream_add_up(chat: ChatOpenAI) -> None:
-    """Their sum has the whole answer and the usage."""
+    """The sum of the chunks has the whole answer and the usage."""
     whole: AIMessageChunk | None = None
     parts = 0
     for chunk in chat.stream("one two", stream_usage=True):
@@ -115,7 +115,7 @@ def test_structured_output_by_a_schema(chat: ChatOpenAI, model: ModelServer) -> 
 
 
 def test_an_error_has_the_type_of_openais_client(chat: ChatOpenAI, model: ModelServer) -> None:
-    """Its code is the code of the agent."""
+    """The error has the code of the agent."""
     model.script(completions=[{"status": 400, "json": {"error": {"code": "content_filter"}}}])
 
     with pytest.raises(openai.BadRequestError) as raised:

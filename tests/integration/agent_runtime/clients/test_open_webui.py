@@ -45,7 +45,7 @@ def http(target: Target, model: ModelServer) -> Iterator[httpx2.Client]:
 
 
 def test_the_list_of_models_has_the_fields_that_it_reads(http: httpx2.Client) -> None:
-    """It reads `data` and `id`. It chooses the API by `owned_by`."""
+    """The client reads `data` and `id`, and chooses the API by `owned_by`."""
     models = http.get("/models").json()
 
     assert [model["id"] for model in models["data"]] == ["gpt", "echo"]
@@ -75,7 +75,7 @@ def test_a_chat_is_streamed_with_its_usage(http: httpx2.Client, model: ModelServ
 
 @pytest.mark.parametrize("task", ["title_generation", "tags_generation", "follow_up_generation"])
 def test_background_requests_are_answered(http: httpx2.Client, model: ModelServer, task: str) -> None:
-    """They have one message and no stream. The model gets the limit of tokens."""
+    """Background requests have one message and no stream. The model gets the limit of tokens."""
     model.script(completions=[{"message": {"content": '{"title": "One Two"}'}}])
     body = {
         "model": "gpt",
@@ -93,7 +93,7 @@ def test_background_requests_are_answered(http: httpx2.Client, model: ModelServe
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_error_has_a_message_to_show(http: httpx2.Client, model: ModelServer, stream: bool) -> None:
-    """It shows `error.message` of a JSON response. An empty event stream would show nothing."""
+    """The client shows `error.message` of a JSON response. An empty event stream would show nothing."""
     model.script(completions=[{"status": 401, "always": True}])
     body = {"model": "gpt", "messages": [{"role": "user", "content": "x"}], "stream": stream}
 

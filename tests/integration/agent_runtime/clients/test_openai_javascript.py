@@ -106,7 +106,7 @@ def test_the_tool_loop_of_the_client(run: Any, model: ModelServer) -> None:
 def test_errors_have_the_clients_types(
     run: Any, model: ModelServer, step: dict[str, Any], kind: str, code: str
 ) -> None:
-    """They have a stable code and the id of the request."""
+    """The errors have a stable code and the id of the request."""
     model.script(completions=[step | {"always": True}])
 
     failed = run("fault")

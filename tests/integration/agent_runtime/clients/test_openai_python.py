@@ -129,7 +129,7 @@ async def test_errors_have_the_clients_types(
     expected: tuple[dict[str, Any], type[openai.APIStatusError], str, bool],
     streamed: bool,
 ) -> None:
-    """They have a stable code, and x-should-retry says whether a retry makes sense."""
+    """The errors have a stable code, and x-should-retry says whether a retry makes sense."""
     step, error, code, retry = expected
     model.script(completions=[step | {"always": True}])
 
@@ -160,7 +160,7 @@ def test_an_invalid_request_names_the_field(client: openai.OpenAI) -> None:
 
 
 def test_the_client_retries_a_temporary_error(target: Target, model: ModelServer) -> None:
-    """It waits for the time in Retry-After, and the second attempt succeeds."""
+    """The client waits for the time in Retry-After, and the second attempt succeeds."""
     # The agent itself does not wait this long.
     model.script(completions=[{"status": 429, "headers": {"Retry-After": "6"}}])
 

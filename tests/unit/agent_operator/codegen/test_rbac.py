@@ -37,7 +37,7 @@ def test_no_role_has_a_wildcard(role: dict[str, Any]) -> None:
 
 
 def test_operator_can_only_write_its_children_and_status() -> None:
-    """It cannot write pods, ReplicaSets, RBAC or admission policies."""
+    """The operator cannot write pods, ReplicaSets, RBAC or admission policies."""
     changing = {
         right.resource
         for right in rbac.permissions(cluster_wide=True)

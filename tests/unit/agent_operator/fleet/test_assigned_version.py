@@ -29,7 +29,7 @@ def test_agent_without_a_channel_gets_no_version(runtime: dict[str, str]) -> Non
 
 
 def test_new_agent_waits_for_its_channel() -> None:
-    """Otherwise its pods would start with the default version and restart with the assigned one."""
+    """If the agent did not wait, its pods would start with the default version and then restart."""
     decision = resolve_version(agent(), lambda _: CHANNEL)
 
     assert decision.pending is not None

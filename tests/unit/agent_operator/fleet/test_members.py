@@ -87,7 +87,7 @@ def test_agent_that_failed_with_the_assigned_release(changed: dict[str, Any]) ->
 
 
 def test_failure_before_the_assignment_does_not_count() -> None:
-    """The agent rolled back a bad prompt, and was not reconciled since the assignment."""
+    """The agent rolled back a bad prompt before the assignment, and has not been reconciled since."""
     rollout = {"target": "r1", "stable": "r0", "rolledBack": {"revision": "r1"}}
     found = read_member(raw({"rollout": rollout, "conditions": [condition("Stalled", "True")]}))
 

@@ -92,7 +92,7 @@ def test_soak_restarts_when_the_clock_is_set_back() -> None:
 
 
 def test_done_wave_stays_done_when_an_agent_becomes_unhealthy() -> None:
-    """Otherwise an owner who edits one agent would stop the upgrade of all others."""
+    """If the wave started again, an owner who edits one agent would stop the upgrade of all others."""
     fleet = three_wave_fleet()
     fleet.edit_spec(version="2")
     complete_wave(fleet, "a1", "a2")

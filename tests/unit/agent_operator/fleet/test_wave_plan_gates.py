@@ -46,7 +46,7 @@ def test_fixed_failure_ends_the_halt() -> None:
 
 
 def test_rollback_to_the_stable_version_assigns_all_agents_at_once() -> None:
-    """Regardless of waves, maxConcurrent and the maintenance window."""
+    """Waves, maxConcurrent and the maintenance window do not delay the rollback."""
     window = {"cron": "0 3 * * *", "duration": "1h"}
     fleet = three_wave_fleet()
     fleet.edit_spec(version="2")

@@ -60,7 +60,7 @@ def test_references_of_env_and_of_every_container_are_found() -> None:
 
 @pytest.mark.parametrize("name", ["../../other/secrets/x", "a/b", "", ".", "..", "A", "a" * 254, "x?y", None, 7, ["a"]])
 def test_invalid_name_is_ignored(name: Any) -> None:
-    """It would be part of a request path, which could address a Secret in another namespace."""
+    """An invalid name in a request path could address a Secret in another namespace."""
     assert titles(inputs(**containers({"name": "log", "envFrom": [{"secretRef": {"name": name}}]}))) == []
     if isinstance(name, str):
         assert titles(inputs(env=[{"name": "X", "valueFrom": secret_key(name)}])) == []

@@ -66,7 +66,7 @@ async def test_first_candidate_leads_and_second_waits(cluster: FakeCluster, cloc
 
 
 async def test_expired_lease_is_acquired(cluster: FakeCluster, clock: Clock) -> None:
-    """It expires by the clock of the waiting candidate. The transition is counted."""
+    """The Lease expires by the clock of the waiting candidate. The transition is counted."""
     first, second = candidate(cluster, clock, "a"), candidate(cluster, clock, "b")
     await first._try_acquire_or_renew()
     assert not await second._try_acquire_or_renew()

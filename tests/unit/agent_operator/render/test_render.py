@@ -73,7 +73,7 @@ def test_pods_carry_the_hash_of_their_secret() -> None:
 
 
 def test_a_secret_of_the_operator_does_not_restart_pods_when_it_is_read_back() -> None:
-    """Its hash is known before it exists; what is read of it afterwards changes nothing."""
+    """The hash of the Secret is known before the Secret exists. Reading the Secret later does not change the hash."""
     spec: dict[str, Any] = {"credentials": {"values": {"A": "b"}}}
     before = annotations_of_pods(inputs(**spec))
     data = kinds(inputs(**spec))["Secret"]["data"]

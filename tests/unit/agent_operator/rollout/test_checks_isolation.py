@@ -62,7 +62,7 @@ def test_only_the_job_selects_the_pod(spec: dict[str, Any]) -> None:
 
 
 def test_network_policy_applies_to_the_pod() -> None:
-    """It has the credentials of the agent, so it needs the same limits on egress."""
+    """The pod of the checks has the credentials of the agent, so it needs the same limits on egress."""
     _, manifests = compose_checking()
     job = next(manifest for manifest in manifests if manifest["kind"] == "Job")
     policy = next(manifest for manifest in manifests if manifest["kind"] == "NetworkPolicy")

@@ -105,7 +105,7 @@ def test_manifests_are_valid_in_every_version(agent: Inputs, version: str) -> No
 
 
 def test_api_server_stores_manifests_unchanged(agent: Inputs) -> None:
-    """Otherwise the operator would update the Job in each reconcile, and a Job is immutable."""
+    """If the stored Job differed, each reconcile would try to update it, but a Job is immutable."""
     for manifest in config_map_and_job(agent):
         group, _, version = manifest["apiVersion"].rpartition("/")
         gvk = (group, version, manifest["kind"])

@@ -36,7 +36,7 @@ def make_inputs(canary: dict[str, Any] | None = None, **spec: Any) -> Inputs:
     ],
 )
 def test_job_that_differs_has_another_name(other: Inputs) -> None:
-    """A Job is immutable, and its result is only valid for its checks."""
+    """A Job is immutable, and its result is only valid for the checks that it ran."""
     assert checks_job.job_name(other, "abc") != checks_job.job_name(make_inputs(), "abc")
     assert checks_job.job_name(make_inputs(), "abd") != checks_job.job_name(make_inputs(), "abc")
 

@@ -58,7 +58,7 @@ def test_same_inputs_keep_the_recorded_revision() -> None:
     ids=lambda spec: next(iter(spec)),
 )
 def test_fields_outside_the_pods_keep_the_revision(spec: Spec) -> None:
-    """Neither the hash of the spec nor the rendered revision depends on them."""
+    """Neither the hash of the spec nor the rendered revision depends on these fields."""
     assert revisions.spec_hash(inputs_of(**spec)) == revisions.spec_hash(inputs_of())
     assert revision_of(**spec).name == revision_of().name
 

@@ -14,7 +14,7 @@ STATUS = st.dictionaries(st.sampled_from("abcd"), st.integers() | st.lists(st.in
 
 @given(STATUS, STATUS)
 def test_the_patch_turns_one_status_into_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """As a merge patch does: null removes, all else replaces. Equal ones need none."""
+    """In a merge patch, null removes a field and any other value replaces it. Equal statuses need no patch."""
     patch = changes(before, after)
     merged = {key: value for key, value in (before | patch).items() if value is not None}
     assert merged == after

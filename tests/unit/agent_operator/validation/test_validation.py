@@ -313,6 +313,6 @@ def test_invalid_checks_in_a_config_map_are_rejected_with_their_path(text: str, 
 
 
 def test_checks_without_a_canary_are_ignored() -> None:
-    """They have no effect, and the API server rejects them."""
+    """Checks without a canary have no effect, and the API server rejects them."""
     spec: dict[str, Any] = {"rollout": {"canary": {"checksFrom": FROM_CONFIG_MAP}}}
     assert validation.check(inputs(**spec)) == ()

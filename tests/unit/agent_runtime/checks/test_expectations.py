@@ -110,7 +110,7 @@ def test_a_reference_in_a_circle_or_to_nothing_is_an_error(schema: dict[str, Any
     ],
 )
 def test_only_a_fence_around_the_whole_text_is_removed(text: str, content: str) -> None:
-    """With the language json or none."""
+    """The fence has the language json or none."""
     assert unfenced(text) == content
 
 

@@ -61,7 +61,7 @@ async def test_a_failing_judge_and_a_too_long_answer_have_no_verdict() -> None:
 
 
 async def test_each_verdict_has_its_own_boundary() -> None:
-    """So an answer cannot contain it."""
+    """An answer cannot contain the boundary of its verdict."""
     calls = Calls(*['{"pass": true, "reason": ""}'] * 2)
     judge = Judge(calls, 5)
     for _ in range(2):

@@ -52,7 +52,7 @@ def test_a_longer_message_shortens_reasons() -> None:
 
 @pytest.mark.parametrize("character", ["x", "é", "𝄞", '"', "\x00"])
 def test_a_message_fits_a_termination_message(character: str) -> None:
-    """It is JSON with the right counts, for names and reasons of any length."""
+    """The message is JSON with the right counts, for names and reasons of any length."""
     results = [Result(f"{n:063}", "failed", character * 5000, 86400.123, 10_000_000) for n in range(50)]
 
     text = message(results)

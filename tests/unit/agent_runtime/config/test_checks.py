@@ -101,7 +101,7 @@ def test_there_are_1_to_50_checks_with_unique_names(tmp_path: Path) -> None:
 
 
 def test_unknown_models_are_named() -> None:
-    """Of checks and of judges."""
+    """The errors name unknown models of checks and of judges."""
     judge = {"model": "gpt-5", "criterion": "x"}
     checks = ChecksConfig.model_validate(
         {"checks": [check(model="gpt"), check(name="b", model="gtp"), check(name="c", judge=judge)]}
@@ -120,7 +120,7 @@ def test_a_pattern_takes_linear_time() -> None:
 
 
 def test_limits_are_in_the_openapi_schema() -> None:
-    """So that the API server enforces them."""
+    """The schema contains the limits, so that the API server enforces them."""
     schema = CheckConfig.model_json_schema(by_alias=True)["properties"]
 
     text, texts = {"type": "string", "minLength": 1, "maxLength": 1024}, {"type": "array", "minItems": 1}

@@ -126,7 +126,7 @@ def test_max_history_tokens_needs_schema_2_unless_it_is_the_default(newer: Docum
     ],
 )
 def test_a_step_is_idempotent(step: Step, document: Document) -> None:
-    """And accepts invalid documents, whose errors are reported later with their paths."""
+    """A step also accepts invalid documents, whose errors are reported later with their paths."""
     once = copy.deepcopy(document)
     step.upgrade(once)
     twice = copy.deepcopy(once)

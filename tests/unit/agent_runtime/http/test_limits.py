@@ -80,7 +80,7 @@ def test_requests_over_the_limit_are_refused() -> None:
 
 
 async def test_a_late_event_loop_refuses_requests() -> None:
-    """Only if enough requests are in flight, and only until the event loop keeps up again."""
+    """Requests are refused only if enough are in flight, and only until the event loop keeps up again."""
     load = Load(100)
     load._lag = 10 * module.MAX_LAG
     with ExitStack() as stack:

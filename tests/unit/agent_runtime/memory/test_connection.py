@@ -54,7 +54,7 @@ async def shared(server: Server) -> AsyncIterator[SharedConnection]:
 
 
 async def test_each_command_gets_its_own_reply(server: Server, shared: SharedConnection) -> None:
-    """Also when many are pending over one connection, and one of them was cancelled."""
+    """Many commands are pending over one connection, and one of them is cancelled."""
     pending = [asyncio.create_task(shared.execute(("ECHO", str(number)))) for number in range(3)]
     reader, writer = await server.next()
     for number in range(3):

@@ -44,7 +44,7 @@ async def test_the_least_recently_used_session_is_dropped_first() -> None:
 
 
 async def test_expired_sessions_are_dropped_without_a_request() -> None:
-    """Their bytes are free again."""
+    """The bytes of expired sessions are free again."""
     clock = Clock()
     store = LocalStore(10, clock=clock)
     for number in range(100):
@@ -69,7 +69,7 @@ async def test_the_number_of_sessions_has_a_limit() -> None:
 
 
 async def test_the_counted_bytes_match_the_memory_of_the_process() -> None:
-    """For small and for large turns."""
+    """The count is right for small and for large turns."""
     for words in ("", "x" * 400):
         most = 4 * 1024 * 1024
         store = LocalStore(10, max_bytes=most, max_sessions=1_000_000)

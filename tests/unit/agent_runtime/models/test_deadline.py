@@ -19,7 +19,7 @@ async def after(when: float) -> None:
 
 
 async def test_waits_before_the_deadline_are_not_cancelled() -> None:
-    """Nor is the task, when the deadline passes outside of a block."""
+    """If the deadline passes outside of a block, the task is not cancelled either."""
     deadline = Deadline(now() + 60)
     for _ in range(3):
         with deadline:
@@ -54,7 +54,7 @@ async def test_a_deadline_that_passes_between_waits_ends_the_next_one() -> None:
 
 @pytest.mark.parametrize("both", [False, True])
 async def test_a_cancellation_takes_precedence(both: bool) -> None:
-    """Also when the deadline passes at the same moment."""
+    """The cancellation takes precedence even if the deadline passes at the same moment."""
     waiting = asyncio.Event()
 
     async def wait() -> None:

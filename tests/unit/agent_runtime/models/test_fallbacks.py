@@ -149,7 +149,7 @@ async def test_fallbacks_answer_in_order_while_a_model_is_down() -> None:
 
 
 async def test_a_refused_request_does_not_go_to_a_fallback() -> None:
-    """It is the caller's error."""
+    """A refused request is an error of the caller, so a fallback would refuse it, too."""
     other = Scripted("b")
 
     with pytest.raises(Problem, match="detail"):

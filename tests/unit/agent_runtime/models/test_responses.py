@@ -34,7 +34,7 @@ SENT = "Wed, 21 Oct 2015 07:28:00 GMT"
     ],
 )
 def test_retry_after_may_be_a_date(retry_after: str, seconds: float | None) -> None:
-    """In each of the three formats of HTTP, relative to the Date header of the response."""
+    """HTTP has three formats of dates. The wait is relative to the Date header of the response."""
     problem = responses.refused("m", 503, {"Retry-After": retry_after, "Date": SENT}, b"")
 
     assert (problem.wait, problem.retry_after) == (seconds, seconds or responses.RETRY_AFTER)

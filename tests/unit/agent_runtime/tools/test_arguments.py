@@ -29,7 +29,7 @@ def doubling(levels: int) -> dict[str, Any]:
 
 
 def test_valid_arguments_pass() -> None:
-    """With definitions in the schema, and for the draft that the schema names."""
+    """The schema may contain definitions, and is checked by the draft that it names."""
     inner = {"$defs": {"n": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/n"}}}
 
     check({"a": 1}, NUMBERS)
@@ -86,7 +86,7 @@ def test_an_invalid_schema_is_a_tool_error(schema: dict[str, Any]) -> None:
     ids=["pattern", "patternProperties", "additionalProperties", "references"],
 )
 def test_a_hostile_schema_is_stopped(monkeypatch: pytest.MonkeyPatch, schema: dict[str, Any], value: Any) -> None:
-    """At once from the second call on. Other tools are not affected, and the signal has its former handler."""
+    """The second call fails immediately. Other tools are not affected, and the signal has its former handler."""
     monkeypatch.setattr(argument_checks, "CPU_SECONDS", 0.1)
     before = signal.getsignal(signal.SIGVTALRM)
 
@@ -147,7 +147,7 @@ def schema_server() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("name", ["$ref", "$schema"])
 def test_a_schema_is_never_fetched(schema_server: tuple[str, list[str]], name: str) -> None:
-    """Otherwise a tool's server could make the agent send requests to any address."""
+    """If schemas were fetched, a tool's server could make the agent send requests to any address."""
     url, requests = schema_server
 
     if name == "$ref":

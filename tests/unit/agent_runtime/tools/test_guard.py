@@ -35,7 +35,7 @@ METADATA = "169.254.169.254"
     ],
 )
 def test_link_local_and_metadata_addresses_are_refused(address: str) -> None:
-    """In every notation, and embedded in another address."""
+    """An address is refused in every notation, and if it is embedded in another address."""
     assert is_refused(address)
 
 
@@ -66,7 +66,7 @@ def test_addresses_in_the_cluster_are_allowed(address: str) -> None:
     ],
 )
 async def test_a_refused_address_is_never_connected_to(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every notation of a URL."""
+    """The address is refused in every notation of a URL."""
     connected = _connections(monkeypatch)
 
     async with httpx2.AsyncClient(transport=GuardedTransport()) as client:

@@ -91,7 +91,7 @@ def test_a_directory_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_read_the_directory(tmp_path: Path) -> None:
-    """It contains a kubeconfig with all rights."""
+    """The directory contains a kubeconfig with all rights."""
     ClusterDirectory(tmp_path / "state").create()
 
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0

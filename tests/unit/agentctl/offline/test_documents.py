@@ -40,7 +40,7 @@ def test_a_directory_is_read_in_order_without_hidden_files(write_file: WriteFile
 
 
 def test_a_date_is_a_string(write_file: WriteFile) -> None:
-    """As in Kubernetes. The API versions of Azure look like dates."""
+    """Kubernetes reads a date as a string. The API versions of Azure look like dates."""
     path = write_file("kind: A\nspec: {apiVersion: 2024-10-01}\n")
 
     assert documents.read([str(path)])[0].body["spec"]["apiVersion"] == "2024-10-01"

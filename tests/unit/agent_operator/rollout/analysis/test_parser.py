@@ -26,7 +26,7 @@ def sampled(text: str) -> Sample:
 
 @pytest.mark.parametrize("accept", ["text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0"])
 def test_metrics_of_the_runtime_are_read(accept: str) -> None:
-    """With the runtime's own metrics, in both formats that it can write."""
+    """The parser reads the runtime's own metrics, in both formats that the runtime can write."""
     metrics = Metrics("1.0", "abc")
     for route, code, seconds in [
         ("/v1/chat/completions", 200, 0.3),

@@ -107,7 +107,7 @@ def test_increase_of_a_pod(_case: str, before: Sample, after: Sample, expected: 
 
 
 def test_window_counts_from_the_first_sample_of_each_pod() -> None:
-    """Earlier requests do not belong to the step. Requests of pods that were deleted since do."""
+    """Requests before the first sample do not count. Requests of pods that were deleted later count."""
     window = CounterWindow().with_samples({"a": sample(100, 50)})
     assert window.total == NO_REQUESTS
     window = window.with_samples({"a": sample(110, 50), "b": sample(1000)})
