@@ -161,7 +161,7 @@ def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kub
     assert f"deployments.apps in namespace {kubectl.namespace}-own" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, *ALWAYS, cluster=True)
     eventually("the other message is reported", lambda: "may not create namespaces" in refusal(kubectl, tenant, moved))
-    assert "spec.namespace: remove it" in refusal(kubectl, tenant, moved)
+    assert "spec.namespace requires: remove the field" in refusal(kubectl, tenant, moved)
     grant(kubectl, tenant, rule("", "namespaces"), cluster=True)
     eventually("the request is accepted", lambda: not refusal(kubectl, tenant, moved))
 
