@@ -27,7 +27,7 @@ async def wait_until(check: Callable[[], Awaitable[Found | None]], seconds: floa
     """Poll until `check` returns something true, and return it.
 
     Raises:
-        TimeoutError: it did not within the deadline.
+        TimeoutError: `check` returned nothing true within the deadline.
     """
     async with asyncio.timeout(seconds):
         while not (found := await check()):  # noqa: ASYNC110  (the condition is a state of a server)

@@ -163,7 +163,7 @@ def test_duplicate_fields() -> None:
     ],
 )
 def test_yaml(body: bytes, wanted: Any) -> None:
-    """Like in JSON, dates and keys are text."""
+    """Dates and keys are read as strings, because JSON has neither dates nor keys of other types."""
     assert parse_yaml(body).value == wanted
 
 

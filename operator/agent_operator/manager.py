@@ -12,6 +12,7 @@ from agent_operator import __version__
 from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
+from agent_operator.health_checks import HealthChecks
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store
@@ -27,7 +28,6 @@ from agent_operator.kube.transport import Transport
 from agent_operator.kube.workqueue import Queue
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
-from agent_operator.probes import Probes
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
@@ -56,13 +56,13 @@ class Manager:
         self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}
         self._reachability = Reachability(self._clock)
-        self._probes = Probes(self._reachability, self._informers, self._clock)
+        self._health_checks = HealthChecks(self._reachability, self._informers, self._clock)
         self._scraper = Scraper()
         self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
         self._workers: Workers | None = None
-        self.health = HealthServer(settings.listen, self.metrics, self._probes.dead, self._probes.unready)
+        self.health = HealthServer(settings.listen, self.metrics, self._health_checks.dead, self._health_checks.unready)
 
     async def run(self, stop: asyncio.Event, reclaim_signals: Callable[[], None] = lambda: None) -> None:
         """Run the operator until `stop` is set.
@@ -84,14 +84,14 @@ class Manager:
             cluster, discovery = Cluster(transport), Discovery(transport)
             self._build(cluster, discovery)
             agents = AgentWatch(self.agent_event, discovery, transport, settings.namespaces, self._clock)
-            self._probes.agents = agents
+            self._health_checks.agents = agents
             lease = settings.lease_namespace, settings.lease_name
             leader_elector = LeaderElector(cluster, *lease, settings.identity, self._clock)
             if settings.elects:
-                self._probes.leader_elector, self._probes.standby = leader_elector, True
+                self._health_checks.leader_elector, self._health_checks.standby = leader_elector, True
                 if not await unless(stop, leader_elector.acquire()):
                     return
-                self._probes.standby = False
+                self._health_checks.standby = False
                 stack.push_async_callback(leader_elector.release)
             self.metrics.leader.set(not settings.read_only)
             await self._work(agents, stop, reclaim_signals, [leader_elector.renew()] if settings.elects else [])
@@ -116,7 +116,7 @@ class Manager:
         reconciler = self._reconciler(cluster, recorder, scope)
         periods = Periods(settings.resync, settings.refs_refresh)
         workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
-        self._workers = self._probes.workers = workers
+        self._workers = self._health_checks.workers = workers
         self._measure()
 
     def _reconciler(self, cluster: Cluster, recorder: EventRecorder, scope: Collection[str]) -> Reconciler:
@@ -159,7 +159,7 @@ class Manager:
             lambda: self.queue.age,
         )
         since = "Seconds since the last answer on a watch. A kind that the API server does not serve has no sample."
-        labelled("agent_operator_watch_age_seconds", since, "kind", self._probes.ages)
+        labelled("agent_operator_watch_age_seconds", since, "kind", self._health_checks.ages)
         if self._dry_run is not None:
             pending = "Agents that the operator would change without --read-only."
             dry_run = self._dry_run
@@ -197,7 +197,7 @@ class Manager:
         """Run the workers until `stop` is set or another part ends. Then let the passes in progress end."""
         work = asyncio.create_task(workers.run(self._settings.workers), name="workers")
         stopped = asyncio.create_task(stop.wait())
-        self._probes.working = True
+        self._health_checks.working = True
         self.ready.set()
         await asyncio.wait({work, watch, stopped, broken}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", extra={"requested": stop.is_set()})

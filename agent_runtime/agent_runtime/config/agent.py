@@ -48,12 +48,12 @@ class AgentConfig(ConfigModel):
     def _names_agree(self) -> Self:
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
-            raise ValueError("models: every name must be unique")
+            raise ValueError("models: every name must be unique: rename the duplicates")
         if self.default_model is not None and self.default_model not in names:
             raise ValueError(f"defaultModel: {self.default_model} is not one of models: {', '.join(names)}")
         servers = [server.name for server in self.mcp]
         if len(set(servers)) < len(servers):
-            raise ValueError("mcp: every name must be unique")
+            raise ValueError("mcp: every name must be unique: rename the duplicates")
         unknown = [name for name in self.fallbacks if name not in names]
         if unknown:
             raise ValueError(f"fallbacks: {', '.join(unknown)}: not one of models: {', '.join(names)}")

@@ -134,7 +134,7 @@ class ChecksConfig(ConfigModel):
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         if len({check.name for check in self.checks}) < len(self.checks):
-            raise ValueError("checks: every name must be unique")
+            raise ValueError("checks: every name must be unique: rename the duplicates")
         return self
 
     def unknown_models(self, models: Collection[str]) -> tuple[str, ...]:

@@ -105,11 +105,15 @@ class Registry:
         return [record.object for (owned_resource, _), record in sorted(owned.items()) if owned_resource == resource]
 
     def create(self, resource: str, namespace: str, obj: Object, *, manager: str) -> Object:
-        """Create an object; ApiError."""
+        """Create an object. Raises ApiError on failure."""
         return self.writer.create(self.resource(resource), namespace, obj, WriteOptions(manager)).object
 
     def update(self, resource: str, namespace: str, obj: Object, *, manager: str, subresource: str = "") -> Object:
-        """Update an object, its status or its Scale; a resourceVersion in the object is a precondition; ApiError."""
+        """Update an object, its status or its Scale; a resourceVersion in the object is a precondition.
+
+        Raises:
+            ApiError: the write is refused.
+        """
         options = WriteOptions(manager, subresource=subresource)
         name = obj["metadata"]["name"]
         if subresource == "scale":

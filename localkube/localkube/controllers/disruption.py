@@ -136,7 +136,7 @@ def expected_scale(registry: Registry, pods: list[Object]) -> int:
 
 
 def _topmost_controller(registry: Registry, pod: Object) -> Object | None:
-    """The topmost controller of a pod with replicas; UnscalableError."""
+    """The topmost controller of a pod with replicas. Raises UnscalableError on failure."""
     found: Object | None = None
     child = pod
     while reference := controller_of(child):

@@ -29,7 +29,7 @@ def message(container: Object, rootfs: Path, code: int, log: Path | None) -> str
 
 
 async def pre_stop(process: Process, hook: Object, target: HandlerTarget, grace: float) -> None:
-    """Run the hook, at most until the process ends; HandlerError."""
+    """Run the hook, at most until the process ends. Raises HandlerError on failure."""
     action = asyncio.create_task(run_handler(hook, target, grace))
     ended = asyncio.create_task(process.wait())
     try:

@@ -97,7 +97,7 @@ def _key(pod: Object, kind: str, reference: Object, data: dict[str, str] | None)
 
 
 def field(pod: Object, path: str) -> str:
-    """The value of a `fieldRef`; ConfigError."""
+    """The value of a `fieldRef`. Raises ConfigError on failure."""
     metadata, status = pod["metadata"], pod.get("status", {})
     subscript = _SUBSCRIPT.fullmatch(path)
     if subscript:

@@ -34,7 +34,7 @@ class HandlerTarget:
 
 
 async def run_handler(handler: Object, target: HandlerTarget, seconds: float) -> None:
-    """Execute the action of a probe or a hook within `seconds`; HandlerError."""
+    """Execute the action of a probe or a hook within `seconds`. Raises HandlerError on failure."""
     if "httpGet" in handler:
         await _within(seconds, _http(handler["httpGet"], target), "context deadline exceeded")
     elif "tcpSocket" in handler:

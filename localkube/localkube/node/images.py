@@ -37,7 +37,7 @@ class ImageMap:
         return not self._images or any(fnmatchcase(image, pattern) for pattern in self._images)
 
     def get(self, image: str) -> Image:
-        """Return the image of the first pattern that matches; ImageUnknownError."""
+        """Return the image of the first pattern that matches. Raises ImageUnknownError on failure."""
         for pattern, found in self._images.items():
             if fnmatchcase(image, pattern):
                 return found

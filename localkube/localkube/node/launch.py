@@ -100,7 +100,11 @@ def _make_directory(path: Path) -> Path:
 
 
 def port_of(machine: Machine, pod: Object, container: Object, port: int | str) -> int:
-    """The port on which the process listens in place of a containerPort, given by number or name; ValueError."""
+    """The port on which the process listens in place of a containerPort, given by number or name.
+
+    Raises:
+        ValueError: the container has no port of this name.
+    """
     if isinstance(port, str) and not port.isdigit():
         numbers = [p["containerPort"] for p in container.get("ports") or () if p.get("name") == port]
         if not numbers:

@@ -33,7 +33,7 @@ class Process:
     async def start(
         cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: LogWriter, guard: Guard, pid_file: Path
     ) -> "Process":
-        """Start a command; StartError."""
+        """Start a command. Raises StartError on failure."""
         # With asyncio's pipe, `wait` would not return while a grandchild keeps the pipe open.
         output, given = os.pipe()
         try:

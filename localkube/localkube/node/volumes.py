@@ -21,7 +21,7 @@ LIVE = ("configMap", "secret", "projected", "downwardAPI")
 
 
 def mount(pod: Object, volume: Object, directory: PodDirectory, sources: Sources) -> None:
-    """Create or update one volume of a pod; MountError."""
+    """Create or update one volume of a pod. Raises MountError on failure."""
     name = volume["name"]
     path = directory.volume(name)
     kind = next((k for k in volume if k != "name"), "emptyDir")
@@ -39,7 +39,7 @@ def mount(pod: Object, volume: Object, directory: PodDirectory, sources: Sources
 
 
 def collect(pod: Object, kind: str, source: Object, sources: Sources) -> Files:
-    """The files of a volume source; ConfigError."""
+    """The files of a volume source. Raises ConfigError on failure."""
     mode = source.get("defaultMode", DEFAULT_MODE)
     if kind == "projected":
         found: Files = {}
@@ -130,7 +130,7 @@ def link(path: Path, target: Path) -> None:
 
 
 def attach(pod: Object, container: Object, directory: PodDirectory) -> None:
-    """Link the volume mounts of a container below its root directory; MountError."""
+    """Link the volume mounts of a container below its root directory. Raises MountError on failure."""
     rootfs = directory.rootfs(container["name"])
     rootfs.mkdir(parents=True, exist_ok=True)
     kinds = {v["name"]: next((k for k in v if k != "name"), "emptyDir") for v in pod["spec"].get("volumes") or ()}

@@ -25,7 +25,8 @@ class WaveMembers:
 
     Attributes:
         name: from the spec, or `wave-1`, `wave-2` and so on.
-        definition: hash of what the wave selects. The status finds the wave by it when waves move.
+        definition: hash of the wave's selector or percent. It identifies the wave in the status when the order of the
+            waves changes.
         max_concurrent: upgrades that may be in progress at once.
         soak_seconds: how long the agents must stay healthy before the next wave starts.
         agents: the agents of the wave.

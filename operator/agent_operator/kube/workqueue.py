@@ -176,7 +176,10 @@ class Queue:
 
 
 def _merged(one: Item, other: Item) -> Item:
-    """Merge two items of one agent. The more urgent trigger wins. EXPECTATION loses: it may cause no pass at all."""
+    """Merge two items of one agent. Keep the more urgent trigger, but never EXPECTATION.
+
+    The worker skips an item with EXPECTATION when the watches have shown all writes.
+    """
     first, second = (one, other) if _rank(one) <= _rank(other) else (other, one)
     trigger = second.trigger if first.trigger is Trigger.EXPECTATION else first.trigger
     return Item(one.key, trigger, one.since)

@@ -9,13 +9,13 @@ from agent_operator import validation
 from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render import credentials, exposure, pod, workload
+from agent_operator.render import credentials, exposure, pod, supporting_objects
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.deployment import Role, deployment
 from agent_operator.render.network import network_policy
 from agent_operator.render.revision import Revision, with_revision_label, without_secret_hash
+from agent_operator.render.supporting_objects import config_map, config_map_name
 from agent_operator.render.templates import manifest
-from agent_operator.render.workload import config_map, config_map_name
 
 # Number of cached agents. The manifests of one agent take about 30 KiB, so the cache does not contain all agents.
 _SIZE = 64
@@ -89,8 +89,8 @@ def _children(inputs: Inputs, revision: Revision, network_policy: Manifest | Non
     A view that is None yields no child.
     """
     before = {
-        "namespace": workload.namespace(inputs),
-        "serviceaccount": workload.service_account(inputs),
+        "namespace": supporting_objects.namespace(inputs),
+        "serviceaccount": supporting_objects.service_account(inputs),
         "secretstore": credentials.secret_store(inputs),
         "externalsecret": credentials.external_secret(inputs),
         "secret": credentials.secret(inputs),
@@ -100,10 +100,10 @@ def _children(inputs: Inputs, revision: Revision, network_policy: Manifest | Non
     if network_policy is not None:
         yield network_policy
     yield manifest("service", inputs, exposure.service(inputs))
-    yield manifest("pdb", inputs, workload.disruption_budget(inputs))
+    yield manifest("pdb", inputs, supporting_objects.disruption_budget(inputs))
     yield deployment(inputs, revision, inputs.fixed_replicas, Role.STABLE)
     after = {
-        "hpa": workload.autoscaler(inputs),
+        "hpa": supporting_objects.autoscaler(inputs),
         "ingress": exposure.ingress(inputs),
         "httproute": exposure.http_route(inputs),
         "servicemonitor": exposure.service_monitor(inputs),

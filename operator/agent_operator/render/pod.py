@@ -9,7 +9,7 @@ from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
 from agent_operator.inputs import credentials, quantities
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.inputs.container import probes, resources
+from agent_operator.inputs.container_defaults import probes, resources
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash

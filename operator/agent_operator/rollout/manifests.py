@@ -15,7 +15,7 @@ from agent_operator.kube.objects import Ref, ref
 from agent_operator.render import Rendered, Revision
 from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
 from agent_operator.render.deployment import Role, deployment
-from agent_operator.render.workload import config_map
+from agent_operator.render.supporting_objects import config_map
 from agent_operator.rollout.revisions import DEFAULT_HISTORY_LIMIT, controller_revision, records_to_keep
 from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 

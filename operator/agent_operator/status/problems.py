@@ -38,7 +38,10 @@ def refused(target: Ref, error: ApiError, *, namespace_managed: bool) -> Problem
         return _not_found(target, error)
     detail = _detail(target, error)
     if error.code == HTTPStatus.FORBIDDEN and "is forbidden: User " in error.message:
-        message = f"the operator lacks the right to write {target}: {detail}: grant it to its ServiceAccount"
+        message = (
+            f"the operator has no permission to write {target}: {detail}: grant the permission to the operator's "
+            "ServiceAccount"
+        )
         return Problem(Reason.FORBIDDEN, "", message)
     return Problem(Reason.REJECTED, "", f"the API server rejected {target}: {detail}")
 
@@ -69,7 +72,8 @@ def namespace_not_managed(name: str) -> Problem:
     return Problem(
         Reason.NAMESPACE_NOT_MANAGED,
         "spec.namespace",
-        f"the operator runs with --no-manage-namespaces: create {name} first, and delete it after the agent",
+        f"the operator runs with --no-manage-namespaces: create the namespace {name} before the agent, and delete it "
+        "after the agent is deleted",
     )
 
 

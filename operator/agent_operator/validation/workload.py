@@ -8,7 +8,7 @@ from agent_operator.api.constants import METRICS_PORT
 from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import container, credentials, quantities, references, scaling
+from agent_operator.inputs import container_defaults, credentials, quantities, references, scaling
 from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -75,7 +75,7 @@ def resources_are_consistent(inputs: Inputs) -> Iterator[Problem]:
     """Amounts must be valid quantities, not negative, and no request may exceed its limit."""
     spec = inputs.spec.resources
     try:
-        amounts_by_kind = container.resources(spec)
+        amounts_by_kind = container_defaults.resources(spec)
     except ValueError as error:
         yield Problem(SpecReason.RESOURCES_INVALID, "spec.resources", f"an amount is {error}: correct it")
         return
@@ -107,9 +107,9 @@ def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
 
 def probes_are_valid(inputs: Inputs) -> Iterator[Problem]:
     """A probe has one handler, and its numbers are in the range of Kubernetes."""
-    for kind, changes in container.probe_overrides(inputs.spec.probes).items():
+    for kind, changes in container_defaults.probe_overrides(inputs.spec.probes).items():
         field = f"spec.probes.{kind}"
-        handlers = [handler for handler in container.HANDLERS if handler in changes]
+        handlers = [handler for handler in container_defaults.HANDLERS if handler in changes]
         if len(handlers) > 1:
             message = f"{' and '.join(handlers)} are mutually exclusive: remove one"
             yield Problem(SpecReason.PROBE_INVALID, field, message)

@@ -34,7 +34,7 @@ async def test_a_ready_standby_takes_over_a_released_lease(cluster: Cluster) -> 
     tasks.append(asyncio.create_task(second.run(stops[1])))
     await asyncio.sleep(1)
     assert not await _leading(second)
-    assert list(second._probes.unready()) == []
+    assert list(second._health_checks.unready()) == []
     stops[0].set()
     await tasks[0]
     await wait_until(lambda: _leading(second))

@@ -107,7 +107,7 @@ def test_the_first_model_is_the_default() -> None:
         ('deployment = "gpt-4o"', "", "agent.models[0].deployment: required with provider azure_openai"),
         ('"openai"', '"echo"', "agent.models[1].base_url: not a field of provider echo: remove it"),
         ('default_model = "b"', 'default_model = "c"', "agent.default_model: c is not one of models: a, b"),
-        ('name = "b"', 'name = "a"', "agent.models: every name must be unique"),
+        ('name = "b"', 'name = "a"', "agent.models: every name must be unique: rename the duplicates"),
         ('host = "redis"', "", "agent.memory.cache.host: required while enabled"),
         ('host = "redis"', 'host = "redis"\nport = 0', "agent.memory.cache.port: "),
         ("log_level", "loglevel", "agent.loglevel: Extra inputs are not permitted"),
@@ -190,7 +190,7 @@ def test_an_mcp_server_has_only_the_fields_of_its_type(tmp_path: Path, table: st
 
 def test_server_names_are_unique_and_fallbacks_are_models(tmp_path: Path) -> None:
     server = '\n[[agent.mcp]]\nname = "t"\ntype = "stdio"\ncommand = "x"\n'
-    assert faults(tmp_path, VALID + server + server) == ["agent.mcp: every name must be unique"]
+    assert faults(tmp_path, VALID + server + server) == ["agent.mcp: every name must be unique: rename the duplicates"]
     (tmp_path / "other").mkdir()
     fallbacks = VALID.replace("[agent]", '[agent]\nfallbacks = ["c"]')
     assert faults(tmp_path / "other", fallbacks) == ["agent.fallbacks: c: not one of models: a, b"]

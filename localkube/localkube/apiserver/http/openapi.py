@@ -31,7 +31,7 @@ class OpenApi:
         self._built: dict[str, tuple[int, bytes, str]] = {}
 
     def respond(self, path: str, request: web.BaseRequest) -> web.Response:
-        """Answer a request below /openapi; PageNotFoundError."""
+        """Answer a request below /openapi. Raises PageNotFoundError on failure."""
         parts = [p for p in path.split("/") if p][1:]
         if parts == ["v2"]:
             if _PROTOBUF in request.headers.get("Accept", ""):

@@ -191,7 +191,7 @@ def delete_collection(
 
 
 def _to_stored(target: Target, obj: Object) -> Object:
-    """Convert an object to the stored resource, if the resource is a view of another one."""
+    """Convert an object to the resource that stores it, if that is another one, as for events.k8s.io."""
     return versions.stored(target.resource, target.version, obj) if target.resource.stored_as else obj
 
 

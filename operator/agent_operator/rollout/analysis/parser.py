@@ -64,7 +64,7 @@ def parse_metrics(text: str) -> Sample | UnreadableMetrics:
     try:
         families = list(text_string_to_metric_families(lines))
         if not any(family.name.removesuffix("_total") == _REQUESTS for family in families):
-            return UnreadableMetrics(f"exposes no metric {_REQUESTS}_total: use an image of the bundled runtime")
+            return UnreadableMetrics(f"exposes no metric {_REQUESTS}_total: use the agent-runtime image")
         return _sample(list(chain.from_iterable(family.samples for family in families)))
     except Exception:  # noqa: BLE001  (the parser raises ValueError, KeyError, IndexError and others)
         return UnreadableMetrics("exposes metrics that are not in the Prometheus text format")

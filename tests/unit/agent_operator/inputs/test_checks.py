@@ -63,7 +63,7 @@ INVALID = [
     ("an unknown field", "checks: []\nmore: 1", "more: Extra inputs"),
     ("a check without a prompt", "checks: [{name: a, contains: [x]}]", "checks[0].prompt: Field required"),
     ("a check that expects nothing", "checks: [{name: a, prompt: x}]", "checks[0]: nothing is expected"),
-    ("a duplicate name", f"checks: [{GREETS}, {GREETS}]", "checks: every name must be unique"),
+    ("a duplicate name", f"checks: [{GREETS}, {GREETS}]", "checks: every name must be unique: rename the duplicates"),
     (
         "an invalid regular expression",
         "checks: [{name: a, prompt: x, regex: '('}]",

@@ -97,7 +97,9 @@ def test_a_missing_file_and_one_longer_than_a_config_map_are_faults(tmp_path: Pa
 def test_there_are_1_to_50_checks_with_unique_names(tmp_path: Path) -> None:
     assert faults(tmp_path, {"checks": []})[0].startswith("checks: ")
     assert faults(tmp_path, {"checks": [check(name=f"c{n}") for n in range(51)]})[0].startswith("checks: ")
-    assert faults(tmp_path, {"checks": [check(), check()]}) == ["checks: every name must be unique"]
+    assert faults(tmp_path, {"checks": [check(), check()]}) == [
+        "checks: every name must be unique: rename the duplicates"
+    ]
 
 
 def test_unknown_models_are_named() -> None:

@@ -1,4 +1,4 @@
-"""The model without a server."""
+"""EchoModel, which answers without a model server."""
 
 from agent_runtime.models.echo import EchoModel
 

@@ -18,7 +18,7 @@ from agent_operator.reconcile.workers import Workers
 SILENT_AFTER = 420.0
 
 
-class Probes:
+class HealthChecks:
     """Checks the parts of the operator. A part that is not built yet is None.
 
     Attributes:
