@@ -141,7 +141,7 @@ wheels: $(READY)  ## Build the wheels and sdists of all distributions into dist/
 	@ls dist
 
 images: $(READY)  ## Build both images (DOCKER=buildah, REGISTRY=host/, BASE=image, BUILD_ARGS=options)
-	$(MAKE) --silent versions | while IFS== read -r name version; do \
+	$(MAKE) --silent --no-print-directory versions | while IFS== read -r name version; do \
 		$(DOCKER) build --file deploy/docker/$$name.Dockerfile --build-arg VERSION=$$version \
 		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg BASE=$(or $(BASE),$(PINNED)) $(BUILD_ARGS) \
 		--tag $(REGISTRY)agent-operator/agent-$$name:$$version . </dev/null; done
