@@ -158,7 +158,8 @@ def test_an_agent_can_have_its_own_namespace(kubectl: Kubectl) -> None:
     labels = kubectl.get("namespace", name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert kubectl.get("agd", "moved")["metadata"]["finalizers"] == ["agent-operator.dev/children"]
-    kubectl.run("delete", "agd", "moved", "--timeout=120s")
+    # While pods end, the namespace controller waits for half of their grace period before it looks again: 158 s.
+    kubectl.run("delete", "agd", "moved", "--timeout=200s")
     eventually("the namespace is deleted", lambda: kubectl.get("namespace", name) is None)
 
 
