@@ -27,6 +27,9 @@ BASE ?=
 # Passed as BASE explicitly, because buildah 1.28 skips the stage that is the default in the Dockerfiles.
 PINNED = $(shell sed -nE 's/^FROM (.+) AS base$$/\1/p' deploy/docker/operator.Dockerfile)
 BUILD_ARGS ?=
+# One line per image: NAME=VERSION.
+PRINT_VERSIONS = $(BIN)/python -c 'import agent_operator, agent_runtime; \
+	print(f"operator={agent_operator.__version__}\nruntime={agent_runtime.__version__}")'
 VERSION = $(shell $(BIN)/python -c 'from agent_operator import __version__; print(__version__)')
 # pip installs exactly what a lock lists. --no-deps: pip resolves nothing and looks for no newer releases. Hashes of
 # wheels only: no code runs to build a package. --no-compile: pip would compile thousands of modules that are never used.
@@ -141,7 +144,7 @@ wheels: $(READY)  ## Build the wheels and sdists of all distributions into dist/
 	@ls dist
 
 images: $(READY)  ## Build both images (DOCKER=buildah, REGISTRY=host/, BASE=image, BUILD_ARGS=options)
-	$(MAKE) --silent --no-print-directory versions | while IFS== read -r name version; do \
+	$(PRINT_VERSIONS) | while IFS== read -r name version; do \
 		$(DOCKER) build --file deploy/docker/$$name.Dockerfile --build-arg VERSION=$$version \
 		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg BASE=$(or $(BASE),$(PINNED)) $(BUILD_ARGS) \
 		--tag $(REGISTRY)agent-operator/agent-$$name:$$version . </dev/null; done
@@ -178,8 +181,7 @@ install-yaml: $(READY)  ## Write dist/crds.yaml and dist/install.yaml for the cl
 	@rm -r dist/install
 
 versions: $(READY)  ## Print the versions of the operator and the runtime
-	@$(BIN)/python -c 'import agent_operator, agent_runtime; \
-		print(f"operator={agent_operator.__version__}\nruntime={agent_runtime.__version__}")'
+	@$(PRINT_VERSIONS)
 
 verify: lint types crds manifests docs  ## Check style, types, and that generated files are up to date
 	@git diff --exit-code -- crds deploy docs operator/agent_operator/api/schemas.json || { echo "error: generated files were out of date: commit the files that make has written" >&2; exit 1; }

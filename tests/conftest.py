@@ -34,7 +34,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 REAPER = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
+# rich and click read these. The tests state the width and the colours that they need.
+TERMINAL_VARIABLES = ("COLUMNS", "LINES", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    """Make the tests independent of the caller's terminal, and let the reaper find what they start."""
+    for name in TERMINAL_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ["TERM"] = "xterm-256color"
+    start_reaper(config)
+
+
+def start_reaper(config: pytest.Config) -> None:
     """Mark the processes of this run and of xdist's workers, so that the reaper ends those that an interrupt leaves."""
     if hasattr(config, "workerinput"):
         return

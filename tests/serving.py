@@ -37,6 +37,18 @@ async def serve(
         await runner.cleanup()
 
 
+def abort(request: web.Request) -> web.StreamResponse:
+    """Close the connection of a request without a response."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def forwarded_headers(request: web.Request) -> dict[str, str]:
+    """Return the headers that a proxy before the API server passes on."""
+    return {name: request.headers[name] for name in ("Content-Type", "Accept") if name in request.headers}
+
+
 def write_kubeconfig(path: Path, url: str) -> Path:
     """Write a kubeconfig without credentials for an API server at a URL, and return its path."""
     config = {

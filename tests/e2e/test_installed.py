@@ -132,5 +132,5 @@ def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namesp
         if not existing_crd:
             kubectl.run("delete", "crd", SERVICE_MONITORS["metadata"]["name"])
     assert "ServiceMonitor is left out" in message
-    assert "grant the right" in message
+    assert "grant the permission" in message
     assert "optional API is not used: no permission to list and watch it" in started.log.read_text(encoding="utf-8")

@@ -16,11 +16,11 @@ from agent_operator.kube.objects import Key, Ref, agent_key, ref, version
 from agent_operator.kube.resources import WATCHED
 from agent_operator.kube.workqueue import Trigger
 from agent_operator.manager import Manager
-from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
 from tests.faults.proxy import FaultProxy, Write
 from tests.faults.shape import CHECKS, masked, status_shape
 from tests.integration.agent_operator.api_client import ApiClient
+from tests.integration.agent_operator.running_manager import operator_settings, run_manager
 from tests.polling import wait_until
 
 NAME = "support"
@@ -69,30 +69,13 @@ class Cluster:
     @asynccontextmanager
     async def operator(self, **changed: Any) -> AsyncIterator[Manager]:
         """Run an operator while the block runs. Once the proxy has killed it, none of its requests passes."""
-        defaults = {
-            "kubeconfig": str(self.kubeconfig),
-            "namespaces": (self.api.namespace,),
-            "listen": "127.0.0.1:0",
-            "leader_election": False,
-            "lease_namespace": self.api.namespace,
-            "identity": uuid.uuid4().hex,
-        }
-        controller = Manager(Settings(**(defaults | changed)))
-        controller.queue._longest_delay = 0.2
-        stop = asyncio.Event()
-        task = asyncio.create_task(controller.run(stop))
-        ready = asyncio.create_task(controller.ready.wait())
-        await asyncio.wait({task, ready, asyncio.ensure_future(self._died())}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
+        manager = Manager(operator_settings(self.kubeconfig, self.api.namespace, **changed))
+        manager.queue._longest_delay = 0.2
         try:
-            yield controller
+            async with run_manager(manager, self.proxy.killed):
+                yield manager
         finally:
-            stop.set()
-            await task
             self.proxy.killed.clear()
-
-    async def _died(self) -> None:
-        await self.proxy.killed.wait()
 
     async def wait_until_converged(self, controller: Manager, name: str = NAME, *, reason: str = "Ready") -> None:
         """Wait until nothing is left to do. Then reconcile twice more, which must write nothing."""

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.faults.gates import Events, Gate, line
+from tests.serving import abort, forwarded_headers
 
 Object = dict[str, Any]
 _NOT_COUNTED = ("leases", "events")
@@ -130,14 +131,14 @@ class FaultProxy:
     def cut(self) -> None:
         """Break every open connection."""
         for request in tuple(self._open):
-            _abort(request)
+            abort(request)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of the operator."""
         self._open.append(request)
         try:
             if self.down or self.killed.is_set():
-                return _abort(request)
+                return abort(request)
             if "watch" in request.query:
                 return await self._watch(request)
             self.requests.append((request.method, request.path))
@@ -177,7 +178,7 @@ class FaultProxy:
         response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type} | length)
         await response.prepare(request)
         await response.write(body[: len(body) // 2] if mode is Mode.TRUNCATE else body)
-        return _abort(request) if mode is Mode.TRUNCATE else response
+        return abort(request) if mode is Mode.TRUNCATE else response
 
     async def _first(self, request: web.Request) -> Mode | None:
         """The fault of the first attempt of a write."""
@@ -191,7 +192,7 @@ class FaultProxy:
         if mode in (Mode.KILL_BEFORE, Mode.KILL_AFTER):
             self.killed.set()
             self.cut()
-        return _abort(request)
+        return abort(request)
 
     def _refusal(self, code: int) -> web.Response:
         reason = dict(_REFUSED.values()).get(code, "Refused")
@@ -217,10 +218,10 @@ class FaultProxy:
             async with self._forward(request) as answer:
                 events = Events(lambda: self.gates.get(plural), self.lag, response)
                 await events.relay(answer.content, lambda: self._opened)
-        return _abort(request)
+        return abort(request)
 
     def _forward(self, request: web.Request, body: bytes = b"") -> Any:
-        headers = {key: request.headers[key] for key in ("Content-Type", "Accept") if key in request.headers}
+        headers = forwarded_headers(request)
         return self.session.request(
             request.method,
             self.server + request.path,
@@ -233,9 +234,3 @@ class FaultProxy:
 
 def _is_event(request: web.Request) -> bool:
     return request.path.rpartition("/")[2] in _NOT_COUNTED
-
-
-def _abort(request: web.Request) -> web.StreamResponse:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

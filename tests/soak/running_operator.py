@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import tempfile
-import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -18,10 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from agent_operator.kube.resources import BY_NAME, Kind
 from agent_operator.kube.transport import Transport
 from agent_operator.manager import Manager
-from agent_operator.settings import Settings
 from localkube.cluster import LocalCluster
 from tests.integration.agent_operator.api_client import ApiClient, install_crds
-from tests.serving import serve, write_kubeconfig
+from tests.integration.agent_operator.running_manager import operator_settings
+from tests.serving import abort, forwarded_headers, serve, write_kubeconfig
 
 PROBE_SECONDS = 20.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
@@ -55,14 +54,14 @@ class HangingProxy:
     def cut(self) -> None:
         """Break every open connection."""
         for request in tuple(self._open):
-            _abort(request)
+            abort(request)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of the operator."""
         self._open.append(request)
         try:
             if self.down:
-                return _abort(request)
+                return abort(request)
             if any(word in request.path_qs for word in self.hanging):
                 await asyncio.Event().wait()
             return await self._pass(request)
@@ -70,7 +69,7 @@ class HangingProxy:
             self._open.remove(request)
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
-        headers = {key: request.headers[key] for key in ("Content-Type", "Accept") if key in request.headers}
+        headers = forwarded_headers(request)
         target, body = self.server + request.path, await request.read() or None
         timeout = aiohttp.ClientTimeout(total=None)
         async with self.session.request(
@@ -84,12 +83,6 @@ class HangingProxy:
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
             return response
-
-
-def _abort(request: web.Request) -> web.StreamResponse:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 @dataclass
@@ -178,14 +171,9 @@ async def run_operator(
             if standby:
                 spec = {"holderIdentity": "another", "leaseDurationSeconds": 10**6}
                 await api.call("POST", LEASES, body={"metadata": {"name": "agent-operator"}, "spec": spec})
-            defaults = {
-                "kubeconfig": str(Path(folder) / ("through" if proxied else "direct")),
-                "listen": "127.0.0.1:0",
-                "leader_election": False,
-                "lease_namespace": "default",
-                "identity": uuid.uuid4().hex,
-            }
-            controller, stop = Manager(Settings(**(defaults | changed))), asyncio.Event()
+            kubeconfig = Path(folder) / ("through" if proxied else "direct")
+            settings = operator_settings(kubeconfig, "default", **({"namespaces": ()} | changed))
+            controller, stop = Manager(settings), asyncio.Event()
             operator = RunningOperator(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
             await asyncio.sleep(0.1)  # until it listens
             probing = asyncio.create_task(operator.probe())

@@ -11,11 +11,11 @@ import agent_runtime
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_image_is_tagged_with_its_own_version_also_below_another_make() -> None:
-    """`make e2e-images` runs this target in a second make, which prints the directories that it enters."""
+def test_every_image_is_tagged_with_its_own_version() -> None:
+    """Also when `make e2e-images` runs this target in a second make, which prints the directories that it enters."""
     venv = Path(sys.prefix)
     options = [f"VENV={venv}", f"--old-file={venv / '.dev'}", "DOCKER=echo", "--print-directory"]
-    command = ["make", "--directory", ROOT, *options, "images"]
+    command = ["make", "--directory", str(ROOT), *options, "images"]
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

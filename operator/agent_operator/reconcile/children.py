@@ -124,5 +124,5 @@ def _warnings(inputs: Inputs, missing: set[str]) -> Iterable[Problem]:
             Reason.API_MISSING,
             "",
             f"{kind} is left out because the cluster has no CustomResourceDefinition {BY_NAME[kind].crd}, or the "
-            "operator lacks the right to use it: install it, grant the right, or turn off what needs it",
+            "operator has no permission to use it: install it, grant the permission, or turn off what needs it",
         )

@@ -49,7 +49,7 @@ def refused(target: Ref, error: ApiError, *, namespace_managed: bool) -> Problem
 def from_api(error: ApiError) -> Problem:
     """Explain a failed call that is not about one object."""
     if error.code == HTTPStatus.FORBIDDEN:
-        message = f"the operator lacks a right: {error.message}: grant it to its ServiceAccount"
+        message = f"the operator lacks a permission: {error.message}: grant it to its ServiceAccount"
         return Problem(Reason.FORBIDDEN, "", message)
     if error.code == 0:
         return Problem(Reason.API_UNAVAILABLE, "", error.message, retry=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from agent_operator.manager import Manager
 from agent_operator.settings import Settings
 from tests.integration.agent_operator.api_client import ApiClient
 from tests.integration.agent_operator.counting_proxy import Proxy
+from tests.integration.agent_operator.running_manager import operator_settings, run_manager
 from tests.patience import DEADLINE
 from tests.polling import wait_until
 
@@ -38,33 +38,13 @@ class Cluster:
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     def settings(self, **changed: Any) -> Settings:
-        defaults = {
-            "kubeconfig": str(self.kubeconfig),
-            "namespaces": (self.api.namespace,),
-            "listen": "127.0.0.1:0",
-            "leader_election": False,
-            "lease_namespace": self.api.namespace,
-            "identity": uuid.uuid4().hex,
-            "refs_refresh": 1,
-        }
-        return Settings(**(defaults | changed))
+        return operator_settings(self.kubeconfig, self.api.namespace, **({"refs_refresh": 1} | changed))
 
     @asynccontextmanager
     async def operator(self, **changed: Any) -> AsyncIterator[Manager]:
         """Run an operator while the block runs, and stop it as SIGTERM does."""
-        controller = Manager(self.settings(**changed))
-        stop = asyncio.Event()
-        task = asyncio.create_task(controller.run(stop))
-        ready = asyncio.create_task(controller.ready.wait())
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if task.done():
-            await task
-        try:
-            yield controller
-        finally:
-            stop.set()
-            await task
+        async with run_manager(Manager(self.settings(**changed))) as manager:
+            yield manager
 
     async def spawn(self) -> asyncio.subprocess.Process:
         """Start an operator as a process. The fixture kills it when the test ends."""

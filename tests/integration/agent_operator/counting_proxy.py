@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
+from tests.serving import forwarded_headers
+
 
 @dataclass
 class Proxy:
@@ -58,7 +60,7 @@ class Proxy:
         watch = "watch" in request.query
         if not watch:
             self.requests.append((request.method, request.path))
-        headers = {key: request.headers[key] for key in ("Content-Type", "Accept") if key in request.headers}
+        headers = forwarded_headers(request)
         timeout = aiohttp.ClientTimeout(total=None)
         async with self.session.request(
             request.method,

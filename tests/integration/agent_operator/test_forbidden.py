@@ -42,7 +42,7 @@ async def test_an_optional_api_is_used_once_the_permission_is_granted(
         async with cluster.operator():
             await cluster.api.apply_agent()
             condition = await cluster.api.wait_for_reason("Warning", "ApiMissing")
-            assert "grant the right" in condition["message"]
+            assert "grant the permission" in condition["message"]
             assert await cluster.api.get("Deployment", "support")
             cluster.proxy.denied = ()
             await wait_until(lambda: monitored(cluster.api))

@@ -28,16 +28,22 @@ def containers(given: Sequence[Object], path: str, volumes: frozenset[str]) -> l
     seen: set[str] = set()
     for at, item in enumerate(given):
         here = f"{path}[{at}]"
-        name = item.get("name", "")
-        if not name:
-            out.append(required(f"{here}.name"))
-        elif name in seen:
-            out.append(duplicate(f"{here}.name", name))
-        else:
-            out += [invalid(f"{here}.name", name, text) for text in names.label(name)]
-        seen.add(name)
+        out += unique_name(item, seen, here)
         out += _container(item, here, volumes)
     return out
+
+
+def unique_name(item: Object, seen: set[str], path: str) -> list[Cause]:
+    """Validate the name of a list item: it is a DNS label, and no earlier item has it. Adds it to `seen`."""
+    name = item.get("name", "")
+    if not name:
+        causes = [required(f"{path}.name")]
+    elif name in seen:
+        causes = [duplicate(f"{path}.name", name)]
+    else:
+        causes = [invalid(f"{path}.name", name, text) for text in names.label(name)]
+    seen.add(name)
+    return causes
 
 
 def _container(item: Object, path: str, volumes: frozenset[str]) -> list[Cause]:

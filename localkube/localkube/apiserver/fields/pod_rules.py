@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kubeschema import names
-from kubeschema.errors import Cause, duplicate, forbidden, invalid, not_supported, required
+from kubeschema.errors import Cause, forbidden, invalid, not_supported, required
 from kubeschema.metadata_rules import at_least, labels, one_of, selector
-from localkube.apiserver.fields.container_rules import containers
+from localkube.apiserver.fields.container_rules import containers, unique_name
 
 Object = dict[str, Any]
 
@@ -48,14 +48,7 @@ def _volumes(volumes: Sequence[Object], path: str) -> tuple[frozenset[str], list
     out: list[Cause] = []
     seen: set[str] = set()
     for at, volume in enumerate(volumes):
-        name = volume.get("name", "")
-        if not name:
-            out.append(required(f"{path}[{at}].name"))
-        elif name in seen:
-            out.append(duplicate(f"{path}[{at}].name", name))
-        else:
-            out += [invalid(f"{path}[{at}].name", name, text) for text in names.label(name)]
-        seen.add(name)
+        out += unique_name(volume, seen, f"{path}[{at}]")
         out += _source(volume, f"{path}[{at}]")
     return frozenset(seen), out
 

@@ -148,12 +148,15 @@ def _entries(resource: Resource) -> list[Object]:
         "kind": resource.kind,
         "verbs": list(resource.verbs),
     }
-    if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        entry["categories"] = list(resource.categories)
+    entry |= _other_names(resource)
     entry["storageVersionHash"] = hashlib.sha256(resource.key.encode()).hexdigest()[:11] + "="
     return [entry, *(_legacy(resource, s) for s in _subresources(resource))]
+
+
+def _other_names(resource: Resource) -> Object:
+    """The short names and categories of a resource, if it has any."""
+    names = {"shortNames": list(resource.short_names), "categories": list(resource.categories)}
+    return {field: values for field, values in names.items() if values}
 
 
 def _subresources(resource: Resource) -> list[Object]:
@@ -229,10 +232,7 @@ def _aggregate(resource: Resource, version: str) -> Object:
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
     }
-    if resource.short_names:
-        found["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        found["categories"] = list(resource.categories)
+    found |= _other_names(resource)
     inner = [{"subresource": e["name"], "responseKind": kinds(e), "verbs": e["verbs"]} for e in _subresources(resource)]
     if inner:
         found["subresources"] = inner

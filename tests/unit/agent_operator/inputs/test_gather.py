@@ -9,6 +9,7 @@ from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import Gathered, References
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
+from tests.clock import ManualClock
 
 LIFETIME = 45.0
 
@@ -26,13 +27,6 @@ class FakeCluster:
             raise self.error
         self.read.append(target)
         return self.objects.get(target)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 PROMPTS = Ref("ConfigMap", "ns", "prompts")
@@ -55,12 +49,12 @@ def cluster() -> FakeCluster:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock(now=1000.0)
 
 
 @pytest.fixture
-def references(cluster: Any, clock: Clock) -> References:
+def references(cluster: Any, clock: ManualClock) -> References:
     return References(cluster, clock, LIFETIME)
 
 
@@ -69,7 +63,7 @@ async def gather(references: References) -> Gathered:
 
 
 async def test_prompt_is_read_once_within_the_lifetime_of_the_cache(
-    references: References, cluster: FakeCluster, clock: Clock
+    references: References, cluster: FakeCluster, clock: ManualClock
 ) -> None:
     cluster.objects[PROMPTS] = {"metadata": {}, "data": {"text": "Be kind."}}
     found = await gather(references)

@@ -7,25 +7,19 @@ import pytest
 from agent_operator.api import constants
 from agent_operator.kube.cache import EXPECTATION_TIMEOUT, Store
 from agent_operator.kube.objects import Key, Ref
+from tests.clock import ManualClock
 
 KEY = Key("ns", "a")
 SERVICE = Ref("Service", "ns", "a")
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(clock: Clock) -> Store:
+def store(clock: ManualClock) -> Store:
     store = Store(clock)
     store.observe_agent("ADDED", agent(1))
     return store
@@ -104,7 +98,7 @@ def test_pass_waits_for_the_event_of_a_write(store: Store) -> None:
     assert store.begin_pass(KEY)
 
 
-def test_pass_starts_after_the_expectation_timeout(store: Store, clock: Clock) -> None:
+def test_pass_starts_after_the_expectation_timeout(store: Store, clock: ManualClock) -> None:
     store.begin_pass(KEY)
     store.expect_write(KEY, SERVICE, 5)
     store.end_pass(KEY)

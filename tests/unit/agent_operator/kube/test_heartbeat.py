@@ -1,17 +1,11 @@
 """Heartbeats report silent streams and lasting failures."""
 
 from agent_operator.kube.heartbeat import Heartbeat
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import ManualClock
 
 
 def test_last_seen_is_that_of_the_most_silent_stream() -> None:
-    clock = Clock()
+    clock = ManualClock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     heartbeat.expect("the watch of Pod", "a", "b")
     clock.now = 100.0
@@ -23,7 +17,7 @@ def test_last_seen_is_that_of_the_most_silent_stream() -> None:
 
 def test_restarted_activity_inherits_the_last_beat() -> None:
     """A loop that restarts repeatedly without a response stays silent."""
-    clock = Clock()
+    clock = ManualClock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     for clock.now in (100.0, 200.0, 300.0):
         heartbeat.expect("the watch of Pod", "a")
@@ -32,7 +26,7 @@ def test_restarted_activity_inherits_the_last_beat() -> None:
 
 
 def test_beat_of_an_unknown_stream_is_ignored() -> None:
-    clock = Clock()
+    clock = ManualClock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     clock.now = 10.0
     heartbeat.beat("a")
@@ -40,7 +34,7 @@ def test_beat_of_an_unknown_stream_is_ignored() -> None:
 
 
 def test_only_a_lasting_failure_is_reported() -> None:
-    clock = Clock()
+    clock = ManualClock()
     heartbeat = Heartbeat("the watch of Pod", clock)
     heartbeat.fail("403 Forbidden")
     clock.now = 29.0

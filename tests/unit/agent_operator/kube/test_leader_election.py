@@ -8,6 +8,7 @@ import pytest
 from agent_operator.kube import leader_election
 from agent_operator.kube.leader_election import LeaderElector, LeadershipLost
 from agent_operator.kube.transport import ApiError
+from tests.clock import ManualClock
 
 
 class FakeCluster:
@@ -33,24 +34,17 @@ class FakeCluster:
         return self.lease
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def cluster() -> FakeCluster:
     return FakeCluster()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
-def candidate(cluster: Any, clock: Clock, identity: str) -> LeaderElector:
+def candidate(cluster: Any, clock: ManualClock, identity: str) -> LeaderElector:
     return LeaderElector(cluster, "ns", "lease", identity, clock)
 
 
@@ -59,13 +53,13 @@ def holder(cluster: FakeCluster) -> str:
     return str(cluster.lease["spec"].get("holderIdentity", ""))
 
 
-async def test_first_candidate_leads_and_second_waits(cluster: FakeCluster, clock: Clock) -> None:
+async def test_first_candidate_leads_and_second_waits(cluster: FakeCluster, clock: ManualClock) -> None:
     assert await candidate(cluster, clock, "a")._try_acquire_or_renew()
     assert not await candidate(cluster, clock, "b")._try_acquire_or_renew()
     assert holder(cluster) == "a"
 
 
-async def test_expired_lease_is_acquired(cluster: FakeCluster, clock: Clock) -> None:
+async def test_expired_lease_is_acquired(cluster: FakeCluster, clock: ManualClock) -> None:
     """The Lease expires by the clock of the waiting candidate. The transition is counted."""
     first, second = candidate(cluster, clock, "a"), candidate(cluster, clock, "b")
     await first._try_acquire_or_renew()
@@ -79,7 +73,7 @@ async def test_expired_lease_is_acquired(cluster: FakeCluster, clock: Clock) -> 
     assert cluster.lease["spec"]["leaseTransitions"] == 1
 
 
-async def test_renewal_extends_the_lease(cluster: FakeCluster, clock: Clock) -> None:
+async def test_renewal_extends_the_lease(cluster: FakeCluster, clock: ManualClock) -> None:
     first, second = candidate(cluster, clock, "a"), candidate(cluster, clock, "b")
     await first._try_acquire_or_renew()
     await second._try_acquire_or_renew()
@@ -90,7 +84,7 @@ async def test_renewal_extends_the_lease(cluster: FakeCluster, clock: Clock) -> 
     assert not await second._try_acquire_or_renew()
 
 
-async def test_released_lease_is_acquired_immediately(cluster: FakeCluster, clock: Clock) -> None:
+async def test_released_lease_is_acquired_immediately(cluster: FakeCluster, clock: ManualClock) -> None:
     first = candidate(cluster, clock, "a")
     await first._try_acquire_or_renew()
     await first.release()
@@ -99,7 +93,7 @@ async def test_released_lease_is_acquired_immediately(cluster: FakeCluster, cloc
     assert await candidate(cluster, clock, "b")._try_acquire_or_renew()
 
 
-async def test_leader_steps_down_if_another_holds_the_lease(cluster: FakeCluster, clock: Clock) -> None:
+async def test_leader_steps_down_if_another_holds_the_lease(cluster: FakeCluster, clock: ManualClock) -> None:
     first = candidate(cluster, clock, "a")
     await first._try_acquire_or_renew()
     assert cluster.lease is not None
@@ -111,7 +105,7 @@ async def test_leader_steps_down_if_another_holds_the_lease(cluster: FakeCluster
 
 
 async def test_leader_steps_down_after_the_renew_deadline(
-    cluster: FakeCluster, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    cluster: FakeCluster, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The Lease may have expired for another candidate."""
     first = candidate(cluster, clock, "a")
@@ -127,7 +121,7 @@ async def test_leader_steps_down_after_the_renew_deadline(
     assert clock.now == leader_election.DEADLINE
 
 
-async def test_one_of_two_concurrent_candidates_wins(cluster: FakeCluster, clock: Clock) -> None:
+async def test_one_of_two_concurrent_candidates_wins(cluster: FakeCluster, clock: ManualClock) -> None:
     first, second = candidate(cluster, clock, "a"), candidate(cluster, clock, "b")
     writes = first._lease_to_write(None), second._lease_to_write(None)
     await cluster.write_lease(writes[0])
@@ -136,7 +130,7 @@ async def test_one_of_two_concurrent_candidates_wins(cluster: FakeCluster, clock
     assert not await second._try_acquire_or_renew()
 
 
-async def test_lease_is_released_after_a_renewal_without_a_response(cluster: FakeCluster, clock: Clock) -> None:
+async def test_lease_is_released_after_a_renewal_without_a_response(cluster: FakeCluster, clock: ManualClock) -> None:
     """Shutdown cancels a renewal that the API server has written, so the known version is stale."""
     first = candidate(cluster, clock, "a")
     await first._try_acquire_or_renew()

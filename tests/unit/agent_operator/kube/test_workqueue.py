@@ -8,25 +8,19 @@ import pytest
 
 from agent_operator.kube.objects import Key
 from agent_operator.kube.workqueue import Queue, Trigger
+from tests.clock import ManualClock
 from tests.patience import DEADLINE
 
 A, B, C = (Key("ns", name) for name in "abc")
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(now=1000.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def queue(clock: Clock) -> Queue:
+def queue(clock: ManualClock) -> Queue:
     return Queue(clock, random_source=random.Random(1))
 
 
@@ -79,7 +73,7 @@ def test_change_precedes_a_resync(queue: Queue) -> None:
     assert drain(queue) == [B, A]
 
 
-def test_resynced_agent_that_changes_moves_to_the_front(queue: Queue, clock: Clock) -> None:
+def test_resynced_agent_that_changes_moves_to_the_front(queue: Queue, clock: ManualClock) -> None:
     queue.add(A, Trigger.RESYNC)
     queue.add(B, Trigger.REFERENCE)
     clock.now += 1
@@ -87,14 +81,14 @@ def test_resynced_agent_that_changes_moves_to_the_front(queue: Queue, clock: Clo
     assert drain(queue) == [A, B]
 
 
-def test_resync_does_not_starve(queue: Queue, clock: Clock) -> None:
+def test_resync_does_not_starve(queue: Queue, clock: ManualClock) -> None:
     queue.add(A, Trigger.RESYNC)
     clock.now += 31
     queue.add(B, Trigger.AGENT)
     assert drain(queue) == [A, B]
 
 
-def test_age_is_that_of_the_longest_waiting_agent(queue: Queue, clock: Clock) -> None:
+def test_age_is_that_of_the_longest_waiting_agent(queue: Queue, clock: ManualClock) -> None:
     assert queue.age == 0
     queue.add(A, Trigger.RESYNC)
     clock.now += 5
@@ -102,7 +96,7 @@ def test_age_is_that_of_the_longest_waiting_agent(queue: Queue, clock: Clock) ->
     assert queue.age == 5
 
 
-def test_retries_back_off_up_to_a_minute(queue: Queue, clock: Clock) -> None:
+def test_retries_back_off_up_to_a_minute(queue: Queue, clock: ManualClock) -> None:
     delays = []
     for _ in range(12):
         delays.append(queue.retry(A))
@@ -121,7 +115,7 @@ def test_success_resets_the_back_off(queue: Queue) -> None:
     assert queue.retry(A) <= 0.5
 
 
-def test_failing_agent_is_processed_immediately_only_after_an_edit(queue: Queue, clock: Clock) -> None:
+def test_failing_agent_is_processed_immediately_only_after_an_edit(queue: Queue, clock: ManualClock) -> None:
     for _ in range(8):
         queue.retry(A)
     queue.add(A, Trigger.CHILD)
@@ -132,7 +126,7 @@ def test_failing_agent_is_processed_immediately_only_after_an_edit(queue: Queue,
     assert drain(queue) == [A]
 
 
-def test_stream_of_events_does_not_postpone_a_failing_agent(queue: Queue, clock: Clock) -> None:
+def test_stream_of_events_does_not_postpone_a_failing_agent(queue: Queue, clock: ManualClock) -> None:
     for _ in range(8):
         queue.retry(A)
     for _ in range(5):
@@ -147,7 +141,7 @@ def test_failing_agent_does_not_delay_others(queue: Queue) -> None:
     assert drain(queue) == [B]
 
 
-def test_last_timer_of_a_trigger_replaces_earlier_ones(queue: Queue, clock: Clock) -> None:
+def test_last_timer_of_a_trigger_replaces_earlier_ones(queue: Queue, clock: ManualClock) -> None:
     queue.add_after(A, 5, Trigger.RESYNC)
     queue.add_after(A, 10, Trigger.RESYNC)
     clock.now += 6

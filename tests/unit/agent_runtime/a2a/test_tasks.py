@@ -6,15 +6,7 @@ import pytest
 
 from agent_runtime.a2a.tasks import TTL, Task, TaskState, TaskStore
 from agent_runtime.errors import Problem
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import ManualClock
 
 
 def make_task(owner: str = "", text: str = "hi") -> Task:
@@ -46,7 +38,7 @@ def test_a_task_is_found_by_its_owner_only() -> None:
 
 def test_a_task_expires_after_its_end() -> None:
     """TTL counts from the end of the task, so a running task never expires."""
-    clock = Clock()
+    clock = ManualClock()
     store = TaskStore(clock)
     running, done = make_task(), completed_task(store)
     store.add(running)
@@ -83,7 +75,7 @@ def test_too_many_running_tasks_are_refused() -> None:
 
 def test_the_text_of_ended_tasks_is_limited() -> None:
     """A long answer evicts an older task. After all have expired, the count of characters is zero."""
-    clock = Clock()
+    clock = ManualClock()
     store = TaskStore(clock, max_chars=100)
     first, second = completed_task(store, "x" * 60), completed_task(store, "x" * 60)
 

@@ -7,21 +7,13 @@ import pytest
 from agent_runtime.errors import Problem
 from agent_runtime.http import api_keys as module
 from agent_runtime.http.api_keys import ApiKeys
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import ManualClock
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> ManualClock:
     """A clock that does not move by itself."""
-    return Clock()
+    return ManualClock(now=100.0)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic one", "Bearer three", "Bearer one two", "one"])
@@ -38,7 +30,7 @@ def test_only_keys_of_the_file_are_accepted(tmp_path: Path, header: str) -> None
     assert "one" not in keys.caller("Bearer one")
 
 
-def test_the_file_is_read_again_when_it_changes(tmp_path: Path, clock: Clock) -> None:
+def test_the_file_is_read_again_when_it_changes(tmp_path: Path, clock: ManualClock) -> None:
     """The kubelet replaces the file. While there is no file, the last known keys stay valid."""
     path = tmp_path / "keys"
     path.write_text("old")

@@ -10,25 +10,17 @@ from agent_runtime.errors import Problem
 from agent_runtime.http import limits as module
 from agent_runtime.http.api_keys import ApiKeys
 from agent_runtime.http.limits import Gate, Load, RateLimit
+from tests.clock import ManualClock
 from tests.patience import DEADLINE
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> ManualClock:
     """A clock that does not move by itself."""
-    return Clock()
+    return ManualClock(now=100.0)
 
 
-def test_each_client_has_its_own_bucket_which_refills_evenly(clock: Clock) -> None:
+def test_each_client_has_its_own_bucket_which_refills_evenly(clock: ManualClock) -> None:
     """A bucket holds the requests of one minute. With 6 per minute, one returns every 10 seconds."""
     rate = RateLimit(6, clock)
     for _ in range(6):
@@ -44,7 +36,7 @@ def test_each_client_has_its_own_bucket_which_refills_evenly(clock: Clock) -> No
         rate.take("a")
 
 
-def test_a_refused_request_costs_nothing(clock: Clock) -> None:
+def test_a_refused_request_costs_nothing(clock: ManualClock) -> None:
     """A client that retries too early does not wait longer for it."""
     rate = RateLimit(60, clock)
     for _ in range(60):
@@ -58,7 +50,7 @@ def test_a_refused_request_costs_nothing(clock: Clock) -> None:
     rate.take("a")
 
 
-def test_the_number_of_buckets_is_limited(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def test_the_number_of_buckets_is_limited(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> None:
     """Clients with changing addresses cannot exhaust the memory."""
     monkeypatch.setattr(module, "MAX_CLIENTS", 10)
     rate = RateLimit(1, clock)

@@ -4,13 +4,7 @@ import tracemalloc
 
 from agent_runtime.memory.base import MAX_TURNS, Turn, turn
 from agent_runtime.memory.local import LocalStore
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import ManualClock
 
 
 def texts(turns: list[Turn]) -> list[str]:
@@ -20,7 +14,7 @@ def texts(turns: list[Turn]) -> list[str]:
 
 async def test_a_session_expires_after_its_last_turn() -> None:
     """A turn restarts the time; reading does not."""
-    clock = Clock()
+    clock = ManualClock()
     store = LocalStore(10, clock=clock)
     await store.append("s", turn("a", "b"))
     clock.now = 9
@@ -45,7 +39,7 @@ async def test_the_least_recently_used_session_is_dropped_first() -> None:
 
 async def test_expired_sessions_are_dropped_without_a_request() -> None:
     """The bytes of expired sessions are free again."""
-    clock = Clock()
+    clock = ManualClock()
     store = LocalStore(10, clock=clock)
     for number in range(100):
         await store.append(str(number), turn("a", "b"))

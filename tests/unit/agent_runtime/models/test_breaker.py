@@ -1,18 +1,12 @@
 """The circuit breaker."""
 
 from agent_runtime.models.breaker import FAILURES, PAUSE, Breaker
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import ManualClock
 
 
 def test_opens_after_consecutive_failures_and_admits_one_call_after_the_pause() -> None:
     """The success of that call closes the breaker; its failure starts another pause."""
-    clock = Clock()
+    clock = ManualClock(now=100.0)
     breaker = Breaker(clock)
     for _ in range(FAILURES - 1):
         breaker.failed()

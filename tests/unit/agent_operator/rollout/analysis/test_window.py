@@ -6,26 +6,17 @@ import pytest
 
 from agent_operator.rollout.analysis.parser import NO_REQUESTS, Sample
 from agent_operator.rollout.analysis.window import AnalysisWindows, CounterWindow, MeasuredStep, StepMetrics, increase
+from tests.clock import ManualClock
 from tests.unit.agent_operator.rollout.analysis.samples import sample, took
 
 
-class Clock:
-    """A clock that the tests set."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(now=1000.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def windows(clock: Clock) -> AnalysisWindows:
+def windows(clock: ManualClock) -> AnalysisWindows:
     return AnalysisWindows(clock)
 
 
@@ -37,7 +28,7 @@ def test_first_samples_begin_the_window(windows: AnalysisWindows) -> None:
     assert metrics == StepMetrics(0.0, NO_REQUESTS, NO_REQUESTS)
 
 
-def test_later_samples_show_the_increase_and_the_elapsed_time(windows: AnalysisWindows, clock: Clock) -> None:
+def test_later_samples_show_the_increase_and_the_elapsed_time(windows: AnalysisWindows, clock: ManualClock) -> None:
     windows.observe("uid", FIRST, {"c": Sample(7)}, {"s": Sample(70)})
     clock.now += 12.5
     metrics = windows.observe("uid", FIRST, {"c": Sample(9, 1)}, {"s": Sample(100, 2)})
@@ -46,21 +37,21 @@ def test_later_samples_show_the_increase_and_the_elapsed_time(windows: AnalysisW
 
 @pytest.mark.parametrize("other", [SECOND, MeasuredStep("def", 0)])
 def test_another_step_or_revision_begins_a_new_window(
-    windows: AnalysisWindows, clock: Clock, other: MeasuredStep
+    windows: AnalysisWindows, clock: ManualClock, other: MeasuredStep
 ) -> None:
     windows.observe("uid", FIRST, {"c": Sample(7)}, {})
     clock.now += 10
     assert windows.observe("uid", other, {"c": Sample(9)}, {}) == StepMetrics(0.0, NO_REQUESTS, NO_REQUESTS)
 
 
-def test_each_agent_has_its_own_window(windows: AnalysisWindows, clock: Clock) -> None:
+def test_each_agent_has_its_own_window(windows: AnalysisWindows, clock: ManualClock) -> None:
     windows.observe("one", FIRST, {"c": Sample(7)}, {})
     clock.now += 10
     windows.observe("two", FIRST, {"c": Sample(100)}, {})
     assert windows.observe("one", FIRST, {"c": Sample(8)}, {}) == StepMetrics(10.0, Sample(1), NO_REQUESTS)
 
 
-def test_a_forgotten_agent_begins_a_new_window(windows: AnalysisWindows, clock: Clock) -> None:
+def test_a_forgotten_agent_begins_a_new_window(windows: AnalysisWindows, clock: ManualClock) -> None:
     for uid in ("one", "two"):
         windows.observe(uid, FIRST, {"c": Sample(7)}, {})
     clock.now += 10
@@ -70,7 +61,7 @@ def test_a_forgotten_agent_begins_a_new_window(windows: AnalysisWindows, clock: 
     assert windows.observe("two", FIRST, {"c": Sample(9)}, {}).seconds == 10
 
 
-def test_windows_of_deleted_agents_are_dropped(windows: AnalysisWindows, clock: Clock) -> None:
+def test_windows_of_deleted_agents_are_dropped(windows: AnalysisWindows, clock: ManualClock) -> None:
     for uid in ("one", "two"):
         windows.observe(uid, FIRST, {"c": Sample(7)}, {})
     clock.now += 10
