@@ -23,7 +23,7 @@ class Store:
 
     def __init__(self, history: int = HISTORY, version: int = 1) -> None:
         self.version = version
-        self._base = version  # no history has older events
+        self._base = version  # histories have only events after this version
         self._history = history
         self._buckets: dict[str, Bucket] = {}
         self._owned: dict[str, dict[tuple[str, Key], Record]] = {}
