@@ -133,7 +133,7 @@ class Node:
         runner.clean()
 
     async def logs(self, pod: Object, options: PodLogOptions) -> AsyncIterator[bytes]:
-        """The log of a container in chunks; ApiError 400 when it has none."""
+        """The log of a container in chunks. Raises ApiError 400 when it has none."""
         container, previous = options.container, options.previous
         runner = self._pods.get(pod["metadata"]["uid"])
         found = runner.container(container) if runner else None

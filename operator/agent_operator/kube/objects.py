@@ -14,7 +14,7 @@ from agent_operator.api import constants
 from agent_operator.kube import pod_failures
 
 Object = dict[str, Any]
-# Event type of an object from a list.
+# Watch event type of an object of the initial list, in addition to ADDED, MODIFIED and DELETED.
 LISTED = "LISTED"
 
 # Audience of a token for Microsoft Entra ID.

@@ -88,7 +88,7 @@ class Transport:
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
     async def __aenter__(self) -> Self:
-        """Load the credentials; AccessError if there are none."""
+        """Load the credentials. Raises AccessError if there are none."""
         self._configuration = await access.load(self._kubeconfig, self._context)
         self._session = self.new_session()
         return self
