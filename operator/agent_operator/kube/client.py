@@ -40,7 +40,7 @@ class Cluster:
         return await self._apply(_with(manifest, resourceVersion=_NO_VERSION), "create")
 
     async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
-        """Apply to the object with this UID; 409 or 422 if it does not exist."""
+        """Apply to the object with this UID. Raises ApiError 409 or 422 if it does not exist."""
         return await self._apply(_with(manifest, uid=uid), "apply")
 
     async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:

@@ -23,7 +23,7 @@ def is_member(node: FieldSet) -> bool:
 
 
 def element_key(element: str) -> tuple[int, str]:
-    """Sort key for path elements in the order of the server: MEMBER, fields, keys, values, indexes."""
+    """Return a sort key for path elements, in the server's order: MEMBER, fields, keys, values, indexes."""
     return _ORDER[element[0]], element
 
 

@@ -45,7 +45,7 @@ class Store:
         return iter(list(self._buckets))
 
     def tick(self) -> int:
-        """The next resourceVersion."""
+        """Increase the resourceVersion of the store by one and return it."""
         self.version += 1
         return self.version
 
