@@ -115,7 +115,7 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
 def make_model(
     config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, probe_now: asyncio.Event
 ) -> Model:
-    """Create a model, with the credentials of the environment."""
+    """Create a model. Its credentials come from environment variables."""
     if config.provider == "echo":
         return EchoModel(config.name)
     # These imports are local, like those below, so that an agent loads only the modules that its config uses.
