@@ -1,4 +1,4 @@
-"""spec.podTemplate removes each field that the operator sets, in every way. The result is hardened, or it is refused."""
+"""spec.podTemplate removes each field that the operator sets, in many ways. The result is hardened or refused."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -56,21 +56,18 @@ PATHS = [path for path in paths(pods({"spec": {"containers": [SIDECAR]}})) if pa
 
 @pytest.mark.parametrize("removal", REMOVALS)
 def test_a_removal_at_any_path_leaves_the_pods_hardened_or_is_refused(removal: str) -> None:
-    rendered, refused = 0, 0
+    refused: list[ProblemError] = []
     for path in PATHS:
-        change = patch(path, REMOVALS[removal])
         try:
-            template = pods(change)
+            template = pods(patch(path, REMOVALS[removal]))
         except ProblemError as error:
-            assert {problem.reason for problem in error.problems} <= UNSAFE, path
-            refused += 1
+            refused.append(error)
             continue
-        rendered += 1
         assert violations(template) == [], path
         assert template["spec"]["serviceAccountName"] == "bot", path
         assert template["spec"]["automountServiceAccountToken"] is False, path
-    assert rendered
-    assert refused
+    assert 0 < len(refused) < len(PATHS)
+    assert {problem.reason for error in refused for problem in error.problems} <= UNSAFE
 
 
 @pytest.mark.parametrize("field", ["serviceAccountName", "automountServiceAccountToken"])
