@@ -34,8 +34,10 @@ def step(**changes: object) -> RolloutStatus:
         (
             CANARY,
             FAILED,
-            "rolled back from revision b to a: CrashLoop: pod p ends; correct the spec, or try again with "
-            "`agentctl retry`",
+            (
+                "rolled back from revision b to a: CrashLoop: pod p ends; correct the spec, or try again with "
+                "`agentctl retry`"
+            ),
         ),
         (FAILED, RolloutStatus(target="c", stable="a"), "rollout of revision c"),
     ],
