@@ -114,7 +114,8 @@ def test_a_healthy_canary_is_promoted(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "Two."}))
     kubectl.wait_for_condition("sings", "Progressing", "True", "CanaryPaused", 60)
 
-    assert kubectl.condition("sings", "Ready")["status"] == "True"
+    assert kubectl.condition("sings", "Ready")["status"] == "False"
+    assert kubectl.condition("sings", "Available")["status"] == "True"
     assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 2
     assert kubectl.get("deploy", "sings-canary")["status"]["readyReplicas"] == 1
     assert status(kubectl, "sings")["revision"] == first
