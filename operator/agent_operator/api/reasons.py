@@ -150,6 +150,10 @@ class SpecReason(StrEnum):
     """Warning: the operator lowered the disruption budget, which would have blocked every drain."""
     PORT_MAY_DIFFER = "PortMayDiffer"
     """Warning: a NetworkPolicy matches the port of the pods, not the port of their Service."""
+    PRIVATE_HOST_BLOCKED = "PrivateHostBlocked"
+    """Warning: a host is in a private domain, but the NetworkPolicy allows no private addresses."""
+    IMAGE_UNQUALIFIED = "ImageUnqualified"
+    """Warning: an image names no registry, so nodes usually pull it from Docker Hub."""
     PATH_NOT_STRIPPED = "PathNotStripped"
     """Warning: the Ingress forwards its path unchanged, but the agent serves at /."""
 
