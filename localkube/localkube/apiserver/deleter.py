@@ -16,7 +16,7 @@ ORPHAN = "orphan"
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 CRD_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _POLICIES = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
-IMMORTAL = frozenset(("default", "kube-public", "kube-system"))  # namespaces
+IMMORTAL = frozenset(("default", "kube-public", "kube-system"))  # namespaces that cannot be deleted
 _POD_GRACE = 30
 
 

@@ -43,7 +43,7 @@ class Registry:
         """Create an empty registry; `services` is the network of cluster IPs."""
         self.store = store or Store(version=_first_version())
         self.resources = ResourceTable()
-        self.generation = 0  # of the served resources: changes with every CRD
+        self.generation = 0  # increases when a CRD changes the served resources
         self._strategies: dict[tuple[str, str], Strategy] = {}
         self.writer = Writer(self.store, self.strategy, ServiceAddresses(self.store, services))
         self.deleter = Deleter(self.store)

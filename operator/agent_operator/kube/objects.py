@@ -136,7 +136,7 @@ def pack_agent(agent: Mapping[str, Any]) -> Live:
 
 
 def with_hashed_data(kind: str, obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replace the values of a Secret or ConfigMap by their hashes. Return other kinds unchanged."""
+    """Replace the values of a Secret or ConfigMap with their hashes. Return other kinds unchanged."""
     if kind not in _HASHED_KINDS:
         return obj
     data = {key: _digest(value) for key, value in (obj.get("data") or {}).items()}
