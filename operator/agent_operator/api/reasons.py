@@ -133,6 +133,8 @@ class SpecReason(StrEnum):
     """The ConfigMap of the canary's checks, or its key, does not exist."""
     CHECKS_INVALID = "ChecksInvalid"
     """The checks of the canary are malformed."""
+    SPEC_TOO_LARGE = "SpecTooLarge"
+    """The spec exceeds a limit on the number of its values, their nesting or their length."""
     SPEC_NOT_RENDERABLE = "SpecNotRenderable"
     """A part of the spec that the operator copies verbatim is malformed."""
 

@@ -8,6 +8,10 @@ from agent_operator.api.problems import Problem
 from agent_operator.kube.objects import Key, Live, Object, Ref
 from agent_operator.render.plan import Owner, owner_from
 
+# A value takes at least two bytes, so a spec of this size has fewer values than inputs/size_limits.py allows. The cache
+# contains no object that is nested deeper than the parser of JSON accepts, 200 levels.
+_SMALL_BYTES = 8 * 1024
+
 
 class StaleCacheError(Exception):
     """The cached objects of a pass are out of date. Their events have not arrived yet, so retry later."""
@@ -22,12 +26,14 @@ class ReconcileContext:
         agent: the AgentDeployment as the cache has it.
         children: the live objects of the agent, trimmed.
         now: time of the pass, RFC 3339 in UTC.
+        is_small: whether the AgentDeployment is so small that its spec is within all limits on sizes.
     """
 
     key: Key
     agent: Object
     children: Mapping[Ref, Live]
     now: str
+    is_small: bool = False
 
     @property
     def uid(self) -> str:
@@ -57,14 +63,14 @@ class ReconcileContext:
 
 
 def start_pass(
-    key: Key, agent: Object, children: Mapping[Ref, Live], now: str, *, manage_namespaces: bool
+    key: Key, live: Live, children: Mapping[Ref, Live], now: str, *, manage_namespaces: bool
 ) -> ReconcileContext:
     """Return the context of a pass.
 
     An object in another namespace may carry the labels of this agent, because its tenants can forge them. Only objects
     in the namespace of the children count, and only if the operator created that namespace or does not manage any.
     """
-    context = ReconcileContext(key, agent, {}, now)
+    context = ReconcileContext(key, live.object, {}, now, is_small=len(live.body) <= _SMALL_BYTES)
     owner = context.owner
     counted = {"", owner.namespace}
     if manage_namespaces and owner.namespace != key.namespace:
@@ -72,7 +78,7 @@ def start_pass(
         namespace = children.get(target)
         if namespace is None or not owner.owns(target, namespace.object, namespace.uid):
             counted = {""}
-    own = {target: live for target, live in children.items() if target.namespace in counted}
+    own = {target: child for target, child in children.items() if target.namespace in counted}
     return replace(context, children=own)
 
 

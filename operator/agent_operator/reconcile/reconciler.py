@@ -56,7 +56,7 @@ class Reconciler:
         if agent is None:
             return Result()
         children = self._store.children(key)
-        context = start_pass(key, agent.object, children, self._now(), manage_namespaces=self._manage_namespaces)
+        context = start_pass(key, agent, children, self._now(), manage_namespaces=self._manage_namespaces)
         if context.is_deleted:
             return await self._finalize(context)
         gathered = await self._gatherer.gather(context)
