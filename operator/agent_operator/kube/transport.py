@@ -66,7 +66,7 @@ class Transport:
         reachability: results of the requests of this session and of all sessions of `new_session`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (options of the connection)
         self,
         kubeconfig: str,
         context: str,
@@ -74,19 +74,21 @@ class Transport:
         *,
         read_only: bool = False,
         reachability: Reachability | None = None,
+        innermost: Sequence[aiohttp.ClientMiddlewareType] = (),
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> None:
         self.reachability = reachability or Reachability(time.monotonic)
-        self._kubeconfig = kubeconfig
-        self._context = context
+        self._kubeconfig, self._context = kubeconfig, context
         self._observer = observer
-        last = (self.reachability.middleware, self._authenticate)
+        last = (self.reachability.middleware, self._authenticate, *innermost)
         self._middlewares = (_only_read, *last) if read_only else last
+        self._timeout = timeout
         self._configuration = access.empty_configuration()
         self._session: aiohttp.ClientSession | None = None
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
     async def __aenter__(self) -> Self:
-        """Load the credentials; AccessError if there are none."""
+        """Load the credentials. Raises AccessError if there are none."""
         self._configuration = await access.load(self._kubeconfig, self._context)
         self._session = self.new_session()
         return self
@@ -102,11 +104,7 @@ class Transport:
         return str(self._configuration.host).rstrip("/")
 
     def new_session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
-        """Create a session that authenticates every request with the current token.
-
-        Args:
-            middlewares: outermost middlewares, which see each request first and its response last.
-        """
+        """Create a session that authenticates every request. `middlewares` are the outermost of the client."""
         connector = aiohttp.TCPConnector(limit=0, ssl=access.ssl_context(self._configuration), keepalive_timeout=60)
         proxy = self._configuration.proxy
         chain = (*middlewares, *self._middlewares)
@@ -140,7 +138,7 @@ class Transport:
         for delay in (*_BACKOFF, None):
             try:
                 async with self._open.request(
-                    method, self.server + path, params=params, data=data, headers=headers, timeout=_TIMEOUT
+                    method, self.server + path, params=params, data=data, headers=headers, timeout=self._timeout
                 ) as response:
                     payload = await response.read()
                     self._observer(*label, str(response.status))
@@ -203,14 +201,18 @@ class Transport:
         if response.status == HTTPStatus.UNAUTHORIZED and not isinstance(request.body, aiohttp.AsyncIterablePayload):
             # The token of the kubeconfig has expired: run its exec plugin, or read its file, again.
             response.release()
-            self._configuration = await access.load(self._kubeconfig, self._context)
-            await self._authorize(request)
+            await self._authorize(request, reload=True)
             response = await handler(request)
         return response
 
-    async def _authorize(self, request: aiohttp.ClientRequest) -> None:
-        # Calls the refresh hook, which reads the token file of a service account again after a minute.
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+    async def _authorize(self, request: aiohttp.ClientRequest, *, reload: bool = False) -> None:
+        try:
+            if reload:
+                self._configuration = await access.load(self._kubeconfig, self._context)
+            token = await access.token(self._configuration)
+        except access.AccessError as error:
+            # The login service may be down for a while. This is a failed request, not the end of the process.
+            raise ApiError(0, "NoCredentials", f"the credentials cannot be renewed: {error}") from error
         if token:
             request.headers["Authorization"] = token
 

@@ -9,7 +9,7 @@ from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
 from agent_operator.render.plan import owned
 from agent_operator.status import secret_rotation
-from agent_operator.status.conditions import decide, is_true
+from agent_operator.status.conditions import decide, is_true, serves
 from agent_operator.status.observed import ObservedState, Pods
 
 # Pods and ReplicaSets belong to the Deployment. `agentctl history` shows the ControllerRevisions.
@@ -57,7 +57,7 @@ def status(
         after |= {"model": rendered.model, "url": rendered.url, "secrets": _secrets(rendered, before, state, now)}
     if rendered is not None and state.applied:
         after |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
-        if is_true(conditions, "Ready") and stable.wanted:
+        if serves(state) and stable.wanted:
             after["lastGoodRevision"] = state.rollout.stable
     return {field: value for field, value in after.items() if value is not None}
 
