@@ -11,7 +11,7 @@ from agent_operator.api import bounds, openapi
 from agent_operator.api.kubernetes_models import typed
 from agent_operator.codegen import kubernetes_schema
 from agent_operator.codegen.kubernetes_schema import definition_name, definitions
-from agent_operator.inputs.prompt import MAX_PROMPT_BYTES
+from agent_runtime.config import MAX_PROMPT_BYTES
 
 Schema = dict[str, Any]
 
