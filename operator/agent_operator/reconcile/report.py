@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from http import HTTPStatus
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.kube.client import Cluster
@@ -63,7 +63,7 @@ class Reporter:
             message = diff.rollout.refusal
             await self._recorder.emit(constants.KIND, context.agent, "Warning", Reason.COMMAND_REFUSED, message)
         command = (context.agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
-        if command and state.applied and state.rollout.command == command:
+        if command and state.applied and state.rollout.command == command[: bounds.COMMAND]:
             # The status records that it was carried out. If it is set again, it is a new command.
             await self._cluster.remove_command(context.key, command)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
@@ -50,8 +50,8 @@ def status(
         "ready": f"{stable.ready + canary.ready}/{stable.wanted + canary.wanted}",
         "rollout": rollout or None,
         "selector": f"{constants.LABEL_APP}={name}",
-        "children": _children(live, rendered),
-        "lastFailure": state.failure,
+        "children": _children(live, rendered)[: bounds.CHILDREN],
+        "lastFailure": state.failure and _bounded(state.failure),
         "namespaceUid": state.namespace_uid,
     }
     if rendered is not None:
@@ -66,7 +66,14 @@ def status(
 def _secrets(rendered: Rendered, before: Mapping[str, Any], state: ObservedState, now: str) -> list[Object] | None:
     if not rendered.secrets:
         return None
-    return secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now) or None
+    found = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now)
+    return found[: bounds.SECRETS] or None
+
+
+def _bounded(failure: Mapping[str, Any]) -> Object:
+    """Shorten what a pod reports to what the schema of the status allows."""
+    limits = {"container": bounds.DNS_SUBDOMAIN, "reason": bounds.IDENTIFIER, "time": bounds.TIME}
+    return {key: value[: limits[key]] if key in limits else value for key, value in failure.items()}
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
