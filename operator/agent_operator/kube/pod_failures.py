@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agent_runtime.config.terminal import printable
+
 # Waiting reasons of a container that is starting normally.
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _MESSAGE_LIMIT = 1024
@@ -18,7 +20,7 @@ def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     found = {key: value for key, value in found.items() if value is not None}
     if "message" in found:
-        found["message"] = found["message"].strip()[-_MESSAGE_LIMIT:]
+        found["message"] = printable(found["message"].strip()[-_MESSAGE_LIMIT:])
     return {"pod": pod["metadata"]["name"], **found}
 
 

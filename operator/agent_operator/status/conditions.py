@@ -12,6 +12,7 @@ from agent_operator.api import bounds
 from agent_operator.api.reasons import Reason
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
+from agent_runtime.config.terminal import printable
 
 Condition = dict[str, Any]
 
@@ -45,7 +46,7 @@ def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
 
 def _condition(kind: str, status: bool | None, reason: str, message: str) -> Condition:
     text = "Unknown" if status is None else str(status)
-    return {"type": kind, "status": text, "reason": reason, "message": message[: bounds.MESSAGE]}
+    return {"type": kind, "status": text, "reason": reason, "message": printable(message[: bounds.MESSAGE])}
 
 
 def _ready(state: ObservedState, pods: Pods) -> Condition:
