@@ -52,6 +52,8 @@ def setup(level: str, secrets: tuple[str, ...] = ()) -> None:
     handler.setFormatter(JsonFormatter(secrets))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("agent_runtime").setLevel(level)
+    # The MCP SDK logs what servers send, at any rate. The runtime logs and reports failures of servers itself.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 
 
 def pseudonym(session_id: str) -> str:
