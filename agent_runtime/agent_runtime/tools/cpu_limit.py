@@ -2,7 +2,10 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+# Seconds of CPU time after which the error is raised again.
+REPEAT = 0.02
 
 
 @contextmanager
@@ -13,9 +16,13 @@ def at_most(seconds: float) -> Iterator[None]:
         raise TimeoutError
 
     previous = signal.signal(signal.SIGVTALRM, expire)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    # Python ignores an exception in a finalizer, so raise again until the block ends.
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, REPEAT)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, previous)
+        for _ in range(2):
+            # The timer may expire once more before it stops.
+            with suppress(TimeoutError):
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+                signal.signal(signal.SIGVTALRM, previous)

@@ -13,6 +13,8 @@ import pytest
 from agent_runtime.tools.arguments import ArgumentCheck
 from agent_runtime.tools.toolbox import ToolError
 
+# The limit may expire in a callback of the garbage collector that a test library has added, which ignores exceptions.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 # Seconds of CPU. The limit is 0.05 s, and a step that it cannot interrupt takes 0.05 s on a slow machine.
 MARGIN = 0.5
 NUMBERS: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
