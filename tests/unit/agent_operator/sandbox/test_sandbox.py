@@ -261,7 +261,7 @@ async def test_a_cancelled_wait_passes_the_turn_on() -> None:
     await asyncio.sleep(0)
     second.cancel()
     process.proceed.set()
-    assert await asyncio.gather(first, third) == [{"name": "a"}, {"name": "c"}]
+    assert list(await asyncio.gather(first, third)) == [{"name": "a"}, {"name": "c"}]
     await sandbox.close()
 
 
