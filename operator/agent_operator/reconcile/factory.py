@@ -73,7 +73,8 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         planner=ChildPlanner(Renderer(), rollout_planner, served),
         applier=Applier(store, cluster, own_secrets, status_writer, served, manage_namespaces=manage),
         reporter=Reporter(cluster, recorder, status_writer),
-        finalize=Finalizer(store, cluster, own_secrets, served, manage_namespaces=manage).finalize,
+        finalize=Finalizer(cluster, own_secrets, served, manage_namespaces=manage).finalize,
         now=now,
+        manage_namespaces=manage,
         dry_run=dry_run,
     )
