@@ -8,6 +8,7 @@ describes an older spec.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agent_operator.api import bounds
 from agent_operator.api.reasons import Reason
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
@@ -44,7 +45,7 @@ def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
 
 def _condition(kind: str, status: bool | None, reason: str, message: str) -> Condition:
     text = "Unknown" if status is None else str(status)
-    return {"type": kind, "status": text, "reason": reason, "message": message}
+    return {"type": kind, "status": text, "reason": reason, "message": message[: bounds.MESSAGE]}
 
 
 def _ready(state: ObservedState, pods: Pods) -> Condition:
