@@ -30,6 +30,7 @@ from agent_operator.kube.transport import Transport
 from agent_operator.kube.workqueue import Queue
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
+from agent_operator.observability.watchdog import Watchdog
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
@@ -85,6 +86,7 @@ class Manager:
         async with AsyncExitStack() as stack:
             fences = (lease.fence.middleware,) if lease else ()
             transport = await stack.enter_async_context(self._transport(innermost=fences))
+            stack.enter_context(Watchdog(self.metrics.blocked.observe))
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
             stack.push_async_callback(self._sandbox.close)
