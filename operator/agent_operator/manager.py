@@ -45,6 +45,8 @@ from agent_operator.tasks import background, restarted, unless
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
+# Passes in progress per worker, most of which wait for slow responses.
+_CAPACITY = 4
 
 
 class Manager:
@@ -55,15 +57,14 @@ class Manager:
         self._clock = asyncio.get_running_loop().time
         self.metrics = Metrics(__version__)
         self.store = Store(self._clock)
-        self.queue = Queue(self._clock)
+        self.queue = Queue(self._clock, capacity=_CAPACITY * settings.workers)
         self.ready = asyncio.Event()
         self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}
         self._reachability = Reachability(self._clock)
         self._health_checks = HealthChecks(self._reachability, self._informers, self._clock)
         self._lease = self._lease_thread() if settings.elects else None
-        self._scraper = Scraper()
-        self._sandbox = Sandbox(self._clock)
+        self._scraper, self._sandbox = Scraper(), Sandbox(self._clock)
         self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
