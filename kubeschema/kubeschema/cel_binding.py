@@ -106,14 +106,14 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def known_functions() -> dict[str, Callable[..., Any]]:
-    """The functions of the extended library and of Kubernetes, by name."""
+    """Return the CEL functions that rules may call, by name: CEL's extended library, and those of Kubernetes."""
     context = cel.Context()
     stdlib.add_stdlib_to_context(context)
     return {**context.functions, **_FUNCTIONS}
 
 
 class Program:
-    """A compiled expression. ValueError if it does not compile or calls an unknown function."""
+    """A compiled expression. Raises ValueError if it does not compile or calls an unknown function."""
 
     def __init__(self, expression: str, library: dict[str, Callable[..., Any]]) -> None:
         self.expression = expression
@@ -129,7 +129,7 @@ class Program:
         self.variables = frozenset(self._program.variables())
 
     def run(self, variables: dict[str, Any]) -> Any:
-        """Evaluate the expression; ValueError if that fails."""
+        """Evaluate the expression. Raises ValueError if that fails."""
         context = cel.Context(variables, self._functions) if self._functions else variables
         try:
             return self._program.execute(context)
@@ -163,7 +163,7 @@ class Binder:
         self.needed: bool = here or any(b.needed for b in inner)
 
     def bind(self, value: Any) -> Any:
-        """Convert a value."""
+        """Convert a JSON value to the CEL value that rules see."""
         if not self.needed or value is None:
             return value
         if isinstance(value, dict):

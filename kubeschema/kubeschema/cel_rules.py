@@ -18,7 +18,7 @@ Library = dict[str, Callable[..., Any]]
 
 
 class Rule:
-    """A rule of a schema node; ValueError if it does not compile."""
+    """A rule of a schema node. Raises ValueError if it does not compile."""
 
     def __init__(self, rule: Object, library: Library) -> None:
         self._rule = rule
@@ -109,7 +109,7 @@ class RuleTree:
                 self.problems.append(Cause("FieldValueInvalid", text, f"{path}.rule"))
 
     def check(self, value: Any, old: Any = _MISSING, path: str = "") -> list[Cause]:
-        """The causes of violated rules. `old` is the value before an update, or None."""
+        """Return a cause for each violated rule. `old` is the value before an update; omit it for a create."""
         if self.empty or value is None:
             return []
         causes = self._check_here(value, old, path) if self._rules else []

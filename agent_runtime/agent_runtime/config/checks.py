@@ -71,7 +71,7 @@ Parts = Annotated[tuple[Part, ...], Field(min_length=1, max_length=16)]
 class JudgeConfig(ConfigModel):
     """A model that judges the answer."""
 
-    model: Name = Field(description="Name of the model of the agent that judges.")
+    model: Name = Field(description="Name of the agent's model that judges the answer.")
     criterion: str = Field(
         min_length=1, max_length=4096, description="What the answer must fulfil, in one or two sentences."
     )
@@ -85,7 +85,7 @@ class CheckConfig(ConfigModel):
     )
     prompt: str = Field(min_length=1, max_length=32_000, description="The prompt, sent in a new conversation.")
     model: Name | None = Field(
-        None, description="Name of the model of the agent that gets the prompt. Default: the default model."
+        None, description="Name of the agent's model that gets the prompt. Default: the default model of the agent."
     )
     contains: Parts | None = Field(
         None, description="Texts that must all occur in the answer, case-sensitive. Default: none."

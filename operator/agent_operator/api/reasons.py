@@ -133,6 +133,8 @@ class SpecReason(StrEnum):
     """The ConfigMap of the canary's checks, or its key, does not exist."""
     CHECKS_INVALID = "ChecksInvalid"
     """The checks of the canary are malformed."""
+    SPEC_TOO_LARGE = "SpecTooLarge"
+    """The spec exceeds a limit on the number of its values, their nesting or their length."""
     SPEC_NOT_RENDERABLE = "SpecNotRenderable"
     """A part of the spec that the operator copies verbatim is malformed."""
 
@@ -148,6 +150,10 @@ class SpecReason(StrEnum):
     """Warning: the operator lowered the disruption budget, which would have blocked every drain."""
     PORT_MAY_DIFFER = "PortMayDiffer"
     """Warning: a NetworkPolicy matches the port of the pods, not the port of their Service."""
+    PRIVATE_HOST_BLOCKED = "PrivateHostBlocked"
+    """Warning: a host is in a private domain, but the NetworkPolicy allows no private addresses."""
+    IMAGE_UNQUALIFIED = "ImageUnqualified"
+    """Warning: an image names no registry, so nodes usually pull it from Docker Hub."""
     PATH_NOT_STRIPPED = "PathNotStripped"
     """Warning: the Ingress forwards its path unchanged, but the agent serves at /."""
 

@@ -37,11 +37,11 @@ class Cluster(Collections):
         return await self._apply(_with(manifest, resourceVersion=_NO_VERSION), "create")
 
     async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
-        """Apply to the object with this UID; 409 or 422 if it does not exist."""
+        """Apply to the object with this UID. Raises ApiError 409 or 422 if it does not exist."""
         return await self._apply(_with(manifest, uid=uid), "apply")
 
     async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
-        """Replace the list of ports by the ports of the manifest.
+        """Replace the ports of the live object with those of the manifest.
 
         The number identifies a port, but names must be unique, too. If another writer changed the number of a port,
         server-side apply would add a second port with the same name, which the API server rejects.

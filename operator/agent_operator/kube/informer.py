@@ -148,7 +148,7 @@ class Informer:
         await self._watch_all(versions, changed)
 
     async def _watch_all(self, versions: Mapping[str, str], changed: Callable[[Key], None]) -> None:
-        """Watch each path from its resourceVersion; ApiError if one of the watches fails."""
+        """Watch each path from its resourceVersion. Raises ApiError if one of the watches fails."""
         streams = (*versions, _CRD) if self.kind.optional else tuple(versions)
         self.heartbeat.expect(self.heartbeat.activity, *streams)
         try:

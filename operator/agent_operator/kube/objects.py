@@ -14,7 +14,7 @@ from agent_operator.api import constants
 from agent_operator.kube import pod_failures
 
 Object = dict[str, Any]
-# Event type of an object from a list.
+# Watch event type of an object of the initial list, in addition to ADDED, MODIFIED and DELETED.
 LISTED = "LISTED"
 
 # Audience of a token for Microsoft Entra ID.
@@ -136,7 +136,7 @@ def pack_agent(agent: Mapping[str, Any]) -> Live:
 
 
 def with_hashed_data(kind: str, obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replace the values of a Secret or ConfigMap by their hashes. Return other kinds unchanged."""
+    """Replace the values of a Secret or ConfigMap with their hashes. Return other kinds unchanged."""
     if kind not in _HASHED_KINDS:
         return obj
     data = {key: _digest(value) for key, value in (obj.get("data") or {}).items()}

@@ -10,6 +10,22 @@ from agent_operator.kube import access
 from agent_operator.kube.reachability import Reachability
 
 
+class ApiError(Exception):
+    """The API server rejected a request, or could not be reached (`code` 0).
+
+    Attributes:
+        code: HTTP status.
+        reason: machine-readable reason, such as NotFound.
+        message: message of the server. It may quote the object, so do not show it for a Secret.
+    """
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
 class Session:
     """Authenticates requests to one API server, as an async context manager.
 
@@ -22,17 +38,18 @@ class Session:
         kubeconfig: str,
         context: str,
         reachability: Reachability,
-        middlewares: Sequence[aiohttp.ClientMiddlewareType],
+        outermost: Sequence[aiohttp.ClientMiddlewareType],
+        innermost: Sequence[aiohttp.ClientMiddlewareType],
     ) -> None:
         self.reachability = reachability
         self._kubeconfig = kubeconfig
         self._context = context
-        self._middlewares = (*middlewares, self.reachability.middleware, self._authenticate)
+        self._middlewares = (*outermost, self.reachability.middleware, self._authenticate, *innermost)
         self._configuration = access.empty_configuration()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Load the credentials; AccessError if there are none."""
+        """Load the credentials. Raises AccessError if there are none."""
         self._configuration = await access.load(self._kubeconfig, self._context)
         self._session = self.new_session()
         return self
@@ -74,13 +91,17 @@ class Session:
         if response.status == HTTPStatus.UNAUTHORIZED and not isinstance(request.body, aiohttp.AsyncIterablePayload):
             # The token of the kubeconfig has expired: run its exec plugin, or read its file, again.
             response.release()
-            self._configuration = await access.load(self._kubeconfig, self._context)
-            await self._authorize(request)
+            await self._authorize(request, reload=True)
             response = await handler(request)
         return response
 
-    async def _authorize(self, request: aiohttp.ClientRequest) -> None:
-        # Calls the refresh hook, which reads the token file of a service account again after a minute.
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+    async def _authorize(self, request: aiohttp.ClientRequest, *, reload: bool = False) -> None:
+        try:
+            if reload:
+                self._configuration = await access.load(self._kubeconfig, self._context)
+            token = await access.token(self._configuration)
+        except access.AccessError as error:
+            # The login service may be down for a while. This is a failed request, not the end of the process.
+            raise ApiError(0, "NoCredentials", f"the credentials cannot be renewed: {error}") from error
         if token:
             request.headers["Authorization"] = token

@@ -18,6 +18,7 @@ from pydantic_core import from_json, to_json
 from agent_operator.kube.decoding import Page, decode, decode_page
 from agent_operator.kube.reachability import Reachability
 from agent_operator.kube.responses import ResponseTooLargeError, read_body, read_events
+from agent_operator.kube.session import ApiError as ApiError  # noqa: PLC0414  (re-exported)
 from agent_operator.kube.session import Session
 
 Object = dict[str, Any]
@@ -52,29 +53,10 @@ _RETRIED = frozenset({500, 502, 503, 504, HTTPStatus.TOO_MANY_REQUESTS})
 _LONGEST_RETRY_AFTER = 10.0
 
 
-class ApiError(Exception):
-    """The API server rejected a request, or could not be reached (`code` 0).
-
-    Attributes:
-        code: HTTP status.
-        reason: machine-readable reason, such as NotFound.
-        message: message of the server. It may quote the object, so do not show it for a Secret.
-    """
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(f"{code} {reason}")
-        self.code = code
-        self.reason = reason
-        self.message = message
-
-
-_NOT_JSON = ApiError(0, "Unreadable", "the response is not JSON: check the address in the kubeconfig")
-
-
 class Transport(Session):
     """A session with one API server, as an async context manager."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (options of the connection)
         self,
         kubeconfig: str,
         context: str,
@@ -82,10 +64,13 @@ class Transport(Session):
         *,
         read_only: bool = False,
         reachability: Reachability | None = None,
+        innermost: Sequence[aiohttp.ClientMiddlewareType] = (),
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> None:
         reachability = reachability or Reachability(time.monotonic)
-        super().__init__(kubeconfig, context, reachability, (_only_read,) if read_only else ())
+        super().__init__(kubeconfig, context, reachability, (_only_read,) if read_only else (), innermost)
         self._observer = observer
+        self._timeout = timeout
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
 
     async def request(
@@ -117,7 +102,7 @@ class Transport(Session):
         try:
             return decode(payload)
         except ValueError as error:
-            raise _NOT_JSON from error
+            raise _not_json() from error
 
     async def read_page(
         self, path: str, *, label: tuple[str, str], params: Mapping[str, str], accept: str, largest: int
@@ -138,7 +123,7 @@ class Transport(Session):
         try:
             return await decode_page(payload)
         except ValueError as error:
-            raise _NOT_JSON from error
+            raise _not_json() from error
 
     async def _exchange(  # noqa: PLR0913, PLR0917  (the parts of a request)
         self,
@@ -154,7 +139,7 @@ class Transport(Session):
         for delay in (*_BACKOFF, None):
             try:
                 async with self._open.request(
-                    method, self.server + path, params=params, data=data, headers=headers, timeout=_TIMEOUT
+                    method, self.server + path, params=params, data=data, headers=headers, timeout=self._timeout
                 ) as response:
                     payload = await read_body(response, largest)
                     self._observer(*label, str(response.status))
@@ -230,6 +215,10 @@ def _worth_retrying(method: str, code: int) -> bool:
 def _seconds(retry_after: str) -> float:
     """Parse Retry-After in seconds; 0 for other formats, which proxies may send."""
     return float(retry_after) if retry_after.isdecimal() else 0.0
+
+
+def _not_json() -> ApiError:
+    return ApiError(0, "Unreadable", "the response is not JSON: check the address in the kubeconfig")
 
 
 def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:

@@ -36,6 +36,12 @@ class Metrics:
             registry=registry,
         )
         self.events = Counter("agent_operator_watch_events", "Watch events of AgentDeployments.", registry=registry)
+        self.part_failures = Counter(
+            "agent_operator_part_failures",
+            "Failures of a part of the operator, such as the watch of a kind, which then restarts.",
+            ["part"],
+            registry=registry,
+        )
         self.leader = Gauge("agent_operator_leader", "1 while this replica is the leader.", registry=registry)
         info = Gauge("agent_operator_info", "Version of the operator. Always 1.", ["version"], registry=registry)
         info.labels(version).set(1)

@@ -7,6 +7,10 @@ from typing import Any
 from agent_operator.api.problems import Problem
 from agent_operator.kube.objects import Key, Live, Object, Ref
 
+# A value takes at least two bytes, so a spec of this size has fewer values than inputs/size_limits.py allows. The cache
+# contains no object that is nested deeper than the parser of JSON accepts, 200 levels.
+_SMALL_BYTES = 8 * 1024
+
 
 class StaleCacheError(Exception):
     """The cached objects of a pass are out of date. Their events have not arrived yet, so retry later."""
@@ -21,12 +25,14 @@ class ReconcileContext:
         agent: the AgentDeployment as the cache has it.
         children: the live objects of the agent, trimmed.
         now: time of the pass, RFC 3339 in UTC.
+        is_small: whether the AgentDeployment is so small that its spec is within all limits on sizes.
     """
 
     key: Key
     agent: Object
     children: Mapping[Ref, Live]
     now: str
+    is_small: bool = False
 
     @property
     def uid(self) -> str:
@@ -50,15 +56,16 @@ class ReconcileContext:
         return bool(self.agent["spec"].get("suspend"))
 
 
-def start_pass(key: Key, agent: Object, children: Mapping[Ref, Live], now: str) -> ReconcileContext:
+def start_pass(key: Key, live: Live, children: Mapping[Ref, Live], now: str) -> ReconcileContext:
     """Return the context of a pass.
 
     An object in another namespace may carry the labels of this agent, because its tenants can forge them. Only objects
     in the namespace of the children count.
     """
+    agent = live.object
     namespace = (agent["spec"].get("namespace") or {}).get("name") or key.namespace
     own = {target: live for target, live in children.items() if target.namespace in ("", namespace)}
-    return ReconcileContext(key, agent, own, now)
+    return ReconcileContext(key, agent, own, now, is_small=len(live.body) <= _SMALL_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api.problems import Problem, ProblemError, shorten
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.fleet.assigned_version import VersionDecision
-from agent_operator.inputs import secret_problems
+from agent_operator.inputs import secret_problems, size_limits
 from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.inputs.gather import Gathered, References
 from agent_operator.inputs.own_secrets import OwnSecrets
@@ -77,7 +77,7 @@ class Gatherer:
         if context.is_suspended:
             return result
         try:
-            agent = parse(context.agent)
+            agent = parse(context.agent, is_small=context.is_small)
         except ProblemError as error:
             return replace(result, invalid=error.problem)
         version = self._resolve_version(context.agent)
@@ -118,14 +118,16 @@ class Gatherer:
         )
 
 
-def parse(agent: Object) -> AgentDeployment:
+def parse(agent: Object, *, is_small: bool = False) -> AgentDeployment:
     """Read an AgentDeployment.
 
     Raises:
-        ProblemError: the object does not match the schema of this version.
+        ProblemError: the object is too large, or does not match the schema of this version.
     """
+    if not is_small and (excess := size_limits.find_excess(agent["spec"])):
+        raise ProblemError(excess)
     try:
         # Users do not write the status, so an unexpected status must not make the spec invalid.
         return AgentDeployment.model_validate({key: value for key, value in agent.items() if key != "status"})
     except ValidationError as error:
-        raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", explain(error))) from None
+        raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", shorten(explain(error)))) from None

@@ -53,7 +53,7 @@ class Reconciler:
         agent = self._store.agent(key)
         if agent is None:
             return Result()
-        context = start_pass(key, agent.object, self._store.children(key), self._now())
+        context = start_pass(key, agent, self._store.children(key), self._now())
         if context.is_deleted:
             return await self._finalize(context)
         gathered = await self._gatherer.gather(context)

@@ -88,6 +88,6 @@ def _amount(given: Any) -> Any:
     if isinstance(given, bool) or not isinstance(given, str | int | float):
         return given
     try:
-        return quantities.canonical(str(given))
+        return quantities.canonical(given if isinstance(given, int) else str(given))
     except ValueError:
         return given

@@ -44,11 +44,11 @@ def compose(
     *,
     checks: Sequence[Manifest] = (),
 ) -> RolloutManifests:
-    """Replace the Deployment and ConfigMap of the current spec by those of the revisions that run.
+    """Return the manifests of the agent, with a Deployment and ConfigMap for each revision that runs.
 
     Args:
         inputs: what the agent is rendered from.
-        rendered: the current spec, rendered.
+        rendered: the manifests of the current spec.
         observed: the inputs of the rollout decision.
         status: status.rollout after the decision.
         contents: the required revisions, by name. The Deployment of a missing revision stays unchanged.

@@ -107,6 +107,11 @@ class NetworkPolicySpec(ApiModel):
         description="Namespaces whose pods may connect to the metrics port. Default: [monitoring].",
         json_schema_extra=list_set(),
     )
+    allow_private_networks: bool | None = Field(
+        None,
+        description="Allow private addresses for hosts outside of the cluster, as those of private endpoints. The "
+        "addresses of metadata services stay excluded. Default: false; the hosts must have public addresses.",
+    )
     extra_ingress: tuple[V1NetworkPolicyIngressRule, ...] | None = Field(
         None,
         max_length=64,

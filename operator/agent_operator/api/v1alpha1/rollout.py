@@ -28,7 +28,7 @@ class CanaryStep(ApiModel):
         ge=1,
         le=99,
         description="Percentage of the pods that run the canary; at least one pod. Behind a Gateway it is also the "
-        "percentage of the requests.",
+        "percentage of the HTTP requests.",
     )
     pause: Pause | None = Field(None, description="Pause before the next step. Default: 60 seconds.")
 

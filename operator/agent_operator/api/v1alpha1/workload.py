@@ -77,13 +77,13 @@ class Autoscaling(ApiModel):
         alias="targetCPUUtilizationPercentage",
         ge=1,
         le=1000,
-        description="Target for the average CPU utilization, in percent of the requests. Default: 70.",
+        description="Target for the average CPU utilization, in percent of the CPU requests. Default: 70.",
     )
     target_memory_utilization_percentage: int | None = Field(
         None,
         ge=1,
         le=1000,
-        description="Target for the average memory utilization, in percent of the requests. Default: 80.",
+        description="Target for the average memory utilization, in percent of the memory requests. Default: 80.",
     )
     metrics: tuple[V2MetricSpec, ...] | None = Field(
         None,
@@ -93,8 +93,8 @@ class Autoscaling(ApiModel):
     )
     behavior: V2HorizontalPodAutoscalerBehavior | None = Field(
         None,
-        description="Scaling behavior. Default: scale up immediately by 100 % or 4 pods per 15 s; scale down after 300 "
-        "s by 10 % per minute.",
+        description="Scaling behavior. Default: scale up immediately by 100 % or 4 pods per 15 s; scale down after "
+        "300 s by 10 % per minute.",
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.kube.cache import Store
-from agent_operator.kube.objects import Key
+from agent_operator.kube.objects import Key, pack_agent
 from agent_operator.reconcile.context import Result, start_pass
 from agent_operator.reconcile.dry_run import DryRun
 from tests.memory_api import AGENT, NAME, NAMESPACE, MemoryApi, wire
@@ -112,6 +112,6 @@ def test_only_children_in_the_namespace_of_the_children_count(namespace: str, co
     store = Store(lambda: 0.0)
     store.observe("Service", "ADDED", {"metadata": {"name": "a", "namespace": namespace, "labels": labels}, "spec": {}})
 
-    context = start_pass(KEY, agent, store.children(KEY), "now")
+    context = start_pass(KEY, pack_agent(agent), store.children(KEY), "now")
 
     assert bool(context.children) is counts
