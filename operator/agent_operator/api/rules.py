@@ -175,6 +175,14 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     ),
 }
 
+
+def key_length(limit: int) -> Rule:
+    """Return the rule that limits the length of the keys of a map."""
+    return Rule(
+        f"self.all(key, key.size() <= {limit})", f"every key must have at most {limit} characters: shorten the key"
+    )
+
+
 _ENV_KEYS = Rule(
     "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]*$') && key.size() <= 253)",
     "every key must be a valid environment variable name (letters, digits and _, no leading digit): rename the key",

@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from http import HTTPStatus
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.kube.client import Cluster
@@ -15,6 +15,7 @@ from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, Result
 from agent_operator.reconcile.gather import GatherResult
 from agent_operator.rollout import deployments
+from agent_operator.status import rollout_messages
 from agent_operator.status.builder import first_failure, own, pods, status
 from agent_operator.status.observed import ObservedState
 
@@ -49,6 +50,8 @@ class Reporter:
                 raise
             log.info("status not written", extra={"agent": str(context.key), "code": error.code})
             return replace(result, incomplete=error.code == HTTPStatus.CONFLICT)
+        if written is not None and "rollout" in context.status:
+            _log_rollout(context, state.rollout)
         await self._recorder.record(context.agent, context.status.get("conditions") or (), after["conditions"])
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
@@ -59,7 +62,7 @@ class Reporter:
             message = diff.rollout.refusal
             await self._recorder.emit(constants.KIND, context.agent, "Warning", Reason.COMMAND_REFUSED, message)
         command = (context.agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
-        if command and state.applied and state.rollout.command == command:
+        if command and state.applied and state.rollout.command == command[: bounds.COMMAND]:
             # The status records that it was carried out. If it is set again, it is a new command.
             await self._cluster.remove_command(context.key, command)
 
@@ -86,6 +89,13 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         warnings=(*gathered.warnings, *diff.warnings),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
     )
+
+
+def _log_rollout(context: ReconcileContext, after: RolloutStatus) -> None:
+    before = RolloutStatus.model_validate(context.status["rollout"])
+    message = rollout_messages.transition(before, after)
+    if message:
+        log.info(message, extra={"agent": f"{context.key.namespace}/{context.key.name}"})
 
 
 def summarize(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> Result:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
@@ -141,7 +141,7 @@ def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Re
     spec_hash = revisions.spec_hash(inputs)
     inputs_hash = revisions.inputs_hash(spec_hash, inputs.assigned)
     records = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
-    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")
+    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")[: bounds.COMMAND]
     is_upgrade = command == Command.UPGRADE
     target = rendered.name if is_upgrade else revisions.target_revision(rendered.name, inputs_hash, records)
     stable, canary = deployments.stable_and_canary(live, inputs.name)

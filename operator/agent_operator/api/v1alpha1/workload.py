@@ -8,6 +8,7 @@ from agent_operator.api.base import (
     ApiModel,
     DnsSubdomain,
     IntOrPercent,
+    LabelValue,
     Quantity,
     list_atomic,
     list_map,
@@ -167,7 +168,7 @@ class Scheduling(ApiModel):
     affinity: V1Affinity | None = Field(
         None, description="Affinity rules. Default: prefer to schedule at most one pod of the agent per node."
     )
-    node_selector: dict[str, str] | None = Field(
+    node_selector: dict[str, LabelValue] | None = Field(
         None, max_length=64, description="Labels that a node must have. Default: none.", json_schema_extra=map_atomic()
     )
     tolerations: tuple[V1Toleration, ...] | None = Field(
