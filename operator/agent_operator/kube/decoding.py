@@ -69,6 +69,11 @@ def stub(metadata: Any, reason: str) -> Object:
     return {"metadata": kept, UNREADABLE: reason}
 
 
+def unexpected_content(error: Exception) -> str:
+    """Return the reason for an object whose content cannot be processed. The text of the error may quote the object."""
+    return f"the object has unexpected content ({type(error).__name__})"
+
+
 def _owner(reference: Object) -> Object:
     fields = {key: value for key in _OWNER_FIELDS if isinstance(value := reference.get(key), str | bool)}
     return {"uid": "", "kind": "", **fields}

@@ -122,12 +122,13 @@ class Applier:
         for action in changes.applies:
             target = ref(action.manifest["kind"], action.manifest)
             try:
-                written = await self._write(action, target, context.uid)
+                written = await self._write(action, target, context)
             except ApiError as error:
                 managed = self._manage_namespaces and "namespace" in context.agent["spec"]
                 raise _explained(target, error, namespace_managed=managed) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
+                self._store.record_body(context.key, target, live[target])
                 self._store.expect_write(context.key, target, live[target].version)
             else:
                 self._own_secrets.record_write(target, live[target])
@@ -165,7 +166,7 @@ class Applier:
             patched = await self._cluster.set_finalizer(key, context.uid, present=True)
             self._store.expect_write(key, Ref(constants.KIND, *key), version(patched))
 
-    async def _write(self, action: Apply, target: Ref, owner: str) -> Mapping[str, Any]:
+    async def _write(self, action: Apply, target: Ref, context: ReconcileContext) -> Mapping[str, Any]:
         if action.uid:
             if action.replicas is not None:
                 await self._cluster.hand_over_replicas(action.manifest, action.uid, action.replicas)
@@ -176,10 +177,11 @@ class Applier:
             if error.code != HTTPStatus.CONFLICT:
                 raise
         found = await self._cluster.find(target, action.manifest["apiVersion"])
-        if found is None or owned(found, owner):
+        if found is None or owned(found, context.uid):
             # The response to an earlier create was lost, or the watch lags behind. The next pass sees the object.
             raise StaleCacheError
-        raise ProblemError(conflict(target, terminating=_goes_away(found, owner)))
+        self._store.record_conflict(context.key, target)
+        raise ProblemError(conflict(target, terminating=_goes_away(found, context.uid)))
 
     async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
         try:

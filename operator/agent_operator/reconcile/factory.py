@@ -11,8 +11,10 @@ from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Object
 from agent_operator.reconcile.apply import Applier, StatusWriter
+from agent_operator.reconcile.body_reader import BodyReader
 from agent_operator.reconcile.children import ChildPlanner
 from agent_operator.reconcile.dry_run import DryRun
+from agent_operator.reconcile.failure_reporter import FailureReporter
 from agent_operator.reconcile.finalizer import Finalizer
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.reconciler import Reconciler
@@ -68,6 +70,8 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         planner=ChildPlanner(Renderer(), rollout_planner, served),
         applier=Applier(store, cluster, own_secrets, status_writer, served, manage_namespaces=manage),
         reporter=Reporter(cluster, recorder, status_writer),
+        bodies=BodyReader(cluster, store, served),
+        failures=FailureReporter(recorder, status_writer),
         finalize=Finalizer(store, cluster, own_secrets, served, manage_namespaces=manage).finalize,
         now=now,
         dry_run=dry_run,

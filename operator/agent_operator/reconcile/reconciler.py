@@ -5,16 +5,24 @@ caches, and every write is idempotent. So a pass may be interrupted after any wr
 or in another, continues.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+from agent_operator.api.problems import Problem
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
+from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.apply import Applier, ApplyResult
+from agent_operator.reconcile.body_reader import BodyReader, large
 from agent_operator.reconcile.children import ChildPlanner
-from agent_operator.reconcile.context import ReconcileContext, Result, start_pass
+from agent_operator.reconcile.context import ReconcileContext, Result, StaleCacheError, start_pass
 from agent_operator.reconcile.dry_run import DryRun
+from agent_operator.reconcile.failure_reporter import FailureReporter, internal_error, unreadable_agent
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.report import Reporter, summarize
+
+log = logging.getLogger(__name__)
 
 
 class Reconciler:
@@ -28,6 +36,8 @@ class Reconciler:
         planner: ChildPlanner,
         applier: Applier,
         reporter: Reporter,
+        bodies: BodyReader,
+        failures: FailureReporter,
         finalize: Callable[[ReconcileContext], Awaitable[bool]],
         now: Callable[[], str],
         dry_run: DryRun | None = None,
@@ -37,6 +47,8 @@ class Reconciler:
         self._planner = planner
         self._applier = applier
         self._reporter = reporter
+        self._bodies = bodies
+        self._failures = failures
         self._clean_up = finalize
         self._now = now
         self._dry_run = dry_run
@@ -56,15 +68,37 @@ class Reconciler:
         context = start_pass(key, agent, self._store.children(key), self._now())
         if context.is_deleted:
             return await self._finalize(context)
+        if agent.unreadable:
+            return await self._report_failure(context, unreadable_agent(agent.unreadable), incomplete=False)
+        try:
+            return await self._bring_to_spec(context)
+        except (ApiError, StaleCacheError):
+            raise
+        except Exception as error:
+            # An error of one agent, even a bug, must not stop the others.
+            log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
+            return await self._report_failure(context, internal_error(error), incomplete=True)
+
+    async def _bring_to_spec(self, context: ReconcileContext) -> Result:
+        if any(live.is_partial for live in context.children.values()):
+            children = await self._bodies.read(context.key, context.children, large(context.children))
+            context = replace(context, children=children)
         gathered = await self._gatherer.gather(context)
         rendered = self._planner.validate_and_render(gathered)
         rollout = await self._planner.plan_rollout(context, gathered, rendered)
+        if any(live.is_partial for live in context.children.values()):
+            gathered = replace(gathered, live=await self._bodies.read(context.key, gathered.live, rollout.desired))
         diff = self._planner.diff(context, gathered, rendered, rollout)
         if self._dry_run is not None:
-            self._dry_run.note_changes(key, diff.changes)
+            self._dry_run.note_changes(context.key, diff.changes)
             return summarize(gathered, diff, ApplyResult(context, gathered.live))
         applied = await self._applier.apply(context, gathered.live, diff)
         return await self._reporter.report(gathered, diff, applied)
+
+    async def _report_failure(self, context: ReconcileContext, problem: Problem, *, incomplete: bool) -> Result:
+        if self._dry_run is None:
+            await self._failures.report(context, problem)
+        return Result(incomplete=incomplete)
 
     async def _finalize(self, context: ReconcileContext) -> Result:
         if self._dry_run is not None:

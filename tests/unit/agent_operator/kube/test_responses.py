@@ -12,7 +12,8 @@ LINES = [(b"short", False), (b"x" * 8, True), (b"y" * 20, False), (b"a" * 8, Tru
 
 @pytest.mark.parametrize("seed", range(20))
 def test_long_line_is_skipped_to_its_end(seed: int) -> None:
-    source, reader, found, at = random.Random(seed), LineReader(longest=20, kept=8), [], 0
+    source, reader, at = random.Random(seed), LineReader(longest=20, kept=8), 0
+    found: list[tuple[bytes, bool]] = []
     while at < len(STREAM):
         size = source.randint(1, 40)
         found += reader.feed(STREAM[at : at + size])
