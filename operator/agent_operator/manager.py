@@ -37,12 +37,15 @@ from agent_operator.reconcile.triggers import Triggers
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
+from agent_operator.sandbox.sandbox import Sandbox
 from agent_operator.settings import Settings
 from agent_operator.tasks import background, restarted, unless
 
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
+# Passes in progress per worker, most of which wait for slow responses.
+_CAPACITY = 4
 
 
 class Manager:
@@ -53,7 +56,7 @@ class Manager:
         self._clock = asyncio.get_running_loop().time
         self.metrics = Metrics(__version__)
         self.store = Store(self._clock)
-        self.queue = Queue(self._clock)
+        self.queue = Queue(self._clock, capacity=_CAPACITY * settings.workers)
         self.ready = asyncio.Event()
         self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}
@@ -61,6 +64,7 @@ class Manager:
         self._health_checks = HealthChecks(self._reachability, self._informers, self._clock)
         self._lease = self._lease_thread() if settings.elects else None
         self._scraper = Scraper()
+        self._sandbox = Sandbox(self._clock)
         self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
@@ -85,6 +89,7 @@ class Manager:
             transport = await stack.enter_async_context(self._transport(innermost=fences))
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
+            stack.push_async_callback(self._sandbox.close)
             cluster, discovery = Cluster(transport), Discovery(transport)
             self._build(cluster, discovery)
             agents = AgentWatch(self.agent_event, discovery, transport, settings.namespaces, self._clock)
@@ -140,6 +145,7 @@ class Manager:
             references_lifetime=self._settings.refs_refresh,
             clock=self._clock,
             now=_timestamp,
+            sandbox=self._sandbox,
             dry_run=self._dry_run,
         )
 

@@ -1,16 +1,19 @@
 """The work queue of agents. Like that of client-go it deduplicates keys, and one worker at a time processes a key.
 
-It adds priorities by trigger, delays and back-off. No agent starves, and a failing agent is not retried in a loop.
+It adds priorities by trigger, delays, back-off and fairness between namespaces. No agent starves, and a failing agent
+is not retried in a loop.
 """
 
 import asyncio
 import heapq
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent_operator.kube.fair_order import FairOrder
 from agent_operator.kube.objects import Key
 
 
@@ -55,17 +58,25 @@ class Queue:
     """A keyed priority queue. Only `get` waits. Tests control the clock."""
 
     def __init__(
-        self, clock: Callable[[], float], *, random_source: random.Random | None = None, longest_delay: float = 60.0
+        self,
+        clock: Callable[[], float],
+        *,
+        random_source: random.Random | None = None,
+        longest_delay: float = 60.0,
+        capacity: int = 32,
     ) -> None:
+        """Create an empty queue. At most `capacity` agents are processed at a time."""
         self._clock = clock
         # Jitter needs no cryptographic generator.
         self._random = random_source or random.Random()  # noqa: S311
         self._longest_delay = longest_delay
-        self._ready: list[tuple[float, int, Key]] = []
+        self._capacity = capacity
+        self._ready = FairOrder(self._is_current, self._may_start)
         self._waiting: dict[Key, tuple[float, Item]] = {}
         self._later: list[tuple[float, int, Key, Trigger]] = []
         self._timers: dict[tuple[Key, Trigger], float] = {}
         self._active: dict[Key, Item | None] = {}
+        self._active_by_namespace: Counter[str] = Counter()
         self._failures: dict[Key, int] = {}
         self._blocked: dict[Key, float] = {}
         self._sequence = itertools.count()
@@ -121,21 +132,38 @@ class Queue:
     def done(self, key: Key) -> None:
         """Mark an agent from `get` or `take` as processed."""
         queued = self._active.pop(key)
+        self._active_by_namespace[key.namespace] -= 1
+        if not self._active_by_namespace[key.namespace]:
+            del self._active_by_namespace[key.namespace]
         if queued is not None:
             self._enqueue(queued)
+        self._ready.unpark(self._clock())
+        if self._waiting:
+            self._wake.set()
 
     def take(self) -> Item | None:
         """Return the next agent without waiting; None if no agent is due."""
         self._promote()
-        while self._ready:
-            rank, _, key = heapq.heappop(self._ready)
-            best, item = self._waiting.get(key, (None, None))
-            if item is None or best != rank:
-                continue  # stale entry: taken already, or moved to the front
-            del self._waiting[key]
-            self._active[key] = None
-            return item
-        return None
+        if len(self._active) >= self._capacity:
+            return None
+        key = self._ready.pop(self._clock())
+        if key is None:
+            return None
+        _, item = self._waiting.pop(key)
+        self._active[key] = None
+        self._active_by_namespace[key.namespace] += 1
+        return item
+
+    def _is_current(self, key: Key, rank: float) -> bool:
+        """Return False for an item that was taken or moved to the front."""
+        return key in self._waiting and self._waiting[key][0] == rank
+
+    def _may_start(self, namespace: str) -> bool:
+        """Limit a namespace to as many agents as could still be processed.
+
+        So one namespace can have half of the capacity, two a third each, and so on: some is always left for another.
+        """
+        return self._active_by_namespace[namespace] < self._capacity - len(self._active)
 
     async def get(self) -> Item:
         """Wait for the next agent. The caller must call `done` afterwards."""
@@ -171,7 +199,7 @@ class Queue:
             self._waiting[item.key] = (before, merged)
             return
         self._waiting[item.key] = (rank, merged)
-        heapq.heappush(self._ready, (rank, next(self._sequence), item.key))
+        self._ready.push(item.key, rank, self._clock())
         self._wake.set()
 
 
@@ -186,5 +214,5 @@ def _merged(one: Item, other: Item) -> Item:
 
 
 def _rank(item: Item) -> float:
-    """Return the sort key: first in, first out, plus the penalty. So an item that waits long enough is always next."""
+    """Return the sort key in a namespace: first in, first out, plus the penalty. So no item waits forever."""
     return item.since + _PENALTY.get(item.trigger, 0.0)

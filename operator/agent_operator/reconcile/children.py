@@ -114,7 +114,7 @@ class ChildPlanner:
         return DiffResult(
             rendered=replace(wanted, manifests=served),
             rollout=rollout.plan if can_start else None,
-            changes=plan(desired, gathered.live, context.uid, retained=retained),
+            changes=plan(desired, gathered.live, context.owner, retained=retained),
             warnings=tuple(_warnings(gathered.inputs, missing)),
         )
 

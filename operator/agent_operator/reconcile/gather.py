@@ -1,10 +1,13 @@
 """The first stage of a pass: read the objects that the spec refers to, and decide whether they suffice to render it."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import ValidationError
 
+from agent_operator.api import kubernetes_models
 from agent_operator.api.problems import Problem, ProblemError, shorten
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
@@ -17,6 +20,7 @@ from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
 from agent_operator.render.plan import unreadable
+from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.status.builder import pods
 from agent_operator.status.problems import from_api, namespace_not_watched
 from agent_operator.validation import workload_identity
@@ -54,10 +58,11 @@ class GatherResult:
 class Gatherer:
     """Reads what an agent refers to. `served` returns the version in which the cluster serves a kind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that a pass reads)
         self,
         *,
         references: References,
+        evaluator: Evaluator,
         own_secrets: OwnSecrets,
         resolve_version: Callable[[Object], VersionDecision],
         served: Callable[[str], str | None],
@@ -65,6 +70,7 @@ class Gatherer:
         namespaces: Collection[str],
     ) -> None:
         self._references = references
+        self._evaluator = evaluator
         self._own_secrets = own_secrets
         self._resolve_version = resolve_version
         self._served = served
@@ -86,7 +92,7 @@ class Gatherer:
         if context.is_suspended:
             return result
         try:
-            agent = parse(context.agent, is_small=context.is_small)
+            agent = await self._parse(context)
         except ProblemError as error:
             return replace(result, invalid=error.problem)
         version = self._resolve_version(context.agent)
@@ -96,7 +102,19 @@ class Gatherer:
             found = await self._references.gather(agent, self._current_platform(), version.assigned)
         except ApiError as error:
             return replace(result, blocked=from_api(error))
+        if found.inputs.template is not None or found.inputs.checks_text is not None:
+            found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
         return self._assess(result, found, version)
+
+    async def _parse(self, context: ReconcileContext) -> AgentDeployment:
+        agent = context.agent
+        if not context.is_small and (excess := size_limits.find_excess(agent["spec"])):
+            raise ProblemError(excess)
+        if not kubernetes_models.USED_BY.isdisjoint(agent["spec"]) and not kubernetes_models.is_loaded():
+            await asyncio.to_thread(kubernetes_models.load)
+        if "rollout" not in agent["spec"]:
+            return parse(agent)
+        return parse(agent, await self._evaluator.compile_patterns(context.key.namespace, agent))
 
     def _current_platform(self) -> Platform:
         served = self._served("ExternalSecret") or ""
@@ -133,16 +151,19 @@ def _unreadable_child(children: Mapping[Ref, Live]) -> Problem | None:
     return next((unreadable(target, live) for target, live in found), None)
 
 
-def parse(agent: Object, *, is_small: bool = False) -> AgentDeployment:
+def parse(agent: Object, context: Mapping[str, Any] | None = None) -> AgentDeployment:
     """Read an AgentDeployment.
 
+    Args:
+        agent: the object.
+        context: the faults of the patterns in its checks, if they are known.
+
     Raises:
-        ProblemError: the object is too large, or does not match the schema of this version.
+        ProblemError: the object does not match the schema of this version.
     """
-    if not is_small and (excess := size_limits.find_excess(agent["spec"])):
-        raise ProblemError(excess)
     try:
         # Users do not write the status, so an unexpected status must not make the spec invalid.
-        return AgentDeployment.model_validate({key: value for key, value in agent.items() if key != "status"})
+        fields = {key: value for key, value in agent.items() if key != "status"}
+        return AgentDeployment.model_validate(fields, context=context)
     except ValidationError as error:
         raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", shorten(explain(error)))) from None

@@ -40,6 +40,7 @@ class Reconciler:
         failures: FailureReporter,
         finalize: Callable[[ReconcileContext], Awaitable[bool]],
         now: Callable[[], str],
+        manage_namespaces: bool,
         dry_run: DryRun | None = None,
     ) -> None:
         self._store = store
@@ -51,6 +52,7 @@ class Reconciler:
         self._failures = failures
         self._clean_up = finalize
         self._now = now
+        self._manage_namespaces = manage_namespaces
         self._dry_run = dry_run
 
     async def reconcile(self, key: Key) -> Result:
@@ -65,7 +67,8 @@ class Reconciler:
         agent = self._store.agent(key)
         if agent is None:
             return Result()
-        context = start_pass(key, agent, self._store.children(key), self._now())
+        children = self._store.children(key)
+        context = start_pass(key, agent, children, self._now(), manage_namespaces=self._manage_namespaces)
         if context.is_deleted:
             return await self._finalize(context)
         if agent.unreadable:

@@ -9,6 +9,7 @@ from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
+from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.apply import ApplyResult, StatusWriter
 from agent_operator.reconcile.children import DiffResult
@@ -41,7 +42,7 @@ class Reporter:
         """
         context, result = applied.context, summarize(gathered, diff, applied)
         state = observe(gathered, diff, applied)
-        live = own(applied.live, context.uid)
+        live = own(applied.live, context.owner)
         after = status(state, context.status, live, diff.rendered, name=context.key.name, now=context.now)
         try:
             written = await self._status_writer.write(context, after)
@@ -88,7 +89,20 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         pods=running,
         warnings=(*gathered.warnings, *diff.warnings),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
+        namespace_uid=_namespace_uid(applied),
     )
+
+
+def _namespace_uid(applied: ApplyResult) -> str | None:
+    """Return the UID of the Namespace that the operator created for the agent; None if there is none."""
+    owner = applied.context.owner
+    target = Ref("Namespace", "", owner.namespace)
+    namespace = applied.live.get(target)
+    if namespace is not None and owner.owns(target, namespace.object, namespace.uid):
+        return namespace.uid
+    # A conflict proves that somebody else created it. Otherwise the response to the creation may have been lost.
+    refused = applied.blocked is not None and applied.blocked.reason == Reason.CONFLICT
+    return None if refused else (owner.namespace_uid or None)
 
 
 def _log_rollout(context: ReconcileContext, after: RolloutStatus) -> None:

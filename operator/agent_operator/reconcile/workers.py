@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 # A pass sends about twenty requests of at most 30 s each. Normally it takes milliseconds.
 _STUCK_AFTER = 600.0
+# Seconds after which another worker replaces that of a pass. Such a pass waits for a response and uses no CPU. So
+# agents whose requests hang do not occupy all workers; the capacity of the queue limits their number.
+_SLOW_AFTER = 1.0
 # Problems after which an agent is reconciled again after a fixed number of seconds. The watch reports when the channel
 # assigns a version, but not when the channel halts.
 _FIXED_DELAYS: Mapping[str, float] = {Reason.CHANNEL_PENDING: 5.0}
@@ -37,7 +40,7 @@ class Periods:
 
 
 class Workers:
-    """A fixed number of workers."""
+    """A fixed number of workers, without those whose pass is slow."""
 
     def __init__(
         self,
@@ -56,7 +59,9 @@ class Workers:
         self._periods = periods
         self._clock = clock
         self._busy: dict[Key, float] = {}
+        self._slow: set[Key] = set()
         self._idle: set[asyncio.Task[None]] = set()
+        self._group = asyncio.TaskGroup()
         self._draining = False
 
     def stuck(self) -> Iterable[str]:
@@ -68,7 +73,7 @@ class Workers:
 
     async def run(self, number: int) -> None:
         """Reconcile agents until `drain` is called and the passes in progress have ended."""
-        async with asyncio.TaskGroup() as group:
+        async with self._group as group:
             for _ in range(number):
                 group.create_task(self._work())
 
@@ -79,14 +84,31 @@ class Workers:
             task.cancel()
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._draining:
             item = await self._next()
-            self._busy[item.key] = self._clock()
+            key = item.key
+            self._busy[key] = self._clock()
+            timer = loop.call_later(_SLOW_AFTER, self._replace, key)
             try:
                 await self._process(item)
+            except Exception:
+                # An error of one agent, even a bug, must not stop the others.
+                log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
+                self._queue.retry(key)
             finally:
-                del self._busy[item.key]
-                self._queue.done(item.key)
+                timer.cancel()
+                del self._busy[key]
+                self._queue.done(key)
+            if key in self._slow:
+                self._slow.remove(key)
+                return
+
+    def _replace(self, key: Key) -> None:
+        """Start another worker instead of that of a slow pass."""
+        if not self._draining:
+            self._slow.add(key)
+            self._group.create_task(self._work())
 
     async def _next(self) -> Item:
         task = asyncio.current_task()
@@ -121,7 +143,6 @@ class Workers:
             extra = {"agent": agent, "code": error.code, "reason": error.reason}
             log.warning("pass ended early: the API server failed", extra=extra)
         except Exception:
-            # An error of one agent, even a bug, must not stop the others.
             log.exception("pass failed", extra={"agent": agent})
         return Result(incomplete=True)
 

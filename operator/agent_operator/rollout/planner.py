@@ -10,6 +10,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Rendered, Revision
+from agent_operator.render.plan import owner_of
 from agent_operator.rollout import checks_job, checks_result, deployments, revisions
 from agent_operator.rollout.analysis import thresholds
 from agent_operator.rollout.analysis.client import Scraper, ScrapeResult, ScrapeTarget
@@ -140,7 +141,7 @@ class RolloutPlanner:
 def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Ref, Live], now: str) -> RolloutInputs:
     spec_hash = revisions.spec_hash(inputs)
     inputs_hash = revisions.inputs_hash(spec_hash, inputs.assigned)
-    records = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
+    records = revisions.list_records(live, owner_of(inputs))
     command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")[: bounds.COMMAND]
     is_upgrade = command == Command.UPGRADE
     target = rendered.name if is_upgrade else revisions.target_revision(rendered.name, inputs_hash, records)

@@ -7,7 +7,7 @@ from agent_operator.api import bounds, constants
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
-from agent_operator.render.plan import owned
+from agent_operator.render.plan import Owner
 from agent_operator.status import secret_rotation
 from agent_operator.status.conditions import decide, is_true, serves
 from agent_operator.status.observed import ObservedState, Pods
@@ -52,6 +52,7 @@ def status(
         "selector": f"{constants.LABEL_APP}={name}",
         "children": _children(live, rendered)[: bounds.CHILDREN],
         "lastFailure": state.failure and _bounded(state.failure),
+        "namespaceUid": state.namespace_uid,
     }
     if rendered is not None:
         after |= {"model": rendered.model, "url": rendered.url, "secrets": _secrets(rendered, before, state, now)}
@@ -86,10 +87,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
     return patch
 
 
-def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
+def own(live: Mapping[Ref, Live], owner: Owner) -> dict[Ref, Object]:
     """Return the children that the agent owns, unpacked."""
     unpacked = {target: found.object for target, found in live.items() if target.kind not in _NOT_CHILDREN}
-    return {target: obj for target, obj in unpacked.items() if owned(obj, uid)}
+    return {target: obj for target, obj in unpacked.items() if owner.owns(target, obj, live[target].uid)}
 
 
 def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:

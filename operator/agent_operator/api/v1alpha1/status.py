@@ -130,6 +130,11 @@ class AgentDeploymentStatus(StatusModel):
         description="Secrets that the pods read, and how far their data has reached the pods.",
         json_schema_extra=list_map("name") | most(bounds.SECRETS),
     )
+    namespace_uid: str | None = Field(
+        None,
+        description="UID of the Namespace that the operator created for spec.namespace; `requested` until the API "
+        "server has confirmed the creation. The operator deletes no other Namespace.",
+    )
     children: tuple[ChildStatus, ...] = Field(
         (),
         description="Objects that the operator owns for the agent.",

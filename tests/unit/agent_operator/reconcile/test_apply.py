@@ -42,7 +42,7 @@ async def apply(cluster: Any, known: dict[str, Any]) -> None:
     own_secrets = OwnSecrets(cluster, lambda: 0.0, 45)
     status_writer = StatusWriter(cluster, store)
     applier = Applier(store, cluster, own_secrets, status_writer, lambda _kind: "v1", manage_namespaces=True)
-    context = start_pass(KEY, pack_agent(known), {}, "2026-01-01T00:00:00Z")
+    context = start_pass(KEY, pack_agent(known), {}, "2026-01-01T00:00:00Z", manage_namespaces=True)
     await applier.apply(context, {}, DiffResult(changes=Plan(applies=(Apply(MANIFEST),))))
 
 

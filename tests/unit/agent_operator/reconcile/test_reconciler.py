@@ -112,6 +112,6 @@ def test_only_children_in_the_namespace_of_the_children_count(namespace: str, co
     store = Store(lambda: 0.0)
     store.observe("Service", "ADDED", {"metadata": {"name": "a", "namespace": namespace, "labels": labels}, "spec": {}})
 
-    context = start_pass(KEY, pack_agent(agent), store.children(KEY), "now")
+    context = start_pass(KEY, pack_agent(agent), store.children(KEY), "now", manage_namespaces=False)
 
     assert bool(context.children) is counts

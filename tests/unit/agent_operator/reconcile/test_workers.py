@@ -1,6 +1,9 @@
 """When an agent is reconciled again, by the result of a pass."""
 
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
 
@@ -11,8 +14,12 @@ from agent_operator.kube.objects import Key
 from agent_operator.kube.transport import ApiError
 from agent_operator.kube.workqueue import Item, Queue, Trigger
 from agent_operator.observability.metrics import Metrics
+from agent_operator.reconcile import workers
 from agent_operator.reconcile.context import Result, StaleCacheError
+from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.workers import Periods, Workers
+from tests.patience import DEADLINE
+from tests.polling import wait_until
 
 KEY = Key("ns", "a")
 AGENT = {"metadata": {"name": "a", "namespace": "ns", "uid": "u", "generation": 1, "resourceVersion": "5"}, "spec": {}}
@@ -39,8 +46,8 @@ async def timers(end: Result | Exception) -> dict[Trigger, float]:
     store, queue = Store(lambda: 0.0), Queue(lambda: 0.0)
     store.observe_agent("ADDED", AGENT)
     reconciler: Any = FakeReconciler(end)
-    workers = Workers(queue, store, reconciler, Metrics("0"), Periods(600, 45), clock=lambda: 0.0)
-    await workers._process(Item(KEY, Trigger.AGENT, 0.0))
+    pool = Workers(queue, store, reconciler, Metrics("0"), Periods(600, 45), clock=lambda: 0.0)
+    await pool._process(Item(KEY, Trigger.AGENT, 0.0))
     return {trigger: due for (_, trigger), due in queue._timers.items()}
 
 
@@ -74,3 +81,80 @@ async def test_periods_are_those_of_the_result() -> None:
     assert 45 <= found[Trigger.REFERENCE] <= 54
     assert 600 <= found[Trigger.RESYNC] <= 720
     assert (await timers(Result(blocked=PENDING)))[Trigger.ROLLOUT] == 5.0
+
+
+class HangingReconciler:
+    """Passes over agents of the namespace `slow` last until they are released. Records the passes that start."""
+
+    def __init__(self) -> None:
+        self.started: list[Key] = []
+        self.released = asyncio.Event()
+
+    async def reconcile(self, key: Key) -> Result:
+        self.started.append(key)
+        if key.namespace == "slow":
+            await self.released.wait()
+        return Result()
+
+
+@asynccontextmanager
+async def running(
+    reconciler: HangingReconciler, number: int, names: Iterable[Key]
+) -> AsyncIterator[tuple[Workers, Queue]]:
+    """Run workers over agents that are queued."""
+    loop = asyncio.get_running_loop()
+    store, queue = Store(loop.time), Queue(loop.time, capacity=4 * number)
+    pool = Workers(queue, store, cast(Reconciler, reconciler), Metrics("0"), Periods(600, 45), clock=loop.time)
+    for index, key in enumerate(names):
+        meta = AGENT["metadata"] | {"name": key.name, "namespace": key.namespace, "uid": f"u{index}"}
+        store.observe_agent("ADDED", AGENT | {"metadata": meta})
+        queue.add(key, Trigger.AGENT)
+    task = asyncio.create_task(pool.run(number))
+    try:
+        yield pool, queue
+    finally:
+        reconciler.released.set()
+        pool.drain()
+        async with asyncio.timeout(DEADLINE):
+            await task
+
+
+async def test_hanging_passes_of_one_namespace_leave_workers_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker replaces each slow one, up to half of the capacity. Afterwards, there are as many as before."""
+    monkeypatch.setattr(workers, "_SLOW_AFTER", 0.01)
+    reconciler = HangingReconciler()
+    slow = [Key("slow", str(index)) for index in range(50)]
+    others = [Key(name, "a") for name in "abcdefgh"]
+    async with running(reconciler, 2, [*slow, *others]) as (pool, queue):
+        await wait_until(lambda: _all_started(reconciler, others))
+        await wait_until(lambda: _count(pool._slow, 4))
+        await wait_until(lambda: _count(pool._idle, 2))
+        assert len([key for key in reconciler.started if key.namespace == "slow"]) == 4
+        reconciler.released.set()
+        await wait_until(lambda: _all_started(reconciler, slow))
+        await wait_until(lambda: _count(pool._idle, 2))
+        assert queue.depth == 0
+        assert pool._slow == set()
+
+
+async def test_an_error_outside_of_the_reconciler_fails_only_its_pass() -> None:
+    reconciler = HangingReconciler()
+    async with running(reconciler, 1, [Key("a", "bad"), Key("b", "good")]) as (pool, queue):
+        begin = pool._store.begin_pass
+
+        def begin_pass(key: Key) -> bool:
+            if key.name == "bad":
+                raise RecursionError
+            return begin(key)
+
+        pool._store.begin_pass = begin_pass  # type: ignore[method-assign]
+        await wait_until(lambda: _all_started(reconciler, [Key("b", "good")]))
+        assert queue._failures == {Key("a", "bad"): 1}
+
+
+async def _all_started(reconciler: HangingReconciler, keys: Iterable[Key]) -> bool:
+    return set(keys) <= set(reconciler.started)
+
+
+async def _count(values: set[Any], number: int) -> bool:
+    return len(values) == number
