@@ -5,24 +5,21 @@ caches, and every write is idempotent. So a pass may be interrupted after any wr
 or in another, continues.
 """
 
-import logging
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from agent_operator.api.problems import Problem
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
-from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.apply import Applier, ApplyResult
 from agent_operator.reconcile.body_reader import BodyReader, large
 from agent_operator.reconcile.children import ChildPlanner
-from agent_operator.reconcile.context import ReconcileContext, Result, StaleCacheError, start_pass
+from agent_operator.reconcile.context import ReconcileContext, Result, start_pass
 from agent_operator.reconcile.dry_run import DryRun
-from agent_operator.reconcile.failure_reporter import FailureReporter, internal_error, unreadable_agent
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.report import Reporter, summarize
-
-log = logging.getLogger(__name__)
+from agent_operator.reconcile.unreadable_agent import UnreadableAgentReporter
 
 
 class Reconciler:
@@ -37,7 +34,7 @@ class Reconciler:
         applier: Applier,
         reporter: Reporter,
         bodies: BodyReader,
-        failures: FailureReporter,
+        unreadable: UnreadableAgentReporter,
         finalize: Callable[[ReconcileContext], Awaitable[bool]],
         now: Callable[[], str],
         manage_namespaces: bool,
@@ -49,7 +46,7 @@ class Reconciler:
         self._applier = applier
         self._reporter = reporter
         self._bodies = bodies
-        self._failures = failures
+        self._unreadable = unreadable
         self._clean_up = finalize
         self._now = now
         self._manage_namespaces = manage_namespaces
@@ -72,36 +69,43 @@ class Reconciler:
         if context.is_deleted:
             return await self._finalize(context)
         if agent.unreadable:
-            return await self._report_failure(context, unreadable_agent(agent.unreadable), incomplete=False)
-        try:
-            return await self._bring_to_spec(context)
-        except (ApiError, StaleCacheError):
-            raise
-        except Exception as error:
-            # An error of one agent, even a bug, must not stop the others.
-            log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
-            return await self._report_failure(context, internal_error(error), incomplete=True)
-
-    async def _bring_to_spec(self, context: ReconcileContext) -> Result:
+            if self._dry_run is None:
+                await self._unreadable.report(context, agent.unreadable)
+            return Result()
         if any(live.is_partial for live in context.children.values()):
-            children = await self._bodies.read(context.key, context.children, large(context.children))
-            context = replace(context, children=children)
+            read = await self._bodies.read(key, context.children, large(context.children))
+            context = replace(context, children=read)
         gathered = await self._gatherer.gather(context)
+        await _pause(context)
         rendered = self._planner.validate_and_render(gathered)
+        await _pause(context)
         rollout = await self._planner.plan_rollout(context, gathered, rendered)
         if any(live.is_partial for live in context.children.values()):
-            gathered = replace(gathered, live=await self._bodies.read(context.key, gathered.live, rollout.desired))
+            gathered = replace(gathered, live=await self._bodies.read(key, gathered.live, rollout.desired))
+        await _pause(context)
         diff = self._planner.diff(context, gathered, rendered, rollout)
+        await _pause(context)
         if self._dry_run is not None:
-            self._dry_run.note_changes(context.key, diff.changes)
+            self._dry_run.note_changes(key, diff.changes)
             return summarize(gathered, diff, ApplyResult(context, gathered.live))
         applied = await self._applier.apply(context, gathered.live, diff)
         return await self._reporter.report(gathered, diff, applied)
 
-    async def _report_failure(self, context: ReconcileContext, problem: Problem, *, incomplete: bool) -> Result:
-        if self._dry_run is None:
-            await self._failures.report(context, problem)
-        return Result(incomplete=incomplete)
+    async def report_error(self, key: Key, problem: Problem) -> None:
+        """Report a pass that raised an error, without a look at what the pass works on.
+
+        Raises:
+            ApiError: the status cannot be written.
+        """
+        agent = self._store.agent(key)
+        if agent is not None and self._dry_run is None:
+            await self._reporter.report_error(ReconcileContext(key, agent.object, {}, self._now()), problem)
+
+    async def report_expense(self, key: Key, seconds: float) -> None:
+        """Emit an Event about a pass that took this CPU time."""
+        agent = self._store.agent(key)
+        if agent is not None and self._dry_run is None:
+            await self._reporter.report_expense(agent.object, seconds)
 
     async def _finalize(self, context: ReconcileContext) -> Result:
         if self._dry_run is not None:
@@ -109,3 +113,9 @@ class Reconciler:
             return Result()
         self._planner.forget(context.uid)
         return Result(incomplete=not await self._clean_up(context))
+
+
+async def _pause(context: ReconcileContext) -> None:
+    """Let the event loop run between two stages over a large agent, because each stage takes some ten milliseconds."""
+    if not context.is_small:
+        await asyncio.sleep(0)
