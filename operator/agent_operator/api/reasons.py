@@ -64,6 +64,8 @@ class Reason(StrEnum):
     """Warning: the Azure workload identity webhook added no token to the pods."""
     IDENTITY_AUDIENCE_WRONG = "IdentityAudienceWrong"
     """Warning: the audience of the pods' token is not Microsoft Entra ID."""
+    RECONCILE_EXPENSIVE = "ReconcileExpensive"
+    """Event: the operator took much CPU time for this agent, so it reconciles the agent less often."""
     CONFLICT = "Conflict"
     """An object with the name of a child exists and does not belong to the agent. The operator does not change it."""
     TERMINATING = "Terminating"
@@ -89,7 +91,7 @@ class Reason(StrEnum):
     CHANNEL_PENDING = "ChannelPending"
     """The agent is new and waits for its AgentRuntimeChannel to assign a version."""
     INTERNAL_ERROR = "InternalError"
-    """The operator failed. See its log."""
+    """The operator failed on this agent and tries again. Its log has the stack."""
 
 
 class SpecReason(StrEnum):

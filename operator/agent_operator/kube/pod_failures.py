@@ -6,6 +6,8 @@ from typing import Any
 # Waiting reasons of a container that is starting normally.
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _MESSAGE_LIMIT = 1024
+# Reason of the condition PodScheduled of a pod for which no node has room.
+UNSCHEDULABLE = "Unschedulable"
 
 
 def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -70,7 +72,7 @@ def _unscheduled(status: Mapping[str, Any]) -> dict[str, Any] | None:
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return {
-                "reason": condition.get("reason") or "Unschedulable",
+                "reason": condition.get("reason") or UNSCHEDULABLE,
                 "message": condition.get("message"),
                 "time": condition.get("lastTransitionTime"),
             }

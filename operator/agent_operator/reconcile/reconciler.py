@@ -5,8 +5,10 @@ caches, and every write is idempotent. So a pass may be interrupted after any wr
 or in another, continues.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
+from agent_operator.api.problems import Problem
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
 from agent_operator.reconcile.apply import Applier, ApplyResult
@@ -60,14 +62,34 @@ class Reconciler:
         if context.is_deleted:
             return await self._finalize(context)
         gathered = await self._gatherer.gather(context)
+        await _pause(context)
         rendered = self._planner.validate_and_render(gathered)
+        await _pause(context)
         rollout = await self._planner.plan_rollout(context, gathered, rendered)
+        await _pause(context)
         diff = self._planner.diff(context, gathered, rendered, rollout)
+        await _pause(context)
         if self._dry_run is not None:
             self._dry_run.note_changes(key, diff.changes)
             return summarize(gathered, diff, ApplyResult(context, gathered.live))
         applied = await self._applier.apply(context, gathered.live, diff)
         return await self._reporter.report(gathered, diff, applied)
+
+    async def report_error(self, key: Key, problem: Problem) -> None:
+        """Report a pass that raised an error, without a look at what the pass works on.
+
+        Raises:
+            ApiError: the status cannot be written.
+        """
+        agent = self._store.agent(key)
+        if agent is not None and self._dry_run is None:
+            await self._reporter.report_error(ReconcileContext(key, agent.object, {}, self._now()), problem)
+
+    async def report_expense(self, key: Key, seconds: float) -> None:
+        """Emit an Event about a pass that took this CPU time."""
+        agent = self._store.agent(key)
+        if agent is not None and self._dry_run is None:
+            await self._reporter.report_expense(agent.object, seconds)
 
     async def _finalize(self, context: ReconcileContext) -> Result:
         if self._dry_run is not None:
@@ -75,3 +97,9 @@ class Reconciler:
             return Result()
         self._planner.forget(context.uid)
         return Result(incomplete=not await self._clean_up(context))
+
+
+async def _pause(context: ReconcileContext) -> None:
+    """Let the event loop run between two stages over a large agent, because each stage takes some ten milliseconds."""
+    if not context.is_small:
+        await asyncio.sleep(0)
