@@ -73,7 +73,7 @@ class LocalStore:
         return session.turns
 
     def put(self, session_id: str, turns: Iterable[bytes]) -> None:
-        """Replace the turns of a session by the latest of these. One session gets at most a quarter of the memory."""
+        """Replace the turns of a session with the latest MAX_TURNS that fit into a quarter of the memory."""
         self._drop(session_id)
         kept = tuple(turns)[-MAX_TURNS:]
         while kept and (size := _size(kept)) > self._max_bytes // 4:
