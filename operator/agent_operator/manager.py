@@ -45,8 +45,6 @@ from agent_operator.tasks import background, restarted, unless
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
-# Passes in progress per worker, most of which wait for slow responses.
-_CAPACITY = 4
 
 
 class Manager:
@@ -57,7 +55,7 @@ class Manager:
         self._clock = asyncio.get_running_loop().time
         self.metrics = Metrics(__version__)
         self.store = Store(self._clock)
-        self.queue = Queue(self._clock, capacity=_CAPACITY * settings.workers)
+        self.queue = Queue(self._clock, workers=settings.workers)
         self.ready = asyncio.Event()
         self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}

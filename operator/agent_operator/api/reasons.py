@@ -84,6 +84,8 @@ class Reason(StrEnum):
     """The operator's RBAC does not allow a request."""
     REJECTED = "Rejected"
     """The API server or an admission policy rejected an object."""
+    UNREADABLE = "Unreadable"
+    """The operator cannot read the AgentDeployment or one of its children, such as an object nested too deep."""
     API_MISSING = "ApiMissing"
     """Warning: the cluster does not serve an optional API. The operator skips the objects of that API."""
     API_UNAVAILABLE = "ApiUnavailable"

@@ -25,8 +25,8 @@ _ENDS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 # A pass sends about twenty requests of at most 30 s each. Normally it takes milliseconds.
 _STUCK_AFTER = 600.0
 # Seconds after which another worker replaces that of a pass. Such a pass waits for a response and uses no CPU. So
-# agents whose requests hang do not occupy all workers; the capacity of the queue limits their number.
-_SLOW_AFTER = 1.0
+# agents whose requests hang do not occupy all workers. Shorter times would send more requests to a slow API server.
+_SLOW_AFTER = 5.0
 # Problems after which an agent is reconciled again after a fixed number of seconds. The watch reports when the channel
 # assigns a version, but not when the channel halts.
 _FIXED_DELAYS: Mapping[str, float] = {Reason.CHANNEL_PENDING: 5.0}
@@ -116,6 +116,7 @@ class Workers:
         """Start another worker instead of that of a slow pass."""
         if not self._draining:
             self._slow.add(key)
+            self._queue.mark_slow(key)
             self._group.create_task(self._work())
 
     async def _next(self) -> Item:
