@@ -1,6 +1,6 @@
 """Referenced objects are read by name. Existing objects are cached for a short time, absent ones never."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -8,6 +8,7 @@ from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import Gathered, References
+from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
 from tests.clock import ManualClock
@@ -131,7 +132,7 @@ async def test_all_keys_count_if_one_container_reads_all(references: References,
     hashes = []
     for value in ("1", "2"):
         cluster.objects[target] = {"metadata": {}, "data": {"a": "", "b": value}}
-        references = References(cluster, ManualClock(), LIFETIME)
+        references = References(cast(Cluster, cluster), ManualClock(), LIFETIME)
         for sources in ([one], [one, everything]):
             found = await references.gather(agent_with_env(*sources), Platform())
             hashes.append(found.inputs.hashes)
