@@ -7,16 +7,19 @@ or in another, continues.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from agent_operator.api.problems import Problem
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
 from agent_operator.reconcile.apply import Applier, ApplyResult
+from agent_operator.reconcile.body_reader import BodyReader, large
 from agent_operator.reconcile.children import ChildPlanner
 from agent_operator.reconcile.context import ReconcileContext, Result, start_pass
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.report import Reporter, summarize
+from agent_operator.reconcile.unreadable_agent import UnreadableAgentReporter
 
 
 class Reconciler:
@@ -30,6 +33,8 @@ class Reconciler:
         planner: ChildPlanner,
         applier: Applier,
         reporter: Reporter,
+        bodies: BodyReader,
+        unreadable: UnreadableAgentReporter,
         finalize: Callable[[ReconcileContext], Awaitable[bool]],
         now: Callable[[], str],
         manage_namespaces: bool,
@@ -40,6 +45,8 @@ class Reconciler:
         self._planner = planner
         self._applier = applier
         self._reporter = reporter
+        self._bodies = bodies
+        self._unreadable = unreadable
         self._clean_up = finalize
         self._now = now
         self._manage_namespaces = manage_namespaces
@@ -61,11 +68,20 @@ class Reconciler:
         context = start_pass(key, agent, children, self._now(), manage_namespaces=self._manage_namespaces)
         if context.is_deleted:
             return await self._finalize(context)
+        if agent.unreadable:
+            if self._dry_run is None:
+                await self._unreadable.report(context, agent.unreadable)
+            return Result()
+        if any(live.is_partial for live in context.children.values()):
+            read = await self._bodies.read(key, context.children, large(context.children))
+            context = replace(context, children=read)
         gathered = await self._gatherer.gather(context)
         await _pause(context)
         rendered = self._planner.validate_and_render(gathered)
         await _pause(context)
         rollout = await self._planner.plan_rollout(context, gathered, rendered)
+        if any(live.is_partial for live in context.children.values()):
+            gathered = replace(gathered, live=await self._bodies.read(key, gathered.live, rollout.desired))
         await _pause(context)
         diff = self._planner.diff(context, gathered, rendered, rollout)
         await _pause(context)

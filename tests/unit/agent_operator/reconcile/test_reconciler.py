@@ -110,7 +110,7 @@ async def test_a_dry_run_counts_the_changes_and_writes_nothing() -> None:
 def test_only_children_in_the_namespace_of_the_children_count(namespace: str, counts: bool) -> None:
     """Tenants of other namespaces can forge the labels of the agent."""
     agent = AGENT | {"spec": AGENT["spec"] | {"namespace": {"name": "agents"}}}
-    labels = {constants.LABEL_AGENT: NAME, constants.LABEL_AGENT_NAMESPACE: NAMESPACE}
+    labels = {constants.LABEL_AGENT: NAME, constants.LABEL_AGENT_NAMESPACE: NAMESPACE, constants.LABEL_OWNER_UID: "0"}
     store = Store(lambda: 0.0)
     store.observe("Service", "ADDED", {"metadata": {"name": "a", "namespace": namespace, "labels": labels}, "spec": {}})
 
