@@ -15,7 +15,6 @@ from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
 from agent_operator.gauges import measure, measure_fleet
 from agent_operator.health_checks import HealthChecks
-from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
@@ -30,13 +29,15 @@ from agent_operator.kube.transport import Transport
 from agent_operator.kube.workqueue import Queue
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
+from agent_operator.observability.watchdog import Watchdog
 from agent_operator.reconcile.dry_run import DryRun
-from agent_operator.reconcile.factory import make_reconciler
+from agent_operator.reconcile.factory import make_reconciler, platform
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.triggers import Triggers
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
+from agent_operator.sandbox.sandbox import Sandbox
 from agent_operator.settings import Settings
 from agent_operator.tasks import background, restarted, unless
 
@@ -53,14 +54,14 @@ class Manager:
         self._clock = asyncio.get_running_loop().time
         self.metrics = Metrics(__version__)
         self.store = Store(self._clock)
-        self.queue = Queue(self._clock)
+        self.queue = Queue(self._clock, workers=settings.workers)
         self.ready = asyncio.Event()
         self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}
         self._reachability = Reachability(self._clock)
         self._health_checks = HealthChecks(self._reachability, self._informers, self._clock)
         self._lease = self._lease_thread() if settings.elects else None
-        self._scraper = Scraper()
+        self._scraper, self._sandbox = Scraper(), Sandbox(self._clock)
         self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
@@ -83,8 +84,10 @@ class Manager:
         async with AsyncExitStack() as stack:
             fences = (lease.fence.middleware,) if lease else ()
             transport = await stack.enter_async_context(self._transport(innermost=fences))
+            stack.enter_context(Watchdog(self.metrics.blocked.observe))
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
+            stack.push_async_callback(self._sandbox.close)
             cluster, discovery = Cluster(transport), Discovery(transport)
             self._build(cluster, discovery)
             agents = AgentWatch(self.agent_event, discovery, transport, settings.namespaces, self._clock)
@@ -125,7 +128,14 @@ class Manager:
         periods = Periods(settings.resync, settings.refs_refresh)
         workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
         self._workers = self._health_checks.workers = workers
-        measure(self.metrics, self.queue, self._health_checks, self.store, self._dry_run)
+        measure(
+            self.metrics,
+            queue=self.queue,
+            health_checks=self._health_checks,
+            store=self.store,
+            recorder=recorder,
+            dry_run=self._dry_run,
+        )
 
     def _reconciler(self, cluster: Cluster, recorder: EventRecorder, scope: Collection[str]) -> Reconciler:
         return make_reconciler(
@@ -135,11 +145,12 @@ class Manager:
             rollout_planner=RolloutPlanner(cluster, self._scraper, self._clock),
             resolve_version=lambda agent: resolve_version(agent, self._channels.get),
             served=self._served,
-            platform=_platform(self._settings),
+            platform=platform(self._settings),
             namespaces=scope,
             references_lifetime=self._settings.refs_refresh,
             clock=self._clock,
             now=_timestamp,
+            sandbox=self._sandbox,
             dry_run=self._dry_run,
         )
 
@@ -227,16 +238,6 @@ class Manager:
         if informer is None and not BY_NAME[kind].watched:
             return BY_NAME[kind].versions[0]
         return informer.version if informer else None
-
-
-def _platform(settings: Settings) -> Platform:
-    return Platform(
-        runtime_image=settings.runtime_image,
-        manage_namespaces=settings.manage_namespaces,
-        allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
-        set_pod_user=settings.set_pod_user,
-        operator_namespace=settings.lease_namespace or Platform().operator_namespace,
-    )
 
 
 def _timestamp() -> str:

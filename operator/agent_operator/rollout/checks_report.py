@@ -8,6 +8,8 @@ from agent_operator.api.base import StatusModel
 from agent_runtime.config.terminal import printable
 
 _SHOWN_CHECKS = 5
+# The kubelet keeps 4 KiB of a termination message.
+_MAX_CHARS = 16 * 1024
 
 
 class CheckOutcome(StatusModel):
@@ -34,6 +36,8 @@ class ChecksReport(StatusModel):
 
 def parse_report(text: str) -> ChecksReport | None:
     """Read a termination message; None when it is not a report."""
+    if len(text) > _MAX_CHARS:
+        return None
     try:
         report = ChecksReport.model_validate_json(text)
     except ValidationError:

@@ -93,7 +93,8 @@ class AgentDeploymentSpec(ApiModel):
     pod_template: dict[str, Any] | None = Field(
         None,
         description="Strategic merge patch for the rendered PodTemplateSpec, applied last: for sidecars, volumes and "
-        "other settings without a field of their own. Patches that weaken the hardening of the pods are rejected. "
+        "other settings without a field of their own. null removes a field. The API server checks types and sizes. "
+        "Patches that weaken the hardening of the pods are rejected. "
         "Default: none.",
         json_schema_extra={KUBERNETES_PATCH: "V1PodTemplateSpec"},
     )

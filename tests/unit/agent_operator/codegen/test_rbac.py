@@ -101,7 +101,7 @@ def policies(folder: str) -> list[tuple[Object, Object]]:
 
 
 def test_policies_match_agent_deployments_and_fail_closed() -> None:
-    resources = []
+    resources: list[str] = []
     for policy, binding in [*policies("admission"), *policies("confinement")]:
         (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
         resources += rule["resources"] if rule["apiGroups"] == [constants.GROUP] else []
