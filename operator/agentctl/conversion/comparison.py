@@ -11,8 +11,13 @@ from agentctl.conversion.manifests import Manifest
 from agentctl.conversion.rules import Rule
 from agentctl.objects import Object
 
-# The names of the objects are in the table of objects.
-_NAMES = ("metadata.name", "metadata.namespace")
+# The names of the objects are in the table of objects. A variable has the name of the revision.
+_NAMES = (
+    "metadata.name",
+    "metadata.namespace",
+    "spec.template.spec.containers[agent].env[AGENT_REVISION]",
+    "spec.template.spec.containers[agent].env[AGENT_REVISION].value",
+)
 
 
 @dataclass(frozen=True, slots=True)

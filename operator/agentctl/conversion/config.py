@@ -40,7 +40,7 @@ def config(workload: Workload) -> Part:
         )
         return Part({"config": _PLACEHOLDER}, (lost(workload.deployment, "spec.template.spec.volumes", reason),))
     section, findings = _section(source, source.body["data"][CONFIG_FILE])
-    dumped = section.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    dumped = section.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     dumped.pop("systemPrompt", None)
     level = _log_level(workload)
     prompt, more = _prompt(workload, source, section.system_prompt)

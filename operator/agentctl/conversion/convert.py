@@ -8,6 +8,8 @@ from agent_operator import validation
 from agent_operator.api.problems import Problem
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
 from agent_operator.render import render
+from agent_operator.render.pod import CLOSE_SECONDS, DRAIN_SECONDS
+from agent_runtime.config import LimitsConfig
 from agentctl.conversion import (
     config,
     exposure,
@@ -33,6 +35,7 @@ from agentctl.errors import CommandError
 from agentctl.objects import Object, nested_field
 
 _TEMPLATE = "spec.podTemplate."
+_REQUEST_TIMEOUT = LimitsConfig().request_timeout_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def convert(workload: Workload) -> Conversion:
     known = (*part.findings, *closed, *_of_removed(workload, removed))
     deployment = workload.deployment.body | {"spec": workload.deployment.spec | {"template": expected}}
     pairs = ((workload.deployment, deployment), *part.expected, *_policy_metadata(part, manifests))
-    own = (*_own_rules(workload), *_rules_of_removed(removed))
+    own = (*_own_rules(workload, spec), *_rules_of_removed(removed))
     comparison = compare(pairs, {item["kind"]: item for item in manifests}, known, own)
     objects, unselected = fates(workload, part, manifests)
     findings = _distinct((*known, *comparison.findings, *unselected))
@@ -114,7 +117,7 @@ def _ordered(spec: Object) -> Object:
 def _with_template(workload: Workload, spec: Object, expected: Object) -> tuple[Object, dict[str, str]]:
     """Add podTemplate with what the other fields do not express."""
     missing = [item for item in _template_differences(workload, spec, expected) if item.before is not None]
-    own = _own_rules(workload)
+    own = _own_rules(workload, spec)
     needed = [
         item
         for item in missing
@@ -130,7 +133,7 @@ def _template_differences(workload: Workload, spec: Object, expected: Object) ->
     return differences(expected, normalized("Deployment", deployment)["spec"]["template"])
 
 
-def _own_rules(workload: Workload) -> tuple[Rule, ...]:
+def _own_rules(workload: Workload, spec: Object) -> tuple[Rule, ...]:
     """Return rules about paths that depend on the input."""
     mounts = r"spec\.template\.spec\.containers\[agent\]\.volumeMounts\[{}\]"
     reason = "the operator mounts a directory, because files that are mounted by subPath are never updated"
@@ -139,7 +142,8 @@ def _own_rules(workload: Workload) -> tuple[Rule, ...]:
         for path in pod_template.config_mounts(workload)
     ]
     grace = workload.pod.get("terminationGracePeriodSeconds")
-    if isinstance(grace, int) and grace < 315:  # noqa: PLR2004
+    timeout = nested_field(spec, "config", "limits", "requestTimeoutSeconds") or _REQUEST_TIMEOUT
+    if isinstance(grace, int) and grace < timeout + DRAIN_SECONDS + CLOSE_SECONDS:
         reason = "the operator waits for requests in progress: see spec.config.limits.requestTimeoutSeconds"
         config_rules.append(Rule("Deployment", r"spec\.template\.spec\.terminationGracePeriodSeconds", reason))
     return tuple(config_rules)
@@ -150,16 +154,15 @@ def _without_derived_egress(workload: Workload, spec: Object) -> tuple[Object, t
     extra: list[Object] = nested_field(spec, "networkPolicy", "extraEgress") or []
     plain = {key: value for key, value in (spec.get("networkPolicy") or {}).items() if key != "extraEgress"}
     manifests = validity.rendered(workload, spec | {"networkPolicy": plain}) or ()
-    derived = [
-        rule for item in manifests if item["kind"] == "NetworkPolicy" for rule in item["spec"].get("egress") or ()
-    ]
-    needed = [rule for rule in extra if not policy.is_covered(rule, derived)]
+    policies = [normalized(item["kind"], item) for item in manifests if item["kind"] == "NetworkPolicy"]
+    derived = [rule for item in policies for rule in item["spec"].get("egress") or ()]
+    needed = [rule for rule in extra if rule not in derived and not policy.is_covered(rule, derived)]
     reason = "the operator opens the same ports, but not to link-local addresses, where clouds serve credentials"
     findings = tuple(
         changed(source, f"spec.egress[{number}]", reason)
         for source in workload.of_kind("NetworkPolicy")
         for number, rule in enumerate(source.spec.get("egress") or ())
-        if rule in extra and rule not in needed
+        if rule in extra and rule not in needed and rule not in derived
     )
     return (spec | {"networkPolicy": plain | ({"extraEgress": needed} if needed else {})} if extra else spec), findings
 

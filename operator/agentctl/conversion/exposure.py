@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from agent_operator.api import constants
 from agentctl.conversion.findings import Finding, changed, lost
 from agentctl.conversion.manifests import Manifest
 from agentctl.conversion.parts import Part, joined, present
 from agentctl.conversion.workload import Workload, selects
 from agentctl.objects import Object, nested_field
 
-HTTP_PORT = 8000
-METRICS_PORT = 9090
+# The operator sets the labels with this prefix itself.
+_STANDARD = "app.kubernetes.io/"
 _CLASS = "kubernetes.io/ingress.class"
 _ISSUER = "cert-manager.io/cluster-issuer"
 _BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
@@ -50,7 +51,7 @@ def main_service(workload: Workload) -> Manifest | None:
 
 def port_numbers(workload: Workload, purpose: str) -> tuple[Any, ...]:
     """Return the names and numbers by which objects refer to the port of the agent for `http` or `metrics`."""
-    number = HTTP_PORT if purpose == "http" else METRICS_PORT
+    number = constants.HTTP_PORT if purpose == "http" else constants.METRICS_PORT
     ports = workload.container.get("ports") or []
     named = [port for port in ports if port.get("name") == purpose or port.get("containerPort") == number]
     if not named and purpose == "http":
@@ -199,10 +200,12 @@ def _monitor(workload: Workload, main: Manifest) -> Part:
     source = found[0]
     endpoints = source.spec.get("endpoints")
     interval = nested_field(endpoints[0], "interval") if isinstance(endpoints, list) and endpoints else None
-    monitor = present({"interval": interval}) | {"labels": dict(source.labels)}
+    labels = nested_field(source.body, "metadata", "labels") or {}
+    own = {key: value for key, value in labels.items() if not key.startswith(_STANDARD)}
+    monitor = present({"interval": interval}) | {"labels": own}
+    selector = {"matchLabels": {constants.LABEL_AGENT: workload.name}}
     reason = "the operator selects only the Service of this agent"
-    findings = (changed(source, "spec.selector", reason),)
-    selector = {"matchLabels": {"agent-operator.dev/agent": workload.name}}
+    findings = () if source.spec["selector"] == selector else (changed(source, "spec.selector", reason),)
     expected = source.body | {"spec": source.spec | {"selector": selector}}
     stays = tuple((item, "the operator creates one ServiceMonitor per agent") for item in found[1:])
     return Part({"monitoring": {"serviceMonitor": monitor}}, findings, (source,), stays, ((source, expected),))

@@ -36,6 +36,11 @@ _KUSTOMIZE = re.compile(r"kustomization\.ya?ml|Kustomization")
 _NAME = 253
 
 
+def string_map(value: Any) -> Mapping[str, str]:
+    """Return the strings of a map; empty if it is not a map."""
+    return {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
+
+
 class InvalidManifestsError(Exception):
     """Objects of the input are not valid. `diagnostics` has one entry per error."""
 
@@ -75,8 +80,8 @@ class Manifest:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """The labels of the object."""
-        return nested_field(self.body, "metadata", "labels") or {}
+        """All labels of the object, also those that `body` leaves out."""
+        return string_map(self.document.metadata.get("labels"))
 
     @property
     def annotations(self) -> Mapping[str, str]:

@@ -6,11 +6,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agent_operator.api import constants
+from agent_operator.inputs.container_defaults import DEFAULT_PROBES
 from agent_runtime.config import CONFIG_FILE, PROMPT_FILE
 from agentctl.conversion.differences import Difference, Path
+from agentctl.conversion.exposure import port_numbers
 from agentctl.conversion.pods import is_own, own_affinity
 from agentctl.conversion.workload import Workload
-from agentctl.objects import Object
+from agentctl.objects import Object, nested_field
 
 _STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
 _OWN_VOLUMES = ("config", "tmp", "api-keys")
@@ -24,7 +26,7 @@ def expected_template(workload: Workload, api_key_secret: str | None) -> Object:
     names = _volume_names(workload, api_key_secret)
     pod = workload.pod
     containers = [
-        _container(item, names, is_agent=number == workload.index)
+        _agent(workload, names) if number == workload.index else _container(item, names)
         for number, item in enumerate(pod.get("containers") or ())
     ]
     expected = pod | {"containers": containers}
@@ -43,13 +45,24 @@ def expected_template(workload: Workload, api_key_secret: str | None) -> Object:
     return workload.template | {"spec": expected}
 
 
-def _container(container: Object, names: Mapping[str, str], *, is_agent: bool = False) -> Object:
+def _container(container: Object, names: Mapping[str, str]) -> Object:
     mounts = [
         mount | {"name": names.get(mount["name"], mount["name"]), "mountPath": mount["mountPath"].rstrip("/") or "/"}
         for mount in container.get("volumeMounts") or ()
     ]
-    renamed = container | ({"volumeMounts": mounts} if mounts else {})
-    return renamed | {"name": constants.CONTAINER} if is_agent else renamed
+    return container | ({"volumeMounts": mounts} if mounts else {})
+
+
+def _agent(workload: Workload, names: Mapping[str, str]) -> Object:
+    """Return the container of the agent. Its probes may refer to the port by name or number."""
+    ports = port_numbers(workload, "http")
+    probes = {
+        field: probe | {"httpGet": probe["httpGet"] | {"port": "http"}}
+        for kind in DEFAULT_PROBES
+        if (probe := workload.container.get(field := f"{kind}Probe"))
+        and nested_field(probe, "httpGet", "port") in ports
+    }
+    return _container(workload.container, names) | probes | {"name": constants.CONTAINER}
 
 
 def _volume_names(workload: Workload, api_key_secret: str | None) -> dict[str, str]:
@@ -121,7 +134,8 @@ def remove(spec: Object, field: str) -> bool:
     An item of a list that has no meaning without the field is removed as a whole. Return whether anything was removed.
     """
     steps = _STEP.findall(field)[1:]
-    node, trail = spec, []
+    node: Any = spec
+    trail: list[tuple[Any, Any]] = []
     for step in steps:
         parent, index = node, _find(node, step)
         if index is None:

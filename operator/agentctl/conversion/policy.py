@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from agentctl.conversion.exposure import HTTP_PORT, METRICS_PORT, main_service, port_numbers
+from agent_operator.api.constants import HTTP_PORT, METRICS_PORT
+from agentctl.conversion.exposure import main_service, port_numbers
 from agentctl.conversion.findings import Finding, changed
 from agentctl.conversion.manifests import Manifest
 from agentctl.conversion.parts import Part

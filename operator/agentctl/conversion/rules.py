@@ -56,7 +56,7 @@ CHANGED: Sequence[Rule] = (
     Rule("Deployment", rf"spec\.template\.metadata\.labels{_STANDARD}", "the operator sets the standard labels"),
     Rule(
         "Deployment",
-        r"spec\.template\.metadata\.annotations\[prometheus\.io/(scrape|port)\]",
+        r"spec\.template\.metadata\.annotations\[prometheus\.io/port\]",
         "metrics are on port 9090",
     ),
     Rule(
@@ -112,6 +112,11 @@ ADDED: Sequence[Rule] = (
         "Deployment",
         rf"{_AGENT}\.securityContext\.readOnlyRootFilesystem",
         "only /tmp is writable: mount an emptyDir elsewhere",
+    ),
+    Rule(
+        "Deployment",
+        r"spec\.template\.spec\.securityContext\.(runAsUser|runAsGroup|fsGroup)",
+        "the pods run as user and group 1000: to let the cluster choose, replace the context in spec.podTemplate",
     ),
     Rule("Deployment", r"spec\.template\.spec\..*securityContext", _HARDENED),
     Rule("Deployment", r"spec\.template\.spec\.automountServiceAccountToken", "agents do not use the Kubernetes API"),

@@ -89,6 +89,7 @@ def _converted(workload: Workload, external: Manifest, names: list[str], account
     vault = (
         _vault(workload, reference["name"], account) if reference.get("kind", "SecretStore") == "SecretStore" else None
     )
+    ordered = {name: data[name] for name in names}
     source = (
         {"azureKeyVault": vault[0]}
         if vault
@@ -98,7 +99,7 @@ def _converted(workload: Workload, external: Manifest, names: list[str], account
         "credentials": {
             "externalSecret": source
             | present({"refreshInterval": external.spec.get("refreshInterval")})
-            | {"data": data}
+            | {"data": ordered}
         }
     }
     replaced = (external, *((vault[1],) if vault else ()))

@@ -5,10 +5,18 @@ from typing import Any
 
 from agentctl.objects import Object
 
-# The image must not change with the version of the operator. podTemplate contains only what is needed.
-_FIXED = frozenset({"runtime", "podTemplate", "credentials", "identity"})
-# A reader looks for these numbers in the spec.
-_EXPLICIT = frozenset({("autoscaling", "minReplicas"), ("autoscaling", "maxReplicas")})
+# Fields that stay, because a reader looks for them, or because they must not follow a new default of the operator.
+_EXPLICIT = frozenset(
+    {
+        ("autoscaling", "minReplicas"),
+        ("autoscaling", "maxReplicas"),
+        ("credentials",),
+        ("identity",),
+        ("podTemplate",),
+        ("runtime", "image"),
+        ("runtime", "version"),
+    }
+)
 # Renders a spec; None if it is not valid.
 Render = Callable[[Object], Sequence[Object] | None]
 
@@ -17,7 +25,7 @@ def shortened(spec: Object, render: Render) -> Object:
     """Return the spec without the fields that equal the defaults of the operator."""
     wanted = render(spec)
     result = spec
-    for field in [name for name in spec if name not in _FIXED]:
+    for field in spec:
         result = _without(result, (field,), wanted, render)
     return result
 
@@ -26,12 +34,14 @@ def _without(spec: Object, path: tuple[str, ...], wanted: Sequence[Object] | Non
     """Return the spec without a field, or without fields below it, if it renders the same."""
     if path in _EXPLICIT:
         return spec
-    shorter = _removed(spec, path)
-    if render(shorter) == wanted:
-        return shorter
     value = _value(spec, path)
-    for key in list(value) if isinstance(value, dict) else ():
-        spec = _without(spec, (*path, key), wanted, render)
+    below = [(*path, key) for key in value] if isinstance(value, dict) else []
+    if not _EXPLICIT.intersection(below):
+        shorter = _removed(spec, path)
+        if render(shorter) == wanted:
+            return shorter
+    for field in below:
+        spec = _without(spec, field, wanted, render)
     return spec
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_runtime.config import CONFIG_FILE
-from agentctl.conversion.manifests import Manifest
+from agentctl.conversion.manifests import Manifest, string_map
 from agentctl.errors import CommandError
 from agentctl.objects import Object, nested_field
 
@@ -51,8 +51,8 @@ class Workload:
 
     @cached_property
     def labels(self) -> Mapping[str, str]:
-        """The labels of the pods."""
-        return nested_field(self.template, "metadata", "labels") or {}
+        """All labels of the pods, also those that `template` leaves out."""
+        return string_map(nested_field(self.deployment.document.body, "spec", "template", "metadata", "labels"))
 
     @cached_property
     def index(self) -> int:
