@@ -1,5 +1,6 @@
 """Converts one Deployment, and the objects around it, into an AgentDeployment."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ from agentctl.errors import CommandError
 from agentctl.objects import Object, nested_field
 
 _TEMPLATE = "spec.podTemplate."
+_VOLUMES = "spec.template.spec.volumes["
 _REQUEST_TIMEOUT = LimitsConfig().request_timeout_seconds
 
 
@@ -82,7 +84,7 @@ def convert(workload: Workload) -> Conversion:
     known = (*part.findings, *closed, *_of_removed(workload, removed))
     deployment = workload.deployment.body | {"spec": workload.deployment.spec | {"template": expected}}
     pairs = ((workload.deployment, deployment), *part.expected, *_policy_metadata(part, manifests))
-    own = (*_own_rules(workload, spec), *_rules_of_removed(removed))
+    own = (*_own_rules(workload, spec), *_rules_of_removed(removed, expected))
     comparison = compare(pairs, {item["kind"]: item for item in manifests}, known, own)
     objects, unselected = fates(workload, part, manifests)
     findings = _distinct((*known, *comparison.findings, *unselected))
@@ -185,18 +187,25 @@ def _of_removed(workload: Workload, removed: dict[str, str]) -> Iterator[Finding
             yield Finding(workload.deployment.title, field, Outcome.LOST, reason, workload.deployment.place())
 
 
-def _rules_of_removed(removed: dict[str, str]) -> Iterator[Rule]:
+def _rules_of_removed(removed: dict[str, str], expected: Object) -> Iterator[Rule]:
+    """Yield rules for what was left out of podTemplate, and for the mounts of a volume that was left out."""
     for field, message in removed.items():
-        if field.startswith(_TEMPLATE):
-            path = f"spec.template.{field.removeprefix(_TEMPLATE)}"
-            yield from _rules_of_path(path, message)
+        if not field.startswith(_TEMPLATE):
+            continue
+        path = f"spec.template.{field.removeprefix(_TEMPLATE)}"
+        yield Rule("Deployment", re.escape(path), message, Outcome.LOST)
+        if path.startswith(_VOLUMES):
+            name = path.removeprefix(_VOLUMES).rstrip("]")
+            for mount in _mounts(expected["spec"], name):
+                yield Rule("Deployment", re.escape(mount), f"the volume {name} is left out", Outcome.LOST)
 
 
-def _rules_of_path(path: str, message: str) -> Iterator[Rule]:
-    """Yield rules for a removed field: the field itself, and the item that was removed with it."""
-    for escaped in dict.fromkeys((path, path.rpartition(".")[0])):
-        pattern = "".join(rf"\{character}" if character in ".[]/()+*?^$|{}\\" else character for character in escaped)
-        yield Rule("Deployment", pattern, message, Outcome.LOST)
+def _mounts(pod: Object, volume: str) -> Iterator[str]:
+    for kind in ("initContainers", "containers"):
+        for container in pod.get(kind) or ():
+            for mount in container.get("volumeMounts") or ():
+                if mount["name"] == volume:
+                    yield f"spec.template.spec.{kind}[{container['name']}].volumeMounts[{mount['mountPath']}]"
 
 
 def _distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -8,6 +8,8 @@ from agent_operator.render.list_keys import list_keys
 
 # Further lists whose items have a name. The tables of the operator contain only those of the kinds that it writes.
 _NAMED: Mapping[str, str] = {"endpoints": "port", "data": "secretKey", "parentRefs": "name", "options": "name"}
+# Maps of which each entry counts, also if the other object has no such map.
+_MAPS = frozenset({"annotations", "labels", "matchLabels", "nodeSelector"})
 _DEFAULT_PROTOCOL = "TCP"
 
 
@@ -59,7 +61,8 @@ def differences(before: Any, after: Any, path: Path = ()) -> Iterator[Difference
     """Yield the differences, each at the topmost field that is missing or at the value that differs."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
-            yield from differences(value, after.get(key), (*path, Step(str(key))))
+            other = after.get(key, {} if key in _MAPS else None)
+            yield from differences(value, other, (*path, Step(str(key))))
         for key in after:
             if key not in before:
                 yield Difference((*path, Step(str(key))), None, after[key])

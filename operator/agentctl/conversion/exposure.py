@@ -87,9 +87,17 @@ def _service(workload: Workload, main: Manifest) -> Part:
         for port in main.spec.get("ports") or ()
     ]
     expected = main.body | {"spec": main.spec | {"ports": ports, "selector": {"app": workload.name}}}
-    renamed = http and http.get("name") not in ("http", None)
-    reason = "the operator names the port http: callers that use the number are not affected"
-    findings = (changed(main, "spec.ports", reason),) if renamed else ()
+    renamed = [
+        (port, name) for port, name in ((http, "http"), (metrics, "metrics")) if port and port.get("name") != name
+    ]
+    findings = tuple(
+        changed(
+            main,
+            f"spec.ports[{port['port']}].name",
+            f"the operator names it {name}: callers that use the number still work",
+        )
+        for port, name in renamed
+    )
     return Part({"service": spec} if spec else {}, findings, (main,), expected=((main, expected),))
 
 

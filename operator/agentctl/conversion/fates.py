@@ -55,8 +55,14 @@ def _others(workload: Workload, known: set[Manifest]) -> Iterator[tuple[Manifest
             yield item, "the ExternalSecret uses it"
         elif item.kind in _REFERENCED and _mentions(workload.pod, item.name):
             yield item, "the pods use it"
+        elif item.kind.endswith("RoleBinding") and _mentions(item.body.get("subjects"), _account(workload)):
+            yield item, "it gives rights to the ServiceAccount"
         elif _selector(item) and selects(_selector(item), workload.labels):
             yield item, "it selects the pods, and the operator has no such object"
+
+
+def _account(workload: Workload) -> str:
+    return str(workload.pod.get("serviceAccountName") or "default")
 
 
 def _is_used(workload: Workload, store: Manifest, known: set[Manifest]) -> bool:

@@ -16,7 +16,8 @@ def identity(workload: Workload) -> Part:
     name = workload.pod.get("serviceAccountName")
     if not isinstance(name, str) or name in ("", "default"):
         reason = "the operator creates a ServiceAccount without rights for each agent"
-        return Part(findings=(changed(workload.deployment, _FIELD, reason),) if name else ())
+        replaced = (changed(workload.deployment, _FIELD, reason),) if name else ()
+        return Part(findings=(*_rights(workload, "default"), *replaced))
     account = workload.find("ServiceAccount", name)
     if account is None or name != workload.name:
         return _existing(workload, name, account)

@@ -65,8 +65,10 @@ class Manifest:
 
     @property
     def kind(self) -> str:
-        """The kind, such as Deployment."""
-        return self.document.kind
+        """The kind, such as Deployment; with its group for a kind of another API with the same name."""
+        kind, version = self.document.kind, self.document.api_version
+        is_other = kind in _GROUPS and version not in _GROUPS[kind]
+        return f"{kind}.{version.partition('/')[0]}" if is_other else kind
 
     @property
     def name(self) -> str:
@@ -185,7 +187,7 @@ def _problems(document: Document) -> Iterator[Diagnostic]:
         return
     known = _GROUPS.get(document.kind, ())
     if known and document.api_version not in known:
-        if document.api_version.partition("/")[0] in {version.partition("/")[0] for version in known}:
+        if document.api_version.partition("/")[0] in {"extensions", *(version.partition("/")[0] for version in known)}:
             yield Diagnostic.of(document, "apiVersion", f"must be {' or '.join(known)}: kubectl convert can convert it")
         return
     yield from _malformed(document)

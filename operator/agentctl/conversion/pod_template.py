@@ -15,6 +15,8 @@ from agentctl.conversion.workload import Workload
 from agentctl.objects import Object, nested_field
 
 _STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
+# Lists whose items mean nothing without the field that was rejected.
+_WHOLE_ITEMS = ("volumes", "env")
 _OWN_VOLUMES = ("config", "tmp", "api-keys")
 
 
@@ -128,34 +130,32 @@ def _item(items: list[Object], key: str, value: Any) -> Object:
     return items[-1]
 
 
-def remove(spec: Object, field: str) -> bool:
+def remove(spec: Object, field: str) -> str:
     """Remove what a path of a validation error names, such as spec.podTemplate.spec.volumes[data].hostPath.
 
-    An item of a list that has no meaning without the field is removed as a whole. Return whether anything was removed.
+    A volume or variable is removed as a whole, with its mounts. Return the path of what was removed; empty if there is
+    no such field.
     """
     steps = _STEP.findall(field)[1:]
     node: Any = spec
     trail: list[tuple[Any, Any]] = []
     for step in steps:
-        parent, index = node, _find(node, step)
+        index = _find(node, step)
         if index is None:
             break
-        trail.append((parent, index))
-        node = parent[index]
+        trail.append((node, index))
+        node = node[index]
+        if step.startswith("[") and steps[len(trail) - 2] in _WHOLE_ITEMS:
+            break
     if not trail:
-        return False
-    whole = [
-        number
-        for number, (parent, _) in enumerate(trail)
-        if isinstance(parent, list) and steps[number - 1] in ("volumes", "env")
-    ]
-    parent, index = trail[whole[0]] if whole else trail[-1]
+        return ""
+    parent, index = trail[-1]
     removed = parent[index]
     del parent[index]
-    if whole and steps[whole[0] - 1] == "volumes":
+    if steps[len(trail) - 2] == "volumes":
         _remove_mounts(spec.get("podTemplate"), removed.get("name"))
     _prune(spec, [key for _, key in trail])
-    return True
+    return "spec" + "".join(step if step.startswith("[") else f".{step}" for step in steps[: len(trail)])
 
 
 def _find(node: Any, step: str) -> Any:

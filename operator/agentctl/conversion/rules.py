@@ -110,8 +110,8 @@ CHANGED: Sequence[Rule] = (
 ADDED: Sequence[Rule] = (
     Rule(
         "Deployment",
-        rf"{_AGENT}\.securityContext\.readOnlyRootFilesystem",
-        "only /tmp is writable: mount an emptyDir elsewhere",
+        rf"{_AGENT}\.securityContext(\.readOnlyRootFilesystem)?",
+        "hardening; only /tmp is writable, so mount an emptyDir with spec.podTemplate where the program writes",
     ),
     Rule(
         "Deployment",

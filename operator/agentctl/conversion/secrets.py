@@ -117,7 +117,8 @@ def _simple_data(external: Manifest) -> dict[str, str] | None:
     items = external.spec.get("data")
     if not isinstance(items, list) or set(external.spec) - {"data", "refreshInterval", "secretStoreRef", "target"}:
         return None
-    if set(external.spec.get("target") or {}) - {"name", "creationPolicy"}:
+    target = external.spec.get("target") or {}
+    if not isinstance(target, dict) or set(target) - {"name", "creationPolicy"}:
         return None
     pairs = [(nested_field(item, "secretKey"), nested_field(item, "remoteRef")) for item in items]
     if any(not isinstance(key, str) or not isinstance(remote, dict) or set(remote) != {"key"} for key, remote in pairs):

@@ -17,6 +17,8 @@ _EXPLICIT = frozenset(
         ("runtime", "version"),
     }
 )
+# Fields whose defaults depend on each other. They are removed as a whole or not at all.
+_WHOLE = frozenset({("resources",)})
 # Renders a spec; None if it is not valid.
 Render = Callable[[Object], Sequence[Object] | None]
 
@@ -40,7 +42,7 @@ def _without(spec: Object, path: tuple[str, ...], wanted: Sequence[Object] | Non
         shorter = _removed(spec, path)
         if render(shorter) == wanted:
             return shorter
-    for field in below:
+    for field in below if path not in _WHOLE else ():
         spec = _without(spec, field, wanted, render)
     return spec
 

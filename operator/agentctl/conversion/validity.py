@@ -51,9 +51,11 @@ def valid(workload: Workload, spec: Object) -> tuple[Object, dict[str, str]]:
         if error is None:
             return result, removed
         field, message = error
-        if field.startswith("spec.config") or not field.startswith("spec.") or not pod_template.remove(result, field):
+        optional = field.startswith("spec.") and not field.startswith("spec.config")
+        gone = pod_template.remove(result, field) if optional else ""
+        if not gone:
             break
-        removed[field] = message
+        removed[gone] = message
     raise CommandError(f"{workload.deployment.title}: {field}: {message}: correct the input")
 
 

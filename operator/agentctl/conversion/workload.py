@@ -143,12 +143,17 @@ def selects(selector: Any, labels: Mapping[str, str]) -> bool:
     """Report whether a label selector matches. An empty or missing selector matches everything."""
     if not isinstance(selector, dict):
         return True
-    equal = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
-    return equal and all(_meets(item, labels) for item in selector.get("matchExpressions") or ())
+    equals, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or []
+    if not isinstance(equals, dict) or not isinstance(expressions, list):
+        return False
+    equal = all(labels.get(key) == value for key, value in equals.items())
+    return equal and all(isinstance(item, dict) and _meets(item, labels) for item in expressions)
 
 
 def _meets(requirement: Object, labels: Mapping[str, str]) -> bool:
-    value, values = labels.get(str(requirement.get("key"))), requirement.get("values") or ()
+    value, values = labels.get(str(requirement.get("key"))), requirement.get("values") or []
+    if not isinstance(values, list):
+        return False
     match requirement.get("operator"):
         case "In":
             return value in values
