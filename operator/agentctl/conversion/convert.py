@@ -31,7 +31,7 @@ from agentctl.conversion.findings import Finding, ObjectFate, Outcome, changed
 from agentctl.conversion.parts import Part, joined
 from agentctl.conversion.rules import Rule
 from agentctl.conversion.shortening import shortened
-from agentctl.conversion.workload import Workload
+from agentctl.conversion.workload import AGENT_FIELD, Workload
 from agentctl.errors import CommandError
 from agentctl.objects import Object, nested_field
 
@@ -137,17 +137,19 @@ def _template_differences(workload: Workload, spec: Object, expected: Object) ->
 
 def _own_rules(workload: Workload, spec: Object) -> tuple[Rule, ...]:
     """Return rules about paths that depend on the input."""
-    mounts = r"spec\.template\.spec\.containers\[agent\]\.volumeMounts\[{}\]"
+    mounts = re.escape(AGENT_FIELD) + r"\.volumeMounts\[{}\]"
     reason = "the operator mounts a directory, because files that are mounted by subPath are never updated"
     config_rules = [
-        Rule("Deployment", mounts.format(path.replace(".", r"\.")), reason)
-        for path in pod_template.config_mounts(workload)
+        Rule("Deployment", mounts.format(re.escape(path)), reason) for path in pod_template.config_mounts(workload)
     ]
     grace = workload.pod.get("terminationGracePeriodSeconds")
     timeout = nested_field(spec, "config", "limits", "requestTimeoutSeconds") or _REQUEST_TIMEOUT
     if isinstance(grace, int) and grace < timeout + DRAIN_SECONDS + CLOSE_SECONDS:
         reason = "the operator waits for requests in progress: see spec.config.limits.requestTimeoutSeconds"
         config_rules.append(Rule("Deployment", r"spec\.template\.spec\.terminationGracePeriodSeconds", reason))
+    if any(item.get("name") in ("PORT_HTTP", "PORT_METRICS") for item in workload.container.get("env") or ()):
+        reason = "without the variables of its ports, the runtime listens on 8000 and 9090"
+        config_rules.append(Rule("Deployment", rf"{re.escape(AGENT_FIELD)}\.ports", reason))
     return tuple(config_rules)
 
 

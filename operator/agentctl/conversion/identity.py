@@ -57,8 +57,13 @@ def _rights(workload: Workload, account: str) -> tuple[Finding, ...]:
     return tuple(
         lost(binding, "subjects", f"{_NO_ACCESS}: keep a program that uses it outside of the agent")
         for binding in bindings
-        if any(_is_subject(subject, account, workload.namespace) for subject in binding.body.get("subjects") or ())
+        if any(_is_subject(subject, account, workload.namespace) for subject in _subjects(binding))
     )
+
+
+def _subjects(binding: Manifest) -> list[object]:
+    subjects = binding.body.get("subjects")
+    return subjects if isinstance(subjects, list) else []
 
 
 def _is_subject(subject: object, account: str, namespace: str) -> bool:
