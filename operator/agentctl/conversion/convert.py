@@ -1,12 +1,14 @@
 """Converts one Deployment, and the objects around it, into an AgentDeployment."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent_operator import validation
+from agent_operator.api import constants
 from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
 from agent_operator.render import render
 from agent_operator.render.pod import CLOSE_SECONDS, DRAIN_SECONDS
@@ -78,7 +80,7 @@ def convert(workload: Workload) -> Conversion:
     spec, more = _with_template(workload, spec, expected)
     removed |= more
     spec, closed = _without_derived_egress(workload, spec)
-    spec = shortened(spec, lambda candidate: validity.rendered(workload, candidate))
+    spec = shortened(spec, lambda candidate: _normalized(validity.rendered(workload, candidate)))
     inputs = validity.checked(workload, spec)
     manifests = render(inputs).manifests
     known = (*part.findings, *closed, *_of_removed(workload, removed))
@@ -88,8 +90,19 @@ def convert(workload: Workload) -> Conversion:
     comparison = compare(pairs, {item["kind"]: item for item in manifests}, known, own)
     objects, unselected = fates(workload, part, manifests)
     findings = _distinct((*known, *comparison.findings, *unselected))
-    warnings = tuple(validation.warnings(inputs))
+    warnings = tuple(item for item in validation.warnings(inputs) if not _is_answered(workload, item))
     return Conversion(workload, validity.agent(workload, spec), findings, objects, comparison, manifests, warnings)
+
+
+def _is_answered(workload: Workload, warning: Problem) -> bool:
+    """Report whether the input answers a warning: the operator cannot see the annotations of a ServiceAccount."""
+    account = workload.find("ServiceAccount", workload.pod.get("serviceAccountName"))
+    annotated = account is not None and constants.ANNOTATION_CLIENT_ID in account.annotations
+    return annotated and warning.reason == SpecReason.IDENTITY_NOT_ANNOTATED
+
+
+def _normalized(manifests: Sequence[Object] | None) -> Sequence[Object] | None:
+    return None if manifests is None else [normalized(item["kind"], item) for item in manifests]
 
 
 def _parts(workload: Workload) -> Part:

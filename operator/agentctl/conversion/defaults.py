@@ -81,7 +81,10 @@ _SPECS: Mapping[str, Object] = {
         **_PORTS,
     },
     "NetworkPolicy": {"ingress": _PORTS, "egress": _PORTS},
-    "HorizontalPodAutoscaler": {"minReplicas": 1},
+    "HorizontalPodAutoscaler": {
+        "minReplicas": 1,
+        "behavior": {"scaleDown": {"selectPolicy": "Max"}, "scaleUp": {"selectPolicy": "Max"}},
+    },
     "PodDisruptionBudget": {"unhealthyPodEvictionPolicy": "IfHealthyBudget"},
     "ExternalSecret": {
         "refreshInterval": "1h",

@@ -98,7 +98,11 @@ CHANGED: Sequence[Rule] = (
     ),
     Rule("Ingress", r"spec\.rules", "the operator writes pathType Prefix"),
     Rule("HorizontalPodAutoscaler", r"spec\.metrics", "the operator also scales by memory, or by CPU"),
-    Rule("PodDisruptionBudget", r"spec\.(min|max)", "the given budget would block every drain of a node"),
+    Rule(
+        "PodDisruptionBudget",
+        r"spec\.(minAvailable|maxUnavailable)",
+        "the given budget would block every drain of a node",
+    ),
     Rule(
         "PodDisruptionBudget", r"spec\.unhealthyPodEvictionPolicy", "unhealthy pods must not block the drain of a node"
     ),
