@@ -25,6 +25,7 @@ from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Model
 from agent_runtime.models.echo import EchoModel
 from agent_runtime.models.fallbacks import Calls
+from agent_runtime.models.guard import checked_socket
 from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -99,11 +100,12 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
     # With trust_env, aiohttp looks for proxy variables at every request. Use it only if there are any.
     proxied = any(name.upper().endswith("_PROXY") for name in os.environ)
     headers = {"User-Agent": f"agent-runtime/{version()}"}
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=checked_socket)
     traced = [tracing.outgoing()] if tracing is not None else None
     return aiohttp.ClientSession(
         connector=connector,
         headers=headers,
+        auto_decompress=False,
         # Do not share cookies between callers.
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=proxied,

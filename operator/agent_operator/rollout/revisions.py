@@ -6,10 +6,11 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Assigned, Inputs
+from agent_operator.inputs.size_limits import measure
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
-from agent_operator.render.plan import owned
+from agent_operator.render.plan import Owner
 
 # Fields of the spec that do not change the pod template, and so do not make a new revision.
 _FIELDS_OUTSIDE_PODS = frozenset(
@@ -62,10 +63,10 @@ def inputs_hash(spec: str, assigned: Assigned | None) -> str:
     return digest([spec, assigned.image, assigned.version]) if assigned else spec
 
 
-def list_records(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[RevisionRecord, ...]:
-    """Return the revisions that the cluster keeps of the agent with this UID, newest first."""
-    objects = (it.object for target, it in live.items() if target.kind == "ControllerRevision")
-    found = [_record(obj) for obj in objects if owned(obj, uid) and _is_consistent(obj, agent)]
+def list_records(live: Mapping[Ref, Live], owner: Owner) -> tuple[RevisionRecord, ...]:
+    """Return the revisions that the cluster keeps of an agent, newest first."""
+    objects = ((target, it.object, it.uid) for target, it in live.items() if target.kind == "ControllerRevision")
+    found = [_record(it[1]) for it in objects if owner.owns(*it) and _is_consistent(it[1], owner.key.name)]
     return tuple(sorted(found, key=lambda record: (-record.number, record.name)))
 
 
@@ -139,8 +140,11 @@ def parse_controller_revision(obj: Mapping[str, Any]) -> Revision:
     """Read a revision from its ControllerRevision.
 
     Raises:
-        KeyError, TypeError: the operator did not write this object.
+        KeyError, TypeError, AttributeError: the operator did not write this object.
     """
+    _, excess = measure(obj["data"])
+    if excess:
+        raise TypeError(excess)
     annotations, data = obj["metadata"]["annotations"], obj["data"]
     return Revision(
         name=obj["metadata"]["labels"][constants.LABEL_REVISION],
