@@ -85,6 +85,8 @@ class Manager:
             fences = (lease.fence.middleware,) if lease else ()
             transport = await stack.enter_async_context(self._transport(innermost=fences))
             stack.enter_context(Watchdog(self.metrics.blocked.observe))
+            if insecurity := transport.insecurity:
+                log.warning(insecurity, extra={"server": transport.server})
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
             stack.push_async_callback(self._sandbox.close)
