@@ -196,7 +196,7 @@ class Manager:
             handler = handlers.get(kind, self._triggers.child_changed)
             yield restarted(kind, partial(informer.run, handler, self._triggers.api_changed), self._part_failed)
 
-    def _part_failed(self, part: str, error: Exception) -> None:
+    def _part_failed(self, part: str, error: BaseException) -> None:
         self.metrics.part_failures.labels(part).inc()
         if part in self._informers:
             self._informers[part].heartbeat.fail(type(error).__name__)
