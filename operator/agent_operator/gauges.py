@@ -19,6 +19,8 @@ def measure(metrics: Metrics, queue: Queue, health_checks: HealthChecks, store: 
     if dry_run is not None:
         pending = "Agents that the operator would change without --read-only."
         gauge("agent_operator_pending_changes", pending, lambda: dry_run.count(store.agents))
+    unreadable = "Objects of the watched kinds that the operator cannot read. Its log has their names."
+    labelled("agent_operator_unreadable_objects", unreadable, "kind", store.unreadable.counts)
     labelled("agent_operator_agents", "Agents by condition that is true.", "condition", store.condition_counts)
 
 

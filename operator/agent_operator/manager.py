@@ -30,6 +30,7 @@ from agent_operator.kube.transport import Transport
 from agent_operator.kube.workqueue import Queue
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
+from agent_operator.observability.watchdog import Watchdog
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
@@ -44,8 +45,6 @@ from agent_operator.tasks import background, restarted, unless
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
-# Passes in progress per worker, most of which wait for slow responses.
-_CAPACITY = 4
 
 
 class Manager:
@@ -56,15 +55,14 @@ class Manager:
         self._clock = asyncio.get_running_loop().time
         self.metrics = Metrics(__version__)
         self.store = Store(self._clock)
-        self.queue = Queue(self._clock, capacity=_CAPACITY * settings.workers)
+        self.queue = Queue(self._clock, workers=settings.workers)
         self.ready = asyncio.Event()
         self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}
         self._reachability = Reachability(self._clock)
         self._health_checks = HealthChecks(self._reachability, self._informers, self._clock)
         self._lease = self._lease_thread() if settings.elects else None
-        self._scraper = Scraper()
-        self._sandbox = Sandbox(self._clock)
+        self._scraper, self._sandbox = Scraper(), Sandbox(self._clock)
         self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
@@ -87,6 +85,7 @@ class Manager:
         async with AsyncExitStack() as stack:
             fences = (lease.fence.middleware,) if lease else ()
             transport = await stack.enter_async_context(self._transport(innermost=fences))
+            stack.enter_context(Watchdog(self.metrics.blocked.observe))
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
             stack.push_async_callback(self._sandbox.close)

@@ -64,6 +64,10 @@ class Reason(StrEnum):
     """Warning: the Azure workload identity webhook added no token to the pods."""
     IDENTITY_AUDIENCE_WRONG = "IdentityAudienceWrong"
     """Warning: the audience of the pods' token is not Microsoft Entra ID."""
+    RECONCILE_EXPENSIVE = "ReconcileExpensive"
+    """Event: the operator took much CPU time for this agent, so it reconciles the agent less often."""
+    REFERENCE_TOO_LARGE = "ReferenceTooLarge"
+    """A referenced Secret or ConfigMap has too many keys, or the environment of the pods is too large."""
     CONFLICT = "Conflict"
     """An object with the name of a child exists and does not belong to the agent. The operator does not change it."""
     TERMINATING = "Terminating"
@@ -80,6 +84,8 @@ class Reason(StrEnum):
     """The operator's RBAC does not allow a request."""
     REJECTED = "Rejected"
     """The API server or an admission policy rejected an object."""
+    UNREADABLE = "Unreadable"
+    """The operator cannot read the AgentDeployment or one of its children, such as an object nested too deep."""
     API_MISSING = "ApiMissing"
     """Warning: the cluster does not serve an optional API. The operator skips the objects of that API."""
     API_UNAVAILABLE = "ApiUnavailable"
@@ -89,7 +95,7 @@ class Reason(StrEnum):
     CHANNEL_PENDING = "ChannelPending"
     """The agent is new and waits for its AgentRuntimeChannel to assign a version."""
     INTERNAL_ERROR = "InternalError"
-    """The operator failed. See its log."""
+    """The operator failed on this agent and tries again. Its log has the stack."""
 
 
 class SpecReason(StrEnum):

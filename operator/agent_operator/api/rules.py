@@ -15,7 +15,7 @@ from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
-from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
+from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
 from agent_runtime.config import AgentConfig, CacheConfig, CardConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.checks import CheckConfig
 
@@ -158,6 +158,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         Rule(
             "has(self.host) || (has(self.enabled) && !self.enabled)",
             "an enabled cache requires host: set it to the host of Redis, or set enabled to false",
+        ),
+    ),
+    Runtime: (
+        Rule(
+            "!has(self.version) || !has(self.image) || !self.image.matches('[:@][^/]*$')",
+            "version must not be set if image has a tag or digest: remove version, or the tag or digest of image",
+            ".version",
         ),
     ),
     Autoscaling: (

@@ -1,5 +1,6 @@
 """The inputs of rendering. Manifests depend on nothing else: no clock, no environment, no cluster."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,8 @@ from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsC
 from agent_runtime.config.checks import ChecksConfig
 from agent_runtime.config.migrations import oldest
 
+# A colon before a slash belongs to the port of the registry.
+_HAS_TAG = re.compile(r"[:@][^/]*$")
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
@@ -109,7 +112,8 @@ class Inputs:
         """Image of the pods."""
         runtime = self.spec.runtime
         if runtime and runtime.image:
-            return runtime.image
+            adds_version = runtime.version and not _HAS_TAG.search(runtime.image)
+            return f"{runtime.image}:{runtime.version}" if adds_version else runtime.image
         if runtime and runtime.version:
             return f"{self.platform.runtime_image}:{runtime.version}"
         assigned = self.assigned or Assigned(self.platform.runtime_version)

@@ -8,12 +8,12 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from agent_operator.kube.fair_order import FairOrder
+from agent_operator.kube.namespace_shares import NamespaceShares
 from agent_operator.kube.objects import Key
 
 
@@ -63,20 +63,26 @@ class Queue:
         *,
         random_source: random.Random | None = None,
         longest_delay: float = 60.0,
-        capacity: int = 32,
+        workers: int = 8,
     ) -> None:
-        """Create an empty queue. At most `capacity` agents are processed at a time."""
+        """Create an empty queue.
+
+        Args:
+            clock: monotonic, in seconds.
+            random_source: for jitter.
+            longest_delay: the limit of the back-off in seconds.
+            workers: how many agents are processed at a time, without those that are marked as slow.
+        """
         self._clock = clock
         # Jitter needs no cryptographic generator.
         self._random = random_source or random.Random()  # noqa: S311
         self._longest_delay = longest_delay
-        self._capacity = capacity
-        self._ready = FairOrder(self._is_current, self._may_start)
+        self._shares = NamespaceShares(workers)
+        self._ready = FairOrder(self._is_current, self._shares.may_start)
         self._waiting: dict[Key, tuple[float, Item]] = {}
         self._later: list[tuple[float, int, Key, Trigger]] = []
         self._timers: dict[tuple[Key, Trigger], float] = {}
         self._active: dict[Key, Item | None] = {}
-        self._active_by_namespace: Counter[str] = Counter()
         self._failures: dict[Key, int] = {}
         self._blocked: dict[Key, float] = {}
         self._sequence = itertools.count()
@@ -132,38 +138,30 @@ class Queue:
     def done(self, key: Key) -> None:
         """Mark an agent from `get` or `take` as processed."""
         queued = self._active.pop(key)
-        self._active_by_namespace[key.namespace] -= 1
-        if not self._active_by_namespace[key.namespace]:
-            del self._active_by_namespace[key.namespace]
+        self._shares.end(key)
         if queued is not None:
             self._enqueue(queued)
-        self._ready.unpark(self._clock())
-        if self._waiting:
-            self._wake.set()
+        self._resume()
+
+    def mark_slow(self, key: Key) -> None:
+        """Count an agent that takes long as one that waits, so that another can be processed instead."""
+        self._shares.mark_slow(key)
+        self._resume()
 
     def take(self) -> Item | None:
         """Return the next agent without waiting; None if no agent is due."""
         self._promote()
-        if len(self._active) >= self._capacity:
-            return None
-        key = self._ready.pop(self._clock())
+        key = None if self._shares.is_full else self._ready.pop(self._clock())
         if key is None:
             return None
         _, item = self._waiting.pop(key)
         self._active[key] = None
-        self._active_by_namespace[key.namespace] += 1
+        self._shares.start(key)
         return item
 
     def _is_current(self, key: Key, rank: float) -> bool:
         """Return False for an item that was taken or moved to the front."""
         return key in self._waiting and self._waiting[key][0] == rank
-
-    def _may_start(self, namespace: str) -> bool:
-        """Limit a namespace to as many agents as could still be processed.
-
-        So one namespace can have half of the capacity, two a third each, and so on: some is always left for another.
-        """
-        return self._active_by_namespace[namespace] < self._capacity - len(self._active)
 
     async def get(self) -> Item:
         """Wait for the next agent. The caller must call `done` afterwards."""
@@ -178,6 +176,12 @@ class Queue:
         if self._waiting:
             self._wake.set()
         return item
+
+    def _resume(self) -> None:
+        """Let namespaces continue that had their share, because the shares have changed."""
+        self._ready.unpark(self._clock())
+        if self._waiting:
+            self._wake.set()
 
     def _promote(self) -> None:
         now = self._clock()

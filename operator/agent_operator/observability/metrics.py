@@ -29,6 +29,23 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.cpu = Histogram(
+            "agent_operator_reconcile_cpu_seconds",
+            "CPU time of a reconcile pass in the event loop, in seconds.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.expensive = Counter(
+            "agent_operator_reconcile_expensive",
+            "Reconcile passes that took too much CPU time. The log and an Event name the agent.",
+            registry=registry,
+        )
+        self.blocked = Histogram(
+            "agent_operator_event_loop_blocked_seconds",
+            "How long the event loop was blocked, for each time longer than 0.1 s. The log has the stack.",
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
         self.requests = Counter(
             "agent_operator_api_requests",
             "Requests to the API server by verb, kind and HTTP status, without those of kopf.",

@@ -131,6 +131,7 @@ class Applier:
                 raise _explained(target, error, namespace_managed=managed) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
+                self._store.record_body(context.key, target, live[target])
                 self._store.expect_write(context.key, target, live[target].version)
             else:
                 self._own_secrets.record_write(target, live[target])
@@ -182,6 +183,7 @@ class Applier:
         if found is None or owner.owns(target, found, found["metadata"]["uid"]):
             # The response to an earlier create was lost, or the watch lags behind. The next pass sees the object.
             raise StaleCacheError
+        self._store.record_conflict(owner.key, target)
         raise ProblemError(conflict(target, terminating=_goes_away(found, owner.uid)))
 
     async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:

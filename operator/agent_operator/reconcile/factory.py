@@ -11,12 +11,14 @@ from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Object
 from agent_operator.reconcile.apply import Applier, StatusWriter
+from agent_operator.reconcile.body_reader import BodyReader
 from agent_operator.reconcile.children import ChildPlanner
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.finalizer import Finalizer
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.report import Reporter
+from agent_operator.reconcile.unreadable_agent import UnreadableAgentReporter
 from agent_operator.render.children import Renderer
 from agent_operator.rollout.planner import RolloutPlanner
 from agent_operator.sandbox.evaluator import Evaluator
@@ -73,6 +75,8 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         planner=ChildPlanner(Renderer(), rollout_planner, served),
         applier=Applier(store, cluster, own_secrets, status_writer, served, manage_namespaces=manage),
         reporter=Reporter(cluster, recorder, status_writer),
+        bodies=BodyReader(cluster, store, served),
+        unreadable=UnreadableAgentReporter(recorder, status_writer),
         finalize=Finalizer(cluster, own_secrets, served, manage_namespaces=manage).finalize,
         now=now,
         manage_namespaces=manage,

@@ -19,11 +19,15 @@ from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
+from agent_operator.render.plan import unreadable
 from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.status.builder import pods
 from agent_operator.status.problems import from_api, namespace_not_watched
 from agent_operator.validation import workload_identity
 from agent_runtime.config import explain
+
+# The pods of an agent are many, and the conditions of the Deployment describe them, too.
+_NOT_REQUIRED = frozenset({"Pod", "ReplicaSet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Gatherer:
 
     async def gather(self, context: ReconcileContext) -> GatherResult:
         """Read the references of an agent. The result contains a problem for each object that cannot be read."""
+        if blocked := _unreadable_child(context.children):
+            return GatherResult(context.children, blocked=blocked)
+        return await self._read(context)
+
+    async def _read(self, context: ReconcileContext) -> GatherResult:
         try:
             secret = await self._own_secrets.get(context.key, context.agent)
         except ApiError as error:
@@ -91,8 +100,9 @@ class Gatherer:
             return replace(result, blocked=version.pending)
         try:
             found = await self._references.gather(agent, self._current_platform(), version.assigned)
-        except ApiError as error:
-            return replace(result, blocked=from_api(error))
+        except (ApiError, ProblemError) as error:
+            blocked = from_api(error) if isinstance(error, ApiError) else error.problem
+            return replace(result, blocked=blocked)
         if found.inputs.template is not None or found.inputs.checks_text is not None:
             found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
         return self._assess(result, found, version)
@@ -134,6 +144,12 @@ class Gatherer:
             references=found.refers or result.references,
             warnings=tuple(warnings),
         )
+
+
+def _unreadable_child(children: Mapping[Ref, Live]) -> Problem | None:
+    """Return the problem of a child without which the state of the rollout is unknown."""
+    found = (it for it in children.items() if it[1].unreadable and it[0].kind not in _NOT_REQUIRED)
+    return next((unreadable(target, live) for target, live in found), None)
 
 
 def parse(agent: Object, context: Mapping[str, Any] | None = None) -> AgentDeployment:

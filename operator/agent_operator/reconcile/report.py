@@ -5,11 +5,12 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from agent_operator.api import bounds, constants
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
-from agent_operator.kube.objects import Ref
+from agent_operator.kube.objects import Object, Ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.apply import ApplyResult, StatusWriter
 from agent_operator.reconcile.children import DiffResult
@@ -18,6 +19,7 @@ from agent_operator.reconcile.gather import GatherResult
 from agent_operator.rollout import deployments
 from agent_operator.status import rollout_messages
 from agent_operator.status.builder import first_failure, own, pods, status
+from agent_operator.status.conditions import failed
 from agent_operator.status.observed import ObservedState
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,24 @@ class Reporter:
         await self._recorder.record(context.agent, context.status.get("conditions") or (), after["conditions"])
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
+
+    async def report_error(self, context: ReconcileContext, problem: Problem) -> None:
+        """Set the conditions that say that a pass failed, and leave the rest of the status as it is.
+
+        Raises:
+            ApiError: the status cannot be written.
+        """
+        before = context.status.get("conditions") or ()
+        generation = context.agent["metadata"].get("generation", 0)
+        after = failed(problem, before, generation, context.now)
+        status_after = {**context.status, "observedGeneration": generation, "conditions": after}
+        if await self._status_writer.write(context, status_after) is not None:
+            await self._recorder.record(context.agent, before, after)
+
+    async def report_expense(self, agent: Object, seconds: float) -> None:
+        """Emit an Event about a pass that took this CPU time."""
+        note = f"a pass took {seconds:.1f} s of CPU time: shorten the spec, or delete objects with the agent's labels"
+        await self._recorder.emit(constants.KIND, agent, "Warning", Reason.RECONCILE_EXPENSIVE, note)
 
     async def _answer_command(self, context: ReconcileContext, diff: DiffResult, state: ObservedState) -> None:
         """Report a command that cannot be carried out, and remove the annotation of one that was."""

@@ -147,6 +147,17 @@ def conflict(target: Ref, *, terminating: bool = False) -> Problem:
     )
 
 
+def unreadable(target: Ref, live: Live) -> Problem:
+    """Describe a child that cannot be read."""
+    return Problem(
+        Reason.UNREADABLE,
+        "",
+        f"{target} belongs to this AgentDeployment, but the operator cannot read it: {live.unreadable}: delete it, and "
+        "the operator creates it again",
+        retry=True,
+    )
+
+
 def plan(
     desired: Sequence[Manifest],
     live: Mapping[Ref, Live],
@@ -185,6 +196,8 @@ def _decide(manifest: Manifest, live: Live | None, owner: Owner) -> Apply | Prob
         return conflict(target)
     if "deletionTimestamp" in obj["metadata"]:
         return conflict(target, terminating=True)
+    if live.unreadable:
+        return unreadable(target, live)
     if covers(obj, {k: v for k, v in with_hashed_data(target.kind, manifest).items() if k not in _ENVELOPE}):
         return None
     return Apply(manifest, live.uid, _handover(manifest, live, obj))
@@ -198,17 +211,19 @@ def _handover(manifest: Manifest, live: Live, obj: Object) -> int | None:
 
 def _prune(live: Mapping[Ref, Live], wanted: set[Ref], owner: Owner) -> Iterable[Delete]:
     used: set[str] = set()
+    is_known = True
     for target, found in live.items():
         if target.kind in ("Pod", "ReplicaSet"):
             used.update(found.object["uses"])
+            is_known &= not found.unreadable
     for target, found in sorted(live.items()):
         if target in wanted or target.kind in _NEVER_PRUNED:
             continue
         obj = found.object
         if not owner.owns(target, obj, found.uid) or "deletionTimestamp" in obj["metadata"]:
             continue
-        # A ConfigMap stays while a pod mounts it.
-        if target.kind != "ConfigMap" or target.name not in used:
+        # A ConfigMap stays while a pod mounts it, or while a pod cannot be read.
+        if target.kind != "ConfigMap" or (is_known and target.name not in used):
             yield Delete(target, found.uid)
 
 

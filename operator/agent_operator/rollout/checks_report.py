@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from agent_operator.api.base import StatusModel
 
 _SHOWN_CHECKS = 5
+# The kubelet keeps 4 KiB of a termination message.
+_MAX_CHARS = 16 * 1024
 
 
 class CheckOutcome(StatusModel):
@@ -33,6 +35,8 @@ class ChecksReport(StatusModel):
 
 def parse_report(text: str) -> ChecksReport | None:
     """Read a termination message; None when it is not a report."""
+    if len(text) > _MAX_CHARS:
+        return None
     try:
         report = ChecksReport.model_validate_json(text)
     except ValidationError:

@@ -23,6 +23,8 @@ from agent_operator.status.builder import pods
 from agent_operator.status.observed import Pods
 
 _CACHED_REVISIONS = 64
+# A revision with a larger config is read in each pass that needs it, so that the cache needs little memory.
+_MAX_CACHED_CHARS = 128 * 1024
 # A sample of this many pods is enough for an analysis.
 _SCRAPED_PODS = 20
 
@@ -129,9 +131,9 @@ class RolloutPlanner:
             obj = await self._cluster.find(target, "apps/v1")
             try:
                 revision = revisions.parse_controller_revision(obj) if obj is not None else None
-            except (KeyError, TypeError):
+            except (KeyError, TypeError, AttributeError):
                 return None
-        if revision is not None:
+        if revision is not None and sum(map(len, revision.config.values())) <= _MAX_CACHED_CHARS:
             self._revisions[uid] = revision
             if len(self._revisions) > _CACHED_REVISIONS:
                 self._revisions.popitem(last=False)
@@ -157,6 +159,9 @@ def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Re
         running_revision=deployments.running_revision(stable),
         stable=Pods.of(stable),
         canary=Pods.of(canary) if deployments.running_revision(canary) == target else Pods(),
+        live_canary=Pods.of(canary),
+        min_serving=inputs.fewest_replicas,
+        no_room=deployments.lack_of_room(pods(live), stable, canary),
         failures=deployments.revision_failures(pods(live), stable, canary),
         checks=checks_result.find_result(live, inputs, target) if inputs.has_canary else None,
         has_checks=inputs.has_canary and checks_job.has_checks(inputs),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_operator.api import bounds
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
@@ -36,6 +37,24 @@ def decide(state: ObservedState, before: Sequence[Mapping[str, Any]], now: str) 
         *_warning(state),
     ]
     return list(merge_conditions(found, before, state.generation, now))
+
+
+def failed(problem: Problem, before: Sequence[Mapping[str, Any]], generation: int, now: str) -> list[Condition]:
+    """Return the conditions after a pass that raised an error: only Ready and Reconciling or Stalled change.
+
+    Args:
+        problem: the error.
+        before: the conditions in the status.
+        generation: metadata.generation.
+        now: time of new transitions, RFC 3339 in UTC.
+    """
+    kept = [dict(condition) for condition in before if condition["type"] not in ("Ready", "Reconciling", "Stalled")]
+    reason, message = problem.reason, str(problem)
+    found = [
+        _condition("Ready", False, reason, message),
+        _condition("Reconciling" if problem.retry else "Stalled", True, reason, message),
+    ]
+    return [*merge_conditions(found, before, generation, now), *kept]
 
 
 def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:

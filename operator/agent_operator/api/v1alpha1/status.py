@@ -134,6 +134,7 @@ class AgentDeploymentStatus(StatusModel):
         None,
         description="UID of the Namespace that the operator created for spec.namespace; `requested` until the API "
         "server has confirmed the creation. The operator deletes no other Namespace.",
+        json_schema_extra=longest(bounds.HASH),
     )
     children: tuple[ChildStatus, ...] = Field(
         (),

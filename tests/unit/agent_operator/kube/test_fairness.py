@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -15,8 +16,8 @@ KEYS = st.builds(Key, st.sampled_from("abc"), st.sampled_from("12345"))
 TRIGGERS = st.sampled_from(Trigger)
 
 
-def new_queue(clock: ManualClock, capacity: int = 32) -> Queue:
-    return Queue(clock, random_source=random.Random(1), capacity=capacity)
+def new_queue(clock: ManualClock, workers: int = 8) -> Queue:
+    return Queue(clock, random_source=random.Random(1), workers=workers)
 
 
 def take_all(queue: Queue) -> list[Item]:
@@ -31,11 +32,12 @@ def take_all(queue: Queue) -> list[Item]:
 class AnyUse(RuleBasedStateMachine):
     """Any order of operations: no agent is lost, and one worker at a time processes an agent."""
 
-    @initialize(capacity=st.integers(1, 5))
-    def start(self, capacity: int) -> None:
+    @initialize(workers=st.integers(1, 4))
+    def start(self, workers: int) -> None:
         self.clock = ManualClock(now=1000.0)
-        self.queue = new_queue(self.clock, capacity)
-        self.capacity = capacity
+        self.queue = new_queue(self.clock, workers)
+        self.workers = workers
+        self.slow: set[Key] = set()
         self.owed: set[Key] = set()
         self.active: list[Key] = []
 
@@ -54,18 +56,32 @@ class AnyUse(RuleBasedStateMachine):
         self.queue.retry(key)
         self.owed.add(key)
 
+    @precondition(lambda self: len(self.active) - len(self.slow) < self.workers)
     @rule()
     def take(self) -> None:
-        if item := self.queue.take():
+        """A worker that is free takes an agent. It gets one if a namespace without agents in progress has one."""
+        busy = {key.namespace for key in self.active}
+        before = {key.namespace for key in self.queue._waiting}
+        item = self.queue.take()
+        assert item is not None or before <= busy
+        if item is not None:
             assert item.key not in self.active
             self.active.append(item.key)
             self.owed.discard(item.key)
-        assert len(self.active) <= self.capacity
 
     @precondition(lambda self: self.active)
     @rule()
     def done(self) -> None:
-        self.queue.done(self.active.pop(0))
+        key = self.active.pop(0)
+        self.slow.discard(key)
+        self.queue.done(key)
+
+    @precondition(lambda self: set(self.active) - self.slow)
+    @rule()
+    def mark_slow(self) -> None:
+        key = next(key for key in self.active if key not in self.slow)
+        self.slow.add(key)
+        self.queue.mark_slow(key)
 
     @rule(seconds=st.floats(0.0, 40.0))
     def wait(self, seconds: float) -> None:
@@ -78,7 +94,8 @@ class AnyUse(RuleBasedStateMachine):
         assert self.owed <= {item.key for item in take_all(self.queue)}
         assert (self.queue.depth, self.queue.age) == (0, 0)
         assert self.queue._ready._backlogs == {}
-        assert not self.queue._active_by_namespace
+        shares = self.queue._shares
+        assert (shares._running, shares._slow, shares._slow_keys) == ({}, {}, set())
 
 
 TestAnyUse = AnyUse.TestCase
@@ -160,35 +177,68 @@ def test_edits_of_one_namespace_do_not_starve_a_resync_in_another() -> None:
     assert 30 <= passes <= 31
 
 
-def test_slow_passes_of_one_namespace_leave_half_of_the_capacity() -> None:
-    clock = ManualClock(now=1000.0)
-    queue = new_queue(clock, 12)
-    for index in range(50):
-        queue.add(Key("slow", str(index)), Trigger.AGENT)
-    taken = []
+def take_more(queue: Queue) -> list[Key]:
+    """Take agents until none may start."""
+    found = []
     while item := queue.take():
-        taken.append(item.key)
-    assert len(taken) == 6
+        found.append(item.key)
+    return found
+
+
+def test_one_namespace_leaves_a_worker_and_shares_the_others() -> None:
+    queue = new_queue(ManualClock(now=1000.0), 8)
+    for index in range(50):
+        queue.add(Key("a", str(index)), Trigger.AGENT)
+    first = take_more(queue)
+    assert len(first) == 7
+    queue.add(Key("b", "x"), Trigger.AGENT)
+    assert take_more(queue) == [Key("b", "x")]
+    # Both namespaces are in progress, so each has a half. `a` continues when it is below.
+    for key in first[:3]:
+        queue.done(key)
+        assert take_more(queue) == []
+    queue.done(first[3])
+    assert len(take_more(queue)) == 1
+    queue.done(Key("b", "x"))
+    assert len(take_more(queue)) == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_slow_agents_of_one_namespace_leave_half_of_the_places(workers: int) -> None:
+    queue = new_queue(ManualClock(now=1000.0), workers)
+    for index in range(100):
+        queue.add(Key("slow", str(index)), Trigger.AGENT)
+    slow: list[Key] = []
+    while more := take_more(queue):
+        for key in more:
+            queue.mark_slow(key)
+        slow += more
+    places = 3 * workers
+    assert places / 2 <= len(slow) <= places / 2 + workers
     for namespace in "abcdefgh":
         queue.add(Key(namespace, "x"), Trigger.AGENT)
-    others = []
-    while item := queue.take():
-        others.append(item.key.namespace)
-    assert others == list("abcdef")
-    assert queue.depth == 44 + 2
-    # A namespace that was at its limit continues when one of its passes ends.
-    queue.done(Key("a", "x"))
-    assert getattr(queue.take(), "key", None) == Key("g", "x")
-    for key in taken:
+    others = [key.namespace for key in take_more(queue)]
+    assert others == list("abcdefgh")
+    for key in slow:
         queue.done(key)
-    rest = []
+    assert len(take_more(queue)) >= 1
+
+
+def test_all_places_can_be_taken_only_by_many_namespaces() -> None:
+    queue = new_queue(ManualClock(now=1000.0), 2)
+    for index in range(100):
+        queue.add(Key(f"ns{index}", "a"), Trigger.AGENT)
+    taken: list[Key] = []
     while item := queue.take():
-        rest.append(item.key.namespace)
-    assert Counter(rest) == {"h": 1, "slow": 3}
+        taken.append(item.key)
+        queue.mark_slow(item.key)
+    assert len(taken) == 15
+    queue.done(taken[0])
+    assert queue.take() is not None
 
 
 def test_operations_are_cheap_with_many_namespaces() -> None:
-    """Each operation compares a few entries, also with thousands of namespaces and all of them parked once."""
+    """Each operation compares a few entries, also with thousands of namespaces."""
     clock = ManualClock(now=1000.0)
     queue = new_queue(clock, 1)
     calls = Counter[str]()
