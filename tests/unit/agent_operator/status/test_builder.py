@@ -51,7 +51,7 @@ def test_the_status_has_only_what_the_schema_allows_whatever_others_write() -> N
     failure = {"pod": "p", "container": "c" * 300, "reason": "R" * 9_000, "time": "T" * 999, "message": "m" * 1_024}
     warning = Problem(Reason.READY, "spec", "w" * 99_000)
     state = ObservedState(generation=1, failure=failure, warnings=(warning,), blocked=warning)
-    live = {Ref("ConfigMap", "ns", f"c-{number}"): {"metadata": {}} for number in range(500)}
+    live: dict[Ref, Any] = {Ref("ConfigMap", "ns", f"c-{number}"): {"metadata": {}} for number in range(500)}
     found = status(state, {}, live, None, name="a", now="2026-01-01T00:00:00Z")
 
     schema = openapi.schemas()[constants.KIND]
