@@ -92,7 +92,7 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
     """Put together what the conditions are derived from."""
     context = applied.context
     blocked = gathered.blocked or diff.blocked or applied.blocked
-    stable, canary = deployments.stable_and_canary(applied.live, context.key.name)
+    stable, canary = deployments.stable_and_canary(applied.live, context.owner)
     running = pods(applied.live)
     rollout = diff.rollout and diff.rollout.after
     return ObservedState(

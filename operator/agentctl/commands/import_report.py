@@ -9,7 +9,7 @@ from agentctl.conversion.convert import Conversion
 from agentctl.conversion.fates import created
 from agentctl.conversion.findings import Fate, Finding, Outcome
 from agentctl.ui import output
-from agentctl.ui.console import WIDTH, table
+from agentctl.ui.console import WIDTH, SafeConsole, table
 
 MIGRATION = "docs/migration.md"
 _TITLES = {
@@ -21,9 +21,9 @@ _TITLES = {
 
 def write(conversions: Sequence[Conversion], left_out: Iterable[str]) -> None:
     """Write the report of all agents, and the objects that belong to none."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = SafeConsole(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal:
-        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True, width=WIDTH)
+        console = SafeConsole(stderr=True, highlight=False, markup=False, soft_wrap=True, width=WIDTH)
     for conversion in conversions:
         _write_one(console, conversion)
     for title in left_out:
