@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # The AgentDeployment was deleted, perhaps created again, or another writer was faster. Its event is on the way.
 _AGENT_CHANGED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
+# Reasons why the API server did not write an object.
+_REFUSED = frozenset({Reason.CONFLICT, Reason.FORBIDDEN, Reason.REJECTED})
 
 
 class Reporter:
@@ -120,8 +122,8 @@ def _namespace_uid(applied: ApplyResult) -> str | None:
     namespace = applied.live.get(target)
     if namespace is not None and owner.owns(target, namespace.object, namespace.uid):
         return namespace.uid
-    # A conflict proves that somebody else created it. Otherwise the response to the creation may have been lost.
-    refused = applied.blocked is not None and applied.blocked.reason == Reason.CONFLICT
+    # A refusal proves that the operator did not create it. Otherwise the response may have been lost.
+    refused = applied.blocked is not None and applied.blocked.reason in _REFUSED
     return None if refused else (owner.namespace_uid or None)
 
 
