@@ -111,7 +111,7 @@ def _schema_faults(checks: ChecksConfig) -> Iterator[str]:
     # Imported here: the import takes 0.15 s, and most checks have no schema.
     from jsonschema import SchemaError  # noqa: PLC0415
 
-    from agent_runtime.tools.json_schema import compiled  # noqa: PLC0415
+    from agent_runtime.checks.json_schema import compiled  # noqa: PLC0415
 
     for index, schema in schemas:
         try:

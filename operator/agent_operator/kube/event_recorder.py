@@ -4,7 +4,8 @@ The conditions in status contain the previous state, so a restarted operator doe
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -14,10 +15,14 @@ from agent_operator.api.reasons import Reason
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Object
 from agent_operator.kube.transport import ApiError
+from agent_operator.observability.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)
 
 _NOTE_LIMIT = 1024
+# The spam filter of client-go, per object: a burst, then one Event in five minutes.
+_BURST = 25
+_SECONDS_PER_EVENT = 300.0
 # Conditions that cause an Event when they get this status. Reconciling and Progressing change too often.
 _EVENT_TYPES: Mapping[tuple[str, str], str] = {
     ("Ready", "True"): "Normal",
@@ -30,11 +35,18 @@ _ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 
 
 class EventRecorder:
-    """Posts Events. `instance` identifies the operator process."""
+    """Posts Events, for each object at most as many as client-go.
 
-    def __init__(self, cluster: Cluster, instance: str) -> None:
+    Attributes:
+        dropped: number of Events that were not posted because their object has too many.
+    """
+
+    def __init__(self, cluster: Cluster, instance: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create a recorder. `instance` identifies the operator process."""
+        self.dropped = 0
         self._cluster = cluster
         self._instance = instance[:128]
+        self._limit = RateLimit(clock, _BURST, _SECONDS_PER_EVENT)
 
     async def record(
         self, agent: Object, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
@@ -44,13 +56,17 @@ class EventRecorder:
             await self.emit(constants.KIND, agent, severity, condition["reason"], condition["message"])
 
     async def emit(self, kind: str, about: Object, severity: str, reason: str, note: str) -> None:
-        """Post one Event. A failure is logged."""
+        """Post one Event, unless the object has too many. A failure is logged."""
+        if self._limit.take((kind, about["metadata"]["uid"])) is None:
+            self.dropped += 1
+            return
         # Events of cluster-scoped objects are in the namespace default.
         namespace = about["metadata"].get("namespace") or "default"
         try:
             await self._cluster.post_event(namespace, self._event(kind, about, severity, reason, note))
         except ApiError as error:
-            log.warning("event not posted", extra={"reason": reason, "code": error.code})
+            name = f"{namespace}/{about['metadata']['name']}"
+            log.warning("event not posted", extra={"agent": name, "reason": reason, "code": error.code})
 
     def _event(self, kind: str, about: Object, severity: str, reason: str, note: str) -> Object:
         meta = about["metadata"]

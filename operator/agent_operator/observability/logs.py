@@ -3,9 +3,12 @@
 import json
 import logging
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
+
+from agent_operator.observability.rate_limit import LogLimit
 
 _OWN = "agent_operator"
 # Attributes of every record. All others come from `extra`.
@@ -61,6 +64,7 @@ def setup(style: str, level: str) -> None:
     """Log the records of the operator from `level` up, and warnings of libraries, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(is_relevant)
+    handler.addFilter(LogLimit(time.monotonic))
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OWN).setLevel(level)

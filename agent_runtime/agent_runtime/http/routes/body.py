@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent_runtime import untrusted_json
 from agent_runtime.config import explain
 from agent_runtime.errors import Problem
 
@@ -55,10 +56,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         raise Problem(415, "unsupported_media_type", "Content-Type: must be application/json")
     body = await read_bytes(request)
     try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        position = f"line {error.lineno} column {error.colno}"
-        raise Problem(400, "invalid_json", f"The body is not valid JSON: {position}") from None
+        parsed = untrusted_json.loads(body)
+    except untrusted_json.InvalidJsonError as error:
+        raise Problem(400, "invalid_json", f"The body is not valid JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise Problem(400, "invalid_json", "The body must be a JSON object")
     return parsed
