@@ -54,6 +54,6 @@ class Metrics:
         """Return all metrics in the format that the Accept header names, and the content type of that format."""
         try:
             encode, content_type = choose_encoder(accept)
-        except ValueError:  # an invalid version in the header
+        except (TypeError, ValueError):  # an invalid version in the header
             encode, content_type = choose_encoder("")
         return encode(self.registry), content_type

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -194,7 +195,7 @@ BODIES: tuple[bytes, ...] = (
 
 def bodies() -> Iterator[tuple[str, bytes]]:
     """Yield the path and the body of requests that have one hostile value each."""
-    valid: tuple[tuple[str, dict[str, object]], ...] = (
+    valid: tuple[tuple[str, dict[str, Any]], ...] = (
         ("/api/chat", CHAT | {"session_id": "s", "model": "echo"}),
         ("/v1/chat/completions", COMPLETION | {"model": "echo", "stream": True, "tools": [], "user": "u", "n": 1}),
         ("/v1/chat/completions", COMPLETION | {"stream_options": {"include_usage": True}}),
