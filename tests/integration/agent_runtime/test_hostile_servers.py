@@ -19,7 +19,8 @@ from tests.patience import DEADLINE
 from tests.polling import eventually
 
 SERVER = Path(__file__).parent / "hostile_server.py"
-GROWTH = 50 * 1024 * 1024
+# A response has at most 16 MiB, and is in memory up to three times while it grows.
+GROWTH = 64 * 1024 * 1024
 # Seconds for /health/live while the machine runs other tests. A blocked event loop would take minutes.
 SLOW = 2.0
 MODELS = [name for name in (*ENDLESS, *COMPLETE) if name != "trickle"]
