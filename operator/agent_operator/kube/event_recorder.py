@@ -16,6 +16,7 @@ from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Object
 from agent_operator.kube.transport import ApiError
 from agent_operator.observability.rate_limit import RateLimit
+from agent_runtime.config.terminal import printable
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class EventRecorder:
             "type": severity,
             "reason": reason,
             "action": "Reconcile",
-            "note": note[:_NOTE_LIMIT],
+            "note": printable(note[:_NOTE_LIMIT]),
             "reportingController": f"{constants.GROUP}/{constants.FIELD_MANAGER}",
             "reportingInstance": self._instance,
             "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),

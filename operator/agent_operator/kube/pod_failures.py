@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent_operator.kube.shapes import conditions, mapping, mappings, number, text
+from agent_runtime.config.terminal import printable
 
 # Waiting reasons of a container that is starting normally.
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -22,7 +23,7 @@ def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     found = {key: value for key, value in found.items() if value is not None}
     if "message" in found:
-        found["message"] = text(found["message"]).strip()[-_MESSAGE_LIMIT:]
+        found["message"] = printable(text(found["message"]).strip()[-_MESSAGE_LIMIT:])
     found["reason"] = text(found["reason"])[:_MESSAGE_LIMIT] or "Error"
     return {"pod": pod["metadata"]["name"], **found}
 
