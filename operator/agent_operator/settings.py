@@ -66,8 +66,8 @@ class Settings(BaseModel):
     )
     operator_namespace: str = Field(
         "",
-        description="Namespace of the operator's pods. The NetworkPolicy of an agent with a canary admits them, because "
-        "they read its metrics. Default: the operator's own namespace, or `agent-operator-system` outside of a cluster.",
+        description="Namespace of the operator's pods. The NetworkPolicy of an agent with a canary admits them to read "
+        "its metrics. Default: the operator's own namespace, or `agent-operator-system` outside of a cluster.",
     )
     lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
     identity: str = Field(
