@@ -105,7 +105,7 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         applied=diff.rollout is not None and blocked is None,
         deployment=stable,
         canary=canary,
-        failure=first_failure(running),
+        failure=first_failure(running, (stable, canary), context.status),
         pods=running,
         warnings=(*gathered.warnings, *diff.warnings),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from agent_operator.api import bounds, constants
+from agent_operator.kube import pod_failures
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
@@ -99,9 +100,20 @@ def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
     return tuple(pod for pod in found if "job" not in pod)
 
 
-def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
-    """Return the failure of the first failing pod by name, so that the status does not alternate between pods."""
-    return next((pod["failure"] for pod in pods if pod.get("failure")), None)
+def first_failure(
+    pods: Iterable[Mapping[str, Any]], deployments: Iterable[Mapping[str, Any] | None], before: Mapping[str, Any]
+) -> Object | None:
+    """Return status.lastFailure.
+
+    Args:
+        pods: the live pods, by name, so that the status does not alternate between pods.
+        deployments: the live Deployments, whose pods the API server may reject.
+        before: the current status.
+    """
+    of_pods = (pod["failure"] for pod in pods if pod.get("failure"))
+    of_deployments = (pod_failures.of_deployment(deployment) for deployment in deployments)
+    found = next(of_pods, None) or next(filter(None, of_deployments), None)
+    return pod_failures.with_earlier_cause(found, before.get("lastFailure"))
 
 
 def _children(live: Mapping[Ref, Object], rendered: Rendered | None) -> list[Object]:

@@ -34,5 +34,5 @@ def test_only_owned_children_are_listed() -> None:
 
 
 def test_the_failure_is_that_of_the_first_failing_pod() -> None:
-    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}]) == {"pod": "b"}
-    assert first_failure([{}]) is None
+    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}], (), {}) == {"pod": "b"}
+    assert first_failure([{}], (None,), {}) is None
