@@ -85,6 +85,8 @@ class Manager:
             fences = (lease.fence.middleware,) if lease else ()
             transport = await stack.enter_async_context(self._transport(innermost=fences))
             stack.enter_context(Watchdog(self.metrics.blocked.observe))
+            if insecurity := transport.insecurity:
+                log.warning(insecurity, extra={"server": transport.server})
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
             stack.push_async_callback(self._sandbox.close)
@@ -194,7 +196,7 @@ class Manager:
             handler = handlers.get(kind, self._triggers.child_changed)
             yield restarted(kind, partial(informer.run, handler, self._triggers.api_changed), self._part_failed)
 
-    def _part_failed(self, part: str, error: Exception) -> None:
+    def _part_failed(self, part: str, error: BaseException) -> None:
         self.metrics.part_failures.labels(part).inc()
         if part in self._informers:
             self._informers[part].heartbeat.fail(type(error).__name__)

@@ -27,6 +27,7 @@ from agent_operator.kube.objects import Key, Object
 from agent_operator.kube.resources import CHANNEL
 from agent_operator.kube.transport import ApiError
 from agent_operator.status.builder import changes
+from agent_operator.tasks import ENDS
 from agent_runtime.config import explain
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,9 @@ class ChannelController:
         except ApiError as error:
             extra = {"channel": name, "code": error.code, "reason": error.reason}
             log.warning("channel not reconciled, because the API server returned an error", extra=extra)
-        except Exception:
+        except ENDS:
+            raise
+        except BaseException:
             log.exception("channel not reconciled", extra={"channel": name})
         return _RETRY_SECONDS
 

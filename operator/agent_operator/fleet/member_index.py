@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from agent_operator.fleet.members import Member, followed_channel, read_member
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key, Live
+from agent_operator.tasks import ENDS
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ def _try_read(key: Key, live: Live) -> _Entry:
     """Read an agent. One that cannot be read follows no channel; this is logged once per version."""
     try:
         return _read(live)
-    except Exception:
+    except ENDS:
+        raise
+    except BaseException:
         log.exception("agent not read: it follows no channel", extra={"agent": f"{key.namespace}/{key.name}"})
         return _Entry(live, None, is_orphaned=False)
 

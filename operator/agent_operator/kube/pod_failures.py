@@ -5,11 +5,12 @@ between `OOMKilled` and `CrashLoopBackOff` every few seconds.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agent_operator.api.constants import CONTAINER
 from agent_operator.kube.shapes import conditions, mapping, mappings, number, text
+from agent_runtime.config.terminal import printable
 
 # Waiting reasons of a container that is starting normally.
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -34,9 +35,12 @@ def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
     return _bounded({"pod": pod["metadata"]["name"], **found}) if found is not None else None
 
 
-def of_deployment(deployment: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return status.lastFailure for a Deployment whose pods are rejected, such as by a quota or an admission policy."""
-    for condition in conditions(mapping(mapping(deployment).get("status")).get("conditions")):
+def of_deployment(found: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return status.lastFailure for the conditions of a Deployment; None unless its pods are rejected.
+
+    A quota, an admission policy or a missing PriorityClass may be the cause.
+    """
+    for condition in found:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             reason = condition.get("reason") or FAILED_CREATE
             return _bounded(
@@ -70,7 +74,7 @@ def unready_sidecars(pod: Mapping[str, Any]) -> list[str]:
 def _bounded(failure: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in failure.items() if value is not None}
     if "message" in found:
-        found["message"] = text(found["message"]).strip()[-_MESSAGE_LIMIT:]
+        found["message"] = printable(text(found["message"]).strip()[-_MESSAGE_LIMIT:])
     found["reason"] = text(found["reason"])[:_MESSAGE_LIMIT] or "Error"
     return {key: value for key, value in found.items() if value != ""}
 

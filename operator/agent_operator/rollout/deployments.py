@@ -7,7 +7,7 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.kube.pod_failures import UNSCHEDULABLE, describe, of_deployment
+from agent_operator.kube.pod_failures import UNSCHEDULABLE, describe
 from agent_operator.status.observed import Pods
 
 # One crash can have a temporary cause, such as a Secret that was created late.
@@ -43,9 +43,8 @@ def lack_of_room(pods: Iterable[Object], *deployments: Mapping[str, Any] | None)
     """Return why pods of a revision cannot be created, by a quota or a policy, or scheduled, by revision."""
     found = {}
     for deployment in deployments:
-        rejected = of_deployment(deployment)
-        if rejected is not None:
-            found[running_revision(deployment)] = describe(rejected)
+        if deployment is not None and deployment.get("failure"):
+            found[running_revision(deployment)] = describe(deployment["failure"])
     for pod in pods:
         failure = pod.get("failure") or {}
         if failure.get("reason") == UNSCHEDULABLE:
@@ -61,8 +60,8 @@ def _exceeded_deadlines(
             continue
         revision = running_revision(deployment)
         failures = (describe(pod["failure"]) for pod in pods if pod.get("revision") == revision and pod.get("failure"))
-        rejected = of_deployment(deployment)
-        first = next(failures, describe(rejected) if rejected is not None else "")
+        rejected = deployment.get("failure")
+        first = next(failures, describe(rejected) if rejected else "")
         message = "the rollout exceeded its progress deadline" + (f"; {first}" if first else "")
         yield revision, Problem(Reason.DEADLINE_EXCEEDED, "", message)
 

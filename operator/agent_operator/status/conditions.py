@@ -14,6 +14,7 @@ from agent_operator.api.reasons import Reason
 from agent_operator.kube.pod_failures import describe
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
+from agent_runtime.config.terminal import printable
 
 Condition = dict[str, Any]
 
@@ -65,7 +66,7 @@ def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
 
 def _condition(kind: str, status: bool | None, reason: str, message: str) -> Condition:
     text = "Unknown" if status is None else str(status)
-    return {"type": kind, "status": text, "reason": reason, "message": message[: bounds.MESSAGE]}
+    return {"type": kind, "status": text, "reason": reason, "message": printable(message[: bounds.MESSAGE])}
 
 
 def _ready(state: ObservedState, pods: Pods) -> Condition:

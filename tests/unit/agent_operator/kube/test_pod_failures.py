@@ -179,12 +179,12 @@ def test_rejected_pods_are_a_failure_of_their_deployment() -> None:
     message = 'pods "web-1" is forbidden: exceeded quota: small'
     rejected = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
 
-    found = of_deployment({"status": {"conditions": [rejected]}})
+    found = of_deployment([{"type": "Available", "status": "True"}, rejected])
 
     assert found == {"reason": "FailedCreate", "message": message}
     assert describe(found) == f"the pods are rejected: FailedCreate: {message}"
-    assert of_deployment({"status": {"conditions": [rejected | {"status": "False"}]}}) is None
-    assert of_deployment(None) is None
+    assert of_deployment([rejected | {"status": "False"}]) is None
+    assert of_deployment([]) is None
 
 
 def test_description_names_other_containers_than_the_agent() -> None:
