@@ -92,8 +92,9 @@ test-quick: $(READY)  ## Run a quick selection: unit tests, golden files and som
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" uses a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
 
-campaign: $(READY)  ## Run all combinations of fault injection tests
+campaign: $(READY)  ## Run all combinations of fault injection tests, and the fuzz tests with 10,000 examples each
 	$(PYTEST) -n $(WORKERS) --dist loadfile --campaign $(ARGS) tests/faults
+	$(PYTEST) -n $(WORKERS) --hypothesis-profile=thorough $(ARGS) tests/unit/agent_operator/limits
 
 bench: $(READY) programs  ## Run the benchmarks; they compare the runtime with peers from PyPI (PEERS= skips the peers)
 	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench

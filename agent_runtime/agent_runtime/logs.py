@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from agent_runtime.config.terminal import escaped
+
 MASK = "***"
 # Shorter values are not masked, because they may be ordinary words.
 _MIN_SECRET_LENGTH = 6
@@ -35,7 +37,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             line["at"] = _frames(record.exc_info)
-        text = _encoded(line)
+        text = escaped(_encoded(line))
         # The runtime logs no secret, but a library may.
         for secret in self._secrets:
             text = text.replace(secret, MASK)

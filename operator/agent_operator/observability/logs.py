@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_operator.observability.rate_limit import LogLimit
+from agent_runtime.config.terminal import printable
 
 _OWN = "agent_operator"
 # Attributes of every record. All others come from `extra`.
@@ -48,7 +49,7 @@ class TextFormatter(logging.Formatter):
         """Format a record."""
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         extra = " ".join(f"{key}={value}" for key, value in fields(record).items())
-        return f"{time} {record.levelname:7} {record.getMessage()} {extra}".rstrip()
+        return printable(f"{time} {record.levelname:7} {record.getMessage()} {extra}".rstrip())
 
 
 def is_relevant(record: logging.LogRecord) -> bool:

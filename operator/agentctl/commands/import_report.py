@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 
+from agent_runtime.config.terminal import printable
 from agentctl.conversion.convert import Conversion
 from agentctl.conversion.fates import created
 from agentctl.conversion.findings import Fate, Finding, Outcome
@@ -41,7 +42,7 @@ def _write_one(console: Console, conversion: Conversion) -> None:
     result = f"{lost} of the findings lose behavior" if lost else "nothing is lost"
     output.note(f"\n{agent}: {comparison.kept} of {comparison.fields} fields are kept, {result}")
     for warning in conversion.warnings:
-        output.note(f"warning: {warning.field}: {output.without_control_characters(warning.message)}")
+        output.note(f"warning: {warning.field}: {printable(warning.message)}")
     for line in _next_steps(conversion):
         output.note(line)
 
@@ -62,7 +63,7 @@ def _write_findings(console: Console, title: str, findings: Sequence[Finding]) -
     for item in findings:
         place = f" ({item.place})" if item.place else ""
         parts = (item.object, item.field, f"{item.reason}{place}")
-        line = output.without_control_characters(": ".join(part for part in parts if part))
+        line = printable(": ".join(part for part in parts if part))
         console.print(f"  {line}")
 
 
