@@ -1,11 +1,14 @@
 """Indexes the agents of the cluster by the channel that they follow."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent_operator.fleet.members import Member, followed_channel, read_member
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key, Live
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,13 @@ class MemberIndex:
 
 def _read(live: Live) -> _Entry:
     raw = live.object
-    has_assignment = "channel" in (raw.get("status") or {})
-    follows_none = not followed_channel(raw) and not raw["metadata"].get("deletionTimestamp")
-    return _Entry(live, read_member(raw), has_assignment and follows_none)
+    try:
+        has_assignment = "channel" in (raw.get("status") or {})
+        follows_none = not followed_channel(raw) and not raw["metadata"].get("deletionTimestamp")
+        return _Entry(live, read_member(raw), has_assignment and follows_none and not live.unreadable)
+    except Exception:
+        # Everybody who may write an agent decides what it contains. It must not keep the other agents from updates.
+        meta = raw["metadata"]
+        extra = {"agent": f"{meta.get('namespace')}/{meta.get('name')}"}
+        log.exception("agent cannot be read: it follows no channel until it changes", extra=extra)
+        return _Entry(live, None, is_orphaned=False)
