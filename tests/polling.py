@@ -11,6 +11,9 @@ from tests.patience import DEADLINE
 
 Found = TypeVar("Found")
 _INTERVAL = 0.02
+# Seconds between two polls of a long wait. On a simulated clock waiting is free, and only polling takes time.
+_LONGEST_INTERVAL = 0.02
+_GROWTH = 1.1
 
 
 def eventually(description: str, check: Callable[[], Found | None], seconds: float = DEADLINE) -> Found:
@@ -29,7 +32,9 @@ async def wait_until(check: Callable[[], Awaitable[Found | None]], seconds: floa
     Raises:
         TimeoutError: `check` returned nothing true within the deadline.
     """
+    pause = _INTERVAL
     async with asyncio.timeout(seconds):
-        while not (found := await check()):  # noqa: ASYNC110  (the condition is a state of a server)
-            await asyncio.sleep(_INTERVAL)
+        while not (found := await check()):
+            await asyncio.sleep(pause)
+            pause = min(pause * _GROWTH, _LONGEST_INTERVAL)
     return found
