@@ -16,6 +16,7 @@ from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
+from agent_operator.sandbox.sandbox import Sandbox
 from localkube.apiserver.fields.defaults import default
 
 Object = dict[str, Any]
@@ -89,5 +90,6 @@ def wire(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop, dry_run:
         references_lifetime=45,
         clock=loop.time,
         now=lambda: NOW,
+        sandbox=Sandbox(loop.time),
         dry_run=dry_run,
     )

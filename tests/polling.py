@@ -11,19 +11,24 @@ from tests.patience import DEADLINE
 
 Found = TypeVar("Found")
 _INTERVAL = 0.02
-# Seconds between two polls of a long wait. On a simulated clock waiting is free, and only polling takes time.
-_LONGEST_INTERVAL = 0.02
-_GROWTH = 1.1
+# A check may run kubectl, which takes 60 ms of CPU. So it runs for at most a fifth of the time.
+_PAUSES_PER_CHECK = 4
+_LONGEST_INTERVAL = 0.5
+# Factor from one pause to the next. On a simulated clock waiting is free, and only polling takes time.
+_GROWTH = 1.0
 
 
 def eventually(description: str, check: Callable[[], Found | None], seconds: float = DEADLINE) -> Found:
     """Poll until `check` returns something true, and return it. Fail with the description after the deadline."""
     deadline = time.monotonic() + seconds
-    while not (found := check()):
-        if time.monotonic() > deadline:
+    while True:
+        began = time.monotonic()
+        if found := check():
+            return found
+        ended = time.monotonic()
+        if ended > deadline:
             pytest.fail(f"not within {seconds:g} s: {description}")
-        time.sleep(_INTERVAL)
-    return found
+        time.sleep(_pause(ended - began))
 
 
 async def wait_until(check: Callable[[], Awaitable[Found | None]], seconds: float = DEADLINE) -> Found:
@@ -32,9 +37,16 @@ async def wait_until(check: Callable[[], Awaitable[Found | None]], seconds: floa
     Raises:
         TimeoutError: `check` returned nothing true within the deadline.
     """
-    pause = _INTERVAL
+    least = _INTERVAL
     async with asyncio.timeout(seconds):
-        while not (found := await check()):
-            await asyncio.sleep(pause)
-            pause = min(pause * _GROWTH, _LONGEST_INTERVAL)
-    return found
+        while True:
+            began = time.monotonic()
+            if found := await check():
+                return found
+            await asyncio.sleep(max(_pause(time.monotonic() - began), least))
+            least = min(least * _GROWTH, _LONGEST_INTERVAL)
+
+
+def _pause(duration: float) -> float:
+    """Seconds until the next check, after one that took `duration` seconds."""
+    return min(max(_INTERVAL, _PAUSES_PER_CHECK * duration), _LONGEST_INTERVAL)

@@ -25,6 +25,7 @@ from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Model
 from agent_runtime.models.echo import EchoModel
 from agent_runtime.models.fallbacks import Calls
+from agent_runtime.models.guard import checked_socket
 from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
     # With trust_env, aiohttp looks for proxy variables at every request. Use it only if there are any.
     proxied = any(name.upper().endswith("_PROXY") for name in os.environ)
     headers = {"User-Agent": f"agent-runtime/{version()}"}
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, socket_factory=checked_socket)
     traced = [tracing.outgoing()] if tracing is not None else None
     return aiohttp.ClientSession(
         connector=connector,
@@ -114,7 +115,7 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
 def make_model(
     config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, probe_now: asyncio.Event
 ) -> Model:
-    """Create a model, with the credentials of the environment."""
+    """Create a model. Its credentials come from environment variables."""
     if config.provider == "echo":
         return EchoModel(config.name)
     # These imports are local, like those below, so that an agent loads only the modules that its config uses.

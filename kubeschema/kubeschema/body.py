@@ -33,12 +33,12 @@ class _WithDuplicates(dict[str, Any]):
 
 
 def parse_json(body: bytes, kind: str = "") -> Parsed:
-    """Parse JSON. FieldsError 400 if it is malformed; the message names `kind`, the expected kind."""
+    """Parse JSON. Raises FieldsError 400 if it is malformed; the message names `kind`, the expected kind."""
     return _parse(lambda hook: json.loads(body, object_pairs_hook=hook), body, kind)
 
 
 def parse_yaml(body: bytes, kind: str = "") -> Parsed:
-    """Parse YAML, of which JSON is a subset. FieldsError 400 if it is malformed."""
+    """Parse YAML, of which JSON is a subset. Raises FieldsError 400 if it is malformed."""
     if body.lstrip()[:1] in {b"{", b"["}:
         try:
             return parse_json(body)

@@ -5,6 +5,7 @@ import itertools
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -106,14 +107,14 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def known_functions() -> dict[str, Callable[..., Any]]:
-    """The functions of the extended library and of Kubernetes, by name."""
+    """Return the CEL functions that rules may call, by name: CEL's extended library, and those of Kubernetes."""
     context = cel.Context()
     stdlib.add_stdlib_to_context(context)
     return {**context.functions, **_FUNCTIONS}
 
 
 class Program:
-    """A compiled expression. ValueError if it does not compile or calls an unknown function."""
+    """A compiled expression. Raises ValueError if it does not compile or calls an unknown function."""
 
     def __init__(self, expression: str, library: dict[str, Callable[..., Any]]) -> None:
         self.expression = expression
@@ -129,7 +130,7 @@ class Program:
         self.variables = frozenset(self._program.variables())
 
     def run(self, variables: dict[str, Any]) -> Any:
-        """Evaluate the expression; ValueError if that fails."""
+        """Evaluate the expression. Raises ValueError if that fails."""
         context = cel.Context(variables, self._functions) if self._functions else variables
         try:
             return self._program.execute(context)
@@ -137,6 +138,7 @@ class Program:
             raise ValueError(str(error)) from error
 
 
+@lru_cache(maxsize=4096)
 def escape(name: str) -> str:
     """Escape a property name as a CEL identifier; "" if that is impossible."""
     if name in _RESERVED:
@@ -147,43 +149,35 @@ def escape(name: str) -> str:
     return out if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", out) else ""
 
 
-class Binder:
-    """Converts JSON values of one schema to CEL values: escaped names, timestamps, durations. Others are unchanged."""
+def bind(schema: Object, value: Any) -> Any:
+    """Convert a JSON value to a CEL value: escaped names, timestamps, durations, doubles. Others are unchanged.
 
-    def __init__(self, schema: Object) -> None:
-        self._properties = {n: Binder(s) for n, s in (schema.get("properties") or {}).items()}
-        values, items = schema.get("additionalProperties"), schema.get("items")
-        self._values = Binder(values) if isinstance(values, dict) else None
-        self._items = Binder(items) if isinstance(items, dict) else None
-        self._format = schema.get("format", "") if schema.get("type") == "string" else ""
-        self._double = schema.get("type") == "number"
-        self._renamed = {n: escape(n) for n in self._properties if escape(n) != n}
-        inner = [*self._properties.values(), *filter(None, (self._values, self._items))]
-        here = self._format in ("date-time", "duration") or self._double or bool(self._renamed)
-        self.needed: bool = here or any(b.needed for b in inner)
+    A field whose name CEL cannot express, such as `$patch`, is left out.
+    """
+    if isinstance(value, dict):
+        return _bind_object(schema, value)
+    if isinstance(value, list):
+        items = schema.get("items")
+        return [bind(items, item) for item in value] if isinstance(items, dict) else value
+    return _bind_scalar(schema, value)
 
-    def bind(self, value: Any) -> Any:
-        """Convert a value."""
-        if not self.needed or value is None:
-            return value
-        if isinstance(value, dict):
-            return self._object(value)
-        if isinstance(value, list):
-            return [self._items.bind(v) for v in value] if self._items else value
-        return self._scalar(value)
 
-    def _object(self, value: Object) -> Object:
-        out = {}
-        for name, inner in value.items():
-            binder = self._properties.get(name) or self._values
-            out[self._renamed.get(name, name)] = binder.bind(inner) if binder else inner
-        return out
+def _bind_object(schema: Object, value: Object) -> Object:
+    properties: Object = schema.get("properties") or {}
+    values = schema.get("additionalProperties")
+    if isinstance(values, dict):
+        return {name: bind(values, inner) for name, inner in value.items()}
+    named = ((escape(name), properties.get(name), inner) for name, inner in value.items())
+    return {name: inner if child is None else bind(child, inner) for name, child, inner in named if name}
 
-    def _scalar(self, value: Any) -> Any:
-        if self._double and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if self._format == "date-time" and isinstance(value, str):
+
+def _bind_scalar(schema: Object, value: Any) -> Any:
+    kind = schema.get("type")
+    if kind == "number" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind == "string" and isinstance(value, str):
+        if schema.get("format") == "date-time":
             return datetime.fromisoformat(value)
-        if self._format == "duration" and isinstance(value, str):
+        if schema.get("format") == "duration":
             return cel.evaluate("duration(x)", {"x": value})
-        return value
+    return value

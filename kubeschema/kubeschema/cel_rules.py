@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
-from kubeschema.cel_binding import Binder, Program, escape, known_functions
+from kubeschema.cel_binding import Program, bind, escape, known_functions
 from kubeschema.errors import Cause
 from kubeschema.schema import Object
 
@@ -18,7 +18,7 @@ Library = dict[str, Callable[..., Any]]
 
 
 class Rule:
-    """A rule of a schema node; ValueError if it does not compile."""
+    """A rule of a schema node. Raises ValueError if it does not compile."""
 
     def __init__(self, rule: Object, library: Library) -> None:
         self._rule = rule
@@ -66,78 +66,89 @@ def _shown(value: Any) -> str:
 
 
 class RuleTree:
-    """The rules of a schema and its child schemas. `problems` are the rules that do not compile."""
+    """The rules of a schema and its child schemas, which are compiled when the first value needs them."""
 
     def __init__(self, schema: Object, library: Library | None = None, path: str = "") -> None:
-        library = known_functions() if library is None else library
-        self.problems: list[Cause] = []
-        self._rules: list[Rule] = []
         self._schema = schema
-        for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-            self._compile(schema, rule, library, f"{path}.x-kubernetes-validations[{index}]")
-        self._properties = {
-            name: RuleTree(inner, library, f"{path}.properties[{name}]")
-            for name, inner in (schema.get("properties") or {}).items()
-        }
-        values, items = schema.get("additionalProperties"), schema.get("items")
-        self._values = RuleTree(values, library, f"{path}.additionalProperties") if isinstance(values, dict) else None
-        self._items = RuleTree(items, library, f"{path}.items") if isinstance(items, dict) else None
+        self._library = known_functions() if library is None else library
+        self._path = path
+        self._own_problems: list[Cause] = []
+        self._children: dict[str, RuleTree] = {}
         keyed = schema.get("x-kubernetes-list-type") == "map"
         self._keys: list[str] = schema.get("x-kubernetes-list-map-keys", []) if keyed else []
-        inner = [*self._properties.values(), *filter(None, (self._values, self._items))]
-        self.problems += [p for tree in inner for p in tree.problems]
-        self.empty: bool = not self._rules and all(tree.empty for tree in inner)
 
     @cached_property
-    def _binder(self) -> Binder:
-        # A binder traverses the whole schema below, so create one only for a node with rules.
-        return Binder(self._schema)
+    def empty(self) -> bool:
+        """Whether the schema has no rules."""
+        return not _has_rules(self._schema)
 
-    def _compile(self, schema: Object, rule: Object, library: Library, path: str) -> None:
-        try:
-            self._rules.append(Rule(rule, library))
-        except ValueError as error:
-            self.problems.append(Cause("FieldValueInvalid", _refused(rule, str(error)), f"{path}.rule"))
-            return
-        properties = schema.get("properties")
-        if schema.get("type") != "object" or not properties or schema.get("x-kubernetes-preserve-unknown-fields"):
-            return
-        names = {escape(n) for n in properties} | {"metadata", "apiVersion", "kind"}
-        for name in _FIELD.findall(_STRINGS.sub("''", rule["rule"])):
-            if name not in names:
-                text = _refused(rule, f"ERROR: <input>:1:1: undefined field '{name}'")
-                self.problems.append(Cause("FieldValueInvalid", text, f"{path}.rule"))
+    @property
+    def problems(self) -> list[Cause]:
+        """The rules of the whole schema that do not compile."""
+        _ = self._rules  # compiles them
+        found = list(self._own_problems)
+        for name in self._schema.get("properties") or ():
+            found += self._property(name).problems
+        for keyword in ("additionalProperties", "items"):
+            child = self._below(keyword)
+            found += child.problems if child is not None else ()
+        return found
+
+    @cached_property
+    def _rules(self) -> list[Rule]:
+        rules: list[Rule] = []
+        for index, rule in enumerate(self._schema.get("x-kubernetes-validations") or ()):
+            path = f"{self._path}.x-kubernetes-validations[{index}]"
+            try:
+                rules.append(Rule(rule, self._library))
+            except ValueError as error:
+                self._own_problems.append(Cause("FieldValueInvalid", _refused(rule, str(error)), f"{path}.rule"))
+            else:
+                self._own_problems += _undefined_fields(self._schema, rule, path)
+        return rules
+
+    def _property(self, name: str) -> "RuleTree":
+        return self._tree(f"properties[{name}]", self._schema["properties"][name])
+
+    def _below(self, keyword: str) -> "RuleTree | None":
+        schema = self._schema.get(keyword)
+        return self._tree(keyword, schema) if isinstance(schema, dict) else None
+
+    def _tree(self, place: str, schema: Object) -> "RuleTree":
+        if place not in self._children:
+            self._children[place] = RuleTree(schema, self._library, f"{self._path}.{place}")
+        return self._children[place]
 
     def check(self, value: Any, old: Any = _MISSING, path: str = "") -> list[Cause]:
-        """The causes of violated rules. `old` is the value before an update, or None."""
+        """Return a cause for each violated rule. `old` is the value before an update; omit it for a create."""
         if self.empty or value is None:
             return []
         causes = self._check_here(value, old, path) if self._rules else []
+        items = self._below("items")
         if isinstance(value, dict):
             causes += self._check_object(value, old if isinstance(old, dict) else {}, path)
-        elif isinstance(value, list) and self._items is not None and not self._items.empty:
+        elif isinstance(value, list) and items is not None and not items.empty:
             before = self._correlate(old)
             for index, item in enumerate(value):
-                old_item = before.get(self._identity(item), _MISSING)
-                causes += self._items.check(item, old_item, f"{path}[{index}]")
+                causes += items.check(item, before.get(self._identity(item), _MISSING), f"{path}[{index}]")
         return causes
 
     def _check_object(self, value: Object, old: Object, path: str) -> list[Cause]:
         causes: list[Cause] = []
+        properties, values = self._schema.get("properties") or {}, self._below("additionalProperties")
         for name, inner in value.items():
-            tree = self._properties.get(name)
-            if tree is not None:
-                causes += tree.check(inner, old.get(name, _MISSING), f"{path}.{name}")
-            elif self._values is not None:
-                causes += self._values.check(inner, old.get(name, _MISSING), f"{path}[{name}]")
+            if name in properties:
+                causes += self._property(name).check(inner, old.get(name, _MISSING), f"{path}.{name}")
+            elif values is not None:
+                causes += values.check(inner, old.get(name, _MISSING), f"{path}[{name}]")
         return causes
 
     def _check_here(self, value: Any, old: Any, path: str) -> list[Cause]:
         has_old = old is not _MISSING and old is not None
         causes: list[Cause] = []
-        variables = {"self": self._binder.bind(value)}
+        variables = {"self": bind(self._schema, value)}
         if has_old:
-            variables["oldSelf"] = self._binder.bind(old)
+            variables["oldSelf"] = bind(self._schema, old)
         for rule in self._rules:
             if rule.transition and not has_old and not rule.optional_old:
                 continue
@@ -157,6 +168,25 @@ class RuleTree:
         if not self._keys or not isinstance(old, list):
             return {}
         return {self._identity(item): item for item in old}
+
+
+def _has_rules(schema: Object) -> bool:
+    below = [*(schema.get("properties") or {}).values(), schema.get("additionalProperties"), schema.get("items")]
+    return bool(schema.get("x-kubernetes-validations")) or any(
+        _has_rules(inner) for inner in below if isinstance(inner, dict)
+    )
+
+
+def _undefined_fields(schema: Object, rule: Object, path: str) -> Iterator[Cause]:
+    """The fields that a rule uses and the schema does not declare."""
+    properties = schema.get("properties")
+    if schema.get("type") != "object" or not properties or schema.get("x-kubernetes-preserve-unknown-fields"):
+        return
+    names = {escape(name) for name in properties} | {"metadata", "apiVersion", "kind"}
+    for name in _FIELD.findall(_STRINGS.sub("''", rule["rule"])):
+        if name not in names:
+            text = _refused(rule, f"ERROR: <input>:1:1: undefined field '{name}'")
+            yield Cause("FieldValueInvalid", text, f"{path}.rule")
 
 
 def _refused(rule: Object, why: str) -> str:

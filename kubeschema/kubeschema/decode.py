@@ -91,7 +91,8 @@ def fill(node: Schema, out: Object) -> Object:
 def decode(schema: Schema, obj: Object, gvk: Gvk) -> Decoded:
     """Decode a built-in kind like its Go type: without unknown fields and empty values, with canonical quantities.
 
-    FieldsError 400 if a value has the wrong type; `detail` is the message without the kind.
+    Raises:
+        FieldsError: 400, a value has the wrong type. `detail` is the message without the kind.
     """
     reader = _Reader()
     try:
@@ -102,14 +103,14 @@ def decode(schema: Schema, obj: Object, gvk: Gvk) -> Decoded:
 
 
 def handled_error(gvk: Gvk, detail: str) -> FieldsError:
-    """400: the body cannot be decoded as the kind."""
+    """Return a 400 error: the body cannot be decoded as the kind."""
     _, version, kind = gvk
     message = f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}'
     return FieldsError(400, "BadRequest", message, detail=detail)
 
 
 def strict_error(gvk: Gvk, problems: Sequence[str]) -> FieldsError:
-    """400: problems with fieldValidation=Strict."""
+    """Return a 400 error for unknown and duplicate fields, which fieldValidation=Strict does not allow."""
     return handled_error(gvk, f"strict decoding error: {', '.join(problems)}")
 
 

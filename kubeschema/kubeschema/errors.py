@@ -25,7 +25,8 @@ class Cause:
 class FieldsError(Exception):
     """The API server refuses the object. `code` is the HTTP status, `reason` a metav1.StatusReason or "".
 
-    `detail` is the message without the text that depends on the request: patches have a different text.
+    `detail` is the part of the message that describes the fault. The error of a patch quotes it, and not the rest of
+    the message, which describes the request.
     """
 
     def __init__(self, code: int, reason: str, message: str, causes: Sequence[Cause] = (), *, detail: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Rules for names, labels and keys. Each function returns the errors in the wording of the API server."""
+"""Rules for names, labels and keys. Each function returns the violations, as messages of the API server."""
 
 import re
 from typing import Final
@@ -125,6 +125,6 @@ def port_name(text: str) -> list[str]:
 
 
 def port_number(number: object) -> list[str]:
-    """1 to 65535."""
+    """A port number: 1 to 65535."""
     fits = type(number) is int and 1 <= number <= 65535  # noqa: PLR2004 - a port
     return [] if fits else ["must be between 1 and 65535, inclusive"]

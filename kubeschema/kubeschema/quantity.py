@@ -16,7 +16,7 @@ Number = str | int | float | Decimal
 
 
 def _split(text: Number) -> tuple[Decimal, str]:
-    """Split into value and suffix. ValueError if it is not a quantity."""
+    """Split into value and suffix. Raises ValueError if it is not a quantity."""
     found = _TEXT.match(str(text))
     if found is None:
         raise ValueError(PATTERN_MESSAGE)
@@ -37,7 +37,7 @@ def _factor(suffix: str) -> Decimal:
 
 
 def parse(text: Number) -> Decimal:
-    """Parse a quantity. ValueError, in the wording of the API server."""
+    """Parse a quantity. Raises ValueError with the message of the API server."""
     return _split(text)[0]
 
 

@@ -23,6 +23,7 @@ _TYPES: Final[dict[str, Callable[[Any], bool]]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
 }
+_BITS: Final = {"int32": 31, "int64": 63}
 _AT_ROOT: Final = frozenset({"apiVersion", "kind", "metadata"})
 _ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf", "not")
 
@@ -44,6 +45,7 @@ def _check(schema: Object, value: Any, path: str) -> Iterator[Cause]:
     for name in _ALTERNATIVES:
         if name in schema:
             yield from _COMBINED[name](schema[name], value, path)
+    yield from _range(schema, value, path)
     if wrong:
         return
     if "enum" in schema and value not in schema["enum"]:
@@ -69,9 +71,26 @@ def _type_error(schema: Object, value: Any, path: str) -> Cause | None:
         fits = isinstance(value, int | str) and not isinstance(value, bool)
         return None if fits else _wrong_type(path, "integer,string", _type_name(value))
     wanted = schema.get("type")
-    if not wanted or wanted not in _TYPES or _TYPES[wanted](value):
+    if not wanted or wanted not in _TYPES:
+        return None
+    if wanted == "integer" and "format" in schema and _is_number(value) and not _fits("int64", value):
+        return _wrong_type(path, schema["format"], "float64")  # Go decodes it as a float
+    if _TYPES[wanted](value):
         return None
     return _wrong_type(path, wanted, _type_name(value))
+
+
+def _fits(name: str, value: float) -> bool:
+    """Whether a number fits into a format; a fraction is another error."""
+    bits = _BITS.get(name)
+    return bits is None or -(2**bits) <= value < 2**bits
+
+
+def _range(schema: Object, value: Any, path: str) -> Iterator[Cause]:
+    name = schema.get("format", "")
+    if schema.get("type") == "integer" and _is_number(value) and not _fits(name, value):
+        message = f"Checked value must be of type integer with format {name} in {path}"
+        yield Cause("FieldValueInvalid", f'Invalid value: "": {message}', "<nil>")
 
 
 def _type_name(value: Any) -> str:
@@ -145,16 +164,16 @@ def _members(schema: Object, value: Object, path: str) -> Iterator[Cause]:
 
 
 def _items(schema: Object, value: list[Any], path: str) -> Iterator[Cause]:
-    if len(value) > schema.get("maxItems", len(value)):
-        yield too_many(path, len(value), schema["maxItems"])
-    if len(value) < schema.get("minItems", 0):
-        yield invalid(path, value, f"{path} in body should have at least {schema['minItems']} items")
     if schema.get("uniqueItems") and len({go_json(item) for item in value}) < len(value):
         yield invalid(path, value, f"{path} in body shouldn't contain duplicates")
     child = schema.get("items")
     if isinstance(child, dict):
         for at, item in enumerate(value):
             yield from _check(child, item, f"{path}[{at}]")
+    if len(value) > schema.get("maxItems", len(value)):
+        yield too_many(path, len(value), schema["maxItems"])
+    if len(value) < schema.get("minItems", 0):
+        yield invalid(path, value, f"{path} in body should have at least {schema['minItems']} items")
 
 
 def _none_of(path: str, message: str) -> Cause:

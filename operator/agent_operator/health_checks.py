@@ -1,6 +1,7 @@
 """The responses of /healthz and /readyz.
 
-/healthz fails if only a restart helps: a watch gets no more responses, or a pass does not end.
+/healthz fails if only a restart helps: a watch gets no more responses, or a pass does not end. It also fails by a
+timeout while the event loop is blocked, because it is served by this loop.
 /readyz fails while the operator cannot work, and names what is missing. A restart would not help.
 """
 
@@ -10,7 +11,7 @@ from agent_operator.api import constants
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.heartbeat import Heartbeat
 from agent_operator.kube.informer import Informer
-from agent_operator.kube.leader_election import LeaderElector
+from agent_operator.kube.lease_thread import LeaseThread
 from agent_operator.kube.reachability import Reachability
 from agent_operator.reconcile.workers import Workers
 
@@ -32,7 +33,7 @@ class HealthChecks:
         self.standby = False
         self.working = False
         self.agents: AgentWatch | None = None
-        self.leader_elector: LeaderElector | None = None
+        self.lease: LeaseThread | None = None
         self.workers: Workers | None = None
         self._reachability = reachability
         self._informers = informers
@@ -68,8 +69,8 @@ class HealthChecks:
         return {kind: now - heartbeat.last_seen for kind, heartbeat in served.items()}
 
     def _heartbeats(self) -> Iterable[Heartbeat]:
-        if self.leader_elector is not None:
-            yield self.leader_elector.heartbeat
+        if self.lease is not None:
+            yield self.lease.heartbeat
         if self.standby:
             return
         for informer in self._informers.values():

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from agent_operator import __version__
+from agent_operator.api import constants
 from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
+from agent_operator.gauges import measure, measure_fleet
 from agent_operator.health_checks import HealthChecks
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.agent_watch import AgentWatch
@@ -20,7 +22,7 @@ from agent_operator.kube.client import Cluster
 from agent_operator.kube.discovery import Discovery
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.informer import Informer
-from agent_operator.kube.leader_election import LeaderElector
+from agent_operator.kube.lease_thread import TIMEOUT, LeaseThread
 from agent_operator.kube.objects import LISTED, Key, Object
 from agent_operator.kube.reachability import Reachability
 from agent_operator.kube.resources import BY_NAME, CHANNEL, WATCHED
@@ -28,6 +30,7 @@ from agent_operator.kube.transport import Transport
 from agent_operator.kube.workqueue import Queue
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
+from agent_operator.observability.watchdog import Watchdog
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.factory import make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
@@ -35,8 +38,9 @@ from agent_operator.reconcile.triggers import Triggers
 from agent_operator.reconcile.workers import Periods, Workers
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
+from agent_operator.sandbox.sandbox import Sandbox
 from agent_operator.settings import Settings
-from agent_operator.tasks import background, unless
+from agent_operator.tasks import background, restarted, unless
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +55,14 @@ class Manager:
         self._clock = asyncio.get_running_loop().time
         self.metrics = Metrics(__version__)
         self.store = Store(self._clock)
-        self.queue = Queue(self._clock)
+        self.queue = Queue(self._clock, workers=settings.workers)
         self.ready = asyncio.Event()
         self._triggers = Triggers(self.store, self.queue)
         self._informers: dict[str, Informer] = {}
         self._reachability = Reachability(self._clock)
         self._health_checks = HealthChecks(self._reachability, self._informers, self._clock)
-        self._scraper = Scraper()
+        self._lease = self._lease_thread() if settings.elects else None
+        self._scraper, self._sandbox = Scraper(), Sandbox(self._clock)
         self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache()
         self._fleet: ChannelController | None = None
@@ -76,29 +81,36 @@ class Manager:
             ApiError: discovery failed.
             Exception: a part failed. The process should be restarted.
         """
-        settings = self._settings
+        settings, lease = self._settings, self._lease
         async with AsyncExitStack() as stack:
-            transport = await stack.enter_async_context(self._transport())
+            fences = (lease.fence.middleware,) if lease else ()
+            transport = await stack.enter_async_context(self._transport(innermost=fences))
+            stack.enter_context(Watchdog(self.metrics.blocked.observe))
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
+            stack.push_async_callback(self._sandbox.close)
             cluster, discovery = Cluster(transport), Discovery(transport)
             self._build(cluster, discovery)
             agents = AgentWatch(self.agent_event, discovery, transport, settings.namespaces, self._clock)
             self._health_checks.agents = agents
-            lease = settings.lease_namespace, settings.lease_name
-            leader_elector = LeaderElector(cluster, *lease, settings.identity, self._clock)
-            if settings.elects:
-                self._health_checks.leader_elector, self._health_checks.standby = leader_elector, True
-                if not await unless(stop, leader_elector.acquire()):
+            if lease is not None:
+                self._health_checks.lease, self._health_checks.standby = lease, True
+                stack.push_async_callback(lease.release)
+                if not await unless(stop, lease.acquire()):
                     return
                 self._health_checks.standby = False
-                stack.push_async_callback(leader_elector.release)
             self.metrics.leader.set(not settings.read_only)
-            await self._work(agents, stop, reclaim_signals, [leader_elector.renew()] if settings.elects else [])
+            await self._work(agents, stop, reclaim_signals)
 
-    def _transport(self) -> Transport:
+    def _transport(self, **options: Any) -> Transport:
         given, observe, reached = self._settings, self.metrics.observe_request, self._reachability
-        return Transport(given.kubeconfig, given.context, observe, read_only=given.read_only, reachability=reached)
+        options = {"read_only": given.read_only, "reachability": reached, **options}
+        return Transport(given.kubeconfig, given.context, observe, **options)
+
+    def _lease_thread(self) -> LeaseThread:
+        given = self._settings
+        connect = partial(self._transport, timeout=TIMEOUT)
+        return LeaseThread(connect, given.lease_namespace, given.lease_name, given.identity, self._clock)
 
     def _build(self, cluster: Cluster, discovery: Discovery) -> None:
         settings = self._settings
@@ -117,7 +129,7 @@ class Manager:
         periods = Periods(settings.resync, settings.refs_refresh)
         workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
         self._workers = self._health_checks.workers = workers
-        self._measure()
+        measure(self.metrics, self.queue, self._health_checks, self.store, self._dry_run)
 
     def _reconciler(self, cluster: Cluster, recorder: EventRecorder, scope: Collection[str]) -> Reconciler:
         return make_reconciler(
@@ -132,6 +144,7 @@ class Manager:
             references_lifetime=self._settings.refs_refresh,
             clock=self._clock,
             now=_timestamp,
+            sandbox=self._sandbox,
             dry_run=self._dry_run,
         )
 
@@ -144,52 +157,41 @@ class Manager:
             on_agent_written=lambda agent: self._triggers.agent_event(LISTED, agent),
             default_image=self._settings.runtime_image,
         )
-        labelled = self.metrics.labelled
-        by_state = "Agents that follow a channel, by state: updated, failed, skipped, rolling or waiting."
-        labelled("agent_operator_channel_agents", by_state, ("channel", "state"), fleet.agent_counts)
-        labelled("agent_operator_channel_halted", "1 while too many agents failed.", "channel", fleet.halted_channels)
+        measure_fleet(self.metrics, fleet)
         return fleet
 
-    def _measure(self) -> None:
-        gauge, labelled = self.metrics.gauge, self.metrics.labelled
-        gauge("agent_operator_queue_depth", "Agents that wait for a worker.", lambda: self.queue.depth)
-        gauge(
-            "agent_operator_queue_age_seconds",
-            "Seconds that the first agent in the queue has waited.",
-            lambda: self.queue.age,
-        )
-        since = "Seconds since the last answer on a watch. A kind that the API server does not serve has no sample."
-        labelled("agent_operator_watch_age_seconds", since, "kind", self._health_checks.ages)
-        if self._dry_run is not None:
-            pending = "Agents that the operator would change without --read-only."
-            dry_run = self._dry_run
-            gauge("agent_operator_pending_changes", pending, lambda: dry_run.count(self.store.agents))
-        labelled("agent_operator_agents", "Agents by condition that is true.", "condition", self.store.condition_counts)
-
-    async def _work(
-        self,
-        agents: AgentWatch,
-        stop: asyncio.Event,
-        reclaim_signals: Callable[[], None],
-        renewal: Iterable[Coroutine[Any, Any, None]],
-    ) -> None:
+    async def _work(self, agents: AgentWatch, stop: asyncio.Event, reclaim_signals: Callable[[], None]) -> None:
         workers = self._workers
         if workers is None:
             raise RuntimeError("the manager is not built")
-        leading = [self._fleet.run(self._informers[CHANNEL.kind].synced)] if self._fleet else []
-        handlers = {CHANNEL.kind: self._channel_changed}
-        watching = (
-            informer.run(handlers.get(kind, self._triggers.child_changed), self._triggers.api_changed)
-            for kind, informer in self._informers.items()
-        )
-        async with background(*renewal, *leading, *watching) as broken:
+        leading = [self._lease.hold()] if self._lease else []
+        async with background(*leading, *self._parts()) as broken:
             if not await unless(stop, self._wait_until_synced(agents, stop), broken) or stop.is_set():
                 return
             stop_kopf = asyncio.Event()
-            watch = asyncio.create_task(agents.run(stop_kopf, reclaim_signals, self.store.forget_all))
+            start = partial(agents.run, stop_kopf, reclaim_signals, self.store.forget_all)
+            watch = asyncio.create_task(restarted(constants.KIND, start, self._part_failed))
             await self._reconcile_until_stopped(workers, stop, watch, broken)
             stop_kopf.set()
-            await watch
+            # It may be waiting for its restart after a failure.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await watch
+
+    def _parts(self) -> Iterable[Coroutine[Any, Any, None]]:
+        """Yield what runs until the process ends: the informers and the controller of the channels."""
+        if self._fleet is not None:
+            run = partial(self._fleet.run, self._informers[CHANNEL.kind].synced)
+            yield restarted("channels", run, self._part_failed)
+        handlers = {CHANNEL.kind: self._channel_changed}
+        for kind, informer in self._informers.items():
+            handler = handlers.get(kind, self._triggers.child_changed)
+            yield restarted(kind, partial(informer.run, handler, self._triggers.api_changed), self._part_failed)
+
+    def _part_failed(self, part: str, error: Exception) -> None:
+        self.metrics.part_failures.labels(part).inc()
+        if part in self._informers:
+            self._informers[part].heartbeat.fail(type(error).__name__)
 
     async def _reconcile_until_stopped(
         self, workers: Workers, stop: asyncio.Event, watch: "asyncio.Task[None]", broken: "asyncio.Task[None]"

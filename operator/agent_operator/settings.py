@@ -35,7 +35,9 @@ class Settings(BaseModel):
     namespaces: Namespaces = Field((), description="Namespaces to watch, separated by commas. Default: all.")
     workers: int = Field(8, ge=1, le=64, description="Number of agents that are reconciled concurrently.")
     resync: float = Field(
-        600, ge=1, description="Seconds after which an agent is reconciled again without an event. Costs no request."
+        600,
+        ge=1,
+        description="Seconds between reconciles of an agent without events. They send no request if nothing changed.",
     )
     refs_refresh: float = Field(
         45, ge=1, description="Seconds after which referenced Secrets and ConfigMaps are read again."

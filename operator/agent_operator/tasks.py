@@ -1,9 +1,16 @@
-"""Run several coroutines at once and end them together."""
+"""Run several coroutines at once and end them together. Restart those that fail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+log = logging.getLogger(__name__)
+
+# Seconds before a part that failed is started again. The delay doubles, and is reset when the part ran for longer.
+_FIRST_DELAY = 1.0
+_LONGEST_DELAY = 60.0
 
 
 async def unless(stop: asyncio.Event, call: Coroutine[Any, Any, None], *others: "asyncio.Task[None]") -> bool:
@@ -19,6 +26,32 @@ async def unless(stop: asyncio.Event, call: Coroutine[Any, Any, None], *others: 
     task.cancel()
     await asyncio.wait({task})
     return False
+
+
+async def restarted(
+    part: str, start: Callable[[], Coroutine[Any, Any, None]], failed: Callable[[str, Exception], None]
+) -> None:
+    """Run a part of the process until it returns. If it fails, start it again after a delay.
+
+    An object that makes one part fail must not end the process: the next leader would fail in the same way.
+
+    Args:
+        part: what runs, for the log.
+        start: creates the coroutine. It can be called again after a failure.
+        failed: receives the part and the error of each failure.
+    """
+    delay, loop = _FIRST_DELAY, asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        try:
+            return await start()
+        except Exception as error:
+            failed(part, error)
+            if loop.time() - began > _LONGEST_DELAY:
+                delay = _FIRST_DELAY
+            log.exception("a part of the operator failed and is restarted", extra={"part": part, "seconds": delay})
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, _LONGEST_DELAY)
 
 
 @asynccontextmanager

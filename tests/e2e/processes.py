@@ -7,11 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.kubectl import Kubectl
-from tests.patience import DEADLINE
+from tests.patience import DEADLINE, free_port
 from tests.polling import eventually
 
 RUNTIME = "agent-operator/agent-runtime:*"
@@ -74,11 +74,17 @@ class Operator:
     log: Path
     options: tuple[str, ...] = ("--no-leader-election",)
     process: subprocess.Popen[bytes] | None = None
+    address: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+
+    @property
+    def url(self) -> str:
+        """URL of the health endpoints and metrics."""
+        return f"http://{self.address}"
 
     def start(self) -> None:
         """Start the process, and do not wait until it is ready."""
         arguments: list[str | Path] = ["agent_operator", "run", "--kubeconfig", self.kubeconfig]
-        options = ["--listen", "127.0.0.1:0", "--refs-refresh", "2"]
+        options = ["--listen", self.address, "--refs-refresh", "2"]
         self.process = start([*arguments, *options, *self.options], self.log)
 
     def stop(self) -> int:

@@ -68,7 +68,7 @@ def rollout(kubectl: Kubectl) -> dict[str, Any]:
 def wait_for_rollback(kubectl: Kubectl, reason: str) -> str:
     """Wait until the canary is rolled back for this reason; return the message."""
     kubectl.wait_for_condition("gated", "Progressing", "False", "RolledBack", 90)
-    kubectl.wait_for_condition("gated", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("gated", "Ready", "False", "RolledBack", 60)
     record = rollout(kubectl)["rolledBack"]
     assert record["reason"] == reason
     message: str = record["message"]

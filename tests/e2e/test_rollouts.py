@@ -37,7 +37,7 @@ def test_a_missing_image_is_rolled_back(kubectl: Kubectl) -> None:
 
     condition = kubectl.wait_for_condition("imaged", "Progressing", "False", "RolledBack", 60)
     assert "ImagePullBackOff" in condition["message"] or "ErrImagePull" in condition["message"]
-    kubectl.wait_for_condition("imaged", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("imaged", "Ready", "False", "RolledBack", 60)
     after = status(kubectl, "imaged")
     assert after["revision"] == after["lastGoodRevision"] == first
     assert after["rollout"]["rolledBack"]["reason"] == "ProgressDeadlineExceeded"
@@ -52,7 +52,7 @@ def test_a_crashing_revision_is_rolled_back_and_not_retried(kubectl: Kubectl) ->
 
     condition = kubectl.wait_for_condition("crashing", "Progressing", "False", "RolledBack", 60)
     assert "exit code" in condition["message"]
-    kubectl.wait_for_condition("crashing", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("crashing", "Ready", "False", "RolledBack", 60)
     assert status(kubectl, "crashing")["revision"] == first
 
     # An unrelated change is applied, and does not retry the bad revision.
@@ -71,7 +71,7 @@ def test_the_rollback_annotation_holds_until_the_spec_changes(kubectl: Kubectl) 
 
     kubectl.run("annotate", "agd/pinned", f"{COMMAND}=rollback={first}")
 
-    kubectl.wait_for_condition("pinned", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("pinned", "Ready", "False", "RolledBack", 60)
     pinned = kubectl.get("agd", "pinned")
     assert pinned["status"]["revision"] == first != second
     assert pinned["status"]["rollout"]["rolledBack"]["manual"] is True
@@ -81,7 +81,7 @@ def test_the_rollback_annotation_holds_until_the_spec_changes(kubectl: Kubectl) 
     )
     # A GitOps tool that applies the same spec again changes nothing.
     kubectl.apply(make_agent("pinned", systemPrompt={"text": "Two."}))
-    kubectl.wait_for_condition("pinned", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("pinned", "Ready", "False", "RolledBack", 60)
 
     third = good(kubectl, make_agent("pinned", systemPrompt={"text": "Three."}))
     assert third not in (first, second)
@@ -114,7 +114,8 @@ def test_a_healthy_canary_is_promoted(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("sings", replicas=3, rollout=plan, systemPrompt={"text": "Two."}))
     kubectl.wait_for_condition("sings", "Progressing", "True", "CanaryPaused", 60)
 
-    assert kubectl.condition("sings", "Ready")["status"] == "True"
+    assert kubectl.condition("sings", "Ready")["status"] == "False"
+    assert kubectl.condition("sings", "Available")["status"] == "True"
     assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 2
     assert kubectl.get("deploy", "sings-canary")["status"]["readyReplicas"] == 1
     assert status(kubectl, "sings")["revision"] == first
@@ -142,7 +143,7 @@ def test_a_crashing_canary_is_rolled_back(kubectl: Kubectl) -> None:
 
     kubectl.wait_for_condition("falls", "Progressing", "False", "RolledBack", 60)
     eventually("the canary is deleted", lambda: not kubectl.get("deploy", "falls-canary"))
-    kubectl.wait_for_condition("falls", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("falls", "Ready", "False", "RolledBack", 60)
     assert status(kubectl, "falls")["revision"] == first
     assert status(kubectl, "falls")["rollout"]["rolledBack"]["reason"] == "CrashLoop"
 
@@ -209,7 +210,7 @@ def test_history_is_pruned_to_its_limit(kubectl: Kubectl) -> None:
 
     eventually("the first revision is pruned", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2))
     kubectl.run("annotate", "agd/kept", f"{COMMAND}=rollback={revisions[1]}")
-    kubectl.wait_for_condition("kept", "Ready", "True", "RolledBack", 60)
+    kubectl.wait_for_condition("kept", "Ready", "False", "RolledBack", 60)
     volumes = kubectl.get("deploy", "kept")["spec"]["template"]["spec"]["volumes"]
     (config,) = [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
     assert "Two." in kubectl.get("cm", config)["data"]["system_prompt.txt"]

@@ -73,18 +73,18 @@ OTHER_CHECKS = Peer("team-b", labels=CHECKS.labels)
 DNS, NODE_DNS = Peer("kube-system"), Peer(address="169.254.20.10")
 
 # What a case allows in addition to DNS. Every other combination of the peers and ports below is denied.
-WORLD = (
-    PUBLIC,
-    PUBLIC_6,
-    *(Peer(address=text) for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1", "10.9.0.1", "fd12::1")),
+PRIVATE = tuple(
+    Peer(address=text)
+    for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1", "10.9.0.1", "192.168.1.1", "100.64.0.1", "fd12::1")
 )
+WORLD = (PUBLIC, PUBLIC_6)
 NGINX = {("in", INGRESS, 8000)}
 PROMETHEUS = {("in", SCRAPER, 9090)}
 USUAL = NGINX | PROMETHEUS
 
 
 def every_address(port: int) -> set[tuple[str, Peer, int]]:
-    """Every address except the metadata services of nodes. Private ones are included because of private endpoints."""
+    """Every public address. Private ones need a Service, an address in the spec, or allowPrivateNetworks."""
     return {("out", peer, port) for peer in WORLD}
 
 
@@ -109,6 +109,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "mcp": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("default"), 8080), ("out", Peer("tracing"), 4318)},
+    "private-endpoints": USUAL | {("out", peer, port) for peer in (*WORLD, *PRIVATE) for port in (443, 6380)},
     "gateway": USUAL | {("in", Peer("gateways"), 8000)} | {("in", peer, 8000) for peer in OF_TEAM},
     "canary-gateway": USUAL | CANARY | {("in", Peer("gateways"), 8000)},
     "canary-autoscaling": AZURE | CANARY,
@@ -120,7 +121,8 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     },
 }
 PEERS = {peer for cases in OPEN.values() for _, peer, _ in cases} | {
-    *(STRANGER, METADATA, METADATA_6, DNS, Peer("default"), Peer(address="fe80::1"), *WORLD),
+    *(STRANGER, METADATA, METADATA_6, DNS, Peer("default"), Peer(address="fe80::1"), *WORLD, *PRIVATE),
+    *(Peer(address=text) for text in ("168.63.129.16", "100.100.100.200", "64:ff9b::a9fe:a9fe", "fd20:ce::254")),
     *(OTHER_CHECKS, OPERATOR, PODS),
 }
 PORTS = {port for cases in OPEN.values() for _, _, port in cases} | {22, 80, 8080, 1234, 5011, 6379}

@@ -174,6 +174,7 @@ async def run_operator(
             kubeconfig = Path(folder) / ("through" if proxied else "direct")
             settings = operator_settings(kubeconfig, "default", **({"namespaces": ()} | changed))
             controller, stop = Manager(settings), asyncio.Event()
+            _elect_in_this_loop(controller)
             operator = RunningOperator(api, proxy, controller, asyncio.create_task(controller.run(stop)), session)
             await asyncio.sleep(0.1)  # until it listens
             probing = asyncio.create_task(operator.probe())
@@ -188,6 +189,14 @@ async def run_operator(
                 proxy.hanging = frozenset()
                 async with asyncio.timeout(60):
                     await operator.running
+
+
+def _elect_in_this_loop(controller: Manager) -> None:
+    """Elect in a task instead of a thread, whose loop would have its own simulated clock."""
+    lease, loop = controller._lease, asyncio.get_running_loop()
+    if lease is not None:
+        lease.fence.clock = loop.time
+        setattr(lease, "_start", lambda: setattr(lease, "_task", loop.create_task(lease._run())))  # noqa: B010  (mypy)
 
 
 @asynccontextmanager

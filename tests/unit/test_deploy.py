@@ -15,6 +15,7 @@ import pytest
 from agent_operator import __version__
 from agent_operator.codegen import rbac
 from agent_operator.settings import read
+from agent_runtime.config import addresses
 from tests import fast_yaml as yaml
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,15 @@ def test_an_overlay_can_be_applied_by_the_client(overlay: tuple[str, list[Object
     """Kubectl keeps what it applied in an annotation, and annotations hold 262,144 bytes."""
     for obj in overlay[1]:
         assert len(json.dumps(obj, separators=(",", ":"))) < 250_000
+
+
+def test_the_operator_cannot_connect_to_metadata_services(overlay: tuple[str, list[Object]]) -> None:
+    policy = next(obj for obj in overlay[1] if obj["kind"] == "NetworkPolicy")
+    blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule["to"] if "ipBlock" in peer]
+    assert {block["cidr"]: block["except"] for block in blocks} == {
+        str(network): [str(excepted) for excepted in exceptions]
+        for network, exceptions in addresses.outside(private=True)
+    }
 
 
 def test_the_operator_keeps_to_the_restricted_standard(overlay: tuple[str, list[Object]]) -> None:

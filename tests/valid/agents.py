@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from agent_operator.api.base import LABEL_PATTERN, PERCENT_PATTERN, SUBDOMAIN_PATTERN
+from agent_operator.api.kubernetes_models import KUBERNETES_TYPE
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.render import Inputs, Platform
 from tests.valid.pod_templates import TEMPLATES
@@ -62,12 +63,15 @@ def _keys_have_one_place(spec: dict[str, Any]) -> dict[str, Any]:
     return spec | {"config": spec["config"] | {"server": server}}
 
 
+def _has_one_tag(runtime: dict[str, Any]) -> dict[str, Any]:
+    has_tag = any(mark in runtime.get("image", "").rpartition("/")[2] for mark in ":@")
+    return {field: value for field, value in runtime.items() if field != "version" or not has_tag}
+
+
 def values(node: dict[str, Any]) -> Values:
     """Return a strategy for a node of the schema."""
-    # The schema has Kubernetes' own types where they are used, without a definition; see api/kubernetes_models.py.
-    name = node.get("$ref", "").rpartition("/")[2] or node.get("title", "")
-    if "$ref" in node or name.startswith(("V1", "V2")):
-        return model(name)
+    if "$ref" in node or KUBERNETES_TYPE in node:
+        return model(node.get(KUBERNETES_TYPE) or node["$ref"].rpartition("/")[2])
     if "anyOf" in node:
         return st.one_of([values(variant) for variant in node["anyOf"] if variant.get("type") != "null"])
     if "enum" in node or "const" in node:
@@ -161,6 +165,7 @@ MODELS: dict[str, Values] = {
     "DisruptionBudget": objects("DisruptionBudget", "minAvailable", "maxUnavailable") | st.just({}),
     "ExternalSecret": objects("ExternalSecret", "azureKeyVault", "secretStoreRef"),
     "Rollout": objects("Rollout").map(lambda rollout: rollout | {"strategy": "Canary"}),
+    "Runtime": objects("Runtime").map(_has_one_tag),
     "ServiceAccountSpec": objects("ServiceAccountSpec", "name", "annotations"),
     "SystemPrompt": st.sampled_from(
         [

@@ -75,9 +75,7 @@ _VOLUMES = subsets(
                 }
             },
             "persistentVolumeClaim": {"claimName": "p"},
-            "projected": {
-                "sources": [{"serviceAccountToken": {"path": "t", "audience": "vault"}}, {"secret": {"name": "s"}}]
-            },
+            "projected": {"sources": [{"configMap": {"name": "c"}}, {"secret": {"name": "s"}}]},
             "secret": {"secretName": "s", "optional": True},
         }.items()
     )

@@ -79,8 +79,8 @@ class SharedTasks:
     async def to_cancel(self, task_ids: Sequence[str]) -> list[str]:
         """Return the tasks among these that another replica asked to cancel."""
         results = await self._store.transact(("MGET", *map(self._cancel_key, task_ids)))
-        marks = results[0] if results else ()
-        return [task_id for task_id, mark in zip(task_ids, marks, strict=False) if mark]
+        requests = results[0] if results else ()
+        return [task_id for task_id, requested in zip(task_ids, requests, strict=False) if requested]
 
     async def _drop_oldest(self, index: str, count: int) -> None:
         results = await self._store.transact(("LPOP", index, count))

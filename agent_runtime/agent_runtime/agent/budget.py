@@ -49,7 +49,7 @@ class Budget:
             raise Problem(429, "budget_spent", detail, retry_after=(midnight - now).total_seconds())
 
     def spend(self, tokens: int) -> None:
-        """Count used tokens."""
+        """Subtract tokens that a request has used from the budget."""
         self._reset_daily()
         self._unreported += tokens
 

@@ -45,12 +45,12 @@ class _TemporaryError(NoAnswerError):
 
 @dataclass(slots=True)
 class AgentClient:
-    """An agent at a URL.
+    """Sends prompts to the agent at a URL.
 
     Attributes:
-        wait: longest wait in seconds. For an unreachable agent it starts with the first request of the run; for a busy
-            agent, with the first request of each check.
-        waiting: called with the reason when a check has to wait.
+        wait: seconds to try again while the agent is unreachable or busy. For an unreachable agent, they count from the
+            first request of the run; for a busy agent, from the first request of each check.
+        waiting: called with the reason before each wait.
     """
 
     url: str

@@ -133,7 +133,7 @@ class McpServerConfig(ConfigModel):
     env: tuple[EnvironmentName, ...] = Field(
         (),
         max_length=64,
-        description="Names of environment variables of the agent that the program receives in addition to PATH and "
+        description="Names of environment variables that the agent passes to the program, in addition to PATH and "
         "HOME. Only for type stdio. Default: none.",
     )
     tools: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(

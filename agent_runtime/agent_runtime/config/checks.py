@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, ValidationInfo, model_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema, from_json
 
 from agent_runtime.config import json_schema
@@ -18,6 +18,9 @@ MAX_CHECKS = 50
 MAX_SCHEMA_BYTES = 32_768
 # The limit of a ConfigMap.
 MAX_FILE_BYTES = 1024 * 1024
+# Key of the context of a validation: the faults of regular expressions in RE2 syntax.
+REGEX = "regex"
+_PATTERN_FIELDS = ("regex", "pattern", "patternProperties")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -43,15 +46,50 @@ def _pattern_fault(pattern: str) -> str | None:
     return None
 
 
-def _compiles(pattern: str) -> str:
-    if fault := _pattern_fault(pattern):
+def find_faults(document: Any) -> dict[str, dict[str, str | None]]:
+    """Compile all regular expressions of checks, which takes up to 90 ms for each.
+
+    Args:
+        document: checks as JSON, valid or not.
+
+    Returns:
+        By kind of pattern, the fault of each; None for one that is valid. As the context of a validation, it replaces
+        the compilation, so that the operator can compile in another process.
+    """
+    found: dict[str, dict[str, str | None]] = {REGEX: {}, json_schema.PATTERN: {}}
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+            if isinstance(regex := value.get("regex"), str):
+                found[REGEX][regex] = _pattern_fault(regex)
+            properties = value.get("patternProperties")
+            patterns = [value.get("pattern"), *(properties if isinstance(properties, dict) else ())]
+            found[json_schema.PATTERN] |= {it: json_schema.pattern_fault(it) for it in patterns if isinstance(it, str)}
+        elif isinstance(value, list):
+            left += value
+    return found
+
+
+def has_patterns(document: Any) -> bool:
+    """Return whether checks may contain regular expressions."""
+    if isinstance(document, dict):
+        return not document.keys().isdisjoint(_PATTERN_FIELDS) or any(map(has_patterns, document.values()))
+    return isinstance(document, list) and any(map(has_patterns, document))
+
+
+def _compiles(pattern: str, info: ValidationInfo) -> str:
+    known = (info.context or {}).get(REGEX)
+    fault = _pattern_fault(pattern) if known is None else known.get(pattern, "not compiled")
+    if fault:
         raise ValueError(f"not a regular expression in RE2 syntax: {fault}")
     return pattern
 
 
-def _is_schema(schema: dict[str, Any]) -> dict[str, Any]:
+def _is_schema(schema: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     try:
-        json_schema.check_shape(schema)
+        json_schema.check_shape(schema, info.context)
     except ValidationError as error:
         raise ValueError(explain(error).partition("\n")[0]) from None
     try:
@@ -71,7 +109,7 @@ Parts = Annotated[tuple[Part, ...], Field(min_length=1, max_length=16)]
 class JudgeConfig(ConfigModel):
     """A model that judges the answer."""
 
-    model: Name = Field(description="Name of the model of the agent that judges.")
+    model: Name = Field(description="Name of the agent's model that judges the answer.")
     criterion: str = Field(
         min_length=1, max_length=4096, description="What the answer must fulfil, in one or two sentences."
     )
@@ -85,7 +123,7 @@ class CheckConfig(ConfigModel):
     )
     prompt: str = Field(min_length=1, max_length=32_000, description="The prompt, sent in a new conversation.")
     model: Name | None = Field(
-        None, description="Name of the model of the agent that gets the prompt. Default: the default model."
+        None, description="Name of the agent's model that gets the prompt. Default: the default model of the agent."
     )
     contains: Parts | None = Field(
         None, description="Texts that must all occur in the answer, case-sensitive. Default: none."

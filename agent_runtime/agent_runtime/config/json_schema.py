@@ -7,6 +7,7 @@ limit on CPU time, and checks all of draft 2020-12.
 
 import re
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -18,22 +19,29 @@ _SUBSCHEMA_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SUBSCHEMA_MAPS = ("$defs", "definitions", "dependentSchemas", "properties")
 _COUNTS = ("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties")
 _REF = "schema"
+# Key of the context of a validation: the faults of patterns.
+PATTERN = "pattern"
 
 
-def check_shape(schema: Any) -> None:
+def check_shape(schema: Any, context: Mapping[str, Any] | None = None) -> None:
     """Check a schema. Keywords that are not listed here may have any value.
+
+    Args:
+        schema: the schema.
+        context: its item PATTERN has the fault of each pattern, or None for a valid one. Without it, patterns are
+            compiled here.
 
     Raises:
         ValidationError: a keyword has a value of the wrong type; each error has the path.
     """
-    _validator().validate_python(schema, strict=True)
+    _validator().validate_python(schema, strict=True, context=dict(context or {}))
 
 
 @cache
 def _validator() -> SchemaValidator:
     schema = core_schema.no_info_before_validator_function(_as_object, core_schema.definition_reference_schema(_REF))
     text = core_schema.str_schema()
-    pattern = core_schema.no_info_after_validator_function(_compiled, text)
+    pattern = core_schema.with_info_after_validator_function(_compiled, text)
     reference = core_schema.no_info_after_validator_function(_local, text)
     types = core_schema.list_schema(core_schema.literal_schema(list(TYPES)), min_length=1)
     keywords: dict[str, CoreSchema] = {
@@ -63,13 +71,22 @@ def _as_list(types: Any) -> Any:
     return types if isinstance(types, list) else [types]
 
 
-def _compiled(pattern: str) -> str:
+def pattern_fault(pattern: str) -> str | None:
+    """Return why a pattern is invalid; None if it is valid."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError):
-        raise ValueError("must be a regular expression") from None
+        return "must be a regular expression"
+    return None
+
+
+def _compiled(pattern: str, info: core_schema.ValidationInfo) -> str:
+    known = (info.context or {}).get(PATTERN)
+    fault = pattern_fault(pattern) if known is None else known.get(pattern, "is not compiled")
+    if fault:
+        raise ValueError(fault)
     return pattern
 
 

@@ -15,6 +15,8 @@ from agent_runtime.config.migrations import upgraded
 
 # The prompt and agent.toml are in one ConfigMap, which has at most 1 MiB.
 MAX_PROMPT_BYTES = 900_000
+# A file may have as many errors as values. The first ones suffice to correct the next.
+MAX_EXPLAINED = 50
 _FIELD = r"[a-z$][\w.$\[\]]*"
 _FIELD_LIST = re.compile(f"{_FIELD}(, {_FIELD})*")
 
@@ -26,6 +28,8 @@ class ConfigError(Exception):
 def explain(error: ValidationError, root: str = "", *, snake_case: bool = False) -> str:
     """Describe a pydantic error as lines of `path: message`. Values are left out, because they may be secrets.
 
+    After MAX_EXPLAINED errors, a last line has the number of the others.
+
     Args:
         error: the error.
         root: prefix of every path, such as `spec.config`.
@@ -33,7 +37,7 @@ def explain(error: ValidationError, root: str = "", *, snake_case: bool = False)
     """
     faults = error.errors(include_input=False, include_url=False)
     lines = []
-    for fault in faults:
+    for fault in faults[:MAX_EXPLAINED]:
         if fault["type"] == "too_short" and _has_faults_within(fault["loc"], faults):
             continue  # pydantic does not count invalid items; their own errors are sufficient
         message = fault["msg"].removeprefix("Value error, ")
@@ -42,6 +46,8 @@ def explain(error: ValidationError, root: str = "", *, snake_case: bool = False)
         named = fields.split(", ") if colon and _FIELD_LIST.fullmatch(fields) else []
         paths = [(*fault["loc"], name) for name in named] or [fault["loc"]]
         lines += [f"{_path(root, path, snake_case=snake_case)}: {rest if named else message}" for path in paths]
+    if len(faults) > MAX_EXPLAINED:
+        lines.append(f"and {len(faults) - MAX_EXPLAINED} more errors")
     return "\n".join(lines)
 
 

@@ -73,7 +73,7 @@ class LocalStore:
         return session.turns
 
     def put(self, session_id: str, turns: Iterable[bytes]) -> None:
-        """Replace the turns of a session by the latest of these."""
+        """Replace the turns of a session with the latest MAX_TURNS of `turns`."""
         self._drop(session_id)
         kept = tuple(turns)[-MAX_TURNS:]
         if kept:

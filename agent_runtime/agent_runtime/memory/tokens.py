@@ -20,10 +20,10 @@ def estimate(message: Mapping[str, Any]) -> int:
 
 
 def answer_tokens(answer: Mapping[str, Any], usage: Mapping[str, Any]) -> int:
-    """Return the tokens of a model's answer, by the usage that the model reported.
+    """Return the tokens of a model's answer, from the usage that the model reported.
 
-    Reasoning is not counted, because it is not sent again. The usage may include earlier tool calls, so there are at
-    most as many tokens as bytes of text.
+    Reasoning is not counted, because it is not sent with later requests. The usage may also cover earlier tool calls
+    of the same request, so the result is limited to one token per byte of the answer.
     """
     tokens, details = usage.get("completion_tokens"), usage.get("completion_tokens_details")
     reasoning = details.get("reasoning_tokens") if isinstance(details, Mapping) else None

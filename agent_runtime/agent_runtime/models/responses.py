@@ -12,6 +12,7 @@ import orjson
 
 from agent_runtime.errors import Problem
 from agent_runtime.models.base import Json
+from agent_runtime.models.guard import RefusedAddressError
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 # Errors that a probe cannot detect. They are reported until a call succeeds.
@@ -100,6 +101,9 @@ def unreachable(model: str, error: Exception) -> Problem:
         return Problem(504, "model_timeout", f"{model}: the model's server took too long", retry_after=RETRY_AFTER)
     if isinstance(error, aiohttp.ClientPayloadError):
         return Problem(502, "model_bad_response", f"{model}: the model's server broke off its answer")
+    if isinstance(getattr(error, "os_error", None), RefusedAddressError):
+        detail = f"{model}: its URL has a link-local or metadata address, which the agent refuses: correct the URL"
+        return Problem(502, "model_unreachable", detail)
     return Problem(502, "model_unreachable", f"{model}: the model's server cannot be reached", retry_after=RETRY_AFTER)
 
 

@@ -16,7 +16,7 @@ _LAST_NODE_PORT = 32767
 
 
 def check_namespace(store: Store, resource: Resource, namespace: str, obj: Object) -> None:
-    """ApiError 404 if the namespace does not exist, 403 if it is terminating."""
+    """Raise ApiError 404 if the namespace does not exist, 403 if it is terminating."""
     if not resource.namespaced:
         return
     record = store.bucket("namespaces").get(("", namespace))

@@ -16,7 +16,7 @@ ORPHAN = "orphan"
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 CRD_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _POLICIES = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
-IMMORTAL = frozenset(("default", "kube-public", "kube-system"))  # namespaces
+IMMORTAL = frozenset(("default", "kube-public", "kube-system"))  # namespaces that cannot be deleted
 _POD_GRACE = 30
 
 
@@ -27,7 +27,7 @@ class Deleter:
         self._store = store
 
     def delete(self, resource: Resource, record: Record, options: DeleteOptions) -> Outcome:
-        """Delete an object; ApiError 409 when a precondition does not hold."""
+        """Delete an object. Raises ApiError 409 when a precondition does not hold."""
         _check(resource, record, options)
         if not options.propagation and resource.key == "jobs.batch":
             options = replace(options, propagation="Orphan")  # the pods of a Job stay unless a client says otherwise

@@ -23,5 +23,5 @@ class LogSource(Protocol):
     """Reads the logs of containers."""
 
     async def logs(self, pod: Object, options: PodLogOptions) -> AsyncIterator[bytes]:
-        """Chunks of the log of one container; ApiError 400 when it has none."""
+        """Chunks of the log of one container. Raises ApiError 400 when it has none."""
         ...

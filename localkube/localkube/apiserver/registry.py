@@ -43,7 +43,7 @@ class Registry:
         """Create an empty registry; `services` is the network of cluster IPs."""
         self.store = store or Store(version=_first_version())
         self.resources = ResourceTable()
-        self.generation = 0  # of the served resources: changes with every CRD
+        self.generation = 0  # increases when a CRD changes the served resources
         self._strategies: dict[tuple[str, str], Strategy] = {}
         self.writer = Writer(self.store, self.strategy, ServiceAddresses(self.store, services))
         self.deleter = Deleter(self.store)
@@ -60,7 +60,7 @@ class Registry:
                 self.create("namespaces", "", namespace, manager="kube-apiserver")
 
     def resource(self, key: str) -> Resource:
-        """Look up a resource by `plural.group`; ApiError 404."""
+        """Look up a resource by `plural.group`. Raises ApiError 404."""
         found = self.resources.get(key)
         if found is None:
             raise status.no_resource()
@@ -86,7 +86,7 @@ class Registry:
         self._strategies = {k: v for k, v in self._strategies.items() if k[0] != crd}
 
     def get(self, resource: str, namespace: str, name: str) -> Object:
-        """One object; ApiError 404."""
+        """Return one object. Raises ApiError 404."""
         return self.writer.live(self.resource(resource), namespace, name).object
 
     def find(self, resource: str, namespace: str, name: str) -> Object | None:
@@ -121,13 +121,13 @@ class Registry:
         return self.writer.update(self.resource(resource), namespace, name, lambda _: obj, options).object
 
     def delete(self, resource: str, namespace: str, name: str, *, uid: str = "", grace: int | None = None) -> None:
-        """Delete an object, and its dependents in the background; ApiError 404, 409."""
+        """Delete an object, and its dependents in the background. Raises ApiError 404, 409."""
         found = self.resource(resource)
         record = self.writer.live(found, namespace, name)
         self.remove(found, record, DeleteOptions(uid=uid, grace=grace))
 
     def remove(self, resource: Resource, record: Record, options: DeleteOptions) -> Outcome:
-        """Delete a stored object; ApiError 409."""
+        """Delete a stored object. Raises ApiError 409."""
         return self.deleter.delete(resource, record, options)
 
     def subscribe(self, resource: str, callback: Callable[[str, Object], None]) -> Callable[[], None]:

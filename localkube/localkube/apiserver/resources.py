@@ -192,7 +192,7 @@ class ResourceTable:
         return self._by_key.get(key)
 
     def named(self, key: str) -> Resource:
-        """The resource `plural.group`; KeyError if it is not served."""
+        """The resource `plural.group`. Raises KeyError if it is not served."""
         return self._by_key[key]
 
     def groups(self) -> dict[str, dict[str, Resource]]:

@@ -11,7 +11,7 @@ _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
 def scale_of(resource: Resource, obj: Object) -> Object:
-    """The Scale of an object; ApiError 404, 500."""
+    """The Scale of an object. Raises ApiError 404, 500."""
     paths = _paths(resource)
     replicas = _dig(obj, paths.spec_replicas)
     if replicas is None:
@@ -41,7 +41,7 @@ def bare_scale(resource: Resource, obj: Object) -> Object:
 
 
 def with_replicas(resource: Resource, obj: Object, scale: Object) -> Object:
-    """Set the replicas of a Scale in an object; ApiError 400, 422."""
+    """Set the replicas of a Scale in an object. Raises ApiError 400, 422."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise status.bad_request("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32")

@@ -39,7 +39,7 @@ def new_object(resource: Resource, namespace: str, obj: Object) -> Object:
 
 
 def keep_system_metadata(resource: Resource, live: Record, new: Object, options: WriteOptions) -> Object:
-    """Keep the system metadata of the stored object in a changed one; ApiError 409, 422 if preconditions fail."""
+    """Copy the system metadata of the stored object to the new one. Raises ApiError 409, 422 if preconditions fail."""
     old_meta = live.object["metadata"]
     meta = dict(new["metadata"])
     check_preconditions(resource, live, meta, options)
@@ -53,7 +53,7 @@ def keep_system_metadata(resource: Resource, live: Record, new: Object, options:
 
 
 def check_preconditions(resource: Resource, live: Record, claimed: Object, options: WriteOptions) -> None:
-    """ApiError 409 if uid or resourceVersion in metadata differ from the stored object; 422 for the uid in a patch."""
+    """Raise ApiError 409 if the uid or resourceVersion differs from the stored one, 422 if a patch changes the uid."""
     name = live.key[1]
     version, uid = claimed.get("resourceVersion"), claimed.get("uid")
     if version and version != live.object["metadata"]["resourceVersion"]:

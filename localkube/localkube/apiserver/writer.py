@@ -27,7 +27,7 @@ class Writer:
         self._addresses = addresses
 
     def create(self, resource: Resource, namespace: str, obj: Object, options: WriteOptions) -> Outcome:
-        """Create an object; ApiError 400, 403, 404, 409, 422."""
+        """Create an object. Raises ApiError 400, 403, 404, 409, 422."""
         version = options.version or resource.storage_version
         strategy = self._strategies(resource, version)
         obj, problems = self._decode(
@@ -77,7 +77,7 @@ class Writer:
         change: Callable[[Object], Object],
         options: WriteOptions,
     ) -> Outcome:
-        """Replace an object with the result of `change`, in the request's version; ApiError 404, 409, 422."""
+        """Replace an object with the result of `change`, in the request's version. Raises ApiError 404, 409, 422."""
         live = self.live(resource, namespace, name)
         version = options.version or resource.storage_version
         strategy = self._strategies(resource, version)
@@ -98,7 +98,7 @@ class Writer:
         return self._replace(resource, live, new, strategy, options)._replace(warnings=tuple(problems))
 
     def apply(self, resource: Resource, namespace: str, applied: Object, options: WriteOptions) -> Outcome:
-        """Server-side apply. It creates the object if it does not exist. ApiError 400, 404, 409, 422."""
+        """Run a server-side apply, which creates a missing object. Raises ApiError 400, 404, 409, 422."""
         strategy = self._strategies(resource, options.version or resource.storage_version)
         name = applied["metadata"]["name"]
         live = self._store.bucket(resource.key).get((namespace, name))
@@ -148,7 +148,7 @@ class Writer:
         return new, tuple(warnings)
 
     def rescale(self, resource: Resource, namespace: str, name: str, wanted: Object, options: WriteOptions) -> Outcome:
-        """Set the replicas of a Scale; ApiError 404, 409, 422."""
+        """Set the replicas of a Scale. Raises ApiError 404, 409, 422."""
         live = self.live(resource, namespace, name)
         transitions.check_preconditions(resource, live, wanted.get("metadata") or {}, options)
         strategy = self._strategies(resource, resource.storage_version)
@@ -163,7 +163,7 @@ class Writer:
         return self._replace(resource, live, {**new, "metadata": dict(new["metadata"])}, strategy, options)
 
     def live(self, resource: Resource, namespace: str, name: str) -> Record:
-        """The stored object; ApiError 404."""
+        """The stored object. Raises ApiError 404."""
         record = self._store.bucket(resource.key).get((namespace, name))
         if record is None:
             raise status.not_found(resource.group, resource.plural, name)

@@ -11,7 +11,7 @@ from localkube.meta.objects import timestamp
 from localkube.meta.status import ApiError, Object
 
 REMEMBERED = 4096  # Events of which a repetition is counted instead of written as a new object
-NAME_LENGTH = 236  # of the object's name: an Event adds a dot and 16 digits, and a name has at most 253 characters
+NAME_LENGTH = 236  # limit for the object's name in the Event's: 253 characters, less a dot and 16 digits
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ class Context:
 
 
 class Controller(ABC):
-    """Reconciles the objects of one resource, one key at a time, without awaiting."""
+    """Reconciles the objects of one resource, one at a time. `reconcile` never awaits, so nothing runs meanwhile."""
 
     name: str  # component of the Events
     manager = "kube-controller-manager"  # field manager of the writes

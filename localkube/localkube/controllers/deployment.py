@@ -8,7 +8,7 @@ from localkube.meta.objects import Key, annotations_of, controller_of, find_cond
 from localkube.meta.pods import is_finished
 from localkube.meta.status import ApiError, Object
 
-DEFAULT_HISTORY = 10  # of spec.revisionHistoryLimit
+DEFAULT_HISTORY = 10  # default of spec.revisionHistoryLimit
 
 
 class DeploymentController(Controller):

@@ -44,7 +44,7 @@ def total_requests(pod: Object) -> Amounts:
     starting: dict[str, Decimal] = {}
     for container in spec.get("containers") or ():
         _add(running, _requests(container))
-    sidecars: dict[str, Decimal] = {}  # started so far
+    sidecars: dict[str, Decimal] = {}  # requests of the sidecars that have started
     for container in spec.get("initContainers") or ():
         requests = _requests(container)
         if container.get("restartPolicy") == "Always":

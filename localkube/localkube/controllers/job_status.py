@@ -56,7 +56,7 @@ class Backoff:
     """The failures of a Job since its last success."""
 
     failures: int = 0
-    last: float = 0.0  # Unix seconds
+    last: float = 0.0  # time when the last pod ended, in Unix seconds
 
     def observe(self, pods: Iterable[Object], now: float) -> None:
         """Count pods that have newly finished."""
@@ -77,13 +77,13 @@ class JobCounts:
     """The pods of a Job, and its counts including pods that have newly finished."""
 
     active: list[Object] = field(default_factory=list)
-    succeeded: list[Object] = field(default_factory=list)  # newly: not counted in the status
-    failed: list[Object] = field(default_factory=list)
+    succeeded: list[Object] = field(default_factory=list)  # newly finished: the status does not count them yet
+    failed: list[Object] = field(default_factory=list)  # newly finished, too
     terminating: int = 0
     ready: int = 0
     successes: int = 0
     failures: int = 0
-    completed: set[int] = field(default_factory=set)  # indexes
+    completed: set[int] = field(default_factory=set)  # completion indexes of succeeded pods
     policy_failure: str = ""  # why a podFailurePolicy fails the Job
 
     @property

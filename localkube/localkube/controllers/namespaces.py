@@ -39,7 +39,7 @@ class _PerNamespace(Controller):
         return None
 
     def build(self) -> Object:
-        """Build the object."""
+        """Build the object to create, without its namespace."""
         return {"apiVersion": "v1", "metadata": {"name": self.object_name}}
 
 

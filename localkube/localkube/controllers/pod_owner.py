@@ -40,8 +40,8 @@ def pod_from_template(owner: Object) -> Object:
 class PodOwnerController(Controller):
     """Queues an owner when it or one of its pods changes."""
 
-    resource: str  # of the owners, such as `replicasets.apps`
-    kind: str  # of the owners, such as `ReplicaSet`
+    resource: str  # the resource of the owners, such as `replicasets.apps`
+    kind: str  # the kind of the owners, such as `ReplicaSet`
 
     def start(self) -> None:
         """Watch owners and pods. A pod without a controller queues the owners that may adopt it."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from localkube.meta.status import Object
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"  # of an EndpointSlice
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"  # label of an EndpointSlice
 
 Key = tuple[str, str]  # namespace ("" when cluster-scoped), name
 

@@ -50,7 +50,7 @@ class LabelSelector:
 
     @classmethod
     def parse(cls, text: str) -> "LabelSelector":
-        """Parse `a=b,c in (d,e),!f`; ApiError 400 on bad syntax."""
+        """Parse `a=b,c in (d,e),!f`. Raises ApiError 400 on bad syntax."""
         return cls(_Parser(text).parse())
 
     @classmethod
@@ -181,7 +181,7 @@ class FieldSelector:
 
     @classmethod
     def parse(cls, text: str, selectable: tuple[str, ...]) -> "FieldSelector":
-        """Parse; ApiError 400 for a field that the resource does not support as a selector."""
+        """Parse a field selector. Raises ApiError 400 for a field that the resource does not support as a selector."""
         known = ("metadata.name", "metadata.namespace", *selectable)
         terms = []
         for part in filter(None, text.split(",")):

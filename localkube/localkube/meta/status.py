@@ -105,7 +105,7 @@ def rejected() -> ApiError:
 
 
 def bad_request(message: str) -> ApiError:
-    """400."""
+    """400: the request is malformed."""
     return ApiError(make(400, "BadRequest", message))
 
 
@@ -117,18 +117,18 @@ def forbidden(group: str, plural: str, name: str, why: str, extra: Object | None
 
 
 def unauthorized() -> ApiError:
-    """401."""
+    """401: the token is wrong."""
     return ApiError(make(401, "Unauthorized", "Unauthorized"))
 
 
 def method_not_allowed() -> ApiError:
-    """405."""
+    """405: the resource does not support the HTTP method."""
     message = "the server does not allow this method on the requested resource"
     return ApiError(make(405, "MethodNotAllowed", message, {}))
 
 
 def not_acceptable(available: str) -> ApiError:
-    """406."""
+    """406: the server supports none of the requested media types."""
     message = f"406: Not Acceptable\n\nAvailable representations: {available}"
     return ApiError(make(406, "NotAcceptable", message, {}))
 

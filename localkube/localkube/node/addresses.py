@@ -31,7 +31,7 @@ class Addresses(Protocol):
         ...
 
     def close(self) -> None:
-        """Release everything."""
+        """Release the addresses of all pods."""
         ...
 
 
@@ -57,7 +57,7 @@ class LoopbackBlock:
 
     @classmethod
     def claim(cls) -> "LoopbackBlock":
-        """Claim the first free block; OSError if there is none."""
+        """Claim the first free block. Raises OSError if there is none."""
         for block in range(1, BLOCKS + 1):
             listener = socket.socket()
             try:

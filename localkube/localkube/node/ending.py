@@ -11,8 +11,8 @@ from localkube.node.logs import last_lines
 from localkube.node.paths import inside
 from localkube.node.process import Process
 
-LOG_BYTES = 4096  # of the end of the termination log
-LAST_LINES = 80  # of the log, with FallbackToLogsOnError
+LOG_BYTES = 4096  # size of the end of the termination log that becomes the message
+LAST_LINES = 80  # lines at the end of the log that become the message with FallbackToLogsOnError
 LAST_BYTES = 2048
 
 

@@ -34,7 +34,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def declared(pod: Object, container: Object, sources: Sources, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `envFrom` and `env`. `$(NAME)` may refer to `inherited` and to earlier ones. ConfigError."""
+    """The variables of `envFrom` and `env`. `$(NAME)` refers to `inherited` or earlier ones. Raises ConfigError."""
     found: dict[str, str] = {}
     for source in container.get("envFrom") or ():
         prefix = source.get("prefix", "")

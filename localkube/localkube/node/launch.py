@@ -43,7 +43,7 @@ def _with_service_addresses(machine: Machine, config_map: Object | None) -> Obje
 
 
 def prepare(machine: Machine, pod: Object, container: Object, directory: PodDirectory) -> Command:
-    """Create the container's files and build its command; ImageUnknownError, ConfigError, MountError."""
+    """Create the container's files and build its command. Raises ImageUnknownError, ConfigError, MountError."""
     image = machine.images.get(container["image"])
     rootfs = directory.rootfs(container["name"])
     message_path = container.get("terminationMessagePath") or TERMINATION_LOG

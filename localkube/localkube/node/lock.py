@@ -6,7 +6,7 @@ from typing import Self
 
 
 class DirectoryLock:
-    """A context manager that locks a directory until the process ends; RuntimeError if another process has the lock."""
+    """Context manager that locks a directory for this process. Raises RuntimeError if another process has the lock."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "lock"

@@ -23,8 +23,8 @@ _INHERITED_PREFIXES = ("PYTHON", "LC_")
 class Timing:
     """Delays and back-offs in seconds. A scale multiplies them: 1.0 is as in the kubelet, less is quicker."""
 
-    probe_scale: float = 1.0  # of initial delays and periods of probes, not of their timeouts
-    backoff_scale: float = 1.0  # of CrashLoopBackOff and ImagePullBackOff
+    probe_scale: float = 1.0  # multiplies the initial delays and periods of probes, not their timeouts
+    backoff_scale: float = 1.0  # multiplies the delays of CrashLoopBackOff and ImagePullBackOff
     backoff_first: float = 10.0
     backoff_last: float = 300.0
     backoff_reset: float = 600.0  # a container that ran for longer starts again with the first back-off

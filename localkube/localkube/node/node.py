@@ -49,7 +49,7 @@ class Node:
             stop()
         ends = [pod.terminate(self._shutdown_grace) for uid, pod in self._pods.items() if uid not in self._ending]
         await asyncio.gather(*ends, return_exceptions=True)
-        if self._tasks:  # pods that were terminating before
+        if self._tasks:  # some pods were already terminating before the shutdown
             await asyncio.wait(self._tasks, timeout=self._shutdown_grace)
         for task in self._tasks:
             task.cancel()
@@ -91,7 +91,7 @@ class Node:
 
     @staticmethod
     def _soon(work: Callable[[], object]) -> None:
-        """Run work after the current write to the store, because a callback must not write."""
+        """Run `work` after the current callback. The store calls back during a write, and a callback must not write."""
         asyncio.get_running_loop().call_soon(work)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -133,7 +133,7 @@ class Node:
         runner.clean()
 
     async def logs(self, pod: Object, options: PodLogOptions) -> AsyncIterator[bytes]:
-        """The log of a container in chunks; ApiError 400 when it has none."""
+        """The log of a container in chunks. Raises ApiError 400 when it has none."""
         container, previous = options.container, options.previous
         runner = self._pods.get(pod["metadata"]["uid"])
         found = runner.container(container) if runner else None

@@ -32,7 +32,7 @@ class PodDirectory:
 
 
 def inside(root: Path, path: str) -> Path:
-    """Map a container path below the root directory of the container; ValueError if it leads out of it."""
+    """Map a container path below the root directory of the container. Raises ValueError if it leads out of it."""
     parts = [part for part in Path(path).parts if part != "/"]
     if ".." in parts:
         raise ValueError(f"{path} must not contain '..'")

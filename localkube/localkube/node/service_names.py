@@ -18,7 +18,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def nowhere(_namespace: str, _service: str, _port: int) -> None:
-    """Resolve nothing."""
+    """Resolve no name, in a cluster without a proxy."""
 
 
 def rewrite(text: str, resolve: Resolve, ports: Callable[[str, str], list[int]]) -> str:

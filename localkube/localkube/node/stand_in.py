@@ -80,5 +80,5 @@ class StandInNode:
             self._machine.registry.delete("pods", metadata["namespace"], metadata["name"], uid=metadata["uid"], grace=0)
 
     async def logs(self, pod: Object, _options: PodLogOptions) -> AsyncIterator[bytes]:
-        """ApiError 400: no process runs."""
+        """Raise ApiError 400, because no process runs."""
         raise status.bad_request(f'pod "{pod["metadata"]["name"]}" is a stand-in: it runs nothing and has no log')

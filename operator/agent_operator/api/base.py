@@ -5,14 +5,18 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from agent_operator.api import bounds
+
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
-DnsLabel = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=63)]
-DnsSubdomain = Annotated[str, StringConstraints(pattern=SUBDOMAIN_PATTERN, max_length=253)]
+DnsLabel = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=bounds.DNS_LABEL)]
+DnsSubdomain = Annotated[str, StringConstraints(pattern=SUBDOMAIN_PATTERN, max_length=bounds.DNS_SUBDOMAIN)]
 Hostname = DnsSubdomain
-SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
+SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=bounds.DNS_SUBDOMAIN)]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=bounds.ENV_NAME)]
+LabelValue = Annotated[str, StringConstraints(max_length=bounds.LABEL_VALUE)]
+AnnotationValue = Annotated[str, StringConstraints(max_length=bounds.ANNOTATION_VALUE)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 # The pattern of resource.Quantity in Kubernetes. The extension makes the CRD accept both 2 and "2".
 QUANTITY_PATTERN = (
@@ -20,15 +24,27 @@ QUANTITY_PATTERN = (
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
 )
 Quantity = Annotated[
-    Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN, max_length=64)] | int,
-    Field(json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN}),
+    Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN, max_length=bounds.QUANTITY)] | int,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": bounds.QUANTITY,
+        }
+    ),
 ]
 PERCENT_PATTERN = r"^[0-9]+%?$"
 IntOrPercent = Annotated[
-    Annotated[str, StringConstraints(pattern=PERCENT_PATTERN, max_length=8)] | Annotated[int, Field(ge=0)],
-    Field(json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": PERCENT_PATTERN}),
+    Annotated[str, StringConstraints(pattern=PERCENT_PATTERN, max_length=bounds.PERCENT)] | Annotated[int, Field(ge=0)],
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": PERCENT_PATTERN,
+            "maxLength": bounds.PERCENT,
+        }
+    ),
 ]
-Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]+(h|m|s|ms))+$", max_length=32)]
+Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]+(h|m|s|ms))+$", max_length=bounds.DURATION)]
 
 
 class ApiModel(BaseModel):
@@ -41,6 +57,16 @@ class StatusModel(BaseModel):
     """Base of status models. It ignores unknown fields, because a newer operator may have written them."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+def longest(characters: int) -> dict[str, Any]:
+    """Return the maximum length of a string of the status. The operator reads a status without checking it."""
+    return {"maxLength": characters}
+
+
+def most(items: int) -> dict[str, Any]:
+    """Return the maximum number of items of a list of the status."""
+    return {"maxItems": items}
 
 
 def list_map(*keys: str) -> dict[str, Any]:

@@ -54,6 +54,8 @@ API_KEYS_PATH = "../api-keys/keys"
 
 # A label value has at most 63 characters. The rest is for the suffixes of children and pods.
 MAX_NAME_LENGTH = 52
+# The name of every ConfigMap that the operator creates contains one of these.
+CONFIG_MAP_INFIXES = ("-config-", "-checks-")
 
 
 def config_map(agent: str, digest: str) -> str:

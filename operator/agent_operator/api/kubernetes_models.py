@@ -1,7 +1,7 @@
 """Types of the Kubernetes API in our models, imported lazily, because most agents use none of them.
 
-Importing the models of `kubernetes.client` takes longer than validating an agent. Type checkers and the CRD generator
-see the real models. pydantic sees a stand-in that imports the model for the first value.
+Importing the models of `kubernetes.client` takes longer than validating an agent. Type checkers see the real models.
+pydantic sees a stand-in that imports the model for the first value.
 """
 
 import sys
@@ -16,6 +16,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
+    "KUBERNETES_PATCH",
+    "KUBERNETES_TYPE",
     "V1Affinity",
     "V1EnvVar",
     "V1NetworkPolicyEgressRule",
@@ -30,7 +32,13 @@ __all__ = [
     "typed",
 ]
 
+# Keywords that the CRD generator replaces with the schema of a model, and with that of a strategic merge patch for it.
+KUBERNETES_TYPE = "x-kubernetes-type"
+KUBERNETES_PATCH = "x-kubernetes-patch-of"
+
 _PACKAGE = "kubernetes"
+USED_BY = frozenset({"autoscaling", "dns", "env", "networkPolicy", "podTemplate", "probes", "rollout", "scheduling"})
+"""Fields of the spec that contain these types."""
 
 
 class Verbatim:
@@ -43,8 +51,8 @@ class Verbatim:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the schema of the model."""
-        return handler(typed(cls.__name__).__pydantic_core_schema__)
+        """Return the name of the model. The CRD generator replaces it with the schema of the type."""
+        return {KUBERNETES_TYPE: cls.__name__}
 
 
 @cache
@@ -52,6 +60,17 @@ def typed(name: str) -> type[BaseModel]:
     """Return a model of `kubernetes.client`, such as V1PodTemplateSpec."""
     model: type[BaseModel] = getattr(_client(), name)
     return model
+
+
+def is_loaded() -> bool:
+    """Return whether the models are imported."""
+    return f"{_PACKAGE}.client" in sys.modules
+
+
+def load() -> None:
+    """Import the models, which takes up to 0.6 s of CPU. In a thread, the event loop continues meanwhile."""
+    for name in ("V1PodTemplateSpec", "V1Job"):
+        typed(name).model_validate({})
 
 
 def _client() -> ModuleType:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# A condition is read by people, and etcd stores it with the object. The first problems suffice to correct the next.
+MAX_PROBLEMS = 20
+MAX_MESSAGE_CHARS = 4_096
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -26,9 +30,16 @@ class Problem:
 
 def combine(first: Problem, *others: Problem) -> Problem:
     """Return one problem that reports all problems, with reason and field of the first."""
-    message = "; ".join([first.message, *(str(problem) for problem in others)])
+    shown = [first.message, *(str(problem) for problem in others[: MAX_PROBLEMS - 1])]
+    more = len(others) + 1 - len(shown)
+    message = shorten("; ".join([*shown, *([f"and {more} more"] if more else [])]))
     # If one problem requires a change of the spec, waiting does not help.
     return Problem(first.reason, first.field, message, retry=all(problem.retry for problem in (first, *others)))
+
+
+def shorten(message: str) -> str:
+    """Return a message with at most MAX_MESSAGE_CHARS characters."""
+    return message if len(message) <= MAX_MESSAGE_CHARS else f"{message[: MAX_MESSAGE_CHARS - 1]}…"
 
 
 class ProblemError(Exception):

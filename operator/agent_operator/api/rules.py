@@ -15,7 +15,7 @@ from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
-from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
+from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
 from agent_runtime.config import AgentConfig, CacheConfig, CardConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.checks import CheckConfig
 
@@ -160,6 +160,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             "an enabled cache requires host: set it to the host of Redis, or set enabled to false",
         ),
     ),
+    Runtime: (
+        Rule(
+            "!has(self.version) || !has(self.image) || !self.image.matches('[:@][^/]*$')",
+            "version must not be set if image has a tag or digest: remove version, or the tag or digest of image",
+            ".version",
+        ),
+    ),
     Autoscaling: (
         Rule(
             "(has(self.minReplicas) ? self.minReplicas : 3) <= (has(self.maxReplicas) ? self.maxReplicas : 10)",
@@ -174,6 +181,14 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         ),
     ),
 }
+
+
+def key_length(limit: int) -> Rule:
+    """Return the rule that limits the length of the keys of a map."""
+    return Rule(
+        f"self.all(key, key.size() <= {limit})", f"every key must have at most {limit} characters: shorten the key"
+    )
+
 
 _ENV_KEYS = Rule(
     "self.all(key, key.matches('^[A-Za-z_][A-Za-z0-9_]*$') && key.size() <= 253)",

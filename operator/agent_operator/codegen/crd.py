@@ -15,9 +15,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from agent_operator.api import constants
-from agent_operator.api.rules import FIELDS, RULES
+from agent_operator.api import bounds, constants
+from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, KUBERNETES_TYPE
+from agent_operator.api.rules import FIELDS, RULES, key_length
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentRuntimeChannel
+from agent_operator.codegen import kubernetes_schema
 
 Schema = dict[str, Any]
 
@@ -50,15 +52,16 @@ def structural(node: Schema, definitions: Schema) -> Schema:
         target = definitions[reference.removeprefix("#/$defs/")]
         node = target | {key: value for key, value in node.items() if key != "$ref"}
     node = _without_union(node, definitions)
+    if model := node.get(KUBERNETES_TYPE):
+        return kubernetes_schema.complete(model) | _without(node, KUBERNETES_TYPE)
+    if model := node.get(KUBERNETES_PATCH):
+        patch = kubernetes_schema.strategic_merge_patch(model)
+        return _without(node, KUBERNETES_PATCH, *DROPPED, "anyOf") | patch
     converted = {key: value for key, value in node.items() if key not in DROPPED}
     if "const" in converted:
         converted["enum"] = [converted.pop("const")]
     if "description" in converted:
-        # The docstrings of the Kubernetes models end with a list of Python attributes.
-        converted["description"] = " ".join(converted["description"].partition("\n\nAttributes:")[0].split())
-    if "type" not in converted:
-        # Apart from fields with the extension, only ports of the Kubernetes models are untyped: a number or a name.
-        converted["x-kubernetes-int-or-string"] = True
+        converted["description"] = " ".join(converted["description"].split())
     return converted | _children(converted, definitions)
 
 
@@ -72,6 +75,10 @@ def _without_union(node: Schema, definitions: Schema) -> Schema:
         return rest
     # The description of the field takes precedence over that of its type.
     return structural(variants[0], definitions) | rest
+
+
+def _without(node: Schema, *keywords: str) -> Schema:
+    return {key: value for key, value in node.items() if key not in keywords}
 
 
 def _children(converted: Schema, definitions: Schema) -> Schema:
@@ -104,11 +111,25 @@ def _whole(model: type[BaseModel], kind: str, required: str) -> Schema:
     converted = structural(whole, whole["$defs"])
     properties = converted["properties"]
     properties["metadata"] = {"type": "object"}
-    properties["apiVersion"] = {"type": "string", "description": f"Always {constants.API_VERSION}."}
-    properties["kind"] = {"type": "string", "description": f"Always {kind}."}
+    word = {"type": "string", "maxLength": bounds.DNS_SUBDOMAIN}
+    properties["apiVersion"] = {**word, "description": f"Always {constants.API_VERSION}."}
+    properties["kind"] = {**word, "description": f"Always {kind}."}
     properties["spec"]["description"] = f"Desired state. {required}"
     properties["status"]["description"] = "Observed state."
-    return converted | {"required": ["spec"]}
+    return _with_key_rules(converted) | {"required": ["spec"]}
+
+
+def _with_key_rules(node: Schema) -> Schema:
+    """Limit the length of the keys of maps. CEL does not see a map whose values have no type."""
+    for child in node.get("properties", {}).values():
+        _with_key_rules(child)
+    for keyword in ("items", "additionalProperties"):
+        if keyword in node:
+            _with_key_rules(node[keyword])
+    values = node.get("additionalProperties", {})
+    if values and "x-kubernetes-preserve-unknown-fields" not in values:
+        node.setdefault("x-kubernetes-validations", [key_length(bounds.QUALIFIED_NAME).schema()])
+    return node
 
 
 def _column(name: str, path: str, description: str, kind: str = "string", **more: int) -> Schema:

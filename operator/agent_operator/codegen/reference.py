@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from agent_operator.api.constants import (
     API_VERSION,
@@ -20,7 +21,7 @@ from agent_operator.api.constants import (
     KIND,
     SHORT_NAME,
 )
-from agent_operator.api.kubernetes_models import Verbatim
+from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, Verbatim
 from agent_operator.api.reasons import ChannelReason, Reason, SpecReason
 from agent_operator.api.v1alpha1 import (
     AgentDeploymentSpec,
@@ -85,7 +86,8 @@ def _section(path: str, model: type[BaseModel], node: Schema) -> Iterator[str]:
             suffix = {"array": "[]"}.get(child["type"], "")
             below.append((f"{path}.{alias}{suffix}", inner, child.get("items", child)))
             link = f" ([fields](#{_ANCHORLESS.sub('', path + alias).lower()}))"
-        yield f"| {required}`{alias}`{required} | {_type(child, inner)} | {child.get('description', '')}{link} |"
+        kind = _patch(field) or _type(child, inner)
+        yield f"| {required}`{alias}`{required} | {kind} | {child.get('description', '')}{link} |"
     yield ""
     for rule in node.get("x-kubernetes-validations", ()):
         yield f"- {rule['message']}"
@@ -109,13 +111,24 @@ def _type(node: Schema, model: type[BaseModel | Verbatim] | None) -> str:
     if node["type"] == "array":
         return f"list of {_type(node['items'], model)}"
     if model is not None and issubclass(model, Verbatim):
-        return f"[{_plain(model.__name__)}](https://kubernetes.io/docs/reference/kubernetes-api/)"
+        return _link(model.__name__)
     if "enum" in node:
         return ", ".join(f"`{value}`" for value in node["enum"])
     if isinstance(node.get("additionalProperties"), dict):
         return f"map to {_type(node['additionalProperties'], model)}"
     bounds = [str(node[bound]) for bound in ("minimum", "maximum") if bound in node]
     return f"{node['type']}, {' to '.join(bounds)}" if len(bounds) > 1 else str(node["type"])
+
+
+def _patch(field: FieldInfo) -> str:
+    """Return the type of a field that is a strategic merge patch; empty for other fields."""
+    extra = field.json_schema_extra
+    model = extra.get(KUBERNETES_PATCH) if isinstance(extra, dict) else None
+    return f"patch of a {_link(str(model))}" if model else ""
+
+
+def _link(model: str) -> str:
+    return f"[{_plain(model)}](https://kubernetes.io/docs/reference/kubernetes-api/)"
 
 
 def _plain(name: str) -> str:

@@ -1,5 +1,6 @@
 """The inputs of rendering. Manifests depend on nothing else: no clock, no environment, no cluster."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,10 +11,14 @@ import tomli_w
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.inputs import prompt
+from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime import __version__ as runtime_version
 from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsConfig, ModelConfig, ServerConfig
+from agent_runtime.config.checks import ChecksConfig
 from agent_runtime.config.migrations import oldest
 
+# A colon before a slash belongs to the port of the registry.
+_HAS_TAG = re.compile(r"[:@][^/]*$")
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
@@ -63,6 +68,8 @@ class Inputs:
         platform: settings of the operator.
         assigned: version that a channel assigned to the agent; None without a channel, or before the assignment.
         checks_text: text of rollout.canary.checksFrom; None if it is not set or does not exist.
+        evaluated_prompt: the prompt, or why it cannot be rendered; None to render it in this process.
+        evaluated_checks: the checks in `checks_text`, or why they are invalid; None to parse them in this process.
     """
 
     agent: AgentDeployment
@@ -71,6 +78,8 @@ class Inputs:
     platform: Platform = Platform()
     assigned: Assigned | None = None
     checks_text: str | None = None
+    evaluated_prompt: str | prompt.PromptError | None = None
+    evaluated_checks: ChecksConfig | ChecksError | None = None
 
     @cached_property
     def spec(self) -> AgentDeploymentSpec:
@@ -103,7 +112,8 @@ class Inputs:
         """Image of the pods."""
         runtime = self.spec.runtime
         if runtime and runtime.image:
-            return runtime.image
+            adds_version = runtime.version and not _HAS_TAG.search(runtime.image)
+            return f"{runtime.image}:{runtime.version}" if adds_version else runtime.image
         if runtime and runtime.version:
             return f"{self.platform.runtime_image}:{runtime.version}"
         assigned = self.assigned or Assigned(self.platform.runtime_version)
@@ -159,13 +169,23 @@ class Inputs:
             prompt.PromptError: the template cannot be rendered.
             LookupError: the ConfigMap of the template, or its key, does not exist.
         """
+        if isinstance(self.evaluated_prompt, prompt.PromptError):
+            raise self.evaluated_prompt.with_traceback(None)
+        if self.evaluated_prompt is not None:
+            return self.evaluated_prompt
         source = self.spec.system_prompt
         if source is None:
             return DEFAULT_PROMPT
-        template = self.prompt_template if source.text is None else source.text
+        template = self.template
         if template is None:
             raise LookupError("the template does not exist")
         return prompt.render(template, source.variables or {})
+
+    @property
+    def template(self) -> str | None:
+        """The template of the prompt; None if the spec has none, or if its ConfigMap or key does not exist."""
+        source = self.spec.system_prompt
+        return source.text if source and source.text is not None else self.prompt_template
 
     @cached_property
     def files(self) -> Mapping[str, str]:

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
 from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
+from agent_runtime.config.addresses import is_metadata
 
 HTTPS = 443
 TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PUBLIC_OPENAI = "https://api.openai.com/v1"
-# Addresses of the metadata services of clouds, which serve the credentials of the node.
-LINK_LOCAL = (ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10"))
-METADATA_V6 = ipaddress.ip_network("fd00:ec2::254/128")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?)*")
+_PRIVATE_DOMAIN = re.compile(
+    r"\.(corp|home\.arpa|internal|intranet|lan|local|localdomain|private)$|(^|\.)privatelink\."
+)
 _IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -29,11 +30,12 @@ class Endpoint:
 
     @property
     def address(self) -> _IpAddress | None:
-        """The host as an IP address; None for a DNS name."""
+        """The host as an IP address; None for a DNS name. An IPv4-mapped address is the IPv4 address in it."""
         try:
-            return ipaddress.ip_address(self.host)
+            address = ipaddress.ip_address(self.host)
         except ValueError:
             return None
+        return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
 
     @property
     def is_loopback(self) -> bool:
@@ -43,10 +45,12 @@ class Endpoint:
     @property
     def is_metadata(self) -> bool:
         """Whether it is the metadata service of a cloud."""
-        address = self.address
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        return address is not None and any(address in network for network in (*LINK_LOCAL, METADATA_V6))
+        return self.address is not None and is_metadata(self.address)
+
+    @property
+    def is_private_name(self) -> bool:
+        """Whether the host has a domain that only private networks resolve, such as corp.internal."""
+        return self.address is None and bool(_PRIVATE_DOMAIN.search(self.host.rstrip(".")))
 
     def namespace(self, own: str) -> str | None:
         """Return the namespace of the Service that the host names; None if the host is outside of the cluster.

@@ -1,7 +1,8 @@
 """The system prompt: a template with variables, conditions and a few filters.
 
-Anyone who may write an AgentDeployment has the template rendered in the operator. So a template can neither loop nor
+Anyone who may write an AgentDeployment has the template rendered by the operator. So a template can neither loop nor
 build a value larger than its variables. jinja2 parses and renders it; in between, an allow list checks the syntax tree.
+The operator renders templates in a worker process with a deadline (sandbox/); agentctl renders them in its own process.
 """
 
 import traceback
@@ -13,8 +14,8 @@ from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedErro
 from jinja2.compiler import operators
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from agent_runtime.config import MAX_PROMPT_BYTES
-
+# As in agent_runtime.config, which a worker process with this module does not import: it takes 0.2 s and 10 MiB.
+MAX_PROMPT_BYTES = 900_000
 # With these limits the most expensive template takes about 2 s: a filter on a long value takes 1 ms.
 MAX_TOKENS = 4_000
 MAX_FILTERED_CHARS = 4_096
@@ -42,11 +43,27 @@ _FILE = "<prompt>"
 
 
 class PromptError(Exception):
-    """The template cannot be rendered. The message has the line and the remedy."""
+    """The template cannot be rendered. The message has the line and the remedy.
 
-    def __init__(self, message: str, *, line: int | None = None, too_large: bool = False) -> None:
+    Attributes:
+        too_large: the rendered prompt has no room in a ConfigMap.
+        too_expensive: rendering takes too much CPU time or memory.
+        retry: the operator may be able to render it later.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        too_large: bool = False,
+        too_expensive: bool = False,
+        retry: bool = False,
+    ) -> None:
         super().__init__(f"line {line}: {message}" if line else message)
         self.too_large = too_large
+        self.too_expensive = too_expensive
+        self.retry = retry
 
 
 def render(template: str, variables: Mapping[str, str]) -> str:
@@ -55,7 +72,7 @@ def render(template: str, variables: Mapping[str, str]) -> str:
     Raises:
         PromptError: the template is not valid, uses an unknown variable, or renders to more than MAX_PROMPT_BYTES.
     """
-    if not any(mark in template for mark in ("{{", "{%", "{#")):
+    if not is_template(template):
         return _bounded([template.replace("\r\n", "\n").replace("\r", "\n")])
     try:
         return _bounded(_compile(template).generate(variables))
@@ -70,6 +87,11 @@ def render(template: str, variables: Mapping[str, str]) -> str:
         raise PromptError("expressions are nested too deeply: simplify the template") from None
     except Exception as error:  # noqa: BLE001  (such as a number of 5,000 digits: the template's fault, whatever it raises)
         raise PromptError(f"{_sentence(error)}: {_HELP}", line=_line(error)) from None
+
+
+def is_template(text: str) -> bool:
+    """Return whether a prompt is more than plain text."""
+    return any(mark in text for mark in ("{{", "{%", "{#"))
 
 
 def _bounded(pieces: Iterable[str]) -> str:

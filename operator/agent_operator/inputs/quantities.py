@@ -6,7 +6,9 @@ A manifest in another form would differ from the live object forever.
 import re
 from decimal import ROUND_CEILING, Decimal
 
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d{1,3}))?")
+# Arithmetic with more digits takes quadratic time. The largest quantity of Kubernetes has 19.
+MAX_CHARS = 64
+_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d{1,3}))?", re.ASCII)
 _BINARY = {"": 0, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _NANO = Decimal("1e-9")
@@ -15,7 +17,12 @@ _MAX = Decimal(2**63 - 1)
 
 def _parse(text: str | int) -> tuple[Decimal, str | None, str | None]:
     """Return amount, binary suffix and exponent. Rounds up to nano and caps the amount, like the API server."""
-    match = _QUANTITY.fullmatch(str(text))
+    if isinstance(text, int):
+        # str() rejects an integer of more than 4,300 digits, and needs quadratic time for a shorter one.
+        text = str(max(-(2**63), min(2**63, text)))
+    if len(text) > MAX_CHARS:
+        raise ValueError(f"longer than {MAX_CHARS} characters, and not a quantity such as 500m, 2 or 1Gi")
+    match = _QUANTITY.fullmatch(text)
     if match is None:
         raise ValueError("not a quantity such as 500m, 2 or 1Gi")
     number, binary, decimal, exponent = match.groups()

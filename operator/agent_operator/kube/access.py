@@ -46,6 +46,22 @@ async def load(kubeconfig: str, context: str) -> "Configuration":
     return loaded
 
 
+async def token(configuration: "Configuration") -> str | None:
+    """Return the value of the Authorization header; None without a token.
+
+    Runs the refresh hook, which reads the token file of a service account again after a minute.
+
+    Raises:
+        AccessError: the token cannot be read again.
+    """
+    from kubernetes.aio.config import ConfigException
+
+    try:
+        return await configuration.get_api_key_with_prefix("BearerToken")
+    except (ConfigException, OSError) as error:
+        raise AccessError(str(error)) from error
+
+
 def ssl_context(configuration: "Configuration") -> ssl.SSLContext | bool:
     """Return the TLS context for the API server; True, the default of aiohttp, for a server without TLS."""
     if not str(configuration.host).startswith("https:"):

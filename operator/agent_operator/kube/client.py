@@ -9,17 +9,17 @@ belongs to another owner, so every write has a precondition:
   object has its name.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from agent_operator.api import constants
+from agent_operator.kube.collection_client import Collections
 from agent_operator.kube.objects import Key, Object, Ref
 from agent_operator.kube.resources import BY_NAME, CHANNEL, NAMESPACE, Kind, object_path
-from agent_operator.kube.transport import APPLY, JSON_PATCH, MERGE, STRATEGIC_MERGE, WATCH_SECONDS, ApiError, Transport
+from agent_operator.kube.transport import APPLY, JSON_PATCH, MERGE, STRATEGIC_MERGE, ApiError
 
 _NO_VERSION = "1"  # the first revision of etcd, which no object has
-_PAGE = 100
 # By default the API server decodes every body twice, to warn about unknown fields. The operator does not read warnings,
 # and server-side apply rejects unknown fields anyway.
 _NO_FIELD_WARNINGS = {"fieldValidation": "Ignore"}
@@ -27,11 +27,8 @@ _SCALE_MANAGER = f"{constants.FIELD_MANAGER}-scale"
 _LEASES = "/apis/coordination.k8s.io/v1"
 
 
-class Cluster:
+class Cluster(Collections):
     """Typed requests to the API server. All methods raise ApiError."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     # Children
 
@@ -40,11 +37,11 @@ class Cluster:
         return await self._apply(_with(manifest, resourceVersion=_NO_VERSION), "create")
 
     async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
-        """Apply to the object with this UID; 409 or 422 if it does not exist."""
+        """Apply to the object with this UID. Raises ApiError 409 or 422 if it does not exist."""
         return await self._apply(_with(manifest, uid=uid), "apply")
 
     async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
-        """Replace the list of ports by the ports of the manifest.
+        """Replace the ports of the live object with those of the manifest.
 
         The number identifies a port, but names must be unique, too. If another writer changed the number of a port,
         server-side apply would add a second port with the same name, which the API server rejects.
@@ -133,35 +130,6 @@ class Cluster:
         """Create an Event."""
         path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
         await self._transport.request("POST", path, label=("create", "Event"), body=event)
-
-    # Watching
-
-    async def list_pages(self, path: str, kind: str, selector: str) -> AsyncIterator[tuple[list[Object], str]]:
-        """List in pages. Yields the items of each page, and the resourceVersion to watch from."""
-        params = {"labelSelector": selector, "limit": str(_PAGE)}
-        while True:
-            page = await self._transport.request("GET", path, label=("list", kind), params=params)
-            meta = page.get("metadata") or {}
-            yield page.get("items") or [], meta.get("resourceVersion", "")
-            if not meta.get("continue"):
-                return
-            params = {**params, "continue": meta["continue"]}
-
-    def watch(
-        self, path: str, kind: str, selector: str, version: str, on_activity: Callable[[], None]
-    ) -> AsyncIterator[Object]:
-        """Watch from a resourceVersion. Yields events, including bookmarks, and ends after some minutes.
-
-        `on_activity` is called whenever the API server answers or sends something.
-        """
-        params = {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "labelSelector": selector,
-            "resourceVersion": version,
-            "timeoutSeconds": str(WATCH_SECONDS),
-        }
-        return self._transport.stream(path, label=("watch", kind), params=params, on_activity=on_activity)
 
     # Leader election
 

@@ -8,16 +8,15 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from functools import partial
 from http import HTTPStatus
-from typing import Protocol
 
 from agent_operator.api import constants
 from agent_operator.kube.client import Cluster, collections
 from agent_operator.kube.discovery import Discovery
+from agent_operator.kube.event_handler import Cache, EventHandler
 from agent_operator.kube.heartbeat import Heartbeat
-from agent_operator.kube.objects import Key, Object, Ref, ref
+from agent_operator.kube.objects import METADATA_ONLY, Key, Object, Ref, ref
 from agent_operator.kube.resources import Kind
 from agent_operator.kube.transport import SILENT, ApiError
 
@@ -29,18 +28,6 @@ _SHORTEST_WATCH = 1.0
 # Seconds between two attempts without the permission to watch.
 _POLL = 60.0
 _CRD = "crd"  # heartbeat stream of the watch of the CustomResourceDefinition
-
-
-class Cache(Protocol):
-    """Receives what an informer watches, and returns the agents to reconcile."""
-
-    def observe(self, kind: str, event: str, obj: Object) -> Key | None:
-        """Record an event."""
-        ...
-
-    def retain(self, kind: str, namespaces: Iterable[str], listed: AbstractSet[Ref]) -> set[Key]:
-        """Remove the objects that a complete list does not contain."""
-        ...
 
 
 class Informer:
@@ -70,7 +57,8 @@ class Informer:
         self.heartbeat = Heartbeat(f"the watch of {kind.kind}", clock)
         self._cluster = cluster
         self._discovery = discovery
-        self._store = store
+        self._handler = EventHandler(kind.kind, store)
+        self._metadata_only = kind.kind in METADATA_ONLY
         self._namespaces = tuple(namespaces)
         self._list_slots = list_slots
         self._clock = clock
@@ -118,8 +106,7 @@ class Informer:
         return served
 
     def _record_absence(self, changed: Callable[[Key], None], api_changed: Callable[[], None]) -> None:
-        for key in self._store.retain(self.kind.kind, self._namespaces, set()):
-            changed(key)
+        self._handler.retain(self._namespaces, set(), changed)
         if self.version is not None:
             self.version = None
             log.info("API is no longer served", extra={"kind": self.kind.kind})
@@ -138,8 +125,7 @@ class Informer:
         for path in collections(self.kind, served, self._namespaces):
             versions[path] = await self._list(path, listed, changed)
         scope = self._namespaces if self.kind.namespaced else ()
-        for key in self._store.retain(self.kind.kind, scope, listed):
-            changed(key)
+        self._handler.retain(scope, listed, changed)
         if self.version != served:
             self.version = served
             api_changed()
@@ -148,7 +134,7 @@ class Informer:
         await self._watch_all(versions, changed)
 
     async def _watch_all(self, versions: Mapping[str, str], changed: Callable[[Key], None]) -> None:
-        """Watch each path from its resourceVersion; ApiError if one of the watches fails."""
+        """Watch each path from its resourceVersion. Raises ApiError if one of the watches fails."""
         streams = (*versions, _CRD) if self.kind.optional else tuple(versions)
         self.heartbeat.expect(self.heartbeat.activity, *streams)
         try:
@@ -163,17 +149,16 @@ class Informer:
             self.heartbeat.expect(self.heartbeat.activity)
 
     async def _list(self, path: str, listed: set[Ref], changed: Callable[[Key], None]) -> str:
-        """List a collection page by page. All of it at once would need a hundred times the memory of the cache."""
+        """List a collection page by page, which needs a hundredth of the memory of a whole list."""
         version = ""
         async with self._list_slots:
-            async for items, page_version in self._cluster.list_pages(path, self.kind.kind, self._selector):
+            pages = self._cluster.list_pages(path, self.kind.kind, self._selector, metadata_only=self._metadata_only)
+            async for items, page_version in pages:
                 version = page_version
                 self.heartbeat.beat()
                 for obj in items:
                     listed.add(ref(self.kind.kind, obj))
-                    key = self._store.observe(self.kind.kind, "ADDED", obj)
-                    if key is not None:
-                        changed(key)
+                    self._handler.handle("ADDED", obj, changed)
         return version
 
     async def _end_with_crd(self) -> None:
@@ -221,11 +206,9 @@ class Informer:
             try:
                 async for event in self._events(path, version):
                     obj = event["object"]
-                    version = obj["metadata"].get("resourceVersion", version)
+                    version = obj["metadata"].get("resourceVersion") or version
                     if event["type"] != "BOOKMARK":
-                        key = self._store.observe(self.kind.kind, event["type"], obj)
-                        if key is not None:
-                            changed(key)
+                        self._handler.handle(event["type"], obj, changed)
             except ApiError as error:
                 # Resume from the last resourceVersion. If it is too old, the server responds 410, and run() relists.
                 if error.reason != SILENT:
@@ -236,7 +219,9 @@ class Informer:
 
     async def _events(self, path: str, version: str) -> AsyncIterator[Object]:
         on_activity = partial(self.heartbeat.beat, path)
-        async for event in self._cluster.watch(path, self.kind.kind, self._selector, version, on_activity):
+        kind, metadata_only = self.kind.kind, self._metadata_only
+        watch = self._cluster.watch(path, kind, self._selector, version, on_activity, metadata_only=metadata_only)
+        async for event in watch:
             if event["type"] == "ERROR":
                 status = event["object"]
                 raise ApiError(status.get("code", 0), status.get("reason", ""), status.get("message", ""))

@@ -6,12 +6,12 @@ With a release a handover takes 2 s instead of 15 s.
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from agent_operator.kube.client import Cluster
+from agent_operator.kube.fence import Fence
 from agent_operator.kube.heartbeat import Heartbeat
 from agent_operator.kube.objects import Object
 from agent_operator.kube.transport import ApiError
@@ -29,19 +29,28 @@ class LeadershipLost(Exception):  # noqa: N818  (an event, not an error)
 
 
 class LeaderElector:
-    """A candidate for the Lease.
+    """A candidate for the Lease. It opens the fence until the renew deadline, and closes it when it does not lead."""
 
-    Attributes:
-        heartbeat: activity of the requests for the Lease.
-    """
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str, identity: str, fence: Fence, heartbeat: Heartbeat
+    ) -> None:
+        """Create a candidate.
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str, identity: str, clock: Callable[[], float]) -> None:
+        Args:
+            cluster: client of the API server, which no other part uses.
+            namespace: namespace of the Lease.
+            name: name of the Lease.
+            identity: the value of holderIdentity.
+            fence: refuses writes while this candidate does not lead. Its clock is the clock of the election.
+            heartbeat: records the responses to requests for the Lease.
+        """
         self._cluster = cluster
         self._namespace = namespace
         self._name = name
         self._identity = identity
-        self._clock = clock
-        self.heartbeat = Heartbeat(f"the Lease {namespace}/{name}", clock)
+        self._fence = fence
+        self._clock = fence.clock
+        self._heartbeat = heartbeat
         self._observed: tuple[Any, ...] = ()
         self._observed_at = 0.0
         self._lease: Object | None = None
@@ -68,17 +77,17 @@ class LeaderElector:
             except TimeoutError:
                 pass
             if self._clock() - renewed >= DEADLINE:
-                self._lease = None
+                self._step_down()
                 raise LeadershipLost(f"the Lease {self._name} was not renewed within {DEADLINE:.0f} s")
 
     async def _try_acquire_or_renew(self) -> bool:
-        """Acquire or renew the Lease; False if another replica holds it, or if the request fails."""
+        """Acquire or renew the Lease. Returns False if another replica holds it, or if the request fails."""
+        began = self._clock()
         try:
             live = await self._cluster.find_lease(self._namespace, self._name)
             if live is not None and not self._is_available(live):
                 if self._lease is not None:
-                    # Another replica holds the Lease: step down.
-                    self._lease = None
+                    self._step_down()
                     raise LeadershipLost(f"another replica holds the Lease {self._name}")
                 self._report(None)
                 return False
@@ -86,16 +95,22 @@ class LeaderElector:
         except ApiError as error:
             self._report(error if error.code != HTTPStatus.CONFLICT else None)
             return False
+        # Counted from before the requests: other candidates count from when they observe the write.
+        self._fence.open_until(began + DEADLINE)
         self._report(None)
         return True
 
+    def _step_down(self) -> None:
+        self._lease = None
+        self._fence.close()
+
     def _report(self, error: ApiError | None) -> None:
         if error is None or error.code:
-            self.heartbeat.beat()
+            self._heartbeat.beat()
         if error is None:
-            self.heartbeat.succeed()
+            self._heartbeat.succeed()
             return
-        self.heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
+        self._heartbeat.fail(f"{error.code} {error.reason}" if error.code else error.reason)
         log.warning(
             "the lease was not written", extra={"lease": self._name, "code": error.code, "reason": error.reason}
         )
@@ -109,7 +124,7 @@ class LeaderElector:
         state = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
         if state != self._observed:
             self._observed, self._observed_at = state, self._clock()
-        duration: float = spec.get("leaseDurationSeconds", DURATION)
+        duration: float = spec.get("leaseDurationSeconds") or DURATION
         return self._clock() - self._observed_at >= duration
 
     def _lease_to_write(self, live: Object | None) -> Object:
@@ -128,7 +143,7 @@ class LeaderElector:
                 "leaseDurationSeconds": int(DURATION),
                 "acquireTime": spec.get("acquireTime", now) if renewal else now,
                 "renewTime": now,
-                "leaseTransitions": spec.get("leaseTransitions", 0) + (live is not None and not renewal),
+                "leaseTransitions": (spec.get("leaseTransitions") or 0) + (live is not None and not renewal),
             },
         }
 
@@ -136,7 +151,7 @@ class LeaderElector:
         """Release the Lease, so that the next leader need not wait for its expiry."""
         if self._lease is None:
             return
-        self._lease = None
+        self._step_down()
         for _ in range(_RELEASE_ATTEMPTS):
             try:
                 # Cancellation may have cut off a renewal that the API server wrote, so a known version may be stale.

@@ -3,7 +3,7 @@
 A Deployment takes 20 KiB as Python dicts, and 3 KiB trimmed and packed. An agent has about twelve children.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -11,20 +11,19 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from agent_operator.api import constants
-from agent_operator.kube import pod_failures
+from agent_operator.kube import shapes, trimming
+from agent_operator.kube.decoding import UNREADABLE, stub, unexpected_content
 
 Object = dict[str, Any]
-# Event type of an object from a list.
+# Watch event type of an object of the initial list, in addition to ADDED, MODIFIED and DELETED.
 LISTED = "LISTED"
 
-# Audience of a token for Microsoft Entra ID.
-AZURE_AUDIENCE = "api://AzureADTokenExchange"
-_TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"  # noqa: S105  (name of a variable)
-_TOKEN_VOLUME = "azure-identity-token"  # noqa: S105  (name of a volume)
-
+_AGENT_METADATA = ("name", "namespace", "uid", "generation", "labels", "deletionTimestamp", "finalizers")
+# Bytes of the largest trimmed object that the cache contains. The operator reads larger objects again when it needs
+# them. The children of an agent usually take less than 4 KiB each.
+LARGEST_BODY = 64 << 10
 _DROPPED_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
 _KEPT_METADATA = ("name", "namespace", "labels", "ownerReferences", "creationTimestamp", "deletionTimestamp")
-_AGENT_METADATA = ("name", "namespace", "uid", "generation", "labels", "deletionTimestamp", "finalizers")
 # Fields of status that the operator reads, by kind.
 _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     "Deployment": (
@@ -41,11 +40,11 @@ _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     "Job": ("conditions",),
 }
 _HASHED_KINDS = frozenset({"Secret", "ConfigMap"})
-# The second is the label before Kubernetes 1.27.
-_LABELS_JOB = ("batch.kubernetes.io/job-name", "job-name")
-# Phases of a terminated pod.
-_TERMINATED_PHASES = ("Succeeded", "Failed")
 _NOT_BODY = frozenset({"apiVersion", "kind", "metadata", "status"})
+# Kinds of which the operator watches only the metadata. ConfigMaps are the largest objects, and it needs few of them.
+METADATA_ONLY = frozenset({"ConfigMap"})
+_DATA = ("data", "binaryData")
+_LONGEST_VERSION = 20
 
 
 class Key(NamedTuple):
@@ -74,9 +73,12 @@ class Live:
     Attributes:
         uid: metadata.uid.
         version: metadata.resourceVersion.
-        body: the trimmed object as JSON.
+        body: the trimmed object as JSON; only its metadata if `is_partial`.
         generation: metadata.generation.
         owns_replicas: whether the field manager of the operator owns spec.replicas. Trimming drops managedFields.
+        owner: UID of the object that controls this one, or of the agent in its labels; empty without one.
+        is_partial: whether the body contains only metadata. The operator reads the object when it needs the rest.
+        unreadable: why the object cannot be read; empty if it can. The object exists, but nothing else is known of it.
     """
 
     uid: str
@@ -84,6 +86,9 @@ class Live:
     body: bytes
     generation: int = 0
     owns_replicas: bool = False
+    owner: str = ""
+    is_partial: bool = False
+    unreadable: str = ""
 
     @property
     def object(self) -> Object:
@@ -101,42 +106,52 @@ def ref(kind: str, obj: Mapping[str, Any]) -> Ref:
 def agent_key(obj: Mapping[str, Any]) -> Key | None:
     """Return the agent that the labels of an object name; None if it lacks these labels."""
     meta = obj["metadata"]
-    labels = meta.get("labels") or {}
-    namespace = labels.get(constants.LABEL_AGENT_NAMESPACE) or meta.get("namespace", "")
-    name = labels.get(constants.LABEL_AGENT)
+    labels = shapes.mapping(meta.get("labels"))
+    namespace = shapes.text(labels.get(constants.LABEL_AGENT_NAMESPACE)) or meta.get("namespace", "")
+    name = shapes.text(labels.get(constants.LABEL_AGENT))
     return Key(namespace, name) if name and namespace else None
 
 
 def version(obj: Mapping[str, Any]) -> int:
     """Return metadata.resourceVersion as a number, which Kubernetes guarantees since 1.35; 0 if it is none."""
     text = obj["metadata"].get("resourceVersion", "0")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST_VERSION else 0
 
 
-def pack(kind: str, obj: Mapping[str, Any]) -> Live:
-    """Trim an object from the API server, hash its data if it is a Secret or ConfigMap, and pack it."""
+def pack(kind: str, obj: Mapping[str, Any], *, largest: int | None = None) -> Live:
+    """Trim an object from the API server, hash its data if it is a Secret or ConfigMap, and pack it.
+
+    Never fails. An object that cannot be trimmed is unreadable. An object whose body has more than `largest` bytes is
+    partial.
+    """
+    reason: str = obj.get(UNREADABLE, "")
+    if not reason:
+        try:
+            return _pack(kind, obj, largest)
+        except Exception as error:  # noqa: BLE001  (whatever the object contains)
+            reason = unexpected_content(error)
+    return _pack_unreadable(obj, reason)
+
+
+def _pack(kind: str, obj: Mapping[str, Any], largest: int | None) -> Live:
     meta = obj["metadata"]
+    is_partial = kind in METADATA_ONLY and obj.keys().isdisjoint(_DATA)
+    body = to_json(_TRIM.get(kind, _trim)(kind, obj))
+    if largest is not None and len(body) > largest:
+        is_partial, body = True, _identity_body(stub(meta, "")["metadata"])
     return Live(
         uid=meta.get("uid", ""),
         version=version(obj),
-        body=to_json(_TRIM.get(kind, _trim)(kind, obj)),
+        body=body,
         generation=meta.get("generation", 0),
         owns_replicas=kind == "Deployment" and _owns_replicas(meta),
+        owner=owner_uid(meta),
+        is_partial=is_partial,
     )
 
 
-def pack_agent(agent: Mapping[str, Any]) -> Live:
-    """Pack the fields of an AgentDeployment that the operator reads."""
-    meta = {key: agent["metadata"][key] for key in _AGENT_METADATA if key in agent["metadata"]}
-    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
-    if command:
-        meta["annotations"] = {constants.ANNOTATION_ROLLOUT: command}
-    trimmed = {"metadata": meta, "spec": agent.get("spec") or {}, "status": agent.get("status") or {}}
-    return Live(meta.get("uid", ""), version(agent), to_json(trimmed), meta.get("generation", 0))
-
-
 def with_hashed_data(kind: str, obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replace the values of a Secret or ConfigMap by their hashes. Return other kinds unchanged."""
+    """Replace the values of a Secret or ConfigMap with their hashes. Return other kinds unchanged."""
     if kind not in _HASHED_KINDS:
         return obj
     data = {key: _digest(value) for key, value in (obj.get("data") or {}).items()}
@@ -153,6 +168,8 @@ def _trim(kind: str, obj: Mapping[str, Any]) -> Object:
     trimmed |= {key: value for key, value in with_hashed_data(kind, obj).items() if key not in _NOT_BODY}
     status = obj.get("status") or {}
     kept_status = {key: status[key] for key in _KEPT_STATUS.get(kind, ()) if key in status}
+    if "conditions" in kept_status:
+        kept_status["conditions"] = shapes.conditions(kept_status["conditions"])
     if kept_status:
         trimmed["status"] = kept_status
     if kind == "Deployment":
@@ -166,73 +183,66 @@ def _trim_metadata(meta: Mapping[str, Any]) -> Object:
     return kept | ({"annotations": annotations} if annotations else {})
 
 
-def _trim_pod(_kind: str, pod: Mapping[str, Any]) -> Object:
-    meta, status = pod["metadata"], pod.get("status") or {}
-    labels = meta.get("labels") or {}
-    trimmed: Object = {"metadata": {"name": meta["name"]}, "uses": _config_maps(pod["spec"])}
-    containers = status.get("containerStatuses") or ()
-    fields = {
-        "revision": labels.get(constants.LABEL_REVISION),
-        "app": labels.get(constants.LABEL_APP),
-        "ip": status.get("podIP"),
-        "restarts": max((container.get("restartCount", 0) for container in containers), default=0),
-        "failure": pod_failures.of_pod(pod),
-        "secretHash": (meta.get("annotations") or {}).get(constants.ANNOTATION_SECRET_HASH),
-        "ended": "deletionTimestamp" in meta or status.get("phase") in _TERMINATED_PHASES,
-    }
-    if job := next((labels[label] for label in _LABELS_JOB if label in labels), None):
-        fields |= {"job": job, "report": _termination_message(containers)}
-    if labels.get(constants.LABEL_WORKLOAD_IDENTITY):
-        fields |= _token(pod["spec"])
-    return trimmed | {key: value for key, value in fields.items() if value}
-
-
-def _termination_message(containers: Iterable[Mapping[str, Any]]) -> str | None:
-    """Return the termination message of the first container that has one; None if no container has one."""
-    ended = ((container.get("state") or {}).get("terminated") or {} for container in containers)
-    return next((state["message"] for state in ended if state.get("message")), None)
-
-
 def _trim_revision(_kind: str, obj: Mapping[str, Any]) -> Object:
     """Keep the metadata. The operator reads the content when it needs it."""
-    return {"metadata": _trim_metadata(obj["metadata"]), "revision": obj.get("revision", 0)}
+    return {"metadata": _trim_metadata(obj["metadata"]), "revision": obj.get("revision") or 0}
 
 
-def _token(pod_spec: Mapping[str, Any]) -> Object:
-    """Return whether a pod has a token of Azure workload identity, and the audiences of its projected tokens."""
-    volumes = pod_spec.get("volumes") or ()
-    variables = [v["name"] for container in pod_spec["containers"] for v in container.get("env") or ()]
-    audiences = [
-        source["serviceAccountToken"]["audience"]
-        for volume in volumes
-        for source in (volume.get("projected") or {}).get("sources") or ()
-        if (source.get("serviceAccountToken") or {}).get("audience")
-    ]
-    federated = _TOKEN_FILE in variables or any(volume["name"] == _TOKEN_VOLUME for volume in volumes)
-    return {"federated": federated, "audiences": audiences}
+_TRIM: Mapping[str, Callable[[str, Mapping[str, Any]], Object]] = {
+    "Pod": lambda _, pod: trimming.trim_pod(pod),
+    "ReplicaSet": lambda _, obj: trimming.trim_replica_set(obj),
+    "ControllerRevision": _trim_revision,
+}
 
 
-def _trim_replica_set(_kind: str, obj: Mapping[str, Any]) -> Object:
-    in_use = obj["spec"].get("replicas", 1) or (obj.get("status") or {}).get("replicas")
-    uses = _config_maps(obj["spec"].get("template", {}).get("spec", {})) if in_use else []
-    return {"metadata": {"name": obj["metadata"]["name"]}, "uses": uses}
+def _pack_unreadable(obj: Mapping[str, Any], reason: str) -> Live:
+    meta = stub(obj["metadata"], reason)["metadata"]
+    found = {"metadata": meta}
+    uid, generation = meta.get("uid", ""), meta.get("generation", 0)
+    body = _identity_body(meta)
+    return Live(uid, version(found), body, generation, owner=owner_uid(meta), unreadable=reason)
 
 
-_TRIM = {"Pod": _trim_pod, "ReplicaSet": _trim_replica_set, "ControllerRevision": _trim_revision}
+def _identity_body(meta: Object) -> bytes:
+    """Return the body of an object of which only the metadata is known. It has the fields that every reader expects."""
+    kept = {key: value for key, value in meta.items() if key != "resourceVersion"}
+    return to_json({"metadata": kept, "spec": {}, "uses": []})
 
 
-def _config_maps(pod_spec: Mapping[str, Any]) -> list[str]:
-    """Return the names of the ConfigMaps that a pod mounts."""
-    found = []
-    for volume in pod_spec.get("volumes") or ():
-        sources = [volume, *(volume.get("projected") or {}).get("sources", ())]
-        found += [source["configMap"]["name"] for source in sources if "name" in (source.get("configMap") or {})]
-    return found
+def pack_agent(agent: Mapping[str, Any]) -> Live:
+    """Pack the fields of an AgentDeployment that the operator reads. Never fails, as `pack`."""
+    try:
+        return _pack_agent(agent) if UNREADABLE not in agent else _pack_unreadable(agent, str(agent[UNREADABLE]))
+    except Exception as error:  # noqa: BLE001  (whatever the object contains)
+        return _pack_unreadable(agent, unexpected_content(error))
+
+
+def _pack_agent(agent: Mapping[str, Any]) -> Live:
+    meta = {key: agent["metadata"][key] for key in _AGENT_METADATA if key in agent["metadata"]}
+    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
+    if command:
+        meta["annotations"] = {constants.ANNOTATION_ROLLOUT: command}
+    spec, status = agent.get("spec") or {}, agent.get("status") or {}
+    if not isinstance(spec, dict) or not isinstance(status, dict):
+        raise TypeError("spec and status are objects")
+    # The CustomResourceDefinition of an older version may accept a condition without these fields.
+    if "conditions" in status:
+        status = status | {"conditions": shapes.conditions(status["conditions"])}
+    trimmed = {"metadata": meta, "spec": spec, "status": status}
+    return Live(meta.get("uid", ""), version(agent), to_json(trimmed), meta.get("generation", 0))
+
+
+def owner_uid(meta: Mapping[str, Any]) -> str:
+    """Return the UID of the controlling owner, or of the agent in the labels; empty without one."""
+    for owner in meta.get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner.get("uid") or "")
+    return str((meta.get("labels") or {}).get(constants.LABEL_OWNER_UID) or "")
 
 
 def _owns_replicas(meta: Mapping[str, Any]) -> bool:
     return any(
-        "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+        "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
         for entry in meta.get("managedFields") or ()
         if entry.get("manager") == constants.FIELD_MANAGER and entry.get("operation") == "Apply"
     )

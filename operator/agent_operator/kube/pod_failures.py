@@ -3,22 +3,27 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agent_operator.kube.shapes import conditions, mapping, mappings, number, text
+
 # Waiting reasons of a container that is starting normally.
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _MESSAGE_LIMIT = 1024
+# Reason of the condition PodScheduled of a pod for which no node has room.
+UNSCHEDULABLE = "Unschedulable"
 
 
 def of_pod(pod: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return status.lastFailure for a failing pod; None for a pod that runs, starts or is being deleted."""
     if "deletionTimestamp" in pod["metadata"]:
         return None
-    status = pod.get("status") or {}
+    status = mapping(pod.get("status"))
     found = next(_of_containers(status), None) or _of_phase(status) or _unscheduled(status)
     if found is None:
         return None
     found = {key: value for key, value in found.items() if value is not None}
     if "message" in found:
-        found["message"] = found["message"].strip()[-_MESSAGE_LIMIT:]
+        found["message"] = text(found["message"]).strip()[-_MESSAGE_LIMIT:]
+    found["reason"] = text(found["reason"])[:_MESSAGE_LIMIT] or "Error"
     return {"pod": pod["metadata"]["name"], **found}
 
 
@@ -30,27 +35,27 @@ def describe(failure: Mapping[str, Any]) -> str:
 
 
 def _of_containers(status: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        failure = _of_container(container)
-        if failure:
-            yield {"container": container["name"], **failure}
+    for field in ("initContainerStatuses", "containerStatuses"):
+        for container in mappings(status.get(field)):
+            failure = _of_container(container)
+            if failure:
+                yield {"container": text(container.get("name")), **failure}
 
 
 def _of_container(container: Mapping[str, Any]) -> dict[str, Any] | None:
-    state = container.get("state") or {}
-    waiting = state.get("waiting")
-    last = (container.get("lastState") or {}).get("terminated")
+    state = mapping(container.get("state"))
+    waiting = mapping(state.get("waiting"))
+    last = mapping(mapping(container.get("lastState")).get("terminated"))
     if waiting and waiting.get("reason", "ContainerCreating") not in _STARTING:
         # The termination message says more than "back-off 40s restarting failed container".
-        ended = last or {}
         return {
             "reason": waiting["reason"],
-            "exitCode": ended.get("exitCode"),
-            "message": ended.get("message") or waiting.get("message"),
-            "time": ended.get("finishedAt"),
+            "exitCode": last.get("exitCode"),
+            "message": last.get("message") or waiting.get("message"),
+            "time": last.get("finishedAt"),
         }
-    ended = state.get("terminated") or (last if not container.get("ready") else None)
-    if not ended or ended.get("exitCode", 0) == 0:
+    ended = mapping(state.get("terminated")) or (last if not container.get("ready") else {})
+    if not number(ended.get("exitCode")):
         return None
     return {
         "reason": ended.get("reason") or "Error",
@@ -67,10 +72,10 @@ def _of_phase(status: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _unscheduled(status: Mapping[str, Any]) -> dict[str, Any] | None:
-    for condition in status.get("conditions") or ():
+    for condition in conditions(status.get("conditions")):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return {
-                "reason": condition.get("reason") or "Unschedulable",
+                "reason": condition.get("reason") or UNSCHEDULABLE,
                 "message": condition.get("message"),
                 "time": condition.get("lastTransitionTime"),
             }

@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+import threading
 from collections.abc import Callable
 
 import aiohttp
@@ -13,7 +14,7 @@ _FAILURES = 3
 
 
 class Reachability:
-    """Records the result of every request to the API server, those of kopf included.
+    """Records the result of every request to the API server, those of kopf and of the Lease's thread included.
 
     Attributes:
         first_answer: time of the first response to this process; None before it.
@@ -22,6 +23,7 @@ class Reachability:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.first_answer: float | None = None
         self._clock = clock
+        self._lock = threading.Lock()
         self._failures = 0
         self._failing_since = 0.0
 
@@ -45,19 +47,23 @@ class Reachability:
 
     def answered(self, server: str) -> None:
         """Record a response with any status."""
-        if self.first_answer is None:
-            self.first_answer = self._clock()
-        if self.unreachable:
-            seconds = round(self._clock() - self._failing_since)
+        with self._lock:
+            now = self._clock()
+            if self.first_answer is None:
+                self.first_answer = now
+            was_unreachable, self._failures = self.unreachable, 0
+        if was_unreachable:
+            seconds = round(now - self._failing_since)
             log.info("the API server is reachable again", extra={"server": server, "seconds": seconds})
-        self._failures = 0
 
     def failed(self, server: str, error: Exception) -> None:
         """Record a request without a response."""
-        self._failures += 1
-        if self._failures == 1:
-            self._failing_since = self._clock()
-        if self._failures == _FAILURES:
+        with self._lock:
+            self._failures += 1
+            failures = self._failures
+            if failures == 1:
+                self._failing_since = self._clock()
+        if failures == _FAILURES:
             message = (
                 "the API server is unreachable: check its address in the kubeconfig, the network, and that it runs"
             )

@@ -1,8 +1,7 @@
 """HTTP requests to the API server: authentication, timeouts, retries, streams. Knows JSON, but no kinds.
 
 It uses aiohttp instead of the ApiClient of kubernetes.aio, whose models the operator does not need: they cost a third
-of the throughput (29-35 instead of 42-45 agents per second, measured). kubernetes.aio loads and refreshes the
-credentials.
+of the throughput (29-35 instead of 42-45 agents per second, measured).
 """
 
 import asyncio
@@ -11,13 +10,16 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 from pydantic_core import from_json, to_json
 
-from agent_operator.kube import access
+from agent_operator.kube.decoding import Page, decode, decode_page
 from agent_operator.kube.reachability import Reachability
+from agent_operator.kube.responses import ResponseTooLargeError, read_body, read_events
+from agent_operator.kube.session import ApiError as ApiError  # noqa: PLC0414  (re-exported)
+from agent_operator.kube.session import Session
 
 Object = dict[str, Any]
 # Called for every response with verb, kind and HTTP status as text ("error" without a response).
@@ -28,7 +30,15 @@ APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
+# Media types of responses that contain only the metadata of objects.
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
+# Bytes of the largest response that the operator reads. The API server stores objects of up to 1.5 MiB, and writes a
+# character such as "<" as six.
+LARGEST_RESPONSE = 12 << 20
+# Reason of the ApiError of a response that is larger than requested.
+TOO_LARGE = "ResponseTooLarge"
 # Reason of the ApiError of a stream that was silent for too long.
 SILENT = "Silent"
 # How long the API server keeps a watch open.
@@ -43,30 +53,10 @@ _RETRIED = frozenset({500, 502, 503, 504, HTTPStatus.TOO_MANY_REQUESTS})
 _LONGEST_RETRY_AFTER = 10.0
 
 
-class ApiError(Exception):
-    """The API server rejected a request, or could not be reached (`code` 0).
+class Transport(Session):
+    """A session with one API server, as an async context manager."""
 
-    Attributes:
-        code: HTTP status.
-        reason: machine-readable reason, such as NotFound.
-        message: message of the server. It may quote the object, so do not show it for a Secret.
-    """
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(f"{code} {reason}")
-        self.code = code
-        self.reason = reason
-        self.message = message
-
-
-class Transport:
-    """A session with one API server, as an async context manager.
-
-    Attributes:
-        reachability: results of the requests of this session and of all sessions of `new_session`.
-    """
-
-    def __init__(
+    def __init__(  # noqa: PLR0913  (options of the connection)
         self,
         kubeconfig: str,
         context: str,
@@ -74,43 +64,14 @@ class Transport:
         *,
         read_only: bool = False,
         reachability: Reachability | None = None,
+        innermost: Sequence[aiohttp.ClientMiddlewareType] = (),
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> None:
-        self.reachability = reachability or Reachability(time.monotonic)
-        self._kubeconfig = kubeconfig
-        self._context = context
+        reachability = reachability or Reachability(time.monotonic)
+        super().__init__(kubeconfig, context, reachability, (_only_read,) if read_only else (), innermost)
         self._observer = observer
-        last = (self.reachability.middleware, self._authenticate)
-        self._middlewares = (_only_read, *last) if read_only else last
-        self._configuration = access.empty_configuration()
-        self._session: aiohttp.ClientSession | None = None
+        self._timeout = timeout
         self._random = random.Random()  # noqa: S311  (jitter is no secret)
-
-    async def __aenter__(self) -> Self:
-        """Load the credentials; AccessError if there are none."""
-        self._configuration = await access.load(self._kubeconfig, self._context)
-        self._session = self.new_session()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the connections."""
-        if self._session:
-            await self._session.close()
-
-    @property
-    def server(self) -> str:
-        """URL of the API server, without a trailing slash."""
-        return str(self._configuration.host).rstrip("/")
-
-    def new_session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
-        """Create a session that authenticates every request with the current token.
-
-        Args:
-            middlewares: outermost middlewares, which see each request first and its response last.
-        """
-        connector = aiohttp.TCPConnector(limit=0, ssl=access.ssl_context(self._configuration), keepalive_timeout=60)
-        proxy = self._configuration.proxy
-        chain = (*middlewares, *self._middlewares)
-        return aiohttp.ClientSession(connector=connector, middlewares=chain, proxy=proxy)
 
     async def request(
         self,
@@ -137,17 +98,58 @@ class Transport:
         """
         data = None if body is None else to_json(body)
         headers = {"Content-Type": content_type} if data is not None else {}
+        payload = await self._exchange(method, path, label, params, data, headers, LARGEST_RESPONSE)
+        try:
+            return decode(payload)
+        except ValueError as error:
+            raise _not_json() from error
+
+    async def read_page(
+        self, path: str, *, label: tuple[str, str], params: Mapping[str, str], accept: str, largest: int
+    ) -> Page:
+        """Read a page of a list.
+
+        Args:
+            path: path on the server.
+            label: verb and kind, the labels of the metric.
+            params: query parameters.
+            accept: media type of the response.
+            largest: bytes of the largest page to read. A larger one fails with the reason TOO_LARGE.
+
+        Raises:
+            ApiError: the server rejected the request, was unreachable in all attempts, or the page is too large.
+        """
+        payload = await self._exchange("GET", path, label, params, None, {"Accept": accept}, largest)
+        try:
+            return await decode_page(payload)
+        except ValueError as error:
+            raise _not_json() from error
+
+    async def _exchange(  # noqa: PLR0913, PLR0917  (the parts of a request)
+        self,
+        method: str,
+        path: str,
+        label: tuple[str, str],
+        params: Mapping[str, str] | None,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        largest: int,
+    ) -> bytes:
+        """Send a request until it succeeds or is not worth another attempt, and return the body of the response."""
         for delay in (*_BACKOFF, None):
             try:
                 async with self._open.request(
-                    method, self.server + path, params=params, data=data, headers=headers, timeout=_TIMEOUT
+                    method, self.server + path, params=params, data=data, headers=headers, timeout=self._timeout
                 ) as response:
-                    payload = await response.read()
+                    payload = await read_body(response, largest)
                     self._observer(*label, str(response.status))
                     if response.ok:
-                        return _parse(payload)
+                        return payload
                     error = _error(response, payload)
                     wait = _seconds(response.headers.get("Retry-After", ""))
+            except ResponseTooLargeError as failure:
+                self._observer(*label, TOO_LARGE)
+                raise ApiError(0, TOO_LARGE, str(failure)) from failure
             except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as failure:
                 self._observer(*label, "error")
                 error = ApiError(0, "Unreachable", f"{type(failure).__name__}: the API server cannot be reached")
@@ -158,61 +160,44 @@ class Transport:
         raise AssertionError
 
     async def stream(
-        self, path: str, *, label: tuple[str, str], params: Mapping[str, str], on_activity: Callable[[], None]
+        self,
+        path: str,
+        *,
+        label: tuple[str, str],
+        params: Mapping[str, str],
+        on_activity: Callable[[], None],
+        accept: str = JSON,
     ) -> AsyncIterator[Object]:
-        """Yield one JSON object per line until the server ends the stream.
+        """Yield watch events until the server ends the stream. An object that cannot be read is replaced by a stub.
 
         Args:
             path: path on the server.
             label: verb and kind, the labels of the metric.
             params: query parameters.
             on_activity: called whenever the server answers or sends something. A stream may have no events for long.
+            accept: media type of the response.
 
         Raises:
-            ApiError: the server rejected the request, the stream broke, or it was silent for 90 seconds.
+            ApiError: the server rejected the request, the stream broke, it was silent for 90 seconds, or the object of
+                an event can neither be read nor identified.
         """
+        headers = {"Accept": accept}
         try:
-            async with self._open.get(self.server + path, params=params, timeout=_STREAM_TIMEOUT) as response:
+            async with self._open.get(
+                self.server + path, params=params, headers=headers, timeout=_STREAM_TIMEOUT
+            ) as response:
                 self._observer(*label, str(response.status))
                 on_activity()
                 if not response.ok:
-                    raise _error(response, await response.read())
-                rest = b""
-                async for chunk in response.content.iter_any():
-                    on_activity()
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        if line.strip():
-                            yield _parse(line)
+                    raise _error(response, await read_body(response, LARGEST_RESPONSE))
+                async for event in read_events(response, on_activity):
+                    yield event
+        except ValueError as error:
+            raise ApiError(0, "Unreadable", "a watch event cannot be read: list again") from error
         except TimeoutError as failure:
             raise ApiError(0, SILENT, "the watch was silent for too long") from failure
         except (aiohttp.ClientError, ssl.SSLError) as failure:
             raise ApiError(0, "Unreachable", f"{type(failure).__name__}: the watch broke off") from failure
-
-    @property
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("Transport is used outside of its context")
-        return self._session
-
-    async def _authenticate(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        await self._authorize(request)
-        response = await handler(request)
-        if response.status == HTTPStatus.UNAUTHORIZED and not isinstance(request.body, aiohttp.AsyncIterablePayload):
-            # The token of the kubeconfig has expired: run its exec plugin, or read its file, again.
-            response.release()
-            self._configuration = await access.load(self._kubeconfig, self._context)
-            await self._authorize(request)
-            response = await handler(request)
-        return response
-
-    async def _authorize(self, request: aiohttp.ClientRequest) -> None:
-        # Calls the refresh hook, which reads the token file of a service account again after a minute.
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        if token:
-            request.headers["Authorization"] = token
 
 
 async def _only_read(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -232,12 +217,8 @@ def _seconds(retry_after: str) -> float:
     return float(retry_after) if retry_after.isdecimal() else 0.0
 
 
-def _parse(payload: bytes) -> Object:
-    try:
-        value: Object = from_json(payload)
-    except ValueError as error:
-        raise ApiError(0, "Unreadable", "the response is not JSON: check the address in the kubeconfig") from error
-    return value
+def _not_json() -> ApiError:
+    return ApiError(0, "Unreadable", "the response is not JSON: check the address in the kubeconfig")
 
 
 def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:

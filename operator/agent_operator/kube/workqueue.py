@@ -1,6 +1,7 @@
 """The work queue of agents. Like that of client-go it deduplicates keys, and one worker at a time processes a key.
 
-It adds priorities by trigger, delays and back-off. No agent starves, and a failing agent is not retried in a loop.
+It adds priorities by trigger, delays, back-off and fairness between namespaces. No agent starves, and a failing agent
+is not retried in a loop.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent_operator.kube.fair_order import FairOrder
+from agent_operator.kube.namespace_shares import NamespaceShares
 from agent_operator.kube.objects import Key
 
 
@@ -55,13 +58,27 @@ class Queue:
     """A keyed priority queue. Only `get` waits. Tests control the clock."""
 
     def __init__(
-        self, clock: Callable[[], float], *, random_source: random.Random | None = None, longest_delay: float = 60.0
+        self,
+        clock: Callable[[], float],
+        *,
+        random_source: random.Random | None = None,
+        longest_delay: float = 60.0,
+        workers: int = 8,
     ) -> None:
+        """Create an empty queue.
+
+        Args:
+            clock: monotonic, in seconds.
+            random_source: for jitter.
+            longest_delay: the limit of the back-off in seconds.
+            workers: how many agents are processed at a time, without those that are marked as slow.
+        """
         self._clock = clock
         # Jitter needs no cryptographic generator.
         self._random = random_source or random.Random()  # noqa: S311
         self._longest_delay = longest_delay
-        self._ready: list[tuple[float, int, Key]] = []
+        self._shares = NamespaceShares(workers)
+        self._ready = FairOrder(self._is_current, self._shares.may_start)
         self._waiting: dict[Key, tuple[float, Item]] = {}
         self._later: list[tuple[float, int, Key, Trigger]] = []
         self._timers: dict[tuple[Key, Trigger], float] = {}
@@ -121,21 +138,30 @@ class Queue:
     def done(self, key: Key) -> None:
         """Mark an agent from `get` or `take` as processed."""
         queued = self._active.pop(key)
+        self._shares.end(key)
         if queued is not None:
             self._enqueue(queued)
+        self._resume()
+
+    def mark_slow(self, key: Key) -> None:
+        """Count an agent that takes long as one that waits, so that another can be processed instead."""
+        self._shares.mark_slow(key)
+        self._resume()
 
     def take(self) -> Item | None:
         """Return the next agent without waiting; None if no agent is due."""
         self._promote()
-        while self._ready:
-            rank, _, key = heapq.heappop(self._ready)
-            best, item = self._waiting.get(key, (None, None))
-            if item is None or best != rank:
-                continue  # stale entry: taken already, or moved to the front
-            del self._waiting[key]
-            self._active[key] = None
-            return item
-        return None
+        key = None if self._shares.is_full else self._ready.pop(self._clock())
+        if key is None:
+            return None
+        _, item = self._waiting.pop(key)
+        self._active[key] = None
+        self._shares.start(key)
+        return item
+
+    def _is_current(self, key: Key, rank: float) -> bool:
+        """Return False for an item that was taken or moved to the front."""
+        return key in self._waiting and self._waiting[key][0] == rank
 
     async def get(self) -> Item:
         """Wait for the next agent. The caller must call `done` afterwards."""
@@ -150,6 +176,12 @@ class Queue:
         if self._waiting:
             self._wake.set()
         return item
+
+    def _resume(self) -> None:
+        """Let namespaces continue that had their share, because the shares have changed."""
+        self._ready.unpark(self._clock())
+        if self._waiting:
+            self._wake.set()
 
     def _promote(self) -> None:
         now = self._clock()
@@ -171,7 +203,7 @@ class Queue:
             self._waiting[item.key] = (before, merged)
             return
         self._waiting[item.key] = (rank, merged)
-        heapq.heappush(self._ready, (rank, next(self._sequence), item.key))
+        self._ready.push(item.key, rank, self._clock())
         self._wake.set()
 
 
@@ -186,5 +218,5 @@ def _merged(one: Item, other: Item) -> Item:
 
 
 def _rank(item: Item) -> float:
-    """Return the sort key: first in, first out, plus the penalty. So an item that waits long enough is always next."""
+    """Return the sort key in a namespace: first in, first out, plus the penalty. So no item waits forever."""
     return item.since + _PENALTY.get(item.trigger, 0.0)

@@ -28,7 +28,7 @@ class HealthServer:
         return int(addresses[0][1]) if addresses else self._port
 
     async def __aenter__(self) -> Self:
-        """Start listening; OSError if the address is in use."""
+        """Start listening. Raises OSError if the address is in use."""
         app = web.Application()
         app.router.add_get("/healthz", self._probe)
         app.router.add_get("/readyz", self._probe)

@@ -29,6 +29,23 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.cpu = Histogram(
+            "agent_operator_reconcile_cpu_seconds",
+            "CPU time of a reconcile pass in the event loop, in seconds.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.expensive = Counter(
+            "agent_operator_reconcile_expensive",
+            "Reconcile passes that took too much CPU time. The log and an Event name the agent.",
+            registry=registry,
+        )
+        self.blocked = Histogram(
+            "agent_operator_event_loop_blocked_seconds",
+            "How long the event loop was blocked, for each time longer than 0.1 s. The log has the stack.",
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
         self.requests = Counter(
             "agent_operator_api_requests",
             "Requests to the API server by verb, kind and HTTP status, without those of kopf.",
@@ -36,6 +53,12 @@ class Metrics:
             registry=registry,
         )
         self.events = Counter("agent_operator_watch_events", "Watch events of AgentDeployments.", registry=registry)
+        self.part_failures = Counter(
+            "agent_operator_part_failures",
+            "Failures of a part of the operator, such as the watch of a kind, which then restarts.",
+            ["part"],
+            registry=registry,
+        )
         self.leader = Gauge("agent_operator_leader", "1 while this replica is the leader.", registry=registry)
         info = Gauge("agent_operator_info", "Version of the operator. Always 1.", ["version"], registry=registry)
         info.labels(version).set(1)

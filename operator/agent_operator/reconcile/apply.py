@@ -3,7 +3,7 @@
 Each write is recorded as an expectation, so that no pass starts before the cache contains the written objects.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -18,8 +18,7 @@ from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, StaleCacheError
-from agent_operator.render.plan import Apply, Plan, conflict, owned
-from agent_operator.rollout.planner import RolloutPlan
+from agent_operator.render.plan import REQUESTED, Apply, Owner, Plan, conflict
 from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes
 from agent_operator.status.problems import from_api, refused
@@ -89,15 +88,14 @@ class Applier:
         self._manage_namespaces = manage_namespaces
 
     async def apply(self, context: ReconcileContext, live: Mapping[Ref, Live], diff: DiffResult) -> ApplyResult:
-        """Write the rollout decision, if a restarted operator needs it, and then the children in order.
+        """Write what a restarted operator needs to know, and then the children in order.
 
         Raises:
             StaleCacheError: the cluster has changed since the changes were planned.
         """
         after = dict(live)
         try:
-            if diff.rollout is not None:
-                context = await self._record(context, diff.rollout)
+            context = await self._record(context, diff)
             await self._write_all(context, diff.changes, after)
         except ProblemError as error:
             return ApplyResult(context, after, error.problem)
@@ -105,15 +103,20 @@ class Applier:
             return ApplyResult(context, after, from_api(error))
         return ApplyResult(context, after, diff.changes.conflict)
 
-    async def _record(self, context: ReconcileContext, rollout: RolloutPlan) -> ReconcileContext:
-        """Write the decision before the children, because a restarted operator could decide differently."""
-        if not must_persist_first(rollout.before, rollout.after):
+    async def _record(self, context: ReconcileContext, diff: DiffResult) -> ReconcileContext:
+        """Write the decisions before the children, because a restarted operator could decide differently.
+
+        It could also not tell a Namespace that it created from one with forged labels.
+        """
+        decisions = dict(_decisions(context.owner, diff))
+        if not decisions:
             return context
         await self._ensure_current(context)
-        decision = rollout.after.model_dump(mode="json", by_alias=True, exclude_none=True)
-        written = await self._status_writer.write(context, {**context.status, "rollout": decision})
+        written = await self._status_writer.write(context, {**context.status, **decisions})
         # An older CustomResourceDefinition drops fields, so use the status that the server stored.
-        return context if written is None else replace(context, agent=context.agent | {"status": written})
+        status = context.status if written is None else written
+        kept = {key: value for key, value in decisions.items() if key == "namespaceUid"}
+        return replace(context, agent=context.agent | {"status": {**status, **kept}})
 
     async def _write_all(self, context: ReconcileContext, changes: Plan, live: dict[Ref, Live]) -> None:
         """Write the children in order, and update `live` from the responses. Stop at the first failure."""
@@ -122,12 +125,13 @@ class Applier:
         for action in changes.applies:
             target = ref(action.manifest["kind"], action.manifest)
             try:
-                written = await self._write(action, target, context.uid)
+                written = await self._write(action, target, context.owner)
             except ApiError as error:
                 managed = self._manage_namespaces and "namespace" in context.agent["spec"]
                 raise _explained(target, error, namespace_managed=managed) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
+                self._store.record_body(context.key, target, live[target])
                 self._store.expect_write(context.key, target, live[target].version)
             else:
                 self._own_secrets.record_write(target, live[target])
@@ -165,7 +169,7 @@ class Applier:
             patched = await self._cluster.set_finalizer(key, context.uid, present=True)
             self._store.expect_write(key, Ref(constants.KIND, *key), version(patched))
 
-    async def _write(self, action: Apply, target: Ref, owner: str) -> Mapping[str, Any]:
+    async def _write(self, action: Apply, target: Ref, owner: Owner) -> Mapping[str, Any]:
         if action.uid:
             if action.replicas is not None:
                 await self._cluster.hand_over_replicas(action.manifest, action.uid, action.replicas)
@@ -176,10 +180,11 @@ class Applier:
             if error.code != HTTPStatus.CONFLICT:
                 raise
         found = await self._cluster.find(target, action.manifest["apiVersion"])
-        if found is None or owned(found, owner):
+        if found is None or owner.owns(target, found, found["metadata"]["uid"]):
             # The response to an earlier create was lost, or the watch lags behind. The next pass sees the object.
             raise StaleCacheError
-        raise ProblemError(conflict(target, terminating=_goes_away(found, owner)))
+        self._store.record_conflict(owner.key, target)
+        raise ProblemError(conflict(target, terminating=_goes_away(found, owner.uid)))
 
     async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
         try:
@@ -190,6 +195,16 @@ class Applier:
                 raise
         await self._cluster.replace_ports(manifest, uid)
         return await self._cluster.update(manifest, uid)
+
+
+def _decisions(owner: Owner, diff: DiffResult) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of the status to write before the children."""
+    rollout = diff.rollout
+    if rollout is not None and must_persist_first(rollout.before, rollout.after):
+        yield "rollout", rollout.after.model_dump(mode="json", by_alias=True, exclude_none=True)
+    creates = (action.manifest["kind"] for action in diff.changes.applies if not action.uid)
+    if "Namespace" in creates and owner.namespace_uid != REQUESTED:
+        yield "namespaceUid", REQUESTED
 
 
 def _goes_away(found: Mapping[str, Any], owner: str) -> bool:

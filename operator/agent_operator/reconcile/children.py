@@ -7,7 +7,7 @@ from agent_operator import validation
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.reasons import Reason, SpecReason
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.kube.objects import ref
+from agent_operator.kube.objects import Ref, ref
 from agent_operator.kube.resources import BY_NAME, FOUNDATIONS
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
@@ -33,6 +33,12 @@ class RolloutResult:
 
     plan: RolloutPlan | None = None
     blocked: Problem | None = None
+
+    @property
+    def desired(self) -> Iterable[Ref]:
+        """The objects that the plan describes."""
+        manifests = self.plan.manifests.rendered.manifests if self.plan else ()
+        return [ref(manifest["kind"], manifest) for manifest in manifests]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class ChildPlanner:
         return DiffResult(
             rendered=replace(wanted, manifests=served),
             rollout=rollout.plan if can_start else None,
-            changes=plan(desired, gathered.live, context.uid, retained=retained),
+            changes=plan(desired, gathered.live, context.owner, retained=retained),
             warnings=tuple(_warnings(gathered.inputs, missing)),
         )
 

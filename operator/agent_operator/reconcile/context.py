@@ -1,11 +1,16 @@
 """The input of a pass over an agent, and the result that the workers receive. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent_operator.api.problems import Problem
 from agent_operator.kube.objects import Key, Live, Object, Ref
+from agent_operator.render.plan import Owner, owner_from
+
+# A value takes at least two bytes, so a spec of this size has fewer values than inputs/size_limits.py allows. The cache
+# contains no object that is nested deeper than the parser of JSON accepts, 200 levels.
+_SMALL_BYTES = 8 * 1024
 
 
 class StaleCacheError(Exception):
@@ -21,12 +26,14 @@ class ReconcileContext:
         agent: the AgentDeployment as the cache has it.
         children: the live objects of the agent, trimmed.
         now: time of the pass, RFC 3339 in UTC.
+        is_small: whether the AgentDeployment is so small that its spec is within all limits on sizes.
     """
 
     key: Key
     agent: Object
     children: Mapping[Ref, Live]
     now: str
+    is_small: bool = False
 
     @property
     def uid(self) -> str:
@@ -40,6 +47,11 @@ class ReconcileContext:
         return self.agent.get("status") or {}
 
     @property
+    def owner(self) -> Owner:
+        """The agent as the owner of its children."""
+        return owner_from(self.agent)
+
+    @property
     def is_deleted(self) -> bool:
         """Whether the AgentDeployment is being deleted."""
         return bool(self.agent["metadata"].get("deletionTimestamp"))
@@ -50,15 +62,24 @@ class ReconcileContext:
         return bool(self.agent["spec"].get("suspend"))
 
 
-def start_pass(key: Key, agent: Object, children: Mapping[Ref, Live], now: str) -> ReconcileContext:
+def start_pass(
+    key: Key, live: Live, children: Mapping[Ref, Live], now: str, *, manage_namespaces: bool
+) -> ReconcileContext:
     """Return the context of a pass.
 
     An object in another namespace may carry the labels of this agent, because its tenants can forge them. Only objects
-    in the namespace of the children count.
+    in the namespace of the children count, and only if the operator created that namespace or does not manage any.
     """
-    namespace = (agent["spec"].get("namespace") or {}).get("name") or key.namespace
-    own = {target: live for target, live in children.items() if target.namespace in ("", namespace)}
-    return ReconcileContext(key, agent, own, now)
+    context = ReconcileContext(key, live.object, {}, now, is_small=len(live.body) <= _SMALL_BYTES)
+    owner = context.owner
+    counted = {"", owner.namespace}
+    if manage_namespaces and owner.namespace != key.namespace:
+        target = Ref("Namespace", "", owner.namespace)
+        namespace = children.get(target)
+        if namespace is None or not owner.owns(target, namespace.object, namespace.uid):
+            counted = {""}
+    own = {target: child for target, child in children.items() if target.namespace in counted}
+    return replace(context, children=own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,18 @@ from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Object
 from agent_operator.reconcile.apply import Applier, StatusWriter
+from agent_operator.reconcile.body_reader import BodyReader
 from agent_operator.reconcile.children import ChildPlanner
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.finalizer import Finalizer
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.report import Reporter
+from agent_operator.reconcile.unreadable_agent import UnreadableAgentReporter
 from agent_operator.render.children import Renderer
 from agent_operator.rollout.planner import RolloutPlanner
+from agent_operator.sandbox.evaluator import Evaluator
+from agent_operator.sandbox.sandbox import Sandbox
 
 
 def make_reconciler(  # noqa: PLR0913  (all that the stages share)
@@ -34,6 +38,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
     references_lifetime: float,
     clock: Callable[[], float],
     now: Callable[[], str],
+    sandbox: Sandbox,
     dry_run: DryRun | None = None,
 ) -> Reconciler:
     """Return a reconciler.
@@ -50,6 +55,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         references_lifetime: seconds for which referenced objects are cached.
         clock: monotonic, in seconds.
         now: returns the time, RFC 3339 in UTC.
+        sandbox: evaluates prompts and checks.
         dry_run: notes the changes instead of writing them.
     """
     own_secrets = OwnSecrets(cluster, clock, references_lifetime)
@@ -59,6 +65,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         store=store,
         gatherer=Gatherer(
             references=References(cluster, clock, references_lifetime),
+            evaluator=Evaluator(sandbox),
             own_secrets=own_secrets,
             resolve_version=resolve_version,
             served=served,
@@ -68,7 +75,10 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         planner=ChildPlanner(Renderer(), rollout_planner, served),
         applier=Applier(store, cluster, own_secrets, status_writer, served, manage_namespaces=manage),
         reporter=Reporter(cluster, recorder, status_writer),
-        finalize=Finalizer(store, cluster, own_secrets, served, manage_namespaces=manage).finalize,
+        bodies=BodyReader(cluster, store, served),
+        unreadable=UnreadableAgentReporter(recorder, status_writer),
+        finalize=Finalizer(cluster, own_secrets, served, manage_namespaces=manage).finalize,
         now=now,
+        manage_namespaces=manage,
         dry_run=dry_run,
     )

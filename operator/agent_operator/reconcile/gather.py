@@ -1,25 +1,33 @@
 """The first stage of a pass: read the objects that the spec refers to, and decide whether they suffice to render it."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import ValidationError
 
-from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api import kubernetes_models
+from agent_operator.api.problems import Problem, ProblemError, shorten
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.fleet.assigned_version import VersionDecision
-from agent_operator.inputs import secret_problems
+from agent_operator.inputs import secret_problems, size_limits
 from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.inputs.gather import Gathered, References
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
+from agent_operator.render.plan import unreadable
+from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.status.builder import pods
 from agent_operator.status.problems import from_api, namespace_not_watched
 from agent_operator.validation import workload_identity
 from agent_runtime.config import explain
+
+# The pods of an agent are many, and the conditions of the Deployment describe them, too.
+_NOT_REQUIRED = frozenset({"Pod", "ReplicaSet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +58,11 @@ class GatherResult:
 class Gatherer:
     """Reads what an agent refers to. `served` returns the version in which the cluster serves a kind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that a pass reads)
         self,
         *,
         references: References,
+        evaluator: Evaluator,
         own_secrets: OwnSecrets,
         resolve_version: Callable[[Object], VersionDecision],
         served: Callable[[str], str | None],
@@ -61,6 +70,7 @@ class Gatherer:
         namespaces: Collection[str],
     ) -> None:
         self._references = references
+        self._evaluator = evaluator
         self._own_secrets = own_secrets
         self._resolve_version = resolve_version
         self._served = served
@@ -69,6 +79,11 @@ class Gatherer:
 
     async def gather(self, context: ReconcileContext) -> GatherResult:
         """Read the references of an agent. The result contains a problem for each object that cannot be read."""
+        if blocked := _unreadable_child(context.children):
+            return GatherResult(context.children, blocked=blocked)
+        return await self._read(context)
+
+    async def _read(self, context: ReconcileContext) -> GatherResult:
         try:
             secret = await self._own_secrets.get(context.key, context.agent)
         except ApiError as error:
@@ -77,7 +92,7 @@ class Gatherer:
         if context.is_suspended:
             return result
         try:
-            agent = parse(context.agent)
+            agent = await self._parse(context)
         except ProblemError as error:
             return replace(result, invalid=error.problem)
         version = self._resolve_version(context.agent)
@@ -87,7 +102,19 @@ class Gatherer:
             found = await self._references.gather(agent, self._current_platform(), version.assigned)
         except ApiError as error:
             return replace(result, blocked=from_api(error))
+        if found.inputs.template is not None or found.inputs.checks_text is not None:
+            found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
         return self._assess(result, found, version)
+
+    async def _parse(self, context: ReconcileContext) -> AgentDeployment:
+        agent = context.agent
+        if not context.is_small and (excess := size_limits.find_excess(agent["spec"])):
+            raise ProblemError(excess)
+        if not kubernetes_models.USED_BY.isdisjoint(agent["spec"]) and not kubernetes_models.is_loaded():
+            await asyncio.to_thread(kubernetes_models.load)
+        if "rollout" not in agent["spec"]:
+            return parse(agent)
+        return parse(agent, await self._evaluator.compile_patterns(context.key.namespace, agent))
 
     def _current_platform(self) -> Platform:
         served = self._served("ExternalSecret") or ""
@@ -118,14 +145,25 @@ class Gatherer:
         )
 
 
-def parse(agent: Object) -> AgentDeployment:
+def _unreadable_child(children: Mapping[Ref, Live]) -> Problem | None:
+    """Return the problem of a child without which the state of the rollout is unknown."""
+    found = (it for it in children.items() if it[1].unreadable and it[0].kind not in _NOT_REQUIRED)
+    return next((unreadable(target, live) for target, live in found), None)
+
+
+def parse(agent: Object, context: Mapping[str, Any] | None = None) -> AgentDeployment:
     """Read an AgentDeployment.
+
+    Args:
+        agent: the object.
+        context: the faults of the patterns in its checks, if they are known.
 
     Raises:
         ProblemError: the object does not match the schema of this version.
     """
     try:
         # Users do not write the status, so an unexpected status must not make the spec invalid.
-        return AgentDeployment.model_validate({key: value for key, value in agent.items() if key != "status"})
+        fields = {key: value for key, value in agent.items() if key != "status"}
+        return AgentDeployment.model_validate(fields, context=context)
     except ValidationError as error:
-        raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", explain(error))) from None
+        raise ProblemError(Problem(SpecReason.SPEC_NOT_RENDERABLE, "", shorten(explain(error)))) from None

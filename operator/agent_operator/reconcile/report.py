@@ -4,18 +4,22 @@ import logging
 from dataclasses import replace
 from http import HTTPStatus
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
+from agent_operator.kube.objects import Object, Ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.apply import ApplyResult, StatusWriter
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, Result
 from agent_operator.reconcile.gather import GatherResult
 from agent_operator.rollout import deployments
+from agent_operator.status import rollout_messages
 from agent_operator.status.builder import first_failure, own, pods, status
+from agent_operator.status.conditions import failed
 from agent_operator.status.observed import ObservedState
 
 log = logging.getLogger(__name__)
@@ -40,7 +44,7 @@ class Reporter:
         """
         context, result = applied.context, summarize(gathered, diff, applied)
         state = observe(gathered, diff, applied)
-        live = own(applied.live, context.uid)
+        live = own(applied.live, context.owner)
         after = status(state, context.status, live, diff.rendered, name=context.key.name, now=context.now)
         try:
             written = await self._status_writer.write(context, after)
@@ -49,9 +53,29 @@ class Reporter:
                 raise
             log.info("status not written", extra={"agent": str(context.key), "code": error.code})
             return replace(result, incomplete=error.code == HTTPStatus.CONFLICT)
+        if written is not None and "rollout" in context.status:
+            _log_rollout(context, state.rollout)
         await self._recorder.record(context.agent, context.status.get("conditions") or (), after["conditions"])
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
+
+    async def report_error(self, context: ReconcileContext, problem: Problem) -> None:
+        """Set the conditions that say that a pass failed, and leave the rest of the status as it is.
+
+        Raises:
+            ApiError: the status cannot be written.
+        """
+        before = context.status.get("conditions") or ()
+        generation = context.agent["metadata"].get("generation", 0)
+        after = failed(problem, before, generation, context.now)
+        status_after = {**context.status, "observedGeneration": generation, "conditions": after}
+        if await self._status_writer.write(context, status_after) is not None:
+            await self._recorder.record(context.agent, before, after)
+
+    async def report_expense(self, agent: Object, seconds: float) -> None:
+        """Emit an Event about a pass that took this CPU time."""
+        note = f"a pass took {seconds:.1f} s of CPU time: shorten the spec, or delete objects with the agent's labels"
+        await self._recorder.emit(constants.KIND, agent, "Warning", Reason.RECONCILE_EXPENSIVE, note)
 
     async def _answer_command(self, context: ReconcileContext, diff: DiffResult, state: ObservedState) -> None:
         """Report a command that cannot be carried out, and remove the annotation of one that was."""
@@ -59,7 +83,7 @@ class Reporter:
             message = diff.rollout.refusal
             await self._recorder.emit(constants.KIND, context.agent, "Warning", Reason.COMMAND_REFUSED, message)
         command = (context.agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
-        if command and state.applied and state.rollout.command == command:
+        if command and state.applied and state.rollout.command == command[: bounds.COMMAND]:
             # The status records that it was carried out. If it is set again, it is a new command.
             await self._cluster.remove_command(context.key, command)
 
@@ -85,7 +109,27 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         pods=running,
         warnings=(*gathered.warnings, *diff.warnings),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
+        namespace_uid=_namespace_uid(applied),
     )
+
+
+def _namespace_uid(applied: ApplyResult) -> str | None:
+    """Return the UID of the Namespace that the operator created for the agent; None if there is none."""
+    owner = applied.context.owner
+    target = Ref("Namespace", "", owner.namespace)
+    namespace = applied.live.get(target)
+    if namespace is not None and owner.owns(target, namespace.object, namespace.uid):
+        return namespace.uid
+    # A conflict proves that somebody else created it. Otherwise the response to the creation may have been lost.
+    refused = applied.blocked is not None and applied.blocked.reason == Reason.CONFLICT
+    return None if refused else (owner.namespace_uid or None)
+
+
+def _log_rollout(context: ReconcileContext, after: RolloutStatus) -> None:
+    before = RolloutStatus.model_validate(context.status["rollout"])
+    message = rollout_messages.transition(before, after)
+    if message:
+        log.info(message, extra={"agent": f"{context.key.namespace}/{context.key.name}"})
 
 
 def summarize(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> Result:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key
@@ -13,11 +14,19 @@ from agent_operator.kube.workqueue import Item, Queue, Trigger
 from agent_operator.observability.metrics import Metrics
 from agent_operator.reconcile.context import Result, StaleCacheError
 from agent_operator.reconcile.reconciler import Reconciler
+from agent_operator.reconcile.step_timer import StepTimer
 
 log = logging.getLogger(__name__)
 
+EXPENSIVE_SECONDS = 1.0
+"""CPU time of a pass after which the agent backs off. A pass normally takes 2 ms, and the largest spec 0.1 s."""
+_WARN_AGAIN_SECONDS = 3600.0
+_ENDS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 # A pass sends about twenty requests of at most 30 s each. Normally it takes milliseconds.
 _STUCK_AFTER = 600.0
+# Seconds after which another worker replaces that of a pass. Such a pass waits for a response and uses no CPU. So
+# agents whose requests hang do not occupy all workers. Shorter times would send more requests to a slow API server.
+_SLOW_AFTER = 5.0
 # Problems after which an agent is reconciled again after a fixed number of seconds. The watch reports when the channel
 # assigns a version, but not when the channel halts.
 _FIXED_DELAYS: Mapping[str, float] = {Reason.CHANNEL_PENDING: 5.0}
@@ -37,7 +46,7 @@ class Periods:
 
 
 class Workers:
-    """A fixed number of workers."""
+    """A fixed number of workers, without those whose pass is slow."""
 
     def __init__(
         self,
@@ -56,8 +65,11 @@ class Workers:
         self._periods = periods
         self._clock = clock
         self._busy: dict[Key, float] = {}
+        self._slow: set[Key] = set()
         self._idle: set[asyncio.Task[None]] = set()
+        self._group = asyncio.TaskGroup()
         self._draining = False
+        self._warned: dict[Key, float] = {}
 
     def stuck(self) -> Iterable[str]:
         """Yield a message for each pass that takes far too long."""
@@ -68,7 +80,7 @@ class Workers:
 
     async def run(self, number: int) -> None:
         """Reconcile agents until `drain` is called and the passes in progress have ended."""
-        async with asyncio.TaskGroup() as group:
+        async with self._group as group:
             for _ in range(number):
                 group.create_task(self._work())
 
@@ -79,14 +91,33 @@ class Workers:
             task.cancel()
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._draining:
             item = await self._next()
-            self._busy[item.key] = self._clock()
+            key = item.key
+            self._busy[key] = self._clock()
+            timer = loop.call_later(_SLOW_AFTER, self._replace, key)
+            _name_task(f"agent {key.namespace}/{key.name}")
             try:
                 await self._process(item)
+            except Exception:
+                # An error of one agent, even a bug, must not stop the others.
+                log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
+                self._queue.retry(key)
             finally:
-                del self._busy[item.key]
-                self._queue.done(item.key)
+                timer.cancel()
+                del self._busy[key]
+                self._queue.done(key)
+            if key in self._slow:
+                self._slow.remove(key)
+                return
+
+    def _replace(self, key: Key) -> None:
+        """Start another worker instead of that of a slow pass."""
+        if not self._draining:
+            self._slow.add(key)
+            self._queue.mark_slow(key)
+            self._group.create_task(self._work())
 
     async def _next(self) -> Item:
         task = asyncio.current_task()
@@ -104,9 +135,13 @@ class Workers:
             return
         if not self._store.begin_pass(key):
             return
-        began = self._clock()
-        result = await self._reconcile(key)
+        began, timer = self._clock(), StepTimer(self._reconcile(key))
+        result = await timer
         next_look = self._store.end_pass(key)
+        self._metrics.cpu.observe(timer.total)
+        if timer.total > EXPENSIVE_SECONDS:
+            result = replace(result, incomplete=True)
+            await self._report_expense(key, timer)
         self._metrics.duration.observe(self._clock() - began)
         self._metrics.reconciles.labels(item.trigger, _label(result)).inc()
         self._requeue(key, result, next_look)
@@ -120,10 +155,34 @@ class Workers:
         except ApiError as error:
             extra = {"agent": agent, "code": error.code, "reason": error.reason}
             log.warning("pass ended early: the API server failed", extra=extra)
-        except Exception:
-            # An error of one agent, even a bug, must not stop the others.
+        except _ENDS:
+            raise
+        except BaseException as error:
+            # An error of one agent, even a bug, must not stop the others. pydantic's Rust code raises a BaseException.
             log.exception("pass failed", extra={"agent": agent})
+            await self._report_error(key, error)
         return Result(incomplete=True)
+
+    async def _report_error(self, key: Key, error: BaseException) -> None:
+        kind = type(error).__name__
+        message = f"the operator failed with {kind} and tries again: see its log, and report it if the spec is right"
+        problem = Problem(Reason.INTERNAL_ERROR, "", message, retry=True)
+        try:
+            await self._reconciler.report_error(key, problem)
+        except _ENDS:
+            raise
+        except BaseException:
+            log.exception("failure not reported", extra={"agent": f"{key.namespace}/{key.name}"})
+
+    async def _report_expense(self, key: Key, timer: StepTimer[Result]) -> None:
+        self._metrics.expensive.inc()
+        extra = {"agent": f"{key.namespace}/{key.name}", "seconds": timer.total, "longest_step": timer.longest}
+        log.warning("pass took much CPU time", extra=extra)
+        now = self._clock()
+        if now - self._warned.get(key, -_WARN_AGAIN_SECONDS) >= _WARN_AGAIN_SECONDS:
+            self._warned = {known: at for known, at in self._warned.items() if now - at < _WARN_AGAIN_SECONDS}
+            self._warned[key] = now
+            await self._reconciler.report_expense(key, timer.total)
 
     def _requeue(self, key: Key, result: Result, next_look: float | None) -> None:
         """Decide when the agent is reconciled again, unless an event triggers the next pass earlier.
@@ -147,6 +206,12 @@ class Workers:
         if result.references:
             self._queue.add_after(key, self._queue.jittered(self._periods.references), Trigger.REFERENCE)
         self._queue.add_after(key, self._queue.jittered(self._periods.resync), Trigger.RESYNC)
+
+
+def _name_task(name: str) -> None:
+    """Name the current task, so that the watchdog can name the agent."""
+    if (task := asyncio.current_task()) is not None:
+        task.set_name(name)
 
 
 def _backs_off(result: Result) -> bool:

@@ -3,12 +3,12 @@
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 from agent_operator.api import constants
 from agent_operator.inputs import endpoints
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.templates import View
+from agent_runtime.config import addresses
 
 DEFAULT_INGRESS = ("ingress-nginx",)
 DEFAULT_MONITORING = ("monitoring",)
@@ -24,11 +24,15 @@ class Peer:
     pods: tuple[tuple[str, str], ...] = ()
 
 
-# The metadata service of a cloud serves the credentials of the node, so OUTSIDE excludes it.
-OUTSIDE = (
-    Peer(cidr="0.0.0.0/0", excepted=("169.254.0.0/16",)),
-    Peer(cidr="::/0", excepted=("fd00:ec2::254/128", "fe80::/10")),
-)
+def _outside(*, private: bool) -> tuple[Peer, ...]:
+    return tuple(
+        Peer(cidr=str(network), excepted=tuple(map(str, excepted)))
+        for network, excepted in addresses.outside(private=private)
+    )
+
+
+# Everything outside of the cluster except metadata services, which serve the credentials of the node.
+INTERNET, INTERNET_AND_PRIVATE = _outside(private=False), _outside(private=True)
 
 
 def network_policy(inputs: Inputs) -> View | None:
@@ -72,23 +76,25 @@ def _pods(inputs: Inputs, component: str) -> tuple[tuple[str, str], ...]:
 def _egress(inputs: Inputs) -> list[View]:
     """Return the destinations that the pods may call: one rule for each set of peers, sorted by address."""
     config, identity = inputs.spec.config, inputs.spec.identity
+    policy = inputs.spec.network_policy
+    outside = INTERNET_AND_PRIVATE if policy and policy.allow_private_networks else INTERNET
     opened: dict[tuple[Peer, ...], set[int]] = {}
     for endpoint in endpoints.all_of(inputs.spec):
         if not endpoint.is_loopback:
-            opened.setdefault(_peers(endpoint, inputs.namespace), set()).add(endpoint.port)
+            opened.setdefault(_peers(endpoint, inputs.namespace, outside), set()).add(endpoint.port)
     if inputs.has_canary:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
     azure = any(model.provider == "azure_openai" for model in config.models)
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID. Only an Azure endpoint may be set by a variable instead of the spec.
-        opened.setdefault(OUTSIDE, set()).add(endpoints.HTTPS)
+        opened.setdefault(outside, set()).add(endpoints.HTTPS)
     return [{"peers": peers, "ports": sorted(ports)} for peers, ports in sorted(opened.items())]
 
 
-def _peers(endpoint: endpoints.Endpoint, own_namespace: str) -> tuple[Peer, ...]:
+def _peers(endpoint: endpoints.Endpoint, own_namespace: str, outside: tuple[Peer, ...]) -> tuple[Peer, ...]:
     if endpoint.address is not None:
         return (Peer(cidr=str(ipaddress.ip_network(endpoint.address))),)
     if namespace := endpoint.namespace(own_namespace):
         return (Peer(namespace=namespace),)
     maybe = (Peer(namespace=endpoint.maybe_namespace),) if endpoint.maybe_namespace else ()
-    return tuple(chain(maybe, OUTSIDE))
+    return (*maybe, *outside)

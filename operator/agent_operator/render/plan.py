@@ -1,9 +1,16 @@
-"""The diff of desired and live objects. Pure. Every action is idempotent and carries the UID of its object.
+"""The diff of desired and live objects, and which live objects belong to an agent. Pure.
 
-An agent owns the objects whose controlling owner reference names it. It also owns objects without a controlling owner
-that have its UID as a label: children in another namespace cannot have an owner reference.
+Every action is idempotent and carries the UID of its object. Objects that do not belong to the agent are neither
+changed nor deleted. Everyone who can write an object can set its labels and owner references, so these alone prove
+nothing. An object belongs to an agent only if it also is where a child of the agent is, and has the name of one:
+- In the namespace of the AgentDeployment, if the controlling owner reference is the AgentDeployment.
+- In the namespace of spec.namespace, where owner references cannot cross, if the labels name the AgentDeployment and
+  its UID, and no other controller owns the object.
+- The Namespace of spec.namespace, if status.namespaceUid proves that the operator created it. Only the operator may
+  write the status.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +18,8 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
-from agent_operator.kube.objects import Live, Object, Ref, ref, with_hashed_data
+from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.kube.objects import Key, Live, Object, Ref, ref, with_hashed_data
 from agent_operator.render.compare import covers
 
 Manifest = Mapping[str, Any]
@@ -21,6 +29,62 @@ Manifest = Mapping[str, Any]
 _NEVER_PRUNED = frozenset({"Namespace", "ReplicaSet", "Pod"})
 # Fields that are not compared: the items of a list lack them, and the path of an object determines them.
 _ENVELOPE = ("apiVersion", "kind")
+# The value of status.namespaceUid between the decision to create the Namespace and the response of the API server.
+REQUESTED = "requested"
+_DIGEST = re.compile(r"[0-9a-f]+")
+# What the names of children append to the name of the agent. Children of other kinds have its name.
+_SUFFIX = {
+    kind: re.compile(pattern)
+    for kind, pattern in {
+        "ConfigMap": "-config-[0-9a-f]+",
+        "ControllerRevision": "-[0-9a-f]+",
+        "Deployment": "-canary",
+        "ExternalSecret": "-secrets",
+        "Secret": "-secrets",
+        "Service": "-canary",
+    }.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An agent as the owner of its children.
+
+    Attributes:
+        uid: metadata.uid of the AgentDeployment.
+        key: namespace and name of the AgentDeployment.
+        namespace: the namespace of the children.
+        namespace_uid: status.namespaceUid; empty if the operator has created no Namespace for the agent.
+    """
+
+    uid: str
+    key: Key
+    namespace: str
+    namespace_uid: str = ""
+
+    def owns(self, target: Ref, obj: Mapping[str, Any], uid: str) -> bool:
+        """Return whether an object belongs to the agent. `uid`: metadata.uid, which trimmed objects lack."""
+        meta = obj["metadata"]
+        controller = next((owner for owner in meta.get("ownerReferences") or () if owner.get("controller")), None)
+        if target.kind == "Namespace":
+            created = self.namespace_uid in (REQUESTED, uid)
+            return target.name == self.namespace and created and controller is None and self._is_named_by(meta)
+        if target.namespace != self.namespace or not _is_child_name(target, self.key.name):
+            return False
+        if self.namespace != self.key.namespace:
+            return controller is None and self._is_named_by(meta)
+        return (
+            controller is not None
+            and controller.get("uid") == self.uid
+            and controller.get("kind") == constants.KIND
+            and controller.get("name") == self.key.name
+            and controller.get("apiVersion", "").startswith(f"{constants.GROUP}/")
+        )
+
+    def _is_named_by(self, meta: Mapping[str, Any]) -> bool:
+        labels = meta.get("labels") or {}
+        named = (labels.get(constants.LABEL_AGENT_NAMESPACE), labels.get(constants.LABEL_AGENT))
+        return labels.get(constants.LABEL_OWNER_UID) == self.uid and named == self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +147,21 @@ def conflict(target: Ref, *, terminating: bool = False) -> Problem:
     )
 
 
-def owned(live: Mapping[str, Any], uid: str) -> bool:
-    """Return whether the agent with this UID owns an object."""
-    meta = live["metadata"]
-    controllers = [owner for owner in meta.get("ownerReferences") or () if owner.get("controller")]
-    if controllers:
-        return any(owner["uid"] == uid for owner in controllers)
-    return (meta.get("labels") or {}).get(constants.LABEL_OWNER_UID) == uid
+def unreadable(target: Ref, live: Live) -> Problem:
+    """Describe a child that cannot be read."""
+    return Problem(
+        Reason.UNREADABLE,
+        "",
+        f"{target} belongs to this AgentDeployment, but the operator cannot read it: {live.unreadable}: delete it, and "
+        "the operator creates it again",
+        retry=True,
+    )
 
 
 def plan(
     desired: Sequence[Manifest],
     live: Mapping[Ref, Live],
-    uid: str,
+    owner: Owner,
     *,
     retained: Iterable[Ref] = (),
 ) -> Plan:
@@ -104,32 +170,34 @@ def plan(
     Args:
         desired: manifests in the order in which they are applied.
         live: all live objects with the labels of the agent, also pods and ReplicaSets.
-        uid: metadata.uid of the AgentDeployment.
+        owner: the agent.
         retained: objects that stay as they are, although they are not in `desired`.
     """
     applies: list[Apply] = []
     first_conflict = None
     wanted = {ref(manifest["kind"], manifest) for manifest in desired}
     for manifest in desired:
-        action = _decide(manifest, live.get(ref(manifest["kind"], manifest)), uid)
+        action = _decide(manifest, live.get(ref(manifest["kind"], manifest)), owner)
         if isinstance(action, Problem):
             # Stop here, because later objects may need the object that cannot be written.
             first_conflict = action
             break
         if action is not None:
             applies.append(action)
-    return Plan(tuple(applies), tuple(_prune(live, wanted | set(retained), uid)), first_conflict)
+    return Plan(tuple(applies), tuple(_prune(live, wanted | set(retained), owner)), first_conflict)
 
 
-def _decide(manifest: Manifest, live: Live | None, uid: str) -> Apply | Problem | None:
+def _decide(manifest: Manifest, live: Live | None, owner: Owner) -> Apply | Problem | None:
     if live is None:
         return Apply(manifest)
     obj = live.object
     target = ref(manifest["kind"], manifest)
-    if not owned(obj, uid):
+    if not owner.owns(target, obj, live.uid):
         return conflict(target)
     if "deletionTimestamp" in obj["metadata"]:
         return conflict(target, terminating=True)
+    if live.unreadable:
+        return unreadable(target, live)
     if covers(obj, {k: v for k, v in with_hashed_data(target.kind, manifest).items() if k not in _ENVELOPE}):
         return None
     return Apply(manifest, live.uid, _handover(manifest, live, obj))
@@ -141,17 +209,49 @@ def _handover(manifest: Manifest, live: Live, obj: Object) -> int | None:
     return obj["spec"].get("replicas") if leaves else None
 
 
-def _prune(live: Mapping[Ref, Live], wanted: set[Ref], uid: str) -> Iterable[Delete]:
+def _prune(live: Mapping[Ref, Live], wanted: set[Ref], owner: Owner) -> Iterable[Delete]:
     used: set[str] = set()
+    is_known = True
     for target, found in live.items():
         if target.kind in ("Pod", "ReplicaSet"):
             used.update(found.object["uses"])
+            is_known &= not found.unreadable
     for target, found in sorted(live.items()):
         if target in wanted or target.kind in _NEVER_PRUNED:
             continue
         obj = found.object
-        if not owned(obj, uid) or "deletionTimestamp" in obj["metadata"]:
+        if not owner.owns(target, obj, found.uid) or "deletionTimestamp" in obj["metadata"]:
             continue
-        # A ConfigMap stays while a pod mounts it.
-        if target.kind != "ConfigMap" or target.name not in used:
+        # A ConfigMap stays while a pod mounts it, or while a pod cannot be read.
+        if target.kind != "ConfigMap" or (is_known and target.name not in used):
             yield Delete(target, found.uid)
+
+
+def owner_of(inputs: Inputs) -> Owner:
+    """Return the owner of the children of a rendered agent."""
+    return Owner(inputs.agent.metadata.uid, Key(inputs.own_namespace, inputs.name), inputs.namespace)
+
+
+def owner_from(agent: Mapping[str, Any]) -> Owner:
+    """Return the owner of the children of a live AgentDeployment, valid or not."""
+    meta, status = agent["metadata"], agent.get("status") or {}
+    key = Key(meta["namespace"], meta["name"])
+    namespace = (agent["spec"].get("namespace") or {}).get("name") or key.namespace
+    return Owner(meta["uid"], key, namespace, status.get("namespaceUid") or _former_record(status))
+
+
+def _former_record(status: Mapping[str, Any]) -> str:
+    """Return the record of an operator that listed its Namespace among the children, but did not store the UID."""
+    children = status.get("children") or ()
+    return REQUESTED if any(child["kind"] == "Namespace" and child.get("ready") for child in children) else ""
+
+
+def _is_child_name(target: Ref, agent: str) -> bool:
+    if target.name == agent or target.kind == "SecretStore":  # spec.credentials names the SecretStore
+        return True
+    suffix = _SUFFIX.get(target.kind)
+    if suffix and target.name.startswith(agent) and suffix.fullmatch(target.name, len(agent)):
+        return True
+    _, separator, digest = target.name.rpartition("-checks-")
+    is_of_checks = target.kind in ("ConfigMap", "Job") and bool(separator) and bool(_DIGEST.fullmatch(digest))
+    return is_of_checks and target.name == constants.checks(agent, digest)

@@ -39,12 +39,7 @@ def merged(inputs: Inputs, base: Object) -> Object:
         path = f"{pod_template.FIELD}.{error.path}" if error.path else pod_template.FIELD
         raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, path, str(error))) from None
     except ValidationError as error:
-        lines = explain(error, pod_template.FIELD).splitlines()
-        problems = [
-            Problem(SpecReason.POD_TEMPLATE_INVALID, path, f"{message}: correct it as in a Pod")
-            for path, _, message in (line.partition(": ") for line in lines)
-        ]
-        raise ProblemError(*problems) from None
+        raise ProblemError(*map(_problem, explain(error, pod_template.FIELD).splitlines())) from None
     if "spec" not in merged_template:
         message = "the pods need one: remove null or $patch"
         raise ProblemError(Problem(SpecReason.POD_TEMPLATE_INVALID, f"{pod_template.FIELD}.spec", message))
@@ -54,6 +49,14 @@ def merged(inputs: Inputs, base: Object) -> Object:
         raise ProblemError(*found)
     result: Object = canonical(merged_template)
     return result
+
+
+def _problem(line: str) -> Problem:
+    """Return the problem of a line `path: message`. The line that counts further errors has no path."""
+    path, colon, message = line.partition(": ")
+    if not colon:
+        return Problem(SpecReason.POD_TEMPLATE_INVALID, pod_template.FIELD, f"{line}: correct the others first")
+    return Problem(SpecReason.POD_TEMPLATE_INVALID, path, f"{message}: correct it as in a Pod")
 
 
 def _harden(base: Object, merged_template: Object) -> Object:
@@ -88,6 +91,6 @@ def _amount(given: Any) -> Any:
     if isinstance(given, bool) or not isinstance(given, str | int | float):
         return given
     try:
-        return quantities.canonical(str(given))
+        return quantities.canonical(given if isinstance(given, int) else str(given))
     except ValueError:
         return given

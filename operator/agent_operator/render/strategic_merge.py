@@ -4,6 +4,7 @@ Null removes a field. `$patch: delete` removes an item of a list or the content 
 map or, as an item of its own, a list.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from agent_operator.render.list_keys import merge_key
 Object = dict[str, Any]
 
 _DIRECTIVE = "$patch"
+_SHOWN_CHARS = 253
 
 
 class MergeError(ValueError):
@@ -68,22 +70,28 @@ def _merge_lists(live: list[Any], patch: list[Any], key: str, path: str) -> list
         kept = live
     if not all(isinstance(item.get(key), str | int) for item in patch):
         raise MergeError(path, f"an item has no {key}, by which items are told apart: add it")
-    gone = [item[key] for item in patch if item.get(_DIRECTIVE) == "delete"]
+    gone = {item[key] for item in patch if item.get(_DIRECTIVE) == "delete"}
     places = {item.get(key): item for item in kept if item.get(key) not in gone}
     named: dict[str | int, Object] = {}
     for item in patch:
         if item.get(_DIRECTIVE) != "delete":
             old = named.get(item[key], places.get(item[key], {}))
-            named[item[key]] = merge(old, item, f"{path}[{item[key]}]")
+            named[item[key]] = merge(old, item, f"{path}[{_shown(item[key])}]")
     return _in_order(places, named)
 
 
 def _in_order(live: Mapping[Any, Any], named: Mapping[Any, Any]) -> list[Any]:
     """Return the items in the order of `named`. Other items stay before the items that they preceded."""
-    order, others = list(live), [name for name in live if name not in named]
+    place = {name: index for index, name in enumerate(live)}
+    others = deque(name for name in live if name not in named)
     merged: list[Any] = []
     for name, item in named.items():
-        while name in live and others and order.index(others[0]) < order.index(name):
-            merged.append(live[others.pop(0)])
+        while name in live and others and place[others[0]] < place[name]:
+            merged.append(live[others.popleft()])
         merged.append(item)
     return merged + [live[name] for name in others]
+
+
+def _shown(key: str | int) -> str:
+    """Return a key for a path, shortened, because every path below contains it."""
+    return str(key)[:_SHOWN_CHARS]

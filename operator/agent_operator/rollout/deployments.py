@@ -7,7 +7,7 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Live, Object, Ref
-from agent_operator.kube.pod_failures import describe
+from agent_operator.kube.pod_failures import UNSCHEDULABLE, describe
 from agent_operator.status.observed import Pods
 
 # One crash can have a temporary cause, such as a Secret that was created late.
@@ -36,6 +36,21 @@ def revision_failures(pods: Iterable[Object], *deployments: Mapping[str, Any] | 
     for pod in pods:
         if not pod.get("ended") and pod.get("failure") and pod.get("restarts", 0) >= MIN_RESTARTS:
             found.setdefault(pod.get("revision", ""), Problem(Reason.CRASH_LOOP, "", describe(pod["failure"])))
+    return found
+
+
+def lack_of_room(pods: Iterable[Object], *deployments: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return why pods of a revision cannot be created, by a quota or a policy, or scheduled, by revision."""
+    found = {}
+    for deployment in deployments:
+        conditions = ((deployment or {}).get("status") or {}).get("conditions") or ()
+        for condition in conditions:
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                found[running_revision(deployment)] = condition.get("message", "")
+    for pod in pods:
+        failure = pod.get("failure") or {}
+        if failure.get("reason") == UNSCHEDULABLE:
+            found.setdefault(pod.get("revision", ""), describe(failure))
     return found
 
 

@@ -44,11 +44,11 @@ def compose(
     *,
     checks: Sequence[Manifest] = (),
 ) -> RolloutManifests:
-    """Replace the Deployment and ConfigMap of the current spec by those of the revisions that run.
+    """Return the manifests of the agent, with a Deployment and ConfigMap for each revision that runs.
 
     Args:
         inputs: what the agent is rendered from.
-        rendered: the current spec, rendered.
+        rendered: the manifests of the current spec.
         observed: the inputs of the rollout decision.
         status: status.rollout after the decision.
         contents: the required revisions, by name. The Deployment of a missing revision stays unchanged.
@@ -60,12 +60,13 @@ def compose(
     if stable is None:
         retained |= {ref(kind, desired.pop(kind)) for kind in ("Deployment", "ConfigMap")}
     else:
-        replicas = _stable_replicas(inputs, observed, status)
+        replicas = _stable_replicas(inputs, observed, status, splits_by_route="HTTPRoute" in desired)
         # Usually all pods run the current spec, so the rendered Deployment stays unchanged.
         if stable is not rendered.revision or replicas != inputs.fixed_replicas:
             desired["ConfigMap"] = config_map(inputs, stable)
             desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
-    if observed.rollout.strategy == "Canary":
+    keeps_canary = status.canary is None and observed.keeps_ended_canary and "HTTPRoute" not in desired
+    if observed.rollout.strategy == "Canary" or keeps_canary:
         desired |= _selecting_both(desired)
     desired |= _with_egress(desired, [revision for name, revision in contents.items() if name in _running(status)])
     added = _new_record(rendered, observed, status, contents)
@@ -74,7 +75,7 @@ def compose(
         added += _canary_manifests(inputs, contents[status.canary.revision], size, desired["Service"])
         added += checks if status.canary.phase != CanaryPhase.STARTING or status.canary.checks else ()
         desired |= _sharing_with_canary(desired, status.canary, size)
-    elif status.canary is not None:
+    elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
     return RolloutManifests(_result(rendered, stable, _in_order(rendered, desired, added)), frozenset(retained))
 
@@ -104,10 +105,15 @@ def _max_replicas(desired: Mapping[str, Manifest]) -> int | None:
     return scaler["spec"]["maxReplicas"] if scaler else None
 
 
-def _stable_replicas(inputs: Inputs, observed: RolloutInputs, status: RolloutStatus) -> int | None:
-    """Return the replicas of the stable Deployment: it shrinks as canary pods become available."""
+def _stable_replicas(
+    inputs: Inputs, observed: RolloutInputs, status: RolloutStatus, *, splits_by_route: bool
+) -> int | None:
+    """Return the replicas of the stable Deployment: it shrinks as canary pods become available.
+
+    It does not shrink if an HTTPRoute splits the requests: after an abort the stable pods receive all of them at once.
+    """
     replicas, canary = inputs.fixed_replicas, status.canary
-    if replicas is None or canary is None or canary.phase == CanaryPhase.PROMOTING:
+    if replicas is None or canary is None or canary.phase == CanaryPhase.PROMOTING or splits_by_route:
         return replicas
     replaced = min(canary_size(inputs, observed, canary), observed.canary.available)
     return min(replicas, max(1, replicas - replaced))
@@ -163,7 +169,7 @@ def _sharing_with_canary(desired: Mapping[str, Manifest], canary: CanaryStatus, 
     """Return the autoscaler with room for the canary pods, and the HTTPRoute with the canary's weight."""
     found = {}
     scaler, route = desired.get("HorizontalPodAutoscaler"), desired.get("HTTPRoute")
-    if scaler is not None and canary.phase != CanaryPhase.PROMOTING:
+    if scaler is not None and route is None and canary.phase != CanaryPhase.PROMOTING:
         least = max(1, scaler["spec"]["minReplicas"] - size)
         most = max(least, scaler["spec"]["maxReplicas"] - size)
         found["HorizontalPodAutoscaler"] = _with_spec(scaler, minReplicas=least, maxReplicas=most)

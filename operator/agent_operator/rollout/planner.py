@@ -4,12 +4,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Rendered, Revision
+from agent_operator.render.plan import owner_of
 from agent_operator.rollout import checks_job, checks_result, deployments, revisions
 from agent_operator.rollout.analysis import thresholds
 from agent_operator.rollout.analysis.client import Scraper, ScrapeResult, ScrapeTarget
@@ -140,8 +141,8 @@ class RolloutPlanner:
 def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Ref, Live], now: str) -> RolloutInputs:
     spec_hash = revisions.spec_hash(inputs)
     inputs_hash = revisions.inputs_hash(spec_hash, inputs.assigned)
-    records = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
-    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")
+    records = revisions.list_records(live, owner_of(inputs))
+    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")[: bounds.COMMAND]
     is_upgrade = command == Command.UPGRADE
     target = rendered.name if is_upgrade else revisions.target_revision(rendered.name, inputs_hash, records)
     stable, canary = deployments.stable_and_canary(live, inputs.name)
@@ -156,6 +157,9 @@ def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Re
         running_revision=deployments.running_revision(stable),
         stable=Pods.of(stable),
         canary=Pods.of(canary) if deployments.running_revision(canary) == target else Pods(),
+        live_canary=Pods.of(canary),
+        min_serving=inputs.fewest_replicas,
+        no_room=deployments.lack_of_room(pods(live), stable, canary),
         failures=deployments.revision_failures(pods(live), stable, canary),
         checks=checks_result.find_result(live, inputs, target) if inputs.has_canary else None,
         has_checks=inputs.has_canary and checks_job.has_checks(inputs),

@@ -9,7 +9,7 @@ from agent_operator.inputs.agent_inputs import Assigned, Inputs
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
-from agent_operator.render.plan import owned
+from agent_operator.render.plan import Owner
 
 # Fields of the spec that do not change the pod template, and so do not make a new revision.
 _FIELDS_OUTSIDE_PODS = frozenset(
@@ -62,10 +62,10 @@ def inputs_hash(spec: str, assigned: Assigned | None) -> str:
     return digest([spec, assigned.image, assigned.version]) if assigned else spec
 
 
-def list_records(live: Mapping[Ref, Live], agent: str, uid: str) -> tuple[RevisionRecord, ...]:
-    """Return the revisions that the cluster keeps of the agent with this UID, newest first."""
-    objects = (it.object for target, it in live.items() if target.kind == "ControllerRevision")
-    found = [_record(obj) for obj in objects if owned(obj, uid) and _is_consistent(obj, agent)]
+def list_records(live: Mapping[Ref, Live], owner: Owner) -> tuple[RevisionRecord, ...]:
+    """Return the revisions that the cluster keeps of an agent, newest first."""
+    objects = ((target, it.object, it.uid) for target, it in live.items() if target.kind == "ControllerRevision")
+    found = [_record(it[1]) for it in objects if owner.owns(*it) and _is_consistent(it[1], owner.key.name)]
     return tuple(sorted(found, key=lambda record: (-record.number, record.name)))
 
 

@@ -40,6 +40,9 @@ class RolloutInputs:
         running_revision: revision of the live stable Deployment; empty when it does not exist.
         stable: replica counts of the stable Deployment.
         canary: replica counts of the canary Deployment; all zero unless it runs the target.
+        live_canary: replica counts of the canary Deployment, whatever it runs.
+        min_serving: number of stable pods that must serve before the canary pods are deleted.
+        no_room: why pods of a revision cannot be created or scheduled, by revision.
         failures: why the pods or the Deployment of a revision fail, by revision.
         checks: result of the checks; None while they run, or when there are none.
         has_checks: whether the spec defines checks.
@@ -58,6 +61,9 @@ class RolloutInputs:
     running_revision: str = ""
     stable: Pods = field(default_factory=Pods)
     canary: Pods = field(default_factory=Pods)
+    live_canary: Pods = field(default_factory=Pods)
+    min_serving: int = 0
+    no_room: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, Problem] = field(default_factory=dict)
     checks: ChecksResult | None = None
     has_checks: bool = False
@@ -74,6 +80,15 @@ class RolloutInputs:
     def canary_ready(self) -> bool:
         """Whether the canary Deployment has pods and all of them are ready."""
         return self.canary.complete and self.canary.wanted > 0
+
+    @property
+    def keeps_ended_canary(self) -> bool:
+        """Whether the pods of an ended canary must serve until enough stable pods are available.
+
+        If the cluster has no room for the stable pods, they get the room of the canary pods.
+        """
+        is_short = self.stable.available < max(self.min_serving, self.stable.wanted)
+        return is_short and self.live_canary.available > 0 and self.running_revision not in self.no_room
 
     def has_record(self, revision: str | None) -> bool:
         """Return whether the cluster stores a revision, so that the revision can run again."""

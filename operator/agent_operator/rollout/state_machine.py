@@ -21,6 +21,7 @@ from agent_operator.rollout.transitions import (
 DEFAULT_PROGRESS_SECONDS = 600
 # Seconds between two analyses while a step lasts.
 ANALYSIS_INTERVAL_SECONDS = 5.0
+_NO_ROOM = "waits for room in the cluster: "
 
 
 def decide(inputs: RolloutInputs, before: RolloutStatus) -> RolloutStatus:
@@ -185,7 +186,9 @@ def _advance(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
         return status
     if canary.phase == CanaryPhase.PROMOTING:
         promoted = inputs.running_revision == inputs.target == status.stable and inputs.stable.complete
-        return status.model_copy(update={"canary": None}) if promoted else status
+        # An autoscaler takes some time to replace the pods that the canary took over.
+        is_enough = inputs.stable.available >= inputs.min_serving
+        return status.model_copy(update={"canary": None}) if promoted and is_enough else status
     if canary.phase == CanaryPhase.WATCHING:
         return _end_step_if_due(inputs, status, canary)
     return _next_phase(inputs, status, canary)
@@ -200,7 +203,20 @@ def _next_phase(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStat
         phase, checks = CanaryPhase.WATCHING, inputs.checks.message
     if phase == CanaryPhase.PAUSED and step_seconds(inputs, canary.step) is not None:
         phase = CanaryPhase.WATCHING
-    return status if phase == canary.phase else _in_phase(inputs, status, canary, phase, checks=checks)
+    if phase == canary.phase:
+        return _with_lack_of_room(inputs, status, canary)
+    return _in_phase(inputs, status, canary, phase, checks=checks)
+
+
+def _with_lack_of_room(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:
+    """Show why canary pods cannot be created or scheduled. The canary waits until progressDeadlineSeconds."""
+    lack = inputs.no_room.get(canary.revision)
+    message = f"{_NO_ROOM}{lack}"[:MESSAGE_LIMIT] if lack else canary.message
+    if not lack and (canary.message or "").startswith(_NO_ROOM):
+        message = None
+    if message == canary.message:
+        return status
+    return status.model_copy(update={"canary": canary.model_copy(update={"message": message})})
 
 
 def _end_step_if_due(inputs: RolloutInputs, status: RolloutStatus, canary: CanaryStatus) -> RolloutStatus:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
-from agent_operator.render.plan import owned
+from agent_operator.render.plan import Owner
 from agent_operator.status import secret_rotation
-from agent_operator.status.conditions import decide, is_true
+from agent_operator.status.conditions import decide, is_true, serves
 from agent_operator.status.observed import ObservedState, Pods
 
 # Pods and ReplicaSets belong to the Deployment. `agentctl history` shows the ControllerRevisions.
@@ -50,14 +50,15 @@ def status(
         "ready": f"{stable.ready + canary.ready}/{stable.wanted + canary.wanted}",
         "rollout": rollout or None,
         "selector": f"{constants.LABEL_APP}={name}",
-        "children": _children(live, rendered),
-        "lastFailure": state.failure,
+        "children": _children(live, rendered)[: bounds.CHILDREN],
+        "lastFailure": state.failure and _bounded(state.failure),
+        "namespaceUid": state.namespace_uid,
     }
     if rendered is not None:
         after |= {"model": rendered.model, "url": rendered.url, "secrets": _secrets(rendered, before, state, now)}
     if rendered is not None and state.applied:
         after |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
-        if is_true(conditions, "Ready") and stable.wanted:
+        if serves(state) and stable.wanted:
             after["lastGoodRevision"] = state.rollout.stable
     return {field: value for field, value in after.items() if value is not None}
 
@@ -65,7 +66,14 @@ def status(
 def _secrets(rendered: Rendered, before: Mapping[str, Any], state: ObservedState, now: str) -> list[Object] | None:
     if not rendered.secrets:
         return None
-    return secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now) or None
+    found = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now)
+    return found[: bounds.SECRETS] or None
+
+
+def _bounded(failure: Mapping[str, Any]) -> Object:
+    """Shorten what a pod reports to what the schema of the status allows."""
+    limits = {"container": bounds.DNS_SUBDOMAIN, "reason": bounds.IDENTIFIER, "time": bounds.TIME}
+    return {key: value[: limits[key]] if key in limits else value for key, value in failure.items()}
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
@@ -79,10 +87,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
     return patch
 
 
-def own(live: Mapping[Ref, Live], uid: str) -> dict[Ref, Object]:
+def own(live: Mapping[Ref, Live], owner: Owner) -> dict[Ref, Object]:
     """Return the children that the agent owns, unpacked."""
     unpacked = {target: found.object for target, found in live.items() if target.kind not in _NOT_CHILDREN}
-    return {target: obj for target, obj in unpacked.items() if owned(obj, uid)}
+    return {target: obj for target, obj in unpacked.items() if owner.owns(target, obj, live[target].uid)}
 
 
 def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:

@@ -8,6 +8,8 @@ describes an older spec.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agent_operator.api import bounds
+from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
@@ -37,6 +39,24 @@ def decide(state: ObservedState, before: Sequence[Mapping[str, Any]], now: str) 
     return list(merge_conditions(found, before, state.generation, now))
 
 
+def failed(problem: Problem, before: Sequence[Mapping[str, Any]], generation: int, now: str) -> list[Condition]:
+    """Return the conditions after a pass that raised an error: only Ready and Reconciling or Stalled change.
+
+    Args:
+        problem: the error.
+        before: the conditions in the status.
+        generation: metadata.generation.
+        now: time of new transitions, RFC 3339 in UTC.
+    """
+    kept = [dict(condition) for condition in before if condition["type"] not in ("Ready", "Reconciling", "Stalled")]
+    reason, message = problem.reason, str(problem)
+    found = [
+        _condition("Ready", False, reason, message),
+        _condition("Reconciling" if problem.retry else "Stalled", True, reason, message),
+    ]
+    return [*merge_conditions(found, before, generation, now), *kept]
+
+
 def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
     """Return whether a condition exists and is true."""
     return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
@@ -44,7 +64,7 @@ def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
 
 def _condition(kind: str, status: bool | None, reason: str, message: str) -> Condition:
     text = "Unknown" if status is None else str(status)
-    return {"type": kind, "status": text, "reason": reason, "message": message}
+    return {"type": kind, "status": text, "reason": reason, "message": message[: bounds.MESSAGE]}
 
 
 def _ready(state: ObservedState, pods: Pods) -> Condition:
@@ -53,17 +73,29 @@ def _ready(state: ObservedState, pods: Pods) -> Condition:
         return _condition("Ready", None if state.suspended else False, *blocking)
     if not _serves(state, pods):
         return _condition("Ready", False, *_unfinished(state, pods))
+    other_revision = _other_revision(state)
+    if other_revision is not None:
+        return _condition("Ready", False, *other_revision)
     if pods.wanted == 0:
         return _condition("Ready", True, Reason.SCALED_TO_ZERO, "scaled to zero replicas")
-    message = f"{pods.available} of {pods.wanted} pods are ready"
-    record = state.rollout.rolled_back
-    if record is not None:
-        return _condition("Ready", True, Reason.ROLLED_BACK, f"{message}, of revision {record.to}; see Progressing")
-    return _condition("Ready", True, Reason.READY, message)
+    return _condition("Ready", True, Reason.READY, f"{pods.available} of {pods.wanted} pods are ready")
+
+
+def serves(state: ObservedState) -> bool:
+    """Return whether all pods of the stable revision serve, even if the spec requests another revision."""
+    return _blocking_condition(state) is None and _serves(state, Pods.of(state.deployment))
+
+
+def _other_revision(state: ObservedState) -> tuple[str, str] | None:
+    """Return why the stable pods run another revision than the spec requests; None if they run the requested one."""
+    if state.rollout.rolled_back is not None:
+        return Reason.ROLLED_BACK, rollout_messages.rolled_back(state.rollout.rolled_back)
+    if state.rollout.canary is not None:
+        return rollout_messages.canary(state.rollout, state.rollout.canary)
+    return None
 
 
 def _serves(state: ObservedState, pods: Pods) -> bool:
-    """Return whether the pods of the stable revision serve. Progressing shows whether the spec requests another one."""
     record = state.rollout.rolled_back
     if state.rollout.canary is not None or (record is not None and not record.manual):
         # The number of pods changes: stable pods make room for a canary, and pods of a failed revision are deleted.
@@ -87,12 +119,9 @@ def _progressing(state: ObservedState, pods: Pods) -> Condition:
     if blocking is not None:
         is_progressing = not state.suspended and state.first_problem is None
         return _condition("Progressing", is_progressing, *blocking)
-    if state.rollout.rolled_back is not None:
-        return _condition(
-            "Progressing", False, Reason.ROLLED_BACK, rollout_messages.rolled_back(state.rollout.rolled_back)
-        )
-    if state.rollout.canary is not None:
-        return _condition("Progressing", True, *rollout_messages.canary(state.rollout, state.rollout.canary))
+    other_revision = _other_revision(state)
+    if other_revision is not None:
+        return _condition("Progressing", state.rollout.rolled_back is None, *other_revision)
     if pods.complete:
         return _condition("Progressing", False, Reason.ROLLOUT_COMPLETE, "all pods run the current revision")
     reason, message = _unfinished(state, pods)
@@ -146,20 +175,12 @@ def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:
         return
     ready = _ready(state, pods)
     if ready["status"] == "True":
-        yield from _other_revision(state)
         return
     problem = state.first_problem
-    stalled = not problem.retry if problem is not None else ready["reason"] == Reason.DEADLINE_EXCEEDED
+    # After a rollback, the agent waits for a user to correct the spec or to try again.
+    waits_for_user = ready["reason"] in (Reason.DEADLINE_EXCEEDED, Reason.ROLLED_BACK)
+    stalled = not problem.retry if problem is not None else waits_for_user
     yield _condition("Stalled" if stalled else "Reconciling", True, ready["reason"], ready["message"])
-
-
-def _other_revision(state: ObservedState) -> Iterable[Condition]:
-    """Yield Stalled or Reconciling if the stable pods serve, but run another revision than the spec requests."""
-    record, canary = state.rollout.rolled_back, state.rollout.canary
-    if record is not None and not record.manual:
-        yield _condition("Stalled", True, Reason.ROLLED_BACK, rollout_messages.rolled_back(record))
-    if canary is not None:
-        yield _condition("Reconciling", True, *rollout_messages.canary(state.rollout, canary))
 
 
 def _warning(state: ObservedState) -> Iterable[Condition]:

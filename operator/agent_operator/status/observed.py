@@ -41,6 +41,7 @@ class ObservedState:
     warnings: tuple[Problem, ...] = ()
     rollout: RolloutStatus = field(default_factory=RolloutStatus)
     canary: Mapping[str, Any] | None = None
+    namespace_uid: str | None = None
 
     @property
     def first_problem(self) -> Problem | None:

@@ -21,3 +21,18 @@ def canary(rollout: RolloutStatus, step: CanaryStatus) -> tuple[Reason, str]:
         message += f": {step.message}"
     is_paused = rollout.paused or step.phase == "Paused"
     return (Reason.CANARY_PAUSED if is_paused else Reason.CANARY), message
+
+
+def transition(before: RolloutStatus, after: RolloutStatus) -> str:
+    """Return the log message for a change of status.rollout; empty if no step, rollback or revision changed."""
+    if after.rolled_back != before.rolled_back:
+        return rolled_back(after.rolled_back) if after.rolled_back else f"rollout of revision {after.target}"
+    if after.canary is not None and _step(after.canary) != _step(before.canary):
+        return f"canary: {canary(after, after.canary)[1]}"
+    if after.stable != before.stable:
+        return f"revision {after.stable} is the stable revision"
+    return f"rollout of revision {after.target}" if after.target != before.target else ""
+
+
+def _step(step: CanaryStatus | None) -> tuple[str, int, str] | None:
+    return (step.revision, step.step, step.phase) if step is not None else None

@@ -35,6 +35,8 @@ WARNINGS = (
     spec_warnings.account_must_be_annotated,
     spec_warnings.budget_is_lowered,
     spec_warnings.service_ports_may_differ,
+    spec_warnings.private_hosts_are_blocked,
+    spec_warnings.image_is_unqualified,
     spec_warnings.path_is_not_stripped,
 )
 

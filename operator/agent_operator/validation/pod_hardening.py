@@ -14,6 +14,8 @@ Object = Mapping[str, Any]
 _VOLUMES = frozenset(
     {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 )
+# The other sources are credentials of the ServiceAccount: tokens, and certificates since Kubernetes 1.34.
+_PROJECTED = frozenset({"clusterTrustBundle", "configMap", "downwardAPI", "secret"})
 _SECCOMP = ("RuntimeDefault", "Localhost")
 _SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -70,6 +72,10 @@ def _of_volumes(volumes: Iterable[Object]) -> Iterator[Problem]:
         for source in sorted(set(volume) - {"name"} - _VOLUMES):
             message = f"not allowed: use one of {', '.join(sorted(_VOLUMES))}"
             yield _unsafe(f"spec.volumes[{volume['name']}].{source}", message)
+        for projection in (volume.get("projected") or {}).get("sources") or ():
+            for source in sorted(set(projection) - _PROJECTED):
+                message = "gives the pod credentials of its ServiceAccount: remove it, or use spec.identity"
+                yield _unsafe(f"spec.volumes[{volume['name']}].projected.{source}", message)
 
 
 def _of_container(container: Object, pod: Object, path: str) -> Iterator[Problem]:

@@ -13,6 +13,8 @@ Object = Mapping[str, Any]
 
 FIELD = "spec.podTemplate"
 _RESERVED_PREFIX = f"{constants.GROUP}/"
+# Labels that make a webhook inject a token, with the field that sets them.
+_IDENTITY = {constants.LABEL_WORKLOAD_IDENTITY: "use spec.identity.azureWorkloadIdentity"}
 
 
 def check(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Problem]:
@@ -27,8 +29,9 @@ def check(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Probl
     yield from _agent(_container(base) or {}, _container(merged))
     if allow_unsafe:
         return
-    account = base["spec"]["serviceAccountName"]
-    if {merged["spec"].get(field, account) for field in ("serviceAccountName", "serviceAccount")} != {account}:
+    account, spec = base["spec"]["serviceAccountName"], merged["spec"]
+    # Without a name, the pods would get the ServiceAccount `default`.
+    if spec.get("serviceAccountName") != account or spec.get("serviceAccount", account) != account:
         yield _unsafe(
             "spec.serviceAccountName",
             "changes the ServiceAccount of the pods: set spec.identity.serviceAccount instead",
@@ -55,9 +58,10 @@ def _metadata(base: Object, merged: Object) -> Iterator[Problem]:
     for field in ("labels", "annotations"):
         before, after = base.get(field) or {}, merged.get(field) or {}
         for key in sorted({*before, *after}):
-            reserved = key.startswith(_RESERVED_PREFIX) or (field == "labels" and key in before)
+            reserved = key.startswith(_RESERVED_PREFIX) or (field == "labels" and (key in before or key in _IDENTITY))
             if reserved and before.get(key) != after.get(key):
-                yield _invalid(f"metadata.{field}[{key}]", "set by the operator: remove it")
+                remedy = _IDENTITY.get(key, "remove it")
+                yield _invalid(f"metadata.{field}[{key}]", f"set by the operator: {remedy}")
 
 
 def _container(template: Object) -> Object | None:

@@ -8,6 +8,7 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import checks
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime.config import explain
 
 _CANARY = "spec.rollout.canary"
@@ -40,7 +41,11 @@ def _invalid_checks(inputs: Inputs) -> Iterator[Problem]:
     root = f"{_CANARY}.checksFrom.configMapKeyRef" if in_config_map else _CANARY
     try:
         found = checks.of(inputs)
-    except (checks.ChecksError, ValidationError) as error:
+    except (ChecksError, ValidationError) as error:
+        if isinstance(error, ChecksError) and (error.too_expensive or error.retry):
+            reason = SpecReason.CHECKS_TOO_EXPENSIVE if error.too_expensive else SpecReason.CHECKS_INVALID
+            yield Problem(reason, root, str(error), retry=error.retry)
+            return
         lines = explain(error) if isinstance(error, ValidationError) else str(error)
         yield from (_failure(root, line, in_config_map=in_config_map) for line in lines.splitlines())
         return

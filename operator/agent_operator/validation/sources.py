@@ -41,7 +41,10 @@ def prompt_renders(inputs: Inputs) -> Iterator[Problem]:
     try:
         _ = inputs.prompt
     except PromptError as error:
-        yield Problem(SpecReason.PROMPT_TOO_LARGE if error.too_large else SpecReason.PROMPT_INVALID, field, str(error))
+        reason = SpecReason.PROMPT_TOO_LARGE if error.too_large else SpecReason.PROMPT_INVALID
+        if error.too_expensive:
+            reason = SpecReason.PROMPT_TOO_EXPENSIVE
+        yield Problem(reason, field, str(error), retry=error.retry)
     except LookupError:
         if reference:
             yield Problem(

@@ -76,6 +76,55 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Problem]:
             yield Problem(SpecReason.PORT_MAY_DIFFER, endpoint.field, message)
 
 
+def private_hosts_are_blocked(inputs: Inputs) -> Iterator[Problem]:
+    """Without allowPrivateNetworks, the NetworkPolicy allows a host outside of the cluster only public addresses."""
+    policy = inputs.spec.network_policy
+    if policy and (policy.enabled is False or policy.allow_private_networks or policy.extra_egress):
+        return
+    try:
+        named = endpoints.all_of(inputs.spec)
+    except ValueError:
+        return  # endpoints_are_reachable rejects it
+    for endpoint in named:
+        if endpoint.is_private_name and not endpoint.namespace(inputs.namespace):
+            message = (
+                "the name is in a private domain, but the NetworkPolicy allows no private addresses: set "
+                "spec.networkPolicy.allowPrivateNetworks, or add the address to spec.networkPolicy.extraEgress"
+            )
+            yield Problem(SpecReason.PRIVATE_HOST_BLOCKED, endpoint.field, message)
+
+
+def image_is_unqualified(inputs: Inputs) -> Iterator[Problem]:
+    """A container runtime adds the registry, usually Docker Hub, where others may own the name."""
+    for field, image in _images(inputs):
+        if not _has_registry(image):
+            message = (
+                "names no registry, so nodes usually pull it from Docker Hub, where others may own the name: prefix "
+                "the registry, such as registry.example.com/ or docker.io/"
+            )
+            yield Problem(SpecReason.IMAGE_UNQUALIFIED, field, message)
+
+
+def _images(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """Yield field and image of the agent and of the containers that podTemplate adds."""
+    runtime = inputs.spec.runtime
+    if runtime and runtime.image:
+        yield "spec.runtime.image", runtime.image
+    pod_spec = (inputs.spec.pod_template or {}).get("spec")
+    for kind in ("initContainers", "containers"):
+        containers = pod_spec.get(kind) if isinstance(pod_spec, dict) else None
+        for container in containers if isinstance(containers, list) else ():
+            # Rendering rejects a malformed template.
+            if isinstance(container, dict) and isinstance(container.get("image"), str):
+                yield f"spec.podTemplate.spec.{kind}[{container.get('name')}].image", container["image"]
+
+
+def _has_registry(image: str) -> bool:
+    """Apply the rule of image references: the first component is a registry if it looks like a host."""
+    host, slash, _ = image.partition("/")
+    return bool(slash) and (host == "localhost" or "." in host or ":" in host)
+
+
 def path_is_not_stripped(inputs: Inputs) -> Iterator[Problem]:
     """The agent serves at /."""
     ingress = inputs.spec.ingress

@@ -10,7 +10,7 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason, SpecReason
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.kube.objects import AZURE_AUDIENCE
+from agent_operator.kube.trimming import AZURE_AUDIENCE
 
 _INSTALL = (
     "on AKS run `az aks update --enable-oidc-issuer --enable-workload-identity`, elsewhere install the Helm chart "

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.kube.objects import ref
 from agent_operator.render import Revision
-from agent_operator.render.plan import owned
+from agent_operator.render.plan import owner_from
 from agent_operator.rollout import revisions
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import children_namespace, get_agent
@@ -116,9 +117,10 @@ def entries(agent: Object, controller_revisions: Iterable[Object]) -> tuple[Entr
 
 
 def _parse_owned(agent: Object, controller_revisions: Iterable[Object]) -> Iterable[tuple[int, Revision, str]]:
+    owner = owner_from(agent)
     for obj in controller_revisions:
         try:
-            if owned(obj, agent["metadata"]["uid"]):
+            if owner.owns(ref("ControllerRevision", obj), obj, obj["metadata"]["uid"]):
                 yield obj["revision"], revisions.parse_controller_revision(obj), obj["metadata"]["creationTimestamp"]
         except (KeyError, TypeError):
             # The object is damaged or was not written by the operator, which ignores it, too.

@@ -41,10 +41,15 @@ def verdict(agent: Object) -> Verdict:
     rollout = rollout_status(agent)
     if rollout.canary is not None and (rollout.paused or rollout.canary.phase == CanaryPhase.PAUSED):
         return Verdict.WAITING
-    rolled_back = rollout.rolled_back is not None and not rollout.rolled_back.manual
-    if rolled_back or is_true(conditions, "Stalled") or nested_field(agent, "spec", "suspend"):
+    if nested_field(agent, "spec", "suspend"):
         return Verdict.FAILED
-    done = _condition(agent, "Progressing").get("reason") in (Reason.ROLLOUT_COMPLETE, Reason.ROLLED_BACK)
+    if rollout.rolled_back is not None and rollout.rolled_back.manual:
+        # Ready is false, because the spec describes another revision than the one that the user chose.
+        restored = _condition(agent, "Ready").get("reason") == Reason.ROLLED_BACK
+        return Verdict.COMPLETE if restored else Verdict.UNDER_WAY
+    if rollout.rolled_back is not None or is_true(conditions, "Stalled"):
+        return Verdict.FAILED
+    done = _condition(agent, "Progressing").get("reason") == Reason.ROLLOUT_COMPLETE
     return Verdict.COMPLETE if done and is_true(conditions, "Ready") else Verdict.UNDER_WAY
 
 

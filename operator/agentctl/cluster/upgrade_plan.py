@@ -17,6 +17,7 @@ from agent_operator.fleet.members import followed_channel
 from agent_operator.inputs import checks
 from agent_operator.kube.objects import agent_key, pack, ref
 from agent_operator.render import Inputs, Platform, Revision, render
+from agent_operator.render.plan import owner_of
 from agent_operator.render.pod import USER
 from agent_operator.rollout import revisions
 from agent_runtime.config import explain
@@ -205,7 +206,7 @@ def _stored_revision(inputs: Inputs, controller_revisions: Iterable[Object]) -> 
     """Return the revision that the operator has stored for the current spec."""
     objects = {ref(_KIND, obj): obj for obj in controller_revisions}
     live = {target: pack(_KIND, obj) for target, obj in objects.items()}
-    stored = revisions.list_records(live, inputs.name, inputs.agent.metadata.uid)
+    stored = revisions.list_records(live, owner_of(inputs))
     inputs_hash = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     name = constants.revision(inputs.name, revisions.target_revision("", inputs_hash, stored))
     return next(

@@ -1,5 +1,6 @@
 """All offline checks of one AgentDeployment, from the schema to the validation of the operator."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -8,6 +9,7 @@ from agent_operator import validation
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs import size_limits
 from agent_operator.render import Inputs, data_hash, render
 from agent_runtime.config import explain
 from agentctl.objects import nested_field
@@ -17,6 +19,7 @@ from agentctl.offline.documents import Document
 from agentctl.offline.input_files import Sources
 
 _PROMPT = "spec.systemPrompt.configMapKeyRef"
+_TEMPLATE = "spec.podTemplate"
 _CHECKS = "spec.rollout.canary.checksFrom.configMapKeyRef"
 _SECRET = "spec.credentials.secretRef"  # noqa: S105 - a path
 
@@ -34,6 +37,8 @@ def check(document: Document, sources: Sources) -> CheckResult:
     """Check one AgentDeployment. The checks of the operator run only if the object can be parsed."""
     if document.api_version != constants.API_VERSION:
         return CheckResult((Diagnostic.of(document, "apiVersion", f"must be {constants.API_VERSION}: correct it"),))
+    if excess := size_limits.find_excess(document.body.get("spec")):
+        return CheckResult((Diagnostic.of(document, excess.field, excess.message),))
     errors = [*schema.check(document), *_missing_keys(document, sources)]
     warnings = _unresolved_references(document, sources)
     try:
@@ -49,12 +54,17 @@ def check(document: Document, sources: Sources) -> CheckResult:
         checks_text=_config_map_text(document, sources, _CHECKS),
     )
     named = {error.field for error in errors}
-    problems = (problem for problem in _problems(inputs) if problem.field not in named)
+    problems = (problem for problem in _problems(inputs) if not _is_covered(problem.field, named))
     errors += [Diagnostic.of(document, problem.field, problem.message) for problem in problems]
     if errors:
         return CheckResult(tuple(errors), warnings)
     validated = (Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs))
     return CheckResult((), (*warnings, *validated), inputs)
+
+
+def _is_covered(field: str, named: AbstractSet[str]) -> bool:
+    """Return whether the schema reported the error: of the field, or of the pod template, whose merge repeats it."""
+    return field in named or (field.startswith(_TEMPLATE) and any(name.startswith(_TEMPLATE) for name in named))
 
 
 def _problems(inputs: Inputs) -> list[Problem]:

@@ -1,12 +1,14 @@
 """The admission checks of the API server, offline: the schema and the CEL rules of the CRD."""
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from agent_operator.api import constants
+from agent_operator.api.base import QUANTITY_PATTERN
 from agent_operator.api.openapi import schemas
 from agentctl.objects import Object
 from agentctl.offline.diagnostics import Diagnostic
@@ -23,6 +25,11 @@ _TYPE = re.compile(r'"(\w+)": must be of type (\w+): "\w+"')
 _LONG = re.compile(r'("[^"]{60})[^"]{10,}"')
 _INVALID = "Invalid value: "
 _EVALUATION = "rule evaluation error"
+# The cause of `anyOf`. Another cause names the field that is missing.
+_ALTERNATIVES = "must validate at least one schema (anyOf)"
+_NOT_A_QUANTITY = re.compile(rf"should match '{re.escape(QUANTITY_PATTERN)}.*'")
+_TEMPLATE = "spec.podTemplate."
+MAX_ERRORS = 100
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
@@ -45,28 +52,41 @@ def check(document: Document) -> tuple[Diagnostic, ...]:
     except FieldsError as error:
         return (*twice, Diagnostic.of(document, "", f"{error.message}: correct its type"))
     unknown = (_unknown_field(document, problem) for problem in decoded.problems)
-    return tuple(dict.fromkeys((*twice, *unknown, *_invalid_values(document, decoded.obj))))
+    found = itertools.chain(twice, unknown, _invalid_values(document, decoded.obj))
+    errors = tuple(dict.fromkeys(itertools.islice(found, MAX_ERRORS)))
+    more = sum(1 for _ in found)
+    return (
+        errors if not more else (*errors, Diagnostic.of(document, "", f"{more} more errors: correct the others first"))
+    )
 
 
 def _invalid_values(document: Document, obj: Object) -> Iterable[Diagnostic]:
     schema_causes = [*validate_metadata(obj, namespaced=True), *validate_value(_crd_schema(), obj)]
-    yield from (_diagnostic(document, cause, _description(cause.field)) for cause in schema_causes)
+    named = (cause for cause in schema_causes if _ALTERNATIVES not in cause.message)
+    yield from (_diagnostic(document, cause, _remedy_of(cause)) for cause in named)
     for cause in _rules().check(obj):
         # A rule cannot be evaluated on a value that the schema rejects. The schema error already covers that.
         if not (schema_causes and _EVALUATION in cause.message):
             yield _diagnostic(document, cause, "")
 
 
-def _diagnostic(document: Document, cause: Cause, description: str) -> Diagnostic:
-    """Shorten the message of the API server, and append the description of the field as the remedy."""
+def _diagnostic(document: Document, cause: Cause, remedy: str) -> Diagnostic:
+    """Shorten the message of the API server, and append the remedy."""
     field = cause.field.lstrip(".").removeprefix("<nil>")
     message = cause.message.removeprefix(_INVALID).replace(f"{field} in body ", "")
     message = _LONG.sub(r'\1…"', _TYPE.sub(r"must be of type \2, not \1", message))
-    return Diagnostic.of(document, field, f"{message}: {description}" if description else message)
+    message = _NOT_A_QUANTITY.sub("is no quantity", message)
+    return Diagnostic.of(document, field, f"{message}: {remedy}" if remedy else message)
 
 
-def _description(path: str) -> str:
-    return str(_schema_at(path).get("description", "")) if path.startswith("spec") else ""
+def _remedy_of(cause: Cause) -> str:
+    """Return the description of the field; Kubernetes describes the fields of a pod template at length elsewhere."""
+    if not cause.field.startswith("spec"):
+        return ""
+    node = _schema_at(cause.field)
+    if cause.field.startswith(_TEMPLATE) and str(node.get("pattern", "")).startswith(QUANTITY_PATTERN):
+        return 'write a quantity, such as 500m, "2" or 1Gi'
+    return str(node.get("description", "")) or ("correct it as in a Pod" if cause.field.startswith(_TEMPLATE) else "")
 
 
 def _unknown_field(document: Document, problem: str) -> Diagnostic:
@@ -75,7 +95,8 @@ def _unknown_field(document: Document, problem: str) -> Diagnostic:
         return Diagnostic.of(document, "", f"{problem}: remove it")
     path = found[1]
     parent, _, name = path.rpartition(".")
-    known = sorted(_schema_at(parent).get("properties", ())) if parent else _ENVELOPE
+    fields = _schema_at(parent).get("properties", ()) if parent else _ENVELOPE
+    known = sorted(field for field in fields if not field.startswith("$"))
     close = difflib.get_close_matches(name, known, n=1)
     return Diagnostic.of(document, path, f"unknown field: {_remedy(close, known)}")
 

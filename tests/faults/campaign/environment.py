@@ -36,7 +36,7 @@ def environment(folder: Path, kubeconfig: str | None) -> Iterator[tuple[asyncio.
     factory = None if kubeconfig else LeapingLoop
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=factory) as loop:
         if kubeconfig is None:
-            patch.setattr(polling, "_LONGEST_INTERVAL", 1.0)
+            patch.setattr(polling, "_GROWTH", 1.1)
             patch.setattr(clusters, "StandInNode", PlayingNode)
         stack = AsyncExitStack()
         try:

@@ -1,5 +1,6 @@
 """A proxy between the operator and the API server that records requests, and rejects those that a test names."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ class Proxy:
         exchanges: method, path, query, body and status of every request, watches included.
         after_write: called with the number of writes so far after each write.
         denied: parts of paths that the operator has no permission for.
+        hanging: part of a path where writes get no response until `released` is set.
         quoting: part of a path where every write is rejected as invalid, in a message that quotes its body.
     """
 
@@ -27,6 +29,8 @@ class Proxy:
     exchanges: list[tuple[str, str, dict[str, str], bytes, int]] = field(default_factory=list)
     after_write: Callable[[int], None] | None = None
     denied: tuple[str, ...] = ()
+    hanging: str = ""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     quoting: str = ""
 
     @property
@@ -57,6 +61,8 @@ class Proxy:
             return web.json_response(
                 {"kind": "Status", "code": 422, "reason": "Invalid", "message": message}, status=422
             )
+        if self.hanging and self.hanging in request.path and request.method != "GET":
+            await self.released.wait()
         watch = "watch" in request.query
         if not watch:
             self.requests.append((request.method, request.path))

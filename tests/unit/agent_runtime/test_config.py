@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent_runtime.config import AgentConfig, CacheConfig, ConfigError, ModelConfig, explain, load
+from agent_runtime.config.load import MAX_EXPLAINED
 
 VALID = """
 [agent]
@@ -162,6 +163,15 @@ def test_explain_names_fields_as_in_the_cr_by_default() -> None:
         "spec.config.models[0].apiVersion: not a field of provider openai: remove it"
     )
     assert "models[0].api_version: " in explain(raised.value, snake_case=True)
+
+
+def test_explain_counts_all_but_the_first_errors() -> None:
+    with pytest.raises(ValidationError) as raised:
+        AgentConfig.model_validate({f"x{number}": 1 for number in range(1_000)})
+
+    lines = explain(raised.value).splitlines()
+    assert len(lines) == MAX_EXPLAINED + 1
+    assert lines[-1] == f"and {1_001 - MAX_EXPLAINED} more errors"
 
 
 def test_explain_does_not_quote_values() -> None:

@@ -17,6 +17,18 @@ ECHO = {"name": "echo", "provider": "echo"}
 PROMPT_REF = {"configMapKeyRef": {"name": "prompts", "key": "p"}}
 
 
+POD = "spec.podTemplate.spec"
+LIMITS = f"{POD}.containers[0].resources.limits"
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    return {"podTemplate": {"spec": spec}}
+
+
+def limits(**amounts: Any) -> dict[str, Any]:
+    return pod(containers=[{"name": "agent", "resources": {"limits": amounts}}])
+
+
 def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent) -> None:
     result = agentctl("validate", "-f", write_file(make_agent()))
 
@@ -52,6 +64,24 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
         ({"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}, "spec.autoscaling.minReplicas", "change one of them"),
         ({"resources": {"limits": {"cpu": "many"}}}, "spec.resources.limits.cpu", "CPU in cores"),
         ({"env": [{"value": "x"}]}, "spec.env[0].name", "Required value"),
+        ({"podTemplate": {"spec": "x"}}, f"{POD}", "must be of type object, not string: correct it as in a Pod"),
+        (pod(containers=5), f"{POD}.containers", "must be of type array, not integer: List of containers"),
+        (pod(containers={"name": "side"}), f"{POD}.containers", "must be of type array, not object"),
+        (pod(containers=[{"image": "x"}]), f"{POD}.containers[0].name", "Required value: correct it as in a Pod"),
+        (pod(containers=[None]), f"{POD}.containers[0]", "must be of type object, not null"),
+        (pod(hostname="x" * 254), f"{POD}.hostname", "may not be more than 253 bytes"),
+        (pod(nodeselector={"a": "b"}), f"{POD}.nodeselector", 'did you mean "nodeSelector"?'),
+        (pod(nodeSelector={"a" * 318: "b"}), f"{POD}.nodeSelector", "at most 317 characters: shorten the key"),
+        (
+            limits(cpu="1" * 30_000),
+            f"{LIMITS}.cpu",
+            "Too long: may not be more than 64 bytes: write a quantity, such as",
+        ),
+        (limits(cpu="lots"), f"{LIMITS}.cpu", '"lots": is no quantity: write a quantity, such as 500m, "2" or 1Gi'),
+        (limits(cpu={"a": 1}), f"{LIMITS}.cpu", "must have at most 0 items: write a quantity"),
+        (pod(tolerations=[{"key": "a"}] * 65), f"{POD}.tolerations", "must have at most 64 items"),
+        ({"podTemplate": {f"f{i}": 1 for i in range(60_000)}}, "spec.podTemplate", "too many fields and items"),
+        ({"podTemplate": {f"f{i}": 1 for i in range(4_000)}}, "spec.podTemplate.f0", "unknown field: remove it"),
     ],
 )
 def test_an_error_has_field_and_remedy(
@@ -68,6 +98,34 @@ def test_an_error_has_field_and_remedy(
     assert remedy in lines[0]
     assert lines[0].startswith(f"error: {path}:")
     assert len(lines[0]) < 1500
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        limits(cpu=0.5, memory="1Gi"),
+        pod(securityContext={"$patch": "replace", "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}),
+        pod(securityContext={"runAsUser": None, "runAsGroup": None, "fsGroup": None}),
+        pod(tolerations=None),
+        {"podTemplate": {"metadata": {"labels": {"team": "a"}, "creationTimestamp": None}}},
+        {"systemPrompt": {"text": "x" * 300_000}},
+    ],
+)
+def test_what_a_pod_template_may_contain_is_valid(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent, spec: dict[str, Any]
+) -> None:
+    result = agentctl("validate", "-f", write_file(make_agent(**spec)))
+
+    assert (result.status, result.err) == (0, "")
+
+
+def test_a_long_list_of_errors_is_cut(agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent) -> None:
+    path = write_file(make_agent(podTemplate={f"f{i}": 1 for i in range(4_000)}))
+
+    lines = agentctl("validate", "-f", path).err.splitlines()
+
+    assert len(lines) == 101
+    assert lines[-1] == f"error: {path}:1: support: 3900 more errors: correct the others first"
 
 
 def test_all_errors_of_all_documents_are_reported_at_once(

@@ -82,7 +82,7 @@ class _Merger:
         self.managers = managers
 
     def apply(self, applied: Object, entry: Entry, ignored: FieldSet, *, force: bool) -> tuple[Object, Managers]:
-        """Return the merged object and its managers; FieldsError 409."""
+        """Return the merged object and its managers. Raises FieldsError 409."""
         previous = self.managers.get(entry.identity)
         managers = {**self.managers, entry.identity: entry}
         try:
@@ -102,7 +102,7 @@ class _Merger:
         return merged, {identity: other for identity, other in managers.items() if identity != entry.identity}
 
     def _refuse(self, managers: Managers, changed: FieldSet, entry: Entry) -> None:
-        """FieldsError 409 if another manager owns a changed field."""
+        """Raise FieldsError 409 if another manager owns a changed field."""
         lost = managed.conflicts(managers, changed, but=entry.identity)
         if lost:
             raise _conflict(lost)

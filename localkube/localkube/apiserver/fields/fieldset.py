@@ -23,7 +23,7 @@ def is_member(node: FieldSet) -> bool:
 
 
 def element_key(element: str) -> tuple[int, str]:
-    """Sort key for path elements in the order of the server: member mark, fields, keys, values, indexes."""
+    """Return a sort key for path elements, in the server's order: MEMBER, fields, keys, values, indexes."""
     return _ORDER[element[0]], element
 
 
@@ -35,7 +35,7 @@ def ordered(fields: FieldSet) -> FieldSet:
 
 
 def union(one: FieldSet, two: FieldSet) -> FieldSet:
-    """The members of either set. For roots; an empty root is an empty set."""
+    """The members of either set. For whole sets, not for nodes of a set: `{}` is the empty set here, not a member."""
     if not one or one is two:
         return two
     return _union(one, two) if two else one
@@ -44,7 +44,7 @@ def union(one: FieldSet, two: FieldSet) -> FieldSet:
 def _union(one: FieldSet, two: FieldSet) -> FieldSet:
     if one is two:
         return one
-    if not one or not two:  # one of them is a member without children: keep its mark
+    if not one or not two:  # one of them is a member without children: keep its MEMBER key
         some = one or two
         return some if MEMBER in some or not some else {MEMBER: LEAF, **some}
     out = dict(one)
@@ -55,7 +55,7 @@ def _union(one: FieldSet, two: FieldSet) -> FieldSet:
 
 
 def difference(one: FieldSet, two: FieldSet) -> FieldSet:
-    """The members of `one` that are not in `two`. For roots."""
+    """The members of `one` that are not in `two`. For whole sets, as in `union`."""
     return (_difference(one, two) or {}) if one and two else one
 
 
@@ -95,7 +95,7 @@ def _without(one: FieldSet, two: FieldSet) -> FieldSet | None:
 
 
 def intersection(one: FieldSet, two: FieldSet) -> FieldSet:
-    """The members of both sets. For roots."""
+    """The members of both sets. For whole sets, as in `union`."""
     return (_intersection(one, two) or {}) if one and two else {}
 
 

@@ -17,7 +17,7 @@ from localkube.apiserver.fields.fieldset import (
     union,
     without,
 )
-from localkube.apiserver.fields.typed import compare
+from localkube.apiserver.fields.typed import TypedError, compare
 
 Object = dict[str, Any]
 Identity = tuple[str, str, str, str]
@@ -184,7 +184,10 @@ def on_update(  # noqa: PLR0913 - the parameters of the request itself
     if live is not None and not managers:
         return write(new, {})
     before = bare(live) if live is not None else blank(schema)
-    changed, removed = changes(schema, before, bare(new), ignored or {})
+    try:
+        changed, removed = changes(schema, before, bare(new), ignored or {})
+    except TypedError:
+        return write(new, {})  # like the server; validation reports what does not match the schema
     managers = take(managers, changed, removed)
     taken = own(changed)
     if taken:

@@ -16,7 +16,7 @@ _MAPS: Final = frozenset({"object", "map"})
 
 
 def strategic_merge(schema: Schema, live: Object, patch: Object) -> Object:
-    """Merge `patch` into `live`. FieldsError 400 for invalid directives."""
+    """Merge `patch` into `live`. Raises FieldsError 400 for invalid directives."""
     return _merge_map(schema, live, patch)
 
 

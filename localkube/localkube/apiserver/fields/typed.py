@@ -15,7 +15,7 @@ class TypedError(ValueError):
 
 
 def element(node: Schema, item: Any, path: str = "") -> str:
-    """The path element of an item of a set or associative list. TypedError if keys are missing."""
+    """The path element of an item of a set or associative list. Raises TypedError if keys are missing."""
     if node.list_type == "set":
         return value_element(item)
     if not isinstance(item, dict):
@@ -35,7 +35,7 @@ def element(node: Schema, item: Any, path: str = "") -> str:
 
 
 def index(node: Schema, items: Iterable[Any], path: str = "", *, unique: bool = False) -> dict[str, Any]:
-    """The items of a set or associative list by path element. TypedError for duplicates if `unique`."""
+    """The items of a set or associative list by path element. Raises TypedError for duplicates if `unique`."""
     out: dict[str, Any] = {}
     for item in items:
         key = element(node, item, path)
@@ -48,7 +48,7 @@ def index(node: Schema, items: Iterable[Any], path: str = "", *, unique: bool = 
 
 
 def fields_of(node: Schema, value: Any, path: str = "", *, unique: bool = True) -> FieldSet | None:
-    """The field set of `value` (`{}`: a leaf, None: no field). TypedError if it does not match the schema."""
+    """The field set of `value` (`{}`: a leaf, None: no field). Raises TypedError if it does not match the schema."""
     if node.atomic:
         return LEAF
     if isinstance(value, dict) and node.type in _DICTS:

@@ -15,7 +15,7 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DE
 
 
 def user(request: web.BaseRequest, token: str) -> str:
-    """The user of a request; ApiError 401 for a wrong token. If the server has no token, every user is the admin."""
+    """The user of a request. Raises ApiError 401 for a wrong token. Without a server token, every user is the admin."""
     # The case of the scheme varies: kubernetes-client/python sends "bearer" with the token of a ServiceAccount.
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if not token:

@@ -28,7 +28,7 @@ def media_type(request: web.BaseRequest) -> str:
 
 
 async def read(request: web.BaseRequest, kind: str) -> Body:
-    """Read the body of a create, update or delete, which should be a `kind`; ApiError 400, 415."""
+    """Read the body of a create, update or delete, which should be a `kind`. Raises ApiError 400, 415."""
     media = media_type(request)
     if media == protobuf.MEDIA:
         return Body(protobuf.decode(await request.read()), [])
@@ -38,7 +38,7 @@ async def read(request: web.BaseRequest, kind: str) -> Body:
 
 
 def parse(text: bytes, kind: str = "", *, yaml: bool = False) -> Body:
-    """Parse JSON or YAML; ApiError 400."""
+    """Parse JSON or YAML. Raises ApiError 400."""
     try:
         return Body(*(body.parse_yaml(text, kind) if yaml else body.parse_json(text, kind)))
     except FieldsError as error:
@@ -46,7 +46,7 @@ def parse(text: bytes, kind: str = "", *, yaml: bool = False) -> Body:
 
 
 def as_object(value: Any, resource: Resource, version: str) -> Object:
-    """Check that the body is an object of the resource, and set a missing apiVersion and kind; ApiError 400."""
+    """Check that the body is an object of the resource, and set a missing apiVersion and kind. Raises ApiError 400."""
     if not isinstance(value, dict):
         message = f"the object provided is unrecognized (must be of type {resource.kind}): couldn't get version/kind"
         raise status.bad_request(message)
@@ -75,7 +75,7 @@ def as_object(value: Any, resource: Resource, version: str) -> Object:
 
 
 def named(obj: Object, name: str, namespace: str) -> Object:
-    """Set the name and namespace of the URL in the object; ApiError 400 if it has others."""
+    """Set the name and namespace of the URL in the object. Raises ApiError 400 if it has others."""
     meta = obj.get("metadata")
     meta = dict(meta) if isinstance(meta, dict) else {}
     if meta.get("name", name) != name:

@@ -41,7 +41,7 @@ def document(registry: Registry, path: str, accept: str) -> web.Response | None:
 
 
 def version() -> Object:
-    """`version.Info`."""
+    """Return the answer to GET /version, a `version.Info`."""
     return {
         "major": "1",
         "minor": "36",

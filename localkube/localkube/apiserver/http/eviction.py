@@ -27,7 +27,11 @@ _RETRY_SECONDS = 10
 
 
 async def evict(registry: Registry, request: web.BaseRequest, target: Target) -> web.Response:
-    """Evict a pod; ApiError 400, 404, 429 with the budget as cause, 500 if several budgets match the pod."""
+    """Evict a pod.
+
+    Raises:
+        ApiError: 400, 404; 429 if the pod's budget allows no disruption, 500 if several budgets match the pod.
+    """
     body = (await bodies.read(request, "Eviction")).value
     eviction: Object = body if isinstance(body, dict) else {}
     if eviction.get("kind", "Eviction") != "Eviction":
@@ -54,7 +58,7 @@ def _is_unprotected(pod: Object) -> bool:
 
 
 def _check_budget(registry: Registry, pod: Object, *, dry_run: bool) -> None:
-    """Check the pod's budget and record the disruption; ApiError 429."""
+    """Check the pod's budget and record the disruption. Raises ApiError 429."""
     budgets = [b for b in registry.list(_BUDGETS, pod["metadata"]["namespace"]) if _covers(b, pod)]
     if len(budgets) > 1:
         why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."

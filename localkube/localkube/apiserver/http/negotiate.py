@@ -23,7 +23,7 @@ class Representation:
 
 @lru_cache(maxsize=256)
 def representation(accept: str) -> Representation:
-    """The first supported representation of an Accept header; ApiError 406."""
+    """The first supported representation of an Accept header. Raises ApiError 406."""
     for clause in accept.split(",") if accept else ("*/*",):
         media, *parameters = (p.strip() for p in clause.split(";"))
         found = dict(p.partition("=")[::2] for p in parameters)
@@ -37,7 +37,7 @@ def representation(accept: str) -> Representation:
 
 @lru_cache(maxsize=256)
 def discovery_version(accept: str) -> str:
-    """The first requested version of aggregated discovery, "" for the legacy lists; ApiError 406."""
+    """The first requested version of aggregated discovery, "" for the legacy lists. Raises ApiError 406."""
     for clause in accept.split(",") if accept else ("*/*",):
         media, *parameters = (p.strip() for p in clause.split(";"))
         found = dict(p.partition("=")[::2] for p in parameters)

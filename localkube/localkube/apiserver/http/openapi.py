@@ -120,7 +120,7 @@ class _Definitions:
         self.all[name] = self.rewrite(definitions()[name])
 
     def rewrite(self, node: Any) -> Any:
-        """Rewrite the references of a schema to definitions of this document."""
+        """Return a schema whose `$ref`s point to this document, and add the definitions that they name."""
         if isinstance(node, list):
             return [self.rewrite(n) for n in node]
         if not isinstance(node, dict):

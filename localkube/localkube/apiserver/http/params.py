@@ -14,7 +14,7 @@ _MATCH = "resourceVersionMatch"
 
 
 def flag(query: Query, name: str) -> bool:
-    """A boolean parameter."""
+    """Return the value of a boolean query parameter; False if it is missing."""
     return query.get(name, "").lower() in ("1", "true")
 
 
@@ -24,7 +24,7 @@ def user_agent_manager(agent: str) -> str:
 
 
 def write_options(query: Query, agent: str, kind: str, version: str, subresource: str = "") -> WriteOptions:
-    """Parse the options of a create, update or patch; `kind` is CreateOptions and so on, for errors. ApiError 422."""
+    """Parse the options of a create, update or patch. ApiErrors (422) name their `kind`, such as CreateOptions."""
     if not query:
         return WriteOptions(user_agent_manager(agent), version, subresource)
     validation = query.get("fieldValidation") or "Warn"
@@ -42,7 +42,7 @@ def write_options(query: Query, agent: str, kind: str, version: str, subresource
 
 
 def dry_run(query: Query, kind: str) -> bool:
-    """Whether `dryRun=All`; ApiError 422 for other values."""
+    """Whether the query contains `dryRun=All`. Raises ApiError 422 for other values of `dryRun`."""
     value = query.get("dryRun", "")
     if value not in ("", "All"):
         text = f'Unsupported value: ["{value}"]: supported values: "All"'
@@ -71,7 +71,7 @@ class ListOptions:
 
 
 def list_options(query: Query, resource: Resource, name: str = "") -> ListOptions:
-    """Parse the options of a list or watch, or of a watch of the object `name`; ApiError 400, 422."""
+    """Parse the options of a list or watch, or of a watch of the object `name`. Raises ApiError 400, 422."""
     labels, fields = query.get("labelSelector"), query.get("fieldSelector")
     if name:
         fields = ",".join(filter(None, (fields, f"metadata.name={name}")))

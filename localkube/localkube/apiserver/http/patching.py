@@ -21,7 +21,7 @@ _MAX_OPERATIONS = 10_000
 
 
 def check_type(media: str, resource: Resource) -> None:
-    """ApiError 415 if the resource does not support the patch type."""
+    """Raise ApiError 415 if the resource does not support the patch type."""
     if media == STRATEGIC and resource.custom:
         raise status.unsupported_media((JSON, MERGE, APPLY))
     if media not in (JSON, MERGE, STRATEGIC, APPLY):
@@ -29,7 +29,7 @@ def check_type(media: str, resource: Resource) -> None:
 
 
 def change(media: str, patch: Any, strategy: Strategy) -> Callable[[Object], Object]:
-    """Return a function that applies a patch to an object; it raises ApiError 400, 422."""
+    """Return a function that applies a patch to an object. Both functions raise ApiError 400, 422."""
     if media == JSON:
         return _json(patch)
     if not isinstance(patch, dict):

@@ -46,7 +46,7 @@ def _types() -> dict[str, dict[int, _Field]]:
 
 
 def decode(body: bytes) -> Object:
-    """Decode the object in a protobuf body; ApiError 400, 501 for a kind that `protobuf.txt` does not contain."""
+    """Decode a protobuf body. Raises ApiError 400 if it is malformed, 501 if `protobuf.txt` lacks its kind."""
     if not body.startswith(_MAGIC):
         raise status.bad_request(
             "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"

@@ -18,7 +18,7 @@ _CONNECT_SECONDS = 5.0
 
 
 async def forward(registry: Registry, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    """Forward the request and stream the answer; ApiError 400, 404, 503."""
+    """Forward the request and stream the answer. Raises ApiError 400, 404, 503."""
     scheme, name, port = _parts(target.name)
     address = _endpoint(registry, target.namespace, name, port)
     _, _, path = request.rel_url.raw_path.partition(f"/{target.subresource}")
@@ -54,7 +54,7 @@ async def _relay(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> we
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """Parse `[scheme:]name[:port]` into scheme, name and port; ApiError 400."""
+    """Parse `[scheme:]name[:port]` into scheme, name and port. Raises ApiError 400."""
     match name.split(":"):
         case [plain]:
             return "http", plain, ""

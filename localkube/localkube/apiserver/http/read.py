@@ -19,7 +19,7 @@ from localkube.meta.status import ApiError, Object
 
 
 def get(registry: Registry, target: Target, representation: Representation, include: str = "") -> web.Response:
-    """One object; ApiError 404."""
+    """Answer a GET of one object. Raises ApiError 404."""
     record = registry.store.bucket(target.storage).get((target.namespace, target.name))
     if record is None:
         raise status.not_found(target.resource.group, target.resource.plural, target.name)
@@ -32,7 +32,7 @@ def get(registry: Registry, target: Target, representation: Representation, incl
 def collection(
     registry: Registry, target: Target, representation: Representation, options: ListOptions, include: str = ""
 ) -> web.Response:
-    """A list; ApiError 400, 410, 504."""
+    """Answer a list request. Raises ApiError 400, 410, 504."""
     records, metadata = page(registry, target, options)
     if representation.table:
         return encode.answer(tables.table(registry, target, records, metadata, include))
@@ -79,7 +79,7 @@ def selected(bucket: Bucket, namespace: str, options: ListOptions) -> list[Recor
 
 
 def check_version(bucket: Bucket, current: int, options: ListOptions) -> None:
-    """ApiError if the list is not available at the requested resourceVersion."""
+    """Raise ApiError if the list is not available at the requested resourceVersion."""
     if not options.resource_version:
         return
     requested = parse_version(options.resource_version)

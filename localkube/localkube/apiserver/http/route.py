@@ -27,7 +27,7 @@ class Target:
 
 
 def resolve(resources: ResourceTable, path: str) -> Target:
-    """Resolve `/api/v1/…` or `/apis/group/version/…`; PageNotFoundError, or ApiError 404."""
+    """Resolve `/api/v1/…` or `/apis/group/version/…`. Raises PageNotFoundError, or ApiError 404."""
     parts = [p for p in path.split("/") if p]
     match parts:
         case ["api", "v1", _, *_]:

@@ -63,7 +63,7 @@ def as_object(target: Target, method: str) -> Target | None:
 async def handle(
     registry: Registry, logs: LogSource | None, request: web.BaseRequest, target: Target
 ) -> web.StreamResponse:
-    """Answer a request to a subresource; ApiError 404 when the resource does not have it, 501."""
+    """Answer a request to a subresource. Raises ApiError 404 if the resource does not have it, or 501."""
     resource, name = target.resource, target.subresource
     if name == "scale" and resource.scale is not None:
         return await _scale(registry, request, target)

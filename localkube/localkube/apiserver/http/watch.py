@@ -56,7 +56,7 @@ class Watch:
         return response
 
     def _start(self) -> int:
-        """The resourceVersion to watch from; ApiError 500."""
+        """The resourceVersion to watch from. Raises ApiError 500."""
         text = self._options.resource_version
         version = parse_version(text) if text else 0
         if version is None:

@@ -52,7 +52,7 @@ def respond(
 
 
 def _duplicates(target: Target, body: Body, options: WriteOptions) -> tuple[str, ...]:
-    """Warnings for duplicate fields in the text; ApiError 400 with fieldValidation Strict."""
+    """Return warnings for duplicate fields in the text. Raises ApiError 400 with fieldValidation Strict."""
     if not body.problems or options.validation == "Ignore":
         return ()
     if options.validation == "Strict":
@@ -124,14 +124,14 @@ def apply(registry: Registry, target: Target, text: bytes, options: WriteOptions
 
 
 def apply_manager(query: params.Query) -> None:
-    """ApiError 422 for an apply without fieldManager."""
+    """Raise ApiError 422 for an apply without fieldManager."""
     if not query.get("fieldManager"):
         message = "Required value: is required for apply patch"
         raise status.options_invalid("PatchOptions", "fieldManager", "FieldValueRequired", message)
 
 
 def delete_options(query: params.Query, body: Any) -> DeleteOptions:
-    """Parse the options of a delete from its body or, if it has none, from its query; ApiError 400, 422."""
+    """Parse DeleteOptions from the body, or from the query if the request has no body. Raises ApiError 400, 422."""
     given: Object = body if isinstance(body, dict) else {}
     if given:
         query = {}

@@ -23,7 +23,7 @@ class Store:
 
     def __init__(self, history: int = HISTORY, version: int = 1) -> None:
         self.version = version
-        self._base = version  # no history has older events
+        self._base = version  # histories have only events after this version
         self._history = history
         self._buckets: dict[str, Bucket] = {}
         self._owned: dict[str, dict[tuple[str, Key], Record]] = {}
@@ -45,7 +45,7 @@ class Store:
         return iter(list(self._buckets))
 
     def tick(self) -> int:
-        """The next resourceVersion."""
+        """Increase the resourceVersion of the store by one and return it."""
         self.version += 1
         return self.version
 

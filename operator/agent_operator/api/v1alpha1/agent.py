@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from agent_operator.api.base import ApiModel, StatusModel, list_map
-from agent_operator.api.kubernetes_models import V1EnvVar
+from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, V1EnvVar
 from agent_operator.api.v1alpha1.exposure import GatewaySpec, IngressSpec, Monitoring, NetworkPolicySpec, ServiceSpec
 from agent_operator.api.v1alpha1.rollout import Rollout
 from agent_operator.api.v1alpha1.sources import ApiKeys, Credentials, Identity, NamespaceSpec, SystemPrompt
@@ -93,9 +93,10 @@ class AgentDeploymentSpec(ApiModel):
     pod_template: dict[str, Any] | None = Field(
         None,
         description="Strategic merge patch for the rendered PodTemplateSpec, applied last: for sidecars, volumes and "
-        "other settings without a field of their own. Patches that weaken the hardening of the pods are rejected. "
+        "other settings without a field of their own. null removes a field. The API server checks types and sizes. "
+        "Patches that weaken the hardening of the pods are rejected. "
         "Default: none.",
-        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+        json_schema_extra={KUBERNETES_PATCH: "V1PodTemplateSpec"},
     )
     rollout: Rollout | None = Field(
         None, description="How a new revision replaces the running one. Default: RollingUpdate with automatic rollback."

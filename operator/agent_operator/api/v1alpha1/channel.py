@@ -1,18 +1,22 @@
 """The AgentRuntimeChannel: one line in Git that moves many agents to another runtime version, wave by wave."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from agent_operator.api import bounds
 from agent_operator.api.base import (
     ApiModel,
     DnsLabel,
     Duration,
+    LabelValue,
     StatusModel,
     list_atomic,
     list_map,
+    longest,
     map_atomic,
+    most,
 )
 from agent_operator.api.v1alpha1.agent import ObjectMeta
 from agent_operator.api.v1alpha1.status import Condition
@@ -29,7 +33,7 @@ class LabelRequirement(ApiModel):
 
     key: str = Field(min_length=1, max_length=317, description="Label key.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="In, NotIn, Exists or DoesNotExist.")
-    values: tuple[str, ...] | None = Field(
+    values: tuple[LabelValue, ...] | None = Field(
         None,
         max_length=64,
         description="Label values. Required by In and NotIn, not allowed with Exists and DoesNotExist. Default: none.",
@@ -40,7 +44,7 @@ class LabelRequirement(ApiModel):
 class LabelSelector(ApiModel):
     """Label selector like metav1.LabelSelector, with bounds that limit the cost of the CEL rules."""
 
-    match_labels: dict[str, str] | None = Field(
+    match_labels: dict[str, LabelValue] | None = Field(
         None,
         max_length=32,
         description="Labels that an agent must have. Default: none.",
@@ -154,7 +158,7 @@ class WavePhase(StrEnum):
 class WaveStatus(StatusModel):
     """State of a wave."""
 
-    name: str = Field(description="Name of the wave.")
+    name: str = Field(description="Name of the wave.", json_schema_extra=longest(bounds.DNS_LABEL))
     agents: int = Field(description="Number of agents in the wave.")
     updated: int = Field(description="Number of agents that run the version and are healthy.")
     failed: int = Field(description="Number of agents that failed with the version.")
@@ -169,7 +173,8 @@ class WaveStatus(StatusModel):
         json_schema_extra={"format": "date-time"},
     )
     definition: str = Field(
-        description="Short hash of the definition of the wave. A wave restarts when its definition changes."
+        description="Short hash of the definition of the wave. A wave restarts when its definition changes.",
+        json_schema_extra=longest(bounds.HASH),
     )
 
 
@@ -177,13 +182,21 @@ class AgentRuntimeChannelStatus(StatusModel):
     """Observed state of a channel. It describes metadata.generation if observedGeneration equals it."""
 
     observed_generation: int | None = Field(None, description="metadata.generation of the last reconciliation.")
-    version: str | None = Field(None, description="Version of the current or last rollout.")
-    image: str | None = Field(
-        None, description="Repository of that version; absent for the repository of the operator."
+    version: str | None = Field(
+        None, description="Version of the current or last rollout.", json_schema_extra=longest(bounds.IMAGE)
     )
-    stable_version: str | None = Field(None, description="Version of the last complete rollout.")
+    image: str | None = Field(
+        None,
+        description="Repository of that version; absent for the repository of the operator.",
+        json_schema_extra=longest(bounds.IMAGE),
+    )
+    stable_version: str | None = Field(
+        None, description="Version of the last complete rollout.", json_schema_extra=longest(bounds.IMAGE)
+    )
     stable_image: str | None = Field(
-        None, description="Repository of that version; absent for the repository of the operator."
+        None,
+        description="Repository of that version; absent for the repository of the operator.",
+        json_schema_extra=longest(bounds.IMAGE),
     )
     agents: int | None = Field(None, description="Number of agents of the channel.")
     updated: int | None = Field(None, description="Number of agents that run the version and are healthy.")
@@ -193,17 +206,27 @@ class AgentRuntimeChannelStatus(StatusModel):
         description="Number of agents that cannot receive the version now: suspended agents, and agents with an "
         "invalid spec or a missing Secret.",
     )
-    progress: str | None = Field(None, description="Updated agents of all agents, such as 37/120.")
-    wave: str | None = Field(None, description="Current wave of all waves, such as 2/3.")
-    summary: str | None = Field(None, description="Summary of the status in one line.")
-    failed_agents: tuple[str, ...] = Field(
-        (), description="Namespaces and names of failed agents, at most ten.", json_schema_extra=list_atomic()
+    progress: str | None = Field(
+        None, description="Updated agents of all agents, such as 37/120.", json_schema_extra=longest(bounds.COUNT_OF)
     )
-    waves: tuple[WaveStatus, ...] = Field((), description="State of the waves.", json_schema_extra=list_atomic())
+    wave: str | None = Field(
+        None, description="Current wave of all waves, such as 2/3.", json_schema_extra=longest(bounds.COUNT_OF)
+    )
+    summary: str | None = Field(
+        None, description="Summary of the status in one line.", json_schema_extra=longest(bounds.IDENTIFIER)
+    )
+    failed_agents: tuple[Annotated[str, Field(json_schema_extra=longest(bounds.QUALIFIED_NAME))], ...] = Field(
+        (),
+        description="Namespaces and names of failed agents, at most ten.",
+        json_schema_extra=list_atomic() | most(bounds.WAVES),
+    )
+    waves: tuple[WaveStatus, ...] = Field(
+        (), description="State of the waves.", json_schema_extra=list_atomic() | most(bounds.WAVES)
+    )
     conditions: tuple[Condition, ...] = Field(
         (),
         description="Ready and Progressing; Halted, Paused, Reconciling and Stalled while they are true.",
-        json_schema_extra=list_map("type"),
+        json_schema_extra=list_map("type") | most(bounds.CONDITIONS),
     )
 
 

@@ -5,11 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from agent_operator.api.base import (
+    AnnotationValue,
     ApiModel,
     DnsLabel,
     DnsSubdomain,
     Duration,
     Hostname,
+    LabelValue,
     Port,
     list_atomic,
     list_set,
@@ -25,7 +27,7 @@ class ServiceSpec(ApiModel):
     )
     port: Port | None = Field(None, description="Service port for HTTP requests. Default: 80.")
     metrics_port: Port | None = Field(None, description="Service port for Prometheus metrics. Default: 9090.")
-    annotations: dict[str, str] | None = Field(
+    annotations: dict[str, AnnotationValue] | None = Field(
         None, max_length=64, description="Annotations of the Service. Default: none."
     )
 
@@ -60,7 +62,7 @@ class IngressSpec(ApiModel):
     read_timeout_seconds: int | None = Field(
         None, ge=1, le=86400, description="Seconds that the proxy waits between two reads from the agent. Default: 300."
     )
-    annotations: dict[str, str] | None = Field(
+    annotations: dict[str, AnnotationValue] | None = Field(
         None, max_length=64, description="Additional annotations, which override those of the operator. Default: none."
     )
 
@@ -107,6 +109,11 @@ class NetworkPolicySpec(ApiModel):
         description="Namespaces whose pods may connect to the metrics port. Default: [monitoring].",
         json_schema_extra=list_set(),
     )
+    allow_private_networks: bool | None = Field(
+        None,
+        description="Allow private addresses for hosts outside of the cluster, as those of private endpoints. The "
+        "addresses of metadata services stay excluded. Default: false; the hosts must have public addresses.",
+    )
     extra_ingress: tuple[V1NetworkPolicyIngressRule, ...] | None = Field(
         None,
         max_length=64,
@@ -126,7 +133,7 @@ class ServiceMonitorSpec(ApiModel):
 
     enabled: bool | None = Field(None, description="Create a ServiceMonitor. Default: true.")
     interval: Duration | None = Field(None, description="Interval between two scrapes. Default: 30s.")
-    labels: dict[str, str] | None = Field(
+    labels: dict[str, LabelValue] | None = Field(
         None,
         max_length=64,
         description="Labels by which your Prometheus selects the ServiceMonitor. Default: release: prometheus.",

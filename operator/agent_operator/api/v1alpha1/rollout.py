@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from agent_operator.api.base import ApiModel, StatusModel, list_atomic, list_map
+from agent_operator.api import bounds
+from agent_operator.api.base import ApiModel, StatusModel, list_atomic, list_map, longest
 from agent_operator.api.v1alpha1.sources import ConfigMapKeyRef
 from agent_runtime.config.checks import MAX_CHECKS, CheckConfig
 
@@ -28,7 +29,7 @@ class CanaryStep(ApiModel):
         ge=1,
         le=99,
         description="Percentage of the pods that run the canary; at least one pod. Behind a Gateway it is also the "
-        "percentage of the requests.",
+        "percentage of the HTTP requests.",
     )
     pause: Pause | None = Field(None, description="Pause before the next step. Default: 60 seconds.")
 
@@ -128,50 +129,78 @@ class Rollout(ApiModel):
 class CanaryStatus(StatusModel):
     """State of the canary."""
 
-    revision: str = Field(description="Revision of the canary.")
+    revision: str = Field(description="Revision of the canary.", json_schema_extra=longest(bounds.HASH))
     step: int = Field(description="Index of the current step, from 0.")
     weight: int = Field(description="Percentage of the current step.")
     phase: str = Field(
         description="Starting: the pods are not ready. Checking: the checks run. Watching: the operator evaluates the "
         "gates. Paused: the canary waits for `agentctl promote`. Promoting: the stable pods are being updated to the "
-        "revision."
+        "revision.",
+        json_schema_extra=longest(bounds.WORD),
     )
-    since: str = Field(description="Start of the phase (RFC 3339, UTC).")
-    message: str | None = Field(None, description="What the canary waits for, or the results of the gates and checks.")
-    checks: str | None = Field(None, description="Result of the checks, such as `5/5 passed`.")
+    since: str = Field(description="Start of the phase (RFC 3339, UTC).", json_schema_extra=longest(bounds.TIME))
+    message: str | None = Field(
+        None,
+        description="What the canary waits for, or the results of the gates and checks.",
+        json_schema_extra=longest(bounds.MESSAGE),
+    )
+    checks: str | None = Field(
+        None, description="Result of the checks, such as `5/5 passed`.", json_schema_extra=longest(bounds.MESSAGE)
+    )
 
 
 class RolledBack(StatusModel):
     """A rollback. It is active until the spec describes another revision."""
 
-    revision: str = Field(description="Revision that failed or was aborted.")
-    to: str = Field(description="Revision that runs instead.")
-    reason: str = Field(description="Reason in PascalCase.")
-    message: str = Field(description="Details from the pod, the check or the gate.")
-    time: str = Field(description="Time of the rollback (RFC 3339, UTC).")
+    revision: str = Field(description="Revision that failed or was aborted.", json_schema_extra=longest(bounds.HASH))
+    to: str = Field(description="Revision that runs instead.", json_schema_extra=longest(bounds.HASH))
+    reason: str = Field(description="Reason in PascalCase.", json_schema_extra=longest(bounds.IDENTIFIER))
+    message: str = Field(
+        description="Details from the pod, the check or the gate.", json_schema_extra=longest(bounds.MESSAGE)
+    )
+    time: str = Field(description="Time of the rollback (RFC 3339, UTC).", json_schema_extra=longest(bounds.TIME))
     manual: bool | None = Field(None, description="True if a user requested the rollback.")
-    asked: str | None = Field(None, description="Hash of the pods that the spec requested at that time.")
+    asked: str | None = Field(
+        None,
+        description="Hash of the pods that the spec requested at that time.",
+        json_schema_extra=longest(bounds.HASH),
+    )
 
 
 class RolloutStatus(StatusModel):
     """State of the rollout. The operator resumes from it after a restart."""
 
-    target: str | None = Field(None, description="Revision that the spec describes.")
-    stable: str | None = Field(None, description="Revision of the stable Deployment.")
+    target: str | None = Field(
+        None, description="Revision that the spec describes.", json_schema_extra=longest(bounds.HASH)
+    )
+    stable: str | None = Field(
+        None, description="Revision of the stable Deployment.", json_schema_extra=longest(bounds.HASH)
+    )
     paused: bool | None = Field(None, description="True while a user has paused the canary.")
     canary: CanaryStatus | None = Field(None, description="State of the canary. Not set if no canary is running.")
     rolled_back: RolledBack | None = Field(None, description="The current rollback. Not set if no rollback is active.")
-    command: str | None = Field(None, description="Last rollout command that the operator executed.")
+    command: str | None = Field(
+        None,
+        description="Last rollout command that the operator executed.",
+        json_schema_extra=longest(bounds.COMMAND),
+    )
 
 
 class ChannelUse(StatusModel):
     """AgentRuntimeChannel of the agent, and the version that it assigned."""
 
-    name: str = Field(description="Name of the AgentRuntimeChannel.")
-    version: str = Field(description="Runtime version that the channel assigned to this agent.")
-    image: str | None = Field(None, description="Image repository that the channel assigned to this agent.")
+    name: str = Field(description="Name of the AgentRuntimeChannel.", json_schema_extra=longest(bounds.DNS_SUBDOMAIN))
+    version: str = Field(
+        description="Runtime version that the channel assigned to this agent.", json_schema_extra=longest(bounds.IMAGE)
+    )
+    image: str | None = Field(
+        None,
+        description="Image repository that the channel assigned to this agent.",
+        json_schema_extra=longest(bounds.IMAGE),
+    )
     after: str | None = Field(
         None,
         description="Target revision at the time of the assignment. While the target is still this one, the status "
         "does not describe the assigned version yet. Not set if the assignment changed nothing.",
+        json_schema_extra=longest(bounds.HASH),
     )

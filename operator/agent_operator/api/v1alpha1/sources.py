@@ -4,15 +4,31 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from agent_operator.api.base import ApiModel, DnsLabel, DnsSubdomain, Duration, EnvName, SecretKey, list_set
+from agent_operator.api import bounds
+from agent_operator.api.base import (
+    AnnotationValue,
+    ApiModel,
+    DnsLabel,
+    DnsSubdomain,
+    Duration,
+    EnvName,
+    LabelValue,
+    SecretKey,
+    list_set,
+)
 from agent_runtime.config import MAX_PROMPT_BYTES
+
+# A variable may be the whole prompt.
+VariableValue = Annotated[str, StringConstraints(max_length=MAX_PROMPT_BYTES)]
+SecretName = Annotated[str, StringConstraints(max_length=bounds.SECRET_NAME)]
+SecretValue = Annotated[str, StringConstraints(max_length=bounds.SECRET_VALUE)]
 
 
 class NamespaceSpec(ApiModel):
     """Dedicated namespace of an agent."""
 
     name: DnsLabel = Field(description="Name of the namespace that the operator creates for the children. Immutable.")
-    labels: dict[str, str] | None = Field(
+    labels: dict[str, LabelValue] | None = Field(
         None, max_length=64, description="Additional labels of the namespace. Default: none."
     )
     pod_security: Literal["restricted", "baseline", "privileged"] | None = Field(
@@ -42,7 +58,7 @@ class SystemPrompt(ApiModel):
     config_map_key_ref: ConfigMapKeyRef | None = Field(
         None, description="Key of a ConfigMap that contains the template of the prompt."
     )
-    variables: dict[str, str] | None = Field(
+    variables: dict[str, VariableValue] | None = Field(
         None, max_length=256, description="Values for the variables of the template, {{ name }}. Default: none."
     )
 
@@ -98,7 +114,7 @@ class ExternalSecret(ApiModel):
     refresh_interval: Duration | None = Field(
         None, description="Interval between two reads of the store, such as 30m. Default: 1h."
     )
-    data: dict[EnvName, str] = Field(
+    data: dict[EnvName, SecretName] = Field(
         min_length=1,
         max_length=64,
         description="Map from environment variable to the name of the secret in the store. Each entry becomes a key of "
@@ -113,7 +129,7 @@ class Credentials(ApiModel):
     external_secret: ExternalSecret | None = Field(
         None, description="Secret that the External Secrets Operator creates."
     )
-    values: dict[EnvName, str] | None = Field(
+    values: dict[EnvName, SecretValue] | None = Field(
         None,
         min_length=1,
         max_length=64,
@@ -157,7 +173,7 @@ class ServiceAccountSpec(ApiModel):
         None,
         description="Name of an existing ServiceAccount. Default: the operator creates one with the name of the agent.",
     )
-    annotations: dict[str, str] | None = Field(
+    annotations: dict[str, AnnotationValue] | None = Field(
         None, max_length=64, description="Annotations of the ServiceAccount that the operator creates. Default: none."
     )
 

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from agent_operator.api.base import StatusModel, list_map
+from agent_operator.api import bounds
+from agent_operator.api.base import StatusModel, list_map, longest, most
 from agent_operator.api.v1alpha1.rollout import ChannelUse, RolloutStatus
 
 
@@ -14,7 +15,7 @@ class Condition(StatusModel):
     type: str = Field(max_length=316, description="Type of the condition, such as Ready.")
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: str = Field(max_length=1024, description="Reason in PascalCase. See the table of reasons in the reference.")
-    message: str = Field(max_length=32768, description="Human-readable details and the remedy.")
+    message: str = Field(max_length=bounds.MESSAGE, description="Human-readable details and the remedy.")
     last_transition_time: str = Field(
         description="Time of the last change of status (RFC 3339, UTC).", json_schema_extra={"format": "date-time"}
     )
@@ -24,40 +25,58 @@ class Condition(StatusModel):
 class LastFailure(StatusModel):
     """Failure of a pod, as Kubernetes or the container reported it."""
 
-    pod: str = Field(description="Name of the pod.")
-    container: str | None = Field(None, description="Name of the container.")
-    reason: str = Field(description="Reason, such as CrashLoopBackOff or ImagePullBackOff.")
+    pod: str = Field(description="Name of the pod.", json_schema_extra=longest(bounds.DNS_SUBDOMAIN))
+    container: str | None = Field(
+        None, description="Name of the container.", json_schema_extra=longest(bounds.DNS_SUBDOMAIN)
+    )
+    reason: str = Field(
+        description="Reason, such as CrashLoopBackOff or ImagePullBackOff.",
+        json_schema_extra=longest(bounds.IDENTIFIER),
+    )
     exit_code: int | None = Field(None, description="Exit code of the last run of the container.")
     message: str | None = Field(
         None, max_length=4096, description="Message of Kubernetes, or the termination message of the container."
     )
-    time: str | None = Field(None, description="Time of the failure (RFC 3339, UTC).")
+    time: str | None = Field(
+        None, description="Time of the failure (RFC 3339, UTC).", json_schema_extra=longest(bounds.TIME)
+    )
 
 
 class SecretUse(StatusModel):
     """Secret that the pods read, and how far its data has reached them."""
 
-    name: str = Field(description="Name of the Secret, in the namespace of the children.")
+    name: str = Field(
+        description="Name of the Secret, in the namespace of the children.",
+        json_schema_extra=longest(bounds.DNS_SUBDOMAIN),
+    )
     hash: str = Field(
         description="Short hash of the data that the pods read, salted per agent, so that the hashes of equal Secrets "
-        "differ. The annotation agent-operator.dev/secret-hash of the pods contains it as NAME=HASH."
+        "differ. The annotation agent-operator.dev/secret-hash of the pods contains it as NAME=HASH.",
+        json_schema_extra=longest(bounds.HASH),
     )
     last_rotated: str = Field(
         description="Time when the operator first saw this data (RFC 3339, UTC).",
         json_schema_extra={"format": "date-time"},
     )
     in_use_by: str = Field(
-        description="Running pods that started with this data, of all running pods, such as 2/3 pods."
+        description="Running pods that started with this data, of all running pods, such as 2/3 pods.",
+        json_schema_extra=longest(bounds.COUNT_OF),
     )
 
 
 class ChildStatus(StatusModel):
     """Object that the operator owns for the agent."""
 
-    api_version: str = Field(description="API version, such as apps/v1.")
-    kind: str = Field(description="Kind, such as Deployment.")
-    name: str = Field(description="Name of the object.")
-    namespace: str | None = Field(None, description="Namespace of the object; absent for a cluster-scoped object.")
+    api_version: str = Field(
+        description="API version, such as apps/v1.", json_schema_extra=longest(bounds.QUALIFIED_NAME)
+    )
+    kind: str = Field(description="Kind, such as Deployment.", json_schema_extra=longest(bounds.DNS_LABEL))
+    name: str = Field(description="Name of the object.", json_schema_extra=longest(bounds.DNS_SUBDOMAIN))
+    namespace: str | None = Field(
+        None,
+        description="Namespace of the object; absent for a cluster-scoped object.",
+        json_schema_extra=longest(bounds.DNS_LABEL),
+    )
     ready: bool | None = Field(None, description="Whether the object is ready.")
 
 
@@ -69,33 +88,56 @@ class AgentDeploymentStatus(StatusModel):
         (),
         description="Ready, Available, Progressing, ConfigValid and SecretsReady; Reconciling and Stalled while they "
         "are true.",
-        json_schema_extra=list_map("type"),
+        json_schema_extra=list_map("type") | most(bounds.CONDITIONS),
     )
     replicas: int | None = Field(None, description="Number of pods.")
     updated_replicas: int | None = Field(None, description="Number of pods of the current revision.")
     ready_replicas: int | None = Field(None, description="Number of pods whose readiness probe succeeds.")
-    ready: str | None = Field(None, description="Ready pods of all desired pods, such as 2/3.")
-    selector: str | None = Field(None, description="Label selector of the pods, for the scale subresource.")
-    model: str | None = Field(None, description="Name of the default model.")
-    runtime_version: str | None = Field(None, description="Version of the runtime image.")
+    ready: str | None = Field(
+        None, description="Ready pods of all desired pods, such as 2/3.", json_schema_extra=longest(bounds.COUNT_OF)
+    )
+    selector: str | None = Field(
+        None,
+        description="Label selector of the pods, for the scale subresource.",
+        json_schema_extra=longest(bounds.IDENTIFIER),
+    )
+    model: str | None = Field(
+        None, description="Name of the default model.", json_schema_extra=longest(bounds.DNS_SUBDOMAIN)
+    )
+    runtime_version: str | None = Field(
+        None, description="Version of the runtime image.", json_schema_extra=longest(bounds.IMAGE)
+    )
     revision: str | None = Field(
         None,
         description="Last applied revision: a short hash of image, config, prompt and pod template.",
+        json_schema_extra=longest(bounds.HASH),
     )
-    last_good_revision: str | None = Field(None, description="Last revision of which all pods were ready.")
+    last_good_revision: str | None = Field(
+        None, description="Last revision of which all pods were ready.", json_schema_extra=longest(bounds.HASH)
+    )
     rollout: RolloutStatus | None = Field(None, description="State of the rollout.")
     channel: ChannelUse | None = Field(
         None, description="AgentRuntimeChannel of the agent, and the version that it assigned."
     )
     url: str | None = Field(
-        None, description="URL of the agent: that of the Ingress, or that of the Service inside the cluster."
+        None,
+        description="URL of the agent: that of the Ingress, or that of the Service inside the cluster.",
+        json_schema_extra=longest(bounds.URL),
     )
     last_failure: LastFailure | None = Field(None, description="First failing pod. Not set if no pod fails.")
     secrets: tuple[SecretUse, ...] = Field(
         (),
         description="Secrets that the pods read, and how far their data has reached the pods.",
-        json_schema_extra=list_map("name"),
+        json_schema_extra=list_map("name") | most(bounds.SECRETS),
+    )
+    namespace_uid: str | None = Field(
+        None,
+        description="UID of the Namespace that the operator created for spec.namespace; `requested` until the API "
+        "server has confirmed the creation. The operator deletes no other Namespace.",
+        json_schema_extra=longest(bounds.HASH),
     )
     children: tuple[ChildStatus, ...] = Field(
-        (), description="Objects that the operator owns for the agent.", json_schema_extra=list_map("kind", "name")
+        (),
+        description="Objects that the operator owns for the agent.",
+        json_schema_extra=list_map("kind", "name") | most(bounds.CHILDREN),
     )

@@ -8,6 +8,7 @@ from agent_operator.api.base import (
     ApiModel,
     DnsSubdomain,
     IntOrPercent,
+    LabelValue,
     Quantity,
     list_atomic,
     list_map,
@@ -37,15 +38,15 @@ class Runtime(ApiModel):
         None,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         max_length=128,
-        description="Version (tag) of the bundled runtime image. Takes precedence over channel. Default: the version "
-        "that the channel assigns, or the one that ships with this operator.",
+        description="Version (tag) of the bundled runtime image, or of image. Takes precedence over channel. Default: "
+        "the version that the channel assigns, or the one that ships with this operator.",
     )
     image: str | None = Field(
         None,
         pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$",
         max_length=512,
-        description="Full image reference, with a tag or digest, that replaces the bundled image. Takes precedence "
-        "over version and channel. Default: the bundled image.",
+        description="Image that replaces the bundled image: a repository with version as its tag, or a full reference "
+        "with its own tag or digest. Takes precedence over channel. Default: the bundled image.",
     )
     channel: DnsSubdomain | None = Field(
         None,
@@ -77,13 +78,13 @@ class Autoscaling(ApiModel):
         alias="targetCPUUtilizationPercentage",
         ge=1,
         le=1000,
-        description="Target for the average CPU utilization, in percent of the requests. Default: 70.",
+        description="Target for the average CPU utilization, in percent of the CPU requests. Default: 70.",
     )
     target_memory_utilization_percentage: int | None = Field(
         None,
         ge=1,
         le=1000,
-        description="Target for the average memory utilization, in percent of the requests. Default: 80.",
+        description="Target for the average memory utilization, in percent of the memory requests. Default: 80.",
     )
     metrics: tuple[V2MetricSpec, ...] | None = Field(
         None,
@@ -93,8 +94,8 @@ class Autoscaling(ApiModel):
     )
     behavior: V2HorizontalPodAutoscalerBehavior | None = Field(
         None,
-        description="Scaling behavior. Default: scale up immediately by 100 % or 4 pods per 15 s; scale down after 300 "
-        "s by 10 % per minute.",
+        description="Scaling behavior. Default: scale up immediately by 100 % or 4 pods per 15 s; scale down after "
+        "300 s by 10 % per minute.",
     )
 
 
@@ -167,7 +168,7 @@ class Scheduling(ApiModel):
     affinity: V1Affinity | None = Field(
         None, description="Affinity rules. Default: prefer to schedule at most one pod of the agent per node."
     )
-    node_selector: dict[str, str] | None = Field(
+    node_selector: dict[str, LabelValue] | None = Field(
         None, max_length=64, description="Labels that a node must have. Default: none.", json_schema_extra=map_atomic()
     )
     tolerations: tuple[V1Toleration, ...] | None = Field(

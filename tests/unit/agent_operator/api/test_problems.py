@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent_operator import validation
-from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api.problems import MAX_MESSAGE_CHARS, MAX_PROBLEMS, Problem, ProblemError
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, render
@@ -50,3 +50,16 @@ def test_no_message_contains_a_secret() -> None:
     problems = validation.check(inputs(**spec))
     assert len(problems) == 3
     assert secret not in str(problems)
+
+
+def test_many_problems_are_reported_in_a_short_message() -> None:
+    many = [Problem(SpecReason.NAME_INVALID, f"a{number}", "wrong") for number in range(60_000)]
+    message = ProblemError(*many).problem.message
+    assert "a19: wrong; and 59980 more" in message
+    assert message.count("wrong") == MAX_PROBLEMS
+
+
+def test_a_long_problem_is_shortened() -> None:
+    message = ProblemError(Problem(SpecReason.NAME_INVALID, "a", "x" * 1_000_000)).problem.message
+    assert len(message) == MAX_MESSAGE_CHARS
+    assert message.endswith("x…")

@@ -7,6 +7,7 @@ import pytest
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import checks
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.inputs.checks_text import ChecksError
 
 GREETS = {"name": "greets", "prompt": "Hello", "contains": ["hello"]}
 FROM_CONFIG_MAP = {"checksFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}
@@ -82,12 +83,12 @@ INVALID = [
 
 @pytest.mark.parametrize(("text", "message"), [case[1:] for case in INVALID], ids=[case[0] for case in INVALID])
 def test_invalid_text_is_rejected(text: str, message: str) -> None:
-    with pytest.raises(checks.ChecksError) as caught:
+    with pytest.raises(ChecksError) as caught:
         checks.parse(text)
     assert message in str(caught.value)
 
 
 def test_billion_laughs_are_rejected() -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
-    with pytest.raises(checks.ChecksError, match="aliases"):
+    with pytest.raises(ChecksError, match="aliases"):
         checks.parse("\n".join(lines))

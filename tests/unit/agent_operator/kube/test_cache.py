@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
-from agent_operator.kube.cache import EXPECTATION_TIMEOUT, Store
+from agent_operator.kube.cache import Store
+from agent_operator.kube.expectations import EXPECTATION_TIMEOUT
 from agent_operator.kube.objects import Key, Ref
 from tests.clock import ManualClock
 
@@ -31,7 +32,7 @@ def agent(version: int, **fields: Any) -> dict[str, Any]:
 
 
 def service(version: int, port: int = 80, **meta: Any) -> dict[str, Any]:
-    labels = {constants.LABEL_AGENT: "a"}
+    labels = {constants.LABEL_AGENT: "a", constants.LABEL_OWNER_UID: "u"}
     metadata = {"name": "a", "namespace": "ns", "uid": "s", "resourceVersion": str(version), "labels": labels}
     return {"metadata": metadata | meta, "spec": {"port": port}}
 
@@ -68,7 +69,7 @@ def test_object_without_the_label_is_removed(store: Store) -> None:
 
 
 def test_labels_assign_an_object_in_another_namespace_to_the_agent(store: Store) -> None:
-    labels = {constants.LABEL_AGENT: "a", constants.LABEL_AGENT_NAMESPACE: "ns"}
+    labels = {constants.LABEL_AGENT: "a", constants.LABEL_AGENT_NAMESPACE: "ns", constants.LABEL_OWNER_UID: "u"}
     assert store.observe("Service", "ADDED", service(5, namespace="own", labels=labels)) == KEY
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from agent_operator.kube import leader_election
+from agent_operator.kube.fence import Fence
+from agent_operator.kube.heartbeat import Heartbeat
 from agent_operator.kube.leader_election import LeaderElector, LeadershipLost
 from agent_operator.kube.transport import ApiError
 from tests.clock import ManualClock
@@ -45,7 +47,7 @@ def clock() -> ManualClock:
 
 
 def candidate(cluster: Any, clock: ManualClock, identity: str) -> LeaderElector:
-    return LeaderElector(cluster, "ns", "lease", identity, clock)
+    return LeaderElector(cluster, "ns", "lease", identity, Fence(clock), Heartbeat("the Lease", clock))
 
 
 def holder(cluster: FakeCluster) -> str:
@@ -119,6 +121,42 @@ async def test_leader_steps_down_after_the_renew_deadline(
     with pytest.raises(LeadershipLost):
         await first.renew()
     assert clock.now == leader_election.DEADLINE
+    assert not first._fence.is_open
+
+
+async def test_the_fence_is_open_from_an_acquisition_until_the_renew_deadline(
+    cluster: FakeCluster, clock: ManualClock
+) -> None:
+    """Other candidates take over at the earliest after the duration of the Lease, which is longer."""
+    first, second = candidate(cluster, clock, "a"), candidate(cluster, clock, "b")
+    assert not first._fence.is_open
+    await first._try_acquire_or_renew()
+    await second._try_acquire_or_renew()
+    clock.now = leader_election.DEADLINE - 0.1
+    assert first._fence.is_open
+    assert not second._fence.is_open
+    clock.now = leader_election.DEADLINE
+    assert not first._fence.is_open
+    await first._try_acquire_or_renew()
+    assert first._fence.is_open
+    await first.release()
+    assert not first._fence.is_open
+
+
+async def test_the_time_of_a_slow_renewal_does_not_extend_the_deadline(
+    cluster: FakeCluster, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = candidate(cluster, clock, "a")
+    write = cluster.write_lease
+
+    async def slow(lease: dict[str, Any]) -> dict[str, Any]:
+        clock.now += 4
+        return await write(lease)
+
+    monkeypatch.setattr(cluster, "write_lease", slow)
+    await first._try_acquire_or_renew()
+    clock.now = leader_election.DEADLINE
+    assert not first._fence.is_open
 
 
 async def test_one_of_two_concurrent_candidates_wins(cluster: FakeCluster, clock: ManualClock) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from agent_operator.kube import transport
+from agent_operator.kube import access, transport
 from agent_operator.kube.access import AccessError
+from agent_operator.kube.fence import Fence
 from agent_operator.kube.transport import ApiError, Transport
 from tests import fast_yaml as yaml
+from tests.clock import ManualClock
 
 
 class Server:
@@ -109,3 +111,50 @@ async def test_error_for_an_invalid_kubeconfig_does_not_quote_it(tmp_path: Path)
             pass
 
     assert "canary" not in str(caught.value)
+
+
+async def test_credentials_that_cannot_be_renewed_fail_only_the_request(server: Any) -> None:
+    """The exec plugin or the token file may fail for a while. The process continues."""
+    server.responses = [(401, {}, {})]
+    server.kubeconfig.unlink()
+    with pytest.raises(ApiError) as caught:
+        await server.client.request("GET", "/x", label=("get", "X"))
+    assert (caught.value.code, caught.value.reason) == (0, "NoCredentials")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_closed_fence_refuses_each_write_before_it_is_sent(server: Any, method: str) -> None:
+    """Also while a token is reloaded: the check is the last one before the request is sent."""
+    clock = ManualClock()
+    fence = Fence(clock)
+    server.responses = [(200, {}, {})]
+    async with Transport(str(server.kubeconfig), "", lambda *_: None, innermost=(fence.middleware,)) as client:
+        with pytest.raises(ApiError, match="NotLeading"):
+            await client.request(method, "/x", label=("", ""), body={})
+        fence.open_until(10.0)
+        await client.request(method, "/x", label=("", ""), body={})
+        clock.now = 10.0
+        with pytest.raises(ApiError, match="NotLeading"):
+            await client.request(method, "/x", label=("", ""), body={})
+        async with client.new_session() as session:
+            with pytest.raises(ApiError, match="NotLeading"):
+                await session.request(method, client.server)
+        await client.request("GET", "/x", label=("", ""))
+    assert [sent for sent, _ in server.requests] == [method, "GET"]
+
+
+async def test_the_fence_may_close_while_the_token_is_reloaded(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fence = Fence(lambda: 0.0)
+    fence.open_until(10.0)
+    server.responses = [(401, {}, {}), (200, {}, {})]
+    load = access.load
+
+    async def slow_login(*given: Any) -> Any:
+        fence.close()
+        return await load(*given)
+
+    async with Transport(str(server.kubeconfig), "", lambda *_: None, innermost=(fence.middleware,)) as client:
+        monkeypatch.setattr(access, "load", slow_login)
+        with pytest.raises(ApiError, match="NotLeading"):
+            await client.request("PATCH", "/x", label=("", ""), body={})
+    assert len(server.requests) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
-from agent_operator.kube.objects import Key
+from agent_operator.kube.objects import Key, pack_agent
 from agent_operator.reconcile.apply import Applier, StatusWriter
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import StaleCacheError, start_pass
@@ -42,7 +42,7 @@ async def apply(cluster: Any, known: dict[str, Any]) -> None:
     own_secrets = OwnSecrets(cluster, lambda: 0.0, 45)
     status_writer = StatusWriter(cluster, store)
     applier = Applier(store, cluster, own_secrets, status_writer, lambda _kind: "v1", manage_namespaces=True)
-    context = start_pass(KEY, known, {}, "2026-01-01T00:00:00Z")
+    context = start_pass(KEY, pack_agent(known), {}, "2026-01-01T00:00:00Z", manage_namespaces=True)
     await applier.apply(context, {}, DiffResult(changes=Plan(applies=(Apply(MANIFEST),))))
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import Reason
 from agent_operator.kube.cache import Store
-from agent_operator.kube.objects import Key
+from agent_operator.kube.objects import Key, pack_agent
 from agent_operator.reconcile.context import Result, start_pass
 from agent_operator.reconcile.dry_run import DryRun
 from tests.memory_api import AGENT, NAME, NAMESPACE, MemoryApi, wire
@@ -108,10 +110,49 @@ async def test_a_dry_run_counts_the_changes_and_writes_nothing() -> None:
 def test_only_children_in_the_namespace_of_the_children_count(namespace: str, counts: bool) -> None:
     """Tenants of other namespaces can forge the labels of the agent."""
     agent = AGENT | {"spec": AGENT["spec"] | {"namespace": {"name": "agents"}}}
-    labels = {constants.LABEL_AGENT: NAME, constants.LABEL_AGENT_NAMESPACE: NAMESPACE}
+    labels = {constants.LABEL_AGENT: NAME, constants.LABEL_AGENT_NAMESPACE: NAMESPACE, constants.LABEL_OWNER_UID: "0"}
     store = Store(lambda: 0.0)
     store.observe("Service", "ADDED", {"metadata": {"name": "a", "namespace": namespace, "labels": labels}, "spec": {}})
 
-    context = start_pass(KEY, agent, store.children(KEY), "now")
+    context = start_pass(KEY, pack_agent(agent), store.children(KEY), "now", manage_namespaces=False)
 
     assert bool(context.children) is counts
+
+
+async def test_a_failed_pass_changes_only_the_conditions_that_say_so() -> None:
+    api = api_with()
+    await reconcile(api)
+    before = api.agent["status"]
+    store = Store(asyncio.get_running_loop().time)
+    store.observe_agent("ADDED", api.agent)
+    reconciler = wire(api, store, asyncio.get_running_loop())
+
+    await reconciler.report_error(KEY, Problem(Reason.INTERNAL_ERROR, "", "the operator failed", retry=True))
+
+    assert condition(api, "Ready") == ("False", "InternalError")
+    assert condition(api, "Reconciling") == ("True", "InternalError")
+    assert condition(api, "ConfigValid") == ("True", "Valid")
+    assert {**api.agent["status"], "conditions": ()} == {**before, "conditions": ()}
+
+
+async def test_a_failed_pass_over_a_new_agent_is_reported() -> None:
+    api, store = api_with(), Store(asyncio.get_running_loop().time)
+    store.observe_agent("ADDED", api.agent)
+    reconciler = wire(api, store, asyncio.get_running_loop())
+    await reconciler.report_error(KEY, Problem(Reason.INTERNAL_ERROR, "", "the operator failed"))
+    assert condition(api, "Stalled") == ("True", "InternalError")
+    assert api.agent["status"]["observedGeneration"] == 1
+
+    await reconciler.report_expense(KEY, 1.5)
+    events = [obj for obj in api.objects.values() if obj["kind"] == "Event"]
+    assert "a pass took 1.5 s of CPU time" in events[-1]["note"]
+
+
+async def test_a_dry_run_reports_no_error() -> None:
+    api, store = api_with(), Store(asyncio.get_running_loop().time)
+    store.observe_agent("ADDED", api.agent)
+    reconciler = wire(api, store, asyncio.get_running_loop(), DryRun())
+    await reconciler.report_error(KEY, Problem(Reason.INTERNAL_ERROR, "", "the operator failed"))
+    await reconciler.report_expense(KEY, 1.5)
+    assert list(api.objects.values()) == [api.agent]
+    assert "status" not in api.agent

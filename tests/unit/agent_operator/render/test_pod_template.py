@@ -36,6 +36,11 @@ def sidecar(**fields: Any) -> dict[str, Any]:
     return pod(containers=[{"name": "log", "image": "log:1", **fields}])
 
 
+def _projected(**token: Any) -> dict[str, Any]:
+    return {"projected": {"sources": [{"configMap": {"name": "c"}}, {"serviceAccountToken": token}]}}
+
+
+TOKEN = {"name": "t", **_projected(path="token")}
 UNSAFE: list[tuple[dict[str, Any], str]] = [
     (pod(hostNetwork=True), "spec.hostNetwork"),
     (pod(hostPID=True), "spec.hostPID"),
@@ -46,6 +51,16 @@ UNSAFE: list[tuple[dict[str, Any], str]] = [
     (pod(automountServiceAccountToken=None), "spec.automountServiceAccountToken"),
     (pod(serviceAccountName="admin"), "spec.serviceAccountName"),
     (pod(serviceAccount="admin"), "spec.serviceAccountName"),
+    (pod(serviceAccountName=None), "spec.serviceAccountName"),
+    (pod(serviceAccountName=""), "spec.serviceAccountName"),
+    (pod(serviceAccountName=None, serviceAccount="admin"), "spec.serviceAccountName"),
+    (pod(serviceAccountName=None, serviceAccount="bot"), "spec.serviceAccountName"),
+    (pod(volumes=[TOKEN]), "spec.volumes[t].projected.serviceAccountToken"),
+    (pod(volumes=[{"name": "t", "emptyDir": {}}, TOKEN | {"emptyDir": None}]), "spec.volumes[t].projected"),
+    (pod(volumes=[TOKEN, {"name": "t"}]), "spec.volumes[t].projected.serviceAccountToken"),
+    (pod(volumes=[{"name": "config", "configMap": None, **_projected(path="t")}]), "spec.volumes[config].projected"),
+    (pod(volumes=[{"$patch": "replace"}, TOKEN]), "spec.volumes[t].projected.serviceAccountToken"),
+    (pod(volumes=[_projected(path="t", audience="api://AzureADTokenExchange") | {"name": "t"}]), "spec.volumes[t]"),
     (pod(securityContext={"runAsUser": 0}), "spec.securityContext.runAsUser"),
     (pod(securityContext={"runAsNonRoot": False}), "spec.securityContext.runAsNonRoot"),
     (pod(securityContext={"runAsNonRoot": None}), f"{AGENT}.securityContext.runAsNonRoot"),
@@ -96,6 +111,10 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"labels": {"app": "other"}}}, "metadata.labels[app]"),
     ({"metadata": {"labels": None}}, "metadata.labels[agent-operator.dev/agent]"),
     ({"metadata": {"name": "x"}}, "metadata.name"),
+    (
+        {"metadata": {"labels": {"azure.workload.identity/use": "true"}}},
+        "metadata.labels[azure.workload.identity/use]",
+    ),
     ({"metadata": {"annotations": {"agent-operator.dev/secret-hash": "x"}}}, "metadata.annotations[agent-operator.dev"),
 ]
 

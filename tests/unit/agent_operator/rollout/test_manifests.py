@@ -2,9 +2,9 @@
 
 import pytest
 
-from agent_operator.kube.objects import Ref, pack
+from agent_operator.kube.objects import Key, Ref, pack
 from agent_operator.render import render
-from agent_operator.render.plan import plan
+from agent_operator.render.plan import Owner, plan
 from agent_operator.rollout import revisions
 from agent_operator.rollout.manifests import compose, required_revisions
 from agent_operator.rollout.revisions import RevisionRecord
@@ -179,7 +179,7 @@ def test_canary_objects_are_deleted_after_the_canary() -> None:
         for it in during.rendered.manifests
     }
 
-    todo = plan(after.rendered.manifests, live, "u-1", retained=after.retained)
+    todo = plan(after.rendered.manifests, live, Owner("u-1", Key("team", "web"), "team"), retained=after.retained)
 
     deleted = {(it.ref.kind, it.ref.name) for it in todo.deletes}
     assert deleted == {("Deployment", "web-canary"), ("Service", "web-canary")}

@@ -4,8 +4,9 @@ import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
-from agent_operator.kube.objects import Ref, pack
+from agent_operator.kube.objects import Key, Ref, pack
 from agent_operator.render import render
+from agent_operator.render.plan import Owner
 from agent_operator.rollout import revisions
 from agent_operator.rollout.revisions import RevisionRecord
 from tests.unit.agent_operator.rollout.revision_inputs import (
@@ -109,7 +110,8 @@ def test_only_owned_records_with_a_matching_name_are_listed() -> None:
 
     found = [
         revisions.list_records(
-            {Ref("ControllerRevision", "team", it["metadata"]["name"]): pack("ControllerRevision", it)}, "web", "u-1"
+            {Ref("ControllerRevision", "team", it["metadata"]["name"]): pack("ControllerRevision", it)},
+            Owner("u-1", Key("team", "web"), "team"),
         )
         for it in objects
     ]

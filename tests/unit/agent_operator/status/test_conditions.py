@@ -48,15 +48,15 @@ TABLE: list[tuple[str, ObservedState, str, dict[str, str]]] = [
         "rolled back",
         state(deployment(**ALL), rollout=FAILED_ROLLOUT),
         "RolledBack",
-        {"Ready": "True", "Available": "True", "Stalled": "True"},
+        {"Available": "True", "Stalled": "True"},
     ),
     (
         "rolled back, while pods of the failed revision are deleted",
         state(deployment(**(ALL | {"replicas": 4})), rollout=FAILED_ROLLOUT),
         "RolledBack",
-        {"Ready": "True", "Available": "True", "Stalled": "True"},
+        {"Available": "True", "Stalled": "True"},
     ),
-    ("pinned", state(deployment(**ALL), rollout=PINNED), "RolledBack", {"Ready": "True", "Available": "True"}),
+    ("pinned", state(deployment(**ALL), rollout=PINNED), "RolledBack", {"Available": "True", "Stalled": "True"}),
     (
         "rolling back to a pinned revision",
         state(deployment(**(ALL | {"replicas": 4})), rollout=PINNED),
@@ -66,14 +66,14 @@ TABLE: list[tuple[str, ObservedState, str, dict[str, str]]] = [
     (
         "canary",
         state(deployment(**(ALL | {"replicas": 4})), rollout=CANARY),
-        "Ready",
-        {"Ready": "True", "Available": "True", "Progressing": "True", "Reconciling": "True"},
+        "Canary",
+        {"Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "canary that waits",
         state(deployment(**ALL), rollout=WAITS),
-        "Ready",
-        {"Ready": "True", "Available": "True", "Progressing": "True", "Reconciling": "True"},
+        "CanaryPaused",
+        {"Available": "True", "Progressing": "True", "Reconciling": "True"},
     ),
     (
         "surplus old pods",

@@ -247,10 +247,36 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"disruptionBudget": {"minAvailable": "100%"}}, SpecReason.BUDGET_LOWERED, "spec.disruptionBudget"),
     ({"disruptionBudget": {"maxUnavailable": 0}}, SpecReason.BUDGET_LOWERED, "spec.disruptionBudget"),
     ({"config": models("http://vllm.models.svc/v1")}, SpecReason.PORT_MAY_DIFFER, "spec.config.models[0].baseUrl"),
+    (
+        {"config": models("https://llm.corp.internal/v1")},
+        SpecReason.PRIVATE_HOST_BLOCKED,
+        "spec.config.models[0].baseUrl",
+    ),
+    (
+        {"config": models("https://a.privatelink.openai.azure.com")},
+        SpecReason.PRIVATE_HOST_BLOCKED,
+        "spec.config.models[0].baseUrl",
+    ),
+    ({"config": cache("redis.lan")}, SpecReason.PRIVATE_HOST_BLOCKED, "spec.config.memory.cache.host"),
+    ({"runtime": {"image": "myimage"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
+    ({"runtime": {"image": "team/myimage:1"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
+    (
+        {"podTemplate": {"spec": {"containers": [{"name": "log", "image": "fluent/fluent-bit:3"}]}}},
+        SpecReason.IMAGE_UNQUALIFIED,
+        "spec.podTemplate.spec.containers[log].image",
+    ),
     ({"ingress": {"host": "a.b", "path": "/x"}}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
 ]
 
 WITHOUT_WARNING: list[dict[str, Any]] = [
+    {"config": models("https://llm.corp.internal/v1"), "networkPolicy": {"allowPrivateNetworks": True}},
+    {"config": models("https://llm.corp.internal/v1"), "networkPolicy": {"enabled": False}},
+    {"config": models("http://vllm.models.svc.cluster.local:8000/v1")},
+    {"config": models("https://internal.example.com", "https://local.example.com")},
+    {"runtime": {"image": "localhost/myimage"}},
+    {"runtime": {"image": "registry:5000/myimage"}},
+    {"runtime": {"image": "ghcr.io/team/myimage@sha256:" + "a" * 64}},
+    {"podTemplate": {"spec": {"containers": [{"name": "log", "image": "docker.io/fluent/fluent-bit:3"}]}}},
     {},
     {"replicas": 0, "disruptionBudget": {"minAvailable": 1}},
     {"identity": IDENTITY, "credentials": {"secretRef": {"name": "s"}}},
@@ -290,7 +316,10 @@ def test_valid_spec_has_no_warning(spec: dict[str, Any]) -> None:
 def test_every_reason_has_a_case() -> None:
     tested = {reason for _, reason, _ in [*REJECTED, *WITH_WARNING]}
     in_render = {SpecReason.SPEC_NOT_RENDERABLE, SpecReason.POD_TEMPLATE_INVALID, SpecReason.POD_TEMPLATE_UNSAFE}
-    assert tested | in_render == set(SpecReason), "tests/unit/agent_operator/render tests those"
+    in_gather = {SpecReason.SPEC_TOO_LARGE, SpecReason.PROMPT_TOO_EXPENSIVE, SpecReason.CHECKS_TOO_EXPENSIVE}
+    assert tested | in_render | in_gather == set(SpecReason), (
+        "tests/unit/agent_operator/{render,inputs,sandbox} test those"
+    )
 
 
 @pytest.mark.parametrize(

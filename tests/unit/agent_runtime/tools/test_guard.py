@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from agent_runtime.tools.guard import GuardedTransport, is_refused
+from agent_runtime.config.addresses import is_refused
+from agent_runtime.tools.guard import GuardedTransport
 
 METADATA = "169.254.169.254"
 

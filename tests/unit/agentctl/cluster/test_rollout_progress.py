@@ -11,6 +11,7 @@ from agentctl.cluster import rollout_progress
 from agentctl.cluster.rollout_progress import Verdict
 
 READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": "2 of 2 pods are ready"}
+NOT_READY = {"type": "Ready", "status": "False", "reason": "RolledBack", "message": "another revision"}
 COMPLETE = {"type": "Progressing", "status": "False", "reason": "RolloutComplete", "message": "all"}
 CANARY = {"revision": "new", "step": 1, "weight": 50, "phase": "Watching", "since": "2026-01-01T00:00:00Z"}
 STEPS = [{"weight": 20}, {"weight": 50, "pause": {"durationSeconds": 90}}, {"weight": 80, "pause": {}}]
@@ -52,7 +53,8 @@ def stalled(reason: str) -> dict[str, Any]:
         (make_status(READY, progressing("RolledBack"), stalled("RolledBack"), rollout=rolled_back()), Verdict.FAILED),
         # The pods of the earlier revision are not ready yet.
         (make_status(progressing("RolledBack"), rollout=rolled_back()), Verdict.FAILED),
-        (make_status(READY, progressing("RolledBack"), rollout=rolled_back(manual=True)), Verdict.COMPLETE),
+        (make_status(NOT_READY, stalled("RolledBack"), rollout=rolled_back(manual=True)), Verdict.COMPLETE),
+        (make_status(progressing("RolledBack"), rollout=rolled_back(manual=True)), Verdict.UNDER_WAY),
         (make_status(stalled("ProgressDeadlineExceeded"), progressing("ProgressDeadlineExceeded")), Verdict.FAILED),
         (make_status(READY, progressing("Suspended"), suspend=True), Verdict.FAILED),
         (make_status(READY, progressing("Canary", status="True"), rollout={"canary": CANARY}), Verdict.UNDER_WAY),

@@ -7,7 +7,7 @@ from localkube.apiserver.http.tables.columns import AGE, NAME, Column
 from localkube.meta.status import Object
 
 _NET = "=networking:k8s:io/v1"
-_SHOWN = 3  # hosts
+_SHOWN = 3  # hosts that a cell names
 
 
 SERVICE = (

@@ -7,7 +7,7 @@ from localkube.apiserver.http.tables.columns import AGE, NAME, Column
 from localkube.meta.status import Object
 
 _APPS = "=apps/v1"
-_TARGETS = 2  # metrics shown of an autoscaler
+_TARGETS = 2  # metrics of an autoscaler that a cell shows
 _CONTAINERS = (
     Column("Containers", "Names of each container in the template.", wide=True),
     Column("Images", "Images referenced by each container in the template.", wide=True),

@@ -1,0 +1,206 @@
+"""Decodes the responses of the API server so that one hostile object does not affect the others.
+
+The JSON parser rejects a text that is nested deeper than 200 levels or has invalid characters. An object that the
+parser rejects is read again without metadata.managedFields. If that fails, too, a stub takes its place: the metadata
+that identifies the object, and the reason in the field UNREADABLE.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from agent_operator.api import constants
+from agent_operator.kube import json_scanner
+
+Object = dict[str, Any]
+# Field of a stub that says why the object cannot be read. No Kubernetes kind has it.
+UNREADABLE = "unreadable"
+TOO_LARGE = "the object is too large"
+
+_TOO_DEEP = "the object is nested deeper than 200 levels"
+_MALFORMED = "the object is not valid JSON"
+_UNEXPECTED = "its metadata has unexpected types"
+# Larger texts are searched in a thread, because the search of a megabyte takes up to a second.
+_INLINE = 16 << 10
+# A larger field of the metadata is left out of a stub.
+_LONGEST_FIELD = 64 << 10
+_IDENTITY_TEXTS = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+_IDENTITY = frozenset({*_IDENTITY_TEXTS, "generation", "labels", "ownerReferences", "finalizers"})
+_OWN_LABELS = (constants.LABEL_AGENT, constants.LABEL_AGENT_NAMESPACE, constants.LABEL_OWNER_UID)
+_OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller")
+_CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
+
+
+class DecodeError(ValueError):
+    """A response is not what the API server sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list.
+
+    Attributes:
+        items: the objects, some of which may be stubs.
+        version: resourceVersion of the list.
+        token: continue token; empty on the last page.
+    """
+
+    items: list[Object]
+    version: str
+    token: str
+
+
+def stub(metadata: Any, reason: str) -> Object:
+    """Return what identifies an object, and why it cannot be read."""
+    given = metadata if isinstance(metadata, dict) else {}
+    kept: Object = {key: value for key in _IDENTITY_TEXTS if isinstance(value := given.get(key), str)}
+    if isinstance(generation := given.get("generation"), int):
+        kept["generation"] = generation
+    if isinstance(labels := given.get("labels"), dict):
+        kept["labels"] = {key: value for key in _OWN_LABELS if isinstance(value := labels.get(key), str)}
+    if isinstance(owners := given.get("ownerReferences"), list):
+        kept["ownerReferences"] = [_owner(it) for it in owners if isinstance(it, dict) and it.get("controller") is True]
+    if isinstance(finalizers := given.get("finalizers"), list) and constants.FINALIZER in finalizers:
+        kept["finalizers"] = [constants.FINALIZER]
+    return {"metadata": kept, UNREADABLE: reason}
+
+
+def unexpected_content(error: Exception) -> str:
+    """Return the reason for an object whose content cannot be processed. The text of the error may quote the object."""
+    return f"the object has unexpected content ({type(error).__name__})"
+
+
+def _owner(reference: Object) -> Object:
+    fields = {key: value for key in _OWNER_FIELDS if isinstance(value := reference.get(key), str | bool)}
+    return {"uid": "", "kind": "", **fields}
+
+
+def checked(obj: Any) -> Object | None:
+    """Return the object, or a stub if its metadata has unexpected types; None if it has no name."""
+    meta = obj.get("metadata") if isinstance(obj, dict) else None
+    if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
+        return None
+    texts = (meta.get("namespace", ""), meta.get("uid", ""), meta.get("resourceVersion", ""))
+    maps = (meta.get("labels"), meta.get("annotations"))
+    if all(isinstance(it, str) for it in texts) and all(it is None or isinstance(it, dict) for it in maps):
+        found: Object = obj
+        return found
+    return stub(meta, _UNEXPECTED)
+
+
+def decode(payload: bytes) -> Object:
+    """Decode one object. DecodeError if the payload is not an object of Kubernetes."""
+    try:
+        value: Object = from_json(payload)
+    except ValueError as error:
+        return _recover(payload, error)
+    if not isinstance(value, dict):
+        raise DecodeError("not a JSON object")
+    return value
+
+
+async def decode_page(payload: bytes) -> Page:
+    """Decode a page of a list. DecodeError if the payload is not a list of Kubernetes."""
+    try:
+        page = from_json(payload)
+    except ValueError:
+        page = await _search(_split_page, payload)
+    if not isinstance(page, dict):
+        raise DecodeError("not a list of Kubernetes")
+    meta = page.get("metadata") or {}
+    items = [found for item in page.get("items") or () if (found := checked(item)) is not None]
+    return Page(items, meta.get("resourceVersion") or "", meta.get("continue") or "")
+
+
+async def decode_event(line: bytes, *, is_cut: bool = False) -> Object:
+    """Decode a watch event. DecodeError if it is none, or if its object cannot be identified.
+
+    Args:
+        line: the event, or its start.
+        is_cut: whether the line was too long, so that only its start is known.
+    """
+    if is_cut:
+        event = await _search(_recover_cut_event, line)
+    else:
+        try:
+            event = from_json(line)
+        except ValueError:
+            event = await _search(_recover_event, line)
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        raise DecodeError("not a watch event")
+    if event.get("type") in _CHANGES:
+        obj = checked(event["object"])
+        if obj is None:
+            raise DecodeError("an event of an object without a name")
+        event["object"] = obj
+    return event
+
+
+async def _search(find: Callable[[bytes], Object], text: bytes) -> Object:
+    return find(text) if len(text) <= _INLINE else await asyncio.to_thread(find, text)
+
+
+def _split_page(payload: bytes) -> Object:
+    page: Object = {"items": []}
+    for key, (start, end) in json_scanner.members(payload):
+        if key == b'"items"' and payload[start : start + 1] == b"[":
+            spans = json_scanner.elements(payload, start)
+            page["items"] = [_decode_item(payload[first:last]) for first, last in spans]
+        elif key == b'"metadata"':
+            page["metadata"] = from_json(payload[start:end])
+    return page
+
+
+def _decode_item(raw: bytes) -> Object:
+    try:
+        item: Object = from_json(raw)
+    except ValueError as error:
+        return _recover(raw, error)
+    return item
+
+
+def _recover(raw: bytes, error: ValueError) -> Object:
+    """Decode an object that the parser rejects without its managedFields, or return a stub."""
+    start = json_scanner.member(raw, "metadata", "managedFields")
+    if start is not None:
+        try:
+            found: Object = from_json(raw[:start] + b"[]" + raw[json_scanner.end_of(raw, start) :])
+        except ValueError as other:
+            error = other
+        else:
+            return found
+    reason = _TOO_DEEP if "recursion" in str(error) else _MALFORMED
+    return stub(_metadata(raw), reason)
+
+
+def _recover_event(line: bytes) -> Object:
+    start = json_scanner.member(line, "object")
+    if start is None:
+        raise DecodeError("not a watch event")
+    return {"type": _text(line, "type"), "object": _decode_item(line[start : json_scanner.end_of(line, start)])}
+
+
+def _recover_cut_event(line: bytes) -> Object:
+    return {"type": _text(line, "type"), "object": stub(_metadata(line, "object"), TOO_LARGE)}
+
+
+def _text(raw: bytes, *path: str) -> Any:
+    start = json_scanner.member(raw, *path)
+    return None if start is None else from_json(raw[start : json_scanner.end_of(raw, start)])
+
+
+def _metadata(raw: bytes, *path: str) -> Object:
+    """Return the fields of the metadata that can be read. The text may be cut."""
+    found: Object = {}
+    with suppress(ValueError):
+        start = json_scanner.member(raw, *path, "metadata")
+        for key, (first, last) in json_scanner.members(raw, start) if start is not None else ():
+            name = key[1:-1].decode(errors="replace")
+            if name in _IDENTITY and last - first <= _LONGEST_FIELD:
+                with suppress(ValueError):
+                    found[name] = from_json(raw[first:last].decode(errors="replace"))
+    return found
