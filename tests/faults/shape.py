@@ -9,7 +9,7 @@ Object = dict[str, Any]
 _VARYING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 # Hashes that depend on the UID and the namespace.
 _HASH = re.compile(r'("agent-operator\.dev/(?:manifest|secret)-hash": )"[^"]+"')
-_VARYING_STATUS = re.compile(r'"(lastTransitionTime|lastRotated|hash|since|time)": "[^"]*"')
+_VARYING_STATUS = re.compile(r'"(namespaceUid|lastTransitionTime|lastRotated|hash|since|time)": "[^"]*"')
 # The name is a hash of the address of the canary, and so of the namespace.
 CHECKS = re.compile(r"-checks-[0-9a-f]{10}\b")
 _POD = re.compile(r"-[0-9a-f]{8,10}-[a-z0-9]{5}\b")

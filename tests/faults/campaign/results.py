@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,18 +68,20 @@ def outcome(row: str, cell: str, run: Run, expected: Run, errors: Iterable[str] 
 
 def differences(run: Run, expected: Run) -> Iterator[str]:
     """Yield what is wrong with a run."""
-    if run.end.status != expected.end.status:
-        yield f"status {json.dumps(run.end.status)} instead of {json.dumps(expected.end.status)}"
-    for name in run.end.children.keys() | expected.end.children.keys():
-        found, wanted = run.end.children.get(name), expected.end.children.get(name)
-        if found != wanted:
-            yield f"child {name}: {found} instead of {wanted}"
+    yield from _different_values("status", run.end.status, expected.end.status)
+    yield from _different_values("child", run.end.children, expected.end.children)
     if run.end.created != expected.end.created:
         yield f"created {_changed(run.end.created.items(), expected.end.created.items())}"
     if run.end.deleted != expected.end.deleted:
         yield f"deleted {_changed(run.end.deleted, expected.end.deleted)}"
     if more := run.destructive - expected.destructive:
         yield f"destructive writes: {', '.join(sorted(more))}"
+
+
+def _different_values(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            yield f"{what} {name}: {found.get(name)} instead of {wanted.get(name)}"
 
 
 def without_hashes(end: EndState) -> EndState:
