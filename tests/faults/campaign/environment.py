@@ -22,6 +22,7 @@ from tests.integration.agent_operator.api_client import ApiClient, install_crds
 from tests.patience import DEADLINE
 from tests.serving import serve, write_kubeconfig
 from tests.soak.clock import LeapingLoop
+from tests.stand_in.kubelet import at_work
 from tests.stand_in.node import PlayingNode
 
 _OPTIONAL = ("SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor")
@@ -37,6 +38,7 @@ def environment(folder: Path, kubeconfig: str | None) -> Iterator[tuple[asyncio.
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=factory) as loop:
         if kubeconfig is None:
             patch.setattr(polling, "_GROWTH", 1.1)
+            patch.setattr(polling, "_LONGEST_INTERVAL", 5.0)
             patch.setattr(clusters, "StandInNode", PlayingNode)
         stack = AsyncExitStack()
         try:
@@ -54,6 +56,9 @@ async def _start(stack: AsyncExitStack, folder: Path, kubeconfig: str | None, pa
         await stack.enter_async_context(local)
         local.write_kubeconfig(folder / "kubeconfig")
     direct = kubeconfig or str(folder / "kubeconfig")
+    if local is None:
+        # Its pods fail, crash and report as the scenarios need it. It is the only node without kubelets.
+        await stack.enter_async_context(at_work(direct))
     transport, proxy, url = await stack.enter_async_context(_proxy(direct))
     proxy.time_scale = 1.0 if local else _TIME_SCALE
     through_proxy = write_kubeconfig(folder / "proxy", url)

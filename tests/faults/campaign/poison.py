@@ -90,5 +90,5 @@ CASES: Mapping[str, Callable[[], list[Post]]] = {
             },
         )
     ],
-    "30 agents": lambda: [_agent(f"many-{number}") for number in range(30)],
+    "10 agents": lambda: [_agent(f"many-{number}") for number in range(10)],
 }

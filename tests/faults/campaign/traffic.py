@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tests.faults.shape import POD
+
 Object = dict[str, Any]
 # Hashes of contents and of addresses, and the suffixes of pods.
-_VARYING = re.compile(r"-[0-9a-f]{8,10}(-[a-z0-9]{5})?\b")
+_VARYING = re.compile(rf"{POD}(-[a-z0-9]{{5}})?\b")
 _PATH = re.compile(r"^/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/(?P<rest>.*))?$")
 _JSON_PATCH = "application/json-patch+json"
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete"}
