@@ -13,6 +13,7 @@ from agent_operator.api.base import list_atomic, list_map
 from agent_operator.api.constants import MAX_NAME_LENGTH
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
+from agent_operator.api.v1alpha1.exposure import ServiceMonitorSpec
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
@@ -94,6 +95,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             "!has(self.waves) || self.waves.filter(w, has(w.percent)).map(w, w.percent).isSorted()",
             "percent is cumulative and must not decrease from wave to wave: raise the percent of the later wave",
             ".waves",
+        ),
+    ),
+    ServiceMonitorSpec: (
+        Rule(
+            "!has(self.interval) || duration(self.interval) >= duration('15s')",
+            "interval must be at least 15s, because Prometheus serves others, too: raise it",
+            ".interval",
         ),
     ),
     Wave: (_exactly_one("selector", "percent"),),

@@ -13,7 +13,15 @@ from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime import __version__ as runtime_version
-from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsConfig, ModelConfig, ServerConfig
+from agent_runtime.config import (
+    CONFIG_FILE,
+    PROMPT_FILE,
+    AgentSection,
+    LimitsConfig,
+    MemoryConfig,
+    ModelConfig,
+    ServerConfig,
+)
 from agent_runtime.config.checks import ChecksConfig
 from agent_runtime.config.migrations import oldest
 
@@ -159,7 +167,16 @@ class Inputs:
         if self.spec.api_keys:
             server = config.server or ServerConfig()
             complete["server"] = server.model_copy(update={"api_keys_file": constants.API_KEYS_PATH})
+        if config.memory:
+            complete["memory"] = self._memory(config.memory)
         return AgentSection.model_validate(dict(config) | complete)
+
+    def _memory(self, memory: MemoryConfig) -> MemoryConfig:
+        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions."""
+        if memory.cache is None or not memory.cache.enabled or "prefix" in memory.cache.model_fields_set:
+            return memory
+        prefix = f"chat:{self.own_namespace}/{self.name}:"
+        return memory.model_copy(update={"cache": memory.cache.model_copy(update={"prefix": prefix})})
 
     @cached_property
     def prompt(self) -> str:

@@ -25,6 +25,8 @@ from agent_operator.status.builder import pods
 from agent_operator.status.observed import Pods
 
 _CACHED_REVISIONS = 64
+# A revision with a larger config is read in each pass that needs it, so that the cache needs little memory.
+_MAX_CACHED_CHARS = 128 * 1024
 # A sample of this many pods is enough for an analysis.
 _SCRAPED_PODS = 20
 
@@ -134,9 +136,9 @@ class RolloutPlanner:
                 raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", f"{target} is only in the cache")
             try:
                 revision = revisions.parse_controller_revision(obj)
-            except (KeyError, TypeError):
+            except (KeyError, TypeError, AttributeError):
                 return None
-        if revision is not None:
+        if revision is not None and sum(map(len, revision.config.values())) <= _MAX_CACHED_CHARS:
             self._revisions[uid] = revision
             if len(self._revisions) > _CACHED_REVISIONS:
                 self._revisions.popitem(last=False)

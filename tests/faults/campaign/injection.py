@@ -17,7 +17,7 @@ from tests.faults.gates import Events, Gate
 from tests.faults.proxy import FaultProxy, Mode, Write
 from tests.serving import abort
 
-_OUTAGE_SECONDS = 600.0
+_OUTAGES = {Fault.OUTAGE: 60.0, Fault.LONG_OUTAGE: 600.0}
 _STALE_SECONDS = 60.0
 # How long the write of a former leader is under way: until the next leader has finished.
 _UNDER_WAY_SECONDS = 120.0
@@ -40,6 +40,8 @@ _REASONS = {
 _PAGE = "<html><head><title>Sign in</title></head><body>Sign in to the network</body></html>"
 _EVENT = b'{"type": "ADDED", "object": {"metadata": {}}}\n'
 _FORWARDED = frozenset({Fault.KILLED_AFTER, Fault.LOST, Fault.STALE})
+# Faults that the runner injects.
+_NO_REQUEST = frozenset({Fault.TWO_LEADERS, Fault.CLOCK})
 _KILLS = frozenset({Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.STALE, Fault.FORMER_LEADER})
 
 
@@ -116,7 +118,7 @@ class Injection(FaultProxy):
         self.collections["/".join(parts)] = dict(request.query)
 
     def _hit(self, cell: Cell, found: Request, number: int) -> bool:
-        if cell.target is None:
+        if cell.target is None or cell.fault in _NO_REQUEST:
             return False
         if cell.group is Group.RESPONSE:
             return cell.target[:2] == found[:2] and self.hits < REPEATED
@@ -147,12 +149,12 @@ class Injection(FaultProxy):
             self.stale = dict(self.past)
             self.gates = {path.rpartition("/")[2]: Gate.HOLD for path in self.past}
             loop.call_later(_STALE_SECONDS * self.time_scale, self._catch_up)
-        if fault is Fault.OUTAGE:
+        if fault in _OUTAGES:
             self.down = True
-            loop.call_later(_OUTAGE_SECONDS * self.time_scale, self._end_outage)
+            loop.call_later(_OUTAGES[fault] * self.time_scale, self._end_outage)
         if fault in _KILLS:
             self.killed.set()
-        if fault in _KILLS or fault is Fault.OUTAGE:
+        if fault in _KILLS or fault in _OUTAGES:
             self.cut()
 
     async def _forward_late(self, request: web.Request, body: bytes) -> None:

@@ -52,8 +52,10 @@ class Fault(StrEnum):
     """The watch delivers the write before its response."""
     FORMER_LEADER = "write of a former leader"
     """The operator loses the Lease unnoticed; the write arrives when the next leader has finished."""
-    OUTAGE = "outage of 10 minutes"
+    OUTAGE = "outage of a minute"
     """From this write on, the API server is unreachable."""
+    LONG_OUTAGE = "outage of 10 minutes"
+    """From the first write on."""
     STALE = "restart on a stale view"
     """The operator is killed after the write, and then sees lists of the time before the change for a minute."""
     POISON = "poison"
@@ -73,7 +75,7 @@ WRITE_FAULTS = (
     Fault.STALE,
 )
 EVENT_FAULTS = (Fault.DROPPED, Fault.DUPLICATED, Fault.LATE, Fault.REORDERED)
-RUN_FAULTS = (Fault.TWO_LEADERS, Fault.CLOCK)
+RUN_FAULTS = (Fault.LONG_OUTAGE, Fault.TWO_LEADERS, Fault.CLOCK)
 # Faults of every write of one run, each at its first attempt.
 ALL_WRITES = (
     Fault.KILLED_BEFORE,
@@ -158,7 +160,8 @@ def cells(traffics: Mapping[str, Traffic], poisons: Iterable[str]) -> Iterator[C
     covered: set[tuple[str, str]] = set()
     for scenario, traffic in traffics.items():
         yield from (Cell(scenario, Group.ALL_WRITES, fault) for fault in ALL_WRITES)
-        yield from (Cell(scenario, Group.RUN, fault) for fault in RUN_FAULTS)
+        write = next((item for item in traffic.requests if item[0].writes), (None, 0))
+        yield from (Cell(scenario, Group.RUN, fault, *write) for fault in RUN_FAULTS)
         yield from (Cell(scenario, Group.POISON, Fault.POISON, poison=case) for case in poisons)
         for request, number in traffic.requests:
             if request.writes:

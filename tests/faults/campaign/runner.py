@@ -133,7 +133,7 @@ class Runner:
         self._passes = 0
         if cell is not None:
             self.proxy.inject(cell)
-            self.proxy.hits += cell.target is None
+            self.proxy.hits += cell.target is None or cell.fault in (Fault.TWO_LEADERS, Fault.CLOCK)
 
     async def _poison(self, case: str) -> None:
         """Create the objects of a case. Those that exist are deleted first."""
