@@ -19,8 +19,6 @@ from tests.faults.campaign.scenarios import SCENARIOS
 from tests.faults.campaign.table import row
 from tests.faults.conftest import shorten_delays
 
-_SAMPLE = 1
-
 
 @dataclass
 class Campaign:
@@ -62,7 +60,8 @@ def test_every_run_ends_like_one_without_faults(
     """The same children and status; no other create, delete, scale-down or rollback; no write at rest; no error."""
     of_row = [cell for cell in campaign.cells if cell.row == fault]
     assert of_row, "no request or event has this fault"
-    outcomes = campaign.outcomes(of_row if pytestconfig.getoption("--campaign") else sample(of_row, _SAMPLE))
+    size = len(of_row) if pytestconfig.getoption("--campaign") else pytestconfig.getoption("--cells")
+    outcomes = campaign.outcomes(sample(of_row, size))
     record_property("campaign", json.dumps(row(fault, outcomes).as_dict()))
     assert "\n".join(f"{item.cell}: {item.problem}" for item in outcomes if item.problem) == ""
     assert any(item.reached for item in outcomes)
