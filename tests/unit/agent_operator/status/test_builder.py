@@ -42,8 +42,8 @@ def test_only_owned_children_are_listed() -> None:
 
 
 def test_the_failure_is_that_of_the_first_failing_pod() -> None:
-    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}]) == {"pod": "b"}
-    assert first_failure([{}]) is None
+    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}], (), {}) == {"pod": "b"}
+    assert first_failure([{}], (None,), {}) is None
 
 
 def test_the_status_has_only_what_the_schema_allows_whatever_others_write() -> None:
