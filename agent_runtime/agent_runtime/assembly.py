@@ -105,6 +105,7 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         headers=headers,
+        auto_decompress=False,
         # Do not share cookies between callers.
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=proxied,

@@ -9,9 +9,15 @@ from typing import Any
 
 import orjson
 
+from agent_runtime.config.terminal import escaped
+
 MASK = "***"
 # Shorter values are not masked, because they may be ordinary words.
 _MIN_SECRET_LENGTH = 6
+# Characters of a message and of a field. A library or a field may quote what a server sent.
+MAX_TEXT = 4_096
+# Innermost frames of a stack. That of a RecursionError has a thousand.
+MAX_FRAMES = 30
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,16 +37,37 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             line["at"] = _frames(record.exc_info)
-        text = orjson.dumps(line, default=str).decode()
+        text = escaped(_encoded(line))
         # The runtime logs no secret, but a library may.
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return text
 
 
+def _encoded(line: dict[str, Any]) -> str:
+    """Return a line as JSON, in which no text is longer than MAX_TEXT."""
+    try:
+        text = orjson.dumps(line, default=str).decode()
+        if len(text) <= MAX_TEXT:
+            return text
+    except orjson.JSONEncodeError:  # such as surrogates, which stand for bytes that are not UTF-8
+        pass
+    return orjson.dumps({name: _shortened(value) for name, value in line.items()}).decode()
+
+
+def _shortened(value: Any) -> str | float | list[str]:
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, list):
+        return [str(_shortened(item)) for item in value[:MAX_FRAMES]]
+    text = value if isinstance(value, str) else str(value)
+    return text[:MAX_TEXT].encode(errors="backslashreplace").decode()
+
+
 def _frames(exc_info: Any) -> list[str]:
     """Return the stack of an exception. Its message is left out because it may quote a prompt."""
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(exc_info[2])]
+    frames = traceback.extract_tb(exc_info[2], limit=-MAX_FRAMES)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def setup(level: str, secrets: tuple[str, ...] = ()) -> None:
@@ -52,6 +79,8 @@ def setup(level: str, secrets: tuple[str, ...] = ()) -> None:
     handler.setFormatter(JsonFormatter(secrets))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("agent_runtime").setLevel(level)
+    # The MCP SDK logs what servers send, at any rate. The runtime logs and reports failures of servers itself.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 
 
 def pseudonym(session_id: str) -> str:

@@ -149,29 +149,52 @@ def escape(name: str) -> str:
     return out if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", out) else ""
 
 
-def bind(schema: Object, value: Any) -> Any:
-    """Convert a JSON value to a CEL value: escaped names, timestamps, durations, doubles. Others are unchanged.
+class Binder:
+    """Converts JSON values to CEL values: escaped names, timestamps, durations, doubles. Others are unchanged.
 
-    A field whose name CEL cannot express, such as `$patch`, is left out.
+    It remembers which nodes of a schema need that, by their identity: the schema must outlive it.
     """
-    if isinstance(value, dict):
-        return _bind_object(schema, value)
-    if isinstance(value, list):
-        items = schema.get("items")
-        return [bind(items, item) for item in value] if isinstance(items, dict) else value
-    return _bind_scalar(schema, value)
+
+    def __init__(self) -> None:
+        self._known: dict[int, bool] = {}
+
+    def bind(self, schema: Object, value: Any) -> Any:
+        """Convert the value of a schema node."""
+        if value is None or not self._is_needed(schema):
+            return value
+        if isinstance(value, dict):
+            return self._object(schema, value)
+        if isinstance(value, list):
+            items = schema.get("items")
+            return [self.bind(items, item) for item in value] if isinstance(items, dict) else value
+        return _scalar(schema, value)
+
+    def _is_needed(self, schema: Object) -> bool:
+        key = id(schema)
+        if key not in self._known:
+            properties: Object = schema.get("properties") or {}
+            below = [*properties.values(), schema.get("additionalProperties"), schema.get("items")]
+            self._known[key] = (
+                schema.get("type") == "number"
+                or schema.get("format") in ("date-time", "duration")
+                or any(escape(name) not in ("", name) for name in properties)
+                or any(self._is_needed(inner) for inner in below if isinstance(inner, dict))
+            )
+        return self._known[key]
+
+    def _object(self, schema: Object, value: Object) -> Object:
+        properties: Object = schema.get("properties") or {}
+        values = schema.get("additionalProperties")
+        if isinstance(values, dict):
+            return {name: self.bind(values, inner) for name, inner in value.items()}
+        # CEL cannot express the names of some fields, such as `$patch`. Rules do not use them.
+        return {
+            escape(name) or name: self.bind(properties[name], inner) if name in properties else inner
+            for name, inner in value.items()
+        }
 
 
-def _bind_object(schema: Object, value: Object) -> Object:
-    properties: Object = schema.get("properties") or {}
-    values = schema.get("additionalProperties")
-    if isinstance(values, dict):
-        return {name: bind(values, inner) for name, inner in value.items()}
-    named = ((escape(name), properties.get(name), inner) for name, inner in value.items())
-    return {name: inner if child is None else bind(child, inner) for name, child, inner in named if name}
-
-
-def _bind_scalar(schema: Object, value: Any) -> Any:
+def _scalar(schema: Object, value: Any) -> Any:
     kind = schema.get("type")
     if kind == "number" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

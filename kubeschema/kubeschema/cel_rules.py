@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
-from kubeschema.cel_binding import Program, bind, escape, known_functions
+from kubeschema.cel_binding import Binder, Program, escape, known_functions
 from kubeschema.errors import Cause
 from kubeschema.schema import Object
 
@@ -68,12 +68,16 @@ def _shown(value: Any) -> str:
 class RuleTree:
     """The rules of a schema and its child schemas, which are compiled when the first value needs them."""
 
-    def __init__(self, schema: Object, library: Library | None = None, path: str = "") -> None:
+    def __init__(
+        self, schema: Object, library: Library | None = None, path: str = "", binder: Binder | None = None
+    ) -> None:
         self._schema = schema
         self._library = known_functions() if library is None else library
+        self._binder = binder or Binder()
         self._path = path
         self._own_problems: list[Cause] = []
-        self._children: dict[str, RuleTree] = {}
+        self._declared: Object = schema.get("properties") or {}
+        self._properties: dict[str, RuleTree] = {}
         keyed = schema.get("x-kubernetes-list-type") == "map"
         self._keys: list[str] = schema.get("x-kubernetes-list-map-keys", []) if keyed else []
 
@@ -87,10 +91,9 @@ class RuleTree:
         """The rules of the whole schema that do not compile."""
         _ = self._rules  # compiles them
         found = list(self._own_problems)
-        for name in self._schema.get("properties") or ():
+        for name in self._declared:
             found += self._property(name).problems
-        for keyword in ("additionalProperties", "items"):
-            child = self._below(keyword)
+        for child in (self._values, self._items):
             found += child.problems if child is not None else ()
         return found
 
@@ -108,23 +111,30 @@ class RuleTree:
         return rules
 
     def _property(self, name: str) -> "RuleTree":
-        return self._tree(f"properties[{name}]", self._schema["properties"][name])
+        tree = self._properties.get(name)
+        if tree is None:
+            tree = self._properties[name] = self._tree(self._declared[name], f"properties[{name}]")
+        return tree
 
-    def _below(self, keyword: str) -> "RuleTree | None":
-        schema = self._schema.get(keyword)
-        return self._tree(keyword, schema) if isinstance(schema, dict) else None
+    @cached_property
+    def _values(self) -> "RuleTree | None":
+        values = self._schema.get("additionalProperties")
+        return self._tree(values, "additionalProperties") if isinstance(values, dict) else None
 
-    def _tree(self, place: str, schema: Object) -> "RuleTree":
-        if place not in self._children:
-            self._children[place] = RuleTree(schema, self._library, f"{self._path}.{place}")
-        return self._children[place]
+    @cached_property
+    def _items(self) -> "RuleTree | None":
+        items = self._schema.get("items")
+        return self._tree(items, "items") if isinstance(items, dict) else None
+
+    def _tree(self, schema: Object, place: str) -> "RuleTree":
+        return RuleTree(schema, self._library, f"{self._path}.{place}", self._binder)
 
     def check(self, value: Any, old: Any = _MISSING, path: str = "") -> list[Cause]:
         """Return a cause for each violated rule. `old` is the value before an update; omit it for a create."""
         if self.empty or value is None:
             return []
         causes = self._check_here(value, old, path) if self._rules else []
-        items = self._below("items")
+        items = self._items
         if isinstance(value, dict):
             causes += self._check_object(value, old if isinstance(old, dict) else {}, path)
         elif isinstance(value, list) and items is not None and not items.empty:
@@ -135,20 +145,21 @@ class RuleTree:
 
     def _check_object(self, value: Object, old: Object, path: str) -> list[Cause]:
         causes: list[Cause] = []
-        properties, values = self._schema.get("properties") or {}, self._below("additionalProperties")
+        values = self._values
         for name, inner in value.items():
-            if name in properties:
-                causes += self._property(name).check(inner, old.get(name, _MISSING), f"{path}.{name}")
-            elif values is not None:
+            if name in self._declared:
+                tree = self._property(name)
+                causes += [] if tree.empty else tree.check(inner, old.get(name, _MISSING), f"{path}.{name}")
+            elif values is not None and not values.empty:
                 causes += values.check(inner, old.get(name, _MISSING), f"{path}[{name}]")
         return causes
 
     def _check_here(self, value: Any, old: Any, path: str) -> list[Cause]:
         has_old = old is not _MISSING and old is not None
         causes: list[Cause] = []
-        variables = {"self": bind(self._schema, value)}
+        variables = {"self": self._binder.bind(self._schema, value)}
         if has_old:
-            variables["oldSelf"] = bind(self._schema, old)
+            variables["oldSelf"] = self._binder.bind(self._schema, old)
         for rule in self._rules:
             if rule.transition and not has_old and not rule.optional_old:
                 continue

@@ -3,19 +3,30 @@
 from agent_operator.fleet.channel_controller import ChannelController
 from agent_operator.health_checks import HealthChecks
 from agent_operator.kube.cache import Store
+from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.workqueue import Queue
 from agent_operator.observability.metrics import Metrics
 from agent_operator.reconcile.dry_run import DryRun
 
 
-def measure(metrics: Metrics, queue: Queue, health_checks: HealthChecks, store: Store, dry_run: DryRun | None) -> None:
-    """Add the gauges of the queue, the watches and the agents."""
+def measure(
+    metrics: Metrics,
+    *,
+    queue: Queue,
+    health_checks: HealthChecks,
+    store: Store,
+    recorder: EventRecorder,
+    dry_run: DryRun | None,
+) -> None:
+    """Add the gauges of the queue, the watches, the Events and the agents."""
     gauge, labelled = metrics.gauge, metrics.labelled
     gauge("agent_operator_queue_depth", "Agents that wait for a worker.", lambda: queue.depth)
     waited = "Seconds that the first agent in the queue has waited."
     gauge("agent_operator_queue_age_seconds", waited, lambda: queue.age)
     since = "Seconds since the last answer on a watch. A kind that the API server does not serve has no sample."
     labelled("agent_operator_watch_age_seconds", since, "kind", health_checks.ages)
+    dropped = "Events that were not posted since the start, because their object has too many."
+    gauge("agent_operator_dropped_events", dropped, lambda: recorder.dropped)
     if dry_run is not None:
         pending = "Agents that the operator would change without --read-only."
         gauge("agent_operator_pending_changes", pending, lambda: dry_run.count(store.agents))

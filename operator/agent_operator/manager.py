@@ -15,7 +15,6 @@ from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
 from agent_operator.gauges import measure, measure_fleet
 from agent_operator.health_checks import HealthChecks
-from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
@@ -32,7 +31,7 @@ from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
 from agent_operator.observability.watchdog import Watchdog
 from agent_operator.reconcile.dry_run import DryRun
-from agent_operator.reconcile.factory import make_reconciler
+from agent_operator.reconcile.factory import make_reconciler, platform
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.triggers import Triggers
 from agent_operator.reconcile.workers import Periods, Workers
@@ -86,6 +85,8 @@ class Manager:
             fences = (lease.fence.middleware,) if lease else ()
             transport = await stack.enter_async_context(self._transport(innermost=fences))
             stack.enter_context(Watchdog(self.metrics.blocked.observe))
+            if insecurity := transport.insecurity:
+                log.warning(insecurity, extra={"server": transport.server})
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
             stack.push_async_callback(self._sandbox.close)
@@ -129,7 +130,14 @@ class Manager:
         periods = Periods(settings.resync, settings.refs_refresh)
         workers = Workers(self.queue, self.store, reconciler, self.metrics, periods, clock=self._clock)
         self._workers = self._health_checks.workers = workers
-        measure(self.metrics, self.queue, self._health_checks, self.store, self._dry_run)
+        measure(
+            self.metrics,
+            queue=self.queue,
+            health_checks=self._health_checks,
+            store=self.store,
+            recorder=recorder,
+            dry_run=self._dry_run,
+        )
 
     def _reconciler(self, cluster: Cluster, recorder: EventRecorder, scope: Collection[str]) -> Reconciler:
         return make_reconciler(
@@ -139,7 +147,7 @@ class Manager:
             rollout_planner=RolloutPlanner(cluster, self._scraper, self._clock),
             resolve_version=lambda agent: resolve_version(agent, self._channels.get),
             served=self._served,
-            platform=_platform(self._settings),
+            platform=platform(self._settings),
             namespaces=scope,
             references_lifetime=self._settings.refs_refresh,
             clock=self._clock,
@@ -188,7 +196,7 @@ class Manager:
             handler = handlers.get(kind, self._triggers.child_changed)
             yield restarted(kind, partial(informer.run, handler, self._triggers.api_changed), self._part_failed)
 
-    def _part_failed(self, part: str, error: Exception) -> None:
+    def _part_failed(self, part: str, error: BaseException) -> None:
         self.metrics.part_failures.labels(part).inc()
         if part in self._informers:
             self._informers[part].heartbeat.fail(type(error).__name__)
@@ -232,16 +240,6 @@ class Manager:
         if informer is None and not BY_NAME[kind].watched:
             return BY_NAME[kind].versions[0]
         return informer.version if informer else None
-
-
-def _platform(settings: Settings) -> Platform:
-    return Platform(
-        runtime_image=settings.runtime_image,
-        manage_namespaces=settings.manage_namespaces,
-        allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
-        set_pod_user=settings.set_pod_user,
-        operator_namespace=settings.lease_namespace or Platform().operator_namespace,
-    )
 
 
 def _timestamp() -> str:

@@ -8,6 +8,10 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+# Exceptions that end a task or the process. All others are errors, also those of pydantic's Rust code, which are no
+# subclass of Exception.
+ENDS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
 # Seconds before a part that failed is started again. The delay doubles, and is reset when the part ran for longer.
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
@@ -29,7 +33,7 @@ async def unless(stop: asyncio.Event, call: Coroutine[Any, Any, None], *others: 
 
 
 async def restarted(
-    part: str, start: Callable[[], Coroutine[Any, Any, None]], failed: Callable[[str, Exception], None]
+    part: str, start: Callable[[], Coroutine[Any, Any, None]], failed: Callable[[str, BaseException], None]
 ) -> None:
     """Run a part of the process until it returns. If it fails, start it again after a delay.
 
@@ -45,7 +49,9 @@ async def restarted(
         began = loop.time()
         try:
             return await start()
-        except Exception as error:
+        except ENDS:
+            raise
+        except BaseException as error:
             failed(part, error)
             if loop.time() - began > _LONGEST_DELAY:
                 delay = _FIRST_DELAY

@@ -55,7 +55,9 @@ def _report(error: Exception) -> int:
 
 
 def _write_error(message: str) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    from agent_runtime.config.terminal import printable  # noqa: PLC0415 - as in run
+
+    sys.stderr.write(f"error: {printable(message)}\n")
 
 
 if __name__ == "__main__":

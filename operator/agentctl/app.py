@@ -95,6 +95,52 @@ def validate(
     raise typer.Exit(validate.run(paths, namespace, output, ignore_other_files=ignore_other_files))
 
 
+@app.command(
+    "import",
+    epilog="Exit status: 0 nothing is lost · 1 a finding loses behavior, or the request failed · 2 usage error · "
+    "130 interrupted.",
+)
+def import_(  # noqa: PLR0913 - one parameter per option
+    *,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Deployments. Default: all that run agents.", metavar="NAME")
+    ] = None,
+    filename: OptionalFiles = None,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Namespace to read; with -f, namespace of objects that do not set one. Default: that of the context, "
+            "or default.",
+        ),
+    ] = "",
+    new_name: Annotated[
+        str, typer.Option("--name", help="Name of the AgentDeployment. Default: that of the Deployment.")
+    ] = "",
+    output: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = Format.YAML,
+    output_file: Annotated[
+        Path | None, typer.Option("--output-file", help="File to write. Default: standard output.", dir_okay=False)
+    ] = None,
+    kubeconfig: Kubeconfig = "",
+    context: Context = "",
+) -> None:
+    """Convert hand-written manifests into AgentDeployments.
+
+    Reads files with -f, otherwise the namespace of a cluster. Nothing is applied.
+
+    The AgentDeployments go to standard output. Standard error lists what becomes of each object, and each field that
+    the operator changes, adds or cannot express. Secrets are referenced by name; their values are neither read from
+    the cluster nor printed.
+    """
+    from agentctl.cluster.kubectl import Kubectl
+    from agentctl.commands import import_manifests
+
+    kubectl = Kubectl(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    options = import_manifests.Options(tuple(filename or ()), tuple(names or ()), new_name, output, output_file)
+    raise typer.Exit(import_manifests.run(kubectl, options))
+
+
 @app.command(epilog=EPILOG)
 def status(
     name: Name,

@@ -60,6 +60,9 @@ def operator(
     kubeconfig = cluster.kubeconfig
     if pytestconfig.getoption("--kubeconfig"):
         cluster.install("cluster")
+        cluster.run(
+            "apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "deploy" / "kustomize" / "confinement")
+        )
         kubeconfig = cluster.account("agent-operator", "agent-operator-system", folder / "kubeconfig").kubeconfig
     started = Operator(kubeconfig, folder / "operator.log")
     started.start()

@@ -124,7 +124,7 @@ def test_a_missing_permission_for_an_optional_api_is_reported(namespaced: Namesp
     try:
         eventually("the API is served", lambda: kubectl.run("get", "servicemonitors", check=False).returncode == 0)
         started.start()
-        kubectl.apply(make_agent())
+        kubectl.apply(make_agent(monitoring={"serviceMonitor": {"enabled": True}}))
         message = eventually("the message is reported", lambda: kubectl.condition("support", "Warning").get("message"))
         eventually("the Deployment is created", lambda: kubectl.get("deploy", "support"))
     finally:

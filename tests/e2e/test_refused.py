@@ -82,6 +82,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "port out of range": ({"service": {"port": 70000}}, "spec.service.port"),
     "host that is no DNS name": ({"ingress": {"host": "not a host!"}}, "spec.ingress.host"),
+    "two tags": ({"runtime": {"image": "host:5000/runtime:1", "version": "2"}}, "version must not be set if image"),
+    "a digest and a tag": ({"runtime": {"image": "runtime@sha256:abc", "version": "2"}}, "version must not be set"),
     "least above most": ({"autoscaling": {"minReplicas": 20}}, "must not exceed maxReplicas"),
     "two budgets": ({"disruptionBudget": {"minAvailable": 1, "maxUnavailable": 1}}, "mutually exclusive"),
     "prompt of 2 MiB": ({"systemPrompt": {"text": "a" * 2_097_152}}, "spec.systemPrompt.text"),

@@ -17,14 +17,22 @@ AGENTS = {"apiGroups": ["agent-operator.dev"], "resources": ["agentdeployments"]
 VAULT = {"externalSecret": {"secretStoreRef": {"name": "company", "kind": "ClusterSecretStore"}, "data": {"A": "a"}}}
 KEY_VAULT = {"externalSecret": {"azureKeyVault": {"vaultUrl": "https://kv.vault.azure.net"}, "data": {"A": "a"}}}
 
+CHECKS: Object = {
+    "rollout": {
+        "strategy": "Canary",
+        "canary": {"checks": [{"name": "greets", "prompt": "Hello", "contains": ["hello"]}]},
+    }
+}
+
 # Specs that need more than a Deployment, with the permission that their author needs.
 MORE: dict[str, tuple[Object, str, str]] = {
     "ingress": ({"ingress": {"host": "a.example.com"}}, "networking.k8s.io", "ingresses"),
     "gateway": ({"gateway": {"parentRefs": [{"name": "web"}]}}, "gateway.networking.k8s.io", "httproutes"),
-    "cloud identity": ({"identity": {"azureWorkloadIdentity": {"clientId": "c"}}}, "", "serviceaccounts"),
-    "account annotations": ({"identity": {"serviceAccount": {"annotations": {"a": "b"}}}}, "", "serviceaccounts"),
     "plain credentials": ({"credentials": {"values": {"A": "b"}}}, "", "secrets"),
     "vault": ({"credentials": VAULT}, "external-secrets.io", "externalsecrets"),
+    "autoscaling": ({"autoscaling": {"maxReplicas": 5}}, "autoscaling", "horizontalpodautoscalers"),
+    "monitoring": ({"monitoring": {"serviceMonitor": {}}}, "monitoring.coreos.com", "servicemonitors"),
+    "checks": (CHECKS, "batch", "jobs"),
 }
 
 
@@ -36,8 +44,9 @@ DEPLOYMENTS = rule("apps", "deployments")
 SERVICES = rule("", "services")
 WALLS = rule("networking.k8s.io", "networkpolicies")
 BUDGETS = rule("policy", "poddisruptionbudgets")
+ACCOUNTS = rule("", "serviceaccounts")
 # The children of every agent that can affect other workloads.
-ALWAYS = (DEPLOYMENTS, SERVICES, WALLS, BUDGETS)
+ALWAYS = (DEPLOYMENTS, SERVICES, WALLS, BUDGETS, ACCOUNTS)
 
 
 def grant(kubectl: Kubectl, user: str, *rules: Object, cluster: bool = False) -> None:
@@ -114,7 +123,7 @@ def test_each_optional_child_needs_permission_to_create_its_kind(case: str, kube
     eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent(**spec)))
 
 
-@pytest.mark.parametrize("lacking", [SERVICES, WALLS, BUDGETS], ids=lambda rule: str(rule["resources"][0]))
+@pytest.mark.parametrize("lacking", [SERVICES, WALLS, BUDGETS, ACCOUNTS], ids=lambda rule: str(rule["resources"][0]))
 def test_children_that_affect_other_workloads_are_always_authorized(
     lacking: Object, kubectl: Kubectl, tenant: str
 ) -> None:
@@ -128,8 +137,78 @@ def test_children_that_affect_other_workloads_are_always_authorized(
             "the request is accepted",
             lambda: not refusal(kubectl, tenant, make_agent(networkPolicy={"enabled": False})),
         )
+    if lacking == ACCOUNTS:
+        existing: Object = {"serviceAccount": {"name": "existing"}}
+        eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent(identity=existing)))
+        for identity in (
+            {"azureWorkloadIdentity": {"clientId": "c"}} | existing,
+            {"serviceAccount": {"annotations": {"a": "b"}}},
+        ):
+            error = refusal(kubectl, tenant, make_agent(identity=identity))
+            assert f"{word} in namespace {kubectl.namespace}, which spec.identity requires" in error
     grant(kubectl, tenant, lacking)
     eventually("the request is accepted", lambda: not refusal(kubectl, tenant, make_agent()))
+
+
+def test_a_disabled_service_monitor_needs_no_permission(kubectl: Kubectl, tenant: str) -> None:
+    grant(kubectl, tenant, *ALWAYS)
+    disabled = make_agent(monitoring={"serviceMonitor": {"enabled": False}})
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, disabled))
+    often = make_agent(monitoring={"serviceMonitor": {"interval": "1s"}})
+    assert "interval must be at least 15s" in kubectl.run("create", "-f", "-", stdin=often, check=False).stderr
+
+
+def test_scaling_needs_permission_to_scale_deployments(kubectl: Kubectl, tenant: str) -> None:
+    grant(kubectl, tenant, AGENTS | {"resources": ["agentdeployments/scale"], "verbs": ["get", "patch", "update"]})
+    kubectl.apply(make_agent())
+
+    def error() -> str:
+        return str(kubectl.run("scale", "agd", "support", "--replicas=2", "--as", tenant, check=False).stderr)
+
+    word = f"user {tenant} may not update deployments.apps/scale in namespace {kubectl.namespace}"
+    eventually("the message is reported", lambda: word in error())
+    grant(kubectl, tenant, {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["update"]})
+    eventually("the request is accepted", lambda: not error())
+    hpa = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
+    path = f"/apis/agent-operator.dev/v1alpha1/namespaces/{kubectl.namespace}/agentdeployments/support/scale"
+    meta = {"name": "support", "namespace": kubectl.namespace}
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta, "spec": {"replicas": 1}}
+    kubectl.run("replace", "--raw", path, "-f", "-", "--as", hpa, stdin=json.dumps(scale))
+
+
+def test_a_forged_status_needs_the_permissions_of_the_operator(kubectl: Kubectl, tenant: str) -> None:
+    """The operator deletes the Namespace that the status names."""
+    grant(kubectl, tenant, AGENTS | {"resources": ["agentdeployments/status"], "verbs": ["get", "patch"]})
+    kubectl.apply(make_agent())
+
+    def error(**fields: Any) -> str:
+        patch = json.dumps({"status": fields})
+        words = ("patch", "agd", "support", "--subresource=status", "--type=merge", "-p", patch, "--as", tenant)
+        return str(kubectl.run(*words, check=False).stderr)
+
+    eventually("the message is reported", lambda: "may not create deployments.apps" in error(model="forged"))
+    grant(kubectl, tenant, DEPLOYMENTS)
+    eventually("the request is accepted", lambda: not error(model="forged"))
+    child = {"apiVersion": "v1", "kind": "Namespace", "name": "victim", "ready": True}
+    for fields in ({"namespaceUid": "requested"}, {"children": [child]}):
+        assert f"may not delete the namespace {kubectl.namespace}" in error(**fields)
+
+
+def test_deleting_an_agent_with_a_namespace_needs_permission_to_delete_it(kubectl: Kubectl, tenant: str) -> None:
+    grant(
+        kubectl, tenant, {"apiGroups": ["agent-operator.dev"], "resources": ["agentdeployments"], "verbs": ["delete"]}
+    )
+    own = f"{kubectl.namespace}-own"
+    kubectl.apply(make_agent(namespace={"name": own}), make_agent("plain"))
+
+    def error(name: str) -> str:
+        return str(kubectl.run("delete", "agd", name, "--wait=false", "--as", tenant, check=False).stderr)
+
+    eventually("the message is reported", lambda: f"may not delete the namespace {own}" in error("support"))
+    assert not error("plain")
+    rights = {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [own], "verbs": ["delete"]}
+    grant(kubectl, tenant, rights, cluster=True)
+    eventually("the request is accepted", lambda: not error("support"))
 
 
 def test_a_config_map_for_another_namespace_needs_permission_to_read_it(kubectl: Kubectl, tenant: str) -> None:
@@ -166,9 +245,10 @@ def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kub
     eventually("the request is accepted", lambda: not refusal(kubectl, tenant, moved))
 
 
-def test_the_admission_policy_has_no_type_errors(kubectl: Kubectl) -> None:
-    """The API server has type-checked its expressions against the CRD."""
-    policy = "authors.agent-operator.dev"
+@pytest.mark.parametrize("name", ["authors", "deletion", "operator", "scale", "status"])
+def test_the_admission_policies_have_no_type_errors(name: str, kubectl: Kubectl) -> None:
+    """The API server has type-checked their expressions against the CRD."""
+    policy = f"{name}.agent-operator.dev"
     path = "validatingadmissionpolicy"
     status = eventually("the policy is type-checked", lambda: kubectl.get(path, policy).get("status"))
 

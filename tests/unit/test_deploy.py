@@ -164,7 +164,9 @@ def identities(objects: list[Object]) -> set[tuple[str, str, str]]:
     return {(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in objects}
 
 
-POLICY = {(kind, "", "authors.agent-operator.dev") for kind in POLICIES}
+POLICY = {
+    (kind, "", f"{name}.agent-operator.dev") for kind in POLICIES for name in ("authors", "deletion", "scale", "status")
+}
 
 
 def test_an_overlay_brings_what_is_told_of_it(overlay: tuple[str, list[Object]]) -> None:

@@ -63,6 +63,11 @@ def _keys_have_one_place(spec: dict[str, Any]) -> dict[str, Any]:
     return spec | {"config": spec["config"] | {"server": server}}
 
 
+def _has_one_tag(runtime: dict[str, Any]) -> dict[str, Any]:
+    has_tag = any(mark in runtime.get("image", "").rpartition("/")[2] for mark in ":@")
+    return {field: value for field, value in runtime.items() if field != "version" or not has_tag}
+
+
 def values(node: dict[str, Any]) -> Values:
     """Return a strategy for a node of the schema."""
     if "$ref" in node or KUBERNETES_TYPE in node:
@@ -160,6 +165,7 @@ MODELS: dict[str, Values] = {
     "DisruptionBudget": objects("DisruptionBudget", "minAvailable", "maxUnavailable") | st.just({}),
     "ExternalSecret": objects("ExternalSecret", "azureKeyVault", "secretStoreRef"),
     "Rollout": objects("Rollout").map(lambda rollout: rollout | {"strategy": "Canary"}),
+    "Runtime": objects("Runtime").map(_has_one_tag),
     "ServiceAccountSpec": objects("ServiceAccountSpec", "name", "annotations"),
     "SystemPrompt": st.sampled_from(
         [

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent_runtime import untrusted_json
 from agent_runtime.config import explain
 
 Id = str | int | None
@@ -55,9 +56,9 @@ def parse(body: bytes) -> Call:
         RpcError: the body is not exactly one call. Batches are not supported.
     """
     try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise RpcError(PARSE_ERROR, "The body is not valid JSON") from None
+        fields = untrusted_json.loads(body)
+    except untrusted_json.InvalidJsonError as error:
+        raise RpcError(PARSE_ERROR, f"The body is not valid JSON: {error}") from None
     if not isinstance(fields, dict) or fields.get("jsonrpc") != "2.0":
         raise RpcError(
             INVALID_REQUEST, 'The body must be one JSON-RPC object with jsonrpc "2.0"; batches are not supported'

@@ -20,6 +20,10 @@ from agent_runtime.models.base import Json
 
 # Only chunks that contain the usage are parsed. Most do not.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
+# Bytes of all chunks of a response, also of several rounds of tools.
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+# More tokens than one response can have. A larger number could not be added to the count in Redis.
+MAX_TOKENS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +136,14 @@ class Agent:
     async def _counted(
         self, model: str, chunks: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[tuple[bytes, Json | None], None]:
+        size = 0
         async with aclosing(chunks):
             async for chunk in chunks:
-                usage = orjson.loads(chunk)["usage"] if _USAGE.search(chunk) else None
+                size += len(chunk)
+                if size > MAX_ANSWER_BYTES:
+                    detail = f"{model}: the answer is longer than {MAX_ANSWER_BYTES} bytes"
+                    raise Problem(502, "model_bad_response", detail)
+                usage = orjson.loads(chunk).get("usage") if _USAGE.search(chunk) else None
                 if usage is not None:
                     self._count_tokens(model, usage)
                 yield chunk, usage
@@ -156,7 +165,7 @@ class Agent:
     def _count_tokens(self, model: str, usage: Json) -> None:
         for kind in ("prompt", "completion"):
             reported = usage.get(f"{kind}_tokens")
-            tokens = max(reported, 0) if isinstance(reported, int) else 0
+            tokens = min(max(reported, 0), MAX_TOKENS) if isinstance(reported, int) else 0
             self._metrics.count_tokens(model, kind, tokens)
             if self._budget is not None:
                 self._budget.spend(tokens)

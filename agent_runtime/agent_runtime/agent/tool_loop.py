@@ -2,12 +2,19 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
+from agent_runtime.agent.streamed_message import StreamedMessage
+from agent_runtime.errors import Problem
 from agent_runtime.models.base import Json
 from agent_runtime.tools.toolbox import Toolbox
+
+# Bytes that tool calls and their results may add to a request. More does not fit into any context window.
+MAX_GROWTH_BYTES = 8 * 1024 * 1024
+# More tokens than any model can use. A larger number, also as a sum, could not be written as JSON.
+MAX_TOKENS = 10**12
 
 
 class ChatCompletions(Protocol):
@@ -43,7 +50,7 @@ class ToolLoop:
             message = completion["choices"][0]["message"]
             if not message.get("tool_calls"):
                 break
-            messages += [message, *await self._toolbox.answer(message["tool_calls"])]
+            messages = await self._with_results(messages, message, len(request["messages"]))
         return model, completion | ({"usage": usage.total} if usage.total else {})
 
     async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
@@ -59,6 +66,7 @@ class ToolLoop:
         self, name: str, request: Json, chunks: AsyncGenerator[bytes, None], deadline: float
     ) -> AsyncGenerator[bytes, None]:
         usage, messages, tools = Usage(), request["messages"], request["tools"]
+        original = len(messages)
         for number in range(1, self._max_rounds + 2):
             message = StreamedMessage()
             async with aclosing(chunks):
@@ -69,11 +77,23 @@ class ToolLoop:
                         yield chunk
             if not message.tool_calls:
                 break
-            messages += [message.as_json(), *await self._toolbox.answer(message.tool_calls)]
+            messages = await self._with_results(messages, message.as_json(), original)
             round_request = request | self._offer(messages, tools, number)
             _, chunks = await self._completions.stream(name, round_request, deadline)
         if usage.total:
             yield orjson.dumps(message.head | {"choices": [], "usage": usage.total})
+
+    async def _with_results(self, messages: Sequence[Json], message: Json, original: int) -> list[Json]:
+        """Return the messages with a message of the model and the results of its tool calls.
+
+        Raises:
+            Problem: the messages after the `original` ones are too long.
+        """
+        extended = [*messages, message, *await self._toolbox.answer(message["tool_calls"])]
+        if len(orjson.dumps(extended[original:])) > MAX_GROWTH_BYTES:
+            detail = f"The model's tool calls and their results exceed {MAX_GROWTH_BYTES} bytes: ask for less"
+            raise Problem(502, "tool_results_too_long", detail)
+        return extended
 
     def _tools(self, request: Json) -> list[Json]:
         return [] if request.get("tools") else self._toolbox.specs()
@@ -94,43 +114,4 @@ class Usage:
         """Add the usage of one round."""
         for kind in ("prompt_tokens", "completion_tokens", "total_tokens"):
             if usage and isinstance(tokens := usage.get(kind), int):
-                self.total[kind] = self.total.get(kind, 0) + tokens
-
-
-class StreamedMessage:
-    """The message of one streamed round, put together from its chunks."""
-
-    def __init__(self) -> None:
-        self.head: Json = {}
-        self._content: list[str] = []
-        self._tool_calls: dict[int, Json] = {}
-
-    def add(self, chunk: Json) -> bool:
-        """Add a chunk; return whether the caller should get it too."""
-        if not self.head:
-            self.head = {name: value for name, value in chunk.items() if name not in {"choices", "usage"}}
-        if not chunk["choices"]:
-            return False
-        choice = chunk["choices"][0]
-        delta = choice.get("delta") or {}
-        self._content.append(delta.get("content") or "")
-        for part in delta.get("tool_calls") or ():
-            self._add_tool_call(part)
-        return not delta.get("tool_calls") and choice.get("finish_reason") != "tool_calls"
-
-    @property
-    def tool_calls(self) -> list[Json]:
-        """The tool calls, complete after the last chunk."""
-        return [call for _, call in sorted(self._tool_calls.items())]
-
-    def as_json(self) -> Json:
-        """Return the message as the next round sends it to the model."""
-        return {"role": "assistant", "content": "".join(self._content) or None, "tool_calls": self.tool_calls}
-
-    def _add_tool_call(self, part: Json) -> None:
-        empty: Json = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-        call = self._tool_calls.setdefault(part.get("index", 0), empty)
-        call["id"] = part.get("id") or call["id"]
-        function: dict[str, Any] = part.get("function") or {}
-        call["function"]["name"] += function.get("name") or ""
-        call["function"]["arguments"] += function.get("arguments") or ""
+                self.total[kind] = min(self.total.get(kind, 0) + max(tokens, 0), MAX_TOKENS)

@@ -20,9 +20,9 @@ from agent_runtime.checks.judge import Judge
 from agent_runtime.checks.report import Result, message, report, table
 from agent_runtime.checks.run import Run, Shown
 from agent_runtime.cli import termination
-from agent_runtime.cli.chat import CONTROL
 from agent_runtime.config import AgentSection, ConfigError, LimitsConfig, load
 from agent_runtime.config.checks import ChecksConfig, load_checks
+from agent_runtime.config.terminal import escaped, printable
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.fallbacks import Calls
 
@@ -111,7 +111,7 @@ def _schema_faults(checks: ChecksConfig) -> Iterator[str]:
     # Imported here: the import takes 0.15 s, and most checks have no schema.
     from jsonschema import SchemaError  # noqa: PLC0415
 
-    from agent_runtime.tools.json_schema import compiled  # noqa: PLC0415
+    from agent_runtime.checks.json_schema import compiled  # noqa: PLC0415
 
     for index, schema in schemas:
         try:
@@ -168,7 +168,7 @@ class _Progress:
         """Report that a check waits for the agent. Each reason is reported once."""
         if reason != self._last:
             self._last = reason
-            sys.stderr.write(f"waiting: {reason}\n")
+            sys.stderr.write(f"waiting: {printable(reason)}\n")
 
 
 def _show(shown: Shown) -> None:
@@ -177,12 +177,12 @@ def _show(shown: Shown) -> None:
         shown.answer,
         *(["--- the judge", shown.judge_reason] if shown.judge_reason else []),
     )
-    sys.stderr.write("".join(f"{CONTROL.sub('', part)}\n" for part in parts))
+    sys.stderr.write("".join(f"{printable(part)}\n" for part in parts))
 
 
 def _report(arguments: argparse.Namespace, results: list[Result]) -> None:
     if arguments.output == "json":
-        text = orjson.dumps(report(results), option=orjson.OPT_INDENT_2).decode() + "\n"
+        text = escaped(orjson.dumps(report(results), option=orjson.OPT_INDENT_2).decode()) + "\n"
     else:
         text = table(results, colours=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     try:

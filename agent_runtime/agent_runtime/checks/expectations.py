@@ -85,7 +85,7 @@ def _schema_mismatch(schema: dict[str, Any], text: str) -> str | None:
     from jsonschema import SchemaError  # noqa: PLC0415
     from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
-    from agent_runtime.tools.json_schema import compiled, first_error  # noqa: PLC0415
+    from agent_runtime.checks.json_schema import compiled, first_error  # noqa: PLC0415
 
     try:
         error = first_error(compiled(schema, SCHEMA_CPU_SECONDS), value, SCHEMA_CPU_SECONDS)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import orjson
 
+from agent_runtime.config.terminal import printable
+
 # The part of a container's termination message that Kubernetes keeps.
 MAX_BYTES = 4096
 MAX_REASON = 200
@@ -90,4 +92,4 @@ def table(results: Sequence[Result], *, colours: bool) -> str:
 def _row(result: Result) -> tuple[str, str, str, str, str]:
     latency = "-" if result.latency is None else f"{result.latency:.2f} s"
     tokens = "-" if result.tokens is None else str(result.tokens)
-    return result.name, result.outcome, latency, tokens, shortened(result.reason, MAX_REASON)
+    return result.name, result.outcome, latency, tokens, printable(shortened(result.reason, MAX_REASON))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
@@ -11,14 +10,14 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any
 from urllib.parse import urlsplit
 
+from agent_runtime.config.terminal import printable
+
 DEFAULT_URL = "http://127.0.0.1:8000"
 KEY_VARIABLE = "AGENT_API_KEY"
 # Seconds: the default request_timeout_seconds of an agent.
 TIMEOUT = 300.0
 PROMPT, HELP = "you> ", "Ctrl-C stops an answer, Ctrl-D ends the chat.\n"
 INTERRUPTED = 130
-# Remove control characters, so that an answer cannot move the cursor or change the title of the terminal.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ChatError(Exception):
@@ -78,7 +77,7 @@ class Chat:
     def _parts(self, response: HTTPResponse) -> Iterator[str]:
         for kind, data in _events(response):
             if kind == "delta":
-                yield CONTROL.sub("", data["text"])
+                yield printable(data["text"])
             elif kind == "error":
                 raise ChatError(data["detail"])
             elif kind == "done":
@@ -120,7 +119,7 @@ def _turn(chat: Chat, message: str) -> int:
                 sys.stdout.flush()
         sys.stdout.write("\n")
     except ChatError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {printable(str(error))}\n")
         return 1
     except KeyboardInterrupt:
         sys.stdout.write("\n[stopped]\n")

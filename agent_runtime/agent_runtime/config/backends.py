@@ -74,7 +74,12 @@ class CacheConfig(ConfigModel):
     ttl: int = Field(
         300, ge=1, le=31_536_000, description="Seconds after its last turn until a session expires. Default: 300."
     )
-    prefix: str = Field("chat:", max_length=128, description='Prefix of every key. Default: "chat:".')
+    prefix: str = Field(
+        "chat:",
+        max_length=128,
+        description="Prefix of every key, which must differ between the agents of a Redis. Default: "
+        '"chat:NAMESPACE/NAME:" of the AgentDeployment; "chat:" in an agent.toml without it.',
+    )
 
     @model_validator(mode="after")
     def _enabled_needs_a_host(self) -> Self:

@@ -51,8 +51,8 @@ class BudgetConfig(ConfigModel):
         None,
         ge=1,
         description="Tokens of prompts and answers that all replicas together may use per day, from midnight to "
-        "midnight UTC; after that, requests get 429. Replicas count together through memory.cache, whose prefix must "
-        "be unique to the agent; without it, each replica counts separately. Default: no limit.",
+        "midnight UTC; after that, requests get 429. Replicas count together through memory.cache; without it, each "
+        "replica counts separately. Default: no limit.",
     )
 
 

@@ -33,7 +33,8 @@ class ApiKeys:
         self._reload()
         scheme, _, key = authorization.partition(" ")
         # Compare digests, because the duration of comparing keys would reveal how much of a key matches.
-        digest = hashlib.sha256(key.strip().encode()).digest()
+        # aiohttp decodes bytes of a header that are not UTF-8 as surrogates.
+        digest = hashlib.sha256(key.strip().encode(errors="surrogateescape")).digest()
         if scheme.lower() != "bearer" or digest not in self._digests:
             detail = "Authorization: no valid API key: send one of the agent's keys as a bearer token"
             raise Problem(401, "invalid_api_key", detail)

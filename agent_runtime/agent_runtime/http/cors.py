@@ -1,10 +1,14 @@
 """CORS: which pages of other origins may call the agent."""
 
+import re
+
 from aiohttp import web
 
 METHODS = "GET, POST, DELETE, OPTIONS"
 HEADERS = "Authorization, Content-Type, Accept, X-Request-Id"
 DAY = "86400"
+# A response repeats the origin in a header, so it may contain only what a header may.
+_ORIGIN = re.compile(r"[!-~]{1,512}")
 
 
 def allow_origins(app: web.Application, origins: frozenset[str]) -> None:
@@ -15,7 +19,7 @@ def allow_origins(app: web.Application, origins: frozenset[str]) -> None:
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get("Origin", "")
-        if origin and (origin in origins or "*" in origins):
+        if origin in origins or ("*" in origins and _ORIGIN.fullmatch(origin)):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
             response.headers.add("Vary", "Origin")

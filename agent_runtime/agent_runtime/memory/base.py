@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
-import orjson
-
+from agent_runtime import untrusted_json
 from agent_runtime.memory.tokens import answer_tokens, estimate
 from agent_runtime.models.base import Json
 
 # A session keeps this many turns; older ones are dropped.
 MAX_TURNS = 50
+# Characters of an answer that a session keeps. A model gets at most max_history_tokens of a session.
+MAX_ANSWER_CHARS = 256 * 1024
 # Seconds between searches for expired sessions.
 INTERVAL = 30.0
 
@@ -29,6 +30,8 @@ class Turn(TypedDict):
 
 def turn(user: str, assistant: str, usage: Mapping[str, Any] | None = None) -> Turn:
     """Return a new turn; `usage` is the usage that the model reported, if it did."""
+    if len(assistant) > MAX_ANSWER_CHARS:
+        assistant = f"{assistant[:MAX_ANSWER_CHARS]}\n[cut: {len(assistant)} characters]"
     question, answer = {"role": "user", "content": user}, {"role": "assistant", "content": assistant}
     tokens = estimate(question) + answer_tokens(answer, usage or {})
     return {"id": secrets.token_hex(16), "messages": [question, answer], "tokens": tokens}
@@ -38,13 +41,13 @@ def decode(stored: Sequence[bytes]) -> list[Turn]:
     """Return turns from their stored JSON, oldest first, without duplicates. Other values are left out."""
     try:
         # Parse all turns at once. To parse them one by one would take as long as the request to Redis.
-        found = orjson.loads(b"[%b]" % b",".join(stored))
-    except orjson.JSONDecodeError:
+        found = untrusted_json.loads(b"[%b]" % b",".join(stored))
+    except untrusted_json.InvalidJsonError:
         found = [one for text in stored for one in _parsed(text)]
     turns: dict[str, Turn] = {}
     for one in found:
         try:
-            if isinstance(one["messages"], list) and isinstance(one["tokens"], int):
+            if _is_turn(one):
                 turns.setdefault(one["id"], one)
         except (KeyError, TypeError):
             continue
@@ -62,9 +65,24 @@ def latest(turns: Sequence[Turn], tokens: int) -> list[Json]:
 
 def _parsed(stored: bytes) -> list[Any]:
     try:
-        return [orjson.loads(stored)]
-    except orjson.JSONDecodeError:
+        return [untrusted_json.loads(stored)]
+    except untrusted_json.InvalidJsonError:
         return []
+
+
+def _is_turn(value: Any) -> bool:
+    if not isinstance(value["messages"], list) or not isinstance(value["tokens"], int) or value["tokens"] < 0:
+        return False
+    return all(
+        isinstance(message["role"], str) and _is_content(message.get("content")) for message in value["messages"]
+    )
+
+
+def _is_content(content: Any) -> bool:
+    """Return whether a message may have this content: text or parts, as in OpenAI's API."""
+    return isinstance(content, str | None) or (
+        isinstance(content, list) and all(isinstance(part["type"], str) for part in content)
+    )
 
 
 class SessionStore(Protocol):

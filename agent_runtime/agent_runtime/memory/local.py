@@ -73,11 +73,12 @@ class LocalStore:
         return session.turns
 
     def put(self, session_id: str, turns: Iterable[bytes]) -> None:
-        """Replace the turns of a session with the latest MAX_TURNS of `turns`."""
+        """Replace the turns of a session with the latest MAX_TURNS that fit into a quarter of the memory."""
         self._drop(session_id)
         kept = tuple(turns)[-MAX_TURNS:]
+        while kept and (size := _size(kept)) > self._max_bytes // 4:
+            kept = kept[1:]
         if kept:
-            size = sum(map(len, kept)) + len(kept) * _TURN_OVERHEAD + _SESSION_OVERHEAD
             self._sessions[session_id] = _Session(kept, size, self._clock() + self._ttl)
             self._bytes += size
         while self._bytes > self._max_bytes or len(self._sessions) > self._max_sessions:
@@ -96,3 +97,7 @@ class LocalStore:
     def _drop(self, session_id: str) -> None:
         session = self._sessions.pop(session_id, None)
         self._bytes -= session.size if session else 0
+
+
+def _size(turns: tuple[bytes, ...]) -> int:
+    return sum(map(len, turns)) + len(turns) * _TURN_OVERHEAD + _SESSION_OVERHEAD

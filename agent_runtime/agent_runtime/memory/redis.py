@@ -10,19 +10,23 @@ import logging
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
 
 from agent_runtime.config import CacheConfig
 from agent_runtime.environment import Environment
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
+from agent_runtime.logs import pseudonym
 from agent_runtime.memory.base import MAX_TURNS, Turn, decode
 from agent_runtime.memory.connection import Command, SharedConnection
 from agent_runtime.memory.local import LocalStore
 
 # Seconds for a round trip, which usually takes a millisecond. Users must not wait for a slow Redis.
 TIMEOUT = 1.0
+MAX_BROKEN_KEYS = 1000
 _FAILURES = (RedisError, OSError, TimeoutError)
+# Beginnings of errors that concern one key: it has another type or no number, or the number would overflow.
+_KEY_ERRORS = ("WRONGTYPE", "value is not an integer", "increment or decrement would overflow")
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +46,19 @@ class RedisStore:
         self._unwritten = LocalStore(config.ttl)
         # While False, requests do not try Redis. probe() sets it to True.
         self._available = True
+        # Keys that are already logged.
+        self._broken_keys: set[str] = set()
 
     async def history(self, session_id: str) -> list[Turn]:
         """Return the turns of a session; see SessionStore."""
         if not self._available:
             return await self._seen.history(session_id)
         try:
-            stored: list[bytes] = await self._redis.execute(("LRANGE", self.key(session_id), 0, -1))
+            # The list may be longer if something else wrote it.
+            command = ("LRANGE", self.key(session_id), -MAX_TURNS, -1)
+            stored: list[bytes] = await self._redis.execute(command)
         except _FAILURES as error:
-            self._failed(error)
+            self._failed(error, session_id)
             return await self._seen.history(session_id)
         turns = (*stored, *self._unwritten.stored(session_id))
         self._seen.put(session_id, turns)
@@ -64,7 +72,7 @@ class RedisStore:
             try:
                 await self._write(session_id)
             except _FAILURES as error:
-                self._failed(error)
+                self._failed(error, session_id)
 
     async def delete(self, session_id: str) -> bool:
         """Delete a session; see SessionStore."""
@@ -94,7 +102,7 @@ class RedisStore:
         try:
             return await self._transaction(*commands)
         except _FAILURES as error:
-            self._failed(error)
+            self._failed(error, str(commands[0][1]) if commands else "")
             return None
 
     async def probe(self) -> dict[str, Any]:
@@ -102,7 +110,7 @@ class RedisStore:
         try:
             await self._redis.execute(("PING",))
             for session_id in self._unwritten.sessions():
-                await self._write(session_id)
+                await self._write_later(session_id)
         except _FAILURES as error:
             self._failed(error)
             raise UnhealthyError(self._explain(error)) from None
@@ -117,6 +125,15 @@ class RedisStore:
         """Return the Redis key of a name of this agent."""
         return f"{self._prefix}{name}"
 
+    async def _write_later(self, session_id: str) -> None:
+        """Write turns that could not be written before. An error of their key does not concern the other sessions."""
+        try:
+            await self._write(session_id)
+        except ResponseError as error:
+            if not _concerns_one_key(error):
+                raise
+            self._failed(error, session_id)
+
     async def _write(self, session_id: str) -> None:
         turns = self._unwritten.take(session_id)
         if not turns:
@@ -124,8 +141,9 @@ class RedisStore:
         key = self.key(session_id)
         try:
             await self._transaction(("RPUSH", key, *turns), ("LTRIM", key, -MAX_TURNS, -1), ("EXPIRE", key, self._ttl))
-        except BaseException:  # also a cancelled write: it may not have arrived, and a duplicate is harmless
-            self._unwritten.put(session_id, (*turns, *self._unwritten.stored(session_id)))
+        except BaseException as error:  # also a cancelled write: it may not have arrived, and a duplicate is harmless
+            if not _concerns_one_key(error):
+                self._unwritten.put(session_id, (*turns, *self._unwritten.stored(session_id)))
             raise
 
     async def _transaction(self, *commands: Command) -> list[Any]:
@@ -133,16 +151,34 @@ class RedisStore:
         replies: list[Any] = await self._redis.execute(("MULTI",), *commands, ("EXEC",))
         return replies
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, name: str = "") -> None:
+        """Record a failure; stop to use Redis until the next probe unless only the key of this name is broken."""
+        if _concerns_one_key(error):
+            self._report_key(name, error)
+            return
         if self._available:
             log.warning("redis failed", extra={"fields": {"reason": self._explain(error)}})
         self._available = False
         self._probe_now.set()
 
+    def _report_key(self, name: str, error: Exception) -> None:
+        """Log a broken key once. Only this pod remembers its session; the key may belong to something else."""
+        if name in self._broken_keys:
+            return
+        if len(self._broken_keys) >= MAX_BROKEN_KEYS:
+            self._broken_keys.clear()
+        self._broken_keys.add(name)
+        fields = {"key": pseudonym(name), "reason": str(error)[:100]}
+        log.warning("a key in redis is broken", extra={"fields": fields})
+
     def _explain(self, error: Exception) -> str:
         if isinstance(error, AuthenticationError | AuthorizationError):
             return f"Redis at {self._address} refuses the password: check REDIS_PASSWORD"
         return f"Redis at {self._address} fails: {type(error).__name__}"
+
+
+def _concerns_one_key(error: BaseException) -> bool:
+    return isinstance(error, ResponseError) and str(error).startswith(_KEY_ERRORS)
 
 
 def _connection(config: CacheConfig, environment: Environment) -> AbstractConnection:

@@ -28,7 +28,7 @@ class EchoModel:
         answer, usage = _answer(request)
         head = self._head("chat.completion.chunk")
         deltas: list[Json] = [{"role": "assistant", "content": ""}]
-        deltas += [{"content": word} for word in re.findall(r"\s*\S+\s*$|\s*\S+", answer)]
+        deltas += [{"content": word} for word in re.findall(r"\s+\S*|\S+", answer)]
         for delta, reason in [(delta, None) for delta in deltas] + [({}, "stop")]:
             choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
             yield orjson.dumps(head | {"choices": [choice]})

@@ -22,7 +22,8 @@ from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 # The deadline in fallbacks.py limits the whole call.
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5)
-_JSON_BODY = {"content-type": "application/json"}
+# A compressed response could become a thousand times as long.
+_JSON_BODY = {"content-type": "application/json", "accept-encoding": "identity"}
 
 
 class OpenAIModel:
@@ -68,6 +69,8 @@ class OpenAIModel:
             async with self._session.post(
                 endpoint.completions, data=body, headers=headers, timeout=CALL_TIMEOUT, allow_redirects=False
             ) as response:
+                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise aiohttp.ClientPayloadError("the response is compressed")
                 if response.status != HTTPStatus.OK:
                     raise self._refusal(response, await responses.read(response))
                 yield response

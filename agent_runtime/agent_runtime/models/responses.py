@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
-import orjson
 
+from agent_runtime import untrusted_json
 from agent_runtime.errors import Problem
 from agent_runtime.models.base import Json
 from agent_runtime.models.guard import RefusedAddressError
@@ -64,8 +64,8 @@ def check_chunk(model: str, data: bytes) -> None:
 
 def _parsed(answer: bytes) -> Json:
     try:
-        parsed = orjson.loads(answer)
-    except orjson.JSONDecodeError:
+        parsed = untrusted_json.loads(answer)
+    except untrusted_json.InvalidJsonError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
@@ -82,7 +82,8 @@ def _is_message(message: Any) -> bool:
     if not isinstance(message, dict):
         return False
     calls = message.get("tool_calls")
-    return isinstance(message.get("content"), str | None) and (
+    texts = (message.get("content"), message.get("refusal"))
+    return all(isinstance(text, str | None) for text in texts) and (
         calls is None
         or (isinstance(calls, list) and all(isinstance(call, dict) and _is_function(call) for call in calls))
     )
@@ -90,6 +91,8 @@ def _is_message(message: Any) -> bool:
 
 def _is_function(call: Json) -> bool:
     function = call.get("function")
+    if not isinstance(call.get("index"), int | None):
+        return False
     return function is None or (
         isinstance(function, dict) and all(isinstance(function.get(part), str | None) for part in ("name", "arguments"))
     )
@@ -162,8 +165,8 @@ _FAULTS = {
 
 def _error_object(answer: bytes) -> dict[str, Any]:
     try:
-        error = orjson.loads(answer)["error"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        error = untrusted_json.loads(answer)["error"]
+    except (untrusted_json.InvalidJsonError, KeyError, TypeError):
         return {}
     return error if isinstance(error, dict) else {}
 
@@ -190,6 +193,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

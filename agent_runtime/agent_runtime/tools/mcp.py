@@ -12,21 +12,27 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
 from agent_runtime.config import McpServerConfig
 from agent_runtime.models.base import Json
 from agent_runtime.tools.arguments import ArgumentCheck
-from agent_runtime.tools.guard import GuardedTransport
-from agent_runtime.tools.toolbox import Tool, ToolError
+from agent_runtime.tools.catalog import MAX_PAGES, MAX_TOOLS, Catalog
+from agent_runtime.tools.http import REQUEST_HEADERS, BoundedTransport
+from agent_runtime.tools.limits import TooMuchDataError
+from agent_runtime.tools.stdio import stdio_transport
+from agent_runtime.tools.toolbox import MAX_RESULT_CHARS, Tool, ToolError
 
 CONNECT_TIMEOUT = 10.0
 # Seconds between lists of the tools, which detect new tools and dead connections.
 REFRESH = 30.0
 BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
+# Names of tools during one connection. The SDK keeps the output schema of each.
+MAX_NAMES = 4 * MAX_TOOLS
+# Characters of a server's error in health and logs.
+MAX_FAULT_CHARS = 300
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +48,8 @@ class McpServer:
         self._probe_now = probe_now
         self._client: Client | None = None
         self._checks: dict[str, ArgumentCheck] = {}
+        self._checking = asyncio.Lock()
+        self._names: set[str] = set()
         self._refresh_now = asyncio.Event()
         self._attempted = asyncio.Event()
 
@@ -70,7 +78,7 @@ class McpServer:
         client = self._client
         if client is None:
             raise ToolError("the tool's server cannot be reached now")
-        self._check(tool)(arguments)
+        await self._check(tool, arguments)
         seconds = self._config.timeout_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -80,24 +88,30 @@ class McpServer:
             raise ToolError(f"no result within {seconds} seconds") from None
         except MCPError as error:
             self._refresh_now.set()
-            raise ToolError(str(error)) from None
+            raise ToolError(str(error)[:MAX_RESULT_CHARS]) from None
         except Exception:  # noqa: BLE001  (as above)
             self._refresh_now.set()
             raise ToolError("the tool's server failed") from None
         return _text(result)
 
-    def _check(self, tool: str) -> ArgumentCheck:
-        """Return the check of a tool's arguments, kept until the tool's schema changes."""
+    async def _check(self, tool: str, arguments: Json) -> None:
+        """Check arguments with a check that is kept until the tool's schema changes."""
         schema, check = self.tools[tool].parameters, self._checks.get(tool)
         if check is None or check.schema != schema:
             check = self._checks[tool] = ArgumentCheck(schema)
-        return check
+        async with self._checking:
+            # Concurrent calls are checked one by one, and other requests proceed between two checks.
+            await asyncio.sleep(0)
+            check(arguments)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:
         async with self._transport() as transport:
-            client = Client(transport, mode="auto")
+            client = Client(transport, mode="auto", cache=None)
             async with asyncio.timeout(CONNECT_TIMEOUT) as connecting, client:
+                # The SDK would check results against the server's own schemas, without a limit on time.
+                client.session.validate_tool_result = _accept_result  # type: ignore[method-assign,assignment]
+                self._names, self._checks = set(), {}
                 await self._refresh(client)
                 connecting.reschedule(None)
                 self._client, self.fault = client, None
@@ -112,15 +126,12 @@ class McpServer:
         config = self._config
         if config.type == "stdio":
             environment = {name: os.environ[name] for name in config.env if name in os.environ}
-            parameters = StdioServerParameters(command=config.command or "", args=list(config.args), env=environment)
-            # The stderr of the process is not logged, because it is not JSON and may quote a secret.
-            with open(os.devnull, "w", encoding="utf-8") as devnull:  # noqa: ASYNC230, PTH123  (never blocks)
-                yield stdio_client(parameters, errlog=devnull)
+            yield stdio_transport(config.command or "", config.args, environment)
             return
         headers = {header: os.environ.get(name, "") for header, name in config.headers_from.items()}
-        guard = GuardedTransport(allow_link_local=config.allow_link_local)
+        transport = BoundedTransport(allow_link_local=config.allow_link_local)
         timeout = httpx2.Timeout(CONNECT_TIMEOUT, read=config.timeout_seconds + REFRESH)
-        async with httpx2.AsyncClient(headers=headers, transport=guard, timeout=timeout) as http:
+        async with httpx2.AsyncClient(headers=REQUEST_HEADERS | headers, transport=transport, timeout=timeout) as http:
             yield streamable_http_client(config.url or "", http_client=http)
 
     async def _refresh_periodically(self, client: Client) -> None:
@@ -134,28 +145,42 @@ class McpServer:
                 await self._refresh(client)
 
     async def _refresh(self, client: Client) -> None:
-        tools: dict[str, Tool] = {}
+        """List the tools.
+
+        Raises:
+            TooMuchDataError: the server lists too many.
+        """
+        catalog = Catalog(self.name, self._config.tools)
         cursor = None
-        while True:
-            page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+        for _ in range(MAX_PAGES):
+            page = await client.list_tools(cursor=cursor)
             for tool in page.tools:
-                if not self._config.tools or tool.name in self._config.tools:
-                    tools[tool.name] = Tool(tool.name, tool.description or "", tool.input_schema)
+                catalog.add(tool.name, tool.description or "", tool.input_schema)
+            self._names.update(tool.name for tool in page.tools)
             cursor = page.next_cursor
             if cursor is None:
                 break
-        self.tools = tools
-        self._checks = {name: check for name, check in self._checks.items() if name in tools}
+        else:
+            raise TooMuchDataError(f"lists its tools on more than {MAX_PAGES} pages")
+        if len(self._names) > MAX_NAMES:
+            raise TooMuchDataError(f"has listed more than {MAX_NAMES} tools")
+        catalog.report(self.tools)
+        self.tools = catalog.tools
 
     def _record_loss(self, error: Exception) -> None:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         self._client, self.tools = None, {}
         self._attempted.set()
-        harmless = isinstance(error, OSError | httpx2.ConnectError)
-        self.fault = f"cannot be reached: {error if harmless else type(error).__name__}"
+        harmless = isinstance(error, OSError | httpx2.ConnectError | TooMuchDataError)
+        reason = str(error)[:MAX_FAULT_CHARS] if harmless else type(error).__name__
+        self.fault = f"cannot be reached: {reason}"
         self._probe_now.set()
         log.warning("MCP server lost", extra={"fields": {"server": self.name, "reason": type(error).__name__}})
+
+
+async def _accept_result(_: str, __: CallToolResult) -> None:
+    """Replace ClientSession.validate_tool_result."""
 
 
 def _text(result: CallToolResult) -> str:

@@ -1,10 +1,11 @@
 """The tools of the agent: their descriptions for the model, and the execution of its tool calls."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import orjson
 
 from agent_runtime.health import UnhealthyError
 from agent_runtime.metrics import Metrics
@@ -13,6 +14,10 @@ from agent_runtime.models.base import Json
 # A longer result would push the conversation out of the model's context window.
 MAX_RESULT_CHARS = 64_000
 MAX_ARGUMENTS_CHARS = 1024 * 1024
+# Calls of one message of a model, as many as OpenAI's API allows tools.
+MAX_CALLS = 128
+# Names of tools that become labels of a metric. A server may rename its tools at any time.
+MAX_LABELS = 1000
 # The longest function name that OpenAI accepts.
 MAX_NAME = 64
 
@@ -67,6 +72,7 @@ class Toolbox:
     def __init__(self, servers: Sequence[ToolServer], metrics: Metrics) -> None:
         self._servers = {server.name: server for server in servers}
         self._metrics = metrics
+        self._labels: set[str] = set()
 
     def specs(self) -> list[Json]:
         """Return the tools in OpenAI's form."""
@@ -82,7 +88,9 @@ class Toolbox:
 
     async def answer(self, calls: Sequence[Json]) -> list[Json]:
         """Run a model's tool calls concurrently; return one message per call, in their order."""
-        results = await asyncio.gather(*(self._answer(call.get("function") or {}) for call in calls))
+        accepted, refused = calls[:MAX_CALLS], calls[MAX_CALLS:]
+        results = await asyncio.gather(*(self._answer(call.get("function") or {}) for call in accepted))
+        results += [f"error: more than {MAX_CALLS} calls in one message"] * len(refused)
         return [
             {"role": "tool", "tool_call_id": call.get("id"), "content": result}
             for call, result in zip(calls, results, strict=True)
@@ -107,14 +115,21 @@ class Toolbox:
             result = await server.call(tool_name, _arguments(function.get("arguments")))
         except ToolError as error:
             self._count(f"{server_name}/{tool_name}", "error")
-            return f"error: {error}"
+            return _shortened(f"error: {error}")
         self._count(f"{server_name}/{tool_name}", "success")
-        if len(result) > MAX_RESULT_CHARS:
-            return f"{result[:MAX_RESULT_CHARS]}\n[cut: {len(result)} characters]"
-        return result
+        return _shortened(result)
 
     def _count(self, tool: str, outcome: str) -> None:
+        if tool not in self._labels and len(self._labels) >= MAX_LABELS:
+            tool = "other"
+        self._labels.add(tool)
         self._metrics.tool_calls.labels(tool, outcome).inc()
+
+
+def _shortened(result: str) -> str:
+    if len(result) <= MAX_RESULT_CHARS:
+        return result
+    return f"{result[:MAX_RESULT_CHARS]}\n[cut: {len(result)} characters]"
 
 
 def _arguments(text: Any) -> Json:
@@ -122,8 +137,10 @@ def _arguments(text: Any) -> Json:
     if isinstance(text, str) and len(text) > MAX_ARGUMENTS_CHARS:
         raise ToolError(f"the arguments are longer than {MAX_ARGUMENTS_CHARS} characters")
     try:
-        arguments = json.loads(text or "{}")
-    except (json.JSONDecodeError, TypeError, RecursionError):
+        arguments = orjson.loads(text or "{}")
+        # A value may be nested more deeply than orjson can write, and then the tool's server cannot get it.
+        orjson.dumps(arguments)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         raise ToolError("the arguments are not valid JSON") from None
     if not isinstance(arguments, dict):
         raise ToolError("the arguments must be a JSON object")

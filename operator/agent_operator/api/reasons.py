@@ -66,6 +66,8 @@ class Reason(StrEnum):
     """Warning: the audience of the pods' token is not Microsoft Entra ID."""
     RECONCILE_EXPENSIVE = "ReconcileExpensive"
     """Event: the operator took much CPU time for this agent, so it reconciles the agent less often."""
+    REFERENCE_TOO_LARGE = "ReferenceTooLarge"
+    """A referenced Secret or ConfigMap has too many keys, or the environment of the pods is too large."""
     CONFLICT = "Conflict"
     """An object with the name of a child exists and does not belong to the agent. The operator does not change it."""
     TERMINATING = "Terminating"

@@ -13,9 +13,10 @@ from agent_operator.api.base import list_atomic, list_map
 from agent_operator.api.constants import MAX_NAME_LENGTH
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
+from agent_operator.api.v1alpha1.exposure import ServiceMonitorSpec
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
-from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget
+from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
 from agent_runtime.config import AgentConfig, CacheConfig, CardConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.checks import CheckConfig
 
@@ -96,6 +97,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".waves",
         ),
     ),
+    ServiceMonitorSpec: (
+        Rule(
+            "!has(self.interval) || duration(self.interval) >= duration('15s')",
+            "interval must be at least 15s, because Prometheus serves others, too: raise it",
+            ".interval",
+        ),
+    ),
     Wave: (_exactly_one("selector", "percent"),),
     LabelRequirement: (
         Rule(
@@ -158,6 +166,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         Rule(
             "has(self.host) || (has(self.enabled) && !self.enabled)",
             "an enabled cache requires host: set it to the host of Redis, or set enabled to false",
+        ),
+    ),
+    Runtime: (
+        Rule(
+            "!has(self.version) || !has(self.image) || !self.image.matches('[:@][^/]*$')",
+            "version must not be set if image has a tag or digest: remove version, or the tag or digest of image",
+            ".version",
         ),
     ),
     Autoscaling: (

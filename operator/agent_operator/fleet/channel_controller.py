@@ -9,14 +9,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Any
 
 from pydantic import ValidationError
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, AgentRuntimeChannelStatus
 from agent_operator.fleet import channel_status
+from agent_operator.fleet.assignment_writer import AssignmentWriter
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.member_index import MemberIndex
 from agent_operator.fleet.members import Member, channel_use
@@ -28,13 +27,15 @@ from agent_operator.kube.objects import Key, Object
 from agent_operator.kube.resources import CHANNEL
 from agent_operator.kube.transport import ApiError
 from agent_operator.status.builder import changes
+from agent_operator.tasks import ENDS
 from agent_runtime.config import explain
 
 log = logging.getLogger(__name__)
 
 _DEBOUNCE_SECONDS = 0.25
 _RETRY_SECONDS = 2.0
-_MAX_CONCURRENT_WRITES = 8
+# Responses that do not arrive must not stop the other channels. A reconcile continues where the last one ended.
+_CHANNEL_SECONDS = 10.0
 # While an upgrade is in progress, a relist finds deleted agents whose event the watch missed.
 _RELIST_SECONDS = 300.0
 _AGENTS = f"/apis/{constants.API_VERSION}/{constants.PLURAL}"
@@ -69,11 +70,10 @@ class ChannelController:
         self._store = store
         self._cluster = cluster
         self._recorder = recorder
-        self._on_agent_written = on_agent_written
+        self._writer = AssignmentWriter(cluster, store, on_agent_written)
         self._default_image = default_image
         self._now = now
         self._changed = asyncio.Event()
-        self._write_slots = asyncio.Semaphore(_MAX_CONCURRENT_WRITES)
         self._members = MemberIndex(store)
         self._plans: dict[str, ChannelPlan] = {}
 
@@ -103,20 +103,25 @@ class ChannelController:
         """Reconcile all channels. Returns the seconds after which to reconcile again, even without a change."""
         members = self._members.refresh()
         self._plans = {name: old for name, old in self._plans.items() if self._channels.get(name)}
-        waits = [await self._remove_orphaned_assignments()]
-        for raw in self._channels:
-            name = raw["metadata"]["name"]
-            try:
-                waits.append(await self._reconcile_channel(raw, members.get(name, ())))
-            except ApiError as error:
-                extra = {"channel": name, "code": error.code, "reason": error.reason}
-                log.warning("channel not reconciled, because the API server returned an error", extra=extra)
-                waits.append(_RETRY_SECONDS)
-            except Exception:
-                # A bug that one channel triggers must not stop the others.
-                log.exception("channel not reconciled", extra={"channel": name})
-                waits.append(_RETRY_SECONDS)
-        return _earliest(waits)
+        channels = (self._try_reconcile(raw, members.get(raw["metadata"]["name"], ())) for raw in self._channels)
+        return _earliest(await asyncio.gather(self._remove_orphaned_assignments(), *channels))
+
+    async def _try_reconcile(self, raw: Object, agents: Iterable[Member]) -> float | None:
+        """Reconcile one channel. A failure, even a bug that it triggers, does not stop the others."""
+        name = raw["metadata"]["name"]
+        try:
+            async with asyncio.timeout(_CHANNEL_SECONDS):
+                return await self._reconcile_channel(raw, agents)
+        except TimeoutError:
+            log.warning("channel not reconciled: no response from the API server", extra={"channel": name})
+        except ApiError as error:
+            extra = {"channel": name, "code": error.code, "reason": error.reason}
+            log.warning("channel not reconciled, because the API server returned an error", extra=extra)
+        except ENDS:
+            raise
+        except BaseException:
+            log.exception("channel not reconciled", extra={"channel": name})
+        return _RETRY_SECONDS
 
     async def _reconcile_channel(self, raw: Object, agents: Iterable[Member]) -> float | None:
         meta, now = raw["metadata"], self._now()
@@ -148,33 +153,15 @@ class ChannelController:
 
     async def _assign(self, channel_plan: ChannelPlan) -> float | None:
         """Write the assignments of a plan. Returns the seconds after which to reconcile again."""
-        uses = [(agent, channel_use(agent, release)) for agent, release in channel_plan.assignments]
-        written = await asyncio.gather(*(self._write_use(agent.key, agent.uid, use) for agent, use in uses))
-        return _earliest([channel_plan.requeue_after, None if all(written) else _RETRY_SECONDS])
+        uses = [(agent.key, agent.uid, channel_use(agent, release)) for agent, release in channel_plan.assignments]
+        return _earliest([channel_plan.requeue_after, await self._writer.write(uses)])
 
     async def _remove_orphaned_assignments(self) -> float | None:
         """Remove assignments of agents that follow no channel.
 
         Otherwise, an agent that follows the channel again would use its old assignment.
         """
-        orphaned = self._members.orphaned()
-        written = await asyncio.gather(*(self._write_use(key, uid, None) for key, uid in orphaned))
-        return None if all(written) else _RETRY_SECONDS
-
-    async def _write_use(self, key: Key, uid: str, use: Mapping[str, Any] | None) -> bool:
-        """Write status.channel of an agent. Returns False when it must be retried."""
-        try:
-            async with self._write_slots:
-                self._on_agent_written(await self._cluster.patch_status(key, uid, {"channel": use}))
-        except ApiError as error:
-            if error.code == HTTPStatus.NOT_FOUND:
-                self._store.forget(key, uid)
-                return True
-            extra = {"agent": f"{key.namespace}/{key.name}", "code": error.code, "reason": error.reason}
-            log.warning("version not assigned", extra=extra)
-            # The API server answers 422 when the UID differs: the agent was replaced, and its watch event follows.
-            return error.code == HTTPStatus.UNPROCESSABLE_ENTITY
-        return True
+        return await self._writer.write([(key, uid, None) for key, uid in self._members.orphaned()])
 
     async def _relist(self) -> None:
         """Wait until all listed agents are cached, and forget cached agents that are not listed.

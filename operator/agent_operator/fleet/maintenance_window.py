@@ -24,8 +24,9 @@ def opens_in(window: MaintenanceWindow, now: datetime) -> float:
     """
     local = now.astimezone(_zone(window))
     try:
-        # The reverse search excludes its start, so it starts one minute later to include an opening in this minute.
-        last = next(CronSim(window.cron, local + timedelta(minutes=1), reverse=True), None)
+        # The reverse search excludes its start, so it starts with the next minute to include an opening in this one.
+        next_minute = local.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        last = next(CronSim(window.cron, next_minute, reverse=True), None)
         following = next(CronSim(window.cron, local), None)
     except CronSimError as error:
         raise InvalidWindow(f"spec.window.cron: {window.cron!r} is no cron expression: {error}: correct it") from None

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from agent_operator.fleet.members import Member, followed_channel, read_member
 from agent_operator.kube.cache import Store
 from agent_operator.kube.objects import Key, Live
+from agent_operator.tasks import ENDS
+
+log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class MemberIndex:
                 continue
             entry = before.get(key)
             if entry is None or entry.live is not live:
-                entry = _read(live)
+                entry = _try_read(key, live)
             self._entries[key] = entry
             if entry.member is not None:
                 by_channel.setdefault(entry.member.channel, []).append(entry.member)
@@ -46,6 +49,17 @@ class MemberIndex:
     def orphaned(self) -> list[tuple[Key, str]]:
         """Return key and UID of the agents that have an assignment but follow no channel."""
         return [(key, entry.live.uid) for key, entry in self._entries.items() if entry.is_orphaned]
+
+
+def _try_read(key: Key, live: Live) -> _Entry:
+    """Read an agent. One that cannot be read follows no channel; this is logged once per version."""
+    try:
+        return _read(live)
+    except ENDS:
+        raise
+    except BaseException:
+        log.exception("agent not read: it follows no channel", extra={"agent": f"{key.namespace}/{key.name}"})
+        return _Entry(live, None, is_orphaned=False)
 
 
 def _read(live: Live) -> _Entry:

@@ -1,5 +1,6 @@
 """The inputs of rendering. Manifests depend on nothing else: no clock, no environment, no cluster."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,10 +13,20 @@ from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime import __version__ as runtime_version
-from agent_runtime.config import CONFIG_FILE, PROMPT_FILE, AgentSection, LimitsConfig, ModelConfig, ServerConfig
+from agent_runtime.config import (
+    CONFIG_FILE,
+    PROMPT_FILE,
+    AgentSection,
+    LimitsConfig,
+    MemoryConfig,
+    ModelConfig,
+    ServerConfig,
+)
 from agent_runtime.config.checks import ChecksConfig
 from agent_runtime.config.migrations import oldest
 
+# A colon before a slash belongs to the port of the registry.
+_HAS_TAG = re.compile(r"[:@][^/]*$")
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
@@ -109,7 +120,8 @@ class Inputs:
         """Image of the pods."""
         runtime = self.spec.runtime
         if runtime and runtime.image:
-            return runtime.image
+            adds_version = runtime.version and not _HAS_TAG.search(runtime.image)
+            return f"{runtime.image}:{runtime.version}" if adds_version else runtime.image
         if runtime and runtime.version:
             return f"{self.platform.runtime_image}:{runtime.version}"
         assigned = self.assigned or Assigned(self.platform.runtime_version)
@@ -155,7 +167,16 @@ class Inputs:
         if self.spec.api_keys:
             server = config.server or ServerConfig()
             complete["server"] = server.model_copy(update={"api_keys_file": constants.API_KEYS_PATH})
+        if config.memory:
+            complete["memory"] = self._memory(config.memory)
         return AgentSection.model_validate(dict(config) | complete)
+
+    def _memory(self, memory: MemoryConfig) -> MemoryConfig:
+        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions."""
+        if memory.cache is None or not memory.cache.enabled or "prefix" in memory.cache.model_fields_set:
+            return memory
+        prefix = f"chat:{self.own_namespace}/{self.name}:"
+        return memory.model_copy(update={"cache": memory.cache.model_copy(update={"prefix": prefix})})
 
     @cached_property
     def prompt(self) -> str:

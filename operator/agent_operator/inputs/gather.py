@@ -6,17 +6,28 @@ all of them. It gets them by name where an AgentDeployment references them, and 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
-from agent_operator.api.problems import Problem
+from agent_operator.api.problems import Problem, ProblemError
+from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import checks, references, secret_problems
 from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
+from agent_operator.inputs.reference_cache import ReferenceCache
 from agent_operator.kube.client import Cluster
-from agent_operator.kube.objects import Object, Ref
+from agent_operator.kube.objects import Ref
 from agent_operator.kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 
+MAX_ENVIRONMENT_CHARS = 2 * 1024 * 1024
+"""Length of the ConfigMap data in the environment of a pod. Linux starts no program with a larger environment."""
 _HASH_LENGTH = 16
+_TOO_LARGE = Problem(
+    Reason.REFERENCE_TOO_LARGE,
+    "spec.env",
+    f"the ConfigMaps in the environment of the pods have more than {MAX_ENVIRONMENT_CHARS} characters: mount them as "
+    "volumes, or reference single keys",
+    retry=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +53,15 @@ class References:
     """Reads referenced objects. It caches an object that exists for `lifetime` seconds, and never caches absence."""
 
     def __init__(self, cluster: Cluster, clock: Callable[[], float], lifetime: float) -> None:
-        self.lifetime = lifetime
         self._cluster = cluster
-        self._clock = clock
-        # The cache contains one hash per key of a Secret, the data of a ConfigMap, the annotations of a ServiceAccount.
-        self._cached: dict[Ref, tuple[float, Mapping[str, str]]] = {}
+        self._cache = ReferenceCache(clock, lifetime)
 
     async def gather(self, agent: AgentDeployment, platform: Platform, assigned: Assigned | None = None) -> Gathered:
         """Read the objects that an agent references.
 
         Raises:
             ApiError: an object cannot be read for a reason other than 404.
+            ProblemError: an object is too large.
         """
         inputs = Inputs(agent=agent, platform=platform, assigned=assigned)
         prompt = agent.spec.system_prompt and agent.spec.system_prompt.config_map_key_ref
@@ -78,12 +87,20 @@ class References:
         )
 
     async def _sources(self, inputs: Inputs) -> dict[Ref, Mapping[str, str] | None]:
-        """Read every Secret and ConfigMap in the environment of the pods, and those that must exist."""
+        """Read every Secret and ConfigMap in the environment of the pods, and those that must exist.
+
+        The result has only the keys that pods read. The data of 64 ConfigMaps would need 64 MiB.
+        """
         found: dict[Ref, Mapping[str, str] | None] = {}
-        for source in (*references.required(inputs), *references.of(inputs)):
-            target = Ref(source.kind, inputs.namespace, source.name)
-            if target not in found and not references.is_own(inputs, source) and len(found) < references.LIMIT:
-                found[target] = await self._data(target)
+        size = 0
+        for target, keys in _used_keys(inputs).items():
+            data = await self._data(target)
+            if data is not None and keys is not None:
+                data = {key: data[key] for key in keys if key in data}
+            size += sum(map(len, data.values())) if data else 0
+            if size > MAX_ENVIRONMENT_CHARS:
+                raise ProblemError(_TOO_LARGE)
+            found[target] = data
         return found
 
     async def _account(self, inputs: Inputs) -> Mapping[str, str] | None:
@@ -92,36 +109,30 @@ class References:
         return await self._data(Ref(SERVICE_ACCOUNT.kind, inputs.namespace, inputs.service_account))
 
     async def _data(self, target: Ref) -> Mapping[str, str] | None:
-        now = self._clock()
-        read, data = self._cached.get(target, (0.0, None))
-        if data is not None and now - read < self.lifetime:
+        data = self._cache.get(target)
+        if data is not None:
             return data
         obj = await self._cluster.find(target, "v1")
-        self._evict(now)
-        if obj is None:
-            return None
-        content = _content(target.kind, obj)
-        self._cached[target] = (now, content)
-        return content
+        return None if obj is None else self._cache.add(target, obj)
 
-    def _evict(self, now: float) -> None:
-        for target in [target for target, (read, _) in self._cached.items() if now - read >= 2 * self.lifetime]:
-            del self._cached[target]
+
+def _used_keys(inputs: Inputs) -> dict[Ref, set[str] | None]:
+    """Return the keys that are used of each object; None for all keys."""
+    used: dict[Ref, set[str] | None] = {}
+    for source in (*references.required(inputs), *references.of(inputs)):
+        target = Ref(source.kind, inputs.namespace, source.name)
+        if references.is_own(inputs, source) or (target not in used and len(used) >= references.LIMIT):
+            continue
+        keys = used.setdefault(target, set())
+        if source.key is None and source.optional is False and source.field == references.CREDENTIALS:
+            continue  # the Secret must exist, with the keys that follow
+        used[target] = None if source.key is None or keys is None else keys | {source.key}
+    return used
 
 
 def _names_account(inputs: Inputs) -> bool:
     account = inputs.spec.identity.service_account if inputs.spec.identity else None
     return account is not None and account.name is not None
-
-
-def _content(kind: str, obj: Object) -> Mapping[str, str]:
-    """Return the part of an object that the cache keeps."""
-    if kind == SERVICE_ACCOUNT.kind:
-        return obj["metadata"].get("annotations") or {}
-    data: Mapping[str, str] = obj.get("data") or {}
-    if kind == SECRET.kind:
-        return {key: blake2b(value.encode(), digest_size=16).hexdigest() for key, value in data.items()}
-    return data
 
 
 def _hashes(inputs: Inputs, found: Mapping[Ref, Mapping[str, str] | None]) -> Mapping[str, str]:

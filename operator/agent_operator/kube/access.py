@@ -1,10 +1,12 @@
 """Address and credentials of the API server, from the service account of the pod or from a kubeconfig."""
 # ruff: noqa: PLC0415 - kubernetes.aio looks up the home directory when it is imported, so set HOME first
 
+import ipaddress
 import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -44,6 +46,24 @@ async def load(kubeconfig: str, context: str) -> "Configuration":
     except ConfigException as error:
         raise AccessError(str(error)) from error
     return loaded
+
+
+def insecurity(configuration: "Configuration") -> str:
+    """Return what makes the connection to the API server insecure, and the remedy; empty if it is secure."""
+    server = urlsplit(str(configuration.host))
+    if server.scheme == "https":
+        if configuration.verify_ssl:
+            return ""
+        return (
+            "the certificate of the API server is not verified, so anyone on the network can read and change all "
+            "requests: replace insecure-skip-tls-verify in the kubeconfig by certificate-authority-data"
+        )
+    if _is_loopback(server.hostname or ""):
+        return ""
+    return (
+        "the connection to the API server is not encrypted, so anyone on the network can read and change all requests: "
+        "set clusters[].cluster.server in the kubeconfig to an https:// URL"
+    )
 
 
 async def token(configuration: "Configuration") -> str | None:
@@ -89,6 +109,13 @@ async def _load_kubeconfig(target: "Configuration", path: str, context: str) -> 
         raise AccessError(
             f"{path or 'the kubeconfig'} is not YAML: correct the file or choose another one with --kubeconfig"
         ) from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _ensure_home() -> None:

@@ -64,6 +64,11 @@ class Session:
         """URL of the API server, without a trailing slash."""
         return str(self._configuration.host).rstrip("/")
 
+    @property
+    def insecurity(self) -> str:
+        """What makes the connection insecure, and the remedy; empty if it is secure."""
+        return access.insecurity(self._configuration)
+
     def new_session(self, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
         """Create a session that authenticates every request with the current token.
 

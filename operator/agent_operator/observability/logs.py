@@ -3,9 +3,13 @@
 import json
 import logging
 import sys
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
+
+from agent_operator.observability.rate_limit import LogLimit
+from agent_runtime.config.terminal import printable
 
 _OWN = "agent_operator"
 # Attributes of every record. All others come from `extra`.
@@ -45,7 +49,7 @@ class TextFormatter(logging.Formatter):
         """Format a record."""
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         extra = " ".join(f"{key}={value}" for key, value in fields(record).items())
-        return f"{time} {record.levelname:7} {record.getMessage()} {extra}".rstrip()
+        return printable(f"{time} {record.levelname:7} {record.getMessage()} {extra}".rstrip())
 
 
 def is_relevant(record: logging.LogRecord) -> bool:
@@ -61,6 +65,7 @@ def setup(style: str, level: str) -> None:
     """Log the records of the operator from `level` up, and warnings of libraries, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(is_relevant)
+    handler.addFilter(LogLimit(time.monotonic))
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OWN).setLevel(level)

@@ -125,6 +125,10 @@ def _warnings(inputs: Inputs, missing: set[str]) -> Iterable[Problem]:
     yield from (it for it in validation.warnings(inputs) if it.reason != SpecReason.IDENTITY_NOT_ANNOTATED)
     if inputs.spec.namespace and not inputs.platform.manage_namespaces:
         yield namespace_not_managed(inputs.namespace)
+    monitoring = inputs.spec.monitoring
+    if monitoring is None or monitoring.service_monitor is None:
+        # By default, an agent has a ServiceMonitor where the cluster serves the kind.
+        missing = missing - {"ServiceMonitor"}
     for kind in sorted(missing):
         yield Problem(
             Reason.API_MISSING,

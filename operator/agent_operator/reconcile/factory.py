@@ -23,6 +23,7 @@ from agent_operator.render.children import Renderer
 from agent_operator.rollout.planner import RolloutPlanner
 from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.sandbox.sandbox import Sandbox
+from agent_operator.settings import Settings
 
 
 def make_reconciler(  # noqa: PLR0913  (all that the stages share)
@@ -81,4 +82,15 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         now=now,
         manage_namespaces=manage,
         dry_run=dry_run,
+    )
+
+
+def platform(settings: Settings) -> Platform:
+    """Return what all agents have in common."""
+    return Platform(
+        runtime_image=settings.runtime_image,
+        manage_namespaces=settings.manage_namespaces,
+        allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
+        set_pod_user=settings.set_pod_user,
+        operator_namespace=settings.operator_namespace or Platform().operator_namespace,
     )

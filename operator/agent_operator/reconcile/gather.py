@@ -100,8 +100,9 @@ class Gatherer:
             return replace(result, blocked=version.pending)
         try:
             found = await self._references.gather(agent, self._current_platform(), version.assigned)
-        except ApiError as error:
-            return replace(result, blocked=from_api(error))
+        except (ApiError, ProblemError) as error:
+            blocked = from_api(error) if isinstance(error, ApiError) else error.problem
+            return replace(result, blocked=blocked)
         if found.inputs.template is not None or found.inputs.checks_text is not None:
             found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
         return self._assess(result, found, version)

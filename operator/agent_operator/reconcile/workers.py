@@ -15,14 +15,16 @@ from agent_operator.observability.metrics import Metrics
 from agent_operator.reconcile.context import Result, StaleCacheError
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.step_timer import StepTimer
+from agent_operator.tasks import ENDS
 
 log = logging.getLogger(__name__)
 
 EXPENSIVE_SECONDS = 1.0
 """CPU time of a pass after which the agent backs off. A pass normally takes 2 ms, and the largest spec 0.1 s."""
 _WARN_AGAIN_SECONDS = 3600.0
-_ENDS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
-# A pass sends about twenty requests of at most 30 s each. Normally it takes milliseconds.
+# A pass normally takes milliseconds. A longer one is cancelled, because all requests for one agent may hang.
+_LONGEST_PASS = 300.0
+# Seconds after which a pass that did not end when it was cancelled fails the liveness probe.
 _STUCK_AFTER = 600.0
 # Seconds after which another worker replaces that of a pass. Such a pass waits for a response and uses no CPU. So
 # agents whose requests hang do not occupy all workers. Shorter times would send more requests to a slow API server.
@@ -100,8 +102,9 @@ class Workers:
             _name_task(f"agent {key.namespace}/{key.name}")
             try:
                 await self._process(item)
-            except Exception:
-                # An error of one agent, even a bug, must not stop the others.
+            except ENDS:
+                raise
+            except BaseException:
                 log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
                 self._queue.retry(key)
             finally:
@@ -149,13 +152,16 @@ class Workers:
     async def _reconcile(self, key: Key) -> Result:
         agent = f"{key.namespace}/{key.name}"
         try:
-            return await self._reconciler.reconcile(key)
+            async with asyncio.timeout(_LONGEST_PASS):
+                return await self._reconciler.reconcile(key)
+        except TimeoutError:
+            log.warning("pass ended early: it took too long", extra={"agent": agent, "seconds": _LONGEST_PASS})
         except StaleCacheError:
             log.debug("cache is stale", extra={"agent": agent})
         except ApiError as error:
             extra = {"agent": agent, "code": error.code, "reason": error.reason}
             log.warning("pass ended early: the API server failed", extra=extra)
-        except _ENDS:
+        except ENDS:
             raise
         except BaseException as error:
             # An error of one agent, even a bug, must not stop the others. pydantic's Rust code raises a BaseException.
@@ -169,7 +175,7 @@ class Workers:
         problem = Problem(Reason.INTERNAL_ERROR, "", message, retry=True)
         try:
             await self._reconciler.report_error(key, problem)
-        except _ENDS:
+        except ENDS:
             raise
         except BaseException:
             log.exception("failure not reported", extra={"agent": f"{key.namespace}/{key.name}"})

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from pydantic_core import to_json
+
 from agent_operator import validation
 from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
@@ -19,6 +21,8 @@ from agent_operator.render.templates import manifest
 
 # Number of cached agents. The manifests of one agent take about 30 KiB, so the cache does not contain all agents.
 _SIZE = 64
+# A larger agent is rendered in each pass, so that a few agents with large prompts do not use much memory.
+_MAX_CACHED_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,11 @@ class Renderer:
         # Compare the fields: an Inputs object also caches what it derives from them.
         uid, values = inputs.agent.metadata.uid, tuple([getattr(inputs, field.name) for field in fields(inputs)])
         cached = self._latest.pop(uid, None)
-        rendered = cached[1] if cached and cached[0] == values else render(inputs)
-        self._latest[uid] = (values, rendered)
+        if cached is None or cached[0] != values:
+            cached = (values, render(inputs))
+            if len(to_json(cached[1].manifests)) > _MAX_CACHED_BYTES:
+                return cached[1]
+        self._latest[uid] = cached
         if len(self._latest) > self._size:
             self._latest.popitem(last=False)
-        return rendered
+        return cached[1]

@@ -5,8 +5,11 @@ from typing import Literal
 from pydantic import ValidationError
 
 from agent_operator.api.base import StatusModel
+from agent_runtime.config.terminal import printable
 
 _SHOWN_CHECKS = 5
+# The kubelet keeps 4 KiB of a termination message.
+_MAX_CHARS = 16 * 1024
 
 
 class CheckOutcome(StatusModel):
@@ -33,6 +36,8 @@ class ChecksReport(StatusModel):
 
 def parse_report(text: str) -> ChecksReport | None:
     """Read a termination message; None when it is not a report."""
+    if len(text) > _MAX_CHARS:
+        return None
     try:
         report = ChecksReport.model_validate_json(text)
     except ValidationError:
@@ -54,5 +59,5 @@ def summary(report: ChecksReport) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace control characters. Terminals show the text, which may come from an untrusted image."""
-    return "".join(character if character.isprintable() else " " for character in text).strip()
+    """Return the text on one line. Terminals show it, and it may come from an untrusted image."""
+    return " ".join(printable(text).split())

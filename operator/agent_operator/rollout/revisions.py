@@ -6,6 +6,7 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Assigned, Inputs
+from agent_operator.inputs.size_limits import measure
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
@@ -139,8 +140,11 @@ def parse_controller_revision(obj: Mapping[str, Any]) -> Revision:
     """Read a revision from its ControllerRevision.
 
     Raises:
-        KeyError, TypeError: the operator did not write this object.
+        KeyError, TypeError, AttributeError: the operator did not write this object.
     """
+    _, excess = measure(obj["data"])
+    if excess:
+        raise TypeError(excess)
     annotations, data = obj["metadata"]["annotations"], obj["data"]
     return Revision(
         name=obj["metadata"]["labels"][constants.LABEL_REVISION],

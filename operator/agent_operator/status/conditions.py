@@ -11,8 +11,10 @@ from typing import Any
 from agent_operator.api import bounds
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
+from agent_operator.kube.pod_failures import describe
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
+from agent_runtime.config.terminal import printable
 
 Condition = dict[str, Any]
 
@@ -64,7 +66,7 @@ def is_true(conditions: Iterable[Mapping[str, Any]], kind: str) -> bool:
 
 def _condition(kind: str, status: bool | None, reason: str, message: str) -> Condition:
     text = "Unknown" if status is None else str(status)
-    return {"type": kind, "status": text, "reason": reason, "message": message[: bounds.MESSAGE]}
+    return {"type": kind, "status": text, "reason": reason, "message": printable(message[: bounds.MESSAGE])}
 
 
 def _ready(state: ObservedState, pods: Pods) -> Condition:
@@ -143,15 +145,23 @@ def _blocking_condition(state: ObservedState) -> tuple[str, str] | None:
 
 
 def _unfinished(state: ObservedState, pods: Pods) -> tuple[Reason, str]:
-    failing = (
-        f"; pod {state.failure['pod']}: {state.failure['reason']}, see status.lastFailure" if state.failure else ""
-    )
+    failing = _failing(state)
     if pods.observed and _deployment_condition(state, "Progressing").get("reason") == "ProgressDeadlineExceeded":
         return Reason.DEADLINE_EXCEEDED, "the rollout exceeded its progress deadline" + failing
     counts = f"{pods.updated} of {pods.wanted} pods run the current revision, {pods.available} are available" + failing
     if pods.observed and pods.updated == pods.total == pods.wanted:
         return Reason.UNAVAILABLE, counts
     return Reason.ROLLING_OUT, counts
+
+
+def _failing(state: ObservedState) -> str:
+    """Describe the failing pod, or the first sidecar that is not ready; empty if neither exists."""
+    if state.failure:
+        return f"; {describe(state.failure)}"
+    for pod in state.pods:
+        for name in pod.get("unreadySidecars", ()):
+            return f"; pod {pod['metadata']['name']}: container {name} is not ready: see its readiness probe"
+    return ""
 
 
 def _config_valid(state: ObservedState) -> Condition:

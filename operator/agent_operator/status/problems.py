@@ -3,13 +3,15 @@
 import re
 from http import HTTPStatus
 
-from agent_operator.api.problems import Problem
+from agent_operator.api.problems import Problem, shorten
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
 
 # The value of an environment variable, up to the next field in the message of the API server.
 _VARIABLE = re.compile(r"(\benv\[[^\]]*\][^:]*: \w+ value: ).*?(?=, spec\.|\]?$)", re.DOTALL)
+# The message may quote the whole object, and the pattern takes quadratic time.
+_MAX_MESSAGE_CHARS = 2_048
 # Status codes that concern the object in the request, not the API server or the connection to it.
 _ABOUT_THE_OBJECT = frozenset(
     {
@@ -49,10 +51,10 @@ def refused(target: Ref, error: ApiError, *, namespace_managed: bool) -> Problem
 def from_api(error: ApiError) -> Problem:
     """Explain a failed call that is not about one object."""
     if error.code == HTTPStatus.FORBIDDEN:
-        message = f"the operator lacks a permission: {error.message}: grant it to its ServiceAccount"
+        message = f"the operator lacks a permission: {shorten(error.message)}: grant it to its ServiceAccount"
         return Problem(Reason.FORBIDDEN, "", message)
     if error.code == 0:
-        return Problem(Reason.API_UNAVAILABLE, "", error.message, retry=True)
+        return Problem(Reason.API_UNAVAILABLE, "", shorten(error.message), retry=True)
     message = f"the API server answered {error.code} {error.reason}"
     return Problem(Reason.API_UNAVAILABLE, "", message, retry=True)
 
@@ -99,4 +101,4 @@ def _detail(target: Ref, error: ApiError) -> str:
     """Return the message of the API server without values that may be secret, because it quotes the object."""
     if target.kind == "Secret":
         return "the reason is left out because it may quote the Secret"
-    return _VARIABLE.sub(r"\1(left out)", error.message)
+    return _VARIABLE.sub(r"\1(left out)", error.message[:_MAX_MESSAGE_CHARS])

@@ -21,7 +21,7 @@ def proof(
         now: RFC 3339 in UTC.
     """
     known = {entry["name"]: entry for entry in before}
-    running = [pod.get("secretHash", "").split(",") for pod in pods if not pod.get("ended")]
+    running = [frozenset(pod.get("secretHash", "").split(",")) for pod in pods if not pod.get("ended")]
     found = []
     for name, digest in current.items():
         old = known.get(name, {})

@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from agent_operator.api import constants
+from agent_operator.kube.pod_failures import describe
 from agentctl.cluster import states
 from agentctl.cluster.snapshot import Child, Snapshot
 from agentctl.cluster.states import Colour, DisplayState
@@ -84,7 +85,5 @@ def _colour(condition: Object) -> Colour:
 def _last_failure(failure: Object | None) -> Iterable[Text]:
     if not failure:
         return
-    code = f", exit code {failure['exitCode']}" if "exitCode" in failure else ""
-    message = f": {failure['message']}" if failure.get("message") else ""
     yield Text()
-    yield Text(f"Last failure: pod {failure['pod']}: {failure['reason']}{code}{message}", Colour.BAD)
+    yield Text(f"Last failure: {describe(failure)}", Colour.BAD)

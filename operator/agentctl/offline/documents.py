@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -16,6 +16,8 @@ STDIN = "-"
 # A few lines of YAML with aliases can expand to gigabytes. No Kubernetes object has this many fields.
 MAX_NODES = 200_000
 MAX_DEPTH = 100
+# etcd stores objects of at most 1.5 MiB. A file may contain many of them.
+MAX_BYTES = 32 * 1024 * 1024
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
@@ -106,7 +108,7 @@ def _parse_file(file: str, content: bytes, only: str) -> tuple[Document, ...]:
 
 def _read_files(source: str) -> Iterator[tuple[str, bytes]]:
     if source == STDIN:
-        yield STDIN, sys.stdin.buffer.read()
+        yield STDIN, _limited(STDIN, sys.stdin.buffer)
         return
     path = Path(source)
     if path.is_dir():
@@ -117,14 +119,23 @@ def _read_files(source: str) -> Iterator[tuple[str, bytes]]:
         files = [path]
     for file in files:
         try:
-            content = file.read_bytes()
+            with file.open("rb") as stream:
+                content = _limited(str(file), stream)
         except OSError as error:
             raise CommandError(f"{file}: {error.strerror}: check the path") from error
         yield str(file), content
 
 
+def _limited(file: str, stream: BinaryIO) -> bytes:
+    content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise CommandError(f"{file}: larger than {MAX_BYTES // 2**20} MiB: split the file")
+    return content
+
+
 def _parse(file: str, content: bytes) -> Iterator[Document]:
     try:
+        _check_depth(file, content)
         # The loader decodes bytes as YAML specifies: UTF-8, or UTF-16 with a byte order mark.
         loader = Loader(content)
         number = 0
@@ -133,7 +144,7 @@ def _parse(file: str, content: bytes) -> Iterator[Document]:
             if node is None:
                 break
             number += 1
-            lines, duplicates = _positions(file, node)
+            lines, duplicates = _positions(f"{file}: document {number}", node)
             body = loader.construct_document(node)
             yield from _objects(file, number, body, lines, duplicates)
     except yaml.MarkedYAMLError as error:
@@ -142,6 +153,17 @@ def _parse(file: str, content: bytes) -> Iterator[Document]:
     except (yaml.YAMLError, ValueError) as error:
         reason = getattr(error, "reason", None) or "it contains characters that YAML does not allow"
         raise CommandError(f"{file}: invalid YAML: {reason}: use a text file in UTF-8") from error
+
+
+def _check_depth(file: str, content: bytes) -> None:
+    """Check the nesting of each document. The C code of PyYAML is recursive and would overflow its stack."""
+    depth = number = 0
+    for event in yaml.parse(content, Loader=Loader):
+        number += isinstance(event, yaml.DocumentStartEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise CommandError(f"{file}:{line}: document {number}: more than {MAX_DEPTH} levels: flatten it")
 
 
 def _objects(
@@ -169,7 +191,7 @@ def _shape(value: Any) -> str:
     return "a list" if isinstance(value, list) else "a single value"
 
 
-def _positions(file: str, root: yaml.Node) -> tuple[dict[str, int], tuple[str, ...]]:
+def _positions(where: str, root: yaml.Node) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return the line of each path, and the paths that occur twice."""
     lines: dict[str, int] = {}
     duplicates: list[str] = []
@@ -181,7 +203,8 @@ def _positions(file: str, root: yaml.Node) -> tuple[dict[str, int], tuple[str, .
         lines.setdefault(path, node.start_mark.line + 1)
         if len(lines) + len(pending) > MAX_NODES or depth > MAX_DEPTH:
             raise CommandError(
-                f"{file}: more than {MAX_NODES} fields or {MAX_DEPTH} levels with aliases expanded: split the file"
+                f"{where}: {path}: more than {MAX_NODES} fields or {MAX_DEPTH} levels with aliases expanded: split "
+                "the file"
             )
         pending.extend((below, child, depth + 1) for below, child in reversed(_children(path, node)))
     return lines, tuple(duplicates)

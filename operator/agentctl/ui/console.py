@@ -1,7 +1,12 @@
 """The console and the table style that all commands share."""
 
-from rich.console import Console
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+
+from agent_runtime.config.terminal import printable
 
 # Without a terminal there is no width to wrap at. The default of 80 columns would cut names.
 WIDTH = 160
@@ -9,10 +14,19 @@ HEADER_SPACING = (0, 3, 0, 0)
 PLAIN_SPACING = (0, 2, 0, 0)
 
 
+class SafeConsole(Console):
+    """Replaces control characters in text. The sequences of rich itself, such as colours, are not in the text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the parts of a renderable."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
 def stdout_console() -> Console:
     """Return a console on standard output. rich detects the terminal and NO_COLOR."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+    console = SafeConsole(highlight=False)
+    return console if console.is_terminal else SafeConsole(highlight=False, width=WIDTH)
 
 
 def table(*columns: str) -> Table:

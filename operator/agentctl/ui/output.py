@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from agent_runtime.config.terminal import escaped, is_printable, printable
 from agentctl.objects import Object
 
 
@@ -43,7 +44,7 @@ def data_text(value: Object, form: Format) -> str:
 
 def json_text(value: Any) -> str:
     """Return a value as JSON."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return escaped(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
 # Strings that need quotes, because kubectl reads YAML 1.2, where they are numbers: such as 12e3456789. PyYAML writes
@@ -60,7 +61,8 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def _represent_string(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else "'" if _NUMBER.fullmatch(value) else None
+    # Only a string in double quotes can contain the escapes of control characters.
+    style = '"' if not is_printable(value) else "|" if "\n" in value else "'" if _NUMBER.fullmatch(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
@@ -69,18 +71,16 @@ _Dumper.add_representer(str, _represent_string)
 
 def yaml_text(value: Any) -> str:
     """Return a JSON value as YAML."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-
-
-def without_control_characters(text: str) -> str:
-    """Replace control characters except newline and tab: a prompt must not control the terminal of its reader."""
-    return "".join(character if character.isprintable() or character in "\n\t" else "\ufffd" for character in text)
+    return escaped(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def write(text: str) -> None:
-    """Write to standard output. A pipe that its reader has closed, such as `head`, is not an error."""
+    """Write to standard output. A pipe that its reader has closed, such as `head`, is not an error.
+
+    Like all output of agentctl, the text may quote what others wrote, so control characters are replaced.
+    """
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(printable(text))
         sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes the rest of the buffer at exit; without this, that flush would fail.
@@ -89,4 +89,4 @@ def write(text: str) -> None:
 
 def note(text: str) -> None:
     """Write a line to standard error, so that it does not mix with the output in a pipe."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")

@@ -10,6 +10,7 @@ from agent_operator.api import constants
 from agent_operator.inputs.credentials import REVISION
 from agent_operator.render import Revision
 from agent_runtime.config import CONFIG_FILE, PROMPT_FILE
+from agent_runtime.config.terminal import printable
 from agentctl.objects import Object
 from agentctl.ui import output
 
@@ -33,8 +34,8 @@ def diff_lines(before: Revision, after: Revision) -> Iterator[str]:
 def part_texts(revision: Revision) -> Mapping[str, str]:
     """Return the content of a revision by file name, as text that is safe to print on a terminal."""
     return {
-        PROMPT_FILE: output.without_control_characters(revision.config.get(PROMPT_FILE, "")),
-        CONFIG_FILE: output.without_control_characters(revision.config.get(CONFIG_FILE, "")),
+        PROMPT_FILE: printable(revision.config.get(PROMPT_FILE, "")),
+        CONFIG_FILE: printable(revision.config.get(CONFIG_FILE, "")),
         "pod-template.yaml": output.yaml_text(_without_generated_names(revision)),
         "egress.yaml": output.yaml_text(revision.egress) if revision.egress else "",
     }

@@ -19,7 +19,7 @@ async def test_optional_apis_are_polled_without_permission_to_watch_crds(
     monkeypatch.setattr(informer, "_POLL", 0.2)
     cluster.proxy.denied = ("/customresourcedefinitions",)
     async with cluster.operator():
-        await cluster.api.apply_agent()
+        await cluster.api.apply_agent(monitoring={"serviceMonitor": {"enabled": True}})
         await cluster.api.wait_for_reason("Warning", "ApiMissing")
         await cluster.api.define(SERVICE_MONITOR)
         try:
@@ -40,7 +40,7 @@ async def test_an_optional_api_is_used_once_the_permission_is_granted(
     await cluster.api.define(SERVICE_MONITOR)
     try:
         async with cluster.operator():
-            await cluster.api.apply_agent()
+            await cluster.api.apply_agent(monitoring={"serviceMonitor": {"enabled": True}})
             condition = await cluster.api.wait_for_reason("Warning", "ApiMissing")
             assert "grant the permission" in condition["message"]
             assert await cluster.api.get("Deployment", "support")

@@ -162,17 +162,17 @@ def test_a_head_in_several_packets_is_accepted(run: Run) -> None:
 
 
 def test_idle_connections_stay_open(run: Run) -> None:
-    """Before the first request, after a request, and after the line break that some clients send after a body."""
+    """After a request, and after the line break that some clients send after a body."""
 
     async def test(server: Server) -> None:
         server.go.set()
-        fresh, used, after_line_break = [await server.client() for _ in range(3)]
+        used, after_line_break = [await server.client() for _ in range(2)]
         await used.send(GET)
         assert await used.answer() == b"now"
         await after_line_break.send(HEAD + b"body" + b"\r\n")
         assert await after_line_break.answer() == b"body"
         await server.wait_for_head_timeouts()
-        for client in (fresh, used, after_line_break):
+        for client in (used, after_line_break):
             await client.send(GET)
             assert await client.answer() == b"now"
 
@@ -209,6 +209,70 @@ def test_a_pipelined_head_is_accepted(run: Run) -> None:
         assert await client.answer() == b"body"
         await client.send(GET[10:])
         assert await client.answer() == b"now"
+
+    run(test)
+
+
+def test_a_connection_without_a_head_closes(run: Run) -> None:
+    """Without a response, because the client has requested nothing. Line breaks do not count."""
+
+    async def test(server: Server) -> None:
+        silent, line_breaks = [await server.client() for _ in range(2)]
+        await line_breaks.send(b"\r\n")
+        assert await silent.rest() == b""
+        assert await line_breaks.rest() == b""
+
+    run(test)
+
+
+# What a client sends while the agent answers its first request: the rest of that request, and a part of another head.
+PIPELINED: dict[str, tuple[bytes, ...]] = {
+    "one packet": (HEAD + b"body" + GET[:10],),
+    "one byte": (HEAD + b"body" + GET[:1],),
+    "two packets": (HEAD + b"body", GET[:10]),
+    "within the body": (HEAD + b"bo", b"dy" + GET[:10]),
+    "after a line break": (HEAD + b"body\r\n" + GET[:10],),
+    "chunked": (
+        HEAD.replace(b"Content-Length: 4", b"Transfer-Encoding: chunked") + b"4\r\nbody\r\n0\r\n\r\n" + GET[:9],
+    ),
+    "second request": (HEAD + b"body" + HEAD + b"body" + GET[:10],),
+}
+
+
+@pytest.mark.parametrize("packets", PIPELINED.values(), ids=PIPELINED)
+def test_a_pipelined_head_times_out(run: Run, packets: tuple[bytes, ...]) -> None:
+    """The limit starts with the end of the request before."""
+
+    async def test(server: Server) -> None:
+        client = await server.client()
+        for packet in packets:
+            await client.send(packet)
+            await server.entered.wait()
+        server.go.set()
+        for _ in range(b"".join(packets).count(b"POST")):
+            assert await client.answer() == b"body"
+        assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
+
+    run(test)
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
+def test_complete_requests_leave_the_connection_idle(run: Run, pieces: int) -> None:
+    """However the request is split into packets, and with any end of the body, no further head is expected."""
+
+    async def test(server: Server) -> None:
+        server.go.set()
+        chunked = HEAD.replace(b"Content-Length: 4", b"Transfer-Encoding: chunked")
+        for request in (HEAD + b"body", HEAD + b"\r\n\r\n", chunked + b"4\r\nbody\r\n0\r\n\r\n", GET):
+            client = await server.client()
+            size = max(1, len(request) // pieces)
+            for start in range(0, len(request), size):
+                await client.send(request[start : start + size])
+                await asyncio.sleep(0)
+            await client.answer()
+            await server.wait_for_head_timeouts()
+            await client.send(GET)
+            assert await client.answer() == b"now"
 
     run(test)
 

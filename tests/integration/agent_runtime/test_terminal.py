@@ -57,11 +57,11 @@ def test_session_and_model_can_be_chosen(agent: AgentProcess, model_server: Mode
     assert [message["content"] for message in messages] == ["one", "one"]
 
 
-def test_control_characters_are_removed(agent: AgentProcess, model_server: ModelServer) -> None:
+def test_control_characters_are_replaced(agent: AgentProcess, model_server: ModelServer) -> None:
     """An answer cannot control the terminal with escape sequences."""
-    done = run_chat(agent_url(agent), "a\x1b]0;title\x07b\x9bc", "--model", "echo")
+    done = run_chat(agent_url(agent), "a\x1b]0;title\x07b\x9b2Jc\x00\u202e", "--model", "echo")
 
-    assert done.stdout == "a]0;titlebc\n"
+    assert done.stdout == "a\ufffdb\ufffdc\ufffd\ufffd\n"
 
 
 def test_an_error_is_one_line(

@@ -90,7 +90,7 @@ def test_the_model_calls_tools_until_it_answers(agent: AgentProcess, model_serve
         (call("t__fail"), "error: Error executing tool fail"),
         (call("hasty__sleep", seconds=60), "error: no result within 1 seconds"),
         (call("t__add", a="one", b=2), "error: invalid arguments: 'one' is not of type 'integer'"),
-        (call("t__hostile", word="a" * 60 + "!"), "error: the tool's schema takes too long to check"),
+        (call("t__hostile", word="a" * 60 + "!"), "error: invalid arguments: 'aaaa"),
         (call("t__nothing"), "error: there is no such tool"),
         (call("u__add"), "error: there is no such tool"),
         (call("t__variable", name="OPENAI_API_KEY"), "unset"),

@@ -25,7 +25,7 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 async def test_a_failed_part_starts_again_with_growing_delays(delays: list[float]) -> None:
     failures: Counter[str] = Counter()
-    attempts = iter([ValueError("a"), RecursionError("b"), *[KeyError("c")] * 6, None])
+    attempts = iter([ValueError("a"), RecursionError("b"), BaseException("a panic"), *[KeyError("c")] * 5, None])
 
     async def part() -> None:
         if (error := next(attempts)) is not None:
@@ -52,3 +52,17 @@ async def test_a_failed_part_does_not_end_the_others(delays: list[float]) -> Non
         async with asyncio.timeout(DEADLINE):
             await twice.wait()
         assert not failed.done()
+
+
+async def test_a_cancelled_part_is_not_restarted() -> None:
+    started = asyncio.Event()
+
+    async def part() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(restarted("part", part, lambda *_: None))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

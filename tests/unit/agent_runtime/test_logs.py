@@ -4,6 +4,8 @@ import json
 import logging
 import sys
 
+import pytest
+
 from agent_runtime.logs import MASK, JsonFormatter, pseudonym
 
 
@@ -51,3 +53,31 @@ def test_a_pseudonym_identifies_a_session_without_revealing_it() -> None:
     """Equal sessions have equal pseudonyms, and other sessions have others."""
     assert pseudonym("a") == pseudonym("a") != pseudonym("b")
     assert "session-1" not in pseudonym("session-1")
+
+
+@pytest.mark.parametrize(
+    ("message", "fields"),
+    [
+        ("x" * 1_000_000, {}),
+        ("x", {"reason": "y" * 1_000_000}),
+        ("x", {"details": {"error": ["y" * 1_000_000] * 3}}),
+        ("\ud800", {"reason": "\udcff", "large": 2**70}),
+    ],
+)
+def test_a_foreign_text_cannot_make_a_line_long_or_fail(message: str, fields: dict[str, object]) -> None:
+    line = JsonFormatter().format(record(message, fields=fields | {"status": 200}))
+
+    assert len(line) < 10_000
+    assert json.loads(line)["status"] == 200
+
+
+def test_the_stack_of_an_endless_recursion_is_cut() -> None:
+    def recurse() -> None:
+        recurse()
+
+    try:
+        recurse()
+    except RecursionError:
+        line = JsonFormatter().format(record("failed", exc_info=sys.exc_info()))
+
+    assert len(json.loads(line)["at"]) == 30

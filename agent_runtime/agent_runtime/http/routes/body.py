@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent_runtime import untrusted_json
 from agent_runtime.config import explain
 from agent_runtime.errors import Problem
 
@@ -29,18 +30,22 @@ async def read_bytes(request: web.Request) -> bytes:
     """Read the body.
 
     Raises:
-        Problem: the body did not arrive in time.
+        Problem: the body did not arrive in time, or its encoding is invalid.
         HTTPRequestEntityTooLarge: the body is longer than middleware.MAX_BODY_BYTES.
     """
-    if request.content.is_eof():
-        # The body of most requests arrives with the head. Then a timeout is not needed.
-        return await request.read()
     try:
+        if request.content.is_eof():
+            # The body of most requests arrives with the head. Then a timeout is not needed.
+            return await request.read()
         async with asyncio.timeout(READ_TIMEOUT):
             return await request.read()
     except TimeoutError:
         raise Problem(
             408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} s: send it faster"
+        ) from None
+    except web.RequestPayloadError:
+        raise Problem(
+            400, "invalid_body", "The body does not match Content-Encoding or Transfer-Encoding: correct it"
         ) from None
 
 
@@ -55,10 +60,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         raise Problem(415, "unsupported_media_type", "Content-Type: must be application/json")
     body = await read_bytes(request)
     try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        position = f"line {error.lineno} column {error.colno}"
-        raise Problem(400, "invalid_json", f"The body is not valid JSON: {position}") from None
+        parsed = untrusted_json.loads(body)
+    except untrusted_json.InvalidJsonError as error:
+        raise Problem(400, "invalid_json", f"The body is not valid JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise Problem(400, "invalid_json", "The body must be a JSON object")
     return parsed

@@ -132,7 +132,7 @@ class ServiceMonitorSpec(ApiModel):
     """ServiceMonitor of the Prometheus Operator."""
 
     enabled: bool | None = Field(None, description="Create a ServiceMonitor. Default: true.")
-    interval: Duration | None = Field(None, description="Interval between two scrapes. Default: 30s.")
+    interval: Duration | None = Field(None, description="Interval between two scrapes, at least 15s. Default: 30s.")
     labels: dict[str, LabelValue] | None = Field(
         None,
         max_length=64,

@@ -25,7 +25,11 @@ class Condition(StatusModel):
 class LastFailure(StatusModel):
     """Failure of a pod, as Kubernetes or the container reported it."""
 
-    pod: str = Field(description="Name of the pod.", json_schema_extra=longest(bounds.DNS_SUBDOMAIN))
+    pod: str | None = Field(
+        None,
+        description="Name of the pod. Not set if the API server rejects the pods.",
+        json_schema_extra=longest(bounds.DNS_SUBDOMAIN),
+    )
     container: str | None = Field(
         None, description="Name of the container.", json_schema_extra=longest(bounds.DNS_SUBDOMAIN)
     )
@@ -134,6 +138,7 @@ class AgentDeploymentStatus(StatusModel):
         None,
         description="UID of the Namespace that the operator created for spec.namespace; `requested` until the API "
         "server has confirmed the creation. The operator deletes no other Namespace.",
+        json_schema_extra=longest(bounds.HASH),
     )
     children: tuple[ChildStatus, ...] = Field(
         (),

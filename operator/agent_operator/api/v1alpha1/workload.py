@@ -38,15 +38,15 @@ class Runtime(ApiModel):
         None,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         max_length=128,
-        description="Version (tag) of the bundled runtime image. Takes precedence over channel. Default: the version "
-        "that the channel assigns, or the one that ships with this operator.",
+        description="Version (tag) of the bundled runtime image, or of image. Takes precedence over channel. Default: "
+        "the version that the channel assigns, or the one that ships with this operator.",
     )
     image: str | None = Field(
         None,
         pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$",
         max_length=512,
-        description="Full image reference, with a tag or digest, that replaces the bundled image. Takes precedence "
-        "over version and channel. Default: the bundled image.",
+        description="Image that replaces the bundled image: a repository with version as its tag, or a full reference "
+        "with its own tag or digest. Takes precedence over channel. Default: the bundled image.",
     )
     channel: DnsSubdomain | None = Field(
         None,

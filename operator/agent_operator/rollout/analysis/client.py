@@ -13,8 +13,9 @@ from agent_operator.rollout.analysis.parser import Sample, UnreadableMetrics, pa
 # Pods are in the cluster network, so a longer response time is a failure.
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 # The runtime writes about 10 KiB. The limit protects the operator's memory from a container that writes without end.
-_MAX_BYTES = 2 * 1024 * 1024
-_CONCURRENT_REQUESTS = 16
+MAX_BYTES = 256 * 1024
+# For each agent, so that the pods of one that do not respond delay no other agent.
+_CONCURRENT_REQUESTS = 8
 _HEADERS = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
 _OK = 200
 _IPV6 = 6
@@ -51,12 +52,11 @@ class Scraper:
     def __init__(self, port: int = constants.METRICS_PORT) -> None:
         self._port = port
         self._session: aiohttp.ClientSession | None = None
-        self._request_slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
 
     async def scrape(self, targets: Iterable[ScrapeTarget]) -> ScrapeResult:
         """Scrape pods. A pod without readable metrics is a failure in the result, not an exception."""
-        targets = tuple(targets)
-        results = await asyncio.gather(*(self._scrape_pod(target.address) for target in targets))
+        targets, slots = tuple(targets), asyncio.Semaphore(_CONCURRENT_REQUESTS)
+        results = await asyncio.gather(*(self._scrape_pod(target.address, slots) for target in targets))
         by_name = {target.name: result for target, result in zip(targets, results, strict=True)}
         return ScrapeResult(
             samples={name: result for name, result in by_name.items() if isinstance(result, Sample)},
@@ -71,7 +71,7 @@ class Scraper:
         if session is not None:
             await session.close()
 
-    async def _scrape_pod(self, address: str) -> Sample | UnreadableMetrics:
+    async def _scrape_pod(self, address: str, slots: asyncio.Semaphore) -> Sample | UnreadableMetrics:
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
@@ -79,7 +79,7 @@ class Scraper:
         url = f"http://{f'[{ip}]' if ip.version == _IPV6 else ip}:{self._port}/metrics"
         try:
             async with (
-                self._request_slots,
+                slots,
                 self._open().get(url, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False) as response,
             ):
                 if response.status != _OK:
@@ -91,22 +91,25 @@ class Scraper:
             # The text of these errors may quote what the pod sent.
             return UnreadableMetrics(f"does not respond on port {self._port}")
         if body is None:
-            return UnreadableMetrics(f"responds to /metrics with more than {_MAX_BYTES} bytes")
+            return UnreadableMetrics(f"responds to /metrics with more than {MAX_BYTES} bytes")
         return parse_metrics(body.decode("utf-8", "replace"))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             # Pods are scraped directly, without the proxy of the environment, and share no cookies.
-            self._session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+            # A compressed response may expand to any size, so it stays compressed, and is unreadable.
+            self._session = aiohttp.ClientSession(
+                trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+            )
         return self._session
 
 
 async def _read_bounded(content: aiohttp.StreamReader) -> bytes | None:
-    """Read a body; None if it is longer than _MAX_BYTES."""
+    """Read a body; None if it is longer than MAX_BYTES."""
     parts, size = [], 0
     async for part in content.iter_any():
         size += len(part)
-        if size > _MAX_BYTES:
+        if size > MAX_BYTES:
             return None
         parts.append(part)
     return b"".join(parts)

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from agent_operator.rollout.analysis.parser import NO_REQUESTS, Sample
+
+# A pass scrapes at most 20 pods of a group.
+_MAX_PODS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,8 @@ class CounterWindow:
         for pod, sample in samples.items():
             if pod in self.latest:
                 total += increase(self.latest[pod], sample)
-        return CounterWindow({**self.latest, **samples}, total)
+        latest = {**self.latest, **samples}
+        return CounterWindow(dict(islice(latest.items(), max(0, len(latest) - _MAX_PODS), None)), total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,12 @@ from tests import fast_yaml as yaml
 
 ROOT = Path(__file__).parents[4]
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
+Object = dict[str, Any]
 ROLES = [obj for objects in rbac.files().values() for obj in objects if obj["kind"] in ("Role", "ClusterRole")]
 # Children that the policy does not check, because they give their author no further permissions.
 HARMLESS = {
     "ConfigMap": "the agent's own text",
     "ControllerRevision": "the agent's own revisions",
-    "Job": "a user who can create Deployments can run pods",
-    "HorizontalPodAutoscaler": "a user who can create Deployments can scale them",
-    "ServiceMonitor": "makes Prometheus scrape the agent's own Service",
 }
 
 
@@ -96,18 +94,39 @@ def test_policy_checks_every_kind_of_child_that_is_not_harmless() -> None:
     assert checked == {kind.plural for kind in CHILDREN if kind.kind not in HARMLESS}
 
 
-def test_policy_matches_agent_deployments_and_fails_closed() -> None:
-    policy, binding = yaml.safe_load_all((KUSTOMIZE / "admission" / "policy.yaml").read_text(encoding="utf-8"))
-    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
+def policies(folder: str) -> list[tuple[Object, Object]]:
+    """The policies of a folder, each with its binding."""
+    objects = list(yaml.safe_load_all((KUSTOMIZE / folder / "policy.yaml").read_text(encoding="utf-8")))
+    return list(zip(objects[::2], objects[1::2], strict=True))
 
-    assert (rule["apiGroups"], rule["apiVersions"], rule["resources"]) == (
-        [constants.GROUP],
-        [constants.VERSION],
-        [constants.PLURAL],
-    )
-    assert policy["spec"]["failurePolicy"] == "Fail"
-    assert all(validation["reason"] == "Forbidden" for validation in policy["spec"]["validations"])
-    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+
+def test_policies_match_agent_deployments_and_fail_closed() -> None:
+    resources: list[str] = []
+    for policy, binding in [*policies("admission"), *policies("confinement")]:
+        (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
+        resources += rule["resources"] if rule["apiGroups"] == [constants.GROUP] else []
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        assert all(validation["reason"] == "Forbidden" for validation in policy["spec"]["validations"])
+        assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    assert resources == [constants.PLURAL, f"{constants.PLURAL}/scale", f"{constants.PLURAL}/status", constants.PLURAL]
+
+
+def test_the_confinement_allows_the_operator_what_it_writes() -> None:
+    """A new kind of child must be added to the list in the policy."""
+    ((policy, _),) = policies("confinement")
+    variables = {variable["name"]: variable["expression"] for variable in policy["spec"]["variables"]}
+    assert set(re.findall(r"'([^']+)'", variables["is_child"])) == {f"{kind.group}/{kind.plural}" for kind in CHILDREN}
+    allowed = set(re.findall(r"'([^' ]+/[^' ]+)'", policy["spec"]["validations"][0]["expression"]))
+    children = {f"{kind.group}/{kind.plural}" for kind in CHILDREN}
+    verbs = {"create", "update", "patch", "delete"}
+    written = {
+        f"{permission.group}/{permission.resource}"
+        for permission in (*rbac.permissions(cluster_wide=True), *rbac.lease_permissions())
+        if verbs & set(permission.verbs) and not permission.resource.endswith("/finalizers")
+    }
+    assert allowed | children == written
+    account = f"system:serviceaccount:{rbac.NAMESPACE}:{rbac.ACCOUNT}"
+    assert policy["spec"]["matchConditions"][0]["expression"] == f"request.userInfo.username == '{account}'"
 
 
 def test_docs_list_every_permission() -> None:

@@ -52,6 +52,20 @@ def test_window_longer_than_its_period_is_always_open() -> None:
     assert opens_in(window, datetime.fromisoformat("2026-01-05T21:59:00+00:00")) == 0
 
 
+@pytest.mark.parametrize("second", range(0, 60, 7))
+@pytest.mark.parametrize(
+    ("cron", "duration"), [("* * * * *", "1m"), ("* 22-23 * * *", "2h"), ("*/5 * * * *", "5m"), ("59 * * * *", "1h")]
+)
+def test_last_opening_decides_at_every_second(cron: str, duration: str, second: int) -> None:
+    window = MaintenanceWindow(cron=cron, duration=duration)
+    midnight = datetime.fromisoformat(f"2026-01-05T00:00:{second:02}.5+00:00")
+
+    # Until 01:59:59, two hours after the last opening at 23:59.
+    for minute in (0, 1, 4, 5, 58, 59):
+        assert opens_in(window, midnight.replace(hour=23, minute=minute)) == 0
+        assert opens_in(window, midnight.replace(hour=1, minute=min(minute, 58))) == 0
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [

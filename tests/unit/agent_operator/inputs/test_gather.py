@@ -1,12 +1,14 @@
 """Referenced objects are read by name. Existing objects are cached for a short time, absent ones never."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import Gathered, References
+from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
 from tests.clock import ManualClock
@@ -101,3 +103,38 @@ async def test_checks_are_read_only_for_the_canary_strategy(references: Referenc
     assert (found.inputs.checks_text, found.inputs.prompt_template) == ("checks: []", "Be kind.")
     assert (await references.gather(agent("RollingUpdate"), Platform())).inputs.checks_text is None
     assert cluster.read == [PROMPTS]
+
+
+def agent_with_env(*sources: dict[str, Any]) -> AgentDeployment:
+    containers = [{"name": "agent", **source} for source in sources]
+    spec = {"config": AGENT.spec.config, "podTemplate": {"spec": {"containers": containers}}}
+    return AgentDeployment.model_validate({"metadata": {"name": "a", "namespace": "ns", "uid": "u"}, "spec": spec})
+
+
+async def test_a_large_environment_is_refused(references: References, cluster: FakeCluster) -> None:
+    names = [f"c{number}" for number in range(3)]
+    for name in names:
+        data = {"large": "x" * 1_000_000, "small": "y"}
+        cluster.objects[Ref("ConfigMap", "ns", name)] = {"metadata": {}, "data": data}
+    whole = agent_with_env({"envFrom": [{"configMapRef": {"name": name}} for name in names]})
+    with pytest.raises(ProblemError, match="mount them as volumes, or reference single keys"):
+        await references.gather(whole, Platform())
+
+    by_key = [{"name": name, "valueFrom": {"configMapKeyRef": {"name": name, "key": "small"}}} for name in names]
+    found = await references.gather(agent_with_env({"env": by_key}), Platform())
+    assert set(found.inputs.hashes) == {f"configmap/{name}" for name in names}
+
+
+async def test_all_keys_count_if_one_container_reads_all(references: References, cluster: FakeCluster) -> None:
+    target = Ref("ConfigMap", "ns", "c")
+    one = {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "a"}}}]}
+    everything = {"envFrom": [{"configMapRef": {"name": "c"}}]}
+    hashes = []
+    for value in ("1", "2"):
+        cluster.objects[target] = {"metadata": {}, "data": {"a": "", "b": value}}
+        references = References(cast(Cluster, cluster), ManualClock(), LIFETIME)
+        for sources in ([one], [one, everything]):
+            found = await references.gather(agent_with_env(*sources), Platform())
+            hashes.append(found.inputs.hashes)
+    assert hashes[0] == hashes[2], "b is not read"
+    assert hashes[1] != hashes[3]

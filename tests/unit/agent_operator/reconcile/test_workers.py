@@ -199,6 +199,19 @@ async def test_an_error_outside_of_the_reconciler_fails_only_its_pass() -> None:
         assert queue._failures == {Key("a", "bad"): 1}
 
 
+async def test_a_pass_that_hangs_is_cancelled_and_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise, it would fail the liveness probe, and one tenant could restart the operator again and again."""
+    monkeypatch.setattr(workers, "_LONGEST_PASS", 0.01)
+    reconciler, key = HangingReconciler(), Key("slow", "a")
+    async with running(reconciler, 1, [key]) as (pool, queue):
+        await wait_until(lambda: _failed(queue, key))
+        assert list(pool.stuck()) == []
+
+
+async def _failed(queue: Queue, key: Key) -> bool:
+    return queue._failures.get(key, 0) > 0
+
+
 async def _all_started(reconciler: HangingReconciler, keys: Iterable[Key]) -> bool:
     return set(keys) <= set(reconciler.started)
 

@@ -48,3 +48,9 @@ def test_problems_are_not_cached() -> None:
     for _ in range(2):
         with pytest.raises(ProblemError):
             renderer.render(inputs(systemPrompt={"text": "{{"}))
+
+
+def test_a_large_agent_is_not_cached() -> None:
+    renderer, large = Renderer(), inputs(systemPrompt={"text": "x" * 300_000})
+    assert renderer.render(large) is not renderer.render(large)
+    assert renderer.render(large) == renderer.render(large)

@@ -139,7 +139,7 @@ def test_job_result(_case: str, job: Any, pods: list[Any], passed: bool | None, 
 def test_message_has_no_control_characters() -> None:
     result = checks_result.job_result(RUNNING, [pod(report_of(Result("c", "failed", "\x1b[2J\nboo")))])
     assert result
-    assert result.message == "0/1 passed; c: [2J boo"
+    assert result.message == "0/1 passed; c: \ufffd boo"
 
 
 def live_objects(agent: Inputs, *objects: tuple[str, dict[str, Any]]) -> dict[Ref, Live]:

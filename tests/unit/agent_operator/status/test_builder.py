@@ -1,15 +1,23 @@
 """The merge patch of a status, and the parts of a status."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_operator.api import constants
+from agent_operator.api import bounds, constants, openapi
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import Reason
+from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.kube.objects import Key, Live, Ref, pack
+from agent_operator.render import Inputs, render
 from agent_operator.render.plan import Owner
-from agent_operator.status.builder import changes, first_failure, own
+from agent_operator.status.builder import changes, first_failure, own, status
+from agent_operator.status.observed import ObservedState
+from kubeschema.value_rules import validate_value
 
+SPEC = {"config": {"models": [{"name": "echo", "provider": "echo"}]}}
 STATUS = st.dictionaries(st.sampled_from("abcd"), st.integers() | st.lists(st.integers(), max_size=2))
 
 
@@ -34,5 +42,29 @@ def test_only_owned_children_are_listed() -> None:
 
 
 def test_the_failure_is_that_of_the_first_failing_pod() -> None:
-    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}]) == {"pod": "b"}
-    assert first_failure([{}]) is None
+    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}], (), {}) == {"pod": "b"}
+    assert first_failure([{}], (None,), {}) is None
+
+
+def test_the_status_has_only_what_the_schema_allows_whatever_others_write() -> None:
+    """The API server refuses a status with a value that is too long, so the agent would keep its old status."""
+    failure = {"pod": "p", "container": "c" * 300, "reason": "R" * 9_000, "time": "T" * 999, "message": "m" * 1_024}
+    warning = Problem(Reason.READY, "spec", "w" * 99_000)
+    state = ObservedState(generation=1, failure=failure, warnings=(warning,), blocked=warning)
+    live: dict[Ref, Any] = {Ref("ConfigMap", "ns", f"c-{number}"): {"metadata": {}} for number in range(500)}
+    found = status(state, {}, live, None, name="a", now="2026-01-01T00:00:00Z")
+
+    schema = openapi.schemas()[constants.KIND]
+    assert [(cause.field, cause.message) for cause in validate_value(schema, {"spec": SPEC, "status": found})] == []
+    assert len(found["children"]) == bounds.CHILDREN
+    assert len(found["lastFailure"]["reason"]) == bounds.IDENTIFIER
+
+
+def test_secrets_of_the_status_have_a_maximum() -> None:
+    names = {f"s-{number}": "hash" for number in range(500)}
+    rendered = replace(
+        render(Inputs(AgentDeployment.model_validate({"metadata": {"name": "a"}, "spec": SPEC}))), secrets=names
+    )
+    found = status(ObservedState(generation=1), {}, {}, rendered, name="a", now="2026-01-01T00:00:00Z")
+
+    assert len(found["secrets"]) == bounds.SECRETS

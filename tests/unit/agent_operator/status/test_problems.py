@@ -1,5 +1,7 @@
 """Problems from answers of the API server."""
 
+import time
+
 import pytest
 
 from agent_operator.kube.objects import Ref
@@ -58,3 +60,13 @@ def test_only_the_values_of_variables_are_left_out() -> None:
 def test_an_unreachable_server_and_a_missing_right_have_different_reasons() -> None:
     assert from_api(ApiError(0, "Unreachable", "x")).reason == "ApiUnavailable"
     assert from_api(ApiError(403, "Forbidden", "x")).reason == "Forbidden"
+
+
+def test_a_message_that_quotes_a_large_object_takes_little_time() -> None:
+    """The pattern of values takes quadratic time."""
+    message = "env[" * 500_000 + "env[0].value: Invalid value: " + "x" * 500_000
+    began = time.thread_time()
+    found = refused(Ref("Deployment", "ns", "a"), ApiError(422, "Invalid", message), namespace_managed=True).message
+    assert time.thread_time() - began < 0.1
+    assert len(found) < 3_000
+    assert len(from_api(ApiError(403, "Forbidden", message)).message) < 5_000

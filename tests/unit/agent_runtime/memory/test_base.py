@@ -11,7 +11,18 @@ TURN: Turn = {"id": "1", "messages": [{"role": "user", "content": "a"}], "tokens
 
 
 @pytest.mark.parametrize(
-    "other", [b"{", b"[]", b"{}", b"1", b"", b"],[", b'{"id": [], "messages": [], "tokens": 1}', b'{"id": "2"}']
+    "other",
+    [
+        *(b"{", b"[]", b"{}", b"1", b"", b"],[", b'{"id": "2"}', b"[" * 2000, b"\xff", b"null"),
+        b'{"id": [], "messages": [], "tokens": 1}',
+        b'{"id": "2", "messages": [1], "tokens": 1}',
+        b'{"id": "2", "messages": [{"role": 1}], "tokens": 1}',
+        b'{"id": "2", "messages": [{"role": "user", "content": 1}], "tokens": 1}',
+        b'{"id": "2", "messages": [{"role": "user", "content": [1]}], "tokens": 1}',
+        b'{"id": "2", "messages": [], "tokens": -1}',
+        b'{"id": "2", "messages": [{"role": "user", "x": %b}], "tokens": 1}' % (b"[" * 300 + b"]" * 300),
+    ],
+    ids=lambda stored: stored[:60].decode(errors="replace"),
 )
 def test_decoding_leaves_out_duplicates_and_other_values(other: bytes) -> None:
     stored = orjson.dumps(TURN)

@@ -28,13 +28,28 @@ async def test_a_session_expires_after_its_last_turn() -> None:
 
 
 async def test_the_least_recently_used_session_is_dropped_first() -> None:
-    store = LocalStore(10, max_bytes=3_000)
-    for name in ("a", "b"):
+    store = LocalStore(10, max_bytes=5_500)
+    names = "abcde"
+    for name in names[:4]:
         await store.append(name, turn("x" * 700, ""))
     await store.history("a")
-    await store.append("c", turn("x" * 700, ""))
+    for name in names[4:]:
+        await store.append(name, turn("x" * 700, ""))
 
-    assert store.sessions() == ("a", "c")
+    assert store.sessions() == ("c", "d", "a", "e")
+
+
+async def test_a_long_session_does_not_replace_the_others() -> None:
+    """It keeps the latest turns that fit into a quarter of the memory."""
+    store = LocalStore(10, max_bytes=10_000)
+    await store.append("other", turn("hi", ""))
+    for number in range(40):
+        await store.append("long", turn(f"{number} " + "x" * 700, ""))
+    await store.append("one turn", turn("x" * 9_000, ""))
+
+    assert len(await store.history("other")) == 1
+    assert [text.split()[0] for text in texts(await store.history("long"))] == ["38", "39"]
+    assert await store.history("one turn") == []
 
 
 async def test_expired_sessions_are_dropped_without_a_request() -> None:

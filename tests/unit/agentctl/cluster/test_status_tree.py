@@ -60,7 +60,7 @@ def test_conditions_and_the_last_failure_follow_the_tree() -> None:
     text = draw(make_snapshot(conditions=conditions, lastFailure=failure))
 
     assert "Ready    False  Unavailable               0 of 1 pods are ready" in text
-    assert "Last failure: pod support-x: Error, exit code 2: agent.models: missing" in text
+    assert "Last failure: pod support-x: Error with exit code 2: agent.models: missing" in text
 
 
 def test_the_colour_of_a_condition_depends_on_its_type() -> None:

@@ -104,7 +104,7 @@ async def test_endless_body_is_a_failure(serve: Serve) -> None:
 
     samples, failures = await scrape(await serve(flood), ScrapeTarget("p", "127.0.0.1"))
     assert samples == {}
-    assert failures == {"p": "responds to /metrics with more than 2097152 bytes"}
+    assert failures == {"p": "responds to /metrics with more than 262144 bytes"}
 
 
 async def test_large_compressed_body_is_a_failure(serve: Serve) -> None:

@@ -1,11 +1,21 @@
 """Counters read from the /metrics of a pod."""
 
 import math
+import time
 from typing import Any
 
 import pytest
 
-from agent_operator.rollout.analysis.parser import NO_REQUESTS, Sample, UnreadableMetrics, parse_metrics
+from agent_operator.rollout.analysis.client import MAX_BYTES
+from agent_operator.rollout.analysis.parser import (
+    MAX_BOUNDS,
+    MAX_CHARS,
+    MAX_LINES,
+    NO_REQUESTS,
+    Sample,
+    UnreadableMetrics,
+    parse_metrics,
+)
 from agent_runtime.metrics import Metrics
 
 
@@ -113,3 +123,67 @@ def test_histograms_are_added(_case: str, one: Any, other: Any, both: Any) -> No
 
 def test_counters_are_added() -> None:
     assert Sample(1, 2, 3) + Sample(10, 20, 30) == Sample(11, 22, 33)
+
+
+ROUTE = 'route="/v1/x"'
+COUNTED = f'agent_requests_total{{{ROUTE},code="200"}} 1'
+TOO_MUCH = f"more than {MAX_LINES} series or {MAX_CHARS} bytes"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{COUNTED}\n" * (MAX_LINES + 1), TOO_MUCH),
+        ("agent_requests_total" + "1" * MAX_CHARS, TOO_MUCH),
+        ("agent_requests_total 1" + "0" * 1_000, "not in the Prometheus text format"),
+        (f'agent_requests_total{{{ROUTE},code="200"}} 1e308', "not in the Prometheus text format"),
+        (f'agent_requests_total{{{ROUTE},code="200"}} NaN', "not in the Prometheus text format"),
+        (f'agent_requests_total{{{ROUTE},code="200"}} -1', "not in the Prometheus text format"),
+        (f'agent_requests_total{{{ROUTE},code="{"9" * 5_000}"}} 1', "not in the Prometheus text format"),
+        (f'{COUNTED}\nagent_request_duration_seconds_bucket{{{ROUTE},le="NaN"}} 1', "not in the Prometheus text"),
+        (
+            "\n".join(f'agent_request_duration_seconds_bucket{{{ROUTE},le="{n}"}} 1' for n in range(MAX_BOUNDS + 1))
+            + f"\n{COUNTED}",
+            "not in the Prometheus text format",
+        ),
+    ],
+)
+def test_metrics_without_bound_are_unreadable(text: str, message: str) -> None:
+    found = parse_metrics(text)
+    assert isinstance(found, UnreadableMetrics)
+    assert message in found.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        COUNTED,
+        "agent_requests_total{" + ",".join(f'a{number}="b"' for number in range(120)) + "} 1",
+        'agent_requests_total{a="' + '\\"' * 480 + '"} 1',
+        'agent_requests_total{a="' + "\\\\" * 480 + '"} 1',
+        "# HELP agent_requests " + "\\n" * 490,
+        "agent_requests_total" + "{" * 980,
+        "agent_requests_total" + " " * 980 + "1",
+        f'agent_request_duration_seconds_bucket{{{ROUTE},le="1"}} 1',
+        "x" * 1_000,
+        "",
+    ],
+)
+def test_any_text_is_read_in_less_than_a_tenth_of_a_second(line: str) -> None:
+    text = f"{line}\n" * (MAX_BYTES // (len(line) + 1))
+    of_used_lines = f"{line}\n" * min(MAX_LINES, MAX_CHARS // (len(line) + 1))
+    for tried in (text, of_used_lines):
+        assert min(_cpu_seconds(tried) for _ in range(3)) < 0.1
+
+
+def _cpu_seconds(text: str) -> float:
+    began = time.thread_time()
+    parse_metrics(text)
+    return time.thread_time() - began
+
+
+def test_histograms_with_other_bounds_do_not_grow_without_limit() -> None:
+    total = NO_REQUESTS
+    for number in range(1_000):
+        total += Sample(buckets=((float(number), 1), (math.inf, 1)))
+        assert len(total.buckets) <= MAX_BOUNDS

@@ -116,3 +116,11 @@ def test_window_counts_the_requests_before_and_after_a_container_restart() -> No
 def test_window_counts_a_pod_once_that_was_unreachable_for_a_while() -> None:
     window = CounterWindow().with_samples({"a": sample(100)}).with_samples({}).with_samples({"a": sample(130)})
     assert window.total.requests == 30
+
+
+def test_a_window_keeps_a_limited_number_of_pods() -> None:
+    window = CounterWindow()
+    for number in range(3_000):
+        window = window.with_samples({str(number): Sample(requests=1)})
+    assert len(window.latest) == 1_000
+    assert "2999" in window.latest

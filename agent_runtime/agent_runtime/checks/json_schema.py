@@ -4,7 +4,6 @@ An untrusted schema can keep a validator busy for years: with a pattern such as 
 expressions take exponential time, or with references that double at each level.
 """
 
-import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 from referencing.jsonschema import EMPTY_REGISTRY
+
+from agent_runtime.tools.cpu_limit import at_most
 
 
 def compiled(schema: Mapping[str, Any], seconds: float, draft: type[Validator] = Draft202012Validator) -> Validator:
@@ -47,22 +48,6 @@ def first_error(validator: Validator, value: Any, seconds: float) -> ValidationE
     with _without_warnings(), at_most(seconds):
         error: ValidationError | None = best_match(validator.iter_errors(value))
         return error
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after it has used this much CPU time. Works only in the main thread."""
-
-    def expire(*_: object) -> None:
-        raise TimeoutError
-
-    previous = signal.signal(signal.SIGVTALRM, expire)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, previous)
 
 
 @contextmanager
