@@ -75,7 +75,13 @@ def _gvk(obj: Object) -> tuple[str, str, str]:
     return group, version, obj["kind"]
 
 
-def wire(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop, dry_run: DryRun | None = None) -> Reconciler:
+def wire(
+    api: MemoryApi,
+    store: Store,
+    loop: asyncio.AbstractEventLoop,
+    dry_run: DryRun | None = None,
+    sandbox: Sandbox | None = None,
+) -> Reconciler:
     """Wire a reconciler as the manager does."""
     cluster = Cluster(cast(Transport, api))
     return make_reconciler(
@@ -90,6 +96,6 @@ def wire(api: MemoryApi, store: Store, loop: asyncio.AbstractEventLoop, dry_run:
         references_lifetime=45,
         clock=loop.time,
         now=lambda: NOW,
-        sandbox=Sandbox(loop.time),
+        sandbox=sandbox or Sandbox(loop.time),
         dry_run=dry_run,
     )

@@ -57,13 +57,14 @@ def _add_routes(app: web.Application, config: AgentSection, environment: Environ
         add_page(app)
 
 
-def create_metrics_app(metrics: Metrics) -> web.Application:
-    """Return the application that serves /metrics on the metrics port."""
+def create_metrics_app(main: web.Application) -> web.Application:
+    """Return the application of the metrics port, which serves the metrics and the health of the main application."""
 
     async def scrape(request: web.Request) -> web.Response:
-        body, content_type = metrics.exposition(request.headers.get("Accept", ""))
+        body, content_type = main[METRICS].exposition(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     app = web.Application()
     app.router.add_get("/metrics", scrape)
+    health.add_detailed(app, main)
     return app

@@ -58,10 +58,11 @@ class ComponentStatus:
     latency_ms: float
     details: dict[str, Any] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry of the component in the response of /health."""
+    def as_json(self, *, errors: bool = True) -> dict[str, Any]:
+        """Return the entry of the component in the response of /health, without its error unless `errors`."""
         entry = {"name": self.name, "status": self.status, "latency_ms": self.latency_ms}
-        return entry | {"details": self.details} if self.details else entry
+        details = {name: value for name, value in self.details.items() if errors or name != "error"}
+        return entry | {"details": details} if details else entry
 
 
 class Health:
@@ -89,8 +90,8 @@ class Health:
         self._was_usable = False
         self.draining = False
 
-    def not_ready_reasons(self) -> list[str]:
-        """Return why the pod must not receive requests; empty if it is ready. Does no IO.
+    def not_ready_reasons(self, *, errors: bool = True) -> list[str]:
+        """Return why the pod must not receive requests, without errors unless `errors`; empty if it is ready.
 
         After the model has answered once, the pod stays ready. An outage of a shared model would otherwise make all
         replicas unready at once, and callers would get a bare 503 of the ingress instead of an error with the cause.
@@ -102,10 +103,14 @@ class Health:
         vital = self._statuses.get(self._probed[0].name)
         if vital is None:
             return [f"{self._probed[0].name}: not probed yet"]
-        return [f"{vital.name}: {vital.details.get('error', vital.status)}"]
+        error = vital.details.get("error", vital.status) if errors else vital.status
+        return [f"{vital.name}: {error}"]
 
-    async def report(self) -> dict[str, Any]:
-        """Return the body of /health, from probes that are at most MAX_REPORT_AGE seconds old."""
+    async def report(self, *, errors: bool = True) -> dict[str, Any]:
+        """Return the body of /health, from probes that are at most MAX_REPORT_AGE seconds old.
+
+        Without `errors` it contains no addresses and nothing else that only operators of the agent should see.
+        """
         async with self._probing:
             if time.monotonic() - self._last_probed > MAX_REPORT_AGE:
                 await self._probe_all()
@@ -115,7 +120,7 @@ class Health:
             "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "version": self._version,
             "uptime_seconds": round(time.monotonic() - self._started, 1),
-            "components": [status.as_json() for status in statuses],
+            "components": [status.as_json(errors=errors) for status in statuses],
         }
 
     async def watch(self) -> None:

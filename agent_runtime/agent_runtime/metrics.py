@@ -52,5 +52,8 @@ class Metrics:
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format that the Accept header names, and the content type of that format."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # an invalid version in the header
+            encode, content_type = choose_encoder("")
         return encode(self.registry), content_type

@@ -15,7 +15,7 @@ from aiohttp import web
 from agent_runtime.app import create_app, create_metrics_app
 from agent_runtime.config import AgentSection
 from agent_runtime.environment import Environment
-from agent_runtime.http.app_keys import HEALTH, METRICS
+from agent_runtime.http.app_keys import HEALTH
 from agent_runtime.http.connections import Site, close_idle
 
 # Length of the queue of connections that wait for accept(). Hundreds of clients may connect at the same moment.
@@ -38,7 +38,7 @@ async def serve(config: AgentSection, prompt: str, environment: Environment) -> 
     stop, skip_delay = _signals()
     app = create_app(config, prompt, environment)
     main = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_HANDLER_TIMEOUT)
-    metrics = web.AppRunner(create_metrics_app(app[METRICS]))
+    metrics = web.AppRunner(create_metrics_app(app))
     try:
         await _listen(main, environment.listen_address, environment.port_http)
         await _listen(metrics, environment.listen_address, environment.port_metrics)

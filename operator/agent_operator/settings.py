@@ -64,6 +64,11 @@ class Settings(BaseModel):
     lease_namespace: str = Field(
         "", description="Namespace of the Lease. Default: the operator's namespace, or `default` outside of a cluster."
     )
+    operator_namespace: str = Field(
+        "",
+        description="Namespace of the operator's pods. The NetworkPolicy of an agent with a canary admits them to read "
+        "its metrics. Default: the operator's own namespace, or `agent-operator-system` outside of a cluster.",
+    )
     lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
     identity: str = Field(
         "", description="Name of this replica in the Lease and Events. Default: host name and process ID."
@@ -101,7 +106,9 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     values |= {name: value for name, value in arguments_by_name.items() if value is not None}
     # Several processes may run on one host. Two processes with the same identity would both act as leader.
     values.setdefault("identity", f"{socket.gethostname()}_{os.getpid()}")
-    values.setdefault("lease_namespace", _own_namespace())
+    own_namespace = _own_namespace()
+    values.setdefault("lease_namespace", own_namespace or "default")
+    values.setdefault("operator_namespace", own_namespace)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -127,8 +134,9 @@ def _option(name: str) -> str:
 
 
 def _own_namespace() -> str:
+    """Return the namespace of this pod; empty outside of a cluster."""
     try:
         with open(_NAMESPACE_FILE, encoding="ascii") as file:  # noqa: PTH123  (no Path needed)
-            return file.read().strip() or "default"
+            return file.read().strip()
     except OSError:
-        return "default"
+        return ""

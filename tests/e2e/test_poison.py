@@ -77,6 +77,13 @@ def deep_agent(levels: int) -> str:
     return with_json(make_agent("poison", podTemplate={"x": "@"}), nested(levels))
 
 
+def deep_check(levels: int) -> str:
+    """A check with the only field whose content the schema of the CRD does not bound."""
+    check = {"name": "a", "prompt": "a", "jsonSchema": "@"}
+    rollout = {"strategy": "Canary", "canary": {"checks": [check]}}
+    return with_json(make_agent("poison", rollout=rollout), nested(levels, "items"))
+
+
 def expensive_prompt(words: int) -> str:
     text = "{% if v|title == 'x' %}{% endif %}" * 300
     return agent(systemPrompt={"text": text, "variables": {"v": "a " * words}})
@@ -97,6 +104,7 @@ PROJECTED = [{"name": "p", "projected": {}}]
 # The maxima are close to what a request (3 MB) or an object in etcd (1.5 MB) may hold.
 CASES: dict[str, Callable[[], str]] = {
     **{f"podTemplate nested {levels} levels": partial(deep_agent, levels) for levels in LEVELS},
+    **{f"jsonSchema of a check nested {levels} levels": partial(deep_check, levels) for levels in LEVELS},
     **{f"managedFields nested {levels} levels": partial(deep_managed_fields, levels) for levels in LEVELS},
     "an empty projected volume": lambda: agent_with_pod(volumes=PROJECTED),
     "a labelled Pod with an empty projected volume": lambda: pod(volumes=PROJECTED),

@@ -149,6 +149,6 @@ def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kub
 def _readiness(pod: dict[str, Any]) -> str:
     """The response of the readiness probe of a pod. kubectl does not show the body of an error."""
     try:
-        return httpx2.get(f"http://{pod['status']['podIP']}:8000/health/ready").text
+        return httpx2.get(f"http://{pod['status']['podIP']}:9090/health/ready").text
     except httpx2.TransportError:
         return ""

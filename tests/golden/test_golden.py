@@ -83,7 +83,7 @@ def test_the_order_of_keys_does_not_change_the_output(inputs: Inputs) -> None:
             return {key: backwards(value[key]) for key in reversed(value)}
         return [backwards(item) for item in value] if isinstance(value, list) else value
 
-    dumped = inputs.agent.model_dump(mode="json", by_alias=True, exclude_none=True)
+    dumped = inputs.agent.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
     other = type(inputs.agent).model_validate(backwards(dumped))
     # Secrets become variables in the order in which they are written.
     kinds = {manifest["kind"]: manifest for manifest in render(Inputs(other, inputs.prompt_template)).manifests}

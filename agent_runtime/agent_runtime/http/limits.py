@@ -87,13 +87,21 @@ class Gate:
         self._rate = rate
         self.load = load
 
+    def caller(self, authorization: str) -> str:
+        """Return the name of the caller with this Authorization header, or "" if the agent has no API keys.
+
+        Raises:
+            Problem: the key is missing or wrong.
+        """
+        return self._keys.caller(authorization) if self._keys else ""
+
     def admit(self, authorization: str, address: str) -> str:
         """Admit a request; return the name of its caller, or "" if the agent has no API keys.
 
         Raises:
             Problem: the key is missing or wrong, or the caller exceeds its rate.
         """
-        caller = self._keys.caller(authorization) if self._keys else ""
+        caller = self.caller(authorization)
         if self._rate is not None:
             self._rate.take(caller or address)
         return caller

@@ -1,17 +1,16 @@
 """Kubernetes Events about changes of state, which `kubectl describe` shows.
 
-The conditions in status contain the previous state, so a restarted operator does not repeat Events.
+Events are best effort.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.api.reasons import Reason
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Object
 from agent_operator.kube.transport import ApiError
@@ -24,15 +23,6 @@ _NOTE_LIMIT = 1024
 # The spam filter of client-go, per object: a burst, then one Event in five minutes.
 _BURST = 25
 _SECONDS_PER_EVENT = 300.0
-# Conditions that cause an Event when they get this status. Reconciling and Progressing change too often.
-_EVENT_TYPES: Mapping[tuple[str, str], str] = {
-    ("Ready", "True"): "Normal",
-    ("ConfigValid", "False"): "Warning",
-    ("SecretsReady", "False"): "Warning",
-    ("Stalled", "True"): "Warning",
-    ("Warning", "True"): "Warning",
-}
-_ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 
 
 class EventRecorder:
@@ -49,11 +39,9 @@ class EventRecorder:
         self._instance = instance[:128]
         self._limit = RateLimit(clock, _BURST, _SECONDS_PER_EVENT)
 
-    async def record(
-        self, agent: Object, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Post an Event for every condition that changed. Events are best effort: a failure is logged."""
-        for condition, severity in transitions(before, after):
+    async def record(self, agent: Object, events: Iterable[tuple[Mapping[str, Any], str]]) -> None:
+        """Post an Event for each of these conditions, with its type."""
+        for condition, severity in events:
             await self.emit(constants.KIND, agent, severity, condition["reason"], condition["message"])
 
     async def emit(self, kind: str, about: Object, severity: str, reason: str, note: str) -> None:
@@ -95,19 +83,3 @@ class EventRecorder:
             "reportingInstance": self._instance,
             "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         }
-
-
-def transitions(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-) -> Iterable[tuple[Mapping[str, Any], str]]:
-    """Yield the conditions that changed status or reason and cause an Event, with its type; each reason once."""
-    previous = {condition["type"]: (condition["status"], condition["reason"]) for condition in before}
-    emitted = set()
-    for condition in after:
-        severity = _EVENT_TYPES.get((condition["type"], condition["status"]))
-        if condition["type"] == "Progressing" and condition["reason"] in _ROLLOUT_REASONS:
-            severity = "Normal"
-        changed = previous.get(condition["type"]) != (condition["status"], condition["reason"])
-        if severity and changed and condition["reason"] not in emitted:
-            emitted.add(condition["reason"])
-            yield condition, severity

@@ -6,6 +6,7 @@ read the other items. They accept any bytes: on malformed JSON they raise ValueE
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 # Possessive quantifiers keep the regular expressions linear.
 _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -57,6 +58,14 @@ def member(text: bytes, *path: str, start: int = 0) -> int | None:
         else:
             return None
     return at
+
+
+def has_more_values(text: bytes, limit: int) -> bool:
+    """Return whether a text has more objects and lists than the limit."""
+    if text.count(b"[") + text.count(b"{") <= limit:
+        return False
+    # Most of these brackets may be in a string.
+    return sum(1 for _ in islice(_BRACKET.finditer(text), 2 * limit + 1)) > 2 * limit
 
 
 def _open_object(text: bytes, start: int) -> int:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from agent_operator.api import constants
-from agent_operator.kube import shapes, trimming
-from agent_operator.kube.decoding import UNREADABLE, stub, unexpected_content
+from agent_operator.kube import json_scanner, pod_failures, shapes, trimming
+from agent_operator.kube.decoding import TOO_LARGE, UNREADABLE, stub, unexpected_content
 
 Object = dict[str, Any]
+_MAX_NESTED_VALUES = 50_000
 # Watch event type of an object of the initial list, in addition to ADDED, MODIFIED and DELETED.
 LISTED = "LISTED"
 
@@ -174,6 +175,8 @@ def _trim(kind: str, obj: Mapping[str, Any]) -> Object:
         trimmed["status"] = kept_status
     if kind == "Deployment":
         trimmed["metadata"]["generation"] = obj["metadata"].get("generation", 0)
+        if any(condition["type"] == "ReplicaFailure" for condition in kept_status.get("conditions", ())):
+            trimmed["failure"] = pod_failures.of_deployment(kept_status["conditions"])
     return trimmed
 
 
@@ -197,10 +200,8 @@ _TRIM: Mapping[str, Callable[[str, Mapping[str, Any]], Object]] = {
 
 def _pack_unreadable(obj: Mapping[str, Any], reason: str) -> Live:
     meta = stub(obj["metadata"], reason)["metadata"]
-    found = {"metadata": meta}
-    uid, generation = meta.get("uid", ""), meta.get("generation", 0)
-    body = _identity_body(meta)
-    return Live(uid, version(found), body, generation, owner=owner_uid(meta), unreadable=reason)
+    uid, resource_version, generation = meta.get("uid", ""), version({"metadata": meta}), meta.get("generation", 0)
+    return Live(uid, resource_version, _identity_body(meta), generation, owner=owner_uid(meta), unreadable=reason)
 
 
 def _identity_body(meta: Object) -> bytes:
@@ -228,8 +229,11 @@ def _pack_agent(agent: Mapping[str, Any]) -> Live:
     # The CustomResourceDefinition of an older version may accept a condition without these fields.
     if "conditions" in status:
         status = status | {"conditions": shapes.conditions(status["conditions"])}
-    trimmed = {"metadata": meta, "spec": spec, "status": status}
-    return Live(meta.get("uid", ""), version(agent), to_json(trimmed), meta.get("generation", 0))
+    body = to_json({"metadata": meta, "spec": spec, "status": status})
+    if json_scanner.has_more_values(body, _MAX_NESTED_VALUES):
+        # Each pass reads the body, which takes 0.2 µs for an object or list. The limits of a spec are much lower.
+        return _pack_unreadable(agent, TOO_LARGE)
+    return Live(meta.get("uid", ""), version(agent), body, meta.get("generation", 0))
 
 
 def owner_uid(meta: Mapping[str, Any]) -> str:
@@ -241,8 +245,6 @@ def owner_uid(meta: Mapping[str, Any]) -> str:
 
 
 def _owns_replicas(meta: Mapping[str, Any]) -> bool:
-    return any(
-        "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-        for entry in meta.get("managedFields") or ()
-        if entry.get("manager") == constants.FIELD_MANAGER and entry.get("operation") == "Apply"
-    )
+    manager = {"manager": constants.FIELD_MANAGER, "operation": "Apply"}.items()
+    applied = (entry for entry in meta.get("managedFields") or () if manager <= entry.items())
+    return any("f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}) for entry in applied)

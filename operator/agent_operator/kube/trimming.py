@@ -39,6 +39,7 @@ def trim_pod(pod: Mapping[str, Any]) -> Object:
         "ip": status.get("podIP"),
         "restarts": max((number(container.get("restartCount")) for container in containers), default=0),
         "failure": pod_failures.of_pod(pod),
+        "unreadySidecars": pod_failures.unready_sidecars(pod)[:_MOST_USES],
         "secretHash": _short(mapping(meta.get("annotations")).get(constants.ANNOTATION_SECRET_HASH)),
         "ended": "deletionTimestamp" in meta or status.get("phase") in _TERMINATED_PHASES,
     }

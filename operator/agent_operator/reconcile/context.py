@@ -11,6 +11,8 @@ from agent_operator.render.plan import Owner, owner_from
 # A value takes at least two bytes, so a spec of this size has fewer values than inputs/size_limits.py allows. The cache
 # contains no object that is nested deeper than the parser of JSON accepts, 200 levels.
 _SMALL_BYTES = 8 * 1024
+# An agent and its children normally have 30 KiB.
+_LARGE_BYTES = 128 * 1024
 
 
 class StaleCacheError(Exception):
@@ -27,6 +29,7 @@ class ReconcileContext:
         children: the live objects of the agent, trimmed.
         now: time of the pass, RFC 3339 in UTC.
         is_small: whether the AgentDeployment is so small that its spec is within all limits on sizes.
+        is_large: whether the objects are so large that a stage of the pass takes some ten milliseconds.
     """
 
     key: Key
@@ -34,6 +37,7 @@ class ReconcileContext:
     children: Mapping[Ref, Live]
     now: str
     is_small: bool = False
+    is_large: bool = False
 
     @property
     def uid(self) -> str:
@@ -79,7 +83,8 @@ def start_pass(
         if namespace is None or not owner.owns(target, namespace.object, namespace.uid):
             counted = {""}
     own = {target: child for target, child in children.items() if target.namespace in counted}
-    return replace(context, children=own)
+    size = len(live.body) + sum([len(child.body) for child in own.values()])
+    return replace(context, children=own, is_large=size > _LARGE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,5 +92,5 @@ def platform(settings: Settings) -> Platform:
         manage_namespaces=settings.manage_namespaces,
         allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
         set_pod_user=settings.set_pod_user,
-        operator_namespace=settings.lease_namespace or Platform().operator_namespace,
+        operator_namespace=settings.operator_namespace or Platform().operator_namespace,
     )

@@ -89,6 +89,7 @@ class Reconciler:
             self._dry_run.note_changes(key, diff.changes)
             return summarize(gathered, diff, ApplyResult(context, gathered.live))
         applied = await self._applier.apply(context, gathered.live, diff)
+        await _pause(context)
         return await self._reporter.report(gathered, diff, applied)
 
     async def report_error(self, key: Key, problem: Problem) -> None:
@@ -116,6 +117,6 @@ class Reconciler:
 
 
 async def _pause(context: ReconcileContext) -> None:
-    """Let the event loop run between two stages over a large agent, because each stage takes some ten milliseconds."""
-    if not context.is_small:
+    """Let the event loop run between two stages over large objects."""
+    if context.is_large:
         await asyncio.sleep(0)

@@ -18,7 +18,7 @@ from agent_operator.reconcile.context import ReconcileContext, Result
 from agent_operator.reconcile.gather import GatherResult
 from agent_operator.rollout import deployments
 from agent_operator.status import rollout_messages
-from agent_operator.status.builder import first_failure, own, pods, status
+from agent_operator.status.builder import first_failure, new_warnings, own, pods, status, transitions
 from agent_operator.status.conditions import failed
 from agent_operator.status.observed import ObservedState
 
@@ -57,7 +57,9 @@ class Reporter:
             return replace(result, incomplete=error.code == HTTPStatus.CONFLICT)
         if written is not None and "rollout" in context.status:
             _log_rollout(context, state.rollout)
-        await self._recorder.record(context.agent, context.status.get("conditions") or (), after["conditions"])
+        changed = transitions(context.status.get("conditions") or (), after["conditions"])
+        if events := (*changed, *new_warnings(context.status, after)):
+            await self._recorder.record(context.agent, events)
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
 
@@ -72,7 +74,7 @@ class Reporter:
         after = failed(problem, before, generation, context.now)
         status_after = {**context.status, "observedGeneration": generation, "conditions": after}
         if await self._status_writer.write(context, status_after) is not None:
-            await self._recorder.record(context.agent, before, after)
+            await self._recorder.record(context.agent, transitions(before, after))
 
     async def report_expense(self, agent: Object, seconds: float) -> None:
         """Emit an Event about a pass that took this CPU time."""
@@ -107,9 +109,9 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         applied=diff.rollout is not None and blocked is None,
         deployment=stable,
         canary=canary,
-        failure=first_failure(running),
+        failure=first_failure(running, (stable, canary), context.status),
         pods=running,
-        warnings=(*gathered.warnings, *diff.warnings),
+        warnings=tuple(dict.fromkeys((*gathered.warnings, *diff.warnings))),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
         namespace_uid=_namespace_uid(applied),
     )

@@ -10,6 +10,7 @@ from agent_operator.kube.objects import Key
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.apply import StatusWriter
 from agent_operator.reconcile.context import ReconcileContext
+from agent_operator.status.builder import transitions
 from agent_operator.status.conditions import failed
 
 log = logging.getLogger(__name__)
@@ -44,5 +45,5 @@ class UnreadableAgentReporter:
             log.warning("status not written", extra={"agent": str(context.key), "code": error.code})
             await self._recorder.emit(constants.KIND, context.agent, "Warning", problem.reason, problem.message)
         else:
-            await self._recorder.record(context.agent, (), conditions)
+            await self._recorder.record(context.agent, transitions((), conditions))
         self._reported[context.key] = report

@@ -53,11 +53,13 @@ def _covers_list(live: Any, desired: list[Any] | tuple[Any, ...], field: str, pa
     if field in _SETS:
         return all(item in live for item in desired)
     keys = list_keys(parent, field)
-    if not keys or not all(isinstance(item, Mapping) for item in (*live, *desired)):
+    if not keys or not all([isinstance(item, dict) for item in (*live, *desired)]):  # noqa: C419  (faster)
         return len(live) == len(desired) and all(
             covers(actual, wanted, field=field, parent=parent) for actual, wanted in zip(live, desired, strict=True)
         )
-    by_key = {_identity(item, keys): item for item in live}
+    # Other writers may have added many items, so only those of the manifest are indexed.
+    first_keys = {item.get(keys[0]) for item in desired}
+    by_key = {_identity(item, keys): item for item in live if item.get(keys[0]) in first_keys}
     return all(covers(by_key.get(_identity(item, keys)), item, field=field) for item in desired)
 
 

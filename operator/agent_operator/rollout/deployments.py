@@ -45,10 +45,8 @@ def lack_of_room(pods: Iterable[Object], *deployments: Mapping[str, Any] | None)
     """Return why pods of a revision cannot be created, by a quota or a policy, or scheduled, by revision."""
     found = {}
     for deployment in deployments:
-        conditions = ((deployment or {}).get("status") or {}).get("conditions") or ()
-        for condition in conditions:
-            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                found[running_revision(deployment)] = condition.get("message", "")
+        if deployment is not None and deployment.get("failure"):
+            found[running_revision(deployment)] = describe(deployment["failure"])
     for pod in pods:
         failure = pod.get("failure") or {}
         if failure.get("reason") == UNSCHEDULABLE:
@@ -64,7 +62,8 @@ def _exceeded_deadlines(
             continue
         revision = running_revision(deployment)
         failures = (describe(pod["failure"]) for pod in pods if pod.get("revision") == revision and pod.get("failure"))
-        first = next(failures, "")
+        rejected = deployment.get("failure")
+        first = next(failures, describe(rejected) if rejected else "")
         message = "the rollout exceeded its progress deadline" + (f"; {first}" if first else "")
         yield revision, Problem(Reason.DEADLINE_EXCEEDED, "", message)
 

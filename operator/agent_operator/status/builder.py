@@ -1,10 +1,13 @@
 """Computes the status of an agent from the observed state and the live objects. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_operator.api import bounds, constants
+from agent_operator.api.problems import Problem, shorten
+from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.kube.pod_failures import with_earlier_cause
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.render import Rendered
 from agent_operator.render.plan import Owner
@@ -14,6 +17,14 @@ from agent_operator.status.observed import ObservedState, Pods
 
 # Pods and ReplicaSets belong to the Deployment. `agentctl history` shows the ControllerRevisions.
 _NOT_CHILDREN = frozenset({"ControllerRevision", "Pod", "ReplicaSet"})
+# Conditions that cause an Event when they get this status. Reconciling and Progressing change too often.
+_EVENT_TYPES: Mapping[tuple[str, str], str] = {
+    ("Ready", "True"): "Normal",
+    ("ConfigValid", "False"): "Warning",
+    ("SecretsReady", "False"): "Warning",
+    ("Stalled", "True"): "Warning",
+}
+_ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 # Fields that keep their values if a pass cannot compute them. The channel controller writes `channel`.
 _KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel")
 
@@ -51,6 +62,7 @@ def status(
         "rollout": rollout or None,
         "selector": f"{constants.LABEL_APP}={name}",
         "children": _children(live, rendered)[: bounds.CHILDREN],
+        "warnings": [_warning(warning) for warning in state.warnings[: bounds.WARNINGS]] or None,
         "lastFailure": state.failure and _bounded(state.failure),
         "namespaceUid": state.namespace_uid,
     }
@@ -68,6 +80,11 @@ def _secrets(rendered: Rendered, before: Mapping[str, Any], state: ObservedState
         return None
     found = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now)
     return found[: bounds.SECRETS] or None
+
+
+def _warning(problem: Problem) -> Object:
+    found = {"reason": problem.reason, "field": problem.field[: bounds.FIELD_PATH], "message": shorten(problem.message)}
+    return {key: value for key, value in found.items() if value}
 
 
 def _bounded(failure: Mapping[str, Any]) -> Object:
@@ -99,9 +116,19 @@ def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
     return tuple(pod for pod in found if "job" not in pod)
 
 
-def first_failure(pods: Iterable[Mapping[str, Any]]) -> Object | None:
-    """Return the failure of the first failing pod by name, so that the status does not alternate between pods."""
-    return next((pod["failure"] for pod in pods if pod.get("failure")), None)
+def first_failure(
+    pods: Iterable[Mapping[str, Any]], deployments: Iterable[Mapping[str, Any] | None], before: Mapping[str, Any]
+) -> Object | None:
+    """Return status.lastFailure.
+
+    Args:
+        pods: the live pods, by name, so that the status does not alternate between pods.
+        deployments: the live Deployments, whose pods the API server may reject.
+        before: the current status.
+    """
+    objects = (*pods, *filter(None, deployments))
+    found = next((obj["failure"] for obj in objects if obj.get("failure")), None)
+    return with_earlier_cause(found, before.get("lastFailure")) if found else None
 
 
 def _children(live: Mapping[Ref, Object], rendered: Rendered | None) -> list[Object]:
@@ -147,3 +174,31 @@ _READY: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "Deployment": lambda obj: _exists(obj) and Pods.of(obj).complete,
     "ExternalSecret": lambda obj: _exists(obj) and is_true(_conditions(obj), "Ready"),
 }
+
+
+def transitions(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> Iterable[tuple[Mapping[str, Any], str]]:
+    """Yield the conditions that changed status or reason and cause an Event, with its type; each reason once.
+
+    The conditions in the status contain the previous state, so a restarted operator does not repeat Events.
+    """
+    previous = {condition["type"]: (condition["status"], condition["reason"]) for condition in before}
+    emitted = set()
+    for condition in after:
+        severity = _EVENT_TYPES.get((condition["type"], condition["status"]))
+        if condition["type"] == "Progressing" and condition["reason"] in _ROLLOUT_REASONS:
+            severity = "Normal"
+        changed = previous.get(condition["type"]) != (condition["status"], condition["reason"])
+        if severity and changed and condition["reason"] not in emitted:
+            emitted.add(condition["reason"])
+            yield condition, severity
+
+
+def new_warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[tuple[Mapping[str, Any], str]]:
+    """Yield the warnings that one status has and the earlier one lacks, with the type of their Event."""
+    known = {(warning.get("reason"), warning.get("field")) for warning in before.get("warnings") or ()}
+    for warning in after.get("warnings") or ():
+        if (warning["reason"], warning.get("field")) not in known:
+            text = f"{warning['field']}: {warning['message']}" if "field" in warning else warning["message"]
+            yield {"reason": warning["reason"], "message": text}, "Warning"

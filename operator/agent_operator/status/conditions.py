@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_operator.api import bounds
-from agent_operator.api.problems import Problem
+from agent_operator.api.problems import Problem, shorten
 from agent_operator.api.reasons import Reason
+from agent_operator.kube.pod_failures import describe
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
 from agent_runtime.config.terminal import printable
@@ -144,15 +145,23 @@ def _blocking_condition(state: ObservedState) -> tuple[str, str] | None:
 
 
 def _unfinished(state: ObservedState, pods: Pods) -> tuple[Reason, str]:
-    failing = (
-        f"; pod {state.failure['pod']}: {state.failure['reason']}, see status.lastFailure" if state.failure else ""
-    )
+    failing = _failing(state)
     if pods.observed and _deployment_condition(state, "Progressing").get("reason") == "ProgressDeadlineExceeded":
         return Reason.DEADLINE_EXCEEDED, "the rollout exceeded its progress deadline" + failing
     counts = f"{pods.updated} of {pods.wanted} pods run the current revision, {pods.available} are available" + failing
     if pods.observed and pods.updated == pods.total == pods.wanted:
         return Reason.UNAVAILABLE, counts
     return Reason.ROLLING_OUT, counts
+
+
+def _failing(state: ObservedState) -> str:
+    """Describe the failing pod, or the first sidecar that is not ready; empty if neither exists."""
+    if state.failure:
+        return f"; {describe(state.failure)}"
+    for pod in state.pods:
+        for name in pod.get("unreadySidecars", ()):
+            return f"; pod {pod['metadata']['name']}: container {name} is not ready: see its readiness probe"
+    return ""
 
 
 def _config_valid(state: ObservedState) -> Condition:
@@ -186,7 +195,8 @@ def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:
 
 def _warning(state: ObservedState) -> Iterable[Condition]:
     if state.warnings:
-        message = "; ".join(str(warning) for warning in state.warnings)
+        # status.warnings has one entry for each.
+        message = shorten("; ".join(str(warning) for warning in state.warnings))
         yield _condition("Warning", True, state.warnings[0].reason, message)
 
 

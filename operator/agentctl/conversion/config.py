@@ -40,13 +40,23 @@ def config(workload: Workload) -> Part:
         )
         return Part({"config": _PLACEHOLDER}, (lost(workload.deployment, "spec.template.spec.volumes", reason),))
     section, findings = _section(source, source.body["data"][CONFIG_FILE])
-    dumped = section.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    dumped = _dumped(section)
     dumped.pop("systemPrompt", None)
     level = _log_level(workload)
     prompt, more = _prompt(workload, source, section.system_prompt)
     spec = present({"systemPrompt": prompt, "config": dumped | ({"logLevel": level} if level else {})})
     unused = _unused_keys(workload, source, section.system_prompt)
     return Part(spec, (*findings, *more, *unused), replaced=(source,))
+
+
+def _dumped(section: AgentSection) -> Object:
+    """Return the fields that differ from the defaults of the runtime, and those with another default here."""
+    dumped = section.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    cache = section.memory.cache if section.memory else None
+    if cache and cache.enabled:
+        # The operator would set a prefix with the name of the agent, and the sessions of the old pods would be lost.
+        dumped["memory"]["cache"]["prefix"] = cache.prefix
+    return dumped
 
 
 def _section(source: Manifest, text: str) -> tuple[AgentSection, tuple[Finding, ...]]:

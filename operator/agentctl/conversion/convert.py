@@ -168,20 +168,29 @@ def _own_rules(workload: Workload, spec: Object) -> tuple[Rule, ...]:
 
 def _without_derived_egress(workload: Workload, spec: Object) -> tuple[Object, tuple[Finding, ...]]:
     """Remove egress rules that the operator derives from the config."""
-    extra: list[Object] = nested_field(spec, "networkPolicy", "extraEgress") or []
-    plain = {key: value for key, value in (spec.get("networkPolicy") or {}).items() if key != "extraEgress"}
-    manifests = validity.rendered(workload, spec | {"networkPolicy": plain}) or ()
-    policies = [normalized(item["kind"], item) for item in manifests if item["kind"] == "NetworkPolicy"]
-    derived = [rule for item in policies for rule in item["spec"].get("egress") or ()]
-    needed = [rule for rule in extra if rule not in derived and not policy.is_covered(rule, derived)]
-    reason = "the operator opens the same ports, but not to link-local addresses, where clouds serve credentials"
+    given: Object = spec.get("networkPolicy") or {}
+    extra: list[Object] = given.get("extraEgress") or []
+    if not extra:
+        return spec, ()
+    plain = {key: value for key, value in given.items() if key != "extraEgress"}
+    candidates = (plain, plain | {"allowPrivateNetworks": True})
+    derived = [_egress_rules(validity.rendered(workload, spec | {"networkPolicy": item})) for item in candidates]
+    needed = [[rule for rule in extra if not policy.is_covered(rule, rules_of)] for rules_of in derived]
+    best = 0 if len(needed[0]) <= len(needed[1]) else 1
+    reason = "the operator opens the same ports, but not to metadata services, which serve the credentials of the node"
     findings = tuple(
         changed(source, f"spec.egress[{number}]", reason)
         for source in workload.of_kind("NetworkPolicy")
         for number, rule in enumerate(source.spec.get("egress") or ())
-        if rule in extra and rule not in needed and rule not in derived
+        if rule in extra and rule not in needed[best] and rule not in derived[best]
     )
-    return (spec | {"networkPolicy": plain | ({"extraEgress": needed} if needed else {})} if extra else spec), findings
+    rest = {"extraEgress": needed[best]} if needed[best] else {}
+    return spec | {"networkPolicy": candidates[best] | rest}, findings
+
+
+def _egress_rules(manifests: Iterable[Object] | None) -> list[Object]:
+    policies = [normalized(item["kind"], item) for item in manifests or () if item["kind"] == "NetworkPolicy"]
+    return [rule for item in policies for rule in item["spec"].get("egress") or ()]
 
 
 def _policy_metadata(part: Part, manifests: Iterable[Object]) -> Iterator[tuple[Any, Object]]:

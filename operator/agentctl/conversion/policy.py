@@ -1,9 +1,10 @@
 """spec.networkPolicy from the NetworkPolicies of the pods."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from agent_operator.api.constants import HTTP_PORT, METRICS_PORT
+from agent_runtime.config import addresses
 from agentctl.conversion.exposure import main_service, port_numbers
 from agentctl.conversion.findings import Finding, changed
 from agentctl.conversion.manifests import Manifest
@@ -13,7 +14,6 @@ from agentctl.objects import Object
 
 _NAMESPACE_LABELS = ("kubernetes.io/metadata.name", "name")
 _DNS = 53
-_EVERYWHERE = ("0.0.0.0/0", "::/0")
 _BY_NAME = (
     "Kubernetes sets the label kubernetes.io/metadata.name of a namespace, but not this one, so the operator selects "
     "by the name: if the namespace has another name, correct spec.networkPolicy"
@@ -134,8 +134,10 @@ def _is_dns(rule: Object) -> bool:
     return bool(ports) and all(port.get("port") == _DNS for port in ports) and to_pods
 
 
-def is_covered(rule: Object, rendered: Iterable[Object]) -> bool:
-    """Report whether the rules of the operator allow what a rule allows, except for link-local addresses."""
+def is_covered(rule: Object, rendered: Sequence[Object]) -> bool:
+    """Report whether the rules of the operator allow what a rule allows, except for metadata services."""
+    if rule in rendered:
+        return True
     peers, ports = rule.get("to") or [], rule.get("ports") or []
     if not peers or not ports:
         return False
@@ -152,7 +154,14 @@ def _number(port: Object) -> tuple[Any, ...]:
 
 
 def _contains(peer: Object, other: Object) -> bool:
+    """Report whether a peer contains another. A range may except the addresses of metadata services in addition."""
     if peer == other:
         return True
-    cidr = (other.get("ipBlock") or {}).get("cidr")
-    return cidr in _EVERYWHERE and (peer.get("ipBlock") or {}).get("cidr") == cidr
+    container, contained = peer.get("ipBlock") or {}, other.get("ipBlock") or {}
+    excepted = {*container.get("except", ())} - {*contained.get("except", ()), *_always_excepted()}
+    return bool(contained) and container.get("cidr") == contained.get("cidr") and not excepted
+
+
+def _always_excepted() -> Iterator[str]:
+    for _, networks in addresses.outside(private=True):
+        yield from map(str, networks)

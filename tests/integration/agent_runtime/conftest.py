@@ -72,6 +72,10 @@ class AgentProcess:
         lines = [json.loads(line) for line in self.log_file.read_text().splitlines()]
         return [line for line in lines if not message or line["message"] == message]
 
+    def details(self, path: str = "/health") -> httpx2.Response:
+        """Return the response of a health endpoint of the metrics port, which includes errors."""
+        return httpx2.get(f"http://127.0.0.1:{self.metrics_port}{path}")
+
     def metrics(self) -> dict[str, float]:
         """Return the metrics by name and labels."""
         text = httpx2.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text

@@ -104,4 +104,4 @@ def test_a_refusal_by_entra_id_names_the_variables(
         SSL_CERT_FILE=str(certificate),
     )
 
-    eventually("the reason is shown", lambda: "check AZURE_TENANT_ID" in agent.http.get("/health/ready").text)
+    eventually("the reason is shown", lambda: "check AZURE_TENANT_ID" in agent.details("/health/ready").text)

@@ -162,8 +162,8 @@ def test_no_output_contains_a_secret(guarded: AgentProcess, error_responses: dic
     eventually("the failed calls show in health", lambda: guarded.http.get("/health").json()["status"] != "healthy")
 
     outputs = error_responses | {
-        "health": guarded.http.get("/health").text,
-        "ready": guarded.http.get("/health/ready").text,
+        "health": guarded.details().text,
+        "ready": guarded.details("/health/ready").text,
         "card": guarded.http.get("/.well-known/agent-card.json").text,
         "document": guarded.http.get("/openapi.json").text,
         "metrics": str(guarded.metrics()),

@@ -160,7 +160,7 @@ def test_a_permanent_error_shows_in_health_until_a_call_succeeds(gpt: AgentProce
 
 
 def _unhealthy_components(agent: AgentProcess) -> list[dict[str, Any]]:
-    components = agent.http.get("/health").json()["components"]
+    components = agent.details().json()["components"]
     return [component for component in components if component["status"] == "unhealthy"]
 
 

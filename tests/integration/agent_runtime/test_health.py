@@ -1,6 +1,7 @@
 """Health, readiness and metrics of a running agent."""
 
 import re
+from pathlib import Path
 
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
@@ -40,13 +41,13 @@ def test_a_missing_variable_is_named_and_the_agent_stays_alive(start_agent: Star
     """The agent is alive but not ready. Its health endpoints name the variables to set, and a chat gets a 503."""
     agent = start_agent(agent_toml(azure_model()), AZURE_OPENAI_ENDPOINT="https://example.invalid")
 
-    eventually("the model was probed", lambda: "AZURE_OPENAI_API_KEY" in agent.http.get("/health/ready").text)
+    eventually("the model was probed", lambda: "AZURE_OPENAI_API_KEY" in agent.details("/health/ready").text)
 
-    ready = agent.http.get("/health/ready")
+    ready = agent.details("/health/ready")
     assert ready.status_code == 503
     for variable in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
         assert variable in ready.json()["reasons"][0]
-    health = agent.http.get("/health")
+    health = agent.details()
     assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
     assert "AZURE_TENANT_ID" in health.json()["components"][0]["details"]["error"]
     chat = agent.http.post("/api/chat", json={"message": "x"})
@@ -60,7 +61,7 @@ def test_a_missing_endpoint_is_named(start_agent: StartAgent) -> None:
 
     eventually(
         "the variable is named",
-        lambda: "set AZURE_OPENAI_ENDPOINT, or endpoint" in agent.http.get("/health/ready").text,
+        lambda: "set AZURE_OPENAI_ENDPOINT, or endpoint" in agent.details("/health/ready").text,
     )
 
 
@@ -68,7 +69,7 @@ def test_the_pod_becomes_ready_when_the_model_answers(start_agent: StartAgent, m
     """A refused key keeps a new pod unready. After the model accepts the key, the pod becomes ready by itself."""
     model_server.script(models=[{"status": 401, "always": True}])
     agent = start_agent(agent_toml(openai_model(model_server)), OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"])
-    eventually("the reason is shown", lambda: "refuses the agent's credentials" in agent.http.get("/health/ready").text)
+    eventually("the reason is shown", lambda: "refuses the agent's credentials" in agent.details("/health/ready").text)
 
     model_server.reset()
 
@@ -117,3 +118,21 @@ def test_metrics_count_by_route(start_agent: StartAgent) -> None:
     assert any(name.startswith("agent_info{") and 'revision="r7"' in name for name in metrics)
     assert metrics["process_resident_memory_bytes"] > 0
     assert "/some/path" not in str(metrics)
+
+
+def test_errors_of_components_need_an_api_key(start_agent: StartAgent, tmp_path: Path) -> None:
+    """Without a key, /health and /health/ready show no address and no name of a variable. The metrics port does."""
+    (tmp_path / "keys").write_text("key-of-a-caller\n")
+    redis = f'[agent.memory.cache]\nhost = "127.0.0.1"\nport = {free_port()}\n'
+    server = f'[agent.server]\napi_keys_file = "{tmp_path / "keys"}"\n'
+    tools = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://127.0.0.1:{free_port()}/mcp"\n'
+    agent = start_agent(agent_toml(azure_model(), memory=redis + server + tools))
+    eventually("all parts were probed", lambda: agent.details().text.count('"error"') == 3)
+    key = {"Authorization": "Bearer key-of-a-caller"}
+
+    for path, shown in (("/health", "127.0.0.1"), ("/health/ready", "AZURE_")):
+        with_key = agent.http.get(path, headers=key)
+        refused = [agent.http.get(path, headers=headers) for headers in ({}, {"Authorization": "Bearer wrong"})]
+        assert {shown in response.text for response in (with_key, agent.details(path))} == {True}
+        assert not any(text in response.text for response in refused for text in ("127.0.0.1", "AZURE_", '"error"'))
+        assert {response.status_code for response in (with_key, *refused)} == {503}

@@ -159,7 +159,7 @@ def test_health_names_the_variable_of_a_wrong_password(
     """The agent still answers."""
     agent = start_agent(agent_toml(ECHO, memory=redis_memory(redis_server)), **password).ready()
 
-    eventually("the variable is named", lambda: "check REDIS_PASSWORD" in agent.http.get("/health").text)
+    eventually("the variable is named", lambda: "check REDIS_PASSWORD" in agent.details().text)
 
     assert send_message(agent, "hi") == 200
 

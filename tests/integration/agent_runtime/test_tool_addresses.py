@@ -29,7 +29,7 @@ def test_a_metadata_address_is_refused(start_agent: StartAgent) -> None:
     agent = start_agent(agent_toml(ECHO, memory="\n".join(tables))).ready()
 
     refused = "refused unless allow_link_local"
-    eventually("health names all of them", lambda: agent.http.get("/health").text.count(refused) == len(hosts))
+    eventually("health names all of them", lambda: agent.details().text.count(refused) == len(hosts))
 
 
 def test_a_redirect_to_a_metadata_address_is_not_followed(start_agent: StartAgent, model_server: ModelServer) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from agent_operator.reconcile.factory import platform
 from agent_operator.settings import SettingsError, read
 
 
@@ -52,6 +53,21 @@ def test_a_wrong_value_is_named(arguments: list[str], named: str) -> None:
 )
 def test_who_writes_nothing_holds_no_lease(arguments: list[str], elects: bool) -> None:
     assert read(["run", *arguments], {}).elects is elects
+
+
+@pytest.mark.parametrize(
+    ("arguments", "namespace"),
+    [
+        ([], "agent-operator-system"),
+        (["--lease-namespace", "team"], "agent-operator-system"),
+        (["--operator-namespace", "ops"], "ops"),
+    ],
+)
+def test_a_preview_outside_of_the_cluster_renders_what_the_installed_operator_renders(
+    arguments: list[str], namespace: str
+) -> None:
+    """The NetworkPolicy of an agent with a canary names the operator's namespace."""
+    assert platform(read(["run", *arguments], {})).operator_namespace == namespace
 
 
 def test_settings_are_frozen() -> None:

@@ -30,18 +30,22 @@ async def read_bytes(request: web.Request) -> bytes:
     """Read the body.
 
     Raises:
-        Problem: the body did not arrive in time.
+        Problem: the body did not arrive in time, or its encoding is invalid.
         HTTPRequestEntityTooLarge: the body is longer than middleware.MAX_BODY_BYTES.
     """
-    if request.content.is_eof():
-        # The body of most requests arrives with the head. Then a timeout is not needed.
-        return await request.read()
     try:
+        if request.content.is_eof():
+            # The body of most requests arrives with the head. Then a timeout is not needed.
+            return await request.read()
         async with asyncio.timeout(READ_TIMEOUT):
             return await request.read()
     except TimeoutError:
         raise Problem(
             408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} s: send it faster"
+        ) from None
+    except web.RequestPayloadError:
+        raise Problem(
+            400, "invalid_body", "The body does not match Content-Encoding or Transfer-Encoding: correct it"
         ) from None
 
 

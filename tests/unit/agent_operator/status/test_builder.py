@@ -13,7 +13,7 @@ from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.kube.objects import Key, Live, Ref, pack
 from agent_operator.render import Inputs, render
 from agent_operator.render.plan import Owner
-from agent_operator.status.builder import changes, first_failure, own, status
+from agent_operator.status.builder import changes, first_failure, new_warnings, own, status
 from agent_operator.status.observed import ObservedState
 from kubeschema.value_rules import validate_value
 
@@ -42,8 +42,8 @@ def test_only_owned_children_are_listed() -> None:
 
 
 def test_the_failure_is_that_of_the_first_failing_pod() -> None:
-    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}]) == {"pod": "b"}
-    assert first_failure([{}]) is None
+    assert first_failure([{}, {"failure": {"pod": "b"}}, {"failure": {"pod": "c"}}], (), {}) == {"pod": "b"}
+    assert first_failure([{}], (None,), {}) is None
 
 
 def test_the_status_has_only_what_the_schema_allows_whatever_others_write() -> None:
@@ -68,3 +68,17 @@ def test_secrets_of_the_status_have_a_maximum() -> None:
     found = status(ObservedState(generation=1), {}, {}, rendered, name="a", now="2026-01-01T00:00:00Z")
 
     assert len(found["secrets"]) == bounds.SECRETS
+
+
+def test_each_new_warning_is_reported_once() -> None:
+    problems = (Problem(Reason.API_MISSING, "", "install it"), Problem(Reason.CONFLICT, "spec.replicas", "remove it"))
+
+    one = status(ObservedState(1, warnings=problems[:1]), {}, {}, None, name="a", now="2026-01-01T00:00:00Z")
+    two = status(ObservedState(1, warnings=problems), one, {}, None, name="a", now="2026-01-01T00:00:00Z")
+
+    assert two["warnings"] == [
+        {"reason": "ApiMissing", "message": "install it"},
+        {"reason": "Conflict", "field": "spec.replicas", "message": "remove it"},
+    ]
+    assert list(new_warnings(one, two)) == [({"reason": "Conflict", "message": "spec.replicas: remove it"}, "Warning")]
+    assert list(new_warnings(two, one)) == []
