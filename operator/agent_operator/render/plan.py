@@ -1,7 +1,7 @@
 """The diff of desired and live objects, and which live objects belong to an agent. Pure.
 
-Every action is idempotent and carries the UID of its object. Objects of others are neither changed nor deleted. Everyone
-who can write an object can set its labels, so these alone prove nothing: see Owner.
+Every action is idempotent and carries the UID of its object. Objects of others are neither changed nor deleted.
+Everyone who can write an object can set its labels, so these alone prove nothing: see Owner.
 """
 
 import re
