@@ -1,6 +1,6 @@
 """Measure the memory of the operator while a tenant creates large objects with the labels of an agent.
 
-    python -m tests.bench.poisoned_memory [--kubeconfig FILE] [--objects 200] [--kind ConfigMap] [--bytes 1000000]
+    python tests/bench/poisoned_memory.py [--kubeconfig FILE] [--objects 200] [--kind ConfigMap] [--bytes 1000000]
 
 Measured: resident memory (RSS, MiB) of the operator's process before, at its peak and after, while the objects are
 created under its watches, and when it starts with them. After each phase another agent is reconciled. Without
@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent_operator.kube.transport import Transport
-from tests.bench.operator_throughput import (
+from operator_throughput import (
     Process,
     cluster,
     create_agents,
@@ -27,6 +26,8 @@ from tests.bench.operator_throughput import (
     ready,
     settled,
 )
+
+from agent_operator.kube.transport import Transport
 
 LABELS = {"agent-operator.dev/agent": "x"}
 WORKERS = 8
