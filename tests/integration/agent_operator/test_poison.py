@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from agent_operator.api import constants
+from agent_operator.kube.objects import Key
 from agent_operator.manager import Manager
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
@@ -129,3 +130,17 @@ async def test_child_that_becomes_unreadable_is_not_recreated(cluster: Cluster) 
         await cluster.api.wait_for_reason("Ready", "Ready")
         assert (await cluster.api.get("Service", "support") or {})["metadata"]["uid"] == uid
         assert manager.store.unreadable.counts() == {}
+
+
+async def test_large_agent_is_read_by_name(cluster: Cluster) -> None:
+    """The cache contains only a summary of it."""
+    variables = {f"v{number}": "x" * 3_000 for number in range(30)}
+    prompt = {"text": "{{ v1 }}", "variables": variables}
+    async with cluster.operator() as manager:
+        await cluster.api.apply_agent("large", replicas=1, systemPrompt=prompt)
+        await cluster.api.wait_for_reason("Ready", "Ready", "large")
+        await cluster.wait_until_idle(manager, "large")
+        live = manager.store.agent(Key(cluster.api.namespace, "large"))
+        assert live is not None
+        assert live.is_partial
+        assert len(live.body) < 10_000
