@@ -9,7 +9,7 @@ belongs to another owner, so every write has a precondition:
   object has its name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -106,13 +106,29 @@ class Cluster(Collections):
         path = CHANNEL.path(constants.API_VERSION, name=name)
         return await self._merge_status(path, CHANNEL.kind, {"status": status})
 
-    async def set_finalizer(self, key: Key, uid: str, *, present: bool) -> Object:
-        """Add or remove the finalizer of the operator; other finalizers stay."""
-        meta: Object = {"name": key.name, "namespace": key.namespace, "uid": uid}
-        if present:
-            meta["finalizers"] = [constants.FINALIZER]
+    async def add_finalizer(self, key: Key, uid: str) -> Object:
+        """Add the finalizer of the operator; other finalizers stay."""
+        meta = {"name": key.name, "namespace": key.namespace, "uid": uid, "finalizers": [constants.FINALIZER]}
         body = {"apiVersion": constants.API_VERSION, "kind": constants.KIND, "metadata": meta}
         return await self._apply_at(_agent_path(key), body, "apply", f"{constants.FIELD_MANAGER}-finalizer")
+
+    async def remove_finalizer(self, key: Key, uid: str, finalizers: Sequence[str]) -> None:
+        """Remove the finalizer of the operator from the current `finalizers`.
+
+        The API server refuses a server-side apply to an object of which an older CRD accepted a value of a wrong type.
+        It accepts a JSON Patch, so that such an object can be deleted.
+
+        Raises:
+            ApiError: 422 if the agent or its finalizers have changed.
+        """
+        path = f"/metadata/finalizers/{list(finalizers).index(constants.FINALIZER)}"
+        body = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": path, "value": constants.FINALIZER},
+            {"op": "remove", "path": path},
+        ]
+        label = ("patch", constants.KIND)
+        await self._transport.request("PATCH", _agent_path(key), label=label, body=body, content_type=JSON_PATCH)
 
     async def remove_command(self, key: Key, command: str) -> None:
         """Remove the rollout annotation if it still has this command."""

@@ -185,7 +185,7 @@ class Applier:
         ):
             raise StaleCacheError
         if agent["spec"].get("namespace") and constants.FINALIZER not in (found["metadata"].get("finalizers") or ()):
-            patched = await self._cluster.set_finalizer(key, context.uid, present=True)
+            patched = await self._cluster.add_finalizer(key, context.uid)
             self._store.expect_write(key, Ref(constants.KIND, *key), version(patched))
 
     async def _write(self, action: Apply, target: Ref, owner: Owner) -> Mapping[str, Any]:

@@ -38,7 +38,8 @@ class Finalizer:
             ApiError: the API server refused, or cannot be reached.
         """
         agent = context.agent
-        if constants.FINALIZER not in (agent["metadata"].get("finalizers") or ()):
+        finalizers = agent["metadata"].get("finalizers") or ()
+        if constants.FINALIZER not in finalizers:
             return True
         if self._manage_namespaces and agent["spec"].get("namespace"):
             left = await self._namespace(context)
@@ -47,7 +48,7 @@ class Finalizer:
         for target, live in left:
             await self._cluster.delete(target, live.uid, self._served(target.kind) or "v1")
         if not left:
-            await self._cluster.set_finalizer(context.key, context.uid, present=False)
+            await self._cluster.remove_finalizer(context.key, context.uid, finalizers)
         return not left
 
     async def _namespace(self, context: ReconcileContext) -> list[tuple[Ref, Live]]:
