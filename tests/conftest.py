@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="at how many moments of its first 8 s a demo is interrupted; default: 4",
     )
     parser.addoption("--campaign", action="store_true", help="run all combinations of faults, not a sample")
+    parser.addoption("--cells", type=int, default=1, help="combinations of each fault in the sample; default: 1")
     parser.addoption("--rollouts", type=int, default=3, help="how many rollouts may cut no stream; default: 3")
 
 

@@ -14,6 +14,8 @@ _INTERVAL = 0.02
 # A check may run kubectl, which takes 60 ms of CPU. So it runs for at most a fifth of the time.
 _PAUSES_PER_CHECK = 4
 _LONGEST_INTERVAL = 0.5
+# Factor from one pause to the next. On a simulated clock waiting is free, and only polling takes time.
+_GROWTH = 1.0
 
 
 def eventually(description: str, check: Callable[[], Found | None], seconds: float = DEADLINE) -> Found:
@@ -35,12 +37,14 @@ async def wait_until(check: Callable[[], Awaitable[Found | None]], seconds: floa
     Raises:
         TimeoutError: `check` returned nothing true within the deadline.
     """
+    least = _INTERVAL
     async with asyncio.timeout(seconds):
         while True:
             began = time.monotonic()
             if found := await check():
                 return found
-            await asyncio.sleep(_pause(time.monotonic() - began))
+            await asyncio.sleep(max(_pause(time.monotonic() - began), least))
+            least = min(least * _GROWTH, _LONGEST_INTERVAL)
 
 
 def _pause(duration: float) -> float:

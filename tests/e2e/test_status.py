@@ -77,6 +77,10 @@ def test_kubectl_explain_shows_descriptions(cluster: Kubectl) -> None:
     assert "Default: 300" in words
 
 
+def test_kubectl_explain_shows_the_fields_of_a_pod_template(cluster: Kubectl) -> None:
+    assert "livenessProbe" in cluster.out("explain", "agd.spec.podTemplate.spec.containers")
+
+
 def test_a_change_of_state_emits_one_event(kubectl: Kubectl) -> None:
     kubectl.apply(make_agent("noisy", credentials={"secretRef": {"name": "absent"}}))
     kubectl.wait_for_condition("noisy", "SecretsReady", "False", "SecretMissing")

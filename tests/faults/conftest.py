@@ -3,6 +3,7 @@
 The delays of the operator are short here: waiting for them tests nothing. Which delays there are does not change.
 """
 
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -12,11 +13,14 @@ from pathlib import Path
 import kopf
 import pytest
 
-from agent_operator.kube import agent_watch, cache, informer, transport, workqueue
+from agent_operator.kube import agent_watch, cache, informer, kopf_settings, transport, workqueue
 from agent_operator.kube.transport import Transport
 from localkube import cluster as clusters
 from localkube.cluster import LocalCluster
 from localkube.controllers.controller import Context
+from tests.faults.campaign.matrix import rows
+from tests.faults.campaign.poison import CASES
+from tests.faults.campaign.table import Row, lines
 from tests.faults.cluster import Cluster
 from tests.faults.proxy import FaultProxy
 from tests.integration.agent_operator.api_client import ApiClient, install_crds
@@ -25,8 +29,26 @@ from tests.serving import serve, write_kubeconfig
 from tests.stand_in.node import PlayingNode
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of the campaign."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    found = [value for report in calls for name, value in report.user_properties if name == "campaign"]
+    order = {fault: number for number, fault in enumerate(rows(CASES))}
+    results = sorted((Row(**json.loads(value)) for value in found), key=lambda row: order[row.fault])
+    if results:
+        terminalreporter.section("faults")
+        for text in lines(results):
+            terminalreporter.write_line(text)
+
+
 @pytest.fixture(autouse=True)
 def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten_delays(monkeypatch)
+
+
+def shorten_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten all delays of the operator."""
     monkeypatch.setattr(transport, "_BACKOFF", (0.01, 0.02))
     monkeypatch.setattr(informer, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_LONGEST_DELAY", 0.2)
@@ -35,7 +57,7 @@ def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "EXPECTATION_TIMEOUT", 1.0)
     monkeypatch.setattr(agent_watch, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_SHORTEST_WATCH", 0.05)
-    product_settings = agent_watch.settings
+    product_settings = kopf_settings.settings
 
     def short_delays() -> kopf.OperatorSettings:
         settings = product_settings()
@@ -43,7 +65,7 @@ def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.watching.reconnect_backoff = 0.02
         return settings
 
-    monkeypatch.setattr(agent_watch, "settings", short_delays)
+    monkeypatch.setattr(kopf_settings, "settings", short_delays)
 
 
 @pytest.fixture(autouse=True)

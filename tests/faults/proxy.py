@@ -74,7 +74,6 @@ class FaultProxy:
     """Forwards requests to the API server. A test may change the public attributes at any time.
 
     Attributes:
-        every: the fault of the first write of each object, and of each status.
         each: the fault of the first attempt of every write. Writes are distinguished by their bodies.
         faults: faults by the number of the write, from 1.
         refuse: the status with which a write is answered, given method and path; None lets it pass.
@@ -91,7 +90,6 @@ class FaultProxy:
     requests: list[tuple[str, str]] = field(default_factory=list)
     watches: Counter[str] = field(default_factory=Counter)
     writes: list[Write] = field(default_factory=list)
-    every: Mode | None = None
     each: Mode | None = None
     faults: dict[int, Mode] = field(default_factory=dict)
     refuse: Callable[[str, str], int | None] = lambda _method, _path: None
@@ -118,7 +116,7 @@ class FaultProxy:
         self.stale.clear()
         self.killed.clear()
         self.refuse = lambda _method, _path: None
-        self.before_write, self.every, self.each, self.down, self._number = None, None, None, False, 0
+        self.before_write, self.each, self.down, self._number = None, None, False, 0
         self._broken.clear()
 
     def open(self, *plurals: str) -> None:
@@ -174,19 +172,21 @@ class FaultProxy:
             return self._kill(request, mode)
         if mode is Mode.LATE:
             await asyncio.sleep(0.2)  # the watch delivers the write before its response
+        if mode is not Mode.TRUNCATE:
+            return web.Response(body=body, status=answer.status, content_type=answer.content_type)
         length = {"Content-Length": str(len(body))}
         response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type} | length)
         await response.prepare(request)
-        await response.write(body[: len(body) // 2] if mode is Mode.TRUNCATE else body)
-        return abort(request) if mode is Mode.TRUNCATE else response
+        await response.write(body[: len(body) // 2])
+        return abort(request)
 
     async def _first(self, request: web.Request) -> Mode | None:
         """The fault of the first attempt of a write."""
-        body_without_times = _TIMES.sub(b"", await request.read()) if self.each else b""
-        write = f"{request.method} {request.path} {hash(body_without_times)}" if self.each else request.path
+        body_without_times = _TIMES.sub(b"", await request.read())
+        write = f"{request.method} {request.path} {hash(body_without_times)}"
         known = write in self._broken
         self._broken.add(write)
-        return None if known else self.each or self.every
+        return None if known else self.each
 
     def _kill(self, request: web.Request, mode: Mode | None) -> web.StreamResponse:
         if mode in (Mode.KILL_BEFORE, Mode.KILL_AFTER):
@@ -216,9 +216,12 @@ class FaultProxy:
             return response
         with suppress(ConnectionError, aiohttp.ClientError):
             async with self._forward(request) as answer:
-                events = Events(lambda: self.gates.get(plural), self.lag, response)
-                await events.relay(answer.content, lambda: self._opened)
+                await self.events(plural, response).relay(answer.content, lambda: self._opened)
         return abort(request)
+
+    def events(self, plural: str, response: web.StreamResponse) -> Events:
+        """Return what relays the events of one watch."""
+        return Events(lambda: self.gates.get(plural), self.lag, response)
 
     def _forward(self, request: web.Request, body: bytes = b"") -> Any:
         headers = forwarded_headers(request)

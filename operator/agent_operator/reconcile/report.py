@@ -18,7 +18,7 @@ from agent_operator.reconcile.context import ReconcileContext, Result
 from agent_operator.reconcile.gather import GatherResult
 from agent_operator.rollout import deployments
 from agent_operator.status import rollout_messages
-from agent_operator.status.builder import first_failure, own, pods, status, transitions
+from agent_operator.status.builder import first_failure, new_warnings, own, pods, status, transitions
 from agent_operator.status.conditions import failed
 from agent_operator.status.observed import ObservedState
 
@@ -55,7 +55,8 @@ class Reporter:
             return replace(result, incomplete=error.code == HTTPStatus.CONFLICT)
         if written is not None and "rollout" in context.status:
             _log_rollout(context, state.rollout)
-        if events := tuple(transitions(context.status.get("conditions") or (), after["conditions"])):
+        changed = transitions(context.status.get("conditions") or (), after["conditions"])
+        if events := (*changed, *new_warnings(context.status, after)):
             await self._recorder.record(context.agent, events)
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
@@ -108,7 +109,7 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         canary=canary,
         failure=first_failure(running, (stable, canary), context.status),
         pods=running,
-        warnings=(*gathered.warnings, *diff.warnings),
+        warnings=tuple(dict.fromkeys((*gathered.warnings, *diff.warnings))),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
         namespace_uid=_namespace_uid(applied),
     )

@@ -3,12 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from agent_operator.api import bounds, constants
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.kube.transport import ApiError
 from agent_operator.render import Rendered, Revision
 from agent_operator.render.plan import owner_of
 from agent_operator.rollout import checks_job, checks_result, deployments, revisions
@@ -112,7 +114,7 @@ class RolloutPlanner:
     async def _read(
         self, inputs: Inputs, live: Mapping[Ref, Live], names: frozenset[str], rendered: Revision
     ) -> dict[str, Revision]:
-        """Return revisions by name. Leaves out those whose ControllerRevision is gone or cannot be read."""
+        """Return revisions by name. Leaves out those whose ControllerRevision is gone or has unexpected content."""
         found = {rendered.name: rendered} if rendered.name in names else {}
         for name in names - found.keys():
             target = Ref("ControllerRevision", inputs.namespace, constants.revision(inputs.name, name))
@@ -129,8 +131,11 @@ class RolloutPlanner:
         revision = self._revisions.pop(uid, None)
         if revision is None:
             obj = await self._cluster.find(target, "apps/v1")
+            if obj is None:
+                # One of them is stale. A decision without the revision would refuse a rollback, or end a canary.
+                raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", f"{target} is only in the cache")
             try:
-                revision = revisions.parse_controller_revision(obj) if obj is not None else None
+                revision = revisions.parse_controller_revision(obj)
             except (KeyError, TypeError, AttributeError):
                 return None
         if revision is not None and sum(map(len, revision.config.values())) <= _MAX_CACHED_CHARS:

@@ -1,19 +1,24 @@
 """The thread of the Lease, with an in-memory Lease that it reads and writes from its own event loop."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Self, cast
 
 import pytest
+from aiohttp import web
 
 from agent_operator.kube import leader_election
 from agent_operator.kube.access import AccessError
 from agent_operator.kube.leader_election import LeadershipLost
 from agent_operator.kube.lease_thread import LeaseThread
 from agent_operator.kube.transport import ApiError, Transport
+from tests import fast_yaml as yaml
 from tests.patience import DEADLINE
+from tests.serving import serve, write_kubeconfig
 
 
 class LeaseApi:
@@ -133,3 +138,36 @@ async def test_a_standby_that_is_stopped_leaves_the_lease_alone(api: LeaseApi, l
 async def test_a_lease_that_was_never_requested_needs_no_release(api: LeaseApi, lease: LeaseThread) -> None:
     await lease.release()
     assert api.threads == set()
+
+
+async def test_a_login_plugin_of_the_kubeconfig_runs_in_the_thread(tmp_path: Path) -> None:
+    """It is a subprocess, and the event loop of the thread is not that of the main thread."""
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "from-plugin"},
+    }
+    plugin = {"apiVersion": credential["apiVersion"], "command": "echo", "args": [json.dumps(credential)]}
+    tokens: set[str] = set()
+    written: dict[str, Any] = {}
+
+    async def handle(request: web.Request) -> web.Response:
+        tokens.add(request.headers.get("Authorization", ""))
+        if request.method == "GET":
+            return web.json_response(written, status=200 if written else 404)
+        body = await request.json()
+        written.update(body, metadata=body["metadata"] | {"resourceVersion": "1"})
+        return web.json_response(written)
+
+    async with serve(handle) as url:
+        path = write_kubeconfig(tmp_path / "kubeconfig", url)
+        config = yaml.safe_load(path.read_text())
+        config["users"] = [{"name": config["contexts"][0]["context"].get("user", "u"), "user": {"exec": plugin}}]
+        config["contexts"][0]["context"]["user"] = config["users"][0]["name"]
+        path.write_text(yaml.safe_dump(config))
+        connect = lambda: Transport(str(path), "", lambda *_: None)  # noqa: E731
+        lease = LeaseThread(connect, "ns", "lease", "me", time.monotonic)
+        async with asyncio.timeout(DEADLINE):
+            await lease.acquire()
+            await lease.release()
+    assert tokens == {"Bearer from-plugin"}

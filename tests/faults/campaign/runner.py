@@ -1,0 +1,223 @@
+"""Runs the cells of the campaign, each in a new namespace, and compares each with a run without faults."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+
+import pytest
+
+from agent_operator import manager as managers
+from agent_operator.inputs.agent_inputs import Platform
+from agent_operator.kube.objects import Key
+from agent_operator.manager import Manager
+from tests.faults.agents import Agent
+from tests.faults.campaign.injection import Injection
+from tests.faults.campaign.matrix import Cell, Fault
+from tests.faults.campaign.poison import CASES
+from tests.faults.campaign.results import Outcome, Run, destructive, outcome, without_hashes
+from tests.faults.campaign.scenarios import OWN, SCENARIOS, Scenario
+from tests.faults.cluster import NAME, Cluster
+from tests.polling import wait_until
+
+# Seconds of the loop's clock: a run that takes longer has failed.
+DEADLINE = 1200.0
+# More than a scenario has writes.
+_MAX_RESTARTS = 100
+
+
+class _Errors(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Record errors and tracebacks."""
+        if "kopf" not in record.name and (record.exc_info or record.levelno >= logging.ERROR):
+            self.found.append(f"{record.name}: {record.getMessage()} {record.exc_info and record.exc_info[1]!r}")
+
+
+@contextmanager
+def errors_in_the_log() -> Iterator[list[str]]:
+    """Collect the errors that the block logs."""
+    handler = _Errors()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield handler.found
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+@dataclass
+class Runner:
+    """Runs scenarios against one cluster.
+
+    Attributes:
+        cluster: the cluster.
+        proxy: its proxy.
+    """
+
+    cluster: Cluster
+    proxy: Injection
+    _passes: int = 0
+    _references: dict[str, Run] = field(default_factory=dict)
+
+    async def reference(self, name: str) -> Run:
+        """Run a scenario without faults, once."""
+        if name not in self._references:
+            self._references[name] = await self.run(SCENARIOS[name])
+        return self._references[name]
+
+    async def outcome(self, cell: Cell) -> Outcome:
+        """Run a cell and compare it."""
+        expected = await self.reference(cell.scenario)
+        try:
+            with errors_in_the_log() as errors:
+                run = await self.run(SCENARIOS[cell.scenario], cell)
+        except (Exception, pytest.fail.Exception) as failure:  # noqa: BLE001  (a failed cell must not end the others)
+            return Outcome(cell.row, str(cell), f"{type(failure).__name__}: {failure}", bool(self.proxy.hits))
+        return outcome(cell.row, str(cell), run, expected, errors)
+
+    async def run(self, scenario: Scenario, cell: Cell | None = None) -> Run:
+        """Run a scenario in a new namespace, with the fault of a cell."""
+        await self.cluster.use_new_namespace()
+        if cell is not None and cell.poison:
+            await self.cluster.api.create("Namespace", {"metadata": {"name": self._poisoned}})
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._run(Agent(self.cluster), scenario, cell)
+        finally:
+            await self._clean_up()
+
+    async def _run(self, agent: Agent, scenario: Scenario, cell: Cell | None) -> Run:
+        if not scenario.before:
+            await self._inject(cell)
+        async with self._operator(cell) as operator:
+            for step in scenario.before:
+                await step(agent)
+                await self.cluster.wait_until_converged(operator)
+            if scenario.before:
+                await self._inject(cell)
+            began, restarts, ended = asyncio.get_running_loop().time(), 0, False
+            if not scenario.upgraded:
+                ended = await self._change(agent, operator, scenario, cell)
+        if scenario.upgraded:
+            await scenario.change(agent)
+        while not ended:
+            assert restarts < _MAX_RESTARTS, "the operator was restarted again and again"
+            restarts += 1
+            async with self._operator(cell, upgraded=scenario.upgraded) as operator:
+                ended = await self.cluster.unless_killed(self._ended(agent, operator, scenario))
+        seconds = asyncio.get_running_loop().time() - began
+        return await self._result(scenario, seconds, restarts - scenario.upgraded)
+
+    async def _change(self, agent: Agent, operator: Manager, scenario: Scenario, cell: Cell | None) -> bool:
+        """Change the agent; False when the operator was killed before it converged."""
+        async with AsyncExitStack() as stack:
+            if cell is not None and cell.fault is Fault.TWO_LEADERS:
+                await stack.enter_async_context(self._operator(cell))
+            await scenario.change(agent)
+            if cell is not None and cell.poison:
+                await self._poison(cell.poison)
+            return await self.cluster.unless_killed(self._ended(agent, operator, scenario))
+
+    async def _inject(self, cell: Cell | None) -> None:
+        """Inject the fault of a cell from now on."""
+        if cell is not None and cell.poison:
+            await self._poison(cell.poison)
+        await self.proxy.remember(self.cluster.api.namespace)
+        self.proxy.reset()
+        self._passes = 0
+        if cell is not None:
+            self.proxy.inject(cell)
+            self.proxy.hits += cell.target is None or cell.fault in (Fault.TWO_LEADERS, Fault.CLOCK)
+
+    async def _poison(self, case: str) -> None:
+        """Create the objects of a case. Those that exist are deleted first."""
+        for post in CASES[case]():
+            path = post.path.format(self._poisoned)
+            await self.proxy.send("DELETE", f"{path}/{post.name}")
+            await self.proxy.send("POST", path, post.body.encode())
+
+    @property
+    def _poisoned(self) -> str:
+        return f"{self.cluster.api.namespace}-poison"
+
+    async def _result(self, scenario: Scenario, seconds: float, restarts: int) -> Run:
+        writes = self.proxy.writes = [write for write in self.proxy.writes if self._poisoned not in write.path]
+        end = await self.cluster.end_state()
+        if scenario.own_namespace:
+            end = without_hashes(end)
+        return Run(
+            self.proxy.traffic,
+            end,
+            destructive(writes),
+            self._passes,
+            seconds,
+            len(writes),
+            restarts,
+            bool(self.proxy.hits),
+        )
+
+    @asynccontextmanager
+    async def _operator(self, cell: Cell | None, *, upgraded: bool = False) -> AsyncIterator[Manager]:
+        namespaces = (self.cluster.api.namespace, *([self._poisoned] if cell is not None and cell.poison else []))
+        with pytest.MonkeyPatch.context() as patch:
+            if upgraded:
+                patch.setattr(managers, "Platform", partial(Platform, runtime_version="99.0.0"))
+            if cell is not None and cell.fault is Fault.CLOCK:
+                years = count(step=37)
+                patch.setattr(managers, "_timestamp", lambda: f"20{10 + next(years) % 80}-01-01T00:00:00Z")
+            async with self.cluster.operator(namespaces=namespaces) as operator:
+                begin_pass = operator.store.begin_pass
+
+                def counted(key: Key) -> bool:
+                    begun = begin_pass(key)
+                    self._passes += begun and key == (self.cluster.api.namespace, NAME)
+                    return begun
+
+                patch.setattr(operator.store, "begin_pass", counted)
+                yield operator
+
+    async def _ended(self, agent: Agent, operator: Manager, scenario: Scenario) -> None:
+        """Wait for the end, and again after the write of a former leader."""
+        await self._end(agent, operator, scenario)
+        if self.proxy.forwarding is not None:
+            await self.proxy.forwarding
+            await self._end(agent, operator, scenario)
+
+    async def _end(self, agent: Agent, operator: Manager, scenario: Scenario) -> None:
+        if not scenario.reason:
+            await wait_until(self._is_gone, DEADLINE)
+            return
+        await agent.wait_for(scenario.over, DEADLINE)
+        # The objects of the canary are deleted with its last pods, after the end in the status.
+        await wait_until(self._is_tidy, DEADLINE)
+        await self.cluster.wait_until_converged(operator, reason=scenario.reason)
+
+    async def _is_tidy(self) -> bool:
+        return not any("canary" in name or "check" in name for _, name in await self.cluster.api.children())
+
+    async def _is_gone(self) -> bool:
+        api = self.cluster.api
+        agent = await api.get("AgentDeployment", NAME)
+        return agent is None and await api.get("Namespace", OWN) is None
+
+    async def _clean_up(self) -> None:
+        """Delete the objects of a run: informers watch the children in all namespaces."""
+        api = self.cluster.api
+        for found in await api.list("AgentDeployment"):
+            name = found["metadata"]["name"]
+            await api.merge("AgentDeployment", name, {"metadata": {"finalizers": None}})
+            await api.delete("AgentDeployment", name)
+        names = (api.namespace, OWN, self._poisoned)
+        for name in names:
+            await api.delete("Namespace", name)
+
+        async def are_gone() -> bool:
+            return not any([await api.get("Namespace", name) for name in names])
+
+        await wait_until(are_gone, DEADLINE)
