@@ -25,6 +25,8 @@ DURATION = 32
 WORD = 63
 # An identifier that only another system knows, such as the ID of a disk.
 IDENTIFIER = 1_024
+# An option of the driver of a volume.
+OPTION = 32_768
 IP_OR_CIDR = 63
 HEADER_VALUE = 8_192
 # A secret that users put into the object for evaluation.

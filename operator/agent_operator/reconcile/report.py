@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # The AgentDeployment was deleted, perhaps created again, or another writer was faster. Its event is on the way.
 _AGENT_CHANGED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
+# Reasons why the API server did not write an object.
+_REFUSED = frozenset({Reason.CONFLICT, Reason.FORBIDDEN, Reason.REJECTED})
 
 
 class Reporter:
@@ -94,7 +96,7 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
     """Put together what the conditions are derived from."""
     context = applied.context
     blocked = gathered.blocked or diff.blocked or applied.blocked
-    stable, canary = deployments.stable_and_canary(applied.live, context.key.name)
+    stable, canary = deployments.stable_and_canary(applied.live, context.owner)
     running = pods(applied.live)
     rollout = diff.rollout and diff.rollout.after
     return ObservedState(
@@ -122,8 +124,8 @@ def _namespace_uid(applied: ApplyResult) -> str | None:
     namespace = applied.live.get(target)
     if namespace is not None and owner.owns(target, namespace.object, namespace.uid):
         return namespace.uid
-    # A conflict proves that somebody else created it. Otherwise the response to the creation may have been lost.
-    refused = applied.blocked is not None and applied.blocked.reason == Reason.CONFLICT
+    # A refusal proves that the operator did not create it. Otherwise the response may have been lost.
+    refused = applied.blocked is not None and applied.blocked.reason in _REFUSED
     return None if refused else (owner.namespace_uid or None)
 
 
