@@ -92,15 +92,10 @@ test-quick: $(READY)  ## Run a quick selection: unit tests, golden files and som
 e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" uses a real cluster)
 	$(PYTEST) $(ARGS) tests/e2e
 
-<<<<<<< HEAD
 # Each row of the table is a test. The longest start first.
-campaign: $(READY)  ## Inject every fault and print a table (ARGS="--kubeconfig FILE" uses a real cluster)
+campaign: $(READY)  ## Inject every fault and print a table (ARGS="--kubeconfig FILE" uses a real cluster); fuzz
 	$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) --dist worksteal --campaign $(ARGS) tests/faults
-=======
-campaign: $(READY)  ## Run all combinations of fault injection tests, and the fuzz tests with 10,000 examples each
-	$(PYTEST) -n $(WORKERS) --dist loadfile --campaign $(ARGS) tests/faults
-	$(PYTEST) -n $(WORKERS) --hypothesis-profile=thorough $(ARGS) tests/unit/agent_operator/limits
->>>>>>> next
+	$(PYTEST) -n $(WORKERS) --hypothesis-profile=thorough tests/unit/agent_operator/limits
 
 bench: $(READY) programs  ## Run the benchmarks; they compare the runtime with peers from PyPI (PEERS= skips the peers)
 	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench

@@ -200,7 +200,15 @@ def _scalar(schema: Object, value: Any) -> Any:
         return float(value)
     if kind == "string" and isinstance(value, str):
         if schema.get("format") == "date-time":
-            return datetime.fromisoformat(value)
+            return _timestamp(value)
         if schema.get("format") == "duration":
             return cel.evaluate("duration(x)", {"x": value})
     return value
+
+
+def _timestamp(value: str) -> datetime | str:
+    """Return the time; the text if it is no time, which validation of the value reports."""
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return value

@@ -12,6 +12,7 @@ __all__ = ["Decoded", "decode", "fill", "handled_error", "parse_json", "parse_ya
 
 Object = dict[str, Any]
 
+_SCALAR: Final = Schema({"type": "object"}, go=False)
 _ZERO: Final[dict[str, Any]] = {
     "string": "",
     "integer": 0,
@@ -134,8 +135,12 @@ def _prune(node: Schema, value: Any, path: str, problems: list[str]) -> Any:
     if isinstance(value, list) and node.type == "list":
         items = [_prune(node.items, item, f"{path}[{at}]", problems) for at, item in enumerate(value)]
         return value if all(one is two for one, two in zip(items, value, strict=True)) else items
-    if not isinstance(value, dict) or node.type not in {"object", "map"}:
+    if node.type == "any" or not isinstance(value, dict | list):
         return value
+    if isinstance(value, list):
+        return [_prune(_SCALAR, item, f"{path}[{at}]", problems) for at, item in enumerate(value)]
+    if node.type not in {"object", "map"}:
+        node = _SCALAR  # the server drops the content of an object in the place of another type
     out = {}
     changed = False
     for name, item in value.items():

@@ -7,23 +7,19 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kubeschema.errors import Cause, duplicate, go_json, invalid, required, too_long, too_many
+from kubeschema.number_rules import decoded, format_of, is_integer, is_number, number, out_of_range
 
 Object = dict[str, Any]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _TYPES: Final[dict[str, Callable[[Any], bool]]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: _is_number(value) and value == int(value),
-    "number": _is_number,
+    "integer": is_integer,
+    "number": is_number,
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
 }
-_BITS: Final = {"int32": 31, "int64": 63}
 _AT_ROOT: Final = frozenset({"apiVersion", "kind", "metadata"})
 _ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf", "not")
 
@@ -39,20 +35,25 @@ def _check(schema: Object, value: Any, path: str) -> Iterator[Cause]:
         if not schema.get("nullable") and schema.get("type"):
             yield _wrong_type(path, schema["type"], "null")
         return
+    value = decoded(value)
     wrong = _type_error(schema, value, path)
     if wrong:
         yield wrong
     for name in _ALTERNATIVES:
         if name in schema:
             yield from _COMBINED[name](schema[name], value, path)
-    yield from _range(schema, value, path)
-    if wrong:
-        return
+    outside = out_of_range(schema, value, path)
+    if outside:
+        yield outside
+    yield from _not_in_enum(schema, value, path)
+    yield from _limits(schema, value, path)
+
+
+def _not_in_enum(schema: Object, value: Any, path: str) -> Iterator[Cause]:
     if "enum" in schema and value not in schema["enum"]:
         shown = ", ".join(go_json(item) for item in schema["enum"])
         message = f"Unsupported value: {go_json(value)}: supported values: {shown}"
         yield Cause("FieldValueNotSupported", message, path)
-    yield from _limits(schema, value, path)
 
 
 def _limits(schema: Object, value: Any, path: str) -> Iterator[Cause]:
@@ -62,8 +63,8 @@ def _limits(schema: Object, value: Any, path: str) -> Iterator[Cause]:
         yield from _members(schema, value, path)
     elif isinstance(value, list):
         yield from _items(schema, value, path)
-    elif _is_number(value):
-        yield from _number(schema, value, path)
+    elif is_number(value):
+        yield from number(schema, value, path)
 
 
 def _type_error(schema: Object, value: Any, path: str) -> Cause | None:
@@ -73,24 +74,13 @@ def _type_error(schema: Object, value: Any, path: str) -> Cause | None:
     wanted = schema.get("type")
     if not wanted or wanted not in _TYPES:
         return None
-    if wanted == "integer" and "format" in schema and _is_number(value) and not _fits("int64", value):
-        return _wrong_type(path, schema["format"], "float64")  # Go decodes it as a float
     if _TYPES[wanted](value):
         return None
+    if wanted == "string" and "format" in schema and isinstance(value, list):
+        return None  # the server takes it for a list of bytes
+    if "format" in schema and not isinstance(value, str | list):
+        return _wrong_type(path, schema["format"], format_of(value))
     return _wrong_type(path, wanted, _type_name(value))
-
-
-def _fits(name: str, value: float) -> bool:
-    """Whether a number fits into a format; a fraction is another error."""
-    bits = _BITS.get(name)
-    return bits is None or -(2**bits) <= value < 2**bits
-
-
-def _range(schema: Object, value: Any, path: str) -> Iterator[Cause]:
-    name = schema.get("format", "")
-    if schema.get("type") == "integer" and _is_number(value) and not _fits(name, value):
-        message = f"Checked value must be of type integer with format {name} in {path}"
-        yield Cause("FieldValueInvalid", f'Invalid value: "": {message}', "<nil>")
 
 
 def _type_name(value: Any) -> str:
@@ -104,16 +94,17 @@ def _wrong_type(path: str, wanted: str, found: str) -> Cause:
 
 
 def _text(schema: Object, value: str, path: str) -> Iterator[Cause]:
+    """Check a string. Like the server, report only the first of length and pattern."""
+    pattern = schema.get("pattern")
     if len(value) > schema.get("maxLength", len(value)):
         yield too_long(path, schema["maxLength"])
-    if len(value) < schema.get("minLength", 0):
+    elif len(value) < schema.get("minLength", 0):
         yield invalid(path, value, f"{path} in body should be at least {schema['minLength']} chars long")
-    pattern = schema.get("pattern")
-    if pattern and not _compiled(pattern).search(value):
+    elif pattern and not _compiled(pattern).search(value):
         yield invalid(path, value, f"{path} in body should match '{pattern}'")
     if schema.get("format") in {"date-time", "date"} and not _is_date(value, schema["format"]):
         text = f"Invalid value: {go_json(value)}: {path} in body must be of type {schema['format']}: {go_json(value)}"
-        yield Cause("FieldValueInvalid", text, path)
+        yield Cause("FieldValueTypeInvalid", text, path)
 
 
 @lru_cache(maxsize=1024)
@@ -133,19 +124,6 @@ def _is_date(value: str, kind: str) -> bool:
     return found.tzinfo is not None if kind == "date-time" else len(value) == len("2006-01-02")
 
 
-def _number(schema: Object, value: float, path: str) -> Iterator[Cause]:
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if least is not None and (value <= least if schema.get("exclusiveMinimum") else value < least):
-        bound = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
-        yield invalid(path, value, f"{path} in body should be {bound} {go_json(least)}")
-    if most is not None and (value >= most if schema.get("exclusiveMaximum") else value > most):
-        bound = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
-        yield invalid(path, value, f"{path} in body should be {bound} {go_json(most)}")
-    step = schema.get("multipleOf")
-    if step and value % step:
-        yield invalid(path, value, f"{path} in body should be a multiple of {go_json(step)}")
-
-
 def _members(schema: Object, value: Object, path: str) -> Iterator[Cause]:
     properties: Object = schema.get("properties") or {}
     additional = schema.get("additionalProperties")
@@ -153,7 +131,7 @@ def _members(schema: Object, value: Object, path: str) -> Iterator[Cause]:
     if len(value) > schema.get("maxProperties", len(value)):
         yield too_many(path, len(value), schema["maxProperties"])
     if len(value) < schema.get("minProperties", 0):
-        yield invalid(path, value, f"{path} in body should have at least {schema['minProperties']} properties")
+        yield invalid(path, len(value), f"{path} in body should have at least {schema['minProperties']} properties")
     for name in schema.get("required") or ():
         if name not in value and (path or name not in _AT_ROOT):
             yield required(prefix + name)
@@ -173,7 +151,7 @@ def _items(schema: Object, value: list[Any], path: str) -> Iterator[Cause]:
     if len(value) > schema.get("maxItems", len(value)):
         yield too_many(path, len(value), schema["maxItems"])
     if len(value) < schema.get("minItems", 0):
-        yield invalid(path, value, f"{path} in body should have at least {schema['minItems']} items")
+        yield invalid(path, len(value), f"{path} in body should have at least {schema['minItems']} items")
 
 
 def _none_of(path: str, message: str) -> Cause:
@@ -241,7 +219,12 @@ def _twice(schema: Object, value: list[Any], path: str) -> Iterator[Cause]:
     keys = schema.get("x-kubernetes-list-map-keys") or ()
     seen: set[str] = set()
     for at, item in enumerate(value):
-        shown = {key: item[key] for key in keys if key in item} if kind == "map" and isinstance(item, dict) else item
+        if item is None:
+            continue
+        if kind == "map" and not isinstance(item, dict):
+            yield invalid(f"{path}[{at}]", item, "must be an object for an array of list-type map")
+            continue
+        shown = {key: item[key] for key in keys if key in item} if kind == "map" else item
         text = go_json(shown)
         if text in seen:
             yield duplicate(f"{path}[{at}]", shown)

@@ -184,3 +184,11 @@ def test_a_syntax_error_names_its_position() -> None:
     with pytest.raises(FieldsError) as found:
         parse_json(b"{nope", "ConfigMap")
     assert "invalid character 'n' looking for beginning of object key string ({nope)" in found.value.message
+
+
+def test_the_content_of_an_object_in_the_place_of_another_type_is_dropped() -> None:
+    node = schema.from_crd({"properties": {"spec": {"type": "object", "properties": {"text": {"type": "string"}}}}})
+    found = decode.prune(node, {"spec": {"text": {"a": {"b": 1}}}})
+
+    assert found.obj == {"spec": {"text": {}}}
+    assert found.problems == ['unknown field "spec.text.a"']

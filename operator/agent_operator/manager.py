@@ -63,7 +63,7 @@ class Manager:
         self._lease = self._lease_thread() if settings.elects else None
         self._scraper, self._sandbox = Scraper(), Sandbox(self._clock)
         self._dry_run = DryRun() if settings.read_only else None
-        self._channels = ChannelCache()
+        self._channels = ChannelCache(self.store.unreadable)
         self._fleet: ChannelController | None = None
         self._workers: Workers | None = None
         self.health = HealthServer(settings.listen, self.metrics, self._health_checks.dead, self._health_checks.unready)

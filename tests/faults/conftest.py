@@ -13,7 +13,7 @@ from pathlib import Path
 import kopf
 import pytest
 
-from agent_operator.kube import agent_watch, cache, informer, transport, workqueue
+from agent_operator.kube import agent_watch, cache, informer, kopf_settings, transport, workqueue
 from agent_operator.kube.transport import Transport
 from localkube import cluster as clusters
 from localkube.cluster import LocalCluster
@@ -57,7 +57,7 @@ def shorten_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "EXPECTATION_TIMEOUT", 1.0)
     monkeypatch.setattr(agent_watch, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(informer, "_SHORTEST_WATCH", 0.05)
-    product_settings = agent_watch.settings
+    product_settings = kopf_settings.settings
 
     def short_delays() -> kopf.OperatorSettings:
         settings = product_settings()
@@ -65,7 +65,7 @@ def shorten_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.watching.reconnect_backoff = 0.02
         return settings
 
-    monkeypatch.setattr(agent_watch, "settings", short_delays)
+    monkeypatch.setattr(kopf_settings, "settings", short_delays)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import aiohttp
 import kopf
 import pytest
 
-from agent_operator.kube import agent_watch, informer, transport
+from agent_operator.kube import informer, kopf_settings, transport
 from agent_operator.kube.objects import Key
 from tests.faults.cluster import NAME, Cluster
 from tests.faults.gates import Gate
@@ -81,14 +81,14 @@ def short_inactivity_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch without data for half a second is restarted."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=0.5)
     monkeypatch.setattr(transport, "_STREAM_TIMEOUT", timeout)
-    product_settings = agent_watch.settings
+    product_settings = kopf_settings.settings
 
     def settings() -> kopf.OperatorSettings:
         changed = product_settings()
         changed.watching.inactivity_timeout = 0.5
         return changed
 
-    monkeypatch.setattr(agent_watch, "settings", settings)
+    monkeypatch.setattr(kopf_settings, "settings", settings)
 
 
 @pytest.mark.usefixtures("short_inactivity_timeouts")

@@ -25,6 +25,8 @@ DURATION = 32
 WORD = 63
 # An identifier that only another system knows, such as the ID of a disk.
 IDENTIFIER = 1_024
+# An option of the driver of a volume.
+OPTION = 32_768
 IP_OR_CIDR = 63
 HEADER_VALUE = 8_192
 # A secret that users put into the object for evaluation.
@@ -42,6 +44,8 @@ COUNT_OF = 64
 COMMAND = 1_024
 MESSAGE = 32_768
 CONDITIONS = 32
+WARNINGS = 32
+FIELD_PATH = 1_024
 WAVES = 64
 CHILDREN = 256
 SECRETS = 256

@@ -23,10 +23,8 @@ _STRINGS: Mapping[str, int] = {
     **_each(bounds.PATH, "localhostProfile keyring secretFile directory volumePath"),
     **_each(bounds.PATH, "certificateChainPath credentialBundlePath keyPath"),
     **_each(bounds.URL, "diskURI gateway registry repository audience"),
-    **_each(
-        bounds.IDENTIFIER, "volumeID volumeAttributes options bindMountOptions fieldPath Sysctl.value runAsUserName"
-    ),
-    **_each(bounds.IDENTIFIER, "MetricIdentifier.name"),
+    **_each(bounds.OPTION, "volumeAttributes options"),
+    **_each(bounds.IDENTIFIER, "volumeID bindMountOptions fieldPath Sysctl.value runAsUserName MetricIdentifier.name"),
     **_each(bounds.IMAGE, "Container.image EphemeralContainer.image reference"),
     # A domain, a slash and a path of subdomains.
     **_each(571, "signerName"),

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from agent_operator.kube.objects import Key, Object, Ref, version
+from agent_operator.kube.decoding import UNREADABLE
+from agent_operator.kube.objects import Key, Live, Object, Ref, version
+from agent_operator.kube.shapes import mapping
+from agent_operator.kube.unreadable import UnreadableObjects
 
 _KEPT_METADATA = ("name", "uid", "generation", "resourceVersion", "deletionTimestamp")
 
@@ -11,7 +14,8 @@ _KEPT_METADATA = ("name", "uid", "generation", "resourceVersion", "deletionTimes
 class ChannelCache:
     """Channels by name. The key of a channel has no namespace, because channels are cluster-scoped."""
 
-    def __init__(self) -> None:
+    def __init__(self, unreadable: UnreadableObjects) -> None:
+        self._unreadable = unreadable
         self._channels: dict[str, Object] = {}
 
     def __iter__(self) -> Iterator[Object]:
@@ -24,8 +28,10 @@ class ChannelCache:
 
     def observe(self, kind: str, event: str, obj: Object) -> Key | None:
         """Store the object of a watch event. Returns the key of the channel if the event changed the cache."""
-        del kind
-        name, uid = obj["metadata"]["name"], obj["metadata"]["uid"]
+        name, uid = obj["metadata"]["name"], obj["metadata"].get("uid", "")
+        if self._is_unreadable(Ref(kind, "", name), event, obj):
+            # The agents keep their versions.
+            return None
         cached = self._channels.get(name)
         is_same = cached is not None and cached["metadata"]["uid"] == uid
         if event == "DELETED":
@@ -37,12 +43,24 @@ class ChannelCache:
         if cached is not None and is_same and version(obj) <= version(cached):
             return None
         meta = {key: obj["metadata"][key] for key in _KEPT_METADATA if key in obj["metadata"]}
-        self._channels[name] = {"metadata": meta, "spec": obj.get("spec") or {}, "status": obj.get("status") or {}}
+        self._channels[name] = {
+            "metadata": meta,
+            "spec": mapping(obj.get("spec")),
+            "status": mapping(obj.get("status")),
+        }
         return Key("", name)
+
+    def _is_unreadable(self, target: Ref, event: str, obj: Object) -> bool:
+        if event == "DELETED":
+            self._unreadable.forget(target)
+            return False
+        reason = obj.get(UNREADABLE, "")
+        self._unreadable.record(target, Live(obj["metadata"].get("uid", ""), version(obj), b"", unreadable=reason))
+        return bool(reason)
 
     def retain(self, kind: str, namespaces: Iterable[str], listed: AbstractSet[Ref]) -> set[Key]:
         """Remove the channels that a complete list does not contain, and return their keys."""
-        del namespaces
+        self._unreadable.retain(kind, namespaces, listed)
         removed = {name for name in self._channels if Ref(kind, "", name) not in listed}
         for name in removed:
             del self._channels[name]

@@ -195,8 +195,8 @@ class ChannelController:
 
     async def _list_agents(self) -> set[Key]:
         found = set()
-        async for items, _ in self._cluster.list_pages(_AGENTS, constants.KIND, ""):
-            found |= {Key(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
+        async for items, _ in self._cluster.list_pages(_AGENTS, constants.KIND, "", metadata_only=True):
+            found |= {Key(item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in items}
         return found
 
     def agent_counts(self) -> Mapping[tuple[str, str], float]:

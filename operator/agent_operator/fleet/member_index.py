@@ -11,6 +11,8 @@ from agent_operator.tasks import ENDS
 
 log = logging.getLogger(__name__)
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -62,6 +64,13 @@ def _try_read(key: Key, live: Live) -> _Entry:
 
 def _read(live: Live) -> _Entry:
     raw = live.object
-    has_assignment = "channel" in (raw.get("status") or {})
-    follows_none = not followed_channel(raw) and not raw["metadata"].get("deletionTimestamp")
-    return _Entry(live, read_member(raw), has_assignment and follows_none)
+    try:
+        has_assignment = "channel" in (raw.get("status") or {})
+        follows_none = not followed_channel(raw) and not raw["metadata"].get("deletionTimestamp")
+        return _Entry(live, read_member(raw), has_assignment and follows_none and not live.unreadable)
+    except Exception:
+        # Everybody who may write an agent decides what it contains. It must not keep the other agents from updates.
+        meta = raw["metadata"]
+        extra = {"agent": f"{meta.get('namespace')}/{meta.get('name')}"}
+        log.exception("agent cannot be read: it follows no channel until it changes", extra=extra)
+        return _Entry(live, None, is_orphaned=False)

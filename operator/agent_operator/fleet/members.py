@@ -8,6 +8,7 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Key
+from agent_operator.kube.shapes import mapping, mappings, text
 from agent_operator.status.conditions import is_true
 
 Object = Mapping[str, Any]
@@ -61,18 +62,18 @@ class Member:
 
 def followed_channel(raw: Object) -> str:
     """Return the name of the channel that an agent follows; empty without a channel, or with a pinned version."""
-    spec = raw.get("spec") or {}
-    runtime = spec.get("runtime") or {}
+    spec = mapping(raw.get("spec"))
+    runtime = mapping(spec.get("runtime"))
     is_pinned = runtime.get("version") or runtime.get("image") or _template_sets_image(spec)
     if is_pinned or raw["metadata"].get("deletionTimestamp"):
         return ""
-    return runtime.get("channel") or ""
+    return text(runtime.get("channel"))
 
 
 def _template_sets_image(spec: Object) -> bool:
     """Return whether spec.podTemplate sets the image, so that the version of a channel would have no effect."""
-    pod = (spec.get("podTemplate") or {}).get("spec") or {}
-    return any(it.get("name") == constants.CONTAINER and it.get("image") for it in pod.get("containers") or ())
+    pod = mapping(mapping(spec.get("podTemplate")).get("spec"))
+    return any(it.get("name") == constants.CONTAINER and it.get("image") for it in mappings(pod.get("containers")))
 
 
 def read_member(raw: Object) -> Member | None:

@@ -9,14 +9,16 @@ import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
 
 from agent_operator.api import constants
+from agent_operator.kube import kopf_settings
 from agent_operator.kube.discovery import Discovery
 from agent_operator.kube.heartbeat import Heartbeat
+from agent_operator.kube.kopf_session import KopfSession
 from agent_operator.kube.objects import LISTED, Object
 from agent_operator.kube.transport import ApiError, Transport
 
@@ -35,41 +37,6 @@ _WAIT = "the wait for the API of AgentDeployment"
 
 # Receives the type of an event (LISTED, ADDED, MODIFIED, DELETED) and the object.
 Sink = Callable[[str, Object], None]
-
-
-def settings() -> kopf.OperatorSettings:
-    """Return the settings of kopf: no scanning, no peering, no posting, and short idle times."""
-    configured = kopf.OperatorSettings()
-    # By default kopf kills this process some time after it was stopped. But AgentWatch stops kopf to start it again.
-    configured.process.ultimate_exiting_timeout = None
-    configured.scanning.disabled = True
-    configured.peering.standalone = True
-    configured.posting.enabled = False
-    configured.networking.request_timeout = 30
-    configured.networking.connect_timeout = 5
-    # After these delays, kopf lists again or ends with an error. Their sum is less than _LONGEST_DELAY.
-    configured.networking.error_backoffs = (1, 2, 4, 8)
-    configured.watching.server_timeout = 300
-    configured.watching.client_timeout = 330
-    # Bookmarks count as activity. The API server sends one per minute.
-    configured.watching.inactivity_timeout = 90
-    configured.watching.chunk_size = 100
-    configured.queueing.idle_timeout = 0.5
-    configured.persistence.diffbase_storage = _NoDifferences()
-    return configured
-
-
-class _NoDifferences(kopf.DiffBaseStorage):
-    """Keeps no last-handled state. kopf would copy each object for it, and only change handlers need it."""
-
-    def build(self, **_: Any) -> kopf.BodyEssence:
-        return kopf.BodyEssence()
-
-    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
-        return None
-
-    def store(self, **_: Any) -> None:
-        raise NotImplementedError("kopf writes nothing")
 
 
 class AgentWatch:
@@ -97,7 +64,7 @@ class AgentWatch:
         self._clock = clock
         # Paths that the API server has answered a watch for since kopf started.
         self._watched: set[str] = set()
-        self._sessions: list[aiohttp.ClientSession] = []
+        self._sessions: list[KopfSession] = []
         self._paths = tuple(
             f"/apis/{constants.API_VERSION}/{scope}{constants.PLURAL}"
             for scope in [f"namespaces/{namespace}/" for namespace in namespaces] or [""]
@@ -179,7 +146,7 @@ class AgentWatch:
     async def _spawn(self) -> Collection[asyncio.Task[Any]]:
         return await kopf.spawn_tasks(
             registry=self._registry(),
-            settings=settings(),
+            settings=kopf_settings.settings(),
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
             standalone=True,
@@ -201,16 +168,27 @@ class AgentWatch:
         @kopf.on.login(registry=handlers)
         async def login(**_: Any) -> kopf.AiohttpSession:
             # A session of its own, because kopf closes it, unless it ends before its first request.
-            session = self._transport.new_session(self._observe_response)
+            session = KopfSession(self._transport.new_session(self._observe_response), self._paths)
             self._sessions.append(session)
-            return kopf.AiohttpSession(server=self._transport.server, aiohttp_session=session)
+            return kopf.AiohttpSession(
+                server=self._transport.server, aiohttp_session=cast(aiohttp.ClientSession, session)
+            )
 
         @kopf.on.event(constants.GROUP, constants.VERSION, constants.PLURAL, registry=handlers)
         async def agent(event: Any, **_: Any) -> None:
             # Events of the initial list have no type.
-            self._sink(event["type"] or LISTED, event["object"])
+            self._deliver(event["type"] or LISTED, event["object"])
 
         return handlers
+
+    def _deliver(self, event: str, obj: Object) -> None:
+        """Hand over an event. An error concerns only its object."""
+        try:
+            self._sink(event, obj)
+        except Exception:
+            meta = obj["metadata"]
+            extra = {"namespace": meta.get("namespace"), "object": meta.get("name")}
+            log.exception("event of an AgentDeployment cannot be processed: it is skipped", extra=extra)
 
     async def _observe_response(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 
 from agent_operator.api import constants
 from agent_operator.kube import shapes
+from agent_operator.kube.agent_object import pack_agent
 from agent_operator.kube.child_cache import ChildCache, may_be_child
 from agent_operator.kube.expectations import DELETED, EXPECTATION_TIMEOUT, Expectations
 from agent_operator.kube.objects import (
@@ -18,11 +19,13 @@ from agent_operator.kube.objects import (
     Ref,
     agent_key,
     pack,
-    pack_agent,
     ref,
     version,
 )
 from agent_operator.kube.unreadable import UnreadableObjects
+
+# Bytes of the bodies of all agents. An agent usually takes 3 KiB. Of further agents, only summaries are cached.
+MOST_AGENT_BYTES = 96 << 20
 
 
 class Store:
@@ -38,6 +41,7 @@ class Store:
         self.unreadable = UnreadableObjects()
         self._clock = clock
         self._agents: dict[Key, Live] = {}
+        self._agent_bytes = 0
         self._last_event: dict[Key, float] = {}
         self._conditions: dict[Key, tuple[str, ...]] = {}
         self._children = ChildCache()
@@ -77,7 +81,7 @@ class Store:
 
     def observe_agent(self, event: str, obj: Object) -> Key | None:
         """Record an event of an AgentDeployment."""
-        target, live = ref(constants.KIND, obj), pack_agent(obj)
+        target, live = ref(constants.KIND, obj), pack_agent(obj, largest=LARGEST_BODY)
         key = Key(target.namespace, target.name)
         if event == "DELETED":
             if key in self._agents and self._agents[key].uid != live.uid:
@@ -88,6 +92,10 @@ class Store:
         before = self._agents.get(key)
         if before is not None and before.uid == live.uid and live.version < before.version:
             return None
+        self._agent_bytes -= len(before.body) if before else 0
+        if self._agent_bytes + len(live.body) > MOST_AGENT_BYTES:
+            live = pack_agent(obj, largest=0)
+        self._agent_bytes += len(live.body)
         self.unreadable.record(target, live)
         self._agents[key] = live
         if before is None or before.uid != live.uid:
@@ -111,7 +119,8 @@ class Store:
             self._drop(key)
 
     def _drop(self, key: Key) -> None:
-        self._agents.pop(key, None)
+        dropped = self._agents.pop(key, None)
+        self._agent_bytes -= len(dropped.body) if dropped else 0
         self._last_event.pop(key, None)
         self._conditions.pop(key, None)
         self.unreadable.forget(Ref(constants.KIND, *key))

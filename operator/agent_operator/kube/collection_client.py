@@ -18,10 +18,10 @@ from agent_operator.kube.transport import (
 )
 
 # Objects and bytes of a page. Usually 100 objects need less than half of the bytes.
-_PAGE = 100
-_PAGE_BYTES = 2 << 20
+PAGE = 100
+PAGE_BYTES = 2 << 20
 # The divisor of the number of objects after a page that is too large.
-_SMALLER = 4
+SMALLER = 4
 
 
 class Collections:
@@ -38,7 +38,7 @@ class Collections:
         Pages are bounded in bytes, too: a page that is too large is requested again with fewer objects. A stub takes
         the place of an object that is too large on its own.
         """
-        limit, token = _PAGE, ""
+        limit, token = PAGE, ""
         while True:
             params = {"labelSelector": selector, "limit": str(limit)} | ({"continue": token} if token else {})
             try:
@@ -46,21 +46,21 @@ class Collections:
             except ApiError as error:
                 if error.reason != TOO_LARGE or limit == 1:
                     raise
-                limit = max(1, limit // _SMALLER)
+                limit = max(1, limit // SMALLER)
                 continue
             yield page.items, page.version
             token = page.token
             if not token:
                 return
-            limit = min(_PAGE, 2 * limit)
+            limit = min(PAGE, 2 * limit)
 
     async def _read_page(self, path: str, kind: str, params: Mapping[str, str], *, metadata_only: bool) -> Page:
         is_single = params["limit"] == "1"
         read = partial(self._transport.read_page, path, label=("list", kind), params=params)
         if metadata_only:
-            return await read(accept=METADATA_LIST, largest=LARGEST_RESPONSE if is_single else _PAGE_BYTES)
+            return await read(accept=METADATA_LIST, largest=LARGEST_RESPONSE if is_single else PAGE_BYTES)
         try:
-            return await read(accept=JSON, largest=_PAGE_BYTES)
+            return await read(accept=JSON, largest=PAGE_BYTES)
         except ApiError as error:
             if error.reason != TOO_LARGE or not is_single:
                 raise

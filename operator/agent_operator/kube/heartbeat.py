@@ -14,6 +14,9 @@ _REPORT_AFTER = 30.0
 class Heartbeat:
     """What one loop receives from the API server. A loop may read several streams, and each must be live.
 
+    The thread of the Lease writes its heartbeat, and the event loop of the reconciler reads it. Each method assigns
+    last what the readers check first.
+
     Attributes:
         activity: what the loop does now, for messages: `the watch of Pod`.
     """

@@ -11,15 +11,13 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from agent_operator.api import constants
-from agent_operator.kube import json_scanner, pod_failures, shapes, trimming
-from agent_operator.kube.decoding import TOO_LARGE, UNREADABLE, stub, unexpected_content
+from agent_operator.kube import pod_failures, shapes, trimming
+from agent_operator.kube.decoding import UNREADABLE, stub, unexpected_content
 
 Object = dict[str, Any]
-_MAX_NESTED_VALUES = 50_000
 # Watch event type of an object of the initial list, in addition to ADDED, MODIFIED and DELETED.
 LISTED = "LISTED"
 
-_AGENT_METADATA = ("name", "namespace", "uid", "generation", "labels", "deletionTimestamp", "finalizers")
 # Bytes of the largest trimmed object that the cache contains. The operator reads larger objects again when it needs
 # them. The children of an agent usually take less than 4 KiB each.
 LARGEST_BODY = 64 << 10
@@ -131,7 +129,7 @@ def pack(kind: str, obj: Mapping[str, Any], *, largest: int | None = None) -> Li
             return _pack(kind, obj, largest)
         except Exception as error:  # noqa: BLE001  (whatever the object contains)
             reason = unexpected_content(error)
-    return _pack_unreadable(obj, reason)
+    return pack_unreadable(obj, reason)
 
 
 def _pack(kind: str, obj: Mapping[str, Any], largest: int | None) -> Live:
@@ -198,7 +196,8 @@ _TRIM: Mapping[str, Callable[[str, Mapping[str, Any]], Object]] = {
 }
 
 
-def _pack_unreadable(obj: Mapping[str, Any], reason: str) -> Live:
+def pack_unreadable(obj: Mapping[str, Any], reason: str) -> Live:
+    """Pack what identifies an object that cannot be read."""
     meta = stub(obj["metadata"], reason)["metadata"]
     uid, resource_version, generation = meta.get("uid", ""), version({"metadata": meta}), meta.get("generation", 0)
     return Live(uid, resource_version, _identity_body(meta), generation, owner=owner_uid(meta), unreadable=reason)
@@ -208,32 +207,6 @@ def _identity_body(meta: Object) -> bytes:
     """Return the body of an object of which only the metadata is known. It has the fields that every reader expects."""
     kept = {key: value for key, value in meta.items() if key != "resourceVersion"}
     return to_json({"metadata": kept, "spec": {}, "uses": []})
-
-
-def pack_agent(agent: Mapping[str, Any]) -> Live:
-    """Pack the fields of an AgentDeployment that the operator reads. Never fails, as `pack`."""
-    try:
-        return _pack_agent(agent) if UNREADABLE not in agent else _pack_unreadable(agent, str(agent[UNREADABLE]))
-    except Exception as error:  # noqa: BLE001  (whatever the object contains)
-        return _pack_unreadable(agent, unexpected_content(error))
-
-
-def _pack_agent(agent: Mapping[str, Any]) -> Live:
-    meta = {key: agent["metadata"][key] for key in _AGENT_METADATA if key in agent["metadata"]}
-    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
-    if command:
-        meta["annotations"] = {constants.ANNOTATION_ROLLOUT: command}
-    spec, status = agent.get("spec") or {}, agent.get("status") or {}
-    if not isinstance(spec, dict) or not isinstance(status, dict):
-        raise TypeError("spec and status are objects")
-    # The CustomResourceDefinition of an older version may accept a condition without these fields.
-    if "conditions" in status:
-        status = status | {"conditions": shapes.conditions(status["conditions"])}
-    body = to_json({"metadata": meta, "spec": spec, "status": status})
-    if json_scanner.has_more_values(body, _MAX_NESTED_VALUES):
-        # Each pass reads the body, which takes 0.2 µs for an object or list. The limits of a spec are much lower.
-        return _pack_unreadable(agent, TOO_LARGE)
-    return Live(meta.get("uid", ""), version(agent), body, meta.get("generation", 0))
 
 
 def owner_uid(meta: Mapping[str, Any]) -> str:

@@ -58,10 +58,18 @@ async def read_body(response: aiohttp.ClientResponse, largest: int) -> bytes:
     return bytes(body)
 
 
-async def read_events(response: aiohttp.ClientResponse, on_activity: Callable[[], None]) -> AsyncIterator[Object]:
-    """Yield the events of a watch. DecodeError if the object of an event can neither be read nor identified."""
+async def read_lines(
+    response: aiohttp.ClientResponse, on_activity: Callable[[], None]
+) -> AsyncIterator[tuple[bytes, bool]]:
+    """Yield the lines of a stream, and whether they are cut."""
     lines = LineReader(LONGEST_LINE, LINE_START)
     async for chunk in response.content.iter_any():
         on_activity()
-        for line, is_cut in lines.feed(chunk):
-            yield await decode_event(line, is_cut=is_cut)
+        for line in lines.feed(chunk):
+            yield line
+
+
+async def read_events(response: aiohttp.ClientResponse, on_activity: Callable[[], None]) -> AsyncIterator[Object]:
+    """Yield the events of a watch. DecodeError if the object of an event can neither be read nor identified."""
+    async for line, is_cut in read_lines(response, on_activity):
+        yield await decode_event(line, is_cut=is_cut)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 BLOCKED_SECONDS = 0.1
 """A loop that has not run for longer is blocked."""
 _INTERVAL = 0.05
+_LONG_SECONDS = 1.0
 _SHOWN_FRAMES = 25
 # A stack is logged once in this time, and at most so many in all: on an overloaded node, any code seems to block.
 _LOG_AGAIN_SECONDS = 300.0
@@ -93,10 +94,13 @@ class Watchdog:
             "task": task.get_name() if task else None,
             "stack": stack,
         }
-        log.warning("event loop blocked", extra=extra)
+        # With little CPU time, the loop waits for IO, the GIL or, most likely, a CPU of the node.
+        used_cpu = cpu_seconds >= BLOCKED_SECONDS / 2
+        message = "event loop blocked" if used_cpu else "event loop waits"
+        log.log(logging.WARNING if used_cpu or seconds >= _LONG_SECONDS else logging.INFO, message, extra=extra)
 
     def _cpu_seconds(self) -> float:
-        """Return the CPU time of the loop's thread. Little CPU time means that it waits for IO, the GIL or the node."""
+        """Return the CPU time of the loop's thread."""
         return time.clock_gettime(self._cpu_clock)
 
 

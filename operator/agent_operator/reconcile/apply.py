@@ -112,11 +112,30 @@ class Applier:
         if not decisions:
             return context
         await self._ensure_current(context)
+        if "namespaceUid" in decisions:
+            await self._ensure_absent(context.owner)
         written = await self._status_writer.write(context, {**context.status, **decisions})
         # An older CustomResourceDefinition drops fields, so use the status that the server stored.
         status = context.status if written is None else written
         kept = {key: value for key, value in decisions.items() if key == "namespaceUid"}
         return replace(context, agent=context.agent | {"status": {**status, **kept}})
+
+    async def _ensure_absent(self, owner: Owner) -> None:
+        """Check that the Namespace does not exist, because the cache has only namespaces with the labels of an agent.
+
+        Otherwise a user who may edit an existing Namespace could label it while its creation is requested.
+
+        Raises:
+            ProblemError: it exists and belongs to somebody else.
+            StaleCacheError: it is that of the agent.
+        """
+        target = Ref("Namespace", "", owner.namespace)
+        found = await self._cluster.find_namespace(target.name)
+        if found is None:
+            return
+        if owner.owns(target, found, found["metadata"]["uid"]):
+            raise StaleCacheError
+        raise ProblemError(conflict(target, terminating=_goes_away(found, owner.uid)))
 
     async def _write_all(self, context: ReconcileContext, changes: Plan, live: dict[Ref, Live]) -> None:
         """Write the children in order, and update `live` from the responses. Stop at the first failure."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from agent_operator.kube.agent_object import pack_agent
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import METADATA_ONLY, Key, Live, Ref, pack
@@ -15,6 +16,14 @@ class BodyReader:
         self._cluster = cluster
         self._store = store
         self._served = served
+
+    async def read_agent(self, key: Key, cached: Live) -> Live:
+        """Return the whole AgentDeployment. Raises as `read`."""
+        obj = await self._cluster.find_agent(key)
+        found = pack_agent(obj) if obj is not None else None
+        if found is None or found.uid != cached.uid:
+            raise StaleCacheError
+        return found
 
     async def read(self, key: Key, live: Mapping[Ref, Live], targets: Iterable[Ref]) -> Mapping[Ref, Live]:
         """Return the children, with the bodies of the targets.

@@ -64,6 +64,8 @@ class Reconciler:
         agent = self._store.agent(key)
         if agent is None:
             return Result()
+        if agent.is_partial:
+            agent = await self._bodies.read_agent(key, agent)
         children = self._store.children(key)
         context = start_pass(key, agent, children, self._now(), manage_namespaces=self._manage_namespaces)
         if context.is_deleted:
@@ -72,6 +74,9 @@ class Reconciler:
             if self._dry_run is None:
                 await self._unreadable.report(context, agent.unreadable)
             return Result()
+        return await self._bring_to_spec(key, context)
+
+    async def _bring_to_spec(self, key: Key, context: ReconcileContext) -> Result:
         if any(live.is_partial for live in context.children.values()):
             read = await self._bodies.read(key, context.children, large(context.children))
             context = replace(context, children=read)

@@ -18,7 +18,7 @@ from agent_operator.reconcile.context import ReconcileContext, Result
 from agent_operator.reconcile.gather import GatherResult
 from agent_operator.rollout import deployments
 from agent_operator.status import rollout_messages
-from agent_operator.status.builder import first_failure, own, pods, status, transitions
+from agent_operator.status.builder import first_failure, new_warnings, own, pods, status, transitions
 from agent_operator.status.conditions import failed
 from agent_operator.status.observed import ObservedState
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # The AgentDeployment was deleted, perhaps created again, or another writer was faster. Its event is on the way.
 _AGENT_CHANGED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
+# Reasons why the API server did not write an object.
+_REFUSED = frozenset({Reason.CONFLICT, Reason.FORBIDDEN, Reason.REJECTED})
 
 
 class Reporter:
@@ -55,7 +57,8 @@ class Reporter:
             return replace(result, incomplete=error.code == HTTPStatus.CONFLICT)
         if written is not None and "rollout" in context.status:
             _log_rollout(context, state.rollout)
-        if events := tuple(transitions(context.status.get("conditions") or (), after["conditions"])):
+        changed = transitions(context.status.get("conditions") or (), after["conditions"])
+        if events := (*changed, *new_warnings(context.status, after)):
             await self._recorder.record(context.agent, events)
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
@@ -93,7 +96,7 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
     """Put together what the conditions are derived from."""
     context = applied.context
     blocked = gathered.blocked or diff.blocked or applied.blocked
-    stable, canary = deployments.stable_and_canary(applied.live, context.key.name)
+    stable, canary = deployments.stable_and_canary(applied.live, context.owner)
     running = pods(applied.live)
     rollout = diff.rollout and diff.rollout.after
     return ObservedState(
@@ -108,7 +111,7 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         canary=canary,
         failure=first_failure(running, (stable, canary), context.status),
         pods=running,
-        warnings=(*gathered.warnings, *diff.warnings),
+        warnings=tuple(dict.fromkeys((*gathered.warnings, *diff.warnings))),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
         namespace_uid=_namespace_uid(applied),
     )
@@ -121,8 +124,8 @@ def _namespace_uid(applied: ApplyResult) -> str | None:
     namespace = applied.live.get(target)
     if namespace is not None and owner.owns(target, namespace.object, namespace.uid):
         return namespace.uid
-    # A conflict proves that somebody else created it. Otherwise the response to the creation may have been lost.
-    refused = applied.blocked is not None and applied.blocked.reason == Reason.CONFLICT
+    # A refusal proves that the operator did not create it. Otherwise the response may have been lost.
+    refused = applied.blocked is not None and applied.blocked.reason in _REFUSED
     return None if refused else (owner.namespace_uid or None)
 
 

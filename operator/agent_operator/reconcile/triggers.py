@@ -20,11 +20,11 @@ class Triggers:
     def agent_event(self, event: str, obj: Object) -> None:
         """Process an event of an AgentDeployment."""
         meta = obj["metadata"]
-        before = self._store.agent(Key(meta["namespace"], meta["name"]))
+        before = self._store.agent(Key(meta.get("namespace", ""), meta["name"]))
         key = self._store.observe_agent(event, obj)
         if key is not None:
             # The event of a status patch must not end the backoff.
-            edited = before is None or before.generation != meta["generation"]
+            edited = before is None or before.generation != meta.get("generation", 0)
             self._queue.add(key, Trigger.AGENT if edited else Trigger.CHILD)
 
     def child_changed(self, key: Key) -> None:

@@ -1,13 +1,7 @@
 """The diff of desired and live objects, and which live objects belong to an agent. Pure.
 
-Every action is idempotent and carries the UID of its object. Objects that do not belong to the agent are neither
-changed nor deleted. Everyone who can write an object can set its labels and owner references, so these alone prove
-nothing. An object belongs to an agent only if it also is where a child of the agent is, and has the name of one:
-- In the namespace of the AgentDeployment, if the controlling owner reference is the AgentDeployment.
-- In the namespace of spec.namespace, where owner references cannot cross, if the labels name the AgentDeployment and
-  its UID, and no other controller owns the object.
-- The Namespace of spec.namespace, if status.namespaceUid proves that the operator created it. Only the operator may
-  write the status.
+Every action is idempotent and carries the UID of its object. Objects of others are neither changed nor deleted.
+Everyone who can write an object can set its labels, so these alone prove nothing: see Owner.
 """
 
 import re
@@ -34,21 +28,20 @@ REQUESTED = "requested"
 _DIGEST = re.compile(r"[0-9a-f]+")
 # What the names of children append to the name of the agent. Children of other kinds have its name.
 _SUFFIX = {
-    kind: re.compile(pattern)
-    for kind, pattern in {
-        "ConfigMap": "-config-[0-9a-f]+",
-        "ControllerRevision": "-[0-9a-f]+",
-        "Deployment": "-canary",
-        "ExternalSecret": "-secrets",
-        "Secret": "-secrets",
-        "Service": "-canary",
-    }.items()
+    **dict.fromkeys(("Deployment", "Service"), re.compile("-canary")),
+    **dict.fromkeys(("ExternalSecret", "Secret"), re.compile("-secrets")),
+    "ConfigMap": re.compile("-config-[0-9a-f]+"),
+    "ControllerRevision": re.compile("-[0-9a-f]+"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
     """An agent as the owner of its children.
+
+    A child in the namespace of the AgentDeployment has it as controlling owner reference. Owner references cannot cross
+    into the namespace of spec.namespace. There, a child has no controller, the name of a child, and labels with the
+    agent and its UID. The Namespace itself is the one that status.namespaceUid records. Only the operator may write it.
 
     Attributes:
         uid: metadata.uid of the AgentDeployment.
@@ -67,12 +60,12 @@ class Owner:
         meta = obj["metadata"]
         controller = next((owner for owner in meta.get("ownerReferences") or () if owner.get("controller")), None)
         if target.kind == "Namespace":
-            created = self.namespace_uid in (REQUESTED, uid)
-            return target.name == self.namespace and created and controller is None and self._is_named_by(meta)
-        if target.namespace != self.namespace or not _is_child_name(target, self.key.name):
+            created = target.name == self.namespace and self.namespace_uid in (REQUESTED, uid)
+            return created and controller is None and self._is_named_by(meta)
+        if target.namespace != self.namespace:
             return False
         if self.namespace != self.key.namespace:
-            return controller is None and self._is_named_by(meta)
+            return controller is None and self._is_named_by(meta) and _is_child_name(target, self.key.name)
         return (
             controller is not None
             and controller.get("uid") == self.uid

@@ -7,6 +7,7 @@ from typing import Any
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube import pod_failures
 from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.render.plan import owner_of
 from agent_operator.rollout.checks_job import has_checks, job_name
 from agent_operator.rollout.checks_report import ChecksReport, parse_report, summary
 
@@ -24,10 +25,13 @@ def find_result(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> Chec
     if not has_checks(inputs):
         return None
     target = Ref("Job", inputs.namespace, job_name(inputs, revision))
-    if target not in live or "deletionTimestamp" in live[target].object["metadata"]:
+    if target not in live:
+        return None
+    job = live[target].object
+    if "deletionTimestamp" in job["metadata"] or not owner_of(inputs).owns(target, job, live[target].uid):
         return None
     pods = (it.object for other, it in live.items() if (other.kind, other.namespace) == ("Pod", target.namespace))
-    return job_result(live[target].object, [pod for pod in pods if pod.get("job") == target.name])
+    return job_result(job, [pod for pod in pods if pod.get("job") == target.name])
 
 
 def job_result(job: Object, pods: Iterable[Object]) -> ChecksResult | None:

@@ -8,16 +8,18 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.pod_failures import UNSCHEDULABLE, describe
+from agent_operator.render.plan import Owner
 from agent_operator.status.observed import Pods
 
 # One crash can have a temporary cause, such as a Secret that was created late.
 MIN_RESTARTS = 2
 
 
-def stable_and_canary(live: Mapping[Ref, Live], agent: str) -> tuple[Object | None, Object | None]:
-    """Return the stable and the canary Deployment of an agent."""
-    found = {target.name: it.object for target, it in live.items() if target.kind == "Deployment"}
-    return found.get(agent), found.get(constants.canary(agent))
+def stable_and_canary(live: Mapping[Ref, Live], owner: Owner) -> tuple[Object | None, Object | None]:
+    """Return the stable and the canary Deployment of an agent. Those of others only have its labels."""
+    unpacked = ((target, it.object, it.uid) for target, it in live.items() if target.kind == "Deployment")
+    found = {it[0].name: it[1] for it in unpacked if owner.owns(*it)}
+    return found.get(owner.key.name), found.get(constants.canary(owner.key.name))
 
 
 def running_revision(deployment: Mapping[str, Any] | None) -> str:

@@ -148,11 +148,12 @@ class RolloutPlanner:
 def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Ref, Live], now: str) -> RolloutInputs:
     spec_hash = revisions.spec_hash(inputs)
     inputs_hash = revisions.inputs_hash(spec_hash, inputs.assigned)
-    records = revisions.list_records(live, owner_of(inputs))
+    owner = owner_of(inputs)
+    records = revisions.list_records(live, owner)
     command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")[: bounds.COMMAND]
     is_upgrade = command == Command.UPGRADE
     target = rendered.name if is_upgrade else revisions.target_revision(rendered.name, inputs_hash, records)
-    stable, canary = deployments.stable_and_canary(live, inputs.name)
+    stable, canary = deployments.stable_and_canary(live, owner)
     return RolloutInputs(
         target=target,
         inputs_hash=inputs_hash,

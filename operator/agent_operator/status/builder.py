@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_operator.api import bounds, constants
+from agent_operator.api.problems import Problem, shorten
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.pod_failures import with_earlier_cause
@@ -22,7 +23,6 @@ _EVENT_TYPES: Mapping[tuple[str, str], str] = {
     ("ConfigValid", "False"): "Warning",
     ("SecretsReady", "False"): "Warning",
     ("Stalled", "True"): "Warning",
-    ("Warning", "True"): "Warning",
 }
 _ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 # Fields that keep their values if a pass cannot compute them. The channel controller writes `channel`.
@@ -62,6 +62,7 @@ def status(
         "rollout": rollout or None,
         "selector": f"{constants.LABEL_APP}={name}",
         "children": _children(live, rendered)[: bounds.CHILDREN],
+        "warnings": [_warning(warning) for warning in state.warnings[: bounds.WARNINGS]] or None,
         "lastFailure": state.failure and _bounded(state.failure),
         "namespaceUid": state.namespace_uid,
     }
@@ -79,6 +80,11 @@ def _secrets(rendered: Rendered, before: Mapping[str, Any], state: ObservedState
         return None
     found = secret_rotation.proof(rendered.secrets, before.get("secrets") or (), state.pods, now)
     return found[: bounds.SECRETS] or None
+
+
+def _warning(problem: Problem) -> Object:
+    found = {"reason": problem.reason, "field": problem.field[: bounds.FIELD_PATH], "message": shorten(problem.message)}
+    return {key: value for key, value in found.items() if value}
 
 
 def _bounded(failure: Mapping[str, Any]) -> Object:
@@ -187,3 +193,12 @@ def transitions(
         if severity and changed and condition["reason"] not in emitted:
             emitted.add(condition["reason"])
             yield condition, severity
+
+
+def new_warnings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[tuple[Mapping[str, Any], str]]:
+    """Yield the warnings that one status has and the earlier one lacks, with the type of their Event."""
+    known = {(warning.get("reason"), warning.get("field")) for warning in before.get("warnings") or ()}
+    for warning in after.get("warnings") or ():
+        if (warning["reason"], warning.get("field")) not in known:
+            text = f"{warning['field']}: {warning['message']}" if "field" in warning else warning["message"]
+            yield {"reason": warning["reason"], "message": text}, "Warning"

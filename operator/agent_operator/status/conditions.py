@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_operator.api import bounds
-from agent_operator.api.problems import Problem
+from agent_operator.api.problems import Problem, shorten
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.pod_failures import describe
 from agent_operator.status import rollout_messages
@@ -195,7 +195,8 @@ def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:
 
 def _warning(state: ObservedState) -> Iterable[Condition]:
     if state.warnings:
-        message = "; ".join(str(warning) for warning in state.warnings)
+        # status.warnings has one entry for each.
+        message = shorten("; ".join(str(warning) for warning in state.warnings))
         yield _condition("Warning", True, state.warnings[0].reason, message)
 
 

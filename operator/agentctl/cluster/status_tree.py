@@ -1,6 +1,6 @@
 """A snapshot as a tree of objects, followed by the conditions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -34,7 +34,9 @@ def draw(snapshot: Snapshot) -> Group:
             for pod in snapshot.pods:
                 branch.add(_line("Pod", pod["metadata"]["name"], states.pod_state(pod)))
     parts: list[Tree | Text | Table] = [root, Text()]
-    parts.append(conditions_table(nested_field(agent, "status", "conditions") or ()))
+    warnings = nested_field(agent, "status", "warnings") or ()
+    parts.append(conditions_table(nested_field(agent, "status", "conditions") or (), warnings=len(warnings)))
+    parts += _warnings(warnings)
     parts += _last_failure(nested_field(agent, "status", "lastFailure"))
     return Group(*parts)
 
@@ -66,13 +68,27 @@ def child_state(child: Child) -> DisplayState:
     return DisplayState("not installed in this cluster", Colour.WAITING)
 
 
-def conditions_table(conditions: Iterable[Object]) -> Table:
-    """Return type, status, reason and message of conditions."""
+def conditions_table(conditions: Iterable[Object], *, warnings: int = 0) -> Table:
+    """Return type, status, reason and message of conditions. Several `warnings` follow the table, one per line."""
     rows = table()
     for condition in conditions:
-        status = Text(condition["status"], _colour(condition))
-        rows.add_row(condition["type"], status, condition["reason"], Text(condition["message"]))
+        status, reason, message = (
+            Text(condition["status"], _colour(condition)),
+            condition["reason"],
+            condition["message"],
+        )
+        if condition["type"] == "Warning" and warnings > 1:
+            reason, message = "", f"{warnings} warnings, see below"
+        rows.add_row(condition["type"], status, reason, Text(message))
     return rows
+
+
+def _warnings(warnings: Sequence[Object]) -> Iterable[Text]:
+    if len(warnings) > 1:
+        yield Text()
+    for warning in warnings if len(warnings) > 1 else ():
+        field = f"{warning['field']}: " if warning.get("field") else ""
+        yield Text.assemble((f"{warning['reason']}  ", Colour.WAITING), f"{field}{warning['message']}")
 
 
 def _colour(condition: Object) -> Colour:

@@ -25,8 +25,8 @@ class SafeConsole(Console):
 
 def stdout_console() -> Console:
     """Return a console on standard output. rich detects the terminal and NO_COLOR."""
-    console = SafeConsole(highlight=False)
-    return console if console.is_terminal else SafeConsole(highlight=False, width=WIDTH)
+    console = SafeConsole(highlight=False, markup=False)
+    return console if console.is_terminal else SafeConsole(highlight=False, markup=False, width=WIDTH)
 
 
 def table(*columns: str) -> Table:

@@ -1,7 +1,7 @@
 """A proxy between the operator and the API server that records requests, and rejects those that a test names."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -21,6 +21,7 @@ class Proxy:
         denied: parts of paths that the operator has no permission for.
         hanging: part of a path where writes get no response until `released` is set.
         quoting: part of a path where every write is rejected as invalid, in a message that quotes its body.
+        rewrite: changes each line of the responses, as if the API server had stored other objects.
     """
 
     session: aiohttp.ClientSession
@@ -32,6 +33,7 @@ class Proxy:
     hanging: str = ""
     released: asyncio.Event = field(default_factory=asyncio.Event)
     quoting: str = ""
+    rewrite: Callable[[bytes], bytes] | None = None
 
     @property
     def writes(self) -> list[str]:
@@ -83,8 +85,20 @@ class Proxy:
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             await response.prepare(request)
             try:
-                async for chunk in answer.content.iter_any():
+                async for chunk in self._parts(answer):
                     await response.write(chunk)
             except (ConnectionError, aiohttp.ClientError):
                 return response
             return response
+
+    async def _parts(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        rest = b""
+        async for chunk in answer.content.iter_any():
+            if self.rewrite is None:
+                yield chunk
+                continue
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield self.rewrite(line) + b"\n"
+        if self.rewrite is not None and rest:
+            yield self.rewrite(rest)

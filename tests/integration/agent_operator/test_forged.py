@@ -38,8 +38,10 @@ async def test_forged_objects_in_the_namespace_of_the_agent_stay(cluster: Cluste
         marks, names = labels(cluster, uid), ("support-config-0000000000", "support-checks-0000000000", "settings")
         for name in names:
             await cluster.api.create("ConfigMap", {"metadata": {"name": name, "labels": marks}})
-        owned = {"name": "settings-2", "labels": marks, "ownerReferences": [controller(uid)]}
-        await cluster.api.create("ConfigMap", {"metadata": owned})
+        forged = [controller(uid) | {"controller": False}]
+        await cluster.api.create(
+            "ConfigMap", {"metadata": {"name": "settings-2", "labels": marks, "ownerReferences": forged}}
+        )
         await cluster.api.create("Secret", {"metadata": {"name": "support-secrets", "labels": marks}})
         await cluster.api.apply_agent(replicas=1, systemPrompt={"text": "Changed."})
         await cluster.wait_until_idle(controller_)
@@ -65,7 +67,8 @@ async def test_a_namespace_with_forged_labels_is_neither_used_nor_deleted(cluste
         await cluster.api.create("ConfigMap", {"metadata": blocker}, name)
         await cluster.api.apply_agent(namespace={"name": name}, replicas=1)
         await cluster.wait_until_idle(controller_)
-        assert (await cluster.api.condition("Ready"))["reason"] == "Conflict"
+        await cluster.api.wait_for_reason("Ready", "Conflict")
+        assert "namespaceUid" not in (await cluster.api.get("AgentDeployment", "support"))["status"]
         assert ("Deployment", "support") not in await cluster.api.children(namespace=name)
         await cluster.api.delete("AgentDeployment", "support")
         await wait_until(lambda: gone(cluster))

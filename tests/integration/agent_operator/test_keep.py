@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent_operator import manager as controllers
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Platform
+from agent_operator.reconcile import factory
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
 
@@ -24,7 +24,7 @@ async def upgraded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Any:
             await cluster.api.wait_for_reason("Ready", "Ready", name)
             await cluster.wait_until_idle(controller, name)
     cluster.proxy.requests.clear()
-    monkeypatch.setattr(controllers, "Platform", partial(Platform, runtime_version=NEXT))
+    monkeypatch.setattr(factory, "Platform", partial(Platform, runtime_version=NEXT))
     return cluster
 
 

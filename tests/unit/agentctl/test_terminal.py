@@ -157,6 +157,21 @@ def invalid(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def manifests(tmp_path: Path) -> Path:
+    """A hand-written Deployment of an agent, with hostile text."""
+    path = tmp_path / "deployment.json"
+    container = {"name": "agent", "image": f"agent-runtime{EVIL}", "env": [{"name": f"A{EVIL}", "value": EVIL}]}
+    labels = {"app": "web", f"team{EVIL}": EVIL}
+    spec = {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container], f"field{EVIL}": EVIL}},
+    }
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": META | {"labels": labels}, "spec": spec}
+    path.write_text(json.dumps(deployment), encoding="utf-8")
+    return path
+
+
 COMMANDS = [
     "status web",
     "status web -o json",
@@ -179,15 +194,19 @@ COMMANDS = [
     "validate INVALID",
     "validate INVALID -o json",
     "render -f INVALID",
+    "import -f MANIFESTS",
+    "import -f MANIFESTS -o json",
+    "import -f INVALID",
     *(f"{command} fail" for command in ("status", "history", "rollout status", "rollback", "retry", "channel status")),
 ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_prints_control_characters(
-    command: str, file: Path, invalid: Path, capsys: pytest.CaptureFixture[str]
+    command: str, file: Path, invalid: Path, manifests: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [{"FILE": str(file), "INVALID": str(invalid)}.get(word, word) for word in command.split()]
+    paths = {"FILE": str(file), "INVALID": str(invalid), "MANIFESTS": str(manifests)}
+    words = [paths.get(word, word) for word in command.split()]
     run(words)
     out, err = capsys.readouterr()
     assert out + err, "the command prints something"

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from agent_operator.api import bounds
-from agent_operator.api.base import StatusModel, list_map, longest, most
+from agent_operator.api.base import StatusModel, list_atomic, list_map, longest, most
 from agent_operator.api.v1alpha1.rollout import ChannelUse, RolloutStatus
 
 
@@ -44,6 +44,16 @@ class LastFailure(StatusModel):
     time: str | None = Field(
         None, description="Time of the failure (RFC 3339, UTC).", json_schema_extra=longest(bounds.TIME)
     )
+
+
+class WarningStatus(StatusModel):
+    """What works, but may not work as the author of the spec expects."""
+
+    reason: str = Field(description="Reason in PascalCase.", json_schema_extra=longest(bounds.IDENTIFIER))
+    field: str | None = Field(
+        None, description="Path of the field, such as spec.replicas.", json_schema_extra=longest(bounds.FIELD_PATH)
+    )
+    message: str = Field(max_length=4096, description="The problem and the remedy.")
 
 
 class SecretUse(StatusModel):
@@ -129,6 +139,11 @@ class AgentDeploymentStatus(StatusModel):
         json_schema_extra=longest(bounds.URL),
     )
     last_failure: LastFailure | None = Field(None, description="First failing pod. Not set if no pod fails.")
+    warnings: tuple[WarningStatus, ...] = Field(
+        (),
+        description="What needs attention. The condition Warning summarizes it.",
+        json_schema_extra=list_atomic() | most(bounds.WARNINGS),
+    )
     secrets: tuple[SecretUse, ...] = Field(
         (),
         description="Secrets that the pods read, and how far their data has reached the pods.",

@@ -4,6 +4,7 @@ from typing import Any
 
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.kube.objects import Key, Ref
+from agent_operator.kube.unreadable import UnreadableObjects
 
 KIND = "AgentRuntimeChannel"
 
@@ -14,7 +15,7 @@ def channel(version: int, uid: str = "u", name: str = "stable") -> dict[str, Any
 
 
 def test_only_newer_versions_change_the_cache() -> None:
-    channels = ChannelCache()
+    channels = ChannelCache(UnreadableObjects())
 
     assert channels.observe(KIND, "ADDED", channel(5)) == Key("", "stable")
     assert channels.observe(KIND, "MODIFIED", channel(5)) is None
@@ -24,7 +25,7 @@ def test_only_newer_versions_change_the_cache() -> None:
 
 
 def test_deleted_channel_is_removed_unless_it_was_recreated() -> None:
-    channels = ChannelCache()
+    channels = ChannelCache(UnreadableObjects())
     channels.observe(KIND, "ADDED", channel(5, "new"))
 
     assert channels.observe(KIND, "DELETED", channel(9, "old")) is None
@@ -34,7 +35,7 @@ def test_deleted_channel_is_removed_unless_it_was_recreated() -> None:
 
 
 def test_retain_removes_channels_that_are_not_listed() -> None:
-    channels = ChannelCache()
+    channels = ChannelCache(UnreadableObjects())
     channels.observe(KIND, "ADDED", channel(5))
     channels.observe(KIND, "ADDED", channel(6, name="canary"))
 

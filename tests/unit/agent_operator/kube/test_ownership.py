@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
-from agent_operator.kube import child_cache
+from agent_operator.fleet.members import followed_channel
+from agent_operator.kube import cache, child_cache
 from agent_operator.kube.cache import Store
 from agent_operator.kube.child_cache import ChildCache
 from agent_operator.kube.decoding import UNREADABLE, stub
@@ -252,12 +253,46 @@ def test_no_content_of_an_agent_raises(fields: dict[str, Any]) -> None:
 
 
 def test_memory_of_the_cache_is_released() -> None:
-    cache = ChildCache()
+    children = ChildCache()
     live = pack("Service", child("Service", "agent", spec={"text": "x" * 1_000}))
     target = Ref("Service", "team", "web")
     for _ in range(3):
-        cache.put(KEY, target, live)
-    assert cache.has_room(live, is_known=True)
-    cache.remove(target)
-    assert cache.by_agent == {}
-    assert list(cache) == []
+        children.put(KEY, target, live)
+    assert children.has_room(live, is_known=True)
+    children.remove(target)
+    assert children.by_agent == {}
+    assert list(children) == []
+
+
+def test_of_a_large_agent_only_a_summary_is_cached(store: Store) -> None:
+    containers = [{"name": "agent", "image": "x" * LARGEST_BODY}, {"name": "side"}]
+    spec = {"runtime": {"channel": "stable"}, "podTemplate": {"spec": {"containers": containers}}}
+    large = {"metadata": AGENT["metadata"] | {"resourceVersion": "2", "generation": 2}, "spec": spec}
+    assert store.observe_agent("MODIFIED", large) == KEY
+    live = store.agent(KEY)
+    assert live is not None
+    assert live.is_partial
+    assert len(live.body) < 1_000
+    assert live.generation == 2
+    # The agent is pinned by the image of its podTemplate, so it still follows no channel.
+    assert followed_channel(live.object) == ""
+    assert followed_channel({**live.object, "spec": {"runtime": live.object["spec"]["runtime"]}}) == "stable"
+
+
+def test_all_agents_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MOST_AGENT_BYTES", 20_000)
+    store = Store(lambda: 0.0)
+    agents = [
+        {"metadata": AGENT["metadata"] | {"name": f"web-{number}", "uid": str(number)}, "spec": {"a": "x" * 9_000}}
+        for number in range(10)
+    ]
+    for agent in agents:
+        store.observe_agent("ADDED", agent)
+    partial = [live.is_partial for key in store.agents if (live := store.agent(key))]
+    assert partial.count(False) == 2
+    for agent in agents:
+        store.observe_agent("DELETED", agent)
+    store.observe_agent("ADDED", agents[0])
+    live = store.agent(Key("team", "web-0"))
+    assert live is not None
+    assert not live.is_partial

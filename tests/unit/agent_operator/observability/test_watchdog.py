@@ -19,10 +19,11 @@ def spin(seconds: float) -> None:
 
 
 def records(caplog: pytest.LogCaptureFixture) -> list[Any]:
-    return [record for record in caplog.records if record.getMessage() == "event loop blocked"]
+    return [record for record in caplog.records if record.getMessage().startswith("event loop")]
 
 
 async def test_a_blocked_loop_is_reported_with_its_stack(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     durations: list[float] = []
     noticed = asyncio.Event()
 
@@ -37,7 +38,6 @@ async def test_a_blocked_loop_is_reported_with_its_stack(caplog: pytest.LogCaptu
             await noticed.wait()
     assert 0.4 < durations[0] < DEADLINE
     record = records(caplog)[0]
-    assert record.levelno == logging.WARNING
     assert record.task == "agent team/web"
     assert record.seconds > 0.1
     assert record.cpu_seconds >= 0
@@ -66,3 +66,20 @@ async def test_the_thread_ends_with_the_context() -> None:
     with Watchdog(lambda _: None) as watchdog:
         assert watchdog._thread.is_alive()
     assert not watchdog._thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cpu_seconds", "message", "level"),
+    [
+        (0.2, 0.2, "event loop blocked", logging.WARNING),
+        (0.2, 0.01, "event loop waits", logging.INFO),
+        (3.0, 0.01, "event loop waits", logging.WARNING),
+    ],
+)
+async def test_a_wait_for_the_node_is_no_warning(
+    caplog: pytest.LogCaptureFixture, seconds: float, cpu_seconds: float, message: str, level: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    Watchdog(lambda _: None)._report(seconds, cpu_seconds)
+    (record,) = records(caplog)
+    assert (record.getMessage(), record.levelno) == (message, level)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from agent_operator.inputs.own_secrets import OwnSecrets
+from agent_operator.kube.agent_object import pack_agent
 from agent_operator.kube.cache import Store
-from agent_operator.kube.objects import Key, pack_agent
+from agent_operator.kube.objects import Key
 from agent_operator.reconcile.apply import Applier, StatusWriter
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import StaleCacheError, start_pass

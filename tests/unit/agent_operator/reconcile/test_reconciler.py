@@ -8,8 +8,9 @@ import pytest
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
+from agent_operator.kube.agent_object import pack_agent
 from agent_operator.kube.cache import Store
-from agent_operator.kube.objects import Key, pack_agent
+from agent_operator.kube.objects import Key
 from agent_operator.reconcile.context import Result, start_pass
 from agent_operator.reconcile.dry_run import DryRun
 from tests.memory_api import AGENT, NAME, NAMESPACE, MemoryApi, wire

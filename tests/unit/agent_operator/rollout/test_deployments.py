@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent_operator.kube.objects import Ref, pack
+from agent_operator.kube.objects import Key, Live, Ref, pack
+from agent_operator.render.plan import Owner
 from agent_operator.rollout import deployments
 
 
@@ -66,11 +67,19 @@ def test_status_of_an_older_generation_is_ignored() -> None:
 
 
 def test_stable_and_canary_differ_by_name() -> None:
-    objects = [deployment("web-canary", "new"), deployment("web", "old")]
-    live = {Ref("Deployment", "team", it["metadata"]["name"]): pack("Deployment", it) for it in objects}
+    def live(namespace: str) -> dict[Ref, Live]:
+        marks = {
+            "agent-operator.dev/owner-uid": "u",
+            "agent-operator.dev/agent": "web",
+            "agent-operator.dev/agent-namespace": "team",
+        }
+        objects = [deployment("web-canary", "new"), deployment("web", "old")]
+        owned = [it | {"metadata": it["metadata"] | {"namespace": namespace, "labels": marks}} for it in objects]
+        return {Ref("Deployment", namespace, it["metadata"]["name"]): pack("Deployment", it) for it in owned}
 
-    stable, canary = deployments.stable_and_canary(live, "web")
+    owner = Owner("u", Key("team", "web"), "own")
+    stable, canary = deployments.stable_and_canary(live("own"), owner)
 
     assert (deployments.running_revision(stable), deployments.running_revision(canary)) == ("old", "new")
-    assert deployments.stable_and_canary({}, "web") == (None, None)
+    assert deployments.stable_and_canary(live("team"), owner) == (None, None), "labels can be forged"
     assert deployments.running_revision(None) == ""

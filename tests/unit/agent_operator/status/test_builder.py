@@ -13,7 +13,7 @@ from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.kube.objects import Key, Live, Ref, pack
 from agent_operator.render import Inputs, render
 from agent_operator.render.plan import Owner
-from agent_operator.status.builder import changes, first_failure, own, status
+from agent_operator.status.builder import changes, first_failure, new_warnings, own, status
 from agent_operator.status.observed import ObservedState
 from kubeschema.value_rules import validate_value
 
@@ -68,3 +68,17 @@ def test_secrets_of_the_status_have_a_maximum() -> None:
     found = status(ObservedState(generation=1), {}, {}, rendered, name="a", now="2026-01-01T00:00:00Z")
 
     assert len(found["secrets"]) == bounds.SECRETS
+
+
+def test_each_new_warning_is_reported_once() -> None:
+    problems = (Problem(Reason.API_MISSING, "", "install it"), Problem(Reason.CONFLICT, "spec.replicas", "remove it"))
+
+    one = status(ObservedState(1, warnings=problems[:1]), {}, {}, None, name="a", now="2026-01-01T00:00:00Z")
+    two = status(ObservedState(1, warnings=problems), one, {}, None, name="a", now="2026-01-01T00:00:00Z")
+
+    assert two["warnings"] == [
+        {"reason": "ApiMissing", "message": "install it"},
+        {"reason": "Conflict", "field": "spec.replicas", "message": "remove it"},
+    ]
+    assert list(new_warnings(one, two)) == [({"reason": "Conflict", "message": "spec.replicas: remove it"}, "Warning")]
+    assert list(new_warnings(two, one)) == []

@@ -63,6 +63,23 @@ def test_conditions_and_the_last_failure_follow_the_tree() -> None:
     assert "Last failure: pod support-x: Error with exit code 2: agent.models: missing" in text
 
 
+def test_several_warnings_are_listed_one_per_line() -> None:
+    conditions = [{"type": "Warning", "status": "True", "reason": "BudgetLowered", "message": "one; two"}]
+    warnings = [
+        {"reason": "BudgetLowered", "message": "one"},
+        {"reason": "ReplicasIgnored", "field": "spec.replicas", "message": "two"},
+    ]
+
+    lines = draw(make_snapshot(conditions=conditions, warnings=warnings)).splitlines()
+
+    assert [line.split() for line in lines[-4:]] == [
+        ["Warning", "True", "2", "warnings,", "see", "below"],
+        [],
+        ["BudgetLowered", "one"],
+        ["ReplicasIgnored", "spec.replicas:", "two"],
+    ]
+
+
 def test_the_colour_of_a_condition_depends_on_its_type() -> None:
     conditions = [
         {"type": "Ready", "status": "True", "reason": "R", "message": ""},
