@@ -65,3 +65,11 @@ def test_the_imported_agent_is_valid(variant: str, capsys: pytest.CaptureFixture
 def test_every_golden_file_is_written_by_a_case() -> None:
     expected = {f"{variant}.{suffix}" for variant in CASES for suffix in ("yaml", "txt")} | {"hand-written.input.yaml"}
     assert {path.name for path in FOLDER.iterdir()} == expected
+
+
+def test_the_documentation_quotes_the_report() -> None:
+    text = (HERE.parents[1] / "docs" / "migration.md").read_text(encoding="utf-8")
+    block = re.findall(r"```console\n\$ agentctl import .*?\n(.*?)```", text, re.DOTALL)[0]
+    report = (FOLDER / "seed-renamed.txt").read_text(encoding="utf-8").splitlines()
+
+    assert [line for line in block.splitlines() if line != "  …" and line not in report] == []

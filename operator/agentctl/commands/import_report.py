@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console
-
-from agent_runtime.config.terminal import printable
 from agentctl.conversion.convert import Conversion
 from agentctl.conversion.fates import created
 from agentctl.conversion.findings import Fate, Finding, Outcome
@@ -21,33 +18,33 @@ _TITLES = {
 
 def write(conversions: Sequence[Conversion], left_out: Iterable[str]) -> None:
     """Write the report of all agents, and the objects that belong to none."""
-    console = SafeConsole(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = SafeConsole(stderr=True, highlight=False, markup=False)
     if not console.is_terminal:
-        console = SafeConsole(stderr=True, highlight=False, markup=False, soft_wrap=True, width=WIDTH)
+        console = SafeConsole(stderr=True, highlight=False, markup=False, width=WIDTH)
     for conversion in conversions:
         _write_one(console, conversion)
     for title in left_out:
         output.note(f"left out: {title}: it is no part of an agent")
 
 
-def _write_one(console: Console, conversion: Conversion) -> None:
+def _write_one(console: SafeConsole, conversion: Conversion) -> None:
     workload = conversion.workload
     agent = f"AgentDeployment {workload.namespace}/{workload.name}"
     output.note(f"\n{agent} from {workload.deployment.title}")
     _write_objects(console, conversion)
     for outcome, title in _TITLES.items():
-        _write_findings(console, title, [item for item in conversion.findings if item.outcome is outcome])
+        _write_findings(title, [item for item in conversion.findings if item.outcome is outcome])
     comparison = conversion.comparison
     lost = sum(item.outcome is Outcome.LOST for item in conversion.findings)
     result = f"{lost} of the findings lose behavior" if lost else "nothing is lost"
     output.note(f"\n{agent}: {comparison.kept} of {comparison.fields} fields are kept, {result}")
     for warning in conversion.warnings:
-        output.note(f"warning: {warning.field}: {printable(warning.message)}")
+        output.note(f"warning: {warning.field}: {warning.message}")
     for line in _next_steps(conversion):
         output.note(line)
 
 
-def _write_objects(console: Console, conversion: Conversion) -> None:
+def _write_objects(console: SafeConsole, conversion: Conversion) -> None:
     rows = table("OBJECT", "OUTCOME", "NOW")
     for item in conversion.fates:
         rows.add_row(item.object, item.fate.value, item.detail)
@@ -56,15 +53,14 @@ def _write_objects(console: Console, conversion: Conversion) -> None:
     console.print(rows)
 
 
-def _write_findings(console: Console, title: str, findings: Sequence[Finding]) -> None:
+def _write_findings(title: str, findings: Sequence[Finding]) -> None:
     if not findings:
         return
     output.note(f"\n{title}:")
     for item in findings:
         place = f" ({item.place})" if item.place else ""
         parts = (item.object, item.field, f"{item.reason}{place}")
-        line = printable(": ".join(part for part in parts if part))
-        console.print(f"  {line}")
+        output.note(f"  {': '.join(part for part in parts if part)}")
 
 
 def _next_steps(conversion: Conversion) -> Iterator[str]:
