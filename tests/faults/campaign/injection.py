@@ -118,7 +118,7 @@ class Injection(FaultProxy):
         self.collections["/".join(parts)] = dict(request.query)
 
     def _hit(self, cell: Cell, found: Request, number: int) -> bool:
-        if cell.target is None or cell.fault in _NO_REQUEST:
+        if cell.target is None or cell.fault in _NO_REQUEST or cell.group is Group.LIST:
             return False
         if cell.group is Group.RESPONSE:
             return cell.target[:2] == found[:2] and self.hits < REPEATED
@@ -146,9 +146,7 @@ class Injection(FaultProxy):
         if fault is Fault.FORMER_LEADER:
             self.forwarding = loop.create_task(self._forward_late(request, await request.read()))
         if fault is Fault.STALE:
-            self.stale = dict(self.past)
-            self.gates = {path.rpartition("/")[2]: Gate.HOLD for path in self.past}
-            loop.call_later(_STALE_SECONDS * self.time_scale, self._catch_up)
+            self.lag_behind(*self.past)
         if fault in _OUTAGES:
             self.down = True
             loop.call_later(_OUTAGES[fault] * self.time_scale, self._end_outage)
@@ -161,6 +159,12 @@ class Injection(FaultProxy):
         await asyncio.sleep(_UNDER_WAY_SECONDS * self.time_scale)
         async with self._forward(request, body) as answer:
             self.writes.append(Write(request.method, request.path, answer.status, body.decode()))
+
+    def lag_behind(self, *paths: str) -> None:
+        """Show these collections as they were before the change, for a minute."""
+        self.stale = {path: self.past[path] for path in paths}
+        self.gates = {path.rpartition("/")[2]: Gate.HOLD for path in paths}
+        asyncio.get_running_loop().call_later(_STALE_SECONDS * self.time_scale, self._catch_up)
 
     def _catch_up(self) -> None:
         self.stale = {}

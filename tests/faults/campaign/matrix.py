@@ -57,7 +57,7 @@ class Fault(StrEnum):
     LONG_OUTAGE = "outage of 10 minutes"
     """From the first write on."""
     STALE = "restart on a stale view"
-    """The operator is killed after the write, and then sees lists of the time before the change for a minute."""
+    """The operator is killed, and the next process sees lists of the time before the change for a minute."""
     POISON = "poison"
     """Objects that a careless or hostile tenant creates, before the change and again after it."""
     TWO_LEADERS = "two leaders"
@@ -113,6 +113,8 @@ class Group(StrEnum):
     """What the cells of some rows of the table have in common."""
 
     WRITE = "one write"
+    LIST = "one kind"
+    """The end of the run is reached; then the operator is restarted."""
     EVENT = "one event"
     RESPONSE = "a verb and kind"
     ALL_WRITES = "all writes"
@@ -158,11 +160,13 @@ class Cell:
 def cells(traffics: Mapping[str, Traffic], poisons: Iterable[str]) -> Iterator[Cell]:
     """Yield all cells of scenarios with this traffic, and of these cases of poison."""
     covered: set[tuple[str, str]] = set()
+    lists = dict.fromkeys(request for it in traffics.values() for request, _ in it.requests if request.verb == "list")
     for scenario, traffic in traffics.items():
         yield from (Cell(scenario, Group.ALL_WRITES, fault) for fault in ALL_WRITES)
         write = next((item for item in traffic.requests if item[0].writes), (None, 0))
         yield from (Cell(scenario, Group.RUN, fault, *write) for fault in RUN_FAULTS)
         yield from (Cell(scenario, Group.POISON, Fault.POISON, poison=case) for case in poisons)
+        yield from (Cell(scenario, Group.LIST, Fault.STALE, request) for request in lists)
         for request, number in traffic.requests:
             if request.writes:
                 yield from (Cell(scenario, Group.WRITE, fault, request, number) for fault in WRITE_FAULTS)
@@ -178,6 +182,7 @@ def rows(poisons: Iterable[str]) -> Iterator[str]:
     """Yield the rows of the table."""
     groups = {
         Group.WRITE: WRITE_FAULTS,
+        Group.LIST: (Fault.STALE,),
         Group.EVENT: EVENT_FAULTS,
         Group.RESPONSE: RESPONSE_FAULTS,
         Group.ALL_WRITES: ALL_WRITES,

@@ -14,9 +14,10 @@ from agent_operator import manager as managers
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.objects import Key
 from agent_operator.manager import Manager
+from agent_operator.reconcile import factory
 from tests.faults.agents import Agent
 from tests.faults.campaign.injection import Injection
-from tests.faults.campaign.matrix import Cell, Fault
+from tests.faults.campaign.matrix import Cell, Fault, Group
 from tests.faults.campaign.poison import CASES
 from tests.faults.campaign.results import Outcome, Run, destructive, outcome, without_hashes
 from tests.faults.campaign.scenarios import OWN, SCENARIOS, Scenario
@@ -111,8 +112,18 @@ class Runner:
             restarts += 1
             async with self._operator(cell, upgraded=scenario.upgraded) as operator:
                 ended = await self.cluster.unless_killed(self._ended(agent, operator, scenario))
+        if cell is not None and cell.group is Group.LIST:
+            restarts += 1
+            await self._restart_with_stale_list(agent, scenario, cell)
         seconds = asyncio.get_running_loop().time() - began
         return await self._result(scenario, seconds, restarts - scenario.upgraded)
+
+    async def _restart_with_stale_list(self, agent: Agent, scenario: Scenario, cell: Cell) -> None:
+        plural = cell.target[1] if cell.target else ""
+        self.proxy.lag_behind(*(path for path in self.proxy.past if path.endswith(f"/{plural}")))
+        self.proxy.hits += 1
+        async with self._operator(cell, upgraded=scenario.upgraded) as operator:
+            await self._ended(agent, operator, scenario)
 
     async def _change(self, agent: Agent, operator: Manager, scenario: Scenario, cell: Cell | None) -> bool:
         """Change the agent; False when the operator was killed before it converged."""
@@ -167,7 +178,7 @@ class Runner:
         namespaces = (self.cluster.api.namespace, *([self._poisoned] if cell is not None and cell.poison else []))
         with pytest.MonkeyPatch.context() as patch:
             if upgraded:
-                patch.setattr(managers, "Platform", partial(Platform, runtime_version="99.0.0"))
+                patch.setattr(factory, "Platform", partial(Platform, runtime_version="99.0.0"))
             if cell is not None and cell.fault is Fault.CLOCK:
                 years = count(step=37)
                 patch.setattr(managers, "_timestamp", lambda: f"20{10 + next(years) % 80}-01-01T00:00:00Z")
@@ -183,7 +194,9 @@ class Runner:
                 yield operator
 
     async def _ended(self, agent: Agent, operator: Manager, scenario: Scenario) -> None:
-        """Wait for the end, and again after the write of a former leader."""
+        """Wait for the end: after the view is no longer stale, and again after the write of a former leader."""
+        while self.proxy.stale:  # noqa: ASYNC110  (nothing else waits for it)
+            await asyncio.sleep(1)
         await self._end(agent, operator, scenario)
         if self.proxy.forwarding is not None:
             await self.proxy.forwarding
