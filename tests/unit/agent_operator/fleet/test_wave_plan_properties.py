@@ -35,12 +35,15 @@ class FleetMachine(RuleBasedStateMachine):
     def reconcile(self, crash: str) -> None:
         fleet = self.fleet
         status, agents, stable = fleet.status, dict(fleet.agents), fleet.status.get("stableVersion")
+        known = self.rolling_out, self.healthy_since, self.soaked
         if fleet.spec["version"] != self.rolling_out:
             self.rolling_out, self.healthy_since, self.soaked = fleet.spec["version"], {}, set()
         assigned = fleet.reconcile()
         self.check(assigned, agents, stable)
         if crash == "before the status":
+            # The next reconcile does not know of this one. What soaked before is still proven.
             fleet.status = status
+            self.rolling_out, self.healthy_since, self.soaked = known
         written = {"before the assignments": 0, "during the assignments": len(assigned) // 2}
         for name in list(assigned)[written.get(crash, len(assigned)) :]:
             fleet.agents[name] = agents[name]
