@@ -12,7 +12,7 @@ import uvloop
 from agent_operator import __version__
 from agent_operator.kube.access import AccessError
 from agent_operator.kube.leader_election import LeadershipLost
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from agent_operator.observability import logs
 from agent_operator.settings import Settings, SettingsError, read
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from tests.faults.cluster import NAME, Cluster
 from tests.patience import DEADLINE
 from tests.polling import wait_until

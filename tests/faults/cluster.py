@@ -16,7 +16,7 @@ from agent_operator.kube.objects import Key, Ref, agent_key, ref, version
 from agent_operator.kube.resources import WATCHED, Kind
 from agent_operator.kube.transport import ApiError
 from agent_operator.kube.workqueue import Trigger
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from localkube.cluster import LocalCluster
 from tests.faults.proxy import FaultProxy, Write
 from tests.faults.shape import CHECKS, masked, status_shape

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent_operator import manager as controllers
+from agent_operator.manager import manager as controllers
 from tests.faults.agents import ONE, PAUSED_CANARY, TWO, Agent, env, returned
 from tests.faults.cluster import NAME, Cluster
 from tests.faults.gates import Gate

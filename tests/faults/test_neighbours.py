@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent_operator.kube.objects import Key, Object
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from tests.faults.campaign.environment import environment
 from tests.faults.campaign.poison import CASES, Post
 from tests.faults.campaign.runner import Runner

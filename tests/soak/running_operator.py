@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent_operator.kube.resources import BY_NAME, Kind
 from agent_operator.kube.transport import Transport
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from localkube.cluster import LocalCluster
 from tests.integration.agent_operator.api_client import ApiClient, install_crds
 from tests.integration.agent_operator.running_manager import operator_settings

@@ -10,10 +10,10 @@ from itertools import count
 
 import pytest
 
-from agent_operator import manager as managers
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.objects import Key
-from agent_operator.manager import Manager
+from agent_operator.manager import manager as managers
+from agent_operator.manager.manager import Manager
 from agent_operator.reconcile import factory
 from tests.faults.agents import Agent
 from tests.faults.campaign.injection import Injection

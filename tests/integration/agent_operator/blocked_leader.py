@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from agent_operator.kube import leader_election
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from tests.integration.agent_operator.running_manager import operator_settings
 
 # Long enough for renewals on a busy machine, and short enough to be waited for.

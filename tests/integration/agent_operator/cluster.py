@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_operator.kube.objects import Key
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from agent_operator.settings import Settings
 from tests.integration.agent_operator.api_client import ApiClient
 from tests.integration.agent_operator.counting_proxy import Proxy

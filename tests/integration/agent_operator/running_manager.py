@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from agent_operator.settings import Settings
 
 

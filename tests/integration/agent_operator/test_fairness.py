@@ -7,7 +7,7 @@ import pytest
 
 from agent_operator.kube.objects import Key
 from agent_operator.kube.workqueue import Trigger
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from tests.integration.agent_operator.api_client import ApiClient
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until

@@ -11,7 +11,7 @@ import pytest
 
 from agent_operator.kube import leader_election
 from agent_operator.kube.transport import ApiError
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from tests.integration.agent_operator import blocked_leader
 from tests.integration.agent_operator.cluster import Cluster
 from tests.patience import DEADLINE

@@ -12,7 +12,7 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.kube.objects import Key
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
 

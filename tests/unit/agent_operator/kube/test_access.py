@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_operator.kube.transport import Transport
-from agent_operator.manager import Manager
+from agent_operator.manager.manager import Manager
 from agent_operator.settings import Settings
 from tests import fast_yaml as yaml
 

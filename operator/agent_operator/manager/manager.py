@@ -13,8 +13,6 @@ from agent_operator.api import constants
 from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
-from agent_operator.gauges import measure, measure_fleet
-from agent_operator.health_checks import HealthChecks
 from agent_operator.kube.agent_watch import AgentWatch
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
@@ -27,6 +25,8 @@ from agent_operator.kube.reachability import Reachability
 from agent_operator.kube.resources import BY_NAME, CHANNEL, WATCHED
 from agent_operator.kube.transport import Transport
 from agent_operator.kube.workqueue import Queue
+from agent_operator.manager.gauges import measure, measure_fleet
+from agent_operator.manager.health_checks import HealthChecks
 from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
 from agent_operator.observability.watchdog import Watchdog

@@ -1,10 +1,10 @@
 """The gauges whose values the parts of the operator compute for each scrape."""
 
 from agent_operator.fleet.channel_controller import ChannelController
-from agent_operator.health_checks import HealthChecks
 from agent_operator.kube.cache import Store
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.workqueue import Queue
+from agent_operator.manager.health_checks import HealthChecks
 from agent_operator.observability.metrics import Metrics
 from agent_operator.reconcile.dry_run import DryRun
 

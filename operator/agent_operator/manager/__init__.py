@@ -1,0 +1,1 @@
+"""The parts of one operator process, put together: start and end, results of the probes, gauges."""
