@@ -46,6 +46,9 @@ class MemoryApi:
             if path not in self.objects:
                 raise ApiError(404, "NotFound", path)
             return self.objects[path]
+        if method == "DELETE":
+            self.objects.pop(path, None)
+            return {}
         version = str(next(self._versions))
         if path == f"{self._agent_path}/status":
             agent = self.agent

@@ -81,7 +81,7 @@ def test_show_answers_prints_wrong_answers(agent: AgentProcess, model_server: Mo
 
     _, out, err = checking.run(agent, check("a"), arguments=("--show-answers",))
 
-    assert "a[2Jb\n" in err
+    assert "a\ufffdb\n" in err
     assert "[2Jb" not in out
 
 
