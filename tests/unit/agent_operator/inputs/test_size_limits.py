@@ -15,6 +15,7 @@ from agent_operator.inputs.size_limits import (
     MAX_VALUES,
     find_excess,
 )
+from tests.cpu_time import LIMIT
 
 
 def nested(levels: int) -> Any:
@@ -69,4 +70,4 @@ def test_a_huge_spec_takes_little_time() -> None:
     spec: dict[str, Any] = {"podTemplate": {"spec": {"containers": [[[]] for _ in range(500_000)]}}}
     began = time.thread_time()
     assert find_excess(spec) is not None
-    assert time.thread_time() - began < 0.1
+    assert time.thread_time() - began < LIMIT
