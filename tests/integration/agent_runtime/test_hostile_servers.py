@@ -117,8 +117,8 @@ while True:
     "endless notifications": """while True:
     print('{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}')""",
     "endless stderr": "while True: sys.stderr.write('x' * 65536)",
-    "values": "print('[' + '[],' * 3_000_000)\nwhile True: sys.stdin.readline()",
-    "deep": "print('[' * 1_000_000)\nwhile True: sys.stdin.readline()",
+    "values": "print('[' + '[],' * 3_000_000)\nwhile sys.stdin.readline(): pass",
+    "deep": "print('[' * 1_000_000)\nwhile sys.stdin.readline(): pass",
     "endless pages": """import json
 for line in sys.stdin:
     m = json.loads(line)
