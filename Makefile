@@ -47,6 +47,7 @@ PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedr
 
 # The pure core, of which `make coverage` requires nearly full branch coverage.
 PURE := */agent_operator/render/*,*/agent_operator/status/*,*/agent_operator/validation/*
+PURE_TESTS := tests/golden $(addprefix tests/unit/agent_operator/,render rollout status validation)
 # The newest Python that runs and has venv. A shim of a version manager can exist and still not run.
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
@@ -189,7 +190,8 @@ versions: $(READY)  ## Print the versions of the operator and the runtime
 verify: lint types crds manifests docs  ## Check style, types, and that generated files are up to date
 	@git diff --exit-code -- crds deploy docs operator/agent_operator/api/schemas.json || { echo "error: generated files were out of date: commit the files that make has written" >&2; exit 1; }
 
-coverage: $(READY)  ## Check the branch coverage of the last test run with ARGS=--cov
+coverage: $(READY)  ## Check the branch coverage of the pure core by its unit and golden tests
+	$(PYTEST) -n $(WORKERS) --dist loadfile --cov --cov-report= $(PURE_TESTS)
 	$(BIN)/coverage report --fail-under=95 --include='$(PURE)'
 
 programs:
