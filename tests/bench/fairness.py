@@ -12,14 +12,12 @@ import asyncio
 import json
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any, cast
 
-from operator_throughput import AGENTS, agent, cluster, install, namespace, operator, ready
+from operator_throughput import AGENTS, agent, create_all, installed, namespace, operator, ready
 
 from agent_operator.kube.transport import Transport
 
@@ -30,17 +28,6 @@ _INTERVAL = 1.0
 def small_agent(name: str, target: str) -> dict[str, Any]:
     """An agent with the fewest children."""
     return agent(name, target) | {"spec": {"replicas": 1, "config": {"models": [{"name": "echo", "provider": "echo"}]}}}
-
-
-async def create(transport: Transport, target: str, number: int) -> None:
-    """Create agents, sixteen at a time."""
-    slots = asyncio.Semaphore(16)
-
-    async def create_one(name: str) -> None:
-        async with slots:
-            await transport.request("POST", AGENTS.format(target), label=("", ""), body=small_agent(name, target))
-
-    await asyncio.gather(*(create_one(f"many-{index}") for index in range(number)))
 
 
 async def delay(transport: Transport, target: str, name: str) -> float:
@@ -74,30 +61,26 @@ def summary(delays: list[float]) -> dict[str, float]:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with (
-            cluster(options.kubeconfig, Path(folder)) as kubeconfig,
-            Transport(kubeconfig, "", lambda *_: None) as transport,
-        ):
-            await install(transport)
-            busy, quiet = await namespace(transport), await namespace(transport)
-            async with operator(kubeconfig, f"{busy},{quiet}", options.workers) as process:
-                await ready(process)
-                idle = await probe(transport, quiet, "idle", 3)
-                began = time.perf_counter()
-                load = asyncio.create_task(create(transport, busy, options.agents))
-                during = await probe(transport, quiet, "during", 2)
-                await load
-                created = time.perf_counter() - began
-                during += await probe(transport, quiet, "after", options.probes)
-                items = (await transport.request("GET", AGENTS.format(busy), label=("", "")))["items"]
-                return {
-                    "agents": options.agents,
-                    "seconds_to_create_them": round(created, 1),
-                    "still_waiting_at_the_end": sum(1 for item in items if not item.get("status")),
-                    "delay_without_load": summary(idle),
-                    "delay_under_load": summary(during),
-                }
+    async with installed(options.kubeconfig) as (kubeconfig, transport):
+        busy, quiet = await namespace(transport), await namespace(transport)
+        async with operator(kubeconfig, f"{busy},{quiet}", options.workers) as process:
+            await ready(process)
+            idle = await probe(transport, quiet, "idle", 3)
+            began = time.perf_counter()
+            many = (small_agent(f"many-{index}", busy) for index in range(options.agents))
+            load = asyncio.create_task(create_all(transport, AGENTS.format(busy), many, at_once=16))
+            during = await probe(transport, quiet, "during", 2)
+            await load
+            created = time.perf_counter() - began
+            during += await probe(transport, quiet, "after", options.probes)
+            items = (await transport.request("GET", AGENTS.format(busy), label=("", "")))["items"]
+            return {
+                "agents": options.agents,
+                "seconds_to_create_them": round(created, 1),
+                "still_waiting_at_the_end": sum(1 for item in items if not item.get("status")),
+                "delay_without_load": summary(idle),
+                "delay_under_load": summary(during),
+            }
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -135,15 +135,33 @@ async def ready(process: Process) -> None:
             await asyncio.sleep(0.02)
 
 
+async def create_all(transport: Transport, path: str, bodies: Iterable[dict[str, Any]], *, at_once: int = 8) -> None:
+    """Create objects, some at a time."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def create(body: dict[str, Any]) -> None:
+        async with slots:
+            await transport.request("POST", path, label=("", ""), body=body)
+
+    await asyncio.gather(*map(create, bodies))
+
+
 async def create_agents(transport: Transport, namespace: str, number: int) -> None:
-    """Create agents, eight at a time."""
-    gate = asyncio.Semaphore(8)
+    """Create agents."""
+    bodies = (agent(f"agent-{index}", namespace) for index in range(number))
+    await create_all(transport, AGENTS.format(namespace), bodies)
 
-    async def create(name: str) -> None:
-        async with gate:
-            await transport.request("POST", AGENTS.format(namespace), label=("", ""), body=agent(name, namespace))
 
-    await asyncio.gather(*(create(f"agent-{index}") for index in range(number)))
+@contextlib.asynccontextmanager
+async def installed(kubeconfig: str) -> AsyncIterator[tuple[str, Transport]]:
+    """Yield the kubeconfig of a cluster with the CRDs, and a client: a given cluster, or a local one."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            cluster(kubeconfig, Path(folder)) as found,
+            Transport(found, "", lambda *_: None) as transport,
+        ):
+            await install(transport)
+            yield found, transport
 
 
 async def bare(transport: Transport, namespace: str, number: int, workers: int) -> float:
@@ -189,40 +207,35 @@ async def install(transport: Transport) -> None:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with (
-            cluster(options.kubeconfig, Path(folder)) as kubeconfig,
-            Transport(kubeconfig, "", lambda *_: None) as transport,
-        ):
-            await install(transport)
-            number, workers = options.agents, options.workers
-            target = await namespace(transport)
-            async with operator(kubeconfig, await namespace(transport), workers) as process:
-                await ready(process)
-                idle = process.rss
-            await create_agents(transport, target, number)
-            async with operator(kubeconfig, target, workers) as process:
-                await ready(process)
-                began, cpu = time.perf_counter(), process.cpu
-                await settled(transport, target)
-                seconds, busy = time.perf_counter() - began, process.cpu - cpu
-                await asyncio.sleep(5)
-                at_rest = process.cpu
-                await asyncio.sleep(options.rest)
-                at_rest, rss = (process.cpu - at_rest) / options.rest, process.rss
-            # Last, because the operator caches the children of all namespaces, including these.
-            seconds_bare = await bare(transport, await namespace(transport), number, workers)
-            return {
-                "agents": number,
-                "workers": workers,
-                "agents_per_second": round(number / seconds, 1),
-                "bare_agents_per_second": round(number / seconds_bare, 1),
-                "ratio": round(seconds_bare / seconds, 2),
-                "operator_cpu_ms_per_agent": round(1000 * busy / number, 1),
-                "rss_mib_without_agents": round(idle),
-                "rss_mib": round(rss),
-                "cpu_at_rest_percent": round(100 * at_rest, 2),
-            }
+    async with installed(options.kubeconfig) as (kubeconfig, transport):
+        number, workers = options.agents, options.workers
+        target = await namespace(transport)
+        async with operator(kubeconfig, await namespace(transport), workers) as process:
+            await ready(process)
+            idle = process.rss
+        await create_agents(transport, target, number)
+        async with operator(kubeconfig, target, workers) as process:
+            await ready(process)
+            began, cpu = time.perf_counter(), process.cpu
+            await settled(transport, target)
+            seconds, busy = time.perf_counter() - began, process.cpu - cpu
+            await asyncio.sleep(5)
+            at_rest = process.cpu
+            await asyncio.sleep(options.rest)
+            at_rest, rss = (process.cpu - at_rest) / options.rest, process.rss
+        # Last, because the operator caches the children of all namespaces, including these.
+        seconds_bare = await bare(transport, await namespace(transport), number, workers)
+        return {
+            "agents": number,
+            "workers": workers,
+            "agents_per_second": round(number / seconds, 1),
+            "bare_agents_per_second": round(number / seconds_bare, 1),
+            "ratio": round(seconds_bare / seconds, 2),
+            "operator_cpu_ms_per_agent": round(1000 * busy / number, 1),
+            "rss_mib_without_agents": round(idle),
+            "rss_mib": round(rss),
+            "cpu_at_rest_percent": round(100 * at_rest, 2),
+        }
 
 
 def main() -> None:

@@ -11,16 +11,15 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from operator_throughput import (
     Process,
-    cluster,
     create_agents,
-    install,
+    create_all,
+    installed,
     namespace,
     operator,
     ready,
@@ -67,14 +66,9 @@ def peak(process: Process) -> float:
 
 async def create_objects(transport: Transport, target: str, options: argparse.Namespace) -> None:
     """Create the objects, four at a time."""
-    gate = asyncio.Semaphore(4)
-
-    async def create(name: str) -> None:
-        path, body = large_object(options.kind, name, options.bytes)
-        async with gate:
-            await transport.request("POST", path.format(target), label=("", ""), body=body)
-
-    await asyncio.gather(*(create(f"big-{number}") for number in range(options.objects)))
+    path, _ = large_object(options.kind, "", 0)
+    bodies = (large_object(options.kind, f"big-{number}", options.bytes)[1] for number in range(options.objects))
+    await create_all(transport, path.format(target), bodies, at_once=4)
 
 
 async def reconcile_agent(transport: Transport, target: str) -> float:
@@ -87,26 +81,21 @@ async def reconcile_agent(transport: Transport, target: str) -> float:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with (
-            cluster(options.kubeconfig, Path(folder)) as kubeconfig,
-            Transport(kubeconfig, "", lambda *_: None) as transport,
-        ):
-            await install(transport)
-            poisoned, calm = await namespace(transport), await namespace(transport)
-            watched = f"{poisoned},{calm}"
-            async with operator(kubeconfig, watched, WORKERS) as process:
-                await ready(process)
-                await reconcile_agent(transport, poisoned)
-                before = process.rss
-                reset_peak(process)
-                await create_objects(transport, poisoned, options)
-                seconds = await reconcile_agent(transport, calm)
-                watching = {"before": before, "peak": peak(process), "after": process.rss, "agent_seconds": seconds}
-            async with operator(kubeconfig, watched, WORKERS) as process:
-                await ready(process)
-                starting = {"before": before, "peak": peak(process), "after": process.rss}
-        return {"watching": _rounded(watching), "starting": _rounded(starting)}
+    async with installed(options.kubeconfig) as (kubeconfig, transport):
+        poisoned, calm = await namespace(transport), await namespace(transport)
+        watched = f"{poisoned},{calm}"
+        async with operator(kubeconfig, watched, WORKERS) as process:
+            await ready(process)
+            await reconcile_agent(transport, poisoned)
+            before = process.rss
+            reset_peak(process)
+            await create_objects(transport, poisoned, options)
+            seconds = await reconcile_agent(transport, calm)
+            watching = {"before": before, "peak": peak(process), "after": process.rss, "agent_seconds": seconds}
+        async with operator(kubeconfig, watched, WORKERS) as process:
+            await ready(process)
+            starting = {"before": before, "peak": peak(process), "after": process.rss}
+            return {"watching": _rounded(watching), "starting": _rounded(starting)}
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

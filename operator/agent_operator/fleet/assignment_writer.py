@@ -55,7 +55,7 @@ class AssignmentWriter:
 
     async def _write(self, key: Key, uid: str, use: Mapping[str, Any] | None) -> bool:
         """Write one assignment. Returns False when it must be retried."""
-        extra: dict[str, Any] = {"agent": f"{key.namespace}/{key.name}"}
+        extra: dict[str, Any] = {"agent": str(key)}
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
                 written = await self._cluster.patch_status(key, uid, {"channel": use})

@@ -58,7 +58,7 @@ def _try_read(key: Key, live: Live) -> _Entry:
     except ENDS:
         raise
     except BaseException:
-        log.exception("agent not read: it follows no channel", extra={"agent": f"{key.namespace}/{key.name}"})
+        log.exception("agent not read: it follows no channel", extra={"agent": str(key)})
         return _Entry(live, None, is_orphaned=False)
 
 

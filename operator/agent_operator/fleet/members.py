@@ -57,7 +57,7 @@ class Member:
 
     def __str__(self) -> str:
         """Return namespace/name, as messages show it."""
-        return f"{self.key.namespace}/{self.key.name}"
+        return str(self.key)
 
 
 def followed_channel(raw: Object) -> str:

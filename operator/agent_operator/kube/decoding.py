@@ -32,7 +32,8 @@ _IDENTITY_TEXTS = ("name", "namespace", "uid", "resourceVersion", "creationTimes
 _IDENTITY = frozenset({*_IDENTITY_TEXTS, "generation", "labels", "ownerReferences", "finalizers"})
 _OWN_LABELS = (constants.LABEL_AGENT, constants.LABEL_AGENT_NAMESPACE, constants.LABEL_OWNER_UID)
 _OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller")
-_CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
+# Types of watch events that have an object of the watched kind.
+CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
 class DecodeError(ValueError):
@@ -132,7 +133,7 @@ async def decode_event(line: bytes, *, is_cut: bool = False) -> Object:
             event = await _search(_recover_event, line)
     if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
         raise DecodeError("not a watch event")
-    if event.get("type") in _CHANGES:
+    if event.get("type") in CHANGES:
         obj = checked(event["object"])
         if obj is None:
             raise DecodeError("an event of an object without a name")

@@ -7,19 +7,36 @@ an urgent item precedes all namespaces without one. Ranks of other items are in 
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 from agent_operator.kube.objects import Key
 
+# Rank, sequence number and key of the items of a namespace.
+_Heap = list[tuple[float, int, Key]]
 
-@dataclass(slots=True)
-class _Backlog:
-    """The items of a namespace, and whether it is in the rounds of urgent and of other items."""
 
-    heap: list[tuple[float, int, Key]] = field(default_factory=list)
-    in_urgent: bool = False
-    in_others: bool = False
+class _Round:
+    """Namespaces that take turns, each at most once in a round."""
+
+    def __init__(self) -> None:
+        self._queue: deque[str] = deque()
+        self._members: set[str] = set()
+
+    def __contains__(self, namespace: str) -> bool:
+        return namespace in self._members
+
+    def append(self, namespace: str) -> None:
+        """Add a namespace, unless it is in the round."""
+        if namespace not in self._members:
+            self._members.add(namespace)
+            self._queue.append(namespace)
+
+    def drain(self) -> Iterator[str]:
+        """Remove and yield namespaces until there are none. More may be added meanwhile."""
+        while self._queue:
+            namespace = self._queue.popleft()
+            self._members.remove(namespace)
+            yield namespace
 
 
 class FairOrder:
@@ -35,17 +52,16 @@ class FairOrder:
         """
         self._is_current = is_current
         self._may_start = may_start
-        self._backlogs: dict[str, _Backlog] = {}
-        self._urgent: deque[str] = deque()
-        self._others: deque[str] = deque()
+        self._heaps: dict[str, _Heap] = {}
+        self._urgent, self._others = _Round(), _Round()
         self._parked: set[str] = set()
         self._aging: list[tuple[float, str]] = []
         self._sequence = itertools.count()
 
     def push(self, key: Key, rank: float, now: float) -> None:
         """Add an item."""
-        backlog = self._backlogs.setdefault(key.namespace, _Backlog())
-        heapq.heappush(backlog.heap, (rank, next(self._sequence), key))
+        heap = self._heaps.setdefault(key.namespace, [])
+        heapq.heappush(heap, (rank, next(self._sequence), key))
         if rank > now:
             heapq.heappush(self._aging, (rank, key.namespace))
         self._join(key.namespace, now)
@@ -54,7 +70,11 @@ class FairOrder:
         """Remove and return the next item; None if no namespace may start one."""
         while self._aging and self._aging[0][0] <= now:
             self._join(heapq.heappop(self._aging)[1], now)
-        return self._next_urgent(now) or self._next_other(now)
+        for turns in (self._urgent, self._others):
+            for namespace in turns.drain():
+                if (key := self._take(namespace, now, urgent=turns is self._urgent)) is not None:
+                    return key
+        return None
 
     def unpark(self, now: float) -> None:
         """Let parked namespaces take turns again."""
@@ -64,51 +84,29 @@ class FairOrder:
 
     def _join(self, namespace: str, now: float) -> None:
         """Append a namespace to the round of its first item, unless it is in it. Forget a namespace without items."""
-        backlog = self._backlogs.get(namespace)
-        if backlog is None or namespace in self._parked:
+        heap = self._heaps.get(namespace)
+        if heap is None or namespace in self._parked:
             return
-        rank = self._first_rank(backlog)
-        if rank is None:
-            if not backlog.in_urgent and not backlog.in_others:
-                del self._backlogs[namespace]
-        elif rank <= now and not backlog.in_urgent:
-            backlog.in_urgent = True
-            self._urgent.append(namespace)
-        elif rank > now and not backlog.in_others:
-            backlog.in_others = True
-            self._others.append(namespace)
+        rank = self._first_rank(heap)
+        if rank is not None:
+            (self._urgent if rank <= now else self._others).append(namespace)
+        elif namespace not in self._urgent and namespace not in self._others:
+            del self._heaps[namespace]
 
-    def _first_rank(self, backlog: _Backlog) -> float | None:
-        heap = backlog.heap
+    def _first_rank(self, heap: _Heap) -> float | None:
         while heap and not self._is_current(heap[0][2], heap[0][0]):
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
-    def _next_urgent(self, now: float) -> Key | None:
-        while self._urgent:
-            namespace = self._urgent.popleft()
-            self._backlogs[namespace].in_urgent = False
-            if (key := self._take(namespace, now, urgent=True)) is not None:
-                return key
-        return None
-
-    def _next_other(self, now: float) -> Key | None:
-        while self._others:
-            namespace = self._others.popleft()
-            self._backlogs[namespace].in_others = False
-            if (key := self._take(namespace, now, urgent=False)) is not None:
-                return key
-        return None
-
     def _take(self, namespace: str, now: float, *, urgent: bool) -> Key | None:
         """Take the first item of a namespace whose turn it is, and give it another turn."""
-        backlog = self._backlogs[namespace]
-        rank = self._first_rank(backlog)
+        heap = self._heaps[namespace]
+        rank = self._first_rank(heap)
         key = None
         if rank is not None and (rank <= now) is urgent:
             if not self._may_start(namespace):
                 self._parked.add(namespace)
                 return None
-            key = heapq.heappop(backlog.heap)[2]
+            key = heapq.heappop(heap)[2]
         self._join(namespace, now)
         return key

@@ -34,7 +34,6 @@ _KEPT_METADATA = (
     "creationTimestamp",
     "deletionTimestamp",
 )
-_CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 _UNEXPECTED = "spec and status must be objects"
 
 
@@ -141,7 +140,7 @@ class _Watch(_Response):
             except ValueError:
                 log.warning("event of an AgentDeployment without a name is skipped")
                 continue
-            if event.get("type") in _CHANGES:
+            if event.get("type") in decoding.CHANGES:
                 event["object"] = _filtered(event["object"])
             yield to_json(event) + b"\n"
 

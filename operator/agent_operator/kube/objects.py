@@ -52,6 +52,10 @@ class Key(NamedTuple):
     namespace: str
     name: str
 
+    def __str__(self) -> str:
+        """Return the text for messages and logs, such as `support/web`."""
+        return f"{self.namespace}/{self.name}"
+
 
 class Ref(NamedTuple):
     """Kind, namespace and name of an object. The namespace of a cluster-scoped object is empty."""

@@ -47,5 +47,5 @@ class DryRun:
         if changes:
             self._pending[key] = changes
         if changes != before:
-            extra = {"agent": f"{key.namespace}/{key.name}", **changes}
+            extra = {"agent": str(key), **changes}
             log.info("would change" if changes else "nothing to change", extra=extra)

@@ -133,7 +133,7 @@ def _log_rollout(context: ReconcileContext, after: RolloutStatus) -> None:
     before = RolloutStatus.model_validate(context.status["rollout"])
     message = rollout_messages.transition(before, after)
     if message:
-        log.info(message, extra={"agent": f"{context.key.namespace}/{context.key.name}"})
+        log.info(message, extra={"agent": str(context.key)})
 
 
 def summarize(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> Result:

@@ -15,6 +15,9 @@ from agent_operator.status.conditions import failed
 
 log = logging.getLogger(__name__)
 
+# A tenant may create and delete any number of unreadable agents. Without the memory of it, a report is only repeated.
+_MOST_REPORTED = 4_096
+
 
 class UnreadableAgentReporter:
     """Writes the conditions of unreadable agents. Their status is unknown, so it remembers what it wrote."""
@@ -46,4 +49,6 @@ class UnreadableAgentReporter:
             await self._recorder.emit(constants.KIND, context.agent, "Warning", problem.reason, problem.message)
         else:
             await self._recorder.record(context.agent, transitions((), conditions))
+        if len(self._reported) >= _MOST_REPORTED:
+            self._reported.clear()
         self._reported[context.key] = report

@@ -78,7 +78,7 @@ class Workers:
         now = self._clock()
         for key, since in self._busy.items():
             if now - since > _STUCK_AFTER:
-                yield f"the pass over {key.namespace}/{key.name} has taken {now - since:.0f} s"
+                yield f"the pass over {key} has taken {now - since:.0f} s"
 
     async def run(self, number: int) -> None:
         """Reconcile agents until `drain` is called and the passes in progress have ended."""
@@ -99,13 +99,13 @@ class Workers:
             key = item.key
             self._busy[key] = self._clock()
             timer = loop.call_later(_SLOW_AFTER, self._replace, key)
-            _name_task(f"agent {key.namespace}/{key.name}")
+            _name_task(f"agent {key}")
             try:
                 await self._process(item)
             except ENDS:
                 raise
             except BaseException:
-                log.exception("pass failed", extra={"agent": f"{key.namespace}/{key.name}"})
+                log.exception("pass failed", extra={"agent": str(key)})
                 self._queue.retry(key)
             finally:
                 timer.cancel()
@@ -150,7 +150,7 @@ class Workers:
         self._requeue(key, result, next_look)
 
     async def _reconcile(self, key: Key) -> Result:
-        agent = f"{key.namespace}/{key.name}"
+        agent = str(key)
         try:
             async with asyncio.timeout(_LONGEST_PASS):
                 return await self._reconciler.reconcile(key)
@@ -178,11 +178,11 @@ class Workers:
         except ENDS:
             raise
         except BaseException:
-            log.exception("failure not reported", extra={"agent": f"{key.namespace}/{key.name}"})
+            log.exception("failure not reported", extra={"agent": str(key)})
 
     async def _report_expense(self, key: Key, timer: StepTimer[Result]) -> None:
         self._metrics.expensive.inc()
-        extra = {"agent": f"{key.namespace}/{key.name}", "seconds": timer.total, "longest_step": timer.longest}
+        extra = {"agent": str(key), "seconds": timer.total, "longest_step": timer.longest}
         log.warning("pass took much CPU time", extra=extra)
         now = self._clock()
         if now - self._warned.get(key, -_WARN_AGAIN_SECONDS) >= _WARN_AGAIN_SECONDS:

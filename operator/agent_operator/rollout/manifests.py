@@ -65,8 +65,7 @@ def compose(
         if stable is not rendered.revision or replicas != inputs.fixed_replicas:
             desired["ConfigMap"] = config_map(inputs, stable)
             desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
-    has_canary_pods = status.canary is None and observed.live_canary.available > 0
-    keeps_canary = has_canary_pods and observed.keeps_ended_canary and "HTTPRoute" not in desired
+    keeps_canary = status.canary is None and observed.keeps_ended_canary and "HTTPRoute" not in desired
     if observed.rollout.strategy == "Canary" or keeps_canary:
         desired |= _selecting_both(desired)
     desired |= _with_egress(desired, [revision for name, revision in contents.items() if name in _running(status)])

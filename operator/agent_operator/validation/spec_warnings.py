@@ -63,11 +63,7 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Problem]:
     policy = inputs.spec.network_policy
     if policy and policy.enabled is False:
         return
-    try:
-        named = endpoints.all_of(inputs.spec)
-    except ValueError:
-        return  # endpoints_are_reachable rejects it
-    for endpoint in named:
+    for endpoint in _endpoints(inputs):
         if endpoint.port < _UNPRIVILEGED and endpoint.namespace(inputs.namespace):
             message = (
                 f"the NetworkPolicy allows port {endpoint.port} of the pods behind this Service: if its targetPort "
@@ -81,17 +77,21 @@ def private_hosts_are_blocked(inputs: Inputs) -> Iterator[Problem]:
     policy = inputs.spec.network_policy
     if policy and (policy.enabled is False or policy.allow_private_networks or policy.extra_egress):
         return
-    try:
-        named = endpoints.all_of(inputs.spec)
-    except ValueError:
-        return  # endpoints_are_reachable rejects it
-    for endpoint in named:
+    for endpoint in _endpoints(inputs):
         if endpoint.is_private_name and not endpoint.namespace(inputs.namespace):
             message = (
                 "the name is in a private domain, but the NetworkPolicy allows no private addresses: set "
                 "spec.networkPolicy.allowPrivateNetworks, or add the address to spec.networkPolicy.extraEgress"
             )
             yield Problem(SpecReason.PRIVATE_HOST_BLOCKED, endpoint.field, message)
+
+
+def _endpoints(inputs: Inputs) -> tuple[endpoints.Endpoint, ...]:
+    """Return the endpoints of an agent; none if one is invalid, which endpoints_are_reachable rejects."""
+    try:
+        return endpoints.all_of(inputs.spec)
+    except ValueError:
+        return ()
 
 
 def image_is_unqualified(inputs: Inputs) -> Iterator[Problem]:

@@ -198,11 +198,7 @@ def _leads_to(route: Manifest, main: Manifest) -> bool:
 
 
 def _monitor(workload: Workload, main: Manifest) -> Part:
-    found = [
-        item
-        for item in workload.of_kind("ServiceMonitor")
-        if item.spec.get("selector") and selects(item.spec["selector"], main.labels)
-    ]
+    found = workload.selecting("ServiceMonitor", main.labels)
     if not found:
         return _without_monitor()
     source = found[0]

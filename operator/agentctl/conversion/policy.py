@@ -64,10 +64,7 @@ def _types(policy: Manifest) -> list[str]:
 
 def _is_scraped(workload: Workload) -> bool:
     main = main_service(workload)
-    monitors = workload.of_kind("ServiceMonitor")
-    return main is not None and any(
-        item.spec.get("selector") and selects(item.spec["selector"], main.labels) for item in monitors
-    )
+    return main is not None and bool(workload.selecting("ServiceMonitor", main.labels))
 
 
 def _namespaces(

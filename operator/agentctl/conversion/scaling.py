@@ -3,7 +3,7 @@
 from agentctl.conversion.findings import Finding, changed, lost
 from agentctl.conversion.manifests import Manifest
 from agentctl.conversion.parts import Part, joined, present
-from agentctl.conversion.workload import Workload, selects
+from agentctl.conversion.workload import Workload
 from agentctl.objects import Object, nested_field
 
 _TARGETS = {"cpu": "targetCPUUtilizationPercentage", "memory": "targetMemoryUtilizationPercentage"}
@@ -76,11 +76,7 @@ def _autoscaling(source: Manifest) -> Object:
 
 
 def _budget(workload: Workload) -> Part:
-    found = [
-        item
-        for item in workload.of_kind("PodDisruptionBudget")
-        if item.spec.get("selector") and selects(item.spec["selector"], workload.labels)
-    ]
+    found = workload.selecting("PodDisruptionBudget", workload.labels)
     if not found:
         return Part()
     source = found[0]

@@ -77,6 +77,12 @@ class Workload:
         """Return the objects of a kind."""
         return tuple(item for item in self.others if item.kind == kind)
 
+    def selecting(self, kind: str, labels: Mapping[str, str]) -> list[Manifest]:
+        """Return the objects of a kind whose label selector is set and matches these labels."""
+        return [
+            item for item in self.of_kind(kind) if item.spec.get("selector") and selects(item.spec["selector"], labels)
+        ]
+
     def find(self, kind: str, name: Any) -> Manifest | None:
         """Return one object; None if the input does not contain it."""
         return next((item for item in self.of_kind(kind) if item.name == name), None)

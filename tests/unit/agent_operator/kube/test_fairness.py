@@ -93,7 +93,7 @@ class AnyUse(RuleBasedStateMachine):
         self.clock.now += 100.0
         assert self.owed <= {item.key for item in take_all(self.queue)}
         assert (self.queue.depth, self.queue.age) == (0, 0)
-        assert self.queue._ready._backlogs == {}
+        assert self.queue._ready._heaps == {}
         shares = self.queue._shares
         assert (shares._running, shares._slow, shares._slow_keys) == ({}, {}, set())
 

@@ -1,7 +1,6 @@
 """Agents with templates and patterns are evaluated in the worker process. Conditions report what it refuses."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.sandbox.process import WorkerProcess
 from agent_operator.sandbox.sandbox import Sandbox
 from agent_runtime.config import MAX_PROMPT_BYTES as MAX_PROMPT_BYTES_OF_RUNTIME
-from tests.clock import ManualClock
 
 CONFIG = {"models": [{"name": "echo", "provider": "echo"}]}
 FROM_CONFIG_MAP = {
@@ -40,17 +38,8 @@ def inputs(body: dict[str, Any], **fields: Any) -> Inputs:
 
 
 @pytest.fixture
-async def process() -> AsyncIterator[WorkerProcess]:
-    process = WorkerProcess()
-    yield process
-    await process.stop()
-
-
-@pytest.fixture
-async def evaluator(process: WorkerProcess) -> AsyncIterator[Evaluator]:
-    sandbox = Sandbox(ManualClock(), process)
-    yield Evaluator(sandbox)
-    await sandbox.close()
+def evaluator(sandbox: Sandbox) -> Evaluator:
+    return Evaluator(sandbox)
 
 
 async def test_plain_agents_start_no_process(evaluator: Evaluator, process: WorkerProcess) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,6 @@ HUGE_PATTERN = {"document": [{"regex": r"\w{900}" + "a" * number} for number in 
 
 def prompt(text: str) -> dict[str, Any]:
     return {"template": "{{ text }}", "variables": {"text": text}}
-
-
-@pytest.fixture
-async def process() -> AsyncIterator[WorkerProcess]:
-    process = WorkerProcess()
-    yield process
-    await process.stop()
-
-
-@pytest.fixture
-async def sandbox(process: WorkerProcess) -> AsyncIterator[Sandbox]:
-    sandbox = Sandbox(ManualClock(), process)
-    yield sandbox
-    await sandbox.close()
 
 
 class FakeProcess(WorkerProcess):
