@@ -29,6 +29,11 @@ _EVALUATION = "rule evaluation error"
 _ALTERNATIVES = "must validate at least one schema (anyOf)"
 _NOT_A_QUANTITY = re.compile(rf"should match '{re.escape(QUANTITY_PATTERN)}.*'")
 _TEMPLATE = "spec.podTemplate."
+# Items of lists and values of maps have no description of their own.
+_REMEDY_BY_TYPE = {
+    "string": "write text, in quotes if it is a number or a boolean",
+    "object": "write its fields below it",
+}
 MAX_ERRORS = 100
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
 
@@ -86,7 +91,11 @@ def _remedy_of(cause: Cause) -> str:
     node = _schema_at(cause.field)
     if cause.field.startswith(_TEMPLATE) and str(node.get("pattern", "")).startswith(QUANTITY_PATTERN):
         return 'write a quantity, such as 500m, "2" or 1Gi'
-    return str(node.get("description", "")) or ("correct it as in a Pod" if cause.field.startswith(_TEMPLATE) else "")
+    if description := node.get("description"):
+        return str(description)
+    if cause.field.startswith(_TEMPLATE):
+        return "correct it as in a Pod"
+    return _REMEDY_BY_TYPE.get(node.get("type", ""), "") if "must be of type" in cause.message else ""
 
 
 def _unknown_field(document: Document, problem: str) -> Diagnostic:

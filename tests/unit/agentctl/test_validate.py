@@ -44,6 +44,8 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
         ({"replicas": "three"}, "spec.replicas", "must be of type integer, not string: Number of desired pods"),
         ({"suspend": "yes, please"}, "spec.suspend", "must be of type boolean, not string"),
         ({"systemPrompt": "Be kind."}, "spec.systemPrompt", "must be of type object, not string"),
+        ({"service": {"annotations": {"a": 1}}}, "spec.service.annotations.a", "not integer: write text, in quotes"),
+        ({"autoscaling": {"metrics": ["x"]}}, "spec.autoscaling.metrics[0]", "not string: write its fields below it"),
         ({"systemPrompt": {"text": "a"} | PROMPT_REF}, "spec.systemPrompt", "keep one and remove the others"),
         ({"systemPrompt": {"text": "Hello {{ team }}"}}, "spec.systemPrompt.text", "team"),
         ({"systemPrompt": {"text": "Hello {% if %}"}}, "spec.systemPrompt.text", "line 1"),
