@@ -4,7 +4,7 @@ from collections import Counter
 
 from agent_operator.kube.objects import Key
 
-# Limits per worker: agents that are marked as slow, as far as namespaces with several share them; all agents.
+# Per worker: slow agents that namespaces with several of them share, and agents in progress in all.
 _SLOW = 3
 _ALL = 8
 

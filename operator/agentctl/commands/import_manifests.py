@@ -79,5 +79,5 @@ def _write(conversions: Sequence[Conversion], options: Options) -> None:
 
 def _left_out(found: Sequence[Manifest], conversions: Sequence[Conversion], *, is_cluster: bool) -> list[str]:
     """Return the objects that belong to no agent. A namespace of a cluster may contain many; only Deployments count."""
-    used = {fate.object for conversion in conversions for fate in conversion.fates}
+    used = {finding.object for conversion in conversions for finding in conversion.objects}
     return [item.title for item in found if item.title not in used and (not is_cluster or item.kind == "Deployment")]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from agentctl.conversion.convert import Conversion
-from agentctl.conversion.fates import created
-from agentctl.conversion.findings import Fate, Finding, Outcome
+from agentctl.conversion.findings import Finding, ObjectOutcome, Outcome
+from agentctl.conversion.object_outcomes import created
 from agentctl.ui import output
 from agentctl.ui.console import WIDTH, SafeConsole, table
 
@@ -46,9 +46,9 @@ def _write_one(console: SafeConsole, conversion: Conversion) -> None:
 
 def _write_objects(console: SafeConsole, conversion: Conversion) -> None:
     rows = table("OBJECT", "OUTCOME", "NOW")
-    for item in conversion.fates:
-        rows.add_row(item.object, item.fate.value, item.detail)
-    for title in created(conversion.fates, conversion.manifests):
+    for item in conversion.objects:
+        rows.add_row(item.object, item.outcome.value, item.detail)
+    for title in created(conversion.objects, conversion.manifests):
         rows.add_row("", "created", title)
     console.print(rows)
 
@@ -65,12 +65,12 @@ def _write_findings(title: str, findings: Sequence[Finding]) -> None:
 
 def _next_steps(conversion: Conversion) -> Iterator[str]:
     """Yield what to do about objects whose name the operator needs."""
-    same = [item.object for item in conversion.fates if item.same_name]
+    same = [item.object for item in conversion.objects if item.same_name]
     name = conversion.workload.name
     if same:
         yield (
             f"next: {', '.join(same)} have the names of the operator's objects, so the operator reports Conflict while "
             f"they exist: convert with --name {name}-v2 to run both side by side, see {MIGRATION}"
         )
-    elif any(item.fate is Fate.REPLACED for item in conversion.fates):
+    elif any(item.outcome is ObjectOutcome.REPLACED for item in conversion.objects):
         yield f"next: apply the AgentDeployment, switch the traffic, then delete the replaced objects: see {MIGRATION}"

@@ -28,8 +28,8 @@ from agentctl.conversion import (
 from agentctl.conversion.comparison import Comparison, compare
 from agentctl.conversion.defaults import normalized
 from agentctl.conversion.differences import Difference, differences
-from agentctl.conversion.fates import fates
-from agentctl.conversion.findings import Finding, ObjectFate, Outcome, changed
+from agentctl.conversion.findings import Finding, ObjectFinding, Outcome, changed
+from agentctl.conversion.object_outcomes import object_findings
 from agentctl.conversion.parts import Part, joined
 from agentctl.conversion.rules import Rule
 from agentctl.conversion.shortening import shortened
@@ -50,7 +50,7 @@ class Conversion:
         workload: what it was converted from.
         agent: the AgentDeployment.
         findings: fields that are changed, added or lost.
-        fates: what becomes of each object.
+        objects: what becomes of each object.
         comparison: how many fields are kept.
         manifests: what the operator renders from the AgentDeployment.
         warnings: what the operator will warn about.
@@ -59,7 +59,7 @@ class Conversion:
     workload: Workload
     agent: Object
     findings: tuple[Finding, ...]
-    fates: tuple[ObjectFate, ...]
+    objects: tuple[ObjectFinding, ...]
     comparison: Comparison
     manifests: tuple[Object, ...]
     warnings: tuple[Problem, ...] = ()
@@ -88,7 +88,7 @@ def convert(workload: Workload) -> Conversion:
     pairs = ((workload.deployment, deployment), *part.expected, *_policy_metadata(part, manifests))
     own = (*_own_rules(workload, spec), *_rules_of_removed(removed, expected))
     comparison = compare(pairs, {item["kind"]: item for item in manifests}, known, own)
-    objects, unselected = fates(workload, part, manifests)
+    objects, unselected = object_findings(workload, part, manifests)
     findings = _distinct((*known, *comparison.findings, *unselected))
     warnings = tuple(item for item in validation.warnings(inputs) if not _is_answered(workload, item))
     return Conversion(workload, validity.agent(workload, spec), findings, objects, comparison, manifests, warnings)

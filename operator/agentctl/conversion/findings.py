@@ -1,11 +1,10 @@
 """What becomes of the fields and objects of the input."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 from agentctl.conversion.manifests import Manifest
-from agentctl.objects import Object
 
 
 class Outcome(StrEnum):
@@ -39,12 +38,8 @@ class Finding:
     reason: str
     place: str = ""
 
-    def to_json(self) -> Object:
-        """Return the finding as a JSON object."""
-        return asdict(self)
 
-
-class Fate(StrEnum):
+class ObjectOutcome(StrEnum):
     """What becomes of an object of the input."""
 
     REPLACED = "replaced"
@@ -52,24 +47,20 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectFate:
+class ObjectFinding:
     """What becomes of one object.
 
     Attributes:
         object: kind and name.
-        fate: replaced by an object of the operator, or stays as it is.
+        outcome: replaced by an object of the operator, or stays as it is.
         detail: kind and name of the new object, or why the object stays.
         same_name: whether the new object has the same kind, namespace and name.
     """
 
     object: str
-    fate: Fate
+    outcome: ObjectOutcome
     detail: str
     same_name: bool = False
-
-    def to_json(self) -> Object:
-        """Return the fate as a JSON object."""
-        return asdict(self)
 
 
 def lost(manifest: Manifest, field: str, reason: str, position: str = "") -> Finding:

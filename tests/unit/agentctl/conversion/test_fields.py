@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agentctl.conversion.convert import Conversion
-from agentctl.conversion.findings import Fate, Outcome
+from agentctl.conversion.findings import ObjectOutcome, Outcome
 from tests.unit.agentctl.conversion.conftest import TOML, config_map, deployment, manifest
 
 Import = Callable[..., Conversion]
@@ -346,7 +346,7 @@ def test_an_external_secret_with_all_variables_becomes_credentials(import_object
 
     source = {"secretStoreRef": {"name": "vault"}, "data": {"A": "a", "B": "b"}}
     assert found.agent["spec"]["credentials"] == {"externalSecret": source}
-    assert [item.detail for item in found.fates if item.object == "ExternalSecret/keys"] == [
+    assert [item.detail for item in found.objects if item.object == "ExternalSecret/keys"] == [
         "ExternalSecret/support-secrets"
     ]
 
@@ -361,9 +361,9 @@ def test_an_external_secret_without_a_variable_stays(import_objects: Import) -> 
     found = import_objects(deployment(container={"env": variables}), external)
 
     assert found.agent["spec"]["credentials"] == {"secretRef": {"name": "keys", "keys": ["A", "B"]}}
-    (fate,) = [item for item in found.fates if item.object == "ExternalSecret/keys"]
-    assert fate.fate is Fate.STAYS
-    assert "B" in fate.detail
+    (finding,) = [item for item in found.objects if item.object == "ExternalSecret/keys"]
+    assert finding.outcome is ObjectOutcome.STAYS
+    assert "B" in finding.detail
 
 
 def test_a_mounted_file_with_api_keys_becomes_api_keys(import_objects: Import) -> None:
@@ -383,7 +383,7 @@ def test_another_name_keeps_the_service_account(import_objects: Import) -> None:
 
     assert found.agent["metadata"]["name"] == "support-v2"
     assert found.agent["spec"]["identity"] == {"serviceAccount": {"name": "support"}}
-    assert {item.object: item.same_name for item in found.fates if item.fate is Fate.REPLACED} == {
+    assert {item.object: item.same_name for item in found.objects if item.outcome is ObjectOutcome.REPLACED} == {
         "Deployment/support": False,
         "ConfigMap/support": False,
         "Service/support": False,

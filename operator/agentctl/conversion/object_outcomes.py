@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from agentctl.conversion.findings import Fate, Finding, ObjectFate, lost
+from agentctl.conversion.findings import Finding, ObjectFinding, ObjectOutcome, lost
 from agentctl.conversion.manifests import Manifest
 from agentctl.conversion.parts import Part
 from agentctl.conversion.workload import Workload, selects
@@ -18,31 +18,31 @@ _SELECTORS: Mapping[str, tuple[str, ...]] = {
 _REFERENCED = frozenset({"ConfigMap", "Secret", "PersistentVolumeClaim", "SecretProviderClass"})
 
 
-def fates(
+def object_findings(
     workload: Workload, part: Part, manifests: Sequence[Object]
-) -> tuple[tuple[ObjectFate, ...], tuple[Finding, ...]]:
+) -> tuple[tuple[ObjectFinding, ...], tuple[Finding, ...]]:
     """Return what becomes of the objects, and findings about objects that stay but no longer select the pods."""
     replaced = (workload.deployment, *part.replaced)
     found = [_replaced(source, manifests) for source in replaced]
     stays = dict(part.stays)
     stays |= dict(_others(workload, {*replaced, *stays}))
-    found += [ObjectFate(source.title, Fate.STAYS, why) for source, why in stays.items()]
+    found += [ObjectFinding(source.title, ObjectOutcome.STAYS, why) for source, why in stays.items()]
     return tuple(found), tuple(_unselected(workload, stays, manifests))
 
 
-def created(found: Iterable[ObjectFate], manifests: Iterable[Object]) -> tuple[str, ...]:
+def created(found: Iterable[ObjectFinding], manifests: Iterable[Object]) -> tuple[str, ...]:
     """Return the objects of the operator that replace no object of the input."""
     titles = [f"{item['kind']}/{item['metadata']['name']}" for item in manifests]
-    taken = {item.detail for item in found if item.fate is Fate.REPLACED}
+    taken = {item.detail for item in found if item.outcome is ObjectOutcome.REPLACED}
     return tuple(title for title in titles if title not in taken)
 
 
-def _replaced(source: Manifest, manifests: Iterable[Object]) -> ObjectFate:
+def _replaced(source: Manifest, manifests: Iterable[Object]) -> ObjectFinding:
     target = next((item for item in manifests if item["kind"] == source.kind), None)
     if target is None:
-        return ObjectFate(source.title, Fate.REPLACED, "a field of the AgentDeployment")
+        return ObjectFinding(source.title, ObjectOutcome.REPLACED, "a field of the AgentDeployment")
     name = target["metadata"]["name"]
-    return ObjectFate(source.title, Fate.REPLACED, f"{source.kind}/{name}", same_name=name == source.name)
+    return ObjectFinding(source.title, ObjectOutcome.REPLACED, f"{source.kind}/{name}", same_name=name == source.name)
 
 
 def _others(workload: Workload, known: set[Manifest]) -> Iterator[tuple[Manifest, str]]:
