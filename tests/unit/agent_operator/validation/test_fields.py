@@ -52,6 +52,35 @@ REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
         "spec.resources.requests[hugepages-2Mi]",
     ),
 ]
+INGRESS = "spec.ingress"
+REJECTED += [
+    ({"ingress": {}}, SpecReason.FIELD_CONFLICT, INGRESS),
+    ({"ingress": {"tls": {}}}, SpecReason.FIELD_CONFLICT, INGRESS),
+    (
+        {"ingress": {"host": "a.b", "className": "nginx", "annotations": {"kubernetes.io/ingress.class": "nginx"}}},
+        SpecReason.FIELD_CONFLICT,
+        f"{INGRESS}.className",
+    ),
+    ({"ingress": {"host": "a.b", "hosts": [{"host": "a.b"}]}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.hosts[0]"),
+    ({"ingress": {"host": "a.b", "path": "/a//b"}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.path"),
+    ({"ingress": {"hosts": [{"host": "a.b"}], "path": "/../b"}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.path"),
+    (
+        {"ingress": {"hosts": [{"host": "a.b", "paths": [{"path": "/"}, {"path": "/%2f"}]}]}},
+        SpecReason.INGRESS_INVALID,
+        f"{INGRESS}.hosts[0].paths[1].path",
+    ),
+    (
+        {"ingress": {"hosts": [{"host": "a.b", "tlsSecretName": "s"}]}},
+        SpecReason.FIELD_CONFLICT,
+        f"{INGRESS}.hosts[0].tlsSecretName",
+    ),
+    ({"service": {"ipFamilies": ["IPv6", "IPv4"]}}, SpecReason.FIELD_CONFLICT, "spec.service.ipFamilies"),
+    (
+        {"service": {"ipFamilies": ["IPv6", "IPv6"], "ipFamilyPolicy": "PreferDualStack"}},
+        SpecReason.FIELD_CONFLICT,
+        "spec.service.ipFamilies",
+    ),
+]
 ACCEPTED: list[dict[str, Any]] = [
     rolling(),
     rolling(maxSurge=0),
@@ -59,6 +88,12 @@ ACCEPTED: list[dict[str, Any]] = [
     rolling(maxSurge="300%"),
     rolling("Canary", maxSurge="50%", maxUnavailable=0),
     {"rollout": {"strategy": "Recreate"}},
+    {"ingress": {"host": "*.example.com", "className": ""}},
+    {"ingress": {"host": "a.b", "annotations": {"kubernetes.io/ingress.class": "nginx"}}},
+    {"ingress": {"hosts": [{"host": "a.b", "paths": [{"path": "/a|//b", "pathType": "ImplementationSpecific"}]}]}},
+    {"gateway": {"parentRefs": [{"name": "g"}], "hostnames": ["*.example.com"]}},
+    {"service": {"ipFamilies": ["IPv6"]}},
+    {"service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}},
     amounts(limits={"nvidia.com/gpu": 1}),
     amounts(requests={"nvidia.com/mig-1g.5gb": "2"}),
     amounts(limits={"nvidia.com/gpu": "1k", "amd.com/gpu": 0, "hugepages-1Gi": "2Gi"}),
@@ -112,3 +147,21 @@ def test_the_history_limit_is_that_of_the_deployment_and_no_default_is_written()
 def test_an_extended_resource_is_requested_and_limited_alike(kind: str) -> None:
     container = _deployment(resources={kind: {"nvidia.com/gpu": 2}})["template"]["spec"]["containers"][0]
     assert {it["nvidia.com/gpu"] for it in container["resources"].values()} == {"2"}
+
+
+INGRESSES: list[tuple[dict[str, Any], str | None, str]] = [
+    ({"host": "a.b"}, "nginx", "http://a.b/"),
+    ({"host": "a.b", "className": ""}, None, "http://a.b/"),
+    ({"host": "a.b", "annotations": {"kubernetes.io/ingress.class": "old"}}, None, "http://a.b/"),
+    ({"host": "*.b", "className": "traefik"}, "traefik", "http://support.team-a.svc/"),
+    ({"host": "*.b", "hosts": [{"host": "c.b", "paths": [{"path": "/x"}]}], "tls": {}}, "nginx", "https://c.b/x"),
+]
+
+
+@pytest.mark.parametrize(("ingress", "class_name", "url"), INGRESSES)
+def test_an_ingress_has_one_class_and_the_url_of_its_first_host(
+    ingress: dict[str, Any], class_name: str | None, url: str
+) -> None:
+    rendered = render(inputs(ingress=ingress))
+    spec = next(it for it in rendered.manifests if it["kind"] == "Ingress")["spec"]
+    assert (spec.get("ingressClassName"), rendered.url) == (class_name, url)
