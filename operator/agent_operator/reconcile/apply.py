@@ -22,6 +22,7 @@ from agent_operator.render.plan import REQUESTED, Apply, Owner, Plan, conflict
 from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes
 from agent_operator.status.problems import from_api, refused
+from agent_operator.status.rejections import RejectedChild
 
 # An agent without a status whose last event is more recent than this is not read again before the first write. The time
 # covers the wait in the queue behind hundreds of new agents. If the agent has been deleted in the meantime, the garbage
@@ -146,8 +147,10 @@ class Applier:
             try:
                 written = await self._write(action, target, context.owner)
             except ApiError as error:
-                managed = self._manage_namespaces and "namespace" in context.agent["spec"]
-                raise _explained(target, error, namespace_managed=managed) from error
+                spec = context.agent["spec"]
+                child = RejectedChild(target, action.manifest, spec)
+                managed = self._manage_namespaces and "namespace" in spec
+                raise _explained(child, error, namespace_managed=managed) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
                 self._store.record_body(context.key, target, live[target])
@@ -234,8 +237,8 @@ def _goes_away(found: Mapping[str, Any], owner: str) -> bool:
     return any(it["kind"] == constants.KIND and it.get("controller") and it["uid"] != owner for it in owners)
 
 
-def _explained(target: Ref, error: ApiError, *, namespace_managed: bool) -> Exception:
+def _explained(child: RejectedChild, error: ApiError, *, namespace_managed: bool) -> Exception:
     is_other_uid = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "metadata.uid" in error.message
     if error.code == HTTPStatus.CONFLICT or is_other_uid:
         return StaleCacheError()
-    return ProblemError(refused(target, error, namespace_managed=namespace_managed))
+    return ProblemError(refused(child, error, namespace_managed=namespace_managed))
