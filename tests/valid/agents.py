@@ -141,10 +141,16 @@ FIELDS: dict[str, Values] = {
     "Autoscaling.minReplicas": st.integers(1, 10),
     "Autoscaling.maxReplicas": st.integers(10, 20),
     "Resources.requests": optional(
-        **{"cpu": _amount(["10m", "0.5", 1]), "memory": _amount(["64Mi", 2**20]), "ephemeral-storage": _amount(["1Mi"])}
+        **{
+            "cpu": _amount(["10m", "0.5", 1]),
+            "memory": _amount(["64Mi", 2**20]),
+            "ephemeral-storage": _amount(["1Mi"]),
+        },
+        **{"hugepages-2Mi": _amount(["4Mi"])},
     ),
     "Resources.limits": optional(
-        **{"cpu": _amount(["2", "2500m"]), "memory": _amount(["2Gi", "4e9"]), "ephemeral-storage": _amount([2**40])}
+        **{"cpu": _amount(["2", "2500m"]), "memory": _amount(["2Gi", "4e9"]), "ephemeral-storage": _amount([2**40])},
+        **{"nvidia.com/gpu": _amount([1, "2"])},
     ),
     "Canary.checks": unique_by("name", ["a", "m-1"], CHECKS, fewest=1),
     "ProbesSpec.startup": probe("startup"),

@@ -89,6 +89,11 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             "canary requires strategy Canary: set strategy to Canary or remove canary",
             ".canary",
         ),
+        Rule(
+            "!has(self.rollingUpdate) || !has(self.strategy) || self.strategy != 'Recreate'",
+            "rollingUpdate has no meaning with strategy Recreate: remove it, or set strategy to RollingUpdate",
+            ".rollingUpdate",
+        ),
     ),
     AgentRuntimeChannelSpec: (
         Rule(

@@ -39,14 +39,17 @@ class OwnSecrets:
             return None
         now = self._clock()
         read, live = self._cached.get(target, (0.0, None))
-        if live is None or now - read >= self._lifetime:
+        # The Secret of a deleted agent of the same name disappears soon, so it is not cached.
+        uid = agent["metadata"]["uid"]
+        if live is None or live.owner != uid or now - read >= self._lifetime:
             self._evict(now)
             found = await self._cluster.find(target, SECRET.versions[0])
             if found is None or agent_key(found) != key:
                 self._cached.pop(target, None)
                 return {}
             live = pack(target.kind, found)
-            self._cached[target] = (now, live)
+            if live.owner == uid:
+                self._cached[target] = (now, live)
         return {target: live}
 
     def record_write(self, target: Ref, live: Live) -> None:

@@ -20,11 +20,13 @@ RULES = (
     workload.numbers_agree,
     workload.env_is_valid,
     workload.sources_are_limited,
+    workload.resources_are_known,
     workload.resources_are_consistent,
     workload.metrics_have_quantities,
     workload.probes_are_valid,
     workload.ports_differ,
     workload.ingress_path_is_plain,
+    rollout.strategy_can_progress,
 )
 # For agents whose rollouts have a canary.
 CANARY_RULES = (rollout.checks_are_usable,)
