@@ -13,15 +13,17 @@ from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
-from agent_operator.kube.objects import Live, Object, Ref, pack, ref, version
+from agent_operator.kube.objects import Key, Live, Object, Ref, pack, ref, version
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, StaleCacheError
+from agent_operator.render.former_owner import agent_owner, goes_away
 from agent_operator.render.plan import REQUESTED, Apply, Owner, Plan, conflict
 from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes
 from agent_operator.status.problems import from_api, refused
+from agent_operator.status.rejections import RejectedChild
 
 # An agent without a status whose last event is more recent than this is not read again before the first write. The time
 # covers the wait in the queue behind hundreds of new agents. If the agent has been deleted in the meantime, the garbage
@@ -135,7 +137,17 @@ class Applier:
             return
         if owner.owns(target, found, found["metadata"]["uid"]):
             raise StaleCacheError
-        raise ProblemError(conflict(target, terminating=_goes_away(found, owner.uid)))
+        raise ProblemError(conflict(target, terminating=await self._goes_away(found, owner)))
+
+    async def _goes_away(self, found: Object, owner: Owner) -> bool:
+        """Return whether an object is being deleted, or belongs to a deleted agent, so that it is no conflict."""
+        if goes_away(found, owner.uid, owner.key):
+            return True
+        reference = agent_owner(found)
+        if reference is None or reference.get("uid") == owner.uid:
+            return False
+        agent = await self._cluster.find_agent(Key(found["metadata"].get("namespace", ""), reference["name"]))
+        return agent is None or agent["metadata"]["uid"] != reference.get("uid")
 
     async def _write_all(self, context: ReconcileContext, changes: Plan, live: dict[Ref, Live]) -> None:
         """Write the children in order, and update `live` from the responses. Stop at the first failure."""
@@ -146,8 +158,10 @@ class Applier:
             try:
                 written = await self._write(action, target, context.owner)
             except ApiError as error:
-                managed = self._manage_namespaces and "namespace" in context.agent["spec"]
-                raise _explained(target, error, namespace_managed=managed) from error
+                spec = context.agent["spec"]
+                child = RejectedChild(target, action.manifest, spec)
+                managed = self._manage_namespaces and "namespace" in spec
+                raise _explained(child, error, namespace_managed=managed) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
                 self._store.record_body(context.key, target, live[target])
@@ -203,7 +217,7 @@ class Applier:
             # The response to an earlier create was lost, or the watch lags behind. The next pass sees the object.
             raise StaleCacheError
         self._store.record_conflict(owner.key, target)
-        raise ProblemError(conflict(target, terminating=_goes_away(found, owner.uid)))
+        raise ProblemError(conflict(target, terminating=await self._goes_away(found, owner)))
 
     async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
         try:
@@ -226,16 +240,8 @@ def _decisions(owner: Owner, diff: DiffResult) -> Iterator[tuple[str, Any]]:
         yield "namespaceUid", REQUESTED
 
 
-def _goes_away(found: Mapping[str, Any], owner: str) -> bool:
-    """Return whether an object is being deleted, or belongs to a deleted agent of the same name."""
-    if "deletionTimestamp" in found["metadata"]:
-        return True
-    owners = found["metadata"].get("ownerReferences") or ()
-    return any(it["kind"] == constants.KIND and it.get("controller") and it["uid"] != owner for it in owners)
-
-
-def _explained(target: Ref, error: ApiError, *, namespace_managed: bool) -> Exception:
+def _explained(child: RejectedChild, error: ApiError, *, namespace_managed: bool) -> Exception:
     is_other_uid = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "metadata.uid" in error.message
     if error.code == HTTPStatus.CONFLICT or is_other_uid:
         return StaleCacheError()
-    return ProblemError(refused(target, error, namespace_managed=namespace_managed))
+    return ProblemError(refused(child, error, namespace_managed=namespace_managed))

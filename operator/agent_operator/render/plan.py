@@ -15,6 +15,7 @@ from agent_operator.api.reasons import Reason
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Key, Live, Object, Ref, ref, with_hashed_data
 from agent_operator.render.compare import covers
+from agent_operator.render.former_owner import goes_away
 
 Manifest = Mapping[str, Any]
 
@@ -166,8 +167,7 @@ def plan(
         owner: the agent.
         retained: objects that stay as they are, although they are not in `desired`.
     """
-    applies: list[Apply] = []
-    first_conflict = None
+    applies, first_conflict = list[Apply](), None
     wanted = {ref(manifest["kind"], manifest) for manifest in desired}
     for manifest in desired:
         action = _decide(manifest, live.get(ref(manifest["kind"], manifest)), owner)
@@ -186,7 +186,7 @@ def _decide(manifest: Manifest, live: Live | None, owner: Owner) -> Apply | Prob
     obj = live.object
     target = ref(manifest["kind"], manifest)
     if not owner.owns(target, obj, live.uid):
-        return conflict(target)
+        return conflict(target, terminating=goes_away(obj, owner.uid, owner.key))
     if "deletionTimestamp" in obj["metadata"]:
         return conflict(target, terminating=True)
     if live.unreadable:
