@@ -11,6 +11,7 @@ RULES = (
     naming.name_fits,
     naming.namespace_is_allowed,
     naming.metadata_is_valid,
+    naming.common_metadata_is_free,
     sources.one_source_each,
     sources.api_keys_have_one_place,
     sources.prompt_renders,
