@@ -5,7 +5,7 @@
 
 from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.validation import exposure, naming, rollout, sources, spec_warnings, workload
+from agent_operator.validation import exposure, naming, rollout, scaling, sources, spec_warnings, workload
 
 RULES = (
     naming.name_fits,
@@ -23,7 +23,8 @@ RULES = (
     workload.sources_are_limited,
     workload.resources_are_known,
     workload.resources_are_consistent,
-    workload.metrics_have_quantities,
+    scaling.autoscaler_has_metrics,
+    scaling.metrics_have_quantities,
     workload.probes_are_valid,
     workload.ports_differ,
     exposure.ingress_has_hosts,
@@ -36,6 +37,8 @@ CANARY_RULES = (rollout.checks_are_usable,)
 WARNINGS = (
     spec_warnings.credentials_are_plain,
     spec_warnings.replicas_are_ignored,
+    spec_warnings.scale_is_readable,
+    spec_warnings.autoscaler_targets_agent,
     spec_warnings.identity_is_overridden,
     spec_warnings.account_must_be_annotated,
     spec_warnings.budget_is_lowered,
