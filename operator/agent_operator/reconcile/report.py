@@ -60,6 +60,9 @@ class Reporter:
         changed = transitions(context.status.get("conditions") or (), after["conditions"])
         if events := (*changed, *new_warnings(context.status, after)):
             await self._recorder.record(context.agent, events)
+        if applied.adopted:
+            note = f"adopted {', '.join(map(str, applied.adopted))}"
+            await self._recorder.emit(constants.KIND, context.agent, "Normal", Reason.ADOPTED, note[: bounds.MESSAGE])
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
 
