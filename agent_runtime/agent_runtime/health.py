@@ -19,6 +19,9 @@ INTERVAL_UNHEALTHY = 1.0
 # Concurrent calls of /health share one round of probes.
 MAX_REPORT_AGE = 1.0
 
+# The details of a component that fails.
+_ERROR_FIELDS = frozenset({"error", "reason"})
+
 log = logging.getLogger(__name__)
 
 
@@ -31,7 +34,15 @@ class Status(StrEnum):
 
 
 class UnhealthyError(Exception):
-    """A component is unusable. The message gives the cause and the remedy, and is safe to show to callers."""
+    """A component is unusable. The message gives the cause and the remedy, and is safe to show to callers.
+
+    Attributes:
+        reason: the kind of the cause in PascalCase. It stays the same while the message may vary.
+    """
+
+    def __init__(self, message: str, reason: str = "Unhealthy") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Component(Protocol):
@@ -61,8 +72,13 @@ class ComponentStatus:
     def as_json(self, *, errors: bool = True) -> dict[str, Any]:
         """Return the entry of the component in the response of /health, without its error unless `errors`."""
         entry = {"name": self.name, "status": self.status, "latency_ms": self.latency_ms}
-        details = {name: value for name, value in self.details.items() if errors or name != "error"}
+        details = {name: value for name, value in self.details.items() if errors or name not in _ERROR_FIELDS}
         return entry | {"details": details} if details else entry
+
+    @property
+    def identity(self) -> tuple[Status, object]:
+        """What changes only if the component or the kind of its failure changes."""
+        return self.status, self.details.get("reason")
 
 
 class Health:
@@ -140,9 +156,8 @@ class Health:
     async def _probe_all(self) -> None:
         for current in await asyncio.gather(*map(_probe, self._probed)):
             previous = self._statuses.get(current.name)
-            if previous is None or previous.status is not current.status:
-                fields = {"component": current.name, "status": current.status, "details": current.details}
-                log.info("component is %s", current.status, extra={"fields": fields})
+            if previous is None or previous.identity != current.identity:
+                _log(current)
             self._statuses[current.name] = current
             self._metrics.healthy.labels(current.name).set(current.status is Status.HEALTHY)
         self._was_usable = self._was_usable or self._vital.status is Status.HEALTHY
@@ -159,17 +174,29 @@ class Health:
         return Status.HEALTHY if healthy else Status.DEGRADED
 
 
+def _log(current: ComponentStatus) -> None:
+    """Log a change. An unhealthy component is a warning, because it may be why the pod is not ready."""
+    level = logging.INFO if current.status is Status.HEALTHY else logging.WARNING
+    cause = f": {current.details['error']}" if "error" in current.details else ""
+    fields = {"component": current.name, "status": current.status, "details": current.details}
+    log.log(level, "component %s is %s%s", current.name, current.status, cause, extra={"fields": fields})
+
+
 async def _probe(component: Component) -> ComponentStatus:
     start = time.perf_counter()
-    status, details = Status.UNHEALTHY, {"error": f"no answer within {PROBE_TIMEOUT:g} s"}
+    status, details = Status.UNHEALTHY, _details(f"no answer within {PROBE_TIMEOUT:g} s", "ProbeTimeout")
     with suppress(TimeoutError):
         async with asyncio.timeout(PROBE_TIMEOUT):
             try:
                 status, details = Status.HEALTHY, await component.probe()
             except UnhealthyError as error:
-                details = {"error": str(error)}
+                details = _details(str(error), error.reason)
             except Exception:
                 # A defect in one probe must not end the loop that probes the others.
                 log.exception("unexpected error", extra={"fields": {"component": component.name}})
-                details = {"error": "the probe failed unexpectedly: see the agent's log"}
+                details = _details("the probe failed unexpectedly: see the agent's log", "ProbeFailed")
     return ComponentStatus(component.name, status, round((time.perf_counter() - start) * 1000, 1), details)
+
+
+def _details(error: str, reason: str) -> dict[str, Any]:
+    return {"error": error, "reason": reason}

@@ -125,7 +125,7 @@ def hand_written(name: str, port: Object, **selector: str) -> list[Object]:
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": meta,
-            "spec": {"selector": {"app": name}, "ports": [{"name": "web", "port": 80, "targetPort": 8000}]},
+            "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8000}]},
         },
     ]
 

@@ -12,7 +12,9 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
 
+from agent_runtime import connection_faults
 from agent_runtime.config import CacheConfig
+from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.environment import Environment
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
@@ -113,7 +115,8 @@ class RedisStore:
                 await self._write_later(session_id)
         except _FAILURES as error:
             self._failed(error)
-            raise UnhealthyError(self._explain(error)) from None
+            fault = self._explain(error)
+            raise UnhealthyError(fault.message, fault.reason) from None
         self._available = True
         return {}
 
@@ -157,7 +160,7 @@ class RedisStore:
             self._report_key(name, error)
             return
         if self._available:
-            log.warning("redis failed", extra={"fields": {"reason": self._explain(error)}})
+            log.warning("redis failed", extra={"fields": {"reason": self._explain(error).message}})
         self._available = False
         self._probe_now.set()
 
@@ -171,10 +174,14 @@ class RedisStore:
         fields = {"key": pseudonym(name), "reason": str(error)[:100]}
         log.warning("a key in redis is broken", extra={"fields": fields})
 
-    def _explain(self, error: Exception) -> str:
+    def _explain(self, error: Exception) -> ConnectionFault:
         if isinstance(error, AuthenticationError | AuthorizationError):
-            return f"Redis at {self._address} refuses the password: check REDIS_PASSWORD"
-        return f"Redis at {self._address} fails: {type(error).__name__}"
+            message = f"Redis at {self._address} refuses the password: check REDIS_PASSWORD"
+            return ConnectionFault("CredentialsRefused", message)
+        found = connection_faults.explain(error, self._address)
+        if found.reason != connection_faults.FAILED:
+            return ConnectionFault(found.reason, f"Redis cannot be reached: {found.message}")
+        return ConnectionFault(found.reason, f"Redis at {self._address} fails: {type(error).__name__}")
 
 
 def _concerns_one_key(error: BaseException) -> bool:

@@ -30,10 +30,12 @@ class EntraToken:
         except ClientAuthenticationError:
             raise UnhealthyError(
                 "Microsoft Entra ID refuses the credentials: check AZURE_TENANT_ID, AZURE_CLIENT_ID and "
-                "AZURE_CLIENT_SECRET or the federated credential of the workload identity"
+                "AZURE_CLIENT_SECRET or the federated credential of the workload identity",
+                "CredentialsRefused",
             ) from None
         except (AzureError, OSError, ValueError) as error:
-            raise UnhealthyError(f"no token from Microsoft Entra ID: {type(error).__name__}") from None
+            message = f"no token from Microsoft Entra ID: {type(error).__name__}"
+            raise UnhealthyError(message, "TokenUnavailable") from None
 
     async def aclose(self) -> None:
         """Close the connection to Entra ID."""
@@ -45,7 +47,7 @@ def _credential(environment: Environment) -> "ClientSecretCredential | WorkloadI
     tenant, client = environment.azure_tenant_id, environment.azure_client_id
     secret, token_file = environment.azure_client_secret, environment.azure_federated_token_file
     if tenant is None or client is None or (secret is None and token_file is None):
-        raise UnhealthyError(_missing_variables(environment))
+        raise UnhealthyError(_missing_variables(environment), "NotConfigured")
     # Imported here: it takes 0.3 s, and an agent with an API key does not need it.
     from azure.identity.aio import ClientSecretCredential, WorkloadIdentityCredential  # noqa: PLC0415
 

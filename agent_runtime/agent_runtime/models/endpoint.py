@@ -62,7 +62,7 @@ def _openai(model: ModelConfig, environment: Environment) -> Endpoint:
     """Return the endpoint of OpenAI's API, or of a compatible server, which may need no key."""
     key = environment.openai_api_key
     if key is None and model.base_url is None:
-        raise UnhealthyError("set OPENAI_API_KEY")
+        raise UnhealthyError("set OPENAI_API_KEY", "NotConfigured")
     base = URL(model.base_url or environment.openai_base_url or OPENAI_API)
     headers = {"authorization": f"Bearer {_header('OPENAI_API_KEY', key)}"} if key is not None else {}
     return Endpoint(_below(base, "/chat/completions"), _below(base, "/models"), headers | _common_headers(environment))
@@ -72,7 +72,7 @@ def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
     """Return the endpoint of Azure OpenAI. Without a key, the caller must add the token to the headers."""
     address = model.endpoint or environment.azure_openai_endpoint
     if address is None:
-        raise UnhealthyError("set AZURE_OPENAI_ENDPOINT, or endpoint in agent.toml")
+        raise UnhealthyError("set AZURE_OPENAI_ENDPOINT, or endpoint in agent.toml", "NotConfigured")
     key = environment.azure_openai_api_key
     headers = {"api-key": _header("AZURE_OPENAI_API_KEY", key)} if key is not None else {}
     base = URL(address).update_query({"api-version": model.api_version or DEFAULT_API_VERSION})
@@ -112,5 +112,6 @@ def _header(variable: str, secret: SecretStr) -> str:
     """
     value = secret.get_secret_value()
     if not (value.isascii() and value.isprintable()):
-        raise UnhealthyError(f"{variable}: contains a line break or another character that is not printable ASCII")
+        message = f"{variable}: contains a line break or another character that is not printable ASCII"
+        raise UnhealthyError(message, "NotConfigured")
     return value

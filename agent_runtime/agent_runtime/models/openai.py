@@ -21,7 +21,8 @@ from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 
 # The deadline in fallbacks.py limits the whole call.
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
-PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5)
+# A server that accepts connections but does not answer differs from one that is unreachable.
+PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5, sock_connect=2)
 # A compressed response could become a thousand times as long.
 _JSON_BODY = {"content-type": "application/json", "accept-encoding": "identity"}
 
@@ -40,7 +41,7 @@ class OpenAIModel:
         self._endpoint: Endpoint | None = None
         self._building = asyncio.Lock()
         # An error that the last call reported and that a probe cannot detect, such as a deployment that does not exist.
-        self._lasting_fault: str | None = None
+        self._lasting_fault: tuple[str, str] | None = None
 
     async def complete(self, request: Json) -> Json:
         """Answer a chat completion request; see Model."""
@@ -81,7 +82,7 @@ class OpenAIModel:
     def _refusal(self, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
         problem = responses.refused(self.name, response.status, response.headers, answer)
         if problem.code in responses.LASTING:
-            self._lasting_fault = problem.detail.removeprefix(f"{self.name}: ")
+            self._lasting_fault = responses.lasting_fault(problem, self.name)
         self._probe_now.set()
         return problem
 
@@ -94,12 +95,12 @@ class OpenAIModel:
             ) as response:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise UnhealthyError(
-                responses.unreachable(self.name, error).detail.removeprefix(f"{self.name}: ")
-            ) from None
-        fault = responses.probe_fault(status) or self._lasting_fault
+            raise responses.probe_error(error, endpoint.models) from None
+        fault = responses.probe_fault(status)
         if fault is not None:
-            raise UnhealthyError(fault)
+            raise fault
+        if self._lasting_fault is not None:
+            raise UnhealthyError(*self._lasting_fault)
         return {}
 
     async def aclose(self) -> None:

@@ -8,9 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
-from agent_runtime import untrusted_json
+from agent_runtime import connection_faults, untrusted_json
 from agent_runtime.errors import Problem
+from agent_runtime.health import UnhealthyError
 from agent_runtime.models.base import Json
 from agent_runtime.models.guard import RefusedAddressError
 
@@ -20,6 +22,7 @@ LASTING = frozenset({"model_credentials_refused", "model_not_found_upstream"})
 RETRY_AFTER = 2.0
 # Bounds in seconds for the Retry-After of a server.
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 600.0
+_FORBIDDEN_ADDRESS = "its URL has a link-local or metadata address, which the agent refuses: correct the URL"
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
@@ -105,8 +108,7 @@ def unreachable(model: str, error: Exception) -> Problem:
     if isinstance(error, aiohttp.ClientPayloadError):
         return Problem(502, "model_bad_response", f"{model}: the model's server broke off its answer")
     if isinstance(getattr(error, "os_error", None), RefusedAddressError):
-        detail = f"{model}: its URL has a link-local or metadata address, which the agent refuses: correct the URL"
-        return Problem(502, "model_unreachable", detail)
+        return Problem(502, "model_unreachable", f"{model}: {_FORBIDDEN_ADDRESS}")
     return Problem(502, "model_unreachable", f"{model}: the model's server cannot be reached", retry_after=RETRY_AFTER)
 
 
@@ -140,13 +142,30 @@ def _refused(model: str, status: int, answer: bytes) -> Problem:
     return Problem(502, "model_bad_response", f"{model}: the model's server answered {status}")
 
 
-def probe_fault(status: int) -> str | None:
+def probe_error(error: Exception, url: URL) -> UnhealthyError:
+    """Return the fault when a probe of this URL got no response."""
+    if isinstance(getattr(error, "os_error", None), RefusedAddressError):
+        return UnhealthyError(_FORBIDDEN_ADDRESS, "AddressForbidden")
+    address = f"{url.host}:{url.port}"
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
+        return UnhealthyError(f"the model's server at {address} took too long to answer", "ResponseTimeout")
+    fault = connection_faults.explain(error, address)
+    return UnhealthyError(f"the model's server cannot be reached: {fault.message}", fault.reason)
+
+
+def probe_fault(status: int) -> UnhealthyError | None:
     """Return the fault that the status of the list of models shows. A server without the list (404) is healthy."""
     if status in {401, 403}:
-        return _FAULTS[status][1]
+        return UnhealthyError(_FAULTS[status][1], "CredentialsRefused")
     if status >= 500:  # noqa: PLR2004
-        return f"the model's server fails with {status}"
+        return UnhealthyError(f"the model's server fails with {status}: check that server", "ServerError")
     return None
+
+
+def lasting_fault(problem: Problem, model: str) -> tuple[str, str]:
+    """Return the message and the reason of a fault of a call that a probe cannot detect."""
+    reason = "CredentialsRefused" if problem.code == _REFUSED_CREDENTIALS[0] else "ModelUnknown"
+    return problem.detail.removeprefix(f"{model}: "), reason
 
 
 _REFUSED_CREDENTIALS = (

@@ -16,7 +16,9 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
+from agent_runtime import connection_faults
 from agent_runtime.config import McpServerConfig
+from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.models.base import Json
 from agent_runtime.tools.arguments import ArgumentCheck
 from agent_runtime.tools.catalog import MAX_PAGES, MAX_TOOLS, Catalog
@@ -33,6 +35,7 @@ BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
 MAX_NAMES = 4 * MAX_TOOLS
 # Characters of a server's error in health and logs.
 MAX_FAULT_CHARS = 300
+_PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ class McpServer:
     def __init__(self, config: McpServerConfig, probe_now: asyncio.Event) -> None:
         self.name = config.name
         self.tools: Mapping[str, Tool] = {}
-        self.fault: str | None = "not connected yet"
+        self.fault: ConnectionFault | None = ConnectionFault("NotConnected", "not connected yet")
         self._config = config
         self._probe_now = probe_now
         self._client: Client | None = None
@@ -172,11 +175,19 @@ class McpServer:
             error = error.exceptions[0]
         self._client, self.tools = None, {}
         self._attempted.set()
-        harmless = isinstance(error, OSError | httpx2.ConnectError | TooMuchDataError)
-        reason = str(error)[:MAX_FAULT_CHARS] if harmless else type(error).__name__
-        self.fault = f"cannot be reached: {reason}"
+        self.fault = self._explain(error)
         self._probe_now.set()
         log.warning("MCP server lost", extra={"fields": {"server": self.name, "reason": type(error).__name__}})
+
+    def _explain(self, error: Exception) -> ConnectionFault:
+        if self._config.url:
+            url = httpx2.URL(self._config.url)
+            found = connection_faults.explain(error, f"{url.host}:{url.port or _PORTS.get(url.scheme, 0)}")
+            if found.reason != connection_faults.FAILED:
+                return ConnectionFault(found.reason, f"cannot be reached: {found.message}")
+        harmless = isinstance(error, OSError | httpx2.ConnectError | TooMuchDataError)
+        text = str(error)[:MAX_FAULT_CHARS] if harmless else type(error).__name__
+        return ConnectionFault(connection_faults.FAILED, f"cannot be reached: {text}")
 
 
 async def _accept_result(_: str, __: CallToolResult) -> None:

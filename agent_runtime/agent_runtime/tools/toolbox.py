@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.health import UnhealthyError
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
@@ -47,7 +48,7 @@ class ToolServer(Protocol):
         ...
 
     @property
-    def fault(self) -> str | None:
+    def fault(self) -> ConnectionFault | None:
         """Why the server cannot be used now."""
         ...
 
@@ -99,9 +100,10 @@ class Toolbox:
     async def probe(self) -> dict[str, Any]:
         """Check whether every server can be reached. The first probe waits for the first connections."""
         await asyncio.gather(*(server.settled() for server in self._servers.values()))
-        faults = [f"{name}: {server.fault}" for name, server in self._servers.items() if server.fault]
-        if faults:
-            raise UnhealthyError("; ".join(faults))
+        unusable = {name: server.fault for name, server in self._servers.items() if server.fault}
+        if unusable:
+            message = "; ".join(f"{name}: {fault.message}" for name, fault in unusable.items())
+            raise UnhealthyError(message, next(iter(unusable.values())).reason)
         return {"tool_count": sum(len(server.tools) for server in self._servers.values())}
 
     async def _answer(self, function: Json) -> str:

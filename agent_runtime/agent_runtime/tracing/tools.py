@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
+from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.models.base import Json
 from agent_runtime.tools.toolbox import Tool, ToolError, ToolServer
 
@@ -22,7 +23,7 @@ class TracedToolServer:
         return self._server.tools
 
     @property
-    def fault(self) -> str | None:
+    def fault(self) -> ConnectionFault | None:
         """See ToolServer."""
         return self._server.fault
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent_operator.api.kubernetes_models import V1Probe
-from agent_operator.api.v1alpha1.workload import ProbesSpec, ResourceAmounts, Resources
+from agent_operator.api.v1alpha1.workload import ProbesSpec, Resources
 from agent_operator.inputs import quantities
 
 DEFAULT_REQUESTS: Mapping[str, str] = {"cpu": "500m", "memory": "1Gi"}
 DEFAULT_LIMITS: Mapping[str, str] = {"cpu": "2", "memory": "2Gi"}
+NATIVE = ("cpu", "memory", "ephemeral-storage")
 HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 _LIVE = {"path": "/health/live", "port": "http"}
 DEFAULT_PROBES: Mapping[str, Mapping[str, Any]] = {
@@ -38,21 +39,24 @@ DEFAULT_PROBES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def amounts_in_spec(amounts: ResourceAmounts | None) -> dict[str, str | int]:
-    """Return the amounts in the spec."""
-    return amounts.model_dump(by_alias=True, exclude_none=True) if amounts else {}
+def overcommits(name: str) -> bool:
+    """Return whether the request for a resource may be lower than its limit."""
+    return name in NATIVE
 
 
 def resources(spec: Resources | None) -> dict[str, dict[str, str]]:
     """Return `requests` and `limits` with defaults, as canonical quantities.
 
-    Defaults adapt to the values in the spec, so that requests never exceed limits.
+    Defaults adapt to the values in the spec, so that requests never exceed limits. Extended resources and huge pages
+    have one amount, which Kubernetes requires in both places.
 
     Raises:
         ValueError: a quantity is malformed.
     """
     section = spec or Resources()
-    requests, limits = amounts_in_spec(section.requests), amounts_in_spec(section.limits)
+    requests, limits = dict(section.requests or {}), dict(section.limits or {})
+    limits |= {name: amount for name, amount in requests.items() if name not in limits and not overcommits(name)}
+    requests |= {name: amount for name, amount in limits.items() if name not in requests and not overcommits(name)}
     default_limits = {
         name: max(default, requests.get(name, default), key=quantities.parse)
         for name, default in DEFAULT_LIMITS.items()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agent_operator.api.v1alpha1.workload import DisruptionBudget
+from agent_operator.inputs.quantities import int_or_percent
 
 DEFAULT_MIN_AVAILABLE = 2
 _ALL = 100
@@ -33,19 +34,14 @@ def budget(spec: DisruptionBudget | None, replicas: int) -> Budget:
     """
     requested = spec or DisruptionBudget()
     if requested.max_unavailable is not None:
-        unavailable = _number(requested.max_unavailable)
+        unavailable = int_or_percent(requested.max_unavailable)
         if _pods(unavailable, replicas or 1) == 0:
             return Budget(max_unavailable=1, lowered=True)
         return Budget(max_unavailable=_at_most_all(unavailable))
-    available = DEFAULT_MIN_AVAILABLE if requested.min_available is None else _number(requested.min_available)
+    available = DEFAULT_MIN_AVAILABLE if requested.min_available is None else int_or_percent(requested.min_available)
     if _pods(available, replicas) < replicas:
         return Budget(min_available=available)
     return Budget(max_unavailable=1, lowered=replicas > 0 and requested.min_available is not None)
-
-
-def _number(value: int | str) -> int | str:
-    """Convert a quoted integer, which Kubernetes rejects; return a percentage unchanged."""
-    return value if isinstance(value, int) or value.endswith("%") else int(value)
 
 
 def _pods(value: int | str, replicas: int) -> int:

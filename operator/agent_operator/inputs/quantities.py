@@ -33,6 +33,13 @@ def _parse(text: str | int) -> tuple[Decimal, str | None, str | None]:
     return amount, binary, exponent
 
 
+def int_or_percent(value: int | str) -> int | str:
+    """Convert a quoted integer, which Kubernetes rejects; return a percentage without leading zeros."""
+    if isinstance(value, int):
+        return value
+    return f"{int(value[:-1])}%" if value.endswith("%") else int(value)
+
+
 def parse(text: str | int) -> Decimal:
     """Return the amount.
 

@@ -24,6 +24,7 @@ _NO_VERSION = "1"  # the first revision of etcd, which no object has
 # and server-side apply rejects unknown fields anyway.
 _NO_FIELD_WARNINGS = {"fieldValidation": "Ignore"}
 _SCALE_MANAGER = f"{constants.FIELD_MANAGER}-scale"
+_KINDS_WITH_PORTS = frozenset({"Service", "Deployment"})
 _LEASES = "/apis/coordination.k8s.io/v1"
 
 
@@ -38,9 +39,16 @@ class Cluster(Collections):
 
     async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
         """Apply to the object with this UID. Raises ApiError 409 or 422 if it does not exist."""
+        try:
+            return await self._apply(_with(manifest, uid=uid), "apply")
+        except ApiError as error:
+            is_about_ports = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "ports" in error.message
+            if not is_about_ports or manifest["kind"] not in _KINDS_WITH_PORTS:
+                raise
+        await self._replace_ports(manifest, uid)
         return await self._apply(_with(manifest, uid=uid), "apply")
 
-    async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
+    async def _replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
         """Replace the ports of the live object with those of the manifest.
 
         The number identifies a port, but names must be unique, too. If another writer changed the number of a port,

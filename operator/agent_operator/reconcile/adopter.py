@@ -9,13 +9,14 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.client import Cluster
-from agent_operator.kube.objects import Live, Object, Ref, ref
+from agent_operator.kube.objects import Key, Live, Object, Ref, ref
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, StaleCacheError
 from agent_operator.render import adoption, handover
 from agent_operator.render.adoption import Adoption
-from agent_operator.render.conflicts import conflict, conflicts, goes_away
+from agent_operator.render.conflicts import conflict, conflicts
+from agent_operator.render.former_owner import agent_owner, goes_away
 from agent_operator.render.handover import Handover, Method
 from agent_operator.render.plan import Apply, Owner
 from agent_operator.rollout import deployments
@@ -91,13 +92,23 @@ class Adopter:
             rest: what was not written because of it.
             owner: the agent.
         """
-        if goes_away(found, owner.uid):
+        if await self.goes_away(found, owner):
             return conflict(target, terminating=True)
         creates = [action for action in rest if not action.uid]
         others = await self._find([ref(it.manifest["kind"], it.manifest) for it in creates], creates)
         foreign = {it: obj for it, obj in others.items() if not owner.owns(it, obj, obj["metadata"]["uid"])}
         named = {target: found} | foreign
         return conflicts({it: adoption.controller_of(obj, owner) for it, obj in named.items()})
+
+    async def goes_away(self, found: Object, owner: Owner) -> bool:
+        """Return whether an object is being deleted, or belongs to a deleted agent, so that it is no conflict."""
+        if goes_away(found, owner.uid, owner.key):
+            return True
+        reference = agent_owner(found)
+        if reference is None or reference.get("uid") == owner.uid:
+            return False
+        agent = await self._cluster.find_agent(Key(found["metadata"].get("namespace", ""), reference["name"]))
+        return agent is None or agent["metadata"]["uid"] != reference.get("uid")
 
     async def take_over(self, manifest: Mapping[str, Any], found: Object, owner: Owner, method: Method) -> str:
         """Make the agent the owner of an object, or delete it. Returns its UID; empty if it is to be created."""

@@ -19,17 +19,17 @@ from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.adopter import Adopter, Adoptions
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, StaleCacheError
-from agent_operator.render.conflicts import conflict, goes_away
+from agent_operator.render.conflicts import conflict
 from agent_operator.render.plan import REQUESTED, Apply, Owner, Plan
 from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes
 from agent_operator.status.problems import from_api, refused
+from agent_operator.status.rejections import RejectedChild
 
 # An agent without a status whose last event is more recent than this is not read again before the first write. The time
 # covers the wait in the queue behind hundreds of new agents. If the agent has been deleted in the meantime, the garbage
 # collector deletes the children.
 _FRESH_SECONDS = 60.0
-_KINDS_WITH_PORTS = frozenset({"Service", "Deployment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Applier:
             return
         if owner.owns(target, found, found["metadata"]["uid"]):
             raise StaleCacheError
-        raise ProblemError(conflict(target, terminating=goes_away(found, owner.uid)))
+        raise ProblemError(conflict(target, terminating=await self._adopter.goes_away(found, owner)))
 
     async def _write_all(
         self, context: ReconcileContext, adoptions: Adoptions, changes: Plan, live: dict[Ref, Live]
@@ -155,8 +155,10 @@ class Applier:
             try:
                 written = await self._write(action, target, context.owner, adoptions)
             except ApiError as error:
-                managed = self._manage_namespaces and "namespace" in context.agent["spec"]
-                raise _explained(target, error, namespace_managed=managed) from error
+                spec = context.agent["spec"]
+                child = RejectedChild(target, action.manifest, spec)
+                managed = self._manage_namespaces and "namespace" in spec
+                raise _explained(child, error, namespace_managed=managed) from error
             live[target] = pack(target.kind, written)
             if BY_NAME[target.kind].watched:
                 self._store.record_body(context.key, target, live[target])
@@ -173,7 +175,7 @@ class Applier:
         if action.uid:
             if action.replicas is not None:
                 await self._cluster.hand_over_replicas(action.manifest, action.uid, action.replicas)
-            return await self._update(action.manifest, action.uid)
+            return await self._cluster.update(action.manifest, action.uid)
         try:
             return await self._cluster.create(action.manifest)
         except ApiError as error:
@@ -186,16 +188,6 @@ class Applier:
         self._store.record_conflict(owner.key, target)
         rest = adoptions.applies[adoptions.applies.index(action) + 1 :]
         raise ProblemError(await self._adopter.conflict(target, foreign, rest, owner))
-
-    async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
-        try:
-            return await self._cluster.update(manifest, uid)
-        except ApiError as error:
-            is_about_ports = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "ports" in error.message
-            if not is_about_ports or manifest["kind"] not in _KINDS_WITH_PORTS:
-                raise
-        await self._cluster.replace_ports(manifest, uid)
-        return await self._cluster.update(manifest, uid)
 
     async def _delete(self, context: ReconcileContext, changes: Plan, live: dict[Ref, Live]) -> None:
         for deletion in changes.deletes:
@@ -243,8 +235,8 @@ def _decisions(owner: Owner, diff: DiffResult) -> Iterator[tuple[str, Any]]:
         yield "namespaceUid", REQUESTED
 
 
-def _explained(target: Ref, error: ApiError, *, namespace_managed: bool) -> Exception:
+def _explained(child: RejectedChild, error: ApiError, *, namespace_managed: bool) -> Exception:
     is_other_uid = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "metadata.uid" in error.message
     if error.code == HTTPStatus.CONFLICT or is_other_uid:
         return StaleCacheError()
-    return ProblemError(refused(target, error, namespace_managed=namespace_managed))
+    return ProblemError(refused(child, error, namespace_managed=namespace_managed))

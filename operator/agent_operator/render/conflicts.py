@@ -1,7 +1,6 @@
 """Why a child cannot be written: an object of another owner, or one that ends or cannot be read. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
@@ -50,11 +49,3 @@ def unreadable(target: Ref, live: Live) -> Problem:
         "the operator creates it again",
         retry=True,
     )
-
-
-def goes_away(found: Mapping[str, Any], owner: str) -> bool:
-    """Return whether an object is being deleted, or belongs to a deleted agent of the same name."""
-    if "deletionTimestamp" in found["metadata"]:
-        return True
-    owners = found["metadata"].get("ownerReferences") or ()
-    return any(it["kind"] == constants.KIND and it.get("controller") and it["uid"] != owner for it in owners)

@@ -16,6 +16,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Key, Live, Object, Ref, ref, with_hashed_data
 from agent_operator.render.compare import covers
 from agent_operator.render.conflicts import conflict, conflicts, unreadable
+from agent_operator.render.former_owner import goes_away
 
 Manifest = Mapping[str, Any]
 
@@ -163,7 +164,7 @@ def _decide(manifest: Manifest, live: Live | None, owner: Owner) -> Apply | Prob
     obj = live.object
     target = ref(manifest["kind"], manifest)
     if not owner.owns(target, obj, live.uid):
-        return conflict(target)
+        return conflict(target, terminating=goes_away(obj, owner.uid, owner.key))
     if "deletionTimestamp" in obj["metadata"]:
         return conflict(target, terminating=True)
     if live.unreadable:

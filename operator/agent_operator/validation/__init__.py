@@ -5,7 +5,7 @@
 
 from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.validation import naming, rollout, sources, spec_warnings, workload
+from agent_operator.validation import exposure, naming, rollout, sources, spec_warnings, workload
 
 RULES = (
     naming.name_fits,
@@ -20,11 +20,15 @@ RULES = (
     workload.numbers_agree,
     workload.env_is_valid,
     workload.sources_are_limited,
+    workload.resources_are_known,
     workload.resources_are_consistent,
     workload.metrics_have_quantities,
     workload.probes_are_valid,
     workload.ports_differ,
-    workload.ingress_path_is_plain,
+    exposure.ingress_has_hosts,
+    exposure.ingress_paths_are_plain,
+    exposure.ip_families_agree,
+    rollout.strategy_can_progress,
 )
 # For agents whose rollouts have a canary.
 CANARY_RULES = (rollout.checks_are_usable,)

@@ -18,6 +18,11 @@ _RESERVED_LABELS = (
 )
 
 
+def is_metadata_key(key: str) -> bool:
+    """Return whether this is a qualified name: the key of a label, an annotation or an extended resource."""
+    return _META_KEY.fullmatch(key) is not None
+
+
 def name_fits(inputs: Inputs) -> Iterator[Problem]:
     if len(inputs.name) > constants.MAX_NAME_LENGTH or not _AGENT_NAME.fullmatch(inputs.name):
         yield Problem(

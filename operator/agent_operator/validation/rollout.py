@@ -1,4 +1,4 @@
-"""Validation of the checks of a canary."""
+"""Validation of the strategy of rollouts, and of the checks of a canary."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,38 @@ from pydantic import ValidationError
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import checks
+from agent_operator.inputs import checks, update_strategy
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime.config import explain
 
 _CANARY = "spec.rollout.canary"
+_ROLLING_UPDATE = "spec.rollout.rollingUpdate"
+_ALL = 100
 # The operator passes the checks to the Job in a ConfigMap, whose size is limited to 1 MiB.
 _MAX_BYTES = 900_000
+
+
+def strategy_can_progress(inputs: Inputs) -> Iterator[Problem]:
+    """A rolling update needs a surge or unavailable pods, and a canary never reduces the capacity."""
+    rollout = inputs.spec.rollout
+    if rollout is None or rollout.rolling_update is None:
+        return
+    if rollout.strategy == "Recreate":
+        message = "has no meaning with strategy Recreate: remove it, or set strategy to RollingUpdate"
+        yield Problem(SpecReason.FIELD_CONFLICT, _ROLLING_UPDATE, message)
+        return
+    surge, unavailable = update_strategy.surge_and_unavailable(rollout)
+    if rollout.strategy == "Canary" and not update_strategy.is_zero(unavailable):
+        message = "must be 0 with strategy Canary, which never reduces the capacity: remove it"
+        yield Problem(SpecReason.FIELD_CONFLICT, f"{_ROLLING_UPDATE}.maxUnavailable", message)
+    elif update_strategy.is_zero(surge) and update_strategy.is_zero(unavailable):
+        remedy = "raise maxSurge" if rollout.strategy == "Canary" else "raise one of them"
+        message = f"maxSurge and maxUnavailable are both 0, so no pod can be replaced: {remedy}"
+        yield Problem(SpecReason.FIELD_CONFLICT, _ROLLING_UPDATE, message)
+    if isinstance(unavailable, str) and int(unavailable[:-1]) > _ALL:
+        message = f"{unavailable} is more than all pods: lower it to 100% at most"
+        yield Problem(SpecReason.FIELD_CONFLICT, f"{_ROLLING_UPDATE}.maxUnavailable", message)
 
 
 def checks_are_usable(inputs: Inputs) -> Iterator[Problem]:

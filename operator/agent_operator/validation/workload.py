@@ -1,7 +1,7 @@
 """Validation of replicas, environment, resources, probes and ports."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent_operator.api.constants import METRICS_PORT
@@ -10,9 +10,10 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import container_defaults, credentials, quantities, references, scaling
 from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
+from agent_operator.validation import naming
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_BAD_PATH = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
+_HUGE_PAGES = re.compile(r"hugepages-[1-9][0-9]{0,4}[KMG]i")
 _MINIMUM = {
     "initialDelaySeconds": 0,
     "timeoutSeconds": 1,
@@ -91,6 +92,49 @@ def resources_are_consistent(inputs: Inputs) -> Iterator[Problem]:
         ) > quantities.parse(limit):
             message = f"exceeds the limit of {limit}: lower it, or raise limits.{name}"
             yield Problem(SpecReason.RESOURCES_INVALID, f"spec.resources.requests.{name}", message)
+    yield from _extended_amounts_agree(amounts_by_kind)
+
+
+def _extended_amounts_agree(amounts_by_kind: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
+    for name, request in amounts_by_kind["requests"].items():
+        limit = amounts_by_kind["limits"].get(name, request)
+        if not container_defaults.overcommits(name) and quantities.parse(request) < quantities.parse(limit):
+            message = f"must equal the limit of {limit}, because it cannot be overcommitted: set only limits"
+            yield Problem(SpecReason.RESOURCES_INVALID, f"spec.resources.requests[{name}]", message)
+
+
+def resources_are_known(inputs: Inputs) -> Iterator[Problem]:
+    """Kubernetes accepts its own resources, huge pages, and extended resources with a domain in whole numbers."""
+    spec = inputs.spec.resources
+    for kind in ("requests", "limits"):
+        for name, amount in ((spec and getattr(spec, kind)) or {}).items():
+            field = f"spec.resources.{kind}[{name[:63]}]"
+            if name in container_defaults.NATIVE:
+                continue
+            if not _HUGE_PAGES.fullmatch(name) and not _is_extended(name):
+                message = (
+                    "not a resource of a container: use cpu, memory, ephemeral-storage, hugepages-SIZE, or an extended "
+                    "resource such as nvidia.com/gpu"
+                )
+                yield Problem(SpecReason.RESOURCES_INVALID, field, message)
+            elif not _HUGE_PAGES.fullmatch(name) and not _is_whole(amount):
+                message = "an extended resource must be a whole number: round it"
+                yield Problem(SpecReason.RESOURCES_INVALID, field, message)
+
+
+def _is_extended(name: str) -> bool:
+    domain, slash, _ = name.partition("/")
+    if not slash or domain.startswith("requests.") or not naming.is_metadata_key(name):
+        return False
+    return domain != "kubernetes.io" and not domain.endswith(".kubernetes.io")
+
+
+def _is_whole(amount: str | int) -> bool:
+    try:
+        parsed = quantities.parse(amount)
+    except ValueError:
+        return True  # resources_are_consistent reports it
+    return parsed == parsed.to_integral_value()
 
 
 def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
@@ -144,11 +188,3 @@ def ports_differ(inputs: Inputs) -> Iterator[Problem]:
     if service and (service.port or 80) == (service.metrics_port or METRICS_PORT):
         message = f"port and metricsPort are both {service.port or 80}: change one of them"
         yield Problem(SpecReason.PORT_CONFLICT, "spec.service.port", message)
-
-
-def ingress_path_is_plain(inputs: Inputs) -> Iterator[Problem]:
-    """Kubernetes rejects a path with //, /./, /../ or an escaped slash."""
-    ingress = inputs.spec.ingress
-    if ingress and ingress.path and _BAD_PATH.search(ingress.path):
-        message = "contains //, /./, /../ or an escaped slash, which Kubernetes rejects: use a plain path"
-        yield Problem(SpecReason.INGRESS_INVALID, "spec.ingress.path", message)

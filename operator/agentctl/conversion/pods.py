@@ -76,9 +76,7 @@ def _pull_secrets(workload: Workload) -> list[Object] | None:
 
 def _resources(given: Mapping[str, Any]) -> Object:
     """Return requests and limits. Kubernetes requests the limit of a resource that has no request."""
-    known = ("cpu", "memory", "ephemeral-storage")
-    limits = {name: amount for name, amount in (given.get("limits") or {}).items() if name in known}
-    requests = {name: amount for name, amount in (given.get("requests") or {}).items() if name in known}
+    limits, requests = given.get("limits") or {}, given.get("requests") or {}
     return present({"requests": limits | requests, "limits": limits})
 
 

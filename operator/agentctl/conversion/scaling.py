@@ -9,6 +9,9 @@ from agentctl.objects import Object, nested_field
 _TARGETS = {"cpu": "targetCPUUtilizationPercentage", "memory": "targetMemoryUtilizationPercentage"}
 _OWN_SCALER = "it scales the Deployment: let it scale AgentDeployment {} or the Deployment of the operator"
 
+# The default of spec.rollout.rollingUpdate.
+_DEFAULT_UPDATE = {"maxSurge": 1, "maxUnavailable": 0}
+
 
 def scaling(workload: Workload) -> Part:
     """Return replicas, autoscaling, disruptionBudget and rollout."""
@@ -88,21 +91,18 @@ def _budget(workload: Workload) -> Part:
 
 def _rollout(workload: Workload) -> Part:
     spec, source = workload.deployment.spec, workload.deployment
+    strategy = spec.get("strategy") or {}
+    update = strategy.get("rollingUpdate") or {}
+    limits = present({key: update.get(key) for key in ("maxSurge", "maxUnavailable")})
     rollout = present(
         {
+            "strategy": "Recreate" if strategy.get("type") == "Recreate" else None,
+            "rollingUpdate": limits if limits not in ({}, _DEFAULT_UPDATE) else None,
             "progressDeadlineSeconds": spec.get("progressDeadlineSeconds"),
             "revisionHistoryLimit": spec.get("revisionHistoryLimit"),
         }
     )
     findings: list[Finding] = []
-    strategy = spec.get("strategy") or {}
-    update = strategy.get("rollingUpdate") or {}
-    if strategy.get("type") == "Recreate":
-        reason = "old and new pods run together during a rollout of the operator: make sure that they can"
-        findings.append(lost(source, "spec.strategy.type", reason))
-    elif update and (update.get("maxSurge"), update.get("maxUnavailable")) != (1, 0):
-        reason = "the operator starts a new pod before it stops an old one: maxSurge 1, maxUnavailable 0"
-        findings.append(changed(source, "spec.strategy.rollingUpdate", reason))
     if spec.get("minReadySeconds"):
         reason = "a canary watches new pods for a time: set spec.rollout.strategy to Canary"
         findings.append(lost(source, "spec.minReadySeconds", reason))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agent_operator.api import constants
 from agent_operator.kube.objects import Key
 from tests.integration.agent_operator.cluster import Cluster
 from tests.polling import wait_until
@@ -240,3 +241,27 @@ async def test_objects_of_other_namespaces_with_forged_labels_are_ignored(
         assert elsewhere not in str((await cluster.api.get("AgentDeployment", "support"))["status"])
         assert await cluster.api.get("Service", "lie", elsewhere)
     await cluster.api.delete("Namespace", elsewhere)
+
+
+async def test_an_agent_that_is_deleted_and_created_at_once_raises_no_false_alarm(cluster: Cluster) -> None:
+    """The garbage collector deletes the children of the former agent later. Until then the operator waits."""
+    credentials = {"values": {"OPENAI_API_KEY": "x"}}
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent(credentials=credentials)
+        await cluster.api.wait_for_reason("ConfigValid", "Valid")
+        await cluster.wait_until_idle(controller)
+        former = await cluster.api.children()
+        for _ in range(3):
+            await cluster.api.delete(constants.KIND, "support")
+            await cluster.api.apply_agent(credentials=credentials)
+            await cluster.api.wait_for_reason("Ready", "Ready")
+            await cluster.wait_until_idle(controller)
+
+        async def replaced() -> bool:
+            children = await cluster.api.children()
+            uids = {child["metadata"]["uid"] for child in former.values()}
+            return children.keys() == former.keys() and not any(c["metadata"]["uid"] in uids for c in children.values())
+
+        await wait_until(replaced)
+        events = await cluster.api.list("Event")
+        assert not [event for event in events if event["reason"] in ("Conflict", "Terminating")]

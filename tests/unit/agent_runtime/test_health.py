@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from agent_runtime.health import ComponentStatus, Health, Status, UnhealthyError
 from agent_runtime.metrics import Metrics
 
@@ -84,3 +86,33 @@ def test_the_json_of_a_component_keeps_the_order_of_its_fields() -> None:
     entry = ComponentStatus("mcp", Status.HEALTHY, 0.5, {"tool_count": 5}).as_json()
 
     assert list(entry) == ["name", "status", "latency_ms", "details"]
+
+
+async def test_a_failing_component_is_logged_as_a_warning_once_per_change(caplog: pytest.LogCaptureFixture) -> None:
+    """With log level WARNING, the log says why the pod is not ready. A varying message alone is no change."""
+    caplog.set_level("WARNING", "agent_runtime.health")
+    model = FakeComponent("gpt", UnhealthyError("10.0.0.1:443 refuses connections (1)", "ConnectionRefused"))
+    report = health(model)
+
+    await report._probe_all()
+    model.fault = UnhealthyError("10.0.0.1:443 refuses connections (2)", "ConnectionRefused")
+    await report._probe_all()
+    model.fault = UnhealthyError("nowhere does not resolve", "HostUnknown")
+    await report._probe_all()
+    model.fault = None
+    await report._probe_all()
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "component gpt is unhealthy: 10.0.0.1:443 refuses connections (1)"),
+        ("WARNING", "component gpt is unhealthy: nowhere does not resolve"),
+    ]
+
+
+async def test_the_report_has_the_reason_only_with_errors() -> None:
+    """The operator compares reasons, and callers without a key see neither reason nor error."""
+    report = health(FakeComponent("gpt", UnhealthyError("down", "ConnectionRefused")))
+
+    detailed, short = await report.report(), await report.report(errors=False)
+
+    assert detailed["components"][0]["details"] == {"error": "down", "reason": "ConnectionRefused"}
+    assert "details" not in short["components"][0]

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from agent_operator.api import bounds
-from agent_operator.api.base import ApiModel, StatusModel, list_atomic, list_map, longest
+from agent_operator.api.base import ApiModel, IntOrPercent, StatusModel, list_atomic, list_map, longest
 from agent_operator.api.v1alpha1.sources import ConfigMapKeyRef
 from agent_runtime.config.checks import MAX_CHECKS, CheckConfig
 
@@ -98,16 +98,37 @@ class Canary(ApiModel):
     checks_from: ChecksFrom | None = Field(None, description="Source of the checks. Default: none.")
 
 
+class RollingUpdate(ApiModel):
+    """Numbers of pods during a rolling update, as in a Deployment."""
+
+    max_surge: IntOrPercent | None = Field(
+        None,
+        description="Number or percentage of pods above the desired number; a percentage is rounded up. Default: 1.",
+    )
+    max_unavailable: IntOrPercent | None = Field(
+        None,
+        description="Number or percentage of pods below the desired number; a percentage is rounded down. It must be 0 "
+        "with strategy Canary, which never reduces the capacity. Default: 0, or 1 if maxSurge is 0.",
+    )
+
+
 class Rollout(ApiModel):
     """How a new revision replaces the running one.
 
     A revision is everything that determines the pods: image, config, prompt and pod template.
     """
 
-    strategy: Literal["RollingUpdate", "Canary"] | None = Field(
+    strategy: Literal["RollingUpdate", "Recreate", "Canary"] | None = Field(
         None,
-        description="Strategy of the rollout. RollingUpdate: replace pod by pod, with surge. Canary: run the new "
-        "revision in a second Deployment, step by step, before promoting it. Default: RollingUpdate.",
+        description="Strategy of the rollout. RollingUpdate: replace pod by pod, with surge. Recreate: delete all pods "
+        "before the new ones are created, for example because they share a ReadWriteOnce volume; the agent is down "
+        "meanwhile. Canary: run the new revision in a second Deployment, step by step, before promoting it. Default: "
+        "RollingUpdate.",
+    )
+    rolling_update: RollingUpdate | None = Field(
+        None,
+        description="Surge and unavailability while pods are replaced, also at the promotion of a canary. Not allowed "
+        "with strategy Recreate. Default: maxSurge 1 and maxUnavailable 0.",
     )
     progress_deadline_seconds: int | None = Field(
         None,
@@ -119,7 +140,10 @@ class Rollout(ApiModel):
         None, description="Roll back to the last good revision when a rollout fails. Default: true."
     )
     revision_history_limit: int | None = Field(
-        None, ge=2, le=100, description="Number of old revisions to retain for rollback. Default: 10."
+        None,
+        ge=2,
+        le=100,
+        description="Number of old revisions to retain for rollback, and of old ReplicaSets. Default: 10.",
     )
     canary: Canary | None = Field(
         None, description="Configuration of the canary. Requires strategy Canary. Default: each field has its default."

@@ -99,24 +99,20 @@ class Autoscaling(ApiModel):
     )
 
 
-class ResourceAmounts(ApiModel):
-    """Quantities of CPU, memory and local storage."""
-
-    cpu: Quantity | None = Field(None, description='CPU in cores, such as 500m or "2".')
-    memory: Quantity | None = Field(None, description="Memory in bytes, such as 1Gi.")
-    ephemeral_storage: Quantity | None = Field(
-        None, alias="ephemeral-storage", description="Local ephemeral storage in bytes, such as 1Gi. Default: not set."
-    )
-
-
 class Resources(ApiModel):
-    """Compute resources of a pod."""
+    """Compute resources of a pod: cpu, memory, ephemeral-storage, huge pages and extended resources such as GPUs."""
 
-    requests: ResourceAmounts | None = Field(
-        None, description="Resources that the scheduler reserves for a pod. Default: 500m CPU and 1Gi memory."
+    requests: dict[str, Quantity] | None = Field(
+        None,
+        max_length=64,
+        description="Resources that the scheduler reserves for a pod, such as cpu: 500m. Default: 500m CPU and 1Gi "
+        "memory. The default of an extended resource is its limit.",
     )
-    limits: ResourceAmounts | None = Field(
-        None, description="Resources that a pod must not exceed. Default: 2 CPU and 2Gi memory."
+    limits: dict[str, Quantity] | None = Field(
+        None,
+        max_length=64,
+        description="Resources that a pod must not exceed, such as memory: 2Gi or nvidia.com/gpu: 1. Default: 2 CPU "
+        "and 2Gi memory. The default of an extended resource is its request.",
     )
 
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from agent_operator.inputs.own_secrets import OwnSecrets
-from agent_operator.kube.objects import Key, Ref, pack
+from agent_operator.inputs.own_secrets import MAX_BYTES, OwnSecrets
+from agent_operator.kube.objects import Key, Live, Ref, pack
 
 KEY = Key("team", "bot")
 TARGET = Ref("Secret", "team", "bot-secrets")
-DESIRED = {"spec": {"credentials": {"values": {"A": "b"}}}}
-LISTED = {"spec": {}, "status": {"children": [{"kind": "Secret", "name": "bot-secrets"}]}}
+AGENT = {"metadata": {"uid": "u"}}
+DESIRED = AGENT | {"spec": {"credentials": {"values": {"A": "b"}}}}
+LISTED = AGENT | {"spec": {}, "status": {"children": [{"kind": "Secret", "name": "bot-secrets"}]}}
 LIFETIME = 45.0
 
 
@@ -27,9 +28,12 @@ class FakeCluster:
         return self.secret
 
 
-def secret(agent: str) -> dict[str, Any]:
+def secret(agent: str, owner: str = "u") -> dict[str, Any]:
     meta = {"name": "bot-secrets", "namespace": "team", "uid": "s", "resourceVersion": "5"}
-    return {"metadata": meta | {"labels": {"agent-operator.dev/agent": agent}}, "data": {"A": "Yg=="}}
+    return {
+        "metadata": meta | {"labels": {"agent-operator.dev/agent": agent, "agent-operator.dev/owner-uid": owner}},
+        "data": {"A": "Yg=="},
+    }
 
 
 @pytest.fixture
@@ -45,8 +49,8 @@ def own_secrets(cluster: Any) -> OwnSecrets:
 async def test_agent_without_a_secret_needs_no_request(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
     others = [{"kind": "Secret", "name": "another"}, {"kind": "Service", "name": "bot-secrets"}]
     agents: list[dict[str, Any]] = [
-        {"spec": {}},
-        {"spec": {"credentials": {"secretRef": {}}}, "status": {"children": others}},
+        AGENT | {"spec": {}},
+        AGENT | {"spec": {"credentials": {"secretRef": {}}}, "status": {"children": others}},
     ]
     for agent in agents:
         assert await own_secrets.get(KEY, agent) is None
@@ -82,6 +86,28 @@ async def test_written_secret_is_cached_until_it_is_deleted(own_secrets: OwnSecr
     assert cluster.read == [TARGET]
 
 
+async def test_the_secret_of_a_deleted_agent_of_the_same_name_is_not_cached(
+    own_secrets: OwnSecrets, cluster: FakeCluster
+) -> None:
+    """The garbage collector deletes it soon. Neither a former read nor a former write hides that."""
+    own_secrets.record_write(TARGET, pack("Secret", secret("bot", "former")))
+    for owner in ("former", "former", "u", "u"):
+        cluster.secret = secret("bot", owner)
+        assert await own_secrets.get(KEY, DESIRED) == {TARGET: pack("Secret", cluster.secret)}
+    assert cluster.read == [TARGET] * 3
+
+
 async def test_secret_is_in_the_namespace_of_the_children(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
     await own_secrets.find(KEY, {"spec": {"namespace": {"name": "own"}}})
     assert cluster.read == [Ref("Secret", "own", "bot-secrets")]
+
+
+async def test_the_cache_is_limited_in_bytes(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
+    """The oldest Secrets are read again."""
+    large = Live("s", 5, b"x" * (MAX_BYTES // 4 + 1), 0, owner="u")
+    own_secrets.record_write(TARGET, large)
+    assert await own_secrets.get(KEY, DESIRED) == {TARGET: large}
+    for number in range(3):
+        own_secrets.record_write(Ref("Secret", "team", f"other-{number}"), large)
+    await own_secrets.get(KEY, DESIRED)
+    assert cluster.read == [TARGET]

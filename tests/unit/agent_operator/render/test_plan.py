@@ -56,7 +56,7 @@ def test_a_removed_field_changes_the_manifest_hash() -> None:
     "meta",
     [
         {"ownerReferences": [], "labels": {constants.LABEL_AGENT: "a"}},
-        {"ownerReferences": [OWNER | {"uid": "another"}]},
+        {"ownerReferences": [OWNER | {"uid": "another", "name": "b"}]},
     ],
     ids=["no owner", "another controller"],
 )

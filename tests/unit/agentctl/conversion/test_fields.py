@@ -51,6 +51,25 @@ CASES: list[tuple[str, list[dict[str, Any]], str, Any]] = [
     ),
     ("a digest", [deployment(container={"image": "r/a@sha256:0"})], "runtime", {"image": "r/a@sha256:0"}),
     ("pull secrets", [deployment({"imagePullSecrets": [{"name": "r"}]})], "runtime.imagePullSecrets", [{"name": "r"}]),
+    ("Recreate", [deployment(strategy={"type": "Recreate"})], "rollout.strategy", "Recreate"),
+    (
+        "the surge of a rolling update",
+        [deployment(strategy={"rollingUpdate": {"maxSurge": "50%", "maxUnavailable": 0}})],
+        "rollout.rollingUpdate",
+        {"maxSurge": "50%"},
+    ),
+    (
+        "the default surge",
+        [deployment(strategy={"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})],
+        "rollout",
+        None,
+    ),
+    (
+        "a GPU",
+        [deployment(container={"resources": {"limits": {"nvidia.com/gpu": 1}}})],
+        "resources.limits",
+        {"nvidia.com/gpu": "1"},
+    ),
     ("one replica by default", [deployment()], "replicas", 1),
     ("the default of the operator", [deployment(replicas=3)], "replicas", None),
     ("a prompt", [deployment()], "systemPrompt.text", "Be brief.\n"),
@@ -243,7 +262,6 @@ def test_a_field_becomes_a_field_of_the_agent(
 
 # What the case is about, the objects, and the object and field that are lost.
 LOST: list[tuple[str, list[dict[str, Any]], str, str]] = [
-    ("Recreate", [deployment(strategy={"type": "Recreate"})], "Deployment/support", "spec.strategy.type"),
     ("minReadySeconds", [deployment(minReadySeconds=5)], "Deployment/support", "spec.minReadySeconds"),
     (
         "root",

@@ -1,0 +1,167 @@
+"""Rules of resources, rollouts, exposure, scaling, proxies and common metadata, case by case."""
+
+from typing import Any
+
+import pytest
+
+from agent_operator import validation
+from agent_operator.api.reasons import SpecReason
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.render import Inputs, render
+
+ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
+UPDATE = "spec.rollout.rollingUpdate"
+
+
+def inputs(**spec: Any) -> Inputs:
+    body = {"metadata": {"name": "support", "namespace": "team-a"}, "spec": {"config": ECHO} | spec}
+    return Inputs(AgentDeployment.model_validate(body))
+
+
+def rolling(strategy: str | None = None, **update: Any) -> dict[str, Any]:
+    chosen = {"strategy": strategy} if strategy else {}
+    return {"rollout": chosen | {"rollingUpdate": update}}
+
+
+def amounts(**kinds: dict[str, Any]) -> dict[str, Any]:
+    return {"resources": kinds}
+
+
+REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
+    (rolling(maxSurge=0, maxUnavailable=0), SpecReason.FIELD_CONFLICT, UPDATE),
+    (rolling(maxSurge="0%", maxUnavailable="00%"), SpecReason.FIELD_CONFLICT, UPDATE),
+    (rolling(maxUnavailable="101%"), SpecReason.FIELD_CONFLICT, f"{UPDATE}.maxUnavailable"),
+    (rolling("Recreate", maxSurge=1), SpecReason.FIELD_CONFLICT, UPDATE),
+    (rolling("Canary", maxUnavailable=1), SpecReason.FIELD_CONFLICT, f"{UPDATE}.maxUnavailable"),
+    (rolling("Canary", maxSurge=0), SpecReason.FIELD_CONFLICT, UPDATE),
+    (amounts(limits={"gpu": 1}), SpecReason.RESOURCES_INVALID, "spec.resources.limits[gpu]"),
+    (amounts(requests={"cpus": 1}), SpecReason.RESOURCES_INVALID, "spec.resources.requests[cpus]"),
+    (amounts(limits={"a/b/c": 1}), SpecReason.RESOURCES_INVALID, "spec.resources.limits[a/b/c]"),
+    (amounts(limits={"kubernetes.io/x": 1}), SpecReason.RESOURCES_INVALID, "spec.resources.limits[kubernetes.io/x]"),
+    (amounts(limits={"hugepages-": 1}), SpecReason.RESOURCES_INVALID, "spec.resources.limits[hugepages-]"),
+    (amounts(limits={"nvidia.com/gpu": "500m"}), SpecReason.RESOURCES_INVALID, "spec.resources.limits[nvidia.com/gpu]"),
+    (amounts(limits={"nvidia.com/gpu": -1}), SpecReason.RESOURCES_INVALID, "spec.resources.requests.nvidia.com/gpu"),
+    (
+        amounts(requests={"nvidia.com/gpu": 1}, limits={"nvidia.com/gpu": 2}),
+        SpecReason.RESOURCES_INVALID,
+        "spec.resources.requests[nvidia.com/gpu]",
+    ),
+    (
+        amounts(requests={"hugepages-2Mi": "4Mi"}, limits={"hugepages-2Mi": "8Mi"}),
+        SpecReason.RESOURCES_INVALID,
+        "spec.resources.requests[hugepages-2Mi]",
+    ),
+]
+INGRESS = "spec.ingress"
+REJECTED += [
+    ({"ingress": {}}, SpecReason.FIELD_CONFLICT, INGRESS),
+    ({"ingress": {"tls": {}}}, SpecReason.FIELD_CONFLICT, INGRESS),
+    (
+        {"ingress": {"host": "a.b", "className": "nginx", "annotations": {"kubernetes.io/ingress.class": "nginx"}}},
+        SpecReason.FIELD_CONFLICT,
+        f"{INGRESS}.className",
+    ),
+    ({"ingress": {"host": "a.b", "hosts": [{"host": "a.b"}]}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.hosts[0]"),
+    ({"ingress": {"host": "a.b", "path": "/a//b"}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.path"),
+    ({"ingress": {"hosts": [{"host": "a.b"}], "path": "/../b"}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.path"),
+    (
+        {"ingress": {"hosts": [{"host": "a.b", "paths": [{"path": "/"}, {"path": "/%2f"}]}]}},
+        SpecReason.INGRESS_INVALID,
+        f"{INGRESS}.hosts[0].paths[1].path",
+    ),
+    (
+        {"ingress": {"hosts": [{"host": "a.b", "tlsSecretName": "s"}]}},
+        SpecReason.FIELD_CONFLICT,
+        f"{INGRESS}.hosts[0].tlsSecretName",
+    ),
+    ({"service": {"ipFamilies": ["IPv6", "IPv4"]}}, SpecReason.FIELD_CONFLICT, "spec.service.ipFamilies"),
+    (
+        {"service": {"ipFamilies": ["IPv6", "IPv6"], "ipFamilyPolicy": "PreferDualStack"}},
+        SpecReason.FIELD_CONFLICT,
+        "spec.service.ipFamilies",
+    ),
+]
+ACCEPTED: list[dict[str, Any]] = [
+    rolling(),
+    rolling(maxSurge=0),
+    rolling(maxSurge="25%", maxUnavailable="25%"),
+    rolling(maxSurge="300%"),
+    rolling("Canary", maxSurge="50%", maxUnavailable=0),
+    {"rollout": {"strategy": "Recreate"}},
+    {"ingress": {"host": "*.example.com", "className": ""}},
+    {"ingress": {"host": "a.b", "annotations": {"kubernetes.io/ingress.class": "nginx"}}},
+    {"ingress": {"hosts": [{"host": "a.b", "paths": [{"path": "/a|//b", "pathType": "ImplementationSpecific"}]}]}},
+    {"gateway": {"parentRefs": [{"name": "g"}], "hostnames": ["*.example.com"]}},
+    {"service": {"ipFamilies": ["IPv6"]}},
+    {"service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}},
+    amounts(limits={"nvidia.com/gpu": 1}),
+    amounts(requests={"nvidia.com/mig-1g.5gb": "2"}),
+    amounts(limits={"nvidia.com/gpu": "1k", "amd.com/gpu": 0, "hugepages-1Gi": "2Gi"}),
+]
+
+
+@pytest.mark.parametrize(("spec", "reason", "field"), REJECTED)
+def test_an_invalid_spec_is_rejected_with_the_field_and_a_remedy(
+    spec: dict[str, Any], reason: SpecReason, field: str
+) -> None:
+    found = {(problem.reason, problem.field): problem for problem in validation.check(inputs(**spec))}
+    assert (reason, field) in found
+    assert ": " in found[reason, field].message
+
+
+@pytest.mark.parametrize("spec", ACCEPTED)
+def test_a_valid_spec_is_accepted(spec: dict[str, Any]) -> None:
+    assert validation.check(inputs(**spec)) == ()
+
+
+def _deployment(**spec: Any) -> dict[str, Any]:
+    found: dict[str, Any] = next(it for it in render(inputs(**spec)).manifests if it["kind"] == "Deployment")["spec"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rollout", "expected"),
+    [
+        ({}, {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
+        (
+            {"rollingUpdate": {"maxSurge": "2"}},
+            {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}},
+        ),
+        (
+            {"rollingUpdate": {"maxSurge": 0}},
+            {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+        ),
+        ({"strategy": "Recreate"}, {"type": "Recreate"}),
+    ],
+)
+def test_the_deployment_has_the_strategy_of_the_spec(rollout: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert _deployment(rollout=rollout)["strategy"] == expected
+
+
+def test_the_history_limit_is_that_of_the_deployment_and_no_default_is_written() -> None:
+    assert _deployment(rollout={"revisionHistoryLimit": 2})["revisionHistoryLimit"] == 2
+    assert "revisionHistoryLimit" not in _deployment()
+
+
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_an_extended_resource_is_requested_and_limited_alike(kind: str) -> None:
+    container = _deployment(resources={kind: {"nvidia.com/gpu": 2}})["template"]["spec"]["containers"][0]
+    assert {it["nvidia.com/gpu"] for it in container["resources"].values()} == {"2"}
+
+
+INGRESSES: list[tuple[dict[str, Any], str | None, str]] = [
+    ({"host": "a.b"}, "nginx", "http://a.b/"),
+    ({"host": "a.b", "className": ""}, None, "http://a.b/"),
+    ({"host": "a.b", "annotations": {"kubernetes.io/ingress.class": "old"}}, None, "http://a.b/"),
+    ({"host": "*.b", "className": "traefik"}, "traefik", "http://support.team-a.svc/"),
+    ({"host": "*.b", "hosts": [{"host": "c.b", "paths": [{"path": "/x"}]}], "tls": {}}, "nginx", "https://c.b/x"),
+]
+
+
+@pytest.mark.parametrize(("ingress", "class_name", "url"), INGRESSES)
+def test_an_ingress_has_one_class_and_the_url_of_its_first_host(
+    ingress: dict[str, Any], class_name: str | None, url: str
+) -> None:
+    rendered = render(inputs(ingress=ingress))
+    spec = next(it for it in rendered.manifests if it["kind"] == "Ingress")["spec"]
+    assert (spec.get("ingressClassName"), rendered.url) == (class_name, url)
