@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ async def test_a_deployment_with_another_selector_is_replaced_without_losing_a_p
     seen: list[int] = []
 
     def count() -> bool:
-        found = kubectl.list("pods", "-l", "app=old")
+        found = kubectl.list("pods", labels="app=old")
         ready = [it for it in found if {"type": "Ready", "status": "True"}.items() <= _readiness(it).items()]
         seen.append(len([it for it in ready if "deletionTimestamp" not in it["metadata"]]))
         deployment = kubectl.get("deploy", "old")
@@ -172,7 +173,7 @@ async def test_a_deleted_agent_is_applied_again_and_adopts_what_it_left(kubectl:
     """`kubectl delete --cascade=orphan`, and a backup without owner references. Former revisions are adopted, too."""
     for number in range(3):
         kubectl.apply(make_agent("left", replicas=2, systemPrompt={"text": f"Prompt {number}."}))
-        eventually("the revision is stored", lambda n=number: len(_revisions(kubectl)) == n + 1)
+        eventually("the revision is stored", partial(_has_revisions, kubectl, number + 1))
         kubectl.wait_for_condition("left", "Ready", "True", "Ready")
     names = dict.fromkeys(("deploy", "svc", "sa", "netpol", "pdb"), "left")
     before, revisions = uids(kubectl, names), _revisions(kubectl)
@@ -188,12 +189,16 @@ async def test_a_deleted_agent_is_applied_again_and_adopts_what_it_left(kubectl:
     assert _revisions(kubectl) == revisions
     owner = kubectl.get("agd", "left")["metadata"]["uid"]
     for kind in ("deploy", "svc", "cm", "controllerrevisions"):
-        for child in kubectl.list(kind, "-l", "agent-operator.dev/agent=left"):
+        for child in kubectl.list(kind, labels="agent-operator.dev/agent=left"):
             assert [it["uid"] for it in child["metadata"]["ownerReferences"]] == [owner]
 
 
+def _has_revisions(kubectl: Kubectl, count: int) -> bool:
+    return len(_revisions(kubectl)) == count
+
+
 def _revisions(kubectl: Kubectl) -> set[str]:
-    found = kubectl.list("controllerrevisions", "-l", "agent-operator.dev/agent=left")
+    found = kubectl.list("controllerrevisions", labels="agent-operator.dev/agent=left")
     return {it["metadata"]["uid"] for it in found}
 
 

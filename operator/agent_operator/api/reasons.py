@@ -170,6 +170,8 @@ class SpecReason(StrEnum):
     """Warning: a host is in a private domain, but the NetworkPolicy allows no private addresses."""
     IMAGE_UNQUALIFIED = "ImageUnqualified"
     """Warning: an image names no registry, so nodes usually pull it from Docker Hub."""
+    EXPOSED_WITHOUT_AUTH = "ExposedWithoutAuth"
+    """Warning: the agent is reachable from outside of the cluster, and callers need no API key."""
     PATH_NOT_STRIPPED = "PathNotStripped"
     """Warning: the Ingress forwards its path unchanged, but the agent serves at /."""
 

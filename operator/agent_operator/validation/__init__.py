@@ -41,6 +41,7 @@ WARNINGS = (
     spec_warnings.service_ports_may_differ,
     spec_warnings.private_hosts_are_blocked,
     spec_warnings.image_is_unqualified,
+    spec_warnings.exposed_without_auth,
     spec_warnings.path_is_not_stripped,
 )
 

@@ -146,7 +146,7 @@ def test_the_replicas_of_a_former_agent_stay_unless_the_manifest_sets_them(spec:
 
 def test_the_address_of_a_service_stays() -> None:
     manifest = {**deployment(), "apiVersion": "v1", "kind": "Service"}
-    fields = {"f:spec": {"f:clusterIP": {}, "f:ports": {}, "f:selector": {}, "f:sessionAffinity": {}}}
+    fields: Object = {"f:spec": {"f:clusterIP": {}, "f:ports": {}, "f:selector": {}, "f:sessionAffinity": {}}}
 
     own, left = patched(manifest, [entry("kubectl", fields, apiVersion="v1")])["/metadata/managedFields"]
 

@@ -234,6 +234,8 @@ PASSES: list[dict[str, Any]] = [
     {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}},
 ]
 
+KEYS: dict[str, Any] = {"apiKeys": {"secretKeyRef": {"name": "keys", "key": "keys"}}}
+NGINX_AUTH = {"nginx.ingress.kubernetes.io/auth-url": "https://sso.example.com/auth"}
 WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"credentials": {"values": {"A": "b"}}}, SpecReason.PLAIN_CREDENTIALS, "spec.credentials.values"),
     ({"replicas": 3, "autoscaling": {}}, SpecReason.REPLICAS_IGNORED, "spec.replicas"),
@@ -265,10 +267,21 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
         SpecReason.IMAGE_UNQUALIFIED,
         "spec.podTemplate.spec.containers[log].image",
     ),
-    ({"ingress": {"host": "a.b", "path": "/x"}}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b", "path": "/x"}, **KEYS}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b"}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.ingress"),
+    ({"gateway": {"parentRefs": [{"name": "web"}]}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.gateway"),
+    ({"service": {"type": "NodePort"}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.service.type"),
+    (
+        {"ingress": {"host": "a.b", "annotations": NGINX_AUTH}, "service": {"type": "LoadBalancer"}},
+        SpecReason.EXPOSED_WITHOUT_AUTH,
+        "spec.service.type",
+    ),
 ]
 
 WITHOUT_WARNING: list[dict[str, Any]] = [
+    {"ingress": {"host": "a.b"}, "gateway": {"parentRefs": [{"name": "web"}]}, **KEYS},
+    {"ingress": {"host": "a.b", "annotations": NGINX_AUTH}},
+    {"service": {"type": "ClusterIP"}},
     {"config": models("https://llm.corp.internal/v1"), "networkPolicy": {"allowPrivateNetworks": True}},
     {"config": models("https://llm.corp.internal/v1"), "networkPolicy": {"enabled": False}},
     {"config": models("http://vllm.models.svc.cluster.local:8000/v1")},
@@ -282,8 +295,11 @@ WITHOUT_WARNING: list[dict[str, Any]] = [
     {"identity": IDENTITY, "credentials": {"secretRef": {"name": "s"}}},
     {"config": models("http://vllm.models.svc:8000/v1", "https://api.example.com/v1")},
     {"config": models("http://vllm.models.svc/v1"), "networkPolicy": {"enabled": False}},
-    {"ingress": {"host": "a.b"}},
-    {"ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}}},
+    {"ingress": {"host": "a.b"}, **KEYS},
+    {
+        "ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}},
+        **KEYS,
+    },
 ]
 
 
