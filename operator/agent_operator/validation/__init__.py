@@ -5,7 +5,7 @@
 
 from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.validation import naming, rollout, sources, spec_warnings, workload
+from agent_operator.validation import environment_warnings, naming, rollout, sources, spec_warnings, workload
 
 RULES = (
     naming.name_fits,
@@ -40,6 +40,9 @@ WARNINGS = (
     spec_warnings.private_hosts_are_blocked,
     spec_warnings.image_is_unqualified,
     spec_warnings.path_is_not_stripped,
+    environment_warnings.variables_are_set,
+    environment_warnings.models_have_credentials,
+    environment_warnings.amounts_are_plausible,
 )
 
 

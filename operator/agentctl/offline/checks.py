@@ -13,7 +13,7 @@ from agent_operator.inputs import size_limits
 from agent_operator.render import Inputs, Rendered, data_hash, render
 from agent_runtime.config import explain
 from agentctl.objects import nested_field
-from agentctl.offline import children, schema
+from agentctl.offline import children, releases, schema
 from agentctl.offline.diagnostics import Diagnostic
 from agentctl.offline.documents import Document
 from agentctl.offline.input_files import Sources
@@ -61,8 +61,10 @@ def check(document: Document, sources: Sources) -> CheckResult:
         errors += children.check(document, rendered)
     if errors:
         return CheckResult(tuple(dict.fromkeys(errors)), warnings)
-    validated = (Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs))
-    return CheckResult((), (*warnings, *validated), inputs)
+    found = [Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs)]
+    if rendered is not None:
+        found += releases.check(document, rendered)
+    return CheckResult((), (*warnings, *found), inputs)
 
 
 def _is_covered(field: str, named: AbstractSet[str]) -> bool:
