@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import credentials, disruption, endpoints
+from agent_operator.inputs import credentials, disruption, endpoints, ingress
 from agent_operator.inputs.agent_inputs import Inputs
 
 _UNPRIVILEGED = 1024
@@ -127,10 +127,14 @@ def _has_registry(image: str) -> bool:
 
 def path_is_not_stripped(inputs: Inputs) -> Iterator[Problem]:
     """The agent serves at /."""
-    ingress = inputs.spec.ingress
-    if ingress and (ingress.path or "/") != "/" and not ingress.annotations:
+    spec = inputs.spec.ingress
+    if spec is None or spec.annotations:
+        return
+    for field in {
+        field: None for host in ingress.hosts(spec) for field, path in host.paths.items() if path.path != "/"
+    }:
         message = (
             "the agent serves at /, but the Ingress forwards this path unchanged: add the annotation that makes your "
             "Ingress controller strip it"
         )
-        yield Problem(SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path", message)
+        yield Problem(SpecReason.PATH_NOT_STRIPPED, field, message)

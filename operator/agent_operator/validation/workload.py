@@ -13,7 +13,6 @@ from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REP
 from agent_operator.validation import naming
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_BAD_PATH = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
 _HUGE_PAGES = re.compile(r"hugepages-[1-9][0-9]{0,4}[KMG]i")
 _MINIMUM = {
     "initialDelaySeconds": 0,
@@ -202,11 +201,3 @@ def ports_differ(inputs: Inputs) -> Iterator[Problem]:
     if service and (service.port or 80) == (service.metrics_port or METRICS_PORT):
         message = f"port and metricsPort are both {service.port or 80}: change one of them"
         yield Problem(SpecReason.PORT_CONFLICT, "spec.service.port", message)
-
-
-def ingress_path_is_plain(inputs: Inputs) -> Iterator[Problem]:
-    """Kubernetes rejects a path with //, /./, /../ or an escaped slash."""
-    ingress = inputs.spec.ingress
-    if ingress and ingress.path and _BAD_PATH.search(ingress.path):
-        message = "contains //, /./, /../ or an escaped slash, which Kubernetes rejects: use a plain path"
-        yield Problem(SpecReason.INGRESS_INVALID, "spec.ingress.path", message)
