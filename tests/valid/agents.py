@@ -152,6 +152,8 @@ _amount = st.sampled_from
 FIELDS: dict[str, Values] = {
     "AgentDeploymentSpec.env": env,
     "AgentDeploymentSpec.podTemplate": TEMPLATES,
+    "AgentDeploymentSpec.commonLabels": st.just({"team": "a"}),
+    "AgentDeploymentSpec.commonAnnotations": st.just({"example.com/a": "é: {"}),
     "NamespaceSpec.name": st.just("agent-of-team"),
     "Credentials.values": st.dictionaries(variables, words, min_size=1, max_size=2),
     "ExternalSecret.data": st.just({"AZURE_OPENAI_API_KEY": "openai-key"}),

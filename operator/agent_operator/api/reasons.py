@@ -174,6 +174,12 @@ class SpecReason(StrEnum):
     """Warning: the agent is reachable from outside of the cluster, and callers need no API key."""
     PATH_NOT_STRIPPED = "PathNotStripped"
     """Warning: the Ingress forwards its path unchanged, but the agent serves at /."""
+    VARIABLE_UNSET = "VariableUnset"
+    """Warning: the config uses an environment variable that no field sets."""
+    CREDENTIALS_UNSET = "CredentialsUnset"
+    """Warning: a model needs a key or an identity, and the agent has none."""
+    QUANTITY_TOO_SMALL = "QuantityTooSmall"
+    """Warning: an amount of memory or storage is less than 1Mi, usually because of a wrong unit."""
 
 
 class ChannelReason(StrEnum):
