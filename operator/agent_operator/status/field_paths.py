@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.render.list_keys import merge_key
-from agent_operator.status.field_table import COMPUTED, COPIED, LISTS, POD_TEMPLATE
+from agent_operator.status.field_table import COMMON, COMPUTED, COPIED, LISTS, POD_TEMPLATE
 
 Object = Mapping[str, Any]
 # A name or an index of a path.
@@ -47,6 +47,8 @@ def agent_path(kind: str, path: str, manifest: Object, spec: Object) -> str:
             return found
         if copied := COPIED.get(kind, {}).get(prefix):
             return copied + _text(rest)
+        if (common := COMMON.get(prefix)) and common.removeprefix("spec.") in spec:
+            return common + _text(rest)
         if (computed := COMPUTED.get(kind, {}).get(prefix)) and _applies(computed, spec):
             return computed
     return "metadata.name" if steps[:2] == ("metadata", "name") else ""
@@ -120,7 +122,9 @@ def _item(field: str, steps: Sequence[Step], length: int, manifest: Object, spec
     if not isinstance(index, int) or item is None:
         return field + _text(steps[length:])
     own = _position(item, given, index - max(len(children) - len(given), 0))
-    return "" if own is None else f"{field}[{own}]{_text(steps[length + 1 :])}"
+    # In a rule of an Ingress, the paths are below `http`, and the operator sets the backend.
+    rest = [step for step in itertools.takewhile(lambda it: it != "backend", steps[length + 1 :]) if step != "http"]
+    return "" if own is None else f"{field}[{own}]{_text(rest)}"
 
 
 def _position(item: Any, given: Sequence[Any], expected: int) -> int | None:

@@ -34,6 +34,12 @@ _COPIED_TO_PODS: Mapping[str, str] = {
     f"{_TEMPLATE}volumes[api-keys].secret.items[0].key": "spec.apiKeys.secretKeyRef.key",
 }
 
+COMMON: Mapping[str, str] = {
+    "metadata.labels": "spec.commonLabels",
+    "metadata.annotations": "spec.commonAnnotations",
+}
+"""Fields of all kinds, unless the kind has a field of its own."""
+
 COPIED: Mapping[str, Mapping[str, str]] = {
     "Namespace": {"metadata.name": "spec.namespace.name", "metadata.labels": "spec.namespace.labels"},
     "ServiceAccount": {"metadata.annotations": f"{_ACCOUNT}.annotations"},
@@ -48,13 +54,20 @@ COPIED: Mapping[str, Mapping[str, str]] = {
         "spec.secretStoreRef": f"{_EXTERNAL}.secretStoreRef",
     },
     "Secret": {"data": f"{_CREDENTIALS}.values"},
-    "Service": {"metadata.annotations": "spec.service.annotations", "spec.type": "spec.service.type"},
+    "Service": {
+        "metadata.annotations": "spec.service.annotations",
+        "spec.type": "spec.service.type",
+        "spec.ipFamilies": "spec.service.ipFamilies",
+        "spec.ipFamilyPolicy": "spec.service.ipFamilyPolicy",
+    },
     "PodDisruptionBudget": {
         "spec.minAvailable": "spec.disruptionBudget.minAvailable",
         "spec.maxUnavailable": "spec.disruptionBudget.maxUnavailable",
     },
     "Deployment": {
         "spec.replicas": "spec.replicas",
+        "spec.revisionHistoryLimit": "spec.rollout.revisionHistoryLimit",
+        "spec.strategy.rollingUpdate": "spec.rollout.rollingUpdate",
         "spec.progressDeadlineSeconds": "spec.rollout.progressDeadlineSeconds",
         **_COPIED_TO_PODS,
     },
@@ -69,6 +82,7 @@ COPIED: Mapping[str, Mapping[str, str]] = {
         "spec.tls[0].secretName": "spec.ingress.tls.secretName",
         "spec.rules[0].host": "spec.ingress.host",
         "spec.rules[0].http.paths[0].path": "spec.ingress.path",
+        "spec.rules[0].http.paths[0].pathType": "spec.ingress.pathType",
     },
     "ServiceMonitor": {
         "metadata.labels": f"{_MONITOR}.labels",
@@ -125,6 +139,7 @@ LISTS: Mapping[str, Mapping[str, str]] = {
         "spec.egress": "spec.networkPolicy.extraEgress",
     },
     "HorizontalPodAutoscaler": {"spec.metrics": "spec.autoscaling.metrics"},
+    "Ingress": {"spec.rules": "spec.ingress.hosts"},
     "HTTPRoute": {"spec.parentRefs": "spec.gateway.parentRefs", "spec.hostnames": "spec.gateway.hostnames"},
 }
 """Lists whose last items are those of a list of the AgentDeployment. Items of the operator come first."""

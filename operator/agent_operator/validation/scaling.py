@@ -33,8 +33,8 @@ def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
     spec = inputs.spec.autoscaling
     if spec is None:
         return
-    for field, read in (("metrics", scaling.metrics), ("behavior", scaling.behavior)):
+    for read in (scaling.metrics, scaling.behavior):
         try:
             read(spec)
-        except ValueError as error:
-            yield Problem(SpecReason.RESOURCES_INVALID, f"spec.autoscaling.{field}", f"a value is {error}: correct it")
+        except scaling.QuantityError as error:
+            yield Problem(SpecReason.RESOURCES_INVALID, f"{_FIELD}.{error.field}", f"{error}: correct it")

@@ -9,6 +9,10 @@ from agent_operator.inputs import credentials, disruption, endpoints, ingress
 from agent_operator.inputs.agent_inputs import Inputs
 
 _UNPRIVILEGED = 1024
+# By these, ingress-nginx authenticates callers.
+_AUTH_ANNOTATIONS = frozenset(
+    f"nginx.ingress.kubernetes.io/{name}" for name in ("auth-type", "auth-url", "auth-tls-secret")
+)
 
 
 def credentials_are_plain(inputs: Inputs) -> Iterator[Problem]:
@@ -163,3 +167,22 @@ def path_is_not_stripped(inputs: Inputs) -> Iterator[Problem]:
             "Ingress controller strip it"
         )
         yield Problem(SpecReason.PATH_NOT_STRIPPED, field, message)
+
+
+def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
+    """An agent that is reachable from outside of the cluster answers everyone, unless callers need an API key."""
+    spec = inputs.spec
+    server = spec.config.server
+    if spec.api_keys or (server and server.api_keys_file):
+        return
+    is_outside = spec.service is not None and spec.service.type in ("NodePort", "LoadBalancer")
+    entries = {"spec.ingress": spec.ingress, "spec.gateway": spec.gateway, "spec.service.type": is_outside}
+    open_entries = [field for field, entry in entries.items() if entry]
+    if spec.ingress and not _AUTH_ANNOTATIONS.isdisjoint(spec.ingress.annotations or ()):
+        open_entries.remove("spec.ingress")
+    if open_entries:
+        message = (
+            "the agent is reachable from outside of the cluster and requires no API key, so everyone who can connect "
+            "may call it: set spec.apiKeys"
+        )
+        yield Problem(SpecReason.EXPOSED_WITHOUT_AUTH, open_entries[0], message)

@@ -48,8 +48,21 @@ def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
             yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: remove one")
         if variable.value is not None and variable.value_from is not None:
             yield Problem(SpecReason.ENV_INVALID, field, "value and valueFrom are mutually exclusive: remove one")
+        yield from _reference_is_named(field, variable)
         yield from _divisor_is_valid(field, variable)
         names.add(name)
+
+
+def _reference_is_named(field: str, variable: V1EnvVar) -> Iterator[Problem]:
+    source = variable.value_from
+    named = {
+        "secretKeyRef": source.secret_key_ref if source else None,
+        "configMapKeyRef": source.config_map_key_ref if source else None,
+    }
+    for kind, reference in named.items():
+        if reference is not None and not reference.name:
+            message = f"required: name the {'Secret' if kind == 'secretKeyRef' else 'ConfigMap'}"
+            yield Problem(SpecReason.ENV_INVALID, f"{field}.valueFrom.{kind}.name", message)
 
 
 def sources_are_limited(inputs: Inputs) -> Iterator[Problem]:

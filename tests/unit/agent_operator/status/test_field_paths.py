@@ -38,7 +38,12 @@ SPEC: dict[str, Any] = {
         ]
     },
     "env": [{"name": "FIRST", "value": "1"}, {"name": "SECOND", "value": "2"}],
-    "ingress": {"host": "agent.example.com", "tls": {"secretName": "tls"}},
+    "ingress": {
+        "host": "agent.example.com",
+        "hosts": [{"host": "other.example.com", "paths": [{"path": "/a"}, {"path": "/b"}]}],
+        "tls": {"secretName": "tls"},
+    },
+    "commonLabels": {"example.com/team": "a"},
     "gateway": {"parentRefs": [{"name": "public"}], "hostnames": ["agent.example.com"]},
     "networkPolicy": {
         "extraIngress": [{"ports": [{"port": 1}]}],
@@ -129,7 +134,11 @@ HorizontalPodAutoscaler spec.behavior.scaleUp.policies[0].value -> spec.autoscal
 Ingress spec.rules[0].host -> spec.ingress.host
 Ingress spec.rules[0].http.paths[0].path -> spec.ingress.path
 Ingress spec.tls[0].secretName -> spec.ingress.tls.secretName
-Ingress spec.rules -> spec.ingress
+Ingress spec.rules -> spec.ingress.hosts
+Ingress spec.rules[1].host -> spec.ingress.hosts[0].host
+Ingress spec.rules[1].http.paths[1].path -> spec.ingress.hosts[0].paths[1].path
+Deployment metadata.labels[example.com/team] -> spec.commonLabels[example.com/team]
+Deployment spec.revisionHistoryLimit -> spec.rollout.revisionHistoryLimit
 HTTPRoute spec.parentRefs[0].name -> spec.gateway.parentRefs[0].name
 HTTPRoute spec.hostnames[0] -> spec.gateway.hostnames[0]
 HTTPRoute spec.rules[0].backendRefs -> spec.gateway
