@@ -217,6 +217,16 @@ def test_an_external_autoscaler_has_no_object_and_owns_replicas() -> None:
     assert next(it for it in manifests if it["kind"] == "Deployment")["spec"]["replicas"] == 0
 
 
+def test_an_external_autoscaler_needs_replicas_to_read_the_scale() -> None:
+    (warning,) = (
+        it for it in validation.warnings(inputs(autoscaling={"external": True})) if it.field == "spec.replicas"
+    )
+    assert warning.reason == SpecReason.REPLICAS_UNSET
+    assert "kubectl scale agd/support -n team-a" in warning.message
+    reasons = {it.reason for it in validation.warnings(inputs(autoscaling={"external": True}, replicas=0))}
+    assert not reasons & {SpecReason.REPLICAS_UNSET, SpecReason.REPLICAS_IGNORED}
+
+
 OTHERS: list[tuple[dict[str, Any], int | None]] = [
     ({}, None),
     ({"replicas": 4}, None),
