@@ -82,6 +82,10 @@ def _egress(inputs: Inputs) -> list[View]:
     for endpoint in endpoints.all_of(inputs.spec):
         if not endpoint.is_loopback:
             opened.setdefault(_peers(endpoint, inputs.namespace, outside), set()).add(endpoint.port)
+    for proxy in endpoints.proxies(inputs.spec):
+        # A proxy is nearly always in a private network.
+        if not proxy.is_loopback:
+            opened.setdefault(_peers(proxy, inputs.namespace, INTERNET_AND_PRIVATE), set()).add(proxy.port)
     if inputs.has_canary:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
     azure = any(model.provider == "azure_openai" for model in config.models)
