@@ -40,5 +40,5 @@ class CaKeyRef(ApiModel):
 class TrustedCa(ApiModel):
     """Certificate authorities in PEM, in addition to those of the image. Set exactly one of the two fields."""
 
-    config_map_key_ref: CaKeyRef | None = Field(None, description="Key of a ConfigMap.")
-    secret_key_ref: CaKeyRef | None = Field(None, description="Key of a Secret.")
+    config_map_key_ref: CaKeyRef | None = Field(None, description="Key of a ConfigMap. Default: none.")
+    secret_key_ref: CaKeyRef | None = Field(None, description="Key of a Secret. Default: none.")
