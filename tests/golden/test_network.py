@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent_operator.render import Rendered
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs.service_targets import ServiceTarget
+from agent_operator.render import Inputs, Rendered, render
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ OWN = (("agent-operator.dev/agent", "support"),)
 CHECKS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "checks")))
 PODS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "api")))
 OTHER_CHECKS = Peer("team-b", labels=CHECKS.labels)
-DNS, NODE_DNS = Peer("kube-system"), Peer(address="169.254.20.10")
+DNS, NODE_DNS = Peer("kube-system", labels=(("k8s-app", "kube-dns"),)), Peer(address="169.254.20.10")
 
 # What a case allows in addition to DNS. Every other combination of the peers and ports below is denied.
 PRIVATE = tuple(
@@ -80,7 +82,10 @@ PRIVATE = tuple(
 WORLD = (PUBLIC, PUBLIC_6)
 NGINX = {("in", INGRESS, 8000)}
 PROMETHEUS = {("in", SCRAPER, 9090)}
-USUAL = NGINX | PROMETHEUS
+# A rule for a namespace applies to every pod in it.
+OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
+NEIGHBORS = {("in", peer, 8000) for peer in OF_TEAM}
+USUAL = NGINX | PROMETHEUS | NEIGHBORS
 
 
 def every_address(port: int) -> set[tuple[str, Peer, int]]:
@@ -89,12 +94,12 @@ def every_address(port: int) -> set[tuple[str, Peer, int]]:
 
 
 AZURE = every_address(443)
-# A rule for a namespace applies to every pod in it.
-OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
 CANARY = {("in", OPERATOR, 9090), ("in", CHECKS, 8000), ("out", PODS, 8000)}
 OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "minimal": USUAL | AZURE,
-    "seed": USUAL | AZURE | {("out", Peer("redis"), 6379)},
+    # The children are in another namespace.
+    "own-namespace": NGINX | PROMETHEUS,
+    "seed": NGINX | PROMETHEUS | AZURE | {("out", Peer("redis"), 6379)},
     "secret-keys": USUAL | AZURE,
     "secret-values": USUAL | AZURE,
     "external-secret": USUAL | AZURE,
@@ -163,6 +168,8 @@ def test_dns_is_always_allowed(case: str, by_kind: dict[str, Any], protocol: str
     assert allows(policy, "Egress", NODE_DNS, 53, protocol)
     assert not allows(policy, "Egress", PUBLIC, 53, protocol)
     assert not allows(policy, "Egress", METADATA, 80, protocol)
+    for other in (Peer("kube-system"), STRANGER, Peer("team-b", labels=DNS.labels), Peer(address="10.1.2.3")):
+        assert not allows(policy, "Egress", other, 53, protocol)
 
 
 def test_the_evaluator_follows_kubernetes_semantics(rendered_seed: Rendered) -> None:
@@ -177,3 +184,54 @@ def test_the_evaluator_follows_kubernetes_semantics(rendered_seed: Rendered) -> 
     assert not allows(changed(ingress=[]), "Ingress", INGRESS, 8000)
     assert not allows(changed(ingress=[{"from": [{"podSelector": {}}]}]), "Ingress", INGRESS, 8000)
     assert allows(changed(policyTypes=["Egress"]), "Ingress", STRANGER, 1)
+
+
+def service(selector: dict[str, str], **ports: int | str) -> ServiceTarget:
+    return ServiceTarget(tuple(selector.items()), tuple((int(port[1:]), target) for port, target in ports.items()))
+
+
+VLLM = {"app": "vllm"}
+MODEL, TOOL = Peer("team-a", labels=(("app", "vllm"),)), Peer("tools", labels=(("app", "search"),))
+# Host of a model, the Service that the operator found, and what the policy opens.
+HOSTS: dict[str, tuple[str, dict[tuple[str, str], ServiceTarget | None], set[tuple[Peer, int | str]]]] = {
+    "in the same namespace": ("vllm", {("team-a", "vllm"): service(VLLM, p8000=9000)}, {(MODEL, 9000)}),
+    "by a named port": ("vllm", {("team-a", "vllm"): service(VLLM, p8000="http")}, {(MODEL, "http")}),
+    "without this port": ("vllm", {("team-a", "vllm"): service(VLLM, p80=9000)}, {(MODEL, 8000)}),
+    "of two labels": ("search.tools", {("tools", "search"): service({"app": "search"}, p8000=8080)}, {(TOOL, 8080)}),
+    "of a pod": ("s-0.search.tools.svc", {("tools", "search"): service({"app": "search"}, p8000=8080)}, {(TOOL, 8080)}),
+    "complete": (
+        "search.tools.svc.cluster.local",
+        {("tools", "search"): service({"app": "search"}, p8000=8080)},
+        {(TOOL, 8080)},
+    ),
+    "missing": ("vllm", {("team-a", "vllm"): None}, {(MODEL, 8000), (STRANGER, 8000)}),
+    "not known": ("search.tools.svc", {}, {(TOOL, 8000), (Peer("tools"), 8000)}),
+    "without a selector": (
+        "search.tools.svc",
+        {("tools", "search"): service({})},
+        {(TOOL, 8000), (Peer("tools"), 8000)},
+    ),
+    "a domain": ("example.com", {("com", "example"): None}, {(PUBLIC, 8000)}),
+    "a domain or a Service": ("example.com", {}, {(PUBLIC, 8000), (Peer("com"), 8000)}),
+}
+
+
+@pytest.mark.parametrize("kind_of_host", HOSTS)
+def test_a_host_opens_exactly_the_pods_of_its_service(kind_of_host: str, cases: dict[str, Inputs]) -> None:
+    host, services, expected = HOSTS[kind_of_host]
+    models = ({"name": "m", "provider": "openai", "baseUrl": f"http://{host}:8000/v1"},)
+    agent = cases["minimal"].agent
+    raw = agent.model_dump(by_alias=True, exclude_none=True) | {"spec": {"config": {"models": models}}}
+    inputs = Inputs(AgentDeployment.model_validate(raw), services=services)
+
+    policy = next(it for it in render(inputs).manifests if it["kind"] == "NetworkPolicy")
+
+    # The evaluator compares names of ports like numbers.
+    found = {
+        (peer, port)
+        for peer in (MODEL, TOOL, STRANGER, PUBLIC, Peer("tools"), Peer("com"), Peer("default"))
+        for rule in policy["spec"]["egress"][1:]
+        for port in [it["port"] for it in rule["ports"]]
+        if any(_is_peer(given, peer, "team-a") for given in rule["to"])
+    }
+    assert found == expected

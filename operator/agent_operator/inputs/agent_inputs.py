@@ -12,6 +12,7 @@ from agent_operator.api.image_reference import ImageReference
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
+from agent_operator.inputs.service_targets import ServiceTarget
 from agent_runtime import __version__ as runtime_version
 from agent_runtime.config import (
     CONFIG_FILE,
@@ -28,6 +29,13 @@ from agent_runtime.config.migrations import oldest
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
+# CoreDNS of kubeadm and of most providers, that of OpenShift, and a cache on the node with a link-local address.
+DEFAULT_RESOLVERS = (
+    "kube-system/k8s-app=kube-dns",
+    "kube-system/k8s-app=coredns",
+    "openshift-dns",
+    "169.254.0.0/16",
+)
 AZURE_API_VERSION = "2024-10-01-preview"
 
 
@@ -52,6 +60,8 @@ class Platform:
     """Minor version of the oldest Kubernetes 1.x that the manifests must work with."""
     operator_namespace: str = "agent-operator-system"
     """Namespace of the operator, which scrapes the metrics of pods during a canary."""
+    dns_resolvers: tuple[str, ...] = DEFAULT_RESOLVERS
+    """The resolvers of the cluster: NAMESPACE, NAMESPACE/LABEL=VALUE, or a range of addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,8 @@ class Inputs:
         platform: settings of the operator.
         assigned: version that a channel assigned to the agent; None without a channel, or before the assignment.
         checks_text: text of rollout.canary.checksFrom; None if it is not set or does not exist.
+        services: the Services that the agent connects to, by namespace and name; None for one that does not exist. One
+            that is not known is left out.
         evaluated_prompt: the prompt, or why it cannot be rendered; None to render it in this process.
         evaluated_checks: the checks in `checks_text`, or why they are invalid; None to parse them in this process.
     """
@@ -89,6 +101,7 @@ class Inputs:
     platform: Platform = Platform()
     assigned: Assigned | None = None
     checks_text: str | None = None
+    services: Mapping[tuple[str, str], ServiceTarget | None] = field(default_factory=dict)
     evaluated_prompt: str | prompt.PromptError | None = None
     evaluated_checks: ChecksConfig | ChecksError | None = None
 

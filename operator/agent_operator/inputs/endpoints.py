@@ -11,6 +11,7 @@ from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.addresses import is_metadata
 
 HTTPS = 443
+_MOST_SERVICES = 64
 TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PUBLIC_OPENAI = "https://api.openai.com/v1"
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?)*")
@@ -66,6 +67,13 @@ class Endpoint:
         if "svc" in labels[2:]:
             return labels[labels.index("svc", 2) - 1]
         return None
+
+    def service(self, own: str) -> tuple[str, str] | None:
+        """Return namespace and name of the Service that the host names, or may name; None for another host."""
+        labels = self.host.rstrip(".").split(".")
+        if namespace := self.namespace(own):
+            return namespace, labels[0] if len(labels) == 1 else labels[labels.index("svc", 2) - 2]
+        return (self.maybe_namespace, labels[0]) if self.maybe_namespace else None
 
     @property
     def maybe_namespace(self) -> str | None:
@@ -164,3 +172,16 @@ def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
         *trace_endpoints(spec),
     ]
     return tuple(endpoint for endpoint in found if endpoint)
+
+
+def services(spec: AgentDeploymentSpec, own_namespace: str) -> tuple[tuple[str, str], ...]:
+    """Return namespace and name of the Services that hosts in a spec name, or may name: a bounded number."""
+    policy = spec.network_policy
+    if policy and policy.enabled is False:
+        return ()
+    try:
+        found = all_of(spec)
+    except ValueError:
+        return ()
+    names = (endpoint.service(own_namespace) for endpoint in found if not endpoint.is_loopback)
+    return tuple(dict.fromkeys(name for name in names if name))[:_MOST_SERVICES]

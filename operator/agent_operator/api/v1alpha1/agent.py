@@ -15,6 +15,7 @@ from agent_operator.api.v1alpha1.workload import (
     Autoscaling,
     DisruptionBudget,
     Dns,
+    Isolation,
     ProbesSpec,
     Resources,
     Runtime,
@@ -89,6 +90,9 @@ class AgentDeploymentSpec(ApiModel):
     monitoring: Monitoring | None = Field(None, description="Monitoring of the agent. Default: a ServiceMonitor.")
     scheduling: Scheduling | None = Field(
         None, description="Scheduling constraints of the pods. Default: spread over zones and nodes."
+    )
+    isolation: Isolation | None = Field(
+        None, description="Isolation of the pods from their node, by gVisor or Kata Containers. Default: none."
     )
     dns: Dns | None = Field(None, description="DNS configuration of the pods. Default: the cluster's.")
     pod_template: dict[str, Any] | None = Field(

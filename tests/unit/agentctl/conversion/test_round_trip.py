@@ -41,6 +41,8 @@ DIFFERENT: dict[str, set[str]] = {
         *(f"Deployment spec.template.spec.securityContext.{field}" for field in ("fsGroup", "runAsGroup", "runAsUser")),
     },
     "canary-autoscaling": CANARY,
+    # The rule for the pods of the namespace is one of its own.
+    "gateway": {"NetworkPolicy spec.ingress"},
     "canary-gateway": {*CANARY, "NetworkPolicy spec.ingress"},
     # The port of a probe is written by its name.
     "env-and-probes": {REVISION, "Deployment spec.template.spec.containers[agent].readinessProbe.httpGet.port"},
