@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests import fast_yaml as yaml
+from tests.e2e.api_reader import reader
 from tests.patience import DEADLINE
 from tests.polling import eventually
 
@@ -52,13 +53,11 @@ class Kubectl:
 
     def get(self, kind: str, name: str) -> Object | None:
         """The object, or None."""
-        done = self.run("get", kind, name, "-o", "json", "--ignore-not-found")
-        return json.loads(done.stdout) if done.stdout else None
+        return reader(self.kubeconfig).get(kind, self.namespace, name)
 
-    def list(self, kind: str, *args: str) -> list[Object]:
-        """All objects of a kind."""
-        items: list[Object] = json.loads(self.out("get", kind, "-o", "json", *args))["items"]
-        return items
+    def list(self, kinds: str, *, labels: str = "", fields: str = "") -> list[Object]:
+        """All objects of some kinds, separated by commas, in the namespace."""
+        return reader(self.kubeconfig).list(kinds, self.namespace, labels=labels, fields=fields)
 
     def account(self, name: str, namespace: str, kubeconfig: Path) -> "Kubectl":
         """Kubectl with the rights of a ServiceAccount."""
@@ -79,21 +78,19 @@ class Kubectl:
     def children(self, agent: str) -> dict[tuple[str, str], Object]:
         """Objects with the agent's label by kind and name, without pods and other objects of controllers."""
         kinds = "sa,cm,secret,deploy,svc,ing,hpa,pdb,netpol"
-        found = self.list(kinds, "-l", f"agent-operator.dev/agent={agent}")
+        found = self.list(kinds, labels=f"agent-operator.dev/agent={agent}")
         return {(item["kind"], item["metadata"]["name"]): item for item in found}
 
     def condition(self, agent: str, kind: str) -> Object:
         """A condition of an agent as {status, reason, message}; empty when it has none."""
-        found = self.get("agd", agent) or {}
-        conditions = found.get("status", {}).get("conditions", [])
-        return next((condition for condition in conditions if condition["type"] == kind), {})
+        return _condition(self.get("agd", agent) or {}, kind)
 
     def wait_for_condition(self, agent: str, kind: str, status: str, reason: str, seconds: float = DEADLINE) -> Object:
         """Wait for a condition of the current generation."""
 
         def look() -> Object | None:
             found = self.get("agd", agent) or {"metadata": {}}
-            condition = self.condition(agent, kind)
+            condition = _condition(found, kind)
             current = condition.get("observedGeneration") == found["metadata"].get("generation")
             return condition if current and (condition["status"], condition["reason"]) == (status, reason) else None
 
@@ -101,6 +98,11 @@ class Kubectl:
             return eventually(f"{agent} {kind}={status} {reason}", look, seconds)
         except pytest.fail.Exception:
             pytest.fail(f"{agent}: wanted {kind}={status} {reason}, have {self.get('agd', agent)}")
+
+
+def _condition(agent: Object, kind: str) -> Object:
+    conditions = agent.get("status", {}).get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == kind), {})
 
 
 def make_agent(name: str = "support", **spec: Any) -> Object:

@@ -40,7 +40,7 @@ def test_requests_need_an_api_key_and_keys_rotate_without_a_restart(kubectl: Kub
     assert missing["message"].startswith("spec.apiKeys.secretKeyRef.name: Secret ")
     kubectl.apply(callers("one", "two"))
     kubectl.run("wait", "agd/keyed", "--for=condition=Ready", "--timeout=120s")
-    (pod,) = kubectl.list("pods", "-l", "app=keyed")
+    (pod,) = kubectl.list("pods", labels="app=keyed")
     address = pod["status"]["podIP"]
 
     assert [ask(address), ask(address, "wrong"), ask(address, "one"), ask(address, "two")] == [401, 401, 200, 200]
@@ -49,6 +49,6 @@ def test_requests_need_an_api_key_and_keys_rotate_without_a_restart(kubectl: Kub
     eventually("the new key is accepted", lambda: ask(address, "three") == 200)
 
     assert [ask(address, "one"), ask(address, "two")] == [401, 200]
-    (same,) = kubectl.list("pods", "-l", "app=keyed")
+    (same,) = kubectl.list("pods", labels="app=keyed")
     assert same["metadata"]["uid"] == pod["metadata"]["uid"]
     assert [status["restartCount"] for status in same["status"]["containerStatuses"]] == [0]

@@ -93,7 +93,7 @@ def test_an_impossible_rollout_command_emits_an_event(kubectl: Kubectl) -> None:
     kubectl.run("annotate", "agd/commanded", f"{COMMAND}=rollback=none")
 
     def events() -> list[str]:
-        found = kubectl.list("events", "--field-selector", "reason=CommandRefused")
+        found = kubectl.list("events", fields="reason=CommandRefused")
         return [event["message"] for event in found]
 
     (message,) = eventually("the event is emitted", events)
@@ -119,7 +119,7 @@ def test_a_healthy_canary_is_promoted(kubectl: Kubectl) -> None:
     assert kubectl.get("deploy", "sings")["spec"]["replicas"] == 2
     assert kubectl.get("deploy", "sings-canary")["status"]["readyReplicas"] == 1
     assert status(kubectl, "sings")["revision"] == first
-    found = kubectl.list("pods", "-l", "agent-operator.dev/agent=sings")
+    found = kubectl.list("pods", labels="agent-operator.dev/agent=sings")
     pods = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
     revisions = sorted(pod["metadata"]["labels"]["agent-operator.dev/revision"] == first for pod in pods)
     assert revisions == [False, True, True]
@@ -206,7 +206,7 @@ def test_history_is_pruned_to_its_limit(kubectl: Kubectl) -> None:
     assert len(set(revisions)) == 3
 
     def kept(kind: str) -> int:
-        return len(kubectl.list(kind, "-l", "agent-operator.dev/agent=kept"))
+        return len(kubectl.list(kind, labels="agent-operator.dev/agent=kept"))
 
     eventually("the first revision is pruned", lambda: (kept("controllerrevisions"), kept("cm")) == (2, 2))
     kubectl.run("annotate", "agd/kept", f"{COMMAND}=rollback={revisions[1]}")

@@ -109,7 +109,7 @@ def test_the_seeds_pods_become_ready_and_answer(seed: Kubectl, azure: ModelServe
 
 def _is_as_the_seed_describes(kubectl: Kubectl) -> None:
     """Three replicas without restarts, the response of the health check, metrics, and a log at the level INFO."""
-    pods = kubectl.list("pods", "-l", "app=msft-agent")
+    pods = kubectl.list("pods", labels="app=msft-agent")
     states = [status for pod in pods for status in pod["status"]["containerStatuses"]]
     assert [(state["ready"], state["restartCount"]) for state in states] == [(True, 0)] * 3
     health = proxied(kubectl, "/health")
@@ -131,7 +131,7 @@ def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kub
     seed.run("delete", "pods", "--all", "--wait=true")
 
     def explained() -> bool:
-        pods = seed.list("pods", "-l", "app=msft-agent", "--field-selector=status.phase=Running")
+        pods = seed.list("pods", labels="app=msft-agent", fields="status.phase=Running")
         return len(pods) == 3 and all("check AZURE_TENANT_ID" in _readiness(pod) for pod in pods)
 
     eventually("each pod reports the reason", explained, 120)
@@ -142,7 +142,7 @@ def test_the_seeds_pods_are_not_ready_while_the_model_rejects_requests(seed: Kub
     azure.script()
 
     seed.run("rollout", "status", "deployment/msft-agent", "--timeout=110s")
-    pods = seed.list("pods", "-l", "app=msft-agent")
+    pods = seed.list("pods", labels="app=msft-agent")
     assert {status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"]} == {0}
 
 

@@ -86,7 +86,7 @@ def test_a_change_of_state_emits_one_event(kubectl: Kubectl) -> None:
     kubectl.wait_for_condition("noisy", "SecretsReady", "False", "SecretMissing")
 
     def ready_events() -> list[Any]:
-        events = kubectl.list("events", "--field-selector", "involvedObject.kind=AgentDeployment")
+        events = kubectl.list("events", fields="involvedObject.kind=AgentDeployment")
         return [event for event in events if event["reason"] == "SecretMissing"]
 
     eventually("the event is emitted", ready_events)

@@ -74,7 +74,7 @@ def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: s
     # As in docs/install.md: the namespace controller may delete an object before kubectl does.
     Kubectl(cluster.kubeconfig, "").run("delete", "--ignore-not-found", "-k", folder(overlay), "--timeout=110s")
 
-    eventually("the operator is deleted", lambda: not cluster.list("pods", f"--namespace={SYSTEM}"), 60)
+    eventually("the operator is deleted", lambda: not Kubectl(cluster.kubeconfig, SYSTEM).list("pods"), 60)
     assert state(cluster) == before
     assert cluster.get("service", "support")
 

@@ -11,8 +11,6 @@ from agent_operator.tasks import ENDS
 
 log = logging.getLogger(__name__)
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -52,25 +50,21 @@ class MemberIndex:
 
 
 def _try_read(key: Key, live: Live) -> _Entry:
-    """Read an agent. One that cannot be read follows no channel; this is logged once per version."""
+    """Read an agent. One that cannot be read follows no channel; this is logged once per version.
+
+    Everybody who may write an agent decides what it contains. It must not keep the other agents from updates.
+    """
     try:
         return _read(live)
     except ENDS:
         raise
     except BaseException:
-        log.exception("agent not read: it follows no channel", extra={"agent": str(key)})
+        log.exception("agent not read: it follows no channel until it changes", extra={"agent": str(key)})
         return _Entry(live, None, is_orphaned=False)
 
 
 def _read(live: Live) -> _Entry:
     raw = live.object
-    try:
-        has_assignment = "channel" in (raw.get("status") or {})
-        follows_none = not followed_channel(raw) and not raw["metadata"].get("deletionTimestamp")
-        return _Entry(live, read_member(raw), has_assignment and follows_none and not live.unreadable)
-    except Exception:
-        # Everybody who may write an agent decides what it contains. It must not keep the other agents from updates.
-        meta = raw["metadata"]
-        extra = {"agent": f"{meta.get('namespace')}/{meta.get('name')}"}
-        log.exception("agent cannot be read: it follows no channel until it changes", extra=extra)
-        return _Entry(live, None, is_orphaned=False)
+    has_assignment = "channel" in (raw.get("status") or {})
+    follows_none = not followed_channel(raw) and not raw["metadata"].get("deletionTimestamp")
+    return _Entry(live, read_member(raw), has_assignment and follows_none and not live.unreadable)

@@ -1,14 +1,14 @@
 """The inputs of rendering. Manifests depend on nothing else: no clock, no environment, no cluster."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import tomli_w
 
-from agent_operator.api import constants
+from agent_operator.api import constants, image_reference
+from agent_operator.api.image_reference import ImageReference
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
@@ -25,8 +25,6 @@ from agent_runtime.config import (
 from agent_runtime.config.checks import ChecksConfig
 from agent_runtime.config.migrations import oldest
 
-# A colon before a slash belongs to the port of the registry.
-_HAS_TAG = re.compile(r"[:@][^/]*$")
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
@@ -38,7 +36,12 @@ class Platform:
     """Settings of the operator and facts about the cluster, the same for every agent."""
 
     runtime_image: str = "agent-operator/agent-runtime"
+    """Repository of the runtime image."""
     runtime_version: str = runtime_version
+    runtime_digest: str = ""
+    """Digest of the runtime image of the default version; empty to pull by the tag."""
+    runtime_image_pull_secrets: tuple[str, ...] = ()
+    """Secrets in the namespaces of the agents that pull the runtime image."""
     external_secrets_version: Literal["v1", "v1beta1"] = "v1"
     manage_namespaces: bool = True
     allow_unsafe_pod_templates: bool = False
@@ -118,21 +121,32 @@ class Inputs:
     @cached_property
     def image(self) -> str:
         """Image of the pods."""
-        runtime = self.spec.runtime
+        return str(self._image)
+
+    @cached_property
+    def _image(self) -> ImageReference:
+        runtime, platform = self.spec.runtime, self.platform
         if runtime and runtime.image:
-            adds_version = runtime.version and not _HAS_TAG.search(runtime.image)
-            return f"{runtime.image}:{runtime.version}" if adds_version else runtime.image
+            image = image_reference.parse(runtime.image)
+            return image if image.tag or image.digest else replace(image, tag=runtime.version or "")
         if runtime and runtime.version:
-            return f"{self.platform.runtime_image}:{runtime.version}"
-        assigned = self.assigned or Assigned(self.platform.runtime_version)
-        return f"{assigned.image or self.platform.runtime_image}:{assigned.version}"
+            return ImageReference(platform.runtime_image, runtime.version)
+        if self.assigned:
+            return ImageReference(self.assigned.image or platform.runtime_image, self.assigned.version)
+        return ImageReference(platform.runtime_image, platform.runtime_version, platform.runtime_digest)
 
     @cached_property
     def runtime_version(self) -> str:
-        """Tag or digest of the image; `latest` without either, like Kubernetes."""
-        image, _, digest = self.image.partition("@")
-        _, colon, tag = image.rpartition("/")[2].partition(":")
-        return digest or (tag if colon else "latest")
+        """Tag of the image, or the start of its digest; `latest` without either, like Kubernetes."""
+        return self._image.version
+
+    @cached_property
+    def pull_secrets(self) -> tuple[str, ...]:
+        """Names of the Secrets that pull the image. Those of the operator are for its own image."""
+        runtime = self.spec.runtime
+        own = [secret.name for secret in (runtime and runtime.image_pull_secrets) or ()]
+        common = () if runtime and runtime.image else self.platform.runtime_image_pull_secrets
+        return tuple(dict.fromkeys([*own, *common]))
 
     @cached_property
     def fewest_replicas(self) -> int:

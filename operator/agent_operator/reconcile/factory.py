@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+from agent_operator.api import image_reference
 from agent_operator.diagnosis.inspector import Inspector
 from agent_operator.diagnosis.monitor import PodMonitor
 from agent_operator.diagnosis.pod_client import PodClient
@@ -112,10 +113,14 @@ def timestamp() -> str:
 
 def platform(settings: Settings) -> Platform:
     """Return what all agents have in common."""
+    image, bundled = image_reference.parse(settings.runtime_image), Platform()
     return Platform(
-        runtime_image=settings.runtime_image,
+        runtime_image=image.repository,
+        runtime_version=image.tag or ("" if image.digest else bundled.runtime_version),
+        runtime_digest=image.digest,
+        runtime_image_pull_secrets=settings.runtime_image_pull_secrets,
         manage_namespaces=settings.manage_namespaces,
         allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
         set_pod_user=settings.set_pod_user,
-        operator_namespace=settings.operator_namespace or Platform().operator_namespace,
+        operator_namespace=settings.operator_namespace or bundled.operator_namespace,
     )

@@ -19,7 +19,7 @@ from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
-from agent_operator.render.plan import unreadable
+from agent_operator.render.conflicts import unreadable
 from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.status.builder import pods
 from agent_operator.status.problems import from_api, namespace_not_watched
@@ -88,7 +88,8 @@ class Gatherer:
             secret = await self._own_secrets.get(context.key, context.agent)
         except ApiError as error:
             return GatherResult(context.children, blocked=from_api(error))
-        result = GatherResult({**context.children, **(secret or {})}, references=secret is not None)
+        own = {target: live for target, live in (secret or {}).items() if live.owner == context.uid}
+        result = GatherResult({**context.children, **own}, references=secret is not None)
         if context.is_suspended:
             return result
         try:

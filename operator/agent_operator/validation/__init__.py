@@ -5,12 +5,13 @@
 
 from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.validation import naming, rollout, sources, spec_warnings, workload
+from agent_operator.validation import environment_warnings, exposure, naming, rollout, sources, spec_warnings, workload
 
 RULES = (
     naming.name_fits,
     naming.namespace_is_allowed,
     naming.metadata_is_valid,
+    naming.common_metadata_is_free,
     sources.one_source_each,
     sources.api_keys_have_one_place,
     sources.prompt_renders,
@@ -25,7 +26,9 @@ RULES = (
     workload.metrics_have_quantities,
     workload.probes_are_valid,
     workload.ports_differ,
-    workload.ingress_path_is_plain,
+    exposure.ingress_has_hosts,
+    exposure.ingress_paths_are_plain,
+    exposure.ip_families_agree,
     rollout.strategy_can_progress,
 )
 # For agents whose rollouts have a canary.
@@ -39,7 +42,11 @@ WARNINGS = (
     spec_warnings.service_ports_may_differ,
     spec_warnings.private_hosts_are_blocked,
     spec_warnings.image_is_unqualified,
+    spec_warnings.exposed_without_auth,
     spec_warnings.path_is_not_stripped,
+    environment_warnings.variables_are_set,
+    environment_warnings.models_have_credentials,
+    environment_warnings.amounts_are_plausible,
 )
 
 

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import credentials, disruption, endpoints
+from agent_operator.inputs import credentials, disruption, endpoints, ingress
 from agent_operator.inputs.agent_inputs import Inputs
 
 _UNPRIVILEGED = 1024
+# By these, ingress-nginx authenticates callers.
+_AUTH_ANNOTATIONS = frozenset(
+    f"nginx.ingress.kubernetes.io/{name}" for name in ("auth-type", "auth-url", "auth-tls-secret")
+)
 
 
 def credentials_are_plain(inputs: Inputs) -> Iterator[Problem]:
@@ -127,10 +131,33 @@ def _has_registry(image: str) -> bool:
 
 def path_is_not_stripped(inputs: Inputs) -> Iterator[Problem]:
     """The agent serves at /."""
-    ingress = inputs.spec.ingress
-    if ingress and (ingress.path or "/") != "/" and not ingress.annotations:
+    spec = inputs.spec.ingress
+    if spec is None or spec.annotations:
+        return
+    for field in {
+        field: None for host in ingress.hosts(spec) for field, path in host.paths.items() if path.path != "/"
+    }:
         message = (
             "the agent serves at /, but the Ingress forwards this path unchanged: add the annotation that makes your "
             "Ingress controller strip it"
         )
-        yield Problem(SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path", message)
+        yield Problem(SpecReason.PATH_NOT_STRIPPED, field, message)
+
+
+def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
+    """An agent that is reachable from outside of the cluster answers everyone, unless callers need an API key."""
+    spec = inputs.spec
+    server = spec.config.server
+    if spec.api_keys or (server and server.api_keys_file):
+        return
+    is_outside = spec.service is not None and spec.service.type in ("NodePort", "LoadBalancer")
+    entries = {"spec.ingress": spec.ingress, "spec.gateway": spec.gateway, "spec.service.type": is_outside}
+    open_entries = [field for field, entry in entries.items() if entry]
+    if spec.ingress and not _AUTH_ANNOTATIONS.isdisjoint(spec.ingress.annotations or ()):
+        open_entries.remove("spec.ingress")
+    if open_entries:
+        message = (
+            "the agent is reachable from outside of the cluster and requires no API key, so everyone who can connect "
+            "may call it: set spec.apiKeys"
+        )
+        yield Problem(SpecReason.EXPOSED_WITHOUT_AUTH, open_entries[0], message)

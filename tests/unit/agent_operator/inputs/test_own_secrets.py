@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent_operator.inputs.own_secrets import OwnSecrets
-from agent_operator.kube.objects import Key, Ref, pack
+from agent_operator.inputs.own_secrets import MAX_BYTES, OwnSecrets
+from agent_operator.kube.objects import Key, Live, Ref, pack
 
 KEY = Key("team", "bot")
 TARGET = Ref("Secret", "team", "bot-secrets")
@@ -100,3 +100,14 @@ async def test_the_secret_of_a_deleted_agent_of_the_same_name_is_not_cached(
 async def test_secret_is_in_the_namespace_of_the_children(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
     await own_secrets.find(KEY, {"spec": {"namespace": {"name": "own"}}})
     assert cluster.read == [Ref("Secret", "own", "bot-secrets")]
+
+
+async def test_the_cache_is_limited_in_bytes(own_secrets: OwnSecrets, cluster: FakeCluster) -> None:
+    """The oldest Secrets are read again."""
+    large = Live("s", 5, b"x" * (MAX_BYTES // 4 + 1), 0, owner="u")
+    own_secrets.record_write(TARGET, large)
+    assert await own_secrets.get(KEY, DESIRED) == {TARGET: large}
+    for number in range(3):
+        own_secrets.record_write(Ref("Secret", "team", f"other-{number}"), large)
+    await own_secrets.get(KEY, DESIRED)
+    assert cluster.read == [TARGET]

@@ -8,6 +8,8 @@ import pytest
 from agent_operator.api import constants
 from agent_operator.kube import decoding
 from agent_operator.kube.decoding import UNREADABLE, DecodeError, decode, decode_event, decode_page
+from agent_operator.reconcile.step_timer import StepTimer
+from tests.cpu_time import LIMIT
 
 META: dict[str, Any] = {
     "name": "poison",
@@ -34,11 +36,16 @@ def text(**fields: Any) -> str:
     return written
 
 
+def hostile_event(obj: str) -> bytes:
+    return f'{{"type":"ADDED","object":{obj}}}'.encode()
+
+
 HOSTILE = {
     **{f"{levels} levels": text(metadata=META, spec="@" + nested(levels)) for levels in (210, 1_100, 5_000, 10_000)},
     "deep list": text(metadata=META, spec="@" + "[" * 5_000 + "]" * 5_000),
     "lone surrogate": text(metadata=META, spec='@"\\ud800"'),
     "huge number": text(metadata=META, spec="@" + "1" * 5_000),
+    "many lists": text(metadata=META, spec="@[" + "[]," * 200_000 + "[]]"),
     "invalid escape": text(metadata=META, spec='@"\\q"'),
 }
 
@@ -67,6 +74,28 @@ async def test_invalid_utf8_becomes_a_stub() -> None:
     (stub,) = (await decode_page(b'{"metadata":{},"items":[%s]}' % hostile)).items
     assert stub["metadata"] == IDENTITY
     assert stub[UNREADABLE]
+
+
+async def test_many_brackets_in_strings_are_no_values() -> None:
+    obj = json.dumps({"metadata": META, "data": {"a": "[" * 200_000}})
+    event = await decode_event(hostile_event(obj))
+    assert event == {"type": "ADDED", "object": json.loads(obj)}
+
+
+async def test_many_managed_fields_are_left_out() -> None:
+    fields = ",".join(f'"f:{number}":{{}}' for number in range(200_000))
+    obj = f'{{"metadata":{{"name":"poison","managedFields":[{{"fieldsV1":{{{fields}}}}}]}},"data":{{"k":"v"}}}}'
+    event = await decode_event(hostile_event(obj))
+    assert event["object"] == {"metadata": {"name": "poison", "managedFields": []}, "data": {"k": "v"}}
+
+
+async def test_no_object_blocks_the_event_loop() -> None:
+    """The largest object that the API server accepts, as an item and in an event."""
+    hostile = text(metadata=META, spec="@[" + "[]," * 500_000 + "[]]")
+    for decoding_of in (decode_page(f'{{"items":[{hostile}]}}'.encode()), decode_event(hostile_event(hostile))):
+        timer = StepTimer(decoding_of)
+        await timer
+        assert timer.longest <= LIMIT
 
 
 @pytest.mark.parametrize("levels", [210, 1_100, 10_000])
