@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from agent_operator.kube.transport import APPLY
@@ -159,12 +160,21 @@ class ChannelSubject:
 
 
 async def _end_state(cluster: Cluster, name: str) -> dict[str, Any]:
-    end = without_hashes(await cluster.end_state(name))
-    children = {key: _COUNTER.sub("", text) for key, text in end.children.items() if not key.startswith(_HISTORY)}
+    found = await cluster.end_state(name)
+    deployment = found.children.get(f"Deployment {name}", "")
+    end = without_hashes(replace(found, children=_current(found.children, deployment)))
+    children = {key: _COUNTER.sub("", text) for key, text in end.children.items()}
     status = {key: value for key, value in end.status.items() if key not in _STATUS_OF_HISTORY}
+    status["children"] = sorted({json.dumps(child) for child in status.get("children", ())})
     # The revision before the last upgrade of a channel.
     status.get("channel", {}).pop("after", None)
     return children | _fields_of(status)
+
+
+def _current(children: Mapping[str, str], deployment: str) -> dict[str, str]:
+    """Return the children without the revisions and the ConfigMaps that only they need."""
+    is_current = {key: key.partition(" ")[2] in deployment for key in children if key.startswith("ConfigMap ")}
+    return {key: text for key, text in children.items() if is_current.get(key, True) and not key.startswith(_HISTORY)}
 
 
 def _fields_of(status: Object) -> dict[str, Any]:
