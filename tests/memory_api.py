@@ -17,7 +17,7 @@ from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
 from agent_operator.sandbox.sandbox import Sandbox
-from localkube.apiserver.fields.defaults import default
+from kubeschema.kinds.defaults import default
 
 Object = dict[str, Any]
 NAMESPACE, NAME = "demo", "echo"

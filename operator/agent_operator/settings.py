@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agent_operator import __version__
+from agent_operator.api import image_reference
+from agent_operator.api.base import SUBDOMAIN_PATTERN
 
 _PREFIX = "AGENT_OPERATOR_"
 _NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -20,6 +22,7 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+SecretNames = Annotated[tuple[Annotated[str, Field(pattern=SUBDOMAIN_PATTERN)], ...], BeforeValidator(_split)]
 Namespaces = Annotated[tuple[Annotated[str, Field(pattern=_LABEL)], ...], BeforeValidator(_split)]
 
 
@@ -51,7 +54,16 @@ class Settings(BaseModel):
         description="Run agents' pods as user and group 1000. Turn off where the cluster assigns both (OpenShift).",
     )
     runtime_image: str = Field(
-        "agent-operator/agent-runtime", min_length=1, description="Repository of the runtime image, without a tag."
+        "agent-operator/agent-runtime",
+        pattern=image_reference.PATTERN,
+        max_length=512,
+        description="Runtime image: a repository, or one with a tag, a digest, or both. The default tag is the version "
+        "that ships with this operator. Agents and channels that set a version take only the repository.",
+    )
+    runtime_image_pull_secrets: SecretNames = Field(
+        (),
+        description="Names of Secrets that pull the runtime image, separated by commas. They must exist in the "
+        "namespaces of the agents. Agents with an image of their own do not use them.",
     )
     listen: str = Field(
         ":8080",

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from agent_operator.api import constants
 from agent_operator.render import Inputs, Platform, Rendered, render
 from kubeschema import decode, schema
-from localkube.apiserver.fields import defaults, validation
+from kubeschema.kinds import defaults, validation
 from tests import fast_yaml as yaml
 from tests.valid.manifests import kept
 

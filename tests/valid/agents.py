@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agent_operator.api.base import LABEL_PATTERN, PERCENT_PATTERN, SUBDOMAIN_PATTERN
+from agent_operator.api.base import HOST_PATTERN, LABEL_PATTERN, PERCENT_PATTERN, SUBDOMAIN_PATTERN
 from agent_operator.api.kubernetes_models import KUBERNETES_TYPE
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.render import Inputs, Platform
@@ -66,6 +66,27 @@ def _keys_have_one_place(spec: dict[str, Any]) -> dict[str, Any]:
 def _has_one_tag(runtime: dict[str, Any]) -> dict[str, Any]:
     has_tag = any(mark in runtime.get("image", "").rpartition("/")[2] for mark in ":@")
     return {field: value for field, value in runtime.items() if field != "version" or not has_tag}
+
+
+def _replaces_pods(rollout: dict[str, Any]) -> dict[str, Any]:
+    """A canary never reduces the capacity."""
+    update = {"rollingUpdate": {"maxSurge": "50%"}} if "rollingUpdate" in rollout else {}
+    return rollout | {"strategy": "Canary"} | update
+
+
+def _is_internal(autoscaling: dict[str, Any]) -> dict[str, Any]:
+    """An external autoscaler has no settings, and one without metrics would get a metric of Kubernetes."""
+    rest = {field: value for field, value in autoscaling.items() if field != "external"}
+    return rest | ({"targetCPUUtilizationPercentage": 50} if rest.get("targetCPUUtilizationPercentage") == 0 else {})
+
+
+def _has_hosts(ingress: dict[str, Any]) -> dict[str, Any]:
+    has_secret = any("tlsSecretName" in host for host in ingress.get("hosts", ()))
+    return ingress | ({"tls": {}} if has_secret else {}) | ({} if "hosts" in ingress else {"host": "x.y"})
+
+
+def _has_families(service: dict[str, Any]) -> dict[str, Any]:
+    return service | ({"ipFamilyPolicy": "PreferDualStack"} if len(service.get("ipFamilies", ())) > 1 else {})
 
 
 def values(node: dict[str, Any]) -> Values:
@@ -127,6 +148,8 @@ PATTERNS: dict[str, Values] = {
     r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$": st.sampled_from(["r.io:5000/a/b:1", "a", f"a@sha256:{'0' * 64}"]),
     r"^https://[a-zA-Z0-9.-]+/?$": st.just("https://kv.vault.azure.net"),
     r"^/[^\s]*$": st.sampled_from(["/", "/a/b", "/a%20b"]),
+    rf"^$|{SUBDOMAIN_PATTERN}": st.sampled_from(["", "nginx"]),
+    HOST_PATTERN: st.sampled_from(["a-2.b", "*.b"]),
     r"^[0-9]+[kKmMgG]?$": st.sampled_from(["0", "8m"]),
 }
 PATTERNS["^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"] = st.sampled_from(["redis", "redis.cache.svc", "10.0.0.9"])
@@ -135,6 +158,8 @@ _amount = st.sampled_from
 FIELDS: dict[str, Values] = {
     "AgentDeploymentSpec.env": env,
     "AgentDeploymentSpec.podTemplate": TEMPLATES,
+    "AgentDeploymentSpec.commonLabels": st.just({"team": "a"}),
+    "AgentDeploymentSpec.commonAnnotations": st.just({"example.com/a": "é: {"}),
     "NamespaceSpec.name": st.just("agent-of-team"),
     "Credentials.values": st.dictionaries(variables, words, min_size=1, max_size=2),
     "ExternalSecret.data": st.just({"AZURE_OPENAI_API_KEY": "openai-key"}),
@@ -151,6 +176,10 @@ FIELDS: dict[str, Values] = {
     "Resources.limits": optional(
         **{"cpu": _amount(["2", "2500m"]), "memory": _amount(["2Gi", "4e9"]), "ephemeral-storage": _amount([2**40])},
         **{"nvidia.com/gpu": _amount([1, "2"])},
+    ),
+    "IngressSpec.host": st.just("x.y"),
+    "IngressSpec.hosts": st.lists(
+        st.deferred(lambda: objects("IngressHost")), min_size=1, max_size=2, unique_by=lambda host: host["host"]
     ),
     "Canary.checks": unique_by("name", ["a", "m-1"], CHECKS, fewest=1),
     "ProbesSpec.startup": probe("startup"),
@@ -170,8 +199,10 @@ MODELS: dict[str, Values] = {
     "Credentials": objects("Credentials", "secretRef", "externalSecret", "values"),
     "DisruptionBudget": objects("DisruptionBudget", "minAvailable", "maxUnavailable") | st.just({}),
     "ExternalSecret": objects("ExternalSecret", "azureKeyVault", "secretStoreRef"),
-    "Rollout": objects("Rollout").map(lambda rollout: rollout | {"strategy": "Canary"}),
+    "IngressSpec": objects("IngressSpec").map(_has_hosts),
+    "Rollout": objects("Rollout").map(_replaces_pods),
     "Runtime": objects("Runtime").map(_has_one_tag),
+    "ServiceSpec": objects("ServiceSpec").map(_has_families),
     "ServiceAccountSpec": objects("ServiceAccountSpec", "name", "annotations"),
     "SystemPrompt": st.sampled_from(
         [
@@ -180,6 +211,7 @@ MODELS: dict[str, Values] = {
             {"configMapKeyRef": {"name": "prompts", "key": "a.txt"}, "variables": {"unused": "{{ x }}"}},
         ]
     ),
+    "Autoscaling": objects("Autoscaling").map(_is_internal),
     "V1Affinity": st.sampled_from(AFFINITIES),
     "V1NetworkPolicyEgressRule": RULES_OUT,
     "V1NetworkPolicyIngressRule": RULES_IN,

@@ -5,8 +5,9 @@ from typing import Protocol
 from kubeschema import decode, schema
 from kubeschema.decode import Decoded
 from kubeschema.errors import Cause
+from kubeschema.kinds import defaults, validation
 from kubeschema.schema import Schema
-from localkube.apiserver.fields import defaults, managed, prepare, validation
+from localkube.apiserver.fields import managed, prepare
 from localkube.apiserver.fields.fieldset import FieldSet
 from localkube.apiserver.resources import Resource
 from localkube.meta.status import Object, not_implemented

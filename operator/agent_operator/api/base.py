@@ -9,10 +9,12 @@ from agent_operator.api import bounds
 
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+HOST_PATTERN = rf"^(\*\.)?{SUBDOMAIN_PATTERN[1:]}"
 
 DnsLabel = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=bounds.DNS_LABEL)]
 DnsSubdomain = Annotated[str, StringConstraints(pattern=SUBDOMAIN_PATTERN, max_length=bounds.DNS_SUBDOMAIN)]
-Hostname = DnsSubdomain
+# A host name, or a wildcard for the hosts of a domain.
+Hostname = Annotated[str, StringConstraints(pattern=HOST_PATTERN, max_length=bounds.DNS_SUBDOMAIN)]
 SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=bounds.DNS_SUBDOMAIN)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=bounds.ENV_NAME)]
 LabelValue = Annotated[str, StringConstraints(max_length=bounds.LABEL_VALUE)]

@@ -13,7 +13,7 @@ from agent_operator.api.base import list_atomic, list_map
 from agent_operator.api.constants import MAX_NAME_LENGTH
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
-from agent_operator.api.v1alpha1.exposure import ServiceMonitorSpec
+from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
@@ -109,6 +109,27 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".interval",
         ),
     ),
+    IngressSpec: (
+        Rule("has(self.host) || has(self.hosts)", "the Ingress names no host: set host or hosts"),
+        Rule(
+            "!has(self.className) || !has(self.annotations) || !('kubernetes.io/ingress.class' in self.annotations)",
+            "Kubernetes accepts the class only once: remove the annotation kubernetes.io/ingress.class, or className",
+            ".className",
+        ),
+    ),
+    ServiceSpec: (
+        Rule(
+            "!has(self.ipFamilies) || self.ipFamilies.size() < 2 || self.ipFamilies[0] != self.ipFamilies[1]",
+            "ipFamilies names a family twice: remove one",
+            ".ipFamilies",
+        ),
+        Rule(
+            "!has(self.ipFamilies) || self.ipFamilies.size() < 2 || "
+            "(has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack')",
+            "two ipFamilies require ipFamilyPolicy PreferDualStack or RequireDualStack: set it or remove a family",
+            ".ipFamilies",
+        ),
+    ),
     Wave: (_exactly_one("selector", "percent"),),
     LabelRequirement: (
         Rule(
@@ -181,6 +202,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         ),
     ),
     Autoscaling: (
+        Rule(
+            "!has(self.external) || !self.external || !(has(self.minReplicas) || has(self.maxReplicas) || "
+            "has(self.targetCPUUtilizationPercentage) || has(self.targetMemoryUtilizationPercentage) || "
+            "has(self.metrics) || has(self.behavior))",
+            "external leaves all settings to the other autoscaler: remove the other fields, or external",
+            ".external",
+        ),
         Rule(
             "(has(self.minReplicas) ? self.minReplicas : 3) <= (has(self.maxReplicas) ? self.maxReplicas : 10)",
             "minReplicas (default 3) must not exceed maxReplicas (default 10): change one of them",

@@ -1,15 +1,16 @@
 """The inputs of rendering. Manifests depend on nothing else: no clock, no environment, no cluster."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import tomli_w
 
-from agent_operator.api import constants
+from agent_operator.api import constants, image_reference
+from agent_operator.api.image_reference import ImageReference
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
+from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime import __version__ as runtime_version
@@ -25,8 +26,6 @@ from agent_runtime.config import (
 from agent_runtime.config.checks import ChecksConfig
 from agent_runtime.config.migrations import oldest
 
-# A colon before a slash belongs to the port of the registry.
-_HAS_TAG = re.compile(r"[:@][^/]*$")
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
@@ -38,7 +37,12 @@ class Platform:
     """Settings of the operator and facts about the cluster, the same for every agent."""
 
     runtime_image: str = "agent-operator/agent-runtime"
+    """Repository of the runtime image."""
     runtime_version: str = runtime_version
+    runtime_digest: str = ""
+    """Digest of the runtime image of the default version; empty to pull by the tag."""
+    runtime_image_pull_secrets: tuple[str, ...] = ()
+    """Secrets in the namespaces of the agents that pull the runtime image."""
     external_secrets_version: Literal["v1", "v1beta1"] = "v1"
     manage_namespaces: bool = True
     allow_unsafe_pod_templates: bool = False
@@ -64,6 +68,14 @@ class Assigned:
     image: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherAutoscaler:
+    """A HorizontalPodAutoscaler of others that targets the Deployment of an agent."""
+
+    name: str
+    min_replicas: int
+
+
 @dataclass(frozen=True)
 class Inputs:
     """One agent, the objects that it references, and the platform.
@@ -76,6 +88,7 @@ class Inputs:
         platform: settings of the operator.
         assigned: version that a channel assigned to the agent; None without a channel, or before the assignment.
         checks_text: text of rollout.canary.checksFrom; None if it is not set or does not exist.
+        other_autoscaler: an autoscaler of others that scales the Deployment instead of the AgentDeployment.
         evaluated_prompt: the prompt, or why it cannot be rendered; None to render it in this process.
         evaluated_checks: the checks in `checks_text`, or why they are invalid; None to parse them in this process.
     """
@@ -86,6 +99,7 @@ class Inputs:
     platform: Platform = Platform()
     assigned: Assigned | None = None
     checks_text: str | None = None
+    other_autoscaler: OtherAutoscaler | None = None
     evaluated_prompt: str | prompt.PromptError | None = None
     evaluated_checks: ChecksConfig | ChecksError | None = None
 
@@ -118,32 +132,56 @@ class Inputs:
     @cached_property
     def image(self) -> str:
         """Image of the pods."""
-        runtime = self.spec.runtime
+        return str(self._image)
+
+    @cached_property
+    def _image(self) -> ImageReference:
+        runtime, platform = self.spec.runtime, self.platform
         if runtime and runtime.image:
-            adds_version = runtime.version and not _HAS_TAG.search(runtime.image)
-            return f"{runtime.image}:{runtime.version}" if adds_version else runtime.image
+            image = image_reference.parse(runtime.image)
+            return image if image.tag or image.digest else replace(image, tag=runtime.version or "")
         if runtime and runtime.version:
-            return f"{self.platform.runtime_image}:{runtime.version}"
-        assigned = self.assigned or Assigned(self.platform.runtime_version)
-        return f"{assigned.image or self.platform.runtime_image}:{assigned.version}"
+            return ImageReference(platform.runtime_image, runtime.version)
+        if self.assigned:
+            return ImageReference(self.assigned.image or platform.runtime_image, self.assigned.version)
+        return ImageReference(platform.runtime_image, platform.runtime_version, platform.runtime_digest)
 
     @cached_property
     def runtime_version(self) -> str:
-        """Tag or digest of the image; `latest` without either, like Kubernetes."""
-        image, _, digest = self.image.partition("@")
-        _, colon, tag = image.rpartition("/")[2].partition(":")
-        return digest or (tag if colon else "latest")
+        """Tag of the image, or the start of its digest; `latest` without either, like Kubernetes."""
+        return self._image.version
+
+    @cached_property
+    def pull_secrets(self) -> tuple[str, ...]:
+        """Names of the Secrets that pull the image. Those of the operator are for its own image."""
+        runtime = self.spec.runtime
+        own = [secret.name for secret in (runtime and runtime.image_pull_secrets) or ()]
+        common = () if runtime and runtime.image else self.platform.runtime_image_pull_secrets
+        return tuple(dict.fromkeys([*own, *common]))
+
+    @cached_property
+    def autoscaling(self) -> Autoscaling | None:
+        """The HorizontalPodAutoscaler to create; None if replicas sets the number of pods."""
+        wanted = self.spec.autoscaling
+        return None if wanted is None or wanted.external else wanted
 
     @cached_property
     def fewest_replicas(self) -> int:
         """Minimum number of desired pods."""
-        fewest = self.spec.autoscaling.min_replicas if self.spec.autoscaling else self.spec.replicas
+        if self._yields and self.other_autoscaler:
+            return self.other_autoscaler.min_replicas
+        fewest = self.autoscaling.min_replicas if self.autoscaling else self.spec.replicas
         return DEFAULT_REPLICAS if fewest is None else fewest
 
     @cached_property
     def fixed_replicas(self) -> int | None:
         """Number of pods that the spec requests; None if an autoscaler sets it."""
-        return None if self.spec.autoscaling else self.fewest_replicas
+        return None if self.autoscaling or self._yields else self.fewest_replicas
+
+    @property
+    def _yields(self) -> bool:
+        """Whether the operator leaves the replicas to another autoscaler. No autoscaler changes a Deployment of 0."""
+        return self.other_autoscaler is not None and self.autoscaling is None and self.spec.replicas != 0
 
     @cached_property
     def has_canary(self) -> bool:

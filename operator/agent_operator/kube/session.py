@@ -1,13 +1,25 @@
 """HTTP sessions with the API server. kubernetes.aio loads and refreshes the credentials."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Self
+from typing import NamedTuple, Self
 
 import aiohttp
 
 from agent_operator.kube import access
 from agent_operator.kube.reachability import Reachability
+
+# The start of a message of server-side apply about an object that the API server cannot decode, such as
+# `failed to create typed patch object (ns/name; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`.
+_NOT_DECODED = re.compile(r"failed to [a-z -]{1,60} \([^()]{0,600}Kind=\w+[^()]{0,600}\)")
+
+
+class Cause(NamedTuple):
+    """One reason why the API server rejected an object. The message may quote the value of the field."""
+
+    field: str
+    message: str
 
 
 class ApiError(Exception):
@@ -17,13 +29,21 @@ class ApiError(Exception):
         code: HTTP status.
         reason: machine-readable reason, such as NotFound.
         message: message of the server. It may quote the object, so do not show it for a Secret.
+        causes: the fields that are invalid, if the server names them.
     """
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, causes: Sequence[Cause] = ()) -> None:
         super().__init__(f"{code} {reason}")
         self.code = code
         self.reason = reason
         self.message = message
+        self.causes = causes
+
+    @property
+    def is_decode_error(self) -> bool:
+        """Whether the API server cannot decode the object of a server-side apply. It answers 500, without a reason."""
+        is_internal = self.code == HTTPStatus.INTERNAL_SERVER_ERROR and self.reason in ("", "InternalError")
+        return is_internal and _NOT_DECODED.match(self.message) is not None
 
 
 class Session:

@@ -8,18 +8,19 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from pydantic_core import from_json, to_json
 
+from agent_operator.kube import shapes
 from agent_operator.kube.decoding import Page, decode, decode_page
 from agent_operator.kube.reachability import Reachability
 from agent_operator.kube.responses import ResponseTooLargeError, read_body, read_events
 from agent_operator.kube.session import ApiError as ApiError  # noqa: PLC0414  (re-exported)
-from agent_operator.kube.session import Session
+from agent_operator.kube.session import Cause, Session
 
 Object = dict[str, Any]
 # Called for every response with verb, kind and HTTP status as text ("error" without a response).
@@ -154,7 +155,7 @@ class Transport(Session):
                 self._observer(*label, "error")
                 error = ApiError(0, "Unreachable", f"{type(failure).__name__}: the API server cannot be reached")
                 wait = 0.0
-            if delay is None or not _worth_retrying(method, error.code):
+            if delay is None or error.is_decode_error or not _worth_retrying(method, error.code):
                 raise error
             await asyncio.sleep(max(min(wait, _LONGEST_RETRY_AFTER), delay * (0.5 + self._random.random())))
         raise AssertionError
@@ -224,6 +225,13 @@ def _not_json() -> ApiError:
 def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:
     try:
         status = from_json(payload)
-        return ApiError(response.status, status.get("reason", ""), status.get("message", ""))
+        reason, message = status.get("reason", ""), status.get("message", "")
+        return ApiError(response.status, str(reason), str(message), tuple(_causes(status)))
     except (ValueError, AttributeError):
         return ApiError(response.status, response.reason or "", "the response is not a Status")
+
+
+def _causes(status: Object) -> Iterator[Cause]:
+    for cause in shapes.mappings(shapes.mapping(status.get("details")).get("causes")):
+        if field := shapes.text(cause.get("field")):
+            yield Cause(field, shapes.text(cause.get("message")))

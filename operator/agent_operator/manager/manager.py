@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agent_operator import __version__
-from agent_operator.api import constants
+from agent_operator.api import constants, image_reference
 from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
@@ -163,7 +163,7 @@ class Manager:
             cluster=cluster,
             recorder=recorder,
             on_agent_written=lambda agent: self._triggers.agent_event(LISTED, agent),
-            default_image=self._settings.runtime_image,
+            default_image=image_reference.parse(self._settings.runtime_image).repository,
         )
         measure_fleet(self.metrics, fleet)
         return fleet

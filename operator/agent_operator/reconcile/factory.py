@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Collection
 
+from agent_operator.api import image_reference
 from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
+from agent_operator.inputs.autoscalers import Autoscalers
 from agent_operator.inputs.gather import References
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
@@ -66,6 +68,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         store=store,
         gatherer=Gatherer(
             references=References(cluster, clock, references_lifetime),
+            autoscalers=Autoscalers(cluster, clock, references_lifetime),
             evaluator=Evaluator(sandbox),
             own_secrets=own_secrets,
             resolve_version=resolve_version,
@@ -87,10 +90,14 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
 
 def platform(settings: Settings) -> Platform:
     """Return what all agents have in common."""
+    image, bundled = image_reference.parse(settings.runtime_image), Platform()
     return Platform(
-        runtime_image=settings.runtime_image,
+        runtime_image=image.repository,
+        runtime_version=image.tag or ("" if image.digest else bundled.runtime_version),
+        runtime_digest=image.digest,
+        runtime_image_pull_secrets=settings.runtime_image_pull_secrets,
         manage_namespaces=settings.manage_namespaces,
         allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
         set_pod_user=settings.set_pod_user,
-        operator_namespace=settings.operator_namespace or Platform().operator_namespace,
+        operator_namespace=settings.operator_namespace or bundled.operator_namespace,
     )

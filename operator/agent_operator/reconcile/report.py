@@ -1,8 +1,10 @@
 """The last stage of a pass: describe what was found in the status, and emit Events about what changed."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 
 from agent_operator.api import bounds, constants
 from agent_operator.api.problems import Problem
@@ -59,7 +61,11 @@ class Reporter:
             _log_rollout(context, state.rollout)
         changed = transitions(context.status.get("conditions") or (), after["conditions"])
         if events := (*changed, *new_warnings(context.status, after)):
+            _log_refusals(context, events)
             await self._recorder.record(context.agent, events)
+        if applied.adopted:
+            note = f"adopted {', '.join(map(str, applied.adopted))}"
+            await self._recorder.emit(constants.KIND, context.agent, "Normal", Reason.ADOPTED, note[: bounds.MESSAGE])
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
 
@@ -127,6 +133,13 @@ def _namespace_uid(applied: ApplyResult) -> str | None:
     # A refusal proves that the operator did not create it. Otherwise the response may have been lost.
     refused = applied.blocked is not None and applied.blocked.reason in _REFUSED
     return None if refused else (owner.namespace_uid or None)
+
+
+def _log_refusals(context: ReconcileContext, events: Iterable[tuple[Mapping[str, Any], str]]) -> None:
+    for condition, _ in events:
+        if condition["reason"] in _REFUSED:
+            extra = {"agent": str(context.key), "reason": condition["reason"], "problem": condition["message"]}
+            log.warning("child not written", extra=extra)
 
 
 def _log_rollout(context: ReconcileContext, after: RolloutStatus) -> None:

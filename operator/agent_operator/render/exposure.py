@@ -1,7 +1,10 @@
 """How callers and Prometheus reach an agent: Service, Ingress, HTTPRoute, ServiceMonitor, and its URL."""
 
+from collections.abc import Iterator
+
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
+from agent_operator.inputs import ingress as ingress_spec
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.templates import View
 
@@ -14,6 +17,8 @@ def service(inputs: Inputs) -> View:
     return {
         "annotations": wanted.annotations or {},
         "type": wanted.type or "ClusterIP",
+        "ip_family_policy": wanted.ip_family_policy,
+        "ip_families": list(wanted.ip_families or ()),
         "port": wanted.port or DEFAULT_PORT,
         "metrics_port": wanted.metrics_port or constants.METRICS_PORT,
     }
@@ -26,11 +31,27 @@ def ingress(inputs: Inputs) -> View | None:
         return None
     return {
         "annotations": _ingress_annotations(wanted) | (wanted.annotations or {}),
-        "class_name": wanted.class_name or "nginx",
-        "host": wanted.host,
-        "path": wanted.path or "/",
-        "tls_secret": (wanted.tls.secret_name or constants.tls_secret(inputs.name)) if wanted.tls else None,
+        "class_name": ingress_spec.class_name(wanted),
+        "tls": list(_ingress_tls(inputs, wanted)),
+        "rules": [_ingress_rule(inputs.name, host) for host in ingress_spec.hosts(wanted)],
     }
+
+
+def _ingress_rule(service_name: str, host: ingress_spec.Host) -> View:
+    backend = {"service": {"name": service_name, "port": {"name": "http"}}}
+    paths = [{"path": it.path, "pathType": it.path_type or "Prefix", "backend": backend} for it in host.paths.values()]
+    return {"host": host.name, "http": {"paths": paths}}
+
+
+def _ingress_tls(inputs: Inputs, wanted: IngressSpec) -> Iterator[View]:
+    """Yield the hosts of each certificate."""
+    if wanted.tls is None:
+        return
+    default = wanted.tls.secret_name or constants.tls_secret(inputs.name)
+    by_secret: dict[str, list[str]] = {}
+    for host in ingress_spec.hosts(wanted):
+        by_secret.setdefault(host.tls_secret or default, []).append(host.name)
+    yield from ({"hosts": hosts, "secretName": secret} for secret, hosts in by_secret.items())
 
 
 def _ingress_annotations(wanted: IngressSpec) -> dict[str, str]:
@@ -75,10 +96,11 @@ def service_monitor(inputs: Inputs) -> View | None:
 def url(inputs: Inputs) -> str:
     """Return the URL of the agent: of the Ingress, of the first host name of the Gateway, or of the Service."""
     entry, gateway = inputs.spec.ingress, inputs.spec.gateway
-    if entry:
-        return f"{'https' if entry.tls else 'http'}://{entry.host}{entry.path or '/'}"
-    if gateway and gateway.hostnames:
+    if entry and (found := ingress_spec.first_url(entry)):
+        return found
+    named = [host for host in (gateway.hostnames if gateway else None) or () if not host.startswith("*")]
+    if named:
         # Whether the listener uses TLS is not in the spec. A Gateway with TLS redirects.
-        return f"http://{gateway.hostnames[0]}/"
+        return f"http://{named[0]}/"
     port = service(inputs)["port"]
     return f"http://{inputs.name}.{inputs.namespace}.svc" + ("" if port == DEFAULT_PORT else f":{port}") + "/"

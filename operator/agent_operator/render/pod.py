@@ -13,7 +13,7 @@ from agent_operator.inputs.container_defaults import probes, resources
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash
-from agent_operator.render.templates import View, fill, labels
+from agent_operator.render.templates import View, common_annotations, common_labels, fill, labels
 from agent_runtime.config import CONFIG_FILE
 
 # terminationGracePeriodSeconds is a sum: the runtime serves for DRAIN_SECONDS until all proxies have removed the pod (a
@@ -55,7 +55,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "grace_seconds": _drain_seconds(inputs) + inputs.request_timeout_seconds + CLOSE_SECONDS,
         "tmp_size": TMP_SIZE,
         "placement": _placement(inputs) | _dns(spec.dns or Dns()),
-        "pull_secrets": [secret.name for secret in runtime.image_pull_secrets or ()],
+        "pull_secrets": inputs.pull_secrets,
     }
 
 
@@ -80,13 +80,18 @@ def _drain_seconds(inputs: Inputs) -> int:
 
 def _metadata(inputs: Inputs) -> View:
     identity = inputs.spec.identity
-    pod_labels = labels(inputs) | {
-        constants.LABEL_APP: inputs.name,
-        constants.LABEL_COMPONENT: constants.COMPONENT_AGENT,
-    }
+    pod_labels = (
+        common_labels(inputs)
+        | labels(inputs)
+        | {
+            constants.LABEL_APP: inputs.name,
+            constants.LABEL_COMPONENT: constants.COMPONENT_AGENT,
+        }
+    )
     if identity and identity.azure_workload_identity:
         pod_labels[constants.LABEL_WORKLOAD_IDENTITY] = "true"
-    annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(constants.METRICS_PORT)}
+    scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(constants.METRICS_PORT)}
+    annotations = common_annotations(inputs) | scraped
     if digest := secret_hash(inputs):
         annotations[constants.ANNOTATION_SECRET_HASH] = digest
     return {"labels": pod_labels, "annotations": annotations}

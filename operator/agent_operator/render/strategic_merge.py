@@ -70,14 +70,21 @@ def _merge_lists(live: list[Any], patch: list[Any], key: str, path: str) -> list
         kept = live
     if not all(isinstance(item.get(key), str | int) for item in patch):
         raise MergeError(path, f"an item has no {key}, by which items are told apart: add it")
-    gone = {item[key] for item in patch if item.get(_DIRECTIVE) == "delete"}
-    places = {item.get(key): item for item in kept if item.get(key) not in gone}
-    named: dict[str | int, Object] = {}
+    gone = {_identity(item, key) for item in patch if item.get(_DIRECTIVE) == "delete"}
+    places = {_identity(item, key): item for item in kept if _identity(item, key) not in gone}
+    named: dict[Any, Object] = {}
     for item in patch:
         if item.get(_DIRECTIVE) != "delete":
-            old = named.get(item[key], places.get(item[key], {}))
-            named[item[key]] = merge(old, item, f"{path}[{_shown(item[key])}]")
+            identity, below = _identity(item, key), f"{path}[{_shown(item[key])}]"
+            if identity in named:
+                raise MergeError(below, f"an earlier item has the same {key}: remove one of the two")
+            named[identity] = merge(places.get(identity, {}), item, below)
     return _in_order(places, named)
+
+
+def _identity(item: Mapping[str, Any], key: str) -> Any:
+    """Return what identifies an item. `kubectl patch` merges TCP and UDP ports of the same number, and loses one."""
+    return (item.get(key), str(item.get("protocol") or "TCP")) if key == "containerPort" else item.get(key)
 
 
 def _in_order(live: Mapping[Any, Any], named: Mapping[Any, Any]) -> list[Any]:

@@ -40,14 +40,24 @@ def metadata(inputs: Inputs, view: View) -> View:
     return {
         "name": view.get("name", inputs.name),
         "namespace": view.get("namespace", inputs.namespace),
-        "labels": view.get("labels", {}) | labels(inputs),
-        "annotations": view.get("annotations", {}),
+        "labels": common_labels(inputs) | view.get("labels", {}) | labels(inputs),
+        "annotations": common_annotations(inputs) | view.get("annotations", {}),
         "ownerReferences": owners(inputs),
     }
 
 
+def common_labels(inputs: Inputs) -> dict[str, str]:
+    """Return the labels that the spec gives to all children and pods."""
+    return inputs.spec.common_labels or {}
+
+
+def common_annotations(inputs: Inputs) -> dict[str, str]:
+    """Return the annotations that the spec gives to all children and pods."""
+    return inputs.spec.common_annotations or {}
+
+
 def labels(inputs: Inputs) -> dict[str, str]:
-    """Return the labels of every child. Offline there is no UID, and so no label with it."""
+    """Return the labels by which the operator knows its children. Offline there is no UID, and so no label with it."""
     found = {
         constants.LABEL_NAME: constants.APPLICATION,
         constants.LABEL_INSTANCE: inputs.name,

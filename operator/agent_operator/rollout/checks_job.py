@@ -16,7 +16,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, canonical, digest, with_manifest_hash
 from agent_operator.render.exposure import service
-from agent_operator.render.templates import labels, metadata
+from agent_operator.render.templates import common_labels, labels, metadata
 from agent_runtime.config import CONFIG_FILE
 from agent_runtime.config.checks import CHECKS_FILE, ChecksConfig
 
@@ -118,10 +118,10 @@ def _timeout_seconds(inputs: Inputs, config: ChecksConfig) -> int:
 
 
 def _labels(inputs: Inputs) -> dict[str, str]:
-    """Return the labels of the Job's pod: only the operator's own, because a user's Service may select others."""
+    """Return the labels of the Job's pod, without those of podTemplate, because a user's Service may select them."""
     identity = inputs.spec.identity
     cloud = {constants.LABEL_WORKLOAD_IDENTITY: "true"} if identity and identity.azure_workload_identity else {}
-    return labels(inputs) | {constants.LABEL_COMPONENT: constants.COMPONENT_CHECKS} | cloud
+    return common_labels(inputs) | labels(inputs) | {constants.LABEL_COMPONENT: constants.COMPONENT_CHECKS} | cloud
 
 
 def _annotations(template: Mapping[str, Any]) -> dict[str, str]:

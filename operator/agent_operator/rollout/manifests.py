@@ -16,6 +16,7 @@ from agent_operator.render import Rendered, Revision
 from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
 from agent_operator.render.deployment import Role, deployment
 from agent_operator.render.supporting_objects import config_map
+from agent_operator.render.templates import common_annotations
 from agent_operator.rollout.revisions import DEFAULT_HISTORY_LIMIT, controller_revision, records_to_keep
 from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 
@@ -122,23 +123,24 @@ def _stable_replicas(
 def _canary_manifests(inputs: Inputs, revision: Revision, size: int, service: Manifest) -> list[Manifest]:
     return [
         config_map(inputs, revision),
-        _canary_service(service),
+        _canary_service(service, common_annotations(inputs)),
         deployment(inputs, revision, size, Role.CANARY),
     ]
 
 
-def _canary_service(base: Manifest) -> Manifest:
+def _canary_service(base: Manifest, annotations: Mapping[str, str]) -> Manifest:
     """Return a Service that selects only the canary, for its checks and for a Gateway.
 
-    Prometheus does not scrape it: it has the component `canary` and no annotations.
+    Prometheus does not scrape it: it has the component `canary` and none of the annotations of spec.service.
     """
     meta = base["metadata"]
     name = constants.canary(meta["name"])
     labels = meta["labels"] | {constants.LABEL_COMPONENT: "canary"}
     ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in base["spec"]["ports"]]
-    spec = {"ports": ports, "selector": {constants.LABEL_APP: name}, "type": "ClusterIP"}
+    families = {key: base["spec"][key] for key in ("ipFamilies", "ipFamilyPolicy") if key in base["spec"]}
+    spec = {"ports": ports, "selector": {constants.LABEL_APP: name}, "type": "ClusterIP"} | families
     return with_manifest_hash(
-        base | {"metadata": meta | {"name": name, "labels": labels, "annotations": {}}, "spec": spec}
+        base | {"metadata": meta | {"name": name, "labels": labels, "annotations": dict(annotations)}, "spec": spec}
     )
 
 

@@ -1,17 +1,13 @@
 """Problems that the API server reports. Each message says what is wrong and names the remedy."""
 
-import re
 from http import HTTPStatus
 
 from agent_operator.api.problems import Problem, shorten
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
+from agent_operator.status.rejections import RejectedChild
 
-# The value of an environment variable, up to the next field in the message of the API server.
-_VARIABLE = re.compile(r"(\benv\[[^\]]*\][^:]*: \w+ value: ).*?(?=, spec\.|\]?$)", re.DOTALL)
-# The message may quote the whole object, and the pattern takes quadratic time.
-_MAX_MESSAGE_CHARS = 2_048
 # Status codes that concern the object in the request, not the API server or the connection to it.
 _ABOUT_THE_OBJECT = frozenset(
     {
@@ -24,28 +20,28 @@ _ABOUT_THE_OBJECT = frozenset(
 )
 
 
-def refused(target: Ref, error: ApiError, *, namespace_managed: bool) -> Problem:
-    """Explain why the API server refused to write an object.
+def refused(child: RejectedChild, error: ApiError, *, namespace_managed: bool) -> Problem:
+    """Explain why the API server refused to write a child.
 
     Args:
-        target: the object.
+        child: the child.
         error: the response.
-        namespace_managed: the operator creates the namespace of the object.
+        namespace_managed: the operator creates the namespace of the child.
     """
-    if error.code not in _ABOUT_THE_OBJECT:
+    target = child.target
+    if error.code not in _ABOUT_THE_OBJECT and not error.is_decode_error:
         return from_api(error)
     if error.code == HTTPStatus.FORBIDDEN and "being terminated" in error.message:
         return _namespace_terminating(target.namespace, managed=namespace_managed)
     if error.code == HTTPStatus.NOT_FOUND:
         return _not_found(target, error)
-    detail = _detail(target, error)
     if error.code == HTTPStatus.FORBIDDEN and "is forbidden: User " in error.message:
         message = (
-            f"the operator has no permission to write {target}: {detail}: grant the permission to the operator's "
-            "ServiceAccount"
+            f"the operator has no permission to write {target}: {child.words(error.message)}: grant the permission to "
+            "the operator's ServiceAccount"
         )
         return Problem(Reason.FORBIDDEN, "", message)
-    return Problem(Reason.REJECTED, "", f"the API server rejected {target}: {detail}")
+    return child.problem(error)
 
 
 def from_api(error: ApiError) -> Problem:
@@ -95,10 +91,3 @@ def _not_found(target: Ref, error: ApiError) -> Problem:
         return Problem(Reason.NAMESPACE_MISSING, "", message, retry=True)
     message = f"{target} cannot be written because its API is not served: check its CustomResourceDefinition"
     return Problem(Reason.API_MISSING, "", message, retry=True)
-
-
-def _detail(target: Ref, error: ApiError) -> str:
-    """Return the message of the API server without values that may be secret, because it quotes the object."""
-    if target.kind == "Secret":
-        return "the reason is left out because it may quote the Secret"
-    return _VARIABLE.sub(r"\1(left out)", error.message[:_MAX_MESSAGE_CHARS])

@@ -12,6 +12,24 @@ PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-leas
 _AGENT_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _META_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_COMMON_LABELS = "spec.commonLabels"
+_COMMON_ANNOTATIONS = "spec.commonAnnotations"
+# Further keys that are not allowed for all children, with the remedy.
+_NOT_COMMON = {
+    constants.LABEL_APP: "use another key, such as app.kubernetes.io/part-of",
+    constants.LABEL_WORKLOAD_IDENTITY: "use spec.identity.azureWorkloadIdentity",
+    constants.ANNOTATION_CLIENT_ID: "use spec.identity.azureWorkloadIdentity",
+    constants.ANNOTATION_TENANT_ID: "use spec.identity.azureWorkloadIdentity",
+    "prometheus.io/scrape": "use spec.podTemplate",
+    "prometheus.io/port": "use spec.podTemplate",
+    "kubernetes.io/ingress.class": "use spec.ingress.annotations",
+    "pod-template-hash": "remove it",
+    "controller-revision-hash": "remove it",
+}
+_OF_KUBERNETES = (
+    *("kubernetes.io/", "k8s.io/", "kubectl.kubernetes.io/", "deployment.kubernetes.io/", "autoscaling.kubernetes.io/"),
+    *("pod-security.kubernetes.io/", "batch.kubernetes.io/", "control-plane.alpha.kubernetes.io/"),
+)
 _RESERVED_LABELS = (
     *(constants.LABEL_NAME, constants.LABEL_COMPONENT, constants.LABEL_INSTANCE, constants.LABEL_MANAGED_BY),
     *(constants.LABEL_NAMESPACE_NAME, constants.LABEL_POD_SECURITY),
@@ -49,11 +67,13 @@ def metadata_is_valid(inputs: Inputs) -> Iterator[Problem]:
     account = spec.identity.service_account if spec.identity else None
     monitor = spec.monitoring.service_monitor if spec.monitoring else None
     labels = {
+        _COMMON_LABELS: spec.common_labels,
         "spec.namespace.labels": spec.namespace and spec.namespace.labels,
         "spec.scheduling.nodeSelector": spec.scheduling and spec.scheduling.node_selector,
         "spec.monitoring.serviceMonitor.labels": monitor and monitor.labels,
     }
     annotations = {
+        _COMMON_ANNOTATIONS: spec.common_annotations,
         "spec.service.annotations": spec.service and spec.service.annotations,
         "spec.ingress.annotations": spec.ingress and spec.ingress.annotations,
         "spec.identity.serviceAccount.annotations": account and account.annotations,
@@ -75,3 +95,13 @@ def _keys_are_valid(field: str, entries: Mapping[str, str], *, check_reserved: b
         elif check_reserved and (key in _RESERVED_LABELS or key.startswith(f"{constants.GROUP}/")):
             remedy = "use spec.namespace.podSecurity" if key == constants.LABEL_POD_SECURITY else "remove it"
             yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key}]", f"set by the operator: {remedy}")
+
+
+def common_metadata_is_free(inputs: Inputs) -> Iterator[Problem]:
+    """Keys that select pods, or that the operator or Kubernetes writes, cannot be common to all children."""
+    given = {_COMMON_LABELS: inputs.spec.common_labels, _COMMON_ANNOTATIONS: inputs.spec.common_annotations}
+    for field, entries in given.items():
+        for key in entries or {}:
+            if key in _NOT_COMMON or key.startswith(_OF_KUBERNETES):
+                message = f"set by the operator or by Kubernetes: {_NOT_COMMON.get(key, 'remove it')}"
+                yield Problem(SpecReason.LABEL_INVALID, f"{field}[{key}]", message)

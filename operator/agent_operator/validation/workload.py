@@ -8,12 +8,11 @@ from agent_operator.api.constants import METRICS_PORT
 from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import container_defaults, credentials, quantities, references, scaling
+from agent_operator.inputs import container_defaults, credentials, quantities, references
 from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
 from agent_operator.validation import naming
 
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_BAD_PATH = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
 _HUGE_PAGES = re.compile(r"hugepages-[1-9][0-9]{0,4}[KMG]i")
 _MINIMUM = {
     "initialDelaySeconds": 0,
@@ -25,8 +24,8 @@ _MINIMUM = {
 
 
 def numbers_agree(inputs: Inputs) -> Iterator[Problem]:
-    scaling, budget = inputs.spec.autoscaling, inputs.spec.disruption_budget
-    if scaling and inputs.fewest_replicas > (scaling.max_replicas or DEFAULT_MAX_REPLICAS):
+    autoscaling, budget = inputs.autoscaling, inputs.spec.disruption_budget
+    if autoscaling and inputs.fewest_replicas > (autoscaling.max_replicas or DEFAULT_MAX_REPLICAS):
         message = f"must not exceed maxReplicas (defaults: {DEFAULT_REPLICAS} and {DEFAULT_MAX_REPLICAS}): change one"
         yield Problem(SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas", message)
     if budget and budget.min_available is not None and budget.max_unavailable is not None:
@@ -49,8 +48,21 @@ def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
             yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: remove one")
         if variable.value is not None and variable.value_from is not None:
             yield Problem(SpecReason.ENV_INVALID, field, "value and valueFrom are mutually exclusive: remove one")
+        yield from _reference_is_named(field, variable)
         yield from _divisor_is_valid(field, variable)
         names.add(name)
+
+
+def _reference_is_named(field: str, variable: V1EnvVar) -> Iterator[Problem]:
+    source = variable.value_from
+    named = {
+        "secretKeyRef": source.secret_key_ref if source else None,
+        "configMapKeyRef": source.config_map_key_ref if source else None,
+    }
+    for kind, reference in named.items():
+        if reference is not None and not reference.name:
+            message = f"required: name the {'Secret' if kind == 'secretKeyRef' else 'ConfigMap'}"
+            yield Problem(SpecReason.ENV_INVALID, f"{field}.valueFrom.{kind}.name", message)
 
 
 def sources_are_limited(inputs: Inputs) -> Iterator[Problem]:
@@ -138,18 +150,6 @@ def _is_whole(amount: str | int) -> bool:
     return parsed == parsed.to_integral_value()
 
 
-def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
-    """Values of additional metrics and tolerances must be valid quantities."""
-    spec = inputs.spec.autoscaling
-    if spec is None:
-        return
-    for field, read in (("metrics", scaling.metrics), ("behavior", scaling.behavior)):
-        try:
-            read(spec)
-        except ValueError as error:
-            yield Problem(SpecReason.RESOURCES_INVALID, f"spec.autoscaling.{field}", f"a value is {error}: correct it")
-
-
 def probes_are_valid(inputs: Inputs) -> Iterator[Problem]:
     """A probe has one handler, and its numbers are in the range of Kubernetes."""
     for kind, changes in container_defaults.probe_overrides(inputs.spec.probes).items():
@@ -189,11 +189,3 @@ def ports_differ(inputs: Inputs) -> Iterator[Problem]:
     if service and (service.port or 80) == (service.metrics_port or METRICS_PORT):
         message = f"port and metricsPort are both {service.port or 80}: change one of them"
         yield Problem(SpecReason.PORT_CONFLICT, "spec.service.port", message)
-
-
-def ingress_path_is_plain(inputs: Inputs) -> Iterator[Problem]:
-    """Kubernetes rejects a path with //, /./, /../ or an escaped slash."""
-    ingress = inputs.spec.ingress
-    if ingress and ingress.path and _BAD_PATH.search(ingress.path):
-        message = "contains //, /./, /../ or an escaped slash, which Kubernetes rejects: use a plain path"
-        yield Problem(SpecReason.INGRESS_INVALID, "spec.ingress.path", message)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from agent_operator.api import constants
+from agent_operator.api import constants, image_reference
 from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.fleet.assigned_version import resolve_version
@@ -184,10 +184,14 @@ def _platform(before: Revision | None, image: str) -> Platform:
     Unsafe pod templates are allowed: whether the operator accepts one does not change how it is rendered.
     """
     platform = Platform(allow_unsafe_pod_templates=True)
-    image = image or (_repository(revision_diff.agent_image(before)) if before else platform.runtime_image)
+    if not image:
+        running = revision_diff.agent_image(before) if before else platform.runtime_image
+        image = image_reference.parse(running).repository
     context = (before.template["spec"].get("securityContext") or {}) if before else {}
     set_user = before is None or USER in {context.get(field) for field in ("runAsUser", "runAsGroup", "fsGroup")}
-    return replace(platform, runtime_image=image, set_pod_user=set_user)
+    secrets = (before.template["spec"].get("imagePullSecrets") or ()) if before else ()
+    names = tuple(secret["name"] for secret in secrets)
+    return replace(platform, runtime_image=image, set_pod_user=set_user, runtime_image_pull_secrets=names)
 
 
 def _with_references(inputs: Inputs, config_maps: _Data) -> Inputs:
@@ -212,9 +216,3 @@ def _stored_revision(inputs: Inputs, controller_revisions: Iterable[Object]) -> 
     return next(
         (revisions.parse_controller_revision(obj) for target, obj in objects.items() if target.name == name), None
     )
-
-
-def _repository(image: str) -> str:
-    """Return an image without tag and digest."""
-    path, slash, last = image.partition("@")[0].rpartition("/")
-    return f"{path}{slash}{last.partition(':')[0]}"

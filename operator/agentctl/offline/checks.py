@@ -10,10 +10,10 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import size_limits
-from agent_operator.render import Inputs, data_hash, render
+from agent_operator.render import Inputs, Rendered, data_hash, render
 from agent_runtime.config import explain
 from agentctl.objects import nested_field
-from agentctl.offline import schema
+from agentctl.offline import children, releases, schema
 from agentctl.offline.diagnostics import Diagnostic
 from agentctl.offline.documents import Document
 from agentctl.offline.input_files import Sources
@@ -54,12 +54,17 @@ def check(document: Document, sources: Sources) -> CheckResult:
         checks_text=_config_map_text(document, sources, _CHECKS),
     )
     named = {error.field for error in errors}
-    problems = (problem for problem in _problems(inputs) if not _is_covered(problem.field, named))
-    errors += [Diagnostic.of(document, problem.field, problem.message) for problem in problems]
+    problems, rendered = _problems(inputs)
+    unnamed = (problem for problem in problems if not _is_covered(problem.field, named))
+    errors += [Diagnostic.of(document, problem.field, problem.message) for problem in unnamed]
+    if rendered is not None and not errors:
+        errors += children.check(document, rendered)
     if errors:
-        return CheckResult(tuple(errors), warnings)
-    validated = (Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs))
-    return CheckResult((), (*warnings, *validated), inputs)
+        return CheckResult(tuple(dict.fromkeys(errors)), warnings)
+    found = [Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs)]
+    if rendered is not None:
+        found += releases.check(document, rendered)
+    return CheckResult((), (*warnings, *found), inputs)
 
 
 def _is_covered(field: str, named: AbstractSet[str]) -> bool:
@@ -67,15 +72,15 @@ def _is_covered(field: str, named: AbstractSet[str]) -> bool:
     return field in named or (field.startswith(_TEMPLATE) and any(name.startswith(_TEMPLATE) for name in named))
 
 
-def _problems(inputs: Inputs) -> list[Problem]:
+def _problems(inputs: Inputs) -> tuple[list[Problem], Rendered | None]:
+    """Return the problems of the spec, and what is rendered if there are none."""
     if found := validation.check(inputs):
         # A problem that a retry can resolve is a reference to an object outside of the input: already a warning.
-        return [problem for problem in found if not problem.retry]
+        return [problem for problem in found if not problem.retry], None
     try:
-        render(inputs)
+        return [], render(inputs)
     except ProblemError as error:
-        return list(error.problems)
-    return []
+        return list(error.problems), None
 
 
 def _parse_line(document: Document, line: str) -> Diagnostic:

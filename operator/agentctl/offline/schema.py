@@ -22,6 +22,7 @@ from kubeschema.value_rules import validate_value
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
 _UNKNOWN = re.compile(r'unknown field "(.+)"')
 _TYPE = re.compile(r'"(\w+)": must be of type (\w+): "\w+"')
+_FORMAT = re.compile(r".*Checked value must be of type integer with format (\w+) in (\S+)")
 _LONG = re.compile(r'("[^"]{60})[^"]{10,}"')
 _INVALID = "Invalid value: "
 _EVALUATION = "rule evaluation error"
@@ -78,6 +79,9 @@ def _invalid_values(document: Document, obj: Object) -> Iterable[Diagnostic]:
 def _diagnostic(document: Document, cause: Cause, remedy: str) -> Diagnostic:
     """Shorten the message of the API server, and append the remedy."""
     field = cause.field.lstrip(".").removeprefix("<nil>")
+    if found := _FORMAT.fullmatch(cause.message):
+        # The API server names the field only in the message.
+        return Diagnostic.of(document, found[2], f"does not fit into {found[1]}: write a smaller number")
     message = cause.message.removeprefix(_INVALID).replace(f"{field} in body ", "")
     message = _LONG.sub(r'\1…"', _TYPE.sub(r"must be of type \2, not \1", message))
     message = _NOT_A_QUANTITY.sub("is no quantity", message)
@@ -89,7 +93,7 @@ def _remedy_of(cause: Cause) -> str:
     if not cause.field.startswith("spec"):
         return ""
     node = _schema_at(cause.field)
-    if cause.field.startswith(_TEMPLATE) and str(node.get("pattern", "")).startswith(QUANTITY_PATTERN):
+    if str(node.get("pattern", "")).startswith(QUANTITY_PATTERN):
         return 'write a quantity, such as 500m, "2" or 1Gi'
     if description := node.get("description"):
         return str(description)

@@ -18,11 +18,23 @@ PROMPT_REF = {"configMapKeyRef": {"name": "prompts", "key": "p"}}
 
 
 POD = "spec.podTemplate.spec"
+SIDE = f"{POD}.containers[0]"
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
 LIMITS = f"{POD}.containers[0].resources.limits"
 
 
 def pod(**spec: Any) -> dict[str, Any]:
     return {"podTemplate": {"spec": spec}}
+
+
+def side(**fields: Any) -> dict[str, Any]:
+    given = {"name": "side", "image": "registry.example.com/side:1"} | fields
+    return pod(containers=[{field: value for field, value in given.items() if value is not None}])
+
+
+def queue(value: str) -> dict[str, Any]:
+    target = {"type": "AverageValue", "averageValue": value}
+    return {"type": "Pods", "pods": {"metric": {"name": "queue"}, "target": target}}
 
 
 def limits(**amounts: Any) -> dict[str, Any]:
@@ -39,8 +51,8 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
     ("spec", "field", "remedy"),
     [
         ({"replica": 3}, "spec.replica", 'unknown field: did you mean "replicas"?'),
-        ({"zzz": 3}, "spec.zzz", "unknown field: remove it, or use one of apiKeys, autoscaling, config"),
-        ({"ingress": {"host": "a.b", "hots": "x"}}, "spec.ingress.hots", 'did you mean "host"?'),
+        ({"zzz": 3}, "spec.zzz", "unknown field: remove it, or use one of apiKeys, autoscaling, commonAnn"),
+        ({"ingress": {"host": "a.b", "hots": "x"}}, "spec.ingress.hots", 'did you mean "hosts"?'),
         ({"replicas": "three"}, "spec.replicas", "must be of type integer, not string: Number of desired pods"),
         ({"suspend": "yes, please"}, "spec.suspend", "must be of type boolean, not string"),
         ({"systemPrompt": "Be kind."}, "spec.systemPrompt", "must be of type object, not string"),
@@ -62,9 +74,9 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
         ({"service": {"port": 70000}}, "spec.service.port", "less than or equal to 65535: Service port for HTTP"),
         ({"service": {"port": 0}}, "spec.service.port", "greater than or equal to 1"),
         ({"ingress": {"host": "not a host"}}, "spec.ingress.host", "Host name of the agent"),
-        ({"ingress": {}}, "spec.ingress.host", "Required value: Host name of the agent"),
+        ({"ingress": {}}, "spec.ingress", "set host or hosts"),
         ({"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}, "spec.autoscaling.minReplicas", "change one of them"),
-        ({"resources": {"limits": {"cpu": "many"}}}, "spec.resources.limits.cpu", "CPU in cores"),
+        ({"resources": {"limits": {"cpu": "many"}}}, "spec.resources.limits.cpu", "write a quantity, such as 500m"),
         ({"env": [{"value": "x"}]}, "spec.env[0].name", "Required value"),
         ({"podTemplate": {"spec": "x"}}, f"{POD}", "must be of type object, not string: correct it as in a Pod"),
         (pod(containers=5), f"{POD}.containers", "must be of type array, not integer: List of containers"),
@@ -82,6 +94,66 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
         (limits(cpu="lots"), f"{LIMITS}.cpu", '"lots": is no quantity: write a quantity, such as 500m, "2" or 1Gi'),
         (limits(cpu={"a": 1}), f"{LIMITS}.cpu", "must have at most 0 items: write a quantity"),
         (pod(tolerations=[{"key": "a"}] * 65), f"{POD}.tolerations", "must have at most 64 items"),
+        (limits(memory="1GB"), f"{LIMITS}.memory", '"1GB": is no quantity'),
+        (pod(volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1GB"}}]), f"{POD}.volumes[0].emptyDir.sizeLimit", "1Gi"),
+        (
+            side(ports=[{"containerPort": 3_000_000_000}]),
+            f"{SIDE}.ports[0].containerPort",
+            "less than or equal to 65535",
+        ),
+        (
+            {"probes": {"readiness": {"httpGet": {"path": "/", "port": 3_000_000_000}}}},
+            "spec.probes.readiness.httpGet.port",
+            "less than or equal to 65535",
+        ),
+        (
+            {"probes": {"readiness": {"periodSeconds": 4_294_967_303}}},
+            "spec.probes.readiness.periodSeconds",
+            "does not fit into int32: write a smaller number",
+        ),
+        (
+            side(livenessProbe={"exec": {"command": ["a"]}, "periodSeconds": 4_294_967_303}),
+            f"{SIDE}.livenessProbe.periodSeconds",
+            "does not fit into int32",
+        ),
+        (
+            {"scheduling": {"topologySpreadConstraints": [SPREAD, SPREAD | {"maxSkew": 2}]}},
+            "spec.scheduling.topologySpreadConstraints[1]",
+            "an earlier item has the same topologyKey zone, whenUnsatisfiable DoNotSchedule: correct it",
+        ),
+        (side(image=None), f"{SIDE}.image", "Required value: correct it (Deployment support: spec.template.spec.cont"),
+        (
+            side(volumeMounts=[{"name": "nope", "mountPath": "/a"}]),
+            f"{SIDE}.volumeMounts[0].name",
+            'Not found: "nope": correct it',
+        ),
+        (side(livenessProbe={"periodSeconds": 3}), f"{SIDE}.livenessProbe", "must specify a handler type"),
+        (
+            {"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.nope"}}}]},
+            "spec.env[0].valueFrom.fieldRef.fieldPath",
+            "field label not supported: metadata.nope: correct it",
+        ),
+        (
+            {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"key": "a"}}}]},
+            "spec.env[0].valueFrom.secretKeyRef.name",
+            "required: name the Secret",
+        ),
+        ({"scheduling": {"tolerations": [{"operator": "Is"}]}}, "spec.scheduling.tolerations[0].operator", '"Exists"'),
+        (
+            {"networkPolicy": {"extraEgress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0"}}]}]}},
+            "spec.networkPolicy.extraEgress[0].to[0].ipBlock.cidr",
+            "must be a valid CIDR value",
+        ),
+        (
+            {"autoscaling": {"metrics": [queue("1GB")]}},
+            "spec.autoscaling.metrics[0].pods.target.averageValue",
+            '"1GB": is no quantity: write a quantity',
+        ),
+        (
+            {"autoscaling": {"metrics": [queue("3") | {"type": "Bogus"}]}},
+            "spec.autoscaling.metrics[0].type",
+            "Unsupported value",
+        ),
         ({"podTemplate": {f"f{i}": 1 for i in range(60_000)}}, "spec.podTemplate", "too many fields and items"),
         ({"podTemplate": {f"f{i}": 1 for i in range(4_000)}}, "spec.podTemplate.f0", "unknown field: remove it"),
     ],
@@ -97,6 +169,8 @@ def test_an_error_has_field_and_remedy(
     assert result.out == ""
     lines = [line for line in result.err.splitlines() if f": support: {field}: " in line]
     assert lines, result.err
+    # Each error is reported once.
+    assert len(lines) == 1 or len({line.partition(f": {field}: ")[2] for line in lines}) == len(lines), result.err
     assert remedy in lines[0]
     assert lines[0].startswith(f"error: {path}:")
     assert len(lines[0]) < 1500

@@ -4,10 +4,11 @@ from kubeschema import decode
 from kubeschema import schema as schemas
 from kubeschema.decode import Decoded
 from kubeschema.errors import Cause
+from kubeschema.kinds import validation
 from localkube.apiserver import scale
 from localkube.apiserver.crds import definition as definitions
 from localkube.apiserver.crds.definition import Definition
-from localkube.apiserver.fields import crd_defaults, managed, validation
+from localkube.apiserver.fields import crd_defaults, managed
 from localkube.apiserver.fields.fieldset import FieldSet
 from localkube.apiserver.resources import Resource
 from localkube.apiserver.strategy import BuiltIn

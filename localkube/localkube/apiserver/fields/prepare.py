@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from kubeschema.errors import Gvk
+from kubeschema.kinds.pod_defaults import qos_class
 from kubeschema.schema import builtin
 from localkube.apiserver.fields import managed
-from localkube.apiserver.fields.pod_defaults import qos_class
 
 Object = dict[str, Any]
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from kubeschema import decode, schema
+from kubeschema.kinds import defaults
 from kubeschema.schema import Schema
-from localkube.apiserver.fields import defaults, managed
+from localkube.apiserver.fields import managed
 from localkube.apiserver.fields.apply import apply
 
 Object = dict[str, Any]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kubeschema import decode, schema
-from localkube.apiserver.fields.defaults import default
-from localkube.apiserver.fields.pod_defaults import pull_policy, qos_class
+from kubeschema.kinds.defaults import default
+from kubeschema.kinds.pod_defaults import pull_policy, qos_class
 from localkube.apiserver.fields.prepare import prepare_create
 
 Object = dict[str, Any]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kubeschema import decode, schema
-from localkube.apiserver.fields import defaults, managed
+from kubeschema.kinds import defaults
+from localkube.apiserver.fields import managed
 from localkube.apiserver.fields.fieldset import ordered, paths
 from localkube.apiserver.fields.typed import fields_of
 

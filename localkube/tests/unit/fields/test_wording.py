@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kubeschema.errors import Cause
-from localkube.apiserver.fields.validation import validate_create, validate_update
+from kubeschema.kinds.validation import validate_create, validate_update
 
 Object = dict[str, Any]
 Gvk = tuple[str, str, str]

@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from agent_operator.api.base import ApiModel, StatusModel, list_map
+from agent_operator.api import bounds
+from agent_operator.api.base import AnnotationValue, ApiModel, LabelValue, StatusModel, list_map
 from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, V1EnvVar
 from agent_operator.api.v1alpha1.exposure import GatewaySpec, IngressSpec, Monitoring, NetworkPolicySpec, ServiceSpec
 from agent_operator.api.v1alpha1.rollout import Rollout
@@ -100,6 +101,17 @@ class AgentDeploymentSpec(ApiModel):
     )
     rollout: Rollout | None = Field(
         None, description="How a new revision replaces the running one. Default: RollingUpdate with automatic rollback."
+    )
+    common_labels: dict[str, LabelValue] | None = Field(
+        None,
+        max_length=bounds.LABELS,
+        description="Labels of all children and of the pods, such as cost-center: support. A change replaces the pods. "
+        "Labels of other fields and of the operator take precedence. Default: none.",
+    )
+    common_annotations: dict[str, AnnotationValue] | None = Field(
+        None,
+        max_length=bounds.ANNOTATIONS,
+        description="Annotations of all children and of the pods, like commonLabels. Default: none.",
     )
     suspend: bool | None = Field(
         None, description="Suspend reconciliation. The operator changes no child while this is true. Default: false."

@@ -1,10 +1,12 @@
 """Who reaches an agent, whom it reaches, and who watches it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from agent_operator.api import bounds
 from agent_operator.api.base import (
+    SUBDOMAIN_PATTERN,
     AnnotationValue,
     ApiModel,
     DnsLabel,
@@ -14,9 +16,18 @@ from agent_operator.api.base import (
     LabelValue,
     Port,
     list_atomic,
+    list_map,
     list_set,
 )
 from agent_operator.api.kubernetes_models import V1NetworkPolicyEgressRule, V1NetworkPolicyIngressRule
+
+PathType = Literal["Prefix", "Exact", "ImplementationSpecific"]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$", max_length=1024)]
+# An empty name selects the default class of the cluster.
+IngressClassName = Annotated[
+    str, StringConstraints(pattern=rf"^$|{SUBDOMAIN_PATTERN}", max_length=bounds.DNS_SUBDOMAIN)
+]
+IpFamily = Literal["IPv4", "IPv6"]
 
 
 class ServiceSpec(ApiModel):
@@ -27,6 +38,19 @@ class ServiceSpec(ApiModel):
     )
     port: Port | None = Field(None, description="Service port for HTTP requests. Default: 80.")
     metrics_port: Port | None = Field(None, description="Service port for Prometheus metrics. Default: 9090.")
+    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] | None = Field(
+        None,
+        description="SingleStack, PreferDualStack or RequireDualStack. The pods listen on IPv4 and IPv6. Default: the "
+        "cluster's, SingleStack.",
+    )
+    ip_families: tuple[IpFamily, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=2,
+        description="IPv4, IPv6 or both; the first is that of the cluster IP. Default: the first family of the "
+        "cluster.",
+        json_schema_extra=list_atomic(),
+    )
     annotations: dict[str, AnnotationValue] | None = Field(
         None, max_length=64, description="Annotations of the Service. Default: none."
     )
@@ -46,12 +70,54 @@ class IngressTls(ApiModel):
     )
 
 
-class IngressSpec(ApiModel):
-    """Ingress of the agent."""
+class IngressPath(ApiModel):
+    """Path of a host."""
 
-    host: Hostname = Field(description="Host name of the agent, in lower case.")
-    class_name: DnsSubdomain | None = Field(None, description="Name of the IngressClass. Default: nginx.")
-    path: str | None = Field(None, pattern=r"^/[^\s]*$", max_length=1024, description="Path prefix. Default: /.")
+    path: UrlPath = Field(description="Path of requests to the agent.")
+    path_type: PathType | None = Field(None, description="Prefix, Exact or ImplementationSpecific. Default: Prefix.")
+
+
+class IngressHost(ApiModel):
+    """Host of an Ingress."""
+
+    host: Hostname = Field(description="Host name, in lower case, or a wildcard such as *.example.com.")
+    paths: tuple[IngressPath, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=32,
+        description="Paths of the host. Default: path and pathType of the Ingress.",
+        json_schema_extra=list_atomic(),
+    )
+    tls_secret_name: DnsSubdomain | None = Field(
+        None,
+        description="Name of the Secret with the certificate of this host. Requires tls. Default: tls.secretName.",
+    )
+
+
+class IngressSpec(ApiModel):
+    """Ingress of the agent. Set host, hosts, or both."""
+
+    host: Hostname | None = Field(
+        None, description="Host name of the agent, in lower case, or a wildcard such as *.example.com. Default: none."
+    )
+    hosts: tuple[IngressHost, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=32,
+        description="Further hosts, each with paths of its own. Default: none.",
+        json_schema_extra=list_map("host"),
+    )
+    class_name: IngressClassName | None = Field(
+        None,
+        description='Name of the IngressClass; "" for the default class of the cluster. Default: nginx, or none if '
+        "annotations contain kubernetes.io/ingress.class.",
+    )
+    path: UrlPath | None = Field(None, description="Path of requests to the agent. Default: /.")
+    path_type: PathType | None = Field(
+        None,
+        description="Prefix: also longer paths. Exact: only this path. ImplementationSpecific: as the controller "
+        "interprets it, such as a regular expression. Default: Prefix.",
+    )
     tls: IngressTls | None = Field(None, description="TLS configuration. Default: none; plain HTTP only.")
     max_body_size: str | None = Field(
         None,
@@ -88,7 +154,7 @@ class GatewaySpec(ApiModel):
     hostnames: tuple[Hostname, ...] | None = Field(
         None,
         max_length=16,
-        description="Host names of the route. Default: those of the Gateway.",
+        description="Host names of the route, or wildcards such as *.example.com. Default: those of the Gateway.",
         json_schema_extra=list_set(),
     )
 

@@ -25,7 +25,7 @@ def test_bounds_defaults_and_choices_are_shown() -> None:
         "| `replicas` | integer, 0 to 1000 | Number of desired pods. Has no effect while autoscaling is set. "
         "Default: 3. |" in page
     )
-    assert "| **`host`** | string | Host name of the agent, in lower case. |" in page
+    assert "| **`host`** | string | Host name, in lower case, or a wildcard such as *.example.com. |" in page
     assert "| `podSecurity` | `restricted`, `baseline`, `privileged` |" in page
     assert "[Probe](" in page
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agent_operator.codegen import crd
+from kubeschema.kinds import validation
 from localkube.apiserver.crds.definition import Definition
-from localkube.apiserver.fields import validation
 
 VERSION = Definition(crd.channel_crd()).versions["v1alpha1"]
 ALL: dict[str, Any] = {"selector": {}}

@@ -72,6 +72,31 @@ async def test_last_failed_attempt_raises_the_error(server: Any) -> None:
     assert len(server.requests) == 3
 
 
+async def test_an_object_that_cannot_be_decoded_is_not_sent_again(server: Any) -> None:
+    """The API server answers such a server-side apply with 500, although the object is at fault."""
+    message = "failed to create typed patch object (ns/a; apps/v1, Kind=Deployment): .spec.x: not declared"
+    server.responses = [(500, {"message": message}, {})]
+    with pytest.raises(ApiError) as caught:
+        await server.client.request("PATCH", "/x", label=("apply", "X"), body={})
+    assert (caught.value.message, len(server.requests)) == (message, 1)
+
+
+@pytest.mark.parametrize("details", [None, [], {"causes": "x"}, {"causes": [None, "x", {"field": 1}, {}]}])
+async def test_malformed_causes_are_ignored(server: Any, details: Any) -> None:
+    server.responses = [(422, {"message": "no", "details": details}, {})]
+    with pytest.raises(ApiError) as caught:
+        await server.client.request("PATCH", "/x", label=("apply", "X"), body={})
+    assert caught.value.causes == ()
+
+
+async def test_the_causes_of_an_error_have_field_and_message(server: Any) -> None:
+    cause = {"reason": "FieldValueRequired", "field": "spec.x", "message": "Required value"}
+    server.responses = [(422, {"message": "no", "details": {"causes": [cause]}}, {})]
+    with pytest.raises(ApiError) as caught:
+        await server.client.request("PATCH", "/x", label=("apply", "X"), body={})
+    assert caught.value.causes == (("spec.x", "Required value"),)
+
+
 async def test_post_is_retried_only_after_429(server: Any) -> None:
     server.responses = [(500, {}, {})]
     with pytest.raises(ApiError):

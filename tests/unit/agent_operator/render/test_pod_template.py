@@ -56,8 +56,6 @@ UNSAFE: list[tuple[dict[str, Any], str]] = [
     (pod(serviceAccountName=None, serviceAccount="admin"), "spec.serviceAccountName"),
     (pod(serviceAccountName=None, serviceAccount="bot"), "spec.serviceAccountName"),
     (pod(volumes=[TOKEN]), "spec.volumes[t].projected.serviceAccountToken"),
-    (pod(volumes=[{"name": "t", "emptyDir": {}}, TOKEN | {"emptyDir": None}]), "spec.volumes[t].projected"),
-    (pod(volumes=[TOKEN, {"name": "t"}]), "spec.volumes[t].projected.serviceAccountToken"),
     (pod(volumes=[{"name": "config", "configMap": None, **_projected(path="t")}]), "spec.volumes[config].projected"),
     (pod(volumes=[{"$patch": "replace"}, TOKEN]), "spec.volumes[t].projected.serviceAccountToken"),
     (pod(volumes=[_projected(path="t", audience="api://AzureADTokenExchange") | {"name": "t"}]), "spec.volumes[t]"),
@@ -96,6 +94,15 @@ UNSAFE: list[tuple[dict[str, Any], str]] = [
     ),
 ]
 INVALID: list[tuple[dict[str, Any], str]] = [
+    (pod(volumes=[{"name": "t", "emptyDir": {}}, TOKEN | {"emptyDir": None}]), "spec.volumes[t]"),
+    (pod(volumes=[TOKEN, {"name": "t"}]), "spec.volumes[t]"),
+    (pod(containers=[{"name": "log", "image": "log:1"}, {"name": "log", "image": "log:2"}]), "spec.containers[log]"),
+    (sidecar(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]), "spec.containers[log].env[A]"),
+    (
+        sidecar(ports=[{"containerPort": 80}, {"containerPort": 80, "protocol": "TCP"}]),
+        "spec.containers[log].ports[80]",
+    ),
+    (agent(volumeMounts=[{"name": "a", "mountPath": "/a"}] * 2), "spec.containers[agent].volumeMounts[/a]"),
     (agent(image="evil"), f"{AGENT}.image"),
     (agent(env=[{"name": "AGENT_REVISION", "value": "x"}]), f"{AGENT}.env[AGENT_REVISION]"),
     (pod(containers=[{"name": "agent", "$patch": "delete"}]), "spec.containers"),

@@ -17,7 +17,7 @@ from agent_operator.rollout import checks_job
 from agent_runtime.command import _parser
 from agent_runtime.config.checks import ChecksConfig
 from kubeschema import decode, schema
-from localkube.apiserver.fields import defaults
+from kubeschema.kinds import defaults
 from tests import pod_security
 
 GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}

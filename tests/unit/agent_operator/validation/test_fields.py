@@ -1,13 +1,18 @@
 """Rules of resources, rollouts, exposure, scaling, proxies and common metadata, case by case."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from agent_operator import validation
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.render import Inputs, render
+from agent_operator.inputs.agent_inputs import OtherAutoscaler
+from agent_operator.reconcile.factory import platform
+from agent_operator.render import Inputs, Platform, render
+from agent_operator.settings import Settings
 
 ECHO = {"models": [{"name": "echo", "provider": "echo"}]}
 UPDATE = "spec.rollout.rollingUpdate"
@@ -52,6 +57,57 @@ REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
         "spec.resources.requests[hugepages-2Mi]",
     ),
 ]
+INGRESS = "spec.ingress"
+REJECTED += [
+    ({"ingress": {}}, SpecReason.FIELD_CONFLICT, INGRESS),
+    ({"ingress": {"tls": {}}}, SpecReason.FIELD_CONFLICT, INGRESS),
+    (
+        {"ingress": {"host": "a.b", "className": "nginx", "annotations": {"kubernetes.io/ingress.class": "nginx"}}},
+        SpecReason.FIELD_CONFLICT,
+        f"{INGRESS}.className",
+    ),
+    ({"ingress": {"host": "a.b", "hosts": [{"host": "a.b"}]}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.hosts[0]"),
+    ({"ingress": {"host": "a.b", "path": "/a//b"}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.path"),
+    ({"ingress": {"hosts": [{"host": "a.b"}], "path": "/../b"}}, SpecReason.INGRESS_INVALID, f"{INGRESS}.path"),
+    (
+        {"ingress": {"hosts": [{"host": "a.b", "paths": [{"path": "/"}, {"path": "/%2f"}]}]}},
+        SpecReason.INGRESS_INVALID,
+        f"{INGRESS}.hosts[0].paths[1].path",
+    ),
+    (
+        {"ingress": {"hosts": [{"host": "a.b", "tlsSecretName": "s"}]}},
+        SpecReason.FIELD_CONFLICT,
+        f"{INGRESS}.hosts[0].tlsSecretName",
+    ),
+    ({"service": {"ipFamilies": ["IPv6", "IPv4"]}}, SpecReason.FIELD_CONFLICT, "spec.service.ipFamilies"),
+    (
+        {"service": {"ipFamilies": ["IPv6", "IPv6"], "ipFamilyPolicy": "PreferDualStack"}},
+        SpecReason.FIELD_CONFLICT,
+        "spec.service.ipFamilies",
+    ),
+]
+RESERVED_KEYS = ["app", "agent-operator.dev/agent", "app.kubernetes.io/name", "pod-template-hash", "kubernetes.io/x"]
+REJECTED += [
+    *(({"commonLabels": {key: "x"}}, SpecReason.LABEL_INVALID, f"spec.commonLabels[{key}]") for key in RESERVED_KEYS),
+    ({"commonLabels": {"team": "a b"}}, SpecReason.LABEL_INVALID, "spec.commonLabels[team]"),
+    ({"commonLabels": {"a/b/c": "x"}}, SpecReason.LABEL_INVALID, "spec.commonLabels[a/b/c]"),
+    *(
+        ({"commonAnnotations": {key: "x"}}, SpecReason.LABEL_INVALID, f"spec.commonAnnotations[{key}]")
+        for key in (
+            "kubectl.kubernetes.io/last-applied-configuration",
+            "agent-operator.dev/secret-hash",
+            "prometheus.io/scrape",
+            "deployment.kubernetes.io/revision",
+        )
+    ),
+]
+OFF = {"targetCPUUtilizationPercentage": 0, "targetMemoryUtilizationPercentage": 0}
+EXTERNAL = {"type": "External", "external": {"metric": {"name": "q"}, "target": {"type": "Value", "value": 30}}}
+REJECTED += [
+    ({"autoscaling": {"external": True, "minReplicas": 1}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.external"),
+    ({"autoscaling": OFF}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.metrics"),
+    ({"autoscaling": {"minReplicas": 0}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
+]
 ACCEPTED: list[dict[str, Any]] = [
     rolling(),
     rolling(maxSurge=0),
@@ -59,6 +115,16 @@ ACCEPTED: list[dict[str, Any]] = [
     rolling(maxSurge="300%"),
     rolling("Canary", maxSurge="50%", maxUnavailable=0),
     {"rollout": {"strategy": "Recreate"}},
+    {"ingress": {"host": "*.example.com", "className": ""}},
+    {"ingress": {"host": "a.b", "annotations": {"kubernetes.io/ingress.class": "nginx"}}},
+    {"ingress": {"hosts": [{"host": "a.b", "paths": [{"path": "/a|//b", "pathType": "ImplementationSpecific"}]}]}},
+    {"gateway": {"parentRefs": [{"name": "g"}], "hostnames": ["*.example.com"]}},
+    {"service": {"ipFamilies": ["IPv6"]}},
+    {"service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}},
+    {"commonLabels": {"team": "a", "app.kubernetes.io/part-of": "x"}, "commonAnnotations": {"example.com/a": "é "}},
+    {"autoscaling": {"external": True}},
+    {"autoscaling": {"external": False, "minReplicas": 1}},
+    {"autoscaling": OFF | {"metrics": [EXTERNAL], "minReplicas": 0}},
     amounts(limits={"nvidia.com/gpu": 1}),
     amounts(requests={"nvidia.com/mig-1g.5gb": "2"}),
     amounts(limits={"nvidia.com/gpu": "1k", "amd.com/gpu": 0, "hugepages-1Gi": "2Gi"}),
@@ -112,3 +178,121 @@ def test_the_history_limit_is_that_of_the_deployment_and_no_default_is_written()
 def test_an_extended_resource_is_requested_and_limited_alike(kind: str) -> None:
     container = _deployment(resources={kind: {"nvidia.com/gpu": 2}})["template"]["spec"]["containers"][0]
     assert {it["nvidia.com/gpu"] for it in container["resources"].values()} == {"2"}
+
+
+def test_common_metadata_is_on_every_child_and_pod_but_selects_nothing() -> None:
+    common = {"commonLabels": {"team": "a"}, "commonAnnotations": {"example.com/cost": "7"}}
+    manifests = render(inputs(**common, ingress={"host": "a.b"}, autoscaling={}, namespace={"name": "n"})).manifests
+
+    metadata = [it["metadata"] for it in manifests]
+    deployment = next(it for it in manifests if it["kind"] == "Deployment")["spec"]
+    metadata.append(deployment["template"]["metadata"])
+    assert all(it["labels"]["team"] == "a" and it["annotations"]["example.com/cost"] == "7" for it in metadata)
+    assert "team" not in str([it["spec"].get("selector") for it in manifests if "spec" in it])
+
+
+def _autoscaler(**autoscaling: Any) -> dict[str, Any]:
+    manifests = render(inputs(autoscaling=autoscaling)).manifests
+    found: dict[str, Any] = next(it for it in manifests if it["kind"] == "HorizontalPodAutoscaler")["spec"]
+    return found
+
+
+def test_metrics_can_replace_those_of_cpu_and_memory() -> None:
+    (metric,) = _autoscaler(**OFF, metrics=[EXTERNAL])["metrics"]
+    assert metric["external"]["target"] == {"type": "Value", "value": "30"}
+
+
+def test_quantities_of_metrics_and_behavior_may_be_integers() -> None:
+    pods = {"type": "Pods", "pods": {"metric": {"name": "q"}, "target": {"type": "AverageValue", "averageValue": 1500}}}
+    spec = _autoscaler(metrics=[pods], behavior={"scaleUp": {"tolerance": 1}})
+    assert spec["metrics"][-1]["pods"]["target"]["averageValue"] == "1500"
+    assert spec["behavior"]["scaleUp"]["tolerance"] == "1"
+    divisor = {"name": "CPUS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}}}
+    assert "'divisor': '1'" in str(_deployment(env=[divisor])["template"])
+
+
+def test_an_external_autoscaler_has_no_object_and_owns_replicas() -> None:
+    manifests = render(inputs(autoscaling={"external": True}, replicas=0)).manifests
+    assert "HorizontalPodAutoscaler" not in {it["kind"] for it in manifests}
+    assert next(it for it in manifests if it["kind"] == "Deployment")["spec"]["replicas"] == 0
+
+
+def test_an_external_autoscaler_needs_replicas_to_read_the_scale() -> None:
+    (warning,) = (
+        it for it in validation.warnings(inputs(autoscaling={"external": True})) if it.field == "spec.replicas"
+    )
+    assert warning.reason == SpecReason.REPLICAS_UNSET
+    assert "kubectl scale agd/support -n team-a" in warning.message
+    reasons = {it.reason for it in validation.warnings(inputs(autoscaling={"external": True}, replicas=0))}
+    assert not reasons & {SpecReason.REPLICAS_UNSET, SpecReason.REPLICAS_IGNORED}
+
+
+OTHERS: list[tuple[dict[str, Any], int | None]] = [
+    ({}, None),
+    ({"replicas": 4}, None),
+    ({"replicas": 0}, 0),
+    ({"autoscaling": {"external": True}, "replicas": 2}, None),
+]
+
+
+@pytest.mark.parametrize(("spec", "replicas"), OTHERS)
+def test_the_operator_leaves_the_replicas_to_an_autoscaler_that_targets_the_deployment(
+    spec: dict[str, Any], replicas: int | None
+) -> None:
+    agent = replace(inputs(**spec), other_autoscaler=OtherAutoscaler("theirs", 1))
+    deployment = next(it for it in render(agent).manifests if it["kind"] == "Deployment")["spec"]
+    found = {it.reason: it for it in validation.warnings(agent)}[SpecReason.AUTOSCALER_TARGETS_DEPLOYMENT]
+
+    assert deployment.get("replicas") == replicas
+    assert "team-a/theirs" in found.message
+    assert "kind AgentDeployment, name support" in found.message
+
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+IMAGES: list[tuple[str, dict[str, Any] | None, str, str]] = [
+    ("r.io:5000/a/rt", None, "r.io:5000/a/rt:9.9.9", "9.9.9"),
+    ("r.io:5000/a/rt:1.2", None, "r.io:5000/a/rt:1.2", "1.2"),
+    (f"r.io/rt@{DIGEST}", None, f"r.io/rt@{DIGEST}", "sha256:0123456789ab"),
+    (f"r.io/rt:1.2@{DIGEST}", None, f"r.io/rt:1.2@{DIGEST}", "1.2"),
+    (f"r.io/rt:1.2@{DIGEST}", {"version": "3"}, "r.io/rt:3", "3"),
+    ("r.io/rt", {"image": f"x.io/a:2@{DIGEST}"}, f"x.io/a:2@{DIGEST}", "2"),
+    ("r.io/rt", {"image": f"x.io:5/a@{DIGEST}"}, f"x.io:5/a@{DIGEST}", "sha256:0123456789ab"),
+    ("r.io/rt", {"image": "x.io:5/a", "version": "4"}, "x.io:5/a:4", "4"),
+    ("r.io/rt", {"image": "x.io:5/a"}, "x.io:5/a", "latest"),
+]
+
+
+@pytest.mark.parametrize(("option", "runtime", "image", "version"), IMAGES)
+def test_the_image_and_its_version(option: str, runtime: dict[str, Any] | None, image: str, version: str) -> None:
+    found = platform(Settings(runtime_image=option, runtime_image_pull_secrets=("registry",)))
+    found = replace(found, runtime_version="9.9.9") if found.runtime_version == Platform().runtime_version else found
+
+    rendered = render(replace(inputs(**({"runtime": runtime} if runtime else {})), platform=found))
+
+    pod = next(it for it in rendered.manifests if it["kind"] == "Deployment")["spec"]["template"]["spec"]
+    assert (pod["containers"][0]["image"], rendered.runtime_version) == (image, version)
+    assert ("imagePullSecrets" in pod) is not (runtime is not None and "image" in runtime)
+
+
+@pytest.mark.parametrize("option", ["", "r.io/rt:", "r.io/RT", "r.io/rt@sha256:12", "a b", "rt:1:2"])
+def test_a_malformed_runtime_image_is_rejected(option: str) -> None:
+    with pytest.raises(ValidationError, match="runtime_image"):
+        Settings(runtime_image=option)
+
+
+INGRESSES: list[tuple[dict[str, Any], str | None, str]] = [
+    ({"host": "a.b"}, "nginx", "http://a.b/"),
+    ({"host": "a.b", "className": ""}, None, "http://a.b/"),
+    ({"host": "a.b", "annotations": {"kubernetes.io/ingress.class": "old"}}, None, "http://a.b/"),
+    ({"host": "*.b", "className": "traefik"}, "traefik", "http://support.team-a.svc/"),
+    ({"host": "*.b", "hosts": [{"host": "c.b", "paths": [{"path": "/x"}]}], "tls": {}}, "nginx", "https://c.b/x"),
+]
+
+
+@pytest.mark.parametrize(("ingress", "class_name", "url"), INGRESSES)
+def test_an_ingress_has_one_class_and_the_url_of_its_first_host(
+    ingress: dict[str, Any], class_name: str | None, url: str
+) -> None:
+    rendered = render(inputs(ingress=ingress))
+    spec = next(it for it in rendered.manifests if it["kind"] == "Ingress")["spec"]
+    assert (spec.get("ingressClassName"), rendered.url) == (class_name, url)

@@ -155,6 +155,16 @@ REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"env": [{"name": "A"}], "credentials": {"values": {"A": "b"}}}, SpecReason.ENV_INVALID, "spec.env[0]"),
     ({"env": [{"name": "1 A"}]}, SpecReason.ENV_INVALID, "spec.env[0].name"),
     (
+        {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"key": "TOKEN"}}}]},
+        SpecReason.ENV_INVALID,
+        "spec.env[0].valueFrom.secretKeyRef.name",
+    ),
+    (
+        {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"key": "a", "name": ""}}}]},
+        SpecReason.ENV_INVALID,
+        "spec.env[0].valueFrom.configMapKeyRef.name",
+    ),
+    (
         {"env": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]},
         SpecReason.ENV_INVALID,
         "spec.env[0]",
@@ -178,12 +188,12 @@ REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
             }
         },
         SpecReason.RESOURCES_INVALID,
-        "spec.autoscaling.metrics",
+        "spec.autoscaling.metrics[0].pods.target.value",
     ),
     (
         {"autoscaling": {"behavior": {"scaleUp": {"tolerance": "x"}}}},
         SpecReason.RESOURCES_INVALID,
-        "spec.autoscaling.behavior",
+        "spec.autoscaling.behavior.scaleUp.tolerance",
     ),
     (
         {"probes": {"startup": {"exec": {"command": ["x"]}, "httpGet": {"port": 1}}}},
@@ -234,6 +244,20 @@ PASSES: list[dict[str, Any]] = [
     {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}},
 ]
 
+KEYS: dict[str, Any] = {"apiKeys": {"secretKeyRef": {"name": "keys", "key": "keys"}}}
+NGINX_AUTH = {"nginx.ingress.kubernetes.io/auth-url": "https://sso.example.com/auth"}
+AZURE = {"models": [{"name": "m", "provider": "azure_openai", "deployment": "d"}]}
+
+
+def tools(**server: Any) -> dict[str, Any]:
+    given = {"name": "s", "type": "http", "url": "https://tools.example.com/mcp"} | server
+    return ECHO | {"mcp": [given]}
+
+
+def side(**fields: Any) -> dict[str, Any]:
+    return {"podTemplate": {"spec": {"containers": [{"name": "side", "image": "registry.example.com/a:1"} | fields]}}}
+
+
 WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"credentials": {"values": {"A": "b"}}}, SpecReason.PLAIN_CREDENTIALS, "spec.credentials.values"),
     ({"replicas": 3, "autoscaling": {}}, SpecReason.REPLICAS_IGNORED, "spec.replicas"),
@@ -258,6 +282,38 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
         "spec.config.models[0].baseUrl",
     ),
     ({"config": cache("redis.lan")}, SpecReason.PRIVATE_HOST_BLOCKED, "spec.config.memory.cache.host"),
+    ({"config": tools(headersFrom={"X": "TOKEN"})}, SpecReason.VARIABLE_UNSET, "spec.config.mcp[0].headersFrom[X]"),
+    (
+        {"config": AZURE, "credentials": {"secretRef": {"name": "s", "keys": ["AZURE_OPENAI_API_KEY"]}}},
+        SpecReason.VARIABLE_UNSET,
+        "spec.config.models[0].endpoint",
+    ),
+    (
+        {"config": AZURE, "env": [{"name": "AZURE_OPENAI_ENDPOINT", "value": "https://a.example.com"}]},
+        SpecReason.CREDENTIALS_UNSET,
+        "spec.config.models[0]",
+    ),
+    (
+        {"config": {"models": [{"name": "m", "provider": "openai"}]}},
+        SpecReason.CREDENTIALS_UNSET,
+        "spec.config.models[0]",
+    ),
+    ({"resources": {"requests": {"memory": "256m"}}}, SpecReason.QUANTITY_TOO_SMALL, "spec.resources.requests.memory"),
+    (
+        {"resources": {"requests": {"memory": 512}}},
+        SpecReason.QUANTITY_TOO_SMALL,
+        "spec.resources.requests.memory",
+    ),
+    (
+        side(resources={"limits": {"memory": "64m"}}),
+        SpecReason.QUANTITY_TOO_SMALL,
+        "spec.podTemplate.spec.containers[0].resources.limits.memory",
+    ),
+    (
+        {"podTemplate": {"spec": {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1k"}}]}}},
+        SpecReason.QUANTITY_TOO_SMALL,
+        "spec.podTemplate.spec.volumes[0].emptyDir.sizeLimit",
+    ),
     ({"runtime": {"image": "myimage"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
     ({"runtime": {"image": "team/myimage:1"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
     (
@@ -265,10 +321,29 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
         SpecReason.IMAGE_UNQUALIFIED,
         "spec.podTemplate.spec.containers[log].image",
     ),
-    ({"ingress": {"host": "a.b", "path": "/x"}}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b", "path": "/x"}, **KEYS}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b"}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.ingress"),
+    ({"gateway": {"parentRefs": [{"name": "web"}]}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.gateway"),
+    ({"service": {"type": "NodePort"}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.service.type"),
+    (
+        {"ingress": {"host": "a.b", "annotations": NGINX_AUTH}, "service": {"type": "LoadBalancer"}},
+        SpecReason.EXPOSED_WITHOUT_AUTH,
+        "spec.service.type",
+    ),
 ]
 
 WITHOUT_WARNING: list[dict[str, Any]] = [
+    {"ingress": {"host": "a.b"}, "gateway": {"parentRefs": [{"name": "web"}]}, **KEYS},
+    {"ingress": {"host": "a.b", "annotations": NGINX_AUTH}},
+    {"service": {"type": "ClusterIP"}},
+    {"config": tools(headersFrom={"X": "TOKEN"}), "credentials": {"secretRef": {"name": "s", "keys": ["TOKEN"]}}},
+    {
+        "config": tools(headersFrom={"X": "TOKEN"}),
+        "podTemplate": {"spec": {"containers": [{"name": "agent", "envFrom": [{"secretRef": {"name": "s"}}]}]}},
+    },
+    {"config": AZURE, "credentials": {"secretRef": {"name": "s"}}},
+    {"config": {"models": [AZURE["models"][0] | {"endpoint": "https://a.example.com"}]}, "identity": IDENTITY},
+    {"resources": {"requests": {"memory": 0}, "limits": {"memory": "1Gi"}}},
     {"config": models("https://llm.corp.internal/v1"), "networkPolicy": {"allowPrivateNetworks": True}},
     {"config": models("https://llm.corp.internal/v1"), "networkPolicy": {"enabled": False}},
     {"config": models("http://vllm.models.svc.cluster.local:8000/v1")},
@@ -282,8 +357,11 @@ WITHOUT_WARNING: list[dict[str, Any]] = [
     {"identity": IDENTITY, "credentials": {"secretRef": {"name": "s"}}},
     {"config": models("http://vllm.models.svc:8000/v1", "https://api.example.com/v1")},
     {"config": models("http://vllm.models.svc/v1"), "networkPolicy": {"enabled": False}},
-    {"ingress": {"host": "a.b"}},
-    {"ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}}},
+    {"ingress": {"host": "a.b"}, **KEYS},
+    {
+        "ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}},
+        **KEYS,
+    },
 ]
 
 
@@ -317,8 +395,9 @@ def test_every_reason_has_a_case() -> None:
     tested = {reason for _, reason, _ in [*REJECTED, *WITH_WARNING]}
     in_render = {SpecReason.SPEC_NOT_RENDERABLE, SpecReason.POD_TEMPLATE_INVALID, SpecReason.POD_TEMPLATE_UNSAFE}
     in_gather = {SpecReason.SPEC_TOO_LARGE, SpecReason.PROMPT_TOO_EXPENSIVE, SpecReason.CHECKS_TOO_EXPENSIVE}
-    assert tested | in_render | in_gather == set(SpecReason), (
-        "tests/unit/agent_operator/{render,inputs,sandbox} test those"
+    in_fields = {SpecReason.AUTOSCALER_TARGETS_DEPLOYMENT, SpecReason.REPLICAS_UNSET}
+    assert tested | in_render | in_gather | in_fields == set(SpecReason), (
+        "tests/unit/agent_operator/{render,inputs,sandbox} and test_fields.py test those"
     )
 
 

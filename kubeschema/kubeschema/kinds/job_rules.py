@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from kubeschema import names
 from kubeschema.errors import Cause, duplicate, invalid, not_supported, required
+from kubeschema.kinds.pod_rules import pod_spec
 from kubeschema.metadata_rules import at_least, immutable, labels, one_of, selects
-from localkube.apiserver.fields.pod_rules import pod_spec
 
 Object = dict[str, Any]
 

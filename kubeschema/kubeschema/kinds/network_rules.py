@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from kubeschema import names
 from kubeschema.errors import Cause, duplicate, forbidden, go_json, invalid, not_supported, required
+from kubeschema.kinds.container_rules import port_number, port_reference
 from kubeschema.metadata_rules import labels, one_of, selector
-from localkube.apiserver.fields.container_rules import port_number, port_reference
 
 Object = dict[str, Any]
 

@@ -1,5 +1,6 @@
 """Validation of containers: names, images, ports, environment, probes, resources, mounts."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,6 +14,14 @@ _PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 _PULL: Final = ("Always", "IfNotPresent", "Never")
 _HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+# Fields of a pod that a variable may contain.
+_POD_FIELDS: Final = frozenset(
+    {
+        *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"),
+        *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
+    }
+)
+_POD_MAP: Final = re.compile(r"metadata\.(labels|annotations)\['[^']+'\]")
 _COUNTS: Final = (
     "initialDelaySeconds",
     "timeoutSeconds",
@@ -129,12 +138,28 @@ def _value_from(variable: Object, path: str) -> list[Cause]:
     if len(given) > 1:
         return [invalid(path, "", "may not have more than one field specified at a time")]
     name = given[0]
+    if name == "fieldRef":
+        return _field_reference(source[name], f"{path}.{name}.fieldPath")
     if name not in {"configMapKeyRef", "secretKeyRef"}:
         return []
-    key = source[name].get("key", "")
+    return _key_reference(source[name], f"{path}.{name}")
+
+
+def _field_reference(reference: Object, path: str) -> list[Cause]:
+    field = reference.get("fieldPath", "")
+    if not field:
+        return [required(path)]
+    if field in _POD_FIELDS or _POD_MAP.fullmatch(field):
+        return []
+    return [invalid(path, field, f"error converting fieldPath: field label not supported: {field}")]
+
+
+def _key_reference(reference: Object, path: str) -> list[Cause]:
+    name, key = reference.get("name", ""), reference.get("key", "")
+    out = [invalid(f"{path}.name", name, text) for text in names.subdomain(name)]
     if not key:
-        return [required(f"{path}.{name}.key")]
-    return [invalid(f"{path}.{name}.key", key, text) for text in names.config_key(key)]
+        return [*out, required(f"{path}.key")]
+    return out + [invalid(f"{path}.key", key, text) for text in names.config_key(key)]
 
 
 def _mounts(mounts: Sequence[Object], path: str, volumes: frozenset[str]) -> list[Cause]:

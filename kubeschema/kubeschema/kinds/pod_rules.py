@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from kubeschema import names
 from kubeschema.errors import Cause, forbidden, invalid, not_supported, required
+from kubeschema.kinds.affinity_rules import affinity
+from kubeschema.kinds.container_rules import containers, unique_name
 from kubeschema.metadata_rules import at_least, labels, one_of, selector
-from localkube.apiserver.fields.affinity_rules import affinity
-from localkube.apiserver.fields.container_rules import containers, unique_name
 
 Object = dict[str, Any]
 

@@ -4,8 +4,8 @@ import re
 from typing import Any, Final
 
 from kubeschema.errors import Cause, forbidden, go_json, invalid, not_supported, required
+from kubeschema.kinds.pod_rules import pod_spec
 from kubeschema.metadata_rules import at_least, immutable, labels, selector, selects
-from localkube.apiserver.fields.pod_rules import pod_spec
 
 Object = dict[str, Any]
 

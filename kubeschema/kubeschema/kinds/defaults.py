@@ -5,10 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from kubeschema.errors import Gvk
-from localkube.apiserver.fields.crd_defaults import default_crd
-from localkube.apiserver.fields.pod_defaults import filled, pod_spec, requests_from_limits
-
-__all__ = ["default", "default_crd"]
+from kubeschema.kinds.pod_defaults import filled, pod_spec, requests_from_limits
 
 Object = dict[str, Any]
 

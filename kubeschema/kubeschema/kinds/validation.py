@@ -3,14 +3,14 @@
 from typing import Any, Final
 
 from kubeschema.errors import Cause, Gvk
+from kubeschema.kinds import core_rules as core
+from kubeschema.kinds import job_rules as jobs
+from kubeschema.kinds import network_rules as network
+from kubeschema.kinds import workload_rules as workload
+from kubeschema.kinds.core_rules import Rule, UpdateRule
+from kubeschema.kinds.pod_rules import pod, pod_update
 from kubeschema.metadata_rules import validate_metadata, validate_metadata_update
 from kubeschema.value_rules import validate_value
-from localkube.apiserver.fields import core_rules as core
-from localkube.apiserver.fields import job_rules as jobs
-from localkube.apiserver.fields import network_rules as network
-from localkube.apiserver.fields import workload_rules as workload
-from localkube.apiserver.fields.core_rules import Rule, UpdateRule
-from localkube.apiserver.fields.pod_rules import pod, pod_update
 
 __all__ = ["validate_create", "validate_metadata", "validate_update", "validate_value"]
 

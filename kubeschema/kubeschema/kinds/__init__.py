@@ -1,0 +1,1 @@
+"""Defaults and validation of the built-in kinds. Objects are decoded, as by `kubeschema.decode`."""
