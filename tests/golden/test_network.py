@@ -74,7 +74,8 @@ PODS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "api")))
 OTHER_CHECKS = Peer("team-b", labels=CHECKS.labels)
 DNS, NODE_DNS = Peer("kube-system", labels=(("k8s-app", "kube-dns"),)), Peer(address="169.254.20.10")
 
-# What a case allows in addition to DNS. Every other combination of the peers and ports below is denied.
+# What a case allows in addition to DNS, and to the operator, which reads the health of components. Every other
+# combination of the peers and ports below is denied.
 PRIVATE = tuple(
     Peer(address=text)
     for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1", "10.9.0.1", "192.168.1.1", "100.64.0.1", "fd12::1")
@@ -147,7 +148,7 @@ def test_the_policy_allows_only_what_the_config_needs(case: str, by_kind: dict[s
     if case == "network-policy-off":
         assert "NetworkPolicy" not in by_kind
         return
-    assert _opened(by_kind["NetworkPolicy"]) == OPEN.get(case, USUAL)
+    assert _opened(by_kind["NetworkPolicy"]) == OPEN.get(case, USUAL) | {("in", OPERATOR, 9090)}
 
 
 def test_the_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:

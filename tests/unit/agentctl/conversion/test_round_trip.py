@@ -48,8 +48,6 @@ DIFFERENT: dict[str, set[str]] = {
     "env-and-probes": {REVISION, "Deployment spec.template.spec.containers[agent].readinessProbe.httpGet.port"},
     # The Secret stays as it is.
     "longest-name": {"Secret"},
-    # There is a ServiceMonitor, so Prometheus may connect.
-    "network-policy": {"NetworkPolicy spec.ingress"},
     "own-namespace": OWN_NAMESPACE,
     "pod-template": {REVISION},
     "secret-values": {"Secret"},
