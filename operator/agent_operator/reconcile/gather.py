@@ -16,14 +16,15 @@ from agent_operator.inputs import secret_problems, size_limits
 from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.inputs.gather import Gathered, References
 from agent_operator.inputs.own_secrets import OwnSecrets
-from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.kube.objects import Key, Live, Object, Ref
+from agent_operator.kube.routes import Route
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
 from agent_operator.render.plan import unreadable
 from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.status.builder import pods
 from agent_operator.status.problems import from_api, namespace_not_watched
-from agent_operator.validation import workload_identity
+from agent_operator.validation import shared_routes, workload_identity
 from agent_runtime.config import explain
 
 # The pods of an agent are many, and the conditions of the Deployment describe them, too.
@@ -65,6 +66,7 @@ class Gatherer:
         evaluator: Evaluator,
         own_secrets: OwnSecrets,
         resolve_version: Callable[[Object], VersionDecision],
+        shared_routes: Callable[[Key], Mapping[Route, Key]],
         served: Callable[[str], str | None],
         platform: Platform,
         namespaces: Collection[str],
@@ -73,6 +75,7 @@ class Gatherer:
         self._evaluator = evaluator
         self._own_secrets = own_secrets
         self._resolve_version = resolve_version
+        self._shared_routes = shared_routes
         self._served = served
         self._platform = platform
         self._namespaces = namespaces
@@ -105,7 +108,8 @@ class Gatherer:
             return replace(result, blocked=blocked)
         if found.inputs.template is not None or found.inputs.checks_text is not None:
             found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
-        return self._assess(result, found, version)
+        shared = shared_routes.warnings(context.key, context.agent["spec"], self._shared_routes(context.key))
+        return self._assess(replace(result, warnings=tuple(shared)), found, version)
 
     async def _parse(self, context: ReconcileContext) -> AgentDeployment:
         agent = context.agent
@@ -129,7 +133,7 @@ class Gatherer:
             served = bool(self._served("ExternalSecret"))
             unsynced = secret_problems.sync_problem(inputs, result.live, served=served)
         # A Secret that was synced once keeps serving when External Secrets fails later, so that is only a warning.
-        warnings = [unsynced] if unsynced and not found.secrets else []
+        warnings = [*result.warnings, *([unsynced] if unsynced and not found.secrets else [])]
         if inputs.spec.identity:
             warnings += workload_identity.preflight(inputs, pods(result.live), found.account)
         if version.warning:
