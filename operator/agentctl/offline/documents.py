@@ -10,6 +10,7 @@ import yaml
 
 from agentctl.errors import CommandError
 from agentctl.objects import Object
+from kubeschema.go_yaml import Loader
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
@@ -18,17 +19,6 @@ MAX_NODES = 200_000
 MAX_DEPTH = 100
 # etcd stores objects of at most 1.5 MiB. A file may contain many of them.
 MAX_BYTES = 32 * 1024 * 1024
-TIMESTAMP = "tag:yaml.org,2002:timestamp"
-
-
-class Loader(yaml.CSafeLoader):
-    """Reads YAML as Kubernetes does: a date is a string."""
-
-
-Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
