@@ -118,6 +118,10 @@ def import_(  # noqa: PLR0913 - one parameter per option
     new_name: Annotated[
         str, typer.Option("--name", help="Name of the AgentDeployment. Default: that of the Deployment.")
     ] = "",
+    adopt: Annotated[
+        bool,
+        typer.Option("--adopt", help="Annotate the AgentDeployment, so that it adopts the objects that it replaces."),
+    ] = False,
     output: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = Format.YAML,
     output_file: Annotated[
         Path | None, typer.Option("--output-file", help="File to write. Default: standard output.", dir_okay=False)
@@ -137,7 +141,9 @@ def import_(  # noqa: PLR0913 - one parameter per option
     from agentctl.commands import import_manifests
 
     kubectl = Kubectl(kubeconfig=kubeconfig, context=context, namespace=namespace)
-    options = import_manifests.Options(tuple(filename or ()), tuple(names or ()), new_name, output, output_file)
+    options = import_manifests.Options(
+        tuple(filename or ()), tuple(names or ()), new_name, output, output_file, adopt=adopt
+    )
     raise typer.Exit(import_manifests.run(kubectl, options))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from agent_operator import __version__
 from agent_operator.codegen import rbac
+from agent_operator.kube.resources import CHILDREN
 from agent_operator.settings import read
 from agent_runtime.config import addresses
 from tests import fast_yaml as yaml
@@ -165,7 +166,9 @@ def identities(objects: list[Object]) -> set[tuple[str, str, str]]:
 
 
 POLICY = {
-    (kind, "", f"{name}.agent-operator.dev") for kind in POLICIES for name in ("authors", "deletion", "scale", "status")
+    (kind, "", f"{name}.agent-operator.dev")
+    for kind in POLICIES
+    for name in ("adoption", "authors", "deletion", "exposure", "scale", "status")
 }
 
 
@@ -205,3 +208,37 @@ def test_a_component_leaves_the_policy_out_for_older_clusters(
     assert identities(made) == identities(objects) - POLICY
     for obj in made:
         kubernetes_validate.validate(obj, "1.28", strict=True)
+
+
+def test_a_component_rejects_agents_that_are_exposed_without_keys(
+    overlay: tuple[str, list[Object]], kustomized: Any
+) -> None:
+    name, objects = overlay
+
+    made = kustomized(resources=f"overlays/{name}", components="components/require-api-keys")
+
+    assert identities(made) == identities(objects)
+    actions = {
+        obj["metadata"]["name"]: obj["spec"]["validationActions"]
+        for obj in made
+        if obj["kind"] == "ValidatingAdmissionPolicyBinding"
+    }
+    assert {name: found for name, found in actions.items() if found != ["Deny"]} == {}
+    assert [obj for obj in objects if obj["kind"] != "ValidatingAdmissionPolicyBinding"] == [
+        obj for obj in made if obj["kind"] != "ValidatingAdmissionPolicyBinding"
+    ]
+
+
+def test_the_adoption_of_every_kind_is_authorized(overlay: tuple[str, list[Object]]) -> None:
+    """Each with one check, because the API server bounds what an expression and a policy may cost."""
+    policy = next(
+        obj
+        for obj in overlay[1]
+        if (obj["kind"], obj["metadata"]["name"]) == ("ValidatingAdmissionPolicy", "adoption.agent-operator.dev")
+    )
+    expressions = [rule["expression"] for rule in policy["spec"]["validations"]]
+
+    assert [text.count(".check(") for text in expressions] == [1] * len(CHILDREN)
+    for kind in CHILDREN:
+        (found,) = [text for text in expressions if f"contains('{kind.kind}/')" in text]
+        assert f"group('{kind.group}').resource('{kind.plural}')" in found

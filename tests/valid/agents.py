@@ -74,6 +74,12 @@ def _replaces_pods(rollout: dict[str, Any]) -> dict[str, Any]:
     return rollout | {"strategy": "Canary"} | update
 
 
+def _is_internal(autoscaling: dict[str, Any]) -> dict[str, Any]:
+    """An external autoscaler has no settings, and one without metrics would get a metric of Kubernetes."""
+    rest = {field: value for field, value in autoscaling.items() if field != "external"}
+    return rest | ({"targetCPUUtilizationPercentage": 50} if rest.get("targetCPUUtilizationPercentage") == 0 else {})
+
+
 def _has_hosts(ingress: dict[str, Any]) -> dict[str, Any]:
     has_secret = any("tlsSecretName" in host for host in ingress.get("hosts", ()))
     return ingress | ({"tls": {}} if has_secret else {}) | ({} if "hosts" in ingress else {"host": "x.y"})
@@ -205,6 +211,7 @@ MODELS: dict[str, Values] = {
             {"configMapKeyRef": {"name": "prompts", "key": "a.txt"}, "variables": {"unused": "{{ x }}"}},
         ]
     ),
+    "Autoscaling": objects("Autoscaling").map(_is_internal),
     "V1Affinity": st.sampled_from(AFFINITIES),
     "V1NetworkPolicyEgressRule": RULES_OUT,
     "V1NetworkPolicyIngressRule": RULES_IN,

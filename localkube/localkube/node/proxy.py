@@ -37,6 +37,7 @@ class ServiceProxy:
         self._queue = WorkQueue()
         self._servers: dict[PortKey, asyncio.Server] = {}
         self._targets: dict[PortKey, str] = {}  # the clusterIP that a server was started for
+        self._names: dict[PortKey, str] = {}  # the name of the port, which may change while a server listens
         self._turns: dict[PortKey, itertools.count[int]] = {}
         self._slices: dict[Key, dict[str, Object]] = {}
         self._stops: list[Callable[[], None]] = []
@@ -96,18 +97,22 @@ class ServiceProxy:
             wanted = {(*key, p["port"]): p for p in ports}
         for stale in [k for k in self._servers if k[:2] == key and (k not in wanted or self._targets[k] != host)]:
             self._servers.pop(stale).close()
+            del self._names[stale]
         for port_key, port in wanted.items():
+            self._names[port_key] = port.get("name", "")
             if service is not None and port_key not in self._servers:
-                self._servers[port_key] = await self._listen(service, host, port_key, port.get("name", ""))
+                self._servers[port_key] = await self._listen(service, host, port_key)
                 self._targets[port_key] = host
         if service is None and not self._slices.get(key):
             self._slices.pop(key, None)
 
-    async def _listen(self, service: Object, host: str, key: PortKey, name: str) -> asyncio.Server:
+    async def _listen(self, service: Object, host: str, key: PortKey) -> asyncio.Server:
         turn = self._turns.setdefault(key, itertools.count())
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(self._connect(reader, writer, self._endpoints(key, name, next(turn))))
+            task = asyncio.create_task(
+                self._connect(reader, writer, self._endpoints(key, self._names.get(key, ""), next(turn)))
+            )
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 

@@ -5,6 +5,7 @@ pydantic sees a stand-in that imports the model for the first value.
 """
 
 import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
@@ -41,13 +42,41 @@ USED_BY = frozenset({"autoscaling", "dns", "env", "networkPolicy", "podTemplate"
 """Fields of the spec that contain these types."""
 
 
+# The quantities of a model, by their path; * is any field. The models of `kubernetes.client` take only text for them.
+_QUANTITIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "V1EnvVar": (("valueFrom", "resourceFieldRef", "divisor"),),
+    "V2HorizontalPodAutoscalerBehavior": (("*", "tolerance"),),
+    "V2MetricSpec": (("*", "target", "value"), ("*", "target", "averageValue")),
+}
+
+
+def _with_quantities(value: Any, paths: Iterable[tuple[str, ...]]) -> Any:
+    """Return a value with the integers at these paths as text. Kubernetes accepts both for a quantity."""
+    for path in paths:
+        value = _with_quantity(value, path)
+    return value
+
+
+def _with_quantity(value: Any, path: tuple[str, ...]) -> Any:
+    if not path:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(value, dict):
+        return value
+    field, rest = path[0], path[1:]
+    return {key: _with_quantity(item, rest) if field in ("*", key) else item for key, item in value.items()}
+
+
 class Verbatim:
     """Stand-in for the model of `kubernetes.client` with the name of the subclass."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate a value with the model. Errors keep their paths."""
-        return core_schema.no_info_plain_validator_function(lambda value: typed(cls.__name__).model_validate(value))
+
+        def validate(value: Any) -> BaseModel:
+            return typed(cls.__name__).model_validate(_with_quantities(value, _QUANTITIES.get(cls.__name__, ())))
+
+        return core_schema.no_info_plain_validator_function(validate)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

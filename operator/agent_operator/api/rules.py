@@ -203,6 +203,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     ),
     Autoscaling: (
         Rule(
+            "!has(self.external) || !self.external || !(has(self.minReplicas) || has(self.maxReplicas) || "
+            "has(self.targetCPUUtilizationPercentage) || has(self.targetMemoryUtilizationPercentage) || "
+            "has(self.metrics) || has(self.behavior))",
+            "external leaves all settings to the other autoscaler: remove the other fields, or external",
+            ".external",
+        ),
+        Rule(
             "(has(self.minReplicas) ? self.minReplicas : 3) <= (has(self.maxReplicas) ? self.maxReplicas : 10)",
             "minReplicas (default 3) must not exceed maxReplicas (default 10): change one of them",
             ".minReplicas",

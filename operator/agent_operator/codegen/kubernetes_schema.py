@@ -29,7 +29,11 @@ _PORT: Schema = {
     "maximum": 65_535,
 }
 _PORT_NUMBERS = ("containerPort", "hostPort")
-_QUANTITY: Schema = {"type": "string", "maxLength": bounds.QUANTITY, "pattern": QUANTITY_PATTERN}
+_QUANTITY: Schema = {
+    "x-kubernetes-int-or-string": True,
+    "maxLength": bounds.QUANTITY,
+    "pattern": QUANTITY_PATTERN,
+}
 # A quantity in a map of quantities, in which `$patch` may be a key. Pods accept an unquoted fraction, such as
 # `cpu: 0.5`, which int-or-string excludes. The maxima allow only a short string, a number and a boolean, which the
 # operator refuses.
@@ -42,7 +46,7 @@ _AMOUNT: Schema = {
 }
 _DIRECTIVE: Schema = {"type": "string", "enum": ["merge", "replace", "delete"]}
 # Descriptions are cut after a sentence, because a CRD that is larger than 256 KiB breaks client-side `kubectl apply`.
-_COMPLETE_DESCRIPTION = 250
+_COMPLETE_DESCRIPTION = 200
 _PATCH_DESCRIPTION = 45
 _SENTENCE = re.compile(r"(?<=[a-z0-9)'`\"])\. (?=[A-Z])")
 

@@ -10,6 +10,7 @@ import tomli_w
 from agent_operator.api import constants, image_reference
 from agent_operator.api.image_reference import ImageReference
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
+from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime import __version__ as runtime_version
@@ -67,6 +68,14 @@ class Assigned:
     image: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherAutoscaler:
+    """A HorizontalPodAutoscaler of others that targets the Deployment of an agent."""
+
+    name: str
+    min_replicas: int
+
+
 @dataclass(frozen=True)
 class Inputs:
     """One agent, the objects that it references, and the platform.
@@ -79,6 +88,7 @@ class Inputs:
         platform: settings of the operator.
         assigned: version that a channel assigned to the agent; None without a channel, or before the assignment.
         checks_text: text of rollout.canary.checksFrom; None if it is not set or does not exist.
+        other_autoscaler: an autoscaler of others that scales the Deployment instead of the AgentDeployment.
         evaluated_prompt: the prompt, or why it cannot be rendered; None to render it in this process.
         evaluated_checks: the checks in `checks_text`, or why they are invalid; None to parse them in this process.
     """
@@ -89,6 +99,7 @@ class Inputs:
     platform: Platform = Platform()
     assigned: Assigned | None = None
     checks_text: str | None = None
+    other_autoscaler: OtherAutoscaler | None = None
     evaluated_prompt: str | prompt.PromptError | None = None
     evaluated_checks: ChecksConfig | ChecksError | None = None
 
@@ -149,15 +160,28 @@ class Inputs:
         return tuple(dict.fromkeys([*own, *common]))
 
     @cached_property
+    def autoscaling(self) -> Autoscaling | None:
+        """The HorizontalPodAutoscaler to create; None if replicas sets the number of pods."""
+        wanted = self.spec.autoscaling
+        return None if wanted is None or wanted.external else wanted
+
+    @cached_property
     def fewest_replicas(self) -> int:
         """Minimum number of desired pods."""
-        fewest = self.spec.autoscaling.min_replicas if self.spec.autoscaling else self.spec.replicas
+        if self._yields and self.other_autoscaler:
+            return self.other_autoscaler.min_replicas
+        fewest = self.autoscaling.min_replicas if self.autoscaling else self.spec.replicas
         return DEFAULT_REPLICAS if fewest is None else fewest
 
     @cached_property
     def fixed_replicas(self) -> int | None:
         """Number of pods that the spec requests; None if an autoscaler sets it."""
-        return None if self.spec.autoscaling else self.fewest_replicas
+        return None if self.autoscaling or self._yields else self.fewest_replicas
+
+    @property
+    def _yields(self) -> bool:
+        """Whether the operator leaves the replicas to another autoscaler. No autoscaler changes a Deployment of 0."""
+        return self.other_autoscaler is not None and self.autoscaling is None and self.spec.replicas != 0
 
     @cached_property
     def has_canary(self) -> bool:

@@ -1,11 +1,17 @@
-"""The PodDisruptionBudget: it protects an agent but never blocks a drain forever."""
+"""How many pods may be missing: during evictions (PodDisruptionBudget) and during rollouts (strategy of a Deployment).
+
+The budget protects an agent but never blocks a drain forever.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
+from agent_operator.api.v1alpha1.rollout import RollingUpdate, Rollout
 from agent_operator.api.v1alpha1.workload import DisruptionBudget
 from agent_operator.inputs.quantities import int_or_percent
 
 DEFAULT_MIN_AVAILABLE = 2
+DEFAULT_SURGE = 1
 _ALL = 100
 
 
@@ -52,3 +58,26 @@ def _pods(value: int | str, replicas: int) -> int:
 def _at_most_all(value: int | str) -> int | str:
     """Limit a percentage to 100 %: Kubernetes rejects more."""
     return value if isinstance(value, int) or int(value[:-1]) <= _ALL else f"{_ALL}%"
+
+
+def strategy(rollout: Rollout | None) -> dict[str, Any]:
+    """Return the strategy of the Deployment."""
+    if rollout and rollout.strategy == "Recreate":
+        return {"type": "Recreate"}
+    surge, unavailable = surge_and_unavailable(rollout)
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
+
+
+def surge_and_unavailable(rollout: Rollout | None) -> tuple[int | str, int | str]:
+    """Return maxSurge and maxUnavailable. Without a surge, a rollout can progress only if a pod may be unavailable."""
+    requested = (rollout and rollout.rolling_update) or RollingUpdate()
+    surge = DEFAULT_SURGE if requested.max_surge is None else int_or_percent(requested.max_surge)
+    if requested.max_unavailable is not None:
+        return surge, int_or_percent(requested.max_unavailable)
+    replaces_in_place = is_zero(surge) and not (rollout and rollout.strategy == "Canary")
+    return surge, 1 if replaces_in_place else 0
+
+
+def is_zero(value: int | str) -> bool:
+    """Return whether this is no pod."""
+    return value in (0, "0%")

@@ -37,11 +37,13 @@ class QuantityError(ValueError):
 
 
 def utilization(spec: Autoscaling) -> dict[str, int]:
-    """Return the target of the average utilization by resource, in percent of the requests."""
-    return {
-        "cpu": spec.target_cpu_utilization_percentage or DEFAULT_CPU,
-        "memory": spec.target_memory_utilization_percentage or DEFAULT_MEMORY,
+    """Return the target of the average utilization by resource, in percent of the requests. 0 turns a metric off."""
+    cpu, memory = spec.target_cpu_utilization_percentage, spec.target_memory_utilization_percentage
+    targets = {
+        "cpu": DEFAULT_CPU if cpu is None else cpu,
+        "memory": DEFAULT_MEMORY if memory is None else memory,
     }
+    return {resource: percent for resource, percent in targets.items() if percent}
 
 
 def metrics(spec: Autoscaling) -> list[dict[str, Any]]:

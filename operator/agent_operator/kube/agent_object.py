@@ -11,6 +11,7 @@ from agent_operator.kube.decoding import TOO_LARGE, UNREADABLE, stub, unexpected
 from agent_operator.kube.objects import LARGEST_BODY, Live, Object, pack_unreadable, version
 
 _AGENT_METADATA = ("name", "namespace", "uid", "generation", "labels", "deletionTimestamp", "finalizers")
+_ANNOTATIONS = (constants.ANNOTATION_ROLLOUT, constants.ANNOTATION_ADOPT)
 _MAX_NESTED_VALUES = 50_000
 _SUMMARY = ("runtime", "suspend", "namespace")
 
@@ -28,9 +29,9 @@ def pack_agent(agent: Mapping[str, Any], *, largest: int | None = None) -> Live:
 
 def _pack(agent: Mapping[str, Any], largest: int | None) -> Live:
     meta = {key: agent["metadata"][key] for key in _AGENT_METADATA if key in agent["metadata"]}
-    command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT)
-    if command:
-        meta["annotations"] = {constants.ANNOTATION_ROLLOUT: command}
+    annotations = agent["metadata"].get("annotations") or {}
+    if kept := {name: annotations[name] for name in _ANNOTATIONS if annotations.get(name)}:
+        meta["annotations"] = kept
     spec, status = agent.get("spec") or {}, agent.get("status") or {}
     if not isinstance(spec, dict) or not isinstance(status, dict):
         raise TypeError("spec and status are objects")

@@ -24,6 +24,7 @@ _NO_VERSION = "1"  # the first revision of etcd, which no object has
 # and server-side apply rejects unknown fields anyway.
 _NO_FIELD_WARNINGS = {"fieldValidation": "Ignore"}
 _SCALE_MANAGER = f"{constants.FIELD_MANAGER}-scale"
+_KINDS_WITH_PORTS = frozenset({"Service", "Deployment"})
 _LEASES = "/apis/coordination.k8s.io/v1"
 
 
@@ -38,9 +39,16 @@ class Cluster(Collections):
 
     async def update(self, manifest: Mapping[str, Any], uid: str) -> Object:
         """Apply to the object with this UID. Raises ApiError 409 or 422 if it does not exist."""
+        try:
+            return await self._apply(_with(manifest, uid=uid), "apply")
+        except ApiError as error:
+            is_about_ports = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "ports" in error.message
+            if not is_about_ports or manifest["kind"] not in _KINDS_WITH_PORTS:
+                raise
+        await self._replace_ports(manifest, uid)
         return await self._apply(_with(manifest, uid=uid), "apply")
 
-    async def replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
+    async def _replace_ports(self, manifest: Mapping[str, Any], uid: str) -> None:
         """Replace the ports of the live object with those of the manifest.
 
         The number identifies a port, but names must be unique, too. If another writer changed the number of a port,
@@ -64,14 +72,21 @@ class Cluster(Collections):
         }
         return await self._apply(_with(partial, uid=uid), "apply", _SCALE_MANAGER)
 
-    async def delete(self, target: Ref, uid: str, version: str) -> None:
-        """Delete the object with this UID, with background propagation. Does nothing if it no longer exists."""
+    async def take_over(self, manifest: Mapping[str, Any], patch: list[Object]) -> Object:
+        """Make the agent the owner of an object; 409 if the object has changed since it was read."""
+        label, params = ("adopt", manifest["kind"]), {"fieldManager": f"{constants.FIELD_MANAGER}-adopt"}
+        return await self._transport.request(
+            "PATCH", object_path(manifest), label=label, params=params, body=patch, content_type=JSON_PATCH
+        )
+
+    async def delete(self, target: Ref, uid: str, version: str, *, propagation: str = "Background") -> None:
+        """Delete the object with this UID. Does nothing if it no longer exists."""
         path = BY_NAME[target.kind].path(version, target.namespace, target.name)
         body: Object = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": uid},
-            "propagationPolicy": "Background",
+            "propagationPolicy": propagation,
         }
         try:
             await self._transport.request("DELETE", path, label=("delete", target.kind), body=body)
@@ -83,6 +98,12 @@ class Cluster(Collections):
         """Read an object, uncached; None if it does not exist."""
         path = BY_NAME[target.kind].path(version, target.namespace, target.name)
         return await self._get(path, target.kind)
+
+    async def list_in(self, kind: str, namespace: str, selector: str = "") -> list[Object]:
+        """Read the objects of a kind in a namespace, uncached, of those with labels that the selector matches."""
+        known = BY_NAME[kind]
+        pages = self.list_pages(known.path(known.versions[0], namespace), kind, selector)
+        return [item async for items, _ in pages for item in items]
 
     async def find_namespace(self, name: str) -> Object | None:
         """Read a Namespace, uncached; None if it does not exist."""

@@ -42,6 +42,9 @@ _HASHED_KINDS = frozenset({"Secret", "ConfigMap"})
 _NOT_BODY = frozenset({"apiVersion", "kind", "metadata", "status"})
 # Kinds of which the operator watches only the metadata. ConfigMaps are the largest objects, and it needs few of them.
 METADATA_ONLY = frozenset({"ConfigMap"})
+# Entries of managedFields: what the operator applied, and what others wrote through the scale subresource.
+_APPLIED = {"manager": constants.FIELD_MANAGER, "operation": "Apply"}
+_SCALED = {"subresource": "scale"}
 _DATA = ("data", "binaryData")
 _LONGEST_VERSION = 20
 
@@ -79,6 +82,7 @@ class Live:
         body: the trimmed object as JSON; only its metadata if `is_partial`.
         generation: metadata.generation.
         owns_replicas: whether the field manager of the operator owns spec.replicas. Trimming drops managedFields.
+        is_scaled: whether another writer owns spec.replicas through the scale subresource, as an autoscaler does.
         owner: UID of the object that controls this one, or of the agent in its labels; empty without one.
         is_partial: whether the body contains only metadata. The operator reads the object when it needs the rest.
         unreadable: why the object cannot be read; empty if it can. The object exists, but nothing else is known of it.
@@ -89,6 +93,7 @@ class Live:
     body: bytes
     generation: int = 0
     owns_replicas: bool = False
+    is_scaled: bool = False
     owner: str = ""
     is_partial: bool = False
     unreadable: str = ""
@@ -147,7 +152,8 @@ def _pack(kind: str, obj: Mapping[str, Any], largest: int | None) -> Live:
         version=version(obj),
         body=body,
         generation=meta.get("generation", 0),
-        owns_replicas=kind == "Deployment" and _owns_replicas(meta),
+        owns_replicas=kind == "Deployment" and _owns_replicas(meta, _APPLIED),
+        is_scaled=kind == "Deployment" and _owns_replicas(meta, _SCALED),
         owner=owner_uid(meta),
         is_partial=is_partial,
     )
@@ -221,7 +227,7 @@ def owner_uid(meta: Mapping[str, Any]) -> str:
     return str((meta.get("labels") or {}).get(constants.LABEL_OWNER_UID) or "")
 
 
-def _owns_replicas(meta: Mapping[str, Any]) -> bool:
-    manager = {"manager": constants.FIELD_MANAGER, "operation": "Apply"}.items()
-    applied = (entry for entry in meta.get("managedFields") or () if manager <= entry.items())
-    return any("f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}) for entry in applied)
+def _owns_replicas(meta: Mapping[str, Any], entry: Mapping[str, str]) -> bool:
+    """Return whether an entry of managedFields that contains `entry` owns spec.replicas."""
+    entries = (it for it in meta.get("managedFields") or () if entry.items() <= it.items())
+    return any("f:replicas" in ((it.get("fieldsV1") or {}).get("f:spec") or {}) for it in entries)

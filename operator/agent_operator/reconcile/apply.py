@@ -13,13 +13,14 @@ from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
-from agent_operator.kube.objects import Key, Live, Object, Ref, pack, ref, version
+from agent_operator.kube.objects import Live, Object, Ref, pack, ref, version
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError
+from agent_operator.reconcile.adopter import Adopter, Adoptions
 from agent_operator.reconcile.children import DiffResult
 from agent_operator.reconcile.context import ReconcileContext, StaleCacheError
-from agent_operator.render.former_owner import agent_owner, goes_away
-from agent_operator.render.plan import REQUESTED, Apply, Owner, Plan, conflict
+from agent_operator.render.conflicts import conflict
+from agent_operator.render.plan import REQUESTED, Apply, Owner, Plan
 from agent_operator.rollout.state_machine import must_persist_first
 from agent_operator.status.builder import changes
 from agent_operator.status.problems import from_api, refused
@@ -29,7 +30,6 @@ from agent_operator.status.rejections import RejectedChild
 # covers the wait in the queue behind hundreds of new agents. If the agent has been deleted in the meantime, the garbage
 # collector deletes the children.
 _FRESH_SECONDS = 60.0
-_KINDS_WITH_PORTS = frozenset({"Service", "Deployment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,13 @@ class ApplyResult:
         context: the context of the pass, with the status that the API server has now.
         live: the children after the writes.
         blocked: why a child could not be written; None if all children were written.
+        adopted: objects of others that the agent has adopted.
     """
 
     context: ReconcileContext
     live: Mapping[Ref, Live]
     blocked: Problem | None = None
+    adopted: tuple[Ref, ...] = ()
 
 
 class StatusWriter:
@@ -88,6 +90,7 @@ class Applier:
         self._status_writer = status_writer
         self._served = served
         self._manage_namespaces = manage_namespaces
+        self._adopter = Adopter(cluster, served)
 
     async def apply(self, context: ReconcileContext, live: Mapping[Ref, Live], diff: DiffResult) -> ApplyResult:
         """Write what a restarted operator needs to know, and then the children in order.
@@ -97,15 +100,17 @@ class Applier:
         """
         after = dict(live)
         try:
-            context = await self._record(context, diff)
-            await self._write_all(context, diff.changes, after)
+            adoptions = Adoptions(diff.changes.applies)
+            adoptions = await self._adopter.prepare(context, live, diff) if context.may_adopt else adoptions
+            context = await self._record(context, diff, adoptions)
+            await self._write_all(context, adoptions, diff.changes, after)
         except ProblemError as error:
             return ApplyResult(context, after, error.problem)
         except ApiError as error:
             return ApplyResult(context, after, from_api(error))
-        return ApplyResult(context, after, diff.changes.conflict)
+        return ApplyResult(context, after, diff.changes.conflict or adoptions.waiting, tuple(adoptions.found))
 
-    async def _record(self, context: ReconcileContext, diff: DiffResult) -> ReconcileContext:
+    async def _record(self, context: ReconcileContext, diff: DiffResult, adoptions: Adoptions) -> ReconcileContext:
         """Write the decisions before the children, because a restarted operator could decide differently.
 
         It could also not tell a Namespace that it created from one with forged labels.
@@ -114,7 +119,7 @@ class Applier:
         if not decisions:
             return context
         await self._ensure_current(context)
-        if "namespaceUid" in decisions:
+        if "namespaceUid" in decisions and Ref("Namespace", "", context.owner.namespace) not in adoptions.found:
             await self._ensure_absent(context.owner)
         written = await self._status_writer.write(context, {**context.status, **decisions})
         # An older CustomResourceDefinition drops fields, so use the status that the server stored.
@@ -137,26 +142,18 @@ class Applier:
             return
         if owner.owns(target, found, found["metadata"]["uid"]):
             raise StaleCacheError
-        raise ProblemError(conflict(target, terminating=await self._goes_away(found, owner)))
+        raise ProblemError(conflict(target, terminating=await self._adopter.goes_away(found, owner)))
 
-    async def _goes_away(self, found: Object, owner: Owner) -> bool:
-        """Return whether an object is being deleted, or belongs to a deleted agent, so that it is no conflict."""
-        if goes_away(found, owner.uid, owner.key):
-            return True
-        reference = agent_owner(found)
-        if reference is None or reference.get("uid") == owner.uid:
-            return False
-        agent = await self._cluster.find_agent(Key(found["metadata"].get("namespace", ""), reference["name"]))
-        return agent is None or agent["metadata"]["uid"] != reference.get("uid")
-
-    async def _write_all(self, context: ReconcileContext, changes: Plan, live: dict[Ref, Live]) -> None:
+    async def _write_all(
+        self, context: ReconcileContext, adoptions: Adoptions, changes: Plan, live: dict[Ref, Live]
+    ) -> None:
         """Write the children in order, and update `live` from the responses. Stop at the first failure."""
-        if not changes.is_empty:
+        if adoptions.applies or changes.deletes:
             await self._ensure_current(context)
-        for action in changes.applies:
+        for action in adoptions.applies:
             target = ref(action.manifest["kind"], action.manifest)
             try:
-                written = await self._write(action, target, context.owner)
+                written = await self._write(action, target, context.owner, adoptions)
             except ApiError as error:
                 spec = context.agent["spec"]
                 child = RejectedChild(target, action.manifest, spec)
@@ -168,6 +165,31 @@ class Applier:
                 self._store.expect_write(context.key, target, live[target].version)
             else:
                 self._own_secrets.record_write(target, live[target])
+        await self._delete(context, changes, live)
+
+    async def _write(self, action: Apply, target: Ref, owner: Owner, adoptions: Adoptions) -> Mapping[str, Any]:
+        found = adoptions.found.get(target)
+        if found is not None:
+            uid = await self._adopter.take_over(action.manifest, found, owner, adoptions.method)
+            action = replace(action, uid=uid)
+        if action.uid:
+            if action.replicas is not None:
+                await self._cluster.hand_over_replicas(action.manifest, action.uid, action.replicas)
+            return await self._cluster.update(action.manifest, action.uid)
+        try:
+            return await self._cluster.create(action.manifest)
+        except ApiError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
+        foreign = await self._cluster.find(target, action.manifest["apiVersion"])
+        if foreign is None or owner.owns(target, foreign, foreign["metadata"]["uid"]):
+            # The response to an earlier create was lost, or the watch lags behind. The next pass sees the object.
+            raise StaleCacheError
+        self._store.record_conflict(owner.key, target)
+        rest = adoptions.applies[adoptions.applies.index(action) + 1 :]
+        raise ProblemError(await self._adopter.conflict(target, foreign, rest, owner))
+
+    async def _delete(self, context: ReconcileContext, changes: Plan, live: dict[Ref, Live]) -> None:
         for deletion in changes.deletes:
             served = self._served(deletion.ref.kind)
             if served is None:
@@ -201,33 +223,6 @@ class Applier:
         if agent["spec"].get("namespace") and constants.FINALIZER not in (found["metadata"].get("finalizers") or ()):
             patched = await self._cluster.add_finalizer(key, context.uid)
             self._store.expect_write(key, Ref(constants.KIND, *key), version(patched))
-
-    async def _write(self, action: Apply, target: Ref, owner: Owner) -> Mapping[str, Any]:
-        if action.uid:
-            if action.replicas is not None:
-                await self._cluster.hand_over_replicas(action.manifest, action.uid, action.replicas)
-            return await self._update(action.manifest, action.uid)
-        try:
-            return await self._cluster.create(action.manifest)
-        except ApiError as error:
-            if error.code != HTTPStatus.CONFLICT:
-                raise
-        found = await self._cluster.find(target, action.manifest["apiVersion"])
-        if found is None or owner.owns(target, found, found["metadata"]["uid"]):
-            # The response to an earlier create was lost, or the watch lags behind. The next pass sees the object.
-            raise StaleCacheError
-        self._store.record_conflict(owner.key, target)
-        raise ProblemError(conflict(target, terminating=await self._goes_away(found, owner)))
-
-    async def _update(self, manifest: Mapping[str, Any], uid: str) -> Object:
-        try:
-            return await self._cluster.update(manifest, uid)
-        except ApiError as error:
-            is_about_ports = error.code == HTTPStatus.UNPROCESSABLE_ENTITY and "ports" in error.message
-            if not is_about_ports or manifest["kind"] not in _KINDS_WITH_PORTS:
-                raise
-        await self._cluster.replace_ports(manifest, uid)
-        return await self._cluster.update(manifest, uid)
 
 
 def _decisions(owner: Owner, diff: DiffResult) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from agent_operator.kube.resources import BY_NAME, FOUNDATIONS
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
 from agent_operator.reconcile.gather import GatherResult
-from agent_operator.render import Rendered
+from agent_operator.render import Rendered, adoption
 from agent_operator.render.children import Renderer
 from agent_operator.render.plan import Plan, plan
 from agent_operator.rollout.planner import RolloutPlan, RolloutPlanner
@@ -115,8 +115,12 @@ class ChildPlanner:
             rendered=replace(wanted, manifests=served),
             rollout=rollout.plan if can_start else None,
             changes=plan(desired, gathered.live, context.owner, retained=retained),
-            warnings=tuple(_warnings(gathered.inputs, missing)),
+            warnings=(*_warnings(gathered.inputs, missing), *_adoption_problems(context)),
         )
+
+
+def _adoption_problems(context: ReconcileContext) -> Iterable[Problem]:
+    return adoption.parse(context.agent).problems if context.may_adopt else ()
 
 
 def _warnings(inputs: Inputs, missing: set[str]) -> Iterable[Problem]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.kube.objects import Key, Live, Object, Ref
 from agent_operator.render.plan import Owner, owner_from
@@ -54,6 +55,11 @@ class ReconcileContext:
     def owner(self) -> Owner:
         """The agent as the owner of its children."""
         return owner_from(self.agent)
+
+    @property
+    def may_adopt(self) -> bool:
+        """Whether the annotation of the agent allows it to adopt objects of others."""
+        return constants.ANNOTATION_ADOPT in (self.agent["metadata"].get("annotations") or {})
 
     @property
     def is_deleted(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from agent_operator.api import image_reference
 from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
+from agent_operator.inputs.autoscalers import Autoscalers
 from agent_operator.inputs.gather import References
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.cache import Store
@@ -67,6 +68,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         store=store,
         gatherer=Gatherer(
             references=References(cluster, clock, references_lifetime),
+            autoscalers=Autoscalers(cluster, clock, references_lifetime),
             evaluator=Evaluator(sandbox),
             own_secrets=own_secrets,
             resolve_version=resolve_version,

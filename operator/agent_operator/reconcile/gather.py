@@ -14,13 +14,14 @@ from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs import secret_problems, size_limits
 from agent_operator.inputs.agent_inputs import Inputs, Platform
+from agent_operator.inputs.autoscalers import Autoscalers
 from agent_operator.inputs.gather import Gathered, References
 from agent_operator.inputs.own_secrets import OwnSecrets
 from agent_operator.kube.objects import Key, Live, Object, Ref
 from agent_operator.kube.routes import Route
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
-from agent_operator.render.plan import unreadable
+from agent_operator.render.conflicts import unreadable
 from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.status.builder import pods
 from agent_operator.status.problems import from_api, namespace_not_watched
@@ -63,6 +64,7 @@ class Gatherer:
         self,
         *,
         references: References,
+        autoscalers: Autoscalers,
         evaluator: Evaluator,
         own_secrets: OwnSecrets,
         resolve_version: Callable[[Object], VersionDecision],
@@ -72,6 +74,7 @@ class Gatherer:
         namespaces: Collection[str],
     ) -> None:
         self._references = references
+        self._autoscalers = autoscalers
         self._evaluator = evaluator
         self._own_secrets = own_secrets
         self._resolve_version = resolve_version
@@ -91,7 +94,8 @@ class Gatherer:
             secret = await self._own_secrets.get(context.key, context.agent)
         except ApiError as error:
             return GatherResult(context.children, blocked=from_api(error))
-        result = GatherResult({**context.children, **(secret or {})}, references=secret is not None)
+        own = {target: live for target, live in (secret or {}).items() if live.owner == context.uid}
+        result = GatherResult({**context.children, **own}, references=secret is not None)
         if context.is_suspended:
             return result
         try:
@@ -103,6 +107,7 @@ class Gatherer:
             return replace(result, blocked=version.pending)
         try:
             found = await self._references.gather(agent, self._current_platform(), version.assigned)
+            found = await self._with_autoscaler(context, found)
         except (ApiError, ProblemError) as error:
             blocked = from_api(error) if isinstance(error, ApiError) else error.problem
             return replace(result, blocked=blocked)
@@ -110,6 +115,21 @@ class Gatherer:
             found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
         shared = shared_routes.warnings(context.key, context.agent["spec"], self._shared_routes(context.key))
         return self._assess(replace(result, warnings=tuple(shared)), found, version)
+
+    async def _with_autoscaler(self, context: ReconcileContext, found: Gathered) -> Gathered:
+        """Add the autoscaler of others that targets the Deployment, if another writer has scaled it.
+
+        Both would write the replicas in turn, forever.
+        """
+        inputs, owner = found.inputs, context.owner
+        target = Ref("Deployment", inputs.namespace, inputs.name)
+        live = context.children.get(target)
+        if live is None or not live.is_scaled or inputs.fixed_replicas is None:
+            return found
+        if not owner.owns(target, live.object, live.uid):
+            return found
+        other = await self._autoscalers.find(inputs.namespace, inputs.name, owner.uid)
+        return replace(found, inputs=replace(inputs, other_autoscaler=other), refers=True) if other else found
 
     async def _parse(self, context: ReconcileContext) -> AgentDeployment:
         agent = context.agent

@@ -63,6 +63,9 @@ class Reporter:
         if events := (*changed, *new_warnings(context.status, after)):
             _log_refusals(context, events)
             await self._recorder.record(context.agent, events)
+        if applied.adopted:
+            note = f"adopted {', '.join(map(str, applied.adopted))}"
+            await self._recorder.emit(constants.KIND, context.agent, "Normal", Reason.ADOPTED, note[: bounds.MESSAGE])
         await self._answer_command(context, diff, state)
         return replace(result, status_changed=written is not None)
 

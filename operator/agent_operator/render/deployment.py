@@ -3,9 +3,8 @@
 from enum import StrEnum
 
 from agent_operator.api import constants
-from agent_operator.inputs import references
+from agent_operator.inputs import disruption, references
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.inputs.update_strategy import strategy
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash
 from agent_operator.render.revision import Revision, with_secret_hash
@@ -40,7 +39,7 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
             "replicas": replicas,
             "progress_deadline": rollout.progress_deadline_seconds if rollout else None,
             "history_limit": rollout.revision_history_limit if rollout else None,
-            "strategy": strategy(rollout),
+            "strategy": disruption.strategy(rollout),
             "selector": selector,
             "pod_template": _pod_template(inputs, revision, selector),
         },

@@ -15,6 +15,7 @@ from agent_operator.api.reasons import Reason
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Key, Live, Object, Ref, ref, with_hashed_data
 from agent_operator.render.compare import covers
+from agent_operator.render.conflicts import conflict, conflicts, unreadable
 from agent_operator.render.former_owner import goes_away
 
 Manifest = Mapping[str, Any]
@@ -124,34 +125,6 @@ class Plan:
         return not self.applies and not self.deletes
 
 
-def conflict(target: Ref, *, terminating: bool = False) -> Problem:
-    """Describe an object that cannot be written: it belongs to another owner, or it is being deleted."""
-    if terminating:
-        reason = Reason.NAMESPACE_TERMINATING if target.kind == "Namespace" else Reason.TERMINATING
-        message = (
-            f"{target} is being deleted: the operator creates it again after the deletion; if the deletion does not "
-            "end, check the finalizers of the object"
-        )
-        return Problem(reason, "", message, retry=True)
-    return Problem(
-        Reason.CONFLICT,
-        "",
-        f"{target} exists and does not belong to this AgentDeployment, so the operator does not change it: delete or "
-        "rename it, or rename the AgentDeployment",
-    )
-
-
-def unreadable(target: Ref, live: Live) -> Problem:
-    """Describe a child that cannot be read."""
-    return Problem(
-        Reason.UNREADABLE,
-        "",
-        f"{target} belongs to this AgentDeployment, but the operator cannot read it: {live.unreadable}: delete it, and "
-        "the operator creates it again",
-        retry=True,
-    )
-
-
 def plan(
     desired: Sequence[Manifest],
     live: Mapping[Ref, Live],
@@ -167,17 +140,22 @@ def plan(
         owner: the agent.
         retained: objects that stay as they are, although they are not in `desired`.
     """
-    applies, first_conflict = list[Apply](), None
+    applies: list[Apply] = []
+    problems: list[Problem] = []
+    foreign: dict[Ref, str] = {}
     wanted = {ref(manifest["kind"], manifest) for manifest in desired}
     for manifest in desired:
         action = _decide(manifest, live.get(ref(manifest["kind"], manifest)), owner)
         if isinstance(action, Problem):
-            # Stop here, because later objects may need the object that cannot be written.
-            first_conflict = action
-            break
-        if action is not None:
+            problems.append(action)
+            if action.reason == Reason.CONFLICT:
+                foreign[ref(manifest["kind"], manifest)] = ""
+        elif action is not None and not problems:
+            # After a problem nothing is written, because later objects may need the object that cannot be written.
             applies.append(action)
-    return Plan(tuple(applies), tuple(_prune(live, wanted | set(retained), owner)), first_conflict)
+    deletes = tuple(_prune(live, wanted | set(retained), owner))
+    blocking = conflicts(foreign) if foreign else next(iter(problems), None)
+    return Plan(tuple(applies), deletes, blocking)
 
 
 def _decide(manifest: Manifest, live: Live | None, owner: Owner) -> Apply | Problem | None:

@@ -50,7 +50,7 @@ def config_map(inputs: Inputs, revision: Revision) -> Manifest:
 
 def autoscaler(inputs: Inputs) -> View | None:
     """Return the view of the HorizontalPodAutoscaler."""
-    wanted = inputs.spec.autoscaling
+    wanted = inputs.autoscaling
     if wanted is None:
         return None
     return {

@@ -3,11 +3,24 @@
 `check` returns everything that is invalid, all at once. `warnings` returns what is valid but probably not intended.
 """
 
+from collections.abc import Callable, Iterator, Mapping
+
 from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.validation import environment_warnings, exposure, naming, rollout, sources, spec_warnings, workload
+from agent_operator.validation import (
+    environment_warnings,
+    exposure,
+    naming,
+    rollout,
+    scaling,
+    sources,
+    spec_warnings,
+    workload,
+)
 
-RULES = (
+Rule = Callable[[Inputs], Iterator[Problem]]
+
+RULES: tuple[Rule, ...] = (
     naming.name_fits,
     naming.namespace_is_allowed,
     naming.metadata_is_valid,
@@ -23,25 +36,30 @@ RULES = (
     workload.sources_are_limited,
     workload.resources_are_known,
     workload.resources_are_consistent,
-    workload.metrics_have_quantities,
     workload.probes_are_valid,
     workload.ports_differ,
-    exposure.ingress_has_hosts,
-    exposure.ingress_paths_are_plain,
-    exposure.ip_families_agree,
-    rollout.strategy_can_progress,
 )
+# For agents whose spec sets the field.
+FIELD_RULES: Mapping[str, tuple[Rule, ...]] = {
+    "autoscaling": (scaling.autoscaler_has_metrics, scaling.metrics_have_quantities),
+    "ingress": (exposure.ingress_has_hosts, exposure.ingress_paths_are_plain),
+    "service": (exposure.ip_families_agree,),
+    "rollout": (rollout.strategy_can_progress,),
+}
 # For agents whose rollouts have a canary.
-CANARY_RULES = (rollout.checks_are_usable,)
-WARNINGS = (
+CANARY_RULES: tuple[Rule, ...] = (rollout.checks_are_usable,)
+WARNINGS: tuple[Rule, ...] = (
     spec_warnings.credentials_are_plain,
     spec_warnings.replicas_are_ignored,
+    spec_warnings.scale_is_readable,
+    spec_warnings.autoscaler_targets_agent,
     spec_warnings.identity_is_overridden,
     spec_warnings.account_must_be_annotated,
     spec_warnings.budget_is_lowered,
     spec_warnings.service_ports_may_differ,
     spec_warnings.private_hosts_are_blocked,
     spec_warnings.image_is_unqualified,
+    spec_warnings.exposed_without_auth,
     spec_warnings.path_is_not_stripped,
     environment_warnings.variables_are_set,
     environment_warnings.models_have_credentials,
@@ -51,7 +69,11 @@ WARNINGS = (
 
 def check(inputs: Inputs) -> tuple[Problem, ...]:
     """Return every problem that makes the spec invalid, in the order of the rules."""
-    rules = (*RULES, *CANARY_RULES) if inputs.has_canary else RULES
+    rules = [*RULES]
+    for field, others in FIELD_RULES.items():
+        if getattr(inputs.spec, field) is not None:
+            rules += others
+    rules += CANARY_RULES if inputs.has_canary else ()
     return tuple(problem for rule in rules for problem in rule(inputs))
 
 

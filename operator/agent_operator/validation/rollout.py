@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import checks, update_strategy
+from agent_operator.inputs import checks, disruption
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.checks_text import ChecksError
 from agent_runtime.config import explain
@@ -27,11 +27,11 @@ def strategy_can_progress(inputs: Inputs) -> Iterator[Problem]:
         message = "has no meaning with strategy Recreate: remove it, or set strategy to RollingUpdate"
         yield Problem(SpecReason.FIELD_CONFLICT, _ROLLING_UPDATE, message)
         return
-    surge, unavailable = update_strategy.surge_and_unavailable(rollout)
-    if rollout.strategy == "Canary" and not update_strategy.is_zero(unavailable):
+    surge, unavailable = disruption.surge_and_unavailable(rollout)
+    if rollout.strategy == "Canary" and not disruption.is_zero(unavailable):
         message = "must be 0 with strategy Canary, which never reduces the capacity: remove it"
         yield Problem(SpecReason.FIELD_CONFLICT, f"{_ROLLING_UPDATE}.maxUnavailable", message)
-    elif update_strategy.is_zero(surge) and update_strategy.is_zero(unavailable):
+    elif disruption.is_zero(surge) and disruption.is_zero(unavailable):
         remedy = "raise maxSurge" if rollout.strategy == "Canary" else "raise one of them"
         message = f"maxSurge and maxUnavailable are both 0, so no pod can be replaced: {remedy}"
         yield Problem(SpecReason.FIELD_CONFLICT, _ROLLING_UPDATE, message)

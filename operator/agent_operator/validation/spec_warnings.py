@@ -9,6 +9,10 @@ from agent_operator.inputs import credentials, disruption, endpoints, ingress
 from agent_operator.inputs.agent_inputs import Inputs
 
 _UNPRIVILEGED = 1024
+# By these, ingress-nginx authenticates callers.
+_AUTH_ANNOTATIONS = frozenset(
+    f"nginx.ingress.kubernetes.io/{name}" for name in ("auth-type", "auth-url", "auth-tls-secret")
+)
 
 
 def credentials_are_plain(inputs: Inputs) -> Iterator[Problem]:
@@ -22,9 +26,34 @@ def credentials_are_plain(inputs: Inputs) -> Iterator[Problem]:
 
 def replicas_are_ignored(inputs: Inputs) -> Iterator[Problem]:
     """The autoscaler owns the number of replicas."""
-    if inputs.spec.autoscaling and inputs.spec.replicas is not None:
+    if inputs.autoscaling and inputs.spec.replicas is not None:
         message = "has no effect while spec.autoscaling is set: remove one of the two"
         yield Problem(SpecReason.REPLICAS_IGNORED, "spec.replicas", message)
+
+
+def scale_is_readable(inputs: Inputs) -> Iterator[Problem]:
+    """The scale subresource of a custom resource cannot be read without a number in the spec."""
+    if inputs.spec.autoscaling and inputs.spec.autoscaling.external and inputs.spec.replicas is None:
+        message = (
+            "an autoscaler cannot read the scale subresource before replicas is set: set it to the number of pods to "
+            f"start with, or run `kubectl scale agd/{inputs.name} -n {inputs.own_namespace} --replicas=1`"
+        )
+        yield Problem(SpecReason.REPLICAS_UNSET, "spec.replicas", message)
+
+
+def autoscaler_targets_agent(inputs: Inputs) -> Iterator[Problem]:
+    """An autoscaler that scales the Deployment would undo, and be undone by, the operator."""
+    if inputs.other_autoscaler is None or inputs.autoscaling is not None:
+        return
+    left_alone = (
+        "so the operator leaves its replicas alone" if inputs.fixed_replicas is None else "which has 0 replicas"
+    )
+    message = (
+        f"the HorizontalPodAutoscaler {inputs.namespace}/{inputs.other_autoscaler.name} targets the Deployment "
+        f"{inputs.name}, {left_alone}: let its scaleTargetRef be apiVersion {constants.API_VERSION}, kind "
+        f"{constants.KIND}, name {inputs.name}"
+    )
+    yield Problem(SpecReason.AUTOSCALER_TARGETS_DEPLOYMENT, "spec.replicas", message)
 
 
 def identity_is_overridden(inputs: Inputs) -> Iterator[Problem]:
@@ -138,3 +167,22 @@ def path_is_not_stripped(inputs: Inputs) -> Iterator[Problem]:
             "Ingress controller strip it"
         )
         yield Problem(SpecReason.PATH_NOT_STRIPPED, field, message)
+
+
+def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
+    """An agent that is reachable from outside of the cluster answers everyone, unless callers need an API key."""
+    spec = inputs.spec
+    server = spec.config.server
+    if spec.api_keys or (server and server.api_keys_file):
+        return
+    is_outside = spec.service is not None and spec.service.type in ("NodePort", "LoadBalancer")
+    entries = {"spec.ingress": spec.ingress, "spec.gateway": spec.gateway, "spec.service.type": is_outside}
+    open_entries = [field for field, entry in entries.items() if entry]
+    if spec.ingress and not _AUTH_ANNOTATIONS.isdisjoint(spec.ingress.annotations or ()):
+        open_entries.remove("spec.ingress")
+    if open_entries:
+        message = (
+            "the agent is reachable from outside of the cluster and requires no API key, so everyone who can connect "
+            "may call it: set spec.apiKeys"
+        )
+        yield Problem(SpecReason.EXPOSED_WITHOUT_AUTH, open_entries[0], message)

@@ -8,7 +8,7 @@ from agent_operator.api.constants import METRICS_PORT
 from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import container_defaults, credentials, quantities, references, scaling
+from agent_operator.inputs import container_defaults, credentials, quantities, references
 from agent_operator.inputs.agent_inputs import DEFAULT_MAX_REPLICAS, DEFAULT_REPLICAS, Inputs
 from agent_operator.validation import naming
 
@@ -24,8 +24,8 @@ _MINIMUM = {
 
 
 def numbers_agree(inputs: Inputs) -> Iterator[Problem]:
-    scaling, budget = inputs.spec.autoscaling, inputs.spec.disruption_budget
-    if scaling and inputs.fewest_replicas > (scaling.max_replicas or DEFAULT_MAX_REPLICAS):
+    autoscaling, budget = inputs.autoscaling, inputs.spec.disruption_budget
+    if autoscaling and inputs.fewest_replicas > (autoscaling.max_replicas or DEFAULT_MAX_REPLICAS):
         message = f"must not exceed maxReplicas (defaults: {DEFAULT_REPLICAS} and {DEFAULT_MAX_REPLICAS}): change one"
         yield Problem(SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas", message)
     if budget and budget.min_available is not None and budget.max_unavailable is not None:
@@ -148,18 +148,6 @@ def _is_whole(amount: str | int) -> bool:
     except ValueError:
         return True  # resources_are_consistent reports it
     return parsed == parsed.to_integral_value()
-
-
-def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:
-    """Values of additional metrics and tolerances must be valid quantities."""
-    spec = inputs.spec.autoscaling
-    if spec is None:
-        return
-    for read in (scaling.metrics, scaling.behavior):
-        try:
-            read(spec)
-        except scaling.QuantityError as error:
-            yield Problem(SpecReason.RESOURCES_INVALID, f"spec.autoscaling.{error.field}", f"{error}: correct it")
 
 
 def probes_are_valid(inputs: Inputs) -> Iterator[Problem]:

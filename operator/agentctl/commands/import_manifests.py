@@ -8,6 +8,7 @@ from agentctl.cluster import manifests as cluster_manifests
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.commands import import_report
 from agentctl.conversion import manifests
+from agentctl.conversion.adoption import adopting
 from agentctl.conversion.convert import Conversion, convert
 from agentctl.conversion.findings import loses_behavior
 from agentctl.conversion.manifests import InvalidManifestsError, Manifest
@@ -28,6 +29,7 @@ class Options:
         new_name: name of the AgentDeployment; empty for that of the Deployment.
         form: format of the AgentDeployments.
         output_file: file to write; None for standard output.
+        adopt: whether the AgentDeployments adopt the objects that they replace.
     """
 
     paths: Sequence[str]
@@ -35,6 +37,7 @@ class Options:
     new_name: str
     form: Format
     output_file: Path | None
+    adopt: bool = False
 
 
 def run(kubectl: Kubectl, options: Options) -> int:
@@ -47,6 +50,8 @@ def run(kubectl: Kubectl, options: Options) -> int:
         found, notes = _read(kubectl, options)
         agents = workloads(found, options.names, options.new_name)
         conversions = [convert(workload) for workload in agents]
+        if options.adopt:
+            conversions = [adopting(conversion) for conversion in conversions]
     except InvalidManifestsError as error:
         for diagnostic in error.diagnostics:
             output.note(f"error: {diagnostic}")

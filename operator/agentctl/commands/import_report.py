@@ -67,10 +67,13 @@ def _next_steps(conversion: Conversion) -> Iterator[str]:
     """Yield what to do about objects whose name the operator needs."""
     same = [item.object for item in conversion.objects if item.same_name]
     name = conversion.workload.name
-    if same:
+    if same and conversion.agent["metadata"].get("annotations"):
+        yield f"next: apply the AgentDeployment, which adopts {', '.join(same)}: see {MIGRATION}"
+    elif same:
         yield (
             f"next: {', '.join(same)} have the names of the operator's objects, so the operator reports Conflict while "
-            f"they exist: convert with --name {name}-v2 to run both side by side, see {MIGRATION}"
+            f"they exist: convert with --adopt to adopt them, or with --name {name}-v2 to run both side by side, see "
+            f"{MIGRATION}"
         )
     elif any(item.outcome is ObjectOutcome.REPLACED for item in conversion.objects):
         yield f"next: apply the AgentDeployment, switch the traffic, then delete the replaced objects: see {MIGRATION}"

@@ -1,6 +1,7 @@
 """The Service proxy with small TCP servers."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -118,3 +119,22 @@ async def test_the_proxy_does_not_listen_for_a_deleted_service(
     await until(lambda: proxy.address("default", "web", port) is None)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_a_port_can_get_another_name(registry: Registry, port: int, echo: Echo) -> None:
+    number = (await echo("a"))[1]
+    endpoints(registry, "a", number)
+    assert await ask(port) == b"a hello"
+    service = registry.get("services", "default", "web")
+    ports = [{**service["spec"]["ports"][0], "name": "web"}]
+    registry.update("services", "default", {**service, "spec": {**service["spec"], "ports": ports}}, manager="test")
+    found = registry.get("endpointslices.discovery.k8s.io", "default", "a")
+    named = [{**found["ports"][0], "name": "web"}]
+    registry.update("endpointslices.discovery.k8s.io", "default", {**found, "ports": named}, manager="test")
+
+    for _ in range(500):
+        with contextlib.suppress(ConnectionResetError):
+            assert await ask(port) == b"a hello"
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the proxy does not find the port by its new name")

@@ -67,8 +67,17 @@ class Runtime(ApiModel):
 class Autoscaling(ApiModel):
     """HorizontalPodAutoscaler. It owns the number of replicas."""
 
+    external: bool | None = Field(
+        None,
+        description="Create no HorizontalPodAutoscaler. Another autoscaler such as KEDA owns replicas: it scales the "
+        "AgentDeployment through its scale subresource. Excludes the other fields. Default: false.",
+    )
     min_replicas: int | None = Field(
-        None, ge=1, le=1000, description="Lower limit for the number of replicas. Default: 3."
+        None,
+        ge=0,
+        le=1000,
+        description="Lower limit for the number of replicas. 0 requires a metric of type Object or External, and a "
+        "cluster with HPAScaleToZero. Default: 3.",
     )
     max_replicas: int | None = Field(
         None, ge=1, le=1000, description="Upper limit for the number of replicas. Default: 10."
@@ -76,15 +85,17 @@ class Autoscaling(ApiModel):
     target_cpu_utilization_percentage: int | None = Field(
         None,
         alias="targetCPUUtilizationPercentage",
-        ge=1,
+        ge=0,
         le=1000,
-        description="Target for the average CPU utilization, in percent of the CPU requests. Default: 70.",
+        description="Target for the average CPU utilization, in percent of the CPU requests; 0 for no such metric. "
+        "Default: 70.",
     )
     target_memory_utilization_percentage: int | None = Field(
         None,
-        ge=1,
+        ge=0,
         le=1000,
-        description="Target for the average memory utilization, in percent of the memory requests. Default: 80.",
+        description="Target for the average memory utilization, in percent of the memory requests; 0 for no such "
+        "metric. Default: 80.",
     )
     metrics: tuple[V2MetricSpec, ...] | None = Field(
         None,

@@ -6,7 +6,8 @@ import pytest
 
 from agent_operator.api import constants
 from agent_operator.kube.objects import Key, Live, Ref, pack, ref
-from agent_operator.render.plan import Apply, Delete, Owner, Plan, conflict, plan
+from agent_operator.render.conflicts import conflict
+from agent_operator.render.plan import Apply, Delete, Owner, Plan, plan
 
 UID = "agent-uid"
 AGENT = Owner(UID, Key("ns", "a"), "ns")

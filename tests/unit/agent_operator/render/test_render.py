@@ -89,7 +89,7 @@ def test_a_secret_of_the_operator_does_not_restart_pods_when_it_is_read_back() -
         ({"image": "host:5000/agents/runtime:2.0"}, "2.0"),
         ({"image": "host:5000/agents/runtime"}, "latest"),
         ({"image": "host:5000/agents/runtime", "version": "2.1"}, "2.1"),
-        ({"image": "runtime:2.0@sha256:abc", "version": "ignored"}, "sha256:abc"),
+        ({"image": "runtime:2.0@sha256:abc", "version": "ignored"}, "2.0"),
     ],
 )
 def test_version_is_tag_or_digest(runtime: dict[str, str], version: str) -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from agent_operator import validation
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs.agent_inputs import OtherAutoscaler
 from agent_operator.reconcile.factory import platform
 from agent_operator.render import Inputs, Platform, render
 from agent_operator.settings import Settings
@@ -100,6 +101,13 @@ REJECTED += [
         )
     ),
 ]
+OFF = {"targetCPUUtilizationPercentage": 0, "targetMemoryUtilizationPercentage": 0}
+EXTERNAL = {"type": "External", "external": {"metric": {"name": "q"}, "target": {"type": "Value", "value": 30}}}
+REJECTED += [
+    ({"autoscaling": {"external": True, "minReplicas": 1}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.external"),
+    ({"autoscaling": OFF}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.metrics"),
+    ({"autoscaling": {"minReplicas": 0}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
+]
 ACCEPTED: list[dict[str, Any]] = [
     rolling(),
     rolling(maxSurge=0),
@@ -114,6 +122,9 @@ ACCEPTED: list[dict[str, Any]] = [
     {"service": {"ipFamilies": ["IPv6"]}},
     {"service": {"ipFamilies": ["IPv6", "IPv4"], "ipFamilyPolicy": "RequireDualStack"}},
     {"commonLabels": {"team": "a", "app.kubernetes.io/part-of": "x"}, "commonAnnotations": {"example.com/a": "é "}},
+    {"autoscaling": {"external": True}},
+    {"autoscaling": {"external": False, "minReplicas": 1}},
+    {"autoscaling": OFF | {"metrics": [EXTERNAL], "minReplicas": 0}},
     amounts(limits={"nvidia.com/gpu": 1}),
     amounts(requests={"nvidia.com/mig-1g.5gb": "2"}),
     amounts(limits={"nvidia.com/gpu": "1k", "amd.com/gpu": 0, "hugepages-1Gi": "2Gi"}),
@@ -178,6 +189,63 @@ def test_common_metadata_is_on_every_child_and_pod_but_selects_nothing() -> None
     metadata.append(deployment["template"]["metadata"])
     assert all(it["labels"]["team"] == "a" and it["annotations"]["example.com/cost"] == "7" for it in metadata)
     assert "team" not in str([it["spec"].get("selector") for it in manifests if "spec" in it])
+
+
+def _autoscaler(**autoscaling: Any) -> dict[str, Any]:
+    manifests = render(inputs(autoscaling=autoscaling)).manifests
+    found: dict[str, Any] = next(it for it in manifests if it["kind"] == "HorizontalPodAutoscaler")["spec"]
+    return found
+
+
+def test_metrics_can_replace_those_of_cpu_and_memory() -> None:
+    (metric,) = _autoscaler(**OFF, metrics=[EXTERNAL])["metrics"]
+    assert metric["external"]["target"] == {"type": "Value", "value": "30"}
+
+
+def test_quantities_of_metrics_and_behavior_may_be_integers() -> None:
+    pods = {"type": "Pods", "pods": {"metric": {"name": "q"}, "target": {"type": "AverageValue", "averageValue": 1500}}}
+    spec = _autoscaler(metrics=[pods], behavior={"scaleUp": {"tolerance": 1}})
+    assert spec["metrics"][-1]["pods"]["target"]["averageValue"] == "1500"
+    assert spec["behavior"]["scaleUp"]["tolerance"] == "1"
+    divisor = {"name": "CPUS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}}}
+    assert "'divisor': '1'" in str(_deployment(env=[divisor])["template"])
+
+
+def test_an_external_autoscaler_has_no_object_and_owns_replicas() -> None:
+    manifests = render(inputs(autoscaling={"external": True}, replicas=0)).manifests
+    assert "HorizontalPodAutoscaler" not in {it["kind"] for it in manifests}
+    assert next(it for it in manifests if it["kind"] == "Deployment")["spec"]["replicas"] == 0
+
+
+def test_an_external_autoscaler_needs_replicas_to_read_the_scale() -> None:
+    (warning,) = (
+        it for it in validation.warnings(inputs(autoscaling={"external": True})) if it.field == "spec.replicas"
+    )
+    assert warning.reason == SpecReason.REPLICAS_UNSET
+    assert "kubectl scale agd/support -n team-a" in warning.message
+    reasons = {it.reason for it in validation.warnings(inputs(autoscaling={"external": True}, replicas=0))}
+    assert not reasons & {SpecReason.REPLICAS_UNSET, SpecReason.REPLICAS_IGNORED}
+
+
+OTHERS: list[tuple[dict[str, Any], int | None]] = [
+    ({}, None),
+    ({"replicas": 4}, None),
+    ({"replicas": 0}, 0),
+    ({"autoscaling": {"external": True}, "replicas": 2}, None),
+]
+
+
+@pytest.mark.parametrize(("spec", "replicas"), OTHERS)
+def test_the_operator_leaves_the_replicas_to_an_autoscaler_that_targets_the_deployment(
+    spec: dict[str, Any], replicas: int | None
+) -> None:
+    agent = replace(inputs(**spec), other_autoscaler=OtherAutoscaler("theirs", 1))
+    deployment = next(it for it in render(agent).manifests if it["kind"] == "Deployment")["spec"]
+    found = {it.reason: it for it in validation.warnings(agent)}[SpecReason.AUTOSCALER_TARGETS_DEPLOYMENT]
+
+    assert deployment.get("replicas") == replicas
+    assert "team-a/theirs" in found.message
+    assert "kind AgentDeployment, name support" in found.message
 
 
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"

@@ -244,6 +244,8 @@ PASSES: list[dict[str, Any]] = [
     {"resources": {"limits": {"cpu": "100m", "memory": "64Mi"}}},
 ]
 
+KEYS: dict[str, Any] = {"apiKeys": {"secretKeyRef": {"name": "keys", "key": "keys"}}}
+NGINX_AUTH = {"nginx.ingress.kubernetes.io/auth-url": "https://sso.example.com/auth"}
 AZURE = {"models": [{"name": "m", "provider": "azure_openai", "deployment": "d"}]}
 
 
@@ -319,10 +321,21 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
         SpecReason.IMAGE_UNQUALIFIED,
         "spec.podTemplate.spec.containers[log].image",
     ),
-    ({"ingress": {"host": "a.b", "path": "/x"}}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b", "path": "/x"}, **KEYS}, SpecReason.PATH_NOT_STRIPPED, "spec.ingress.path"),
+    ({"ingress": {"host": "a.b"}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.ingress"),
+    ({"gateway": {"parentRefs": [{"name": "web"}]}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.gateway"),
+    ({"service": {"type": "NodePort"}}, SpecReason.EXPOSED_WITHOUT_AUTH, "spec.service.type"),
+    (
+        {"ingress": {"host": "a.b", "annotations": NGINX_AUTH}, "service": {"type": "LoadBalancer"}},
+        SpecReason.EXPOSED_WITHOUT_AUTH,
+        "spec.service.type",
+    ),
 ]
 
 WITHOUT_WARNING: list[dict[str, Any]] = [
+    {"ingress": {"host": "a.b"}, "gateway": {"parentRefs": [{"name": "web"}]}, **KEYS},
+    {"ingress": {"host": "a.b", "annotations": NGINX_AUTH}},
+    {"service": {"type": "ClusterIP"}},
     {"config": tools(headersFrom={"X": "TOKEN"}), "credentials": {"secretRef": {"name": "s", "keys": ["TOKEN"]}}},
     {
         "config": tools(headersFrom={"X": "TOKEN"}),
@@ -344,8 +357,11 @@ WITHOUT_WARNING: list[dict[str, Any]] = [
     {"identity": IDENTITY, "credentials": {"secretRef": {"name": "s"}}},
     {"config": models("http://vllm.models.svc:8000/v1", "https://api.example.com/v1")},
     {"config": models("http://vllm.models.svc/v1"), "networkPolicy": {"enabled": False}},
-    {"ingress": {"host": "a.b"}},
-    {"ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}}},
+    {"ingress": {"host": "a.b"}, **KEYS},
+    {
+        "ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}},
+        **KEYS,
+    },
 ]
 
 
@@ -379,8 +395,9 @@ def test_every_reason_has_a_case() -> None:
     tested = {reason for _, reason, _ in [*REJECTED, *WITH_WARNING]}
     in_render = {SpecReason.SPEC_NOT_RENDERABLE, SpecReason.POD_TEMPLATE_INVALID, SpecReason.POD_TEMPLATE_UNSAFE}
     in_gather = {SpecReason.SPEC_TOO_LARGE, SpecReason.PROMPT_TOO_EXPENSIVE, SpecReason.CHECKS_TOO_EXPENSIVE}
-    assert tested | in_render | in_gather == set(SpecReason), (
-        "tests/unit/agent_operator/{render,inputs,sandbox} test those"
+    in_fields = {SpecReason.AUTOSCALER_TARGETS_DEPLOYMENT, SpecReason.REPLICAS_UNSET}
+    assert tested | in_render | in_gather | in_fields == set(SpecReason), (
+        "tests/unit/agent_operator/{render,inputs,sandbox} and test_fields.py test those"
     )
 
 
