@@ -30,6 +30,8 @@ from agent_runtime.config import explain
 
 # The pods of an agent are many, and the conditions of the Deployment describe them, too.
 _NOT_REQUIRED = frozenset({"Pod", "ReplicaSet"})
+# Fields of the spec with a host.
+_EXPOSING = frozenset({"ingress", "gateway"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,10 @@ class Gatherer:
             return replace(result, blocked=blocked)
         if found.inputs.template is not None or found.inputs.checks_text is not None:
             found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
-        shared = shared_routes.warnings(context.key, context.agent["spec"], self._shared_routes(context.key))
-        return self._assess(replace(result, warnings=tuple(shared)), found, version)
+        if not _EXPOSING.isdisjoint(context.agent["spec"]):
+            shared = self._shared_routes(context.key)
+            result = replace(result, warnings=tuple(shared_routes.warnings(context.key, context.agent["spec"], shared)))
+        return self._assess(result, found, version)
 
     async def _with_autoscaler(self, context: ReconcileContext, found: Gathered) -> Gathered:
         """Add the autoscaler of others that targets the Deployment, if another writer has scaled it.
