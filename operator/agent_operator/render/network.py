@@ -59,9 +59,9 @@ def _ingress(inputs: Inputs) -> Iterator[View]:
     scrapers = policy.monitoring_namespaces if policy else None
     gateways = [parent.namespace or inputs.namespace for parent in gateway.parent_refs] if gateway else []
     http = dict.fromkeys([*(DEFAULT_INGRESS if callers is None else callers), *gateways])
-    # The operator reads the metrics of canary and stable pods to compare them.
-    operator = [inputs.platform.operator_namespace] if inputs.has_canary else []
-    metrics = dict.fromkeys([*(DEFAULT_MONITORING if scrapers is None else scrapers), *operator])
+    # The operator reads the health of the components, and the metrics of canary and stable pods to compare them.
+    operator = inputs.platform.operator_namespace
+    metrics = dict.fromkeys([*(DEFAULT_MONITORING if scrapers is None else scrapers), operator])
     checks = [dict(_pods(inputs, constants.COMPONENT_CHECKS))] if inputs.has_canary else []
     for namespaces, pods, port in ((http, checks, constants.HTTP_PORT), (metrics, [], constants.METRICS_PORT)):
         if namespaces or pods:

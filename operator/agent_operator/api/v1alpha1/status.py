@@ -100,8 +100,8 @@ class AgentDeploymentStatus(StatusModel):
     observed_generation: int | None = Field(None, description="metadata.generation of the last reconciliation.")
     conditions: tuple[Condition, ...] = Field(
         (),
-        description="Ready, Available, Progressing, ConfigValid and SecretsReady; Reconciling and Stalled while they "
-        "are true.",
+        description="Ready, Available, Progressing, ConfigValid, SecretsReady and ComponentsHealthy; Reconciling, "
+        "Stalled and Warning while they are true.",
         json_schema_extra=list_map("type") | most(bounds.CONDITIONS),
     )
     replicas: int | None = Field(None, description="Number of pods.")
