@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agent_operator import __version__
-from agent_operator.api import image_reference
+from agent_operator.api import constants, image_reference
 from agent_operator.api.base import SUBDOMAIN_PATTERN
-from agent_operator.inputs.agent_inputs import DEFAULT_RESOLVERS
 
 _PREFIX = "AGENT_OPERATOR_"
 _NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -95,7 +94,7 @@ class Settings(BaseModel):
         "health and metrics. Default: the operator's own namespace, or `agent-operator-system` outside of a cluster.",
     )
     dns_resolvers: DnsResolvers = Field(
-        DEFAULT_RESOLVERS,
+        constants.DNS_RESOLVERS,
         description="The resolvers of the cluster, separated by commas: NAMESPACE, NAMESPACE/LABEL=VALUE of pods, or a "
         "range of addresses. The NetworkPolicies of agents open DNS only to them.",
     )

@@ -30,13 +30,6 @@ from agent_runtime.config.migrations import oldest
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
-# CoreDNS of kubeadm and of most providers, that of OpenShift, and a cache on the node with a link-local address.
-DEFAULT_RESOLVERS = (
-    "kube-system/k8s-app=kube-dns",
-    "kube-system/k8s-app=coredns",
-    "openshift-dns",
-    "169.254.0.0/16",
-)
 AZURE_API_VERSION = "2024-10-01-preview"
 
 
@@ -61,7 +54,7 @@ class Platform:
     """Minor version of the oldest Kubernetes 1.x that the manifests must work with."""
     operator_namespace: str = "agent-operator-system"
     """Namespace of the operator, which scrapes the metrics of pods during a canary."""
-    dns_resolvers: tuple[str, ...] = DEFAULT_RESOLVERS
+    dns_resolvers: tuple[str, ...] = constants.DNS_RESOLVERS
     """The resolvers of the cluster: NAMESPACE, NAMESPACE/LABEL=VALUE, or a range of addresses."""
 
 
