@@ -4,6 +4,7 @@ import asyncio
 from itertools import count
 from typing import Any, cast
 
+from agent_operator.diagnosis.pod_client import PodClient
 from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.kube.cache import Store
@@ -11,8 +12,9 @@ from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.resources import BY_NAME
 from agent_operator.kube.transport import ApiError, Transport
+from agent_operator.kube.workqueue import Queue
 from agent_operator.reconcile.dry_run import DryRun
-from agent_operator.reconcile.factory import make_reconciler
+from agent_operator.reconcile.factory import make_monitor, make_reconciler
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.rollout.analysis.client import Scraper
 from agent_operator.rollout.planner import RolloutPlanner
@@ -100,5 +102,6 @@ def wire(
         clock=loop.time,
         now=lambda: NOW,
         sandbox=sandbox or Sandbox(loop.time),
+        monitor=make_monitor(cluster, PodClient(), store, Queue(loop.time), loop.time, 30),
         dry_run=dry_run,
     )

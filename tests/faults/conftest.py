@@ -20,7 +20,7 @@ from localkube.cluster import LocalCluster
 from localkube.controllers.controller import Context
 from tests.faults.campaign.matrix import rows
 from tests.faults.campaign.poison import CASES
-from tests.faults.campaign.table import Row, lines
+from tests.faults.campaign.table import Row, lines, mutation_lines
 from tests.faults.cluster import Cluster
 from tests.faults.proxy import FaultProxy
 from tests.integration.agent_operator.api_client import ApiClient, install_crds
@@ -30,15 +30,18 @@ from tests.stand_in.node import PlayingNode
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of the campaign."""
+    """Print the tables of the campaign."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     calls = [report for report in reports if getattr(report, "when", "") == "call"]
-    found = [value for report in calls for name, value in report.user_properties if name == "campaign"]
+    found = [(name, json.loads(value)) for report in calls for name, value in report.user_properties]
     order = {fault: number for number, fault in enumerate(rows(CASES))}
-    results = sorted((Row(**json.loads(value)) for value in found), key=lambda row: order[row.fault])
-    if results:
-        terminalreporter.section("faults")
-        for text in lines(results):
+    faults = sorted((Row(**value) for name, value in found if name == "campaign"), key=lambda row: order[row.fault])
+    changes = sorted((value for name, value in found if name == "mutations"), key=lambda row: row["field"])
+    tables = {"faults": lines(faults) if faults else [], "mutations": mutation_lines(changes) if changes else []}
+    for title, texts in tables.items():
+        if texts:
+            terminalreporter.section(title)
+        for text in texts:
             terminalreporter.write_line(text)
 
 

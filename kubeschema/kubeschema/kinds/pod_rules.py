@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from kubeschema import names
 from kubeschema.errors import Cause, forbidden, invalid, not_supported, required
+from kubeschema.kinds.affinity_rules import affinity
 from kubeschema.kinds.container_rules import containers, unique_name
 from kubeschema.metadata_rules import at_least, labels, one_of, selector
 
@@ -40,6 +41,7 @@ def pod_spec(spec: Object, path: str, restarts: tuple[str, ...] = _RESTARTS) -> 
     for field in ("serviceAccountName", "priorityClassName", "nodeName"):
         if spec.get(field):
             out += [invalid(f"{path}.{field}", spec[field], text) for text in names.subdomain(spec[field])]
+    out += affinity(spec.get("affinity") or {}, f"{path}.affinity")
     out += _spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints")
     return out + _tolerations(spec.get("tolerations") or (), f"{path}.tolerations")
 

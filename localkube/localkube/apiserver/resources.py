@@ -89,13 +89,13 @@ _POD_FIELDS = (
     "status.podIP",
     "status.nominatedNodeName",
 )
+_REFERENCE_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _EVENT_FIELDS = (
-    *(
-        f"involvedObject.{f}"
-        for f in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-    ),
+    *(f"involvedObject.{field}" for field in _REFERENCE_FIELDS),
     *("reason", "reportingComponent", "source", "type"),
 )
+# The selectors of events.k8s.io, which selectors.py applies to the stored objects of the core group.
+_NEW_EVENT_FIELDS = (*(f"regarding.{field}" for field in _REFERENCE_FIELDS), "reason", "reportingController", "type")
 _ADMISSION = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 _NET = "networking.k8s.io"
@@ -133,7 +133,7 @@ BUILT_IN: tuple[Resource, ...] = (
     _in("batch", "jobs", "Job", **_SPEC, categories=_ALL, selectable=("status.successful",)),
     _in("coordination.k8s.io", "leases", "Lease"),
     _in("discovery.k8s.io", "endpointslices", "EndpointSlice", generation=True),
-    _in("events.k8s.io", "events", "Event", "ev", stored_as="events"),
+    _in("events.k8s.io", "events", "Event", "ev", stored_as="events", selectable=_NEW_EVENT_FIELDS),
     _in(_NET, "ingresses", "Ingress", "ing", **_SPEC),
     _in(_NET, "networkpolicies", "NetworkPolicy", "netpol", generation=True),
     _in("policy", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", **_SPEC),

@@ -8,6 +8,7 @@ from localkube import clock
 from localkube.apiserver import admission, scale, transitions, versions
 from localkube.apiserver.fields import apply as server_side
 from localkube.apiserver.fields import managed
+from localkube.apiserver.fields.service_types import drop_unused_fields
 from localkube.apiserver.options import Outcome, WriteOptions
 from localkube.apiserver.resources import Resource
 from localkube.apiserver.storage.store import Record, Store
@@ -187,12 +188,15 @@ class Writer:
         """Validate and store a changed object that has its managedFields, unless nothing changed."""
         old = live.object
         new = transitions.restrict_to_subresource(resource, old, new, options.subresource)
+        if resource.key == "services":
+            new = drop_unused_fields(old, new)
         if transitions.is_unchanged(old, new):
             return Outcome(old, live)
         name = old["metadata"]["name"]
         causes = strategy.validate_update(old, new, options.subresource)
         if causes:
             raise status.invalid(resource.group, resource.kind, name, causes)
+        new = self._addresses.allocate(resource, new)
         if options.dry_run:
             return Outcome(new)
         meta = new["metadata"]

@@ -158,6 +158,7 @@ class _Parser:
 
 _ALIASES: dict[str, Callable[[Object], str]] = {
     "source": lambda o: (o.get("source") or {}).get("component") or o.get("reportingComponent") or "",
+    "reportingController": lambda o: _text(o.get("reportingComponent")),
     "status.successful": lambda o: str((o.get("status") or {}).get("succeeded", 0)),
     "spec.unschedulable": lambda o: _text((o.get("spec") or {}).get("unschedulable", False)),
     "spec.hostNetwork": lambda o: _text((o.get("spec") or {}).get("hostNetwork", False)),
@@ -208,6 +209,6 @@ def _field(obj: Object, path: str) -> str:
     if path in _ALIASES:
         return _ALIASES[path](obj)
     value: Any = obj
-    for part in path.split("."):
+    for part in path.replace("regarding.", "involvedObject.").split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return _text(value)

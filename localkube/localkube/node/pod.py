@@ -34,7 +34,7 @@ class Pod:
         self._main = [Container(machine, pod_context, state) for state in self._states("containers")]
         self._task: asyncio.Task[None] | None = None
         self._flush: asyncio.Handle | None = None
-        self._over = False
+        self._mounted = self._over = False
 
     def _states(self, field: str) -> Iterator[ContainerState]:
         reason = "PodInitializing" if self._pod["spec"].get("initContainers") else "ContainerCreating"
@@ -102,6 +102,8 @@ class Pod:
                 self._machine.events.warning(self._pod, "FailedMount", str(error))
                 await changed
             else:
+                self._mounted = True
+                self._publish_now()
                 return
 
     def publish(self) -> None:
@@ -117,7 +119,9 @@ class Pod:
         if live is None or live["metadata"]["uid"] != self.uid:
             return
         states = ([c.state for c in self._init], [c.state for c in self._main])
-        status = pod_status(live, *states, self._address, self._machine.clock(), over=self._over)
+        # The kubelet creates the sandbox, which has the address, after it has mounted the volumes.
+        address = self._address if self._mounted else ("", self._address[1])
+        status = pod_status(live, *states, address, self._machine.clock(), over=self._over)
         if status == live.get("status"):
             return
         with contextlib.suppress(ApiError):  # the pod was deleted meanwhile

@@ -104,7 +104,13 @@ def phase(pod: Object, init: list[ContainerState], main: list[ContainerState], *
 
 
 def conditions(
-    pod: Object, init: list[ContainerState], main: list[ContainerState], now: float, state: str = ""
+    pod: Object,
+    init: list[ContainerState],
+    main: list[ContainerState],
+    now: float,
+    state: str = "",
+    *,
+    mounted: bool = True,
 ) -> list[Object]:
     """The pod's conditions in a phase (`state`). Conditions of other clients, such as readiness gates, are kept."""
     old = pod.get("status", {}).get("conditions")
@@ -113,7 +119,7 @@ def conditions(
     unready = [s.name for s in (*init, *main) if not s.ready and (s.is_sidecar or not s.is_init)]
     result = list(old or ())
     for kind, ok, reason, message in (
-        ("PodReadyToStartContainers", not finished, "", ""),
+        ("PodReadyToStartContainers", mounted and not finished, "", ""),
         ("Initialized", not incomplete, *_why(incomplete, "ContainersNotInitialized", "incomplete", finished)),
         ("Ready", *_ready(pod, result, unready, finished)),
         ("ContainersReady", not unready, *_why(unready, "ContainersNotReady", "unready", finished)),
@@ -163,21 +169,21 @@ def pod_status(
     *,
     over: bool = False,
 ) -> Object:
-    """The status of a pod; `address` is (podIP, hostIP); `over` as in `phase`."""
+    """The status of a pod; `address` is (podIP, hostIP), without podIP before its volumes are mounted."""
     old = pod.get("status", {})
     found = phase(pod, init, main, over=over)
     status: Object = {
         **old,
         "observedGeneration": pod["metadata"].get("generation", 1),
         "phase": found,
-        "conditions": conditions(pod, init, main, now, found),
+        "conditions": conditions(pod, init, main, now, found, mounted=bool(address[0])),
         "hostIP": address[1],
         "hostIPs": [{"ip": address[1]}],
-        "podIP": address[0],
-        "podIPs": [{"ip": address[0]}],
         "startTime": old.get("startTime") or timestamp(now),
         "containerStatuses": [s.status() for s in main],
     }
+    if address[0]:
+        status |= {"podIP": address[0], "podIPs": [{"ip": address[0]}]}
     if init:
         status["initContainerStatuses"] = [s.status() for s in init]
     return status

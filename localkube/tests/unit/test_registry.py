@@ -152,3 +152,25 @@ def test_system_namespaces_cannot_be_deleted(registry: Registry) -> None:
     with pytest.raises(ApiError) as caught:
         registry.delete("namespaces", "", "default")
     assert caught.value.code == 403
+
+
+def test_a_service_has_the_fields_of_its_type(registry: Registry) -> None:
+    """After another type and back, it is as before."""
+
+    def change(kind: str) -> dict[str, Any]:
+        live = registry.find("services", "default", "a")
+        assert live is not None
+        spec = registry.update("services", "default", {**live, "spec": {**live["spec"], "type": kind}}, manager="test")
+        found: dict[str, Any] = spec["spec"]
+        return found
+
+    obj = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
+    before = registry.create("services", "default", obj, manager="test")["spec"]
+    balanced = change("LoadBalancer")
+    assert balanced["allocateLoadBalancerNodePorts"] is True
+    assert balanced["externalTrafficPolicy"] == "Cluster"
+    assert balanced["ports"][0]["nodePort"]
+    exposed = change("NodePort")
+    assert "allocateLoadBalancerNodePorts" not in exposed
+    assert exposed["ports"] == balanced["ports"]
+    assert change("ClusterIP") == before

@@ -50,7 +50,8 @@ def permissions(*, cluster_wide: bool) -> Iterator[Permission]:
     # The owner references of children block the deletion of their owner. The admission plugin
     # OwnerReferencesPermissionEnforcement requires this permission for that.
     yield Permission(constants.GROUP, f"{agents}/finalizers", ("update",))
-    yield Permission("events.k8s.io", "events", ("create",))
+    # Only Events say why a pod does not start because of a volume. They are listed for such a pod, and not watched.
+    yield Permission("events.k8s.io", "events", ("create", "list"))
     for kind in CHILDREN:
         if kind.namespaced or cluster_wide:
             yield Permission(kind.group, kind.plural, _OWN if kind.watched else _BY_NAME)

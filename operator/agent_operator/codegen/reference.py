@@ -22,7 +22,7 @@ from agent_operator.api.constants import (
     SHORT_NAME,
 )
 from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, Verbatim
-from agent_operator.api.reasons import ChannelReason, Reason, SpecReason
+from agent_operator.api.reasons import ChannelReason, ComponentReason, Reason, SpecReason
 from agent_operator.api.v1alpha1 import (
     AgentDeploymentSpec,
     AgentDeploymentStatus,
@@ -62,7 +62,7 @@ def page() -> str:
             HEAD,
             *_section("spec", AgentDeploymentSpec, properties["spec"]),
             *_section("status", AgentDeploymentStatus, properties["status"]),
-            *_reasons("Conditions", Reason, SpecReason),
+            *_reasons("Conditions", Reason, SpecReason, ComponentReason),
             CHANNEL_HEAD,
             *_section("channel.spec", AgentRuntimeChannelSpec, of_channel["spec"]),
             *_section("channel.status", AgentRuntimeChannelStatus, of_channel["status"]),

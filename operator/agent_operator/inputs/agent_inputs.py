@@ -14,6 +14,7 @@ from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
 from agent_operator.inputs.platform import Assigned, OtherAutoscaler, Platform
+from agent_operator.inputs.service_targets import ServiceTarget
 from agent_runtime.config import (
     CONFIG_FILE,
     PROMPT_FILE,
@@ -54,6 +55,8 @@ class Inputs:
         platform: settings of the operator.
         assigned: version that a channel assigned to the agent; None without a channel, or before the assignment.
         checks_text: text of rollout.canary.checksFrom; None if it is not set or does not exist.
+        services: the Services that the agent connects to, by namespace and name; None for one that does not exist. One
+            that is not known is left out.
         other_autoscaler: an autoscaler of others that scales the Deployment instead of the AgentDeployment.
         evaluated_prompt: the prompt, or why it cannot be rendered; None to render it in this process.
         evaluated_checks: the checks in `checks_text`, or why they are invalid; None to parse them in this process.
@@ -65,6 +68,7 @@ class Inputs:
     platform: Platform = field(default_factory=Platform)
     assigned: Assigned | None = None
     checks_text: str | None = None
+    services: Mapping[tuple[str, str], ServiceTarget | None] = field(default_factory=dict)
     other_autoscaler: OtherAutoscaler | None = None
     evaluated_prompt: str | prompt.PromptError | None = None
     evaluated_checks: ChecksConfig | ChecksError | None = None

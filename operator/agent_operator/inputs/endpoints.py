@@ -14,6 +14,7 @@ from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.addresses import is_metadata
 
 HTTPS = 443
+_MOST_SERVICES = 64
 TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 PUBLIC_OPENAI = "https://api.openai.com/v1"
@@ -70,6 +71,13 @@ class Endpoint:
         if "svc" in labels[2:]:
             return labels[labels.index("svc", 2) - 1]
         return None
+
+    def service(self, own: str) -> tuple[str, str] | None:
+        """Return namespace and name of the Service that the host names, or may name; None for another host."""
+        labels = self.host.rstrip(".").split(".")
+        if namespace := self.namespace(own):
+            return namespace, labels[0] if len(labels) == 1 else labels[labels.index("svc", 2) - 2]
+        return (self.maybe_namespace, labels[0]) if self.maybe_namespace else None
 
     @property
     def maybe_namespace(self) -> str | None:
@@ -197,3 +205,16 @@ def _plain_variables(spec: AgentDeploymentSpec) -> Iterator[tuple[str, Any]]:
             env = container.get("env")
             found = [it for it in env if isinstance(it, Mapping)] if isinstance(env, list) else []
             yield from ((str(it.get("name")), it.get("value")) for it in found)
+
+
+def services(spec: AgentDeploymentSpec, own_namespace: str) -> tuple[tuple[str, str], ...]:
+    """Return namespace and name of the Services that hosts in a spec name, or may name: a bounded number."""
+    policy = spec.network_policy
+    if policy and policy.enabled is False:
+        return ()
+    try:
+        found = (*all_of(spec), *proxies(spec))
+    except ValueError:
+        return ()
+    names = (endpoint.service(own_namespace) for endpoint in found if not endpoint.is_loopback)
+    return tuple(dict.fromkeys(name for name in names if name))[:_MOST_SERVICES]

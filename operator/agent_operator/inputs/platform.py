@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from agent_operator.api import constants
 from agent_runtime import __version__ as runtime_version
 
 
@@ -27,6 +28,8 @@ class Platform:
     """Minor version of the oldest Kubernetes 1.x that the manifests must work with."""
     operator_namespace: str = "agent-operator-system"
     """Namespace of the operator, which scrapes the metrics of pods during a canary."""
+    dns_resolvers: tuple[str, ...] = constants.DNS_RESOLVERS
+    """The resolvers of the cluster: NAMESPACE, NAMESPACE/LABEL=VALUE, or a range of addresses."""
 
 
 @dataclass(frozen=True, slots=True)

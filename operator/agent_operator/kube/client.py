@@ -14,10 +14,10 @@ from http import HTTPStatus
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.kube.collection_client import Collections
+from agent_operator.kube.collection_client import PAGE_BYTES, Collections
 from agent_operator.kube.objects import Key, Object, Ref
 from agent_operator.kube.resources import BY_NAME, CHANNEL, NAMESPACE, Kind, object_path
-from agent_operator.kube.transport import APPLY, JSON_PATCH, MERGE, STRATEGIC_MERGE, ApiError
+from agent_operator.kube.transport import APPLY, JSON, JSON_PATCH, MERGE, STRATEGIC_MERGE, ApiError
 
 _NO_VERSION = "1"  # the first revision of etcd, which no object has
 # By default the API server decodes every body twice, to warn about unknown fields. The operator does not read warnings,
@@ -25,6 +25,8 @@ _NO_VERSION = "1"  # the first revision of etcd, which no object has
 _NO_FIELD_WARNINGS = {"fieldValidation": "Ignore"}
 _SCALE_MANAGER = f"{constants.FIELD_MANAGER}-scale"
 _KINDS_WITH_PORTS = frozenset({"Service", "Deployment"})
+# The kubelet counts repetitions in one Event, so that a pod has few.
+_MOST_WARNINGS = 50
 _LEASES = "/apis/coordination.k8s.io/v1"
 
 
@@ -167,6 +169,15 @@ class Cluster(Collections):
         """Create an Event."""
         path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
         await self._transport.request("POST", path, label=("create", "Event"), body=event)
+
+    async def list_pod_warnings(self, namespace: str, pod: str) -> list[Object]:
+        """Return the first Events of type Warning about a pod. Every user may create any number of them."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+        selector = f"regarding.kind=Pod,regarding.name={pod},type=Warning"
+        params = {"fieldSelector": selector, "limit": str(_MOST_WARNINGS)}
+        label = ("list", "Event")
+        page = await self._transport.read_page(path, label=label, params=params, accept=JSON, largest=PAGE_BYTES)
+        return page.items
 
     # Leader election
 

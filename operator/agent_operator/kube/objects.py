@@ -37,6 +37,7 @@ _KEPT_STATUS: Mapping[str, tuple[str, ...]] = {
     "ExternalSecret": ("conditions", "refreshTime"),
     "SecretStore": ("conditions",),
     "Job": ("conditions",),
+    "HorizontalPodAutoscaler": ("conditions",),
 }
 _HASHED_KINDS = frozenset({"Secret", "ConfigMap"})
 _NOT_BODY = frozenset({"apiVersion", "kind", "metadata", "status"})
@@ -179,6 +180,8 @@ def _trim(kind: str, obj: Mapping[str, Any]) -> Object:
     kept_status = {key: status[key] for key in _KEPT_STATUS.get(kind, ()) if key in status}
     if "conditions" in kept_status:
         kept_status["conditions"] = shapes.conditions(kept_status["conditions"])
+        if kind == "HorizontalPodAutoscaler":
+            kept_status["conditions"] = trimming.autoscaler_failures(kept_status["conditions"])
     if kept_status:
         trimmed["status"] = kept_status
     if kind == "Deployment":

@@ -76,6 +76,19 @@ def _sources(volume: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return mappings(mapping(volume.get("projected")).get("sources"))
 
 
+def autoscaler_failures(conditions: Iterable[Mapping[str, Any]]) -> list[Object]:
+    """Return the conditions of a HorizontalPodAutoscaler that say why it cannot scale. Others change all the time."""
+    fields = ("type", "status", "reason", "message", "lastTransitionTime")
+    return [
+        {field: _short(condition.get(field)) for field in fields}
+        for condition in conditions
+        if condition["type"] in ("ScalingActive", "AbleToScale")
+        and condition["status"] == "False"
+        # An autoscaler does not scale zero replicas.
+        and condition.get("reason") != "ScalingDisabled"
+    ]
+
+
 def trim_replica_set(obj: Mapping[str, Any]) -> Object:
     """Return the ConfigMaps that a ReplicaSet uses."""
     spec, status = mapping(obj.get("spec")), mapping(obj.get("status"))

@@ -30,6 +30,8 @@ class Trigger(StrEnum):
     """Poll the referenced Secrets and ConfigMaps."""
     ROLLOUT = "rollout"
     """Evaluate the metrics of a canary step."""
+    HEALTH = "health"
+    """The pods report another health than before, or their Events say why they do not start."""
     RETRY = "retry"
     """Retry after a failed pass."""
     EXPECTATION = "expectation"

@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from agent_operator import __version__
 from agent_operator.api import constants, image_reference
+from agent_operator.diagnosis.monitor import PodMonitor
+from agent_operator.diagnosis.pod_client import PodClient
 from agent_operator.fleet.assigned_version import resolve_version
 from agent_operator.fleet.channel_cache import ChannelCache
 from agent_operator.fleet.channel_controller import ChannelController
@@ -31,7 +32,7 @@ from agent_operator.observability.health import HealthServer
 from agent_operator.observability.metrics import Metrics
 from agent_operator.observability.watchdog import Watchdog
 from agent_operator.reconcile.dry_run import DryRun
-from agent_operator.reconcile.factory import make_reconciler, platform
+from agent_operator.reconcile.factory import make_monitor, make_reconciler, platform, timestamp
 from agent_operator.reconcile.reconciler import Reconciler
 from agent_operator.reconcile.triggers import Triggers
 from agent_operator.reconcile.workers import Periods, Workers
@@ -61,7 +62,8 @@ class Manager:
         self._reachability = Reachability(self._clock)
         self._health_checks = HealthChecks(self._reachability, self._informers, self._clock)
         self._lease = self._lease_thread() if settings.elects else None
-        self._scraper, self._sandbox = Scraper(), Sandbox(self._clock)
+        self._scraper, self._pods, self._sandbox = Scraper(), PodClient(), Sandbox(self._clock)
+        self._monitor: PodMonitor | None = None
         self._dry_run = DryRun() if settings.read_only else None
         self._channels = ChannelCache(self.store.unreadable)
         self._fleet: ChannelController | None = None
@@ -90,6 +92,7 @@ class Manager:
             await stack.enter_async_context(self.health)
             stack.push_async_callback(self._scraper.close)
             stack.push_async_callback(self._sandbox.close)
+            stack.push_async_callback(self._pods.close)
             cluster, discovery = Cluster(transport), Discovery(transport)
             self._build(cluster, discovery)
             agents = AgentWatch(self.agent_event, discovery, transport, settings.namespaces, self._clock)
@@ -140,6 +143,8 @@ class Manager:
         )
 
     def _reconciler(self, cluster: Cluster, recorder: EventRecorder, scope: Collection[str]) -> Reconciler:
+        refresh = self._settings.health_refresh
+        self._monitor = make_monitor(cluster, self._pods, self.store, self.queue, self._clock, refresh)
         return make_reconciler(
             store=self.store,
             cluster=cluster,
@@ -151,8 +156,9 @@ class Manager:
             namespaces=scope,
             references_lifetime=self._settings.refs_refresh,
             clock=self._clock,
-            now=_timestamp,
+            now=timestamp,
             sandbox=self._sandbox,
+            monitor=self._monitor,
             dry_run=self._dry_run,
         )
 
@@ -187,10 +193,12 @@ class Manager:
                     await watch
 
     def _parts(self) -> Iterable[Coroutine[Any, Any, None]]:
-        """Yield what runs until the process ends: the informers and the controller of the channels."""
+        """Yield what runs until the process ends: the informers, the controller of the channels, and the monitor."""
         if self._fleet is not None:
             run = partial(self._fleet.run, self._informers[CHANNEL.kind].synced)
             yield restarted("channels", run, self._part_failed)
+        if self._monitor is not None and self._dry_run is None:
+            yield restarted("health", self._monitor.run, self._part_failed)
         handlers = {CHANNEL.kind: self._channel_changed}
         for kind, informer in self._informers.items():
             handler = handlers.get(kind, self._triggers.child_changed)
@@ -240,7 +248,3 @@ class Manager:
         if informer is None and not BY_NAME[kind].watched:
             return BY_NAME[kind].versions[0]
         return informer.version if informer else None
-
-
-def _timestamp() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,8 +1,12 @@
 """Puts the stages of the reconciler together."""
 
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 
 from agent_operator.api import image_reference
+from agent_operator.diagnosis.inspector import Inspector
+from agent_operator.diagnosis.monitor import PodMonitor
+from agent_operator.diagnosis.pod_client import PodClient
 from agent_operator.fleet.assigned_version import VersionDecision
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.autoscalers import Autoscalers
@@ -12,6 +16,7 @@ from agent_operator.kube.cache import Store
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Object
+from agent_operator.kube.workqueue import Queue, Trigger
 from agent_operator.reconcile.apply import Applier, StatusWriter
 from agent_operator.reconcile.body_reader import BodyReader
 from agent_operator.reconcile.children import ChildPlanner
@@ -42,6 +47,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
     clock: Callable[[], float],
     now: Callable[[], str],
     sandbox: Sandbox,
+    monitor: PodMonitor,
     dry_run: DryRun | None = None,
 ) -> Reconciler:
     """Return a reconciler.
@@ -59,6 +65,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         clock: monotonic, in seconds.
         now: returns the time, RFC 3339 in UTC.
         sandbox: evaluates prompts and checks.
+        monitor: looks at the pods.
         dry_run: notes the changes instead of writing them.
     """
     own_secrets = OwnSecrets(cluster, clock, references_lifetime)
@@ -72,13 +79,14 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
             evaluator=Evaluator(sandbox),
             own_secrets=own_secrets,
             resolve_version=resolve_version,
+            shared_routes=store.routes.shared,
             served=served,
             platform=platform,
             namespaces=namespaces,
         ),
         planner=ChildPlanner(Renderer(), rollout_planner, served),
         applier=Applier(store, cluster, own_secrets, status_writer, served, manage_namespaces=manage),
-        reporter=Reporter(cluster, recorder, status_writer),
+        reporter=Reporter(cluster, recorder, status_writer, monitor),
         bodies=BodyReader(cluster, store, served),
         unreadable=UnreadableAgentReporter(recorder, status_writer),
         finalize=Finalizer(cluster, own_secrets, served, manage_namespaces=manage).finalize,
@@ -86,6 +94,24 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
         manage_namespaces=manage,
         dry_run=dry_run,
     )
+
+
+def make_monitor(
+    cluster: Cluster, pods: PodClient, store: Store, queue: Queue, clock: Callable[[], float], period: float
+) -> PodMonitor:
+    """Return a monitor that queues agents whose pods report something new. `period`: seconds between two looks."""
+    return PodMonitor(
+        Inspector(cluster, pods),
+        exists=lambda key: store.agent(key) is not None,
+        changed=lambda key: queue.add(key, Trigger.HEALTH),
+        clock=clock,
+        period=period,
+    )
+
+
+def timestamp() -> str:
+    """Return the current time, RFC 3339 in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def platform(settings: Settings) -> Platform:
@@ -99,5 +125,6 @@ def platform(settings: Settings) -> Platform:
         manage_namespaces=settings.manage_namespaces,
         allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
         set_pod_user=settings.set_pod_user,
+        dns_resolvers=settings.dns_resolvers,
         operator_namespace=settings.operator_namespace or bundled.operator_namespace,
     )

@@ -1,7 +1,7 @@
 """The last stage of a pass: describe what was found in the status, and emit Events about what changed."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +10,8 @@ from agent_operator.api import bounds, constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.diagnosis.findings import UNKNOWN, ComponentFault, Diagnosis
+from agent_operator.diagnosis.monitor import PodMonitor
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.event_recorder import EventRecorder
 from agent_operator.kube.objects import Object, Ref
@@ -20,9 +22,10 @@ from agent_operator.reconcile.context import ReconcileContext, Result
 from agent_operator.reconcile.gather import GatherResult
 from agent_operator.rollout import deployments
 from agent_operator.status import rollout_messages
-from agent_operator.status.builder import first_failure, new_warnings, own, pods, status, transitions
+from agent_operator.status.autoscaler import autoscaler_delay, autoscaler_fault
+from agent_operator.status.builder import first_failure, new_warnings, own, pod_failure, pods, status, transitions
 from agent_operator.status.conditions import failed
-from agent_operator.status.observed import ObservedState
+from agent_operator.status.observed import ObservedState, Pods
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +38,13 @@ _REFUSED = frozenset({Reason.CONFLICT, Reason.FORBIDDEN, Reason.REJECTED})
 class Reporter:
     """Writes the status and emits Events."""
 
-    def __init__(self, cluster: Cluster, recorder: EventRecorder, status_writer: StatusWriter) -> None:
+    def __init__(
+        self, cluster: Cluster, recorder: EventRecorder, status_writer: StatusWriter, monitor: PodMonitor
+    ) -> None:
         self._cluster = cluster
         self._recorder = recorder
         self._status_writer = status_writer
+        self._monitor = monitor
 
     async def report(self, gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> Result:
         """Write the status if it changed.
@@ -47,7 +53,9 @@ class Reporter:
             ApiError: the status cannot be written.
         """
         context, result = applied.context, summarize(gathered, diff, applied)
-        state = observe(gathered, diff, applied)
+        state = observe(gathered, diff, applied, self._monitor.diagnosis(context.key))
+        serves = _has_ready_pods(state.deployment, state.canary)
+        self._monitor.note(context.key, context.owner.namespace, state.pods, serves=serves)
         live = own(applied.live, context.owner)
         after = status(state, context.status, live, diff.rendered, name=context.key.name, now=context.now)
         try:
@@ -98,7 +106,9 @@ class Reporter:
             await self._cluster.remove_command(context.key, command)
 
 
-def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> ObservedState:
+def observe(
+    gathered: GatherResult, diff: DiffResult, applied: ApplyResult, diagnosis: Diagnosis = UNKNOWN
+) -> ObservedState:
     """Put together what the conditions are derived from."""
     context = applied.context
     blocked = gathered.blocked or diff.blocked or applied.blocked
@@ -115,12 +125,38 @@ def observe(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> O
         applied=diff.rollout is not None and blocked is None,
         deployment=stable,
         canary=canary,
-        failure=first_failure(running, (stable, canary), context.status),
+        failure=pod_failure(
+            first_failure(running, (stable, canary), context.status),
+            diagnosis,
+            context.status.get("lastFailure"),
+            unready=() if _has_ready_pods(stable, canary) else [pod["metadata"]["name"] for pod in running],
+        ),
+        components=_faults(applied, diagnosis),
+        components_unknown=diagnosis.unknown,
         pods=running,
         warnings=tuple(dict.fromkeys((*gathered.warnings, *diff.warnings))),
         rollout=rollout or RolloutStatus.model_validate(context.status.get("rollout") or {}),
         namespace_uid=_namespace_uid(applied),
     )
+
+
+def _has_ready_pods(*found: Mapping[str, Any] | None) -> bool:
+    counts = [Pods.of(deployment) for deployment in found if deployment is not None]
+    return all(pods.available >= pods.wanted and pods.complete for pods in counts)
+
+
+def _faults(applied: ApplyResult, diagnosis: Diagnosis) -> tuple[ComponentFault, ...] | None:
+    conditions = _autoscaler_conditions(applied)
+    fault = autoscaler_fault(conditions, applied.context.now) if conditions else None
+    return (*(diagnosis.components or ()), fault) if fault is not None else diagnosis.components
+
+
+def _autoscaler_conditions(applied: ApplyResult) -> Sequence[Mapping[str, Any]]:
+    """Return the conditions that say why the autoscaler of the agent cannot scale."""
+    owner = applied.context.owner
+    target = Ref("HorizontalPodAutoscaler", owner.namespace, owner.key.name)
+    autoscaler = applied.live.get(target)
+    return () if autoscaler is None else (autoscaler.object.get("status") or {}).get("conditions") or ()
 
 
 def _namespace_uid(applied: ApplyResult) -> str | None:
@@ -151,9 +187,12 @@ def _log_rollout(context: ReconcileContext, after: RolloutStatus) -> None:
 
 def summarize(gathered: GatherResult, diff: DiffResult, applied: ApplyResult) -> Result:
     """Return what the workers need to know."""
+    conditions = _autoscaler_conditions(applied)
+    grace = autoscaler_delay(conditions, applied.context.now) if conditions else None
+    delays = (grace, diff.rollout.requeue_after if diff.rollout else None)
     return Result(
         invalid=gathered.invalid or diff.invalid,
         blocked=gathered.blocked or diff.blocked or applied.blocked or gathered.secrets,
         references=gathered.references,
-        requeue_after=diff.rollout.requeue_after if diff.rollout else None,
+        requeue_after=min((delay for delay in delays if delay is not None), default=None),
     )

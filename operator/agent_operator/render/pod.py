@@ -7,7 +7,7 @@ from agent_operator.api import constants
 from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.sources import ApiKeys
-from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
+from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Scheduling
 from agent_operator.inputs import credentials, proxy, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
@@ -57,7 +57,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "resources": resources(spec.resources),
         "grace_seconds": _drain_seconds(inputs) + inputs.request_timeout_seconds + CLOSE_SECONDS,
         "tmp_size": TMP_SIZE,
-        "placement": _placement(inputs) | _dns(spec.dns or Dns()),
+        "placement": _placement(inputs) | _isolation(spec.isolation) | _dns(spec.dns or Dns()),
         "pull_secrets": inputs.pull_secrets,
     }
 
@@ -163,6 +163,10 @@ def _placement(inputs: Inputs) -> View:
         "priorityClassName": wanted.priority_class_name,
     }
     return {field: value for field, value in placement.items() if value}
+
+
+def _isolation(wanted: Isolation | None) -> View:
+    return {"runtimeClassName": wanted.runtime_class_name} if wanted and wanted.runtime_class_name else {}
 
 
 def _dns(wanted: Dns) -> View:

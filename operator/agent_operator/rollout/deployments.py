@@ -31,10 +31,15 @@ def running_revision(deployment: Mapping[str, Any] | None) -> str:
     return revision
 
 
-def revision_failures(pods: Iterable[Object], *deployments: Mapping[str, Any] | None) -> dict[str, Problem]:
-    """Return why revisions fail, by revision: a Deployment exceeds its progress deadline, or pods crash repeatedly."""
+def revision_failures(
+    pods: Iterable[Object], *deployments: Mapping[str, Any] | None, reported: Mapping[str, Any] | None = None
+) -> dict[str, Problem]:
+    """Return why revisions fail, by revision: a Deployment exceeds its progress deadline, or pods crash repeatedly.
+
+    `reported` is status.lastFailure. It may have a cause that the status of the pods does not show.
+    """
     pods = tuple(pods)
-    found = dict(_exceeded_deadlines(pods, deployments))
+    found = dict(_exceeded_deadlines(pods, deployments, reported or {}))
     for pod in pods:
         if not pod.get("ended") and pod.get("failure") and pod.get("restarts", 0) >= MIN_RESTARTS:
             found.setdefault(pod.get("revision", ""), Problem(Reason.CRASH_LOOP, "", describe(pod["failure"])))
@@ -55,15 +60,16 @@ def lack_of_room(pods: Iterable[Object], *deployments: Mapping[str, Any] | None)
 
 
 def _exceeded_deadlines(
-    pods: tuple[Object, ...], deployments: Iterable[Mapping[str, Any] | None]
+    pods: tuple[Object, ...], deployments: Iterable[Mapping[str, Any] | None], reported: Mapping[str, Any]
 ) -> Iterator[tuple[str, Problem]]:
     for deployment in deployments:
         if deployment is None or not _exceeded_deadline(deployment):
             continue
         revision = running_revision(deployment)
-        failures = (describe(pod["failure"]) for pod in pods if pod.get("revision") == revision and pod.get("failure"))
-        rejected = deployment.get("failure")
-        first = next(failures, describe(rejected) if rejected else "")
+        own = [pod for pod in pods if pod.get("revision") == revision]
+        failures = [pod["failure"] for pod in own if pod.get("failure")] + [deployment.get("failure") or {}]
+        failures += [reported for pod in own if pod["metadata"]["name"] == reported.get("pod")]
+        first = next((describe(failure) for failure in failures if failure), "")
         message = "the rollout exceeded its progress deadline" + (f"; {first}" if first else "")
         yield revision, Problem(Reason.DEADLINE_EXCEEDED, "", message)
 

@@ -168,7 +168,9 @@ def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Re
         live_canary=Pods.of(canary),
         min_serving=inputs.fewest_replicas,
         no_room=deployments.lack_of_room(pods(live), stable, canary),
-        failures=deployments.revision_failures(pods(live), stable, canary),
+        failures=deployments.revision_failures(
+            pods(live), stable, canary, reported=(agent.get("status") or {}).get("lastFailure")
+        ),
         checks=checks_result.find_result(live, inputs, target) if inputs.has_canary else None,
         has_checks=inputs.has_canary and checks_job.has_checks(inputs),
         command=command,

@@ -6,6 +6,7 @@ from typing import Any
 from agent_operator.api import bounds, constants
 from agent_operator.api.problems import Problem, shorten
 from agent_operator.api.reasons import Reason
+from agent_operator.diagnosis.findings import Diagnosis
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.kube.pod_failures import with_earlier_cause
 from agent_operator.kube.resources import BY_NAME
@@ -22,11 +23,12 @@ _EVENT_TYPES: Mapping[tuple[str, str], str] = {
     ("Ready", "True"): "Normal",
     ("ConfigValid", "False"): "Warning",
     ("SecretsReady", "False"): "Warning",
+    ("ComponentsHealthy", "False"): "Warning",
     ("Stalled", "True"): "Warning",
 }
 _ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 # Fields that keep their values if a pass cannot compute them. The channel controller writes `channel`.
-_KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel")
+_KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "egress", "secrets", "channel")
 
 
 def status(
@@ -67,7 +69,12 @@ def status(
         "namespaceUid": state.namespace_uid,
     }
     if rendered is not None:
-        after |= {"model": rendered.model, "url": rendered.url, "secrets": _secrets(rendered, before, state, now)}
+        after |= {
+            "model": rendered.model,
+            "url": rendered.url,
+            "egress": rendered.egress,
+            "secrets": _secrets(rendered, before, state, now),
+        }
     if rendered is not None and state.applied:
         after |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
         if serves(state) and stable.wanted:
@@ -129,6 +136,30 @@ def first_failure(
     objects = (*pods, *filter(None, deployments))
     found = next((obj["failure"] for obj in objects if obj.get("failure")), None)
     return with_earlier_cause(found, before.get("lastFailure")) if found else None
+
+
+def pod_failure(
+    found: Mapping[str, Any] | None, diagnosis: Diagnosis, before: Mapping[str, Any] | None, *, unready: Iterable[str]
+) -> Mapping[str, Any] | None:
+    """Return status.lastFailure.
+
+    Args:
+        found: the failure that the status of a pod or a Deployment shows.
+        diagnosis: what the pods and their Events say.
+        before: the current status.lastFailure.
+        unready: names of the pods, if too few are ready.
+    """
+    names = set(unready)
+    if found is not None:
+        return found
+    if diagnosis.failure is not None and diagnosis.failure["pod"] in names:
+        return diagnosis.failure
+    vital = next((it for it in diagnosis.components or () if it.is_vital and it.pod in names), None)
+    if vital is not None:
+        return vital.failure
+    # After a restart of the operator, the failure remains until the pods have been looked at.
+    keeps = not diagnosis.is_complete and before is not None and before.get("pod") in names
+    return before if keeps else None
 
 
 def _children(live: Mapping[Ref, Object], rendered: Rendered | None) -> list[Object]:

@@ -35,6 +35,7 @@ def decide(state: ObservedState, before: Sequence[Mapping[str, Any]], now: str) 
         _progressing(state, pods),
         _config_valid(state),
         _secrets_ready(state),
+        _components_healthy(state, before),
         *_kstatus(state, pods),
         *_warning(state),
     ]
@@ -178,6 +179,24 @@ def _secrets_ready(state: ObservedState) -> Condition:
     if not state.uses_secrets:
         return _condition("SecretsReady", True, Reason.NOT_REFERENCED, "the spec refers to no Secret")
     return _condition("SecretsReady", True, Reason.FOUND, "the Secret exists and has all keys")
+
+
+def _components_healthy(state: ObservedState, before: Sequence[Mapping[str, Any]]) -> Condition:
+    kind = "ComponentsHealthy"
+    if state.components:
+        message = shorten("; ".join(str(fault) for fault in state.components))
+        return _condition(kind, False, state.components[0].reason, message)
+    if state.components is not None:
+        return _condition(kind, True, Reason.COMPONENTS_HEALTHY, "the pods report that all components work")
+    if not any(pod.get("ip") and not pod.get("ended") for pod in state.pods):
+        return _condition(kind, None, Reason.NOT_CHECKED, "no pod runs")
+    if state.components_unknown:
+        return _condition(kind, None, Reason.PODS_UNREACHABLE, state.components_unknown)
+    known = next((it for it in before if it["type"] == kind and it["reason"] != Reason.NOT_CHECKED), None)
+    if known is not None:
+        # After a restart of the operator, the condition remains until the pods have been looked at.
+        return {field: known[field] for field in ("type", "status", "reason", "message")}
+    return _condition(kind, None, Reason.NOT_CHECKED, "the pods have not reported yet")
 
 
 def _kstatus(state: ObservedState, pods: Pods) -> Iterable[Condition]:

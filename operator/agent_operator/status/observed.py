@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
+from agent_operator.diagnosis.findings import ComponentFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class ObservedState:
         warnings: what works, but may not work as the author of the spec expects.
         rollout: status.rollout.
         canary: the live Deployment of the canary, trimmed.
+        components: the components that do not work; None if nothing is known of them.
+        components_unknown: why nothing is known of the components; empty if the pods have not been looked at yet.
     """
 
     generation: int
@@ -41,6 +44,8 @@ class ObservedState:
     warnings: tuple[Problem, ...] = ()
     rollout: RolloutStatus = field(default_factory=RolloutStatus)
     canary: Mapping[str, Any] | None = None
+    components: tuple[ComponentFault, ...] | None = None
+    components_unknown: str = ""
     namespace_uid: str | None = None
 
     @property

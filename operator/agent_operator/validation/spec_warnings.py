@@ -93,6 +93,9 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Problem]:
     if policy and policy.enabled is False:
         return
     for endpoint in _endpoints(inputs):
+        target = inputs.services.get(endpoint.service(inputs.namespace) or ("", ""))
+        if target and target.selector:
+            continue  # the NetworkPolicy has the port of its pods
         if endpoint.port < _UNPRIVILEGED and endpoint.namespace(inputs.namespace):
             message = (
                 f"the NetworkPolicy allows port {endpoint.port} of the pods behind this Service: if its targetPort "

@@ -68,8 +68,8 @@ def outcome(row: str, cell: str, run: Run, expected: Run, errors: Iterable[str] 
 
 def differences(run: Run, expected: Run) -> Iterator[str]:
     """Yield what is wrong with a run."""
-    yield from _different_values("status", run.end.status, expected.end.status)
-    yield from _different_values("child", run.end.children, expected.end.children)
+    yield from different_values("status", run.end.status, expected.end.status)
+    yield from different_values("child", run.end.children, expected.end.children)
     if run.end.created != expected.end.created:
         yield f"created {_changed(run.end.created.items(), expected.end.created.items())}"
     if run.end.deleted != expected.end.deleted:
@@ -78,7 +78,7 @@ def differences(run: Run, expected: Run) -> Iterator[str]:
         yield f"destructive writes: {', '.join(sorted(more))}"
 
 
-def _different_values(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+def different_values(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(found.keys() | wanted.keys()):
         if found.get(name) != wanted.get(name):
             yield f"{what} {name}: {found.get(name)} instead of {wanted.get(name)}"

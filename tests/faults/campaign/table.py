@@ -1,12 +1,14 @@
-"""The table of the campaign. Pure."""
+"""The tables of the campaign: of faults, and of mutations. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tests.faults.campaign.mutation_runner import MutationOutcome
 from tests.faults.campaign.results import Outcome
 
 _HEAD = ("fault", "cells", "passed", "failed", "not reached", "passes", "seconds", "writes", "restarts")
+_MUTATION_HEAD = ("field", "leaves", "mutations", "refused", "failed")
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,26 @@ def lines(rows: Iterable[Row]) -> list[str]:
         max((item.writes for item in found), default=0),
         max((item.restarts for item in found), default=0),
     )
-    texts = [_HEAD, tuple("---" if name == "fault" else "---:" for name in _HEAD), *map(_cells, [*found, total])]
-    widths = [max(len(text[column]) for text in texts) for column in range(len(_HEAD))]
+    return _markdown(_HEAD, [_cells(item) for item in [*found, total]])
+
+
+def mutation_row(field: str, leaves: int, outcomes: Iterable[MutationOutcome]) -> dict[str, Any]:
+    """Summarize the mutations of a field and of the fields in it, as JSON can express it."""
+    found = list(outcomes)
+    numbers = (leaves, len(found), sum(it.refused for it in found), sum(bool(it.problem) for it in found))
+    return dict(zip(_MUTATION_HEAD, (field, *numbers), strict=True))
+
+
+def mutation_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the table of mutations in Markdown, with the sum of all rows."""
+    found = list(rows)
+    total = {"field": "all"} | {name: sum(row[name] for row in found) for name in _MUTATION_HEAD[1:]}
+    return _markdown(_MUTATION_HEAD, [tuple(str(row[name]) for name in _MUTATION_HEAD) for row in [*found, total]])
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    texts = [head, ["---", *("---:" for _ in head[1:])], *rows]
+    widths = [max(len(text[column]) for text in texts) for column in range(len(head))]
     return [
         "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |" for line in texts
     ]

@@ -17,9 +17,9 @@ def used_permissions(exchanges: Iterable[Exchange]) -> dict[Permission, set[str]
         group, resource, name = parse(path)
         if not resource:
             continue  # discovery, which every user is allowed
-        name = name or query.get("fieldSelector", "").removeprefix("metadata.name=")
-        for verb in verbs(method, query, status, named="/" in path.partition(f"/{resource.partition('/')[0]}")[2]):
-            found.setdefault((verb, group, resource), set()).add(name)
+        selected = name or query.get("fieldSelector", "").removeprefix("metadata.name=")
+        for verb in verbs(method, query, status, named=bool(name)):
+            found.setdefault((verb, group, resource), set()).add(selected)
         if b'"blockOwnerDeletion":true' in body:
             found.setdefault(("update", "agent-operator.dev", "agentdeployments/finalizers"), set()).add("")
     return found

@@ -91,6 +91,7 @@ async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster)
         await drifted_namespace(cluster)
         await conflicts(children)
         await rollouts(cluster)
+        await pod_that_does_not_start(cluster)
         await cluster.api.apply_agent("plain")
         await wait_until(lambda: no_secret(cluster.api, "plain"))
         await cluster.api.delete("AgentDeployment", "moved")
@@ -102,6 +103,16 @@ async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster)
     assert sorted(set(allowed) - set(used)) == [], "unused permissions in rbac.py"
     for use, only in allowed.items():
         assert only == {""} or used[use] <= only, f"{use} is used with names outside of its permission"
+
+
+async def pod_that_does_not_start(cluster: Cluster) -> None:
+    """The operator reads the Events of a pod without an address. No scheduler of this name exists."""
+    await cluster.api.apply_agent("waiting", replicas=1, podTemplate={"spec": {"schedulerName": "none"}})
+
+    async def events_are_listed() -> bool:
+        return ("list", "events.k8s.io", "events") in used_permissions(cluster.proxy.exchanges)
+
+    await wait_until(events_are_listed)
 
 
 async def drift_and_orphans(children: Children) -> None:

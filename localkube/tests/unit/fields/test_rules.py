@@ -27,6 +27,8 @@ KINDS: dict[str, Gvk] = {
     "Role": (RBAC, "v1", "Role"),
     "RoleBinding": (RBAC, "v1", "RoleBinding"),
 }
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 LABELS = {"app": "a"}
 BARE = {"containers": [{"name": "c", "image": "i"}]}
 TEMPLATE = {"metadata": {"labels": LABELS}, "spec": BARE}
@@ -49,6 +51,54 @@ def paths(*items: Object) -> Object:
     return {"spec": {"rules": [{"http": {"paths": list(items)}}]}}
 
 
+def node_affinity(**term: Any) -> Object:
+    return pod(affinity={"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [term]}}})
+
+
+def expression(**fields: Any) -> Object:
+    return node_affinity(matchExpressions=[{"key": "zone", **fields}])
+
+
+TERM = f"spec.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms"
+EXPRESSION = f"{TERM}[0].matchExpressions[0]"
+AFFINITIES: list[tuple[str, Object, str, str]] = [
+    ("Pod", pod(affinity={"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": []}}}), TERM, "at least one"),
+    ("Pod", expression(operator="Near"), f"{EXPRESSION}.operator", "not a valid selector operator"),
+    ("Pod", expression(operator="In"), f"{EXPRESSION}.values", "must be specified when"),
+    ("Pod", expression(operator="Exists", values=["a"]), f"{EXPRESSION}.values", "may not be specified when"),
+    ("Pod", expression(operator="Gt", values=["1", "2"]), f"{EXPRESSION}.values", "single value"),
+    ("Pod", expression(key="a b", operator="Exists"), f"{EXPRESSION}.key", "Invalid value"),
+    (
+        "Pod",
+        node_affinity(matchFields=[{"key": "metadata.name", "operator": "Exists"}]),
+        f"{TERM}[0].matchFields[0].operator",
+        "not a valid selector operator",
+    ),
+    (
+        "Pod",
+        node_affinity(matchFields=[{"key": "spec.x", "operator": "In", "values": ["a"]}]),
+        f"{TERM}[0].matchFields[0].key",
+        "not a valid field selector key",
+    ),
+    (
+        "Pod",
+        pod(affinity={"nodeAffinity": {PREFERRED: [{"weight": 101, "preference": {}}]}}),
+        f"spec.affinity.nodeAffinity.{PREFERRED}[0].weight",
+        "must be in the range 1-100",
+    ),
+    (
+        "Pod",
+        pod(affinity={"podAffinity": {REQUIRED: [{"labelSelector": {}}]}}),
+        f"spec.affinity.podAffinity.{REQUIRED}[0].topologyKey",
+        "can not be empty",
+    ),
+    (
+        "Pod",
+        pod(affinity={"podAntiAffinity": {PREFERRED: [{"weight": 1, "podAffinityTerm": {"topologyKey": "a b"}}]}}),
+        f"spec.affinity.podAntiAffinity.{PREFERRED}[0].podAffinityTerm.topologyKey",
+        "Invalid value",
+    ),
+]
 ROWS: list[tuple[str, Object, str, str]] = [
     ("Pod", {"spec": {"containers": [{"image": "i"}]}}, f"{FIRST}.name", "Required value"),
     ("Pod", {"spec": {"containers": [{"name": "C", "image": "i"}]}}, f"{FIRST}.name", "RFC 1123 label"),
@@ -106,6 +156,7 @@ ROWS: list[tuple[str, Object, str, str]] = [
     ("Pod", pod(restartPolicy="Perhaps"), "spec.restartPolicy", '"Always", "Never", "OnFailure"'),
     ("Pod", pod(dnsPolicy="X"), "spec.dnsPolicy", "Unsupported value"),
     ("Pod", pod(serviceAccountName="A B"), "spec.serviceAccountName", "RFC 1123 subdomain"),
+    *AFFINITIES,
     ("Pod", pod(tolerations=[{"operator": "Near"}]), "spec.tolerations[0].operator", "Unsupported value"),
     ("Pod", pod(tolerations=[{"operator": "Equal"}]), "spec.tolerations[0].operator", "must be Exists"),
     (

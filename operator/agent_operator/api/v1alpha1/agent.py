@@ -16,6 +16,7 @@ from agent_operator.api.v1alpha1.workload import (
     Autoscaling,
     DisruptionBudget,
     Dns,
+    Isolation,
     ProbesSpec,
     Resources,
     Runtime,
@@ -99,6 +100,9 @@ class AgentDeploymentSpec(ApiModel):
         alias="trustedCA",
         description="Certificate authorities that the pods trust in addition to public ones, for models, MCP servers, "
         "Redis and traces. Restart the pods after a change of the certificates. Default: none.",
+    )
+    isolation: Isolation | None = Field(
+        None, description="Isolation of the pods from their node, by gVisor or Kata Containers. Default: none."
     )
     dns: Dns | None = Field(None, description="DNS configuration of the pods. Default: the cluster's.")
     pod_template: dict[str, Any] | None = Field(

@@ -100,8 +100,8 @@ class AgentDeploymentStatus(StatusModel):
     observed_generation: int | None = Field(None, description="metadata.generation of the last reconciliation.")
     conditions: tuple[Condition, ...] = Field(
         (),
-        description="Ready, Available, Progressing, ConfigValid and SecretsReady; Reconciling and Stalled while they "
-        "are true.",
+        description="Ready, Available, Progressing, ConfigValid, SecretsReady and ComponentsHealthy; Reconciling, "
+        "Stalled and Warning while they are true.",
         json_schema_extra=list_map("type") | most(bounds.CONDITIONS),
     )
     replicas: int | None = Field(None, description="Number of pods.")
@@ -137,6 +137,12 @@ class AgentDeploymentStatus(StatusModel):
         None,
         description="URL of the agent: that of the Ingress, or that of the Service inside the cluster.",
         json_schema_extra=longest(bounds.URL),
+    )
+    egress: str | None = Field(
+        None,
+        description="What the NetworkPolicy allows hosts outside of the cluster: `None` (the spec names no such host), "
+        "`PublicAddresses`, `AllAddresses` (with allowPrivateNetworks), or `Disabled` without a NetworkPolicy.",
+        json_schema_extra=longest(bounds.IDENTIFIER),
     )
     last_failure: LastFailure | None = Field(None, description="First failing pod. Not set if no pod fails.")
     warnings: tuple[WarningStatus, ...] = Field(

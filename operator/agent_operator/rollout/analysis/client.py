@@ -1,24 +1,19 @@
 """Scrapes /metrics of canary and stable pods over HTTP."""
 
 import asyncio
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import aiohttp
-
 from agent_operator.api import constants
+from agent_operator.diagnosis.pod_client import PodClient, PodError
 from agent_operator.rollout.analysis.parser import Sample, UnreadableMetrics, parse_metrics
 
-# Pods are in the cluster network, so a longer response time is a failure.
-_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_SECONDS = 5.0
 # The runtime writes about 10 KiB. The limit protects the operator's memory from a container that writes without end.
 MAX_BYTES = 256 * 1024
 # For each agent, so that the pods of one that do not respond delay no other agent.
 _CONCURRENT_REQUESTS = 8
-_HEADERS = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
 _OK = 200
-_IPV6 = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +42,10 @@ class ScrapeResult:
 
 
 class Scraper:
-    """Scrapes pods concurrently over one session, which it opens on first use."""
+    """Scrapes pods concurrently."""
 
     def __init__(self, port: int = constants.METRICS_PORT) -> None:
-        self._port = port
-        self._session: aiohttp.ClientSession | None = None
+        self._client = PodClient(port)
 
     async def scrape(self, targets: Iterable[ScrapeTarget]) -> ScrapeResult:
         """Scrape pods. A pod without readable metrics is a failure in the result, not an exception."""
@@ -67,49 +61,14 @@ class Scraper:
 
     async def close(self) -> None:
         """Close the session; the next scrape opens another."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._client.close()
 
     async def _scrape_pod(self, address: str, slots: asyncio.Semaphore) -> Sample | UnreadableMetrics:
         try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return UnreadableMetrics("has no IP address")
-        url = f"http://{f'[{ip}]' if ip.version == _IPV6 else ip}:{self._port}/metrics"
-        try:
-            async with (
-                slots,
-                self._open().get(url, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False) as response,
-            ):
-                if response.status != _OK:
-                    return UnreadableMetrics(f"responds to /metrics with status {response.status}")
-                body = await _read_bounded(response.content)
-        except TimeoutError:
-            return UnreadableMetrics(f"does not respond on port {self._port} within {_TIMEOUT.total:.0f} s")
-        except (aiohttp.ClientError, OSError):
-            # The text of these errors may quote what the pod sent.
-            return UnreadableMetrics(f"does not respond on port {self._port}")
-        if body is None:
-            return UnreadableMetrics(f"responds to /metrics with more than {MAX_BYTES} bytes")
-        return parse_metrics(body.decode("utf-8", "replace"))
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            # Pods are scraped directly, without the proxy of the environment, and share no cookies.
-            # A compressed response may expand to any size, so it stays compressed, and is unreadable.
-            self._session = aiohttp.ClientSession(
-                trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-            )
-        return self._session
-
-
-async def _read_bounded(content: aiohttp.StreamReader) -> bytes | None:
-    """Read a body; None if it is longer than MAX_BYTES."""
-    parts, size = [], 0
-    async for part in content.iter_any():
-        size += len(part)
-        if size > MAX_BYTES:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+            async with slots:
+                response = await self._client.get(address, "/metrics", largest=MAX_BYTES, seconds=_SECONDS)
+        except PodError as error:
+            return UnreadableMetrics(str(error))
+        if response.status != _OK:
+            return UnreadableMetrics(f"responds to /metrics with status {response.status}")
+        return parse_metrics(response.body.decode("utf-8", "replace"))

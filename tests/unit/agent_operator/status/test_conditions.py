@@ -7,6 +7,7 @@ import pytest
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolledBack, RolloutStatus
+from agent_operator.diagnosis.findings import ComponentFault
 from agent_operator.status.conditions import decide
 from agent_operator.status.observed import ObservedState, Pods
 
@@ -151,7 +152,7 @@ TABLE: list[tuple[str, ObservedState, str, dict[str, str]]] = [
 def test_conditions(given: ObservedState, reason: str, expected: dict[str, str]) -> None:
     found = {condition["type"]: condition for condition in decide(given, (), NOW)}
     assert found["Ready"]["reason"] == reason
-    other = {"ConfigValid": "True", "SecretsReady": "True"} | expected
+    other = {"ConfigValid": "True", "SecretsReady": "True", "ComponentsHealthy": "Unknown"} | expected
     if given.invalid:
         del other["ConfigValid"]
     if given.secrets:
@@ -202,3 +203,56 @@ def test_counts_of_no_deployment_are_zero() -> None:
 
 def test_reasons_are_words() -> None:
     assert all(reason.value.isalpha() and reason.value[0].isupper() for reason in Reason)
+
+
+REFUSED = ComponentFault("gpt", "ConnectionRefused", "10.0.0.1:443 refuses connections", "a-1", is_vital=True)
+REDIS = ComponentFault("redis", "HostUnknown", "the host name redis does not resolve", "a-1")
+RUNNING = ({"metadata": {"name": "a-1"}, "ip": "10.0.0.7"},)
+KNOWN = {
+    "type": "ComponentsHealthy",
+    "status": "False",
+    "reason": "ConnectionRefused",
+    "message": "gpt: refused",
+    "lastTransitionTime": "2025-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "before", "expected"),
+    [
+        (state(), [], ("Unknown", "NotChecked", "no pod runs")),
+        (state(pods=RUNNING), [], ("Unknown", "NotChecked", "the pods have not reported yet")),
+        (state(pods=RUNNING), [KNOWN], ("False", "ConnectionRefused", "gpt: refused")),
+        (state(pods=RUNNING, components=()), [KNOWN], ("True", "ComponentsHealthy", "all components work")),
+        (
+            state(pods=RUNNING, components_unknown="pod a-1 does not respond"),
+            [KNOWN],
+            ("Unknown", "PodsUnreachable", "pod a-1 does not respond"),
+        ),
+        (
+            state(pods=RUNNING, components=(REFUSED, REDIS)),
+            [],
+            (
+                "False",
+                "ConnectionRefused",
+                f"{REFUSED}; {REDIS}",
+            ),
+        ),
+    ],
+)
+def test_components_healthy(given: ObservedState, before: list[Any], expected: tuple[str, str, str]) -> None:
+    """While a restarted operator knows nothing yet, the condition stays. It does not change Ready."""
+    found = {condition["type"]: condition for condition in decide(given, before, NOW)}
+    condition = found["ComponentsHealthy"]
+
+    assert (condition["status"], condition["reason"]) == expected[:2]
+    assert expected[2] in condition["message"]
+
+
+def test_a_failing_component_keeps_a_serving_agent_ready() -> None:
+    found = decide(state(deployment(**ALL), pods=RUNNING, components=(REFUSED,)), (), NOW)
+
+    assert {it["type"]: it["status"] for it in found if it["type"] in ("Ready", "ComponentsHealthy")} == {
+        "Ready": "True",
+        "ComponentsHealthy": "False",
+    }

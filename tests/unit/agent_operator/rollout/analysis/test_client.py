@@ -150,9 +150,7 @@ async def test_silent_pod_is_a_failure_after_the_timeout(serve: Serve, monkeypat
         await asyncio.Event().wait()
         return web.Response()
 
-    import aiohttp  # noqa: PLC0415
-
-    monkeypatch.setattr("agent_operator.rollout.analysis.client._TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+    monkeypatch.setattr("agent_operator.rollout.analysis.client._SECONDS", 0.2)
     port = await serve(silent)
     assert await scrape(port, ScrapeTarget("p", "127.0.0.1")) == (
         {},
