@@ -95,6 +95,8 @@ def every_address(port: int) -> set[tuple[str, Peer, int]]:
 
 
 AZURE = every_address(443)
+# A proxy may have a private address.
+PROXY = {("out", peer, 3128) for peer in (*WORLD, *PRIVATE)}
 CANARY = {("in", OPERATOR, 9090), ("in", CHECKS, 8000), ("out", PODS, 8000)}
 OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "minimal": USUAL | AZURE,
@@ -115,6 +117,13 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "mcp": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("default"), 8080), ("out", Peer("tracing"), 4318)},
+    "pod-template": USUAL | PROXY,
+    "proxy": USUAL
+    | AZURE
+    | PROXY
+    | {("out", peer, 6379) for peer in OF_TEAM}
+    | {("out", Peer(address="10.1.2.3"), 8000), ("out", Peer("tools"), 8080)},
+    "proxy-variable": USUAL | AZURE | {("out", Peer(address="192.168.1.1"), 3128), ("out", Peer("proxies"), 8443)},
     "private-endpoints": USUAL | {("out", peer, port) for peer in (*WORLD, *PRIVATE) for port in (443, 6380)},
     "gateway": USUAL | {("in", Peer("gateways"), 8000)} | {("in", peer, 8000) for peer in OF_TEAM},
     "canary-gateway": USUAL | CANARY | {("in", Peer("gateways"), 8000)},

@@ -50,6 +50,8 @@ METRICS_PORT = 9090
 CONFIG_DIRECTORY = "/app/config"
 API_KEYS_DIRECTORY = "/app/api-keys"
 API_KEYS_FILE = "keys"
+TRUSTED_CA_DIRECTORY = "/app/trusted-ca"
+TRUSTED_CA_FILE = "ca.crt"
 # Path in agent.toml, relative to the file.
 API_KEYS_PATH = "../api-keys/keys"
 

@@ -93,9 +93,12 @@ def _egress(inputs: Inputs) -> list[View]:
     policy = inputs.spec.network_policy
     outside = INTERNET_AND_PRIVATE if policy and policy.allow_private_networks else INTERNET
     opened: dict[tuple[Peer, ...], set[int | str]] = {}
-    for endpoint in endpoints.all_of(inputs.spec):
+    # A proxy is nearly always in a private network.
+    reached = [(endpoint, outside) for endpoint in endpoints.all_of(inputs.spec)]
+    reached += [(proxy, INTERNET_AND_PRIVATE) for proxy in endpoints.proxies(inputs.spec)]
+    for endpoint, addresses_outside in reached:
         if not endpoint.is_loopback:
-            for peers, port in _destinations(endpoint, inputs, outside):
+            for peers, port in _destinations(endpoint, inputs, addresses_outside):
                 opened.setdefault(peers, set()).add(port)
     if inputs.has_canary:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)

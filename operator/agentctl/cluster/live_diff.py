@@ -59,6 +59,10 @@ class Change:
     note: str = ""
     diff: tuple[str, ...] = ()
 
+    def to_json(self) -> Object:
+        """Return the change as `diff -o json` prints it."""
+        return {"object": self.title, "action": self.action.value, "note": self.note, "diff": "\n".join(self.diff)}
+
 
 def compare(kubectl: Kubectl, agent: Object, manifests: Sequence[Mapping[str, Any]]) -> tuple[Change, ...]:
     """Compare the manifests of an agent with the live objects of their names. Secrets are not read.

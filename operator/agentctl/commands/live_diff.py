@@ -7,11 +7,13 @@ from rich.text import Text
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.live_diff import Change, compare
 from agentctl.commands.render import rendered
+from agentctl.ui import output
 from agentctl.ui.console import stdout_console
+from agentctl.ui.output import Format, View
 from agentctl.ui.revision_diff import coloured
 
 
-def run(kubectl: Kubectl, paths: Sequence[str]) -> None:
+def run(kubectl: Kubectl, paths: Sequence[str], view: View) -> None:
     """Print each object of the agents with its differences from the cluster.
 
     Raises:
@@ -19,6 +21,9 @@ def run(kubectl: Kubectl, paths: Sequence[str]) -> None:
     """
     agents = rendered(paths, kubectl.namespace or "default")
     changes = [change for document, found in agents for change in compare(kubectl, document.body, found)]
+    if view is not View.TEXT:
+        output.write(output.data_text({"objects": [change.to_json() for change in changes]}, Format(view)))
+        return
     console = stdout_console()
     for change in changes:
         console.print(_text(change), end="", soft_wrap=True)
