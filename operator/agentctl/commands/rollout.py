@@ -75,12 +75,12 @@ def diff(
 ) -> None:
     """Show the differences between two revisions, or with -f what applying agents would change.
 
-    Of revisions, prints a unified diff of prompt, agent.toml, pod template and egress. Generated names are left out. With
-    -o json or yaml: {from, to, changes, diff}.
+    Of revisions, prints a unified diff of prompt, agent.toml, pod template and egress. Generated names are left out.
+    With -o json or yaml: {from, to, changes, diff}.
 
     With -f, lists each object that the operator would create, update or adopt, and conflicts, with a diff of its
-    fields. Nothing is applied, and Secrets are not read. During a canary, the pods run another revision. With -o json or
-    yaml: {objects}, each with {object, action, note, diff}.
+    fields. Nothing is applied, and Secrets are not read. During a canary, the pods run another revision. With -o json
+    or yaml: {objects}, each with {object, action, note, diff}.
     """
     from agentctl.cluster.kubectl import Kubectl
 
