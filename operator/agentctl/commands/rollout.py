@@ -61,23 +61,40 @@ def history(
 
 @commands.command(epilog=EPILOG)
 def diff(
-    name: Name,
-    revision: Annotated[str, typer.Argument(help="First revision, by name or number.")],
+    name: Annotated[str, typer.Argument(help="Name of the agent.")] = "",
+    revision: Annotated[str, typer.Argument(help="First revision, by name or number.")] = "",
     other: Annotated[str, typer.Argument(help="Second revision. Default: the running revision.")] = "",
+    filename: Annotated[
+        list[str] | None,
+        typer.Option("--filename", "-f", help="File, directory or - with agents to compare with the cluster."),
+    ] = None,
     output: Output = View.TEXT,
     namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Show the differences between two revisions.
+    """Show the differences between two revisions, or with -f what applying agents would change.
 
-    Prints a unified diff of prompt, agent.toml, pod template and egress. Generated names are left out. With -o json or
-    yaml: {from, to, changes, diff}.
+    Of revisions, prints a unified diff of prompt, agent.toml, pod template and egress. Generated names are left out.
+    With -o json or yaml: {from, to, changes, diff}.
+
+    With -f, lists each object that the operator would create, update or adopt, and conflicts, with a diff of its
+    fields. Nothing is applied, and Secrets are not read. During a canary, the pods run another revision. With -o json
+    or yaml: {objects}, each with {object, action, note, diff}.
     """
     from agentctl.cluster.kubectl import Kubectl
+
+    kubectl = Kubectl(kubeconfig, context, namespace)
+    if bool(filename) is bool(name) or bool(name) is not bool(revision):
+        raise UsageError("specify an agent and a revision, or files with -f")
+    if filename:
+        from agentctl.commands import live_diff
+
+        live_diff.run(kubectl, filename, output)
+        return
     from agentctl.commands import history
 
-    history.diff(Kubectl(kubeconfig, context, namespace), name, revision, other, output)
+    history.diff(kubectl, name, revision, other, output)
 
 
 @commands.command(epilog=EPILOG)
