@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from kubeschema.errors import FieldsError
+from kubeschema.go_yaml import Loader, key_text
 
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _EXPECTED: Final = (
     ("Expecting property name", "looking for beginning of object key string"),
     ("Expecting ':'", "after object key"),
@@ -46,7 +46,8 @@ def parse_yaml(body: bytes, kind: str = "") -> Parsed:
             pass  # it may be YAML in flow style
 
     def load(hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
-        return _construct(yaml.compose(body, Loader=_LOADER), hook)
+        loader = Loader(body)
+        return _construct(loader, loader.get_single_node(), hook)
 
     return _parse(load, body, kind)
 
@@ -66,7 +67,7 @@ def _parse(load: Callable[[Callable[[list[tuple[str, Any]]], Any]], Any], body: 
 
     try:
         value = load(pairs)
-    except (JSONDecodeError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise _malformed(error, body, kind) from error
     return Parsed(_plain(value), _twice(value, "")) if found else Parsed(value, [])
 
@@ -88,18 +89,17 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _construct(node: yaml.Node | None, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+def _construct(loader: Loader, node: yaml.Node | None, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     """Build plain data from a YAML tree, with string keys and resolved anchors and merge keys."""
     if node is None:
         return None
     if isinstance(node, yaml.SequenceNode):
-        return [_construct(item, hook) for item in node.value]
+        return [_construct(loader, item, hook) for item in node.value]
     if isinstance(node, yaml.MappingNode):
-        yaml.SafeLoader("").flatten_mapping(node)
-        return hook([(str(key.value), _construct(value, hook)) for key, value in node.value])
-    if node.tag == "tag:yaml.org,2002:timestamp":  # JSON has no dates: keep the text
-        return node.value
-    return yaml.SafeLoader("").construct_object(node)
+        loader.flatten_mapping(node)
+        pairs = ((key_text(loader.construct_object(key)), value) for key, value in node.value)
+        return hook([(key, _construct(loader, value, hook)) for key, value in pairs])
+    return loader.construct_object(node)
 
 
 def _malformed(error: Exception, body: bytes, kind: str) -> FieldsError:

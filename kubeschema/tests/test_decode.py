@@ -155,7 +155,7 @@ def test_duplicate_fields() -> None:
     [
         (b"a: 1\nb: [x, 'y']\nc: {d: null}\n", {"a": 1, "b": ["x", "y"], "c": {"d": None}}),
         (b"t: 2026-01-01T00:00:00Z\n", {"t": "2026-01-01T00:00:00Z"}),
-        (b"x: &x {k: v}\ny:\n  <<: *x\n", {"x": {"k": "v"}, "y": {"k": "v"}}),
+        (b"x: &x {k: v}\nz:\n  <<: *x\ny: 0o17\n", {"x": {"k": "v"}, "z": {"k": "v"}, "true": 15}),
         (b'{"a": 1}', {"a": 1}),
         (b"{a: 1}", {"a": 1}),
         (b"1: one\ntrue: t\n", {"1": "one", "true": "t"}),

@@ -79,13 +79,13 @@ def validate(
         typer.Option("--ignore-other-files", help="Ignore files without an AgentDeployment; for pre-commit."),
     ] = False,
 ) -> None:
-    """Check AgentDeployments and report all errors, without a cluster.
+    """Check AgentDeployments and AgentRuntimeChannels and report all errors, without a cluster.
 
     Runs the checks of the API server and of the operator.
 
     Errors and warnings go to standard error with file, line, field and remedy. The exit status is 1 if there is an
-    error. With -o json or yaml, one value goes to standard output: {valid, agents, errors, warnings}. Each error has
-    {file, line, document, agent, field, message}.
+    error. With -o json or yaml, one value goes to standard output: {valid, agents, channels, errors, warnings}. Each
+    error has {file, line, document, agent, field, message}.
     """
     from agentctl.commands import validate
 

@@ -80,7 +80,9 @@ PRIVATE = tuple(
 WORLD = (PUBLIC, PUBLIC_6)
 NGINX = {("in", INGRESS, 8000)}
 PROMETHEUS = {("in", SCRAPER, 9090)}
-USUAL = NGINX | PROMETHEUS
+# The operator reads health and metrics.
+HEALTH = {("in", OPERATOR, 9090)}
+USUAL = NGINX | PROMETHEUS | HEALTH
 
 
 def every_address(port: int) -> set[tuple[str, Peer, int]]:
@@ -91,7 +93,7 @@ def every_address(port: int) -> set[tuple[str, Peer, int]]:
 AZURE = every_address(443)
 # A rule for a namespace applies to every pod in it.
 OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
-CANARY = {("in", OPERATOR, 9090), ("in", CHECKS, 8000), ("out", PODS, 8000)}
+CANARY = HEALTH | {("in", CHECKS, 8000), ("out", PODS, 8000)}
 OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "minimal": USUAL | AZURE,
     "seed": USUAL | AZURE | {("out", Peer("redis"), 6379)},
@@ -117,6 +119,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
         ("in", Peer("traefik"), 8000),
         ("in", Peer("istio-system"), 8000),
         ("in", CALLER, 8000),
+        *HEALTH,
         *(("out", Peer(address=text), port) for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1") for port in (5000, 5010)),
     },
 }

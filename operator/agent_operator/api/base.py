@@ -17,6 +17,14 @@ DnsSubdomain = Annotated[str, StringConstraints(pattern=SUBDOMAIN_PATTERN, max_l
 Hostname = Annotated[str, StringConstraints(pattern=HOST_PATTERN, max_length=bounds.DNS_SUBDOMAIN)]
 SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=bounds.DNS_SUBDOMAIN)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=bounds.ENV_NAME)]
+# A qualified name: an optional DNS subdomain and a slash, then at most 63 characters.
+LABEL_KEY_PATTERN = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN, max_length=bounds.QUALIFIED_NAME)]
+# A label value that an object may have. The API server checks it only on the object itself.
+SelectorValue = Annotated[
+    str,
+    StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", max_length=bounds.LABEL_VALUE),
+]
 LabelValue = Annotated[str, StringConstraints(max_length=bounds.LABEL_VALUE)]
 AnnotationValue = Annotated[str, StringConstraints(max_length=bounds.ANNOTATION_VALUE)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -190,6 +190,8 @@ class SpecReason(StrEnum):
     """Warning: the config uses an environment variable that no field sets."""
     CREDENTIALS_UNSET = "CredentialsUnset"
     """Warning: a model needs a key or an identity, and the agent has none."""
+    ROUTE_SHARED = "RouteShared"
+    """Warning: another agent has the same host and path, so requests may reach either."""
     QUANTITY_TOO_SMALL = "QuantityTooSmall"
     """Warning: an amount of memory or storage is less than 1Mi, usually because of a wrong unit."""
 

@@ -22,6 +22,7 @@ from agent_operator.kube.objects import (
     ref,
     version,
 )
+from agent_operator.kube.routes import RouteIndex
 from agent_operator.kube.unreadable import UnreadableObjects
 
 # Bytes of the bodies of all agents. An agent usually takes 3 KiB. Of further agents, only summaries are cached.
@@ -35,10 +36,12 @@ class Store:
 
     Attributes:
         unreadable: the objects of the watched kinds that cannot be read.
+        routes: the hosts and paths of all agents.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.unreadable = UnreadableObjects()
+        self.routes = RouteIndex()
         self._clock = clock
         self._agents: dict[Key, Live] = {}
         self._agent_bytes = 0
@@ -98,6 +101,7 @@ class Store:
         self._agent_bytes += len(live.body)
         self.unreadable.record(target, live)
         self._agents[key] = live
+        self.routes.record(key, obj.get("spec"))
         if before is None or before.uid != live.uid:
             self._children.keep_owned(key, live.uid)
         if event != LISTED:
@@ -122,6 +126,7 @@ class Store:
         dropped = self._agents.pop(key, None)
         self._agent_bytes -= len(dropped.body) if dropped else 0
         self._last_event.pop(key, None)
+        self.routes.forget(key)
         self._conditions.pop(key, None)
         self.unreadable.forget(Ref(constants.KIND, *key))
         self._conflicts = {target: agent for target, agent in self._conflicts.items() if agent != key}

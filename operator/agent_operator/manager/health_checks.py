@@ -82,7 +82,7 @@ class HealthChecks:
         waiting = [kind for kind, informer in self._informers.items() if not informer.synced.is_set()]
         if waiting:
             yield "initial list not complete: " + ", ".join(waiting)
-        elif self.agents is None or self.agents.served is False:
+        elif self.agents is not None and self.agents.served is False:
             yield "the AgentDeployment CRD is not installed: kubectl apply -f crds/"
-        elif not self.agents.synced:
+        elif self.agents is None or not self.agents.synced:
             yield f"initial list not complete: {constants.KIND}"

@@ -79,6 +79,7 @@ def make_reconciler(  # noqa: PLR0913  (all that the stages share)
             evaluator=Evaluator(sandbox),
             own_secrets=own_secrets,
             resolve_version=resolve_version,
+            shared_routes=store.routes.shared,
             served=served,
             platform=platform,
             namespaces=namespaces,

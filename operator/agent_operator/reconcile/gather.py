@@ -17,18 +17,21 @@ from agent_operator.inputs.agent_inputs import Inputs, Platform
 from agent_operator.inputs.autoscalers import Autoscalers
 from agent_operator.inputs.gather import Gathered, References
 from agent_operator.inputs.own_secrets import OwnSecrets
-from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.kube.objects import Key, Live, Object, Ref
+from agent_operator.kube.routes import Route
 from agent_operator.kube.transport import ApiError
 from agent_operator.reconcile.context import ReconcileContext
 from agent_operator.render.conflicts import unreadable
 from agent_operator.sandbox.evaluator import Evaluator
 from agent_operator.status.builder import pods
 from agent_operator.status.problems import from_api, namespace_not_watched
-from agent_operator.validation import workload_identity
+from agent_operator.validation import shared_routes, workload_identity
 from agent_runtime.config import explain
 
 # The pods of an agent are many, and the conditions of the Deployment describe them, too.
 _NOT_REQUIRED = frozenset({"Pod", "ReplicaSet"})
+# Fields of the spec with a host.
+_EXPOSING = frozenset({"ingress", "gateway"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Gatherer:
         evaluator: Evaluator,
         own_secrets: OwnSecrets,
         resolve_version: Callable[[Object], VersionDecision],
+        shared_routes: Callable[[Key], Mapping[Route, Key]],
         served: Callable[[str], str | None],
         platform: Platform,
         namespaces: Collection[str],
@@ -76,6 +80,7 @@ class Gatherer:
         self._evaluator = evaluator
         self._own_secrets = own_secrets
         self._resolve_version = resolve_version
+        self._shared_routes = shared_routes
         self._served = served
         self._platform = platform
         self._namespaces = namespaces
@@ -110,6 +115,9 @@ class Gatherer:
             return replace(result, blocked=blocked)
         if found.inputs.template is not None or found.inputs.checks_text is not None:
             found = replace(found, inputs=await self._evaluator.evaluate(found.inputs))
+        if not _EXPOSING.isdisjoint(context.agent["spec"]):
+            shared = self._shared_routes(context.key)
+            result = replace(result, warnings=tuple(shared_routes.warnings(context.key, context.agent["spec"], shared)))
         return self._assess(result, found, version)
 
     async def _with_autoscaler(self, context: ReconcileContext, found: Gathered) -> Gathered:
@@ -149,7 +157,7 @@ class Gatherer:
             served = bool(self._served("ExternalSecret"))
             unsynced = secret_problems.sync_problem(inputs, result.live, served=served)
         # A Secret that was synced once keeps serving when External Secrets fails later, so that is only a warning.
-        warnings = [*found.warnings, *([unsynced] if unsynced and not found.secrets else [])]
+        warnings = [*result.warnings, *found.warnings, *([unsynced] if unsynced and not found.secrets else [])]
         if inputs.spec.identity:
             warnings += workload_identity.preflight(inputs, pods(result.live), found.account)
         if version.warning:

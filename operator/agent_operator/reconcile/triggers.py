@@ -20,8 +20,11 @@ class Triggers:
     def agent_event(self, event: str, obj: Object) -> None:
         """Process an event of an AgentDeployment."""
         meta = obj["metadata"]
-        before = self._store.agent(Key(meta.get("namespace", ""), meta["name"]))
+        name = Key(meta.get("namespace", ""), meta["name"])
+        before, sharing = self._store.agent(name), self._store.routes.sharing(name)
         key = self._store.observe_agent(event, obj)
+        for other in sharing ^ self._store.routes.sharing(name):
+            self._queue.add(other, Trigger.CHILD)
         if key is not None:
             # The event of a status patch must not end the backoff.
             edited = before is None or before.generation != meta.get("generation", 0)

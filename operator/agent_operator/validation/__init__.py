@@ -61,22 +61,33 @@ WARNINGS: tuple[Rule, ...] = (
     spec_warnings.image_is_unqualified,
     spec_warnings.exposed_without_auth,
     spec_warnings.path_is_not_stripped,
+)
+# For agents that call models or tools outside of the pod.
+ENVIRONMENT_WARNINGS: tuple[Rule, ...] = (
     environment_warnings.variables_are_set,
     environment_warnings.models_have_credentials,
-    environment_warnings.amounts_are_plausible,
 )
+FIELD_WARNINGS: Mapping[str, tuple[Rule, ...]] = {
+    "resources": (environment_warnings.resources_are_plausible,),
+    "pod_template": (environment_warnings.template_is_plausible,),
+}
 
 
 def check(inputs: Inputs) -> tuple[Problem, ...]:
     """Return every problem that makes the spec invalid, in the order of the rules."""
-    rules = [*RULES]
-    for field, others in FIELD_RULES.items():
-        if getattr(inputs.spec, field) is not None:
-            rules += others
-    rules += CANARY_RULES if inputs.has_canary else ()
+    rules = [*RULES, *_of_fields(FIELD_RULES, inputs), *(CANARY_RULES if inputs.has_canary else ())]
     return tuple(problem for rule in rules for problem in rule(inputs))
 
 
 def warnings(inputs: Inputs) -> tuple[Problem, ...]:
     """Return the warnings about a spec that passes `check`."""
-    return tuple(problem for rule in WARNINGS for problem in rule(inputs))
+    config = inputs.spec.config
+    is_local = not config.mcp and all(model.provider == "echo" for model in config.models)
+    rules = [*WARNINGS, *(() if is_local else ENVIRONMENT_WARNINGS), *_of_fields(FIELD_WARNINGS, inputs)]
+    return tuple(problem for rule in rules for problem in rule(inputs))
+
+
+def _of_fields(rules: Mapping[str, tuple[Rule, ...]], inputs: Inputs) -> Iterator[Rule]:
+    for field, found in rules.items():
+        if getattr(inputs.spec, field) is not None:
+            yield from found

@@ -72,11 +72,14 @@ def _variables(inputs: Inputs) -> frozenset[str] | None:
     return frozenset(names)
 
 
-def amounts_are_plausible(inputs: Inputs) -> Iterator[Problem]:
+def resources_are_plausible(inputs: Inputs) -> Iterator[Problem]:
     """`256m` of memory are 0.256 bytes: the author meant 256Mi."""
     if inputs.spec.resources:
-        dumped = inputs.spec.resources.model_dump(by_alias=True, exclude_none=True)
-        yield from _tiny("spec.resources", dumped)
+        yield from _tiny("spec.resources", inputs.spec.resources.model_dump(by_alias=True, exclude_none=True))
+
+
+def template_is_plausible(inputs: Inputs) -> Iterator[Problem]:
+    """The same mistake in a container or volume of spec.podTemplate."""
     for path, container in _containers(inputs, ("initContainers", "containers")):
         yield from _tiny(f"{path}.resources", container.get("resources"))
     pods = _mapping((inputs.spec.pod_template or {}).get("spec"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
 from agent_operator.render import render
 from agentctl.errors import CommandError
@@ -21,6 +22,10 @@ def run(paths: Sequence[str], namespace: str, form: Format) -> None:
         CommandError: an agent cannot be rendered; nothing is printed to standard output.
     """
     sources = input_files.read(paths, namespace)
+    for document in sources.unreadable:
+        raise CommandError(document.message)
+    if not sources.agents:
+        raise CommandError(f"{', '.join(paths)}: no {constants.KIND} found: specify a file that contains one")
     manifests = [manifest for document in sources.agents for manifest in _render(document, sources)]
     output.write(output.objects_text(manifests, form))
 

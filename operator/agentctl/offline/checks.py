@@ -9,7 +9,7 @@ from agent_operator import validation
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs import size_limits
+from agent_operator.inputs import references, size_limits
 from agent_operator.render import Inputs, Rendered, data_hash, render
 from agent_runtime.config import explain
 from agentctl.objects import nested_field
@@ -53,6 +53,8 @@ def check(document: Document, sources: Sources) -> CheckResult:
         hashes=_secret_hashes(document, sources),
         checks_text=_config_map_text(document, sources, _CHECKS),
     )
+    missing, unresolved = _environment(document, sources, inputs)
+    errors, warnings = [*errors, *missing], (*warnings, *unresolved)
     named = {error.field for error in errors}
     problems, rendered = _problems(inputs)
     unnamed = (problem for problem in problems if not _is_covered(problem.field, named))
@@ -129,6 +131,30 @@ def _missing_keys(document: Document, sources: Sources) -> list[Diagnostic]:
     return errors
 
 
+def _environment(
+    document: Document, sources: Sources, inputs: Inputs
+) -> tuple[list[Diagnostic], tuple[Diagnostic, ...]]:
+    """Return errors and warnings for the Secrets and ConfigMaps in spec.env and spec.podTemplate."""
+    errors, warnings = [], []
+    for source in references.of(inputs):
+        if source.optional or source.field == references.CREDENTIALS or references.is_own(inputs, source):
+            continue
+        known = sources.config_maps if source.kind == "ConfigMap" else sources.secrets
+        data = known.get((inputs.namespace, source.name))
+        if data is None:
+            warnings.append(
+                Diagnostic.of(document, source.field, _not_in_input(source.kind, source.name, inputs.namespace))
+            )
+        elif source.key is not None and source.key not in data:
+            message = _missing_key(source.kind, source.name, source.key, data)
+            errors.append(Diagnostic.of(document, source.field, message))
+    return errors, tuple(warnings)
+
+
+def _not_in_input(kind: str, name: str, namespace: str) -> str:
+    return f"{kind} {name} in namespace {namespace} is not in the input and was not checked: add it with -f"
+
+
 def _missing_key(kind: str, name: str, key: str, data: dict[str, str]) -> str:
     existing = f"existing keys: {', '.join(sorted(data))}" if data else "it has no keys"
     return f"{kind} {name} has no key {key}: add the key or correct the reference ({existing})"
@@ -145,6 +171,5 @@ def _unresolved_references(document: Document, sources: Sources) -> tuple[Diagno
         name = nested_field(document.body, *path.split("."), "name")
         if isinstance(name, str) and (namespace, name) not in known:
             kind = "Secret" if path == _SECRET else "ConfigMap"
-            message = f"{kind} {name} in namespace {namespace} is not in the input and was not checked: add it with -f"
-            warnings.append(Diagnostic.of(document, path, message))
+            warnings.append(Diagnostic.of(document, path, _not_in_input(kind, name, namespace)))
     return tuple(warnings)

@@ -1,34 +1,19 @@
 """Kubernetes objects from files, directories and standard input, with the line of every field."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
 from agentctl.errors import CommandError
 from agentctl.objects import Object
+from agentctl.offline import file_contents
+from kubeschema.go_yaml import Loader
 
-SUFFIXES = (".yaml", ".yml", ".json")
-STDIN = "-"
 # A few lines of YAML with aliases can expand to gigabytes. No Kubernetes object has this many fields.
 MAX_NODES = 200_000
 MAX_DEPTH = 100
-# etcd stores objects of at most 1.5 MiB. A file may contain many of them.
-MAX_BYTES = 32 * 1024 * 1024
-TIMESTAMP = "tag:yaml.org,2002:timestamp"
-
-
-class Loader(yaml.CSafeLoader):
-    """Reads YAML as Kubernetes does: a date is a string."""
-
-
-Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,93 +61,96 @@ class Document:
         return self.lines.get("", 1)
 
 
-def read(sources: Sequence[str], *, only: str = "") -> tuple[Document, ...]:
-    """Read all objects of files, directories (without subdirectories) and `-`.
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A document that is no object, or that cannot be parsed.
 
-    With `only`, the result may be empty, and a file that does not contain Kubernetes objects is ignored unless its text
-    contains `only`.
+    Attributes:
+        file: path as given on the command line, or `-`.
+        number: position of the document in the file, counted from 1.
+        line: its first line.
+        message: what is wrong, with the file and, if it is known, the line.
+    """
+
+    file: str
+    number: int
+    line: int
+    message: str
+
+
+def read(sources: Sequence[str]) -> tuple[Document, ...]:
+    """Read all objects of files, directories (without subdirectories) and `-`.
 
     Raises:
         CommandError: there are no objects, or a file cannot be read or is invalid YAML; the message has file and line.
     """
-    found = [
-        document
-        for source in sources
-        for file, content in _read_files(source)
-        for document in _parse_file(file, content, only)
-    ]
-    if not found and not only:
+    found, unreadable = read_all(sources)
+    for document in unreadable:
+        raise CommandError(document.message)
+    return found
+
+
+def read_all(sources: Sequence[str], *, only: str = "") -> tuple[tuple[Document, ...], tuple[Unreadable, ...]]:
+    """Read all objects as `read`, and return them with the documents that cannot be read.
+
+    With `only`, the result may be empty, and a document that is no Kubernetes object is ignored unless its file
+    contains the text `only`.
+
+    Raises:
+        CommandError: there are no objects, or a file cannot be read.
+    """
+    found: list[Document] = []
+    unreadable: list[Unreadable] = []
+    for source in sources:
+        for file, content in file_contents.read(source):
+            documents, rest = _parse_file(file, content)
+            found += documents
+            # pre-commit passes every file with the suffix .yaml: also Helm templates, lock files and Ansible tasks.
+            unreadable += rest if only.encode() in content else ()
+    if not found and not unreadable and not only:
         raise CommandError(f"{', '.join(sources)}: no objects found: add an AgentDeployment")
-    return tuple(found)
+    return tuple(found), tuple(unreadable)
 
 
-def _parse_file(file: str, content: bytes, only: str) -> tuple[Document, ...]:
-    try:
-        return tuple(_parse(file, content))
-    except CommandError:
-        if only.encode() in content:
-            raise
-        # pre-commit passes every file with the suffix .yaml: also Helm templates, lock files and Ansible tasks.
-        return ()
-
-
-def _read_files(source: str) -> Iterator[tuple[str, bytes]]:
-    if source == STDIN:
-        yield STDIN, _limited(STDIN, sys.stdin.buffer)
-        return
-    path = Path(source)
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
-        if not files:
-            raise CommandError(f"{source}: the directory contains no {', '.join(SUFFIXES)} files: specify another one")
-    else:
-        files = [path]
-    for file in files:
+def _parse_file(file: str, content: bytes) -> tuple[list[Document], list[Unreadable]]:
+    """Parse each document on its own, as kubectl does, so that an error in one does not hide the others."""
+    found: list[Document] = []
+    unreadable: list[Unreadable] = []
+    for number, (first_line, text) in enumerate(file_contents.split(content), 1):
         try:
-            with file.open("rb") as stream:
-                content = _limited(str(file), stream)
-        except OSError as error:
-            raise CommandError(f"{file}: {error.strerror}: check the path") from error
-        yield str(file), content
+            found.extend(_parse(file, text, number, first_line))
+        except CommandError as error:
+            unreadable.append(Unreadable(file, number, first_line + 1, str(error)))
+    return found, unreadable
 
 
-def _limited(file: str, stream: BinaryIO) -> bytes:
-    content = stream.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise CommandError(f"{file}: larger than {MAX_BYTES // 2**20} MiB: split the file")
-    return content
-
-
-def _parse(file: str, content: bytes) -> Iterator[Document]:
+def _parse(file: str, content: bytes, number: int, first_line: int) -> Iterator[Document]:
+    """Yield the objects of one document, which starts at `first_line` of the file."""
     try:
-        _check_depth(file, content)
-        # The loader decodes bytes as YAML specifies: UTF-8, or UTF-16 with a byte order mark.
+        _check_depth(file, content, number, first_line)
         loader = Loader(content)
-        number = 0
         while loader.check_node():
             node = loader.get_node()
             if node is None:
                 break
-            number += 1
-            lines, duplicates = _positions(f"{file}: document {number}", node)
+            lines, duplicates = _positions(f"{file}: document {number}", node, first_line)
             body = loader.construct_document(node)
             yield from _objects(file, number, body, lines, duplicates)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        line = first_line + 1 + (error.problem_mark.line if error.problem_mark else 0)
         raise CommandError(f"{file}:{line}: invalid YAML: {error.problem}: correct this line") from error
     except (yaml.YAMLError, ValueError) as error:
         reason = getattr(error, "reason", None) or "it contains characters that YAML does not allow"
         raise CommandError(f"{file}: invalid YAML: {reason}: use a text file in UTF-8") from error
 
 
-def _check_depth(file: str, content: bytes) -> None:
-    """Check the nesting of each document. The C code of PyYAML is recursive and would overflow its stack."""
-    depth = number = 0
+def _check_depth(file: str, content: bytes, number: int, first_line: int) -> None:
+    """Check the nesting of a document. The C code of PyYAML is recursive and would overflow its stack."""
+    depth = 0
     for event in yaml.parse(content, Loader=Loader):
-        number += isinstance(event, yaml.DocumentStartEvent)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1 if event.start_mark else 1
+            line = first_line + 1 + (event.start_mark.line if event.start_mark else 0)
             raise CommandError(f"{file}:{line}: document {number}: more than {MAX_DEPTH} levels: flatten it")
 
 
@@ -191,7 +179,7 @@ def _shape(value: Any) -> str:
     return "a list" if isinstance(value, list) else "a single value"
 
 
-def _positions(where: str, root: yaml.Node) -> tuple[dict[str, int], tuple[str, ...]]:
+def _positions(where: str, root: yaml.Node, first_line: int) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return the line of each path, and the paths that occur twice."""
     lines: dict[str, int] = {}
     duplicates: list[str] = []
@@ -200,7 +188,7 @@ def _positions(where: str, root: yaml.Node) -> tuple[dict[str, int], tuple[str, 
         path, node, depth = pending.pop()
         if path in lines and not f"{path}.".startswith(tuple(f"{twice}." for twice in duplicates)):
             duplicates.append(path)
-        lines.setdefault(path, node.start_mark.line + 1)
+        lines.setdefault(path, first_line + node.start_mark.line + 1)
         if len(lines) + len(pending) > MAX_NODES or depth > MAX_DEPTH:
             raise CommandError(
                 f"{where}: {path}: more than {MAX_NODES} fields or {MAX_DEPTH} levels with aliases expanded: split "

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agent_operator.api import constants
+from agent_operator.kube.resources import CHANNEL
 from agentctl.errors import CommandError
 from agentctl.offline import documents
-from agentctl.offline.documents import Document
+from agentctl.offline.documents import Document, Unreadable
 
 Key = tuple[str, str]
 
@@ -18,11 +19,15 @@ class Sources:
 
     Attributes:
         agents: the AgentDeployments, in order.
+        channels: the AgentRuntimeChannels, in order.
+        unreadable: the documents that cannot be parsed.
         config_maps: data of the ConfigMaps by namespace and name.
         secrets: data of the Secrets, base64-encoded, by namespace and name.
     """
 
     agents: tuple[Document, ...]
+    channels: tuple[Document, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
     config_maps: dict[Key, dict[str, str]] = field(default_factory=dict)
     secrets: dict[Key, dict[str, str]] = field(default_factory=dict, repr=False)
 
@@ -30,20 +35,21 @@ class Sources:
 def read(paths: Sequence[str], namespace: str, *, ignore_other_files: bool = False) -> Sources:
     """Read the input. Objects without a namespace get `namespace`.
 
-    With `ignore_other_files`, the input may contain no AgentDeployment, and a file that cannot be parsed is ignored
-    unless it mentions the API group of the AgentDeployment.
+    With `ignore_other_files`, the input may contain neither kind, and a document that cannot be parsed is ignored
+    unless its file mentions the API group of the AgentDeployment.
 
     Raises:
-        CommandError: a file cannot be read, or the input has no AgentDeployment.
+        CommandError: a file cannot be read, or the input has neither an AgentDeployment nor an AgentRuntimeChannel.
     """
-    found = documents.read(paths, only=constants.GROUP) if ignore_other_files else documents.read(paths)
+    found, unreadable = documents.read_all(paths, only=constants.GROUP if ignore_other_files else "")
     agents = tuple(_with_namespace(document, namespace) for document in found if document.kind == constants.KIND)
-    if not agents and not ignore_other_files:
+    channels = tuple(document for document in found if document.kind == CHANNEL.kind)
+    if not agents and not channels and not unreadable and not ignore_other_files:
         kinds = ", ".join(sorted({document.kind or "objects without a kind" for document in found}))
         raise CommandError(
             f"{', '.join(paths)}: no {constants.KIND} found, only {kinds}: specify a file that contains one"
         )
-    return Sources(agents, _config_maps(found, namespace), _secrets(found, namespace))
+    return Sources(agents, channels, unreadable, _config_maps(found, namespace), _secrets(found, namespace))
 
 
 def _with_namespace(document: Document, namespace: str) -> Document:

@@ -39,13 +39,13 @@ MAX_ERRORS = 100
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
-def _crd_schema() -> Object:
-    return schemas()[constants.KIND]
+def _crd_schema(kind: str) -> Object:
+    return schemas()[kind]
 
 
 @cache
-def _rules() -> RuleTree:
-    return RuleTree(_crd_schema())
+def _rules(kind: str) -> RuleTree:
+    return RuleTree(_crd_schema(kind))
 
 
 def check(document: Document) -> tuple[Diagnostic, ...]:
@@ -54,7 +54,7 @@ def check(document: Document) -> tuple[Diagnostic, ...]:
         return (Diagnostic.of(document, "metadata", "must be an object with a name: add it"),)
     twice = (Diagnostic.of(document, path, "duplicate field: keep one of the two") for path in document.duplicates)
     try:
-        decoded = decode.prune(schema.from_crd(_crd_schema()), document.body)
+        decoded = decode.prune(schema.from_crd(_crd_schema(document.kind)), document.body)
     except FieldsError as error:
         return (*twice, Diagnostic.of(document, "", f"{error.message}: correct its type"))
     unknown = (_unknown_field(document, problem) for problem in decoded.problems)
@@ -67,10 +67,14 @@ def check(document: Document) -> tuple[Diagnostic, ...]:
 
 
 def _invalid_values(document: Document, obj: Object) -> Iterable[Diagnostic]:
-    schema_causes = [*validate_metadata(obj, namespaced=True), *validate_value(_crd_schema(), obj)]
+    namespaced = document.kind == constants.KIND
+    schema_causes = [
+        *validate_metadata(obj, namespaced=namespaced),
+        *validate_value(_crd_schema(document.kind), obj),
+    ]
     named = (cause for cause in schema_causes if _ALTERNATIVES not in cause.message)
-    yield from (_diagnostic(document, cause, _remedy_of(cause)) for cause in named)
-    for cause in _rules().check(obj):
+    yield from (_diagnostic(document, cause, _remedy_of(document.kind, cause)) for cause in named)
+    for cause in _rules(document.kind).check(obj):
         # A rule cannot be evaluated on a value that the schema rejects. The schema error already covers that.
         if not (schema_causes and _EVALUATION in cause.message):
             yield _diagnostic(document, cause, "")
@@ -88,11 +92,11 @@ def _diagnostic(document: Document, cause: Cause, remedy: str) -> Diagnostic:
     return Diagnostic.of(document, field, f"{message}: {remedy}" if remedy else message)
 
 
-def _remedy_of(cause: Cause) -> str:
+def _remedy_of(kind: str, cause: Cause) -> str:
     """Return the description of the field; Kubernetes describes the fields of a pod template at length elsewhere."""
     if not cause.field.startswith("spec"):
         return ""
-    node = _schema_at(cause.field)
+    node = _schema_at(kind, cause.field)
     if str(node.get("pattern", "")).startswith(QUANTITY_PATTERN):
         return 'write a quantity, such as 500m, "2" or 1Gi'
     if description := node.get("description"):
@@ -108,7 +112,7 @@ def _unknown_field(document: Document, problem: str) -> Diagnostic:
         return Diagnostic.of(document, "", f"{problem}: remove it")
     path = found[1]
     parent, _, name = path.rpartition(".")
-    fields = _schema_at(parent).get("properties", ()) if parent else _ENVELOPE
+    fields = _schema_at(document.kind, parent).get("properties", ()) if parent else _ENVELOPE
     known = sorted(field for field in fields if not field.startswith("$"))
     close = difflib.get_close_matches(name, known, n=1)
     return Diagnostic.of(document, path, f"unknown field: {_remedy(close, known)}")
@@ -121,9 +125,9 @@ def _remedy(close: list[str], known: Iterable[str]) -> str:
     return f"remove it, or use one of {fields}" if fields else "remove it"
 
 
-def _schema_at(path: str) -> Object:
+def _schema_at(kind: str, path: str) -> Object:
     """Return the schema of a field; empty if there is none."""
-    node: Any = _crd_schema()
+    node: Any = _crd_schema(kind)
     for name, _ in _STEP.findall(path):
         # Brackets contain an index of a list or a key of a map.
         below = node.get("properties", {}).get(name) if name else node.get("items")

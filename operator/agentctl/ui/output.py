@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,6 +11,7 @@ import yaml
 
 from agent_runtime.config.terminal import escaped, is_printable, printable
 from agentctl.objects import Object
+from kubeschema.go_yaml import is_string
 
 
 class Format(StrEnum):
@@ -47,11 +47,6 @@ def json_text(value: Any) -> str:
     return escaped(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
-# Strings that need quotes, because kubectl reads YAML 1.2, where they are numbers: such as 12e3456789. PyYAML writes
-# YAML 1.1 and would not quote all of them.
-_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+")
-
-
 class _Dumper(yaml.CSafeDumper):
     """Writes multi-line strings as blocks, and repeated values in full instead of as aliases."""
 
@@ -61,8 +56,9 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def _represent_string(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    # PyYAML does not quote every string that kubectl would read as another value, such as y and 12e34567.
     # Only a string in double quotes can contain the escapes of control characters.
-    style = '"' if not is_printable(value) else "|" if "\n" in value else "'" if _NUMBER.fullmatch(value) else None
+    style = '"' if not is_printable(value) else "|" if "\n" in value else None if is_string(value) else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -106,11 +106,11 @@ def test_one_invalid_agent_prevents_all_output(
 def test_strings_that_kubectl_would_read_as_numbers_are_quoted(
     agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
 ) -> None:
-    """A hash can be such a string. PyYAML writes YAML 1.1, where it is not a number."""
-    numbers = ["12e3456789", "1e3", "0123456789", "0o17", ".5e3", "+1.e-5", "12"]
+    """A hash can be such a string. PyYAML would not quote it."""
+    numbers = ["y", "off", "12e3456789", "1e3", "0123456789", "0o17", ".5e3", "+1.e-5", "12"]
     env = [{"name": f"N{at}", "value": number} for at, number in enumerate([*numbers, "1.2.3", "12e"])]
 
-    rendered = agentctl("render", "-f", write_file(make_agent(env=env))).out
+    rendered = agentctl("render", "-f", write_file(json.dumps(make_agent(env=env)))).out
 
     assert [number for number in numbers if f"value: '{number}'\n" not in rendered] == []
     assert "value: 1.2.3\n" in rendered

@@ -10,7 +10,8 @@ from agent_operator.api.base import (
     ApiModel,
     DnsLabel,
     Duration,
-    LabelValue,
+    LabelKey,
+    SelectorValue,
     StatusModel,
     list_atomic,
     list_map,
@@ -31,9 +32,9 @@ _CRON = r"^[-A-Z0-9*/,#]+( [-A-Z0-9*/,#]+){4}$"
 class LabelRequirement(ApiModel):
     """Requirement of a label selector."""
 
-    key: str = Field(min_length=1, max_length=317, description="Label key.")
+    key: LabelKey = Field(description="Label key, such as team or example.com/team.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="In, NotIn, Exists or DoesNotExist.")
-    values: tuple[LabelValue, ...] | None = Field(
+    values: tuple[SelectorValue, ...] | None = Field(
         None,
         max_length=64,
         description="Label values. Required by In and NotIn, not allowed with Exists and DoesNotExist. Default: none.",
@@ -44,7 +45,7 @@ class LabelRequirement(ApiModel):
 class LabelSelector(ApiModel):
     """Label selector like metav1.LabelSelector, with bounds that limit the cost of the CEL rules."""
 
-    match_labels: dict[str, LabelValue] | None = Field(
+    match_labels: dict[LabelKey, SelectorValue] | None = Field(
         None,
         max_length=32,
         description="Labels that an agent must have. Default: none.",

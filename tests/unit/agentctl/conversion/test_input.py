@@ -25,7 +25,7 @@ WEB = deployment() | {"metadata": {"name": "web"}}
 WEB["spec"] = {"selector": {"matchLabels": {"app": "web"}}}
 WEB["spec"]["template"] = {
     "metadata": {"labels": {"app": "web"}},
-    "spec": {"containers": [{"name": "n", "image": "nginx"}]},
+    "spec": {"containers": [{"name": "web", "image": "nginx"}]},
 }
 
 
