@@ -13,6 +13,7 @@ from agent_runtime.cli import termination
 from agent_runtime.cli.chat import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
 from agent_runtime.config import ConfigError, load
 from agent_runtime.extras import check_extras
+from agent_runtime.trust import trusted
 
 DEFAULT_CONFIG = Path("/app/config/agent.toml")
 EXIT_SYSTEM, EXIT_CONFIG = 1, 2
@@ -66,18 +67,20 @@ def _serve(arguments: argparse.Namespace) -> int:
     config, prompt = load(arguments.config)
     logs.setup(variables.log_level or config.log_level, variables.secrets)
     check_extras(config, variables)
-    # Import it late, so that `check` and an invalid config do not load the server.
-    from agent_runtime.server import serve  # noqa: PLC0415
+    with trusted(os.environ):
+        # Import it late, so that `check` and an invalid config do not load the server.
+        from agent_runtime.server import serve  # noqa: PLC0415
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(config, prompt, variables))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(config, prompt, variables))
     return 0
 
 
 def _check_answers(arguments: argparse.Namespace) -> int:
-    from agent_runtime.checks.command import check_answers as run_checks  # noqa: PLC0415  (as above)
+    with trusted(os.environ):
+        from agent_runtime.checks.command import check_answers as run_checks  # noqa: PLC0415  (as above)
 
-    return run_checks(arguments)
+        return run_checks(arguments)
 
 
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {

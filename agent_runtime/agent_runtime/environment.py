@@ -17,7 +17,7 @@ class Environment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, populate_by_name=True)
 
-    listen_address: str = "0.0.0.0"  # noqa: S104  (a pod serves other hosts; "::" listens on IPv6 and IPv4)
+    listen_address: str | None = Field(None, description="Default: all addresses of IPv6, if it exists, and IPv4.")
     port_http: Port = 8000
     port_metrics: Port = 9090
     # How long new connections are accepted after SIGTERM, and then how long a connection must be idle to be closed.

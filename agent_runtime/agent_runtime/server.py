@@ -5,6 +5,7 @@ flight, close the connections.
 """
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -22,6 +23,7 @@ from agent_runtime.http.connections import Site, close_idle
 BACKLOG = 1024
 # aiohttp waits this long for handlers after the grace period, and once more before it cancels them.
 _HANDLER_TIMEOUT = 0.5
+_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     return stop, skip_delay
 
 
-async def _listen(runner: web.AppRunner, address: str, port: int) -> None:
+async def _listen(runner: web.AppRunner, address: str | None, port: int) -> None:
     await runner.setup()
     await Site(runner, _listening_socket(address, port), backlog=BACKLOG).start()
 
@@ -90,8 +92,19 @@ async def _drain(runner: web.AppRunner, environment: Environment, skip_delay: as
                 await close_idle(runner.server, 0 if skip_delay.is_set() else delay)
 
 
-def _listening_socket(address: str, port: int) -> socket.socket:
-    """Open a listening socket. "::" accepts IPv4 as well; asyncio's own create_server would limit it to IPv6."""
+def _listening_socket(address: str | None, port: int) -> socket.socket:
+    """Open a listening socket. "::" accepts IPv4 as well; asyncio's own create_server would limit it to IPv6.
+
+    Without an address, listen on all addresses. IPv6 may be compiled in but turned off.
+    """
+    if address is None:
+        if socket.has_dualstack_ipv6():
+            try:
+                return _listening_socket("::", port)
+            except OSError as error:
+                if error.errno not in _NO_IPV6:
+                    raise
+        address = "0.0.0.0"  # noqa: S104  (a pod serves other hosts)
     if ":" not in address:
         return socket.create_server((address, port))
     dual = address == "::" and socket.has_dualstack_ipv6()

@@ -10,12 +10,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agent_operator import __version__
-from agent_operator.api import image_reference
+from agent_operator.api import constants, image_reference
 from agent_operator.api.base import SUBDOMAIN_PATTERN
 
 _PREFIX = "AGENT_OPERATOR_"
 _NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 _LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+_RESOLVER = re.compile(
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/[-A-Za-z0-9_./]+=[-A-Za-z0-9_.]*)?|[0-9.]+/[0-9]+|[0-9a-f:]+/[0-9]+)$"
+)
 
 
 def _split(value: Any) -> Any:
@@ -24,6 +27,9 @@ def _split(value: Any) -> Any:
 
 SecretNames = Annotated[tuple[Annotated[str, Field(pattern=SUBDOMAIN_PATTERN)], ...], BeforeValidator(_split)]
 Namespaces = Annotated[tuple[Annotated[str, Field(pattern=_LABEL)], ...], BeforeValidator(_split)]
+
+
+DnsResolvers = Annotated[tuple[Annotated[str, Field(pattern=_RESOLVER)], ...], BeforeValidator(_split)]
 
 
 class SettingsError(Exception):
@@ -86,6 +92,11 @@ class Settings(BaseModel):
         "",
         description="Namespace of the operator's pods. The NetworkPolicies of agents admit them to read "
         "health and metrics. Default: the operator's own namespace, or `agent-operator-system` outside of a cluster.",
+    )
+    dns_resolvers: DnsResolvers = Field(
+        constants.DNS_RESOLVERS,
+        description="The resolvers of the cluster, separated by commas: NAMESPACE, NAMESPACE/LABEL=VALUE of pods, or a "
+        "range of addresses. The NetworkPolicies of agents open DNS only to them.",
     )
     lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
     identity: str = Field(

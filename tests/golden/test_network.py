@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent_operator.render import Rendered
+from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs.service_targets import ServiceTarget
+from agent_operator.render import Inputs, Rendered, render
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ OWN = (("agent-operator.dev/agent", "support"),)
 CHECKS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "checks")))
 PODS = Peer("team-a", labels=(*OWN, ("app.kubernetes.io/component", "api")))
 OTHER_CHECKS = Peer("team-b", labels=CHECKS.labels)
-DNS, NODE_DNS = Peer("kube-system"), Peer(address="169.254.20.10")
+DNS, NODE_DNS = Peer("kube-system", labels=(("k8s-app", "kube-dns"),)), Peer(address="169.254.20.10")
 
-# What a case allows in addition to DNS. Every other combination of the peers and ports below is denied.
+# What a case allows in addition to DNS, and to the operator, which reads the health of components. Every other
+# combination of the peers and ports below is denied.
 PRIVATE = tuple(
     Peer(address=text)
     for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1", "10.9.0.1", "192.168.1.1", "100.64.0.1", "fd12::1")
@@ -80,9 +83,10 @@ PRIVATE = tuple(
 WORLD = (PUBLIC, PUBLIC_6)
 NGINX = {("in", INGRESS, 8000)}
 PROMETHEUS = {("in", SCRAPER, 9090)}
-# The operator reads health and metrics.
-HEALTH = {("in", OPERATOR, 9090)}
-USUAL = NGINX | PROMETHEUS | HEALTH
+# A rule for a namespace applies to every pod in it.
+OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
+NEIGHBORS = {("in", peer, 8000) for peer in OF_TEAM}
+USUAL = NGINX | PROMETHEUS | NEIGHBORS
 
 
 def every_address(port: int) -> set[tuple[str, Peer, int]]:
@@ -91,12 +95,14 @@ def every_address(port: int) -> set[tuple[str, Peer, int]]:
 
 
 AZURE = every_address(443)
-# A rule for a namespace applies to every pod in it.
-OF_TEAM = (STRANGER, CALLER, CHECKS, PODS)
-CANARY = HEALTH | {("in", CHECKS, 8000), ("out", PODS, 8000)}
+# A proxy may have a private address.
+PROXY = {("out", peer, 3128) for peer in (*WORLD, *PRIVATE)}
+CANARY = {("in", OPERATOR, 9090), ("in", CHECKS, 8000), ("out", PODS, 8000)}
 OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "minimal": USUAL | AZURE,
-    "seed": USUAL | AZURE | {("out", Peer("redis"), 6379)},
+    # The children are in another namespace.
+    "own-namespace": NGINX | PROMETHEUS,
+    "seed": NGINX | PROMETHEUS | AZURE | {("out", Peer("redis"), 6379)},
     "secret-keys": USUAL | AZURE,
     "secret-values": USUAL | AZURE,
     "external-secret": USUAL | AZURE,
@@ -111,6 +117,13 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "mcp": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("default"), 8080), ("out", Peer("tracing"), 4318)},
+    "pod-template": USUAL | PROXY,
+    "proxy": USUAL
+    | AZURE
+    | PROXY
+    | {("out", peer, 6379) for peer in OF_TEAM}
+    | {("out", Peer(address="10.1.2.3"), 8000), ("out", Peer("tools"), 8080)},
+    "proxy-variable": USUAL | AZURE | {("out", Peer(address="192.168.1.1"), 3128), ("out", Peer("proxies"), 8443)},
     "private-endpoints": USUAL | {("out", peer, port) for peer in (*WORLD, *PRIVATE) for port in (443, 6380)},
     "gateway": USUAL | {("in", Peer("gateways"), 8000)} | {("in", peer, 8000) for peer in OF_TEAM},
     "canary-gateway": USUAL | CANARY | {("in", Peer("gateways"), 8000)},
@@ -119,7 +132,6 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
         ("in", Peer("traefik"), 8000),
         ("in", Peer("istio-system"), 8000),
         ("in", CALLER, 8000),
-        *HEALTH,
         *(("out", Peer(address=text), port) for text in ("10.1.2.3", "10.1.2.4", "10.8.0.1") for port in (5000, 5010)),
     },
 }
@@ -145,7 +157,7 @@ def test_the_policy_allows_only_what_the_config_needs(case: str, by_kind: dict[s
     if case == "network-policy-off":
         assert "NetworkPolicy" not in by_kind
         return
-    assert _opened(by_kind["NetworkPolicy"]) == OPEN.get(case, USUAL)
+    assert _opened(by_kind["NetworkPolicy"]) == OPEN.get(case, USUAL) | {("in", OPERATOR, 9090)}
 
 
 def test_the_policy_selects_exactly_the_pods(case: str, by_kind: dict[str, Any]) -> None:
@@ -166,6 +178,8 @@ def test_dns_is_always_allowed(case: str, by_kind: dict[str, Any], protocol: str
     assert allows(policy, "Egress", NODE_DNS, 53, protocol)
     assert not allows(policy, "Egress", PUBLIC, 53, protocol)
     assert not allows(policy, "Egress", METADATA, 80, protocol)
+    for other in (Peer("kube-system"), STRANGER, Peer("team-b", labels=DNS.labels), Peer(address="10.1.2.3")):
+        assert not allows(policy, "Egress", other, 53, protocol)
 
 
 def test_the_evaluator_follows_kubernetes_semantics(rendered_seed: Rendered) -> None:
@@ -180,3 +194,54 @@ def test_the_evaluator_follows_kubernetes_semantics(rendered_seed: Rendered) -> 
     assert not allows(changed(ingress=[]), "Ingress", INGRESS, 8000)
     assert not allows(changed(ingress=[{"from": [{"podSelector": {}}]}]), "Ingress", INGRESS, 8000)
     assert allows(changed(policyTypes=["Egress"]), "Ingress", STRANGER, 1)
+
+
+def service(selector: dict[str, str], **ports: int | str) -> ServiceTarget:
+    return ServiceTarget(tuple(selector.items()), tuple((int(port[1:]), target) for port, target in ports.items()))
+
+
+VLLM = {"app": "vllm"}
+MODEL, TOOL = Peer("team-a", labels=(("app", "vllm"),)), Peer("tools", labels=(("app", "search"),))
+# Host of a model, the Service that the operator found, and what the policy opens.
+HOSTS: dict[str, tuple[str, dict[tuple[str, str], ServiceTarget | None], set[tuple[Peer, int | str]]]] = {
+    "in the same namespace": ("vllm", {("team-a", "vllm"): service(VLLM, p8000=9000)}, {(MODEL, 9000)}),
+    "by a named port": ("vllm", {("team-a", "vllm"): service(VLLM, p8000="http")}, {(MODEL, "http")}),
+    "without this port": ("vllm", {("team-a", "vllm"): service(VLLM, p80=9000)}, {(MODEL, 8000)}),
+    "of two labels": ("search.tools", {("tools", "search"): service({"app": "search"}, p8000=8080)}, {(TOOL, 8080)}),
+    "of a pod": ("s-0.search.tools.svc", {("tools", "search"): service({"app": "search"}, p8000=8080)}, {(TOOL, 8080)}),
+    "complete": (
+        "search.tools.svc.cluster.local",
+        {("tools", "search"): service({"app": "search"}, p8000=8080)},
+        {(TOOL, 8080)},
+    ),
+    "missing": ("vllm", {("team-a", "vllm"): None}, {(MODEL, 8000), (STRANGER, 8000)}),
+    "not known": ("search.tools.svc", {}, {(TOOL, 8000), (Peer("tools"), 8000)}),
+    "without a selector": (
+        "search.tools.svc",
+        {("tools", "search"): service({})},
+        {(TOOL, 8000), (Peer("tools"), 8000)},
+    ),
+    "a domain": ("example.com", {("com", "example"): None}, {(PUBLIC, 8000)}),
+    "a domain or a Service": ("example.com", {}, {(PUBLIC, 8000), (Peer("com"), 8000)}),
+}
+
+
+@pytest.mark.parametrize("kind_of_host", HOSTS)
+def test_a_host_opens_exactly_the_pods_of_its_service(kind_of_host: str, cases: dict[str, Inputs]) -> None:
+    host, services, expected = HOSTS[kind_of_host]
+    models = ({"name": "m", "provider": "openai", "baseUrl": f"http://{host}:8000/v1"},)
+    agent = cases["minimal"].agent
+    raw = agent.model_dump(by_alias=True, exclude_none=True) | {"spec": {"config": {"models": models}}}
+    inputs = Inputs(AgentDeployment.model_validate(raw), services=services)
+
+    policy = next(it for it in render(inputs).manifests if it["kind"] == "NetworkPolicy")
+
+    # The evaluator compares names of ports like numbers.
+    found = {
+        (peer, port)
+        for peer in (MODEL, TOOL, STRANGER, PUBLIC, Peer("tools"), Peer("com"), Peer("default"))
+        for rule in policy["spec"]["egress"][1:]
+        for port in [it["port"] for it in rule["ports"]]
+        if any(_is_peer(given, peer, "team-a") for given in rule["to"])
+    }
+    assert found == expected

@@ -37,6 +37,7 @@ DIFFERENT = {
     "Ingress": {"metadata.annotations.kubernetes.io/ingress.class": "deprecated: spec.ingressClassName"},
     "NetworkPolicy": {
         "spec.ingress[0].from[0].namespaceSelector.matchLabels.name": "no namespace has this label of itself",
+        "spec.egress[0].to[0].namespaceSelector": "only the resolvers of the cluster, not every pod on port 53",
         "spec.egress[0].ports[53].protocol": "TCP beside UDP: long answers need it",
     },
     "SecretStore": {"apiVersion": "v1beta1 is gone from new releases"},

@@ -63,6 +63,11 @@ def _keys_have_one_place(spec: dict[str, Any]) -> dict[str, Any]:
     return spec | {"config": spec["config"] | {"server": server}}
 
 
+def _has_one_proxy(spec: dict[str, Any]) -> dict[str, Any]:
+    has_variable = any(variable["name"] == "HTTPS_PROXY" for variable in spec.get("env", ()))
+    return {field: value for field, value in spec.items() if field != "proxy" or not has_variable}
+
+
 def _has_one_tag(runtime: dict[str, Any]) -> dict[str, Any]:
     has_tag = any(mark in runtime.get("image", "").rpartition("/")[2] for mark in ":@")
     return {field: value for field, value in runtime.items() if field != "version" or not has_tag}
@@ -149,6 +154,8 @@ PATTERNS: dict[str, Values] = {
     r"^https://[a-zA-Z0-9.-]+/?$": st.just("https://kv.vault.azure.net"),
     r"^/[^\s]*$": st.sampled_from(["/", "/a/b", "/a%20b"]),
     rf"^$|{SUBDOMAIN_PATTERN}": st.sampled_from(["", "nginx"]),
+    r"^https?://[^\s/?#@]+/?$": st.just("http://proxy.corp:3128"),
+    r"^[^\s,]+$": st.sampled_from([".corp", "10.0.0.9"]),
     HOST_PATTERN: st.sampled_from(["a-2.b", "*.b"]),
     r"^[0-9]+[kKmMgG]?$": st.sampled_from(["0", "8m"]),
 }
@@ -193,7 +200,10 @@ FIELDS: dict[str, Values] = {
 }
 MODELS: dict[str, Values] = {
     "AgentConfig": objects("AgentConfig").map(_names_agree),
-    "AgentDeploymentSpec": objects("AgentDeploymentSpec").map(_vault_is_opened).map(_keys_have_one_place),
+    "AgentDeploymentSpec": objects("AgentDeploymentSpec")
+    .map(_vault_is_opened)
+    .map(_keys_have_one_place)
+    .map(_has_one_proxy),
     "CacheConfig": objects("CacheConfig", needed=("host",)),
     "Canary": objects("Canary", "checks", "checksFrom"),
     "Credentials": objects("Credentials", "secretRef", "externalSecret", "values"),
@@ -202,6 +212,7 @@ MODELS: dict[str, Values] = {
     "IngressSpec": objects("IngressSpec").map(_has_hosts),
     "Rollout": objects("Rollout").map(_replaces_pods),
     "Runtime": objects("Runtime").map(_has_one_tag),
+    "TrustedCa": objects("TrustedCa", "configMapKeyRef", "secretKeyRef"),
     "ServiceSpec": objects("ServiceSpec").map(_has_families),
     "ServiceAccountSpec": objects("ServiceAccountSpec", "name", "annotations"),
     "SystemPrompt": st.sampled_from(

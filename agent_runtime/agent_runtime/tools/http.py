@@ -17,8 +17,8 @@ GET_INTERVAL = 1.0
 class BoundedTransport(GuardedTransport):
     """Limits each response as limits.Meter does. A longer one breaks off with httpx2.ReadError."""
 
-    def __init__(self, *, allow_link_local: bool = False) -> None:
-        super().__init__(allow_link_local=allow_link_local)
+    def __init__(self, *, allow_link_local: bool = False, proxy: str | None = None) -> None:
+        super().__init__(allow_link_local=allow_link_local, proxy=proxy)
         self._next_get = 0.0
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

@@ -22,10 +22,12 @@ from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.models.base import Json
 from agent_runtime.tools.arguments import ArgumentCheck
 from agent_runtime.tools.catalog import MAX_PAGES, MAX_TOOLS, Catalog
+from agent_runtime.tools.guard import proxy_of
 from agent_runtime.tools.http import REQUEST_HEADERS, BoundedTransport
 from agent_runtime.tools.limits import TooMuchDataError
 from agent_runtime.tools.stdio import stdio_transport
 from agent_runtime.tools.toolbox import MAX_RESULT_CHARS, Tool, ToolError
+from agent_runtime.trust import BUNDLE_VARIABLES, EXTRA_VARIABLE
 
 CONNECT_TIMEOUT = 10.0
 # Seconds between lists of the tools, which detect new tools and dead connections.
@@ -35,6 +37,8 @@ BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
 MAX_NAMES = 4 * MAX_TOOLS
 # Characters of a server's error in health and logs.
 MAX_FAULT_CHARS = 300
+# Variables of the network that every program gets: the proxy and the certificate authorities.
+_NETWORK = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", *BUNDLE_VARIABLES, EXTRA_VARIABLE)
 _PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 
 log = logging.getLogger(__name__)
@@ -128,11 +132,12 @@ class McpServer:
     async def _transport(self) -> AsyncIterator[Any]:
         config = self._config
         if config.type == "stdio":
-            environment = {name: os.environ[name] for name in config.env if name in os.environ}
+            environment = {name: os.environ[name] for name in (*config.env, *_NETWORK) if name in os.environ}
             yield stdio_transport(config.command or "", config.args, environment)
             return
         headers = {header: os.environ.get(name, "") for header, name in config.headers_from.items()}
-        transport = BoundedTransport(allow_link_local=config.allow_link_local)
+        proxy = proxy_of(config.url or "")
+        transport = BoundedTransport(allow_link_local=config.allow_link_local, proxy=proxy)
         timeout = httpx2.Timeout(CONNECT_TIMEOUT, read=config.timeout_seconds + REFRESH)
         async with httpx2.AsyncClient(headers=REQUEST_HEADERS | headers, transport=transport, timeout=timeout) as http:
             yield streamable_http_client(config.url or "", http_client=http)

@@ -12,6 +12,8 @@ from localkube.node.machine import Machine
 from localkube.node.paths import PathRewriter, PodDirectory, inside, mount_paths
 
 TERMINATION_LOG = "/dev/termination-log"
+_LISTEN_ADDRESS = "LISTEN_ADDRESS"
+_ALL_ADDRESSES = ("::", "0.0.0.0")  # noqa: S104 - replaced by the address of the pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,9 @@ def _environment(machine: Machine, pod: Object, container: Object, rewriter: Pat
         name: value if name in secrets else machine.with_service_addresses(rewriter.rewrite(value))
         for name, value in declared(pod, container, sources_of(machine, pod), provided).items()
     }
+    if variables.get(_LISTEN_ADDRESS) in _ALL_ADDRESSES:
+        # All pods share the network of the machine.
+        del variables[_LISTEN_ADDRESS]
     return {**provided, **variables}
 
 
@@ -81,7 +86,7 @@ def _node_variables(machine: Machine, pod: Object, container: Object, rootfs: Pa
         "HOSTNAME": pod["metadata"]["name"],
         "HOME": str(rootfs),
         "TMPDIR": str(rootfs / "tmp"),
-        "LISTEN_ADDRESS": pod["status"]["podIP"],
+        _LISTEN_ADDRESS: pod["status"]["podIP"],
         "TERMINATION_LOG": str(inside(rootfs, message_path)),
     }
     if pod["spec"].get("enableServiceLinks", True):

@@ -50,8 +50,18 @@ METRICS_PORT = 9090
 CONFIG_DIRECTORY = "/app/config"
 API_KEYS_DIRECTORY = "/app/api-keys"
 API_KEYS_FILE = "keys"
+TRUSTED_CA_DIRECTORY = "/app/trusted-ca"
+TRUSTED_CA_FILE = "ca.crt"
 # Path in agent.toml, relative to the file.
 API_KEYS_PATH = "../api-keys/keys"
+
+# CoreDNS of kubeadm and of most providers, that of OpenShift, and a cache on the node with a link-local address.
+DNS_RESOLVERS = (
+    "kube-system/k8s-app=kube-dns",
+    "kube-system/k8s-app=coredns",
+    "openshift-dns",
+    "169.254.0.0/16",
+)
 
 # A label value has at most 63 characters. The rest is for the suffixes of children and pods.
 MAX_NAME_LENGTH = 52

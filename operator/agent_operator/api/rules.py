@@ -14,6 +14,7 @@ from agent_operator.api.constants import MAX_NAME_LENGTH
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
 from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
+from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
@@ -130,6 +131,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".ipFamilies",
         ),
     ),
+    TrustedCa: (_exactly_one("configMapKeyRef", "secretKeyRef"),),
     Wave: (_exactly_one("selector", "percent"),),
     LabelRequirement: (
         Rule(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import tomli_w
 
@@ -13,7 +13,8 @@ from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.workload import Autoscaling
 from agent_operator.inputs import prompt
 from agent_operator.inputs.checks_text import ChecksError
-from agent_runtime import __version__ as runtime_version
+from agent_operator.inputs.platform import Assigned, OtherAutoscaler, Platform
+from agent_operator.inputs.service_targets import ServiceTarget
 from agent_runtime.config import (
     CONFIG_FILE,
     PROMPT_FILE,
@@ -26,54 +27,20 @@ from agent_runtime.config import (
 from agent_runtime.config.checks import ChecksConfig
 from agent_runtime.config.migrations import oldest
 
+__all__ = [
+    "DEFAULT_MAX_REPLICAS",
+    "DEFAULT_PROMPT",
+    "DEFAULT_REPLICAS",
+    "Assigned",
+    "Inputs",
+    "OtherAutoscaler",
+    "Platform",
+]
+
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
 AZURE_API_VERSION = "2024-10-01-preview"
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """Settings of the operator and facts about the cluster, the same for every agent."""
-
-    runtime_image: str = "agent-operator/agent-runtime"
-    """Repository of the runtime image."""
-    runtime_version: str = runtime_version
-    runtime_digest: str = ""
-    """Digest of the runtime image of the default version; empty to pull by the tag."""
-    runtime_image_pull_secrets: tuple[str, ...] = ()
-    """Secrets in the namespaces of the agents that pull the runtime image."""
-    external_secrets_version: Literal["v1", "v1beta1"] = "v1"
-    manage_namespaces: bool = True
-    allow_unsafe_pod_templates: bool = False
-    """Whether spec.podTemplate may weaken the hardening of the pods."""
-    set_pod_user: bool = True
-    """Whether pods set user and group. Otherwise the cluster or the image sets them. Pods never run as root."""
-    kubernetes_minor: int = 25
-    """Minor version of the oldest Kubernetes 1.x that the manifests must work with."""
-    operator_namespace: str = "agent-operator-system"
-    """Namespace of the operator, which scrapes the metrics of pods during a canary."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """Runtime version that an AgentRuntimeChannel assigned to an agent.
-
-    Attributes:
-        version: tag of the image.
-        image: repository of the image; empty for the repository of the platform.
-    """
-
-    version: str
-    image: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OtherAutoscaler:
-    """A HorizontalPodAutoscaler of others that targets the Deployment of an agent."""
-
-    name: str
-    min_replicas: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +55,8 @@ class Inputs:
         platform: settings of the operator.
         assigned: version that a channel assigned to the agent; None without a channel, or before the assignment.
         checks_text: text of rollout.canary.checksFrom; None if it is not set or does not exist.
+        services: the Services that the agent connects to, by namespace and name; None for one that does not exist. One
+            that is not known is left out.
         other_autoscaler: an autoscaler of others that scales the Deployment instead of the AgentDeployment.
         evaluated_prompt: the prompt, or why it cannot be rendered; None to render it in this process.
         evaluated_checks: the checks in `checks_text`, or why they are invalid; None to parse them in this process.
@@ -96,9 +65,10 @@ class Inputs:
     agent: AgentDeployment
     prompt_template: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
-    platform: Platform = Platform()
+    platform: Platform = field(default_factory=Platform)
     assigned: Assigned | None = None
     checks_text: str | None = None
+    services: Mapping[tuple[str, str], ServiceTarget | None] = field(default_factory=dict)
     other_autoscaler: OtherAutoscaler | None = None
     evaluated_prompt: str | prompt.PromptError | None = None
     evaluated_checks: ChecksConfig | ChecksError | None = None

@@ -11,10 +11,29 @@ AGENT_NAME = "AGENT_NAME"
 REVISION = "AGENT_REVISION"
 SHUTDOWN_GRACE = "SHUTDOWN_GRACE_SECONDS"
 DRAIN_DELAY = "DRAIN_DELAY_SECONDS"
-# Variables that the operator sets, or on which its probes, Service and NetworkPolicy rely. Users must not set them.
-RESERVED = (LOG_LEVEL, AGENT_NAME, REVISION, SHUTDOWN_GRACE, "LISTEN_ADDRESS", "PORT_HTTP", "PORT_METRICS")
+TRUSTED_CA = "TRUSTED_CA_FILE"
+LISTEN_ADDRESS = "LISTEN_ADDRESS"
+# The values of LISTEN_ADDRESS with which probes and the Service reach the pods.
+ALL_ADDRESSES = ("::", "0.0.0.0")  # noqa: S104  (a pod serves other hosts)
+# Variables on which the probes, the Service and the NetworkPolicy rely.
+PORTS = ("PORT_HTTP", "PORT_METRICS")
+# Variables that users must not set.
+RESERVED = (LOG_LEVEL, AGENT_NAME, REVISION, SHUTDOWN_GRACE, TRUSTED_CA, LISTEN_ADDRESS, *PORTS)
+_REMEDIES = {
+    LOG_LEVEL: "is set by the operator: set spec.config.logLevel",
+    TRUSTED_CA: "is set by the operator: set spec.trustedCA",
+    LISTEN_ADDRESS: "must be :: or 0.0.0.0, because probes connect to the address of the pod: remove it",
+    **dict.fromkeys(PORTS, "must keep its default, on which probes and the Service rely: set spec.service instead"),
+}
 # Variables that the workload identity webhook sets, unless the pod sets them already.
 IDENTITY_KEYS = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+
+
+def refusal(name: str, value: str | None) -> str | None:
+    """Return why a variable must not have this value (None for a reference), with the remedy; None if it may."""
+    if name not in RESERVED or (name == LISTEN_ADDRESS and value in ALL_ADDRESSES):
+        return None
+    return f"{name} {_REMEDIES.get(name, 'is set by the operator: remove it')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,21 @@
 
 import ipaddress
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
+from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
 from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.addresses import is_metadata
 
 HTTPS = 443
+_MOST_SERVICES = 64
 TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 PUBLIC_OPENAI = "https://api.openai.com/v1"
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?)*")
 _PRIVATE_DOMAIN = re.compile(
@@ -66,6 +71,13 @@ class Endpoint:
         if "svc" in labels[2:]:
             return labels[labels.index("svc", 2) - 1]
         return None
+
+    def service(self, own: str) -> tuple[str, str] | None:
+        """Return namespace and name of the Service that the host names, or may name; None for another host."""
+        labels = self.host.rstrip(".").split(".")
+        if namespace := self.namespace(own):
+            return namespace, labels[0] if len(labels) == 1 else labels[labels.index("svc", 2) - 2]
+        return (self.maybe_namespace, labels[0]) if self.maybe_namespace else None
 
     @property
     def maybe_namespace(self) -> str | None:
@@ -164,3 +176,45 @@ def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
         *trace_endpoints(spec),
     ]
     return tuple(endpoint for endpoint in found if endpoint)
+
+
+def proxies(spec: AgentDeploymentSpec) -> Iterator[Endpoint]:
+    """Yield the proxies of spec.proxy, and those in plain variables of the agent.
+
+    Raises:
+        ValueError: the URL in spec.proxy is invalid.
+    """
+    if spec.proxy:
+        yield parse(spec.proxy.https_proxy, "spec.proxy.httpsProxy")
+        if spec.proxy.http_proxy:
+            yield parse(spec.proxy.http_proxy, "spec.proxy.httpProxy")
+    for name, value in _plain_variables(spec):
+        if name.upper() in PROXY_VARIABLES and isinstance(value, str):
+            try:
+                yield parse(value if "://" in value else f"http://{value}", "spec.env")
+            except ValueError:
+                continue  # the clients of the runtime ignore it, or report it
+
+
+def _plain_variables(spec: AgentDeploymentSpec) -> Iterator[tuple[str, Any]]:
+    yield from ((variable.name, variable.value) for variable in spec.env or ())
+    pod = (spec.pod_template or {}).get("spec")
+    containers = pod.get("containers") if isinstance(pod, Mapping) else None
+    for container in containers if isinstance(containers, list) else ():
+        if isinstance(container, Mapping) and container.get("name") == constants.CONTAINER:
+            env = container.get("env")
+            found = [it for it in env if isinstance(it, Mapping)] if isinstance(env, list) else []
+            yield from ((str(it.get("name")), it.get("value")) for it in found)
+
+
+def services(spec: AgentDeploymentSpec, own_namespace: str) -> tuple[tuple[str, str], ...]:
+    """Return namespace and name of the Services that hosts in a spec name, or may name: a bounded number."""
+    policy = spec.network_policy
+    if policy and policy.enabled is False:
+        return ()
+    try:
+        found = (*all_of(spec), *proxies(spec))
+    except ValueError:
+        return ()
+    names = (endpoint.service(own_namespace) for endpoint in found if not endpoint.is_loopback)
+    return tuple(dict.fromkeys(name for name in names if name))[:_MOST_SERVICES]

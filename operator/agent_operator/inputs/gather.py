@@ -7,17 +7,20 @@ all of them. It gets them by name where an AgentDeployment references them, and 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from http import HTTPStatus
 
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.inputs import checks, references, secret_problems
+from agent_operator.inputs import checks, endpoints, references, secret_problems, service_targets
 from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
 from agent_operator.inputs.ingress_references import IngressReferences
 from agent_operator.inputs.reference_cache import ReferenceCache
+from agent_operator.inputs.service_targets import ServiceTarget
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Ref
-from agent_operator.kube.resources import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
+from agent_operator.kube.resources import CONFIG_MAP, SECRET, SERVICE, SERVICE_ACCOUNT
+from agent_operator.kube.transport import ApiError
 
 MAX_ENVIRONMENT_CHARS = 2 * 1024 * 1024
 """Length of the ConfigMap data in the environment of a pod. Linux starts no program with a larger environment."""
@@ -77,6 +80,9 @@ class References:
         if checks_from:
             data = await self._data(Ref(CONFIG_MAP.kind, inputs.own_namespace, checks_from.name))
             inputs = replace(inputs, checks_text=(data or {}).get(checks_from.key))
+        services = await self._services(inputs)
+        if services:
+            inputs = replace(inputs, services=services)
         account = await self._account(inputs)
         warnings = await self._of_ingresses.problems(inputs) if inputs.spec.ingress else ()
         found = await self._sources(inputs)
@@ -85,7 +91,11 @@ class References:
             inputs = replace(inputs, hashes=_hashes(inputs, found))
         return Gathered(
             inputs,
+<<<<<<< HEAD
             refers=bool(prompt or checks_from or found or warnings) or _names_account(inputs),
+=======
+            refers=bool(prompt or checks_from or found or services) or _names_account(inputs),
+>>>>>>> next
             uses_secrets=any(target.kind == SECRET.kind for target in found),
             secrets=problem,
             account=account,
@@ -107,6 +117,19 @@ class References:
             if size > MAX_ENVIRONMENT_CHARS:
                 raise ProblemError(_TOO_LARGE)
             found[target] = data
+        return found
+
+    async def _services(self, inputs: Inputs) -> dict[tuple[str, str], ServiceTarget | None]:
+        """Read the Services that the agent connects to. One that the operator may not read is left out."""
+        found: dict[tuple[str, str], ServiceTarget | None] = {}
+        for name in endpoints.services(inputs.spec, inputs.namespace):
+            try:
+                data = await self._data(Ref(SERVICE.kind, *name))
+            except ApiError as error:
+                if error.code != HTTPStatus.FORBIDDEN:
+                    raise
+                continue
+            found[name] = None if data is None else service_targets.parse(data)
         return found
 
     async def _account(self, inputs: Inputs) -> Mapping[str, str] | None:

@@ -7,8 +7,9 @@ from hashlib import blake2b
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.reasons import Reason
+from agent_operator.inputs import service_targets
 from agent_operator.kube.objects import Object, Ref
-from agent_operator.kube.resources import SECRET, SERVICE_ACCOUNT
+from agent_operator.kube.resources import SECRET, SERVICE, SERVICE_ACCOUNT
 
 MAX_KEYS = 1_024
 """Keys of a Secret or ConfigMap. The environment of a process has far fewer variables."""
@@ -59,6 +60,8 @@ def _content(target: Ref, obj: Object) -> Mapping[str, str]:
         annotations = obj["metadata"].get("annotations") or {}
         used = (constants.ANNOTATION_CLIENT_ID, constants.ANNOTATION_TENANT_ID)
         return {key: annotations[key] for key in used if key in annotations}
+    if target.kind == SERVICE.kind:
+        return service_targets.content(obj)
     data: Mapping[str, str] = obj.get("data") or {}
     if len(data) > MAX_KEYS:
         message = f"{target} has more than {MAX_KEYS} keys: split it, and reference the part that the agent uses"

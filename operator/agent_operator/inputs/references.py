@@ -49,15 +49,19 @@ def of(inputs: Inputs) -> Iterator[Source]:
 
 
 def required(inputs: Inputs) -> Iterator[Source]:
-    """Yield further objects that must exist: the Secret of the credentials, and the Secret of the API keys.
+    """Yield further Secrets that must exist: those of the credentials, the API keys and the trusted authorities.
 
-    The API keys are a file in a volume, so new keys require no new pods.
+    The latter two are files in volumes. The runtime reads new API keys, so they require no new pods.
     """
     if name := credentials.secret(inputs):
         yield Source("Secret", name, None, optional=False, field=CREDENTIALS)
     if inputs.spec.api_keys:
         reference = inputs.spec.api_keys.secret_key_ref
         yield Source("Secret", reference.name, reference.key, optional=False, field="spec.apiKeys.secretKeyRef")
+    trusted = inputs.spec.trusted_ca
+    if trusted and trusted.secret_key_ref:
+        name, key = trusted.secret_key_ref.name, trusted.secret_key_ref.key or constants.TRUSTED_CA_FILE
+        yield Source("Secret", name, key, optional=False, field="spec.trustedCA.secretKeyRef")
 
 
 def is_own(inputs: Inputs, source: Source) -> bool:

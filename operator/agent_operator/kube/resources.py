@@ -45,6 +45,7 @@ NAMESPACE = Kind("Namespace", "namespaces", ("v1",), namespaced=False)
 CONFIG_MAP = Kind("ConfigMap", "configmaps", ("v1",))
 SECRET = Kind("Secret", "secrets", ("v1",), watched=False)
 SERVICE_ACCOUNT = Kind("ServiceAccount", "serviceaccounts", ("v1",))
+SERVICE = Kind("Service", "services", ("v1",))
 DEPLOYMENT = Kind("Deployment", "deployments", ("apps/v1",))
 CONTROLLER_REVISION = Kind("ControllerRevision", "controllerrevisions", ("apps/v1",))
 JOB = Kind("Job", "jobs", ("batch/v1",))
@@ -64,7 +65,7 @@ CHILDREN: tuple[Kind, ...] = (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     Kind("NetworkPolicy", "networkpolicies", ("networking.k8s.io/v1",)),
-    Kind("Service", "services", ("v1",)),
+    SERVICE,
     Kind("PodDisruptionBudget", "poddisruptionbudgets", ("policy/v1",)),
     DEPLOYMENT,
     JOB,

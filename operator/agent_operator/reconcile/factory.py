@@ -125,5 +125,6 @@ def platform(settings: Settings) -> Platform:
         manage_namespaces=settings.manage_namespaces,
         allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
         set_pod_user=settings.set_pod_user,
+        dns_resolvers=settings.dns_resolvers,
         operator_namespace=settings.operator_namespace or bundled.operator_namespace,
     )

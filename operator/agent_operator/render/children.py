@@ -14,7 +14,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render import credentials, exposure, pod, supporting_objects
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.deployment import Role, deployment
-from agent_operator.render.network import network_policy
+from agent_operator.render.network import egress_mode, network_policy
 from agent_operator.render.revision import Revision, with_revision_label, without_secret_hash
 from agent_operator.render.supporting_objects import config_map, config_map_name
 from agent_operator.render.templates import manifest
@@ -36,6 +36,7 @@ class Rendered:
         selector: label selector of the pods, as text.
         runtime_version: tag or digest of the image.
         model: name of the default model.
+        egress: status.egress.
         secrets: Secret that the pods read -> salted hash of its data; None when the data is not known.
     """
 
@@ -45,6 +46,7 @@ class Rendered:
     selector: str
     runtime_version: str
     model: str
+    egress: str
     secrets: Mapping[str, str | None]
 
 
@@ -66,6 +68,7 @@ def render(inputs: Inputs) -> Rendered:
         selector=f"{constants.LABEL_APP}={inputs.name}",
         runtime_version=revision.runtime_version,
         model=revision.model,
+        egress=egress_mode(view),
         secrets={title: digest for title, digest in credentials.hashes(inputs).items() if "/" not in title},
     )
 

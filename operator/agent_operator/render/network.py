@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from agent_operator.api import constants
 from agent_operator.inputs import endpoints
@@ -16,7 +17,7 @@ DEFAULT_MONITORING = ("monitoring",)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Peer:
-    """The pods of a namespace, a range of addresses, or pods in the same namespace by their labels."""
+    """Pods of a namespace, all or by their labels, a range of addresses, or pods in the same namespace by labels."""
 
     namespace: str = ""
     cidr: str = ""
@@ -46,10 +47,21 @@ def network_policy(inputs: Inputs) -> View | None:
     own = {"selector": {constants.LABEL_AGENT: inputs.name}} if inputs.has_canary else {}
     return own | {
         "ingress": list(_ingress(inputs)),
+        "dns": _dns(inputs.platform.dns_resolvers),
         "egress": _egress(inputs),
         "extra_ingress": [rule.model_dump(by_alias=True, exclude_none=True) for rule in extra_in],
         "extra_egress": [rule.model_dump(by_alias=True, exclude_none=True) for rule in extra_out],
     }
+
+
+def egress_mode(view: View | None) -> str:
+    """Return what a policy allows hosts outside of the cluster, as status.egress reports it."""
+    if view is None:
+        return "Disabled"
+    peers = {peer for rule in view["egress"] for peer in rule["peers"]}
+    if peers.issuperset(INTERNET_AND_PRIVATE):
+        return "AllAddresses"
+    return "PublicAddresses" if peers.issuperset(INTERNET) else "None"
 
 
 def _ingress(inputs: Inputs) -> Iterator[View]:
@@ -63,7 +75,9 @@ def _ingress(inputs: Inputs) -> Iterator[View]:
     operator = inputs.platform.operator_namespace
     metrics = dict.fromkeys([*(DEFAULT_MONITORING if scrapers is None else scrapers), operator])
     checks = [dict(_pods(inputs, constants.COMPONENT_CHECKS))] if inputs.has_canary else []
-    for namespaces, pods, port in ((http, checks, constants.HTTP_PORT), (metrics, [], constants.METRICS_PORT)):
+    # Without a list of namespaces, all pods of the agent's namespace may call it.
+    neighbors: list[dict[str, str]] = [{}] if callers is None else checks
+    for namespaces, pods, port in ((http, neighbors, constants.HTTP_PORT), (metrics, [], constants.METRICS_PORT)):
         if namespaces or pods:
             yield {"namespaces": list(namespaces), "pods": pods, "port": port}
 
@@ -78,23 +92,62 @@ def _egress(inputs: Inputs) -> list[View]:
     config, identity = inputs.spec.config, inputs.spec.identity
     policy = inputs.spec.network_policy
     outside = INTERNET_AND_PRIVATE if policy and policy.allow_private_networks else INTERNET
-    opened: dict[tuple[Peer, ...], set[int]] = {}
-    for endpoint in endpoints.all_of(inputs.spec):
+    opened: dict[tuple[Peer, ...], set[int | str]] = {}
+    # A proxy is nearly always in a private network.
+    reached = [(endpoint, outside) for endpoint in endpoints.all_of(inputs.spec)]
+    reached += [(proxy, INTERNET_AND_PRIVATE) for proxy in endpoints.proxies(inputs.spec)]
+    for endpoint, addresses_outside in reached:
         if not endpoint.is_loopback:
-            opened.setdefault(_peers(endpoint, inputs.namespace, outside), set()).add(endpoint.port)
+            for peers, port in _destinations(endpoint, inputs, addresses_outside):
+                opened.setdefault(peers, set()).add(port)
     if inputs.has_canary:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
     azure = any(model.provider == "azure_openai" for model in config.models)
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID. Only an Azure endpoint may be set by a variable instead of the spec.
         opened.setdefault(outside, set()).add(endpoints.HTTPS)
-    return [{"peers": peers, "ports": sorted(ports)} for peers, ports in sorted(opened.items())]
+    return [{"peers": peers, "ports": sorted(ports, key=_port_order)} for peers, ports in sorted(opened.items())]
 
 
-def _peers(endpoint: endpoints.Endpoint, own_namespace: str, outside: tuple[Peer, ...]) -> tuple[Peer, ...]:
+def _port_order(port: int | str) -> tuple[int, str]:
+    return (port, "") if isinstance(port, int) else (0, port)
+
+
+@cache
+def _dns(resolvers: tuple[str, ...]) -> View:
+    """Return the rule for the resolvers of the cluster. Pods of OpenShift's listen on 5353."""
+    ports = [{"protocol": protocol, "port": port} for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    return {"to": [_resolver(resolver) for resolver in resolvers], "ports": ports}
+
+
+def _resolver(text: str) -> View:
+    namespace, _, label = text.partition("/")
+    key, equals, value = label.partition("=")
+    if label and not equals:
+        return {"ipBlock": {"cidr": text}}
+    selected = {"podSelector": {"matchLabels": {key: value}}} if label else {}
+    return {"namespaceSelector": {"matchLabels": {constants.LABEL_NAMESPACE_NAME: namespace}}} | selected
+
+
+def _destinations(
+    endpoint: endpoints.Endpoint, inputs: Inputs, outside: tuple[Peer, ...]
+) -> Iterator[tuple[tuple[Peer, ...], int | str]]:
+    """Yield the peers behind a host, and their port. Of a Service that is not known, all pods of its namespace."""
     if endpoint.address is not None:
-        return (Peer(cidr=str(ipaddress.ip_network(endpoint.address))),)
-    if namespace := endpoint.namespace(own_namespace):
-        return (Peer(namespace=namespace),)
-    maybe = (Peer(namespace=endpoint.maybe_namespace),) if endpoint.maybe_namespace else ()
-    return (*maybe, *outside)
+        yield (Peer(cidr=str(ipaddress.ip_network(endpoint.address))),), endpoint.port
+        return
+    name = endpoint.service(inputs.namespace)
+    if name is None:
+        yield outside, endpoint.port
+        return
+    target = inputs.services.get(name)
+    is_certain = endpoint.namespace(inputs.namespace) is not None
+    if target and target.selector:
+        yield (Peer(namespace=name[0], pods=target.selector),), target.port(endpoint.port)
+    elif is_certain:
+        yield (Peer(namespace=name[0]),), endpoint.port
+    elif name in inputs.services and target is None:
+        # A name such as `redis.cache` is a domain if there is no such Service.
+        yield outside, endpoint.port
+    else:
+        yield (Peer(namespace=name[0]), *outside), endpoint.port

@@ -5,9 +5,10 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.api.kubernetes_models import V1EnvVar
+from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.sources import ApiKeys
-from agent_operator.api.v1alpha1.workload import Dns, Runtime, Scheduling
-from agent_operator.inputs import credentials, quantities
+from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Scheduling
+from agent_operator.inputs import credentials, proxy, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
 from agent_operator.render import pod_template
@@ -44,9 +45,11 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "image": inputs.image,
         "pull_policy": runtime.image_pull_policy or "IfNotPresent",
         "config_map": config_map,
+        "trusted_ca_directory": constants.TRUSTED_CA_DIRECTORY,
         "config_directory": constants.CONFIG_DIRECTORY,
         "config_file": f"{constants.CONFIG_DIRECTORY}/{CONFIG_FILE}",
         "api_keys": _api_keys(spec.api_keys),
+        "trusted_ca": _trusted_ca(spec.trusted_ca),
         "http_port": constants.HTTP_PORT,
         "metrics_port": constants.METRICS_PORT,
         "env": env(inputs),
@@ -54,7 +57,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "resources": resources(spec.resources),
         "grace_seconds": _drain_seconds(inputs) + inputs.request_timeout_seconds + CLOSE_SECONDS,
         "tmp_size": TMP_SIZE,
-        "placement": _placement(inputs) | _dns(spec.dns or Dns()),
+        "placement": _placement(inputs) | _isolation(spec.isolation) | _dns(spec.dns or Dns()),
         "pull_secrets": inputs.pull_secrets,
     }
 
@@ -66,6 +69,17 @@ def _api_keys(wanted: ApiKeys | None) -> View | None:
     reference = wanted.secret_key_ref
     items = [{"key": reference.key, "path": constants.API_KEYS_FILE}]
     return {"directory": constants.API_KEYS_DIRECTORY, "secret": {"secretName": reference.name, "items": items}}
+
+
+def _trusted_ca(wanted: TrustedCa | None) -> View | None:
+    """Return the volume with the certificate authorities: one file."""
+    reference = (wanted.config_map_key_ref or wanted.secret_key_ref) if wanted else None
+    if wanted is None or reference is None:
+        return None
+    items = [{"key": reference.key or constants.TRUSTED_CA_FILE, "path": constants.TRUSTED_CA_FILE}]
+    if wanted.config_map_key_ref:
+        return {"config_map": {"name": reference.name, "items": items}, "secret": None}
+    return {"config_map": None, "secret": {"secretName": reference.name, "items": items}}
 
 
 def _drain_seconds(inputs: Inputs) -> int:
@@ -105,6 +119,10 @@ def env(inputs: Inputs) -> list[View]:
         credentials.AGENT_NAME: inputs.name,
         credentials.SHUTDOWN_GRACE: str(inputs.request_timeout_seconds),
     }
+    if inputs.spec.proxy:
+        own |= proxy.variables(inputs.spec, inputs.namespace)
+    if inputs.spec.trusted_ca:
+        own[credentials.TRUSTED_CA] = f"{constants.TRUSTED_CA_DIRECTORY}/{constants.TRUSTED_CA_FILE}"
     return [
         *secret,
         *({"name": name, "value": value} for name, value in own.items()),
@@ -145,6 +163,10 @@ def _placement(inputs: Inputs) -> View:
         "priorityClassName": wanted.priority_class_name,
     }
     return {field: value for field, value in placement.items() if value}
+
+
+def _isolation(wanted: Isolation | None) -> View:
+    return {"runtimeClassName": wanted.runtime_class_name} if wanted and wanted.runtime_class_name else {}
 
 
 def _dns(wanted: Dns) -> View:

@@ -28,7 +28,7 @@ _EVENT_TYPES: Mapping[tuple[str, str], str] = {
 }
 _ROLLOUT_REASONS = frozenset({Reason.CANARY, Reason.CANARY_PAUSED})
 # Fields that keep their values if a pass cannot compute them. The channel controller writes `channel`.
-_KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "secrets", "channel")
+_KEPT_FIELDS = ("model", "runtimeVersion", "revision", "lastGoodRevision", "url", "egress", "secrets", "channel")
 
 
 def status(
@@ -69,7 +69,12 @@ def status(
         "namespaceUid": state.namespace_uid,
     }
     if rendered is not None:
-        after |= {"model": rendered.model, "url": rendered.url, "secrets": _secrets(rendered, before, state, now)}
+        after |= {
+            "model": rendered.model,
+            "url": rendered.url,
+            "egress": rendered.egress,
+            "secrets": _secrets(rendered, before, state, now),
+        }
     if rendered is not None and state.applied:
         after |= {"revision": state.rollout.stable, "runtimeVersion": rendered.runtime_version}
         if serves(state) and stable.wanted:

@@ -11,6 +11,7 @@ from agent_operator.validation import (
     environment_warnings,
     exposure,
     naming,
+    outbound,
     rollout,
     scaling,
     sources,
@@ -43,6 +44,8 @@ RULES: tuple[Rule, ...] = (
 FIELD_RULES: Mapping[str, tuple[Rule, ...]] = {
     "autoscaling": (scaling.autoscaler_has_metrics, scaling.metrics_have_quantities),
     "ingress": (exposure.ingress_has_hosts, exposure.ingress_paths_are_plain),
+    "proxy": (outbound.proxy_is_usable,),
+    "trusted_ca": (outbound.authorities_have_one_source,),
     "service": (exposure.ip_families_agree,),
     "rollout": (rollout.strategy_can_progress,),
 }

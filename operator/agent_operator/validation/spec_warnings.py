@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import credentials, disruption, endpoints, ingress
+from agent_operator.inputs import credentials, disruption, endpoints, ingress, proxy
 from agent_operator.inputs.agent_inputs import Inputs
 
 _UNPRIVILEGED = 1024
@@ -93,6 +93,9 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Problem]:
     if policy and policy.enabled is False:
         return
     for endpoint in _endpoints(inputs):
+        target = inputs.services.get(endpoint.service(inputs.namespace) or ("", ""))
+        if target and target.selector:
+            continue  # the NetworkPolicy has the port of its pods
         if endpoint.port < _UNPRIVILEGED and endpoint.namespace(inputs.namespace):
             message = (
                 f"the NetworkPolicy allows port {endpoint.port} of the pods behind this Service: if its targetPort "
@@ -107,7 +110,8 @@ def private_hosts_are_blocked(inputs: Inputs) -> Iterator[Problem]:
     if policy and (policy.enabled is False or policy.allow_private_networks or policy.extra_egress):
         return
     for endpoint in _endpoints(inputs):
-        if endpoint.is_private_name and not endpoint.namespace(inputs.namespace):
+        is_direct = inputs.spec.proxy is None or proxy.goes_direct(inputs.spec, inputs.namespace, endpoint.host)
+        if is_direct and endpoint.is_private_name and not endpoint.namespace(inputs.namespace):
             message = (
                 "the name is in a private domain, but the NetworkPolicy allows no private addresses: set "
                 "spec.networkPolicy.allowPrivateNetworks, or add the address to spec.networkPolicy.extraEgress"

@@ -40,9 +40,8 @@ def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
         field, name = f"spec.env[{index}]", variable.name
         if not _ENV_NAME.fullmatch(name):
             yield Problem(SpecReason.ENV_INVALID, f"{field}.name", "not a valid environment variable name: correct it")
-        elif name in credentials.RESERVED:
-            remedy = "set spec.config.logLevel" if name == credentials.LOG_LEVEL else "remove it"
-            yield Problem(SpecReason.ENV_INVALID, field, f"{name} is set by the operator: {remedy}")
+        elif refused := credentials.refusal(name, variable.value):
+            yield Problem(SpecReason.ENV_INVALID, field, refused)
         elif name in from_secrets or name in names:
             where = "spec.credentials" if name in from_secrets else "spec.env"
             yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: remove one")

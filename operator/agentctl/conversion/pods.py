@@ -34,6 +34,7 @@ def pods(workload: Workload) -> Part:
             "resources": _resources(container.get("resources") or {}),
             "probes": _probes(workload),
             "scheduling": _scheduling(workload),
+            "isolation": present({"runtimeClassName": pod.get("runtimeClassName")}),
             "dns": dns if dns.get("policy") != "None" else {},
         }
     )

@@ -11,7 +11,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
     read = environment.read({"LOG_LEVEL": "", "PORT_HTTP": "", "OPENAI_API_KEY": "", "HOME": "/"})
 
     assert read == environment.Environment()
-    assert (read.listen_address, read.port_http, read.port_metrics) == ("0.0.0.0", 8000, 9090)
+    assert (read.listen_address, read.port_http, read.port_metrics) == (None, 8000, 9090)
 
 
 def test_the_log_level_may_have_any_case() -> None:

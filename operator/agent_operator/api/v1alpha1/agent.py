@@ -8,6 +8,7 @@ from agent_operator.api import bounds
 from agent_operator.api.base import AnnotationValue, ApiModel, LabelValue, StatusModel, list_map
 from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, V1EnvVar
 from agent_operator.api.v1alpha1.exposure import GatewaySpec, IngressSpec, Monitoring, NetworkPolicySpec, ServiceSpec
+from agent_operator.api.v1alpha1.outbound import ProxySpec, TrustedCa
 from agent_operator.api.v1alpha1.rollout import Rollout
 from agent_operator.api.v1alpha1.sources import ApiKeys, Credentials, Identity, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.status import AgentDeploymentStatus
@@ -15,6 +16,7 @@ from agent_operator.api.v1alpha1.workload import (
     Autoscaling,
     DisruptionBudget,
     Dns,
+    Isolation,
     ProbesSpec,
     Resources,
     Runtime,
@@ -89,6 +91,18 @@ class AgentDeploymentSpec(ApiModel):
     monitoring: Monitoring | None = Field(None, description="Monitoring of the agent. Default: a ServiceMonitor.")
     scheduling: Scheduling | None = Field(
         None, description="Scheduling constraints of the pods. Default: spread over zones and nodes."
+    )
+    proxy: ProxySpec | None = Field(
+        None, description="HTTP proxy through which the pods reach servers outside of the cluster. Default: none."
+    )
+    trusted_ca: TrustedCa | None = Field(
+        None,
+        alias="trustedCA",
+        description="Certificate authorities that the pods trust in addition to public ones, for models, MCP servers, "
+        "Redis and traces. Restart the pods after a change of the certificates. Default: none.",
+    )
+    isolation: Isolation | None = Field(
+        None, description="Isolation of the pods from their node, by gVisor or Kata Containers. Default: none."
     )
     dns: Dns | None = Field(None, description="DNS configuration of the pods. Default: the cluster's.")
     pod_template: dict[str, Any] | None = Field(

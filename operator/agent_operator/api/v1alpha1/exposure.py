@@ -166,7 +166,8 @@ class NetworkPolicySpec(ApiModel):
     ingress_namespaces: tuple[DnsLabel, ...] | None = Field(
         None,
         max_length=64,
-        description="Namespaces whose pods may connect to the HTTP port. Default: [ingress-nginx].",
+        description="Namespaces whose pods may connect to the HTTP port. Default: ingress-nginx and the agent's own "
+        "namespace; with a list, only those in it.",
         json_schema_extra=list_set(),
     )
     monitoring_namespaces: tuple[DnsLabel, ...] | None = Field(

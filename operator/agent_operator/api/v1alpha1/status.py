@@ -138,6 +138,12 @@ class AgentDeploymentStatus(StatusModel):
         description="URL of the agent: that of the Ingress, or that of the Service inside the cluster.",
         json_schema_extra=longest(bounds.URL),
     )
+    egress: str | None = Field(
+        None,
+        description="What the NetworkPolicy allows hosts outside of the cluster: `None` (the spec names no such host), "
+        "`PublicAddresses`, `AllAddresses` (with allowPrivateNetworks), or `Disabled` without a NetworkPolicy.",
+        json_schema_extra=longest(bounds.IDENTIFIER),
+    )
     last_failure: LastFailure | None = Field(None, description="First failing pod. Not set if no pod fails.")
     warnings: tuple[WarningStatus, ...] = Field(
         (),

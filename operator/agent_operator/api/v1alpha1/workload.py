@@ -186,6 +186,16 @@ class Scheduling(ApiModel):
     )
 
 
+class Isolation(ApiModel):
+    """Isolation of the pods from their node."""
+
+    runtime_class_name: DnsSubdomain | None = Field(
+        None,
+        description="Name of a RuntimeClass, such as one for gVisor or Kata Containers. The cluster must have it. "
+        "Default: the default container runtime of the node.",
+    )
+
+
 class Dns(ApiModel):
     """DNS configuration of the pods."""
 

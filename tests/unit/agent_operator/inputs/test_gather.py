@@ -8,6 +8,7 @@ from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import Platform
 from agent_operator.inputs.gather import Gathered, References
+from agent_operator.inputs.service_targets import ServiceTarget
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Ref
 from agent_operator.kube.transport import ApiError
@@ -138,3 +139,48 @@ async def test_all_keys_count_if_one_container_reads_all(references: References,
             hashes.append(found.inputs.hashes)
     assert hashes[0] == hashes[2], "b is not read"
     assert hashes[1] != hashes[3]
+
+
+async def test_the_services_that_hosts_name_are_read(cluster: FakeCluster, references: References) -> None:
+    spec = {
+        "models": [
+            {"name": "near", "provider": "openai", "baseUrl": "http://vllm:8000/v1"},
+            {"name": "far", "provider": "openai", "baseUrl": "https://api.example.com/v1"},
+        ],
+        "mcp": [{"name": "s", "type": "http", "url": "http://search.tools/mcp"}],
+    }
+    ports = [{"port": 8000, "targetPort": "http"}, {"port": 81, "targetPort": 8081}, {"port": 9}]
+    service = {"spec": {"selector": {"app": "vllm"}, "ports": ports}}
+    cluster.objects[Ref("Service", "ns", "vllm")] = service
+    agent = AgentDeployment.model_validate(
+        {"metadata": {"name": "a", "namespace": "ns", "uid": "u"}, "spec": {"config": spec}}
+    )
+
+    found = await references.gather(agent, Platform())
+    await references.gather(agent, Platform())
+
+    vllm = ServiceTarget((("app", "vllm"),), ((9, 9), (81, 8081), (8000, "http")))
+    assert found.inputs.services == {("ns", "vllm"): vllm, ("tools", "search"): None}
+    assert found.refers
+    # One that does not exist is read again.
+    assert [str(ref) for ref in cluster.read] == ["Service ns/vllm", "Service tools/search", "Service tools/search"]
+
+    cluster.objects[Ref("Service", "tools", "search")] = {"spec": {"type": "ExternalName", "selector": {"a": "b"}}}
+    found = await references.gather(agent, Platform())
+    assert found.inputs.services[("tools", "search")] == ServiceTarget()
+
+
+async def test_a_service_that_the_operator_may_not_read_is_not_known(
+    cluster: FakeCluster, references: References
+) -> None:
+    spec = {"models": [{"name": "far", "provider": "openai", "baseUrl": "http://vllm.models:8000/v1"}]}
+    agent = AgentDeployment.model_validate(
+        {"metadata": {"name": "a", "namespace": "ns", "uid": "u"}, "spec": {"config": spec}}
+    )
+    cluster.error = ApiError(403, "Forbidden", "services is forbidden")
+
+    assert (await references.gather(agent, Platform())).inputs.services == {}
+
+    cluster.error = ApiError(500, "InternalError", "etcd")
+    with pytest.raises(ApiError):
+        await references.gather(agent, Platform())

@@ -10,6 +10,7 @@ from agent_operator import validation
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import OtherAutoscaler
+from agent_operator.inputs.proxy import goes_direct
 from agent_operator.reconcile.factory import platform
 from agent_operator.render import Inputs, Platform, render
 from agent_operator.settings import Settings
@@ -108,6 +109,23 @@ REJECTED += [
     ({"autoscaling": OFF}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.metrics"),
     ({"autoscaling": {"minReplicas": 0}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
 ]
+PROXY = {"httpsProxy": "http://proxy:3128"}
+REJECTED += [
+    ({"proxy": {"httpsProxy": "http://proxy:99999"}}, SpecReason.ENDPOINT_INVALID, "spec.proxy.httpsProxy"),
+    ({"proxy": PROXY | {"httpProxy": "http://-x.y"}}, SpecReason.ENDPOINT_INVALID, "spec.proxy.httpProxy"),
+    ({"proxy": {"httpsProxy": "http://169.254.169.254"}}, SpecReason.ENDPOINT_INVALID, "spec.proxy.httpsProxy"),
+    ({"proxy": PROXY, "env": [{"name": "no_proxy", "value": "x"}]}, SpecReason.ENV_INVALID, "spec.env[0]"),
+    ({"trustedCA": {}}, SpecReason.FIELD_CONFLICT, "spec.trustedCA"),
+    (
+        {"trustedCA": {"configMapKeyRef": {"name": "a"}, "secretKeyRef": {"name": "a"}}},
+        SpecReason.FIELD_CONFLICT,
+        "spec.trustedCA",
+    ),
+    *(
+        ({"env": [{"name": name, "value": value}]}, SpecReason.ENV_INVALID, "spec.env[0]")
+        for name, value in {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "80", "TRUSTED_CA_FILE": "/x"}.items()
+    ),
+]
 ACCEPTED: list[dict[str, Any]] = [
     rolling(),
     rolling(maxSurge=0),
@@ -125,6 +143,9 @@ ACCEPTED: list[dict[str, Any]] = [
     {"autoscaling": {"external": True}},
     {"autoscaling": {"external": False, "minReplicas": 1}},
     {"autoscaling": OFF | {"metrics": [EXTERNAL], "minReplicas": 0}},
+    {"env": [{"name": "LISTEN_ADDRESS", "value": "::"}]},
+    {"proxy": PROXY | {"noProxy": [".corp"]}, "trustedCA": {"secretKeyRef": {"name": "a", "key": "root.pem"}}},
+    {"env": [{"name": "HTTPS_PROXY", "value": "not a url"}]},
     amounts(limits={"nvidia.com/gpu": 1}),
     amounts(requests={"nvidia.com/mig-1g.5gb": "2"}),
     amounts(limits={"nvidia.com/gpu": "1k", "amd.com/gpu": 0, "hugepages-1Gi": "2Gi"}),
@@ -296,3 +317,32 @@ def test_an_ingress_has_one_class_and_the_url_of_its_first_host(
     rendered = render(inputs(ingress=ingress))
     spec = next(it for it in rendered.manifests if it["kind"] == "Ingress")["spec"]
     assert (spec.get("ingressClassName"), rendered.url) == (class_name, url)
+
+
+DIRECT: list[tuple[str, bool]] = [
+    ("api.openai.com", False),
+    ("redis.cache.svc", True),
+    ("localhost", True),
+    ("git.corp.example.com", True),
+    ("corp.example.com", True),
+    ("notcorp.example.com", False),
+]
+
+
+@pytest.mark.parametrize(("host", "direct"), DIRECT)
+def test_services_and_hosts_of_no_proxy_are_reached_without_the_proxy(host: str, direct: bool) -> None:
+    spec = inputs(proxy=PROXY | {"noProxy": ["*.corp.example.com"]}).spec
+    assert goes_direct(spec, "team-a", host) is direct
+    assert goes_direct(inputs().spec, "team-a", host) is True
+
+
+def test_a_private_model_behind_the_proxy_is_not_reported_as_blocked() -> None:
+    config = {"models": [{"name": "m", "provider": "openai", "baseUrl": "https://models.corp/v1"}]}
+
+    def reasons(**spec: Any) -> set[str]:
+        agent = AgentDeployment.model_validate({"metadata": {"name": "support"}, "spec": {"config": config} | spec})
+        return {it.reason for it in validation.warnings(Inputs(agent))}
+
+    assert SpecReason.PRIVATE_HOST_BLOCKED in reasons()
+    assert SpecReason.PRIVATE_HOST_BLOCKED not in reasons(proxy=PROXY)
+    assert SpecReason.PRIVATE_HOST_BLOCKED in reasons(proxy=PROXY | {"noProxy": [".corp"]})

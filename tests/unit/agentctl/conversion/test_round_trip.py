@@ -41,13 +41,13 @@ DIFFERENT: dict[str, set[str]] = {
         *(f"Deployment spec.template.spec.securityContext.{field}" for field in ("fsGroup", "runAsGroup", "runAsUser")),
     },
     "canary-autoscaling": CANARY,
+    # The rule for the pods of the namespace is one of its own.
+    "gateway": {"NetworkPolicy spec.ingress"},
     "canary-gateway": {*CANARY, "NetworkPolicy spec.ingress"},
     # The port of a probe is written by its name.
     "env-and-probes": {REVISION, "Deployment spec.template.spec.containers[agent].readinessProbe.httpGet.port"},
     # The Secret stays as it is.
     "longest-name": {"Secret"},
-    # There is a ServiceMonitor, so Prometheus may connect.
-    "network-policy": {"NetworkPolicy spec.ingress"},
     "own-namespace": OWN_NAMESPACE,
     "pod-template": {REVISION},
     "secret-values": {"Secret"},
