@@ -91,11 +91,7 @@ class References:
             inputs = replace(inputs, hashes=_hashes(inputs, found))
         return Gathered(
             inputs,
-<<<<<<< HEAD
-            refers=bool(prompt or checks_from or found or warnings) or _names_account(inputs),
-=======
-            refers=bool(prompt or checks_from or found or services) or _names_account(inputs),
->>>>>>> next
+            refers=bool(prompt or checks_from or found or services or warnings) or _names_account(inputs),
             uses_secrets=any(target.kind == SECRET.kind for target in found),
             secrets=problem,
             account=account,
