@@ -36,7 +36,7 @@ def validate_metadata(
     if namespaced and not metadata.get("namespace"):
         out.append(required(f"{path}.namespace"))
     out += labels(metadata.get("labels"), f"{path}.labels")
-    out += _annotations(metadata.get("annotations"), f"{path}.annotations")
+    out += annotations(metadata.get("annotations"), f"{path}.annotations")
     out += _owners(metadata.get("ownerReferences") or [], f"{path}.ownerReferences")
     return out + _finalizers(metadata.get("finalizers") or [], f"{path}.finalizers")
 
@@ -50,10 +50,11 @@ def labels(given: Object | None, path: str) -> list[Cause]:
     return out
 
 
-def _annotations(given: Object | None, path: str) -> list[Cause]:
-    annotations = given or {}
-    out = [invalid(path, key, text) for key in annotations for text in names.qualified(key.lower())]
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+def annotations(given: Object | None, path: str) -> list[Cause]:
+    """Validate annotations."""
+    entries = given or {}
+    out = [invalid(path, key, text) for key in entries for text in names.qualified(key.lower())]
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in entries.items())
     return [*out, too_long(path, _ANNOTATIONS_LIMIT)] if size > _ANNOTATIONS_LIMIT else out
 
 

@@ -1,11 +1,13 @@
 """The entry point of `agentctl` and `kubectl agent`: runs a command and maps its result to an exit status."""
 
+import itertools
 import sys
 from collections.abc import Sequence
 
 from agentctl.errors import CommandError
 
 INTERRUPTED = 130
+_IMPERSONATION = ("--as", "--as-group")
 
 
 def main() -> None:
@@ -15,8 +17,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status. With --debug, an unexpected exception propagates."""
-    debug = "--debug" in arguments
-    rest = [argument for argument in arguments if argument != "--debug"]
+    debug, rest = "--debug" in arguments, _with_global_options_first(arguments)
     try:
         # Imported inside the try block, so that Ctrl-C during the import also returns INTERRUPTED.
         from agentctl.app import app  # noqa: PLC0415
@@ -27,6 +28,23 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - users see one line instead of a traceback
         return _exit_status(error, debug=debug)
     return status if isinstance(status, int) else 0
+
+
+def _with_global_options_first(arguments: Sequence[str]) -> list[str]:
+    """Move the options of all commands to the front, where typer expects them. kubectl allows any place, too."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in _IMPERSONATION:
+            front += [word, *itertools.islice(words, 1)]
+        elif word.startswith(tuple(f"{option}=" for option in _IMPERSONATION)):
+            front.append(word)
+        elif word != "--debug":
+            rest.append(word)
+    return [*front, *rest]
 
 
 def _exit_status(error: Exception, *, debug: bool) -> int:

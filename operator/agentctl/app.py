@@ -9,7 +9,7 @@ import typer
 from agentctl.commands import channel, rollout
 from agentctl.errors import UsageError
 from agentctl.local.installed import require_localkube
-from agentctl.options import EPILOG, AgentNamespace, Context, Kubeconfig, Name
+from agentctl.options import EPILOG, IMPERSONATION, AgentNamespace, Context, Impersonation, Kubeconfig, Name, name_of
 from agentctl.ui.output import Format, View
 
 DEFAULT_DIRECTORY = Path(".local-cluster")
@@ -42,12 +42,36 @@ Directory = Annotated[
 ]
 
 
+def _names_of_deployments(values: list[str] | None) -> list[str]:
+    return [
+        name_of("Deployment", "deployments", "deploy", "deployment.apps", "deployments.apps")(it) for it in values or ()
+    ]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from agent_operator import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
+    user: Annotated[str, typer.Option("--as", help="User to impersonate, as with kubectl.", metavar="USER")] = "",
+    groups: Annotated[
+        list[str] | None, typer.Option("--as-group", help="Group to impersonate. Can be repeated.", metavar="GROUP")
+    ] = None,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
 ) -> None:
-    # Declared for --help. __main__ reads the option, because it also handles errors that occur before this runs.
-    del debug
+    # --debug is declared for --help. __main__ reads it, because it also handles errors that occur before this runs.
+    del debug, show_version
+    if groups and not user:
+        raise UsageError("--as-group requires --as: add the user")
+    IMPERSONATION.set(Impersonation(user, tuple(groups or ())))
 
 
 @app.command(epilog=EPILOG)
@@ -103,7 +127,10 @@ def validate(
 def import_(  # noqa: PLR0913 - one parameter per option
     *,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Deployments. Default: all that run agents.", metavar="NAME")
+        list[str] | None,
+        typer.Argument(
+            help="Deployments. Default: all that run agents.", metavar="NAME", callback=_names_of_deployments
+        ),
     ] = None,
     filename: OptionalFiles = None,
     namespace: Annotated[
@@ -233,8 +260,12 @@ def demo(
 
 
 @app.command(epilog=EPILOG)
-def version() -> None:
-    """Print the version of agentctl and the operator."""
+def version(
+    view: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
+) -> None:
+    """Print the version of agentctl and the operator. With -o json or yaml: {version}."""
     from agent_operator import __version__
+    from agentctl.ui import output
 
-    typer.echo(__version__)
+    text = f"{__version__}\n" if view is View.TEXT else output.data_text({"version": __version__}, Format(view))
+    output.write(text)

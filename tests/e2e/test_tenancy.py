@@ -245,7 +245,35 @@ def test_a_namespace_needs_permission_to_create_it_and_its_contents(kubectl: Kub
     eventually("the request is accepted", lambda: not refusal(kubectl, tenant, moved))
 
 
-@pytest.mark.parametrize("name", ["authors", "deletion", "operator", "scale", "status"])
+def test_adoption_needs_permission_to_delete_the_objects(kubectl: Kubectl, tenant: str) -> None:
+    """With the right to create them, which every author needs, a user could replace them anyway."""
+    grant(kubectl, tenant, *ALWAYS)
+    eventually("the permission takes effect", lambda: not refusal(kubectl, tenant, make_agent()))
+
+    def adopting(entries: str) -> str:
+        agent = make_agent()
+        agent["metadata"]["annotations"] = {"agent-operator.dev/adopt": entries}
+        return refusal(kubectl, tenant, agent)
+
+    for entries in ("Service/support", "labeled", "Deployment/support, Service/support"):
+        assert f"user {tenant} may not delete" in adopting(entries)
+        assert "which the annotation agent-operator.dev/adopt requires" in adopting(entries)
+    grant(kubectl, tenant, SERVICES | {"verbs": ["delete"]})
+    eventually("the request is accepted", lambda: not adopting("Service/support"))
+    assert "may not delete deployments.apps" in adopting("Deployment/support,Service/support")
+
+
+def test_an_agent_that_is_exposed_without_keys_is_accepted_with_a_warning(kubectl: Kubectl) -> None:
+    exposed = make_agent(ingress={"host": "a.example.com"})
+
+    shown = kubectl.run("create", "--dry-run=server", "-f", "-", stdin=exposed)
+
+    assert "reachable from outside of the cluster and requires no API key" in shown.stderr
+    keys = make_agent(ingress={"host": "a.example.com"}, apiKeys={"secretKeyRef": {"name": "keys", "key": "keys"}})
+    assert "reachable" not in kubectl.run("create", "--dry-run=server", "-f", "-", stdin=keys).stderr
+
+
+@pytest.mark.parametrize("name", ["adoption", "authors", "deletion", "exposure", "operator", "scale", "status"])
 def test_the_admission_policies_have_no_type_errors(name: str, kubectl: Kubectl) -> None:
     """The API server has type-checked their expressions against the CRD."""
     policy = f"{name}.agent-operator.dev"

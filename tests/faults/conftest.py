@@ -33,10 +33,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the tables of the campaign."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     calls = [report for report in reports if getattr(report, "when", "") == "call"]
-    found = [(name, json.loads(value)) for report in calls for name, value in report.user_properties]
+    found = [(name, value) for report in calls for name, value in report.user_properties]
     order = {fault: number for number, fault in enumerate(rows(CASES))}
-    faults = sorted((Row(**value) for name, value in found if name == "campaign"), key=lambda row: order[row.fault])
-    changes = sorted((value for name, value in found if name == "mutations"), key=lambda row: row["field"])
+    results = [Row(**json.loads(value)) for name, value in found if name == "campaign"]
+    faults = sorted(results, key=lambda row: order[row.fault])
+    changes = sorted((json.loads(value) for name, value in found if name == "mutations"), key=lambda row: row["field"])
     tables = {"faults": lines(faults) if faults else [], "mutations": mutation_lines(changes) if changes else []}
     for title, texts in tables.items():
         if texts:

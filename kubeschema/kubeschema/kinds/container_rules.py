@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kubeschema import names, quantity
 from kubeschema.errors import Cause, duplicate, forbidden, invalid, not_found, not_supported, required
+from kubeschema.kinds.pod_detail_rules import env_from, resource_name, seccomp
 from kubeschema.metadata_rules import at_least, one_of
 
 Object = dict[str, Any]
@@ -31,10 +32,9 @@ _COUNTS: Final = (
 )
 
 
-def containers(given: Sequence[Object], path: str, volumes: frozenset[str]) -> list[Cause]:
-    """Validate the containers of a pod whose volumes have these names."""
+def containers(given: Sequence[Object], path: str, volumes: frozenset[str], seen: set[str]) -> list[Cause]:
+    """Validate the containers of a pod whose volumes have these names. `seen`: names of earlier containers."""
     out = []
-    seen: set[str] = set()
     for at, item in enumerate(given):
         here = f"{path}[{at}]"
         out += unique_name(item, seen, here)
@@ -66,6 +66,7 @@ def _container(item: Object, path: str, volumes: frozenset[str]) -> list[Cause]:
     )
     out += _ports(item.get("ports") or (), f"{path}.ports")
     out += _environment(item.get("env") or (), f"{path}.env")
+    out += env_from(item.get("envFrom") or (), f"{path}.envFrom")
     out += _mounts(item.get("volumeMounts") or (), f"{path}.volumeMounts", volumes)
     out += resources(item.get("resources") or {}, f"{path}.resources")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
@@ -195,7 +196,9 @@ def resources(given: Object, path: str) -> list[Cause]:
 def _amounts(given: Object, path: str) -> list[Cause]:
     out = []
     for name, value in given.items():
-        out += [invalid(f"{path}[{name}]", name, text) for text in names.qualified(name)]
+        out += [invalid(f"{path}[{name}]", name, text) for text in names.qualified(name)] or resource_name(
+            name, f"{path}[{name}]"
+        )
         if quantity.compare(value, 0) < 0:
             out.append(invalid(f"{path}[{name}]", value, "must be greater than or equal to 0"))
     return out
@@ -232,7 +235,7 @@ def _handler(handler: Object, path: str, kinds: tuple[str, ...]) -> list[Cause]:
 
 
 def _security(context: Object, path: str) -> list[Cause]:
-    out = []
+    out = seccomp(context, path)
     for name in ("runAsUser", "runAsGroup"):
         if context.get(name) is not None and context[name] < 0:
             message = "must be between 0 and 2147483647, inclusive"

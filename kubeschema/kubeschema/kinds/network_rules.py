@@ -196,7 +196,14 @@ def network_policy(obj: Object) -> list[Cause]:
 
 def _policy_port(port: Object, path: str) -> list[Cause]:
     out = one_of(port.get("protocol"), _PROTOCOLS, f"{path}.protocol")
-    return out + port_reference(port["port"], f"{path}.port") if port.get("port") is not None else out
+    number, end = port.get("port"), port.get("endPort")
+    if number is not None:
+        out += port_reference(number, f"{path}.port")
+    if end is not None and isinstance(number, int) and end < number:
+        out.append(invalid(f"{path}.endPort", number, "must be greater than or equal to `port`"))
+    elif end is not None and not isinstance(number, int):
+        out.append(required(f"{path}.port", "must be a number if `endPort` is specified"))
+    return out
 
 
 def _peer(peer: Object, path: str) -> list[Cause]:

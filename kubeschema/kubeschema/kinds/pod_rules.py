@@ -7,12 +7,14 @@ from kubeschema import names
 from kubeschema.errors import Cause, forbidden, invalid, not_supported, required
 from kubeschema.kinds.affinity_rules import affinity
 from kubeschema.kinds.container_rules import containers, unique_name
+from kubeschema.kinds.pod_detail_rules import min_domains, pod_details, toleration_key, volume_files
 from kubeschema.metadata_rules import at_least, labels, one_of, selector
 
 Object = dict[str, Any]
 
 _RESTARTS: Final = ("Always", "OnFailure", "Never")
 _DNS: Final = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_WITH_FILES: Final = frozenset({"secret", "configMap"})
 _UNSATISFIABLE: Final = ("DoNotSchedule", "ScheduleAnyway")
 _NEEDED: Final = {"secret": "secretName", "configMap": "name", "persistentVolumeClaim": "claimName", "hostPath": "path"}
 _NO_CHANGE: Final = (
@@ -27,8 +29,9 @@ def pod_spec(spec: Object, path: str, restarts: tuple[str, ...] = _RESTARTS) -> 
     volumes, out = _volumes(spec.get("volumes") or (), f"{path}.volumes")
     if not spec.get("containers"):
         out.append(required(f"{path}.containers"))
+    taken: set[str] = set()
     for name in ("containers", "initContainers"):
-        out += containers(spec.get(name) or (), f"{path}.{name}", volumes)
+        out += containers(spec.get(name) or (), f"{path}.{name}", volumes, taken)
     policy = spec.get("restartPolicy")
     if not policy:
         out.append(required(f"{path}.restartPolicy"))
@@ -41,6 +44,7 @@ def pod_spec(spec: Object, path: str, restarts: tuple[str, ...] = _RESTARTS) -> 
     for field in ("serviceAccountName", "priorityClassName", "nodeName"):
         if spec.get(field):
             out += [invalid(f"{path}.{field}", spec[field], text) for text in names.subdomain(spec[field])]
+    out += pod_details(spec, path)
     out += affinity(spec.get("affinity") or {}, f"{path}.affinity")
     out += _spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints")
     return out + _tolerations(spec.get("tolerations") or (), f"{path}.tolerations")
@@ -63,6 +67,8 @@ def _source(volume: Object, path: str) -> list[Cause]:
     field = _NEEDED.get(given[0])
     if field and not volume[given[0]].get(field):
         out.append(required(f"{path}.{given[0]}.{field}"))
+    if given[0] in _WITH_FILES:
+        out += volume_files(volume[given[0]], f"{path}.{given[0]}")
     return out
 
 
@@ -81,6 +87,7 @@ def _spread(constraints: Sequence[Object], path: str) -> list[Cause]:
         wanted = constraint.get("whenUnsatisfiable", "")
         if wanted not in _UNSATISFIABLE:
             out.append(not_supported(f"{here}.whenUnsatisfiable", wanted, _UNSATISFIABLE))
+        out += min_domains(constraint, here)
         out += selector(constraint.get("labelSelector"), f"{here}.labelSelector")
     return out
 
@@ -89,6 +96,7 @@ def _tolerations(tolerations: Sequence[Object], path: str) -> list[Cause]:
     out = []
     for at, toleration in enumerate(tolerations):
         here = f"{path}[{at}]"
+        out += toleration_key(toleration, here)
         operator = toleration.get("operator") or "Equal"
         if operator not in {"Equal", "Exists"}:
             out.append(not_supported(f"{here}.operator", operator, ("Equal", "Exists")))

@@ -4,13 +4,16 @@ import re
 from typing import Any, Final
 
 from kubeschema.errors import Cause, forbidden, go_json, invalid, not_supported, required
+from kubeschema.kinds.pod_detail_rules import no_deadline
 from kubeschema.kinds.pod_rules import pod_spec
-from kubeschema.metadata_rules import at_least, immutable, labels, selector, selects
+from kubeschema.kinds.scaling_rules import behavior, has_value
+from kubeschema.metadata_rules import annotations, at_least, immutable, labels, selector, selects
 
 Object = dict[str, Any]
 
 _ALWAYS: Final = ("Always",)
 _PERCENT: Final = re.compile(r"[0-9]+%")
+_OUTSIDE: Final = frozenset({"Object", "External"})
 _METRICS: Final = ("ContainerResource", "External", "Object", "Pods", "Resource")
 
 
@@ -32,7 +35,9 @@ def _selected_template(spec: Object, kind: str, restarts: tuple[str, ...]) -> li
 
 
 def _template(template: Object, restarts: tuple[str, ...]) -> list[Cause]:
-    out = labels((template.get("metadata") or {}).get("labels"), "spec.template.labels")
+    metadata = template.get("metadata") or {}
+    out = labels(metadata.get("labels"), "spec.template.labels")
+    out += annotations(metadata.get("annotations"), "spec.template.annotations")
     return out + pod_spec(template.get("spec") or {}, "spec.template.spec", restarts)
 
 
@@ -41,6 +46,7 @@ def deployment(obj: Object) -> list[Cause]:
     spec = obj.get("spec") or {}
     out = at_least(spec.get("replicas"), 0, "spec.replicas")
     out += _selected_template(spec, "deployment", _ALWAYS)
+    out += no_deadline(spec.get("template") or {}, "spec.template.spec")
     out += _strategy(spec.get("strategy") or {}, "spec.strategy")
     ready, deadline = spec.get("minReadySeconds", 0), spec.get("progressDeadlineSeconds")
     out += at_least(ready, 0, "spec.minReadySeconds")
@@ -124,7 +130,9 @@ def autoscaler(obj: Object) -> list[Cause]:
     """Validate a HorizontalPodAutoscaler without its metadata."""
     spec = obj.get("spec") or {}
     least, most = spec.get("minReplicas"), spec.get("maxReplicas", 0)
-    out = at_least(least, 1, "spec.minReplicas")
+    # With the feature gate HPAScaleToZero, an Object or External metric allows 0.
+    scales_to_zero = any(metric.get("type") in _OUTSIDE for metric in spec.get("metrics") or ())
+    out = at_least(least, 0 if scales_to_zero else 1, "spec.minReplicas")
     if most < 1:
         out.append(invalid("spec.maxReplicas", most, "must be greater than 0"))
     if least is not None and most < least:
@@ -133,7 +141,7 @@ def autoscaler(obj: Object) -> list[Cause]:
     out += [required(f"spec.scaleTargetRef.{name}") for name in ("kind", "name") if not target.get(name)]
     for at, metric in enumerate(spec.get("metrics") or ()):
         out += _metric(metric, f"spec.metrics[{at}]")
-    return out
+    return out + behavior(spec.get("behavior") or {}, "spec.behavior")
 
 
 def _metric(metric: Object, path: str) -> list[Cause]:
@@ -146,9 +154,9 @@ def _metric(metric: Object, path: str) -> list[Cause]:
     if metric.get(source) is None:
         message = "must populate information for the given metric source"
         return [required(f"{path}.{source}", message)]
-    if kind != "Resource":
-        return []
     target = metric[source].get("target") or {}
+    if kind != "Resource":
+        return has_value(target, f"{path}.{source}.target")
     out = [] if metric[source].get("name") else [required(f"{path}.{source}.name", "must specify a resource name")]
     utilization = target.get("averageUtilization")
     if utilization is not None and utilization < 1:

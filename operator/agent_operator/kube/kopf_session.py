@@ -74,7 +74,9 @@ class KopfSession:
             if not response.ok:
                 return response
             try:
-                page = await decode_page(await read_body(response, largest))
+                # Closes the connection if the body is too large or cut off.
+                async with response:
+                    page = await decode_page(await read_body(response, largest))
             except ResponseTooLargeError as error:
                 if self._limit > 1:
                     self._limit = max(1, self._limit // SMALLER)

@@ -25,7 +25,7 @@ _KEY = re.compile(r'(\w+)="?([^",]*)"?')
 _PLAIN = re.compile(r"[\w-]+")
 _TEMPLATE = ("spec", "template")
 # Containers and volumes that the operator renders. spec.podTemplate may change them.
-_OF_OPERATOR = frozenset({constants.CONTAINER, "config", "tmp", "api-keys"})
+_OF_OPERATOR = frozenset({constants.CONTAINER, "config", "tmp", "api-keys", "trusted-ca"})
 
 
 def agent_path(kind: str, path: str, manifest: Object, spec: Object) -> str:
@@ -37,7 +37,9 @@ def agent_path(kind: str, path: str, manifest: Object, spec: Object) -> str:
         manifest: the child as the operator applies it.
         spec: spec of the AgentDeployment.
     """
-    steps = tuple(itertools.islice(_steps(path[:LONGEST_PATH], manifest), _MOST_STEPS))
+    # The API server leaves out `metadata` here.
+    path = re.sub(r"^\.?spec\.template\.(?=labels|annotations)", "spec.template.metadata.", path[:LONGEST_PATH])
+    steps = tuple(itertools.islice(_steps(path, manifest), _MOST_STEPS))
     if steps[:2] == _TEMPLATE and (found := _in_pod_template(steps, manifest, spec)):
         return found
     prefixes = list(_prefixes(steps, manifest))

@@ -11,7 +11,7 @@ _FIELD = "spec.autoscaling"
 
 
 def autoscaler_has_metrics(inputs: Inputs) -> Iterator[Problem]:
-    """Kubernetes adds a CPU metric to an autoscaler without any, and scales from zero only by metrics of others."""
+    """Kubernetes adds a CPU metric to an autoscaler without any."""
     spec = inputs.spec.autoscaling
     if spec is None:
         return
@@ -23,9 +23,6 @@ def autoscaler_has_metrics(inputs: Inputs) -> Iterator[Problem]:
     if not scaling.utilization(spec) and not spec.metrics:
         message = "no metric is left, because both targets are 0: add one, or remove a target"
         yield Problem(SpecReason.FIELD_CONFLICT, f"{_FIELD}.metrics", message)
-    if spec.min_replicas == 0 and not any(metric.type in ("Object", "External") for metric in spec.metrics or ()):
-        message = "0 requires a metric of type Object or External, because no pod is left to measure: add one"
-        yield Problem(SpecReason.FIELD_CONFLICT, f"{_FIELD}.minReplicas", message)
 
 
 def metrics_have_quantities(inputs: Inputs) -> Iterator[Problem]:

@@ -155,10 +155,10 @@ def short_duration(seconds: float) -> str:
     return f"{max(0, seconds):.0f}s"
 
 
-def rows(found: Sequence[Entry]) -> Iterable[tuple[str | DisplayState, ...]]:
-    """Yield the table row of each entry."""
+def rows(found: Sequence[Entry], *, shorten: bool) -> Iterable[tuple[str | DisplayState, ...]]:
+    """Yield the table row of each entry. `shorten`: cut long versions, for people."""
     for entry in found:
         version = entry.revision.runtime_version
         # A digest is longer than the column; its start identifies it.
-        short = version if len(version) <= VERSION_WIDTH else f"{version[: VERSION_WIDTH - 1]}…"
+        short = version if len(version) <= VERSION_WIDTH or not shorten else f"{version[: VERSION_WIDTH - 1]}…"
         yield (entry.revision.name, str(entry.number), short, entry.state, entry.age, ", ".join(entry.changes))

@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from agentctl.errors import CommandError
 from agentctl.objects import Object
+from agentctl.options import Impersonation, impersonation
 
 TIMEOUT = "15s"
 
@@ -36,6 +37,7 @@ class Kubectl:
     kubeconfig: str = ""
     context: str = ""
     namespace: str = ""
+    impersonation: Impersonation = field(default_factory=impersonation)
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run one kubectl command and return its output.
@@ -66,11 +68,11 @@ class Kubectl:
 
     def in_namespace(self, namespace: str) -> "Kubectl":
         """Return the same connection with another namespace."""
-        return Kubectl(self.kubeconfig, self.context, namespace)
+        return replace(self, namespace=namespace)
 
     def _connection(self) -> Sequence[str]:
         chosen = (("kubeconfig", self.kubeconfig), ("context", self.context), ("namespace", self.namespace))
-        return [f"--{option}={value}" for option, value in chosen if value]
+        return [*(f"--{option}={value}" for option, value in chosen if value), *self.impersonation.arguments]
 
 
 def _last_line(stderr: str) -> str:

@@ -11,31 +11,41 @@ from agentctl.cluster.snapshot import RESOURCE, get_agent
 from agentctl.errors import CommandError
 from agentctl.objects import Object, nested_field
 from agentctl.ui import output
+from agentctl.ui.output import Format, View
 
 INTERVAL = 0.3
 
 
-def run(kubectl: Kubectl, name: str, command: str, timeout: float | None) -> None:
+def run(kubectl: Kubectl, name: str, command: str, timeout: float | None, view: View) -> None:
     """Submit a command and print the result. `timeout` is in seconds; None: do not wait for the operator.
+
+    As JSON or YAML, the result is {command, executed} and what `agentctl rollout status` prints.
 
     Raises:
         CommandError: the operator refused the command, or did not execute it within the timeout.
     """
     if timeout is None:
-        _annotate(kubectl, get_agent(kubectl, name), command)
-        output.write(f'rollout command "{command}" submitted\n')
+        agent = get_agent(kubectl, name)
+        _annotate(kubectl, agent, command)
+        text = f'rollout command "{command}" submitted'
     else:
-        output.write(f"{rollout_progress.summary(execute(kubectl, name, command, timeout))}\n")
+        agent = execute(kubectl, name, command, timeout)
+        text = rollout_progress.summary(agent)
+    if view is View.TEXT:
+        output.write(f"{text}\n")
+    else:
+        done = {"command": command, "executed": timeout is not None}
+        output.write(output.data_text(done | rollout_progress.data(agent), Format(view)))
 
 
-def rollback(kubectl: Kubectl, name: str, to: str, timeout: float | None) -> None:
+def rollback(kubectl: Kubectl, name: str, to: str, timeout: float | None, view: View) -> None:
     """Roll back to the revision with this name or number; empty: to the last good revision.
 
     Raises:
         CommandError: as `run`; or the revision does not exist.
     """
     revision = history.read(kubectl, name).entry(to).revision.name if to else ""
-    run(kubectl, name, f"{Command.ROLLBACK}{SEPARATOR}{revision}" if revision else Command.ROLLBACK, timeout)
+    run(kubectl, name, f"{Command.ROLLBACK}{SEPARATOR}{revision}" if revision else Command.ROLLBACK, timeout, view)
 
 
 def execute(kubectl: Kubectl, name: str, command: str, timeout: float) -> Object:

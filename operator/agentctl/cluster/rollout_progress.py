@@ -115,3 +115,13 @@ def _step_state(
         left = seconds - (now - datetime.fromisoformat(canary.since)).total_seconds()
         text += f", about {short_duration(left)} left" if left > 0 else ", about to end"
     return DisplayState(": ".join(filter(None, (text, canary.message))), Colour.WAITING)
+
+
+def data(agent: Object) -> Object:
+    """Return the state of a rollout as `rollout status -o json` prints it."""
+    status = agent.get("status") or {}
+    keys = ("revision", "lastGoodRevision", "ready", "rollout")
+    types = ("Ready", "Progressing", "Stalled")
+    conditions = [condition for condition in status.get("conditions") or () if condition["type"] in types]
+    found = {key: status[key] for key in keys if key in status}
+    return {"verdict": verdict(agent).name.lower()} | found | {"conditions": conditions}

@@ -27,7 +27,7 @@ def show_status(kubectl: Kubectl, name: str, view: View, *, watch: bool, timeout
     """
     if view is not View.TEXT:
         agent = wait_for_end(kubectl, name, timeout) if watch else get_agent(kubectl, name)
-        output.write(output.data_text(_data(agent), Format(view)))
+        output.write(output.data_text(rollout_progress.data(agent), Format(view)))
     elif watch:
         agent = _watch(kubectl, name, timeout)
     else:
@@ -84,12 +84,3 @@ def _timeout_error(agent: Object, timeout: float | None) -> CommandError:
         f"{rollout_progress.summary(agent)}: run `agentctl rollout status {meta['name']} --namespace "
         f"{meta['namespace']} --watch`, or set a longer --timeout"
     )
-
-
-def _data(agent: Object) -> Object:
-    status = agent.get("status") or {}
-    keys = ("revision", "lastGoodRevision", "ready", "rollout")
-    types = ("Ready", "Progressing", "Stalled")
-    conditions = [condition for condition in status.get("conditions") or () if condition["type"] in types]
-    found = {key: status[key] for key in keys if key in status}
-    return {"verdict": rollout_progress.verdict(agent).name.lower()} | found | {"conditions": conditions}

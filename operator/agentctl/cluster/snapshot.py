@@ -94,7 +94,7 @@ def children_namespace(agent: Object) -> str:
 def _read_children(kubectl: Kubectl, listed: list[Object]) -> tuple[Child, ...]:
     # A user who may read an agent does not need the right to read its Secrets.
     readable = [child for child in listed if child["kind"] != "Secret"]
-    objects, not_served = _get_served(kubectl, readable)
+    objects, not_served = get_served(kubectl, readable)
     live = {(item["kind"], item["metadata"]["name"]): item for item in objects}
     return tuple(
         Child(
@@ -108,7 +108,7 @@ def _read_children(kubectl: Kubectl, listed: list[Object]) -> tuple[Child, ...]:
     )
 
 
-def _get_served(kubectl: Kubectl, children: list[Object]) -> tuple[list[Object], list[Object]]:
+def get_served(kubectl: Kubectl, children: list[Object]) -> tuple[list[Object], list[Object]]:
     """Return the live objects, and the children whose kind the API server does not serve."""
     not_served: list[Object] = []
     while children:

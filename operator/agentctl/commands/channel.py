@@ -10,7 +10,7 @@ from agent_operator.api import constants
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.errors import CommandError
 from agentctl.objects import Object
-from agentctl.options import EPILOG, Context, Kubeconfig
+from agentctl.options import CHANNEL_NAME, EPILOG, Context, Kubeconfig
 from agentctl.ui import output
 from agentctl.ui.output import Format, View
 
@@ -23,7 +23,9 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 
-Name = Annotated[str, typer.Argument(help="Name of the AgentRuntimeChannel.")]
+Name = Annotated[
+    str, typer.Argument(help="Name of the AgentRuntimeChannel, or agentruntimechannel/NAME.", callback=CHANNEL_NAME)
+]
 Output = Annotated[View, typer.Option("--output", "-o", help="Output format.")]
 
 
@@ -50,15 +52,18 @@ def status(name: Name, view: Output = View.TEXT, kubeconfig: Kubeconfig = "", co
 
 
 @commands.command(epilog=EPILOG)
-def pause(name: Name, kubeconfig: Kubeconfig = "", context: Context = "") -> None:
-    """Stop giving agents another version: sets spec.paused. Rollouts in progress continue."""
-    _set_paused(Kubectl(kubeconfig=kubeconfig, context=context), name, paused=True)
+def pause(name: Name, view: Output = View.TEXT, kubeconfig: Kubeconfig = "", context: Context = "") -> None:
+    """Stop giving agents another version: sets spec.paused. Rollouts in progress continue.
+
+    With -o json or yaml: the object.
+    """
+    _set_paused(Kubectl(kubeconfig=kubeconfig, context=context), name, view, paused=True)
 
 
 @commands.command(epilog=EPILOG)
-def resume(name: Name, kubeconfig: Kubeconfig = "", context: Context = "") -> None:
-    """Resume a paused channel: removes spec.paused."""
-    _set_paused(Kubectl(kubeconfig=kubeconfig, context=context), name, paused=False)
+def resume(name: Name, view: Output = View.TEXT, kubeconfig: Kubeconfig = "", context: Context = "") -> None:
+    """Resume a paused channel: removes spec.paused. With -o json or yaml: the object."""
+    _set_paused(Kubectl(kubeconfig=kubeconfig, context=context), name, view, paused=False)
 
 
 def _print_status(name: str, channel: Object) -> None:
@@ -76,10 +81,13 @@ def _print_status(name: str, channel: Object) -> None:
     stdout_console().print(conditions_table(found.get("conditions") or ()))
 
 
-def _set_paused(kubectl: Kubectl, name: str, *, paused: bool) -> None:
+def _set_paused(kubectl: Kubectl, name: str, view: View, *, paused: bool) -> None:
     patch = '{"spec":{"paused":true}}' if paused else '{"spec":{"paused":null}}'
     _get(kubectl, name)
     kubectl.run("patch", RESOURCE, name, "--type=merge", f"--patch={patch}")
+    if view is not View.TEXT:
+        output.write(output.data_text(_get(kubectl, name), Format(view)))
+        return
     output.write(f"{constants.CHANNEL_KIND.lower()}.{constants.GROUP}/{name} {'paused' if paused else 'resumed'}\n")
 
 

@@ -33,7 +33,7 @@ def show(kubectl: Kubectl, name: str, revision: str, view: View) -> None:
         _show_all(found)
 
 
-def diff(kubectl: Kubectl, name: str, first: str, second: str) -> None:
+def diff(kubectl: Kubectl, name: str, first: str, second: str, view: View) -> None:
     """Print the diff from the first revision to the second, or to the running revision if `second` is empty.
 
     Raises:
@@ -42,7 +42,11 @@ def diff(kubectl: Kubectl, name: str, first: str, second: str) -> None:
     found = history.read(kubectl, name)
     before, after = found.entry(first), found.entry(second) if second else found.running
     lines = tuple(revision_diff.diff_lines(before.revision, after.revision))
-    if lines:
+    if view is not View.TEXT:
+        parts = list(revision_diff.changed_parts(before.revision, after.revision))
+        names = {"from": before.revision.name, "to": after.revision.name}
+        output.write(output.data_text(names | {"changes": parts, "diff": "\n".join(lines)}, Format(view)))
+    elif lines:
         stdout_console().print(revision_diff.coloured(lines), soft_wrap=True, end="")
     else:
         output.note(f"no differences between {before.revision.name} and {after.revision.name}")
@@ -52,10 +56,10 @@ def _show_all(found: History) -> None:
     if not found.entries:
         name = nested_field(found.agent, "metadata", "name")
         raise CommandError(f"{name} has no revisions yet: run agentctl status {name} to see why")
-    rows = table(*COLUMNS)
-    for row in history.rows(found.entries):
+    rows, console = table(*COLUMNS), stdout_console()
+    for row in history.rows(found.entries, shorten=console.is_terminal):
         rows.add_row(*(Text(cell.text, cell.colour) if isinstance(cell, DisplayState) else cell for cell in row))
-    stdout_console().print(rows)
+    console.print(rows)
 
 
 def _show_one(entry: Entry, view: View) -> None:

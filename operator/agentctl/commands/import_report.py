@@ -6,7 +6,7 @@ from agentctl.conversion.convert import Conversion
 from agentctl.conversion.findings import Finding, ObjectOutcome, Outcome
 from agentctl.conversion.object_outcomes import created
 from agentctl.ui import output
-from agentctl.ui.console import WIDTH, SafeConsole, table
+from agentctl.ui.console import SafeConsole, console, table
 
 MIGRATION = "docs/migration.md"
 _TITLES = {
@@ -18,20 +18,18 @@ _TITLES = {
 
 def write(conversions: Sequence[Conversion], left_out: Iterable[str]) -> None:
     """Write the report of all agents, and the objects that belong to none."""
-    console = SafeConsole(stderr=True, highlight=False, markup=False)
-    if not console.is_terminal:
-        console = SafeConsole(stderr=True, highlight=False, markup=False, width=WIDTH)
+    stderr = console(stderr=True)
     for conversion in conversions:
-        _write_one(console, conversion)
+        _write_one(stderr, conversion)
     for title in left_out:
         output.note(f"left out: {title}: it is no part of an agent")
 
 
-def _write_one(console: SafeConsole, conversion: Conversion) -> None:
+def _write_one(stderr: SafeConsole, conversion: Conversion) -> None:
     workload = conversion.workload
     agent = f"AgentDeployment {workload.namespace}/{workload.name}"
     output.note(f"\n{agent} from {workload.deployment.title}")
-    _write_objects(console, conversion)
+    _write_objects(stderr, conversion)
     for outcome, title in _TITLES.items():
         _write_findings(title, [item for item in conversion.findings if item.outcome is outcome])
     comparison = conversion.comparison
@@ -44,13 +42,13 @@ def _write_one(console: SafeConsole, conversion: Conversion) -> None:
         output.note(line)
 
 
-def _write_objects(console: SafeConsole, conversion: Conversion) -> None:
+def _write_objects(stderr: SafeConsole, conversion: Conversion) -> None:
     rows = table("OBJECT", "OUTCOME", "NOW")
     for item in conversion.objects:
         rows.add_row(item.object, item.outcome.value, item.detail)
     for title in created(conversion.objects, conversion.manifests):
         rows.add_row("", "created", title)
-    console.print(rows)
+    stderr.print(rows)
 
 
 def _write_findings(title: str, findings: Sequence[Finding]) -> None:

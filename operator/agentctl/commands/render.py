@@ -21,13 +21,22 @@ def run(paths: Sequence[str], namespace: str, form: Format) -> None:
     Raises:
         CommandError: an agent cannot be rendered; nothing is printed to standard output.
     """
+    found = [manifest for _, manifests in rendered(paths, namespace) for manifest in manifests]
+    output.write(output.objects_text(found, form))
+
+
+def rendered(paths: Sequence[str], namespace: str) -> list[tuple[Document, Sequence[Object]]]:
+    """Return each agent of the input with its manifests.
+
+    Raises:
+        CommandError: an agent cannot be rendered.
+    """
     sources = input_files.read(paths, namespace)
     for document in sources.unreadable:
         raise CommandError(document.message)
     if not sources.agents:
         raise CommandError(f"{', '.join(paths)}: no {constants.KIND} found: specify a file that contains one")
-    manifests = [manifest for document in sources.agents for manifest in _render(document, sources)]
-    output.write(output.objects_text(manifests, form))
+    return [(document, _render(document, sources)) for document in sources.agents]
 
 
 def _render(document: Document, sources: input_files.Sources) -> Sequence[Object]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agentctl.errors import UsageError
-from agentctl.options import EPILOG, AgentNamespace, Context, Kubeconfig, Name
+from agentctl.options import AGENT_NAME, EPILOG, AgentNamespace, Context, Kubeconfig, Name
 from agentctl.ui.output import View
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -30,7 +30,9 @@ RuntimeImage = Annotated[
         help="Repository of the runtime image, if it changes with the upgrade. Default: the current repository.",
     ),
 ]
-OptionalName = Annotated[str, typer.Argument(help="Name of the AgentDeployment. Default: all in the namespace.")]
+OptionalName = Annotated[
+    str, typer.Argument(help="Name of the AgentDeployment. Default: all in the namespace.", callback=AGENT_NAME)
+]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Agents in all namespaces.")]
 Output = Annotated[View, typer.Option("--output", "-o", help="Output format.")]
 
@@ -59,21 +61,40 @@ def history(
 
 @commands.command(epilog=EPILOG)
 def diff(
-    name: Name,
-    revision: Annotated[str, typer.Argument(help="First revision, by name or number.")],
+    name: Annotated[str, typer.Argument(help="Name of the agent.")] = "",
+    revision: Annotated[str, typer.Argument(help="First revision, by name or number.")] = "",
     other: Annotated[str, typer.Argument(help="Second revision. Default: the running revision.")] = "",
+    filename: Annotated[
+        list[str] | None,
+        typer.Option("--filename", "-f", help="File, directory or - with agents to compare with the cluster."),
+    ] = None,
+    output: Output = View.TEXT,
     namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
-    """Show the differences between two revisions.
+    """Show the differences between two revisions, or with -f what applying agents would change.
 
-    Prints a unified diff of prompt, agent.toml, pod template and egress. Generated names are left out.
+    Of revisions, prints a unified diff of prompt, agent.toml, pod template and egress. Generated names are left out.
+    With -o json or yaml: {from, to, changes, diff}.
+
+    With -f, lists each object that the operator would create, update or adopt, and conflicts, with a diff of its
+    fields. Nothing is applied, and Secrets are not read. During a canary, the pods run another revision. With -o json
+    or yaml: {objects}, each with {object, action, note, diff}.
     """
     from agentctl.cluster.kubectl import Kubectl
+
+    kubectl = Kubectl(kubeconfig, context, namespace)
+    if bool(filename) is bool(name) or bool(name) is not bool(revision):
+        raise UsageError("specify an agent and a revision, or files with -f")
+    if filename:
+        from agentctl.commands import live_diff
+
+        live_diff.run(kubectl, filename, output)
+        return
     from agentctl.commands import history
 
-    history.diff(Kubectl(kubeconfig, context, namespace), name, revision, other)
+    history.diff(kubectl, name, revision, other, output)
 
 
 @commands.command(epilog=EPILOG)
@@ -82,6 +103,7 @@ def rollback(
     to: Annotated[str, typer.Option(help="Revision, by name or number. Default: the last good revision.")] = "",
     no_wait: NoWait = False,
     timeout: Timeout = 60,
+    output: Output = View.TEXT,
     namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
@@ -94,7 +116,7 @@ def rollback(
     from agentctl.cluster import rollout_commands
     from agentctl.cluster.kubectl import Kubectl
 
-    rollout_commands.rollback(Kubectl(kubeconfig, context, namespace), name, to, None if no_wait else timeout)
+    rollout_commands.rollback(Kubectl(kubeconfig, context, namespace), name, to, None if no_wait else timeout, output)
 
 
 @commands.command(epilog=EPILOG)
@@ -103,6 +125,7 @@ def promote(
     full: Annotated[bool, typer.Option("--full", help="Skip all remaining steps.")] = False,
     no_wait: NoWait = False,
     timeout: Timeout = 60,
+    output: Output = View.TEXT,
     namespace: AgentNamespace = "",
     kubeconfig: Kubeconfig = "",
     context: Context = "",
@@ -111,7 +134,13 @@ def promote(
 
     The operator refuses this until the pods of the canary are ready and its checks have passed.
     """
-    _run("promote-full" if full else "promote", name, (kubeconfig, context, namespace), None if no_wait else timeout)
+    _run(
+        "promote-full" if full else "promote",
+        name,
+        (kubeconfig, context, namespace),
+        None if no_wait else timeout,
+        output,
+    )
 
 
 def _add_command(verb: str, summary: str) -> None:
@@ -122,11 +151,12 @@ def _add_command(verb: str, summary: str) -> None:
         name: Name,
         no_wait: NoWait = False,
         timeout: Timeout = 60,
+        output: Output = View.TEXT,
         namespace: AgentNamespace = "",
         kubeconfig: Kubeconfig = "",
         context: Context = "",
     ) -> None:
-        _run(verb, name, (kubeconfig, context, namespace), None if no_wait else timeout)
+        _run(verb, name, (kubeconfig, context, namespace), None if no_wait else timeout, output)
 
 
 _add_command("pause", "Pause a canary at its current step.")
@@ -187,7 +217,7 @@ def plan(
 
 @upgrade.command(epilog=EPILOG)
 def apply(
-    name: Annotated[str, typer.Argument(help="Name of the AgentDeployment.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of the AgentDeployment.", callback=AGENT_NAME)] = "",
     everywhere: AllNamespaces = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for the rollout of each agent.")] = 900,
@@ -211,8 +241,8 @@ def apply(
     upgrade.apply(kubectl, upgrades, yes=yes, timeout=timeout)
 
 
-def _run(command: str, name: str, connection: tuple[str, str, str], timeout: float | None) -> None:
+def _run(command: str, name: str, connection: tuple[str, str, str], timeout: float | None, output: View) -> None:
     from agentctl.cluster import rollout_commands
     from agentctl.cluster.kubectl import Kubectl
 
-    rollout_commands.run(Kubectl(*connection), name, command, timeout)
+    rollout_commands.run(Kubectl(*connection), name, command, timeout, output)

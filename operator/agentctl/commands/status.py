@@ -1,6 +1,7 @@
 """`agentctl status`."""
 
 import time
+from typing import NoReturn
 
 from rich.live import Live
 
@@ -8,7 +9,7 @@ from agentctl.cluster import status_tree
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import take_snapshot
 from agentctl.ui import output
-from agentctl.ui.console import stdout_console
+from agentctl.ui.console import SafeConsole, stdout_console
 from agentctl.ui.output import Format, View
 
 INTERVAL = 2.0
@@ -23,7 +24,16 @@ def run(kubectl: Kubectl, name: str, view: View, *, watch: bool) -> None:
     if not watch:
         console.print(status_tree.draw(take_snapshot(kubectl, name)))
         return
+    if not console.is_terminal:
+        _print_forever(console, kubectl, name)
     with Live(status_tree.draw(take_snapshot(kubectl, name)), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(INTERVAL)
             live.update(status_tree.draw(take_snapshot(kubectl, name)), refresh=True)
+
+
+def _print_forever(console: SafeConsole, kubectl: Kubectl, name: str) -> NoReturn:
+    while True:
+        console.print(status_tree.draw(take_snapshot(kubectl, name)))
+        console.print()
+        time.sleep(INTERVAL)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agentctl.objects import Object
-from agentctl.offline import channels, input_files, shared_routes
+from agentctl.offline import apply_size, channels, input_files, shared_routes
 from agentctl.offline.checks import CheckResult, check
 from agentctl.offline.diagnostics import Diagnostic
 from agentctl.offline.input_files import Sources
@@ -33,7 +33,7 @@ def _check(sources: Sources) -> list[CheckResult]:
     return [
         *(CheckResult((Diagnostic.of_unreadable(document),)) for document in sources.unreadable),
         *(check(document, sources) for document in sources.agents),
-        *(CheckResult((), tuple(found)) for found in [shared_routes.check(sources.agents)] if found),
+        CheckResult((), (*shared_routes.check(sources.agents), *apply_size.check((*sources.agents, *sources.others)))),
         *(channels.check(document, datetime.now(UTC)) for document in sources.channels),
     ]
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from agent_operator.api import constants
-from agentctl.conversion.findings import Finding, changed, lost
+from agentctl.conversion.findings import changed
+from agentctl.conversion.ingress import ingress
 from agentctl.conversion.manifests import Manifest
 from agentctl.conversion.parts import Part, joined, present
 from agentctl.conversion.workload import Workload, selects
@@ -11,10 +12,6 @@ from agentctl.objects import Object, nested_field
 
 # The operator sets the labels with this prefix itself.
 _STANDARD = "app.kubernetes.io/"
-_CLASS = "kubernetes.io/ingress.class"
-_ISSUER = "cert-manager.io/cluster-issuer"
-_BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
-_TIMEOUT = "nginx.ingress.kubernetes.io/proxy-read-timeout"
 
 
 def exposure(workload: Workload) -> Part:
@@ -29,7 +26,7 @@ def exposure(workload: Workload) -> Part:
         stays=tuple((item, "the operator creates one Service per agent") for item in services if item is not main)
     )
     return joined(
-        (_service(workload, main), others, _ingress(workload, main), _route(workload, main), _monitor(workload, main))
+        (_service(workload, main), others, ingress(workload, main), _route(workload, main), _monitor(workload, main))
     )
 
 
@@ -78,6 +75,7 @@ def _service(workload: Workload, main: Manifest) -> Part:
             "port": http["port"] if http else None,
             "metricsPort": metrics["port"] if metrics else None,
             "annotations": dict(main.annotations) or None,
+            **_ip_families(main),
         }
     )
     ports = [
@@ -101,70 +99,12 @@ def _service(workload: Workload, main: Manifest) -> Part:
     return Part({"service": spec} if spec else {}, findings, (main,), expected=((main, expected),))
 
 
-def _ingress(workload: Workload, main: Manifest) -> Part:
-    found = [item for item in workload.of_kind("Ingress") if main.name in _backends(item)]
-    simple = [item for item in found if _is_simple(item, main)]
-    why = "its rules do not fit spec.ingress (one host with one path, which leads to the agent): it needs no change"
-    if main.name != workload.name:
-        why = f"its rules do not fit spec.ingress (one host with one path): let its backend be Service {workload.name}"
-    stays = tuple((item, why) for item in found if item not in simple[:1])
-    if not simple:
-        return Part(stays=stays)
-    source = simple[0]
-    rule = source.spec["rules"][0]
-    path = rule["http"]["paths"][0]
-    backend = {"service": {"name": workload.name, "port": {"name": "http"}}}
-    rules = [rule | {"http": {"paths": [path | {"backend": backend, "path": path.get("path") or "/"}]}}]
-    expected = source.body | {"spec": source.spec | {"rules": rules}}
-    spec = {"ingress": _ingress_spec(source, rule, path)}
-    return Part(spec, _ingress_findings(source, path), (source,), stays, ((source, expected),))
-
-
-def _ingress_spec(source: Manifest, rule: Object, path: Object) -> Object:
-    annotations = dict(source.annotations)
-    class_name = source.spec.get("ingressClassName") or annotations.get(_CLASS)
-    annotations.pop(_CLASS, None)
-    tls = (source.spec.get("tls") or [None])[0]
-    issuer = annotations.pop(_ISSUER, None) if tls else None
-    fields = present({"host": rule["host"], "className": class_name, "path": path.get("path")})
-    if tls is not None:
-        fields["tls"] = present({"secretName": tls.get("secretName"), "clusterIssuer": issuer})
-    fields |= present({"maxBodySize": annotations.pop(_BODY_SIZE, None)})
-    if annotations.get(_TIMEOUT, "").isdecimal():
-        fields["readTimeoutSeconds"] = int(annotations.pop(_TIMEOUT))
-    return fields | present({"annotations": annotations or None})
-
-
-def _ingress_findings(source: Manifest, path: Object) -> tuple[Finding, ...]:
-    findings = []
-    if _CLASS in source.annotations:
-        reason = "deprecated: the operator sets spec.ingressClassName"
-        findings.append(changed(source, f"metadata.annotations[{_CLASS}]", reason))
-    elif not source.spec.get("ingressClassName"):
-        reason = "the operator does not use the default class of the cluster: set spec.ingress.className to its name"
-        findings.append(lost(source, "spec.ingressClassName", reason))
-    if path.get("pathType") == "Exact":
-        reason = "the operator writes pathType Prefix, which also matches longer paths: keep an Ingress of your own"
-        findings.append(lost(source, "spec.rules", reason))
-    return tuple(findings)
-
-
-def _backends(ingress: Manifest) -> set[str]:
-    """Return the names of the Services of an Ingress."""
-    paths = [path for rule in ingress.spec.get("rules") or () for path in nested_field(rule, "http", "paths") or ()]
-    backends = [ingress.spec.get("defaultBackend"), *(path.get("backend") for path in paths)]
-    return {name for backend in backends if isinstance(name := nested_field(backend, "service", "name"), str)}
-
-
-def _is_simple(ingress: Manifest, main: Manifest) -> bool:
-    """Report whether spec.ingress can express the rules."""
-    rules, tls = ingress.spec.get("rules") or [], ingress.spec.get("tls") or []
-    paths = nested_field(rules[0], "http", "paths") or [] if len(rules) == 1 else []
-    if len(paths) != 1 or not rules[0].get("host") or "*" in rules[0]["host"] or ingress.spec.get("defaultBackend"):
-        return False
-    hosts = [host for item in tls for host in item.get("hosts") or ()]
-    fits = len(tls) == 0 or (len(tls) == 1 and hosts in ([], [rules[0]["host"]]))
-    return fits and _backends(ingress) == {main.name}
+def _ip_families(service: Manifest) -> Object:
+    """Return the IP families of a Service, unless the API server chose them in a cluster with IPv4."""
+    policy, families = service.spec.get("ipFamilyPolicy"), service.spec.get("ipFamilies")
+    if policy in (None, "SingleStack") and families in (None, ["IPv4"]):
+        return {}
+    return present({"ipFamilyPolicy": policy, "ipFamilies": families})
 
 
 def _route(workload: Workload, main: Manifest) -> Part:

@@ -27,7 +27,8 @@ def _replicas(workload: Workload) -> Part:
     )
     replicas = workload.deployment.spec.get("replicas", 1)
     if not found:
-        return Part({"replicas": replicas}, stays=other)
+        external = {"autoscaling": {"external": True}} if other else {}
+        return Part({"replicas": replicas} | external, stays=other)
     source = found[0]
     spec = {"autoscaling": _autoscaling(source)}
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name}
@@ -75,7 +76,9 @@ def _autoscaling(source: Manifest) -> Object:
         else:
             metrics.append(metric)
     limits = {"minReplicas": spec.get("minReplicas", 1), "maxReplicas": spec.get("maxReplicas")}
-    return present({**limits, **targets, "metrics": metrics or None, "behavior": spec.get("behavior")})
+    # Without metrics, Kubernetes adds one.
+    absent = dict.fromkeys(_TARGETS.values(), 0) if spec.get("metrics") else {}
+    return present({**limits, **absent, **targets, "metrics": metrics or None, "behavior": spec.get("behavior")})
 
 
 def _budget(workload: Workload) -> Part:

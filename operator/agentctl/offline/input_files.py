@@ -21,6 +21,7 @@ class Sources:
         agents: the AgentDeployments, in order.
         channels: the AgentRuntimeChannels, in order.
         unreadable: the documents that cannot be parsed.
+        others: the ConfigMaps and Secrets, in order.
         config_maps: data of the ConfigMaps by namespace and name.
         secrets: data of the Secrets, base64-encoded, by namespace and name.
     """
@@ -28,6 +29,7 @@ class Sources:
     agents: tuple[Document, ...]
     channels: tuple[Document, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    others: tuple[Document, ...] = field(default=(), repr=False)
     config_maps: dict[Key, dict[str, str]] = field(default_factory=dict)
     secrets: dict[Key, dict[str, str]] = field(default_factory=dict, repr=False)
 
@@ -49,7 +51,8 @@ def read(paths: Sequence[str], namespace: str, *, ignore_other_files: bool = Fal
         raise CommandError(
             f"{', '.join(paths)}: no {constants.KIND} found, only {kinds}: specify a file that contains one"
         )
-    return Sources(agents, channels, unreadable, _config_maps(found, namespace), _secrets(found, namespace))
+    others = tuple(item for item in found if _is_core_kind(item, "ConfigMap") or _is_core_kind(item, "Secret"))
+    return Sources(agents, channels, unreadable, others, _config_maps(found, namespace), _secrets(found, namespace))
 
 
 def _with_namespace(document: Document, namespace: str) -> Document:

@@ -23,7 +23,8 @@ _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
 _UNKNOWN = re.compile(r'unknown field "(.+)"')
 _TYPE = re.compile(r'"(\w+)": must be of type (\w+): "\w+"')
 _FORMAT = re.compile(r".*Checked value must be of type integer with format (\w+) in (\S+)")
-_LONG = re.compile(r'("[^"]{60})[^"]{10,}"')
+# The longest name of Kubernetes has 253 characters.
+_LONG = re.compile(r'("[^"]{253})[^"]{10,}"')
 _INVALID = "Invalid value: "
 _EVALUATION = "rule evaluation error"
 # The cause of `anyOf`. Another cause names the field that is missing.

@@ -1,5 +1,6 @@
 """The results of runs, and how a run with a fault differs from one without. Pure."""
 
+import difflib
 import json
 import re
 from collections import Counter
@@ -81,7 +82,15 @@ def differences(run: Run, expected: Run) -> Iterator[str]:
 def different_values(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(found.keys() | wanted.keys()):
         if found.get(name) != wanted.get(name):
-            yield f"{what} {name}: {found.get(name)} instead of {wanted.get(name)}"
+            yield f"{what} {name}: {_difference(found.get(name), wanted.get(name))}"
+
+
+def _difference(found: Any, wanted: Any) -> str:
+    """Return the lines that differ in two texts, or two other values."""
+    if not (isinstance(found, str) and isinstance(wanted, str)):
+        return f"{found} instead of {wanted}"
+    lines = list(difflib.unified_diff(wanted.splitlines(), found.splitlines(), lineterm="", n=1))
+    return "\n".join(lines[2:])
 
 
 def without_hashes(end: EndState) -> EndState:

@@ -114,3 +114,11 @@ def test_both_console_scripts_are_installed(name: str) -> None:
     )
 
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["support"], ["support", "1", "-f", "a.yaml"]])
+def test_diff_needs_two_revisions_or_files(agentctl: Agentctl, arguments: list[str]) -> None:
+    result = agentctl("diff", *arguments)
+
+    assert result.status == 2
+    assert "specify an agent and a revision, or files with -f" in result.err

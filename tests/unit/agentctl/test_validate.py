@@ -184,7 +184,7 @@ def test_an_error_has_field_and_remedy(
         pod(securityContext={"runAsUser": None, "runAsGroup": None, "fsGroup": None}),
         pod(tolerations=None),
         {"podTemplate": {"metadata": {"labels": {"team": "a"}, "creationTimestamp": None}}},
-        {"systemPrompt": {"text": "x" * 300_000}},
+        {"systemPrompt": {"text": "x" * 200_000}},
     ],
 )
 def test_what_a_pod_template_may_contain_is_valid(

@@ -141,6 +141,25 @@ def test_agents_with_one_route_are_warned_about(
     assert len(warned) == (2 if field else 0)
 
 
+@pytest.mark.parametrize("kind", ["AgentDeployment", "ConfigMap"])
+def test_an_object_that_client_side_apply_cannot_store_is_warned_about(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent, kind: str
+) -> None:
+    """Kubectl stores a copy of the object in an annotation, and annotations have a limit of 256 KiB."""
+    prompt = "Be kind. " * 35_000
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prompts"}, "data": {"p": prompt}}
+    large = (make_agent(systemPrompt={"text": prompt}),) if kind == "AgentDeployment" else (make_agent(), config_map)
+    small = make_agent(systemPrompt={"text": prompt[:200_000]})
+
+    found, other = agentctl("validate", write_file(*large)), agentctl("validate", write_file(small))
+
+    assert (found.status, other.err) == (0, "")
+    assert found.err.count("\n") == 1
+    assert f"{kind} " in found.err
+    assert "308 KiB" in found.err or "307 KiB" in found.err
+    assert "use kubectl apply --server-side" in found.err
+
+
 def test_the_environment_is_resolved_within_the_input(
     agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
 ) -> None:

@@ -73,11 +73,7 @@ class Autoscaling(ApiModel):
         "AgentDeployment through its scale subresource. Excludes the other fields. Default: false.",
     )
     min_replicas: int | None = Field(
-        None,
-        ge=0,
-        le=1000,
-        description="Lower limit for the number of replicas. 0 requires a metric of type Object or External, and a "
-        "cluster with HPAScaleToZero. Default: 3.",
+        None, ge=1, le=1000, description="Lower limit for the number of replicas. Default: 3."
     )
     max_replicas: int | None = Field(
         None, ge=1, le=1000, description="Upper limit for the number of replicas. Default: 10."

@@ -1,6 +1,7 @@
 """kopf receives every readable AgentDeployment, whatever the API server sends."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -82,6 +83,7 @@ class Api:
         self.lines: list[bytes] = []
         self.limits: list[str] = []
         self.watches = 0
+        self.cut_pages = 0
         self.more = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -89,7 +91,10 @@ class Api:
             return web.json_response(DISCOVERY[request.path])
         if request.path != LIST:
             return web.json_response({"kind": "Status", "code": 404}, status=404)
-        return await self._watch(request) if "watch" in request.query else self._page(request)
+        if "watch" in request.query:
+            return await self._watch(request)
+        page = self._page(request)
+        return page if len(self.limits) > self.cut_pages else await _cut(request, page)
 
     def _page(self, request: web.Request) -> web.Response:
         self.limits.append(request.query["limit"])
@@ -114,6 +119,17 @@ class Api:
     def send(self, obj: str, kind: str = "ADDED") -> None:
         self.lines.append(f'{{"type":"{kind}","object":{obj}}}'.encode())
         self.more.set()
+
+
+async def _cut(request: web.Request, page: web.Response) -> web.StreamResponse:
+    """Break the connection in the middle of a page."""
+    assert isinstance(page.body, bytes)
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(page.body))})
+    await response.prepare(request)
+    await response.write(page.body[:-1])
+    assert request.transport is not None
+    request.transport.close()
+    return response
 
 
 @pytest.fixture
@@ -192,3 +208,12 @@ async def test_pages_are_bounded_in_bytes(api: Api, tmp_path: Path) -> None:
         assert store.unreadable.counts() == {constants.KIND: 1}
     assert api.limits[:5] == ["100", "25", "6", "1", "2"]
     assert api.limits[-1] == "100"
+
+
+async def test_a_page_that_is_cut_off_leaks_no_connection(api: Api, tmp_path: Path) -> None:
+    """Otherwise the garbage collector warns, which is an error here."""
+    api.items, api.cut_pages = [agent("first")], 3
+    async with watched(api, tmp_path) as store:
+        await until_cached(store, "first")
+        gc.collect()
+    assert len(api.limits) > api.cut_pages

@@ -107,7 +107,6 @@ EXTERNAL = {"type": "External", "external": {"metric": {"name": "q"}, "target": 
 REJECTED += [
     ({"autoscaling": {"external": True, "minReplicas": 1}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.external"),
     ({"autoscaling": OFF}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.metrics"),
-    ({"autoscaling": {"minReplicas": 0}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.minReplicas"),
 ]
 PROXY = {"httpsProxy": "http://proxy:3128"}
 REJECTED += [
@@ -142,7 +141,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"commonLabels": {"team": "a", "app.kubernetes.io/part-of": "x"}, "commonAnnotations": {"example.com/a": "é "}},
     {"autoscaling": {"external": True}},
     {"autoscaling": {"external": False, "minReplicas": 1}},
-    {"autoscaling": OFF | {"metrics": [EXTERNAL], "minReplicas": 0}},
+    {"autoscaling": OFF | {"metrics": [EXTERNAL]}},
     {"env": [{"name": "LISTEN_ADDRESS", "value": "::"}]},
     {"proxy": PROXY | {"noProxy": [".corp"]}, "trustedCA": {"secretKeyRef": {"name": "a", "key": "root.pem"}}},
     {"env": [{"name": "HTTPS_PROXY", "value": "not a url"}]},

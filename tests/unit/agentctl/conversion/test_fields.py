@@ -199,12 +199,29 @@ CASES: list[tuple[str, list[dict[str, Any]], str, Any]] = [
         "ingress",
         {"host": "a.example.com", "tls": {"secretName": "cert"}},
     ),
-    ("two hosts", [deployment(), SERVICE, ingress("a.example.com", "b.example.com")], "ingress", None),
+    (
+        "two hosts",
+        [deployment(), SERVICE, ingress("a.example.com", "b.example.com")],
+        "ingress",
+        {"host": "a.example.com", "hosts": [{"host": "b.example.com", "paths": [{"path": "/"}]}]},
+    ),
+    (
+        "the default class",
+        [deployment(), SERVICE, ingress("a.example.com", ingressClassName=None)],
+        "ingress",
+        {"host": "a.example.com", "className": ""},
+    ),
     (
         "a scaler",
         [deployment(), scaler(minReplicas=2, metrics=[CPU, QUEUE])],
         "autoscaling",
-        {"minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 50, "metrics": [QUEUE]},
+        {
+            "minReplicas": 2,
+            "maxReplicas": 5,
+            "metrics": [QUEUE],
+            "targetCPUUtilizationPercentage": 50,
+            "targetMemoryUtilizationPercentage": 0,
+        },
     ),
     (
         "a budget",
@@ -300,12 +317,6 @@ LOST: list[tuple[str, list[dict[str, Any]], str, str]] = [
         [deployment(), SERVICE | {"spec": SERVICE["spec"] | {"sessionAffinity": "ClientIP"}}],
         "Service/support",
         "spec.sessionAffinity",
-    ),
-    (
-        "the default class",
-        [deployment(), SERVICE, ingress("a.example.com", ingressClassName=None)],
-        "Ingress/support",
-        "spec.ingressClassName",
     ),
     (
         "labels",
