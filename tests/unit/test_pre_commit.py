@@ -34,7 +34,7 @@ def test_the_examples_pass(hook: Object) -> None:
     done = run(hook, *examples)
 
     assert done.returncode == 0, done.stderr
-    assert "AgentDeployments: valid" in done.stdout
+    assert "AgentDeployments, 1 AgentRuntimeChannel: valid" in done.stdout
 
 
 def test_a_broken_agent_fails_among_other_files(hook: Object, tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ BUILT_IN: tuple[Resource, ...] = (
     _in("coordination.k8s.io", "leases", "Lease"),
     _in("discovery.k8s.io", "endpointslices", "EndpointSlice", generation=True),
     _in("events.k8s.io", "events", "Event", "ev", stored_as="events", selectable=_NEW_EVENT_FIELDS),
+    _in(_NET, "ingressclasses", "IngressClass", namespaced=False),
     _in(_NET, "ingresses", "Ingress", "ing", **_SPEC),
     _in(_NET, "networkpolicies", "NetworkPolicy", "netpol", generation=True),
     _in("policy", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", **_SPEC),

@@ -108,45 +108,6 @@ class Reason(StrEnum):
     """The operator failed on this agent and tries again. Its log has the stack."""
 
 
-class ComponentReason(StrEnum):
-    """Reasons of the condition ComponentsHealthy, as the runtime reports them. The message names the component."""
-
-    CONNECTION_REFUSED = "ConnectionRefused"
-    """The server of the component refuses connections."""
-    UNREACHABLE = "Unreachable"
-    """The server does not respond to connections. A NetworkPolicy or a firewall may block them."""
-    HOST_UNKNOWN = "HostUnknown"
-    """The host name of the server does not resolve."""
-    CERTIFICATE_UNTRUSTED = "CertificateUntrusted"
-    """The pods do not trust the certificate of the server."""
-    TLS_FAILED = "TlsFailed"
-    """The server does not speak TLS as expected."""
-    CONNECTION_FAILED = "ConnectionFailed"
-    """The connection fails in another way."""
-    ADDRESS_FORBIDDEN = "AddressForbidden"
-    """The address of the server is link-local, or that of a metadata service."""
-    RESPONSE_TIMEOUT = "ResponseTimeout"
-    """The server accepts connections, but responds too late."""
-    PROBE_TIMEOUT = "ProbeTimeout"
-    """The check of the component took too long."""
-    CREDENTIALS_REFUSED = "CredentialsRefused"
-    """The server refuses the credentials of the agent."""
-    TOKEN_UNAVAILABLE = "TokenUnavailable"  # noqa: S105  (a reason, no secret)
-    """Microsoft Entra ID issues no token."""
-    NOT_CONFIGURED = "NotConfigured"
-    """A variable that the component needs is missing or malformed."""
-    MODEL_UNKNOWN = "ModelUnknown"
-    """The server does not know the model."""
-    SERVER_ERROR = "ServerError"
-    """The server responds with an error."""
-    NOT_CONNECTED = "NotConnected"
-    """The agent has not connected to an MCP server yet."""
-    PROBE_FAILED = "ProbeFailed"
-    """The check of the component failed unexpectedly. The log of the pod shows why."""
-    UNHEALTHY = "Unhealthy"
-    """The component does not work. The runtime is older and gives no reason, or the component is one of your own."""
-
-
 class SpecReason(StrEnum):
     """Reasons why the operator rejects a spec or warns about it. Each is a condition's reason and has a test."""
 
@@ -215,6 +176,10 @@ class SpecReason(StrEnum):
     """Warning: a NetworkPolicy matches the port of the pods, not the port of their Service."""
     PRIVATE_HOST_BLOCKED = "PrivateHostBlocked"
     """Warning: a host is in a private domain, but the NetworkPolicy allows no private addresses."""
+    INGRESS_CLASS_MISSING = "IngressClassMissing"
+    """Warning: the IngressClass of the Ingress does not exist."""
+    ISSUER_MISSING = "IssuerMissing"
+    """Warning: the cert-manager issuer of the Ingress does not exist."""
     IMAGE_UNQUALIFIED = "ImageUnqualified"
     """Warning: an image names no registry, so nodes usually pull it from Docker Hub."""
     EXPOSED_WITHOUT_AUTH = "ExposedWithoutAuth"

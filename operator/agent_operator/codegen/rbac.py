@@ -14,7 +14,15 @@ from typing import Any
 import yaml
 
 from agent_operator.api import constants
-from agent_operator.kube.resources import CHANNEL, CHILDREN, GRANDCHILDREN, WATCHED
+from agent_operator.kube.resources import (
+    CHANNEL,
+    CHILDREN,
+    CLUSTER_ISSUER,
+    GRANDCHILDREN,
+    INGRESS_CLASS,
+    ISSUER,
+    WATCHED,
+)
 
 Object = dict[str, Any]
 
@@ -52,6 +60,10 @@ def permissions(*, cluster_wide: bool) -> Iterator[Permission]:
     yield Permission(constants.GROUP, f"{agents}/finalizers", ("update",))
     # Only Events say why a pod does not start because of a volume. They are listed for such a pod, and not watched.
     yield Permission("events.k8s.io", "events", ("create", "list"))
+    # An Ingress whose class or issuer does not exist gets a warning.
+    for kind in (INGRESS_CLASS, CLUSTER_ISSUER, ISSUER):
+        if kind.namespaced or cluster_wide:
+            yield Permission(kind.group, kind.plural, ("get",))
     for kind in CHILDREN:
         if kind.namespaced or cluster_wide:
             yield Permission(kind.group, kind.plural, _OWN if kind.watched else _BY_NAME)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from agent_operator.api.component_reasons import ComponentReason
 from agent_operator.api.constants import (
     API_VERSION,
     CATEGORY,
@@ -22,7 +23,7 @@ from agent_operator.api.constants import (
     SHORT_NAME,
 )
 from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, Verbatim
-from agent_operator.api.reasons import ChannelReason, ComponentReason, Reason, SpecReason
+from agent_operator.api.reasons import ChannelReason, Reason, SpecReason
 from agent_operator.api.v1alpha1 import (
     AgentDeploymentSpec,
     AgentDeploymentStatus,

@@ -14,6 +14,7 @@ from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import checks, endpoints, references, secret_problems, service_targets
 from agent_operator.inputs.agent_inputs import Assigned, Inputs, Platform
+from agent_operator.inputs.ingress_references import IngressReferences
 from agent_operator.inputs.reference_cache import ReferenceCache
 from agent_operator.inputs.service_targets import ServiceTarget
 from agent_operator.kube.client import Cluster
@@ -43,6 +44,7 @@ class Gathered:
         uses_secrets: whether the agent references a Secret that the operator does not create.
         secrets: problem of a referenced Secret; None without one.
         account: annotations of the referenced ServiceAccount; None without a reference, or if it does not exist.
+        warnings: what the Ingress names, but does not exist.
     """
 
     inputs: Inputs
@@ -50,6 +52,7 @@ class Gathered:
     uses_secrets: bool = False
     secrets: Problem | None = None
     account: Mapping[str, str] | None = None
+    warnings: tuple[Problem, ...] = ()
 
 
 class References:
@@ -58,6 +61,7 @@ class References:
     def __init__(self, cluster: Cluster, clock: Callable[[], float], lifetime: float) -> None:
         self._cluster = cluster
         self._cache = ReferenceCache(clock, lifetime)
+        self._of_ingresses = IngressReferences(cluster, clock, lifetime)
 
     async def gather(self, agent: AgentDeployment, platform: Platform, assigned: Assigned | None = None) -> Gathered:
         """Read the objects that an agent references.
@@ -80,16 +84,18 @@ class References:
         if services:
             inputs = replace(inputs, services=services)
         account = await self._account(inputs)
+        warnings = await self._of_ingresses.problems(inputs) if inputs.spec.ingress else ()
         found = await self._sources(inputs)
         problem = secret_problems.secret_problem(inputs, found) if found else None
         if problem is None:
             inputs = replace(inputs, hashes=_hashes(inputs, found))
         return Gathered(
             inputs,
-            refers=bool(prompt or checks_from or found or services) or _names_account(inputs),
+            refers=bool(prompt or checks_from or found or services or warnings) or _names_account(inputs),
             uses_secrets=any(target.kind == SECRET.kind for target in found),
             secrets=problem,
             account=account,
+            warnings=warnings,
         )
 
     async def _sources(self, inputs: Inputs) -> dict[Ref, Mapping[str, str] | None]:

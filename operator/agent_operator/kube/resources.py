@@ -50,6 +50,11 @@ DEPLOYMENT = Kind("Deployment", "deployments", ("apps/v1",))
 CONTROLLER_REVISION = Kind("ControllerRevision", "controllerrevisions", ("apps/v1",))
 JOB = Kind("Job", "jobs", ("batch/v1",))
 
+# Kinds that an Ingress names. The operator reads whether an object exists.
+INGRESS_CLASS = Kind("IngressClass", "ingressclasses", ("networking.k8s.io/v1",), namespaced=False, watched=False)
+CLUSTER_ISSUER = Kind("ClusterIssuer", "clusterissuers", ("cert-manager.io/v1",), namespaced=False, watched=False)
+ISSUER = Kind("Issuer", "issuers", ("cert-manager.io/v1",), watched=False)
+
 # Kinds of the children of an AgentDeployment.
 CHILDREN: tuple[Kind, ...] = (
     NAMESPACE,

@@ -157,7 +157,7 @@ class Gatherer:
             served = bool(self._served("ExternalSecret"))
             unsynced = secret_problems.sync_problem(inputs, result.live, served=served)
         # A Secret that was synced once keeps serving when External Secrets fails later, so that is only a warning.
-        warnings = [*result.warnings, *([unsynced] if unsynced and not found.secrets else [])]
+        warnings = [*result.warnings, *found.warnings, *([unsynced] if unsynced and not found.secrets else [])]
         if inputs.spec.identity:
             warnings += workload_identity.preflight(inputs, pods(result.live), found.account)
         if version.warning:

@@ -13,8 +13,9 @@ def conflict(target: Ref, *, terminating: bool = False) -> Problem:
     if terminating:
         reason = Reason.NAMESPACE_TERMINATING if target.kind == "Namespace" else Reason.TERMINATING
         message = (
-            f"{target} is being deleted: the operator creates it again after the deletion; if the deletion does not "
-            "end, check the finalizers of the object"
+            f"{target} is being deleted, or belongs to a deleted AgentDeployment: the operator creates it again after "
+            "the deletion; if the deletion does not end, check the finalizers of the object; if a backup restored "
+            f"it, adopt it with the annotation {constants.ANNOTATION_ADOPT}: {target.kind}/{target.name}"
         )
         return Problem(reason, "", message, retry=True)
     return conflicts({target: ""})

@@ -25,7 +25,7 @@ _KEY = re.compile(r'(\w+)="?([^",]*)"?')
 _PLAIN = re.compile(r"[\w-]+")
 _TEMPLATE = ("spec", "template")
 # Containers and volumes that the operator renders. spec.podTemplate may change them.
-_OF_OPERATOR = frozenset({constants.CONTAINER, "config", "tmp", "api-keys"})
+_OF_OPERATOR = frozenset({constants.CONTAINER, "config", "tmp", "api-keys", "trusted-ca"})
 
 
 def agent_path(kind: str, path: str, manifest: Object, spec: Object) -> str:

@@ -30,6 +30,7 @@ _COPIED_TO_PODS: Mapping[str, str] = {
     f"{_TEMPLATE}nodeSelector": "spec.scheduling.nodeSelector",
     f"{_TEMPLATE}priorityClassName": "spec.scheduling.priorityClassName",
     f"{_TEMPLATE}dnsPolicy": "spec.dns.policy",
+    f"{_TEMPLATE}runtimeClassName": "spec.isolation.runtimeClassName",
     f"{_TEMPLATE}volumes[api-keys].secret.secretName": "spec.apiKeys.secretKeyRef.name",
     f"{_TEMPLATE}volumes[api-keys].secret.items[0].key": "spec.apiKeys.secretKeyRef.key",
     f"{_TEMPLATE}volumes[trusted-ca].configMap.name": "spec.trustedCA.configMapKeyRef.name",
@@ -98,6 +99,7 @@ COPIED: Mapping[str, Mapping[str, str]] = {
 
 _COMPUTED_FOR_PODS: Mapping[str, str] = {
     f"{_AGENT}env": _CREDENTIALS,
+    f"{_TEMPLATE}volumes[trusted-ca]": "spec.trustedCA",
     f"{_TEMPLATE}terminationGracePeriodSeconds": "spec.config.limits.requestTimeoutSeconds",
     "spec.template": POD_TEMPLATE,
 }

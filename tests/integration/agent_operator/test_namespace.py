@@ -97,3 +97,37 @@ async def test_a_namespace_that_is_not_watched_is_rejected(cluster: Cluster) -> 
         await cluster.api.apply_agent(namespace={"name": "elsewhere"})
         condition = await cluster.api.wait_for_reason("Ready", "NamespaceNotWatched")
         assert "spec.namespace.name" in condition["message"]
+
+
+async def test_a_restored_namespace_is_adopted_with_what_is_in_it(cluster: Cluster) -> None:
+    """A backup keeps the labels with the UID of the former agent."""
+    name, former = f"{cluster.api.namespace}-back", "00000000-0000-0000-0000-000000000000"
+    found = {"agent": "support", "agent-namespace": cluster.api.namespace, "owner-uid": former}
+    labels = {f"agent-operator.dev/{key}": value for key, value in found.items()}
+    before = await cluster.api.create("Namespace", {"metadata": {"name": name, "labels": labels}})
+    service = {"metadata": {"name": "support", "labels": labels}, "spec": {"ports": [{"port": 80}]}}
+    await cluster.api.create("Service", service, name)
+    async with cluster.operator() as controller:
+        await cluster.api.apply_agent(namespace={"name": name})
+        # Without the annotation, it seems to be that of a deleted agent, whose finalizer deletes it.
+        condition = await cluster.api.wait_for_reason("Ready", "NamespaceTerminating")
+        assert f"Namespace {name}" in condition["message"]
+        annotations = {"metadata": {"annotations": {"agent-operator.dev/adopt": "labeled"}}}
+        await cluster.api.merge("AgentDeployment", "support", annotations)
+
+        async def adopted() -> bool:
+            return len(await cluster.api.children(namespace=name)) > 5
+
+        await wait_until(adopted)
+        await cluster.wait_until_idle(controller)
+        agent = await cluster.api.get("AgentDeployment", "support")
+        namespace = await cluster.api.get("Namespace", name)
+        assert namespace["metadata"]["uid"] == before["metadata"]["uid"] == agent["status"]["namespaceUid"]
+        assert namespace["metadata"]["labels"]["agent-operator.dev/owner-uid"] == agent["metadata"]["uid"]
+        assert (await cluster.api.get("Service", "support", namespace=name))["spec"]["selector"] == {"app": "support"}
+        await cluster.api.delete("AgentDeployment", "support")
+
+        async def gone() -> bool:
+            return await cluster.api.get("Namespace", name) is None
+
+        await wait_until(gone)

@@ -25,7 +25,11 @@ CAREFUL = {
     "env": [{"name": "STAND_IN_REPORT", "value": "blue was not said"}],
 }
 EVERYTHING: dict[str, Any] = {
-    "ingress": {"host": "a.example.com"},
+    "ingress": {
+        "host": "a.example.com",
+        "tls": {"clusterIssuer": "letsencrypt"},
+        "annotations": {"cert-manager.io/issuer": "own"},
+    },
     "gateway": {"parentRefs": [{"name": "web"}]},
     "autoscaling": {"maxReplicas": 5},
     "identity": {"azureWorkloadIdentity": {"clientId": "11111111-2222-3333-4444-555555555555"}},
@@ -219,10 +223,11 @@ def test_a_namespaced_install_has_no_cluster_wide_permission() -> None:
         granted_permissions(rbac.permissions(cluster_wide=False)),
         granted_permissions(rbac.permissions(cluster_wide=True)),
     )
+    resources = ("namespaces", "customresourcedefinitions", "ingressclasses", "clusterissuers")
     cluster_scoped = {
         (verb, group, resource)
         for verb, group, resource in everywhere
-        if resource in ("namespaces", "customresourcedefinitions") or resource.startswith("agentruntimechannels")
+        if resource in resources or resource.startswith("agentruntimechannels")
     }
 
     assert set(here) == set(everywhere) - cluster_scoped

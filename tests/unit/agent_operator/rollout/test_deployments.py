@@ -59,6 +59,19 @@ def test_exceeded_deadline_quotes_the_failure_of_a_pod() -> None:
     assert set(found) == {"new"}
 
 
+def test_exceeded_deadline_quotes_the_cause_that_only_the_status_of_the_agent_has() -> None:
+    """The component that keeps a pod unready is not in the status of the pod. Another pod's failure is not quoted."""
+    late = deployment(reason="ProgressDeadlineExceeded")
+    reported = {"pod": "web-1", "reason": "HostUnknown", "message": "gpt: nowhere does not resolve"}
+    silent = pod() | {"metadata": {"name": "web-1"}}
+
+    found = deployments.revision_failures([silent], late, None, reported=reported)
+    other = deployments.revision_failures([silent], late, None, reported=reported | {"pod": "web-7"})
+
+    assert found["new"].message.endswith("; pod web-1: HostUnknown: gpt: nowhere does not resolve")
+    assert other["new"].message == "the rollout exceeded its progress deadline"
+
+
 def test_status_of_an_older_generation_is_ignored() -> None:
     late = deployment(reason="ProgressDeadlineExceeded")
     late["status"]["observedGeneration"] = 1

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,10 +11,11 @@ from agent_operator.api import bounds, constants, openapi
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.diagnosis.findings import ComponentFault, Diagnosis
 from agent_operator.kube.objects import Key, Live, Ref, pack
 from agent_operator.render import Inputs, render
 from agent_operator.render.plan import Owner
-from agent_operator.status.builder import changes, first_failure, new_warnings, own, status
+from agent_operator.status.builder import changes, first_failure, new_warnings, own, pod_failure, status
 from agent_operator.status.observed import ObservedState
 from kubeschema.value_rules import validate_value
 
@@ -82,3 +84,28 @@ def test_each_new_warning_is_reported_once() -> None:
     ]
     assert list(new_warnings(one, two)) == [({"reason": "Conflict", "message": "spec.replicas: remove it"}, "Warning")]
     assert list(new_warnings(two, one)) == []
+
+
+VITAL = ComponentFault("gpt", "HostUnknown", "nowhere does not resolve", "a-1", is_vital=True)
+MOUNT = {"pod": "a-1", "reason": "FailedMount", "message": 'configmap "x" not found'}
+
+
+@pytest.mark.parametrize(
+    ("found", "diagnosis", "before", "unready", "expected"),
+    [
+        (MOUNT, Diagnosis(components=(VITAL,)), None, ["a-1"], MOUNT),
+        (None, Diagnosis(failure=MOUNT), None, ["a-1"], MOUNT),
+        (None, Diagnosis(failure=MOUNT), None, ["a-2"], None),
+        (None, Diagnosis(components=(VITAL,)), None, ["a-1"], VITAL.failure),
+        (None, Diagnosis(components=(VITAL,)), None, [], None),
+        (None, Diagnosis(components=(replace(VITAL, is_vital=False),)), None, ["a-1"], None),
+        (None, Diagnosis(), MOUNT, ["a-1"], MOUNT),
+        (None, Diagnosis(), MOUNT, ["a-2"], None),
+        (None, Diagnosis(is_complete=True), MOUNT, ["a-1"], None),
+    ],
+)
+def test_the_failure_of_a_pod_that_its_status_does_not_show(
+    found: Any, diagnosis: Diagnosis, before: Any, unready: list[str], expected: Any
+) -> None:
+    """A restarted operator keeps the failure until it has looked at the pods. A serving agent has no failure."""
+    assert pod_failure(found, diagnosis, before, unready=unready) == expected

@@ -54,6 +54,8 @@ SPEC: dict[str, Any] = {
         "tolerations": [TOLERATION, {"key": "spot", "operator": "Exists"}],
         "nodeSelector": {"disk": "ssd"},
     },
+    "trustedCA": {"configMapKeyRef": {"name": "corporate-ca"}},
+    "isolation": {"runtimeClassName": "gvisor"},
     "dns": {"options": [{"name": "ndots", "value": "2"}]},
     "rollout": {
         "strategy": "Canary",
@@ -117,6 +119,8 @@ Deployment {side}.ports[0].containerPort -> spec.podTemplate.spec.containers[0].
 Deployment spec.template.spec.initContainers[0].image -> spec.podTemplate.spec.initContainers[0].image
 Deployment spec.template.spec.volumes[{data}].emptyDir -> spec.podTemplate.spec.volumes[0].emptyDir
 Deployment spec.template.spec.volumes[{api-keys}].secret.secretName -> spec.apiKeys.secretKeyRef.name
+Deployment spec.template.spec.volumes[{trusted-ca}].configMap.name -> spec.trustedCA
+Deployment spec.template.spec.runtimeClassName -> spec.isolation.runtimeClassName
 Deployment spec.template.spec.hostname -> spec.podTemplate.spec.hostname
 Deployment spec.template.spec.subdomain -> spec.podTemplate
 Deployment spec.template.metadata.annotations[example.com/a] -> spec.podTemplate.metadata.annotations[example.com/a]

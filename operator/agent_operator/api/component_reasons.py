@@ -1,0 +1,42 @@
+"""The reasons of the condition ComponentsHealthy. Their docstrings become the descriptions in docs/reference.md."""
+
+from enum import StrEnum
+
+
+class ComponentReason(StrEnum):
+    """Reasons of the condition ComponentsHealthy, as the runtime reports them. The message names the component."""
+
+    CONNECTION_REFUSED = "ConnectionRefused"
+    """The server of the component refuses connections."""
+    UNREACHABLE = "Unreachable"
+    """The server does not respond to connections. A NetworkPolicy or a firewall may block them."""
+    HOST_UNKNOWN = "HostUnknown"
+    """The host name of the server does not resolve."""
+    CERTIFICATE_UNTRUSTED = "CertificateUntrusted"
+    """The pods do not trust the certificate of the server."""
+    TLS_FAILED = "TlsFailed"
+    """The server does not speak TLS as expected."""
+    CONNECTION_FAILED = "ConnectionFailed"
+    """The connection fails in another way."""
+    ADDRESS_FORBIDDEN = "AddressForbidden"
+    """The address of the server is link-local, or that of a metadata service."""
+    RESPONSE_TIMEOUT = "ResponseTimeout"
+    """The server accepts connections, but responds too late."""
+    PROBE_TIMEOUT = "ProbeTimeout"
+    """The check of the component took too long."""
+    CREDENTIALS_REFUSED = "CredentialsRefused"
+    """The server refuses the credentials of the agent."""
+    TOKEN_UNAVAILABLE = "TokenUnavailable"  # noqa: S105  (a reason, no secret)
+    """Microsoft Entra ID issues no token."""
+    NOT_CONFIGURED = "NotConfigured"
+    """A variable that the component needs is missing or malformed."""
+    MODEL_UNKNOWN = "ModelUnknown"
+    """The server does not know the model."""
+    SERVER_ERROR = "ServerError"
+    """The server responds with an error."""
+    NOT_CONNECTED = "NotConnected"
+    """The agent has not connected to an MCP server yet."""
+    PROBE_FAILED = "ProbeFailed"
+    """The check of the component failed unexpectedly. The log of the pod shows why."""
+    UNHEALTHY = "Unhealthy"
+    """The component does not work. The runtime is older and gives no reason, or the component is one of your own."""
