@@ -33,6 +33,10 @@ _COPIED_TO_PODS: Mapping[str, str] = {
     f"{_TEMPLATE}runtimeClassName": "spec.isolation.runtimeClassName",
     f"{_TEMPLATE}volumes[api-keys].secret.secretName": "spec.apiKeys.secretKeyRef.name",
     f"{_TEMPLATE}volumes[api-keys].secret.items[0].key": "spec.apiKeys.secretKeyRef.key",
+    f"{_TEMPLATE}volumes[trusted-ca].configMap.name": "spec.trustedCA.configMapKeyRef.name",
+    f"{_TEMPLATE}volumes[trusted-ca].configMap.items[0].key": "spec.trustedCA.configMapKeyRef.key",
+    f"{_TEMPLATE}volumes[trusted-ca].secret.secretName": "spec.trustedCA.secretKeyRef.name",
+    f"{_TEMPLATE}volumes[trusted-ca].secret.items[0].key": "spec.trustedCA.secretKeyRef.key",
 }
 
 COMMON: Mapping[str, str] = {
