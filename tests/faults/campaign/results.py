@@ -89,7 +89,8 @@ def different_values(what: str, found: Mapping[str, Any], wanted: Mapping[str, A
 def _difference(found: Any, wanted: Any) -> str:
     """Return the lines that differ."""
     texts = [value if isinstance(value, str) else json.dumps(value, indent=1) for value in (wanted, found)]
-    lines = list(difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=1))
+    before, after = (text.splitlines() for text in texts)
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=1))
     return "\n".join(lines[2:])
 
 
