@@ -70,8 +70,12 @@ class PodClient:
         if self._session is None:
             # Pods are called directly, without the proxy of the environment, and share no cookies.
             # A compressed response may expand to any size, so it stays compressed, and is unreadable.
+            # Requests to one pod are seconds apart, so idle connections to a thousand pods would only take memory.
             self._session = aiohttp.ClientSession(
-                trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+                connector=aiohttp.TCPConnector(force_close=True),
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
             )
         return self._session
 

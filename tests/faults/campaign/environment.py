@@ -21,7 +21,7 @@ from tests.faults.cluster import Cluster
 from tests.integration.agent_operator.api_client import ApiClient, install_crds
 from tests.patience import DEADLINE
 from tests.serving import serve, write_kubeconfig
-from tests.soak.clock import LeapingLoop
+from tests.soak.clock import simulated_clock
 from tests.stand_in.kubelet import at_work
 from tests.stand_in.node import PlayingNode
 
@@ -34,8 +34,8 @@ _TIME_SCALE = 0.1
 def environment(folder: Path, kubeconfig: str | None) -> Iterator[tuple[asyncio.Runner, Runner]]:
     """Run a cluster, or use the one of a kubeconfig; yield its loop and what runs cells on it."""
     # The real delays of the operator pass at once on the simulated clock, and so do long pauses between two polls.
-    factory = None if kubeconfig else LeapingLoop
-    with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=factory) as loop:
+    runner = asyncio.Runner() if kubeconfig else simulated_clock()
+    with pytest.MonkeyPatch.context() as patch, runner as loop:
         if kubeconfig is None:
             patch.setattr(polling, "_GROWTH", 1.1)
             patch.setattr(polling, "_LONGEST_INTERVAL", 5.0)

@@ -5,13 +5,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.faults.campaign.traffic import Traffic, masked_name
 from tests.faults.cluster import EndState
 from tests.faults.proxy import Write
 
+_ROLLOUTS = re.compile(r'"deployment\.kubernetes\.io/revision": "[0-9]+"')
 _HASH = re.compile(r"\b[0-9a-f]{10}\b")
 
 
@@ -86,10 +87,10 @@ def different_values(what: str, found: Mapping[str, Any], wanted: Mapping[str, A
 
 
 def _difference(found: Any, wanted: Any) -> str:
-    """Return the lines that differ in two texts, or two other values."""
-    if not (isinstance(found, str) and isinstance(wanted, str)):
-        return f"{found} instead of {wanted}"
-    lines = list(difflib.unified_diff(wanted.splitlines(), found.splitlines(), lineterm="", n=1))
+    """Return the lines that differ."""
+    texts = [value if isinstance(value, str) else json.dumps(value, indent=1) for value in (wanted, found)]
+    before, after = (text.splitlines() for text in texts)
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=1))
     return "\n".join(lines[2:])
 
 
@@ -101,6 +102,12 @@ def without_hashes(end: EndState) -> EndState:
     for name, number in end.created.items():
         created[masked_name(name)] += number
     return EndState(children, status, created, {masked_name(name) for name in end.deleted})
+
+
+def without_rollouts(run: Run) -> Run:
+    """Return a run without the number of rollouts of its Deployments."""
+    children = {name: _ROLLOUTS.sub("", text) for name, text in run.end.children.items()}
+    return replace(run, end=replace(run.end, children=children))
 
 
 def _changed(found: Iterable[Any], wanted: Iterable[Any]) -> str:
