@@ -5,6 +5,7 @@ this module takes 2 ms.
 """
 
 import json
+import warnings
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 from kubernetes.client import ApiClient
 from kubernetes.config import new_client_from_config
+from urllib3.exceptions import InsecureRequestWarning
 
 from tests.patience import DEADLINE
 
@@ -78,7 +80,10 @@ class ApiReader:
     def _read(self, path: str) -> Object | None:
         headers = {"Accept": "application/json"}
         request = self.client.param_serialize("GET", path, header_params=headers, auth_settings=["BearerToken"])
-        response = self.client.call_api(*request, _request_timeout=DEADLINE)
+        with warnings.catch_warnings():
+            # A kubeconfig may turn off the verification of the certificate.
+            warnings.simplefilter("ignore", InsecureRequestWarning)
+            response = self.client.call_api(*request, _request_timeout=DEADLINE)
         if response.status == HTTPStatus.NOT_FOUND:
             return None
         if response.status != HTTPStatus.OK:

@@ -118,8 +118,17 @@ class Cluster(Collections):
     # AgentDeployments
 
     async def find_agent(self, key: Key) -> Object | None:
-        """Read an AgentDeployment, uncached; None if it does not exist."""
-        return await self._get(_agent_path(key), constants.KIND)
+        """Read an AgentDeployment, uncached; None if it does not exist.
+
+        An API server that does not serve custom resources yet, because it has just started, also answers 404. So a
+        list confirms that the agent does not exist.
+        """
+        found = await self._get(_agent_path(key), constants.KIND)
+        if found is not None:
+            return found
+        path, _, name = _agent_path(key).rpartition("/")
+        pages = self.list_pages(path, constants.KIND, fields=f"metadata.name={name}")
+        return next(iter([item async for items, _ in pages for item in items]), None)
 
     async def patch_status(self, key: Key, uid: str, status: Object) -> Object:
         """Merge into the status of an AgentDeployment; None removes a field.

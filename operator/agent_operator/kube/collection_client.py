@@ -31,16 +31,19 @@ class Collections:
         self._transport = transport
 
     async def list_pages(
-        self, path: str, kind: str, selector: str, *, metadata_only: bool = False
+        self, path: str, kind: str, selector: str = "", *, fields: str = "", metadata_only: bool = False
     ) -> AsyncIterator[tuple[list[Object], str]]:
         """List in pages. Yields the items of each page, and the resourceVersion to watch from.
+
+        `selector` selects labels, and `fields` selects fields.
 
         Pages are bounded in bytes, too: a page that is too large is requested again with fewer objects. A stub takes
         the place of an object that is too large on its own.
         """
         limit, token = PAGE, ""
         while True:
-            params = {"labelSelector": selector, "limit": str(limit)} | ({"continue": token} if token else {})
+            params = {"labelSelector": selector, "limit": str(limit)}
+            params |= {name: value for name, value in (("fieldSelector", fields), ("continue", token)) if value}
             try:
                 page = await self._read_page(path, kind, params, metadata_only=metadata_only)
             except ApiError as error:

@@ -119,7 +119,7 @@ Deployment {side}.ports[0].containerPort -> spec.podTemplate.spec.containers[0].
 Deployment spec.template.spec.initContainers[0].image -> spec.podTemplate.spec.initContainers[0].image
 Deployment spec.template.spec.volumes[{data}].emptyDir -> spec.podTemplate.spec.volumes[0].emptyDir
 Deployment spec.template.spec.volumes[{api-keys}].secret.secretName -> spec.apiKeys.secretKeyRef.name
-Deployment spec.template.spec.volumes[{trusted-ca}].configMap.name -> spec.trustedCA
+Deployment spec.template.spec.volumes[{trusted-ca}].configMap.name -> spec.trustedCA.configMapKeyRef.name
 Deployment spec.template.spec.runtimeClassName -> spec.isolation.runtimeClassName
 Deployment spec.template.spec.hostname -> spec.podTemplate.spec.hostname
 Deployment spec.template.spec.subdomain -> spec.podTemplate

@@ -395,7 +395,7 @@ def test_every_reason_has_a_case() -> None:
     tested = {reason for _, reason, _ in [*REJECTED, *WITH_WARNING]}
     in_render = {SpecReason.SPEC_NOT_RENDERABLE, SpecReason.POD_TEMPLATE_INVALID, SpecReason.POD_TEMPLATE_UNSAFE}
     in_gather = {SpecReason.SPEC_TOO_LARGE, SpecReason.PROMPT_TOO_EXPENSIVE, SpecReason.CHECKS_TOO_EXPENSIVE}
-    in_gather |= {SpecReason.ROUTE_SHARED}
+    in_gather |= {SpecReason.ROUTE_SHARED, SpecReason.INGRESS_CLASS_MISSING, SpecReason.ISSUER_MISSING}
     in_fields = {SpecReason.AUTOSCALER_TARGETS_DEPLOYMENT, SpecReason.REPLICAS_UNSET}
     assert tested | in_render | in_gather | in_fields == set(SpecReason), (
         "tests/unit/agent_operator/{render,inputs,sandbox} and test_fields.py test those"
