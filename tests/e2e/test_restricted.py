@@ -62,6 +62,10 @@ def objects(number: int, inputs: Inputs) -> list[Object]:
         if manifest["kind"] in LEFT_OUT:
             continue
         name = f"a{number}-{manifest['metadata']['name'][:40].rstrip('-')}"
+        if manifest["kind"] == "Service":
+            # The cluster may not have both families.
+            for field in ("ipFamilies", "ipFamilyPolicy"):
+                manifest["spec"].pop(field, None)
         kept = {key: manifest["metadata"].get(key) for key in ("labels", "annotations")}
         manifests.append(manifest | {"metadata": kept | {"name": name}})
         if manifest["kind"] == "Deployment":

@@ -66,7 +66,8 @@ def grant(kubectl: Kubectl, user: str, *rules: Object, cluster: bool = False) ->
 
 def refusal(kubectl: Kubectl, user: str, obj: Object) -> str:
     """The error of the API server when this user creates an object; empty when it is accepted."""
-    return str(kubectl.run("create", "--dry-run=server", "--as", user, "-f", "-", stdin=obj, check=False).stderr)
+    error = kubectl.run("create", "--dry-run=server", "--as", user, "-f", "-", stdin=obj, check=False).stderr
+    return "\n".join(line for line in error.splitlines() if not line.startswith("Warning: "))
 
 
 @pytest.fixture
