@@ -208,7 +208,7 @@ async def test_a_canary_does_not_progress_while_suspended(agent: Agent) -> None:
 async def test_clock_jumps_do_not_affect_a_rollout(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each reading of the wall clocks of the operator and of the cluster's controllers differs by years."""
     times = iter(range(10**6))
-    monkeypatch.setattr(controllers, "_timestamp", lambda: f"20{10 + next(times) * 37 % 80}-01-01T00:00:00Z")
+    monkeypatch.setattr(controllers, "timestamp", lambda: f"20{10 + next(times) * 37 % 80}-01-01T00:00:00Z")
     cluster = agent.cluster
     async with agent.paused_canary() as operator:
         for seconds in (3600, -3600):

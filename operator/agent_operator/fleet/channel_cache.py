@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from agent_operator.kube.decoding import UNREADABLE
 from agent_operator.kube.objects import Key, Live, Object, Ref, version
 from agent_operator.kube.shapes import mapping
+from agent_operator.kube.stubs import UNREADABLE
 from agent_operator.kube.unreadable import UnreadableObjects
 
 _KEPT_METADATA = ("name", "uid", "generation", "resourceVersion", "deletionTimestamp")

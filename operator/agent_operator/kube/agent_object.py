@@ -7,8 +7,8 @@ from pydantic_core import to_json
 
 from agent_operator.api import constants
 from agent_operator.kube import json_scanner, shapes
-from agent_operator.kube.decoding import TOO_LARGE, UNREADABLE, stub, unexpected_content
 from agent_operator.kube.objects import LARGEST_BODY, Live, Object, pack_unreadable, version
+from agent_operator.kube.stubs import TOO_LARGE, UNREADABLE, stub, unexpected_content
 
 _AGENT_METADATA = ("name", "namespace", "uid", "generation", "labels", "deletionTimestamp", "finalizers")
 _ANNOTATIONS = (constants.ANNOTATION_ROLLOUT, constants.ANNOTATION_ADOPT)

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from agent_operator.kube import decoding
-from agent_operator.kube.decoding import Object, Page, stub
+from agent_operator.kube.decoding import Object, Page
+from agent_operator.kube.stubs import TOO_LARGE as OBJECT_TOO_LARGE
+from agent_operator.kube.stubs import stub
 from agent_operator.kube.transport import (
     JSON,
     LARGEST_RESPONSE,
@@ -68,7 +69,7 @@ class Collections:
             if error.reason != TOO_LARGE or not is_single:
                 raise
         page = await read(accept=METADATA_LIST, largest=LARGEST_RESPONSE)
-        return replace(page, items=[stub(item["metadata"], decoding.TOO_LARGE) for item in page.items])
+        return replace(page, items=[stub(item["metadata"], OBJECT_TOO_LARGE) for item in page.items])
 
     def watch(
         self,

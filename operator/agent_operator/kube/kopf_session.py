@@ -16,8 +16,9 @@ from yarl import URL
 from agent_operator.api import constants
 from agent_operator.kube import decoding
 from agent_operator.kube.collection_client import PAGE, PAGE_BYTES, SMALLER
-from agent_operator.kube.decoding import UNREADABLE, Object, Page, decode_event, decode_page, stub
+from agent_operator.kube.decoding import Object, Page, decode_event, decode_page
 from agent_operator.kube.responses import ResponseTooLargeError, read_body, read_lines
+from agent_operator.kube.stubs import TOO_LARGE, UNREADABLE, stub
 from agent_operator.kube.transport import JSON, LARGEST_RESPONSE, METADATA_LIST
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class _List(_Response):
 
     def __init__(self, response: aiohttp.ClientResponse, page: Page, *, is_too_large: bool) -> None:
         super().__init__(response)
-        items = [stub(item["metadata"], decoding.TOO_LARGE) for item in page.items] if is_too_large else page.items
+        items = [stub(item["metadata"], TOO_LARGE) for item in page.items] if is_too_large else page.items
         self._body = {
             "apiVersion": constants.API_VERSION,
             "kind": f"{constants.KIND}List",

@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from agent_operator.api import constants
 from agent_operator.kube import pod_failures, shapes, trimming
-from agent_operator.kube.decoding import UNREADABLE, stub, unexpected_content
+from agent_operator.kube.stubs import UNREADABLE, stub, unexpected_content
 
 Object = dict[str, Any]
 # Watch event type of an object of the initial list, in addition to ADDED, MODIFIED and DELETED.

@@ -186,7 +186,7 @@ class Runner:
                 patch.setattr(factory, "Platform", partial(Platform, runtime_version="99.0.0"))
             if cell is not None and cell.fault is Fault.CLOCK:
                 years = count(step=37)
-                patch.setattr(managers, "_timestamp", lambda: f"20{10 + next(years) % 80}-01-01T00:00:00Z")
+                patch.setattr(managers, "timestamp", lambda: f"20{10 + next(years) % 80}-01-01T00:00:00Z")
             async with self.cluster.operator(namespaces=namespaces) as operator:
                 begin_pass = operator.store.begin_pass
 

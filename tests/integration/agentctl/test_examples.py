@@ -52,7 +52,7 @@ def make_offline(path: Path) -> list[dict[str, Any]]:
         spec["config"] = spec["config"] | {"models": [{"name": "echo", "provider": "echo"}]}
         spec["config"].pop("defaultModel", None)
         spec["replicas"] = 1
-        if "autoscaling" in spec:
+        if not spec.get("autoscaling", {"external": True}).get("external"):
             spec["autoscaling"] |= {"minReplicas": 1}
         pod = spec.get("podTemplate", {}).get("spec", {})
         pod["containers"] = [container for container in pod.get("containers", ()) if container["name"] == "agent"]

@@ -64,6 +64,33 @@ def test_a_namespace_without_deployments_is_an_error(deployed: Any) -> None:
     assert done.stderr == "error: no Deployments found in namespace kube-public: choose another namespace with -n\n"
 
 
+def test_diff_shows_what_adoption_would_change(deployed: Any, tmp_path: Path) -> None:
+    """First with the annotation, then without. Nothing is written."""
+    agent = tmp_path / "agent.yaml"
+    imported = deployed.agentctl("import", "-n", NAMESPACE, "--adopt", "--output-file", agent)
+    assert imported.returncode == 0
+    before = deployed.kubectl("get", "deploy,svc,cm", "-n", NAMESPACE, "-o", "yaml")
+
+    shown = deployed.agentctl("diff", "-f", agent)
+
+    assert shown.returncode == 0
+    found = shown.stdout.splitlines()
+    assert "Deployment/msft-agent adopted: a rolling update replaces its pods" in found
+    assert "Service/msft-agent adopted" in found
+    assert "+        - mountPath: /tmp" in found
+    assert any(line.startswith("-") and line.endswith("subPath: agent.toml") for line in found)
+    assert any(line.startswith("ConfigMap/msft-agent-config-") and line.endswith(" created") for line in found)
+    assert "Deployment/msft-agent conflict" not in shown.stdout
+
+    text = agent.read_text(encoding="utf-8")
+    agent.write_text(text.replace("Service/msft-agent", "Service/other"), encoding="utf-8")
+    shown = deployed.agentctl("diff", "-f", agent)
+
+    message = "Service/msft-agent conflict: it does not belong to the agent: delete it, or add Service/msft-agent"
+    assert message in shown.stdout
+    assert deployed.kubectl("get", "deploy,svc,cm", "-n", NAMESPACE, "-o", "yaml") == before
+
+
 def test_the_new_agent_takes_over_the_traffic_of_the_old_service(
     deployed: Any, tmp_path: Path, eventually: Callable[..., Any]
 ) -> None:
@@ -97,30 +124,3 @@ def _ready_pods(cluster: Any) -> set[str]:
 def _pods(cluster: Any, app: str) -> set[str]:
     found = json.loads(cluster.kubectl("get", "pods", "-n", NAMESPACE, "-l", f"app={app}", "-o", "json"))
     return {item["metadata"]["name"] for item in found["items"]}
-
-
-def test_diff_shows_what_adoption_would_change(deployed: Any, tmp_path: Path) -> None:
-    """First with the annotation, then without. Nothing is written."""
-    agent = tmp_path / "agent.yaml"
-    imported = deployed.agentctl("import", "-n", NAMESPACE, "--adopt", "--output-file", agent)
-    assert imported.returncode == 0
-    before = deployed.kubectl("get", "deploy,svc,cm", "-n", NAMESPACE, "-o", "yaml")
-
-    shown = deployed.agentctl("diff", "-f", agent)
-
-    assert shown.returncode == 0
-    found = shown.stdout.splitlines()
-    assert "Deployment/msft-agent adopted: a rolling update replaces its pods" in found
-    assert "Service/msft-agent adopted" in found
-    assert "+        - mountPath: /tmp" in found
-    assert any(line.startswith("-") and line.endswith("subPath: agent.toml") for line in found)
-    assert any(line.startswith("ConfigMap/msft-agent-config-") and line.endswith(" created") for line in found)
-    assert "Deployment/msft-agent conflict" not in shown.stdout
-
-    text = agent.read_text(encoding="utf-8")
-    agent.write_text(text.replace("Service/msft-agent", "Service/other"), encoding="utf-8")
-    shown = deployed.agentctl("diff", "-f", agent)
-
-    message = "Service/msft-agent conflict: it does not belong to the agent: delete it, or add Service/msft-agent"
-    assert message in shown.stdout
-    assert deployed.kubectl("get", "deploy,svc,cm", "-n", NAMESPACE, "-o", "yaml") == before

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agent_operator.api import constants
-from agent_operator.kube import decoding
-from agent_operator.kube.decoding import UNREADABLE, DecodeError, decode, decode_event, decode_page
+from agent_operator.kube.decoding import DecodeError, decode, decode_event, decode_page
+from agent_operator.kube.stubs import TOO_LARGE, UNREADABLE
 from agent_operator.reconcile.step_timer import StepTimer
 from tests.cpu_time import LIMIT
 
@@ -114,7 +114,7 @@ async def test_deep_managed_fields_are_left_out(levels: int) -> None:
 async def test_start_of_a_long_line_identifies_the_object() -> None:
     line = f'{{"type":"ADDED","object":{text(kind="Pod", metadata=META, spec="x" * 1_000)}}}'
     event = await decode_event(line[:-500].encode(), is_cut=True)
-    assert event == {"type": "ADDED", "object": {"metadata": IDENTITY, UNREADABLE: decoding.TOO_LARGE}}
+    assert event == {"type": "ADDED", "object": {"metadata": IDENTITY, UNREADABLE: TOO_LARGE}}
 
 
 @pytest.mark.parametrize(

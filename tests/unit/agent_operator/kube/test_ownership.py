@@ -10,8 +10,8 @@ from agent_operator.fleet.members import followed_channel
 from agent_operator.kube import cache, child_cache
 from agent_operator.kube.cache import Store
 from agent_operator.kube.child_cache import ChildCache
-from agent_operator.kube.decoding import UNREADABLE, stub
 from agent_operator.kube.objects import LARGEST_BODY, Key, Ref, pack
+from agent_operator.kube.stubs import UNREADABLE, stub
 
 KEY = Key("team", "web")
 AGENT = {"metadata": {"name": "web", "namespace": "team", "uid": "agent", "generation": 1, "resourceVersion": "1"}}
