@@ -20,6 +20,8 @@ from agent_operator.render.templates import common_labels, labels, metadata
 from agent_runtime.config import CONFIG_FILE
 from agent_runtime.config.checks import CHECKS_FILE, ChecksConfig
 
+# Label of the pods of a Job, in all releases of Kubernetes.
+LABEL_JOB = "job-name"
 DIRECTORY = "/app/checks"
 VOLUME = "agent-checks"
 RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}

@@ -14,10 +14,17 @@ from agent_operator.rollout.checks_report import ChecksReport, parse_report, sum
 
 @dataclass(frozen=True, slots=True)
 class ChecksResult:
-    """Whether all checks passed, and a summary such as `5/5 passed`."""
+    """Whether all checks passed.
+
+    Attributes:
+        passed: whether all checks passed.
+        message: a summary such as `5/5 passed`.
+        is_reported: whether a pod reported it. Otherwise the Job ended, and no cached pod has a report.
+    """
 
     passed: bool
     message: str
+    is_reported: bool = True
 
 
 def find_result(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> ChecksResult | None:
@@ -52,7 +59,7 @@ def job_result(job: Object, pods: Iterable[Object]) -> ChecksResult | None:
     # The watch of pods may lag behind the watch of Jobs, so wait for the report of a pod that seems to run.
     if ("Failed" not in ended and "Complete" not in ended) or any(map(_is_running, pods)):
         return None
-    return ChecksResult(passed=False, message=_failure_message(ended.get("Failed"), reports, pods))
+    return ChecksResult(False, _failure_message(ended.get("Failed"), reports, pods), is_reported=bool(reports))
 
 
 def _is_running(pod: Object) -> bool:

@@ -9,7 +9,7 @@ from agent_operator.api import bounds, constants
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
-from agent_operator.kube.objects import Live, Object, Ref
+from agent_operator.kube.objects import Live, Object, Ref, pack, ref
 from agent_operator.kube.transport import ApiError
 from agent_operator.render import Rendered, Revision
 from agent_operator.render.plan import owner_of
@@ -77,10 +77,12 @@ class RolloutPlanner:
             now: RFC 3339 in UTC.
 
         Raises:
-            ApiError: a ControllerRevision cannot be read.
+            ApiError: a ControllerRevision or the pods of the checks cannot be read.
         """
         before = RolloutStatus.model_validate((agent.get("status") or {}).get("rollout") or {})
         observed = _observe(inputs, rendered.revision, agent, live, now)
+        if observed.checks is not None and not observed.checks.is_reported:
+            observed = replace(observed, checks=await self._read_checks(inputs, observed.target, live))
         observed = await self._analyse(inputs, observed, before.canary, live)
         after = decide(observed, before)
         if before.canary is not None and after.canary is None:
@@ -91,6 +93,15 @@ class RolloutPlanner:
         manifests = compose(inputs, rendered, observed, after, contents, checks=checks)
         refused = refusal(observed, before) if observed.command and observed.command != before.command else ""
         return RolloutPlan(manifests, before, after, requeue_after(observed, after), refused)
+
+    async def _read_checks(
+        self, inputs: Inputs, target: str, live: Mapping[Ref, Live]
+    ) -> checks_result.ChecksResult | None:
+        """Return the result of the checks with the pods of their Job, because the watch of pods may lag behind."""
+        selector = f"{checks_job.LABEL_JOB}={checks_job.job_name(inputs, target)}"
+        found = await self._cluster.list_in("Pod", inputs.namespace, selector)
+        read = {ref("Pod", pod): pack("Pod", pod) for pod in found}
+        return checks_result.find_result({**live, **read}, inputs, target)
 
     async def _analyse(
         self, inputs: Inputs, observed: RolloutInputs, canary: CanaryStatus | None, live: Mapping[Ref, Live]

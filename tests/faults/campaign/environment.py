@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from tests.stand_in.kubelet import at_work
 from tests.stand_in.node import PlayingNode
 
 _OPTIONAL = ("SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor")
+_INGRESS_CLASSES = "/apis/networking.k8s.io/v1/ingressclasses"
 # Of the periods of faults on a real cluster, where the delays of the operator are shorter by about the same.
 _TIME_SCALE = 0.1
 
@@ -64,6 +65,10 @@ async def _start(stack: AsyncExitStack, folder: Path, kubeconfig: str | None, pa
     through_proxy = write_kubeconfig(folder / "proxy", url)
     cluster = Cluster(ApiClient(transport, "default"), proxy, through_proxy, skew, local, 60.0 if local else 0.2)
     await install_crds(cluster.api)
+    with suppress(ApiError):  # it exists
+        await cluster.api.call(
+            "POST", _INGRESS_CLASSES, body={"metadata": {"name": "nginx"}, "spec": {"controller": "a/b"}}
+        )
     for kind in _OPTIONAL:
         try:
             await cluster.api.define(BY_NAME[kind])

@@ -104,10 +104,10 @@ def without_hashes(end: EndState) -> EndState:
     return EndState(children, status, created, {masked_name(name) for name in end.deleted})
 
 
-def without_rollouts(run: Run) -> Run:
-    """Return a run without the number of rollouts of its Deployments."""
+def without_counts(run: Run) -> Run:
+    """Return a run without the number of rollouts of its Deployments and of creates of each object."""
     children = {name: _ROLLOUTS.sub("", text) for name, text in run.end.children.items()}
-    return replace(run, end=replace(run.end, children=children))
+    return replace(run, end=replace(run.end, children=children, created=Counter(set(run.end.created))))
 
 
 def _changed(found: Iterable[Any], wanted: Iterable[Any]) -> str:

@@ -19,7 +19,7 @@ from tests.faults.agents import Agent
 from tests.faults.campaign.injection import Injection
 from tests.faults.campaign.matrix import Cell, Fault, Group
 from tests.faults.campaign.poison import CASES
-from tests.faults.campaign.results import Outcome, Run, destructive, outcome, without_hashes, without_rollouts
+from tests.faults.campaign.results import Outcome, Run, destructive, outcome, without_counts, without_hashes
 from tests.faults.campaign.scenarios import OWN, SCENARIOS, Scenario
 from tests.faults.cluster import NAME, Cluster
 from tests.polling import wait_until
@@ -83,8 +83,8 @@ class Runner:
         except (Exception, pytest.fail.Exception) as failure:  # noqa: BLE001  (a failed cell must not end the others)
             return Outcome(cell.row, str(cell), f"{type(failure).__name__}: {failure}", bool(self.proxy.hits))
         if cell.fault is Fault.FORMER_LEADER:
-            # The late write may start a rollout that the leader ends.
-            run, expected = without_rollouts(run), without_rollouts(expected)
+            # The late write may start a rollout, or create an object, which the leader ends or deletes.
+            run, expected = without_counts(run), without_counts(expected)
         return outcome(cell.row, str(cell), run, expected, errors)
 
     async def run(self, scenario: Scenario, cell: Cell | None = None) -> Run:
@@ -92,9 +92,12 @@ class Runner:
         await self.cluster.use_new_namespace()
         if cell is not None and cell.poison:
             await self.cluster.api.create("Namespace", {"metadata": {"name": self._poisoned}})
+        agent = Agent(self.cluster)
         try:
             async with asyncio.timeout(DEADLINE):
-                return await self._run(Agent(self.cluster), scenario, cell)
+                return await self._run(agent, scenario, cell)
+        except TimeoutError:
+            pytest.fail(f"not within {DEADLINE:g} s: {await agent.status()}")
         finally:
             await self.clean_up()
 
@@ -217,6 +220,11 @@ class Runner:
         await self.cluster.wait_until_converged(operator, reason=scenario.reason)
 
     async def _is_tidy(self) -> bool:
+        """Report whether the canary is gone, and no API seems to be missing, which is checked every minute."""
+        agent = await self.cluster.api.get("AgentDeployment", NAME) or {}
+        warnings = agent.get("status", {}).get("warnings", ())
+        if any(warning["reason"] == "ApiMissing" for warning in warnings):
+            return False
         return not any("canary" in name or "check" in name for _, name in await self.cluster.api.children())
 
     async def _is_gone(self) -> bool:

@@ -1,14 +1,17 @@
 """The result of the checks of a canary."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Live, Ref, pack
 from agent_operator.render import render
 from agent_operator.rollout import checks_job, checks_result
+from agent_operator.rollout.analysis.client import Scraper
+from agent_operator.rollout.planner import RolloutPlanner
 from agent_runtime.checks.report import Result, message
 
 GREETS = {"name": "greets", "prompt": "Say hello", "contains": ["hello"]}
@@ -146,26 +149,58 @@ def live_objects(agent: Inputs, *objects: tuple[str, dict[str, Any]]) -> dict[Re
     return {Ref(kind, agent.namespace, obj["metadata"]["name"]): pack(kind, obj) for kind, obj in objects}
 
 
+def ended_pod(name: str, owner: str, report: str) -> dict[str, Any]:
+    state = {"terminated": {"exitCode": 0, "message": report}}
+    return {
+        "metadata": {"name": name, "namespace": "team", "labels": {"batch.kubernetes.io/job-name": owner}},
+        "spec": {"containers": []},
+        "status": {"phase": "Succeeded", "containerStatuses": [{"name": "agent", "state": state}]},
+    }
+
+
 def test_result_is_that_of_the_job_of_these_checks() -> None:
     """Pods of other Jobs do not count."""
     agent = make_inputs()
     revision = render(agent).revision
     _, job_manifest = checks_job.manifests(agent, revision)
 
-    def ended(name: str, owner: str, report: str) -> dict[str, Any]:
-        state = {"terminated": {"exitCode": 0, "message": report}}
-        return {
-            "metadata": {"name": name, "labels": {"batch.kubernetes.io/job-name": owner}},
-            "spec": {"containers": []},
-            "status": {"phase": "Succeeded", "containerStatuses": [{"name": "agent", "state": state}]},
-        }
-
     stored = job_manifest | {"status": COMPLETE["status"]}
-    other = ended("other", "web-checks-other", report_of(BAD))
-    own = ended("own", job_manifest["metadata"]["name"], report_of(GOOD))
+    other = ended_pod("other", "web-checks-other", report_of(BAD))
+    own = ended_pod("own", job_manifest["metadata"]["name"], report_of(GOOD))
     live = live_objects(agent, ("Job", stored), ("Pod", other), ("Pod", own))
     assert checks_result.find_result(live, agent, revision.name) == checks_result.ChecksResult(
         passed=True, message="1/1 passed"
     )
     assert checks_result.find_result(live, agent, "another") is None
     assert checks_result.find_result(live_objects(agent, ("Pod", own)), agent, revision.name) is None
+
+
+class FakeCluster:
+    """A Cluster with pods that the watch has not shown yet."""
+
+    def __init__(self, *pods: dict[str, Any]) -> None:
+        self.pods = list(pods)
+        self.lists: list[tuple[str, ...]] = []
+
+    async def list_in(self, *arguments: str) -> list[dict[str, Any]]:
+        self.lists.append(arguments)
+        return self.pods
+
+
+async def test_pods_that_the_watch_has_not_shown_are_read() -> None:
+    """Otherwise a canary whose checks passed would be rolled back."""
+    agent = make_inputs()
+    rendered = render(agent)
+    _, job_manifest = checks_job.manifests(agent, rendered.revision)
+    name = job_manifest["metadata"]["name"]
+    live = live_objects(agent, ("Job", job_manifest | {"status": COMPLETE["status"]}))
+    cluster = FakeCluster(ended_pod("own", name, report_of(GOOD)))
+    planner = RolloutPlanner(cast(Cluster, cluster), Scraper(), lambda: 0.0)
+    cached = checks_result.find_result(live, agent, rendered.revision.name)
+
+    read = await planner._read_checks(agent, rendered.revision.name, live)
+
+    assert cached is not None
+    assert not cached.is_reported
+    assert read == checks_result.ChecksResult(passed=True, message="1/1 passed")
+    assert cluster.lists == [("Pod", "team", f"job-name={name}")]
