@@ -44,6 +44,9 @@ class FaultyEvents(Events):
             self.postponed = got
             self._sending = asyncio.create_task(self._send_after_a_second())
             return
+        if found.type == "DELETED":
+            # After it, an event of the same object would bring the object back into the cache.
+            await self._send_postponed()
         await super()._take(got)
         if fault is Fault.DUPLICATED:
             await super()._take(got)
