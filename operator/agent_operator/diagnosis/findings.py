@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic_core import from_json
@@ -14,6 +15,9 @@ from agent_runtime.config.terminal import printable
 LARGEST_REPORT = 64 * 1024
 """Bytes of a response to /health. The runtime writes less than 4 KiB."""
 _MOST_COMPONENTS = 64
+# Faults of a pod, and of an agent. A condition has room for fewer.
+_MOST_POD_FAULTS = 8
+_MOST_FAULTS = 32
 _LONGEST_NAME = 63
 _LONGEST_MESSAGE = 512
 _REASON = re.compile(r"[A-Z][A-Za-z]{1,63}")
@@ -106,11 +110,12 @@ def parse_report(pod: str, body: bytes) -> tuple[ComponentFault, ...]:
     components = list(mappings(report.get("components")))[:_MOST_COMPONENTS]
     if not components:
         raise UnreadableReportError
-    return tuple(
+    faults = (
         _fault(pod, component, is_vital=position == 0)
         for position, component in enumerate(components)
         if component.get("status") != "healthy"
     )
+    return tuple(islice(faults, _MOST_POD_FAULTS))
 
 
 def _fault(pod: str, component: Mapping[str, Any], *, is_vital: bool) -> ComponentFault:
@@ -135,4 +140,6 @@ def merge(reports: Iterable[tuple[ComponentFault, ...]]) -> tuple[ComponentFault
     for report in reports:
         for fault in report:
             found.setdefault((fault.name, fault.reason), fault)
-    return tuple(sorted(found.values(), key=lambda fault: (not fault.is_vital, fault.name, fault.reason)))
+    return tuple(sorted(found.values(), key=lambda fault: (not fault.is_vital, fault.name, fault.reason)))[
+        :_MOST_FAULTS
+    ]

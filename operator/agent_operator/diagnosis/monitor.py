@@ -24,6 +24,8 @@ _WORKERS = 16
 _MOST_PER_SECOND = 50.0
 # Pods of an agent in one look. The next look takes the next ones.
 _PODS = 3
+# Pods of an agent whose last report is kept.
+_MOST_REPORTS = 16
 # Seconds. A pod usually starts within the first, so that its Events are never read.
 _FIRST_LOOK_STARTING = 2.0
 _SOON = 0.5
@@ -164,7 +166,7 @@ class PodMonitor:
         answers = {name: report for name, report in found.items() if not isinstance(report, str)}
         names = {pod.name for pod in pods.running}
         kept = {name: report for name, report in watched.reports.items() if name in names and name not in found}
-        watched.reports = kept | answers
+        watched.reports = dict(list((answers | kept).items())[:_MOST_REPORTS])
         watched.silent = 0 if watched.reports or not found else watched.silent + 1
         return Diagnosis(
             components=merge(report for _, report in sorted(watched.reports.items())) if watched.reports else None,

@@ -46,6 +46,10 @@ class PodClient:
             ip = ipaddress.ip_address(address)
         except ValueError:
             raise PodError("has no IP address") from None
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+            # Whoever may write the status of pods could otherwise let the operator call a metadata service. The pods of
+            # a local cluster have loopback addresses.
+            raise PodError("has no address of a pod")
         url = f"http://{f'[{ip}]' if ip.version == _IPV6 else ip}:{self._port}{path}"
         timeout = aiohttp.ClientTimeout(total=seconds)
         try:

@@ -18,7 +18,7 @@ from agent_operator.render.adoption import Adoption
 from agent_operator.render.conflicts import conflict, conflicts
 from agent_operator.render.former_owner import agent_owner, goes_away
 from agent_operator.render.handover import Handover, Method
-from agent_operator.render.plan import Apply, Owner
+from agent_operator.render.plan import Apply, Owner, is_child_name
 from agent_operator.rollout import deployments
 from agent_operator.status.observed import Pods
 
@@ -188,6 +188,9 @@ class Adopter:
         for kind in _HISTORY:
             for obj in await self._cluster.list_in(kind, owner.namespace, selector):
                 target = ref(kind, obj)
+                if not is_child_name(target, owner.key.name):
+                    # Every user may label a ConfigMap. The operator would delete it, because no pod mounts it.
+                    continue
                 if target in found or owner.owns(target, obj, obj["metadata"]["uid"]):
                     continue
                 if "deletionTimestamp" in obj["metadata"] or not allowed.allows(target, obj, owner):

@@ -81,7 +81,18 @@ def _invalid(entries: Iterable[str]) -> Iterator[Problem]:
 def controller_of(obj: Mapping[str, Any], owner: Owner) -> str:
     """Return the controller because of which an object is never adopted; empty without one."""
     controllers = [it for it in obj["metadata"].get("ownerReferences") or () if it.get("controller")]
-    return next((f"{it.get('kind')} {it.get('name')}" for it in controllers if not _is_former(it, owner)), "")
+    found = next((f"{it.get('kind')} {it.get('name')}" for it in controllers if not _is_former(it, owner)), "")
+    return found or _other_agent(obj["metadata"].get("labels") or {}, owner)
+
+
+def _other_agent(labels: Mapping[str, Any], owner: Owner) -> str:
+    """Return the other agent that the labels name. With spec.namespace, a child has no other mark of its owner."""
+    name = labels.get(constants.LABEL_AGENT)
+    if not name or constants.LABEL_OWNER_UID not in labels:
+        return ""
+    namespace = labels.get(constants.LABEL_AGENT_NAMESPACE) or owner.namespace
+    is_own = (namespace, name) == (owner.key.namespace, owner.key.name)
+    return "" if is_own else f"{constants.KIND} {namespace}/{name}"
 
 
 def _is_former(controller: Mapping[str, Any], owner: Owner) -> bool:

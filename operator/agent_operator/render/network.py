@@ -96,8 +96,10 @@ def _egress(inputs: Inputs) -> list[View]:
     # A proxy is nearly always in a private network.
     reached = [(endpoint, outside) for endpoint in endpoints.all_of(inputs.spec)]
     reached += [(proxy, INTERNET_AND_PRIVATE) for proxy in endpoints.proxies(inputs.spec)]
+    link_local = {endpoints.mcp_endpoint(it, index) for index, it in enumerate(config.mcp) if it.allow_link_local}
     for endpoint, addresses_outside in reached:
-        if not endpoint.is_loopback:
+        # Variables may name a metadata service, too. Only an MCP server may be allowed to have such an address.
+        if not endpoint.is_loopback and (not endpoint.is_metadata or endpoint in link_local):
             for peers, port in _destinations(endpoint, inputs, addresses_outside):
                 opened.setdefault(peers, set()).add(port)
     if inputs.has_canary:

@@ -67,7 +67,7 @@ class Owner:
         if target.namespace != self.namespace:
             return False
         if self.namespace != self.key.namespace:
-            return controller is None and self._is_named_by(meta) and _is_child_name(target, self.key.name)
+            return controller is None and self._is_named_by(meta) and is_child_name(target, self.key.name)
         return (
             controller is not None
             and controller.get("uid") == self.uid
@@ -217,7 +217,8 @@ def _former_record(status: Mapping[str, Any]) -> str:
     return REQUESTED if any(child["kind"] == "Namespace" and child.get("ready") for child in children) else ""
 
 
-def _is_child_name(target: Ref, agent: str) -> bool:
+def is_child_name(target: Ref, agent: str) -> bool:
+    """Return whether the operator gives this name to a child of an agent."""
     if target.name == agent or target.kind == "SecretStore":  # spec.credentials names the SecretStore
         return True
     suffix = _SUFFIX.get(target.kind)

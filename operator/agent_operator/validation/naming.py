@@ -28,6 +28,7 @@ _NOT_COMMON = {
 }
 _OF_KUBERNETES = (
     *("kubernetes.io/", "k8s.io/", "kubectl.kubernetes.io/", "deployment.kubernetes.io/", "autoscaling.kubernetes.io/"),
+    *("container.apparmor.security.beta.kubernetes.io/", "seccomp.security.alpha.kubernetes.io/"),
     *("pod-security.kubernetes.io/", "batch.kubernetes.io/", "control-plane.alpha.kubernetes.io/"),
 )
 _RESERVED_LABELS = (

@@ -120,7 +120,7 @@ class AgentDeploymentSpec(ApiModel):
         None,
         max_length=bounds.LABELS,
         description="Labels of all children and of the pods, such as cost-center: support. A change replaces the pods. "
-        "Labels of other fields and of the operator take precedence. Default: none.",
+        "Labels of other fields take precedence. Default: none.",
     )
     common_annotations: dict[str, AnnotationValue] | None = Field(
         None,

@@ -141,7 +141,7 @@ class AgentDeploymentStatus(StatusModel):
     egress: str | None = Field(
         None,
         description="What the NetworkPolicy allows hosts outside of the cluster: `None` (the spec names no such host), "
-        "`PublicAddresses`, `AllAddresses` (with allowPrivateNetworks), or `Disabled` without a NetworkPolicy.",
+        "`PublicAddresses`, `AllAddresses` (allowPrivateNetworks or a proxy), or `Disabled` without a NetworkPolicy.",
         json_schema_extra=longest(bounds.IDENTIFIER),
     )
     last_failure: LastFailure | None = Field(None, description="First failing pod. Not set if no pod fails.")

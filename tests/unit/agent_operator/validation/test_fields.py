@@ -96,6 +96,7 @@ REJECTED += [
         ({"commonAnnotations": {key: "x"}}, SpecReason.LABEL_INVALID, f"spec.commonAnnotations[{key}]")
         for key in (
             "kubectl.kubernetes.io/last-applied-configuration",
+            "container.apparmor.security.beta.kubernetes.io/agent",
             "agent-operator.dev/secret-hash",
             "prometheus.io/scrape",
             "deployment.kubernetes.io/revision",
