@@ -29,6 +29,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(REPLACEMENT, text.replace("\r\n", "\n"))
 
 
+def one_line(text: str) -> str:
+    """Return printable text on one line."""
+    return " ".join(printable(text).split())
+
+
 def is_printable(text: str) -> bool:
     """Return whether a text contains nothing that `printable` replaces."""
     return _UNSAFE_CHARACTER.search(text) is None

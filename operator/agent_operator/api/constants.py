@@ -31,6 +31,8 @@ LABEL_POD_SECURITY = "pod-security.kubernetes.io/enforce"
 LABEL_REVISION = f"{GROUP}/revision"
 
 ANNOTATION_ROLLOUT = f"{GROUP}/rollout"
+ANNOTATION_INGRESS_CLASS = "kubernetes.io/ingress.class"
+DEFAULT_INGRESS_CLASS = "nginx"
 ANNOTATION_ADOPT = f"{GROUP}/adopt"
 ANNOTATION_MANIFEST_HASH = f"{GROUP}/manifest-hash"
 ANNOTATION_INPUTS = f"{GROUP}/inputs"

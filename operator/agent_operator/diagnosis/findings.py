@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from agent_operator.api.constants import CONTAINER
 from agent_operator.kube.shapes import mapping, mappings, text
-from agent_runtime.config.terminal import printable
+from agent_runtime.config.terminal import one_line
 
 LARGEST_REPORT = 64 * 1024
 """Bytes of a response to /health. The runtime writes less than 4 KiB."""
@@ -122,16 +122,12 @@ def _fault(pod: str, component: Mapping[str, Any], *, is_vital: bool) -> Compone
     details = mapping(component.get("details"))
     reason = text(details.get("reason"))
     return ComponentFault(
-        name=_line(component.get("name"), _LONGEST_NAME) or "component",
+        name=one_line(text(component.get("name"))[:_LONGEST_NAME]) or "component",
         reason=reason if _REASON.fullmatch(reason) else _UNSPECIFIC,
-        message=_line(details.get("error"), _LONGEST_MESSAGE) or "it is unhealthy: see the log of the pod",
+        message=one_line(text(details.get("error"))[:_LONGEST_MESSAGE]) or "it is unhealthy: see the log of the pod",
         pod=pod,
         is_vital=is_vital,
     )
-
-
-def _line(value: Any, longest: int) -> str:
-    return " ".join(printable(text(value)[:longest]).split())
 
 
 def merge(reports: Iterable[tuple[ComponentFault, ...]]) -> tuple[ComponentFault, ...]:

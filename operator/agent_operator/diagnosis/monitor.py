@@ -166,7 +166,9 @@ class PodMonitor:
         answers = {name: report for name, report in found.items() if not isinstance(report, str)}
         names = {pod.name for pod in pods.running}
         kept = {name: report for name, report in watched.reports.items() if name in names and name not in found}
-        watched.reports = dict(list((answers | kept).items())[:_MOST_REPORTS])
+        # Reports with faults come first, so that those of many healthy pods do not displace them.
+        newest = sorted((answers | kept).items(), key=lambda report: not report[1])
+        watched.reports = dict(newest[:_MOST_REPORTS])
         watched.silent = 0 if watched.reports or not found else watched.silent + 1
         return Diagnosis(
             components=merge(report for _, report in sorted(watched.reports.items())) if watched.reports else None,

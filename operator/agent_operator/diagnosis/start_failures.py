@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent_operator.kube.shapes import mapping, text
-from agent_runtime.config.terminal import printable
+from agent_runtime.config.terminal import one_line
 
 REASONS = frozenset(
     {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "NetworkNotReady"}
@@ -30,7 +30,7 @@ def start_failure(pod: str, events: Iterable[Mapping[str, Any]]) -> dict[str, An
     if not causes:
         return None
     latest = max(causes, key=_time)
-    note = " ".join(printable(text(latest["note"])[:_LONGEST_MESSAGE]).split())
+    note = one_line(text(latest["note"])[:_LONGEST_MESSAGE])
     failure = {"pod": pod, "reason": text(latest["reason"]), "message": note + _remedy(note)}
     return failure | ({"time": _time(latest)} if _time(latest) else {})
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
+from agent_operator.kube.shapes import mapping, mappings
 from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.addresses import is_metadata
 
@@ -198,13 +199,10 @@ def proxies(spec: AgentDeploymentSpec) -> Iterator[Endpoint]:
 
 def _plain_variables(spec: AgentDeploymentSpec) -> Iterator[tuple[str, Any]]:
     yield from ((variable.name, variable.value) for variable in spec.env or ())
-    pod = (spec.pod_template or {}).get("spec")
-    containers = pod.get("containers") if isinstance(pod, Mapping) else None
-    for container in containers if isinstance(containers, list) else ():
-        if isinstance(container, Mapping) and container.get("name") == constants.CONTAINER:
-            env = container.get("env")
-            found = [it for it in env if isinstance(it, Mapping)] if isinstance(env, list) else []
-            yield from ((str(it.get("name")), it.get("value")) for it in found)
+    pod = mapping((spec.pod_template or {}).get("spec"))
+    for container in mappings(pod.get("containers")):
+        if container.get("name") == constants.CONTAINER:
+            yield from ((str(it.get("name")), it.get("value")) for it in mappings(container.get("env")))
 
 
 def services(spec: AgentDeploymentSpec, own_namespace: str) -> tuple[tuple[str, str], ...]:

@@ -138,7 +138,7 @@ class References:
         if data is not None:
             return data
         obj = await self._cluster.find(target, "v1")
-        return None if obj is None else self._cache.add(target, obj)
+        return None if obj is None else self._cache.add_object(target, obj)
 
 
 def _used_keys(inputs: Inputs) -> dict[Ref, set[str] | None]:

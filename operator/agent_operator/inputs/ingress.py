@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agent_operator.api import constants
 from agent_operator.api.v1alpha1.exposure import IngressHost, IngressPath, IngressSpec
-
-DEFAULT_CLASS = "nginx"
-CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +41,9 @@ def class_name(spec: IngressSpec) -> str | None:
 
     The API server accepts only one of field and annotation.
     """
-    if CLASS_ANNOTATION in (spec.annotations or {}):
+    if constants.ANNOTATION_INGRESS_CLASS in (spec.annotations or {}):
         return None
-    return DEFAULT_CLASS if spec.class_name is None else spec.class_name or None
+    return constants.DEFAULT_INGRESS_CLASS if spec.class_name is None else spec.class_name or None
 
 
 def first_url(spec: IngressSpec) -> str | None:

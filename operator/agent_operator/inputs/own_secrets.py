@@ -4,15 +4,13 @@ A watch would require the permission to list all Secrets of the cluster, because
 So the operator detects a change by another writer after some seconds, not immediately.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 from agent_operator.api import constants
+from agent_operator.inputs.reference_cache import ByteCache
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.objects import Key, Live, Object, Ref, agent_key, pack
 from agent_operator.kube.resources import SECRET
-
-MAX_BYTES = 16 * 1024 * 1024
 
 
 class OwnSecrets:
@@ -20,11 +18,7 @@ class OwnSecrets:
 
     def __init__(self, cluster: Cluster, clock: Callable[[], float], lifetime: float) -> None:
         self._cluster = cluster
-        self._clock = clock
-        self._lifetime = lifetime
-        # In the order in which they were read or written.
-        self._cached: OrderedDict[Ref, tuple[float, Live]] = OrderedDict()
-        self._bytes = 0
+        self._cache: ByteCache[Ref, Live] = ByteCache(clock, lifetime)
 
     async def get(self, key: Key, agent: Object) -> dict[Ref, Live] | None:
         """Return the Secret of an agent by reference; empty if it does not exist.
@@ -42,13 +36,13 @@ class OwnSecrets:
         target = _target(key, agent)
         if not (_is_desired(agent) or _is_listed(agent, target)):
             return None
-        read, live = self._cached.get(target, (0.0, None))
+        live = self._cache.get(target)
         # The Secret of a deleted agent of the same name disappears soon, so it is not cached.
         uid = agent["metadata"]["uid"]
-        if live is None or live.owner != uid or self._clock() - read >= self._lifetime:
+        if live is None or live.owner != uid:
             found = await self._cluster.find(target, SECRET.versions[0])
             if found is None or agent_key(found) != key:
-                self._remove(target)
+                self._cache.remove(target)
                 return {}
             live = pack(target.kind, found)
             if live.owner == uid:
@@ -56,25 +50,16 @@ class OwnSecrets:
         return {target: live}
 
     def record_write(self, target: Ref, live: Live) -> None:
-        """Cache the object that the API server returned for a read or a write, and remove the oldest ones."""
-        self._remove(target)
-        self._cached[target] = (self._clock(), live)
-        self._bytes += len(live.body)
-        oldest = self._clock() - 2 * self._lifetime
-        while self._cached and (self._bytes > MAX_BYTES or next(iter(self._cached.values()))[0] <= oldest):
-            self._remove(next(iter(self._cached)))
+        """Cache the object that the API server returned for a read or a write."""
+        self._cache.add(target, live, len(live.body))
 
     def record_delete(self, target: Ref) -> None:
         """Remove a deleted Secret from the cache."""
-        self._remove(target)
+        self._cache.remove(target)
 
     async def find(self, key: Key, agent: Object) -> Object | None:
         """Read the Secret of an agent without the cache; None if it does not exist."""
         return await self._cluster.find(_target(key, agent), SECRET.versions[0])
-
-    def _remove(self, target: Ref) -> None:
-        cached = self._cached.pop(target, None)
-        self._bytes -= len(cached[1].body) if cached else 0
 
 
 def _target(key: Key, agent: Object) -> Ref:

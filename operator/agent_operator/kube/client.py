@@ -127,8 +127,10 @@ class Cluster(Collections):
         if found is not None:
             return found
         path, _, name = _agent_path(key).rpartition("/")
-        pages = self.list_pages(path, constants.KIND, fields=f"metadata.name={name}")
-        return next(iter([item async for items, _ in pages for item in items]), None)
+        async for items, _ in self.list_pages(path, constants.KIND, fields=f"metadata.name={name}"):
+            if items:
+                return items[0]
+        return None
 
     async def patch_status(self, key: Key, uid: str, status: Object) -> Object:
         """Merge into the status of an AgentDeployment; None removes a field.

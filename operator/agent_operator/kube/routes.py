@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from agent_operator.api import constants
 from agent_operator.kube import shapes
 from agent_operator.kube.objects import Key
 
@@ -31,7 +32,7 @@ def routes(spec: Mapping[str, Any], namespace: str) -> Iterator[tuple[str, Route
     """
     ingress = shapes.mapping(spec.get("ingress"))
     name = ingress.get("className")
-    via = f"ingress {'nginx' if name is None else name}"
+    via = f"ingress {constants.DEFAULT_INGRESS_CLASS if name is None else name}"
     path = shapes.text(ingress.get("path")) or "/"
     if host := shapes.text(ingress.get("host")):
         yield "spec.ingress.host", Route(via, host, path)

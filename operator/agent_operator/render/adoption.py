@@ -11,7 +11,7 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
-from agent_operator.kube.objects import Ref
+from agent_operator.kube.objects import Ref, agent_key
 from agent_operator.kube.resources import CHILDREN
 from agent_operator.render.plan import Owner
 
@@ -25,7 +25,8 @@ _LONGEST_ENTRY = 320
 _FIELD = f"metadata.annotations[{constants.ANNOTATION_ADOPT}]"
 # Fields that the operator takes over from other field managers. It then removes those that its manifest lacks, such as
 # a container of the former pod template. An address, node ports and the number of pods stay as they are.
-_TAKEN_OVER: Mapping[str, tuple[str, ...]] = {"Service": ("f:ports", "f:selector")}
+TAKEN_OF_SERVICE = ("ports", "selector")
+_TAKEN_OVER: Mapping[str, tuple[str, ...]] = {"Service": tuple(f"f:{field}" for field in TAKEN_OF_SERVICE)}
 _KEPT: Mapping[str, tuple[str, ...]] = {"Deployment": ("f:replicas",)}
 
 
@@ -51,7 +52,7 @@ class Adoption:
         """Return whether the agent adopts an object of others."""
         if controller_of(obj, owner):
             return False
-        return (target.kind, target.name) in self.named or (self.labeled and _is_labeled(obj["metadata"], owner))
+        return (target.kind, target.name) in self.named or (self.labeled and agent_key(obj) == owner.key)
 
 
 def parse(agent: Mapping[str, Any]) -> Adoption:
@@ -82,17 +83,14 @@ def controller_of(obj: Mapping[str, Any], owner: Owner) -> str:
     """Return the controller because of which an object is never adopted; empty without one."""
     controllers = [it for it in obj["metadata"].get("ownerReferences") or () if it.get("controller")]
     found = next((f"{it.get('kind')} {it.get('name')}" for it in controllers if not _is_former(it, owner)), "")
-    return found or _other_agent(obj["metadata"].get("labels") or {}, owner)
+    return found or _other_agent(obj, owner)
 
 
-def _other_agent(labels: Mapping[str, Any], owner: Owner) -> str:
+def _other_agent(obj: Mapping[str, Any], owner: Owner) -> str:
     """Return the other agent that the labels name. With spec.namespace, a child has no other mark of its owner."""
-    name = labels.get(constants.LABEL_AGENT)
-    if not name or constants.LABEL_OWNER_UID not in labels:
-        return ""
-    namespace = labels.get(constants.LABEL_AGENT_NAMESPACE) or owner.namespace
-    is_own = (namespace, name) == (owner.key.namespace, owner.key.name)
-    return "" if is_own else f"{constants.KIND} {namespace}/{name}"
+    key = agent_key(obj)
+    is_child = constants.LABEL_OWNER_UID in (obj["metadata"].get("labels") or {})
+    return f"{constants.KIND} {key}" if is_child and key not in (None, owner.key) else ""
 
 
 def _is_former(controller: Mapping[str, Any], owner: Owner) -> bool:
@@ -103,15 +101,6 @@ def _is_former(controller: Mapping[str, Any], owner: Owner) -> bool:
         and str(controller.get("apiVersion")).startswith(f"{constants.GROUP}/")
         and controller.get("uid") != owner.uid
         and owner.namespace == owner.key.namespace
-    )
-
-
-def _is_labeled(meta: Mapping[str, Any], owner: Owner) -> bool:
-    labels = meta.get("labels") or {}
-    elsewhere = "" if owner.namespace == owner.key.namespace else owner.key.namespace
-    return (labels.get(constants.LABEL_AGENT), labels.get(constants.LABEL_AGENT_NAMESPACE, "")) == (
-        owner.key.name,
-        elsewhere,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from agent_operator.api.base import StatusModel
-from agent_runtime.config.terminal import printable
+from agent_runtime.config.terminal import one_line
 
 _SHOWN_CHECKS = 5
 # The kubelet keeps 4 KiB of a termination message.
@@ -53,11 +53,6 @@ def summary(report: ChecksReport) -> str:
     others = [check for check in report.checks if check.outcome != "passed"]
     # Wrong answers first: a missing answer can have a cause outside of the agent.
     others.sort(key=lambda check: check.outcome != "failed")
-    shown = [f"{check.name}: {_printable(check.reason) or check.outcome}" for check in others[:_SHOWN_CHECKS]]
+    shown = [f"{check.name}: {one_line(check.reason) or check.outcome}" for check in others[:_SHOWN_CHECKS]]
     more = report.failed - len(shown)
     return "; ".join([passed, *shown, *([f"and {more} more"] if shown and more > 0 else [])])
-
-
-def _printable(text: str) -> str:
-    """Return the text on one line. Terminals show it, and it may come from an untrusted image."""
-    return " ".join(printable(text).split())

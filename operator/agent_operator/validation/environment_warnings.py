@@ -8,6 +8,7 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, endpoints, quantities
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.kube.shapes import mapping, mappings
 
 _AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 _AZURE_CREDENTIALS = ("AZURE_OPENAI_API_KEY", *credentials.IDENTITY_KEYS)
@@ -68,7 +69,7 @@ def _variables(inputs: Inputs) -> frozenset[str] | None:
         if container.get("name") == constants.CONTAINER:
             if container.get("envFrom"):
                 return None
-            names |= {str(variable.get("name")) for variable in _objects(container.get("env"))}
+            names |= {str(variable.get("name")) for variable in mappings(container.get("env"))}
     return frozenset(names)
 
 
@@ -82,15 +83,15 @@ def template_is_plausible(inputs: Inputs) -> Iterator[Problem]:
     """The same mistake in a container or volume of spec.podTemplate."""
     for path, container in _containers(inputs, ("initContainers", "containers")):
         yield from _tiny(f"{path}.resources", container.get("resources"))
-    pods = _mapping((inputs.spec.pod_template or {}).get("spec"))
-    for index, volume in enumerate(_objects(pods.get("volumes"))):
+    pods = mapping((inputs.spec.pod_template or {}).get("spec"))
+    for index, volume in enumerate(mappings(pods.get("volumes"))):
         field = f"spec.podTemplate.spec.volumes[{index}].emptyDir.sizeLimit"
-        yield from _too_small(field, _mapping(volume.get("emptyDir")).get("sizeLimit"))
+        yield from _too_small(field, mapping(volume.get("emptyDir")).get("sizeLimit"))
 
 
 def _tiny(path: str, resources: Any) -> Iterator[Problem]:
     for kind in ("requests", "limits"):
-        amounts = _mapping(_mapping(resources).get(kind))
+        amounts = mapping(mapping(resources).get(kind))
         for name in _IN_BYTES:
             yield from _too_small(f"{path}.{kind}.{name}", amounts.get(name))
 
@@ -110,15 +111,7 @@ def _too_small(field: str, amount: Any) -> Iterator[Problem]:
 
 def _containers(inputs: Inputs, kinds: tuple[str, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield path and content of the containers in spec.podTemplate. Rendering rejects a malformed one."""
-    pods = _mapping((inputs.spec.pod_template or {}).get("spec"))
+    pods = mapping((inputs.spec.pod_template or {}).get("spec"))
     for kind in kinds:
-        for index, container in enumerate(_objects(pods.get(kind))):
+        for index, container in enumerate(mappings(pods.get(kind))):
             yield f"spec.podTemplate.spec.{kind}[{index}]", container
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import ingress
@@ -18,10 +19,9 @@ def ingress_has_hosts(inputs: Inputs) -> Iterator[Problem]:
         return
     if spec.host is None and not spec.hosts:
         yield Problem(SpecReason.FIELD_CONFLICT, "spec.ingress", "it names no host: set host or hosts")
-    if spec.class_name is not None and ingress.CLASS_ANNOTATION in (spec.annotations or {}):
-        message = (
-            f"Kubernetes accepts the class only once: remove the annotation {ingress.CLASS_ANNOTATION}, or className"
-        )
+    if spec.class_name is not None and constants.ANNOTATION_INGRESS_CLASS in (spec.annotations or {}):
+        annotation = constants.ANNOTATION_INGRESS_CLASS
+        message = f"Kubernetes accepts the class only once: remove the annotation {annotation}, or className"
         yield Problem(SpecReason.FIELD_CONFLICT, "spec.ingress.className", message)
     names: set[str] = set()
     for host in ingress.hosts(spec):

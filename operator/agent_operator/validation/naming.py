@@ -22,7 +22,7 @@ _NOT_COMMON = {
     constants.ANNOTATION_TENANT_ID: "use spec.identity.azureWorkloadIdentity",
     "prometheus.io/scrape": "use spec.podTemplate",
     "prometheus.io/port": "use spec.podTemplate",
-    "kubernetes.io/ingress.class": "use spec.ingress.annotations",
+    constants.ANNOTATION_INGRESS_CLASS: "use spec.ingress.annotations",
     "pod-template-hash": "remove it",
     "controller-revision-hash": "remove it",
 }

@@ -6,6 +6,7 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import endpoints, proxy
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.validation import sources
 
 
 def proxy_is_usable(inputs: Inputs) -> Iterator[Problem]:
@@ -20,9 +21,7 @@ def proxy_is_usable(inputs: Inputs) -> Iterator[Problem]:
         except ValueError as error:
             yield Problem(SpecReason.ENDPOINT_INVALID, f"spec.proxy.{field}", str(error))
             continue
-        if found.is_metadata:
-            message = "a link-local address, where clouds serve the credentials of the node: use the host of the proxy"
-            yield Problem(SpecReason.ENDPOINT_INVALID, found.field, message)
+        yield from sources.not_metadata(found, "proxy")
     for index, variable in enumerate(inputs.spec.env or ()):
         if variable.name.upper() in (*endpoints.PROXY_VARIABLES, proxy.NO_PROXY):
             message = f"{variable.name} is set by spec.proxy: remove one of the two"

@@ -59,7 +59,7 @@ def prompt_renders(inputs: Inputs) -> Iterator[Problem]:
 def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
     for index, model in enumerate(inputs.spec.config.models):
         try:
-            yield from _not_metadata(endpoints.model_endpoint(model, index))
+            yield from not_metadata(endpoints.model_endpoint(model, index))
         except ValueError as error:
             named = endpoints.url_of(model)
             yield Problem(
@@ -71,16 +71,17 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
         except ValueError as error:
             yield Problem(SpecReason.ENDPOINT_INVALID, f"spec.config.mcp[{index}].url", str(error))
         else:
-            yield from () if server.allow_link_local else _not_metadata(found)
+            yield from () if server.allow_link_local else not_metadata(found)
     try:
-        yield from _not_metadata(endpoints.redis_endpoint(inputs.spec.config))
+        yield from not_metadata(endpoints.redis_endpoint(inputs.spec.config))
     except ValueError as error:
         yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host", str(error))
 
 
-def _not_metadata(endpoint: endpoints.Endpoint | None) -> Iterator[Problem]:
+def not_metadata(endpoint: endpoints.Endpoint | None, server: str = "server") -> Iterator[Problem]:
+    """An endpoint must not be the metadata service of a cloud. `server`: what it should be instead."""
     if endpoint and endpoint.is_metadata:
-        message = "a link-local address, where clouds serve the credentials of the node: use the host of the server"
+        message = f"a link-local address, where clouds serve the credentials of the node: use the host of the {server}"
         yield Problem(SpecReason.ENDPOINT_INVALID, endpoint.field, message)
 
 

@@ -18,7 +18,6 @@ from agentctl.conversion.defaults import normalized
 from agentctl.objects import Object, nested_field
 from agentctl.ui import output
 
-_SERVICE_TAKEN = ("ports", "selector")
 _METHODS: Mapping[Method, str] = {
     Method.CREATE: "",
     Method.UPDATE: "a rolling update replaces its pods",
@@ -123,7 +122,7 @@ def _adopted(kind: str, obj: Object, manifest: Mapping[str, Any]) -> Object:
     """Return an object after its adoption: its metadata stays, and its spec becomes that of the manifest."""
     live, spec = obj.get("spec") or {}, manifest.get("spec") or {}
     if kind == "Service":
-        spec = {field: value for field, value in live.items() if field not in _SERVICE_TAKEN} | spec
+        spec = {field: value for field, value in live.items() if field not in adoption.TAKEN_OF_SERVICE} | spec
     elif kind == "Deployment" and "replicas" in live:
         spec = {"replicas": live["replicas"]} | spec
     after = {**manifest, "metadata": _merged(obj["metadata"], manifest["metadata"])}

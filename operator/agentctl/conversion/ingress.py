@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from agent_operator.api import constants
 from agentctl.conversion.findings import Finding, changed
 from agentctl.conversion.manifests import Manifest
 from agentctl.conversion.parts import Part, present
 from agentctl.conversion.workload import Workload
 from agentctl.objects import Object, nested_field
 
-_CLASS = "kubernetes.io/ingress.class"
 _ISSUER = "cert-manager.io/cluster-issuer"
 _BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
 _TIMEOUT = "nginx.ingress.kubernetes.io/proxy-read-timeout"
@@ -34,8 +34,8 @@ def ingress(workload: Workload, main: Manifest) -> Part:
 def _spec(source: Manifest) -> Object:
     annotations = dict(source.annotations)
     # Without a class, the cluster has a default one.
-    class_name = source.spec.get("ingressClassName") or annotations.get(_CLASS) or ""
-    annotations.pop(_CLASS, None)
+    class_name = source.spec.get("ingressClassName") or annotations.get(constants.ANNOTATION_INGRESS_CLASS) or ""
+    annotations.pop(constants.ANNOTATION_INGRESS_CLASS, None)
     tls = source.spec.get("tls") or []
     issuer = annotations.pop(_ISSUER, None) if tls else None
     fields = _hosts(source) | {"className": class_name}
@@ -84,10 +84,10 @@ def _paths(rule: Object) -> list[Any]:
 
 
 def _findings(source: Manifest) -> tuple[Finding, ...]:
-    if _CLASS not in source.annotations:
+    if constants.ANNOTATION_INGRESS_CLASS not in source.annotations:
         return ()
     reason = "deprecated: the operator sets spec.ingressClassName"
-    return (changed(source, f"metadata.annotations[{_CLASS}]", reason),)
+    return (changed(source, f"metadata.annotations[{constants.ANNOTATION_INGRESS_CLASS}]", reason),)
 
 
 def _backends(source: Manifest) -> set[str]:

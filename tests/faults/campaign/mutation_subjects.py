@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from agent_operator.kube.transport import APPLY
 from agent_operator.manager.manager import Manager
-from tests.faults.campaign.results import without_hashes
+from tests.faults.campaign.results import without_hashes, without_rollouts
 from tests.faults.cluster import NAME, Cluster
 from tests.faults.shape import status_shape
 from tests.polling import wait_until
@@ -18,7 +18,6 @@ Spec = dict[str, Any]
 # What remains of earlier revisions, by design.
 _HISTORY = "ControllerRevision"
 _STATUS_OF_HISTORY = ("history", "lastFailure", "rollout")
-_COUNTER = re.compile(r'"deployment\.kubernetes\.io/revision": "[0-9]+"')
 _GENERATION = re.compile(r'"observedGeneration": [0-9]+')
 _MEMBERS = ("first", "second")
 
@@ -163,7 +162,7 @@ async def _end_state(cluster: Cluster, name: str) -> dict[str, Any]:
     found = await cluster.end_state(name)
     deployment = found.children.get(f"Deployment {name}", "")
     end = without_hashes(replace(found, children=_current(found.children, deployment)))
-    children = {key: _COUNTER.sub("", text) for key, text in end.children.items()}
+    children = {key: without_rollouts(text) for key, text in end.children.items()}
     status = {key: value for key, value in end.status.items() if key not in _STATUS_OF_HISTORY}
     status["children"] = sorted({json.dumps(child) for child in status.get("children", ())})
     # The revision before the last upgrade of a channel.

@@ -104,9 +104,14 @@ def without_hashes(end: EndState) -> EndState:
     return EndState(children, status, created, {masked_name(name) for name in end.deleted})
 
 
+def without_rollouts(text: str) -> str:
+    """Return a child as text without the number of rollouts of a Deployment."""
+    return _ROLLOUTS.sub("", text)
+
+
 def without_counts(run: Run) -> Run:
     """Return a run without the number of rollouts of its Deployments and of creates of each object."""
-    children = {name: _ROLLOUTS.sub("", text) for name, text in run.end.children.items()}
+    children = {name: without_rollouts(text) for name, text in run.end.children.items()}
     return replace(run, end=replace(run.end, children=children, created=Counter(set(run.end.created))))
 
 

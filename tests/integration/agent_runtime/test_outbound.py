@@ -1,7 +1,6 @@
 """A proxy and an authority of a company apply to models, MCP servers and Microsoft Entra ID."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.integration.agent_runtime.certificate import write_certificate
-from tests.integration.agent_runtime.conftest import CANARIES, ECHO, StartAgent, agent_toml, azure_model, openai_model
+from tests.integration.agent_runtime.conftest import (
+    CANARIES,
+    ECHO,
+    AgentProcess,
+    StartAgent,
+    agent_toml,
+    azure_model,
+    openai_model,
+)
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.integration.agent_runtime.proxy_server import proxy_server
+from tests.patience import free_port
 from tests.polling import eventually
 
 TOOL_SERVER = Path(__file__).parent / "tool_server.py"
@@ -40,29 +48,30 @@ def tls_server(certificate: Path) -> Iterator[ModelServer]:
 
 @pytest.fixture
 def tool_port() -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([sys.executable, str(TOOL_SERVER), str(port)], env=os.environ, stderr=subprocess.DEVNULL)
     yield port
     process.kill()
     process.wait()
 
 
+def assert_model_and_tools_work(
+    start_agent: StartAgent, model: ModelServer, tool_port: int, **environment: str
+) -> AgentProcess:
+    """Start an agent that calls a model and an MCP server, and return it."""
+    table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://127.0.0.1:{tool_port}/mcp"'
+    agent = start_agent(agent_toml(openai_model(model), memory=table), **environment).ready()
+    assert agent.http.post("/api/chat", json={"message": "hi"}).json()["response"] == "model: hi"
+    eventually("the tools are listed", lambda: agent.http.get("/health").json()["status"] == "healthy")
+    return agent
+
+
 def test_a_model_and_an_mcp_server_are_reached_through_the_proxy_with_the_authority(
     start_agent: StartAgent, tls_server: ModelServer, authority: Path, tool_port: int
 ) -> None:
-    table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://127.0.0.1:{tool_port}/mcp"'
     with proxy_server() as proxy:
-        agent = start_agent(
-            agent_toml(openai_model(tls_server), memory=table),
-            HTTPS_PROXY=proxy.url,
-            HTTP_PROXY=proxy.url,
-            TRUSTED_CA_FILE=str(authority),
-        ).ready()
-
-        assert agent.http.post("/api/chat", json={"message": "hi"}).json()["response"] == "model: hi"
-        eventually("the tools are listed", lambda: agent.http.get("/health").json()["status"] == "healthy")
+        variables = {"HTTPS_PROXY": proxy.url, "HTTP_PROXY": proxy.url, "TRUSTED_CA_FILE": str(authority)}
+        agent = assert_model_and_tools_work(start_agent, tls_server, tool_port, **variables)
         assert {target.partition("/v1")[0] for target in proxy.targets} >= {
             f"CONNECT 127.0.0.1:{tls_server.url.rpartition(':')[2]}",
             f"POST http://127.0.0.1:{tool_port}/mcp",
@@ -73,18 +82,10 @@ def test_a_model_and_an_mcp_server_are_reached_through_the_proxy_with_the_author
 def test_hosts_of_no_proxy_are_reached_directly(
     start_agent: StartAgent, tls_server: ModelServer, authority: Path, tool_port: int
 ) -> None:
-    table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "http://127.0.0.1:{tool_port}/mcp"'
     with proxy_server() as proxy:
-        agent = start_agent(
-            agent_toml(openai_model(tls_server), memory=table),
-            HTTPS_PROXY=proxy.url,
-            HTTP_PROXY=proxy.url,
-            NO_PROXY="localhost,127.0.0.1,.svc",
-            TRUSTED_CA_FILE=str(authority),
-        ).ready()
-
-        assert agent.http.post("/api/chat", json={"message": "hi"}).json()["response"] == "model: hi"
-        eventually("the tools are listed", lambda: agent.http.get("/health").json()["status"] == "healthy")
+        variables = {"HTTPS_PROXY": proxy.url, "HTTP_PROXY": proxy.url, "TRUSTED_CA_FILE": str(authority)}
+        variables["NO_PROXY"] = "localhost,127.0.0.1,.svc"
+        assert_model_and_tools_work(start_agent, tls_server, tool_port, **variables)
         assert proxy.targets == []
 
 

@@ -133,6 +133,17 @@ async def test_the_pods_of_a_large_agent_take_turns_and_their_reports_remain() -
     assert cluster.monitor.diagnosis(KEY).components == ()
 
 
+async def test_a_fault_remains_among_many_healthy_pods() -> None:
+    """Few reports are kept. Otherwise the condition would change with every turn of the pods."""
+    cluster = Monitored()
+    cluster.note(*(pod(f"a-{number}") for number in range(60)))
+    cluster.pods.answers = {"a-1": (REFUSED,)}
+    for _ in range(25):
+        await cluster.look()
+        assert cluster.monitor.diagnosis(KEY).components == (REFUSED,)
+    assert len(cluster.changed) == 1
+
+
 async def test_silent_pods_are_reported_after_some_looks_and_looked_at_less_often() -> None:
     """A new container does not respond yet, so that the first looks without a response report nothing."""
     cluster = Monitored()

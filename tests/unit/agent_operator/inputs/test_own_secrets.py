@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent_operator.inputs.own_secrets import MAX_BYTES, OwnSecrets
+from agent_operator.inputs.own_secrets import OwnSecrets
+from agent_operator.inputs.reference_cache import MAX_BYTES
 from agent_operator.kube.objects import Key, Live, Ref, pack
 
 KEY = Key("team", "bot")

@@ -79,15 +79,15 @@ def test_a_long_annotation_has_no_effect() -> None:
     ],
 )
 def test_only_objects_without_another_controller_are_adopted(allowed: Adoption, meta: Object, expected: bool) -> None:
-    assert allowed.allows(SERVICE, {"metadata": meta}, OWNER) is expected
+    assert allowed.allows(SERVICE, {"metadata": {"namespace": "ns"} | meta}, OWNER) is expected
 
 
 def test_an_object_in_another_namespace_must_name_the_namespace_of_the_agent() -> None:
     target = Ref("Service", "own", "x")
-    named = {"labels": LABELS | {"agent-operator.dev/agent-namespace": "ns"}}
+    named = {"namespace": "own", "labels": LABELS | {"agent-operator.dev/agent-namespace": "ns"}}
 
     assert BY_LABEL.allows(target, {"metadata": named}, ELSEWHERE)
-    assert not BY_LABEL.allows(target, {"metadata": {"labels": LABELS}}, ELSEWHERE)
+    assert not BY_LABEL.allows(target, {"metadata": {"namespace": "own", "labels": LABELS}}, ELSEWHERE)
     # An owner reference cannot name an agent of another namespace.
     assert not BY_LABEL.allows(
         target, {"metadata": named | {"ownerReferences": [controller("AgentDeployment", "x")]}}, ELSEWHERE
