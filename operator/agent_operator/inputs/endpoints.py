@@ -199,8 +199,9 @@ def proxies(spec: AgentDeploymentSpec) -> Iterator[Endpoint]:
 
 def _plain_variables(spec: AgentDeploymentSpec) -> Iterator[tuple[str, Any]]:
     yield from ((variable.name, variable.value) for variable in spec.env or ())
-    pod = mapping((spec.pod_template or {}).get("spec"))
-    for container in mappings(pod.get("containers")):
+    if not spec.pod_template:
+        return
+    for container in mappings(mapping(spec.pod_template.get("spec")).get("containers")):
         if container.get("name") == constants.CONTAINER:
             yield from ((str(it.get("name")), it.get("value")) for it in mappings(container.get("env")))
 
