@@ -73,7 +73,7 @@ class OpenAIModel:
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise aiohttp.ClientPayloadError("the response is compressed")
                 if response.status != HTTPStatus.OK:
-                    raise self._refusal(response, await responses.read(response))
+                    raise self._refusal(response, await responses.read_error(response))
                 yield response
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()

@@ -17,6 +17,7 @@ from agent_runtime.models.base import Json
 from agent_runtime.models.guard import RefusedAddressError
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
 # Errors that a probe cannot detect. They are reported until a call succeeds.
 LASTING = frozenset({"model_credentials_refused", "model_not_found_upstream"})
 RETRY_AFTER = 2.0
@@ -38,6 +39,16 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
         if len(answer) > MAX_ANSWER_BYTES:
             raise aiohttp.ClientPayloadError("too long")
     return bytes(answer)
+
+
+async def read_error(response: aiohttp.ClientResponse) -> bytes:
+    """Return the first MAX_ERROR_BYTES of the body of an error. More could only be discarded."""
+    answer = bytearray()
+    async for chunk in response.content.iter_any():
+        answer += chunk
+        if len(answer) >= MAX_ERROR_BYTES:
+            break
+    return bytes(answer[:MAX_ERROR_BYTES])
 
 
 def completion(model: str, answer: bytes) -> Json:
