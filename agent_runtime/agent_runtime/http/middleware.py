@@ -62,14 +62,20 @@ async def send_connection_close(request: web.Request, response: web.StreamRespon
         response.headers["Connection"] = "close"
 
 
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Handle a request only if its caller may call the agent and no limit is reached."""
+    if not request.path.startswith(GUARDED):
+        return await handler(request)
+    gate = request.app[GATE]
+    request[CALLER] = gate.admit(request.headers.get("Authorization", ""), request.remote or "")
+    with gate.load:
+        return await handler(request)
+
+
 async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        if not request.path.startswith(GUARDED):
-            return await handler(request)
-        gate = request.app[GATE]
-        request[CALLER] = gate.admit(request.headers.get("Authorization", ""), request.remote or "")
-        with gate.load:
-            return await handler(request)
+        return await handler(request)
     except Problem as problem:
         request[LOG_FIELDS]["code"] = problem.code
         return error_response(problem, request.path)

@@ -15,7 +15,7 @@ import orjson
 from agent_runtime.config import ModelConfig
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
-from agent_runtime.models import responses, sse
+from agent_runtime.models import refusals, responses, sse
 from agent_runtime.models.base import Json
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 
@@ -77,12 +77,12 @@ class OpenAIModel:
                 yield response
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
-            raise responses.unreachable(self.name, error) from None
+            raise refusals.unreachable(self.name, error) from None
 
     def _refusal(self, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
-        problem = responses.refused(self.name, response.status, response.headers, answer)
-        if problem.code in responses.LASTING:
-            self._lasting_fault = responses.lasting_fault(problem, self.name)
+        problem = refusals.refused(self.name, response.status, response.headers, answer)
+        if problem.code in refusals.LASTING:
+            self._lasting_fault = refusals.lasting_fault(problem, self.name)
         self._probe_now.set()
         return problem
 
@@ -95,8 +95,8 @@ class OpenAIModel:
             ) as response:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise responses.probe_error(error, endpoint.models) from None
-        fault = responses.probe_fault(status)
+            raise refusals.probe_error(error, endpoint.models) from None
+        fault = refusals.probe_fault(status)
         if fault is not None:
             raise fault
         if self._lasting_fault is not None:

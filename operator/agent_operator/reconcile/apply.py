@@ -74,7 +74,7 @@ class StatusWriter:
 class Applier:
     """Writes children. `served` returns the version in which the cluster serves a kind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what it writes with, and what it may write)
         self,
         store: Store,
         cluster: Cluster,

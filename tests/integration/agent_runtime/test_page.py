@@ -1,15 +1,14 @@
 """The chat page in a real browser: Debian's chromium, through WebDriver."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
-from tests.integration.agent_runtime.browser import CONTRAST, Page
+from tests.integration.agent_runtime.browser import CONTRAST, Page, open_browser
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
@@ -31,17 +30,8 @@ SCRIPT = "<script>document.title = 'injected'</script><img src=x onerror=\"docum
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
     """One browser for all tests. Each test gets a new tab, and so a new session."""
-    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    missing = [name for name, path in programs.items() if path is None]
-    assert not missing, "the tests of the chat page need a browser: apt-get install chromium chromium-driver"
-    options = ChromeOptions()
-    options.binary_location = programs["chromium"] or ""
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,800"):
-        options.add_argument(argument)
-    driver = Chrome(options, ChromeService(programs["chromedriver"]))
-    yield driver
-    driver.quit()
+    with open_browser() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from agent_runtime.assembly import http_session
 from agent_runtime.models.guard import RefusedAddressError
-from agent_runtime.models.responses import unreachable
+from agent_runtime.models.refusals import unreachable
 
 METADATA = "169.254.169.254"
 
