@@ -1,6 +1,7 @@
 """Which Ingresses authenticate callers: by the operator, and by the expressions of the admission policy."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def lookup(value: Any, keys: list[str]) -> Any:
     return value
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "orValue": lambda value, keys, default: default if lookup(value, keys) is None else lookup(value, keys),
     "hasValue": lambda value, keys: lookup(value, keys) is not None,
 }
