@@ -89,7 +89,8 @@ def start_pass(
         if namespace is None or not owner.owns(target, namespace.object, namespace.uid):
             counted = {""}
     own = {target: child for target, child in children.items() if target.namespace in counted}
-    own = _with_controlled_pods(own, owner)
+    if own:
+        own = _with_controlled_pods(own, owner)
     size = len(live.body) + sum([len(child.body) for child in own.values()])
     return replace(context, children=own, is_large=size > _LARGE_BYTES)
 
