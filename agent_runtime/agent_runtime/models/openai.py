@@ -81,6 +81,8 @@ class OpenAIModel:
 
     def _refusal(self, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
         problem = refusals.refused(self.name, response.status, response.headers, answer)
+        if self._endpoint is not None and self._endpoint.withheld is not None:
+            problem = refusals.without_key(problem, self.name, self._endpoint.withheld)
         if problem.code in refusals.LASTING:
             self._lasting_fault = refusals.lasting_fault(problem, self.name)
         self._probe_now.set()
@@ -96,7 +98,7 @@ class OpenAIModel:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise refusals.probe_error(error, endpoint.models) from None
-        fault = refusals.probe_fault(status)
+        fault = refusals.probe_fault(status, endpoint.withheld)
         if fault is not None:
             raise fault
         if self._lasting_fault is not None:
