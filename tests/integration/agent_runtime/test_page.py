@@ -24,6 +24,7 @@ id = "time"
 description = "Tells the time."
 examples = ["What time is it?"]
 """
+QUICK_COMMENTS = "[agent.server]\nkeep_alive_seconds = 1\n"
 SCRIPT = "<script>document.title = 'injected'</script><img src=x onerror=\"document.title = 'injected'\">"
 
 
@@ -37,7 +38,7 @@ def browser() -> Iterator[Chrome]:
 @pytest.fixture(scope="module")
 def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with the chat page, whose model is the fake model server."""
-    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + PAGE).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + PAGE + QUICK_COMMENTS).ready()
 
 
 @pytest.fixture
@@ -100,6 +101,16 @@ def test_an_answer_appears_word_by_word(page: Page, model_server: ModelServer) -
         model_server.go()
 
     assert page.answered() == ["model: one two"]
+
+
+def test_comments_of_a_silent_stream_are_not_shown(page: Page, model_server: ModelServer) -> None:
+    """The agent sends two of them before the model answers."""
+    model_server.script(completions=[{"delay": 2.5}])
+
+    page.type("one", Keys.ENTER)
+
+    assert page.answered() == ["model: one"]
+    assert not page.faults()
 
 
 def test_stop_ends_the_model_call(page: Page, model_server: ModelServer) -> None:

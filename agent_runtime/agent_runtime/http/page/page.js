@@ -37,7 +37,8 @@ async function* events(response) {
     incomplete = blocks.pop();
     for (const block of blocks) {
       const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s)));
-      yield { kind: fields.event, data: JSON.parse(fields.data) };
+      // The agent sends comments, which have no data, so that proxies keep the connection.
+      if (fields.data) yield { kind: fields.event, data: JSON.parse(fields.data) };
     }
   }
 }
@@ -181,7 +182,7 @@ async function startNewChat() {
   $("welcome").hidden = false;
   announce("New chat.");
   $("message").focus();
-  if (session) await request(`api/sessions/${session}`, { method: "DELETE" }).catch(() => {});
+  if (session) await request(`api/sessions/${encodeURIComponent(session)}`, { method: "DELETE" }).catch(() => {});
 }
 
 // --- start ---
@@ -201,7 +202,7 @@ async function showCard() {
 async function showSession() {
   if (!load("session")) return;
   try {
-    const { messages } = await (await request(`api/sessions/${load("session")}`)).json();
+    const { messages } = await (await request(`api/sessions/${encodeURIComponent(load("session"))}`)).json();
     for (const { role, content } of messages) {
       if ((role === "user" || role === "assistant") && typeof content === "string" && content) show(role, content);
     }
