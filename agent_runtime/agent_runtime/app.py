@@ -1,33 +1,39 @@
 """The application: its routes, and the agent that starts and stops with it."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from agent_runtime import tracing
 from agent_runtime.a2a.routes import add_a2a
 from agent_runtime.a2a.shared import SHARED
 from agent_runtime.assembly import assemble
-from agent_runtime.config import AgentSection
+from agent_runtime.config import KEEP_ALIVE_SECONDS, AgentSection, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.http.app_keys import AGENT, GATE, HEALTH, METRICS
+from agent_runtime.http.app_keys import AGENT, GATE, HEALTH, KEEP_ALIVE, METRICS
 from agent_runtime.http.cors import allow_origins
-from agent_runtime.http.middleware import MAX_BODY_BYTES, observe, send_connection_close
+from agent_runtime.http.middleware import MAX_BODY_BYTES, admit, observe, send_connection_close
 from agent_runtime.http.openapi.document import add_openapi
 from agent_runtime.http.page import add_page
 from agent_runtime.http.routes import chat, completions, health
 from agent_runtime.metrics import Metrics
 
+if TYPE_CHECKING:
+    from agent_runtime.tracing.tracing import Tracing
+
 
 def create_app(config: AgentSection, prompt: str, environment: Environment) -> web.Application:
     """Return the agent's application. It opens no connection before it starts, and starts even if backends are down."""
     tracer = tracing.start(environment)
-    middlewares = [observe, *([tracer.middleware] if tracer else [])]
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.middlewares.extend(_middlewares(app, config, tracer))
     app.on_response_prepare.append(send_connection_close)
     app[METRICS] = Metrics(version(), environment.agent_revision)
+    app[KEEP_ALIVE] = float((config.server or ServerConfig()).keep_alive_seconds or KEEP_ALIVE_SECONDS)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -46,11 +52,19 @@ def create_app(config: AgentSection, prompt: str, environment: Environment) -> w
     return app
 
 
+def _middlewares(app: web.Application, config: AgentSection, tracer: "Tracing | None") -> Iterator[Middleware]:
+    """Yield the middleware, the outermost first."""
+    yield observe
+    if config.server and config.server.cors_origins:
+        yield allow_origins(app, frozenset(config.server.cors_origins))
+    yield admit
+    if tracer:
+        yield tracer.middleware
+
+
 def _add_routes(app: web.Application, config: AgentSection, environment: Environment) -> None:
     for routes in (completions, chat, health):
         app.add_routes(routes.ROUTES)
-    if config.server and config.server.cors_origins:
-        allow_origins(app, frozenset(config.server.cors_origins))
     add_a2a(app, config, environment)
     add_openapi(app, config)
     if config.chat_page and config.chat_page.enabled:

@@ -13,6 +13,7 @@ import aiohttp
 
 from agent_runtime.agent.agent import Agent
 from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.metering import MeteredCompletions
 from agent_runtime.agent.tool_loop import ChatCompletions, ToolLoop
 from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerConfig
 from agent_runtime.config.default_credentials import DefaultCredentials
@@ -61,10 +62,10 @@ async def assemble(
     sessions: SessionStore = redis or LocalStore(_ttl(config))
     stack.push_async_callback(sessions.aclose)
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
-    completions: ChatCompletions = Calls(models, config.fallbacks, metrics)
+    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
+    completions: ChatCompletions = MeteredCompletions(Calls(models, config.fallbacks, metrics), metrics, budget)
     if toolbox is not None:
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)
-    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
     health = Health(_components(config.default.name, models, redis, toolbox), probe_now, version(), metrics)
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)

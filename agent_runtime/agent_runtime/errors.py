@@ -29,6 +29,7 @@ class Problem(Exception):  # noqa: N818  (the term of RFC 9457)
         param: JSON path of the invalid field of the request, if there is one.
         retry_after: seconds until a retry makes sense; None if a retry cannot succeed.
         wait: Retry-After of the model's server in seconds; None if the server sent none.
+        challenge: WWW-Authenticate of a 401.
     """
 
     def __init__(
@@ -41,14 +42,17 @@ class Problem(Exception):  # noqa: N818  (the term of RFC 9457)
         self.param = param
         self.retry_after = retry_after
         self.wait: float | None = None
+        self.challenge = "Bearer"
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers that control whether and when the client retries."""
+        """Headers that control whether and when the client retries, and with which credentials."""
         # OpenAI's clients retry every 5xx unless this header forbids it. A retry with refused credentials fails again.
         headers = {"x-should-retry": "true" if self.retry_after is not None else "false"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, round(self.retry_after)))
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = self.challenge
         return headers
 
 

@@ -9,6 +9,7 @@ from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, Agen
 from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
+    KEEP_ALIVE_SECONDS,
     BudgetConfig,
     CardConfig,
     ChatPageConfig,
@@ -23,6 +24,7 @@ CONFIG_FILE = "agent.toml"
 
 __all__ = [
     "CONFIG_FILE",
+    "KEEP_ALIVE_SECONDS",
     "MAX_PROMPT_BYTES",
     "PROMPT_FILE",
     "AgentConfig",

@@ -1,8 +1,11 @@
-"""The chat page in a browser."""
+"""A browser, and the chat page in it."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from selenium.webdriver import Chrome
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -28,6 +31,24 @@ return seen.map((one) => {
   return [one.textContent, (a + 0.05) / (b + 0.05)];
 }).filter(([, contrast]) => contrast < 4.5);
 """
+
+
+@contextmanager
+def open_browser() -> Iterator[Chrome]:
+    """Run Debian's chromium until the end of the context."""
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    missing = [name for name, path in programs.items() if path is None]
+    assert not missing, "the tests need a browser: apt-get install chromium chromium-driver"
+    options = ChromeOptions()
+    options.binary_location = programs["chromium"] or ""
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1000,800"):
+        options.add_argument(argument)
+    driver = Chrome(options, ChromeService(programs["chromedriver"]))
+    try:
+        yield driver
+    finally:
+        driver.quit()
 
 
 class Page:

@@ -1,8 +1,6 @@
-"""Limits, token budget, API keys and CORS of a running agent."""
+"""Limits, token budget and API keys of a running agent."""
 
 from pathlib import Path
-
-import pytest
 
 from tests.integration.agent_runtime.conftest import CANARIES, ECHO, StartAgent, agent_toml, openai_model, redis_memory
 from tests.integration.agent_runtime.processes import ModelServer, RedisServer
@@ -99,25 +97,6 @@ def test_api_keys_guard_the_api_and_separate_sessions(start_agent: StartAgent, t
 
     keys.write_text("three\n")
     eventually("the removed key is refused", lambda: agent.http.get("/v1/models", headers=two).status_code == 401)
-
-
-@pytest.mark.parametrize(("origin", "allowed"), [("https://app.example.com", True), ("https://other.example", False)])
-def test_only_allowed_origins_get_cors_headers(start_agent: StartAgent, origin: str, allowed: bool) -> None:
-    """Responses, streams and errors have the headers."""
-    headers = {"Origin": "https://app.example.com"}
-    agent = start_agent(echo_toml("[agent.server]", f'cors_origins = ["{origin}"]')).ready()
-
-    preflight = agent.http.options("/api/chat", headers=headers | {"Access-Control-Request-Method": "POST"})
-    responses = [
-        agent.http.post("/api/chat", json=HI, headers=headers),
-        agent.http.post("/api/chat", json=HI, headers=headers | {"Accept": "text/event-stream"}),
-        agent.http.post("/api/chat", json={}, headers=headers),
-    ]
-
-    assert preflight.status_code == 204
-    assert "POST" in preflight.headers["access-control-allow-methods"]
-    for response in (preflight, *responses):
-        assert (response.headers.get("access-control-allow-origin") == "https://app.example.com") is allowed
 
 
 def test_a_fallback_answers_if_the_model_is_down(start_agent: StartAgent) -> None:
