@@ -12,9 +12,9 @@ from agent_runtime import tracing
 from agent_runtime.a2a.routes import add_a2a
 from agent_runtime.a2a.shared import SHARED
 from agent_runtime.assembly import assemble
-from agent_runtime.config import AgentSection
+from agent_runtime.config import KEEP_ALIVE_SECONDS, AgentSection, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.http.app_keys import AGENT, GATE, HEALTH, METRICS
+from agent_runtime.http.app_keys import AGENT, GATE, HEALTH, KEEP_ALIVE, METRICS
 from agent_runtime.http.cors import allow_origins
 from agent_runtime.http.middleware import MAX_BODY_BYTES, admit, observe, send_connection_close
 from agent_runtime.http.openapi.document import add_openapi
@@ -33,6 +33,7 @@ def create_app(config: AgentSection, prompt: str, environment: Environment) -> w
     app.middlewares.extend(_middlewares(app, config, tracer))
     app.on_response_prepare.append(send_connection_close)
     app[METRICS] = Metrics(version(), environment.agent_revision)
+    app[KEEP_ALIVE] = float((config.server or ServerConfig()).keep_alive_seconds or KEEP_ALIVE_SECONDS)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:

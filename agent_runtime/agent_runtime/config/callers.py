@@ -6,6 +6,8 @@ from pydantic import Field, StringConstraints
 
 from agent_runtime.config.base import ConfigModel, HttpUrl, Name
 
+KEEP_ALIVE_SECONDS = 15
+
 
 class LimitsConfig(ConfigModel):
     """Limits of requests."""
@@ -75,6 +77,13 @@ class ServerConfig(ConfigModel):
             description="Origins of web pages that may call the agent, such as https://app.example.com, or * for all. "
             "Default: none.",
         )
+    )
+    keep_alive_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=300,
+        description="Seconds without an event after which a stream sends a comment, so that proxies do not close it. "
+        "Default: 15.",
     )
 
 

@@ -10,4 +10,6 @@ from agent_runtime.metrics import Metrics
 AGENT = web.AppKey("agent", Agent)
 GATE = web.AppKey("gate", Gate)
 HEALTH = web.AppKey("health", Health)
+# Seconds without an event after which a stream sends a comment.
+KEEP_ALIVE = web.AppKey("keep_alive", float)
 METRICS = web.AppKey("metrics", Metrics)

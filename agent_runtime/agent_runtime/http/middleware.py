@@ -84,11 +84,14 @@ async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ConnectionResetError:
         # The client disconnected before the response, which is no error of the agent.
         return web.Response(status=CLIENT_CLOSED_REQUEST)
-    except Exception:
-        log.exception("unexpected error", extra={"fields": request[LOG_FIELDS]})
-        return error_response(
-            Problem(500, "internal_error", "The agent failed: see its log for the cause"), request.path
-        )
+    except Exception as error:  # noqa: BLE001  (the log has it)
+        return error_response(unexpected_error(request, error), request.path)
+
+
+def unexpected_error(request: web.Request, error: Exception) -> Problem:
+    """Log a defect, and return the problem for the caller."""
+    log.error("unexpected error", exc_info=error, extra={"fields": request[LOG_FIELDS]})
+    return Problem(500, "internal_error", "The agent failed: see its log for the cause")
 
 
 def _from_aiohttp(error: web.HTTPException, request: web.Request) -> web.Response:

@@ -192,6 +192,8 @@ class SpecReason(StrEnum):
     """Warning: the config uses an environment variable that no field sets."""
     CREDENTIALS_UNSET = "CredentialsUnset"
     """Warning: a model needs a key or an identity, and the agent has none."""
+    DEFAULT_KEY_WITHHELD = "DefaultKeyWithheld"
+    """Warning: the default key is not sent to a model, because the models of the agent have several servers."""
     ROUTE_SHARED = "RouteShared"
     """Warning: another agent has the same host and path, so requests may reach either."""
     QUANTITY_TOO_SMALL = "QuantityTooSmall"
