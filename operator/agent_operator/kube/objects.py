@@ -230,8 +230,10 @@ def owner_uid(meta: Mapping[str, Any]) -> str:
 
 
 def _controller_uid(meta: Mapping[str, Any]) -> str:
-    controllers = (owner for owner in meta.get("ownerReferences") or () if owner.get("controller"))
-    return str(next(controllers, {}).get("uid") or "")
+    for owner in meta.get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner.get("uid") or "")
+    return ""
 
 
 def _owner(kind: str, meta: Mapping[str, Any]) -> str:

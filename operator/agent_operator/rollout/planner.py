@@ -122,7 +122,7 @@ class RolloutPlanner:
             contents = await self._read(inputs, live, needed, rendered.revision)
             missing = needed - contents.keys()
             if missing:
-                missing = {name for name in missing if _record_ref(inputs, name) in live}
+                missing = frozenset(name for name in missing if _record_ref(inputs, name) in live)
             if not missing:
                 return after, contents, unusable
             unusable |= missing

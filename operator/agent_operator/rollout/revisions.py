@@ -173,7 +173,7 @@ def forged(target: Ref) -> Problem:
     """Describe a ControllerRevision whose content is not that of the revision."""
     message = (
         f"{target} does not have the content by whose hash it is named, so it is not used: delete it, and find out who "
-        " has the right to change ControllerRevisions"
+        "has the right to change ControllerRevisions"
     )
     return Problem(Reason.REVISION_FORGED, "", message)
 

@@ -36,7 +36,8 @@ def record(prompt: str, number: int) -> Object:
 
 def agent_container(stored: Object) -> Object:
     containers = stored["data"]["template"]["spec"]["containers"]
-    return next(it for it in containers if it["name"] == constants.CONTAINER)  # type: ignore[no-any-return]
+    found: Object = next(it for it in containers if it["name"] == constants.CONTAINER)
+    return found
 
 
 def with_image(stored: Object) -> None:
