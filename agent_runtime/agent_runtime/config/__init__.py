@@ -6,7 +6,7 @@ uses only pydantic and the standard library.
 """
 
 from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection
-from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig, ModelConfig
+from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
     KEEP_ALIVE_SECONDS,
@@ -19,6 +19,7 @@ from agent_runtime.config.callers import (
     SkillConfig,
 )
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
+from agent_runtime.config.models import ApiKeySource, KeyReference, ModelConfig
 
 CONFIG_FILE = "agent.toml"
 
@@ -31,6 +32,7 @@ __all__ = [
     "AgentConfig",
     "AgentFile",
     "AgentSection",
+    "ApiKeySource",
     "BudgetConfig",
     "CacheConfig",
     "CardConfig",
@@ -40,6 +42,7 @@ __all__ = [
     "EnvironmentName",
     "HeaderName",
     "HttpUrl",
+    "KeyReference",
     "LimitsConfig",
     "LogLevel",
     "McpServerConfig",

@@ -78,10 +78,25 @@ def probe_error(error: Exception, url: URL) -> UnhealthyError:
     return UnhealthyError(f"the model's server cannot be reached: {fault.message}", fault.reason)
 
 
-def probe_fault(status: int) -> UnhealthyError | None:
+def without_key(problem: Problem, model: str, withheld: str) -> Problem:
+    """Return the problem of a call without a key: refused credentials have another remedy than with a wrong key."""
+    if problem.code != _REFUSED_CREDENTIALS[0]:
+        return problem
+    return Problem(problem.status, problem.code, f"{model}: {_key_needed(withheld)}")
+
+
+def _key_needed(withheld: str) -> str:
+    return (
+        f"the model's server requires a key, but {withheld} is not sent to it, because the models of the agent have "
+        "several servers: set apiKeyFrom of this model"
+    )
+
+
+def probe_fault(status: int, withheld: str | None = None) -> UnhealthyError | None:
     """Return the fault that the status of the list of models shows. A server without the list (404) is healthy."""
     if status in {401, 403}:
-        return UnhealthyError(_FAULTS[status][1], "CredentialsRefused")
+        message = _key_needed(withheld) if withheld is not None else _FAULTS[status][1]
+        return UnhealthyError(message, "CredentialsRefused")
     if status >= 500:  # noqa: PLR2004
         return UnhealthyError(f"the model's server fails with {status}: check that server", "ServerError")
     return None

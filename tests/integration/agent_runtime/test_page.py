@@ -12,6 +12,7 @@ from tests.integration.agent_runtime.browser import CONTRAST, Page, open_browser
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
+from tests.stream_cases import chunk, events
 
 PAGE = """
 [agent.chat_page]
@@ -85,6 +86,23 @@ def test_a_chat_with_the_keyboard(page: Page, model_server: ModelServer) -> None
     assert [message["content"] for message in sent[1:]] == ["one\ntwo", "model: one\ntwo", "three"]
     assert page.texts("#announcement") == ["Agent: model: three"]
     assert page.browser.switch_to.active_element.get_attribute("id") == "message"
+    assert not page.faults()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "note"),
+    [("half", "length", "limit of tokens"), ("", "content_filter", "content filter"), ("whole", "stop", "")],
+)
+def test_a_cut_answer_has_a_note(page: Page, model_server: ModelServer, text: str, reason: str, note: str) -> None:
+    """The note says why, and that the agent does not remember the message."""
+    model_server.script(completions=[{"raw": events(chunk({"content": text}), chunk({}, reason))}])
+
+    page.type("hi", Keys.ENTER)
+
+    page.answered()
+    notes = page.texts(".assistant .note")
+    assert len(notes) == bool(note)
+    assert all(note in one and "does not remember" in one for one in notes)
     assert not page.faults()
 
 

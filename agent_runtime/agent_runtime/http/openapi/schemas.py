@@ -61,7 +61,10 @@ MODELS = _object(
     }
 )
 SESSION: Json = TEXT | {"pattern": session_ids.PATTERN, "minLength": 1, "maxLength": session_ids.MAX_BYTES}
-CHAT_ANSWER = _object({"response": TEXT, "session_id": SESSION, "model": TEXT, "usage": USAGE})
+CHAT_ANSWER = _object(
+    {"response": TEXT, "session_id": SESSION, "model": TEXT, "usage": USAGE, "finish_reason": MAYBE_TEXT},
+    description="An answer. Only one with text and the finish reason stop is stored in the session.",
+)
 SESSION_CONTENT = _object({"session_id": SESSION, "messages": _list(_object({"role": TEXT}))})
 COMPONENT = _object(
     {"name": TEXT, "status": _one_of("healthy", "degraded", "unhealthy"), "latency_ms": {"type": "number"}},

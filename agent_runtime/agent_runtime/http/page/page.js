@@ -43,6 +43,12 @@ async function* events(response) {
   }
 }
 
+const CUT = {
+  length: "The answer reached the model's limit of tokens.",
+  content_filter: "A content filter of the model removed the answer or a part of it.",
+};
+
+/** Yields the parts of an answer; returns its finish reason. */
 async function* answerParts(message, signal) {
   const session = load("session");
   const response = await request("api/chat", {
@@ -56,7 +62,7 @@ async function* answerParts(message, signal) {
     if (kind === "error") throw new Problem(data.detail, data.status);
     if (kind === "done") {
       save("session", data.session_id);
-      return;
+      return data.finish_reason;
     }
   }
   throw new Problem("The connection closed before the answer was complete.");
@@ -135,12 +141,15 @@ async function ask(message) {
     scrollToEnd();
   };
   try {
-    for await (const part of answerParts(message, controller.signal)) {
+    const parts = answerParts(message, controller.signal);
+    let next = await parts.next();
+    for (; !next.done; next = await parts.next()) {
       item.classList.remove("waiting");
-      text += part;
+      text += next.value;
       if (!scheduled) scheduled = Boolean(requestAnimationFrame(draw));
     }
     announce(`Agent: ${text}`);
+    showCut(item, text, next.value);
   } catch (error) {
     showFailure(error, { message, userMessage, item, text });
   } finally {
@@ -149,6 +158,15 @@ async function ask(message) {
     setActive(null);
     $("message").focus();
   }
+}
+
+/** Shows why an answer is not whole. The agent stores only whole answers. */
+function showCut(item, text, reason) {
+  const whole = text.trim() && (!reason || ["stop", "tool_calls", "function_call"].includes(reason));
+  if (whole) return;
+  const cause = CUT[reason] ?? "The answer is empty or cut.";
+  item.append(element("p", `${cause} The agent does not remember this message.`, { className: "note" }));
+  announce(cause);
 }
 
 function showFailure(error, { message, userMessage, item, text }) {

@@ -44,7 +44,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 
 async def _stream(request: web.Request, body: ChatRequest, session_id: str) -> web.StreamResponse:
-    """Events: delta {"text"} for each part, then done {"session_id", "model", "usage"}; or error with a problem."""
+    """Events: delta {"text"} for each part, then done with the metadata; or error with a problem."""
     parts = request.app[AGENT].chat_stream(body.message, store_key(request, session_id), body.model)
     async with aclosing(parts), EventStream(request) as events:
         async for part in parts:
@@ -56,7 +56,12 @@ async def _stream(request: web.Request, body: ChatRequest, session_id: str) -> w
 
 
 def _metadata(response: ChatResponse, session_id: str) -> dict[str, Any]:
-    return {"session_id": session_id, "model": response.model, "usage": response.usage}
+    return {
+        "session_id": session_id,
+        "model": response.model,
+        "usage": response.usage,
+        "finish_reason": response.finish_reason,
+    }
 
 
 async def show_session(request: web.Request) -> web.Response:
