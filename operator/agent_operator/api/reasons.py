@@ -38,6 +38,8 @@ class Reason(StrEnum):
     """A canary of a new revision is in progress. The message shows the step."""
     CANARY_PAUSED = "CanaryPaused"
     """The canary is paused until a user runs `agentctl promote` or `agentctl abort`."""
+    REVISION_FORGED = "RevisionForged"
+    """Warning: a ControllerRevision does not have the content by whose hash it is named. It is not used."""
     COMMAND_REFUSED = "CommandRefused"
     """Event: the operator cannot execute the command of the annotation agent-operator.dev/rollout."""
     SUSPENDED = "Suspended"

@@ -115,7 +115,11 @@ class ChildPlanner:
             rendered=replace(wanted, manifests=served),
             rollout=rollout.plan if can_start else None,
             changes=plan(desired, gathered.live, context.owner, retained=retained),
-            warnings=(*_warnings(gathered.inputs, missing), *_adoption_problems(context, gathered.inputs)),
+            warnings=(
+                *_warnings(gathered.inputs, missing),
+                *_adoption_problems(context, gathered.inputs),
+                *rollout.plan.warnings,
+            ),
         )
 
 

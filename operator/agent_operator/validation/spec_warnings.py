@@ -179,7 +179,7 @@ def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
     is_outside = spec.service is not None and spec.service.type in ("NodePort", "LoadBalancer")
     entries = {"spec.ingress": spec.ingress, "spec.gateway": spec.gateway, "spec.service.type": is_outside}
     open_entries = [field for field, entry in entries.items() if entry]
-    if ingress_auth.authenticates(spec):
+    if spec.ingress and ingress_auth.authenticates(spec):
         open_entries.remove("spec.ingress")
     if open_entries:
         message = (
