@@ -140,7 +140,7 @@ class AgentDeploymentStatus(StatusModel):
     )
     egress: str | None = Field(
         None,
-        description="What the pods may connect to outside of the cluster: `None`, `Hosts` (those that the agent names), "
+        description="Where pods may connect to outside of the cluster: `None`, `Hosts` (those that the agent names), "
         "`PublicAddresses`, `AllAddresses` (private ones, too), or `Disabled` (no NetworkPolicy).",
         json_schema_extra=longest(bounds.IDENTIFIER),
     )
