@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,10 @@ import aiohttp
 
 from agent_runtime.agent.agent import Agent
 from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.metering import MeteredCompletions
 from agent_runtime.agent.tool_loop import ChatCompletions, ToolLoop
 from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerConfig
+from agent_runtime.config.default_credentials import DefaultCredentials
 from agent_runtime.environment import Environment, version
 from agent_runtime.health import Component, Health
 from agent_runtime.http.api_keys import ApiKeys
@@ -60,11 +62,13 @@ async def assemble(
     sessions: SessionStore = redis or LocalStore(_ttl(config))
     stack.push_async_callback(sessions.aclose)
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
-    completions: ChatCompletions = Calls(models, config.fallbacks, metrics)
+    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
+    calls = Calls(models, config.fallbacks, metrics, limits.request_timeout_seconds)
+    completions: ChatCompletions = MeteredCompletions(calls, metrics, budget)
     if toolbox is not None:
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)
-    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
-    health = Health(_components(config.default.name, models, redis, toolbox), probe_now, version(), metrics)
+    components = _components(config.default.name, calls.components(), redis, toolbox)
+    health = Health(components, probe_now, version(), metrics, frozenset(config.fallbacks) - {config.default.name})
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
     return Parts(Agent(config, prompt, completions, sessions, metrics, budget), health, gate, redis)
@@ -79,7 +83,7 @@ async def _models(
 ) -> dict[str, Model]:
     """Create the models by name. They share one HTTP session."""
     session = await stack.enter_async_context(http_session(tracing))
-    models = {model.name: make_model(model, environment, session, probe_now) for model in config.models}
+    models = make_models(config.models, config.models, environment, session, probe_now)
     if tracing is not None:
         models = {model.name: tracing.model(models[model.name], model) for model in config.models}
     for model in models.values():
@@ -88,7 +92,7 @@ async def _models(
 
 
 def _components(
-    default: str, models: Mapping[str, Model], redis: "RedisStore | None", toolbox: Toolbox | None
+    default: str, models: Mapping[str, Component], redis: "RedisStore | None", toolbox: Toolbox | None
 ) -> list[Component]:
     """Return what Health probes. The first one is vital: without the default model the agent cannot work."""
     others = [model for name, model in models.items() if name != default]
@@ -113,17 +117,32 @@ def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
     )
 
 
-def make_model(
-    config: ModelConfig, environment: Environment, session: aiohttp.ClientSession, probe_now: asyncio.Event
+def make_models(
+    chosen: Iterable[ModelConfig],
+    configured: Sequence[ModelConfig],
+    environment: Environment,
+    session: aiohttp.ClientSession,
+    probe_now: asyncio.Event,
+) -> dict[str, Model]:
+    """Create models by name. Their credentials come from environment variables, and depend on all configured models."""
+    defaults = DefaultCredentials(configured, environment.openai_base_url, environment.azure_openai_endpoint)
+    return {model.name: _model(model, environment, defaults, session, probe_now) for model in chosen}
+
+
+def _model(
+    config: ModelConfig,
+    environment: Environment,
+    defaults: DefaultCredentials,
+    session: aiohttp.ClientSession,
+    probe_now: asyncio.Event,
 ) -> Model:
-    """Create a model. Its credentials come from environment variables."""
     if config.provider == "echo":
         return EchoModel(config.name)
     # These imports are local, like those below, so that an agent loads only the modules that its config uses.
     from agent_runtime.models.endpoint import RequestBuilder  # noqa: PLC0415
     from agent_runtime.models.openai import OpenAIModel  # noqa: PLC0415
 
-    return OpenAIModel(config, RequestBuilder(config, environment), session, probe_now)
+    return OpenAIModel(config, RequestBuilder(config, environment, defaults), session, probe_now)
 
 
 def _redis(config: AgentConfig, environment: Environment, probe_now: asyncio.Event) -> "RedisStore | None":

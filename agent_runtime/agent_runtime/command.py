@@ -4,14 +4,14 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agent_runtime import environment, logs
 from agent_runtime.checks import arguments as check_answers
 from agent_runtime.cli import termination
 from agent_runtime.cli.chat import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
-from agent_runtime.config import AgentConfig, ConfigError, load
+from agent_runtime.config import AgentSection, ConfigError, load
 from agent_runtime.config.no_proxy import add_direct_hosts
 from agent_runtime.extras import check_extras
 from agent_runtime.trust import trusted
@@ -66,7 +66,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     variables = environment.read(os.environ)
     config, prompt = load(arguments.config)
-    logs.setup(variables.log_level or config.log_level, variables.secrets)
+    logs.setup(variables.log_level or config.log_level, (*variables.secrets, *_named_secrets(config, variables)))
     check_extras(config, variables)
     add_direct_hosts(os.environ, _urls(config, variables))
     with trusted(os.environ):
@@ -78,11 +78,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _urls(config: AgentConfig, variables: environment.Environment) -> list[str]:
+def _urls(config: AgentSection, variables: environment.Environment) -> list[str]:
     """Return the URLs of models and MCP servers."""
     named = [url for model in config.models for url in (model.base_url, model.endpoint)]
     others = [variables.openai_base_url, variables.azure_openai_endpoint, *(server.url for server in config.mcp)]
     return [url for url in (*named, *others) if url]
+
+
+def _named_secrets(config: AgentSection, variables: environment.Environment) -> Iterator[str]:
+    """Yield the values of the variables that the config sends to servers."""
+    for name in config.secret_variables:
+        if (secret := variables.secret(name)) is not None:
+            yield secret.get_secret_value()
 
 
 def _check_answers(arguments: argparse.Namespace) -> int:

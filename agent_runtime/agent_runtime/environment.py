@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 from agent_runtime import __version__
 from agent_runtime.config import ConfigError, LogLevel, explain
@@ -45,6 +45,14 @@ class Environment(BaseModel):
     redis_username: str | None = None
     redis_password: SecretStr | None = None
 
+    # All variables, including those whose names only the config knows.
+    _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def secret(self, name: str) -> SecretStr | None:
+        """Return the value of a variable that a field of the config names; None if it is not set."""
+        value = self._variables.get(name)
+        return None if value is None else SecretStr(value)
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """All secret values, so that the log can mask them."""
@@ -58,10 +66,15 @@ def read(variables: Mapping[str, str]) -> Environment:
     Raises:
         ConfigError: variables have invalid values. The message names all of them and quotes no value.
     """
+    # `kubectl create secret --from-file` keeps the newline at the end of a file, which no value needs.
+    stripped = {name: value.rstrip("\r\n") for name, value in variables.items()}
+    present = {name: value for name, value in stripped.items() if value}
     try:
-        return Environment.model_validate({name: value for name, value in variables.items() if value})
+        environment = Environment.model_validate(present)
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
+    environment._variables = present  # noqa: SLF001  (no field: the config names them)
+    return environment
 
 
 def version() -> str:

@@ -28,7 +28,8 @@ def check_extras(config: AgentConfig, environment: Environment) -> None:
 def _needed(config: AgentConfig, environment: Environment) -> Iterator[tuple[str, str]]:
     """Yield (field of agent.toml, extra that it needs) for every backend of the config."""
     for index, model in enumerate(config.models):
-        if model.provider == "azure_openai" and environment.azure_openai_api_key is None:
+        has_key = model.api_key_from is not None or environment.azure_openai_api_key is not None
+        if model.provider == "azure_openai" and not has_key:
             yield f"agent.models[{index}].provider", "azure"
     if config.memory and config.memory.cache and config.memory.cache.enabled:
         yield "agent.memory.cache", "redis"

@@ -1,5 +1,6 @@
 """Parse JSON that callers, models and stores send, within bounds."""
 
+import json
 from typing import Any
 
 import orjson
@@ -20,9 +21,7 @@ def loads(document: bytes) -> Any:
     Raises:
         InvalidJsonError: the document is not JSON, has too many values, or is nested too deeply.
     """
-    brackets = document.count(b"[") + document.count(b"{")
-    if brackets + document.count(b",") > MAX_VALUES:
-        raise InvalidJsonError(f"it has more than {MAX_VALUES} values")
+    brackets = _brackets(document)
     try:
         value = orjson.loads(document)
         if brackets > _FEW_BRACKETS:
@@ -33,3 +32,33 @@ def loads(document: bytes) -> Any:
     except orjson.JSONEncodeError:
         raise InvalidJsonError("it is nested too deeply") from None
     return value
+
+
+def normalized(document: bytes) -> bytes:
+    """Return a document that the json module of Python reads, but orjson may not, as JSON that orjson reads, too.
+
+    NaN and Infinity become null, and half of a surrogate pair becomes a question mark.
+
+    Raises:
+        InvalidJsonError: the document is not JSON, has too many values, or is nested too deeply.
+    """
+    _brackets(document)
+    try:
+        value = json.loads(document, parse_constant=lambda _: None)
+    except RecursionError:
+        raise InvalidJsonError("it is nested too deeply") from None
+    except ValueError:
+        raise InvalidJsonError("it cannot be parsed") from None
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
+
+
+def _brackets(document: bytes) -> int:
+    """Return the number of lists and objects.
+
+    Raises:
+        InvalidJsonError: the document has too many values.
+    """
+    brackets = document.count(b"[") + document.count(b"{")
+    if brackets + document.count(b",") > MAX_VALUES:
+        raise InvalidJsonError(f"it has more than {MAX_VALUES} values")
+    return brackets

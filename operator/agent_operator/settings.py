@@ -57,6 +57,11 @@ class Settings(BaseModel):
         description="Seconds after which the operator reads the health of the components of an agent again from its "
         "pods. With more than 1,500 agents, it reads 50 per second.",
     )
+    allow_adoption: bool = Field(
+        True,
+        description="Let the annotation agent-operator.dev/adopt make agents the owners of existing objects. Turn off "
+        "where the API server does not enforce the admission policies: every author could then take over such objects.",
+    )
     manage_namespaces: bool = Field(True, description="Create and delete the namespaces that spec.namespace names.")
     allow_unsafe_pod_templates: bool = Field(
         False, description="Let spec.podTemplate override the hardening of pods, for example with hostPath."

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent_operator import __version__
+from agent_operator.api import constants
 from agent_operator.render import Inputs, Platform, render
+from agent_operator.rollout.revisions import controller_revision, read_controller_revision
 
 FILE = Path(__file__).with_name("revisions.json")
 MEANING = """\
@@ -52,3 +54,12 @@ def test_pod_templates_equal_those_of_the_last_release(case: str, inputs: Inputs
 def test_every_recorded_case_exists(cases: Mapping[str, Inputs], last: Release) -> None:
     """A deleted case is deleted from the file, too."""
     assert set(last.revisions) <= set(cases)
+
+
+def test_stored_revisions_of_every_case_are_authentic(inputs: Inputs) -> None:
+    """Otherwise the operator would refuse to roll back to them."""
+    revision = render(inputs).revision
+    sibling = {"metadata": {"namespace": inputs.namespace, "labels": {constants.LABEL_AGENT: inputs.name}}}
+    stored = json.loads(json.dumps(controller_revision(revision, 1, "", sibling)))
+
+    assert read_controller_revision(stored, inputs.name) == revision

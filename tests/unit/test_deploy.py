@@ -208,6 +208,9 @@ def test_a_component_leaves_the_policy_out_for_older_clusters(
     assert identities(made) == identities(objects) - POLICY
     for obj in made:
         kubernetes_validate.validate(obj, "1.28", strict=True)
+    # Without the policy, an agent could take over objects that its author may not change.
+    assert not read(["run"], environment((name, made))).allow_adoption
+    assert environment((name, made)).items() >= environment(overlay).items()
 
 
 def test_a_component_rejects_agents_that_are_exposed_without_keys(
@@ -238,7 +241,9 @@ def test_the_adoption_of_every_kind_is_authorized(overlay: tuple[str, list[Objec
     )
     expressions = [rule["expression"] for rule in policy["spec"]["validations"]]
 
-    assert [text.count(".check(") for text in expressions] == [1] * len(CHILDREN)
+    assert [text.count(".check(") for text in expressions] == [1] * (len(CHILDREN) + 1)
     for kind in CHILDREN:
-        (found,) = [text for text in expressions if f"contains('{kind.kind}/')" in text]
-        assert f"group('{kind.group}').resource('{kind.plural}')" in found
+        found = [text for text in expressions if f"contains('{kind.kind}/')" in text]
+        verbs = ("delete", "update") if kind.kind == "Namespace" else ("delete",)
+        assert [f"check('{verb}')" in text for verb, text in zip(verbs, found, strict=True)] == [True] * len(verbs)
+        assert all(f"group('{kind.group}').resource('{kind.plural}')" in text for text in found)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from agent_runtime.a2a.tasks import Task
+from agent_runtime.a2a.tasks import Task, TaskState
 
 Json = dict[str, Any]
 ARTIFACT_ID = "answer"
@@ -33,6 +33,7 @@ class Dialect:
         fields: Json = {"id": task.id, "contextId": task.context_id, "status": self._status(task)}
         if text := task.text:
             fields["artifacts"] = [self._artifact(text)]
+        fields |= _metadata(task)
         if history != 0:
             fields["history"] = [self._message(task, "user", task.message_id, task.message)]
         return fields | self._kind("task")
@@ -50,7 +51,7 @@ class Dialect:
 
     def status_update(self, task: Task) -> Json:
         """Return the event for the present state of the task."""
-        update = {"taskId": task.id, "contextId": task.context_id, "status": self._status(task)}
+        update = {"taskId": task.id, "contextId": task.context_id, "status": self._status(task)} | _metadata(task)
         if self._is_0_3:
             return update | {"final": task.ended} | self._kind("status-update")
         return {"statusUpdate": update}
@@ -83,6 +84,11 @@ class Dialect:
     def _kind(self, kind: str) -> Json:
         # In 1.0 the name of the field that contains an object implies its kind.
         return {"kind": kind} if self._is_0_3 else {}
+
+
+def _metadata(task: Task) -> Json:
+    """Return the finish reason of an answer as metadata. It is the code of a completed task."""
+    return {"metadata": {"finish_reason": task.code}} if task.state is TaskState.COMPLETED and task.code else {}
 
 
 V1 = Dialect("1.0")

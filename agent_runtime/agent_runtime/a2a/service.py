@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from agent_runtime.a2a.shared import SharedTasks
 from agent_runtime.a2a.tasks import StateChange, Task, TaskState, TaskStore
-from agent_runtime.agent.agent import Agent
+from agent_runtime.agent.agent import Agent, ChatResponse
 from agent_runtime.errors import Problem
 
 # Seconds between polls of the records of other replicas.
@@ -20,6 +20,17 @@ RENEWAL = 8
 MAX_POLLS = 10
 
 log = logging.getLogger(__name__)
+
+
+def _why_cut(response: ChatResponse) -> str:
+    """Return why an answer is not whole; "" if it is. The task's code is the finish reason."""
+    if response.whole:
+        return ""
+    reasons = {
+        "length": "The answer is cut, because it reached the model's limit of tokens",
+        "content_filter": "A content filter of the model removed the answer or a part of it",
+    }
+    return reasons.get(response.finish_reason or "", "The answer is empty or cut")
 
 
 class TaskService:
@@ -122,7 +133,9 @@ class TaskService:
                 async for part in parts:
                     if isinstance(part, str):
                         task.append(part)
-            await self._end(task, TaskState.COMPLETED)
+                    else:
+                        response = part
+            await self._end(task, TaskState.COMPLETED, _why_cut(response), response.finish_reason or "")
         except Problem as problem:
             # The caller can fix a 4xx. The protocol calls such a task rejected.
             rejected = problem.status < 500  # noqa: PLR2004

@@ -50,8 +50,8 @@ class Task:
         owner: the caller that sent the message. Only this caller may see the task.
         context_id: the session of the agent that the task belongs to.
         message_id: id of the message, chosen by the caller.
-        reason: why the task failed or was rejected; safe to show.
-        code: stable code of the reason.
+        reason: why the task failed or was rejected, or why the answer is cut; safe to show.
+        code: stable code of the reason; of a completed task the finish reason of the model.
         work: computes the answer; ends before the task or with it.
         remote: another replica works on the task, and this is a copy of what it last published.
     """

@@ -11,28 +11,41 @@ from typing import Any
 import orjson
 
 from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.system_message import with_prompt
 from agent_runtime.agent.tool_loop import ChatCompletions
 from agent_runtime.config import AgentConfig, LimitsConfig, MemoryConfig
 from agent_runtime.errors import Problem
 from agent_runtime.memory.base import SessionStore, latest, turn
 from agent_runtime.metrics import Metrics
+from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
 
-# Only chunks that contain the usage are parsed. Most do not.
-_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+# Only chunks that look like the one with only the usage are parsed. Text cannot match, because its quotes are escaped.
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 # Bytes of all chunks of a response, also of several rounds of tools.
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-# More tokens than one response can have. A larger number could not be added to the count in Redis.
-MAX_TOKENS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class ChatResponse:
-    """The agent's answer to one message of a session, with the name of the model that gave it."""
+    """The agent's answer to one message of a session.
+
+    Attributes:
+        text: the answer.
+        model: name of the model that gave it.
+        usage: tokens as the model reported them; empty if it did not.
+        finish_reason: why the model stopped, such as stop, length or content_filter; None if it did not say.
+    """
 
     text: str
     model: str
     usage: Mapping[str, Any]
+    finish_reason: str | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer has text and is complete. Only such an answer is stored."""
+        return bool(self.text.strip()) and (self.finish_reason is None or self.finish_reason in chunks.COMPLETE)
 
 
 class Agent:
@@ -47,7 +60,7 @@ class Agent:
         metrics: Metrics,
         budget: Budget | None = None,
     ) -> None:
-        self._system: tuple[Json, ...] = ({"role": "system", "content": prompt},) if prompt.strip() else ()
+        self._prompt = prompt if prompt.strip() else ""
         self.models = tuple(model.name for model in config.models)
         self._default = config.default.name
         self._limits = config.limits or LimitsConfig()
@@ -64,7 +77,7 @@ class Agent:
             Problem: the model is unknown, or did not answer.
         """
         self._check_length(request["messages"])
-        return (await self._complete(request))[1]
+        return (await self._completions.complete(*self._call_arguments(request)))[1]
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
         """Answer like complete(), but yield the JSON of each chunk.
@@ -74,23 +87,26 @@ class Agent:
         """
         self._check_length(request["messages"])
         include_usage = (request.get("stream_options") or {}).get("include_usage") is True
-        async with aclosing((await self._stream(request))[1]) as chunks:
-            async for chunk, usage in chunks:
+        async with aclosing((await self._stream(request))[1]) as found:
+            async for chunk in found:
                 # As in OpenAI's API, the last chunk, which contains only the usage, is sent only on request.
-                if usage is None or include_usage or orjson.loads(chunk)["choices"]:
+                if chunk != chunks.TRUNCATED and (include_usage or not _has_only_usage(chunk)):
                     yield chunk
 
     async def chat(self, message: str, session_id: str, model: str | None) -> ChatResponse:
-        """Answer a message of a session, and store message and answer in the session.
+        """Answer a message of a session. Store message and answer in the session if the answer is whole.
 
         Raises:
             Problem: the model is unknown, or did not answer. Nothing is stored.
         """
-        answered_by, completion = await self._complete(await self._turn(message, session_id, model))
-        text = _text(completion["choices"][0]["message"])
-        usage = completion.get("usage") or {}
-        await self.sessions.append(session_id, turn(message, text, usage))
-        return ChatResponse(text, answered_by, usage)
+        answered_by, completion = await self._completions.complete(
+            *self._call_arguments(await self._turn(message, session_id, model))
+        )
+        choice = chunks.choice(completion)
+        text, usage = chunks.text(chunks.message(choice)), chunks.usage(completion) or {}
+        response = ChatResponse(text, answered_by, usage, chunks.finish_reason(choice))
+        await self._store(message, session_id, response)
+        return response
 
     async def chat_stream(
         self, message: str, session_id: str, model: str | None
@@ -102,58 +118,56 @@ class Agent:
         """
         parts: list[str] = []
         usage: Json = {}
+        reason: str | None = None
         answered_by, stream = await self._stream(await self._turn(message, session_id, model))
-        async with aclosing(stream) as chunks:
-            async for chunk, chunk_usage in chunks:
-                usage = chunk_usage or usage
-                choices = orjson.loads(chunk)["choices"]
-                if choices and (part := _text(choices[0]["delta"])):
+        async with aclosing(stream) as found:
+            async for chunk in found:
+                if chunk == chunks.TRUNCATED:
+                    raise Problem(502, "model_bad_response", f"{answered_by}: the model's answer is incomplete")
+                parsed = orjson.loads(chunk)
+                usage = chunks.usage(parsed) or usage
+                choice = chunks.choice(parsed)
+                reason = chunks.finish_reason(choice) or reason
+                if part := chunks.text(chunks.message(choice)):
                     parts.append(part)
                     yield part
-        text = "".join(parts)
-        await self.sessions.append(session_id, turn(message, text, usage))
-        yield ChatResponse(text, answered_by, usage)
+        response = ChatResponse("".join(parts), answered_by, usage, reason)
+        await self._store(message, session_id, response)
+        yield response
+
+    async def _store(self, message: str, session_id: str, response: ChatResponse) -> None:
+        """Store a turn, unless the answer is empty or cut.
+
+        Raises:
+            Problem: the model failed while it answered.
+        """
+        if response.finish_reason == "error":
+            raise Problem(502, "model_unavailable", f"{response.model}: the model failed while it answered")
+        if response.whole:
+            await self.sessions.append(session_id, turn(message, response.text, response.usage))
 
     async def _turn(self, message: str, session_id: str, model: str | None) -> Json:
         """Return the request for the next turn of a session: as much history as fits, and the message."""
         name = self._model_name(model)
         self._check_length([{"content": message}])
-        history = latest(await self.sessions.history(session_id), self._max_history_tokens)
+        # Earlier versions stored empty answers, which some models refuse.
+        turns = [one for one in await self.sessions.history(session_id) if one["messages"][-1].get("content")]
+        history = latest(turns, self._max_history_tokens)
         return {"model": name, "messages": [*history, {"role": "user", "content": message}]}
 
-    async def _complete(self, request: Json) -> tuple[str, Json]:
-        model, completion = await self._completions.complete(*self._call_arguments(request))
-        self._count_tokens(model, completion.get("usage") or {})
-        return model, completion
-
-    async def _stream(self, request: Json) -> tuple[str, AsyncGenerator[tuple[bytes, Json | None], None]]:
-        """Return the name of the model that answers, and its chunks, each with the usage that it contains."""
+    async def _stream(self, request: Json) -> tuple[str, AsyncGenerator[bytes, None]]:
+        """Return the name of the model that answers, and its chunks."""
         start = time.perf_counter()
-        model, chunks = await self._completions.stream(*self._call_arguments(request))
+        model, found = await self._completions.stream(*self._call_arguments(request))
         self._metrics.first_token.labels(model).observe(time.perf_counter() - start)
-        return model, self._counted(model, chunks)
-
-    async def _counted(
-        self, model: str, chunks: AsyncGenerator[bytes, None]
-    ) -> AsyncGenerator[tuple[bytes, Json | None], None]:
-        size = 0
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    detail = f"{model}: the answer is longer than {MAX_ANSWER_BYTES} bytes"
-                    raise Problem(502, "model_bad_response", detail)
-                usage = orjson.loads(chunk).get("usage") if _USAGE.search(chunk) else None
-                if usage is not None:
-                    self._count_tokens(model, usage)
-                yield chunk, usage
+        return model, _limited(model, found)
 
     def _call_arguments(self, request: Json) -> tuple[str, Json, float]:
         """Return the arguments of a model call: name of the model, request with the prompt, deadline."""
         if self._budget is not None:
             self._budget.check()
         deadline = asyncio.get_running_loop().time() + self._limits.request_timeout_seconds
-        messages = [*self._system, *request["messages"]]
+        messages = with_prompt(self._prompt, request["messages"])
         return self._model_name(request.get("model")), request | {"messages": messages}, deadline
 
     def _check_length(self, messages: Sequence[Json]) -> None:
@@ -161,14 +175,6 @@ class Agent:
         if length > limit:
             detail = f"The messages have {length} characters, but the limit is {limit}: send fewer or shorter messages"
             raise Problem(413, "input_too_long", detail)
-
-    def _count_tokens(self, model: str, usage: Json) -> None:
-        for kind in ("prompt", "completion"):
-            reported = usage.get(f"{kind}_tokens")
-            tokens = min(max(reported, 0), MAX_TOKENS) if isinstance(reported, int) else 0
-            self._metrics.count_tokens(model, kind, tokens)
-            if self._budget is not None:
-                self._budget.spend(tokens)
 
     def _model_name(self, name: str | None) -> str:
         name = name or self._default
@@ -178,9 +184,27 @@ class Agent:
         return name
 
 
-def _text(message: Json) -> str:
-    """Return the text of a message or of a delta."""
-    return message.get("content") or message.get("refusal") or ""
+async def _limited(model: str, found: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield chunks up to MAX_ANSWER_BYTES.
+
+    Raises:
+        Problem: there are more.
+    """
+    size = 0
+    async with aclosing(found):
+        async for chunk in found:
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                detail = f"{model}: the answer is longer than {MAX_ANSWER_BYTES} bytes"
+                raise Problem(502, "model_bad_response", detail)
+            yield chunk
+
+
+def _has_only_usage(chunk: bytes) -> bool:
+    if not _NO_CHOICES.search(chunk):
+        return False
+    parsed = orjson.loads(chunk)
+    return chunks.usage(parsed) is not None and not chunks.choice(parsed)
 
 
 def _length(message: Json) -> int:

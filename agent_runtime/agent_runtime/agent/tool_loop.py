@@ -8,6 +8,7 @@ import orjson
 
 from agent_runtime.agent.streamed_message import StreamedMessage
 from agent_runtime.errors import Problem
+from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
 from agent_runtime.tools.toolbox import Toolbox
 
@@ -48,9 +49,10 @@ class ToolLoop:
         for number in range(self._max_rounds + 1):
             round_request = request | self._offer(messages, tools, number)
             model, completion = await self._completions.complete(name, round_request, deadline)
-            usage.add(completion.get("usage"))
-            message = completion["choices"][0]["message"]
-            if not message.get("tool_calls"):
+            usage.add(chunks.usage(completion))
+            message = chunks.message(chunks.choice(completion))
+            message = message | {"tool_calls": chunks.tool_calls(message)}
+            if not message["tool_calls"]:
                 break
             messages = await self._with_results(messages, message, len(request["messages"]))
         return model, completion | ({"usage": usage.total} if usage.total else {})
@@ -61,27 +63,32 @@ class ToolLoop:
         if not tools:
             return await self._completions.stream(name, request, deadline)
         messages = list(request["messages"])
-        model, chunks = await self._completions.stream(name, request | self._offer(messages, tools, 0), deadline)
-        return model, self._chunks(name, request | {"tools": tools, "messages": messages}, chunks, deadline)
+        model, found = await self._completions.stream(name, request | self._offer(messages, tools, 0), deadline)
+        return model, self._chunks(name, request | {"tools": tools, "messages": messages}, found, deadline)
 
     async def _chunks(
-        self, name: str, request: Json, chunks: AsyncGenerator[bytes, None], deadline: float
+        self, name: str, request: Json, found: AsyncGenerator[bytes, None], deadline: float
     ) -> AsyncGenerator[bytes, None]:
         usage, messages, tools = Usage(), request["messages"], request["tools"]
         original = len(messages)
         for number in range(1, self._max_rounds + 2):
             message = StreamedMessage()
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    parsed = orjson.loads(chunk)
-                    usage.add(parsed.get("usage"))
+            # A server may report a running total with each chunk. The last one counts.
+            last_usage: Json | None = None
+            async with aclosing(found):
+                async for chunk in found:
+                    parsed = orjson.loads(chunk or b"{}")
+                    last_usage = chunks.usage(parsed) or last_usage
                     if message.add(parsed):
                         yield chunk
+            usage.add(last_usage)
             if not message.tool_calls:
                 break
+            if chunk == chunks.TRUNCATED:
+                raise Problem(502, "model_bad_response", f"{name}: the model's tool calls are incomplete")
             messages = await self._with_results(messages, message.as_json(), original)
             round_request = request | self._offer(messages, tools, number)
-            _, chunks = await self._completions.stream(name, round_request, deadline)
+            _, found = await self._completions.stream(name, round_request, deadline)
         if usage.total:
             yield orjson.dumps(message.head | {"choices": [], "usage": usage.total})
 

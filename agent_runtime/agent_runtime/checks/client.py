@@ -15,7 +15,7 @@ from agent_runtime.checks.expectations import Answer
 from agent_runtime.config.checks import CheckConfig
 from agent_runtime.environment import version
 from agent_runtime.errors import Problem
-from agent_runtime.models import responses
+from agent_runtime.models import chunks, responses
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 BUSY_PAUSE = 1.0
@@ -127,11 +127,11 @@ def _reason(error: Exception) -> str:
 
 def _answer(content: bytes, latency: float) -> Answer:
     try:
-        completion = responses.completion("", content)
+        completion = chunks.completion("", content)
     except Problem:
         raise NoAnswerError("the response is no chat completion: check --url") from None
-    message, tokens = completion["choices"][0]["message"], (completion.get("usage") or {}).get("total_tokens")
-    text = message.get("content") or message.get("refusal") or ""
+    tokens = (chunks.usage(completion) or {}).get("total_tokens")
+    text = chunks.text(chunks.message(chunks.choice(completion)))
     return Answer(text, latency, tokens if isinstance(tokens, int) else None)
 
 

@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 
 from agent_runtime import environment
-from agent_runtime.assembly import http_session, make_model
+from agent_runtime.assembly import http_session, make_models
 from agent_runtime.checks.client import AgentClient
 from agent_runtime.checks.expectations import SCHEMA_CPU_SECONDS
 from agent_runtime.checks.judge import Judge
@@ -87,7 +87,8 @@ def _judge(
     if config is None or not names:
         return None
     variables = environment.read(os.environ)
-    models = {m.name: make_model(m, variables, session, asyncio.Event()) for m in config.models if m.name in names}
+    chosen = [model for model in config.models if model.name in names]
+    models = make_models(chosen, config.models, variables, session, asyncio.Event())
     for model in models.values():
         resources.push_async_callback(model.aclose)
     seconds = (config.limits or LimitsConfig()).request_timeout_seconds

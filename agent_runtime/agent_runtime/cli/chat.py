@@ -18,6 +18,8 @@ KEY_VARIABLE = "AGENT_API_KEY"
 TIMEOUT = 300.0
 PROMPT, HELP = "you> ", "Ctrl-C stops an answer, Ctrl-D ends the chat.\n"
 INTERRUPTED = 130
+# Finish reasons of whole answers. An agent of an older version sends none.
+_WHOLE = frozenset({None, "stop", "tool_calls", "function_call"})
 
 
 class ChatError(Exception):
@@ -30,12 +32,14 @@ class Chat:
 
     Attributes:
         session: id of the session. If it is None, the agent chooses one with the first answer.
+        finish_reason: why the model ended the last answer.
     """
 
     url: str
     session: str | None = None
     model: str | None = None
     key: str | None = field(default=None, repr=False)
+    finish_reason: str | None = None
 
     def ask(self, message: str) -> Generator[str, None, None]:
         """Send a message, and yield the answer in parts.
@@ -82,6 +86,7 @@ class Chat:
                 raise ChatError(data["detail"])
             elif kind == "done":
                 self.session = data["session_id"]
+                self.finish_reason = data.get("finish_reason")
                 return
         raise ChatError("the connection broke before the answer was complete")
 
@@ -118,6 +123,10 @@ def _turn(chat: Chat, message: str) -> int:
                 sys.stdout.write(part)
                 sys.stdout.flush()
         sys.stdout.write("\n")
+        if chat.finish_reason not in _WHOLE:
+            sys.stderr.write(
+                f"the answer is cut: {printable(str(chat.finish_reason))}; the agent does not remember it\n"
+            )
     except ChatError as error:
         sys.stderr.write(f"error: {printable(str(error))}\n")
         return 1

@@ -6,9 +6,11 @@ uses only pydantic and the standard library.
 """
 
 from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection
-from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig, ModelConfig
+from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
+    KEEP_ALIVE_SECONDS,
+    MAX_BODY_BYTES,
     BudgetConfig,
     CardConfig,
     ChatPageConfig,
@@ -17,16 +19,20 @@ from agent_runtime.config.callers import (
     SkillConfig,
 )
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
+from agent_runtime.config.models import ApiKeySource, KeyReference, ModelConfig
 
 CONFIG_FILE = "agent.toml"
 
 __all__ = [
     "CONFIG_FILE",
+    "KEEP_ALIVE_SECONDS",
+    "MAX_BODY_BYTES",
     "MAX_PROMPT_BYTES",
     "PROMPT_FILE",
     "AgentConfig",
     "AgentFile",
     "AgentSection",
+    "ApiKeySource",
     "BudgetConfig",
     "CacheConfig",
     "CardConfig",
@@ -36,6 +42,7 @@ __all__ = [
     "EnvironmentName",
     "HeaderName",
     "HttpUrl",
+    "KeyReference",
     "LimitsConfig",
     "LogLevel",
     "McpServerConfig",

@@ -4,9 +4,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from agent_runtime.config.backends import McpServerConfig, MemoryConfig, ModelConfig
+from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, LogLevel, Name
 from agent_runtime.config.callers import BudgetConfig, CardConfig, ChatPageConfig, LimitsConfig, ServerConfig
+from agent_runtime.config.models import ModelConfig
 
 PROMPT_FILE = "system_prompt.txt"
 
@@ -60,6 +61,13 @@ class AgentConfig(ConfigModel):
         return self
 
     @property
+    def secret_variables(self) -> frozenset[str]:
+        """Names of the environment variables that are secret because a field sends them to a server."""
+        headers = [model.headers_from or {} for model in self.models] + [server.headers_from for server in self.mcp]
+        keys = [model.api_key_from.env for model in self.models if model.api_key_from and model.api_key_from.env]
+        return frozenset([*keys, *(variable for names in headers for variable in names.values())])
+
+    @property
     def default(self) -> ModelConfig:
         """The model for requests that name no model."""
         return next((model for model in self.models if model.name == self.default_model), self.models[0])
@@ -72,6 +80,14 @@ class AgentSection(AgentConfig):
         PROMPT_FILE, description="Path of the prompt, relative to agent.toml or else to the working directory."
     )
     log_level: LogLevel = "INFO"
+
+    @model_validator(mode="after")
+    def _references_are_resolved(self) -> Self:
+        for index, model in enumerate(self.models):
+            if model.api_key_from and model.api_key_from.secret_key_ref:
+                path = f"models[{index}].api_key_from.secret_key_ref"
+                raise ValueError(f"{path}: only an AgentDeployment can name a Secret: set env to a variable")
+        return self
 
 
 class AgentFile(ConfigModel):

@@ -1,60 +1,10 @@
-"""The backends that the agent calls: models, Redis, MCP servers."""
+"""The backends that the agent calls, except models: Redis and MCP servers."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, Name
-
-
-class ModelConfig(ConfigModel):
-    """One model that the agent can call."""
-
-    name: Name = Field(description="Name of the model in requests and in defaultModel. Unique within the agent.")
-    provider: Literal["azure_openai", "openai", "echo"] = Field(
-        description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: "
-        "repeats the message; to try an agent, and for tests)."
-    )
-    deployment: str | None = Field(
-        None,
-        min_length=1,
-        max_length=256,
-        description="Name of the Azure OpenAI deployment. Required by provider azure_openai, not allowed with others.",
-    )
-    api_version: str | None = Field(
-        None,
-        pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
-        max_length=32,
-        description="API version of Azure OpenAI. Only for provider azure_openai. Default: 2024-10-01-preview.",
-    )
-    endpoint: HttpUrl | None = Field(
-        None,
-        description="https URL of the Azure OpenAI resource. Only for provider azure_openai. Default: the environment "
-        "variable AZURE_OPENAI_ENDPOINT, which usually comes from credentials.",
-    )
-    model: str | None = Field(
-        None,
-        min_length=1,
-        max_length=256,
-        description="Model name in upstream requests. Only for provider openai. Default: the name of this entry.",
-    )
-    base_url: HttpUrl | None = Field(
-        None,
-        description="Base URL of the API, usually ending in /v1. Only for provider openai. Default: the public API of "
-        "OpenAI.",
-    )
-
-    @model_validator(mode="after")
-    def _fields_fit_the_provider(self) -> Self:
-        azure_only = {"deployment": self.deployment, "apiVersion": self.api_version, "endpoint": self.endpoint}
-        openai_only = {"model": self.model, "baseUrl": self.base_url}
-        foreign = {"azure_openai": openai_only, "openai": azure_only, "echo": azure_only | openai_only}[self.provider]
-        given = [field for field, value in foreign.items() if value is not None]
-        if given:
-            raise ValueError(f"{', '.join(given)}: not a field of provider {self.provider}: remove it")
-        if self.provider == "azure_openai" and self.deployment is None:
-            raise ValueError("deployment: required with provider azure_openai")
-        return self
+from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl
 
 
 class CacheConfig(ConfigModel):

@@ -26,7 +26,9 @@ class Model(Protocol):
         ...
 
     def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
-        """Answer a chat completion request with chunks as JSON. The last chunk has the usage.
+        """Answer a chat completion request with chunks as JSON. Usually the last one has the usage.
+
+        Chunks may be any JSON; see models.chunks. If the answer may be incomplete, chunks.TRUNCATED is the last one.
 
         Raises:
             Problem: as complete() does, before the first chunk; or later, when the answer breaks off.

@@ -8,33 +8,41 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pydantic import SecretStr
 from yarl import URL
 
 from agent_runtime.config import ModelConfig
+from agent_runtime.config.default_credentials import OPENAI_API, DefaultCredentials
 from agent_runtime.environment import Environment
 from agent_runtime.health import UnhealthyError
+from agent_runtime.models import headers
 from agent_runtime.models.credentials import EntraToken
 
-OPENAI_API = "https://api.openai.com/v1"
 DEFAULT_API_VERSION = "2024-10-01-preview"
+# Variable with the default key of a provider, and how a request carries a key.
+_DEFAULT_KEY = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
+_KEY_HEADER = {"openai": ("authorization", "Bearer "), "azure_openai": ("api-key", "")}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The URLs of a model's API, and the headers of every request with its credentials. Header names are lowercase."""
+    """The URLs of a model's API, and the headers of every request with its credentials. Header names are lowercase.
+
+    `withheld` is the variable with a default key that is set, but not sent to this server; None without one.
+    """
 
     completions: URL
     models: URL
     headers: Mapping[str, str]
+    withheld: str | None = None
 
 
 class RequestBuilder:
     """Builds a model's endpoint from its config and the environment."""
 
-    def __init__(self, model: ModelConfig, environment: Environment) -> None:
+    def __init__(self, model: ModelConfig, environment: Environment, defaults: DefaultCredentials) -> None:
         self._model = model
         self._environment = environment
+        self._defaults = defaults
         self._token: EntraToken | None = None
 
     async def build(self) -> Endpoint:
@@ -43,14 +51,32 @@ class RequestBuilder:
         Raises:
             UnhealthyError: a variable is missing or has a wrong value, or Microsoft Entra ID issues no token.
         """
-        if self._model.provider == "openai":
-            return _openai(self._model, self._environment)
-        endpoint = _azure(self._model, self._environment)
-        if self._environment.azure_openai_api_key is not None:
-            return endpoint
+        model, environment = self._model, self._environment
+        endpoint = _openai(model, environment) if model.provider == "openai" else _azure(model, environment)
+        common = headers.common(environment) if self._defaults.common_headers_reach(model) else headers.ACCEPT
+        named = headers.named(model.headers_from or {}, environment)
+        if model.api_key_from is not None:
+            own = _key_header(model, model.api_key_from.env, environment) if model.api_key_from.env else {}
+            return replace(endpoint, headers={**common, **own, **named})
+        variable = _DEFAULT_KEY[model.provider]
+        if environment.secret(variable) is None:
+            return replace(endpoint, headers={**await self._without_key(), **common, **named})
+        if not self._defaults.reach(model):
+            return replace(endpoint, headers={**common, **named}, withheld=variable)
+        return replace(endpoint, headers={**_key_header(model, variable, environment), **common, **named})
+
+    async def _without_key(self) -> Mapping[str, str]:
+        """Return the credentials of a model without a key. Only Azure has others, and only OpenAI always needs some."""
+        if self._model.provider == "azure_openai":
+            return {"authorization": f"Bearer {await self._entra_token()}"}
+        if self._model.base_url is None:
+            raise UnhealthyError("set OPENAI_API_KEY", "NotConfigured")
+        return {}
+
+    async def _entra_token(self) -> str:
         if self._token is None:
             self._token = await asyncio.to_thread(EntraToken, self._environment)  # imports azure-identity: 0.3 s
-        return replace(endpoint, headers={"authorization": f"Bearer {await self._token()}", **endpoint.headers})
+        return await self._token()
 
     async def aclose(self) -> None:
         """Close the connection to Microsoft Entra ID."""
@@ -58,60 +84,29 @@ class RequestBuilder:
             await self._token.aclose()
 
 
+def _key_header(model: ModelConfig, variable: str, environment: Environment) -> Mapping[str, str]:
+    name, scheme = _KEY_HEADER[model.provider]
+    return {name: scheme + headers.value_of(variable, environment)}
+
+
 def _openai(model: ModelConfig, environment: Environment) -> Endpoint:
-    """Return the endpoint of OpenAI's API, or of a compatible server, which may need no key."""
-    key = environment.openai_api_key
-    if key is None and model.base_url is None:
-        raise UnhealthyError("set OPENAI_API_KEY", "NotConfigured")
+    """Return the endpoint of OpenAI's API, or of a compatible server, without headers."""
     base = URL(model.base_url or environment.openai_base_url or OPENAI_API)
-    headers = {"authorization": f"Bearer {_header('OPENAI_API_KEY', key)}"} if key is not None else {}
-    return Endpoint(_below(base, "/chat/completions"), _below(base, "/models"), headers | _common_headers(environment))
+    return Endpoint(_below(base, "/chat/completions"), _below(base, "/models"), {})
 
 
 def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
-    """Return the endpoint of Azure OpenAI. Without a key, the caller must add the token to the headers."""
+    """Return the endpoint of Azure OpenAI, without headers."""
     address = model.endpoint or environment.azure_openai_endpoint
     if address is None:
         raise UnhealthyError("set AZURE_OPENAI_ENDPOINT, or endpoint in agent.toml", "NotConfigured")
-    key = environment.azure_openai_api_key
-    headers = {"api-key": _header("AZURE_OPENAI_API_KEY", key)} if key is not None else {}
     base = URL(address).update_query({"api-version": model.api_version or DEFAULT_API_VERSION})
     deployment = URL.build(path=f"/{model.deployment}").raw_path
     return Endpoint(
-        _below(base, f"/openai/deployments{deployment}/chat/completions"),
-        _below(base, "/openai/models"),
-        headers | _common_headers(environment),
+        _below(base, f"/openai/deployments{deployment}/chat/completions"), _below(base, "/openai/models"), {}
     )
 
 
 def _below(base: URL, path: str) -> URL:
     """Return the URL of an encoded path below the base, with the query of the base."""
     return base.with_path(base.raw_path.rstrip("/") + path, encoded=True, keep_query=True)
-
-
-def _common_headers(environment: Environment) -> dict[str, str]:
-    """Headers that do not depend on the provider. Headers in OPENAI_CUSTOM_HEADERS take precedence."""
-    headers = {"accept": "application/json"}
-    if environment.openai_org_id is not None:
-        headers["openai-organization"] = environment.openai_org_id
-    if environment.openai_project_id is not None:
-        headers["openai-project"] = environment.openai_project_id
-    custom = environment.openai_custom_headers
-    for line in custom.get_secret_value().split("\n") if custom is not None else ():
-        name, colon, value = line.partition(":")
-        if colon:
-            headers[name.strip().lower()] = value.strip()
-    return headers
-
-
-def _header(variable: str, secret: SecretStr) -> str:
-    """Return the value of a variable that becomes part of a header.
-
-    Raises:
-        UnhealthyError: a header cannot carry it.
-    """
-    value = secret.get_secret_value()
-    if not (value.isascii() and value.isprintable()):
-        message = f"{variable}: contains a line break or another character that is not printable ASCII"
-        raise UnhealthyError(message, "NotConfigured")
-    return value

@@ -5,6 +5,7 @@ Requests go through aiohttp, which takes 0.22 ms of CPU per request and 0.01 ms 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -15,9 +16,10 @@ import orjson
 from agent_runtime.config import ModelConfig
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
-from agent_runtime.models import refusals, responses, sse
+from agent_runtime.models import chunks, reasons, refusals, responses, sse
 from agent_runtime.models.base import Json
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
+from agent_runtime.models.streaming import StreamingRefused, StreamMode, event_stream, in_mode, mentions_streaming
 
 # The deadline in fallbacks.py limits the whole call.
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -25,6 +27,8 @@ CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5, sock_connect=2)
 # A compressed response could become a thousand times as long.
 _JSON_BODY = {"content-type": "application/json", "accept-encoding": "identity"}
+
+log = logging.getLogger(__name__)
 
 
 class OpenAIModel:
@@ -38,6 +42,7 @@ class OpenAIModel:
         self._session = session
         self._probe_now = probe_now
         self._upstream_name = config.deployment or config.model or config.name
+        self._stream_mode = StreamMode.WITH_USAGE
         self._endpoint: Endpoint | None = None
         self._building = asyncio.Lock()
         # An error that the last call reported and that a probe cannot detect, such as a deployment that does not exist.
@@ -47,18 +52,39 @@ class OpenAIModel:
         """Answer a chat completion request; see Model."""
         async with self._post(request) as response:
             answer = await responses.read(response)
-        completion = responses.completion(self.name, answer)
+        completion = chunks.completion(self.name, answer)
         self._lasting_fault = None
         return completion
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
-        """Answer a chat completion request in chunks; see Model."""
-        options = (request.get("stream_options") or {}) | {"include_usage": True}
-        async with self._post(request | {"stream": True, "stream_options": options}) as response:
-            async for data in sse.events(response.content):
-                responses.check_chunk(self.name, data)
-                yield data
-        self._lasting_fault = None
+        """Answer a chat completion request in chunks; see Model.
+
+        If the server refuses to stream, the request is sent again in the next mode, which later calls use, too.
+        """
+        mode = self._stream_mode
+        while mode is not StreamMode.NONE:
+            try:
+                async with self._post(in_mode(request, mode)) as response:
+                    self._stream_mode = mode
+                    finished: bool | None = None
+                    async for kind, data in sse.events(await event_stream(self.name, response)):
+                        if data.startswith(sse.DONE):
+                            finished = True
+                        else:
+                            chunk = chunks.read_chunk(self.name, kind, data)
+                            finished = finished or chunk.finished
+                            yield chunk.data
+                self._lasting_fault = None
+                if finished is False:
+                    yield chunks.TRUNCATED
+            except StreamingRefused:
+                mode = StreamMode(mode + 1)
+            else:
+                return
+        completion = await self.complete(in_mode(request, mode))
+        self._stream_mode = mode
+        for part in chunks.as_chunks(completion):
+            yield part
 
     @asynccontextmanager
     async def _post(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -73,18 +99,36 @@ class OpenAIModel:
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise aiohttp.ClientPayloadError("the response is compressed")
                 if response.status != HTTPStatus.OK:
-                    raise self._refusal(response, await responses.read_error(response))
+                    raise self._refusal(request, response, await responses.read_error(response))
                 yield response
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
             raise refusals.unreachable(self.name, error) from None
 
-    def _refusal(self, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
+    def _refusal(self, request: Json, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
         problem = refusals.refused(self.name, response.status, response.headers, answer)
+        if problem.status == HTTPStatus.BAD_REQUEST:
+            self._add_reason(problem, request, answer)
+        if self._endpoint is not None and self._endpoint.withheld is not None:
+            problem = refusals.without_key(problem, self.name, self._endpoint.withheld)
         if problem.code in refusals.LASTING:
             self._lasting_fault = refusals.lasting_fault(problem, self.name)
         self._probe_now.set()
+        if request.get("stream") and mentions_streaming(response.status, answer):
+            return StreamingRefused(problem.status, problem.code, problem.detail, param=problem.param)
         return problem
+
+    def _add_reason(self, problem: Problem, request: Json, answer: bytes) -> None:
+        """Add the reason of the server, for the caller and for the log."""
+        sent = self._endpoint.headers if self._endpoint else {}
+        secrets = [value.removeprefix("Bearer ") for name, value in sent.items() if name != "accept"]
+        reason = reasons.shown(reasons.reason_of(answer), request, secrets)
+        if reason:
+            problem.detail = f"{problem.detail}: {reason}"
+        log.debug(
+            "the model refused a request",
+            extra={"fields": {"model": self.name, "code": problem.code, "reason": reason or "(withheld or none)"}},
+        )
 
     async def probe(self) -> Json:
         """Renew the credentials and list the models. This costs no tokens, and detects a wrong key or address."""
@@ -96,7 +140,7 @@ class OpenAIModel:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise refusals.probe_error(error, endpoint.models) from None
-        fault = refusals.probe_fault(status)
+        fault = refusals.probe_fault(status, endpoint.withheld)
         if fault is not None:
             raise fault
         if self._lasting_fault is not None:

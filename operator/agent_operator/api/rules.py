@@ -18,8 +18,9 @@ from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
-from agent_runtime.config import AgentConfig, CacheConfig, CardConfig, McpServerConfig, ModelConfig
+from agent_runtime.config import AgentConfig, ApiKeySource, CacheConfig, CardConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.checks import CheckConfig
+from agent_runtime.config.models import RESERVED_HEADERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ def _only_with(union: str, member: str, field: str) -> Rule:
     return Rule(
         f"self.{union} == '{member}' || !has(self.{field})",
         f"{field} requires {union} {member}: remove it or change the {union}",
+        f".{field}",
+    )
+
+
+def _not_with_echo(field: str) -> Rule:
+    return Rule(
+        f"self.provider != 'echo' || !has(self.{field})",
+        f"{field} has no meaning with provider echo, which sends no requests: remove it",
         f".{field}",
     )
 
@@ -179,7 +188,15 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("provider", "azure_openai", "endpoint"),
         _only_with("provider", "openai", "model"),
         _only_with("provider", "openai", "baseUrl"),
+        _not_with_echo("apiKeyFrom"),
+        _not_with_echo("headersFrom"),
+        Rule(
+            f"!has(self.headersFrom) || !self.headersFrom.exists(h, h.lowerAscii() in {sorted(RESERVED_HEADERS)})",
+            "headersFrom must not contain headers that describe the body or the connection: remove them",
+            ".headersFrom",
+        ),
     ),
+    ApiKeySource: (_exactly_one("secretKeyRef", "env", "none"),),
     McpServerConfig: (
         Rule("self.type != 'http' || has(self.url)", "type http requires url: set it to the URL of the MCP endpoint"),
         Rule("self.type != 'stdio' || has(self.command)", "type stdio requires command: set it to the program to run"),

@@ -29,15 +29,23 @@ class RunningPod:
 
 
 @dataclass(frozen=True, slots=True)
+class StartingPod:
+    """A pod without an address."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class PodStates:
     """The pods of an agent, without those that end.
 
     Attributes:
-        starting: names of the pods without an address. Their volumes or sandboxes may be the reason.
+        starting: the pods without an address. Their volumes or sandboxes may be the reason.
         running: the pods with an address.
     """
 
-    starting: tuple[str, ...] = ()
+    starting: tuple[StartingPod, ...] = ()
     running: tuple[RunningPod, ...] = ()
 
 
@@ -65,10 +73,11 @@ class Inspector:
         except UnreadableReportError:
             return f"responds to {_PATH} with no report of the runtime"
 
-    async def start_failure(self, namespace: str, pod: str) -> dict[str, Any] | None:
+    async def start_failure(self, namespace: str, pod: StartingPod) -> dict[str, Any] | None:
         """Return status.lastFailure of a pod that does not start; None if it has no Event about that."""
         try:
-            return start_failure(pod, await self._cluster.list_pod_warnings(namespace, pod))
+            events = await self._cluster.list_pod_warnings(namespace, pod.name)
+            return start_failure(pod.name, pod.uid, events)
         except ApiError:
             # An older Role lacks the right to list Events. The Events of the next look may be fewer, too.
             return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent_operator.diagnosis.findings import UNKNOWN, Diagnosis, merge
-from agent_operator.diagnosis.inspector import Inspector, PodStates, Report, RunningPod
+from agent_operator.diagnosis.inspector import Inspector, PodStates, Report, RunningPod, StartingPod
 from agent_operator.kube.objects import Key
 from agent_operator.kube.workqueue import Queue, Trigger
 from agent_operator.tasks import ENDS
@@ -202,7 +202,8 @@ class PodMonitor:
 
 def _states(pods: Sequence[Mapping[str, Any]]) -> PodStates:
     """Return the states of trimmed pods. The status of a pod with a failure already says why it does not start."""
-    starting = [pod["metadata"]["name"] for pod in pods if not (pod.get("ip") or pod.get("failure"))]
+    waiting = [pod["metadata"] for pod in pods if not (pod.get("ip") or pod.get("failure"))]
+    starting = [StartingPod(meta["name"], meta.get("uid", "")) for meta in waiting]
     running = [RunningPod(pod["metadata"]["name"], pod["ip"]) for pod in pods if pod.get("ip")]
     return PodStates(tuple(starting), tuple(running))
 

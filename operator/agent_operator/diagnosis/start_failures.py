@@ -7,6 +7,8 @@ from typing import Any
 from agent_operator.kube.shapes import mapping, text
 from agent_runtime.config.terminal import one_line
 
+# Who reports them. Every user who may create Events can name these, too, so a message is only shown.
+_REPORTERS = frozenset({"kubelet", "attachdetach-controller"})
 REASONS = frozenset(
     {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "NetworkNotReady"}
 )
@@ -18,14 +20,16 @@ _KINDS = {"configmap": "ConfigMap", "secret": "Secret", "persistentvolumeclaim":
 _SUMMARY = "Unable to attach or mount volumes"
 
 
-def start_failure(pod: str, events: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+def start_failure(pod: str, uid: str, events: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return status.lastFailure of a pod that does not start; None if no Event says why.
 
     Args:
         pod: name of the pod.
+        uid: metadata.uid of the pod. Another pod of this name may have existed.
         events: its Events (events.k8s.io/v1). Everyone who may create Events may have written them.
     """
-    found = [event for event in events if text(event.get("reason")) in REASONS and text(event.get("note"))]
+    reasons = [event for event in events if text(event.get("reason")) in REASONS and text(event.get("note"))]
+    found = [event for event in reasons if _is_about(event, uid) and _reporter(event) in _REPORTERS]
     causes = [event for event in found if not text(event["note"]).startswith(_SUMMARY)] or found
     if not causes:
         return None
@@ -33,6 +37,15 @@ def start_failure(pod: str, events: Iterable[Mapping[str, Any]]) -> dict[str, An
     note = one_line(text(latest["note"])[:_LONGEST_MESSAGE])
     failure = {"pod": pod, "reason": text(latest["reason"]), "message": note + _remedy(note)}
     return failure | ({"time": _time(latest)} if _time(latest) else {})
+
+
+def _is_about(event: Mapping[str, Any], uid: str) -> bool:
+    return text(mapping(event.get("regarding")).get("uid")) == uid
+
+
+def _reporter(event: Mapping[str, Any]) -> str:
+    """Return the component that reports an Event. Older recorders set only the source."""
+    return text(event.get("reportingController")) or text(mapping(event.get("deprecatedSource")).get("component"))
 
 
 def _time(event: Mapping[str, Any]) -> str:

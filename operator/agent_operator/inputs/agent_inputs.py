@@ -19,6 +19,7 @@ from agent_runtime.config import (
     CONFIG_FILE,
     PROMPT_FILE,
     AgentSection,
+    ApiKeySource,
     LimitsConfig,
     MemoryConfig,
     ModelConfig,
@@ -35,6 +36,7 @@ __all__ = [
     "Inputs",
     "OtherAutoscaler",
     "Platform",
+    "model_key_variable",
 ]
 
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
@@ -168,7 +170,7 @@ class Inputs:
         """The `[agent]` table of agent.toml, with the defaults of the fields that the AgentDeployment uses."""
         config = self.spec.config
         complete: dict[str, Any] = {
-            "models": tuple(_complete(model) for model in config.models),
+            "models": tuple(_complete(model, index) for index, model in enumerate(config.models)),
             "default_model": config.default.name,
             "log_level": config.log_level or "INFO",
         }
@@ -225,10 +227,21 @@ class Inputs:
         return {CONFIG_FILE: tomli_w.dumps(oldest({"agent": used})), PROMPT_FILE: self.prompt}
 
 
-def _complete(model: ModelConfig) -> ModelConfig:
-    """Set the defaults of a model, except baseUrl: without it the runtime requires a key for OpenAI's public API."""
+def model_key_variable(index: int) -> str:
+    """Return the variable with the API key that a model of spec.config.models reads from a Secret."""
+    return f"MODEL_API_KEY_{index}"
+
+
+def _complete(model: ModelConfig, index: int) -> ModelConfig:
+    """Set the defaults of a model, except baseUrl: without it the runtime requires a key for OpenAI's public API.
+
+    The pods read the API key of a Secret from a variable.
+    """
+    complete: dict[str, Any] = {}
+    if model.api_key_from and model.api_key_from.secret_key_ref:
+        complete["api_key_from"] = ApiKeySource(env=model_key_variable(index))
     if model.provider == "azure_openai":
-        return model.model_copy(update={"api_version": model.api_version or AZURE_API_VERSION})
+        complete["api_version"] = model.api_version or AZURE_API_VERSION
     if model.provider == "openai":
-        return model.model_copy(update={"model": model.model or model.name})
-    return model
+        complete["model"] = model.model or model.name
+    return model.model_copy(update=complete) if complete else model

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent_operator.api import constants
-from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.inputs.agent_inputs import Inputs, model_key_variable
+from agent_runtime.config import ModelConfig
 
 LOG_LEVEL = "LOG_LEVEL"
 AGENT_NAME = "AGENT_NAME"
@@ -45,6 +46,16 @@ class CredentialKey:
     optional: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """A key of a Secret with the API key of a model. `field` is the path of the reference in the spec."""
+
+    variable: str
+    secret: str
+    key: str
+    field: str
+
+
 def secret(inputs: Inputs) -> str | None:
     """Return the name of the Secret that the operator does not create; None if the spec references none."""
     credentials = inputs.spec.credentials
@@ -74,18 +85,32 @@ def keys(inputs: Inputs) -> tuple[CredentialKey, ...]:
     )
 
 
+def model_keys(inputs: Inputs) -> Iterator[ModelKey]:
+    """Yield the API keys that models read from Secrets, by the variable that the operator sets for each."""
+    for index, model in enumerate(inputs.spec.config.models):
+        reference = model.api_key_from.secret_key_ref if model.api_key_from else None
+        if reference:
+            field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
+            yield ModelKey(model_key_variable(index), reference.name, reference.key, field)
+
+
 def _well_known(inputs: Inputs) -> Iterator[str]:
     """Yield the documented keys that the config uses."""
     config, identity = inputs.spec.config, inputs.spec.identity
     azure = [model for model in config.models if model.provider == "azure_openai"]
     if any(model.endpoint is None for model in azure):
         yield "AZURE_OPENAI_ENDPOINT"
-    if azure:
+    if any(_uses(model, "AZURE_OPENAI_API_KEY") for model in azure):
         yield "AZURE_OPENAI_API_KEY"
     # The webhook does not set a variable that the pod already references, even if the key does not exist.
-    if azure and not (identity and identity.azure_workload_identity):
+    if any(model.api_key_from is None for model in azure) and not (identity and identity.azure_workload_identity):
         yield from IDENTITY_KEYS
-    if any(model.provider == "openai" for model in config.models):
+    if any(model.provider == "openai" and _uses(model, "OPENAI_API_KEY") for model in config.models):
         yield "OPENAI_API_KEY"
     if config.memory and config.memory.cache and config.memory.cache.enabled:
         yield "REDIS_PASSWORD"
+
+
+def _uses(model: ModelConfig, variable: str) -> bool:
+    """Report whether a model may use the default key of its provider, which this variable contains."""
+    return model.api_key_from is None or model.api_key_from.env == variable

@@ -13,12 +13,12 @@ from agent_operator.api.v1alpha1 import AgentDeploymentSpec
 from agent_operator.kube.shapes import mapping, mappings
 from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.addresses import is_metadata
+from agent_runtime.config.default_credentials import OPENAI_API
 
 HTTPS = 443
 _MOST_SERVICES = 64
 TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-PUBLIC_OPENAI = "https://api.openai.com/v1"
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?)*")
 _PRIVATE_DOMAIN = re.compile(
     r"\.(corp|home\.arpa|internal|intranet|lan|local|localdomain|private)$|(^|\.)privatelink\."
@@ -90,7 +90,7 @@ class Endpoint:
 def url_of(model: ModelConfig) -> tuple[str, str] | None:
     """Return the URL of a model and the field that contains it; None without a URL."""
     if model.provider == "openai":
-        return model.base_url or PUBLIC_OPENAI, "baseUrl"
+        return model.base_url or OPENAI_API, "baseUrl"
     return (model.endpoint, "endpoint") if model.endpoint else None
 
 

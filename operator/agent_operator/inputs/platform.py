@@ -20,6 +20,8 @@ class Platform:
     """Secrets in the namespaces of the agents that pull the runtime image."""
     external_secrets_version: Literal["v1", "v1beta1"] = "v1"
     manage_namespaces: bool = True
+    allow_adoption: bool = True
+    """Whether the annotation of an agent lets it adopt objects of others."""
     allow_unsafe_pod_templates: bool = False
     """Whether spec.podTemplate may weaken the hardening of the pods."""
     set_pod_user: bool = True

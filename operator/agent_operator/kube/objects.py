@@ -4,7 +4,7 @@ A Deployment takes 20 KiB as Python dicts, and 3 KiB trimmed and packed. An agen
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -47,6 +47,8 @@ METADATA_ONLY = frozenset({"ConfigMap"})
 _APPLIED = {"manager": constants.FIELD_MANAGER, "operation": "Apply"}
 _SCALED = {"subresource": "scale"}
 _DATA = ("data", "binaryData")
+# Kinds of which only a controller counts as the owner.
+_CONTROLLED = frozenset({"Pod", "ReplicaSet"})
 _LONGEST_VERSION = 20
 
 
@@ -139,7 +141,7 @@ def pack(kind: str, obj: Mapping[str, Any], *, largest: int | None = None) -> Li
             return _pack(kind, obj, largest)
         except Exception as error:  # noqa: BLE001  (whatever the object contains)
             reason = unexpected_content(error)
-    return pack_unreadable(obj, reason)
+    return replace(pack_unreadable(obj, reason), owner=_owner(kind, obj["metadata"]))
 
 
 def _pack(kind: str, obj: Mapping[str, Any], largest: int | None) -> Live:
@@ -155,7 +157,7 @@ def _pack(kind: str, obj: Mapping[str, Any], largest: int | None) -> Live:
         generation=meta.get("generation", 0),
         owns_replicas=kind == "Deployment" and _owns_replicas(meta, _APPLIED),
         is_scaled=kind == "Deployment" and _owns_replicas(meta, _SCALED),
-        owner=owner_uid(meta),
+        owner=_owner(kind, meta),
         is_partial=is_partial,
     )
 
@@ -224,10 +226,19 @@ def _identity_body(meta: Object) -> bytes:
 
 def owner_uid(meta: Mapping[str, Any]) -> str:
     """Return the UID of the controlling owner, or of the agent in the labels; empty without one."""
+    return _controller_uid(meta) or str((meta.get("labels") or {}).get(constants.LABEL_OWNER_UID) or "")
+
+
+def _controller_uid(meta: Mapping[str, Any]) -> str:
     for owner in meta.get("ownerReferences") or ():
         if owner.get("controller"):
             return str(owner.get("uid") or "")
-    return str((meta.get("labels") or {}).get(constants.LABEL_OWNER_UID) or "")
+    return ""
+
+
+def _owner(kind: str, meta: Mapping[str, Any]) -> str:
+    """Return the owner that counts for a kind. Every user may label a pod, and name the UID of a ReplicaSet there."""
+    return _controller_uid(meta) if kind in _CONTROLLED else owner_uid(meta)
 
 
 def _owns_replicas(meta: Mapping[str, Any], entry: Mapping[str, str]) -> bool:

@@ -31,8 +31,7 @@ def routes(spec: Mapping[str, Any], namespace: str) -> Iterator[tuple[str, Route
         namespace: namespace of the AgentDeployment.
     """
     ingress = shapes.mapping(spec.get("ingress"))
-    name = ingress.get("className")
-    via = f"ingress {constants.DEFAULT_INGRESS_CLASS if name is None else name}"
+    via = f"ingress {_class_name(ingress)}"
     path = shapes.text(ingress.get("path")) or "/"
     if host := shapes.text(ingress.get("host")):
         yield "spec.ingress.host", Route(via, host, path)
@@ -48,6 +47,13 @@ def routes(spec: Mapping[str, Any], namespace: str) -> Iterator[tuple[str, Route
         via = f"gateway {parent.get('namespace') or own_namespace}/{parent.get('name')}/{parent.get('sectionName')}"
         for index, host in enumerate(hostnames if isinstance(hostnames, list) else ()):
             yield f"spec.gateway.hostnames[{index}]", Route(via, shapes.text(host), "")
+
+
+def _class_name(ingress: Mapping[str, Any]) -> str:
+    """Return the class by which a controller finds the Ingress; empty for the default of the cluster."""
+    annotation = shapes.mapping(ingress.get("annotations")).get(constants.ANNOTATION_INGRESS_CLASS)
+    names = (shapes.text(name) for name in (ingress.get("className"), annotation) if name is not None)
+    return next(names, constants.DEFAULT_INGRESS_CLASS)
 
 
 class RouteIndex:

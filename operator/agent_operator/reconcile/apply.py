@@ -74,7 +74,7 @@ class StatusWriter:
 class Applier:
     """Writes children. `served` returns the version in which the cluster serves a kind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what it writes with, and what it may write)
         self,
         store: Store,
         cluster: Cluster,
@@ -83,6 +83,7 @@ class Applier:
         served: Callable[[str], str | None],
         *,
         manage_namespaces: bool,
+        allow_adoption: bool = True,
     ) -> None:
         self._store = store
         self._cluster = cluster
@@ -90,6 +91,7 @@ class Applier:
         self._status_writer = status_writer
         self._served = served
         self._manage_namespaces = manage_namespaces
+        self._allow_adoption = allow_adoption
         self._adopter = Adopter(cluster, served)
 
     async def apply(self, context: ReconcileContext, live: Mapping[Ref, Live], diff: DiffResult) -> ApplyResult:
@@ -101,7 +103,8 @@ class Applier:
         after = dict(live)
         try:
             adoptions = Adoptions(diff.changes.applies)
-            adoptions = await self._adopter.prepare(context, live, diff) if context.may_adopt else adoptions
+            if context.may_adopt and self._allow_adoption:
+                adoptions = await self._adopter.prepare(context, live, diff)
             context = await self._record(context, diff, adoptions)
             await self._write_all(context, adoptions, diff.changes, after)
         except ProblemError as error:

@@ -115,12 +115,16 @@ class ChildPlanner:
             rendered=replace(wanted, manifests=served),
             rollout=rollout.plan if can_start else None,
             changes=plan(desired, gathered.live, context.owner, retained=retained),
-            warnings=(*_warnings(gathered.inputs, missing), *_adoption_problems(context)),
+            warnings=(
+                *_warnings(gathered.inputs, missing),
+                *_adoption_problems(context, gathered.inputs),
+                *rollout.plan.warnings,
+            ),
         )
 
 
-def _adoption_problems(context: ReconcileContext) -> Iterable[Problem]:
-    return adoption.parse(context.agent).problems if context.may_adopt else ()
+def _adoption_problems(context: ReconcileContext, inputs: Inputs) -> Iterable[Problem]:
+    return adoption.problems(context.agent, allowed=inputs.platform.allow_adoption) if context.may_adopt else ()
 
 
 def _warnings(inputs: Inputs, missing: set[str]) -> Iterable[Problem]:

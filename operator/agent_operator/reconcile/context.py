@@ -7,7 +7,7 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.kube.objects import Key, Live, Object, Ref
-from agent_operator.render.plan import Owner, owner_from
+from agent_operator.render.plan import Owner, is_child_name, owner_from
 
 # A value takes at least two bytes, so a spec of this size has fewer values than inputs/size_limits.py allows. The cache
 # contains no object that is nested deeper than the parser of JSON accepts, 200 levels.
@@ -89,8 +89,31 @@ def start_pass(
         if namespace is None or not owner.owns(target, namespace.object, namespace.uid):
             counted = {""}
     own = {target: child for target, child in children.items() if target.namespace in counted}
+    if own:
+        own = _with_controlled_pods(own, owner)
     size = len(live.body) + sum([len(child.body) for child in own.values()])
     return replace(context, children=own, is_large=size > _LARGE_BYTES)
+
+
+def _with_controlled_pods(children: Mapping[Ref, Live], owner: Owner) -> dict[Ref, Live]:
+    """Leave out pods that neither a Deployment of the agent, through a ReplicaSet, nor a Job of the agent controls.
+
+    Such a pod could otherwise report failures, and so abort a rollout.
+    """
+    roots: dict[str, set[str]] = {"Deployment": set(), "Job": set(), "ReplicaSet": set()}
+    for target, live in children.items():
+        if target.kind in ("Deployment", "Job") and live.owner == owner.uid and is_child_name(target, owner.key.name):
+            roots[target.kind].add(live.uid)
+    for target, live in children.items():
+        if target.kind == "ReplicaSet" and live.owner in roots["Deployment"]:
+            roots["ReplicaSet"].add(live.uid)
+    of_pods = roots["ReplicaSet"] | roots["Job"]
+    allowed = {"ReplicaSet": roots["Deployment"], "Pod": of_pods}
+    return {
+        target: live
+        for target, live in children.items()
+        if target.kind not in allowed or live.owner in allowed[target.kind]
+    }
 
 
 @dataclass(frozen=True, slots=True)

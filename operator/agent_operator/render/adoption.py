@@ -70,6 +70,15 @@ def parse(agent: Mapping[str, Any]) -> Adoption:
     return Adoption(LABELED in entries, known, tuple(_invalid(unknown)))
 
 
+def problems(agent: Mapping[str, Any], *, allowed: bool) -> tuple[Problem, ...]:
+    """Return why entries of the annotation have no effect. `allowed`: whether the operator adopts at all."""
+    found = parse(agent)
+    if allowed or not (found or found.problems):
+        return found.problems
+    message = "has no effect, because the operator runs with --no-allow-adoption: ask who runs it to adopt the objects"
+    return (Problem(Reason.ADOPTION_INVALID, _FIELD, message),)
+
+
 def _invalid(entries: Iterable[str]) -> Iterator[Problem]:
     for entry in entries:
         message = (

@@ -85,9 +85,13 @@ def service_monitor(inputs: Inputs) -> View | None:
     if wanted.enabled is False:
         return None
     chosen = {"release": "prometheus"} if wanted.labels is None else wanted.labels
+    # Labels decide which Prometheus scrapes it. Only a spec that asks for a ServiceMonitor may choose: the admission
+    # policy requires the right to create ServiceMonitors for it.
+    is_requested = monitoring is not None and monitoring.service_monitor is not None
     # The label app.kubernetes.io/name is the same for all agents, so select by the name of the agent.
     return {
         "labels": chosen,
+        "has_common_metadata": is_requested,
         "interval": wanted.interval or "30s",
         "service_labels": {constants.LABEL_AGENT: inputs.name},
     }

@@ -114,6 +114,10 @@ def _metadata(inputs: Inputs) -> View:
 def env(inputs: Inputs) -> list[View]:
     """Return the variables of the container: from Secrets, set by the operator, and from spec.env."""
     secret = [{"name": key.name, "valueFrom": {"secretKeyRef": _reference(key)}} for key in credentials.keys(inputs)]
+    secret += [
+        {"name": key.variable, "valueFrom": {"secretKeyRef": {"name": key.secret, "key": key.key}}}
+        for key in credentials.model_keys(inputs)
+    ]
     own = {
         credentials.LOG_LEVEL: inputs.section.log_level,
         credentials.AGENT_NAME: inputs.name,

@@ -43,13 +43,40 @@ class Revision:
 def with_revision_label(template: Template) -> tuple[Template, str]:
     """Return a canonical pod template with its revision as a label and as a variable of the agent, and the revision."""
     meta = template["metadata"]
-    # Leave out the UID of the owner, so that an agent that is deleted and created again gets the same revision.
-    labels = {key: value for key, value in meta["labels"].items() if key != constants.LABEL_OWNER_UID}
-    revision = digest(without_secret_hash(template | {"metadata": meta | {"labels": labels}}))
+    revision = _digest(template)
     containers = [_with_variable(container, revision) for container in template["spec"]["containers"]]
     labels = dict(sorted((meta["labels"] | {constants.LABEL_REVISION: revision}).items()))
     spec = template["spec"] | {"containers": containers}
     return template | {"metadata": meta | {"labels": labels}, "spec": spec}, revision
+
+
+def is_authentic(revision: Revision, agent: str) -> bool:
+    """Return whether a stored revision has the content by whose hashes its objects are named.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is no pod template of an agent.
+    """
+    meta, spec = revision.template["metadata"], revision.template["spec"]
+    labels = {key: value for key, value in meta["labels"].items() if key != constants.LABEL_REVISION}
+    containers = [_without_variable(container) for container in spec["containers"]]
+    template = revision.template | {"metadata": meta | {"labels": labels}, "spec": spec | {"containers": containers}}
+    mounted = [volume.get("configMap", {}).get("name") for volume in spec["volumes"]]
+    named_by_content = constants.config_map(agent, digest(dict(revision.config)))
+    return (
+        meta["labels"][constants.LABEL_REVISION] == revision.name == _digest(template)
+        and revision.config_map == named_by_content
+        and named_by_content in mounted
+    )
+
+
+def _digest(template: Template) -> str:
+    """Return the hash that names a revision.
+
+    It leaves out the UID of the owner, so that an agent that is deleted and created again gets the same revision.
+    """
+    meta = template["metadata"]
+    labels = {key: value for key, value in meta["labels"].items() if key != constants.LABEL_OWNER_UID}
+    return digest(without_secret_hash(template | {"metadata": meta | {"labels": labels}}))
 
 
 def without_secret_hash(template: Template) -> Template:
@@ -72,3 +99,11 @@ def _with_variable(container: dict[str, Any], revision: str) -> dict[str, Any]:
     env = container.get("env", [])
     after = 1 + next((index for index, item in enumerate(env) if item["name"] == AGENT_NAME), len(env) - 1)
     return container | {"env": [*env[:after], {"name": REVISION, "value": revision}, *env[after:]]}
+
+
+def _without_variable(container: dict[str, Any]) -> dict[str, Any]:
+    if container["name"] != constants.CONTAINER:
+        return container
+    env = [variable for variable in container.get("env", []) if variable["name"] != REVISION]
+    rest = {key: value for key, value in container.items() if key != "env"}
+    return dict(sorted((rest | ({"env": env} if env else {})).items()))

@@ -37,11 +37,12 @@ def manifest(template: str, inputs: Inputs, view: View) -> Manifest:
 
 def metadata(inputs: Inputs, view: View) -> View:
     """Return the metadata of a child. Its view may set name, namespace and annotations, and may add labels."""
+    has_common = view.get("has_common_metadata", True)
     return {
         "name": view.get("name", inputs.name),
         "namespace": view.get("namespace", inputs.namespace),
-        "labels": common_labels(inputs) | view.get("labels", {}) | labels(inputs),
-        "annotations": common_annotations(inputs) | view.get("annotations", {}),
+        "labels": (common_labels(inputs) if has_common else {}) | view.get("labels", {}) | labels(inputs),
+        "annotations": (common_annotations(inputs) if has_common else {}) | view.get("annotations", {}),
         "ownerReferences": owners(inputs),
     }
 

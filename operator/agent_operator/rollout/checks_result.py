@@ -37,7 +37,8 @@ def find_result(live: Mapping[Ref, Live], inputs: Inputs, revision: str) -> Chec
     job = live[target].object
     if "deletionTimestamp" in job["metadata"] or not owner_of(inputs).owns(target, job, live[target].uid):
         return None
-    pods = (it.object for other, it in live.items() if (other.kind, other.namespace) == ("Pod", target.namespace))
+    uid = live[target].uid
+    pods = (it.object for other, it in live.items() if other.kind == "Pod" and it.owner == uid)
     return job_result(job, [pod for pod in pods if pod.get("job") == target.name])
 
 

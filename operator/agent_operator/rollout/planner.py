@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from agent_operator.api import bounds, constants
+from agent_operator.api.problems import Problem
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, Rollout, RolloutStatus
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.client import Cluster
@@ -41,6 +42,7 @@ class RolloutPlan:
         after: status.rollout after the decision.
         requeue_after: seconds after which to reconcile, even without a change; None if only a change matters.
         refusal: why a rollout command cannot be carried out; empty if no command was refused.
+        warnings: stored revisions that are not used.
     """
 
     manifests: RolloutManifests
@@ -48,6 +50,7 @@ class RolloutPlan:
     after: RolloutStatus
     requeue_after: float | None = None
     refusal: str = ""
+    warnings: tuple[Problem, ...] = ()
 
 
 class RolloutPlanner:
@@ -57,7 +60,7 @@ class RolloutPlanner:
         self._cluster = cluster
         self._scraper = scraper
         self._windows = AnalysisWindows(clock)
-        # By UID of the ControllerRevision, whose content is immutable; least recently used first.
+        # By UID and resourceVersion of the ControllerRevision; least recently used first.
         self._revisions: OrderedDict[str, Revision] = OrderedDict()
 
     def forget(self, uid: str) -> None:
@@ -84,15 +87,45 @@ class RolloutPlanner:
         if observed.checks is not None and not observed.checks.is_reported:
             observed = replace(observed, checks=await self._read_checks(inputs, observed.target, live))
         observed = await self._analyse(inputs, observed, before.canary, live)
-        after = decide(observed, before)
+        after, contents, unusable = await self._decide(inputs, rendered, observed, before, live)
+        if unusable:
+            observed = _without_records(observed, unusable)
         if before.canary is not None and after.canary is None:
             self._windows.forget(inputs.agent.metadata.uid)
-        contents = await self._read(inputs, live, required_revisions(observed, after), rendered.revision)
         canary = contents.get(after.canary.revision) if after.canary else None
         checks = checks_job.manifests(inputs, canary) if canary else ()
         manifests = compose(inputs, rendered, observed, after, contents, checks=checks)
         refused = refusal(observed, before) if observed.command and observed.command != before.command else ""
-        return RolloutPlan(manifests, before, after, requeue_after(observed, after), refused)
+        plan = RolloutPlan(manifests, before, after, requeue_after(observed, after), refused)
+        if unusable:
+            warnings = tuple(revisions.forged(_record_ref(inputs, name)) for name in sorted(unusable))
+            plan = replace(plan, warnings=warnings)
+        return plan
+
+    async def _decide(
+        self,
+        inputs: Inputs,
+        rendered: Rendered,
+        observed: RolloutInputs,
+        before: RolloutStatus,
+        live: Mapping[Ref, Live],
+    ) -> tuple[RolloutStatus, dict[str, Revision], frozenset[str]]:
+        """Return the decision, the revisions that it needs, and the names of stored ones with other content.
+
+        The content of a record is read only if a decision needs it. If it is not usable, decide again without it.
+        """
+        unusable: frozenset[str] = frozenset()
+        while True:
+            usable = _without_records(observed, unusable) if unusable else observed
+            after = decide(usable, before)
+            needed = required_revisions(usable, after) - unusable
+            contents = await self._read(inputs, live, needed, rendered.revision)
+            missing = needed - contents.keys()
+            if missing:
+                missing = frozenset(name for name in missing if _record_ref(inputs, name) in live)
+            if not missing:
+                return after, contents, unusable
+            unusable |= missing
 
     async def _read_checks(
         self, inputs: Inputs, target: str, live: Mapping[Ref, Live]
@@ -128,9 +161,9 @@ class RolloutPlanner:
         """Return revisions by name. Leaves out those whose ControllerRevision is gone or has unexpected content."""
         found = {rendered.name: rendered} if rendered.name in names else {}
         for name in names - found.keys():
-            target = Ref("ControllerRevision", inputs.namespace, constants.revision(inputs.name, name))
+            target = _record_ref(inputs, name)
             if target in live:
-                revision = await self._read_one(target, live[target].uid)
+                revision = await self._read_one(target, live[target], inputs.name)
             else:
                 # The name of a revision is the hash of its content, so the cache is right even for a deleted object.
                 revision = next((cached for cached in self._revisions.values() if cached.name == name), None)
@@ -138,22 +171,30 @@ class RolloutPlanner:
                 found[name] = revision
         return found
 
-    async def _read_one(self, target: Ref, uid: str) -> Revision | None:
-        revision = self._revisions.pop(uid, None)
+    async def _read_one(self, target: Ref, live: Live, agent: str) -> Revision | None:
+        # The API server lets nobody change the data of a ControllerRevision, but everything else.
+        key = f"{live.uid}/{live.version}"
+        revision = self._revisions.pop(key, None)
         if revision is None:
             obj = await self._cluster.find(target, "apps/v1")
             if obj is None:
                 # One of them is stale. A decision without the revision would refuse a rollback, or end a canary.
                 raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", f"{target} is only in the cache")
-            try:
-                revision = revisions.parse_controller_revision(obj)
-            except (KeyError, TypeError, AttributeError):
-                return None
+            revision = revisions.read_controller_revision(obj, agent)
         if revision is not None and sum(map(len, revision.config.values())) <= _MAX_CACHED_CHARS:
-            self._revisions[uid] = revision
+            self._revisions[key] = revision
             if len(self._revisions) > _CACHED_REVISIONS:
                 self._revisions.popitem(last=False)
         return revision
+
+
+def _record_ref(inputs: Inputs, revision: str) -> Ref:
+    return Ref("ControllerRevision", inputs.namespace, constants.revision(inputs.name, revision))
+
+
+def _without_records(observed: RolloutInputs, names: frozenset[str]) -> RolloutInputs:
+    """Return the inputs of a decision without these records."""
+    return replace(observed, records=tuple(record for record in observed.records if record.name not in names))
 
 
 def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Ref, Live], now: str) -> RolloutInputs:

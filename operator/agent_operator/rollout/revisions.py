@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
+from agent_operator.api.problems import Problem
+from agent_operator.api.reasons import Reason
 from agent_operator.inputs.agent_inputs import Assigned, Inputs
 from agent_operator.inputs.size_limits import measure
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
 from agent_operator.render.plan import Owner
+from agent_operator.render.revision import is_authentic
 
 # Fields of the spec that do not change the pod template, and so do not make a new revision.
 _FIELDS_OUTSIDE_PODS = frozenset(
@@ -155,6 +158,24 @@ def parse_controller_revision(obj: Mapping[str, Any]) -> Revision:
         model=data["model"],
         runtime_version=annotations[constants.ANNOTATION_RUNTIME_VERSION],
     )
+
+
+def read_controller_revision(obj: Mapping[str, Any], agent: str) -> Revision | None:
+    """Read a revision; None if the operator did not write this content."""
+    try:
+        revision = parse_controller_revision(obj)
+        return revision if is_authentic(revision, agent) else None
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def forged(target: Ref) -> Problem:
+    """Describe a ControllerRevision whose content is not that of the revision."""
+    message = (
+        f"{target} does not have the content by whose hash it is named, so it is not used: delete it, and find out who "
+        "has the right to change ControllerRevisions"
+    )
+    return Problem(Reason.REVISION_FORGED, "", message)
 
 
 def records_to_keep(records: Iterable[RevisionRecord], in_use: Iterable[str], limit: int) -> tuple[RevisionRecord, ...]:

@@ -118,9 +118,10 @@ def own(live: Mapping[Ref, Live], owner: Owner) -> dict[Ref, Object]:
 
 
 def pods(live: Mapping[Ref, Live]) -> tuple[Object, ...]:
-    """Return the agent's pods by name, unpacked, without the pods of its checks."""
-    found = (live[target].object for target in sorted(target for target in live if target.kind == "Pod"))
-    return tuple(pod for pod in found if "job" not in pod)
+    """Return the agent's pods by name, unpacked, with their UIDs, without the pods of its checks."""
+    targets = sorted(target for target in live if target.kind == "Pod")
+    found = [(live[target].object, live[target].uid) for target in targets]
+    return tuple(pod | {"metadata": pod["metadata"] | {"uid": uid}} for pod, uid in found if "job" not in pod)
 
 
 def first_failure(

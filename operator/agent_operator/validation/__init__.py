@@ -69,6 +69,7 @@ WARNINGS: tuple[Rule, ...] = (
 ENVIRONMENT_WARNINGS: tuple[Rule, ...] = (
     environment_warnings.variables_are_set,
     environment_warnings.models_have_credentials,
+    environment_warnings.default_key_reaches_models,
 )
 FIELD_WARNINGS: Mapping[str, tuple[Rule, ...]] = {
     "resources": (environment_warnings.resources_are_plausible,),

@@ -6,11 +6,13 @@ from typing import Any
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import credentials, endpoints, quantities
+from agent_operator.inputs import credentials, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.shapes import mapping, mappings
+from agent_runtime.config.default_credentials import OPENAI_API, DefaultCredentials
 
 _AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
+_DEFAULT_KEYS = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
 _AZURE_CREDENTIALS = ("AZURE_OPENAI_API_KEY", *credentials.IDENTITY_KEYS)
 _IN_BYTES = ("memory", "ephemeral-storage")
 # No container runs with less, and no volume is useful.
@@ -18,16 +20,27 @@ _SMALLEST_BYTES = 1024 * 1024
 
 
 def variables_are_set(inputs: Inputs) -> Iterator[Problem]:
-    """A header of an MCP server may use a variable that no field sets."""
-    servers = [(index, server) for index, server in enumerate(inputs.spec.config.mcp) if server.headers_from]
-    known = _variables(inputs) if servers else None
-    if known is None:
-        return
-    for index, server in servers:
+    """A header or an API key may come from a variable that no field sets."""
+    named = list(_named_variables(inputs))
+    known = _variables(inputs) if named else None
+    for field, name in named if known is not None else ():
+        if known is not None and name not in known:
+            message = f"no variable {name} is set in the pods: set it in spec.env or spec.credentials"
+            yield Problem(SpecReason.VARIABLE_UNSET, field, message)
+
+
+def _named_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """Yield the fields of the config that name a variable, and the variable."""
+    config = inputs.spec.config
+    for index, model in enumerate(config.models):
+        field = f"spec.config.models[{index}]"
+        if model.api_key_from and model.api_key_from.env:
+            yield f"{field}.apiKeyFrom.env", model.api_key_from.env
+        for header, name in (model.headers_from or {}).items():
+            yield f"{field}.headersFrom[{header}]", name
+    for index, server in enumerate(config.mcp):
         for header, name in server.headers_from.items():
-            if name not in known:
-                message = f"no variable {name} is set in the pods: set it in spec.env or spec.credentials"
-                yield Problem(SpecReason.VARIABLE_UNSET, f"spec.config.mcp[{index}].headersFrom[{header}]", message)
+            yield f"spec.config.mcp[{index}].headersFrom[{header}]", name
 
 
 def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:
@@ -40,22 +53,43 @@ def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:
     has_identity = identity is not None and identity.azure_workload_identity is not None
     for index, model in models:
         field = f"spec.config.models[{index}]"
+        has_own_key = model.api_key_from is not None
         if model.provider == "openai":
-            is_public = model.base_url in (None, endpoints.PUBLIC_OPENAI) and "OPENAI_BASE_URL" not in known
-            if is_public and "OPENAI_API_KEY" not in known:
+            is_public = model.base_url in (None, OPENAI_API) and "OPENAI_BASE_URL" not in known
+            if is_public and not has_own_key and "OPENAI_API_KEY" not in known:
                 yield _no_credentials(
-                    field, "the public API of OpenAI needs a key: set OPENAI_API_KEY in spec.credentials"
+                    field, "the public API of OpenAI needs a key: set apiKeyFrom, or OPENAI_API_KEY in spec.credentials"
                 )
             continue
         if model.endpoint is None and _AZURE_ENDPOINT not in known:
             message = f"not set, and the pods have no variable {_AZURE_ENDPOINT}: set one of them"
             yield Problem(SpecReason.VARIABLE_UNSET, f"{field}.endpoint", message)
-        if not has_identity and known.isdisjoint(_AZURE_CREDENTIALS):
+        if not has_identity and not has_own_key and known.isdisjoint(_AZURE_CREDENTIALS):
             yield _no_credentials(
                 field,
-                "Azure OpenAI needs a key or an identity: set AZURE_OPENAI_API_KEY in spec.credentials, or "
+                "Azure OpenAI needs a key or an identity: set apiKeyFrom, AZURE_OPENAI_API_KEY in spec.credentials, or "
                 "spec.identity.azureWorkloadIdentity",
             )
+
+
+def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
+    """The runtime sends no default key to a second vendor, which earlier versions did."""
+    models = inputs.spec.config.models
+    plain = {variable.name: variable.value for variable in inputs.spec.env or ()}
+    defaults = DefaultCredentials(models, plain.get("OPENAI_BASE_URL"), plain.get(_AZURE_ENDPOINT))
+    withheld = [
+        (index, _DEFAULT_KEYS[model.provider])
+        for index, model in enumerate(models)
+        if model.provider in _DEFAULT_KEYS and model.api_key_from is None and not defaults.reach(model)
+    ]
+    known = _variables(inputs) if withheld else None
+    for index, variable in withheld:
+        if known is None or variable in known:
+            message = (
+                f"{variable} is not sent to this server, because the models of the agent have several: set apiKeyFrom "
+                f"to the key of this server, or to `none: true` if it needs none"
+            )
+            yield Problem(SpecReason.DEFAULT_KEY_WITHHELD, f"spec.config.models[{index}].apiKeyFrom", message)
 
 
 def _no_credentials(field: str, message: str) -> Problem:

@@ -87,8 +87,9 @@ def not_metadata(endpoint: endpoints.Endpoint | None, server: str = "server") ->
 
 def credentials_are_usable(inputs: Inputs) -> Iterator[Problem]:
     secrets = inputs.spec.credentials
+    reserved = {*credentials.RESERVED, *(key.variable for key in credentials.model_keys(inputs))}
     for key in credentials.keys(inputs):
-        if key.name in credentials.RESERVED:
+        if key.name in reserved:
             message = f"{key.name} is set by the operator: remove it"
             yield Problem(SpecReason.CREDENTIALS_INVALID, "spec.credentials", message)
     external = secrets.external_secret if secrets else None

@@ -7,12 +7,9 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, disruption, endpoints, ingress, proxy
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.validation import ingress_auth
 
 _UNPRIVILEGED = 1024
-# By these, ingress-nginx authenticates callers.
-_AUTH_ANNOTATIONS = frozenset(
-    f"nginx.ingress.kubernetes.io/{name}" for name in ("auth-type", "auth-url", "auth-tls-secret")
-)
 
 
 def credentials_are_plain(inputs: Inputs) -> Iterator[Problem]:
@@ -182,7 +179,7 @@ def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
     is_outside = spec.service is not None and spec.service.type in ("NodePort", "LoadBalancer")
     entries = {"spec.ingress": spec.ingress, "spec.gateway": spec.gateway, "spec.service.type": is_outside}
     open_entries = [field for field, entry in entries.items() if entry]
-    if spec.ingress and not _AUTH_ANNOTATIONS.isdisjoint(spec.ingress.annotations or ()):
+    if spec.ingress and ingress_auth.authenticates(spec):
         open_entries.remove("spec.ingress")
     if open_entries:
         message = (

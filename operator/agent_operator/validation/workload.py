@@ -34,7 +34,8 @@ def numbers_agree(inputs: Inputs) -> Iterator[Problem]:
 
 
 def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
-    from_secrets = {key.name for key in credentials.keys(inputs)}
+    from_secrets = {key.name: "spec.credentials" for key in credentials.keys(inputs)}
+    from_secrets |= {key.variable: key.field for key in credentials.model_keys(inputs)}
     names: set[str] = set()
     for index, variable in enumerate(inputs.spec.env or ()):
         field, name = f"spec.env[{index}]", variable.name
@@ -43,7 +44,7 @@ def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
         elif refused := credentials.refusal(name, variable.value):
             yield Problem(SpecReason.ENV_INVALID, field, refused)
         elif name in from_secrets or name in names:
-            where = "spec.credentials" if name in from_secrets else "spec.env"
+            where = from_secrets.get(name, "spec.env")
             yield Problem(SpecReason.ENV_INVALID, field, f"{name} is already set by {where}: remove one")
         if variable.value is not None and variable.value_from is not None:
             yield Problem(SpecReason.ENV_INVALID, field, "value and valueFrom are mutually exclusive: remove one")

@@ -40,6 +40,27 @@ async def test_an_agent_waits_for_its_missing_secret(cluster: Cluster) -> None:
         await wait_until(rolled)
 
 
+async def test_the_key_of_a_model_is_reported_and_its_rotation_replaces_the_pods(cluster: Cluster) -> None:
+    own = {"name": "m", "provider": "openai", "apiKeyFrom": {"secretKeyRef": {"name": "vendor", "key": "token"}}}
+    async with cluster.operator():
+        await cluster.api.apply_agent(config={"models": [own]})
+        condition = await cluster.api.wait_for_reason("SecretsReady", "SecretMissing")
+        assert "spec.config.models[0].apiKeyFrom.secretKeyRef.name" in condition["message"]
+        await cluster.api.create("Secret", {"metadata": {"name": "vendor"}, "stringData": {"token": "k1"}})
+        await cluster.api.wait_for_reason("SecretsReady", "Found")
+        first = await wait_until(lambda: _pod_hash(cluster))
+        assert first.startswith("vendor=")
+        await cluster.api.merge("Secret", "vendor", {"stringData": {"token": "k2"}})
+
+        async def reported() -> bool:
+            agent = await cluster.api.get("AgentDeployment", "support") or {}
+            secrets = agent.get("status", {}).get("secrets", [])
+            now = await _pod_hash(cluster)
+            return now != first and [f"vendor={entry['hash']}" for entry in secrets] == [now]
+
+        await wait_until(reported)
+
+
 async def test_a_deleted_secret_does_not_change_the_running_agent(cluster: Cluster) -> None:
     await cluster.api.create("Secret", {"metadata": {"name": "azure"}, "stringData": {"AZURE_OPENAI_API_KEY": "k1"}})
     async with cluster.operator() as controller:

@@ -12,7 +12,8 @@ A STEP: {"status": 200, "headers": {}, "json": {…} or "text": "…", "delay": 
 "hold": true to wait for POST /_go before the response, "always": true to repeat the step, "fault": "reset" | "half",
 "repeat": index of the message that the answer repeats (-1), "message": fields of the answer's message,
 "chunks": [{…}, …], "chunk_delay": seconds, "break_after": number of chunks, "step_by_step": true to wait before each
-chunk for POST /_go}.
+chunk for POST /_go, "raw": the text of an event stream instead of chunks, "refuse": names of fields whose presence
+in the request is refused with 400}.
 """
 
 import argparse
@@ -74,6 +75,11 @@ async def completions(request: web.Request) -> web.StreamResponse:
             await request.app[GO].acquire()
         if step.get("fault"):
             return await _broken(request, step["fault"])
+        refused = next((name for name in step.get("refuse", ()) if body.get(name)), None)
+        if refused is not None:
+            return web.json_response({"error": {"message": f"{refused} is not supported"}}, status=400)
+        if "raw" in step:
+            return await _raw(request, step["raw"].encode())
         if step.get("status", 200) == 200 and body.get("stream") and "json" not in step and "text" not in step:
             return await _stream(request, step, step.get("chunks") or chunks(body))
     except (asyncio.CancelledError, ConnectionError):
@@ -175,6 +181,13 @@ async def _stream(request: web.Request, step: Json, parts: list[Json]) -> web.St
             await asyncio.sleep(step["chunk_delay"])
     else:
         await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+async def _raw(request: web.Request, text: bytes) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(text)
     return response
 
 

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime.assembly import http_session
+from agent_runtime.assembly import http_session, make_models
 from agent_runtime.config import CacheConfig, McpServerConfig, ModelConfig
 from agent_runtime.environment import Environment
 from agent_runtime.health import UnhealthyError
 from agent_runtime.memory.redis import RedisStore
 from agent_runtime.metrics import Metrics
-from agent_runtime.models.endpoint import RequestBuilder
-from agent_runtime.models.openai import OpenAIModel
 from agent_runtime.tools.mcp import McpServer
 from agent_runtime.tools.toolbox import Toolbox
 from tests.integration.agent_runtime.certificate import write_certificate
@@ -37,8 +35,7 @@ CAUSES = {
 async def probe_model(host: str, port: int) -> None:
     config = ModelConfig(name="gpt", provider="openai", base_url=f"https://{host}:{port}/v1")
     async with http_session() as session:
-        model = OpenAIModel(config, RequestBuilder(config, Environment(openai_api_key="x")), session, asyncio.Event())
-        await model.probe()
+        await make_models([config], [config], Environment(), session, asyncio.Event())["gpt"].probe()
 
 
 async def probe_redis(host: str, port: int) -> None:
@@ -104,9 +101,7 @@ async def test_a_server_that_does_not_answer_differs_from_one_that_is_unreachabl
         config = ModelConfig(name="gpt", provider="openai", base_url=f"http://127.0.0.1:{port}/v1")
         began = time.thread_time()
         async with http_session() as session:
-            model = OpenAIModel(
-                config, RequestBuilder(config, Environment(openai_api_key="x")), session, asyncio.Event()
-            )
+            model = make_models([config], [config], Environment(), session, asyncio.Event())["gpt"]
             with pytest.raises(UnhealthyError, match="took too long to answer") as found:
                 await model.probe()
 

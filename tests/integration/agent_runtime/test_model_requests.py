@@ -10,11 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 
-from agent_runtime.assembly import http_session
+from agent_runtime.assembly import http_session, make_models
 from agent_runtime.config import ModelConfig
+from agent_runtime.config.default_credentials import DefaultCredentials
 from agent_runtime.environment import read
 from agent_runtime.models.endpoint import RequestBuilder
-from agent_runtime.models.openai import OpenAIModel
 
 # Each client describes itself and its connection in its own way.
 CLIENTS_OWN = ("host", "content-length", "connection", "accept-encoding", "user-agent", "x-stainless-")
@@ -74,7 +74,7 @@ async def requests_of_the_runtime(
     server: RecordingServer, model: ModelConfig, variables: Mapping[str, str]
 ) -> list[SentRequest]:
     async with http_session() as session:
-        client = OpenAIModel(model, RequestBuilder(model, read(variables)), session, asyncio.Event())
+        client = make_models([model], [model], read(variables), session, asyncio.Event())[model.name]
         await client.complete({"messages": [{"role": "user", "content": "hi"}]})
         await client.probe()
         await client.aclose()
@@ -168,7 +168,9 @@ async def test_azure_openai_with_a_token_and_variables(
 
 
 async def test_the_public_api_is_the_sdks_default() -> None:
-    endpoint = await RequestBuilder(ModelConfig(name="m", provider="openai"), read({"OPENAI_API_KEY": "k"})).build()
+    model = ModelConfig(name="m", provider="openai")
+    defaults = DefaultCredentials([model], None, None)
+    endpoint = await RequestBuilder(model, read({"OPENAI_API_KEY": "k"}), defaults).build()
 
     async with AsyncOpenAI(api_key="k") as sdk:
         assert str(endpoint.completions) == f"{sdk.base_url}chat/completions"

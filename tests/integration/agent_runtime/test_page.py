@@ -12,6 +12,7 @@ from tests.integration.agent_runtime.browser import CONTRAST, Page, open_browser
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
+from tests.stream_cases import chunk, events
 
 PAGE = """
 [agent.chat_page]
@@ -24,6 +25,7 @@ id = "time"
 description = "Tells the time."
 examples = ["What time is it?"]
 """
+QUICK_COMMENTS = "[agent.server]\nkeep_alive_seconds = 1\n"
 SCRIPT = "<script>document.title = 'injected'</script><img src=x onerror=\"document.title = 'injected'\">"
 
 
@@ -37,7 +39,7 @@ def browser() -> Iterator[Chrome]:
 @pytest.fixture(scope="module")
 def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
     """An agent with the chat page, whose model is the fake model server."""
-    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + PAGE).ready()
+    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + PAGE + QUICK_COMMENTS).ready()
 
 
 @pytest.fixture
@@ -87,6 +89,23 @@ def test_a_chat_with_the_keyboard(page: Page, model_server: ModelServer) -> None
     assert not page.faults()
 
 
+@pytest.mark.parametrize(
+    ("text", "reason", "note"),
+    [("half", "length", "limit of tokens"), ("", "content_filter", "content filter"), ("whole", "stop", "")],
+)
+def test_a_cut_answer_has_a_note(page: Page, model_server: ModelServer, text: str, reason: str, note: str) -> None:
+    """The note says why, and that the agent does not remember the message."""
+    model_server.script(completions=[{"raw": events(chunk({"content": text}), chunk({}, reason))}])
+
+    page.type("hi", Keys.ENTER)
+
+    page.answered()
+    notes = page.texts(".assistant .note")
+    assert len(notes) == bool(note)
+    assert all(note in one and "does not remember" in one for one in notes)
+    assert not page.faults()
+
+
 def test_an_answer_appears_word_by_word(page: Page, model_server: ModelServer) -> None:
     """The model server sends a word only after the page has shown the one before."""
     model_server.script(completions=[{"step_by_step": True}])
@@ -100,6 +119,16 @@ def test_an_answer_appears_word_by_word(page: Page, model_server: ModelServer) -
         model_server.go()
 
     assert page.answered() == ["model: one two"]
+
+
+def test_comments_of_a_silent_stream_are_not_shown(page: Page, model_server: ModelServer) -> None:
+    """The agent sends two of them before the model answers."""
+    model_server.script(completions=[{"delay": 2.5}])
+
+    page.type("one", Keys.ENTER)
+
+    assert page.answered() == ["model: one"]
+    assert not page.faults()
 
 
 def test_stop_ends_the_model_call(page: Page, model_server: ModelServer) -> None:

@@ -198,6 +198,30 @@ def test_an_mcp_server_has_only_the_fields_of_its_type(tmp_path: Path, table: st
     assert faults(tmp_path, f'{VALID}\n[[agent.mcp]]\nname = "t"\n{table}')[0].startswith(fault)
 
 
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ('provider = "echo"\napi_key_from = {env = "K"}', "agent.models[2].api_key_from: not a field of provider echo"),
+        ('provider = "echo"\nheaders_from = {X = "K"}', "agent.models[2].headers_from: not a field of provider echo"),
+        ('provider = "openai"\napi_key_from = {}', "agent.models[2].api_key_from: exactly one of"),
+        (
+            'provider = "openai"\napi_key_from = {env = "K", none = true}',
+            "agent.models[2].api_key_from: exactly one of",
+        ),
+        ('provider = "openai"\napi_key_from = {none = false}', "agent.models[2].api_key_from.none: "),
+        ('provider = "openai"\napi_key_from = {env = "1 K"}', "agent.models[2].api_key_from.env: "),
+        (
+            'provider = "openai"\napi_key_from = {secret_key_ref = {name = "s", key = "k"}}',
+            "agent.models[2].api_key_from.secret_key_ref: only an AgentDeployment can name a Secret: set env",
+        ),
+        ('provider = "openai"\nheaders_from = {Content-Length = "K"}', "agent.models[2].headers_from: Content-Length"),
+        ('provider = "openai"\nheaders_from = {}', "agent.models[2].headers_from: "),
+    ],
+)
+def test_credentials_of_a_model_have_one_source(tmp_path: Path, fields: str, fault: str) -> None:
+    assert faults(tmp_path, f'{VALID}\n[[agent.models]]\nname = "c"\n{fields}')[0].startswith(fault)
+
+
 def test_server_names_are_unique_and_fallbacks_are_models(tmp_path: Path) -> None:
     server = '\n[[agent.mcp]]\nname = "t"\ntype = "stdio"\ncommand = "x"\n'
     assert faults(tmp_path, VALID + server + server) == ["agent.mcp: every name must be unique: rename the duplicates"]

@@ -10,7 +10,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
     """A manifest may set a variable to an empty string, for example through a template."""
     read = environment.read({"LOG_LEVEL": "", "PORT_HTTP": "", "OPENAI_API_KEY": "", "HOME": "/"})
 
-    assert read == environment.Environment()
+    assert read.model_dump() == environment.Environment().model_dump()
+    assert read.secret("OPENAI_API_KEY") is None
     assert (read.listen_address, read.port_http, read.port_metrics) == (None, 8000, 9090)
 
 
@@ -38,3 +39,15 @@ def test_secrets_are_not_in_the_repr() -> None:
 
     assert "sk-1" not in repr(read)
     assert set(read.secrets) == {"sk-1", "pw"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_line_break_at_the_end_of_a_value_is_removed(end: str) -> None:
+    """`kubectl create secret --from-file` keeps it."""
+    read = environment.read(
+        {"AZURE_OPENAI_ENDPOINT": f"https://a{end}", "REDIS_PASSWORD": f" pw {end}", "KEY": f"k{end}", "EMPTY": end}
+    )
+
+    assert read.azure_openai_endpoint == "https://a"
+    assert read.secrets == (" pw ",)
+    assert [secret and secret.get_secret_value() for secret in map(read.secret, ("KEY", "EMPTY"))] == ["k", None]

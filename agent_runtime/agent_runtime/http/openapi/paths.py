@@ -57,7 +57,8 @@ def _chat() -> Json:
             "post": _operation(
                 "chat",
                 "Answer a message of a session. With `Accept: text/event-stream` the response is a stream of events: "
-                '`delta` {"text"} for each part, then `done` {"session_id", "model", "usage"}; or `error`, a problem.',
+                '`delta` {"text"} for each part, then `done` {"session_id", "model", "usage", "finish_reason"}; '
+                "or `error`, a problem.",
                 _chat_response() | _errors("Problem", 400, 404, *_OF_MODELS),
                 body="ChatRequest",
             )

@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from agent_runtime.http.routes.chat import SESSION_ID, ChatRequest
+from agent_runtime.http import session_ids
+from agent_runtime.http.routes.chat import ChatRequest
 from agent_runtime.http.routes.completions import CompletionRequest
 
 Json = dict[str, Any]
@@ -59,8 +60,11 @@ MODELS = _object(
         "data": _list(_object({"id": TEXT, "object": {"const": "model"}, "created": COUNT, "owned_by": TEXT})),
     }
 )
-SESSION: Json = TEXT | {"pattern": SESSION_ID}
-CHAT_ANSWER = _object({"response": TEXT, "session_id": SESSION, "model": TEXT, "usage": USAGE})
+SESSION: Json = TEXT | {"pattern": session_ids.PATTERN, "minLength": 1, "maxLength": session_ids.MAX_BYTES}
+CHAT_ANSWER = _object(
+    {"response": TEXT, "session_id": SESSION, "model": TEXT, "usage": USAGE, "finish_reason": MAYBE_TEXT},
+    description="An answer. Only one with text and the finish reason stop is stored in the session.",
+)
 SESSION_CONTENT = _object({"session_id": SESSION, "messages": _list(_object({"role": TEXT}))})
 COMPONENT = _object(
     {"name": TEXT, "status": _one_of("healthy", "degraded", "unhealthy"), "latency_ms": {"type": "number"}},

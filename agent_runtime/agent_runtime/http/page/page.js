@@ -37,11 +37,18 @@ async function* events(response) {
     incomplete = blocks.pop();
     for (const block of blocks) {
       const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s)));
-      yield { kind: fields.event, data: JSON.parse(fields.data) };
+      // The agent sends comments, which have no data, so that proxies keep the connection.
+      if (fields.data) yield { kind: fields.event, data: JSON.parse(fields.data) };
     }
   }
 }
 
+const CUT = {
+  length: "The answer reached the model's limit of tokens.",
+  content_filter: "A content filter of the model removed the answer or a part of it.",
+};
+
+/** Yields the parts of an answer; returns its finish reason. */
 async function* answerParts(message, signal) {
   const session = load("session");
   const response = await request("api/chat", {
@@ -55,7 +62,7 @@ async function* answerParts(message, signal) {
     if (kind === "error") throw new Problem(data.detail, data.status);
     if (kind === "done") {
       save("session", data.session_id);
-      return;
+      return data.finish_reason;
     }
   }
   throw new Problem("The connection closed before the answer was complete.");
@@ -134,12 +141,15 @@ async function ask(message) {
     scrollToEnd();
   };
   try {
-    for await (const part of answerParts(message, controller.signal)) {
+    const parts = answerParts(message, controller.signal);
+    let next = await parts.next();
+    for (; !next.done; next = await parts.next()) {
       item.classList.remove("waiting");
-      text += part;
+      text += next.value;
       if (!scheduled) scheduled = Boolean(requestAnimationFrame(draw));
     }
     announce(`Agent: ${text}`);
+    showCut(item, text, next.value);
   } catch (error) {
     showFailure(error, { message, userMessage, item, text });
   } finally {
@@ -148,6 +158,15 @@ async function ask(message) {
     setActive(null);
     $("message").focus();
   }
+}
+
+/** Shows why an answer is not whole. The agent stores only whole answers. */
+function showCut(item, text, reason) {
+  const whole = text.trim() && (!reason || ["stop", "tool_calls", "function_call"].includes(reason));
+  if (whole) return;
+  const cause = CUT[reason] ?? "The answer is empty or cut.";
+  item.append(element("p", `${cause} The agent does not remember this message.`, { className: "note" }));
+  announce(cause);
 }
 
 function showFailure(error, { message, userMessage, item, text }) {
@@ -181,7 +200,7 @@ async function startNewChat() {
   $("welcome").hidden = false;
   announce("New chat.");
   $("message").focus();
-  if (session) await request(`api/sessions/${session}`, { method: "DELETE" }).catch(() => {});
+  if (session) await request(`api/sessions/${encodeURIComponent(session)}`, { method: "DELETE" }).catch(() => {});
 }
 
 // --- start ---
@@ -201,7 +220,7 @@ async function showCard() {
 async function showSession() {
   if (!load("session")) return;
   try {
-    const { messages } = await (await request(`api/sessions/${load("session")}`)).json();
+    const { messages } = await (await request(`api/sessions/${encodeURIComponent(load("session"))}`)).json();
     for (const { role, content } of messages) {
       if ((role === "user" || role === "assistant") && typeof content === "string" && content) show(role, content);
     }

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from agent_operator.diagnosis.findings import UNKNOWN, ComponentFault
-from agent_operator.diagnosis.inspector import Inspector, Report, RunningPod
+from agent_operator.diagnosis.inspector import Inspector, Report, RunningPod, StartingPod
 from agent_operator.diagnosis.monitor import PodMonitor
 from agent_operator.kube.objects import Key
 
@@ -29,8 +29,8 @@ class FakeInspector:
         self.asked += [pod.name for pod in pods]
         return {pod.name: self.answers.get(pod.name, ()) for pod in pods}
 
-    async def start_failure(self, _namespace: str, pod: str) -> dict[str, Any] | None:
-        self.listed.append(pod)
+    async def start_failure(self, _namespace: str, pod: StartingPod) -> dict[str, Any] | None:
+        self.listed.append(pod.name)
         return self.failure
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from agent_operator.diagnosis.inspector import Inspector, RunningPod
+from agent_operator.diagnosis.inspector import Inspector, RunningPod, StartingPod
 from agent_operator.diagnosis.pod_client import PodClient
 from agent_operator.kube.client import Cluster
 from agent_operator.kube.transport import ApiError, Transport
@@ -107,4 +107,4 @@ async def test_a_missing_right_to_list_events_is_no_failure() -> None:
 
     inspector = Inspector(Cluster(cast(Transport, Forbidding())), PodClient())
 
-    assert await inspector.start_failure("ns", "a-1") is None
+    assert await inspector.start_failure("ns", StartingPod("a-1", "uid")) is None

@@ -15,7 +15,8 @@ ATTACH = 'AttachVolume.Attach failed for volume "pvc-1" : volume is attached to 
 
 
 def event(reason: Any, note: Any, at: str = "2026-01-01T00:00:00Z", **more: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "e"}, "reason": reason, "note": note, "deprecatedLastTimestamp": at} | more
+    about = {"regarding": {"kind": "Pod", "name": "a-1", "uid": "uid"}, "reportingController": "kubelet"}
+    return {"metadata": {"name": "e"}, "reason": reason, "note": note, "deprecatedLastTimestamp": at} | about | more
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def event(reason: Any, note: Any, at: str = "2026-01-01T00:00:00Z", **more: Any)
     ],
 )
 def test_the_cause_and_its_remedy(reason: str, note: str, remedy: str) -> None:
-    found = start_failure("a-1", [event("BackOff", "other"), event(reason, note)])
+    found = start_failure("a-1", "uid", [event("BackOff", "other"), event(reason, note)])
 
     assert found is not None
     assert (found["pod"], found["reason"], found["time"]) == ("a-1", reason, "2026-01-01T00:00:00Z")
@@ -45,7 +46,7 @@ def test_the_latest_cause_is_reported_and_not_the_summary() -> None:
         event("FailedMount", SUMMARY, "2026-01-01T00:02:00Z"),
     ]
 
-    found = start_failure("a-1", events)
+    found = start_failure("a-1", "uid", events)
 
     assert found is not None
     assert found["message"].startswith(CONFIG_MAP)
@@ -59,14 +60,31 @@ def test_the_latest_cause_is_reported_and_not_the_summary() -> None:
         [event(["FailedMount"], "x")],
         [event("FailedMount", None)],
         [{"metadata": {"name": "e"}, "unreadable": "too large"}],
+        [event("FailedMount", CONFIG_MAP, reportingController="example.com/tenant")],
+        [event("FailedMount", CONFIG_MAP, reportingController=None)],
+        [event("FailedMount", CONFIG_MAP, reportingController="", deprecatedSource={"component": "mine"})],
+        [event("FailedMount", CONFIG_MAP, reportingController=["kubelet"], deprecatedSource="kubelet")],
+        [event("FailedMount", CONFIG_MAP, regarding={"kind": "Pod", "name": "a-1", "uid": "former"})],
+        [event("FailedMount", CONFIG_MAP, regarding=None)],
     ],
 )
 def test_other_events_are_no_cause(events: list[Any]) -> None:
-    assert start_failure("a-1", events) is None
+    assert start_failure("a-1", "uid", events) is None
+
+
+@pytest.mark.parametrize(
+    "reporter",
+    [
+        {"reportingController": "attachdetach-controller"},
+        {"reportingController": "", "deprecatedSource": {"component": "kubelet", "host": "node-1"}},
+    ],
+)
+def test_events_of_kubernetes_are_causes(reporter: dict[str, Any]) -> None:
+    assert start_failure("a-1", "uid", [event("FailedMount", CONFIG_MAP, **reporter)]) is not None
 
 
 def test_a_hostile_event_is_bounded_and_printable() -> None:
-    found = start_failure("a-1", [event("FailedMount", "\x1b[2J" + "x" * 900_000, "y" * 900_000, series="z")])
+    found = start_failure("a-1", "uid", [event("FailedMount", "\x1b[2J" + "x" * 900_000, "y" * 900_000, series="z")])
 
     assert found is not None
     assert len(found["message"]) < 1_500

@@ -62,6 +62,29 @@ def test_a_warning_names_agents_of_the_own_namespace_only() -> None:
     assert "the agent two has agents.example.com/x" in warning.message
 
 
+ANNOTATED = "kubernetes.io/ingress.class"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ({}, {"className": "nginx"}, True),
+        ({}, {"annotations": {ANNOTATED: "nginx"}}, True),
+        ({"className": "internal"}, {"annotations": {ANNOTATED: "internal"}}, True),
+        ({}, {"annotations": {ANNOTATED: "internal"}}, False),
+        ({"annotations": {ANNOTATED: "a"}}, {"annotations": {ANNOTATED: "b"}}, False),
+        ({"annotations": {ANNOTATED: ["a"]}}, {"annotations": {ANNOTATED: "a"}}, False),
+        ({}, {"className": ""}, False),
+    ],
+)
+def test_agents_share_a_route_of_one_class(one: dict[str, Any], other: dict[str, Any], shared: bool) -> None:
+    index = RouteIndex()
+    index.record(ONE, {"ingress": {"host": "a.b"} | one})
+    index.record(OTHER, {"ingress": {"host": "a.b"} | other})
+
+    assert bool(index.shared(ONE)) is shared
+
+
 def test_many_agents_with_one_route_do_not_queue_each_other() -> None:
     """Otherwise n agents with one host would cause n² passes."""
     index = RouteIndex()

@@ -6,7 +6,7 @@ import pytest
 
 from agent_operator.api.constants import ANNOTATION_ADOPT
 from agent_operator.kube.objects import Key, Ref
-from agent_operator.render.adoption import Adoption, parse, patch
+from agent_operator.render.adoption import Adoption, parse, patch, problems
 from agent_operator.render.plan import Owner
 
 Object = dict[str, Any]
@@ -51,6 +51,16 @@ def test_an_entry_without_effect_is_a_warning_with_the_remedy(value: str) -> Non
     assert problem.field == f"metadata.annotations[{ANNOTATION_ADOPT}]"
     assert "such as Deployment/support" in problem.message
     assert len(problem.message) < 600
+
+
+@pytest.mark.parametrize("value", ["labeled", "Service/x", "labelled"])
+def test_a_warning_says_that_the_operator_adopts_nothing(value: str) -> None:
+    (problem,) = problems(agent(value), allowed=False)
+
+    assert problem.reason == "AdoptionInvalid"
+    assert "--no-allow-adoption" in problem.message
+    assert problems(agent(""), allowed=False) == ()
+    assert problems(agent("labeled"), allowed=True) == ()
 
 
 def test_a_long_annotation_has_no_effect() -> None:

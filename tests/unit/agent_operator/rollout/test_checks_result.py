@@ -1,5 +1,6 @@
 """The result of the checks of a canary."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -146,13 +147,21 @@ def test_message_has_no_control_characters() -> None:
 
 
 def live_objects(agent: Inputs, *objects: tuple[str, dict[str, Any]]) -> dict[Ref, Live]:
-    return {Ref(kind, agent.namespace, obj["metadata"]["name"]): pack(kind, obj) for kind, obj in objects}
+    return {
+        Ref(kind, agent.namespace, obj["metadata"]["name"]): replace(pack(kind, obj), uid=kind.lower())
+        for kind, obj in objects
+    }
 
 
-def ended_pod(name: str, owner: str, report: str) -> dict[str, Any]:
+def ended_pod(name: str, owner: str, report: str, uid: str = "job") -> dict[str, Any]:
     state = {"terminated": {"exitCode": 0, "message": report}}
     return {
-        "metadata": {"name": name, "namespace": "team", "labels": {"batch.kubernetes.io/job-name": owner}},
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "labels": {"batch.kubernetes.io/job-name": owner},
+            "ownerReferences": [{"kind": "Job", "name": owner, "uid": uid, "controller": True}] if uid else [],
+        },
         "spec": {"containers": []},
         "status": {"phase": "Succeeded", "containerStatuses": [{"name": "agent", "state": state}]},
     }
@@ -165,9 +174,10 @@ def test_result_is_that_of_the_job_of_these_checks() -> None:
     _, job_manifest = checks_job.manifests(agent, revision)
 
     stored = job_manifest | {"status": COMPLETE["status"]}
-    other = ended_pod("other", "web-checks-other", report_of(BAD))
+    other = ended_pod("other", "web-checks-other", report_of(BAD), uid="other")
     own = ended_pod("own", job_manifest["metadata"]["name"], report_of(GOOD))
-    live = live_objects(agent, ("Job", stored), ("Pod", other), ("Pod", own))
+    labelled = ended_pod("labelled", job_manifest["metadata"]["name"], report_of(BAD), uid="")
+    live = live_objects(agent, ("Job", stored), ("Pod", labelled), ("Pod", other), ("Pod", own))
     assert checks_result.find_result(live, agent, revision.name) == checks_result.ChecksResult(
         passed=True, message="1/1 passed"
     )

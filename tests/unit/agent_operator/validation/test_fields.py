@@ -205,11 +205,25 @@ def test_common_metadata_is_on_every_child_and_pod_but_selects_nothing() -> None
     common = {"commonLabels": {"team": "a"}, "commonAnnotations": {"example.com/cost": "7"}}
     manifests = render(inputs(**common, ingress={"host": "a.b"}, autoscaling={}, namespace={"name": "n"})).manifests
 
-    metadata = [it["metadata"] for it in manifests]
+    metadata = [it["metadata"] for it in manifests if it["kind"] != "ServiceMonitor"]
     deployment = next(it for it in manifests if it["kind"] == "Deployment")["spec"]
     metadata.append(deployment["template"]["metadata"])
     assert all(it["labels"]["team"] == "a" and it["annotations"]["example.com/cost"] == "7" for it in metadata)
     assert "team" not in str([it["spec"].get("selector") for it in manifests if "spec" in it])
+
+
+def test_only_a_requested_service_monitor_has_common_labels() -> None:
+    """Labels choose the Prometheus, and only a requested ServiceMonitor requires the right to create one."""
+    common: dict[str, Any] = {"commonLabels": {"team": "a"}, "commonAnnotations": {"example.com/cost": "7"}}
+
+    def monitor(**spec: Any) -> dict[str, Any]:
+        manifests = render(inputs(**common, **spec)).manifests
+        return next(it["metadata"] for it in manifests if it["kind"] == "ServiceMonitor")
+
+    assert "team" not in monitor()["labels"]
+    assert "example.com/cost" not in monitor()["annotations"]
+    assert "team" not in monitor(monitoring={})["labels"]
+    assert monitor(monitoring={"serviceMonitor": {}})["labels"]["team"] == "a"
 
 
 def _autoscaler(**autoscaling: Any) -> dict[str, Any]:

@@ -21,8 +21,14 @@ def inputs(name: str = "support", **spec: Any) -> Inputs:
     return Inputs(AgentDeployment.model_validate(body))
 
 
-def models(*urls: str) -> dict[str, Any]:
-    return {"models": [{"name": f"m{n}", "provider": "openai", "baseUrl": url} for n, url in enumerate(urls)]}
+OPENAI_KEY = {"env": [{"name": "OPENAI_API_KEY", "value": "k"}]}
+OWN_KEY = {"secretKeyRef": {"name": "vendor", "key": "token"}}
+
+
+def models(*urls: str, **fields: Any) -> dict[str, Any]:
+    """Return a config whose models have these URLs and fields."""
+    given = [{"name": f"m{n}", "provider": "openai", "baseUrl": url} | fields for n, url in enumerate(urls)]
+    return {"models": given}
 
 
 def cache(host: str) -> dict[str, Any]:
@@ -298,6 +304,21 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
         SpecReason.CREDENTIALS_UNSET,
         "spec.config.models[0]",
     ),
+    (
+        {"config": models("http://vllm:8000/v1", apiKeyFrom={"env": "TOKEN"})},
+        SpecReason.VARIABLE_UNSET,
+        "spec.config.models[0].apiKeyFrom.env",
+    ),
+    (
+        {"config": models("http://vllm:8000/v1", headersFrom={"X-Key": "TOKEN"})},
+        SpecReason.VARIABLE_UNSET,
+        "spec.config.models[0].headersFrom[X-Key]",
+    ),
+    (
+        {"config": models("https://api.openai.com/v1", "http://vllm:8000/v1"), **OPENAI_KEY},
+        SpecReason.DEFAULT_KEY_WITHHELD,
+        "spec.config.models[1].apiKeyFrom",
+    ),
     ({"resources": {"requests": {"memory": "256m"}}}, SpecReason.QUANTITY_TOO_SMALL, "spec.resources.requests.memory"),
     (
         {"resources": {"requests": {"memory": 512}}},
@@ -333,6 +354,14 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
 ]
 
 WITHOUT_WARNING: list[dict[str, Any]] = [
+    {"config": models("http://vllm:8000/v1", apiKeyFrom={"none": True}), **OPENAI_KEY},
+    {"config": models("http://vllm:8000/v1", "http://vllm:8000/v2"), **OPENAI_KEY},
+    {"config": models("http://vllm:8000/v1", "http://ollama:11434/v1")},
+    {
+        "config": models("http://a:8000/v1", "http://b:8000/v1", apiKeyFrom=OWN_KEY),
+        **OPENAI_KEY,
+    },
+    {"config": models("https://api.openai.com/v1", apiKeyFrom=OWN_KEY)},
     {"ingress": {"host": "a.b"}, "gateway": {"parentRefs": [{"name": "web"}]}, **KEYS},
     {"ingress": {"host": "a.b", "annotations": NGINX_AUTH}},
     {"service": {"type": "ClusterIP"}},

@@ -1,8 +1,11 @@
 """URLs and headers of requests to models. integration/agent_runtime/test_model_requests.py compares with the SDK."""
 
+from typing import Any
+
 import pytest
 
-from agent_runtime.config import ModelConfig
+from agent_runtime.config import ApiKeySource, ModelConfig
+from agent_runtime.config.default_credentials import DefaultCredentials
 from agent_runtime.environment import read
 from agent_runtime.health import UnhealthyError
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
@@ -11,8 +14,14 @@ AZURE = ModelConfig(name="a", provider="azure_openai", deployment="gpt-4o", endp
 OPENAI = ModelConfig(name="m", provider="openai")
 
 
-async def build(model: ModelConfig, **variables: str) -> Endpoint:
-    return await RequestBuilder(model, read(variables)).build()
+def builder_of(model: ModelConfig, *others: ModelConfig, **variables: str) -> RequestBuilder:
+    """The builder of a model in an agent with others."""
+    base_url, endpoint = variables.get("OPENAI_BASE_URL"), variables.get("AZURE_OPENAI_ENDPOINT")
+    return RequestBuilder(model, read(variables), DefaultCredentials([model, *others], base_url, endpoint))
+
+
+async def build(model: ModelConfig, *others: ModelConfig, **variables: str) -> Endpoint:
+    return await builder_of(model, *others, **variables).build()
 
 
 async def test_openai_without_a_base_url_is_the_public_api() -> None:
@@ -73,7 +82,7 @@ async def test_azure_with_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("agent_runtime.models.credentials.EntraToken.__call__", token)
     identity = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s"}
-    builder = RequestBuilder(AZURE, read(identity))
+    builder = builder_of(AZURE, **identity)
 
     endpoints = [await builder.build() for _ in range(2)]
     await builder.aclose()
@@ -104,14 +113,124 @@ async def test_openai_names_the_missing_key() -> None:
 @pytest.mark.parametrize(
     ("model", "variable"), [(OPENAI, "OPENAI_API_KEY"), (AZURE, "AZURE_OPENAI_API_KEY")], ids=["openai", "azure"]
 )
-@pytest.mark.parametrize("key", ["secret\n", "secrät"])
+@pytest.mark.parametrize("key", ["sec\nret", "sec\rret", "secr\u00e4t", "\ufeffsecret", "sec\0ret", "sec\x7fret"])
 async def test_a_key_that_no_header_can_carry_is_named_and_not_quoted(
     model: ModelConfig, variable: str, key: str
 ) -> None:
     with pytest.raises(UnhealthyError, match=f"^{variable}: contains a line break") as raised:
         await build(model, **{variable: key})
 
-    assert "secr" not in str(raised.value)
+    assert "sec" not in str(raised.value)
+
+
+@pytest.mark.parametrize("suffix", ["\n", "\r\n", "\r", "\n\n", " \n", "\t"])
+async def test_spaces_and_line_breaks_around_a_key_are_removed(suffix: str) -> None:
+    """`kubectl create secret --from-file` keeps the newline at the end of the file."""
+    own = OPENAI.model_copy(update={"api_key_from": ApiKeySource(env="KEY"), "headers_from": {"X-A": "A"}})
+
+    assert (await build(OPENAI, OPENAI_API_KEY=f"k{suffix}")).headers["authorization"] == "Bearer k"
+    assert (await build(AZURE, AZURE_OPENAI_API_KEY=f"k{suffix}")).headers["api-key"] == "k"
+    sent = (await build(own, KEY=f"k{suffix}", A=f"a{suffix}")).headers
+    assert (sent["authorization"], sent["x-a"]) == ("Bearer k", "a")
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"A": "a"}, "KEY"),
+        ({"A": "a", "KEY": "\n"}, "KEY"),
+        ({"A": "a", "KEY": " "}, "KEY"),
+        ({"KEY": "k"}, "A"),
+        ({"KEY": "k", "A": "a\nb"}, "A"),
+        ({"KEY": "k", "A": "a", "OPENAI_ORG_ID": "o\x01"}, "OPENAI_ORG_ID"),
+        ({"KEY": "k", "A": "a", "OPENAI_PROJECT_ID": "\u00fc"}, "OPENAI_PROJECT_ID"),
+        ({"KEY": "k", "A": "a", "OPENAI_CUSTOM_HEADERS": "x: \x01"}, "OPENAI_CUSTOM_HEADERS"),
+        ({"KEY": "k", "A": "a", "OPENAI_CUSTOM_HEADERS": "a b: c"}, "OPENAI_CUSTOM_HEADERS"),
+    ],
+)
+async def test_a_variable_that_cannot_be_used_is_named(variables: dict[str, str], name: str) -> None:
+    model = OPENAI.model_copy(update={"api_key_from": ApiKeySource(env="KEY"), "headers_from": {"X-A": "A"}})
+
+    with pytest.raises(UnhealthyError, match=rf"\b{name}\b") as raised:
+        await build(model, **variables)
+
+    assert raised.value.reason == "NotConfigured"
+
+
+def openai_at(url: str, **more: Any) -> ModelConfig:
+    return ModelConfig(name="m", provider="openai", base_url=url, **more)
+
+
+PUBLIC, EUROPE = openai_at("https://api.openai.com/v1"), openai_at("https://eu.api.openai.com/v1")
+VENDOR, OTHER = openai_at("https://llm.example.com/v1"), openai_at("http://vllm:8000/v1")
+SAME_VENDOR = openai_at("https://LLM.example.com.:443/v2")
+WITH_OWN_KEY = openai_at("https://api.openai.com/v1", api_key_from=ApiKeySource(env="OWN"))
+DEFAULT_KEY = "OPENAI_API_KEY"
+CUSTOM = {"OPENAI_CUSTOM_HEADERS": "x-gateway-key: k"}
+
+
+@pytest.mark.parametrize(
+    ("model", "others", "variables", "is_sent"),
+    [
+        (OPENAI, [], {}, True),
+        (PUBLIC, [VENDOR, OTHER], {}, True),
+        (EUROPE, [VENDOR, PUBLIC], {}, True),
+        (VENDOR, [], {}, True),
+        (VENDOR, [SAME_VENDOR], {}, True),
+        (VENDOR, [AZURE], {}, True),
+        (VENDOR, [ModelConfig(name="e", provider="echo")], {}, True),
+        (VENDOR, [PUBLIC], {}, False),
+        (VENDOR, [OPENAI], {}, False),
+        (VENDOR, [OTHER], {}, False),
+        (VENDOR, [WITH_OWN_KEY], {}, False),
+        (openai_at("http://api.openai.com/v1"), [PUBLIC], {}, False),
+        (openai_at("https://api.openai.com.example.com/v1"), [PUBLIC], {}, False),
+        (openai_at("https://fakeapi.openai.com/v1"), [PUBLIC], {}, False),
+        (openai_at("https://api.openai.com.:443/v1"), [VENDOR], {}, True),
+        (openai_at("https://api.openai.com@evil.example.com/v1"), [PUBLIC], {}, False),
+        (openai_at("https://llm.example.com:8443/v1"), [VENDOR], {}, False),
+        (OPENAI, [VENDOR], {"OPENAI_BASE_URL": "https://gateway.example.com/v1"}, True),
+        (PUBLIC, [OPENAI], {"OPENAI_BASE_URL": "https://gateway.example.com/v1"}, False),
+        (VENDOR, [PUBLIC], {"OPENAI_BASE_URL": "https://llm.example.com/v9"}, True),
+    ],
+)
+async def test_the_default_key_reaches_only_its_vendor(
+    model: ModelConfig, others: list[ModelConfig], variables: dict[str, str], is_sent: bool
+) -> None:
+    endpoint = await build(model, *others, **{DEFAULT_KEY: "k"}, **CUSTOM, **variables)
+
+    assert ("authorization" in endpoint.headers, "x-gateway-key" in endpoint.headers) == (is_sent, is_sent)
+    assert endpoint.withheld == (None if is_sent else DEFAULT_KEY)
+
+
+async def test_a_models_own_credentials_replace_the_default_ones() -> None:
+    headers = {"headers_from": {"X-Team": "TEAM", "x-gateway-key": "GATEWAY"}}
+    own = OPENAI.model_copy(update={"api_key_from": ApiKeySource(env="OWN"), **headers})
+    azure = AZURE.model_copy(update={"api_key_from": ApiKeySource(env="OWN")})
+    anonymous = OPENAI.model_copy(update={"api_key_from": ApiKeySource(none=True)})
+    variables = {DEFAULT_KEY: "k", "OWN": "o", "TEAM": "t", "GATEWAY": "g", "AZURE_OPENAI_API_KEY": "a"}
+    custom = {"OPENAI_CUSTOM_HEADERS": "authorization: Basic x\nx-gateway-key: k"}
+
+    sent = (await build(own, **variables, **custom)).headers
+    assert {name: sent[name] for name in ("authorization", "x-team", "x-gateway-key")} == {
+        "authorization": "Bearer o",
+        "x-team": "t",
+        "x-gateway-key": "g",
+    }
+    assert (await build(azure, **variables)).headers == {"api-key": "o", "accept": "application/json"}
+    assert (await build(anonymous, **variables)).headers == {"accept": "application/json"}
+
+
+async def test_the_default_key_of_azure_reaches_only_azure() -> None:
+    """Custom headers are for OpenAI's protocol at one server, so a second provider does not get them."""
+    gateway = AZURE.model_copy(update={"name": "g", "endpoint": "https://x.cloudapp.azure.com"})
+    variables = {"AZURE_OPENAI_API_KEY": "k", **CUSTOM}
+
+    assert "api-key" in (await build(gateway, **variables)).headers
+    assert "api-key" not in (await build(gateway, AZURE, **variables)).headers
+    assert "api-key" in (await build(AZURE, gateway, **variables)).headers
+    assert "x-gateway-key" in (await build(AZURE, **variables)).headers
+    assert "x-gateway-key" not in (await build(AZURE, VENDOR, **variables)).headers
 
 
 async def test_a_models_own_endpoint_wins_over_the_environment() -> None:

@@ -21,7 +21,7 @@ class Stream:
 
 
 async def read(*parts: bytes) -> list[bytes]:
-    return [event async for event in sse.events(Stream(parts))]  # type: ignore[arg-type]
+    return [event.data async for event in sse.events(Stream(parts))]
 
 
 async def test_events_may_be_split_anywhere() -> None:
@@ -29,7 +29,7 @@ async def test_events_may_be_split_anywhere() -> None:
 
     for size in range(1, 12):
         parts = [text[start : start + size] for start in range(0, len(text), size)]
-        assert await read(*parts) == [b"one", b"two"]
+        assert await read(*parts) == [b"one", b"two", b"[DONE]"]
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,9 @@ async def test_events_may_be_split_anywhere() -> None:
         (b"data: x\n\n" * 8_192, "the stream is too long"),
         (b":\n" * 32_768, "the stream is too long"),
         (b"\n" * 65_536, "the stream is too long"),
+        (b"data:\n" * 10_000, "the stream is too long"),
     ],
-    ids=["line", "events", "comments", "line breaks"],
+    ids=["line", "events", "comments", "line breaks", "empty data"],
 )
 async def test_an_endless_stream_breaks_off(part: bytes, reason: str) -> None:
     def endless() -> Iterable[bytes]:
@@ -48,7 +49,7 @@ async def test_an_endless_stream_breaks_off(part: bytes, reason: str) -> None:
             yield part
 
     with pytest.raises(aiohttp.ClientPayloadError, match=reason):
-        async for _ in sse.events(Stream(endless())):  # type: ignore[arg-type]
+        async for _ in sse.events(Stream(endless())):
             pass
 
 
@@ -62,7 +63,7 @@ async def test_many_short_lines_let_other_tasks_run() -> None:
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count())
-    await read(b"data: x\n" * 10_000 + b"data: [DONE]\n")
+    await read(b"data: x\n\n" * 10_000 + b"data: [DONE]\n")
     counting.cancel()
 
     assert turns > 20

@@ -1,0 +1,93 @@
+"""Counts the tokens of each call of a model, also of a call whose response is abandoned."""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.tool_loop import ChatCompletions
+from agent_runtime.memory.tokens import BYTES_PER_TOKEN, PER_MESSAGE
+from agent_runtime.metrics import Metrics
+from agent_runtime.models import chunks
+from agent_runtime.models.base import Json
+
+# More tokens than one response can have. A larger number could not be added to the count in Redis.
+MAX_TOKENS = 10**9
+# Tokens of an image or another part of a message that is not text: about those of an image of 1024 x 1024 pixels.
+PER_PART = 1_000
+# Bytes of a chunk without its text are rarely more.
+_CHUNK_OVERHEAD = 250
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+
+
+class MeteredCompletions:
+    """Chat completions whose tokens are counted once per call: as the model reports them, or estimated."""
+
+    def __init__(self, completions: ChatCompletions, metrics: Metrics, budget: Budget | None) -> None:
+        self._completions = completions
+        self._metrics = metrics
+        self._budget = budget
+
+    async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
+        """Return a completion, after its tokens are counted; see models.fallbacks.Calls."""
+        model, completion = await self._completions.complete(name, request, deadline)
+        answer = chunks.message(chunks.choice(completion))
+        self._count(model, chunks.usage(completion), request, len(orjson.dumps(answer)) // BYTES_PER_TOKEN)
+        return model, completion
+
+    async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
+        """Return the chunks of a completion. When they end or are abandoned, their tokens are counted."""
+        model, found = await self._completions.stream(name, request, deadline)
+        return model, self._metered(model, request, found)
+
+    async def _metered(
+        self, model: str, request: Json, found: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
+        last_usage, number, size, shortest = b"", 0, 0, _CHUNK_OVERHEAD
+        try:
+            async with aclosing(found):
+                async for chunk in found:
+                    number += 1
+                    size += len(chunk)
+                    shortest = min(shortest, len(chunk) or shortest)
+                    # A server may report a running total with each chunk. The last one counts.
+                    if _USAGE.search(chunk):
+                        last_usage = chunk
+                    yield chunk
+        finally:
+            usage = chunks.usage(orjson.loads(last_usage)) if last_usage else None
+            # Most servers send one token per chunk. To parse each chunk for an exact estimate would cost too much.
+            self._count(model, usage, request, max(number, (size - number * shortest) // BYTES_PER_TOKEN))
+
+    def _count(self, model: str, usage: Json | None, request: Json, answer_tokens: int) -> None:
+        """Count the tokens of a call. `answer_tokens` is the estimate of those of the answer."""
+        fields = usage or {}
+        prompt, completion = fields.get("prompt_tokens"), fields.get("completion_tokens")
+        if not isinstance(prompt, int) and not isinstance(completion, int):
+            prompt, completion = prompt_tokens(request), answer_tokens
+        for kind, tokens in (("prompt", prompt), ("completion", completion)):
+            bounded = min(max(tokens, 0), MAX_TOKENS) if isinstance(tokens, int) else 0
+            self._metrics.count_tokens(model, kind, bounded)
+            if self._budget is not None:
+                self._budget.spend(bounded)
+
+
+def prompt_tokens(request: Json) -> int:
+    """Return an estimate of the tokens of a request."""
+    tools = request.get("tools")
+    size = len(orjson.dumps(tools)) // BYTES_PER_TOKEN if tools else 0
+    return size + sum(PER_MESSAGE + _content_tokens(message) for message in request["messages"])
+
+
+def _content_tokens(message: Json) -> int:
+    content: Any = message.get("content")
+    text = len(chunks.content_text(content).encode()) // BYTES_PER_TOKEN
+    others = (
+        [part for part in content if not isinstance(part, dict) or "text" not in part]
+        if isinstance(content, list)
+        else ()
+    )
+    return text + PER_PART * len(others)

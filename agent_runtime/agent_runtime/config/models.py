@@ -1,0 +1,123 @@
+"""The models that the agent calls, and what it sends them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, Name
+
+# Headers that describe the body or the connection. Others would make the request unreadable.
+RESERVED_HEADERS = frozenset(
+    {
+        *("accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host"),
+        *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+
+
+class KeyReference(ConfigModel):
+    """Reference to a key of a Secret in the namespace of the children."""
+
+    name: Annotated[
+        str,
+        StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
+    ] = Field(description="Name of the Secret, in the namespace of the children.")
+    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
+        description="Key in the Secret's data."
+    )
+
+
+class ApiKeySource(ConfigModel):
+    """Where the API key of a model comes from. Set exactly one field."""
+
+    secret_key_ref: KeyReference | None = Field(
+        None, description="Key of a Secret. New data replaces the pods. Only in an AgentDeployment."
+    )
+    env: EnvironmentName | None = Field(
+        None, description="Name of an environment variable of the pods, such as one from credentials."
+    )
+    none: Literal[True] | None = Field(None, description="true: send no API key.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.secret_key_ref, self.env, self.none)) != 1:
+            raise ValueError("exactly one of secretKeyRef, env and none must be set: keep one and remove the others")
+        return self
+
+
+class ModelConfig(ConfigModel):
+    """One model that the agent can call."""
+
+    name: Name = Field(description="Name of the model in requests and in defaultModel. Unique within the agent.")
+    provider: Literal["azure_openai", "openai", "echo"] = Field(
+        description="Protocol of the endpoint: azure_openai, openai (any compatible server) or echo (offline: "
+        "repeats the message; to try an agent, and for tests)."
+    )
+    deployment: str | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        description="Name of the Azure OpenAI deployment. Required by provider azure_openai, not allowed with others.",
+    )
+    api_version: str | None = Field(
+        None,
+        pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
+        max_length=32,
+        description="API version of Azure OpenAI. Only for provider azure_openai. Default: 2024-10-01-preview.",
+    )
+    endpoint: HttpUrl | None = Field(
+        None,
+        description="https URL of the Azure OpenAI resource. Only for provider azure_openai. Default: the environment "
+        "variable AZURE_OPENAI_ENDPOINT, which usually comes from credentials.",
+    )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        description="Model name in upstream requests. Only for provider openai. Default: the name of this entry.",
+    )
+    base_url: HttpUrl | None = Field(
+        None,
+        description="Base URL of the API, usually ending in /v1. Only for provider openai. Default: the public API of "
+        "OpenAI.",
+    )
+
+    api_key_from: ApiKeySource | None = Field(
+        None,
+        description="API key of this model. Not for provider echo. Default: the variable OPENAI_API_KEY, or for "
+        "provider azure_openai AZURE_OPENAI_API_KEY or a token of Microsoft Entra ID. If the models of a provider have "
+        "several servers, its default key is sent only to OpenAI or Azure, or to the server that the variable "
+        "OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT names.",
+    )
+    headers_from: dict[HeaderName, EnvironmentName] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description="HTTP headers of requests to this model, each with the name of the environment variable that "
+        "contains its value. They take precedence over all other headers. Not for provider echo. Default: none.",
+    )
+
+    @model_validator(mode="after")
+    def _fields_fit_the_provider(self) -> Self:
+        azure_only = {"deployment": self.deployment, "apiVersion": self.api_version, "endpoint": self.endpoint}
+        openai_only = {"model": self.model, "baseUrl": self.base_url}
+        remote_only: dict[str, object] = {"apiKeyFrom": self.api_key_from, "headersFrom": self.headers_from}
+        foreign_by_provider: dict[str, dict[str, object]] = {
+            "azure_openai": {**openai_only},
+            "openai": {**azure_only},
+            "echo": {**azure_only, **openai_only, **remote_only},
+        }
+        foreign = foreign_by_provider[self.provider]
+        given = [field for field, value in foreign.items() if value is not None]
+        if given:
+            raise ValueError(f"{', '.join(given)}: not a field of provider {self.provider}: remove it")
+        if self.provider == "azure_openai" and self.deployment is None:
+            raise ValueError("deployment: required with provider azure_openai")
+        return self
+
+    @model_validator(mode="after")
+    def _headers_are_free(self) -> Self:
+        reserved = sorted(name for name in self.headers_from or () if name.lower() in RESERVED_HEADERS)
+        if reserved:
+            raise ValueError(f"headersFrom: {', '.join(reserved)} is set by the agent: remove it")
+        return self
