@@ -104,6 +104,8 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Problem]:
 def private_hosts_are_blocked(inputs: Inputs) -> Iterator[Problem]:
     """Without allowPrivateNetworks, the NetworkPolicy allows a host outside of the cluster only public addresses."""
     policy = inputs.spec.network_policy
+    if inputs.platform.fqdn_policies:
+        return  # a host is allowed by its name, whatever its address is
     if policy and (policy.enabled is False or policy.allow_private_networks or policy.extra_egress):
         return
     for endpoint in _endpoints(inputs):
