@@ -12,11 +12,12 @@ from agent_runtime import tracing
 from agent_runtime.a2a.routes import add_a2a
 from agent_runtime.a2a.shared import SHARED
 from agent_runtime.assembly import assemble
-from agent_runtime.config import KEEP_ALIVE_SECONDS, AgentSection, ServerConfig
+from agent_runtime.config import KEEP_ALIVE_SECONDS, MAX_BODY_BYTES, AgentSection, LimitsConfig, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.http.app_keys import AGENT, GATE, HEALTH, KEEP_ALIVE, METRICS
+from agent_runtime.http.app_keys import AGENT, CLIENTS, GATE, HEALTH, KEEP_ALIVE, METRICS
+from agent_runtime.http.client_address import ClientAddresses
 from agent_runtime.http.cors import allow_origins
-from agent_runtime.http.middleware import MAX_BODY_BYTES, admit, observe, send_connection_close
+from agent_runtime.http.middleware import admit, observe, send_connection_close
 from agent_runtime.http.openapi.document import add_openapi
 from agent_runtime.http.page import add_page
 from agent_runtime.http.routes import chat, completions, health, responses
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 def create_app(config: AgentSection, prompt: str, environment: Environment) -> web.Application:
     """Return the agent's application. It opens no connection before it starts, and starts even if backends are down."""
     tracer = tracing.start(environment)
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    limits, server = config.limits or LimitsConfig(), config.server or ServerConfig()
+    app = web.Application(client_max_size=limits.max_body_bytes or MAX_BODY_BYTES)
     app.middlewares.extend(_middlewares(app, config, tracer))
     app.on_response_prepare.append(send_connection_close)
     app[METRICS] = Metrics(version(), environment.agent_revision)
-    app[KEEP_ALIVE] = float((config.server or ServerConfig()).keep_alive_seconds or KEEP_ALIVE_SECONDS)
+    app[KEEP_ALIVE] = float(server.keep_alive_seconds or KEEP_ALIVE_SECONDS)
+    app[CLIENTS] = ClientAddresses(server.trusted_proxies or ())
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:

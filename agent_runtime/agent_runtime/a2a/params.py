@@ -1,16 +1,16 @@
 """The params of the calls, in both protocol versions. Unknown fields are ignored."""
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from agent_runtime.a2a.rpc import CONTENT_TYPE_NOT_SUPPORTED, INVALID_PARAMS, RpcError
 from agent_runtime.config import explain
+from agent_runtime.http.session_ids import SessionId
 
-# A context is a session of the agent, so its id has the same syntax. It may be empty, because protobuf clients send
-# an unset field as an empty string.
-CONTEXT_ID = r"^[A-Za-z0-9._~-]{0,128}$"
+# A context is a session of the agent. Its id may be empty, because protobuf clients send an unset field so.
+ContextId = SessionId | Literal[""]
 
 
 class Params(BaseModel):
@@ -29,7 +29,7 @@ class SentMessage(Params):
     """A message to the agent. An empty context_id or task_id counts as unset."""
 
     message_id: str = Field(min_length=1, max_length=256)
-    context_id: str | None = Field(None, pattern=CONTEXT_ID)
+    context_id: ContextId | None = None
     task_id: str | None = Field(None, max_length=256)
     parts: list[TextPart] = Field(min_length=1)
 

@@ -16,7 +16,7 @@ from agent_runtime.a2a.tasks import Task, TaskStore
 from agent_runtime.config import AgentConfig, LimitsConfig
 from agent_runtime.environment import Environment
 from agent_runtime.http.app_keys import AGENT
-from agent_runtime.http.middleware import CALLER, LOG_FIELDS, TOO_LARGE
+from agent_runtime.http.middleware import CALLER, LOG_FIELDS, too_large
 from agent_runtime.http.routes.body import read_bytes
 from agent_runtime.http.routes.chat import store_key
 from agent_runtime.http.routes.events import EventStream
@@ -81,7 +81,7 @@ async def _body(request: web.Request) -> bytes:
     try:
         return await read_bytes(request)
     except web.HTTPRequestEntityTooLarge:
-        raise RpcError(rpc.INVALID_REQUEST, TOO_LARGE, 413) from None
+        raise RpcError(rpc.INVALID_REQUEST, too_large(request), 413) from None
 
 
 async def _send(request: web.Request, call: Call, dialect: Dialect) -> web.Response:

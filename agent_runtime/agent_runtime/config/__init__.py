@@ -10,6 +10,7 @@ from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryCo
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
     KEEP_ALIVE_SECONDS,
+    MAX_BODY_BYTES,
     BudgetConfig,
     CardConfig,
     ChatPageConfig,
@@ -25,6 +26,7 @@ CONFIG_FILE = "agent.toml"
 __all__ = [
     "CONFIG_FILE",
     "KEEP_ALIVE_SECONDS",
+    "MAX_BODY_BYTES",
     "MAX_PROMPT_BYTES",
     "PROMPT_FILE",
     "AgentConfig",

@@ -1,12 +1,28 @@
 """Config of the API for callers: limits, budget, API keys, agent card and chat page."""
 
+import ipaddress
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from agent_runtime.config.base import ConfigModel, HttpUrl, Name
 
 KEEP_ALIVE_SECONDS = 15
+MAX_BODY_BYTES = 10 * 1024 * 1024
+
+
+def _network(cidr: str) -> str:
+    try:
+        ipaddress.ip_network(cidr)
+    except ValueError as error:
+        reason = "has host bits set" if "host bits" in str(error) else "is no network"
+        raise ValueError(f"{reason}: write a CIDR, such as 10.0.0.0/8 or fd00::/8") from None
+    return cidr
+
+
+Cidr = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?$", max_length=49), AfterValidator(_network)
+]
 
 
 class LimitsConfig(ConfigModel):
@@ -44,6 +60,13 @@ class LimitsConfig(ConfigModel):
         description="Characters that the messages of a request may have together, without the prompt and the earlier "
         "turns of the agent. Default: 32000.",
     )
+    max_body_bytes: int | None = Field(
+        None,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Bytes of the body of a request, which may contain pictures as data URLs. An Ingress of the agent "
+        "gets the same limit, unless ingress.maxBodySize sets another. Default: 10485760 (10 MiB).",
+    )
 
 
 class BudgetConfig(ConfigModel):
@@ -77,6 +100,13 @@ class ServerConfig(ConfigModel):
             description="Origins of web pages that may call the agent, such as https://app.example.com, or * for all. "
             "Default: none.",
         )
+    )
+    trusted_proxies: tuple[Cidr, ...] | None = Field(
+        None,
+        max_length=32,
+        description="Networks (CIDRs) of proxies in front of the agent, such as the pods of the Ingress controller. "
+        "The client of a request that they forward is the last address in X-Forwarded-For that is not one of them; "
+        "rate limits, logs and traces use it. Default: none; the client is the one that connects.",
     )
     keep_alive_seconds: int | None = Field(
         None,

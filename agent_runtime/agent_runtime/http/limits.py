@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from agent_runtime.errors import Problem
 from agent_runtime.http.api_keys import ApiKeys
+from agent_runtime.http.client_address import subscriber
 
 MAX_CLIENTS = 10_000
 LAG_INTERVAL = 0.1
@@ -15,6 +16,8 @@ LAG_INTERVAL = 0.1
 MAX_LAG = 0.3
 # With fewer requests in flight, the lag has another cause, such as the import of a library.
 MIN_REQUESTS = 16
+# Bytes of all large bodies in flight. A body takes four times as much memory, because it is parsed and sent to a model.
+MAX_BODIES_BYTES = 64 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Load:
     def __init__(self, max_requests: int) -> None:
         self._max_requests = max_requests
         self._requests = 0
+        self._body_bytes = 0
         self._lag = 0.0
 
     def __enter__(self) -> None:
@@ -65,6 +69,22 @@ class Load:
             detail = "The agent has too many requests in flight: retry, another replica may be free"
             raise Problem(503, "overloaded", detail, retry_after=1)
         self._requests += 1
+
+    def reserve_body(self, size: int) -> None:
+        """Reserve memory for a part of a body, until release_body().
+
+        Raises:
+            Problem: the bodies in flight are too large together.
+        """
+        # The first body may have any size that the limit for one body allows.
+        if self._body_bytes and self._body_bytes + size > MAX_BODIES_BYTES:
+            detail = "The agent has too many large requests in flight: retry, another replica may be free"
+            raise Problem(503, "overloaded", detail, retry_after=1)
+        self._body_bytes += size
+
+    def release_body(self, size: int) -> None:
+        """Release what reserve_body() reserved for a request."""
+        self._body_bytes -= size
 
     def __exit__(self, *_: object) -> None:
         self._requests -= 1
@@ -103,5 +123,5 @@ class Gate:
         """
         caller = self.caller(authorization)
         if self._rate is not None:
-            self._rate.take(caller or address)
+            self._rate.take(caller or subscriber(address))
         return caller

@@ -11,15 +11,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agent_runtime.errors import Problem, error_response
-from agent_runtime.http.app_keys import GATE, HEALTH, METRICS
+from agent_runtime.http.app_keys import CLIENTS, GATE, HEALTH, METRICS
 
 # The routes that need an API key and count against the limits. Health and the chat page are open.
 GUARDED = ("/v1/", "/api/", "/a2a")
 CALLER = web.RequestKey("caller", str)
+# Bytes of the body that the request has reserved.
+BODY_BYTES = web.RequestKey("body_bytes", int)
 LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 REQUEST_ID = "X-Request-Id"
-MAX_BODY_BYTES = 1024 * 1024
-TOO_LARGE = f"The body exceeds the limit of {MAX_BODY_BYTES} bytes: send a smaller one"
 # Accept a request id of the caller only if it is safe in a header and in a log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # The status that nginx logs for a client that disconnected before the response.
@@ -35,6 +35,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     metrics, route = request.app[METRICS], _route(request)
     fields: dict[str, Any] = {"request_id": _request_id(request), "method": request.method, "route": route}
     request[LOG_FIELDS] = fields
+    fields["client"] = request.app[CLIENTS].of(request)
     status = CLIENT_CLOSED_REQUEST
     metrics.inflight.inc()
     try:
@@ -68,9 +69,12 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.path.startswith(GUARDED):
         return await handler(request)
     gate = request.app[GATE]
-    request[CALLER] = gate.admit(request.headers.get("Authorization", ""), request.remote or "")
+    request[CALLER] = gate.admit(request.headers.get("Authorization", ""), request[LOG_FIELDS]["client"])
     with gate.load:
-        return await handler(request)
+        try:
+            return await handler(request)
+        finally:
+            gate.load.release_body(request.get(BODY_BYTES, 0))
 
 
 async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -94,8 +98,13 @@ def unexpected_error(request: web.Request, error: Exception) -> Problem:
     return Problem(500, "internal_error", "The agent failed: see its log for the cause")
 
 
+def too_large(request: web.Request) -> str:
+    """Return the message of a 413."""
+    return f"The body exceeds the limit of {request.client_max_size} bytes (limits.maxBodyBytes): send a smaller one"
+
+
 def _from_aiohttp(error: web.HTTPException, request: web.Request) -> web.Response:
-    detail = TOO_LARGE if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
+    detail = too_large(request) if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
     phrase = HTTPStatus(error.status).phrase
     response = error_response(Problem(error.status, _code(phrase), detail or phrase), request.path)
     if allow := error.headers.get("Allow"):

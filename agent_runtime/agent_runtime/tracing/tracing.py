@@ -73,7 +73,11 @@ class Tracing:
                 self._propagator.extract(request.headers),
                 SpanKind.SERVER,
                 # Use the route, not the path, which may contain the id of a session.
-                {"http.request.method": request.method, "http.route": resource.canonical},
+                {
+                    "http.request.method": request.method,
+                    "http.route": resource.canonical,
+                    "client.address": request[LOG_FIELDS]["client"],
+                },
                 record_exception=False,
                 set_status_on_exception=False,
             ) as span:

@@ -50,7 +50,7 @@ MESSAGE = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": USER_CANARY
         (call("SendMessage"), -32602, "params.message"),
         (call("SendMessage", {"message": MESSAGE | {"parts": []}}), -32602, "params.message.parts"),
         (call("SendMessage", {"message": MESSAGE | {"parts": [{"text": " "}]}}), -32602, "params.message.parts"),
-        (call("SendMessage", {"message": MESSAGE | {"contextId": "../x"}}), -32602, "params.message.contextId"),
+        (call("SendMessage", {"message": MESSAGE | {"contextId": "x\n"}}), -32602, "params.message.contextId"),
         (call("message/send", {"message": MESSAGE | {"parts": [{"kind": "file"}]}}), -32005, "text"),
         (call("ListTasks"), -32004, "list tasks"),
         (call("tasks/pushNotificationConfig/set"), -32003, "push"),
@@ -72,7 +72,7 @@ def test_an_invalid_call_gets_a_json_rpc_error(agent: AgentProcess, body: Any, c
 def test_an_invalid_http_request_is_refused(agent: AgentProcess) -> None:
     """A wrong content type, a huge body, an unsupported version and the method GET."""
     text = agent.http.post("/a2a", content=json.dumps(call("GetTask")), headers={"Content-Type": "text/plain"})
-    huge = agent.http.post("/a2a", json=call("SendMessage", {"message": "x" * 10 * 1024 * 1024}))
+    huge = agent.http.post("/a2a", json=call("SendMessage", {"message": "x" * 11 * 1024 * 1024}))
     future = agent.http.post("/a2a", json=call("GetTask"), headers={"A2A-Version": "2.0"})
 
     assert (text.status_code, text.json()["error"]["code"]) == (415, -32600)

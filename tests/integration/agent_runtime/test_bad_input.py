@@ -122,7 +122,7 @@ CANARY_ERROR = {
 }
 INVALID_REQUESTS: dict[str, tuple[str, Any]] = {
     "no JSON": ("/api/chat", b'{"message": "%b' % USER_CANARY.encode()),
-    "wrong field": ("/api/chat", {"message": "x", "session_id": f"{USER_CANARY} "}),
+    "wrong field": ("/api/chat", {"message": "x", "session_id": f"{USER_CANARY}\n"}),
     "unknown field": ("/api/chat", {"message": "x", "extra": USER_CANARY}),
     "unknown model": ("/v1/chat/completions", COMPLETION | {"model": USER_CANARY}),
     "wrong role": ("/v1/chat/completions", {"messages": [{"role": USER_CANARY, "content": "x"}]}),

@@ -68,7 +68,7 @@ def test_a_failed_turn_is_not_stored(agent: AgentProcess, model_server: ModelSer
         ({}, "invalid_request", "message"),
         ({"message": ""}, "invalid_request", "message"),
         ({"message": 1}, "invalid_request", "message"),
-        ({"message": "x", "session_id": "../x"}, "invalid_request", "session_id"),
+        ({"message": "x", "session_id": "x\n"}, "invalid_request", "session_id"),
         ({"message": "x", "sesion_id": "x"}, "invalid_request", "sesion_id"),
         ({"message": "x", "model": "gpt-9"}, "model_not_found", "model"),
     ],

@@ -6,6 +6,7 @@ import httpx2
 import openai
 import pytest
 
+from agent_runtime.config import MAX_BODY_BYTES
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
@@ -184,7 +185,7 @@ def test_an_unknown_model_gets_the_list_of_models(echo: AgentProcess) -> None:
         (b'{"messages": [{"role": "king", "content": "x"}]}', 400, "invalid_request", "messages[0].role"),
         (b'{"messages": [{"role": "user", "content": "x"}], "model": 1}', 400, "invalid_request", "model"),
         (b'{"messages": [{"role": "user", "content": "x"}], "stream": 1}', 400, "invalid_request", "stream"),
-        (b'"' + b"x" * 1024 * 1024 + b'"', 413, "request_entity_too_large", None),
+        (b'"' + b"x" * MAX_BODY_BYTES + b'"', 413, "request_entity_too_large", None),
     ],
     ids=lambda value: repr(value)[:40],
 )

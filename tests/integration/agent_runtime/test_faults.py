@@ -74,12 +74,12 @@ def test_a_request_id_cannot_inject_a_header(agent: AgentProcess) -> None:
     assert b"Set-Cookie" not in answer
 
 
-def test_a_body_of_10_mib_is_refused(agent: AgentProcess) -> None:
+def test_a_body_of_11_mib_is_refused(agent: AgentProcess) -> None:
     """The agent refuses it before it has read all of it, so its memory does not grow."""
     before = _resident(agent)
 
     for _ in range(5):
-        body = b'{"message": "' + b"x" * 10 * 1024 * 1024 + b'"}'
+        body = b'{"message": "' + b"x" * 11 * 1024 * 1024 + b'"}'
         response = agent.http.post("/api/chat", content=body, headers={"Content-Type": "application/json"})
         assert (response.status_code, response.json()["code"]) == (413, "request_entity_too_large")
 

@@ -18,7 +18,7 @@ from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAg
 # Seconds until an incomplete request counts as unanswered.
 WAIT = 5
 KEY = "key-of-a-caller"
-TABLES = "[agent.chat_page]\nenabled = true\n[agent.server]\ncors_origins = ['*']\n"
+TABLES = "[agent.chat_page]\nenabled = true\n[agent.server]\ncors_origins = ['*']\ntrusted_proxies = ['127.0.0.0/8']\n"
 CHAT = {"message": "hi"}
 COMPLETION = {"messages": [{"role": "user", "content": "hi"}]}
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": "x"}}
@@ -119,6 +119,8 @@ HEADERS: tuple[bytes, ...] = (
     *(
         b"X-Forwarded-Proto: \xff",
         b"X-Forwarded-For: nonsense",
+        b"X-Forwarded-For: \xff, 1.2.3.4:\xfe, [::1%%\x01]",
+        b"X-Forwarded-For: " + b"127.0.0.1," * 800,
         b"Host: \xff",
         b"Host: [",
         b"Host: a:b:c",
@@ -282,7 +284,22 @@ PATHS = (
     ),
     *(
         f"/api/sessions/{part}"
-        for part in ("%", "%ff", "%00", "%0a", "a" * 7000, "%ed%a0%80", "..%2f..", "%u0000", "\xff", "?", "#")
+        for part in (
+            "%",
+            "%ff",
+            "%00",
+            "%0a",
+            "a/b//c",
+            "%2f",
+            "%ed%a0%80%2f",
+            "a" * 7000,
+            "%ed%a0%80",
+            "..%2f..",
+            "%u0000",
+            "\xff",
+            "?",
+            "#",
+        )
     ),
     *(
         "/health?" + "a=b&" * 1500,

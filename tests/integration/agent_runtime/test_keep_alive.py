@@ -66,7 +66,7 @@ def text(event: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
 def test_a_late_error_is_the_last_event(agent: AgentProcess, model_server: ModelServer, path: str) -> None:
-    """The status is already sent. An error of the first second has an error status instead."""
+    """The status is already sent. An earlier error has an error status instead."""
     model_server.script(completions=[{"hold": True, "status": 400}, {"status": 400}])
 
     with silent_stream(agent, path) as (_, lines):

@@ -144,6 +144,7 @@ def test_a_request_joins_the_trace_of_its_caller(
     assert attributes(request) == {
         "http.request.method": "POST",
         "http.route": "/v1/chat/completions",
+        "client.address": "127.0.0.1",
         "http.response.status_code": 200,
     }
     assert (chat.parent_span_id, chat.kind) == (request.span_id, Span.SPAN_KIND_CLIENT)

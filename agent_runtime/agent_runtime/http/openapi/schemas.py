@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from agent_runtime.http import session_ids
 from agent_runtime.http.responses.body import ResponseRequest
-from agent_runtime.http.routes.chat import SESSION_ID, ChatRequest
+from agent_runtime.http.routes.chat import ChatRequest
 from agent_runtime.http.routes.completions import CompletionRequest
 
 Json = dict[str, Any]
@@ -71,7 +72,7 @@ RESPONSE = _object(
     }
 )
 DELETED_RESPONSE = _object({"id": TEXT, "object": {"const": "response"}, "deleted": {"const": True}})
-SESSION: Json = TEXT | {"pattern": SESSION_ID}
+SESSION: Json = TEXT | {"pattern": session_ids.PATTERN, "minLength": 1, "maxLength": session_ids.MAX_BYTES}
 CHAT_ANSWER = _object(
     {"response": TEXT, "session_id": SESSION, "model": TEXT, "usage": USAGE, "finish_reason": MAYBE_TEXT},
     description="An answer. Only one with text and the finish reason stop is stored in the session.",

@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agent_runtime import untrusted_json
 from agent_runtime.config import explain
 from agent_runtime.errors import Problem
+from agent_runtime.http.app_keys import GATE
+from agent_runtime.http.middleware import BODY_BYTES
 
-# Seconds: enough for a body of MAX_BODY_BYTES over a slow connection.
+# Seconds for a body, and bytes per second for which a long one gets more time.
 READ_TIMEOUT = 30.0
+MIN_RATE = 128 * 1024
 JSON_TYPE = "application/json"
 
 
@@ -30,23 +33,36 @@ async def read_bytes(request: web.Request) -> bytes:
     """Read the body.
 
     Raises:
-        Problem: the body did not arrive in time, or its encoding is invalid.
-        HTTPRequestEntityTooLarge: the body is longer than middleware.MAX_BODY_BYTES.
+        Problem: the body did not arrive in time, its encoding is invalid, or too many large bodies are in flight.
+        HTTPRequestEntityTooLarge: the body is longer than limits.max_body_bytes.
     """
     try:
         if request.content.is_eof():
             # The body of most requests arrives with the head. Then a timeout is not needed.
             return await request.read()
-        async with asyncio.timeout(READ_TIMEOUT):
-            return await request.read()
+        return await _read_in_parts(request)
     except TimeoutError:
-        raise Problem(
-            408, "request_timeout", f"The body did not arrive within {READ_TIMEOUT:g} s: send it faster"
-        ) from None
+        raise Problem(408, "request_timeout", "The body did not arrive in time: send it faster") from None
     except web.RequestPayloadError:
         raise Problem(
             400, "invalid_body", "The body does not match Content-Encoding or Transfer-Encoding: correct it"
         ) from None
+
+
+async def _read_in_parts(request: web.Request) -> bytes:
+    limit, load, loop = request.client_max_size, request.app[GATE].load, asyncio.get_running_loop()
+    if (request.content_length or 0) > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
+    body, start = bytearray(), loop.time()
+    async with asyncio.timeout(READ_TIMEOUT) as timeout:
+        async for part in request.content.iter_any():
+            load.reserve_body(len(part))
+            request[BODY_BYTES] = len(body) + len(part)
+            body += part
+            if len(body) > limit:
+                raise web.HTTPRequestEntityTooLarge(limit, len(body))
+            timeout.reschedule(start + READ_TIMEOUT + len(body) / MIN_RATE)
+    return bytes(body)
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The chat API. The agent remembers the messages of a session."""
 
-import re
 import uuid
 from contextlib import aclosing
 from typing import Any
@@ -11,13 +10,16 @@ from pydantic import ConfigDict, Field
 
 from agent_runtime.agent.agent import ChatResponse
 from agent_runtime.errors import Problem
+from agent_runtime.http import session_ids
 from agent_runtime.http.app_keys import AGENT
 from agent_runtime.http.middleware import CALLER, LOG_FIELDS
 from agent_runtime.http.routes.body import Body, json_response, read_object, validated
 from agent_runtime.http.routes.events import EVENT_STREAM, EventStream
+from agent_runtime.http.session_ids import SessionId
 from agent_runtime.logs import pseudonym
 
-SESSION_ID = r"^[A-Za-z0-9._~-]{1,128}$"
+# Proxies may decode a %2F in the path.
+SESSION = "/api/sessions/{id:.+}"
 
 
 class ChatRequest(Body):
@@ -26,7 +28,7 @@ class ChatRequest(Body):
     model_config = ConfigDict(extra="forbid")
 
     message: str = Field(min_length=1)
-    session_id: str | None = Field(None, pattern=SESSION_ID)
+    session_id: SessionId | None = None
     model: str | None = None
 
 
@@ -81,7 +83,7 @@ async def forget_session(request: web.Request) -> web.Response:
 
 def _session_id(request: web.Request) -> str:
     session_id = request.match_info["id"]
-    if not re.fullmatch(SESSION_ID, session_id):
+    if not session_ids.is_valid(session_id):
         raise _not_found()
     request[LOG_FIELDS]["session"] = pseudonym(session_id)
     return session_id
@@ -89,8 +91,7 @@ def _session_id(request: web.Request) -> str:
 
 def store_key(request: web.Request, session_id: str) -> str:
     """Return the id of the session in the store. With API keys, each caller has its own sessions."""
-    caller = request[CALLER]
-    return f"{caller}:{session_id}" if caller else session_id
+    return session_ids.key(request[CALLER], session_id)
 
 
 def _not_found() -> Problem:
@@ -99,6 +100,6 @@ def _not_found() -> Problem:
 
 ROUTES = (
     web.post("/api/chat", chat),
-    web.get("/api/sessions/{id}", show_session),
-    web.delete("/api/sessions/{id}", forget_session),
+    web.get(SESSION, show_session),
+    web.delete(SESSION, forget_session),
 )

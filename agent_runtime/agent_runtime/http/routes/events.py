@@ -14,9 +14,9 @@ from agent_runtime.http.middleware import LOG_FIELDS, REQUEST_ID, unexpected_err
 from agent_runtime.models.sse import event
 
 EVENT_STREAM = "text/event-stream"
-# Seconds to wait for the first event before the response starts without one. Most errors occur earlier, and so are
-# ordinary error responses.
-START = 1.0
+# Seconds to wait for the first event before the response starts without one. Most errors occur earlier, also after all
+# retries, and so are ordinary error responses.
+START = 2.0
 # Clients ignore a comment.
 _COMMENT = b": keep-alive\n\n"
 
