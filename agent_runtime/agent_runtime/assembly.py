@@ -63,10 +63,12 @@ async def assemble(
     stack.push_async_callback(sessions.aclose)
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
     budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
-    completions: ChatCompletions = MeteredCompletions(Calls(models, config.fallbacks, metrics), metrics, budget)
+    calls = Calls(models, config.fallbacks, metrics, limits.request_timeout_seconds)
+    completions: ChatCompletions = MeteredCompletions(calls, metrics, budget)
     if toolbox is not None:
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)
-    health = Health(_components(config.default.name, models, redis, toolbox), probe_now, version(), metrics)
+    components = _components(config.default.name, calls.components(), redis, toolbox)
+    health = Health(components, probe_now, version(), metrics, frozenset(config.fallbacks) - {config.default.name})
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
     return Parts(Agent(config, prompt, completions, sessions, metrics, budget), health, gate, redis)
@@ -90,7 +92,7 @@ async def _models(
 
 
 def _components(
-    default: str, models: Mapping[str, Model], redis: "RedisStore | None", toolbox: Toolbox | None
+    default: str, models: Mapping[str, Component], redis: "RedisStore | None", toolbox: Toolbox | None
 ) -> list[Component]:
     """Return what Health probes. The first one is vital: without the default model the agent cannot work."""
     others = [model for name, model in models.items() if name != default]

@@ -22,6 +22,14 @@ MAX_REPORT_AGE = 1.0
 # The details of a component that fails.
 _ERROR_FIELDS = frozenset({"error", "reason"})
 
+# Reasons of an outage. Others, such as CredentialsRefused, mean that the config is wrong.
+_OUTAGES = frozenset(
+    {
+        *("ConnectionRefused", "Unreachable", "ConnectionFailed", "ResponseTimeout", "ProbeTimeout", "ServerError"),
+        *("TokenUnavailable", "QuotaExhausted", "CallsFail"),
+    }
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -85,7 +93,12 @@ class Health:
     """Probes every component and reports the result. The agent cannot work without the first component."""
 
     def __init__(
-        self, components: Sequence[Component], probe_now: asyncio.Event, version: str, metrics: Metrics
+        self,
+        components: Sequence[Component],
+        probe_now: asyncio.Event,
+        version: str,
+        metrics: Metrics,
+        substitutes: frozenset[str] = frozenset(),
     ) -> None:
         """Create the report of these components.
 
@@ -94,11 +107,13 @@ class Health:
             probe_now: set it after a failed call, so that the next probe does not wait for its interval.
             version: version of the runtime, for the report.
             metrics: receives the health of each component.
+            substitutes: names of the components that replace the vital one during an outage.
         """
         self._probed = components
         self._probe_now = probe_now
         self._version = version
         self._metrics = metrics
+        self._substitutes = substitutes
         self._started = time.monotonic()
         self._last_probed = float("-inf")
         self._probing = asyncio.Lock()
@@ -160,15 +175,26 @@ class Health:
                 _log(current)
             self._statuses[current.name] = current
             self._metrics.healthy.labels(current.name).set(current.status is Status.HEALTHY)
-        self._was_usable = self._was_usable or self._vital.status is Status.HEALTHY
+        self._was_usable = self._was_usable or self._is_usable
         self._last_probed = time.monotonic()
 
     @property
     def _vital(self) -> ComponentStatus:
         return self._statuses[self._probed[0].name]
 
+    @property
+    def _is_usable(self) -> bool:
+        """Whether callers get answers: from the vital component, or from a substitute while that one has an outage.
+
+        A substitute does not hide a wrong config, such as a wrong key, so that a rollout of it does not succeed.
+        """
+        if self._vital.status is Status.HEALTHY:
+            return True
+        substituted = any(self._statuses[name].status is Status.HEALTHY for name in self._substitutes)
+        return substituted and self._vital.details.get("reason") in _OUTAGES
+
     def _overall(self, statuses: Sequence[ComponentStatus]) -> Status:
-        if self._vital.status is Status.UNHEALTHY:
+        if not self._is_usable:
             return Status.UNHEALTHY
         healthy = all(status.status is Status.HEALTHY for status in statuses)
         return Status.HEALTHY if healthy else Status.DEGRADED

@@ -9,8 +9,10 @@ from typing import TypeVar
 from agent_runtime.errors import Problem
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json, Model
-from agent_runtime.models.breaker import FAILURES, Breaker
+from agent_runtime.models.breaker import FAILURES
+from agent_runtime.models.call_record import CallRecord, ModelHealth
 from agent_runtime.models.deadline import Deadline
+from agent_runtime.models.refusals import OTHERS_MAY_ACCEPT
 
 # Seconds before the second and third attempt. Each is shortened at random, so that callers do not retry together.
 BACKOFF = (0.25, 1.0)
@@ -18,7 +20,9 @@ BACKOFF = (0.25, 1.0)
 MAX_WAIT = 5.0
 # Codes with which OpenAI and Azure refuse requests. Metrics count only these by name, because each label value is a new
 # time series. Callers receive every code.
-_KNOWN_REFUSALS = frozenset({"content_filter", "context_length_exceeded", "invalid_image", "string_above_max_length"})
+_KNOWN_REFUSALS = frozenset({"content_filter", *OTHERS_MAY_ACCEPT, "invalid_image", "string_above_max_length"})
+# A model that had this much time and did not answer is down, however long a request may take.
+MOST_FAIR_SECONDS = 30.0
 # Errors that a retry may fix. A retry cannot fix credentials or names, and after a timeout no time is left.
 _RETRIABLE = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})
 
@@ -36,11 +40,27 @@ class Opened:
 class Calls:
     """Calls the models of an agent by name."""
 
-    def __init__(self, models: Mapping[str, Model], fallbacks: Sequence[str], metrics: Metrics) -> None:
+    def __init__(
+        self, models: Mapping[str, Model], fallbacks: Sequence[str], metrics: Metrics, request_timeout: float = 0
+    ) -> None:
+        """Create the calls.
+
+        Args:
+            models: all models by name.
+            fallbacks: names of the models that are tried in order while the requested one is down.
+            metrics: counts the failures.
+            request_timeout: seconds that a request usually has. A model that gets much less time, because others or
+                tools used it, is not blamed for a timeout.
+        """
         self._models = models
         self._fallbacks = fallbacks
         self._metrics = metrics
-        self._breakers = {name: Breaker() for name in models}
+        self._fair_seconds = min(request_timeout / (2 * (len(fallbacks) + 1)), MOST_FAIR_SECONDS)
+        self._records = {name: CallRecord() for name in models}
+
+    def components(self) -> dict[str, ModelHealth]:
+        """Return the health of each model by name, as probes and calls see it."""
+        return {name: ModelHealth(model, self._records[name]) for name, model in self._models.items()}
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
         """Return the name of the model that answers, and its completion.
@@ -74,8 +94,11 @@ class Calls:
                 if chunk is None:
                     return
                 yield chunk
-        except (TimeoutError, Problem) as error:
-            raise self._record_failure(model, error) from None
+        except TimeoutError:
+            # The model was answering, so it is not down.
+            raise self._record_failure(model, _timeout(model), counts=False) from None
+        except Problem as problem:
+            raise self._record_failure(model, problem, counts=True) from None
         finally:
             deadline.close()
             await opened.rest.aclose()
@@ -83,33 +106,46 @@ class Calls:
     async def _first_available(
         self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float
     ) -> tuple[str, T]:
-        """Return the name and the result of the first model that is not down."""
+        """Return the name and the result of the first model that is not down.
+
+        Each model gets an equal share of the remaining time. The share of a model that fails early goes to the others.
+        """
+        loop = asyncio.get_running_loop()
         candidates = [name, *(fallback for fallback in self._fallbacks if fallback != name)]
-        for candidate in candidates:
+        refusal: Problem | None = None
+        for number, candidate in enumerate(candidates, 1):
+            others = sum(not self._records[other].breaker.wait for other in candidates[number:])
+            now = loop.time()
             try:
-                return candidate, await self._with_retries(candidate, attempt, deadline)
+                share = now + (deadline - now) / (1 + others)
+                return candidate, await self._with_retries(candidate, attempt, share if others else deadline)
             except Problem as problem:
-                # A request that a model refuses is the caller's error: a fallback would refuse it, too.
-                down = problem.status >= 500 or problem.status == 429  # noqa: PLR2004
-                if candidate == candidates[-1] or not down:
-                    raise
+                # Another model would refuse most requests that a model refuses. The caller has to change these.
+                is_refusal = problem.code in OTHERS_MAY_ACCEPT
+                refusal = refusal or (problem if is_refusal else None)
+                is_down = problem.status >= 500 or problem.status == 429 or is_refusal  # noqa: PLR2004
+                if candidate == candidates[-1] or not is_down or loop.time() >= deadline:
+                    raise refusal or problem from None
         raise AssertionError("there is always a candidate")
 
     async def _with_retries(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> T:
         loop = asyncio.get_running_loop()
-        breaker = self._breakers[name]
+        record = self._records[name]
         for backoff in (*BACKOFF, None):
-            if breaker.wait:
+            if wait := record.breaker.wait:
                 detail = f"{name}: the model failed {FAILURES} times in a row; calls are paused for a few seconds"
-                raise Problem(503, "model_circuit_open", detail, retry_after=breaker.wait)
-            breaker.begin()
+                raise Problem(503, "model_circuit_open", detail, retry_after=wait)
+            record.breaker.begin()
+            seconds = deadline - loop.time()
             try:
                 async with asyncio.timeout_at(deadline):
                     result = await attempt(self._models[name])
-            except (TimeoutError, Problem) as error:
-                problem = self._record_failure(name, error)
+            except TimeoutError:
+                problem = self._record_failure(name, _timeout(name), counts=seconds >= self._fair_seconds)
+            except Problem as error:
+                problem = self._record_failure(name, error, counts=True)
             else:
-                breaker.succeeded()
+                record.succeeded()
                 return result
             wait = problem.wait or random.uniform(0.5, 1) * (backoff or 0)  # noqa: S311  (not for secrecy)
             if backoff is None or problem.code not in _RETRIABLE or wait > min(MAX_WAIT, deadline - loop.time()):
@@ -117,19 +153,18 @@ class Calls:
             await asyncio.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _record_failure(self, name: str, error: TimeoutError | Problem) -> Problem:
-        """Count a failure; return it as a problem."""
-        problem = (
-            error
-            if isinstance(error, Problem)
-            else Problem(504, "model_timeout", f"{name}: the model did not answer in time", retry_after=2)
-        )
+    def _record_failure(self, name: str, problem: Problem, *, counts: bool) -> Problem:
+        """Count a failure in the metrics, and also as a failure of the model if it `counts`."""
         unknown_code = problem.status == 400 and problem.code not in _KNOWN_REFUSALS  # noqa: PLR2004
         self._metrics.model_errors.labels(name, "model_refused_request" if unknown_code else problem.code).inc()
         # A rate limit or a refused request does not mean that the model is down.
-        if problem.status >= 500:  # noqa: PLR2004
-            self._breakers[name].failed()
+        if counts and problem.status >= 500:  # noqa: PLR2004
+            self._records[name].failed(problem.detail.removeprefix(f"{name}: "))
         return problem
+
+
+def _timeout(name: str) -> Problem:
+    return Problem(504, "model_timeout", f"{name}: the model did not answer in time", retry_after=2)
 
 
 async def _open(model: Model, request: Json) -> Opened:

@@ -15,10 +15,14 @@ from yarl import URL
 from agent_runtime import connection_faults, untrusted_json
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
+from agent_runtime.models import reasons
 from agent_runtime.models.guard import RefusedAddressError
 
 # Errors that a probe cannot detect. They are reported until a call succeeds.
-LASTING = frozenset({"model_credentials_refused", "model_not_found_upstream"})
+LASTING = frozenset({"model_credentials_refused", "model_not_found_upstream", "insufficient_quota"})
+CONTEXT_LENGTH, TOO_LARGE = "context_length_exceeded", "model_request_too_large"
+# Requests that a model refuses, but another model may accept, because it reads more tokens.
+OTHERS_MAY_ACCEPT = frozenset({CONTEXT_LENGTH, TOO_LARGE})
 RETRY_AFTER = 2.0
 # Bounds in seconds for the Retry-After of a server.
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 600.0
@@ -38,7 +42,7 @@ def unreachable(model: str, error: Exception) -> Problem:
 
 
 def refused(model: str, status: int, headers: Mapping[str, str], answer: bytes) -> Problem:
-    """Return the problem that an error response describes."""
+    """Return the problem that an error response describes, without the reason in it."""
     problem = _refused(model, status, answer)
     if problem.retry_after is not None:
         problem.wait = _retry_after(headers)
@@ -49,9 +53,9 @@ def refused(model: str, status: int, headers: Mapping[str, str], answer: bytes) 
 def _refused(model: str, status: int, answer: bytes) -> Problem:
     error = _error_object(answer)
     code, param = _identifier(error.get("code")), _identifier(error.get("param"))
+    if status == 402 or (status == 429 and code == _QUOTA):  # noqa: PLR2004
+        return Problem(429, _QUOTA, f"{model}: the quota or credit at the model's provider is used up")
     if status == 429:  # noqa: PLR2004
-        if code == "insufficient_quota":
-            return Problem(429, code, f"{model}: the quota at the model's provider is used up")
         return Problem(429, "model_rate_limited", f"{model}: too many requests for the model", retry_after=RETRY_AFTER)
     if fault := _FAULTS.get(status):
         return Problem(502, fault[0], f"{model}: {fault[1]}")
@@ -60,6 +64,10 @@ def _refused(model: str, status: int, answer: bytes) -> Problem:
             502, "model_unavailable", f"{model}: the model's server failed with {status}", retry_after=RETRY_AFTER
         )
     if 400 <= status < 500:  # noqa: PLR2004
+        if reasons.is_too_long(reasons.reason_of(answer)):
+            code = CONTEXT_LENGTH
+        elif status == 413:  # noqa: PLR2004
+            code = TOO_LARGE
         why = f" ({code})" if code else ""
         return Problem(
             400, code or "model_refused_request", f"{model}: the model refused the request{why}", param=param
@@ -104,14 +112,15 @@ def probe_fault(status: int, withheld: str | None = None) -> UnhealthyError | No
 
 def lasting_fault(problem: Problem, model: str) -> tuple[str, str]:
     """Return the message and the reason of a fault of a call that a probe cannot detect."""
-    reason = "CredentialsRefused" if problem.code == _REFUSED_CREDENTIALS[0] else "ModelUnknown"
-    return problem.detail.removeprefix(f"{model}: "), reason
+    return problem.detail.removeprefix(f"{model}: "), _LASTING_REASONS.get(problem.code, "ModelUnknown")
 
 
+_QUOTA = "insufficient_quota"
 _REFUSED_CREDENTIALS = (
     "model_credentials_refused",
     "the model's server refuses the agent's credentials: check the key or the identity's role",
 )
+_LASTING_REASONS = {_REFUSED_CREDENTIALS[0]: "CredentialsRefused", _QUOTA: "QuotaExhausted"}
 _FAULTS = {
     401: _REFUSED_CREDENTIALS,
     403: _REFUSED_CREDENTIALS,

@@ -116,3 +116,24 @@ async def test_the_report_has_the_reason_only_with_errors() -> None:
 
     assert detailed["components"][0]["details"] == {"error": "down", "reason": "ConnectionRefused"}
     assert "details" not in short["components"][0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "other", "status", "ready"),
+    [
+        ("ConnectionRefused", None, "degraded", True),
+        ("CallsFail", None, "degraded", True),
+        ("ConnectionRefused", UnhealthyError("x"), "unhealthy", False),
+        ("CredentialsRefused", None, "unhealthy", False),
+        ("NotConfigured", None, "unhealthy", False),
+    ],
+)
+async def test_a_fallback_makes_the_agent_usable_during_an_outage(
+    reason: str, other: Exception | None, status: str, ready: bool
+) -> None:
+    """But not if the config of the default model is wrong, because a rollout of it must not succeed."""
+    parts = [FakeComponent("model", UnhealthyError("x", reason)), FakeComponent("other", other)]
+    health = Health(parts, asyncio.Event(), "1", Metrics("1", ""), frozenset({"other"}))
+
+    assert (await health.report())["status"] == status
+    assert (health.not_ready_reasons() == []) is ready

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from agent_runtime.errors import Problem
+from agent_runtime.health import UnhealthyError
 from agent_runtime.metrics import Metrics
 from agent_runtime.models import fallbacks as module
 from agent_runtime.models.base import Json
@@ -62,9 +63,10 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BACKOFF", (0.0, 0.0))
 
 
-def calling(*models: Scripted) -> Calls:
+def calling(*models: Scripted, request_timeout: float = 0) -> Calls:
     """Calls of the first model, with the others as fallbacks."""
-    return Calls({model.name: model for model in models}, [model.name for model in models[1:]], Metrics("1", ""))
+    names = [model.name for model in models[1:]]
+    return Calls({model.name: model for model in models}, names, Metrics("1", ""), request_timeout)
 
 
 def soon(seconds: float = 5) -> float:
@@ -212,3 +214,67 @@ async def test_closing_a_stream_closes_the_stream_of_the_model() -> None:
     await stream.aclose()
 
     assert model.closed == 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_models_share_the_time_of_a_request(number: int) -> None:
+    """However many models hang, the last one gets its share."""
+    hanging = [Scripted(f"h{index}", 60.0) for index in range(number)]
+
+    assert (await calling(*hanging, Scripted("b")).complete("h0", {}, soon(0.3)))[0] == "b"
+
+
+async def test_the_time_of_a_model_whose_circuit_is_open_goes_to_the_others() -> None:
+    down, hanging = Scripted("a", *[problem(502, "model_credentials_refused")] * FAILURES), Scripted("b", 0.2)
+    called = calling(down, hanging)
+    for _ in range(FAILURES):
+        await called.complete("a", {}, soon())
+
+    hanging.outcomes = [0.2]
+    assert (await called.complete("a", {}, soon(0.3)))[0] == "b"
+
+
+async def test_a_model_that_got_no_time_is_not_blamed() -> None:
+    """Tools or earlier models may have used the time of the request."""
+    model = Scripted("a", *[60.0] * 50)
+    called = calling(model, request_timeout=10)
+    for _ in range(2 * FAILURES):
+        with pytest.raises(Problem, match="did not answer in time"):
+            await called.complete("a", {}, soon(0.01))
+    assert await called.components()["a"].probe() == {}
+
+    with pytest.raises(Problem, match="did not answer in time"):
+        await called.complete("a", {}, soon(0.01))
+
+
+async def test_a_model_that_had_its_time_is_blamed() -> None:
+    called = calling(Scripted("a", *[60.0] * 50), request_timeout=0.02)
+    for _ in range(FAILURES):
+        with pytest.raises(Problem, match="did not answer in time"):
+            await called.complete("a", {}, soon(0.02))
+
+    with pytest.raises(Problem, match="calls are paused"):
+        await called.complete("a", {}, soon(0.02))
+    with pytest.raises(UnhealthyError, match="the last call failed: the model did not answer in time"):
+        await called.components()["a"].probe()
+
+
+async def test_a_stream_that_lasts_until_the_deadline_is_no_failure_of_the_model() -> None:
+    called = calling(Scripted("a", b"1", 60.0))
+    _, stream = await called.stream("a", {}, soon(0.05))
+
+    with pytest.raises(Problem):
+        await read(stream)
+
+    assert await called.components()["a"].probe() == {}
+
+
+@pytest.mark.parametrize("code", ["context_length_exceeded", "model_request_too_large"])
+async def test_a_request_that_is_too_long_goes_to_a_fallback(code: str) -> None:
+    assert (await calling(Scripted("a", problem(400, code)), Scripted("b")).complete("a", {}, soon()))[0] == "b"
+
+    with pytest.raises(Problem) as raised:
+        await calling(Scripted("a", problem(400, code)), Scripted("b", *[problem(503, "x")] * 3)).complete(
+            "a", {}, soon()
+        )
+    assert raised.value.code == code

@@ -4,6 +4,8 @@ import pytest
 
 from agent_runtime.models import refusals
 
+LONG = "context_length_exceeded"
+
 
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
@@ -59,3 +61,28 @@ def test_codes_are_returned_and_sentences_are_not() -> None:
     )
 
     assert (problem.status, problem.code, problem.param) == (400, "content_filter", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (402, b"", (429, "insufficient_quota")),
+        (402, b'{"error": {"code": "x"}}', (429, "insufficient_quota")),
+        (413, b"<html>", (400, "model_request_too_large")),
+        (413, b'{"error": {"message": "the context length is 9"}}', (400, "context_length_exceeded")),
+        (400, b'{"error": {"message": "maximum context length is 4096 tokens", "code": 400}}', (400, LONG)),
+        (400, b'{"object": "error", "message": "maximum context length is 4096 tokens"}', (400, LONG)),
+        (400, b'{"error": "input length exceeds the context window"}', (400, LONG)),
+        (
+            400,
+            b'[{"error": {"message": "The input token count (9) exceeds the maximum number of tokens"}}]',
+            (400, LONG),
+        ),
+        (422, b'{"detail": "prompt is too long"}', (400, LONG)),
+        (400, b'{"error": {"message": "an invalid tool", "code": "bad_tool"}}', (400, "bad_tool")),
+    ],
+)
+def test_a_refusal_has_the_code_by_which_fallbacks_decide(status: int, body: bytes, expected: tuple[int, str]) -> None:
+    problem = refusals.refused("m", status, {}, body)
+
+    assert (problem.status, problem.code) == expected
