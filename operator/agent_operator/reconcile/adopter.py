@@ -117,8 +117,8 @@ class Adopter:
             return ""
         uid: str = found["metadata"]["uid"]
         if not adoption.is_tracked(manifest, found):
-            # The first apply to an object without field managers makes one the owner of all fields. The agent does not own
-            # the object yet, so that a restarted operator begins again.
+            # The first apply to an object without field managers makes one the owner of all fields. The agent does not
+            # own the object yet, so that a restarted operator begins again.
             await self._cluster.take_over(manifest, adoption.reset(found))
             found = await self._cluster.update(_without_owner(manifest), uid)
         await self._cluster.take_over(manifest, adoption.patch(manifest, found, owner))

@@ -28,8 +28,8 @@ class Method(StrEnum):
     UPDATE = "Update"
     """It has the selector of the agent, so a rolling update replaces its pods."""
     REPLACE = "Replace"
-    """Its selector is immutable and differs, or an apply would keep parts of its pod template that have no field manager.
-    It is deleted without its ReplicaSets, which the new one then adopts."""
+    """Its selector is immutable and differs, or an apply would keep parts of its pods that no field manager owns. It is
+    deleted without its ReplicaSets, which the new one then adopts."""
 
 
 @dataclass(frozen=True, slots=True)
