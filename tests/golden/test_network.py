@@ -109,6 +109,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "key-vault": USUAL | AZURE,
     "workload-identity": USUAL | AZURE,
     "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
+    "models-that-differ": USUAL | AZURE,
     "models": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001)}

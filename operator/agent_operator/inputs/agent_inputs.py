@@ -23,6 +23,7 @@ from agent_runtime.config import (
     LimitsConfig,
     MemoryConfig,
     ModelConfig,
+    ModelTls,
     ServerConfig,
 )
 from agent_runtime.config.checks import ChecksConfig
@@ -36,6 +37,7 @@ __all__ = [
     "Inputs",
     "OtherAutoscaler",
     "Platform",
+    "model_ca_directory",
     "model_key_variable",
 ]
 
@@ -232,14 +234,21 @@ def model_key_variable(index: int) -> str:
     return f"MODEL_API_KEY_{index}"
 
 
+def model_ca_directory(index: int) -> str:
+    """Return the directory with the certificate authorities of a model of spec.config.models."""
+    return f"{constants.MODEL_CA_DIRECTORY}/{index}"
+
+
 def _complete(model: ModelConfig, index: int) -> ModelConfig:
     """Set the defaults of a model, except baseUrl: without it the runtime requires a key for OpenAI's public API.
 
-    The pods read the API key of a Secret from a variable.
+    The pods read the API key of a Secret from a variable, and certificates from a file.
     """
     complete: dict[str, Any] = {}
     if model.api_key_from and model.api_key_from.secret_key_ref:
         complete["api_key_from"] = ApiKeySource(env=model_key_variable(index))
+    if model.tls and model.tls.ca_from:
+        complete["tls"] = ModelTls(ca_file=f"{model_ca_directory(index)}/{constants.TRUSTED_CA_FILE}")
     if model.provider == "azure_openai":
         complete["api_version"] = model.api_version or AZURE_API_VERSION
     if model.provider == "openai":
