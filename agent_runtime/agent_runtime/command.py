@@ -12,6 +12,7 @@ from agent_runtime.checks import arguments as check_answers
 from agent_runtime.cli import termination
 from agent_runtime.cli.chat import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
 from agent_runtime.config import AgentSection, ConfigError, load
+from agent_runtime.config.no_proxy import add_direct_hosts
 from agent_runtime.extras import check_extras
 from agent_runtime.trust import trusted
 
@@ -67,6 +68,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     config, prompt = load(arguments.config)
     logs.setup(variables.log_level or config.log_level, (*variables.secrets, *_named_secrets(config, variables)))
     check_extras(config, variables)
+    add_direct_hosts(os.environ, _urls(config, variables))
     with trusted(os.environ):
         # Import it late, so that `check` and an invalid config do not load the server.
         from agent_runtime.server import serve  # noqa: PLC0415
@@ -74,6 +76,13 @@ def _serve(arguments: argparse.Namespace) -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(config, prompt, variables))
     return 0
+
+
+def _urls(config: AgentSection, variables: environment.Environment) -> list[str]:
+    """Return the URLs of models and MCP servers."""
+    named = [url for model in config.models for url in (model.base_url, model.endpoint)]
+    others = [variables.openai_base_url, variables.azure_openai_endpoint, *(server.url for server in config.mcp)]
+    return [url for url in (*named, *others) if url]
 
 
 def _named_secrets(config: AgentSection, variables: environment.Environment) -> Iterator[str]:

@@ -32,6 +32,9 @@ class Metrics:
         self.tool_calls = counter(
             "agent_tool_calls", "Tool calls by tool and outcome (success or error).", ["tool", "outcome"]
         )
+        self.tools_left_out = gauge(
+            "agent_tools_left_out", "Tools of an MCP server that models do not get, because of a limit.", ["server"]
+        )
         self.healthy = gauge(
             "agent_component_healthy", "1 if the last probe of the component succeeded, else 0.", ["component"]
         )

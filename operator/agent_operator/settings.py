@@ -103,6 +103,11 @@ class Settings(BaseModel):
         description="The resolvers of the cluster, separated by commas: NAMESPACE, NAMESPACE/LABEL=VALUE of pods, or a "
         "range of addresses. The NetworkPolicies of agents open DNS only to them.",
     )
+    fqdn_policies: bool = Field(
+        False,
+        description="Allow agents only the hosts outside of the cluster that they name, by a CiliumNetworkPolicy, "
+        "instead of all public addresses. Only where Cilium enforces policies and its DNS proxy is on.",
+    )
     lease_name: str = Field("agent-operator", min_length=1, description="Name of the Lease.")
     identity: str = Field(
         "", description="Name of this replica in the Lease and Events. Default: host name and process ID."

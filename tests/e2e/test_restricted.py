@@ -18,7 +18,7 @@ pytestmark = pytest.mark.authorization
 
 Object = dict[str, Any]
 # Kinds of CRDs that the cluster may lack, and cluster-scoped kinds.
-LEFT_OUT = ("ExternalSecret", "HTTPRoute", "Namespace", "SecretStore", "ServiceMonitor")
+LEFT_OUT = ("CiliumNetworkPolicy", "ExternalSecret", "HTTPRoute", "Namespace", "SecretStore", "ServiceMonitor")
 
 
 @pytest.fixture

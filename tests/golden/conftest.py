@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeployment
-from agent_operator.render import Inputs, Rendered, render
+from agent_operator.render import Inputs, Platform, Rendered, render
 from tests import fast_yaml as yaml
 
 HERE = Path(__file__).parent
@@ -18,7 +18,8 @@ def read(case: str) -> Inputs:
     documents = list(yaml.safe_load_all((HERE / "inputs" / f"{case}.yaml").read_text(encoding="utf-8")))
     agent = AgentDeployment.model_validate(documents[0])
     texts = [text for other in documents[1:] for text in other["data"].values()]
-    return Inputs(agent, prompt_template=texts[0] if texts else None)
+    platform = Platform(fqdn_policies=case.startswith("hosts"))
+    return Inputs(agent, prompt_template=texts[0] if texts else None, platform=platform)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

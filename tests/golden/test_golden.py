@@ -4,6 +4,7 @@ import difflib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_every_golden_file_has_a_case(folder: Path) -> None:
 
 
 def test_a_case_renders_the_same_twice(inputs: Inputs) -> None:
-    assert _dump(render(inputs)) == _dump(render(Inputs(inputs.agent, inputs.prompt_template)))
+    assert _dump(render(inputs)) == _dump(render(replace(inputs)))
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4711"])
@@ -52,11 +53,12 @@ def test_all_cases_render_the_same_under_any_hash_seed(seed: str, folder: Path) 
     script = (
         "import sys, pathlib, yaml\n"
         "from agent_operator.api.v1alpha1 import AgentDeployment\n"
-        "from agent_operator.render import Inputs, render\n"
+        "from agent_operator.render import Inputs, Platform, render\n"
         "for path in sorted(pathlib.Path(sys.argv[1]).glob('*.yaml')):\n"
         "    docs = list(yaml.load_all(path.read_text(encoding='utf-8'), yaml.CSafeLoader))\n"
         "    text = next(iter(docs[1]['data'].values())) if docs[1:] else None\n"
-        "    done = render(Inputs(AgentDeployment.model_validate(docs[0]), text))\n"
+        "    platform = Platform(fqdn_policies=path.stem.startswith('hosts'))\n"
+        "    done = render(Inputs(AgentDeployment.model_validate(docs[0]), text, platform=platform))\n"
         "    hashes = [m['metadata']['annotations']['agent-operator.dev/manifest-hash'] for m in done.manifests]\n"
         "    print(path.stem, hashes)\n"
     )
@@ -86,7 +88,7 @@ def test_the_order_of_keys_does_not_change_the_output(inputs: Inputs) -> None:
     dumped = inputs.agent.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
     other = type(inputs.agent).model_validate(backwards(dumped))
     # Secrets become variables in the order in which they are written.
-    kinds = {manifest["kind"]: manifest for manifest in render(Inputs(other, inputs.prompt_template)).manifests}
+    kinds = {manifest["kind"]: manifest for manifest in render(replace(inputs, agent=other)).manifests}
     for manifest in render(inputs).manifests:
         if manifest["kind"] != "Deployment":
             assert kinds[manifest["kind"]] == manifest

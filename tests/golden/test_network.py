@@ -107,6 +107,11 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     "secret-values": USUAL | AZURE,
     "external-secret": USUAL | AZURE,
     "key-vault": USUAL | AZURE,
+    "model-keys": USUAL | AZURE,
+    # Hosts outside of the cluster are in the policy of Cilium. What remains is addresses, Services and extraEgress.
+    "hosts": USUAL
+    | {("out", Peer("models"), 8000), ("out", Peer(address="10.1.2.3"), 9000)}
+    | {("out", Peer(address=text), 443) for text in ("10.1.2.3", "10.1.2.4")},
     "workload-identity": USUAL | AZURE,
     "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
     "models-that-differ": USUAL | AZURE,
@@ -175,6 +180,13 @@ def test_dns_is_always_allowed(case: str, by_kind: dict[str, Any], protocol: str
     if case == "network-policy-off":
         return
     policy = by_kind["NetworkPolicy"]
+    if "CiliumNetworkPolicy" in by_kind:
+        # The rules with the DNS proxy replace those of the NetworkPolicy.
+        assert not allows(policy, "Egress", DNS, 53, protocol)
+        (pods, blocks) = by_kind["CiliumNetworkPolicy"]["spec"]["egress"][:2]
+        assert pods["toEndpoints"]
+        assert blocks["toCIDR"]
+        return
     assert allows(policy, "Egress", DNS, 53, protocol)
     assert allows(policy, "Egress", NODE_DNS, 53, protocol)
     assert not allows(policy, "Egress", PUBLIC, 53, protocol)

@@ -29,7 +29,7 @@ _REMEMBERED = ("agent_operator.api", "agent_operator.render", "agent_operator.in
 # Optional APIs by the project that installs them.
 APIS = {
     "External Secrets": (BY_NAME["SecretStore"], BY_NAME["ExternalSecret"]),
-    "Gateway": (BY_NAME["HTTPRoute"],),
+    "Cilium with Gateway": (BY_NAME["HTTPRoute"], BY_NAME["CiliumNetworkPolicy"]),
     "Prometheus": (BY_NAME["ServiceMonitor"],),
 }
 

@@ -243,7 +243,7 @@ def test_the_adoption_of_every_kind_is_authorized(overlay: tuple[str, list[Objec
 
     assert [text.count(".check(") for text in expressions] == [1] * (len(CHILDREN) + 1)
     for kind in CHILDREN:
-        found = [text for text in expressions if f"contains('{kind.kind}/')" in text]
+        found = [text for text in expressions if f".contains('{kind.kind}/')" in text]
         verbs = ("delete", "update") if kind.kind == "Namespace" else ("delete",)
         assert [f"check('{verb}')" in text for verb, text in zip(verbs, found, strict=True)] == [True] * len(verbs)
         assert all(f"group('{kind.group}').resource('{kind.plural}')" in text for text in found)

@@ -1,11 +1,11 @@
 """Models of the rendered kinds without unknown fields, so that a typo in a template is an error."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from kubernetes import client
 from kubernetes.client import V1ObjectMeta
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -159,7 +159,72 @@ class ServiceMonitor(Closed):
     spec: ServiceMonitorSpec
 
 
+class CiliumPort(Closed):
+    """A port and its protocol."""
+
+    port: str
+    protocol: Literal["TCP", "ANY"]
+
+
+class DnsPattern(Closed):
+    """Names that may be resolved."""
+
+    match_pattern: str
+
+
+class DnsRules(Closed):
+    """The layer 7 of DNS."""
+
+    dns: list[DnsPattern]
+
+
+class CiliumPorts(Closed):
+    """At most 40 ports, and what may be sent to them."""
+
+    ports: Annotated[list[CiliumPort], Field(max_length=40)]
+    rules: DnsRules | None = None
+
+
+class MatchName(Closed):
+    """A host."""
+
+    match_name: Annotated[str, Field(pattern=r"^([-a-zA-Z0-9_]+[.]?)+$", max_length=255)]
+
+
+class CiliumEgress(Closed):
+    """One kind of peers."""
+
+    to_endpoints: list[Selector] | None = None
+    to_cidr: list[str] | None = Field(None, alias="toCIDR")
+    to_fqdns: list[MatchName] | None = Field(None, alias="toFQDNs")
+    to_ports: Annotated[list[CiliumPorts], Field(min_length=1)]
+
+
+class CiliumDenial(Closed):
+    """Ranges that are denied."""
+
+    to_cidr: list[str] = Field(alias="toCIDR")
+
+
+class CiliumSpec(Closed):
+    """What pods may connect to."""
+
+    endpoint_selector: Selector
+    egress: list[CiliumEgress]
+    egress_deny: list[CiliumDenial]
+
+
+class CiliumNetworkPolicy(Closed):
+    """cilium.io CiliumNetworkPolicy."""
+
+    api_version: Literal["cilium.io/v2"]
+    kind: Literal["CiliumNetworkPolicy"]
+    metadata: V1ObjectMeta
+    spec: CiliumSpec
+
+
 KINDS: Mapping[str, type[BaseModel]] = {
+    "CiliumNetworkPolicy": CiliumNetworkPolicy,
     "ConfigMap": client.V1ConfigMap,
     "Deployment": client.V1Deployment,
     "ExternalSecret": ExternalSecret,

@@ -16,6 +16,8 @@ from agent_runtime.tools.toolbox import Toolbox
 MAX_GROWTH_BYTES = 8 * 1024 * 1024
 # More tokens than any model can use. A larger number, also as a sum, could not be written as JSON.
 MAX_TOKENS = 10**12
+# Kinds of tokens in the details of a usage. OpenAI's API has up to four.
+MAX_DETAILS = 16
 
 
 class ChatCompletions(Protocol):
@@ -102,7 +104,7 @@ class ToolLoop:
             raise Problem(502, "tool_results_too_long", detail)
         return extended
 
-    def _tools(self, request: Json) -> list[Json]:
+    def _tools(self, request: Json) -> Sequence[Json]:
         return [] if request.get("tools") else self._toolbox.specs()
 
     def _offer(self, messages: Sequence[Json], tools: Sequence[Json], number: int) -> Json:
@@ -112,13 +114,23 @@ class ToolLoop:
 
 
 class Usage:
-    """The sum of the tokens of several rounds, by kind."""
+    """The sum of the tokens of several rounds, by kind, with details such as cached and reasoning tokens."""
 
     def __init__(self) -> None:
-        self.total: dict[str, int] = {}
+        self.total: Json = {}
 
     def add(self, usage: Json | None) -> None:
         """Add the usage of one round."""
         for kind in ("prompt_tokens", "completion_tokens", "total_tokens"):
-            if usage and isinstance(tokens := usage.get(kind), int):
-                self.total[kind] = min(self.total.get(kind, 0) + max(tokens, 0), MAX_TOKENS)
+            if usage and type(tokens := usage.get(kind)) is int:
+                self.total[kind] = _sum(self.total.get(kind, 0), tokens)
+        for kind in ("prompt_tokens_details", "completion_tokens_details"):
+            details = usage.get(kind) if usage else None
+            for name, tokens in list(details.items())[:MAX_DETAILS] if isinstance(details, dict) else ():
+                sums = self.total.setdefault(kind, {})
+                if type(tokens) is int and (name in sums or len(sums) < MAX_DETAILS):
+                    sums[name] = _sum(sums.get(name, 0), tokens)
+
+
+def _sum(total: int, tokens: int) -> int:
+    return min(total + max(tokens, 0), MAX_TOKENS)

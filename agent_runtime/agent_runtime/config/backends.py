@@ -57,10 +57,11 @@ class McpServerConfig(ConfigModel):
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=32)] = Field(
         description="Name of the server, unique within the agent. The model sees a tool of "
-        "this server as SERVER__TOOL, such as `docs__search`."
+        "this server as SERVER__TOOL, such as `docs__search`. Characters that models refuse become underscores."
     )
     type: Literal["http", "stdio"] = Field(
-        description="Transport: http (streamable HTTP) or stdio (a process in the container of the agent)."
+        description="Transport: http (streamable HTTP, or HTTP with SSE if the server has only that) or stdio (a "
+        "process in the container of the agent)."
     )
     url: HttpUrl | None = Field(
         None, description="URL of the MCP endpoint. Required by type http, not allowed with stdio."

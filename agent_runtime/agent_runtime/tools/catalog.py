@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from agent_runtime.tools.toolbox import Tool
+from agent_runtime.tools.offer import Tool
 
 MAX_PAGES = 100
 MAX_TOOLS = 512
@@ -21,6 +21,7 @@ class Catalog:
 
     Attributes:
         tools: the accepted tools by name.
+        left_out: number of the tools that exceed the bounds.
     """
 
     def __init__(self, server: str, allowed: tuple[str, ...]) -> None:
@@ -28,7 +29,7 @@ class Catalog:
         self._server = server
         self._allowed = allowed
         self._bytes = 0
-        self._left_out = 0
+        self.left_out = 0
 
     def add(self, name: str, description: str, schema: Mapping[str, Any]) -> None:
         """Add a tool, unless the config excludes it or it exceeds the bounds."""
@@ -40,13 +41,13 @@ class Catalog:
             # The schema is nested too deeply. It would make every request to the model fail.
             size = MAX_BYTES + 1
         if len(self.tools) >= MAX_TOOLS or self._bytes + size > MAX_BYTES:
-            self._left_out += 1
+            self.left_out += 1
             return
         self._bytes += size
         self.tools[name] = Tool(name, description, schema)
 
     def report(self, previous: Mapping[str, Tool]) -> None:
         """Log how many tools are left out, if the tools differ from the previous ones."""
-        if self._left_out and previous.keys() != self.tools.keys():
-            fields = {"server": self._server, "left_out": self._left_out, "tools": len(self.tools)}
+        if self.left_out and previous.keys() != self.tools.keys():
+            fields = {"server": self._server, "left_out": self.left_out, "tools": len(self.tools)}
             log.warning("tools are left out: too many, too long or nested too deeply", extra={"fields": fields})

@@ -6,7 +6,7 @@ The transport of the SDK reads lines of any length.
 import asyncio
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -20,6 +20,11 @@ from agent_runtime.tools.limits import MAX_MESSAGE_BYTES, MAX_REQUESTS, Meter, T
 
 # Seconds that a process has to end after its stdin is closed, and again after SIGTERM.
 STOP_TIMEOUT = 2.0
+# Bytes of stderr that are kept, and that are read at once. The pause after a full read limits the rate to 1 MiB/s.
+MAX_STDERR_BYTES = 2048
+_STDERR_READ, _STDERR_PAUSE = 64 * 1024, 0.06
+# Seconds between the end of stdout and the end of the process.
+_EXIT_TIMEOUT = 0.5
 # Lines without a message, such as log lines of a library that writes to stdout.
 MAX_OTHER_LINES = 1_000
 
@@ -27,24 +32,37 @@ Incoming = SessionMessage | Exception
 Streams = tuple[MemoryObjectReceiveStream[Incoming], MemoryObjectSendStream[SessionMessage]]
 
 
+class ProcessEnd:
+    """How a process ended.
+
+    Attributes:
+        status: its exit status if it ended by itself; negative for the number of a signal.
+        stderr: the end of what it wrote to stderr.
+    """
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.stderr = b""
+        self.stderr_closed = asyncio.Event()
+
+
 @asynccontextmanager
 async def stdio_transport(
-    command: str, arguments: Sequence[str], variables: Mapping[str, str]
+    command: str, arguments: Sequence[str], variables: Mapping[str, str], end: ProcessEnd
 ) -> AsyncIterator[Streams]:
-    """Start a process; yield the streams of its messages. The process ends with the block.
+    """Start a process; yield the streams of its messages. The process ends with the block, which sets `end`.
 
     Raises:
         OSError: the process cannot be started.
         TooMuchDataError: it exceeds a limit.
     """
-    # stderr is not logged, because it is not JSON and may quote a secret.
     process = await asyncio.create_subprocess_exec(
         command,
         *arguments,
         env=get_default_environment() | dict(variables),
         stdin=PIPE,
         stdout=PIPE,
-        stderr=DEVNULL,
+        stderr=PIPE,
         limit=MAX_MESSAGE_BYTES,
         start_new_session=True,
     )
@@ -53,10 +71,12 @@ async def stdio_transport(
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_read, process, received_writer)
+            tasks.start_soon(_keep_stderr, process, end)
             tasks.start_soon(_write, process, sent_reader, received_writer)
             try:
                 yield received, sent
             finally:
+                await _record_end(process, end)
                 tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
@@ -76,6 +96,27 @@ async def _read(process: Process, messages: MemoryObjectSendStream[Incoming]) ->
                 limit.take(is_message=message is not None, is_request=b'"method"' in line)
                 if message is not None:
                     await messages.send(message)
+
+
+async def _keep_stderr(process: Process, end: ProcessEnd) -> None:
+    """Read stderr, so that the process does not block, and keep the end of it."""
+    assert process.stderr is not None, "the process has a pipe"  # noqa: S101
+    while part := await process.stderr.read(_STDERR_READ):
+        end.stderr = (end.stderr + part)[-MAX_STDERR_BYTES:]
+        if len(part) == _STDERR_READ:
+            await asyncio.sleep(_STDERR_PAUSE)
+    end.stderr_closed.set()
+
+
+async def _record_end(process: Process, end: ProcessEnd) -> None:
+    """Record the exit status if the process has ended by itself, which its closed stdout shows."""
+    if process.stdout is None or not process.stdout.at_eof():
+        return
+    with anyio.CancelScope(shield=True), suppress(TimeoutError):
+        async with asyncio.timeout(_EXIT_TIMEOUT):
+            end.status = await process.wait()
+            # The last lines of stderr may arrive after the exit status.
+            await end.stderr_closed.wait()
 
 
 async def _line(stdout: asyncio.StreamReader) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -11,6 +10,7 @@ from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.health import UnhealthyError
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
+from agent_runtime.tools.offer import MAX_LISTED, Offer, Tool, offer
 
 # A longer result would push the conversation out of the model's context window.
 MAX_RESULT_CHARS = 64_000
@@ -19,21 +19,10 @@ MAX_ARGUMENTS_CHARS = 1024 * 1024
 MAX_CALLS = 128
 # Names of tools that become labels of a metric. A server may rename its tools at any time.
 MAX_LABELS = 1000
-# The longest function name that OpenAI accepts.
-MAX_NAME = 64
 
 
 class ToolError(Exception):
     """A tool call has no result. The model gets the message and may try something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool as its server describes it; `parameters` is a JSON schema."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
 
 
 class ToolServer(Protocol):
@@ -45,6 +34,11 @@ class ToolServer(Protocol):
     @property
     def tools(self) -> Mapping[str, Tool]:
         """The tools by name; empty while the server cannot be reached."""
+        ...
+
+    @property
+    def left_out(self) -> int:
+        """Number of the tools that the server lists beyond the bounds, so that they are not in `tools`."""
         ...
 
     @property
@@ -66,7 +60,10 @@ class ToolServer(Protocol):
 
 
 class Toolbox:
-    """The tools of all servers, each under `server__tool`. As a health component it is called mcp."""
+    """The tools of all servers, each under a name that models accept. As a health component it is called mcp.
+
+    Every call of a tool passes through `answer`, so that is where an approval of calls belongs.
+    """
 
     name = "mcp"
 
@@ -74,18 +71,29 @@ class Toolbox:
         self._servers = {server.name: server for server in servers}
         self._metrics = metrics
         self._labels: set[str] = set()
+        # The tools of each server when the offer was made. A server replaces its tools, and never changes them.
+        self._offered: tuple[Mapping[str, Tool], ...] = ()
+        self._offer = Offer((), {}, ())
 
-    def specs(self) -> list[Json]:
+    def specs(self) -> Sequence[Json]:
         """Return the tools in OpenAI's form."""
-        return [
-            {
-                "type": "function",
-                "function": {"name": name, "description": tool.description, "parameters": tool.parameters},
-            }
-            for server in self._servers.values()
-            for tool in server.tools.values()
-            if len(name := f"{server.name}__{tool.name}") <= MAX_NAME
-        ]
+        return self._current().specs
+
+    def _current(self) -> Offer:
+        """Return what to offer of the servers' present tools."""
+        tools = tuple(server.tools for server in self._servers.values())
+        if len(tools) != len(self._offered) or any(a is not b for a, b in zip(tools, self._offered, strict=True)):
+            previous, self._offered = self._offer, tools
+            self._offer = offer(dict(zip(self._servers, tools, strict=True)))
+            if self._offer.left_out != previous.left_out:
+                self._offer.report()
+            self._count_left_out()
+        return self._offer
+
+    def _count_left_out(self) -> None:
+        for name, server in self._servers.items():
+            beyond = sum(origin[0] == name for origin in self._offer.left_out)
+            self._metrics.tools_left_out.labels(name).set(beyond + server.left_out)
 
     async def answer(self, calls: Sequence[Json]) -> list[Json]:
         """Run a model's tool calls concurrently; return one message per call, in their order."""
@@ -104,15 +112,28 @@ class Toolbox:
         if unusable:
             message = "; ".join(f"{name}: {fault.message}" for name, fault in unusable.items())
             raise UnhealthyError(message, next(iter(unusable.values())).reason)
-        return {"tool_count": sum(len(server.tools) for server in self._servers.values())}
+        return {"tool_count": len(self._current().specs)} | self._left_out()
+
+    def _left_out(self) -> dict[str, Any]:
+        """Return the details of /health about tools that models do not get; nothing if there are none."""
+        count = len(self._offer.left_out) + sum(server.left_out for server in self._servers.values())
+        if not count:
+            return {}
+        return {
+            "tools_left_out": count,
+            "left_out": [f"{server}/{tool}"[:200] for server, tool in self._offer.left_out[:MAX_LISTED]],
+        }
 
     async def _answer(self, function: Json) -> str:
-        server_name, _, tool_name = str(function.get("name", "")).partition("__")
+        name = str(function.get("name", ""))
+        server_name, tool_name = self._current().origins.get(name, ("", ""))
         server = self._servers.get(server_name)
         if server is None or tool_name not in server.tools:
             # A model may invent any number of names, so none of them becomes a label.
             self._count("unknown", "error")
-            return "error: there is no such tool"
+            lost = self._servers.get(name.partition("__")[0])
+            is_lost = lost is not None and lost.fault is not None
+            return "error: the tool's server cannot be reached now" if is_lost else "error: there is no such tool"
         try:
             result = await server.call(tool_name, _arguments(function.get("arguments")))
         except ToolError as error:

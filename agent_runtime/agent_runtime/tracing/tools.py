@@ -6,7 +6,8 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.models.base import Json
-from agent_runtime.tools.toolbox import Tool, ToolError, ToolServer
+from agent_runtime.tools.offer import Tool
+from agent_runtime.tools.toolbox import ToolError, ToolServer
 
 
 class TracedToolServer:
@@ -21,6 +22,11 @@ class TracedToolServer:
     def tools(self) -> Mapping[str, Tool]:
         """See ToolServer."""
         return self._server.tools
+
+    @property
+    def left_out(self) -> int:
+        """See ToolServer."""
+        return self._server.left_out
 
     @property
     def fault(self) -> ConnectionFault | None:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -169,14 +169,32 @@ def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
     Raises:
         ValueError: as `parse`.
     """
-    config = spec.config
+    return (*of_config(spec.config), *trace_endpoints(spec))
+
+
+def of_config(config: AgentConfig) -> tuple[Endpoint, ...]:
+    """Return the endpoints of models, Redis and MCP servers.
+
+    Raises:
+        ValueError: as `parse`.
+    """
     found = [
         *(model_endpoint(model, index) for index, model in enumerate(config.models)),
         redis_endpoint(config),
         *(mcp_endpoint(server, index) for index, server in enumerate(config.mcp)),
-        *trace_endpoints(spec),
     ]
     return tuple(endpoint for endpoint in found if endpoint)
+
+
+def in_variables(variables: Mapping[str, str | None]) -> Iterator[Endpoint]:
+    """Yield the trace collector and the proxies in variables of the agent. None: a value that is not known."""
+    for name, value in variables.items():
+        if value and name in TRACE_VARIABLES:
+            with suppress(ValueError):
+                yield parse(value, "spec.env")
+        elif value and name.upper() in PROXY_VARIABLES:
+            with suppress(ValueError):
+                yield parse(value if "://" in value else f"http://{value}", "spec.env")
 
 
 def proxies(spec: AgentDeploymentSpec) -> Iterator[Endpoint]:

@@ -30,6 +30,8 @@ class Platform:
     """Minor version of the oldest Kubernetes 1.x that the manifests must work with."""
     operator_namespace: str = "agent-operator-system"
     """Namespace of the operator, which scrapes the metrics of pods during a canary."""
+    fqdn_policies: bool = False
+    """Whether the operator may use CiliumNetworkPolicies, and the cluster serves them."""
     dns_resolvers: tuple[str, ...] = constants.DNS_RESOLVERS
     """The resolvers of the cluster: NAMESPACE, NAMESPACE/LABEL=VALUE, or a range of addresses."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
 from agent_operator.inputs import endpoints
+from agent_runtime.config import no_proxy
 
 NO_PROXY = "NO_PROXY"
 _DIRECT = ("localhost", "127.0.0.1", "::1", ".svc", ".cluster.local", "169.254.169.254")
@@ -29,10 +30,7 @@ def _direct_hosts(spec: AgentDeploymentSpec, namespace: str) -> Iterator[str]:
             yield endpoint.host
 
 
-def goes_direct(spec: AgentDeploymentSpec, namespace: str, host: str) -> bool:
+def goes_direct(spec: AgentDeploymentSpec, namespace: str, host: str, port: int = endpoints.HTTPS) -> bool:
     """Return whether the pods connect to a host without spec.proxy."""
     entries = variables(spec, namespace).get(NO_PROXY)
-    if entries is None:
-        return True
-    names = (entry.lstrip("*").lstrip(".") for entry in entries.split(","))
-    return any(host == name or host.endswith(f".{name}") or name == "" for name in names)
+    return entries is None or any(no_proxy.covers(entry, host, port) for entry in entries.split(","))

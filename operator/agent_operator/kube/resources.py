@@ -64,6 +64,7 @@ CHILDREN: tuple[Kind, ...] = (
     SECRET,
     CONFIG_MAP,
     CONTROLLER_REVISION,
+    Kind("CiliumNetworkPolicy", "ciliumnetworkpolicies", ("cilium.io/v2",), optional=True),
     Kind("NetworkPolicy", "networkpolicies", ("networking.k8s.io/v1",)),
     SERVICE,
     Kind("PodDisruptionBudget", "poddisruptionbudgets", ("policy/v1",)),

@@ -147,7 +147,11 @@ class Gatherer:
 
     def _current_platform(self) -> Platform:
         served = self._served("ExternalSecret") or ""
-        return replace(self._platform, external_secrets_version="v1beta1" if served.endswith("beta1") else "v1")
+        return replace(
+            self._platform,
+            external_secrets_version="v1beta1" if served.endswith("beta1") else "v1",
+            fqdn_policies=self._platform.fqdn_policies and self._served("CiliumNetworkPolicy") is not None,
+        )
 
     def _assess(self, result: GatherResult, found: Gathered, version: VersionDecision) -> GatherResult:
         """Add the problems of the references, and the warnings."""

@@ -49,6 +49,11 @@ def with_manifest_hash(manifest: Manifest) -> Manifest:
     return manifest | {"metadata": meta | {"annotations": annotations}}
 
 
+def with_spec(manifest: Manifest, **fields: Any) -> Manifest:
+    """Return a manifest with other fields of its spec."""
+    return with_manifest_hash(manifest | {"spec": canonical(manifest["spec"] | fields)})
+
+
 def data_hash(data: Mapping[str, str], salt: str = "") -> str:
     """Return the hash of a Secret's `data` (base64, as in the API) for the annotation of the pods.
 

@@ -1,7 +1,7 @@
 """Renders the manifests of an agent's children. Pure: the same input gives the same bytes."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,8 +11,8 @@ from agent_operator import validation
 from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render import credentials, exposure, pod, supporting_objects
-from agent_operator.render.canonical import Manifest
+from agent_operator.render import credentials, exposure, fqdn, pod, supporting_objects
+from agent_operator.render.canonical import Manifest, with_spec
 from agent_operator.render.deployment import Role, deployment
 from agent_operator.render.network import egress_mode, network_policy
 from agent_operator.render.revision import Revision, with_revision_label, without_secret_hash
@@ -61,14 +61,15 @@ def render(inputs: Inputs) -> Rendered:
     view = network_policy(inputs)
     policy = None if view is None else manifest("networkpolicy", inputs, view)
     revision = _revision(inputs, policy)
+    policies, egress = _policies(inputs, policy, revision), egress_mode(view)
     return Rendered(
-        manifests=tuple(_children(inputs, revision, policy)),
+        manifests=tuple(_children(inputs, revision, policies)),
         revision=revision,
         url=exposure.url(inputs),
         selector=f"{constants.LABEL_APP}={inputs.name}",
         runtime_version=revision.runtime_version,
         model=revision.model,
-        egress=egress_mode(view),
+        egress=fqdn.MODE if len(policies) > 1 else egress,
         secrets={title: digest for title, digest in credentials.hashes(inputs).items() if "/" not in title},
     )
 
@@ -90,7 +91,20 @@ def _revision(inputs: Inputs, policy: Manifest | None) -> Revision:
     )
 
 
-def _children(inputs: Inputs, revision: Revision, network_policy: Manifest | None) -> Iterator[Manifest]:
+def _policies(inputs: Inputs, policy: Manifest | None, revision: Revision) -> tuple[Manifest, ...]:
+    """Return the NetworkPolicy, and before it the policy with the hosts that it then does not allow."""
+    if policy is None:
+        return ()
+    hosts = fqdn.hosts(revision, inputs) if inputs.platform.fqdn_policies else None
+    if not hosts:
+        return (policy,)
+    own = revision.egress or []
+    added = policy["spec"].get("egress", [])[len(own) :]
+    by_host = manifest("ciliumnetworkpolicy", inputs, fqdn.policy(inputs, hosts))
+    return by_host, with_spec(policy, egress=[*fqdn.without_outside(own), *added])
+
+
+def _children(inputs: Inputs, revision: Revision, policies: Iterable[Manifest]) -> Iterator[Manifest]:
     """Yield the children in the order in which they are applied: objects that pods need come before the Deployment.
 
     A view that is None yields no child.
@@ -104,8 +118,7 @@ def _children(inputs: Inputs, revision: Revision, network_policy: Manifest | Non
     }
     yield from (manifest(template, inputs, view) for template, view in before.items() if view is not None)
     yield config_map(inputs, revision)
-    if network_policy is not None:
-        yield network_policy
+    yield from policies
     yield manifest("service", inputs, exposure.service(inputs))
     yield manifest("pdb", inputs, supporting_objects.disruption_budget(inputs))
     yield deployment(inputs, revision, inputs.fixed_replicas, Role.STABLE)

@@ -12,11 +12,12 @@ from agent_operator.api import constants
 from agent_operator.api.v1alpha1.rollout import CanaryStatus, RolloutStatus
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Ref, ref
-from agent_operator.render import Rendered, Revision
-from agent_operator.render.canonical import Manifest, canonical, with_manifest_hash
+from agent_operator.render import Rendered, Revision, fqdn
+from agent_operator.render.canonical import Manifest, with_manifest_hash, with_spec
 from agent_operator.render.deployment import Role, deployment
 from agent_operator.render.supporting_objects import config_map
 from agent_operator.render.templates import common_annotations
+from agent_operator.rollout.egress import with_hosts
 from agent_operator.rollout.revisions import DEFAULT_HISTORY_LIMIT, controller_revision, records_to_keep
 from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 
@@ -69,7 +70,13 @@ def compose(
     keeps_canary = status.canary is None and observed.keeps_ended_canary and "HTTPRoute" not in desired
     if observed.rollout.strategy == "Canary" or keeps_canary:
         desired |= _selecting_both(desired)
-    desired |= _with_egress(desired, [revision for name, revision in contents.items() if name in _running(status)])
+    running = [revision for name, revision in contents.items() if name in _running(status)]
+    egress = None
+    if fqdn.KIND not in desired:
+        desired |= _with_egress(desired, running)
+    elif others := [revision for revision in running if revision is not rendered.revision]:
+        egress = with_hosts(inputs, rendered, desired, others)
+        desired |= egress.policies
     added = _new_record(rendered, observed, status, contents)
     if status.canary is not None and status.canary.revision in contents:
         size = canary_size(inputs, observed, status.canary, max_replicas=_max_replicas(desired))
@@ -78,7 +85,8 @@ def compose(
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
-    return RolloutManifests(_result(rendered, stable, _in_order(rendered, desired, added)), frozenset(retained))
+    result = _result(rendered, stable, _in_order(rendered, desired, added))
+    return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
 def _result(rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest]) -> Rendered:
@@ -150,10 +158,10 @@ def _selecting_both(desired: Mapping[str, Manifest]) -> dict[str, Manifest]:
         constants.LABEL_AGENT: desired["Service"]["metadata"]["labels"][constants.LABEL_AGENT],
         constants.LABEL_COMPONENT: constants.COMPONENT_AGENT,
     }
-    found = {"PodDisruptionBudget": _with_spec(desired["PodDisruptionBudget"], selector={"matchLabels": labels})}
+    found = {"PodDisruptionBudget": with_spec(desired["PodDisruptionBudget"], selector={"matchLabels": labels})}
     if "HTTPRoute" not in desired:
         # An HTTPRoute splits the requests by weight, so there the Service must select the stable pods alone.
-        found["Service"] = _with_spec(desired["Service"], selector=labels)
+        found["Service"] = with_spec(desired["Service"], selector=labels)
     return found
 
 
@@ -164,7 +172,7 @@ def _with_egress(desired: Mapping[str, Manifest], revisions: Iterable[Revision])
         return {}
     egress = list(policy["spec"].get("egress", []))
     egress += [rule for revision in revisions for rule in revision.egress or () if rule not in egress]
-    return {"NetworkPolicy": _with_spec(policy, egress=egress)} if egress else {}
+    return {"NetworkPolicy": with_spec(policy, egress=egress)} if egress else {}
 
 
 def _sharing_with_canary(desired: Mapping[str, Manifest], canary: CanaryStatus, size: int) -> dict[str, Manifest]:
@@ -174,10 +182,10 @@ def _sharing_with_canary(desired: Mapping[str, Manifest], canary: CanaryStatus, 
     if scaler is not None and route is None and canary.phase != CanaryPhase.PROMOTING:
         least = max(1, scaler["spec"]["minReplicas"] - size)
         most = max(least, scaler["spec"]["maxReplicas"] - size)
-        found["HorizontalPodAutoscaler"] = _with_spec(scaler, minReplicas=least, maxReplicas=most)
+        found["HorizontalPodAutoscaler"] = with_spec(scaler, minReplicas=least, maxReplicas=most)
     if route is not None:
         rules = [_weighted(rule, canary.weight) for rule in route["spec"]["rules"]]
-        found["HTTPRoute"] = _with_spec(route, rules=rules)
+        found["HTTPRoute"] = with_spec(route, rules=rules)
     return found
 
 
@@ -185,10 +193,6 @@ def _weighted(rule: Mapping[str, Any], weight: int) -> dict[str, Any]:
     (backend,) = rule["backendRefs"]
     canary = backend | {"name": constants.canary(backend["name"]), "weight": weight}
     return {**rule, "backendRefs": [backend | {"weight": _PERCENT - weight}, canary]}
-
-
-def _with_spec(manifest: Manifest, **fields: Any) -> Manifest:
-    return with_manifest_hash(manifest | {"spec": canonical(manifest["spec"] | fields)})
 
 
 def _new_record(

@@ -113,6 +113,7 @@ COMPUTED: Mapping[str, Mapping[str, str]] = {
     "SecretStore": {"spec": _VAULT},
     "ExternalSecret": {"spec": f"{_EXTERNAL}.data"},
     "ConfigMap": {"data": "spec.config", f"data[{PROMPT_FILE}]": "spec.systemPrompt"},
+    "CiliumNetworkPolicy": {"spec": "spec.config"},
     "NetworkPolicy": {"spec": "spec.networkPolicy"},
     "Service": {
         "spec": "spec.service",

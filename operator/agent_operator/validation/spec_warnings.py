@@ -104,10 +104,12 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Problem]:
 def private_hosts_are_blocked(inputs: Inputs) -> Iterator[Problem]:
     """Without allowPrivateNetworks, the NetworkPolicy allows a host outside of the cluster only public addresses."""
     policy = inputs.spec.network_policy
+    if inputs.platform.fqdn_policies:
+        return  # a host is allowed by its name, whatever its address is
     if policy and (policy.enabled is False or policy.allow_private_networks or policy.extra_egress):
         return
     for endpoint in _endpoints(inputs):
-        is_direct = inputs.spec.proxy is None or proxy.goes_direct(inputs.spec, inputs.namespace, endpoint.host)
+        is_direct = proxy.goes_direct(inputs.spec, inputs.namespace, endpoint.host, endpoint.port)
         if is_direct and endpoint.is_private_name and not endpoint.namespace(inputs.namespace):
             message = (
                 "the name is in a private domain, but the NetworkPolicy allows no private addresses: set "

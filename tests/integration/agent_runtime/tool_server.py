@@ -1,4 +1,4 @@
-"""An MCP server for tests, with the official SDK. Usage: `tool_server.py stdio|PORT`."""
+"""An MCP server for tests, with the official SDK. Usage: `tool_server.py stdio|PORT|sse PORT`."""
 
 import asyncio
 import os
@@ -57,5 +57,7 @@ def die() -> str:
 if __name__ == "__main__":
     if sys.argv[1] == "stdio":
         server.run("stdio")
+    elif sys.argv[1] == "sse":
+        server.run("sse", host="127.0.0.1", port=int(sys.argv[2]))
     else:
         server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))

@@ -120,8 +120,7 @@ class AgentDeploymentSpec(ApiModel):
         None,
         max_length=bounds.LABELS,
         description="Labels of all children and of the pods, such as cost-center: support. A change replaces the pods. "
-        "Labels of other fields take precedence. A ServiceMonitor has them only with monitoring.serviceMonitor. "
-        "Default: none.",
+        "Labels of other fields take precedence. Default: none.",
     )
     common_annotations: dict[str, AnnotationValue] | None = Field(
         None,

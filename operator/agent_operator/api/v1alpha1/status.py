@@ -140,8 +140,8 @@ class AgentDeploymentStatus(StatusModel):
     )
     egress: str | None = Field(
         None,
-        description="What the NetworkPolicy allows hosts outside of the cluster: `None` (the spec names no such host), "
-        "`PublicAddresses`, `AllAddresses` (allowPrivateNetworks or a proxy), or `Disabled` without a NetworkPolicy.",
+        description="Where pods may connect to outside of the cluster: `None`, `Hosts` (those that the agent names), "
+        "`PublicAddresses`, `AllAddresses` (private ones, too), or `Disabled` (no NetworkPolicy).",
         json_schema_extra=longest(bounds.IDENTIFIER),
     )
     last_failure: LastFailure | None = Field(None, description="First failing pod. Not set if no pod fails.")
