@@ -1,5 +1,6 @@
 """Options of a model: parameters of its requests, times, and the certificate authorities of its server."""
 
+import json
 import math
 from typing import Annotated, Any, Self
 
@@ -13,6 +14,7 @@ RESERVED_PARAMETERS = (
     *("model", "messages", "stream", "stream_options", "tools", "tool_choice", "functions", "function_call", "n"),
     *("temperature", "top_p", "max_tokens", "max_completion_tokens", "reasoning_effort", "seed", "stop"),
 )
+MAX_EXTRA_CHARS = 16 * 1024
 _LARGEST_INTEGER = 2**63 - 1
 # YAML and TOML allow deeper values than JSON parsers read.
 _MAX_DEPTH = 16
@@ -39,10 +41,8 @@ class ModelParameters(ConfigModel):
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=256)], ...] | None = Field(
         None, min_length=1, max_length=4, description="Texts before which an answer ends. Default: none."
     )
-    extra: Annotated[dict[str, Any], AfterValidator(in_order)] | None = Field(
+    extra: Annotated[dict[str, Any], Field(min_length=1, max_length=64), AfterValidator(in_order)] | None = Field(
         None,
-        min_length=1,
-        max_length=64,
         description="Further fields of the request body, for options of the server such as top_k. Default: none.",
     )
 
@@ -54,6 +54,8 @@ class ModelParameters(ConfigModel):
             fault = _fault(value)
             if fault:
                 raise ValueError(f"extra: {name}: {fault}")
+        if self.extra and len(json.dumps(self.extra)) > MAX_EXTRA_CHARS:
+            raise ValueError(f"extra: has more than {MAX_EXTRA_CHARS} characters as JSON: shorten it")
         return self
 
 

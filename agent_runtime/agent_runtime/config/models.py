@@ -15,6 +15,7 @@ RESERVED_HEADERS = frozenset(
         *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     }
 )
+Headers = Annotated[dict[HeaderName, EnvironmentName], Field(min_length=1, max_length=16), AfterValidator(in_order)]
 
 
 class ApiKeySource(ConfigModel):
@@ -79,10 +80,8 @@ class ModelConfig(ConfigModel):
         "several servers, its default key is sent only to OpenAI or Azure, or to the server that the variable "
         "OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT names.",
     )
-    headers_from: Annotated[dict[HeaderName, EnvironmentName], AfterValidator(in_order)] | None = Field(
+    headers_from: Headers | None = Field(
         None,
-        min_length=1,
-        max_length=16,
         description="HTTP headers of requests to this model, each with the name of the environment variable that "
         "contains its value. They take precedence over all other headers. Not for provider echo. Default: none.",
     )
