@@ -157,6 +157,7 @@ PATTERNS: dict[str, Values] = {
     r"^https?://[^\s/?#@]+/?$": st.just("http://proxy.corp:3128"),
     r"^[^\s,]+$": st.sampled_from([".corp", "10.0.0.9"]),
     HOST_PATTERN: st.sampled_from(["a-2.b", "*.b"]),
+    r"^[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?$": st.sampled_from(["10.0.0.0/8", "fd00::/8", "10.0.0.1"]),
     r"^[0-9]+[kKmMgG]?$": st.sampled_from(["0", "8m"]),
 }
 PATTERNS["^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"] = st.sampled_from(["redis", "redis.cache.svc", "10.0.0.9"])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.validation import (
+    caller_warnings,
     environment_warnings,
     exposure,
     naming,
@@ -64,6 +65,8 @@ WARNINGS: tuple[Rule, ...] = (
     spec_warnings.image_is_unqualified,
     spec_warnings.exposed_without_auth,
     spec_warnings.path_is_not_stripped,
+    caller_warnings.body_limits_agree,
+    caller_warnings.sessions_are_not_shared,
 )
 # For agents that call models or tools outside of the pod.
 ENVIRONMENT_WARNINGS: tuple[Rule, ...] = (
