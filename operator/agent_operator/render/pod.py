@@ -10,8 +10,9 @@ from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Scheduling
 from agent_operator.inputs import credentials, proxy, quantities
-from agent_operator.inputs.agent_inputs import Inputs, model_ca_directory
+from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
+from agent_operator.inputs.model_sources import model_ca_directory, model_ca_volume
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash
@@ -92,7 +93,7 @@ def _model_ca(inputs: Inputs) -> Iterator[View]:
         if source is None or reference is None:
             continue
         items = [{"key": reference.key, "path": constants.TRUSTED_CA_FILE}]
-        view: View = {"name": f"model-ca-{index}", "directory": model_ca_directory(index)}
+        view: View = {"name": model_ca_volume(index), "directory": model_ca_directory(index)}
         if source.config_map_key_ref:
             yield view | {"config_map": {"name": reference.name, "items": items}, "secret": None}
         else:
