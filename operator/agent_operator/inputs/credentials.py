@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent_operator.api import constants
-from agent_operator.inputs.agent_inputs import Inputs, model_key_variable
+from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.inputs.model_sources import model_key_variable
 from agent_runtime.config import ModelConfig
 
 LOG_LEVEL = "LOG_LEVEL"
