@@ -6,7 +6,7 @@ uses only pydantic and the standard library.
 """
 
 from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection
-from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig
+from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
     KEEP_ALIVE_SECONDS,
@@ -20,6 +20,7 @@ from agent_runtime.config.callers import (
 )
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
 from agent_runtime.config.models import ApiKeySource, KeyReference, ModelConfig
+from agent_runtime.config.redis import CacheConfig, CaSource
 
 CONFIG_FILE = "agent.toml"
 
@@ -34,6 +35,7 @@ __all__ = [
     "AgentSection",
     "ApiKeySource",
     "BudgetConfig",
+    "CaSource",
     "CacheConfig",
     "CardConfig",
     "ChatPageConfig",

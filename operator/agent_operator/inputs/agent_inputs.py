@@ -20,6 +20,7 @@ from agent_runtime.config import (
     PROMPT_FILE,
     AgentSection,
     ApiKeySource,
+    CaSource,
     LimitsConfig,
     MemoryConfig,
     ModelConfig,
@@ -43,6 +44,9 @@ DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful res
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
 AZURE_API_VERSION = "2024-10-01-preview"
+
+# The variable with the certificate authorities that Redis reads from a Secret.
+REDIS_CA_VARIABLE = "REDIS_CA"
 
 
 @dataclass(frozen=True)
@@ -182,11 +186,20 @@ class Inputs:
         return AgentSection.model_validate(dict(config) | complete)
 
     def _memory(self, memory: MemoryConfig) -> MemoryConfig:
-        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions."""
-        if memory.cache is None or not memory.cache.enabled or "prefix" in memory.cache.model_fields_set:
+        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions.
+
+        The pods read the certificate authorities of a Secret from a variable.
+        """
+        cache = memory.cache
+        if cache is None or not cache.enabled:
             return memory
-        prefix = f"chat:{self.own_namespace}/{self.name}:"
-        return memory.model_copy(update={"cache": memory.cache.model_copy(update={"prefix": prefix})})
+        complete: dict[str, Any] = {}
+        if "prefix" not in cache.model_fields_set:
+            complete["prefix"] = f"chat:{self.own_namespace}/{self.name}:"
+        if cache.tls and cache.tls.ca_from and cache.tls.ca_from.secret_key_ref:
+            source = {"ca_from": CaSource(env=REDIS_CA_VARIABLE)}
+            complete["tls"] = cache.tls.model_copy(update=source)
+        return memory.model_copy(update={"cache": cache.model_copy(update=complete)}) if complete else memory
 
     @cached_property
     def prompt(self) -> str:

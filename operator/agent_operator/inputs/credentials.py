@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent_operator.api import constants
-from agent_operator.inputs.agent_inputs import Inputs, model_key_variable
-from agent_runtime.config import ModelConfig
+from agent_operator.inputs.agent_inputs import REDIS_CA_VARIABLE, Inputs, model_key_variable
+from agent_runtime.config import CacheConfig, ModelConfig
 
 LOG_LEVEL = "LOG_LEVEL"
 AGENT_NAME = "AGENT_NAME"
@@ -81,17 +81,24 @@ def keys(inputs: Inputs) -> tuple[CredentialKey, ...]:
         return tuple(CredentialKey(name, reference.name) for name in dict.fromkeys(reference.keys))
     set_by_env = {variable.name for variable in inputs.spec.env or ()}
     return tuple(
-        CredentialKey(name, reference.name, optional=True) for name in _well_known(inputs) if name not in set_by_env
+        CredentialKey(name, reference.name, optional=True)
+        for name in dict.fromkeys(_well_known(inputs))
+        if name not in set_by_env
     )
 
 
 def model_keys(inputs: Inputs) -> Iterator[ModelKey]:
-    """Yield the API keys that models read from Secrets, by the variable that the operator sets for each."""
+    """Yield what models and Redis read from Secrets, by the variable that the operator sets for each."""
     for index, model in enumerate(inputs.spec.config.models):
         reference = model.api_key_from.secret_key_ref if model.api_key_from else None
         if reference:
             field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
             yield ModelKey(model_key_variable(index), reference.name, reference.key, field)
+    cache = inputs.spec.config.memory.cache if inputs.spec.config.memory else None
+    authorities = cache.tls.ca_from.secret_key_ref if cache and cache.tls and cache.tls.ca_from else None
+    if authorities:
+        field = "spec.config.memory.cache.tls.caFrom.secretKeyRef"
+        yield ModelKey(REDIS_CA_VARIABLE, authorities.name, authorities.key, field)
 
 
 def _well_known(inputs: Inputs) -> Iterator[str]:
@@ -108,7 +115,16 @@ def _well_known(inputs: Inputs) -> Iterator[str]:
     if any(model.provider == "openai" and _uses(model, "OPENAI_API_KEY") for model in config.models):
         yield "OPENAI_API_KEY"
     if config.memory and config.memory.cache and config.memory.cache.enabled:
+        yield from _of_redis(inputs, config.memory.cache)
+
+
+def _of_redis(inputs: Inputs, cache: CacheConfig) -> Iterator[str]:
+    if cache.sentinel:
+        yield "REDIS_SENTINEL_PASSWORD"
+    if not cache.entra_id:
         yield "REDIS_PASSWORD"
+    elif not (inputs.spec.identity and inputs.spec.identity.azure_workload_identity):
+        yield from IDENTITY_KEYS
 
 
 def _uses(model: ModelConfig, variable: str) -> bool:

@@ -70,7 +70,9 @@ def _azure(
         KeyError, ValueError: the host is not known.
     """
     models = [model for model in config.models if model.provider == "azure_openai"]
-    if not models and constants.LABEL_WORKLOAD_IDENTITY not in revision.template["metadata"]["labels"]:
+    cache = config.memory.cache if config.memory else None
+    uses_entra = bool(models or (cache and cache.enabled and cache.entra_id))
+    if not uses_entra and constants.LABEL_WORKLOAD_IDENTITY not in revision.template["metadata"]["labels"]:
         return
     yield endpoints.parse(variables.get(_AUTHORITY, f"https://{_LOGIN}") or "", "spec.env")
     if any(model.endpoint is None for model in models):

@@ -9,7 +9,7 @@ from agent_operator.api import constants
 from agent_operator.inputs import endpoints
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.templates import View
-from agent_runtime.config import addresses
+from agent_runtime.config import AgentConfig, addresses
 
 DEFAULT_INGRESS = ("ingress-nginx",)
 DEFAULT_MONITORING = ("monitoring",)
@@ -104,11 +104,16 @@ def _egress(inputs: Inputs) -> list[View]:
                 opened.setdefault(peers, set()).add(port)
     if inputs.has_canary:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
-    azure = any(model.provider == "azure_openai" for model in config.models)
+    azure = any(model.provider == "azure_openai" for model in config.models) or _logs_in_with_entra(config)
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID. Only an Azure endpoint may be set by a variable instead of the spec.
         opened.setdefault(outside, set()).add(endpoints.HTTPS)
     return [{"peers": peers, "ports": sorted(ports, key=_port_order)} for peers, ports in sorted(opened.items())]
+
+
+def _logs_in_with_entra(config: AgentConfig) -> bool:
+    cache = config.memory.cache if config.memory else None
+    return bool(cache and cache.enabled and cache.entra_id)
 
 
 def _port_order(port: int | str) -> tuple[int, str]:

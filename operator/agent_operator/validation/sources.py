@@ -74,6 +74,8 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
             yield from () if server.allow_link_local else not_metadata(found)
     try:
         yield from not_metadata(endpoints.redis_endpoint(inputs.spec.config))
+        for endpoint in endpoints.sentinel_endpoints(inputs.spec.config):
+            yield from not_metadata(endpoint)
     except ValueError as error:
         yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host", str(error))
 
