@@ -63,7 +63,8 @@ async def assemble(
     stack.push_async_callback(sessions.aclose)
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
     budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
-    calls = Calls(models, config.fallbacks, metrics, limits.request_timeout_seconds)
+    timeouts = {model.name: model.timeouts for model in config.models if model.timeouts}
+    calls = Calls(models, config.fallbacks, metrics, limits.request_timeout_seconds, timeouts)
     completions: ChatCompletions = MeteredCompletions(calls, metrics, budget)
     if toolbox is not None:
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)

@@ -119,6 +119,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     | {("out", Peer("cache"), 26380), ("out", Peer("cache"), 6379)}
     | {("out", Peer(address="10.1.2.3"), 26379), ("out", Peer(address="10.1.2.3"), 6379)},
     "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
+    "models-that-differ": USUAL | AZURE,
     "models": USUAL
     | AZURE
     | {("out", Peer("models"), 8000), ("out", Peer("models"), 8001)}

@@ -167,6 +167,7 @@ PATTERNS: dict[str, Values] = {
     r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$": st.sampled_from(["sentinel", "redis.cache.svc:26380"]),
     r"^[A-Za-z0-9._-]+$": st.sampled_from(["mymaster", "a.b_c"]),
     r"^\S+$": st.sampled_from(["agent", "é"]),
+    r"^[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?$": st.sampled_from(["10.0.0.0/8", "fd00::/8", "10.0.0.1"]),
     r"^[0-9]+[kKmMgG]?$": st.sampled_from(["0", "8m"]),
 }
 PATTERNS["^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"] = st.sampled_from(["redis", "redis.cache.svc", "10.0.0.9"])

@@ -127,3 +127,9 @@ class CacheConfig(ConfigModel):
         if self.entra_id and not self.ssl:
             raise ValueError("entraId: requires ssl, because the token would be sent in clear text: set ssl to true")
         return self
+
+    @property
+    def address(self) -> str:
+        """The address in messages: host and port, or those of the first Sentinel."""
+        host, port = self.sentinel.addresses[0] if self.sentinel is not None else (self.host, self.port)
+        return f"{host}:{port}"

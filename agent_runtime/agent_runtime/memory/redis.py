@@ -7,8 +7,8 @@ writes the new ones when Redis is back.
 
 import asyncio
 import logging
-from contextlib import suppress
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from redis.exceptions import AuthenticationError, AuthorizationError, ReadOnlyError, RedisError, ResponseError
 
@@ -35,6 +35,8 @@ _FAILURES = (RedisError, OSError, TimeoutError, UnhealthyError)
 # Beginnings of errors that concern one key: it has another type or no number, or the number would overflow.
 _KEY_ERRORS = ("WRONGTYPE", "value is not an integer", "increment or decrement would overflow")
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +49,7 @@ class RedisStore:
         self._probe_now = probe_now
         self._prefix = config.prefix
         self._ttl = config.ttl
-        self._address = _address(config)
+        self._address = config.address
         self._login = Login(config, environment, TIMEOUT)
         self._is_cluster = bool(config.cluster)
         # With replicas, turns of the last seconds may be lost in a failover.
@@ -84,9 +86,7 @@ class RedisStore:
         await self._unwritten.append(session_id, turn)
         if self._available:
             try:
-                with suppress(ReadOnlyError):
-                    return await self._write(session_id)
-                await self._write(session_id)
+                await _even_after_failover(lambda: self._write(session_id))
             except _FAILURES as error:
                 self._failed(error, session_id)
 
@@ -118,9 +118,7 @@ class RedisStore:
         if not self._available:
             return None
         try:
-            with suppress(ReadOnlyError):
-                return await self._transaction(*commands)
-            return await self._transaction(*commands)
+            return await _even_after_failover(lambda: self._transaction(*commands))
         except _FAILURES as error:
             self._failed(error, str(commands[0][1]) if commands else "")
             return None
@@ -238,11 +236,13 @@ class RedisStore:
         return ConnectionFault(found.reason, f"Redis at {self._address} fails: {type(error).__name__}")
 
 
+async def _even_after_failover(action: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of an action, which is repeated if the server has become a replica and has done nothing."""
+    try:
+        return await action()
+    except ReadOnlyError:
+        return await action()
+
+
 def _concerns_one_key(error: BaseException) -> bool:
     return isinstance(error, ResponseError) and str(error).startswith(_KEY_ERRORS)
-
-
-def _address(config: CacheConfig) -> str:
-    """Return the address in messages: host and port, or those of the first Sentinel."""
-    host, port = config.sentinel.addresses[0] if config.sentinel is not None else (config.host, config.port)
-    return f"{host}:{port}"

@@ -18,7 +18,17 @@ from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
-from agent_runtime.config import AgentConfig, ApiKeySource, CacheConfig, CardConfig, McpServerConfig, ModelConfig
+from agent_runtime.config import (
+    AgentConfig,
+    ApiKeySource,
+    CacheConfig,
+    CardConfig,
+    CaSource,
+    McpServerConfig,
+    ModelConfig,
+    ModelParameters,
+    ModelTls,
+)
 from agent_runtime.config.checks import CheckConfig
 from agent_runtime.config.models import RESERVED_HEADERS
 
@@ -189,7 +199,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("provider", "openai", "model"),
         _only_with("provider", "openai", "baseUrl"),
         _not_with_echo("apiKeyFrom"),
-        _not_with_echo("headersFrom"),
+        *map(_not_with_echo, ("headersFrom", "parameters", "timeouts", "tls", "streaming", "probe")),
         Rule(
             f"!has(self.headersFrom) || !self.headersFrom.exists(h, h.lowerAscii() in {sorted(RESERVED_HEADERS)})",
             "headersFrom must not contain headers that describe the body or the connection: remove them",
@@ -197,6 +207,8 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         ),
     ),
     ApiKeySource: (_exactly_one("secretKeyRef", "env", "none"),),
+    ModelTls: (_exactly_one("caFrom", "caFile"),),
+    CaSource: (_exactly_one("configMapKeyRef", "secretKeyRef"),),
     McpServerConfig: (
         Rule("self.type != 'http' || has(self.url)", "type http requires url: set it to the URL of the MCP endpoint"),
         Rule("self.type != 'stdio' || has(self.command)", "type stdio requires command: set it to the program to run"),
@@ -272,6 +284,8 @@ FIELDS: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (CheckConfig, "contains"): list_atomic(),
     (CheckConfig, "notContains"): list_atomic(),
     (CheckConfig, "jsonSchema"): {"x-kubernetes-preserve-unknown-fields": True},
+    (ModelParameters, "extra"): {"x-kubernetes-preserve-unknown-fields": True},
+    (ModelParameters, "stop"): list_atomic(),
     (Credentials, "values"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
     (ExternalSecret, "data"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
 }

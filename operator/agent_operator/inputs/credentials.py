@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent_operator.api import constants
+<<<<<<< HEAD
 from agent_operator.inputs.agent_inputs import REDIS_CA_VARIABLE, Inputs, model_key_variable
 from agent_runtime.config import CacheConfig, ModelConfig
+=======
+from agent_operator.inputs.agent_inputs import Inputs
+from agent_runtime.config import ModelConfig
+>>>>>>> next
 
 LOG_LEVEL = "LOG_LEVEL"
 AGENT_NAME = "AGENT_NAME"
@@ -46,16 +51,6 @@ class CredentialKey:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ModelKey:
-    """A key of a Secret with the API key of a model. `field` is the path of the reference in the spec."""
-
-    variable: str
-    secret: str
-    key: str
-    field: str
-
-
 def secret(inputs: Inputs) -> str | None:
     """Return the name of the Secret that the operator does not create; None if the spec references none."""
     credentials = inputs.spec.credentials
@@ -87,6 +82,7 @@ def keys(inputs: Inputs) -> tuple[CredentialKey, ...]:
     )
 
 
+<<<<<<< HEAD
 def model_keys(inputs: Inputs) -> Iterator[ModelKey]:
     """Yield what models and Redis read from Secrets, by the variable that the operator sets for each."""
     for index, model in enumerate(inputs.spec.config.models):
@@ -101,6 +97,8 @@ def model_keys(inputs: Inputs) -> Iterator[ModelKey]:
         yield ModelKey(REDIS_CA_VARIABLE, authorities.name, authorities.key, field)
 
 
+=======
+>>>>>>> next
 def _well_known(inputs: Inputs) -> Iterator[str]:
     """Yield the documented keys that the config uses."""
     config, identity = inputs.spec.config, inputs.spec.identity

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
 from agent_operator.inputs import ingress as ingress_spec
+from agent_operator.inputs import sessions
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.templates import View
 
@@ -17,11 +18,20 @@ def service(inputs: Inputs) -> View:
     return {
         "annotations": wanted.annotations or {},
         "type": wanted.type or "ClusterIP",
-        "ip_family_policy": wanted.ip_family_policy,
+        "ip_family_policy": wanted.ip_family_policy or _default_family_policy(wanted),
         "ip_families": list(wanted.ip_families or ()),
+        "session_affinity": sessions.affinity(inputs),
         "port": wanted.port or DEFAULT_PORT,
         "metrics_port": wanted.metrics_port or constants.METRICS_PORT,
     }
+
+
+def _default_family_policy(wanted: ServiceSpec) -> str | None:
+    """Return the policy without one in the spec; None for the default of Kubernetes, a single family.
+
+    A load balancer would get a second public address, to which restrictions of the first one do not apply.
+    """
+    return None if wanted.ip_families or wanted.type == "LoadBalancer" else "PreferDualStack"
 
 
 def ingress(inputs: Inputs) -> View | None:
@@ -30,7 +40,7 @@ def ingress(inputs: Inputs) -> View | None:
     if wanted is None:
         return None
     return {
-        "annotations": _ingress_annotations(wanted) | (wanted.annotations or {}),
+        "annotations": _ingress_annotations(inputs, wanted) | (wanted.annotations or {}),
         "class_name": ingress_spec.class_name(wanted),
         "tls": list(_ingress_tls(inputs, wanted)),
         "rules": [_ingress_rule(inputs.name, host) for host in ingress_spec.hosts(wanted)],
@@ -54,9 +64,11 @@ def _ingress_tls(inputs: Inputs, wanted: IngressSpec) -> Iterator[View]:
     yield from ({"hosts": hosts, "secretName": secret} for secret, hosts in by_secret.items())
 
 
-def _ingress_annotations(wanted: IngressSpec) -> dict[str, str]:
+def _ingress_annotations(inputs: Inputs, wanted: IngressSpec) -> dict[str, str]:
+    limits = inputs.spec.config.limits
+    limit = str(limits.max_body_bytes) if limits and limits.max_body_bytes else "10m"
     annotations = {
-        "nginx.ingress.kubernetes.io/proxy-body-size": wanted.max_body_size or "10m",
+        "nginx.ingress.kubernetes.io/proxy-body-size": wanted.max_body_size or limit,
         "nginx.ingress.kubernetes.io/proxy-read-timeout": str(wanted.read_timeout_seconds or 300),
     }
     if wanted.tls:

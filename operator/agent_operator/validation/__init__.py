@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from agent_operator.api.problems import Problem
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.validation import (
+    caller_warnings,
     environment_warnings,
     exposure,
+    kubelet_warnings,
     naming,
     outbound,
     rollout,
@@ -64,6 +66,8 @@ WARNINGS: tuple[Rule, ...] = (
     spec_warnings.image_is_unqualified,
     spec_warnings.exposed_without_auth,
     spec_warnings.path_is_not_stripped,
+    caller_warnings.body_limits_agree,
+    caller_warnings.sessions_are_not_shared,
 )
 # For agents that call models or tools outside of the pod.
 ENVIRONMENT_WARNINGS: tuple[Rule, ...] = (
@@ -72,8 +76,13 @@ ENVIRONMENT_WARNINGS: tuple[Rule, ...] = (
     environment_warnings.default_key_reaches_models,
 )
 FIELD_WARNINGS: Mapping[str, tuple[Rule, ...]] = {
+    "probes": (kubelet_warnings.agent_probe_ports_are_named,),
     "resources": (environment_warnings.resources_are_plausible,),
-    "pod_template": (environment_warnings.template_is_plausible,),
+    "pod_template": (
+        environment_warnings.template_is_plausible,
+        kubelet_warnings.media_are_known,
+        kubelet_warnings.probe_ports_are_named,
+    ),
 }
 
 

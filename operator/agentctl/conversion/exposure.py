@@ -75,6 +75,7 @@ def _service(workload: Workload, main: Manifest) -> Part:
             "port": http["port"] if http else None,
             "metricsPort": metrics["port"] if metrics else None,
             "annotations": dict(main.annotations) or None,
+            "sessionAffinity": main.spec.get("sessionAffinity") if main.spec.get("sessionAffinity") != "None" else None,
             **_ip_families(main),
         }
     )

@@ -44,7 +44,10 @@ def make_agent() -> Callable[..., dict[str, Any]]:
             "apiVersion": "agent-operator.dev/v1alpha1",
             "kind": "AgentDeployment",
             "metadata": {"name": name},
-            "spec": {"config": {"models": [{"name": "echo", "provider": "echo"}]}} | spec,
+            # Without it, an agent with several pods and without Redis has a warning.
+            "spec": {"config": {"models": [{"name": "echo", "provider": "echo"}]}}
+            | spec
+            | {"service": {"sessionAffinity": "ClientIP"} | spec.get("service", {})},
         }
 
     return make

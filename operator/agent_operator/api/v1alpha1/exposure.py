@@ -40,8 +40,8 @@ class ServiceSpec(ApiModel):
     metrics_port: Port | None = Field(None, description="Service port for Prometheus metrics. Default: 9090.")
     ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] | None = Field(
         None,
-        description="SingleStack, PreferDualStack or RequireDualStack. The pods listen on IPv4 and IPv6. Default: the "
-        "cluster's, SingleStack.",
+        description="SingleStack, PreferDualStack or RequireDualStack. The pods listen on IPv4 and IPv6. Default: "
+        "PreferDualStack, or SingleStack with ipFamilies or type LoadBalancer.",
     )
     ip_families: tuple[IpFamily, ...] | None = Field(
         None,
@@ -50,6 +50,12 @@ class ServiceSpec(ApiModel):
         description="IPv4, IPv6 or both; the first is that of the cluster IP. Default: the first family of the "
         "cluster.",
         json_schema_extra=list_atomic(),
+    )
+    session_affinity: Literal["ClientIP", "None"] | None = Field(
+        None,
+        description="ClientIP: the Service sends all requests of a client address to the same pod. None: to any pod. "
+        "Default: ClientIP if several pods keep conversations in their memory, without config.memory.cache and without "
+        "a canary; None otherwise.",
     )
     annotations: dict[str, AnnotationValue] | None = Field(
         None, max_length=64, description="Annotations of the Service. Default: none."
@@ -123,7 +129,7 @@ class IngressSpec(ApiModel):
         None,
         pattern=r"^[0-9]+[kKmMgG]?$",
         max_length=16,
-        description="Maximum size of a request body, in the units of nginx. Default: 10m.",
+        description="Maximum size of a body, in the units of nginx. Default: config.limits.maxBodyBytes, or 10m.",
     )
     read_timeout_seconds: int | None = Field(
         None, ge=1, le=86400, description="Seconds that the proxy waits between two reads from the agent. Default: 300."

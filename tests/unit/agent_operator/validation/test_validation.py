@@ -335,6 +335,44 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
         SpecReason.QUANTITY_TOO_SMALL,
         "spec.podTemplate.spec.volumes[0].emptyDir.sizeLimit",
     ),
+    ({}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
+    ({"replicas": 2}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
+    ({"autoscaling": {"minReplicas": 1}}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
+    (
+        {"config": ECHO | {"memory": {"cache": {"enabled": False}}}},
+        SpecReason.SESSIONS_NOT_SHARED,
+        "spec.config.memory.cache",
+    ),
+    ({"rollout": {"strategy": "Canary"}}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
+    *(
+        (
+            {"config": ECHO | limits, "ingress": {"host": "a.b", "maxBodySize": size}, **KEYS},
+            SpecReason.BODY_LIMITS_DIFFER,
+            "spec.ingress.maxBodySize",
+        )
+        for size, limits in (
+            ("11m", {}),
+            ("0", {}),
+            ("1G", {}),
+            ("10241K", {}),
+            ("5000", {"limits": {"maxBodyBytes": 4999}}),
+        )
+    ),
+    (
+        {"podTemplate": {"spec": {"volumes": [{"name": "v", "emptyDir": {"medium": "X"}}]}}},
+        SpecReason.POD_CANNOT_START,
+        "spec.podTemplate.spec.volumes[0].emptyDir.medium",
+    ),
+    (
+        side(livenessProbe={"tcpSocket": {"port": "http"}}),
+        SpecReason.POD_CANNOT_START,
+        "spec.podTemplate.spec.containers[0].livenessProbe.tcpSocket.port",
+    ),
+    (
+        {"probes": {"readiness": {"httpGet": {"path": "/", "port": "web"}}}},
+        SpecReason.POD_CANNOT_START,
+        "spec.probes.readiness.httpGet.port",
+    ),
     ({"runtime": {"image": "myimage"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
     ({"runtime": {"image": "team/myimage:1"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
     (
@@ -354,6 +392,13 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
 ]
 
 WITHOUT_WARNING: list[dict[str, Any]] = [
+    {"podTemplate": {"spec": {"volumes": [{"name": "v", "emptyDir": {"medium": "HugePages-2Mi"}}]}}},
+    side(ports=[{"name": "web", "containerPort": 80}], livenessProbe={"httpGet": {"path": "/", "port": "web"}}),
+    {"probes": {"readiness": {"httpGet": {"path": "/", "port": "http"}}, "liveness": {"tcpSocket": {"port": 8000}}}},
+    {
+        "podTemplate": {"spec": {"containers": [{"name": "agent", "ports": [{"name": "x", "containerPort": 81}]}]}},
+        "probes": {"startup": {"tcpSocket": {"port": "x"}}},
+    },
     {"config": models("http://vllm:8000/v1", apiKeyFrom={"none": True}), **OPENAI_KEY},
     {"config": models("http://vllm:8000/v1", "http://vllm:8000/v2"), **OPENAI_KEY},
     {"config": models("http://vllm:8000/v1", "http://ollama:11434/v1")},
@@ -387,6 +432,12 @@ WITHOUT_WARNING: list[dict[str, Any]] = [
     {"config": models("http://vllm.models.svc:8000/v1", "https://api.example.com/v1")},
     {"config": models("http://vllm.models.svc/v1"), "networkPolicy": {"enabled": False}},
     {"ingress": {"host": "a.b"}, **KEYS},
+    {"ingress": {"host": "a.b", "maxBodySize": "10m"}, **KEYS},
+    {
+        "ingress": {"host": "a.b", "maxBodySize": "20m"},
+        "config": ECHO | {"limits": {"maxBodyBytes": 20 << 20}},
+        **KEYS,
+    },
     {
         "ingress": {"host": "a.b", "path": "/x", "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}},
         **KEYS,
@@ -411,13 +462,36 @@ def test_valid_spec_passes_and_renders(spec: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("spec", "reason", "field"), WITH_WARNING, ids=lambda value: str(value)[:60])
 def test_spec_passes_with_a_warning(spec: dict[str, Any], reason: SpecReason, field: str) -> None:
-    assert validation.check(inputs(**spec)) == ()
-    assert [(note.reason, note.field) for note in validation.warnings(inputs(**spec))] == [(reason, field)]
+    chosen = spec if reason == SpecReason.SESSIONS_NOT_SHARED else with_affinity(spec)
+    assert validation.check(inputs(**chosen)) == ()
+    assert [(note.reason, note.field) for note in validation.warnings(inputs(**chosen))] == [(reason, field)]
 
 
 @pytest.mark.parametrize("spec", WITHOUT_WARNING, ids=lambda value: str(value)[:60])
 def test_valid_spec_has_no_warning(spec: dict[str, Any]) -> None:
-    assert validation.check(inputs(**spec)) == validation.warnings(inputs(**spec)) == ()
+    chosen = inputs(**with_affinity(spec))
+    assert validation.check(chosen) == validation.warnings(chosen) == ()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"replicas": 1},
+        {"replicas": 0},
+        {"config": cache("redis"), "credentials": {"secretRef": {"name": "s"}}},
+        {"service": {"sessionAffinity": "None"}},
+        {"autoscaling": {"minReplicas": 1, "maxReplicas": 1, "targetMemoryUtilizationPercentage": 0}},
+    ],
+    ids=str,
+)
+def test_sessions_of_one_pod_or_in_redis_are_no_warning(spec: dict[str, Any]) -> None:
+    """The same holds if the spec sets the affinity of the Service."""
+    assert validation.warnings(inputs(**spec)) == ()
+
+
+def with_affinity(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a spec without the warning that all agents with several pods have."""
+    return spec | {"service": {"sessionAffinity": "ClientIP"} | spec.get("service", {})}
 
 
 def test_every_reason_has_a_case() -> None:

@@ -313,10 +313,13 @@ LOST: list[tuple[str, list[dict[str, Any]], str, str]] = [
         "spec.ports[7]",
     ),
     (
-        "affinity of sessions",
-        [deployment(), SERVICE | {"spec": SERVICE["spec"] | {"sessionAffinity": "ClientIP"}}],
+        "duration of an affinity",
+        [
+            deployment(),
+            SERVICE | {"spec": SERVICE["spec"] | {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}}}},
+        ],
         "Service/support",
-        "spec.sessionAffinity",
+        "spec.sessionAffinityConfig",
     ),
     (
         "labels",

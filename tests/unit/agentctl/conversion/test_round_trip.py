@@ -27,6 +27,7 @@ OWN_NAMESPACE = {"Namespace", REVISION}
 CANARY = {
     "NetworkPolicy spec.podSelector.matchLabels[agent-operator.dev/agent]",
     "NetworkPolicy spec.podSelector.matchLabels.app",
+    "Service spec.sessionAffinity",
 }
 TRUSTED_CA = "Deployment spec.template.spec.containers[agent].env[TRUSTED_CA_FILE]"
 LISTEN_ADDRESS = "Deployment spec.template.spec.containers[agent].env[LISTEN_ADDRESS]"
@@ -43,6 +44,8 @@ DIFFERENT: dict[str, set[str]] = {
         "Deployment spec.template.metadata.annotations[kubectl.kubernetes.io/default-container]",
         *(f"Deployment spec.template.spec.securityContext.{field}" for field in ("fsGroup", "runAsGroup", "runAsUser")),
     },
+    # No affinity is the default of Kubernetes, but not of the operator.
+    "callers": {"Service spec.sessionAffinity"},
     "canary-autoscaling": CANARY,
     # The rule for the pods of the namespace is one of its own.
     "gateway": {"NetworkPolicy spec.ingress"},
