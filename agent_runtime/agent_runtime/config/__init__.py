@@ -19,14 +19,10 @@ from agent_runtime.config.callers import (
     SkillConfig,
 )
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
-<<<<<<< HEAD
-from agent_runtime.config.models import ApiKeySource, KeyReference, ModelConfig
-from agent_runtime.config.redis import CacheConfig, CaSource
-=======
 from agent_runtime.config.model_options import CaSource, ModelParameters, ModelTimeouts, ModelTls
 from agent_runtime.config.models import ApiKeySource, ModelConfig
+from agent_runtime.config.redis import CacheConfig, RedisTls
 from agent_runtime.config.references import KeyReference
->>>>>>> next
 
 CONFIG_FILE = "agent.toml"
 
@@ -60,6 +56,7 @@ __all__ = [
     "ModelTimeouts",
     "ModelTls",
     "Name",
+    "RedisTls",
     "ServerConfig",
     "SkillConfig",
     "explain",

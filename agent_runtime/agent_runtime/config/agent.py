@@ -87,16 +87,13 @@ class AgentSection(AgentConfig):
             if model.api_key_from and model.api_key_from.secret_key_ref:
                 path = f"models[{index}].api_key_from.secret_key_ref"
                 raise ValueError(f"{path}: only an AgentDeployment can name a Secret: set env to a variable")
-<<<<<<< HEAD
-        tls = self.memory.cache.tls if self.memory and self.memory.cache else None
-        if tls and tls.ca_from and tls.ca_from.secret_key_ref:
-            path = "memory.cache.tls.ca_from.secret_key_ref"
-            raise ValueError(f"{path}: only an AgentDeployment can name a Secret: set env to a variable")
-=======
             if model.tls and model.tls.ca_from:
                 path = f"models[{index}].tls.ca_from"
                 raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
->>>>>>> next
+        tls = self.memory.cache.tls if self.memory and self.memory.cache else None
+        if tls and tls.ca_from:
+            path = "memory.cache.tls.ca_from"
+            raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
         return self
 
 

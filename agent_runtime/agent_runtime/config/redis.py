@@ -4,8 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from agent_runtime.config.base import ConfigModel, EnvironmentName
-from agent_runtime.config.models import KeyReference
+from agent_runtime.config.base import ConfigModel
+from agent_runtime.config.model_options import CaSource
 
 SENTINEL_PORT = 26379
 MAX_PORT = 65535
@@ -40,36 +40,28 @@ class SentinelConfig(ConfigModel):
         return tuple((host, int(port) if port else SENTINEL_PORT) for host, _, port in parts)
 
 
-class CaSource(ConfigModel):
-    """Where certificate authorities in PEM come from. Set exactly one field."""
-
-    secret_key_ref: KeyReference | None = Field(
-        None, description="Key of a Secret. New data replaces the pods. Only in an AgentDeployment."
-    )
-    env: EnvironmentName | None = Field(
-        None, description="Name of an environment variable of the pods that contains them."
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.secret_key_ref is None) is (self.env is None):
-            raise ValueError("exactly one of secretKeyRef and env must be set: keep one and remove the other")
-        return self
-
-
-class RedisTlsConfig(ConfigModel):
+class RedisTls(ConfigModel):
     """TLS of the connections to Redis."""
 
     ca_from: CaSource | None = Field(
         None,
-        description="Certificate authorities that sign Redis's certificate. Default: those of the system and of "
-        "trustedCA.",
+        description="Where the certificate authorities of Redis come from, which the operator mounts, in addition to "
+        "those of the system and of trustedCA. Only in an AgentDeployment.",
+    )
+    ca_file: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
+        None, description="Path of a file with the certificate authorities in the pods."
     )
     server_name: Host | None = Field(
         None,
         description="Name in Redis's certificate. Default: the host that the agent connects to; for a node of a "
         "Cluster that has only an address, host.",
     )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.ca_from is not None and self.ca_file is not None:
+            raise ValueError("caFrom, caFile: remove one of the two")
+        return self
 
 
 class CacheConfig(ConfigModel):
@@ -107,7 +99,7 @@ class CacheConfig(ConfigModel):
     cluster: bool | None = Field(
         None, description="true: Redis is a Cluster, such as Azure Managed Redis with the OSS policy. Default: false."
     )
-    tls: RedisTlsConfig | None = Field(None, description="TLS of the connections. Requires ssl. Default: none.")
+    tls: RedisTls | None = Field(None, description="TLS of the connections. Requires ssl. Default: none.")
     entra_id: bool | None = Field(
         None,
         description="true: authenticate with tokens of Microsoft Entra ID, such as for Azure Managed Redis, with the "

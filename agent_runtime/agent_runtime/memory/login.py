@@ -5,6 +5,7 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -104,12 +105,11 @@ class Login:
     def _authorities(self) -> dict[str, Any]:
         tls = self._config.tls
         options: dict[str, Any] = {}
-        if tls and tls.ca_from and tls.ca_from.env:
-            authorities = self._environment.secret(tls.ca_from.env)
-            if authorities is None:
-                message = f"the variable {tls.ca_from.env} with the certificate authorities is not set: set it"
+        if tls and tls.ca_file:
+            if not Path(tls.ca_file).is_file():
+                message = f"memory.cache.tls.ca_file: {tls.ca_file} does not exist: correct it"
                 raise UnhealthyError(message, "NotConfigured")
-            options["ssl_ca_data"] = authorities.get_secret_value()
+            options["ssl_ca_certs"] = tls.ca_file
         return options
 
 

@@ -19,11 +19,6 @@ from agent_runtime.config import (
     CONFIG_FILE,
     PROMPT_FILE,
     AgentSection,
-<<<<<<< HEAD
-    ApiKeySource,
-    CaSource,
-=======
->>>>>>> next
     LimitsConfig,
     MemoryConfig,
     ServerConfig,
@@ -44,9 +39,6 @@ __all__ = [
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
-
-# The variable with the certificate authorities that Redis reads from a Secret.
-REDIS_CA_VARIABLE = "REDIS_CA"
 
 
 @dataclass(frozen=True)
@@ -193,7 +185,7 @@ class Inputs:
     def _memory(self, memory: MemoryConfig) -> MemoryConfig:
         """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions.
 
-        The pods read the certificate authorities of a Secret from a variable.
+        The pods read its certificate authorities from a file.
         """
         cache = memory.cache
         if cache is None or not cache.enabled:
@@ -201,9 +193,8 @@ class Inputs:
         complete: dict[str, Any] = {}
         if "prefix" not in cache.model_fields_set:
             complete["prefix"] = f"chat:{self.own_namespace}/{self.name}:"
-        if cache.tls and cache.tls.ca_from and cache.tls.ca_from.secret_key_ref:
-            source = {"ca_from": CaSource(env=REDIS_CA_VARIABLE)}
-            complete["tls"] = cache.tls.model_copy(update=source)
+        if cache.tls and cache.tls.ca_from:
+            complete["tls"] = model_sources.redis_tls(cache.tls)
         return memory.model_copy(update={"cache": cache.model_copy(update=complete)}) if complete else memory
 
     @cached_property

@@ -4,13 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent_operator.api import constants
-<<<<<<< HEAD
-from agent_operator.inputs.agent_inputs import REDIS_CA_VARIABLE, Inputs, model_key_variable
-from agent_runtime.config import CacheConfig, ModelConfig
-=======
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_runtime.config import ModelConfig
->>>>>>> next
+from agent_runtime.config import CacheConfig, ModelConfig
 
 LOG_LEVEL = "LOG_LEVEL"
 AGENT_NAME = "AGENT_NAME"
@@ -82,23 +77,6 @@ def keys(inputs: Inputs) -> tuple[CredentialKey, ...]:
     )
 
 
-<<<<<<< HEAD
-def model_keys(inputs: Inputs) -> Iterator[ModelKey]:
-    """Yield what models and Redis read from Secrets, by the variable that the operator sets for each."""
-    for index, model in enumerate(inputs.spec.config.models):
-        reference = model.api_key_from.secret_key_ref if model.api_key_from else None
-        if reference:
-            field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
-            yield ModelKey(model_key_variable(index), reference.name, reference.key, field)
-    cache = inputs.spec.config.memory.cache if inputs.spec.config.memory else None
-    authorities = cache.tls.ca_from.secret_key_ref if cache and cache.tls and cache.tls.ca_from else None
-    if authorities:
-        field = "spec.config.memory.cache.tls.caFrom.secretKeyRef"
-        yield ModelKey(REDIS_CA_VARIABLE, authorities.name, authorities.key, field)
-
-
-=======
->>>>>>> next
 def _well_known(inputs: Inputs) -> Iterator[str]:
     """Yield the documented keys that the config uses."""
     config, identity = inputs.spec.config, inputs.spec.identity

@@ -41,9 +41,6 @@ def _named_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
     for index, server in enumerate(config.mcp):
         for header, name in server.headers_from.items():
             yield f"spec.config.mcp[{index}].headersFrom[{header}]", name
-    cache = config.memory.cache if config.memory else None
-    if cache and cache.tls and cache.tls.ca_from and cache.tls.ca_from.env:
-        yield "spec.config.memory.cache.tls.caFrom.env", cache.tls.ca_from.env
 
 
 def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:

@@ -298,25 +298,28 @@ def authority(tls: TlsRedis) -> Iterator[ModelServer]:
 @pytest.mark.parametrize(
     ("fields", "variables", "reason"),
     [
-        ({"tls": {"ca_from": {"env": "CA"}}, "username": "agent"}, {}, None),
-        ({"tls": {"ca_from": {"env": "CA"}}}, {"REDIS_USERNAME": "agent"}, None),
+        ({"tls": {"ca_file": "CA"}, "username": "agent"}, {}, None),
+        ({"tls": {"ca_file": "CA"}}, {"REDIS_USERNAME": "agent"}, None),
         ({"username": "agent"}, {}, "CertificateUntrusted"),
-        ({"tls": {"ca_from": {"env": "CA"}}, "username": "other"}, {}, "CredentialsRefused"),
-        ({"tls": {"ca_from": {"env": "MISSING"}}, "username": "agent"}, {}, "NotConfigured"),
+        ({"tls": {"ca_file": "CA"}, "username": "other"}, {}, "CredentialsRefused"),
+        ({"tls": {"ca_file": "/missing"}, "username": "agent"}, {}, "NotConfigured"),
         (
-            {"tls": {"ca_from": {"env": "CA"}, "server_name": "redis.example"}, "username": "agent"},
+            {"tls": {"ca_file": "CA", "server_name": "redis.example"}, "username": "agent"},
             {},
             "CertificateUntrusted",
         ),
-        ({"tls": {"ca_from": {"env": "CA"}}, "entra_id": True}, {}, "NotConfigured"),
+        ({"tls": {"ca_file": "CA"}, "entra_id": True}, {}, "NotConfigured"),
     ],
 )
 async def test_tls_and_users(
     tls: TlsRedis, fields: dict[str, object], variables: dict[str, str], reason: str | None
 ) -> None:
-    port, authority = tls.port, tls.authority
-    environment = read({"CA": authority, "REDIS_PASSWORD": CANARIES["REDIS_PASSWORD"]} | variables)
-    cache = CacheConfig.model_validate({"host": "127.0.0.1", "port": port, "ssl": True} | fields)
+    environment = read({"REDIS_PASSWORD": CANARIES["REDIS_PASSWORD"]} | variables)
+    cache = CacheConfig.model_validate({"host": "127.0.0.1", "port": tls.port, "ssl": True} | fields)
+    if cache.tls and cache.tls.ca_file == "CA":
+        # It also contains the key, which TLS ignores.
+        named = cache.tls.model_copy(update={"ca_file": str(tls.certificate)})
+        cache = cache.model_copy(update={"tls": named})
     store = RedisStore(cache, environment, asyncio.Event())
     try:
         if reason is None:
