@@ -216,7 +216,9 @@ MODELS: dict[str, Values] = {
     .map(_keys_have_one_place)
     .map(_has_one_proxy),
     "CacheConfig": objects("CacheConfig", needed=("host",)).map(_has_one_redis),
-    "CaSource": objects("CaSource", "secretKeyRef", "env"),
+    "CaSource": objects("CaSource", "secretKeyRef", "configMapKeyRef"),
+    "ModelTls": objects("ModelTls", "caFrom", "caFile"),
+    "RedisTls": objects("RedisTls", "caFrom", "caFile"),
     "Canary": objects("Canary", "checks", "checksFrom"),
     "Credentials": objects("Credentials", "secretRef", "externalSecret", "values"),
     "DisruptionBudget": objects("DisruptionBudget", "minAvailable", "maxUnavailable") | st.just({}),

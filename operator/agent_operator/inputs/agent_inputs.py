@@ -189,7 +189,8 @@ class Inputs:
         """
         cache = memory.cache
         if cache is None or not cache.enabled:
-            return memory
+            # Without Redis there is nothing to resolve.
+            return memory.model_copy(update={"cache": cache.model_copy(update={"tls": None})}) if cache else memory
         complete: dict[str, Any] = {}
         if "prefix" not in cache.model_fields_set:
             complete["prefix"] = f"chat:{self.own_namespace}/{self.name}:"

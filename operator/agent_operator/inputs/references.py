@@ -72,8 +72,8 @@ def required(inputs: Inputs) -> Iterator[Source]:
             yield Source("Secret", authorities.name, authorities.key, optional=False, field=field)
     redis = redis_ca(inputs.spec.config)
     if redis and redis.secret_key_ref:
-        reference, field = redis.secret_key_ref, "spec.config.memory.cache.tls.caFrom.secretKeyRef"
-        yield Source("Secret", reference.name, reference.key, optional=False, field=field)
+        field = "spec.config.memory.cache.tls.caFrom.secretKeyRef"
+        yield Source("Secret", redis.secret_key_ref.name, redis.secret_key_ref.key, optional=False, field=field)
 
 
 def is_own(inputs: Inputs, source: Source) -> bool:
