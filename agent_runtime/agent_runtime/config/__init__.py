@@ -5,7 +5,8 @@ generated from them. Fields are snake_case in TOML and camelCase in the CR. The 
 uses only pydantic and the standard library.
 """
 
-from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection
+from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection, identifies_callers
+from agent_runtime.config.auth import AuthConfig, JwtConfig
 from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
@@ -33,6 +34,7 @@ __all__ = [
     "AgentFile",
     "AgentSection",
     "ApiKeySource",
+    "AuthConfig",
     "BudgetConfig",
     "CacheConfig",
     "CardConfig",
@@ -42,6 +44,7 @@ __all__ = [
     "EnvironmentName",
     "HeaderName",
     "HttpUrl",
+    "JwtConfig",
     "KeyReference",
     "LimitsConfig",
     "LogLevel",
@@ -52,5 +55,6 @@ __all__ = [
     "ServerConfig",
     "SkillConfig",
     "explain",
+    "identifies_callers",
     "load",
 ]

@@ -18,7 +18,15 @@ from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt
 from agent_operator.api.v1alpha1.workload import Autoscaling, DisruptionBudget, Runtime
-from agent_runtime.config import AgentConfig, ApiKeySource, CacheConfig, CardConfig, McpServerConfig, ModelConfig
+from agent_runtime.config import (
+    AgentConfig,
+    ApiKeySource,
+    CacheConfig,
+    CardConfig,
+    JwtConfig,
+    McpServerConfig,
+    ModelConfig,
+)
 from agent_runtime.config.checks import CheckConfig
 from agent_runtime.config.models import RESERVED_HEADERS
 
@@ -197,6 +205,28 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         ),
     ),
     ApiKeySource: (_exactly_one("secretKeyRef", "env", "none"),),
+    JwtConfig: (
+        Rule(
+            "has(self.issuer) || has(self.preset)",
+            "issuer is required without a preset: set it to the claim iss of the tokens",
+            ".issuer",
+        ),
+        Rule(
+            "has(self.tenantId) == (has(self.preset) && self.preset == 'entra_id')",
+            "preset entra_id requires tenantId, which has no meaning otherwise: set or remove it",
+            ".tenantId",
+        ),
+        Rule(
+            "!has(self.issuer) || !has(self.preset) || self.preset != 'entra_id'",
+            "issuer comes from the tenant with preset entra_id: remove it",
+            ".issuer",
+        ),
+        Rule(
+            "!has(self.jwksUrl) || !has(self.preset)",
+            "jwksUrl comes from the preset: remove it, or the preset",
+            ".jwksUrl",
+        ),
+    ),
     McpServerConfig: (
         Rule("self.type != 'http' || has(self.url)", "type http requires url: set it to the URL of the MCP endpoint"),
         Rule("self.type != 'stdio' || has(self.command)", "type stdio requires command: set it to the program to run"),

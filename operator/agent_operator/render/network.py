@@ -36,6 +36,10 @@ def _outside(*, private: bool) -> tuple[Peer, ...]:
 INTERNET, INTERNET_AND_PRIVATE = _outside(private=False), _outside(private=True)
 
 
+# The port of the Service kubernetes, and the one on which API servers usually listen.
+API_SERVER_PORTS = (443, 6443)
+
+
 def network_policy(inputs: Inputs) -> View | None:
     """Return the view of the NetworkPolicy; None when the spec disables it."""
     policy = inputs.spec.network_policy
@@ -108,6 +112,9 @@ def _egress(inputs: Inputs) -> list[View]:
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID. Only an Azure endpoint may be set by a variable instead of the spec.
         opened.setdefault(outside, set()).add(endpoints.HTTPS)
+    if inputs.uses_api_server:
+        # A NetworkPolicy sees the addresses of the API servers, which are outside of the cluster's pods.
+        opened.setdefault(INTERNET_AND_PRIVATE, set()).update(API_SERVER_PORTS)
     return [{"peers": peers, "ports": sorted(ports, key=_port_order)} for peers, ports in sorted(opened.items())]
 
 
