@@ -20,7 +20,7 @@ from agent_runtime.http.cors import allow_origins
 from agent_runtime.http.middleware import admit, observe, send_connection_close
 from agent_runtime.http.openapi.document import add_openapi
 from agent_runtime.http.page import add_page
-from agent_runtime.http.routes import chat, completions, health
+from agent_runtime.http.routes import chat, completions, health, responses
 from agent_runtime.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _middlewares(app: web.Application, config: AgentSection, tracer: "Tracing | 
 
 
 def _add_routes(app: web.Application, config: AgentSection, environment: Environment) -> None:
-    for routes in (completions, chat, health):
+    for routes in (completions, responses, chat, health):
         app.add_routes(routes.ROUTES)
     add_a2a(app, config, environment)
     add_openapi(app, config)

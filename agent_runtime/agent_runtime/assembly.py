@@ -66,7 +66,8 @@ async def assemble(
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
     tokens = await _tokens(config, stack, tracing)
     budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig(), tokens)
-    calls = Calls(models, config.fallbacks, metrics, limits.request_timeout_seconds)
+    timeouts = {model.name: model.timeouts for model in config.models if model.timeouts}
+    calls = Calls(models, config.fallbacks, metrics, limits.request_timeout_seconds, timeouts)
     completions: ChatCompletions = MeteredCompletions(calls, metrics, budget)
     if toolbox is not None:
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)

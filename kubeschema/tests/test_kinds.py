@@ -8,6 +8,8 @@ from kubeschema.kinds import defaults, validation
 
 DEPLOYMENT = ("apps", "v1", "Deployment")
 AUTOSCALER = ("autoscaling", "v2", "HorizontalPodAutoscaler")
+SERVICE = ("", "v1", "Service")
+BUDGET = ("policy", "v1", "PodDisruptionBudget")
 POLICY = ("networking.k8s.io", "v1", "NetworkPolicy")
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
 
@@ -40,6 +42,28 @@ def scale_up(**rules: Any) -> dict[str, Any]:
     return autoscaler(behavior={"scaleUp": rules})
 
 
+def service(**spec: Any) -> dict[str, Any]:
+    ports = [{"name": "http", "port": 80}]
+    return {"metadata": {"name": "a", "namespace": "a"}, "spec": {"selector": {"app": "a"}, "ports": ports} | spec}
+
+
+def budget(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "a", "namespace": "a"}, "spec": {"maxUnavailable": 1, "selector": {}} | spec}
+
+
+def downward(item: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "v", "downwardAPI": {"items": [item]}}
+
+
+def variable(**reference: str) -> dict[str, Any]:
+    return {"name": "A", "valueFrom": {"resourceFieldRef": reference}}
+
+
+def mounting(**mount: str) -> dict[str, Any]:
+    return {"name": "b", "image": "b:1", "volumeMounts": [{"name": "v", "mountPath": "/v"} | mount]}
+
+
+EMPTY = {"name": "v", "emptyDir": {}}
 POD = "spec.template.spec"
 RULES = "spec.behavior.scaleUp"
 INVALID: list[tuple[tuple[str, str, str], dict[str, Any], str]] = [
@@ -92,6 +116,126 @@ INVALID: list[tuple[tuple[str, str, str], dict[str, Any], str]] = [
         side(securityContext={"seccompProfile": {"type": "Localhost"}}),
         f"{POD}.containers[1].securityContext.seccompProfile.localhostProfile",
     ),
+    (DEPLOYMENT, deployment(os={"name": "X"}), f"{POD}.os.name"),
+    (DEPLOYMENT, deployment(os={}), f"{POD}.os.name"),
+    (
+        DEPLOYMENT,
+        deployment(os={"name": "windows"}, securityContext={"runAsUser": 1}),
+        f"{POD}.securityContext.runAsUser",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(os={"name": "linux"}, securityContext={"windowsOptions": {}}),
+        f"{POD}.securityContext.windowsOptions",
+    ),
+    (DEPLOYMENT, deployment(preemptionPolicy="X"), f"{POD}.preemptionPolicy"),
+    (DEPLOYMENT, deployment(runtimeClassName="Not_Valid"), f"{POD}.runtimeClassName"),
+    (
+        DEPLOYMENT,
+        deployment(securityContext={"supplementalGroupsPolicy": "X"}),
+        f"{POD}.securityContext.supplementalGroupsPolicy",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(securityContext={"seLinuxChangePolicy": "X"}),
+        f"{POD}.securityContext.seLinuxChangePolicy",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(securityContext={"seccompProfile": {"type": "X"}}),
+        f"{POD}.securityContext.seccompProfile.type",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(topologySpreadConstraints=[SPREAD | {"nodeTaintsPolicy": "X"}]),
+        f"{POD}.topologySpreadConstraints[0].nodeTaintsPolicy",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(volumes=[{"name": "v", "hostPath": {"path": "/a", "type": "X"}}]),
+        f"{POD}.volumes[0].hostPath.type",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(volumes=[{"name": "v", "image": {"reference": "a:1", "pullPolicy": "X"}}]),
+        f"{POD}.volumes[0].image.pullPolicy",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(volumes=[downward({"path": "a", "fieldRef": {"fieldPath": "spec.nodeName"}})]),
+        f"{POD}.volumes[0].downwardAPI.items[0].fieldRef.fieldPath",
+    ),
+    (DEPLOYMENT, deployment(volumes=[downward({"path": "a"})]), f"{POD}.volumes[0].downwardAPI.items[0]"),
+    (
+        DEPLOYMENT,
+        deployment(volumes=[downward({"path": "a", "resourceFieldRef": {"resource": "limits.cpu"}})]),
+        f"{POD}.volumes[0].downwardAPI.items[0].resourceFieldRef.containerName",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(
+            volumes=[
+                {
+                    "name": "v",
+                    "projected": {
+                        "sources": [
+                            downward(
+                                {"path": "a", "resourceFieldRef": {"containerName": "a", "resource": "limits.gpu"}}
+                            )
+                        ]
+                    },
+                }
+            ]
+        ),
+        f"{POD}.volumes[0].projected.sources[0].downwardAPI.items[0].resourceFieldRef.resource",
+    ),
+    (
+        DEPLOYMENT,
+        side(env=[variable(resource="limits.x")]),
+        f"{POD}.containers[1].env[0].valueFrom.resourceFieldRef.resource",
+    ),
+    (DEPLOYMENT, side(env=[variable()]), f"{POD}.containers[1].env[0].valueFrom.resourceFieldRef.resource"),
+    (
+        DEPLOYMENT,
+        side(env=[variable(resource="limits.cpu", divisor="1Mi")]),
+        f"{POD}.containers[1].env[0].valueFrom.resourceFieldRef.divisor",
+    ),
+    (
+        DEPLOYMENT,
+        side(env=[variable(resource="limits.memory", divisor="2Mi")]),
+        f"{POD}.containers[1].env[0].valueFrom.resourceFieldRef.divisor",
+    ),
+    (DEPLOYMENT, side(securityContext={"procMount": "X"}), f"{POD}.containers[1].securityContext.procMount"),
+    (
+        DEPLOYMENT,
+        side(securityContext={"appArmorProfile": {}}),
+        f"{POD}.containers[1].securityContext.appArmorProfile.type",
+    ),
+    (
+        DEPLOYMENT,
+        side(resizePolicy=[{"resourceName": "gpu", "restartPolicy": "NotRequired"}]),
+        f"{POD}.containers[1].resizePolicy[0].resourceName",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(volumes=[EMPTY], more=[mounting(mountPropagation="X")]),
+        f"{POD}.containers[1].volumeMounts[0].mountPropagation",
+    ),
+    (
+        DEPLOYMENT,
+        deployment(volumes=[EMPTY], more=[mounting(recursiveReadOnly="X")]),
+        f"{POD}.containers[1].volumeMounts[0].recursiveReadOnly",
+    ),
+    (SERVICE, service(ipFamilies=["IPv5"]), "spec.ipFamilies[0]"),
+    (SERVICE, service(ipFamilyPolicy="X"), "spec.ipFamilyPolicy"),
+    (SERVICE, service(trafficDistribution="X"), "spec.trafficDistribution"),
+    (SERVICE, service(type="NodePort", externalTrafficPolicy="X"), "spec.externalTrafficPolicy"),
+    (BUDGET, budget(unhealthyPodEvictionPolicy="X"), "spec.unhealthyPodEvictionPolicy"),
+    (
+        AUTOSCALER,
+        autoscaler(metrics=[{"type": "Pods", "pods": {"metric": {"name": "q"}, "target": {"type": "X"}}}]),
+        "spec.metrics[0].pods.target.type",
+    ),
     (AUTOSCALER, scale_up(selectPolicy="Most"), f"{RULES}.selectPolicy"),
     (AUTOSCALER, scale_up(stabilizationWindowSeconds=4000), f"{RULES}.stabilizationWindowSeconds"),
     (AUTOSCALER, scale_up(policies=[{"type": "Pods", "value": 0, "periodSeconds": 1}]), f"{RULES}.policies[0].value"),
@@ -123,6 +267,16 @@ def test_an_invalid_field_is_the_only_cause(gvk: tuple[str, str, str], obj: dict
         (DEPLOYMENT, deployment(dnsPolicy="None", dnsConfig={"nameservers": ["10.0.0.1", "fd00::1"]})),
         (DEPLOYMENT, deployment(topologySpreadConstraints=[SPREAD | {"minDomains": 2}])),
         (AUTOSCALER, scale_up(selectPolicy="Disabled")),
+        (DEPLOYMENT, deployment(os={"name": "linux"}, preemptionPolicy="Never", runtimeClassName="gvisor")),
+        (DEPLOYMENT, deployment(securityContext={"seccompProfile": {"type": "RuntimeDefault"}})),
+        (DEPLOYMENT, deployment(volumes=[downward({"path": "a", "fieldRef": {"fieldPath": "metadata.labels['a']"}})])),
+        (DEPLOYMENT, deployment(volumes=[{"name": "v", "hostPath": {"path": "/a", "type": ""}}])),
+        (DEPLOYMENT, side(env=[variable(resource="limits.memory", divisor="1Mi")])),
+        (DEPLOYMENT, side(env=[variable(resource="requests.cpu", divisor="1m")])),
+        (DEPLOYMENT, side(env=[variable(resource="limits.hugepages-2Mi", divisor="0")])),
+        (DEPLOYMENT, deployment(volumes=[EMPTY], more=[mounting(mountPropagation="HostToContainer")])),
+        (SERVICE, service(ipFamilies=["IPv4", "IPv6"], ipFamilyPolicy="PreferDualStack")),
+        (BUDGET, budget(unhealthyPodEvictionPolicy="AlwaysAllow")),
         (POLICY, egress(port=100, endPort=200)),
     ],
 )

@@ -83,12 +83,27 @@ BEHAVIORS: list[dict[str, Any]] = [
     {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 9}], "tolerance": "0.05"}},
     {"scaleDown": {"stabilizationWindowSeconds": 0, "selectPolicy": "Disabled"}},
 ]
+KEY_REFERENCE = {"name": "vendor", "key": "a.b"}
+MODEL_OPTIONS: dict[str, Values] = {
+    "apiKeyFrom": st.sampled_from([{"secretKeyRef": KEY_REFERENCE}, {"env": "TOKEN"}, {"none": True}]),
+    "headersFrom": st.just({"X-Team": "TEAM", "Authorization": "TOKEN"}),
+    "parameters": st.sampled_from(
+        [{"temperature": 0.5, "maxTokens": 9}, {"stop": ["a"], "seed": -1}, {"extra": {"b": [{"c": 1.5}], "a": True}}]
+    ),
+    "timeouts": st.sampled_from([{"firstByteSeconds": 0.5}, {"connectSeconds": 1, "totalSeconds": 30}]),
+    "tls": st.sampled_from(
+        [{"caFrom": {"secretKeyRef": KEY_REFERENCE}}, {"caFrom": {"configMapKeyRef": KEY_REFERENCE}}, {"caFile": "/x"}]
+    ),
+    "streaming": st.booleans(),
+    "probe": st.sampled_from(["none", "models", "chat"]),
+}
 MODEL_ENDPOINTS = st.one_of(
     st.just({"provider": "echo"}),
-    st.fixed_dictionaries({"provider": st.just("openai")}, optional={"baseUrl": urls, "model": words}),
+    st.fixed_dictionaries({"provider": st.just("openai")}, optional={"baseUrl": urls, "model": words} | MODEL_OPTIONS),
     st.fixed_dictionaries(
         {"provider": st.just("azure_openai"), "deployment": words},
-        optional={"endpoint": st.just("https://x.openai.azure.com/"), "apiVersion": st.just("2025-01-01")},
+        optional={"endpoint": st.just("https://x.openai.azure.com/"), "apiVersion": st.just("2025-01-01")}
+        | MODEL_OPTIONS,
     ),
 )
 MCP_SERVERS = st.one_of(

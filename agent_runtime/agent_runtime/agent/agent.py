@@ -1,7 +1,6 @@
 """The agent: it adds the prompt and the history of the session to a request, and asks a model."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.chunk_streams import has_only_usage, limited, whole
 from agent_runtime.agent.system_message import with_prompt
 from agent_runtime.agent.tool_loop import ChatCompletions
 from agent_runtime.config import AgentConfig, LimitsConfig, MemoryConfig
@@ -19,11 +19,6 @@ from agent_runtime.memory.base import SessionStore, latest, turn
 from agent_runtime.metrics import Metrics
 from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
-
-# Only chunks that look like the one with only the usage are parsed. Text cannot match, because its quotes are escaped.
-_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-# Bytes of all chunks of a response, also of several rounds of tools.
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +43,17 @@ class ChatResponse:
         return bool(self.text.strip()) and (self.finish_reason is None or self.finish_reason in chunks.COMPLETE)
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What precedes the messages of a request: earlier messages, and the caller's instructions after the prompt."""
+
+    history: Sequence[Json] = ()
+    instructions: str = ""
+
+
+NO_CONTEXT = Context()
+
+
 class Agent:
     """Answers chat completion requests, which are stateless, and messages of sessions, which it remembers."""
 
@@ -64,20 +70,20 @@ class Agent:
         self.models = tuple(model.name for model in config.models)
         self._default = config.default.name
         self._limits = config.limits or LimitsConfig()
-        self._max_history_tokens = (config.memory or MemoryConfig()).max_history_tokens
+        self.max_history_tokens = (config.memory or MemoryConfig()).max_history_tokens
         self._completions = completions
         self.sessions = sessions
         self._metrics = metrics
         self._budget = budget
 
-    async def complete(self, request: Json) -> Json:
+    async def complete(self, request: Json, context: Context = NO_CONTEXT) -> Json:
         """Answer the body of a chat completion request. The agent's prompt precedes the messages of the caller.
 
         Raises:
             Problem: the model is unknown, or did not answer.
         """
-        self._check_length(request["messages"])
-        return (await self._completions.complete(*self._call_arguments(request)))[1]
+        self._check_length([{"content": context.instructions}, *request["messages"]])
+        return (await self._completions.complete(*self._call_arguments(request, context)))[1]
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
         """Answer like complete(), but yield the JSON of each chunk.
@@ -85,13 +91,20 @@ class Agent:
         Raises:
             Problem: like complete(); after some chunks, the model's stream broke off.
         """
-        self._check_length(request["messages"])
         include_usage = (request.get("stream_options") or {}).get("include_usage") is True
-        async with aclosing((await self._stream(request))[1]) as found:
+        async with aclosing((await self._checked_stream(request))[1]) as found:
             async for chunk in found:
                 # As in OpenAI's API, the last chunk, which contains only the usage, is sent only on request.
-                if chunk != chunks.TRUNCATED and (include_usage or not _has_only_usage(chunk)):
+                if chunk != chunks.TRUNCATED and (include_usage or not has_only_usage(chunk)):
                     yield chunk
+
+    async def open_stream(self, request: Json, context: Context = NO_CONTEXT) -> AsyncGenerator[bytes, None]:
+        """Return all chunks of an answer, also the one with the usage; otherwise like stream().
+
+        Raises:
+            Problem: like stream(); also if the answer may be incomplete.
+        """
+        return whole(*await self._checked_stream(request, context))
 
     async def chat(self, message: str, session_id: str, model: str | None) -> ChatResponse:
         """Answer a message of a session. Store message and answer in the session if the answer is whole.
@@ -120,10 +133,8 @@ class Agent:
         usage: Json = {}
         reason: str | None = None
         answered_by, stream = await self._stream(await self._turn(message, session_id, model))
-        async with aclosing(stream) as found:
+        async with aclosing(whole(answered_by, stream)) as found:
             async for chunk in found:
-                if chunk == chunks.TRUNCATED:
-                    raise Problem(502, "model_bad_response", f"{answered_by}: the model's answer is incomplete")
                 parsed = orjson.loads(chunk)
                 usage = chunks.usage(parsed) or usage
                 choice = chunks.choice(parsed)
@@ -152,22 +163,29 @@ class Agent:
         self._check_length([{"content": message}])
         # Earlier versions stored empty answers, which some models refuse.
         turns = [one for one in await self.sessions.history(session_id) if one["messages"][-1].get("content")]
-        history = latest(turns, self._max_history_tokens)
+        history = latest(turns, self.max_history_tokens)
         return {"model": name, "messages": [*history, {"role": "user", "content": message}]}
 
-    async def _stream(self, request: Json) -> tuple[str, AsyncGenerator[bytes, None]]:
+    async def _checked_stream(
+        self, request: Json, context: Context = NO_CONTEXT
+    ) -> tuple[str, AsyncGenerator[bytes, None]]:
+        self._check_length([{"content": context.instructions}, *request["messages"]])
+        return await self._stream(request, context)
+
+    async def _stream(self, request: Json, context: Context = NO_CONTEXT) -> tuple[str, AsyncGenerator[bytes, None]]:
         """Return the name of the model that answers, and its chunks."""
         start = time.perf_counter()
-        model, found = await self._completions.stream(*self._call_arguments(request))
+        model, found = await self._completions.stream(*self._call_arguments(request, context))
         self._metrics.first_token.labels(model).observe(time.perf_counter() - start)
-        return model, _limited(model, found)
+        return model, limited(model, found)
 
-    def _call_arguments(self, request: Json) -> tuple[str, Json, float]:
+    def _call_arguments(self, request: Json, context: Context = NO_CONTEXT) -> tuple[str, Json, float]:
         """Return the arguments of a model call: name of the model, request with the prompt, deadline."""
         if self._budget is not None:
             self._budget.check()
         deadline = asyncio.get_running_loop().time() + self._limits.request_timeout_seconds
-        messages = with_prompt(self._prompt, request["messages"])
+        prompt = "\n\n".join(filter(None, (self._prompt, context.instructions)))
+        messages = with_prompt(prompt, [*context.history, *request["messages"]])
         return self._model_name(request.get("model")), request | {"messages": messages}, deadline
 
     def _check_length(self, messages: Sequence[Json]) -> None:
@@ -182,29 +200,6 @@ class Agent:
             detail = f"model: unknown name: use one of {', '.join(self.models)}"
             raise Problem(404, "model_not_found", detail, param="model")
         return name
-
-
-async def _limited(model: str, found: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Yield chunks up to MAX_ANSWER_BYTES.
-
-    Raises:
-        Problem: there are more.
-    """
-    size = 0
-    async with aclosing(found):
-        async for chunk in found:
-            size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                detail = f"{model}: the answer is longer than {MAX_ANSWER_BYTES} bytes"
-                raise Problem(502, "model_bad_response", detail)
-            yield chunk
-
-
-def _has_only_usage(chunk: bytes) -> bool:
-    if not _NO_CHOICES.search(chunk):
-        return False
-    parsed = orjson.loads(chunk)
-    return chunks.usage(parsed) is not None and not chunks.choice(parsed)
 
 
 def _length(message: Json) -> int:

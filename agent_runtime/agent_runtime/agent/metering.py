@@ -9,7 +9,7 @@ import orjson
 
 from agent_runtime.agent.budget import Budget
 from agent_runtime.agent.tool_loop import ChatCompletions
-from agent_runtime.memory.tokens import BYTES_PER_TOKEN, PER_MESSAGE
+from agent_runtime.memory.tokens import BYTES_PER_TOKEN, estimate
 from agent_runtime.metrics import Metrics
 from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
@@ -79,15 +79,13 @@ def prompt_tokens(request: Json) -> int:
     """Return an estimate of the tokens of a request."""
     tools = request.get("tools")
     size = len(orjson.dumps(tools)) // BYTES_PER_TOKEN if tools else 0
-    return size + sum(PER_MESSAGE + _content_tokens(message) for message in request["messages"])
+    return size + sum(map(message_tokens, request.get("messages") or ()))
 
 
-def _content_tokens(message: Json) -> int:
+def message_tokens(message: Json) -> int:
+    """Return an estimate of the tokens of a message."""
     content: Any = message.get("content")
-    text = len(chunks.content_text(content).encode()) // BYTES_PER_TOKEN
-    others = (
-        [part for part in content if not isinstance(part, dict) or "text" not in part]
-        if isinstance(content, list)
-        else ()
-    )
-    return text + PER_PART * len(others)
+    if not isinstance(content, list):
+        return estimate(message)
+    others = sum(not isinstance(part, dict) or "text" not in part for part in content)
+    return estimate(message | {"content": chunks.content_text(content)}) + PER_PART * others

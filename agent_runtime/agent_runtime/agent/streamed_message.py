@@ -49,18 +49,20 @@ class _ToolCall:
     arguments: list[str] = field(default_factory=list)
     fields: _Fields = field(default_factory=_Fields)
 
-    def add(self, part: Json) -> None:
+    def add(self, part: Json) -> str:
+        """Add a part; return the arguments in it."""
         self.id = part.get("id") or self.id
         function = part["function"]
         name, arguments = function.get("name"), function.get("arguments")
         # Some servers repeat the name in each part.
         if isinstance(name, str) and name != self.name:
             self.name += name
-        if arguments:
-            self.arguments.append(arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode())
-        self.fields.add(
-            {name: value for name, value in part.items() if name not in {"id", "index", "type", "function"}}
-        )
+        self.fields.add({name: value for name, value in part.items() if name not in _CALL_FIELDS})
+        if not arguments:
+            return ""
+        added = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+        self.arguments.append(added)
+        return added
 
     def as_json(self) -> Json:
         function = {"name": self.name, "arguments": "".join(self.arguments)}
@@ -76,7 +78,9 @@ class StreamedMessage:
         self._fields = _Fields()
         # In the order in which they began, each with its index.
         self._tool_calls: list[tuple[int, _ToolCall]] = []
-        self._current: dict[int, _ToolCall] = {}
+        self._current: dict[int, int] = {}
+        # Positions of the calls to which the last chunk added, each with the added arguments.
+        self.added_calls: list[tuple[int, str]] = []
 
     def add(self, chunk: Any) -> bool:
         """Add a chunk; return whether the caller should get it too.
@@ -84,6 +88,7 @@ class StreamedMessage:
         Raises:
             Problem: the model calls too many tools.
         """
+        self.added_calls.clear()
         if not isinstance(chunk, dict):
             return True
         choice = chunks.choice(chunk)
@@ -111,16 +116,20 @@ class StreamedMessage:
         content = "".join(self._content) or None
         return self._fields.as_json() | {"role": "assistant", "content": content, "tool_calls": self.tool_calls}
 
+    def call(self, position: int) -> Json:
+        """Return the call that began at this position."""
+        return self._tool_calls[position][1].as_json()
+
     def _add_tool_call(self, part: Json) -> None:
         index = part.get("index")
         index = index if isinstance(index, int) else 0
-        call = self._current.get(index)
-        if call is None or _begins_another(call, part):
-            call = self._current[index] = _ToolCall()
-            self._tool_calls.append((index, call))
+        position = self._current.get(index)
+        if position is None or _begins_another(self._tool_calls[position][1], part):
+            position = self._current[index] = len(self._tool_calls)
+            self._tool_calls.append((index, _ToolCall()))
             if len(self._tool_calls) > MAX_CALLS:
                 raise Problem(502, "model_bad_response", f"The model calls more than {MAX_CALLS} tools in one message")
-        call.add(part)
+        self.added_calls.append((position, self._tool_calls[position][1].add(part)))
 
 
 def _begins_another(call: _ToolCall, part: Json) -> bool:

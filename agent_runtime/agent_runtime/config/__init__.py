@@ -20,7 +20,9 @@ from agent_runtime.config.callers import (
     SkillConfig,
 )
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
-from agent_runtime.config.models import ApiKeySource, KeyReference, ModelConfig
+from agent_runtime.config.model_options import CaSource, ModelParameters, ModelTimeouts, ModelTls
+from agent_runtime.config.models import ApiKeySource, ModelConfig
+from agent_runtime.config.references import KeyReference
 
 CONFIG_FILE = "agent.toml"
 
@@ -36,6 +38,7 @@ __all__ = [
     "ApiKeySource",
     "AuthConfig",
     "BudgetConfig",
+    "CaSource",
     "CacheConfig",
     "CardConfig",
     "ChatPageConfig",
@@ -51,6 +54,9 @@ __all__ = [
     "McpServerConfig",
     "MemoryConfig",
     "ModelConfig",
+    "ModelParameters",
+    "ModelTimeouts",
+    "ModelTls",
     "Name",
     "ServerConfig",
     "SkillConfig",

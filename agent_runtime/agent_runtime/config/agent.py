@@ -91,6 +91,9 @@ class AgentSection(AgentConfig):
             if model.api_key_from and model.api_key_from.secret_key_ref:
                 path = f"models[{index}].api_key_from.secret_key_ref"
                 raise ValueError(f"{path}: only an AgentDeployment can name a Secret: set env to a variable")
+            if model.tls and model.tls.ca_from:
+                path = f"models[{index}].tls.ca_from"
+                raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
         return self
 
 

@@ -65,6 +65,11 @@ class DefaultCredentials:
         return _DEFAULT if _issues_default_key(model.provider, origin) else origin
 
 
+def is_openai(url: str) -> bool:
+    """Return whether a URL is that of OpenAI itself."""
+    return _issues_default_key("openai", _origin(url))
+
+
 def _issues_default_key(provider: str, origin: Origin | None) -> bool:
     if origin is None or origin[0] != "https":
         return False

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, Name
+from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, Name, in_order
+from agent_runtime.config.model_options import ModelParameters, ModelTimeouts, ModelTls
+from agent_runtime.config.references import KeyReference
 
 # Headers that describe the body or the connection. Others would make the request unreadable.
 RESERVED_HEADERS = frozenset(
@@ -13,18 +15,7 @@ RESERVED_HEADERS = frozenset(
         *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     }
 )
-
-
-class KeyReference(ConfigModel):
-    """Reference to a key of a Secret in the namespace of the children."""
-
-    name: Annotated[
-        str,
-        StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
-    ] = Field(description="Name of the Secret, in the namespace of the children.")
-    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
-        description="Key in the Secret's data."
-    )
+Headers = Annotated[dict[HeaderName, EnvironmentName], Field(min_length=1, max_length=16), AfterValidator(in_order)]
 
 
 class ApiKeySource(ConfigModel):
@@ -89,19 +80,47 @@ class ModelConfig(ConfigModel):
         "several servers, its default key is sent only to OpenAI or Azure, or to the server that the variable "
         "OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT names.",
     )
-    headers_from: dict[HeaderName, EnvironmentName] | None = Field(
+    headers_from: Headers | None = Field(
         None,
-        min_length=1,
-        max_length=16,
         description="HTTP headers of requests to this model, each with the name of the environment variable that "
         "contains its value. They take precedence over all other headers. Not for provider echo. Default: none.",
+    )
+
+    parameters: ModelParameters | None = Field(
+        None, description="Parameters of requests to this model. Not for provider echo. Default: those of the caller."
+    )
+    timeouts: ModelTimeouts | None = Field(
+        None, description="How long requests to this model may take. Not for provider echo. Default: see each field."
+    )
+    tls: ModelTls | None = Field(
+        None,
+        description="Certificate authorities of the server of this model. Not for provider echo. Default: those of "
+        "trustedCA and public ones.",
+    )
+    streaming: bool | None = Field(
+        None,
+        description="Stream from this model. false: requests of streams get the complete answer, which becomes one "
+        "chunk. Not for provider echo. Default: true, unless the server refuses to stream.",
+    )
+    probe: Literal["none", "models", "chat"] | None = Field(
+        None,
+        description="How the agent checks the model: models (lists the models), chat (a completion of some tokens, at "
+        "most every five minutes) or none. Not for provider echo. Default: models.",
     )
 
     @model_validator(mode="after")
     def _fields_fit_the_provider(self) -> Self:
         azure_only = {"deployment": self.deployment, "apiVersion": self.api_version, "endpoint": self.endpoint}
         openai_only = {"model": self.model, "baseUrl": self.base_url}
-        remote_only: dict[str, object] = {"apiKeyFrom": self.api_key_from, "headersFrom": self.headers_from}
+        remote_only: dict[str, object] = {
+            "apiKeyFrom": self.api_key_from,
+            "headersFrom": self.headers_from,
+            "parameters": self.parameters,
+            "timeouts": self.timeouts,
+            "tls": self.tls,
+            "streaming": self.streaming,
+            "probe": self.probe,
+        }
         foreign_by_provider: dict[str, dict[str, object]] = {
             "azure_openai": {**openai_only},
             "openai": {**azure_only},

@@ -45,6 +45,13 @@ class RequestBuilder:
         self._defaults = defaults
         self._token: EntraToken | None = None
 
+    @property
+    def base_url(self) -> str:
+        """The base URL of a model of provider openai; empty for another provider."""
+        if self._model.provider != "openai":
+            return ""
+        return self._model.base_url or self._environment.openai_base_url or OPENAI_API
+
     async def build(self) -> Endpoint:
         """Return the endpoint with credentials that are valid now.
 
@@ -52,7 +59,7 @@ class RequestBuilder:
             UnhealthyError: a variable is missing or has a wrong value, or Microsoft Entra ID issues no token.
         """
         model, environment = self._model, self._environment
-        endpoint = _openai(model, environment) if model.provider == "openai" else _azure(model, environment)
+        endpoint = _openai(self.base_url) if model.provider == "openai" else _azure(model, environment)
         common = headers.common(environment) if self._defaults.common_headers_reach(model) else headers.ACCEPT
         named = headers.named(model.headers_from or {}, environment)
         if model.api_key_from is not None:
@@ -89,9 +96,9 @@ def _key_header(model: ModelConfig, variable: str, environment: Environment) -> 
     return {name: scheme + headers.value_of(variable, environment)}
 
 
-def _openai(model: ModelConfig, environment: Environment) -> Endpoint:
+def _openai(base_url: str) -> Endpoint:
     """Return the endpoint of OpenAI's API, or of a compatible server, without headers."""
-    base = URL(model.base_url or environment.openai_base_url or OPENAI_API)
+    base = URL(base_url)
     return Endpoint(_below(base, "/chat/completions"), _below(base, "/models"), {})
 
 

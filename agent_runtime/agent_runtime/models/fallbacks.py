@@ -1,11 +1,13 @@
 """Calls of models, with retries, fallbacks and a deadline."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from agent_runtime.config import ModelTimeouts
 from agent_runtime.errors import Problem
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json, Model
@@ -26,6 +28,8 @@ MOST_FAIR_SECONDS = 30.0
 # Errors that a retry may fix. A retry cannot fix credentials or names, and after a timeout no time is left.
 _RETRIABLE = frozenset({"model_unavailable", "model_unreachable", "model_rate_limited", "model_bad_response"})
 
+_NO_TIMEOUTS = ModelTimeouts()
+
 T = TypeVar("T")
 
 
@@ -35,13 +39,19 @@ class Opened:
 
     first: bytes
     rest: AsyncGenerator[bytes, None]
+    deadline: float
 
 
 class Calls:
     """Calls the models of an agent by name."""
 
     def __init__(
-        self, models: Mapping[str, Model], fallbacks: Sequence[str], metrics: Metrics, request_timeout: float = 0
+        self,
+        models: Mapping[str, Model],
+        fallbacks: Sequence[str],
+        metrics: Metrics,
+        request_timeout: float = 0,
+        timeouts: Mapping[str, ModelTimeouts] | None = None,
     ) -> None:
         """Create the calls.
 
@@ -51,10 +61,12 @@ class Calls:
             metrics: counts the failures.
             request_timeout: seconds that a request usually has. A model that gets much less time, because others or
                 tools used it, is not blamed for a timeout.
+            timeouts: of the models that have some, by name.
         """
         self._models = models
         self._fallbacks = fallbacks
         self._metrics = metrics
+        self._timeouts = timeouts or {}
         self._fair_seconds = min(request_timeout / (2 * (len(fallbacks) + 1)), MOST_FAIR_SECONDS)
         self._records = {name: CallRecord() for name in models}
 
@@ -81,8 +93,8 @@ class Calls:
         Raises:
             Problem: also while the chunks are read.
         """
-        model, opened = await self._first_available(name, lambda model: _open(model, request), deadline)
-        return model, self._chunks(model, opened, deadline)
+        model, opened = await self._first_available(name, lambda model: self._open(model, request), deadline)
+        return model, self._chunks(model, opened, min(deadline, opened.deadline))
 
     async def _chunks(self, model: str, opened: Opened, when: float) -> AsyncGenerator[bytes, None]:
         deadline = Deadline(when)
@@ -128,9 +140,26 @@ class Calls:
                     raise refusal or problem from None
         raise AssertionError("there is always a candidate")
 
+    async def _open(self, model: Model, request: Json) -> Opened:
+        timeouts = self._timeouts.get(model.name, _NO_TIMEOUTS)
+        ends = asyncio.get_running_loop().time() + (timeouts.total_seconds or math.inf)
+        chunks = model.stream(request)
+        try:
+            async with asyncio.timeout(timeouts.first_byte_seconds):
+                first = await anext(chunks, None)
+        except TimeoutError:
+            await chunks.aclose()
+            raise _timeout(model.name) from None
+        except BaseException:
+            await chunks.aclose()
+            raise
+        if first is None:
+            raise Problem(502, "model_bad_response", f"{model.name}: the model's server sent an empty stream")
+        return Opened(first, chunks, ends)
+
     async def _with_retries(self, name: str, attempt: Callable[[Model], Awaitable[T]], deadline: float) -> T:
         loop = asyncio.get_running_loop()
-        record = self._records[name]
+        record, total = self._records[name], self._timeouts.get(name, _NO_TIMEOUTS).total_seconds or math.inf
         for backoff in (*BACKOFF, None):
             if wait := record.breaker.wait:
                 detail = f"{name}: the model failed {FAILURES} times in a row; calls are paused for a few seconds"
@@ -138,10 +167,10 @@ class Calls:
             record.breaker.begin()
             seconds = deadline - loop.time()
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(deadline if seconds <= total else loop.time() + total):
                     result = await attempt(self._models[name])
             except TimeoutError:
-                problem = self._record_failure(name, _timeout(name), counts=seconds >= self._fair_seconds)
+                problem = self._record_failure(name, _timeout(name), counts=seconds >= min(total, self._fair_seconds))
             except Problem as error:
                 problem = self._record_failure(name, error, counts=True)
             else:
@@ -165,15 +194,3 @@ class Calls:
 
 def _timeout(name: str) -> Problem:
     return Problem(504, "model_timeout", f"{name}: the model did not answer in time", retry_after=2)
-
-
-async def _open(model: Model, request: Json) -> Opened:
-    chunks = model.stream(request)
-    try:
-        first = await anext(chunks, None)
-    except BaseException:
-        await chunks.aclose()
-        raise
-    if first is None:
-        raise Problem(502, "model_bad_response", f"{model.name}: the model's server sent an empty stream")
-    return Opened(first, chunks)

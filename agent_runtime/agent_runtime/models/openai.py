@@ -6,6 +6,7 @@ Requests go through aiohttp, which takes 0.22 ms of CPU per request and 0.01 ms 
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -13,16 +14,18 @@ from http import HTTPStatus
 import aiohttp
 import orjson
 
-from agent_runtime.config import ModelConfig
+from agent_runtime.config import ModelConfig, ModelTimeouts
+from agent_runtime.config.default_credentials import is_openai
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
 from agent_runtime.models import chunks, reasons, refusals, responses, sse
 from agent_runtime.models.base import Json
+from agent_runtime.models.chat_probe import ChatProbe
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
+from agent_runtime.models.parameters import Parameters
+from agent_runtime.models.private_trust import PrivateTrust
 from agent_runtime.models.streaming import StreamingRefused, StreamMode, event_stream, in_mode, mentions_streaming
 
-# The deadline in fallbacks.py limits the whole call.
-CALL_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 # A server that accepts connections but does not answer differs from one that is unreachable.
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5, sock_connect=2)
 # A compressed response could become a thousand times as long.
@@ -42,7 +45,16 @@ class OpenAIModel:
         self._session = session
         self._probe_now = probe_now
         self._upstream_name = config.deployment or config.model or config.name
-        self._stream_mode = StreamMode.WITH_USAGE
+        self._stream_mode = StreamMode.NONE if config.streaming is False else StreamMode.WITH_USAGE
+        self._parameters = Parameters(config, is_openai=is_openai(builder.base_url))
+        timeouts = config.timeouts or ModelTimeouts()
+        # The deadline in fallbacks.py limits the whole call.
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_seconds)
+        self._first_byte = timeouts.first_byte_seconds
+        self._trust = PrivateTrust(config.tls.ca_file) if config.tls and config.tls.ca_file else None
+        self._ssl: ssl.SSLContext | bool = True
+        self._probes = config.probe or "models"
+        self._chat_probe = ChatProbe(self.name, self._complete_a_little)
         self._endpoint: Endpoint | None = None
         self._building = asyncio.Lock()
         # An error that the last call reported and that a probe cannot detect, such as a deployment that does not exist.
@@ -53,7 +65,7 @@ class OpenAIModel:
         async with self._post(request) as response:
             answer = await responses.read(response)
         completion = chunks.completion(self.name, answer)
-        self._lasting_fault = None
+        self._record_success()
         return completion
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
@@ -74,7 +86,7 @@ class OpenAIModel:
                             chunk = chunks.read_chunk(self.name, kind, data)
                             finished = finished or chunk.finished
                             yield chunk.data
-                self._lasting_fault = None
+                self._record_success()
                 if finished is False:
                     yield chunks.TRUNCATED
             except StreamingRefused:
@@ -90,12 +102,9 @@ class OpenAIModel:
     async def _post(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield a response with status 200; every failure, also while the body reads it, becomes a Problem."""
         endpoint = self._endpoint or await self._build_for_call()
-        body = orjson.dumps(request | {"model": self._upstream_name})
-        headers = {**_JSON_BODY, **endpoint.headers}
+        body = orjson.dumps(self._parameters.applied(request) | {"model": self._upstream_name})
         try:
-            async with self._session.post(
-                endpoint.completions, data=body, headers=headers, timeout=CALL_TIMEOUT, allow_redirects=False
-            ) as response:
+            async with await self._begin(endpoint, body) as response:
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise aiohttp.ClientPayloadError("the response is compressed")
                 if response.status != HTTPStatus.OK:
@@ -104,6 +113,22 @@ class OpenAIModel:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
             raise refusals.unreachable(self.name, error) from None
+
+    async def _begin(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
+        """Send a request; return the response when its headers have arrived."""
+        headers = {**_JSON_BODY, **endpoint.headers}
+        sent = self._session.post(
+            endpoint.completions,
+            data=body,
+            headers=headers,
+            timeout=self._timeout,
+            allow_redirects=False,
+            ssl=self._ssl,
+        )
+        if self._first_byte is None:
+            return await sent
+        async with asyncio.timeout(self._first_byte):
+            return await sent
 
     def _refusal(self, request: Json, response: aiohttp.ClientResponse, answer: bytes) -> Problem:
         problem = refusals.refused(self.name, response.status, response.headers, answer)
@@ -131,11 +156,21 @@ class OpenAIModel:
         )
 
     async def probe(self) -> Json:
-        """Renew the credentials and list the models. This costs no tokens, and detects a wrong key or address."""
+        """Renew the credentials, and check the model as its config says."""
         endpoint = await self._build()
+        if self._probes == "chat":
+            await self._chat_probe.result()
+        elif self._probes == "models":
+            await self._list_models(endpoint)
+        if self._lasting_fault is not None:
+            raise UnhealthyError(*self._lasting_fault)
+        return {}
+
+    async def _list_models(self, endpoint: Endpoint) -> None:
+        """List the models. This costs no tokens, and detects a wrong key or address."""
         try:
             async with self._session.get(
-                endpoint.models, headers=endpoint.headers, timeout=PROBE_TIMEOUT, allow_redirects=False
+                endpoint.models, headers=endpoint.headers, timeout=PROBE_TIMEOUT, allow_redirects=False, ssl=self._ssl
             ) as response:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -143,12 +178,17 @@ class OpenAIModel:
         fault = refusals.probe_fault(status, endpoint.withheld)
         if fault is not None:
             raise fault
-        if self._lasting_fault is not None:
-            raise UnhealthyError(*self._lasting_fault)
-        return {}
+
+    async def _complete_a_little(self) -> None:
+        await self.complete({"messages": [{"role": "user", "content": "ping"}], self._parameters.cap_field: 16})
+
+    def _record_success(self) -> None:
+        self._lasting_fault = None
+        self._chat_probe.record_success()
 
     async def aclose(self) -> None:
         """Close the credentials; the session belongs to the app."""
+        await self._chat_probe.aclose()
         await self._builder.aclose()
 
     async def _build_for_call(self) -> Endpoint:
@@ -159,5 +199,7 @@ class OpenAIModel:
 
     async def _build(self) -> Endpoint:
         async with self._building:
+            if self._trust is not None:
+                self._ssl = self._trust.context()
             self._endpoint = await self._builder.build()
             return self._endpoint

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kubeschema import names, quantity
 from kubeschema.errors import Cause, duplicate, forbidden, invalid, not_found, not_supported, required
+from kubeschema.kinds.choice_rules import CONTAINER, choices, resource_reference
 from kubeschema.kinds.pod_detail_rules import env_from, resource_name, seccomp
 from kubeschema.metadata_rules import at_least, one_of
 
@@ -75,6 +76,7 @@ def _container(item: Object, path: str, volumes: frozenset[str]) -> list[Cause]:
     for hook, handler in (item.get("lifecycle") or {}).items():
         if isinstance(handler, dict):
             out += _handler(handler, f"{path}.lifecycle.{hook}", (*_HANDLERS[:3], "sleep"))
+    out += choices(item, CONTAINER, path)
     return out + _security(item.get("securityContext") or {}, f"{path}.securityContext")
 
 
@@ -139,11 +141,11 @@ def _value_from(variable: Object, path: str) -> list[Cause]:
     if len(given) > 1:
         return [invalid(path, "", "may not have more than one field specified at a time")]
     name = given[0]
+    if name == "resourceFieldRef":
+        return list(resource_reference(source[name], f"{path}.{name}"))
     if name == "fieldRef":
         return _field_reference(source[name], f"{path}.{name}.fieldPath")
-    if name not in {"configMapKeyRef", "secretKeyRef"}:
-        return []
-    return _key_reference(source[name], f"{path}.{name}")
+    return _key_reference(source[name], f"{path}.{name}") if name in {"configMapKeyRef", "secretKeyRef"} else []
 
 
 def _field_reference(reference: Object, path: str) -> list[Cause]:

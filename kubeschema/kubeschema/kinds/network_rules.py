@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kubeschema import names
 from kubeschema.errors import Cause, duplicate, forbidden, go_json, invalid, not_supported, required
+from kubeschema.kinds.choice_rules import SERVICE, choices
 from kubeschema.kinds.container_rules import port_number, port_reference
 from kubeschema.metadata_rules import labels, one_of, selector
 
@@ -39,6 +40,7 @@ def service(obj: Object) -> list[Cause]:
     policy = spec.get("internalTrafficPolicy")
     if policy is not None:
         out += one_of(policy, ("Cluster", "Local"), "spec.internalTrafficPolicy")
+    out += choices(spec, SERVICE, "spec")
     return out + _address(spec.get("clusterIP", ""))
 
 

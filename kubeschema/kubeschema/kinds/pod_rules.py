@@ -6,6 +6,7 @@ from typing import Any, Final
 from kubeschema import names
 from kubeschema.errors import Cause, forbidden, invalid, not_supported, required
 from kubeschema.kinds.affinity_rules import affinity
+from kubeschema.kinds.choice_rules import pod_choices, runtime_class
 from kubeschema.kinds.container_rules import containers, unique_name
 from kubeschema.kinds.pod_detail_rules import min_domains, pod_details, toleration_key, volume_files
 from kubeschema.metadata_rules import at_least, labels, one_of, selector
@@ -45,6 +46,8 @@ def pod_spec(spec: Object, path: str, restarts: tuple[str, ...] = _RESTARTS) -> 
         if spec.get(field):
             out += [invalid(f"{path}.{field}", spec[field], text) for text in names.subdomain(spec[field])]
     out += pod_details(spec, path)
+    out += pod_choices(spec, path)
+    out += runtime_class(spec, path)
     out += affinity(spec.get("affinity") or {}, f"{path}.affinity")
     out += _spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints")
     return out + _tolerations(spec.get("tolerations") or (), f"{path}.tolerations")

@@ -50,7 +50,10 @@ def _policy(policy: Object, path: str) -> list[Cause]:
 
 def has_value(target: Object, path: str) -> list[Cause]:
     """Validate that the target of a metric has a value of its type."""
-    field = _VALUES.get(target.get("type", ""))
-    if field is None or target.get(field) is not None:
+    kind = target.get("type", "")
+    if kind not in _VALUES:
+        return [invalid(f"{path}.type", kind, "must be either Utilization, Value, or AverageValue")]
+    field = _VALUES[kind]
+    if target.get(field) is not None:
         return []
     return [required(f"{path}.{field}", "must specify a positive target " + field)]

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from kubeschema.errors import Cause, forbidden, go_json, invalid, not_supported, required
+from kubeschema.kinds.choice_rules import BUDGET, choices
 from kubeschema.kinds.pod_detail_rules import no_deadline
 from kubeschema.kinds.pod_rules import pod_spec
 from kubeschema.kinds.scaling_rules import behavior, has_value
@@ -123,6 +124,7 @@ def disruption_budget(obj: Object) -> list[Cause]:
         out.append(Cause("FieldValueInvalid", message, "spec"))
     for name in ("minAvailable", "maxUnavailable"):
         out += count_or_percent(spec.get(name), f"spec.{name}")
+    out += choices(spec, BUDGET, "spec")
     return out + selector(spec.get("selector"), "spec.selector")
 
 

@@ -67,6 +67,7 @@ API_KEYS_DIRECTORY = "/app/api-keys"
 API_KEYS_FILE = "keys"
 TRUSTED_CA_DIRECTORY = "/app/trusted-ca"
 TRUSTED_CA_FILE = "ca.crt"
+MODEL_CA_DIRECTORY = "/app/model-ca"
 # Path in agent.toml, relative to the file.
 API_KEYS_PATH = "../api-keys/keys"
 

@@ -200,6 +200,8 @@ class SpecReason(StrEnum):
     """Warning: the default key is not sent to a model, because the models of the agent have several servers."""
     ROUTE_SHARED = "RouteShared"
     """Warning: another agent has the same host and path, so requests may reach either."""
+    POD_CANNOT_START = "PodCannotStart"
+    """Warning: the API server accepts the value, but the kubelet cannot start or probe a pod with it."""
     QUANTITY_TOO_SMALL = "QuantityTooSmall"
     """Warning: an amount of memory or storage is less than 1Mi, usually because of a wrong unit."""
 

@@ -23,9 +23,12 @@ from agent_runtime.config import (
     ApiKeySource,
     CacheConfig,
     CardConfig,
+    CaSource,
     JwtConfig,
     McpServerConfig,
     ModelConfig,
+    ModelParameters,
+    ModelTls,
 )
 from agent_runtime.config.checks import CheckConfig
 from agent_runtime.config.models import RESERVED_HEADERS
@@ -197,7 +200,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("provider", "openai", "model"),
         _only_with("provider", "openai", "baseUrl"),
         _not_with_echo("apiKeyFrom"),
-        _not_with_echo("headersFrom"),
+        *map(_not_with_echo, ("headersFrom", "parameters", "timeouts", "tls", "streaming", "probe")),
         Rule(
             f"!has(self.headersFrom) || !self.headersFrom.exists(h, h.lowerAscii() in {sorted(RESERVED_HEADERS)})",
             "headersFrom must not contain headers that describe the body or the connection: remove them",
@@ -227,6 +230,8 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".jwksUrl",
         ),
     ),
+    ModelTls: (_exactly_one("caFrom", "caFile"),),
+    CaSource: (_exactly_one("configMapKeyRef", "secretKeyRef"),),
     McpServerConfig: (
         Rule("self.type != 'http' || has(self.url)", "type http requires url: set it to the URL of the MCP endpoint"),
         Rule("self.type != 'stdio' || has(self.command)", "type stdio requires command: set it to the program to run"),
@@ -294,6 +299,8 @@ FIELDS: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (CheckConfig, "contains"): list_atomic(),
     (CheckConfig, "notContains"): list_atomic(),
     (CheckConfig, "jsonSchema"): {"x-kubernetes-preserve-unknown-fields": True},
+    (ModelParameters, "extra"): {"x-kubernetes-preserve-unknown-fields": True},
+    (ModelParameters, "stop"): list_atomic(),
     (Credentials, "values"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
     (ExternalSecret, "data"): {"x-kubernetes-validations": [_ENV_KEYS.schema()]},
 }

@@ -11,7 +11,7 @@ from agent_operator.api import constants, image_reference
 from agent_operator.api.image_reference import ImageReference
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.workload import Autoscaling
-from agent_operator.inputs import prompt
+from agent_operator.inputs import model_sources, prompt
 from agent_operator.inputs.checks_text import ChecksError
 from agent_operator.inputs.platform import Assigned, OtherAutoscaler, Platform
 from agent_operator.inputs.service_targets import ServiceTarget
@@ -19,10 +19,8 @@ from agent_runtime.config import (
     CONFIG_FILE,
     PROMPT_FILE,
     AgentSection,
-    ApiKeySource,
     LimitsConfig,
     MemoryConfig,
-    ModelConfig,
     ServerConfig,
 )
 from agent_runtime.config.checks import ChecksConfig
@@ -36,13 +34,11 @@ __all__ = [
     "Inputs",
     "OtherAutoscaler",
     "Platform",
-    "model_key_variable",
 ]
 
 DEFAULT_PROMPT = "You are a helpful AI assistant.\nProvide accurate, helpful responses to user queries.\n"
 DEFAULT_REPLICAS = 3
 DEFAULT_MAX_REPLICAS = 10
-AZURE_API_VERSION = "2024-10-01-preview"
 
 
 @dataclass(frozen=True)
@@ -138,6 +134,11 @@ class Inputs:
         return None if wanted is None or wanted.external else wanted
 
     @cached_property
+    def model_keys(self) -> tuple[model_sources.ModelKey, ...]:
+        """The API keys that models read from Secrets."""
+        return model_sources.keys(self.spec.config.models)
+
+    @cached_property
     def fewest_replicas(self) -> int:
         """Minimum number of desired pods."""
         if self._yields and self.other_autoscaler:
@@ -176,7 +177,7 @@ class Inputs:
         """The `[agent]` table of agent.toml, with the defaults of the fields that the AgentDeployment uses."""
         config = self.spec.config
         complete: dict[str, Any] = {
-            "models": tuple(_complete(model, index) for index, model in enumerate(config.models)),
+            "models": tuple(model_sources.complete(model, index) for index, model in enumerate(config.models)),
             "default_model": config.default.name,
             "log_level": config.log_level or "INFO",
         }
@@ -231,23 +232,3 @@ class Inputs:
         # A pinned runtime may be old: leave out unused fields, and write the oldest schema that can express the rest.
         used = {field: value for field, value in section.items() if value != []}
         return {CONFIG_FILE: tomli_w.dumps(oldest({"agent": used})), PROMPT_FILE: self.prompt}
-
-
-def model_key_variable(index: int) -> str:
-    """Return the variable with the API key that a model of spec.config.models reads from a Secret."""
-    return f"MODEL_API_KEY_{index}"
-
-
-def _complete(model: ModelConfig, index: int) -> ModelConfig:
-    """Set the defaults of a model, except baseUrl: without it the runtime requires a key for OpenAI's public API.
-
-    The pods read the API key of a Secret from a variable.
-    """
-    complete: dict[str, Any] = {}
-    if model.api_key_from and model.api_key_from.secret_key_ref:
-        complete["api_key_from"] = ApiKeySource(env=model_key_variable(index))
-    if model.provider == "azure_openai":
-        complete["api_version"] = model.api_version or AZURE_API_VERSION
-    if model.provider == "openai":
-        complete["model"] = model.model or model.name
-    return model.model_copy(update=complete) if complete else model

@@ -43,7 +43,7 @@ def of(inputs: Inputs) -> Iterator[Source]:
     """Yield the objects in the environment of the pods, in the order of the spec."""
     for key in credentials.keys(inputs):
         yield Source("Secret", key.secret, key.name, key.optional, CREDENTIALS)
-    for model_key in credentials.model_keys(inputs):
+    for model_key in inputs.model_keys:
         yield Source("Secret", model_key.secret, model_key.key, optional=False, field=model_key.field)
     dumped = [variable.model_dump(by_alias=True, exclude_none=True) for variable in inputs.spec.env or ()]
     yield from _of_container({"env": dumped}, "spec")
@@ -53,7 +53,7 @@ def of(inputs: Inputs) -> Iterator[Source]:
 def required(inputs: Inputs) -> Iterator[Source]:
     """Yield further Secrets that must exist: those of the credentials, the API keys and the trusted authorities.
 
-    The latter two are files in volumes. The runtime reads new API keys, so they require no new pods.
+    All but the credentials are files in volumes. The runtime reads new API keys, so they require no new pods.
     """
     if name := credentials.secret(inputs):
         yield Source("Secret", name, None, optional=False, field=CREDENTIALS)
@@ -64,6 +64,11 @@ def required(inputs: Inputs) -> Iterator[Source]:
     if trusted and trusted.secret_key_ref:
         name, key = trusted.secret_key_ref.name, trusted.secret_key_ref.key or constants.TRUSTED_CA_FILE
         yield Source("Secret", name, key, optional=False, field="spec.trustedCA.secretKeyRef")
+    for index, model in enumerate(inputs.spec.config.models):
+        authorities = model.tls.ca_from.secret_key_ref if model.tls and model.tls.ca_from else None
+        if authorities:
+            field = f"spec.config.models[{index}].tls.caFrom.secretKeyRef"
+            yield Source("Secret", authorities.name, authorities.key, optional=False, field=field)
 
 
 def is_own(inputs: Inputs, source: Source) -> bool:

@@ -115,8 +115,13 @@ class Adopter:
         if manifest["kind"] == "Deployment" and method is Method.REPLACE:
             await self._orphan(ref("Deployment", manifest), found)
             return ""
-        await self._cluster.take_over(manifest, adoption.patch(manifest, found, owner))
         uid: str = found["metadata"]["uid"]
+        if not adoption.is_tracked(manifest, found):
+            # The first apply to an object without field managers makes one the owner of all fields. The agent does not
+            # own the object yet, so that a restarted operator begins again.
+            await self._cluster.take_over(manifest, adoption.reset(found))
+            found = await self._cluster.update(_without_owner(manifest), uid)
+        await self._cluster.take_over(manifest, adoption.patch(manifest, found, owner))
         return uid
 
     async def _orphan(self, target: Ref, found: Object) -> None:
@@ -145,7 +150,8 @@ class Adopter:
         if (service is None and deployment is None) or not {"Service", "Deployment"} <= desired.keys():
             return Handover()
         others = await self._cluster.list_in("Service", owner.namespace) if deployment is not None else ()
-        return handover.plan(desired, deployment, service, others)
+        is_tracked = deployment is None or adoption.is_tracked(desired["Deployment"], deployment)
+        return handover.plan(desired, deployment, service, others, is_tracked=is_tracked)
 
     async def _with_replicas(
         self, applies: tuple[Apply, ...], found: Mapping[Ref, Object], owner: Owner
@@ -205,6 +211,11 @@ def _identity(obj: Mapping[str, Any], kind: str, template: Mapping[str, Any]) ->
     """Return a manifest with the name of an object, and the labels and owner of a child."""
     meta = {"name": obj["metadata"]["name"], "namespace": template["metadata"]["namespace"]}
     return {"apiVersion": BY_NAME[kind].versions[0], "kind": kind, "metadata": meta}
+
+
+def _without_owner(manifest: Mapping[str, Any]) -> Object:
+    meta = {key: value for key, value in manifest["metadata"].items() if key in ("name", "namespace")}
+    return {**manifest, "metadata": meta}
 
 
 def _conflict(found: Mapping[Ref, Object], allowed: Adoption, owner: Owner) -> Problem | None:

@@ -13,6 +13,8 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.kube.objects import Ref, agent_key
 from agent_operator.kube.resources import CHILDREN
+from agent_operator.render import field_ownership
+from agent_operator.render.field_ownership import merged
 from agent_operator.render.plan import Owner
 
 Object = dict[str, Any]
@@ -24,9 +26,14 @@ _MOST_ENTRIES = 64
 _LONGEST_ENTRY = 320
 _FIELD = f"metadata.annotations[{constants.ANNOTATION_ADOPT}]"
 # Fields that the operator takes over from other field managers. It then removes those that its manifest lacks, such as
-# a container of the former pod template. An address, node ports and the number of pods stay as they are.
-TAKEN_OF_SERVICE = ("ports", "selector")
-_TAKEN_OVER: Mapping[str, tuple[str, ...]] = {"Service": tuple(f"f:{field}" for field in TAKEN_OF_SERVICE)}
+# a container of the former pod template. An address, node ports and the number of pods stay as they are. So do the
+# fields of a load balancer, because they belong to the address.
+TAKEN_OF_SERVICE = (
+    *("ports", "selector", "externalIPs", "externalName", "publishNotReadyAddresses"),
+    *("sessionAffinity", "sessionAffinityConfig", "internalTrafficPolicy", "trafficDistribution"),
+)
+# Only a Service of type LoadBalancer may have them.
+_OF_LOAD_BALANCERS = ("loadBalancerIP", "loadBalancerSourceRanges", "loadBalancerClass")
 _KEPT: Mapping[str, tuple[str, ...]] = {"Deployment": ("f:replicas",)}
 
 
@@ -139,13 +146,13 @@ def _managed_fields(manifest: Manifest, entries: Iterable[Mapping[str, Any]]) ->
     for entry in entries:
         fields = entry.get("fieldsV1") or {}
         if entry.get("manager") == constants.FIELD_MANAGER and entry.get("operation") == "Apply":
-            own = _union(own, fields)
+            own = merged(own, fields)
             continue
         if entry.get("subresource") or entry.get("apiVersion") != version:
             rest.append(dict(entry))
             continue
-        taken = _taken(kind, fields)
-        own = _union(own, taken)
+        taken = _taken(manifest, fields)
+        own = merged(own, taken)
         left = _without(fields, taken)
         rest += [{**entry, "fieldsV1": left}] if left else []
     if "replicas" not in (manifest.get("spec") or {}):
@@ -160,28 +167,41 @@ def _managed_fields(manifest: Manifest, entries: Iterable[Mapping[str, Any]]) ->
     return [applied, *rest] if own else rest
 
 
-def _taken(kind: str, fields: Mapping[str, Any]) -> Object:
+def _taken(manifest: Manifest, fields: Mapping[str, Any]) -> Object:
+    kind = manifest["kind"]
     taken: Object = {name: fields[name] for name in ("f:spec", "f:data", "f:binaryData") if name in fields}
     if "f:spec" in taken:
-        only, kept = _TAKEN_OVER.get(kind), _KEPT.get(kind, ())
+        only, kept = taken_fields(manifest), _KEPT.get(kind, ())
         spec = taken["f:spec"] or {}
-        chosen = {name: spec[name] for name in spec if name not in kept and (only is None or name in only)}
+        chosen = {name: spec[name] for name in spec if name not in kept and (only is None or name[2:] in only)}
         taken |= {"f:spec": chosen}
         if not chosen:
             del taken["f:spec"]
     return taken
 
 
+def taken_fields(manifest: Manifest) -> tuple[str, ...] | None:
+    """Return the fields of spec that the operator takes over; None for all but those that `_KEPT` names."""
+    if manifest["kind"] != "Service":
+        return None
+    is_balanced = (manifest.get("spec") or {}).get("type") == "LoadBalancer"
+    return TAKEN_OF_SERVICE if is_balanced else (*TAKEN_OF_SERVICE, *_OF_LOAD_BALANCERS)
+
+
+def is_tracked(manifest: Manifest, live: Mapping[str, Any]) -> bool:
+    """Return whether the apply that follows `patch` removes what runs or receives traffic and is not the agent's."""
+    return field_ownership.is_tracked(manifest, live, taken_fields(manifest))
+
+
+def reset(live: Mapping[str, Any]) -> list[Object]:
+    """Return the JSON Patch that removes all field managers. The next apply then gives each field one."""
+    fields = {"resourceVersion": live["metadata"]["resourceVersion"], "managedFields": [{}]}
+    return [{"op": "add", "path": f"/metadata/{name}", "value": value} for name, value in fields.items()]
+
+
 def _without_fields(fields: Object, kept: Iterable[str]) -> Object:
     spec = fields.get("f:spec")
     return fields | {"f:spec": {name: spec[name] for name in spec if name not in kept}} if spec else fields
-
-
-def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> Object:
-    merged = dict(one)
-    for name, value in other.items():
-        merged[name] = _union(merged.get(name) or {}, value or {})
-    return merged
 
 
 def _without(fields: Mapping[str, Any], removed: Mapping[str, Any]) -> Object:

@@ -28,7 +28,8 @@ class Method(StrEnum):
     UPDATE = "Update"
     """It has the selector of the agent, so a rolling update replaces its pods."""
     REPLACE = "Replace"
-    """Its selector is immutable and differs. It is deleted without its ReplicaSets, which the new one then adopts."""
+    """Its selector is immutable and differs, or an apply would keep parts of its pods that no field manager owns. It is
+    deleted without its ReplicaSets, which the new one then adopts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,12 @@ class Handover:
 
 
 def plan(
-    desired: Mapping[str, Manifest], deployment: Manifest | None, service: Manifest | None, others: Iterable[Manifest]
+    desired: Mapping[str, Manifest],
+    deployment: Manifest | None,
+    service: Manifest | None,
+    others: Iterable[Manifest],
+    *,
+    is_tracked: bool = True,
 ) -> Handover:
     """Decide how to adopt a Deployment and a Service.
 
@@ -56,12 +62,14 @@ def plan(
         deployment: the Deployment of others with the name of the agent; None if there is none.
         service: the Service of others with the name of the agent; None if there is none.
         others: all Services of the namespace.
+        is_tracked: whether the Deployment can be updated, because field managers account for its pod template.
     """
     if deployment is None:
         # The pods behind the Service are unknown. It keeps them until the pods of the agent serve.
         return Handover(deferred=service is not None)
     before, after = deployment["spec"]["template"], desired["Deployment"]["spec"]["template"]
-    method = _method(deployment, desired["Deployment"])
+    is_same = deployment["spec"]["selector"] == desired["Deployment"]["spec"]["selector"]
+    method = Method.UPDATE if is_same and is_tracked else Method.REPLACE
     problems = list(_unmatched(deployment, desired["Deployment"])) if method is Method.REPLACE else []
     deferred = service is not None and not _reaches(desired["Service"], before)
     for other in others:
@@ -71,10 +79,6 @@ def plan(
         if _reaches(other, before) and not _reaches(other, after):
             problems.append(_loses(ref("Service", other), after))
     return Handover(method, deferred, tuple(problems))
-
-
-def _method(live: Manifest, desired: Manifest) -> Method:
-    return Method.UPDATE if live["spec"]["selector"] == desired["spec"]["selector"] else Method.REPLACE
 
 
 def _unmatched(live: Manifest, desired: Manifest) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """The pod template: rendered from the spec, with spec.podTemplate merged over it."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from agent_operator.api import constants
@@ -11,6 +12,7 @@ from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Schedu
 from agent_operator.inputs import credentials, proxy, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
+from agent_operator.inputs.model_sources import model_ca_directory, model_ca_volume
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash
@@ -53,6 +55,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "trusted_ca": _trusted_ca(spec.trusted_ca),
         "api_server": constants.API_SERVER_VOLUME if inputs.uses_api_server else None,
         "api_server_directory": KUBERNETES_DIRECTORY,
+        "model_ca": list(_model_ca(inputs)),
         "http_port": constants.HTTP_PORT,
         "metrics_port": constants.METRICS_PORT,
         "env": env(inputs),
@@ -83,6 +86,21 @@ def _trusted_ca(wanted: TrustedCa | None) -> View | None:
     if wanted.config_map_key_ref:
         return {"config_map": {"name": reference.name, "items": items}, "secret": None}
     return {"config_map": None, "secret": {"secretName": reference.name, "items": items}}
+
+
+def _model_ca(inputs: Inputs) -> Iterator[View]:
+    """Yield a volume for each model that has its own certificate authorities."""
+    for index, model in enumerate(inputs.spec.config.models):
+        source = model.tls.ca_from if model.tls else None
+        reference = (source.config_map_key_ref or source.secret_key_ref) if source else None
+        if source is None or reference is None:
+            continue
+        items = [{"key": reference.key, "path": constants.TRUSTED_CA_FILE}]
+        view: View = {"name": model_ca_volume(index), "directory": model_ca_directory(index)}
+        if source.config_map_key_ref:
+            yield view | {"config_map": {"name": reference.name, "items": items}, "secret": None}
+        else:
+            yield view | {"config_map": None, "secret": {"secretName": reference.name, "items": items}}
 
 
 def _drain_seconds(inputs: Inputs) -> int:
@@ -119,7 +137,7 @@ def env(inputs: Inputs) -> list[View]:
     secret = [{"name": key.name, "valueFrom": {"secretKeyRef": _reference(key)}} for key in credentials.keys(inputs)]
     secret += [
         {"name": key.variable, "valueFrom": {"secretKeyRef": {"name": key.secret, "key": key.key}}}
-        for key in credentials.model_keys(inputs)
+        for key in inputs.model_keys
     ]
     own = {
         credentials.LOG_LEVEL: inputs.section.log_level,

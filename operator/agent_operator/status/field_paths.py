@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.render.list_keys import merge_key
-from agent_operator.status.field_table import COMMON, COMPUTED, COPIED, LISTS, POD_TEMPLATE
+from agent_operator.status.field_table import COMMON, COMPUTED, COPIED, LISTS, MODEL_VOLUMES, POD_TEMPLATE
 
 Object = Mapping[str, Any]
 # A name or an index of a path.
@@ -25,7 +25,7 @@ _KEY = re.compile(r'(\w+)="?([^",]*)"?')
 _PLAIN = re.compile(r"[\w-]+")
 _TEMPLATE = ("spec", "template")
 # Containers and volumes that the operator renders. spec.podTemplate may change them.
-_OF_OPERATOR = frozenset({constants.CONTAINER, "config", "tmp", "api-keys", "trusted-ca"})
+_OF_OPERATOR = frozenset({constants.CONTAINER, "config", "tmp", "api-keys", "trusted-ca", *MODEL_VOLUMES})
 
 
 def agent_path(kind: str, path: str, manifest: Object, spec: Object) -> str:

@@ -6,6 +6,7 @@ The longest path that a path of a child starts with decides. `containers[agent]`
 from collections.abc import Mapping
 
 from agent_operator.api import constants
+from agent_operator.inputs.model_sources import model_ca_volume, model_key_variable
 from agent_runtime.config import PROMPT_FILE
 
 _TEMPLATE = "spec.template.spec."
@@ -18,7 +19,26 @@ _MONITOR = "spec.monitoring.serviceMonitor"
 
 POD_TEMPLATE = "spec.podTemplate"
 
+_MODELS = range(32)
+
+
+def _of_model(index: int) -> Mapping[str, str]:
+    """Return the fields of the key and the certificate authorities of a model."""
+    variable, volume = f"{_AGENT}env[{model_key_variable(index)}]", f"{_TEMPLATE}volumes[{model_ca_volume(index)}]"
+    model = f"spec.config.models[{index}]"
+    key, authorities = f"{model}.apiKeyFrom.secretKeyRef", f"{model}.tls.caFrom"
+    return {
+        f"{variable}.valueFrom.secretKeyRef": key,
+        f"{volume}.configMap.name": f"{authorities}.configMapKeyRef.name",
+        f"{volume}.configMap.items[0].key": f"{authorities}.configMapKeyRef.key",
+        f"{volume}.secret.secretName": f"{authorities}.secretKeyRef.name",
+        f"{volume}.secret.items[0].key": f"{authorities}.secretKeyRef.key",
+    }
+
+
+MODEL_VOLUMES = frozenset(map(model_ca_volume, _MODELS))
 _COPIED_TO_PODS: Mapping[str, str] = {
+    **{path: field for index in _MODELS for path, field in _of_model(index).items()},
     f"{_AGENT}image": "spec.runtime.image",
     f"{_AGENT}imagePullPolicy": "spec.runtime.imagePullPolicy",
     f"{_AGENT}resources": "spec.resources",

@@ -11,6 +11,7 @@ from agent_operator.validation import (
     caller_warnings,
     environment_warnings,
     exposure,
+    kubelet_warnings,
     naming,
     outbound,
     rollout,
@@ -75,8 +76,13 @@ ENVIRONMENT_WARNINGS: tuple[Rule, ...] = (
     environment_warnings.default_key_reaches_models,
 )
 FIELD_WARNINGS: Mapping[str, tuple[Rule, ...]] = {
+    "probes": (kubelet_warnings.agent_probe_ports_are_named,),
     "resources": (environment_warnings.resources_are_plausible,),
-    "pod_template": (environment_warnings.template_is_plausible,),
+    "pod_template": (
+        environment_warnings.template_is_plausible,
+        kubelet_warnings.media_are_known,
+        kubelet_warnings.probe_ports_are_named,
+    ),
 }
 
 

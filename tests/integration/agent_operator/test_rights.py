@@ -83,7 +83,10 @@ async def test_every_permission_is_used_and_no_other_is_needed(cluster: Cluster)
     await cluster.api.create("AgentRuntimeChannel", about | {"spec": {"version": "1"}})
 
     node = nullcontext() if cluster.simulated else at_work(str(cluster.direct))
-    async with node, cluster.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE) as controller:
+    async with (
+        node,
+        cluster.operator(namespaces=(), leader_election=True, lease_name=rbac.LEASE, fqdn_policies=True) as controller,
+    ):
         await cluster.api.apply_agent(**EVERYTHING)
         await cluster.api.apply_agent("plain", credentials={"values": {"OPENAI_API_KEY": "canary"}})
         await cluster.api.apply_agent("moved", namespace={"name": f"{cluster.api.namespace}-own"})

@@ -222,6 +222,43 @@ def test_credentials_of_a_model_have_one_source(tmp_path: Path, fields: str, fau
     assert faults(tmp_path, f'{VALID}\n[[agent.models]]\nname = "c"\n{fields}')[0].startswith(fault)
 
 
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ("parameters = {temperature = 3}", "parameters.temperature: "),
+        ("parameters = {max_tokens = 0}", "parameters.max_tokens: "),
+        ('parameters = {reasoning_effort = "very high"}', "parameters.reasoning_effort: "),
+        ("parameters = {stop = []}", "parameters.stop: "),
+        ("parameters = {extra = {}}", "parameters.extra: "),
+        ("parameters = {extra = {model = 1}}", "parameters.extra: model has a field of its own"),
+        ("parameters = {extra = {max_completion_tokens = 1}}", "parameters.extra: max_completion_tokens has a field"),
+        ("parameters = {extra = {a = [nan]}}", "parameters.extra: a: a number is not finite"),
+        ("parameters = {extra = {a = 9223372036854775808}}", "parameters.extra: a: a number is not finite"),
+        ("parameters = {extra = {a = 1979-05-27}}", "parameters.extra: a: only texts"),
+        (f"parameters = {{extra = {{a = {'[' * 20}{']' * 20}}}}}", "parameters.extra: a: it has more than 16 levels"),
+        (f'parameters = {{extra = {{a = "{"x" * 17_000}"}}}}', "parameters.extra: has more than 16384 characters"),
+        ("timeouts = {first_byte_seconds = 0}", "timeouts.first_byte_seconds: "),
+        ("timeouts = {connect_seconds = 61}", "timeouts.connect_seconds: "),
+        ("tls = {}", "tls: exactly one of caFrom and caFile"),
+        (
+            'tls = {ca_from = {secret_key_ref = {name = "a", key = "b"}}}',
+            "tls.ca_from: only an AgentDeployment",
+        ),
+        ("tls = {ca_from = {}}", "tls.ca_from: exactly one of"),
+        ('probe = "tcp"', "probe: "),
+    ],
+)
+def test_options_of_a_model_are_checked(tmp_path: Path, fields: str, fault: str) -> None:
+    model = f'\n[[agent.models]]\nname = "c"\nprovider = "openai"\n{fields}'
+    assert faults(tmp_path, VALID + model)[0].startswith(f"agent.models[2].{fault}")
+
+
+def test_an_echo_model_has_no_options(tmp_path: Path) -> None:
+    model = '\n[[agent.models]]\nname = "c"\nprovider = "echo"\nstreaming = false\nprobe = "none"'
+    fault = "not a field of provider echo: remove it"
+    assert faults(tmp_path, VALID + model) == [f"agent.models[2].{field}: {fault}" for field in ("streaming", "probe")]
+
+
 def test_server_names_are_unique_and_fallbacks_are_models(tmp_path: Path) -> None:
     server = '\n[[agent.mcp]]\nname = "t"\ntype = "stdio"\ncommand = "x"\n'
     assert faults(tmp_path, VALID + server + server) == ["agent.mcp: every name must be unique: rename the duplicates"]

@@ -48,7 +48,35 @@ def _openai() -> Json:
                 "listModels", "List the models.", _ok({JSON: ref("Models")}) | _errors("OpenAIError", *_GUARDED)
             )
         },
+        "/v1/models/{id}": {
+            "get": _by_id("showModel", "Show a model.", ref("Model")),
+        },
+    } | _responses()
+
+
+def _responses() -> Json:
+    created = _ok({JSON: ref("Response"), EVENTS: EVENT}) | _errors("OpenAIError", 400, 404, *_OF_MODELS)
+    created["200"]["links"] = {
+        name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
+        for name in ("showResponse", "deleteResponse")
     }
+    summary = (
+        "Create a response, like OpenAI's API. Streams if `stream` is true. The agent keeps the response, so that "
+        "another one can continue it with `previous_response_id`, unless `store` is false or the answer is cut."
+    )
+    return {
+        "/v1/responses": {"post": _operation("createResponse", summary, created, body="ResponseRequest")},
+        "/v1/responses/{id}": {
+            "get": _by_id("showResponse", "Show a response.", ref("Response")),
+            "delete": _by_id("deleteResponse", "Delete the conversation of a response.", ref("DeletedResponse")),
+        },
+    }
+
+
+def _by_id(name: str, summary: str, schema: Json) -> Json:
+    parameter = {"name": "id", "in": "path", "required": True, "schema": TEXT}
+    responses = _ok({JSON: schema}) | _errors("OpenAIError", 404, *_GUARDED)
+    return _operation(name, summary, responses, parameters=[parameter])
 
 
 def _chat() -> Json:

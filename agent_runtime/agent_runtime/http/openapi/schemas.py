@@ -5,6 +5,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from agent_runtime.http import session_ids
+from agent_runtime.http.responses.body import ResponseRequest
 from agent_runtime.http.routes.chat import ChatRequest
 from agent_runtime.http.routes.completions import CompletionRequest
 
@@ -54,12 +55,23 @@ COMPLETION = _object(
     },
     {"usage": USAGE},
 )
-MODELS = _object(
+MODEL = _object({"id": TEXT, "object": {"const": "model"}, "created": COUNT, "owned_by": TEXT})
+MODELS = _object({"object": {"const": "list"}, "data": _list(ref("Model"))})
+RESPONSE_USAGE = _object({"input_tokens": COUNT, "output_tokens": COUNT, "total_tokens": COUNT})
+RESPONSE = _object(
     {
-        "object": {"const": "list"},
-        "data": _list(_object({"id": TEXT, "object": {"const": "model"}, "created": COUNT, "owned_by": TEXT})),
+        "id": TEXT,
+        "object": {"const": "response"},
+        "created_at": COUNT,
+        "model": TEXT,
+        "status": _one_of("completed", "incomplete", "in_progress", "failed"),
+        "output": _list(_object({"id": TEXT, "type": _one_of("message", "function_call", "reasoning")})),
+        "incomplete_details": {"anyOf": [_object({"reason": TEXT}), {"type": "null"}]},
+        "usage": {"anyOf": [RESPONSE_USAGE, {"type": "null"}]},
+        "store": {"type": "boolean"},
     }
 )
+DELETED_RESPONSE = _object({"id": TEXT, "object": {"const": "response"}, "deleted": {"const": True}})
 SESSION: Json = TEXT | {"pattern": session_ids.PATTERN, "minLength": 1, "maxLength": session_ids.MAX_BYTES}
 CHAT_ANSWER = _object(
     {"response": TEXT, "session_id": SESSION, "model": TEXT, "usage": USAGE, "finish_reason": MAYBE_TEXT},
@@ -113,13 +125,16 @@ RPC_RESPONSE = _object({"jsonrpc": {"const": "2.0"}, "id": RPC_ID}, {"result": A
 
 def components() -> Json:
     """Return all schemas by name."""
-    kinds = (ChatRequest, CompletionRequest)
+    kinds = (ChatRequest, CompletionRequest, ResponseRequest)
     _, requests = models_json_schema([(kind, "validation") for kind in kinds], ref_template=ref("{model}")["$ref"])
     responses = {
         "Problem": PROBLEM,
         "OpenAIError": OPENAI_ERROR,
         "ChatCompletion": COMPLETION,
+        "Model": MODEL,
         "Models": MODELS,
+        "Response": RESPONSE,
+        "DeletedResponse": DELETED_RESPONSE,
         "ChatAnswer": CHAT_ANSWER,
         "Session": SESSION_CONTENT,
         "Health": HEALTH,

@@ -26,7 +26,7 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
 
-AnyBody = TypeVar("AnyBody", bound=Body)
+AnyBody = TypeVar("AnyBody", bound=BaseModel)
 
 
 async def read_bytes(request: web.Request) -> bytes:

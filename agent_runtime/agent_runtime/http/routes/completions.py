@@ -7,6 +7,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import ConfigDict, Field
 
+from agent_runtime.errors import Problem
 from agent_runtime.http.app_keys import AGENT
 from agent_runtime.http.routes.body import Body, json_response, read_object, validated
 from agent_runtime.http.routes.events import EventStream
@@ -56,10 +57,25 @@ async def complete(request: web.Request) -> web.StreamResponse:
 
 async def list_models(request: web.Request) -> web.Response:
     """GET /v1/models."""
-    agent = request.app[AGENT]
-    created = int(time.time())
-    models = [{"id": name, "object": "model", "created": created, "owned_by": "agent"} for name in agent.models]
-    return json_response({"object": "list", "data": models})
+    return json_response({"object": "list", "data": [_model(name) for name in request.app[AGENT].models]})
 
 
-ROUTES = (web.post("/v1/chat/completions", complete), web.get("/v1/models", list_models))
+async def show_model(request: web.Request) -> web.Response:
+    """GET /v1/models/{id}."""
+    name = request.match_info["id"]
+    if name not in request.app[AGENT].models:
+        raise Problem(
+            404, "model_not_found", "The agent has no such model: list them with GET /v1/models", param="model"
+        )
+    return json_response(_model(name))
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": int(time.time()), "owned_by": "agent"}
+
+
+ROUTES = (
+    web.post("/v1/chat/completions", complete),
+    web.get("/v1/models", list_models),
+    web.get("/v1/models/{id}", show_model),
+)

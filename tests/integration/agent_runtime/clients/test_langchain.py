@@ -122,3 +122,27 @@ def test_an_error_has_the_type_of_openais_client(chat: ChatOpenAI, model: ModelS
         chat.invoke("x")
 
     assert raised.value.code == "content_filter"
+
+
+def test_the_responses_api(chat: ChatOpenAI, model: ModelServer) -> None:
+    """LangChain's client works with it, too: streams, calls of tools and conversations."""
+    with_responses = chat.model_copy(update={"use_responses_api": True})
+    model.script(completions=[calling("clock", '{"zone": "UTC"}')])
+    with_tools = with_responses.bind_tools([clock])
+    messages: list[Any] = [HumanMessage("What time is it?")]
+
+    request = with_tools.invoke(messages)
+    assert isinstance(request, AIMessage)
+    (call,) = request.tool_calls
+    answer = with_tools.invoke([*messages, request, clock.invoke(call)])
+    whole: Any = None
+    for chunk in with_responses.stream("one two"):
+        whole = chunk if whole is None else whole + chunk
+    first = with_responses.invoke("one")
+    with_responses.invoke("two", previous_response_id=first.response_metadata["id"])
+
+    assert answer.text == "model: noon in UTC"
+    assert whole.text == "model: one two"
+    assert whole.usage_metadata["total_tokens"] == 14
+    sent = model.seen("/chat/completions")[-1]["body"]["messages"][1:]
+    assert [message["content"] for message in sent] == ["one", "model: one", "two"]

@@ -19,6 +19,8 @@ Schema = dict[str, Any]
 FORMATS = ("date-time",)
 # Nodes without a maximum, each with the reason.
 UNBOUNDED = {
+    "AgentDeployment.spec.config.models[].parameters.extra": "options of a server have any type; the model "
+    "limits their size to 16 KiB",
     "AgentDeployment.spec.rollout.canary.checks[].jsonSchema": "a CRD cannot express the recursive type of a JSON "
     "Schema; the model limits its size to 32 KiB",
 }

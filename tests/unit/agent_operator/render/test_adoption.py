@@ -157,14 +157,22 @@ def test_the_replicas_of_a_former_agent_stay_unless_the_manifest_sets_them(spec:
     assert ("f:replicas" in own["fieldsV1"]["f:spec"]) is owned
 
 
-def test_the_address_of_a_service_stays() -> None:
-    manifest = {**deployment(), "apiVersion": "v1", "kind": "Service"}
-    fields: Object = {"f:spec": {"f:clusterIP": {}, "f:ports": {}, "f:selector": {}, "f:sessionAffinity": {}}}
+BALANCED = ("loadBalancerIP", "loadBalancerSourceRanges", "loadBalancerClass")
+ROUTING = ("ports", "selector", "externalIPs", "externalName", "sessionAffinity", "publishNotReadyAddresses")
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("ClusterIP", ("clusterIP",)), ("LoadBalancer", ("clusterIP", "clusterIPs", *BALANCED))]
+)
+def test_the_address_of_a_service_stays(kind: str, kept: tuple[str, ...]) -> None:
+    """What routes traffic becomes that of the agent. A load balancer keeps its address and its restrictions."""
+    manifest = {**deployment(type=kind), "apiVersion": "v1", "kind": "Service"}
+    fields: Object = {"f:spec": {f"f:{name}": {} for name in (*kept, *BALANCED, *ROUTING)}}
 
     own, left = patched(manifest, [entry("kubectl", fields, apiVersion="v1")])["/metadata/managedFields"]
 
-    assert own["fieldsV1"] == {"f:spec": {"f:ports": {}, "f:selector": {}}}
-    assert left["fieldsV1"] == {"f:spec": {"f:clusterIP": {}, "f:sessionAffinity": {}}}
+    assert left["fieldsV1"]["f:spec"].keys() == {f"f:{name}" for name in kept}
+    assert own["fieldsV1"]["f:spec"].keys() == fields["f:spec"].keys() - left["fieldsV1"]["f:spec"].keys()
 
 
 def test_a_former_agent_is_replaced_as_the_owner_and_other_owners_stay() -> None:

@@ -86,7 +86,7 @@ HOSTS: list[tuple[Inputs, set[tuple[str, int]] | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("agent", "expected"), HOSTS, ids=lambda value: str(value)[-80:])
+@pytest.mark.parametrize(("agent", "expected"), HOSTS, ids=[str(sorted(expected or ())) for _, expected in HOSTS])
 def test_the_hosts_of_a_revision(agent: Inputs, expected: set[tuple[str, int]] | None) -> None:
     rendered = render(agent)
     kinds = list(by_kind(rendered))

@@ -93,6 +93,13 @@ def test_a_deployment_is_adopted_unless_a_service_would_lose_its_pods(case: str)
     assert [problem in str(it) for it in found.problems] == ([True] if problem else [])
 
 
+def test_a_deployment_whose_fields_have_no_manager_is_replaced() -> None:
+    """An apply would keep its other containers."""
+    found = plan(DESIRED, SEED, service(APP, "http"), [], is_tracked=False)
+
+    assert (found.method, found.problems) == (Method.REPLACE, ())
+
+
 def test_the_service_of_the_agent_must_work_with_the_former_or_the_new_pods() -> None:
     """Neither the new Service reaches the former pods, nor the former Service the new pods."""
     live = deployment(APP, template(APP, "web"))

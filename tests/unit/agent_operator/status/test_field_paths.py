@@ -19,7 +19,17 @@ TOLERATION = {"key": "gpu", "operator": "Exists"}
 SPEC: dict[str, Any] = {
     "namespace": {"name": "own", "labels": {"team": "a"}},
     "systemPrompt": {"text": "Be kind."},
-    "config": {"models": [{"name": "m", "provider": "openai", "baseUrl": "https://models.example.com"}]},
+    "config": {
+        "models": [
+            {"name": "m", "provider": "openai", "baseUrl": "https://models.example.com"},
+            {
+                "name": "own",
+                "provider": "openai",
+                "apiKeyFrom": {"secretKeyRef": {"name": "vendor", "key": "token"}},
+                "tls": {"caFrom": {"configMapKeyRef": {"name": "vendor", "key": "ca.pem"}}},
+            },
+        ]
+    },
     "credentials": {
         "externalSecret": {
             "azureKeyVault": {"vaultUrl": "https://vault.example.com", "authType": "ManagedIdentity"},
@@ -120,6 +130,10 @@ Deployment spec.template.spec.initContainers[0].image -> spec.podTemplate.spec.i
 Deployment spec.template.spec.volumes[{data}].emptyDir -> spec.podTemplate.spec.volumes[0].emptyDir
 Deployment spec.template.spec.volumes[{api-keys}].secret.secretName -> spec.apiKeys.secretKeyRef.name
 Deployment spec.template.spec.volumes[{trusted-ca}].configMap.name -> spec.trustedCA.configMapKeyRef.name
+Deployment {agent}.env[{MODEL_API_KEY_1}].valueFrom.secretKeyRef.name -> \
+spec.config.models[1].apiKeyFrom.secretKeyRef.name
+Deployment spec.template.spec.volumes[{model-ca-1}].configMap.name -> \
+spec.config.models[1].tls.caFrom.configMapKeyRef.name
 Deployment spec.template.spec.runtimeClassName -> spec.isolation.runtimeClassName
 Deployment spec.template.spec.hostname -> spec.podTemplate.spec.hostname
 Deployment spec.template.spec.subdomain -> spec.podTemplate

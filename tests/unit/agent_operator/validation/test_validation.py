@@ -378,6 +378,21 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
             ("5000", {"limits": {"maxBodyBytes": 4999}}),
         )
     ),
+    (
+        {"podTemplate": {"spec": {"volumes": [{"name": "v", "emptyDir": {"medium": "X"}}]}}},
+        SpecReason.POD_CANNOT_START,
+        "spec.podTemplate.spec.volumes[0].emptyDir.medium",
+    ),
+    (
+        side(livenessProbe={"tcpSocket": {"port": "http"}}),
+        SpecReason.POD_CANNOT_START,
+        "spec.podTemplate.spec.containers[0].livenessProbe.tcpSocket.port",
+    ),
+    (
+        {"probes": {"readiness": {"httpGet": {"path": "/", "port": "web"}}}},
+        SpecReason.POD_CANNOT_START,
+        "spec.probes.readiness.httpGet.port",
+    ),
     ({"runtime": {"image": "myimage"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
     ({"runtime": {"image": "team/myimage:1"}}, SpecReason.IMAGE_UNQUALIFIED, "spec.runtime.image"),
     (
@@ -397,6 +412,13 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
 ]
 
 WITHOUT_WARNING: list[dict[str, Any]] = [
+    {"podTemplate": {"spec": {"volumes": [{"name": "v", "emptyDir": {"medium": "HugePages-2Mi"}}]}}},
+    side(ports=[{"name": "web", "containerPort": 80}], livenessProbe={"httpGet": {"path": "/", "port": "web"}}),
+    {"probes": {"readiness": {"httpGet": {"path": "/", "port": "http"}}, "liveness": {"tcpSocket": {"port": 8000}}}},
+    {
+        "podTemplate": {"spec": {"containers": [{"name": "agent", "ports": [{"name": "x", "containerPort": 81}]}]}},
+        "probes": {"startup": {"tcpSocket": {"port": "x"}}},
+    },
     {"config": models("http://vllm:8000/v1", apiKeyFrom={"none": True}), **OPENAI_KEY},
     {"config": models("http://vllm:8000/v1", "http://vllm:8000/v2"), **OPENAI_KEY},
     {"config": models("http://vllm:8000/v1", "http://ollama:11434/v1")},

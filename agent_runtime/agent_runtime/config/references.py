@@ -1,0 +1,19 @@
+"""References to Secrets and ConfigMaps. The operator resolves them; agent.toml contains none."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from agent_runtime.config.base import ConfigModel
+
+
+class KeyReference(ConfigModel):
+    """Reference to a key of a Secret or ConfigMap."""
+
+    name: Annotated[
+        str,
+        StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253),
+    ] = Field(description="Name of the object, in the namespace of the children.")
+    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
+        description="Key in its data."
+    )

@@ -1,0 +1,63 @@
+"""What the pods read for a model: its API key from a variable, and its certificate authorities from a volume."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from agent_operator.api import constants
+from agent_runtime.config import ApiKeySource, ModelConfig, ModelTls
+
+AZURE_API_VERSION = "2024-10-01-preview"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """A key of a Secret with the API key of a model. `field` is the path of the reference in the spec."""
+
+    variable: str
+    secret: str
+    key: str
+    field: str
+
+
+def keys(models: Iterable[ModelConfig]) -> tuple[ModelKey, ...]:
+    """Return the API keys that models read from Secrets, by the variable that the operator sets for each."""
+    found = []
+    for index, model in enumerate(models):
+        reference = model.api_key_from.secret_key_ref if model.api_key_from else None
+        if reference:
+            field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
+            found.append(ModelKey(model_key_variable(index), reference.name, reference.key, field))
+    return tuple(found)
+
+
+def model_key_variable(index: int) -> str:
+    """Return the variable with the API key that a model of spec.config.models reads from a Secret."""
+    return f"MODEL_API_KEY_{index}"
+
+
+def model_ca_directory(index: int) -> str:
+    """Return the directory with the certificate authorities of a model of spec.config.models."""
+    return f"{constants.MODEL_CA_DIRECTORY}/{index}"
+
+
+def model_ca_volume(index: int) -> str:
+    """Return the name of the volume with the certificate authorities of a model of spec.config.models."""
+    return f"model-ca-{index}"
+
+
+def complete(model: ModelConfig, index: int) -> ModelConfig:
+    """Set the defaults of a model, except baseUrl: without it the runtime requires a key for OpenAI's public API.
+
+    The pods read the API key of a Secret from a variable, and certificates from a file.
+    """
+    complete: dict[str, Any] = {}
+    if model.api_key_from and model.api_key_from.secret_key_ref:
+        complete["api_key_from"] = ApiKeySource(env=model_key_variable(index))
+    if model.tls and model.tls.ca_from:
+        complete["tls"] = ModelTls(ca_file=f"{model_ca_directory(index)}/{constants.TRUSTED_CA_FILE}")
+    if model.provider == "azure_openai":
+        complete["api_version"] = model.api_version or AZURE_API_VERSION
+    if model.provider == "openai":
+        complete["model"] = model.model or model.name
+    return model.model_copy(update=complete) if complete else model
