@@ -15,7 +15,7 @@ from tests.memory_api import MemoryApi, Object, wire
 
 # What the event loop may be blocked at most, in seconds. A tracer, such as that of coverage, slows the code down.
 LIMIT = 0.1 if sys.gettrace() is None else 1.0
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 
 
 class AsynchronousApi(MemoryApi):

@@ -22,6 +22,7 @@ from tests.faults.proxy import FaultProxy, Write
 from tests.faults.shape import CHECKS, masked, status_shape
 from tests.integration.agent_operator.api_client import ApiClient
 from tests.integration.agent_operator.running_manager import operator_settings, run_manager
+from tests.patience import DEADLINE
 from tests.polling import wait_until
 
 NAME = "support"
@@ -63,6 +64,8 @@ class Cluster:
     skew: dict[str, float]
     local: LocalCluster | None
     longest_delay: float = 0.2
+    # Seconds until a run must have settled.
+    deadline: float = DEADLINE
 
     async def use_new_namespace(self) -> None:
         """Create a namespace and use it from now on; stop injecting faults."""
@@ -135,7 +138,7 @@ class Cluster:
             return cluster_is_idle and _is_idle(controller, key) and not await self._not_in_sync(controller, key)
 
         try:
-            await wait_until(is_settled)
+            await wait_until(is_settled, self.deadline)
         except TimeoutError:
             pytest.fail(f"idle: {_is_idle(controller, key)}; not in sync: {await self._not_in_sync(controller, key)}")
 
