@@ -94,7 +94,8 @@ class Cluster:
             controller.queue.add(Key(self.api.namespace, name), Trigger.AGENT)
             await wait_until(reconciled_again)
             await self.wait_until_idle(controller, name)
-        assert self.writes_of(name)[len(before) :] == [], "writes after convergence"
+        if late := self.writes_of(name)[len(before) :]:
+            pytest.fail(f"writes after convergence: {late}")
 
     def writes_of(self, name: str) -> list[Write]:
         """The writes to an agent and its children."""
