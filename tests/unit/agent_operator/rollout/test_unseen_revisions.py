@@ -44,15 +44,14 @@ def stored(inputs: Inputs, rendered: Rendered, number: int) -> list[Object]:
     sibling = next(it for it in rendered.manifests if it["kind"] == "ConfigMap")
     record = revisions.controller_revision(rendered.revision, number, inputs_hash, sibling)
     metadata = {key: sibling["metadata"][key] for key in ("namespace", "labels", "ownerReferences")}
-    deployment = {
+    deployment: Object = {
         "kind": "Deployment",
         "metadata": metadata | {"name": "web"},
         "spec": {"replicas": 1, "template": rendered.revision.template},
     }
-    return [
-        {**it, "metadata": {**it["metadata"], "uid": f"{number}-{it['kind']}", "resourceVersion": str(number)}}
-        for it in (record, deployment)
-    ]
+    for it in (found := [dict(record), deployment]):
+        it["metadata"] = {**it["metadata"], "uid": f"{number}-{it['kind']}", "resourceVersion": str(number)}
+    return found
 
 
 @pytest.mark.parametrize("is_shown", [True, False])
