@@ -134,6 +134,11 @@ class Inputs:
         return None if wanted is None or wanted.external else wanted
 
     @cached_property
+    def model_keys(self) -> tuple[model_sources.ModelKey, ...]:
+        """The API keys that models read from Secrets."""
+        return model_sources.keys(self.spec.config.models)
+
+    @cached_property
     def fewest_replicas(self) -> int:
         """Minimum number of desired pods."""
         if self._yields and self.other_autoscaler:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.inputs.model_sources import model_key_variable
 from agent_runtime.config import ModelConfig
 
 LOG_LEVEL = "LOG_LEVEL"
@@ -47,16 +46,6 @@ class CredentialKey:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ModelKey:
-    """A key of a Secret with the API key of a model. `field` is the path of the reference in the spec."""
-
-    variable: str
-    secret: str
-    key: str
-    field: str
-
-
 def secret(inputs: Inputs) -> str | None:
     """Return the name of the Secret that the operator does not create; None if the spec references none."""
     credentials = inputs.spec.credentials
@@ -84,15 +73,6 @@ def keys(inputs: Inputs) -> tuple[CredentialKey, ...]:
     return tuple(
         CredentialKey(name, reference.name, optional=True) for name in _well_known(inputs) if name not in set_by_env
     )
-
-
-def model_keys(inputs: Inputs) -> Iterator[ModelKey]:
-    """Yield the API keys that models read from Secrets, by the variable that the operator sets for each."""
-    for index, model in enumerate(inputs.spec.config.models):
-        reference = model.api_key_from.secret_key_ref if model.api_key_from else None
-        if reference:
-            field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
-            yield ModelKey(model_key_variable(index), reference.name, reference.key, field)
 
 
 def _well_known(inputs: Inputs) -> Iterator[str]:

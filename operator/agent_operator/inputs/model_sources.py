@@ -1,11 +1,34 @@
 """What the pods read for a model: its API key from a variable, and its certificate authorities from a volume."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
 from agent_runtime.config import ApiKeySource, ModelConfig, ModelTls
 
 AZURE_API_VERSION = "2024-10-01-preview"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """A key of a Secret with the API key of a model. `field` is the path of the reference in the spec."""
+
+    variable: str
+    secret: str
+    key: str
+    field: str
+
+
+def keys(models: Iterable[ModelConfig]) -> tuple[ModelKey, ...]:
+    """Return the API keys that models read from Secrets, by the variable that the operator sets for each."""
+    found = []
+    for index, model in enumerate(models):
+        reference = model.api_key_from.secret_key_ref if model.api_key_from else None
+        if reference:
+            field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
+            found.append(ModelKey(model_key_variable(index), reference.name, reference.key, field))
+    return tuple(found)
 
 
 def model_key_variable(index: int) -> str:

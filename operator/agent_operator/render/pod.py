@@ -134,7 +134,7 @@ def env(inputs: Inputs) -> list[View]:
     secret = [{"name": key.name, "valueFrom": {"secretKeyRef": _reference(key)}} for key in credentials.keys(inputs)]
     secret += [
         {"name": key.variable, "valueFrom": {"secretKeyRef": {"name": key.secret, "key": key.key}}}
-        for key in credentials.model_keys(inputs)
+        for key in inputs.model_keys
     ]
     own = {
         credentials.LOG_LEVEL: inputs.section.log_level,
