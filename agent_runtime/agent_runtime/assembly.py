@@ -13,6 +13,7 @@ import aiohttp
 
 from agent_runtime.agent.agent import Agent
 from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.embeddings import Embeddings
 from agent_runtime.agent.metering import MeteredCompletions
 from agent_runtime.agent.tool_loop import ChatCompletions, ToolLoop
 from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerConfig
@@ -34,6 +35,7 @@ from agent_runtime.tools.toolbox import Toolbox
 if TYPE_CHECKING:
     from agent_runtime.http.tokens import Tokens
     from agent_runtime.memory.redis import RedisStore
+    from agent_runtime.models.openai import OpenAIModel
     from agent_runtime.tracing.tracing import Tracing
 
 DEFAULT_TTL = 300.0
@@ -44,6 +46,7 @@ class Parts:
     """The parts that the routes use."""
 
     agent: Agent
+    embeddings: Embeddings
     health: Health
     gate: Gate
     redis: "RedisStore | None"
@@ -66,16 +69,22 @@ async def assemble(
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
     tokens = await _tokens(config, stack, tracing)
     budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig(), tokens)
+    for_embeddings = {model.name for model in config.models if model.api == "embeddings"}
+    chatting = {name: model for name, model in models.items() if name not in for_embeddings}
     timeouts = {model.name: model.timeouts for model in config.models if model.timeouts}
-    calls = Calls(models, config.fallbacks, metrics, limits.request_timeout_seconds, timeouts)
+    calls = Calls(chatting, config.fallbacks, metrics, limits.request_timeout_seconds, timeouts)
     completions: ChatCompletions = MeteredCompletions(calls, metrics, budget)
     if toolbox is not None:
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)
-    components = _components(config.default.name, calls.components(), redis, toolbox, tokens.keys if tokens else None)
+    others = {name: models[name] for name in for_embeddings}
+    embedding = Calls(others, (), metrics, limits.request_timeout_seconds, timeouts)
+    called, keys = calls.components() | embedding.components(), tokens.keys if tokens else None
+    components = _components(config.default.name, called, redis, toolbox, keys)
     health = Health(components, probe_now, version(), metrics, frozenset(config.fallbacks) - {config.default.name})
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
-    return Parts(Agent(config, prompt, completions, sessions, metrics, budget), health, gate, redis)
+    embeddings = Embeddings(config, MeteredCompletions(embedding, metrics, budget), budget)
+    return Parts(Agent(config, prompt, completions, sessions, metrics, budget), embeddings, health, gate, redis)
 
 
 async def _models(
@@ -142,9 +151,23 @@ def _model(
         return EchoModel(config.name)
     # These imports are local, like those below, so that an agent loads only the modules that its config uses.
     from agent_runtime.models.endpoint import RequestBuilder  # noqa: PLC0415
+
+    return _model_type(config)(config, RequestBuilder(config, environment, defaults), session, probe_now)
+
+
+def _model_type(config: ModelConfig) -> "type[OpenAIModel]":
+    """Return the class of a model for its API."""
+    if config.api == "responses":
+        from agent_runtime.models.responses_model import ResponsesModel  # noqa: PLC0415
+
+        return ResponsesModel
+    if config.api == "embeddings":
+        from agent_runtime.models.embeddings_model import EmbeddingsModel  # noqa: PLC0415
+
+        return EmbeddingsModel
     from agent_runtime.models.openai import OpenAIModel  # noqa: PLC0415
 
-    return OpenAIModel(config, RequestBuilder(config, environment, defaults), session, probe_now)
+    return OpenAIModel
 
 
 def _redis(config: AgentConfig, environment: Environment, probe_now: asyncio.Event) -> "RedisStore | None":

@@ -114,6 +114,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     | {("out", Peer(address=text), 443) for text in ("10.1.2.3", "10.1.2.4")},
     "workload-identity": USUAL | AZURE,
     "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
+    "model-apis": USUAL | AZURE,
     "models-that-differ": USUAL | AZURE,
     "models": USUAL
     | AZURE

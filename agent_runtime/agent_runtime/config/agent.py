@@ -54,6 +54,13 @@ class AgentConfig(ConfigModel):
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise ValueError("models: every name must be unique: rename the duplicates")
+        embeddings = [model.name for model in self.models if model.api == "embeddings"]
+        if len(embeddings) == len(names):
+            raise ValueError("models: at least one must have another api than embeddings: add one")
+        if self.default_model in embeddings:
+            raise ValueError(f"defaultModel: {self.default_model} has the api embeddings: name another model")
+        if unfit := [name for name in self.fallbacks if name in embeddings]:
+            raise ValueError(f"fallbacks: {', '.join(unfit)}: has the api embeddings: remove it")
         if self.default_model is not None and self.default_model not in names:
             raise ValueError(f"defaultModel: {self.default_model} is not one of models: {', '.join(names)}")
         servers = [server.name for server in self.mcp]
@@ -74,7 +81,8 @@ class AgentConfig(ConfigModel):
     @property
     def default(self) -> ModelConfig:
         """The model for requests that name no model."""
-        return next((model for model in self.models if model.name == self.default_model), self.models[0])
+        chosen = (model for model in self.models if model.name == self.default_model)
+        return next(chosen, next(model for model in self.models if model.api != "embeddings"))
 
 
 class AgentSection(AgentConfig):

@@ -62,6 +62,9 @@ def _only_with(union: str, member: str, field: str) -> Rule:
     )
 
 
+_EMBEDDINGS = "has(m.api) && m.api == 'embeddings'"
+
+
 def _not_with_echo(field: str) -> Rule:
     return Rule(
         f"self.provider != 'echo' || !has(self.{field})",
@@ -188,6 +191,21 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             "each of fallbacks must be the name of one of models: correct it or add the model",
             ".fallbacks",
         ),
+        Rule(
+            "self.models.exists(m, !has(m.api) || m.api != 'embeddings')",
+            "at least one of models must have another api than embeddings: add one",
+            ".models",
+        ),
+        Rule(
+            f"!has(self.defaultModel) || !self.models.exists(m, m.name == self.defaultModel && {_EMBEDDINGS})",
+            "defaultModel must not have the api embeddings: name another model",
+            ".defaultModel",
+        ),
+        Rule(
+            f"!has(self.fallbacks) || !self.models.exists(m, m.name in self.fallbacks && {_EMBEDDINGS})",
+            "fallbacks must not have the api embeddings: remove them",
+            ".fallbacks",
+        ),
     ),
     ModelConfig: (
         Rule(
@@ -199,6 +217,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("provider", "azure_openai", "endpoint"),
         _only_with("provider", "openai", "model"),
         _only_with("provider", "openai", "baseUrl"),
+        _not_with_echo("api"),
         _not_with_echo("apiKeyFrom"),
         *map(_not_with_echo, ("headersFrom", "parameters", "timeouts", "tls", "streaming", "probe")),
         Rule(
