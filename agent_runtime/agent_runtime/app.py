@@ -14,7 +14,7 @@ from agent_runtime.a2a.shared import SHARED
 from agent_runtime.assembly import assemble
 from agent_runtime.config import KEEP_ALIVE_SECONDS, MAX_BODY_BYTES, AgentSection, LimitsConfig, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.http.app_keys import AGENT, CLIENTS, GATE, HEALTH, KEEP_ALIVE, METRICS
+from agent_runtime.http.app_keys import AGENT, CLIENTS, EMBEDDINGS, GATE, HEALTH, KEEP_ALIVE, METRICS
 from agent_runtime.http.client_address import ClientAddresses
 from agent_runtime.http.cors import allow_origins
 from agent_runtime.http.middleware import admit, observe, send_connection_close
@@ -43,6 +43,7 @@ def create_app(config: AgentSection, prompt: str, environment: Environment) -> w
             if tracer:
                 stack.push_async_callback(tracer.aclose)
             parts = await assemble(config, prompt, environment, app[METRICS], stack, tracer)
+            app[EMBEDDINGS] = parts.embeddings
             app[AGENT], app[HEALTH], app[GATE] = parts.agent, parts.health, parts.gate
             if parts.redis is not None:
                 app[SHARED] = parts.redis

@@ -209,11 +209,22 @@ FIELDS: dict[str, Values] = {
     "AgentConfig.mcp": unique_by("name", ["files", "web-1"], MCP_SERVERS),
     "CardConfig.skills": unique_by("id", ["a", "B_1"], SKILLS),
 }
+
+
+def _checks_have_a_key(spec: dict[str, Any]) -> dict[str, Any]:
+    """The checks of a canary cannot call an agent that accepts only tokens."""
+    is_open = spec.get("apiKeys") or (spec["config"].get("server") or {}).get("apiKeysFile")
+    if is_open or "auth" not in spec["config"]:
+        return spec
+    return spec | {"config": {field: value for field, value in spec["config"].items() if field != "auth"}}
+
+
 MODELS: dict[str, Values] = {
     "AgentConfig": objects("AgentConfig").map(_names_agree),
     "AgentDeploymentSpec": objects("AgentDeploymentSpec")
     .map(_vault_is_opened)
     .map(_keys_have_one_place)
+    .map(_checks_have_a_key)
     .map(_has_one_proxy),
     "CacheConfig": objects("CacheConfig", needed=("host",)).map(_has_one_redis),
     "CaSource": objects("CaSource", "secretKeyRef", "configMapKeyRef"),
@@ -223,6 +234,13 @@ MODELS: dict[str, Values] = {
     "Credentials": objects("Credentials", "secretRef", "externalSecret", "values"),
     "DisruptionBudget": objects("DisruptionBudget", "minAvailable", "maxUnavailable") | st.just({}),
     "ExternalSecret": objects("ExternalSecret", "azureKeyVault", "secretStoreRef"),
+    "JwtConfig": st.sampled_from(
+        [
+            {"preset": "kubernetes", "audiences": ["a"], "subjects": ["system:serviceaccount:a:*"]},
+            {"preset": "entra_id", "tenantId": "7d1f2e3d-4c5b-6a00-0000-000000000000", "audiences": ["api://a"]},
+            {"issuer": "https://sso.example.com", "audiences": ["a"], "requiredClaims": {"scp": "x"}},
+        ]
+    ),
     "IngressSpec": objects("IngressSpec").map(_has_hosts),
     "Rollout": objects("Rollout").map(_replaces_pods),
     "Runtime": objects("Runtime").map(_has_one_tag),

@@ -68,6 +68,7 @@ class Agent:
     ) -> None:
         self._prompt = prompt if prompt.strip() else ""
         self.models = tuple(model.name for model in config.models)
+        self._chat_models = tuple(model.name for model in config.models if model.api != "embeddings")
         self._default = config.default.name
         self._limits = config.limits or LimitsConfig()
         self.max_history_tokens = (config.memory or MemoryConfig()).max_history_tokens
@@ -195,11 +196,19 @@ class Agent:
             raise Problem(413, "input_too_long", detail)
 
     def _model_name(self, name: str | None) -> str:
-        name = name or self._default
-        if name not in self.models:
-            detail = f"model: unknown name: use one of {', '.join(self.models)}"
-            raise Problem(404, "model_not_found", detail, param="model")
-        return name
+        return checked_name(name or self._default, self._chat_models)
+
+
+def checked_name(name: str, names: Sequence[str]) -> str:
+    """Return the name of a model.
+
+    Raises:
+        Problem: it is not one of the names.
+    """
+    if name not in names:
+        detail = f"model: unknown name: use one of {', '.join(names)}"
+        raise Problem(404, "model_not_found", detail, param="model")
+    return name
 
 
 def _length(message: Json) -> int:

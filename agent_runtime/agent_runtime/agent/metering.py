@@ -35,7 +35,8 @@ class MeteredCompletions:
         """Return a completion, after its tokens are counted; see models.fallbacks.Calls."""
         model, completion = await self._completions.complete(name, request, deadline)
         answer = chunks.message(chunks.choice(completion))
-        self._count(model, chunks.usage(completion), request, len(orjson.dumps(answer)) // BYTES_PER_TOKEN)
+        size = len(orjson.dumps(answer)) if answer else 0
+        self._count(model, chunks.usage(completion), request, size // BYTES_PER_TOKEN)
         return model, completion
 
     async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
@@ -79,7 +80,14 @@ def prompt_tokens(request: Json) -> int:
     """Return an estimate of the tokens of a request."""
     tools = request.get("tools")
     size = len(orjson.dumps(tools)) // BYTES_PER_TOKEN if tools else 0
-    return size + sum(map(message_tokens, request.get("messages") or ()))
+    return size + sum(map(message_tokens, request.get("messages") or ())) + _input_tokens(request.get("input"))
+
+
+def _input_tokens(texts: Any) -> int:
+    """Return an estimate of the tokens of the input of a request for embeddings: texts, or tokens."""
+    if isinstance(texts, str):
+        return len(texts.encode()) // BYTES_PER_TOKEN
+    return sum(map(_input_tokens, texts)) if isinstance(texts, list) else int(texts is not None)
 
 
 def message_tokens(message: Json) -> int:

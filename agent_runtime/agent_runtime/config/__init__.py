@@ -5,7 +5,8 @@ generated from them. Fields are snake_case in TOML and camelCase in the CR. The 
 uses only pydantic and the standard library.
 """
 
-from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection
+from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection, identifies_callers
+from agent_runtime.config.auth import AuthConfig, JwtConfig
 from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
@@ -36,6 +37,7 @@ __all__ = [
     "AgentFile",
     "AgentSection",
     "ApiKeySource",
+    "AuthConfig",
     "BudgetConfig",
     "CaSource",
     "CacheConfig",
@@ -46,6 +48,7 @@ __all__ = [
     "EnvironmentName",
     "HeaderName",
     "HttpUrl",
+    "JwtConfig",
     "KeyReference",
     "LimitsConfig",
     "LogLevel",
@@ -60,5 +63,6 @@ __all__ = [
     "ServerConfig",
     "SkillConfig",
     "explain",
+    "identifies_callers",
     "load",
 ]

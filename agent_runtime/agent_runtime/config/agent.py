@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from agent_runtime.config.auth import AuthConfig
 from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, LogLevel, Name
 from agent_runtime.config.callers import BudgetConfig, CardConfig, ChatPageConfig, LimitsConfig, ServerConfig
@@ -44,12 +45,22 @@ class AgentConfig(ConfigModel):
     server: ServerConfig | None = Field(
         None, description="Who may call the agent. Default: every client that can connect."
     )
+    auth: AuthConfig | None = Field(
+        None, description="Tokens (JWT) of callers, next to API keys. Default: not accepted."
+    )
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise ValueError("models: every name must be unique: rename the duplicates")
+        embeddings = [model.name for model in self.models if model.api == "embeddings"]
+        if len(embeddings) == len(names):
+            raise ValueError("models: at least one must have another api than embeddings: add one")
+        if self.default_model in embeddings:
+            raise ValueError(f"defaultModel: {self.default_model} has the api embeddings: name another model")
+        if unfit := [name for name in self.fallbacks if name in embeddings]:
+            raise ValueError(f"fallbacks: {', '.join(unfit)}: has the api embeddings: remove it")
         if self.default_model is not None and self.default_model not in names:
             raise ValueError(f"defaultModel: {self.default_model} is not one of models: {', '.join(names)}")
         servers = [server.name for server in self.mcp]
@@ -70,7 +81,8 @@ class AgentConfig(ConfigModel):
     @property
     def default(self) -> ModelConfig:
         """The model for requests that name no model."""
-        return next((model for model in self.models if model.name == self.default_model), self.models[0])
+        chosen = (model for model in self.models if model.name == self.default_model)
+        return next(chosen, next(model for model in self.models if model.api != "embeddings"))
 
 
 class AgentSection(AgentConfig):
@@ -101,3 +113,9 @@ class AgentFile(ConfigModel):
     """All of agent.toml."""
 
     agent: AgentSection
+
+
+def identifies_callers(config: AgentConfig) -> bool:
+    """Return whether callers need an API key or a token."""
+    by_key = config.server is not None and config.server.api_keys_file is not None
+    return by_key or (config.auth is not None and config.auth.jwt is not None)

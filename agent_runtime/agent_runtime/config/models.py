@@ -73,6 +73,12 @@ class ModelConfig(ConfigModel):
         "OpenAI.",
     )
 
+    api: Literal["chat", "responses", "embeddings"] | None = Field(
+        None,
+        description="API of the endpoint that the agent calls: chat (chat completions), responses (the Responses API; "
+        "with provider azure_openai it needs apiVersion 2025-03-01-preview or later) or embeddings. An embeddings "
+        "model serves only /v1/embeddings of the agent. Not for provider echo. Default: chat.",
+    )
     api_key_from: ApiKeySource | None = Field(
         None,
         description="API key of this model. Not for provider echo. Default: the variable OPENAI_API_KEY, or for "
@@ -113,6 +119,7 @@ class ModelConfig(ConfigModel):
         azure_only = {"deployment": self.deployment, "apiVersion": self.api_version, "endpoint": self.endpoint}
         openai_only = {"model": self.model, "baseUrl": self.base_url}
         remote_only: dict[str, object] = {
+            "api": self.api,
             "apiKeyFrom": self.api_key_from,
             "headersFrom": self.headers_from,
             "parameters": self.parameters,

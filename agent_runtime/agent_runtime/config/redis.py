@@ -16,7 +16,7 @@ HostAndPort = Annotated[
 
 
 class SentinelConfig(ConfigModel):
-    """Redis Sentinels, which name the primary. Their password is in REDIS_SENTINEL_PASSWORD, if they need one."""
+    """Redis Sentinels. Their password is in REDIS_SENTINEL_PASSWORD, if they need one."""
 
     master: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=128)] = Field(
         description="Name of the primary as the Sentinels know it, such as mymaster."
@@ -45,16 +45,14 @@ class RedisTls(ConfigModel):
 
     ca_from: CaSource | None = Field(
         None,
-        description="Where the certificate authorities of Redis come from, which the operator mounts, in addition to "
-        "those of the system and of trustedCA. Only in an AgentDeployment.",
+        description="Authorities of Redis's certificate, which the operator mounts. Only in an AgentDeployment.",
     )
     ca_file: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
-        None, description="Path of a file with the certificate authorities in the pods."
+        None, description="Path of a file with them in the pods."
     )
     server_name: Host | None = Field(
         None,
-        description="Name in Redis's certificate. Default: the host that the agent connects to; for a node of a "
-        "Cluster that has only an address, host.",
+        description="Name in Redis's certificate. Default: the host; host for nodes of a Cluster without a name.",
     )
 
     @model_validator(mode="after")

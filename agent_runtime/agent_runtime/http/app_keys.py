@@ -3,12 +3,14 @@
 from aiohttp import web
 
 from agent_runtime.agent.agent import Agent
+from agent_runtime.agent.embeddings import Embeddings
 from agent_runtime.health import Health
 from agent_runtime.http.client_address import ClientAddresses
 from agent_runtime.http.limits import Gate
 from agent_runtime.metrics import Metrics
 
 AGENT = web.AppKey("agent", Agent)
+EMBEDDINGS = web.AppKey("embeddings", Embeddings)
 CLIENTS = web.AppKey("clients", ClientAddresses)
 GATE = web.AppKey("gate", Gate)
 HEALTH = web.AppKey("health", Health)

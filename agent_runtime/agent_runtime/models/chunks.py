@@ -45,7 +45,7 @@ def read_chunk(model: str, kind: bytes, data: bytes) -> Chunk:
         parsed = untrusted_json.loads(data)
     except untrusted_json.InvalidJsonError:
         data, parsed = _normalized(model, data)
-    if kind == b"error" or _is_error(parsed):
+    if kind == b"error" or is_error(parsed):
         raise in_band_error(model, parsed)
     return Chunk(data, isinstance(choice(parsed).get("finish_reason"), str))
 
@@ -56,17 +56,26 @@ def completion(model: str, answer: bytes) -> Json:
     Raises:
         Problem: the body is an error or no chat completion.
     """
-    try:
-        parsed = untrusted_json.loads(answer)
-    except untrusted_json.InvalidJsonError:
-        _, parsed = _normalized(model, answer)
-    if _is_error(parsed):
+    parsed = read_json(model, answer)
+    if is_error(parsed):
         raise in_band_error(model, parsed)
     found: Json = parsed if isinstance(parsed, dict) else {}
     choices = found.get("choices")
     if not isinstance(choices, list) or not choices or not all(map(_has_message, choices)):
         raise Problem(502, "model_bad_response", f"{model}: the model's server sent no chat completion")
     return found
+
+
+def read_json(model: str, data: bytes) -> Any:
+    """Return the value of the JSON that a server sent.
+
+    Raises:
+        Problem: it is no JSON.
+    """
+    try:
+        return untrusted_json.loads(data)
+    except untrusted_json.InvalidJsonError:
+        return _normalized(model, data)[1]
 
 
 def in_band_error(model: str, parsed: Any) -> Problem:
@@ -145,7 +154,8 @@ def as_chunks(whole: Json) -> list[bytes]:
     return [orjson.dumps(chunk) for chunk in (head | {"choices": choices}, *last)]
 
 
-def _is_error(parsed: Any) -> bool:
+def is_error(parsed: Any) -> bool:
+    """Return whether the JSON of a response with status 200 is an error."""
     return isinstance(parsed, dict) and bool(parsed.get("error") or parsed.get("object") == "error")
 
 

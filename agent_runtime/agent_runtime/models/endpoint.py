@@ -35,6 +35,16 @@ class Endpoint:
     headers: Mapping[str, str]
     withheld: str | None = None
 
+    @property
+    def responses(self) -> URL:
+        """The URL of the Responses API."""
+        return _with_end(self.models, "/models", "/responses")
+
+    @property
+    def embeddings(self) -> URL:
+        """The URL of the embeddings API."""
+        return _with_end(self.completions, "/chat/completions", "/embeddings")
+
 
 class RequestBuilder:
     """Builds a model's endpoint from its config and the environment."""
@@ -117,3 +127,8 @@ def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
 def _below(base: URL, path: str) -> URL:
     """Return the URL of an encoded path below the base, with the query of the base."""
     return base.with_path(base.raw_path.rstrip("/") + path, encoded=True, keep_query=True)
+
+
+def _with_end(url: URL, end: str, other: str) -> URL:
+    """Return a URL with another end of its path, and with its query."""
+    return url.with_path(url.raw_path.removesuffix(end) + other, encoded=True, keep_query=True)

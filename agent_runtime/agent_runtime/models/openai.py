@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from agent_runtime.config import ModelConfig, ModelTimeouts
 from agent_runtime.config.default_credentials import is_openai
@@ -98,11 +99,19 @@ class OpenAIModel:
         for part in chunks.as_chunks(completion):
             yield part
 
+    def _url(self, endpoint: Endpoint) -> URL:
+        """Return the URL of requests."""
+        return endpoint.completions
+
+    def _body(self, request: Json) -> Json:
+        """Return the body of the request to the server."""
+        return self._parameters.applied(request) | {"model": self._upstream_name}
+
     @asynccontextmanager
     async def _post(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield a response with status 200; every failure, also while the body reads it, becomes a Problem."""
         endpoint = self._endpoint or await self._build_for_call()
-        body = orjson.dumps(self._parameters.applied(request) | {"model": self._upstream_name})
+        body = orjson.dumps(self._body(request))
         try:
             async with await self._begin(endpoint, body) as response:
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -118,7 +127,7 @@ class OpenAIModel:
         """Send a request; return the response when its headers have arrived."""
         headers = {**_JSON_BODY, **endpoint.headers}
         sent = self._session.post(
-            endpoint.completions,
+            self._url(endpoint),
             data=body,
             headers=headers,
             timeout=self._timeout,

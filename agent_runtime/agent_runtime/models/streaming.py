@@ -59,13 +59,22 @@ async def event_stream(model: str, response: aiohttp.ClientResponse) -> sse.Part
         Problem: that object is an error or no chat completion.
         aiohttp.ClientPayloadError: the response is too long or incomplete.
     """
-    if response.content_type != "application/json":
+    body = await whole_object(response)
+    if body is None:
         return response.content
-    body = await responses.read(response)
-    if body.lstrip().startswith(b"{"):
-        events = [*chunks.as_chunks(chunks.completion(model, body)), sse.DONE]
-        body = b"".join(map(sse.event, events))
-    return _Body(body)
+    if not body.lstrip().startswith(b"{"):
+        return _Body(body)
+    events = [*chunks.as_chunks(chunks.completion(model, body)), sse.DONE]
+    return _Body(b"".join(map(sse.event, events)))
+
+
+async def whole_object(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the JSON object that a server sent instead of events; None if it sends events.
+
+    Raises:
+        aiohttp.ClientPayloadError: the response is too long or incomplete.
+    """
+    return await responses.read(response) if response.content_type == "application/json" else None
 
 
 class _Body:

@@ -24,6 +24,7 @@ from agent_runtime.config import (
     CacheConfig,
     CardConfig,
     CaSource,
+    JwtConfig,
     McpServerConfig,
     ModelConfig,
     ModelParameters,
@@ -59,6 +60,9 @@ def _only_with(union: str, member: str, field: str) -> Rule:
         f"{field} requires {union} {member}: remove it or change the {union}",
         f".{field}",
     )
+
+
+_EMBEDDINGS = "has(m.api) && m.api == 'embeddings'"
 
 
 def _not_with_echo(field: str) -> Rule:
@@ -187,6 +191,21 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             "each of fallbacks must be the name of one of models: correct it or add the model",
             ".fallbacks",
         ),
+        Rule(
+            "self.models.exists(m, !has(m.api) || m.api != 'embeddings')",
+            "at least one of models must have another api than embeddings: add one",
+            ".models",
+        ),
+        Rule(
+            f"!has(self.defaultModel) || !self.models.exists(m, m.name == self.defaultModel && {_EMBEDDINGS})",
+            "defaultModel must not have the api embeddings: name another model",
+            ".defaultModel",
+        ),
+        Rule(
+            f"!has(self.fallbacks) || !self.models.exists(m, m.name in self.fallbacks && {_EMBEDDINGS})",
+            "fallbacks must not have the api embeddings: remove them",
+            ".fallbacks",
+        ),
     ),
     ModelConfig: (
         Rule(
@@ -198,6 +217,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("provider", "azure_openai", "endpoint"),
         _only_with("provider", "openai", "model"),
         _only_with("provider", "openai", "baseUrl"),
+        _not_with_echo("api"),
         _not_with_echo("apiKeyFrom"),
         *map(_not_with_echo, ("headersFrom", "parameters", "timeouts", "tls", "streaming", "probe")),
         Rule(
@@ -207,6 +227,28 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         ),
     ),
     ApiKeySource: (_exactly_one("secretKeyRef", "env", "none"),),
+    JwtConfig: (
+        Rule(
+            "has(self.issuer) || has(self.preset)",
+            "issuer is required without a preset: set it to the claim iss of the tokens",
+            ".issuer",
+        ),
+        Rule(
+            "has(self.tenantId) == (has(self.preset) && self.preset == 'entra_id')",
+            "preset entra_id requires tenantId, which has no meaning otherwise: set or remove it",
+            ".tenantId",
+        ),
+        Rule(
+            "!has(self.issuer) || !has(self.preset) || self.preset != 'entra_id'",
+            "issuer comes from the tenant with preset entra_id: remove it",
+            ".issuer",
+        ),
+        Rule(
+            "!has(self.jwksUrl) || !has(self.preset)",
+            "jwksUrl comes from the preset: remove it, or the preset",
+            ".jwksUrl",
+        ),
+    ),
     ModelTls: (_exactly_one("caFrom", "caFile"),),
     CaSource: (_exactly_one("configMapKeyRef", "secretKeyRef"),),
     McpServerConfig: (

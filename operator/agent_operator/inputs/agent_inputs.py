@@ -162,6 +162,12 @@ class Inputs:
         return self.spec.rollout is not None and self.spec.rollout.strategy == "Canary"
 
     @cached_property
+    def uses_api_server(self) -> bool:
+        """Whether the pods fetch the keys of tokens from the API server."""
+        tokens = self.spec.config.auth.jwt if self.spec.config.auth else None
+        return tokens is not None and tokens.preset == "kubernetes"
+
+    @cached_property
     def request_timeout_seconds(self) -> int:
         """Maximum duration of a request, and so of the termination of a pod."""
         return (self.spec.config.limits or LimitsConfig()).request_timeout_seconds

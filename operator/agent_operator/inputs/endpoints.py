@@ -141,6 +141,19 @@ def mcp_endpoint(server: McpServerConfig, index: int) -> Endpoint | None:
     return parse(server.url, f"spec.config.mcp[{index}].url") if server.url else None
 
 
+def keys_endpoint(config: AgentConfig) -> Endpoint | None:
+    """Return the endpoint of the keys for callers' tokens; None without one, or if it is the API server.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    tokens = config.auth.jwt if config.auth else None
+    url = tokens.keys_url() if tokens else None
+    if tokens is None or url is None:
+        return None
+    return parse(url, f"spec.config.auth.jwt.{'jwksUrl' if tokens.jwks_url else 'issuer'}")
+
+
 def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
     """Return the endpoints of traces in the plain values of spec.env. The runtime rejects invalid URLs."""
     found = []
@@ -180,7 +193,7 @@ def sentinel_endpoints(config: AgentConfig) -> Iterator[Endpoint]:
 
 
 def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
-    """Return the endpoints of models, Redis, MCP servers and the trace collector.
+    """Return the endpoints of models, Redis, the keys of callers' tokens, MCP servers and the trace collector.
 
     Raises:
         ValueError: as `parse`.
@@ -198,6 +211,7 @@ def of_config(config: AgentConfig) -> tuple[Endpoint, ...]:
         *(model_endpoint(model, index) for index, model in enumerate(config.models)),
         redis_endpoint(config),
         *sentinel_endpoints(config),
+        keys_endpoint(config),
         *(mcp_endpoint(server, index) for index, server in enumerate(config.mcp)),
     ]
     return tuple(endpoint for endpoint in found if endpoint)

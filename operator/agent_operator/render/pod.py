@@ -24,6 +24,7 @@ from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash
 from agent_operator.render.templates import View, common_annotations, common_labels, fill, labels
 from agent_runtime.config import CONFIG_FILE, CaSource
+from agent_runtime.config.auth import KUBERNETES_DIRECTORY
 
 # terminationGracePeriodSeconds is a sum: the runtime serves for DRAIN_SECONDS until all proxies have removed the pod (a
 # variable may change that), the last request may take its whole timeout, and then the runtime closes.
@@ -58,6 +59,8 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "config_file": f"{constants.CONFIG_DIRECTORY}/{CONFIG_FILE}",
         "api_keys": _api_keys(spec.api_keys),
         "trusted_ca": _trusted_ca(spec.trusted_ca),
+        "api_server": constants.API_SERVER_VOLUME if inputs.uses_api_server else None,
+        "api_server_directory": KUBERNETES_DIRECTORY,
         "model_ca": list(_model_ca(inputs)),
         "http_port": constants.HTTP_PORT,
         "metrics_port": constants.METRICS_PORT,

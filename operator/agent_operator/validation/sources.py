@@ -73,6 +73,10 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
         else:
             yield from () if server.allow_link_local else not_metadata(found)
     try:
+        yield from not_metadata(endpoints.keys_endpoint(inputs.spec.config))
+    except ValueError as error:
+        yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.auth.jwt.issuer", str(error))
+    try:
         yield from not_metadata(endpoints.redis_endpoint(inputs.spec.config))
         for endpoint in endpoints.sentinel_endpoints(inputs.spec.config):
             yield from not_metadata(endpoint)

@@ -2,7 +2,7 @@
 
 A test sets the next responses through /_script, and reads the recorded requests from /_seen.
 
-    PUT    /_script {"completions": [STEP, …], "models": [STEP, …], "token": [STEP, …]}: one step per request. Requests
+    PUT    /_script {"completions": [STEP, …], "embeddings": …, "models": …, "token": …}: one step per request. Requests
            after the last step succeed.
     DELETE /_script: delete the script and the recorded requests
     GET    /_seen: [{"path", "query", "headers", "body", "closed"}, …]
@@ -18,8 +18,10 @@ in the request is refused with 400}.
 
 import argparse
 import asyncio
+import base64
 import json
 import ssl
+import struct
 import sys
 import time
 from typing import Any
@@ -86,6 +88,22 @@ async def completions(request: web.Request) -> web.StreamResponse:
         seen["closed"] = time.time()
         raise
     return _answer(step, completion(body, **step.get("message", {})))
+
+
+async def embeddings(request: web.Request) -> web.StreamResponse:
+    """POST …/embeddings: one number per text, its length."""
+    body = await request.json()
+    _note(request, body)
+    texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    vectors = [struct.pack("<f", len(text)) for text in texts]
+    data = [
+        {"object": "embedding", "index": index, "embedding": base64.b64encode(vector).decode()}
+        for index, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    return _answer(
+        _next(request, "embeddings"), {"object": "list", "data": data, "model": body["model"], "usage": usage}
+    )
 
 
 async def models(request: web.Request) -> web.StreamResponse:
@@ -197,6 +215,8 @@ def create_app() -> web.Application:
     app[SEEN], app[SCRIPT], app[GO] = [], {}, asyncio.Semaphore(0)
     app.router.add_post("/v1/chat/completions", completions)
     app.router.add_post("/openai/deployments/{deployment}/chat/completions", completions)
+    app.router.add_post("/v1/embeddings", embeddings)
+    app.router.add_post("/openai/deployments/{deployment}/embeddings", embeddings)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/openai/models", models)
     app.router.add_post("/{tenant}/oauth2/v2.0/token", token)

@@ -223,6 +223,32 @@ def test_credentials_of_a_model_have_one_source(tmp_path: Path, fields: str, fau
 
 
 @pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ('[[agent.models]]\nname = "c"\nprovider = "echo"\napi = "chat"', "agent.models[2].api: not a field of"),
+        ('[[agent.models]]\nname = "c"\nprovider = "openai"\napi = "x"', "agent.models[2].api: "),
+    ],
+)
+def test_an_api_is_one_of_three(tmp_path: Path, more: str, fault: str) -> None:
+    assert faults(tmp_path, f"{VALID}\n{more}")[0].startswith(fault)
+
+
+def test_a_model_for_embeddings_does_not_chat() -> None:
+    """The default is the first other one."""
+    embedding = {"name": "e", "provider": "openai", "api": "embeddings"}
+    chat = {"name": "c", "provider": "openai", "api": "responses"}
+
+    assert AgentConfig.model_validate({"models": [embedding, chat]}).default.name == "c"
+    for fields, fault in (
+        ({"models": [embedding]}, "at least one must have another api"),
+        ({"models": [embedding, chat], "defaultModel": "e"}, "defaultModel: e has the api embeddings"),
+        ({"models": [embedding, chat], "fallbacks": ["e"]}, "fallbacks: e: has the api embeddings"),
+    ):
+        with pytest.raises(ValidationError, match=fault):
+            AgentConfig.model_validate(fields)
+
+
+@pytest.mark.parametrize(
     ("fields", "fault"),
     [
         ("parameters = {temperature = 3}", "parameters.temperature: "),

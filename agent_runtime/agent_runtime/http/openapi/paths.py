@@ -43,6 +43,14 @@ def _openai() -> Json:
                 body="CompletionRequest",
             )
         },
+        "/v1/embeddings": {
+            "post": _operation(
+                "createEmbeddings",
+                "Create embeddings with a model that is configured for it.",
+                _ok({JSON: ref("Embeddings")}) | _errors("OpenAIError", 400, 404, *_OF_MODELS),
+                body="EmbeddingRequest",
+            )
+        },
         "/v1/models": {
             "get": _operation(
                 "listModels", "List the models.", _ok({JSON: ref("Models")}) | _errors("OpenAIError", *_GUARDED)

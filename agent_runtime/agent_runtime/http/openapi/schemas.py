@@ -7,7 +7,7 @@ from pydantic.json_schema import models_json_schema
 from agent_runtime.http import session_ids
 from agent_runtime.http.responses.body import ResponseRequest
 from agent_runtime.http.routes.chat import ChatRequest
-from agent_runtime.http.routes.completions import CompletionRequest
+from agent_runtime.http.routes.completions import CompletionRequest, EmbeddingRequest
 
 Json = dict[str, Any]
 TEXT: Json = {"type": "string"}
@@ -55,6 +55,7 @@ COMPLETION = _object(
     },
     {"usage": USAGE},
 )
+EMBEDDINGS = _object({"data": _list(ANY_OBJECT)}, {"usage": USAGE})
 MODEL = _object({"id": TEXT, "object": {"const": "model"}, "created": COUNT, "owned_by": TEXT})
 MODELS = _object({"object": {"const": "list"}, "data": _list(ref("Model"))})
 RESPONSE_USAGE = _object({"input_tokens": COUNT, "output_tokens": COUNT, "total_tokens": COUNT})
@@ -125,12 +126,13 @@ RPC_RESPONSE = _object({"jsonrpc": {"const": "2.0"}, "id": RPC_ID}, {"result": A
 
 def components() -> Json:
     """Return all schemas by name."""
-    kinds = (ChatRequest, CompletionRequest, ResponseRequest)
+    kinds = (ChatRequest, CompletionRequest, EmbeddingRequest, ResponseRequest)
     _, requests = models_json_schema([(kind, "validation") for kind in kinds], ref_template=ref("{model}")["$ref"])
     responses = {
         "Problem": PROBLEM,
         "OpenAIError": OPENAI_ERROR,
         "ChatCompletion": COMPLETION,
+        "Embeddings": EMBEDDINGS,
         "Model": MODEL,
         "Models": MODELS,
         "Response": RESPONSE,

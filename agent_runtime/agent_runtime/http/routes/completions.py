@@ -1,4 +1,4 @@
-"""The part of OpenAI's API that the agent serves: chat completions and models."""
+"""Chat completions, embeddings and models of OpenAI's API."""
 
 import time
 from contextlib import aclosing
@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import ConfigDict, Field
 
 from agent_runtime.errors import Problem
-from agent_runtime.http.app_keys import AGENT
+from agent_runtime.http.app_keys import AGENT, EMBEDDINGS
 from agent_runtime.http.routes.body import Body, json_response, read_object, validated
 from agent_runtime.http.routes.events import EventStream
 from agent_runtime.models.sse import DONE
@@ -55,6 +55,22 @@ async def complete(request: web.Request) -> web.StreamResponse:
     return events.response
 
 
+class EmbeddingRequest(Body):
+    """The fields that the agent reads. Other fields go to the model unchanged."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str | None = None
+    input: str | list[Any]
+
+
+async def embed(request: web.Request) -> web.Response:
+    """POST /v1/embeddings."""
+    fields = await read_object(request)
+    validated(EmbeddingRequest, fields)
+    return json_response(await request.app[EMBEDDINGS].create(fields))
+
+
 async def list_models(request: web.Request) -> web.Response:
     """GET /v1/models."""
     return json_response({"object": "list", "data": [_model(name) for name in request.app[AGENT].models]})
@@ -76,6 +92,7 @@ def _model(name: str) -> dict[str, Any]:
 
 ROUTES = (
     web.post("/v1/chat/completions", complete),
+    web.post("/v1/embeddings", embed),
     web.get("/v1/models", list_models),
     web.get("/v1/models/{id}", show_model),
 )

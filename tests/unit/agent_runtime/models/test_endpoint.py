@@ -242,3 +242,19 @@ async def test_a_models_own_endpoint_wins_over_the_environment() -> None:
     assert (await build(without, **variables)).completions.host == "y"
     with pytest.raises(UnhealthyError, match=r"^set AZURE_OPENAI_ENDPOINT"):
         await build(without, AZURE_OPENAI_API_KEY="k")
+
+
+@pytest.mark.parametrize(
+    ("model", "responses", "embeddings"),
+    [
+        (OPENAI.model_copy(update={"base_url": "http://llm/v1?key=ab"}), "http://llm/v1/responses?key=ab",
+         "http://llm/v1/embeddings?key=ab"),
+        (AZURE.model_copy(update={"api_version": "2025-03-01-preview"}),
+         "https://x.openai.azure.com/openai/responses?api-version=2025-03-01-preview",
+         "https://x.openai.azure.com/openai/deployments/gpt-4o/embeddings?api-version=2025-03-01-preview"),
+    ],
+)  # fmt: skip
+async def test_other_apis_have_their_own_urls(model: ModelConfig, responses: str, embeddings: str) -> None:
+    endpoint = await build(model, AZURE_OPENAI_API_KEY="k")
+
+    assert (str(endpoint.responses), str(endpoint.embeddings)) == (responses, embeddings)
