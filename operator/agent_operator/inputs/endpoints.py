@@ -210,7 +210,7 @@ def of_config(config: AgentConfig) -> tuple[Endpoint, ...]:
     found = [
         *(model_endpoint(model, index) for index, model in enumerate(config.models)),
         redis_endpoint(config),
-        *sentinel_endpoints(config),
+        *(sentinel_endpoints(config) if config.memory else ()),
         keys_endpoint(config),
         *(mcp_endpoint(server, index) for index, server in enumerate(config.mcp)),
     ]

@@ -70,7 +70,7 @@ def required(inputs: Inputs) -> Iterator[Source]:
         if authorities:
             field = f"spec.config.models[{index}].tls.caFrom.secretKeyRef"
             yield Source("Secret", authorities.name, authorities.key, optional=False, field=field)
-    redis = redis_ca(inputs.spec.config)
+    redis = redis_ca(inputs.spec.config) if inputs.spec.config.memory else None
     if redis and redis.secret_key_ref:
         field = "spec.config.memory.cache.tls.caFrom.secretKeyRef"
         yield Source("Secret", redis.secret_key_ref.name, redis.secret_key_ref.key, optional=False, field=field)

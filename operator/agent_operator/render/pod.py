@@ -99,7 +99,7 @@ def _model_ca(inputs: Inputs) -> Iterator[View]:
     for index, model in enumerate(inputs.spec.config.models):
         if model.tls and model.tls.ca_from:
             yield _ca_volume(model.tls.ca_from, model_ca_volume(index), model_ca_directory(index))
-    if source := redis_ca(inputs.spec.config):
+    if inputs.spec.config.memory and (source := redis_ca(inputs.spec.config)):
         yield _ca_volume(source, REDIS_CA_VOLUME, REDIS_CA_DIRECTORY)
 
 

@@ -11,6 +11,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.prompt import PromptError
 
 _VAULT_NAME = re.compile(r"((secret|key|cert)/)?[0-9a-zA-Z-]{1,127}")
+from agent_runtime.config import AgentConfig
 
 
 def one_source_each(inputs: Inputs) -> Iterator[Problem]:
@@ -76,9 +77,14 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
         yield from not_metadata(endpoints.keys_endpoint(inputs.spec.config))
     except ValueError as error:
         yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.auth.jwt.issuer", str(error))
+    if inputs.spec.config.memory:
+        yield from _redis_is_reachable(inputs.spec.config)
+
+
+def _redis_is_reachable(config: AgentConfig) -> Iterator[Problem]:
     try:
-        yield from not_metadata(endpoints.redis_endpoint(inputs.spec.config))
-        for endpoint in endpoints.sentinel_endpoints(inputs.spec.config):
+        yield from not_metadata(endpoints.redis_endpoint(config))
+        for endpoint in endpoints.sentinel_endpoints(config):
             yield from not_metadata(endpoint)
     except ValueError as error:
         yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host", str(error))
