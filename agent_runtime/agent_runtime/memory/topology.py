@@ -128,6 +128,7 @@ class SinglePrimary:
         finally:
             for left in pending:
                 left.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
         raise failure
 
     async def _ask(self, master: str, host: str, port: int) -> tuple[str, int]:
@@ -137,7 +138,7 @@ class SinglePrimary:
             await connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", master)
             reply = await connection.read_response()
         finally:
-            await connection.disconnect(nowait=True)
+            await connection.disconnect()
         if not isinstance(reply, list) or len(reply) != 2:  # noqa: PLR2004  (host and port)
             raise UnhealthyError(
                 f"the Sentinels do not know {master}: correct memory.cache.sentinel.master", "NotConfigured"

@@ -9,9 +9,9 @@ from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, endpoints
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.prompt import PromptError
+from agent_runtime.config import AgentConfig
 
 _VAULT_NAME = re.compile(r"((secret|key|cert)/)?[0-9a-zA-Z-]{1,127}")
-from agent_runtime.config import AgentConfig
 
 
 def one_source_each(inputs: Inputs) -> Iterator[Problem]:
