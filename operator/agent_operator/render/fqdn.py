@@ -43,11 +43,15 @@ _METADATA = (
 def hosts(revision: Revision, inputs: Inputs) -> Hosts | None:
     """Return names and ports of the hosts outside of the cluster to which the pods of a revision connect.
 
-    None if they are not known, because only a Secret has the name of one, or because the config cannot be read.
+    None if they are not known: a Secret or the document of an issuer names one, or the config cannot be read. The API
+    server, which has the keys of ServiceAccounts' tokens, has no name, either.
     """
     try:
         document = tomllib.loads(revision.config[CONFIG_FILE])
         config = AgentFile.model_validate(upgraded(document)).agent
+        tokens = config.auth.jwt if config.auth else None
+        if tokens is not None and tokens.jwks_url is None and tokens.preset != "entra_id":
+            return None
         variables = _variables(revision.template)
         found = [*endpoints.of_config(config), *endpoints.in_variables(variables), *_azure(config, revision, variables)]
     except (KeyError, ValueError):
