@@ -97,8 +97,7 @@ e2e: $(READY)  ## Run the end-to-end tests (ARGS="--kubeconfig FILE" uses a real
 campaign: $(READY)  ## Inject every fault and print a table (ARGS="--kubeconfig FILE" uses a real cluster); fuzz
 	$(PYTEST) -n $$(getconf _NPROCESSORS_ONLN) --dist worksteal --campaign $(ARGS) tests/faults
 	$(PYTEST) --campaign $(ARGS) tests/e2e/test_poison.py
-	@# Without the log records of pytest, which keep the objects of 10,000 examples in memory.
-	$(PYTEST) -n $(WORKERS) -p no:logging --hypothesis-profile=thorough tests/unit/agent_operator/limits
+	$(PYTEST) -n $(WORKERS) --hypothesis-profile=thorough tests/unit/agent_operator/limits
 
 bench: $(READY) programs  ## Run the benchmarks; they compare the runtime with peers from PyPI (PEERS= skips the peers)
 	BENCH_PEERS=$(PEERS) $(PYTEST) --capture=no $(ARGS) tests/bench

@@ -22,6 +22,7 @@ from tests.faults.proxy import FaultProxy, Write
 from tests.faults.shape import CHECKS, masked, status_shape
 from tests.integration.agent_operator.api_client import ApiClient
 from tests.integration.agent_operator.running_manager import operator_settings, run_manager
+from tests.patience import DEADLINE
 from tests.polling import wait_until
 
 NAME = "support"
@@ -63,6 +64,8 @@ class Cluster:
     skew: dict[str, float]
     local: LocalCluster | None
     longest_delay: float = 0.2
+    # Seconds until a run must have settled.
+    deadline: float = DEADLINE
 
     async def use_new_namespace(self) -> None:
         """Create a namespace and use it from now on; stop injecting faults."""
@@ -91,7 +94,8 @@ class Cluster:
             controller.queue.add(Key(self.api.namespace, name), Trigger.AGENT)
             await wait_until(reconciled_again)
             await self.wait_until_idle(controller, name)
-        assert self.writes_of(name)[len(before) :] == [], "writes after convergence"
+        if late := self.writes_of(name)[len(before) :]:
+            pytest.fail(f"writes after convergence: {late}")
 
     def writes_of(self, name: str) -> list[Write]:
         """The writes to an agent and its children."""
@@ -135,7 +139,7 @@ class Cluster:
             return cluster_is_idle and _is_idle(controller, key) and not await self._not_in_sync(controller, key)
 
         try:
-            await wait_until(is_settled)
+            await wait_until(is_settled, self.deadline)
         except TimeoutError:
             pytest.fail(f"idle: {_is_idle(controller, key)}; not in sync: {await self._not_in_sync(controller, key)}")
 

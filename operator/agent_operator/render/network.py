@@ -1,16 +1,21 @@
 """The NetworkPolicy: it allows the connections that the spec needs, and no others."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from agent_operator.api import constants
 from agent_operator.inputs import endpoints
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.kube.shapes import mapping, mappings
 from agent_operator.render.templates import View
-from agent_runtime.config import addresses
+from agent_runtime.config import MemoryConfig, addresses
 
+_DNS_PORTS = frozenset({53, 5353})
+_IPV6 = 6
+_METADATA = ipaddress.IPv4Address("169.254.169.254")
 DEFAULT_INGRESS = ("ingress-nginx",)
 DEFAULT_MONITORING = ("monitoring",)
 
@@ -34,6 +39,10 @@ def _outside(*, private: bool) -> tuple[Peer, ...]:
 
 # Everything outside of the cluster except metadata services, which serve the credentials of the node.
 INTERNET, INTERNET_AND_PRIVATE = _outside(private=False), _outside(private=True)
+
+
+# The port of the Service kubernetes, and the one on which API servers usually listen.
+API_SERVER_PORTS = (443, 6443)
 
 
 def network_policy(inputs: Inputs) -> View | None:
@@ -62,6 +71,35 @@ def egress_mode(view: View | None) -> str:
     if peers.issuperset(INTERNET_AND_PRIVATE):
         return "AllAddresses"
     return "PublicAddresses" if peers.issuperset(INTERNET) else "None"
+
+
+def is_bounded(rule: Any) -> bool:
+    """Return whether an egress rule names peers and ports, and opens no range with a metadata service but for DNS.
+
+    Every version of the operator has written only such rules. Others who may write ControllerRevisions may not.
+    """
+    peers, ports = list(mappings(mapping(rule).get("to"))), list(mappings(mapping(rule).get("ports")))
+    if not peers or peers != rule["to"] or ports != rule.get("ports"):
+        return False
+    numbers = {port.get("port") for port in ports}
+    if not numbers or None in numbers or any("endPort" in port for port in ports):
+        return False
+    return all(_is_peer_bounded(peer, is_dns=numbers <= _DNS_PORTS) for peer in peers)
+
+
+def _is_peer_bounded(peer: Mapping[str, Any], *, is_dns: bool) -> bool:
+    block = mapping(peer.get("ipBlock"))
+    if not block:
+        labels = [mapping(mapping(peer.get(name)).get("matchLabels")) for name in ("namespaceSelector", "podSelector")]
+        return any(labels)
+    try:
+        network = ipaddress.ip_network(block.get("cidr", ""))
+        excepted = [ipaddress.ip_network(it) for it in block.get("except") or ()]
+    except (TypeError, ValueError):
+        return False
+    if is_dns or network.num_addresses == 1 or network.version == _IPV6:
+        return True
+    return _METADATA not in network or any(_METADATA in it for it in excepted)
 
 
 def _ingress(inputs: Inputs) -> Iterator[View]:
@@ -104,11 +142,20 @@ def _egress(inputs: Inputs) -> list[View]:
                 opened.setdefault(peers, set()).add(port)
     if inputs.has_canary:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
-    azure = any(model.provider == "azure_openai" for model in config.models)
+    azure = any(model.provider == "azure_openai" for model in config.models) or (
+        config.memory is not None and _logs_in_with_entra(config.memory)
+    )
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID. Only an Azure endpoint may be set by a variable instead of the spec.
         opened.setdefault(outside, set()).add(endpoints.HTTPS)
+    if inputs.uses_api_server:
+        # A NetworkPolicy sees the addresses of the API servers, which are outside of the cluster's pods.
+        opened.setdefault(INTERNET_AND_PRIVATE, set()).update(API_SERVER_PORTS)
     return [{"peers": peers, "ports": sorted(ports, key=_port_order)} for peers, ports in sorted(opened.items())]
+
+
+def _logs_in_with_entra(memory: MemoryConfig) -> bool:
+    return bool(memory.cache and memory.cache.enabled and memory.cache.entra_id)
 
 
 def _port_order(port: int | str) -> tuple[int, str]:

@@ -83,6 +83,7 @@ class RolloutPlanner:
             ApiError: a ControllerRevision or the pods of the checks cannot be read.
         """
         before = RolloutStatus.model_validate((agent.get("status") or {}).get("rollout") or {})
+        live = await self._with_running_revisions(inputs, live)
         observed = _observe(inputs, rendered.revision, agent, live, now)
         if observed.checks is not None and not observed.checks.is_reported:
             observed = replace(observed, checks=await self._read_checks(inputs, observed.target, live))
@@ -126,6 +127,16 @@ class RolloutPlanner:
             if not missing:
                 return after, contents, unusable
             unusable |= missing
+
+    async def _with_running_revisions(self, inputs: Inputs, live: Mapping[Ref, Live]) -> Mapping[Ref, Live]:
+        """Add the ControllerRevisions of running pods that the watch has not shown, because it was interrupted.
+
+        Without its record, a revision that an upgrade has just started would give way to the one before.
+        """
+        running = {deployments.running_revision(it) for it in deployments.stable_and_canary(live, owner_of(inputs))}
+        unseen = [target for name in running - {""} if (target := _record_ref(inputs, name)) not in live]
+        found = {target: await self._cluster.find(target, "apps/v1") for target in unseen}
+        return {**live, **{target: pack(target.kind, obj) for target, obj in found.items() if obj is not None}}
 
     async def _read_checks(
         self, inputs: Inputs, target: str, live: Mapping[Ref, Live]

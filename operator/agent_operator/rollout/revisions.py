@@ -12,6 +12,7 @@ from agent_operator.inputs.size_limits import measure
 from agent_operator.kube.objects import Live, Object, Ref
 from agent_operator.render import Revision
 from agent_operator.render.canonical import Manifest, digest, with_manifest_hash
+from agent_operator.render.network import is_bounded
 from agent_operator.render.plan import Owner
 from agent_operator.render.revision import is_authentic
 
@@ -149,12 +150,14 @@ def parse_controller_revision(obj: Mapping[str, Any]) -> Revision:
     if excess:
         raise TypeError(excess)
     annotations, data = obj["metadata"]["annotations"], obj["data"]
+    # No hash covers the egress rules, so leave out those that the operator never writes.
+    egress = data.get("egress")
     return Revision(
         name=obj["metadata"]["labels"][constants.LABEL_REVISION],
         template=data["template"],
         config=data["config"],
         config_map=annotations[constants.ANNOTATION_CONFIG],
-        egress=data.get("egress"),
+        egress=[rule for rule in egress if is_bounded(rule)] if isinstance(egress, list) else None,
         model=data["model"],
         runtime_version=annotations[constants.ANNOTATION_RUNTIME_VERSION],
     )

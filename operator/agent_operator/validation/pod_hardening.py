@@ -6,6 +6,7 @@ The rules check a complete pod template, so they hold for every field that can c
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 
@@ -72,6 +73,8 @@ def _of_volumes(volumes: Iterable[Object]) -> Iterator[Problem]:
         for source in sorted(set(volume) - {"name"} - _VOLUMES):
             message = f"not allowed: use one of {', '.join(sorted(_VOLUMES))}"
             yield _unsafe(f"spec.volumes[{volume['name']}].{source}", message)
+        if volume == constants.API_SERVER_VOLUME:
+            continue  # exactly the volume of the operator
         for projection in (volume.get("projected") or {}).get("sources") or ():
             for source in sorted(set(projection) - _PROJECTED):
                 message = "gives the pod credentials of its ServiceAccount: remove it, or use spec.identity"

@@ -16,7 +16,8 @@ from localkube.cluster import LocalCluster
 from localkube.controllers.controller import Context
 from tests import polling
 from tests.faults.campaign.injection import Injection
-from tests.faults.campaign.runner import Runner
+from tests.faults.campaign.runner import DEADLINE as RUN_DEADLINE
+from tests.faults.campaign.runner import OPTIONAL, Runner
 from tests.faults.cluster import Cluster
 from tests.integration.agent_operator.api_client import ApiClient, install_crds
 from tests.patience import DEADLINE
@@ -25,7 +26,6 @@ from tests.soak.clock import simulated_clock
 from tests.stand_in.kubelet import at_work
 from tests.stand_in.node import PlayingNode
 
-_OPTIONAL = ("SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor")
 _INGRESS_CLASSES = "/apis/networking.k8s.io/v1/ingressclasses"
 # Of the periods of faults on a real cluster, where the delays of the operator are shorter by about the same.
 _TIME_SCALE = 0.1
@@ -63,13 +63,14 @@ async def _start(stack: AsyncExitStack, folder: Path, kubeconfig: str | None, pa
     transport, proxy, url = await stack.enter_async_context(_proxy(direct))
     proxy.time_scale = 1.0 if local else _TIME_SCALE
     through_proxy = write_kubeconfig(folder / "proxy", url)
-    cluster = Cluster(ApiClient(transport, "default"), proxy, through_proxy, skew, local, 60.0 if local else 0.2)
+    cluster = Cluster(ApiClient(transport, "default"), proxy, through_proxy, skew, local)
+    cluster.longest_delay, cluster.deadline = 60.0 if local else 0.2, RUN_DEADLINE
     await install_crds(cluster.api)
     with suppress(ApiError):  # it exists
         await cluster.api.call(
             "POST", _INGRESS_CLASSES, body={"metadata": {"name": "nginx"}, "spec": {"controller": "a/b"}}
         )
-    for kind in _OPTIONAL:
+    for kind in OPTIONAL:
         try:
             await cluster.api.define(BY_NAME[kind])
         except ApiError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -82,26 +83,38 @@ def test_a_generated_agent_does_not_block_the_event_loop(inputs: Any) -> None:
     _check(spec)
 
 
-@st.composite
-def hostile_specs(draw: st.DrawFn) -> dict[str, Any]:
-    """Return a spec of up to 1.4 MB: a value that is repeated, at one of the places."""
-    unit = draw(
-        st.recursive(SCALARS, lambda below: st.lists(below, max_size=3) | st.dictionaries(NAMES, below, max_size=3))
-    )
-    most = LARGEST_BYTES // (len(repr(unit)) + 10)
-    count = draw(st.sampled_from([most, most // 2, 4_900, 1_200, 60, 1]))
-    shape = draw(st.sampled_from(["list", "dict", "named", "nested", "text"]))
-    value: Any = {
-        "list": lambda: [unit] * count,
-        "dict": lambda: {f"k{number}": unit for number in range(count)},
-        "named": lambda: [{"name": f"n{number}", "value": unit} for number in range(count // 2)],
-        "nested": lambda: _nested(unit, min(count, 190)),
-        "text": lambda: str(unit) * count,
-    }[shape]()
-    for part in reversed(draw(PATHS).split(".")):
-        value = [{"name": "agent", "prompt": "x", **value}] if part == "0" else {part: value}
-    found: dict[str, Any] = value
-    return found
+@dataclass(frozen=True)
+class HostileSpec:
+    """A value that is repeated at a place of the spec. It is built late: Hypothesis keeps 10,000 examples in memory."""
+
+    unit: Any
+    # The divisor of the largest number of repetitions, or the number itself.
+    share: int
+    number: int
+    shape: str
+    path: str
+
+    def build(self) -> dict[str, Any]:
+        """Return the spec, of up to 1.4 MB."""
+        count = self.number or LARGEST_BYTES // (len(repr(self.unit)) + 10) // self.share
+        value: Any = {
+            "list": lambda: [self.unit] * count,
+            "dict": lambda: {f"k{number}": self.unit for number in range(count)},
+            "named": lambda: [{"name": f"n{number}", "value": self.unit} for number in range(count // 2)],
+            "nested": lambda: _nested(self.unit, min(count, 190)),
+            "text": lambda: str(self.unit) * count,
+        }[self.shape]()
+        for part in reversed(self.path.split(".")):
+            value = [{"name": "agent", "prompt": "x", **value}] if part == "0" else {part: value}
+        spec: dict[str, Any] = value
+        return spec
+
+
+UNITS = st.recursive(SCALARS, lambda below: st.lists(below, max_size=3) | st.dictionaries(NAMES, below, max_size=3))
+SHAPES = st.sampled_from(["list", "dict", "named", "nested", "text"])
+HOSTILE = st.builds(
+    HostileSpec, UNITS, st.sampled_from([1, 2]), st.sampled_from([0, 4_900, 1_200, 60, 1]), SHAPES, PATHS
+)
 
 
 def _nested(unit: Any, levels: int) -> Any:
@@ -111,9 +124,9 @@ def _nested(unit: Any, levels: int) -> Any:
 
 
 @settings(max_examples=ENOUGH, deadline=None, suppress_health_check=list(HealthCheck))
-@given(hostile_specs())
-def test_a_generated_hostile_spec_does_not_block_the_event_loop(spec: dict[str, Any]) -> None:
-    _check(spec)
+@given(HOSTILE)
+def test_a_generated_hostile_spec_does_not_block_the_event_loop(hostile: HostileSpec) -> None:
+    _check(hostile.build())
 
 
 def _check(spec: dict[str, Any]) -> None:

@@ -89,6 +89,43 @@ def test_other_content_than_the_name_says_is_not_read(forge: Callable[[Object], 
     assert read_controller_revision(stored, "web") is None
 
 
+EVERYWHERE = {"ipBlock": {"cidr": "0.0.0.0/0"}}
+HTTPS = [{"protocol": "TCP", "port": 443}]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"ports": HTTPS},
+        {"to": [], "ports": HTTPS},
+        {"to": [EVERYWHERE]},
+        {"to": [EVERYWHERE], "ports": HTTPS},
+        {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}], "ports": HTTPS},
+        {"to": [{"ipBlock": {"cidr": "169.254.0.0/16"}}], "ports": HTTPS},
+        {"to": [{"namespaceSelector": {}}], "ports": HTTPS},
+        {"to": [{"podSelector": {}, "namespaceSelector": {}}], "ports": HTTPS},
+        {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"protocol": "TCP"}]},
+        {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"port": 1, "endPort": 65535}]},
+        {"to": [{"ipBlock": {"cidr": "nothing"}}], "ports": HTTPS},
+        {"to": [{"ipBlock": {"cidr": ["10.0.0.1/32"]}}], "ports": HTTPS},
+        {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}, 5], "ports": HTTPS},
+        "rule",
+    ],
+    ids=str,
+)
+def test_egress_rules_that_the_operator_never_writes_are_left_out(rule: Any) -> None:
+    """No hash covers them, and they would stay in the NetworkPolicy after a rollback."""
+    stored = record("Be kind.", 1)
+    own = stored["data"]["egress"]
+    stored["data"]["egress"] = [*own, rule]
+
+    revision = read_controller_revision(stored, "web")
+
+    assert revision is not None
+    assert revision.egress == own
+
+
 class FakeCluster:
     """A Cluster with these objects."""
 
