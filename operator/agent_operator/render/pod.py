@@ -9,7 +9,7 @@ from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Scheduling
-from agent_operator.inputs import credentials, proxy, quantities
+from agent_operator.inputs import credentials, model_sources, proxy, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
 from agent_operator.inputs.model_sources import model_ca_directory, model_ca_volume
@@ -55,6 +55,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "trusted_ca": _trusted_ca(spec.trusted_ca),
         "api_server": constants.API_SERVER_VOLUME if inputs.uses_api_server else None,
         "api_server_directory": KUBERNETES_DIRECTORY,
+        "tokens": _tokens(inputs),
         "model_ca": list(_model_ca(inputs)),
         "http_port": constants.HTTP_PORT,
         "metrics_port": constants.METRICS_PORT,
@@ -101,6 +102,21 @@ def _model_ca(inputs: Inputs) -> Iterator[View]:
             yield view | {"config_map": {"name": reference.name, "items": items}, "secret": None}
         else:
             yield view | {"config_map": None, "secret": {"secretName": reference.name, "items": items}}
+
+
+def _tokens(inputs: Inputs) -> View | None:
+    """Return the volume with the tokens of the ServiceAccount for models and MCP servers: one file for each."""
+    found = model_sources.tokens(inputs.spec.config)
+    if not found:
+        return None
+    sources = [
+        {"serviceAccountToken": {"path": name, "audience": audience, "expirationSeconds": 3600}}
+        for name, audience in found.items()
+    ]
+    return {
+        "directory": constants.TOKENS_DIRECTORY,
+        "volume": {"name": constants.TOKENS_VOLUME, "projected": {"sources": sources}},
+    }
 
 
 def _drain_seconds(inputs: Inputs) -> int:
