@@ -33,6 +33,8 @@ def _needed(config: AgentConfig, environment: Environment) -> Iterator[tuple[str
             yield f"agent.models[{index}].provider", "azure"
     if config.memory and config.memory.cache and config.memory.cache.enabled:
         yield "agent.memory.cache", "redis"
+        if config.memory.cache.entra_id:
+            yield "agent.memory.cache.entra_id", "azure"
     if config.auth and config.auth.jwt:
         yield "agent.auth.jwt", "jwt"
     if config.mcp:

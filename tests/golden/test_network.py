@@ -113,6 +113,11 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     | {("out", Peer("models"), 8000), ("out", Peer(address="10.1.2.3"), 9000)}
     | {("out", Peer(address=text), 443) for text in ("10.1.2.3", "10.1.2.4")},
     "workload-identity": USUAL | AZURE,
+    "redis-cluster": USUAL | AZURE | every_address(10000),
+    # Redis is next to its Sentinels.
+    "redis-sentinel": USUAL
+    | {("out", Peer("cache"), 26380), ("out", Peer("cache"), 6379)}
+    | {("out", Peer(address="10.1.2.3"), 26379), ("out", Peer(address="10.1.2.3"), 6379)},
     "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
     "model-apis": USUAL | AZURE,
     "models-that-differ": USUAL | AZURE,

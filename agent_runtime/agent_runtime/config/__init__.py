@@ -7,7 +7,7 @@ uses only pydantic and the standard library.
 
 from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection, identifies_callers
 from agent_runtime.config.auth import AuthConfig, JwtConfig
-from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig
+from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
     KEEP_ALIVE_SECONDS,
@@ -22,6 +22,7 @@ from agent_runtime.config.callers import (
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
 from agent_runtime.config.model_options import CaSource, ModelParameters, ModelTimeouts, ModelTls
 from agent_runtime.config.models import ApiKeySource, ModelConfig
+from agent_runtime.config.redis import CacheConfig, RedisTls
 from agent_runtime.config.references import KeyReference
 
 CONFIG_FILE = "agent.toml"
@@ -58,6 +59,7 @@ __all__ = [
     "ModelTimeouts",
     "ModelTls",
     "Name",
+    "RedisTls",
     "ServerConfig",
     "SkillConfig",
     "explain",

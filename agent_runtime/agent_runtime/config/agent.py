@@ -109,6 +109,10 @@ class AgentSection(AgentConfig):
             if server.service_account_token:
                 path = f"mcp[{index}].service_account_token"
                 raise ValueError(f"{path}: only an AgentDeployment can request a token: set token_file to its path")
+        tls = self.memory.cache.tls if self.memory and self.memory.cache else None
+        if tls and tls.ca_from:
+            path = "memory.cache.tls.ca_from"
+            raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
         return self
 
 

@@ -5,38 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl
+from agent_runtime.config.redis import CacheConfig
 from agent_runtime.config.references import FilePath, ServiceAccountToken
-
-
-class CacheConfig(ConfigModel):
-    """A Redis that stores conversations, so that any replica can continue a session."""
-
-    enabled: bool = Field(
-        True, description="Store sessions in Redis; false stores them in the memory of the pod. Default: true."
-    )
-    host: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
-        max_length=253,
-        description="DNS name or IPv4 address of Redis. Required while enabled.",
-    )
-    port: int = Field(6379, ge=1, le=65535, description="TCP port of Redis. Default: 6379.")
-    ssl: bool = Field(False, description="Connect with TLS. Default: false.")
-    ttl: int = Field(
-        300, ge=1, le=31_536_000, description="Seconds after its last turn until a session expires. Default: 300."
-    )
-    prefix: str = Field(
-        "chat:",
-        max_length=128,
-        description="Prefix of every key, which must differ between the agents of a Redis. Default: "
-        '"chat:NAMESPACE/NAME:" of the AgentDeployment; "chat:" in an agent.toml without it.',
-    )
-
-    @model_validator(mode="after")
-    def _enabled_needs_a_host(self) -> Self:
-        if self.enabled and self.host is None:
-            raise ValueError("host: required while enabled; name the Redis host or set enabled to false")
-        return self
 
 
 class MemoryConfig(ConfigModel):

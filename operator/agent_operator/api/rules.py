@@ -265,8 +265,16 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     ),
     CacheConfig: (
         Rule(
-            "has(self.host) || (has(self.enabled) && !self.enabled)",
+            "has(self.host) || has(self.sentinel) || (has(self.enabled) && !self.enabled)",
             "an enabled cache requires host: set it to the host of Redis, or set enabled to false",
+        ),
+        Rule(
+            "!has(self.sentinel) || !has(self.cluster) || !self.cluster",
+            "a Cluster has no Sentinels: remove cluster or sentinel",
+        ),
+        Rule(
+            "!(has(self.tls) || (has(self.entraId) && self.entraId)) || (has(self.ssl) && self.ssl)",
+            "tls and entraId require ssl: set ssl to true",
         ),
     ),
     Runtime: (

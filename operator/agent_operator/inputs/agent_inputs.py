@@ -192,11 +192,20 @@ class Inputs:
         return AgentSection.model_validate(dict(config) | complete)
 
     def _memory(self, memory: MemoryConfig) -> MemoryConfig:
-        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions."""
-        if memory.cache is None or not memory.cache.enabled or "prefix" in memory.cache.model_fields_set:
-            return memory
-        prefix = f"chat:{self.own_namespace}/{self.name}:"
-        return memory.model_copy(update={"cache": memory.cache.model_copy(update={"prefix": prefix})})
+        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions.
+
+        The pods read its certificate authorities from a file.
+        """
+        cache = memory.cache
+        if cache is None or not cache.enabled:
+            # Without Redis there is nothing to resolve.
+            return memory.model_copy(update={"cache": cache.model_copy(update={"tls": None})}) if cache else memory
+        complete: dict[str, Any] = {}
+        if "prefix" not in cache.model_fields_set:
+            complete["prefix"] = f"chat:{self.own_namespace}/{self.name}:"
+        if cache.tls and cache.tls.ca_from:
+            complete["tls"] = model_sources.redis_tls(cache.tls)
+        return memory.model_copy(update={"cache": cache.model_copy(update=complete)}) if complete else memory
 
     @cached_property
     def prompt(self) -> str:

@@ -176,6 +176,22 @@ def redis_endpoint(config: AgentConfig) -> Endpoint | None:
     return _endpoint(cache.host, cache.port, "spec.config.memory.cache.host")
 
 
+def sentinel_endpoints(config: AgentConfig) -> Iterator[Endpoint]:
+    """Yield the Sentinels, and the servers of Redis next to them.
+
+    Raises:
+        ValueError: a host is invalid.
+    """
+    cache = config.memory.cache if config.memory else None
+    if cache is None or not cache.enabled or cache.sentinel is None:
+        return
+    for index, (host, port) in enumerate(cache.sentinel.addresses):
+        field = f"spec.config.memory.cache.sentinel.hosts[{index}]"
+        yield _endpoint(host, port, field)
+        # Charts run a Sentinel in each pod of Redis. Servers elsewhere are in host or extraEgress.
+        yield _endpoint(host, cache.port, field)
+
+
 def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
     """Return the endpoints of models, Redis, the keys of callers' tokens, MCP servers and the trace collector.
 
@@ -194,6 +210,7 @@ def of_config(config: AgentConfig) -> tuple[Endpoint, ...]:
     found = [
         *(model_endpoint(model, index) for index, model in enumerate(config.models)),
         redis_endpoint(config),
+        *(sentinel_endpoints(config) if config.memory else ()),
         keys_endpoint(config),
         *(mcp_endpoint(server, index) for index, server in enumerate(config.mcp)),
     ]

@@ -1,12 +1,25 @@
-"""What the pods read for a model: its API key from a variable, and its certificate authorities from a volume."""
+"""What the pods read for a model: its API key from a variable, and its certificate authorities from a volume.
+
+The certificate authorities of Redis are in a volume as well.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
-from agent_runtime.config import AgentConfig, ApiKeySource, McpServerConfig, ModelConfig, ModelTls
+from agent_runtime.config import (
+    AgentConfig,
+    ApiKeySource,
+    CaSource,
+    McpServerConfig,
+    ModelConfig,
+    ModelTls,
+    RedisTls,
+)
 
+REDIS_CA_VOLUME = "memory-ca"
+REDIS_CA_DIRECTORY = f"{constants.MODEL_CA_DIRECTORY}/redis"
 AZURE_API_VERSION = "2024-10-01-preview"
 
 
@@ -60,6 +73,17 @@ def model_ca_directory(index: int) -> str:
 def model_ca_volume(index: int) -> str:
     """Return the name of the volume with the certificate authorities of a model of spec.config.models."""
     return f"model-ca-{index}"
+
+
+def redis_ca(config: AgentConfig) -> CaSource | None:
+    """Return where the certificate authorities of Redis come from; None if it has no own ones."""
+    cache = config.memory.cache if config.memory else None
+    return cache.tls.ca_from if cache and cache.enabled and cache.tls else None
+
+
+def redis_tls(tls: RedisTls) -> RedisTls:
+    """Return the options with the file that the pods read instead of an object."""
+    return tls.model_copy(update={"ca_from": None, "ca_file": f"{REDIS_CA_DIRECTORY}/{constants.TRUSTED_CA_FILE}"})
 
 
 def complete(model: ModelConfig, index: int) -> ModelConfig:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import credentials, disruption, endpoints, ingress, proxy
+from agent_operator.inputs import credentials, disruption, endpoints, ingress, ingress_auth, proxy
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.validation import ingress_auth
 from agent_runtime.config import identifies_callers
 
 _UNPRIVILEGED = 1024
