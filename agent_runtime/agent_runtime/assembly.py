@@ -21,6 +21,7 @@ from agent_runtime.config.default_credentials import DefaultCredentials
 from agent_runtime.environment import Environment, version
 from agent_runtime.health import Component, Health
 from agent_runtime.http.api_keys import ApiKeys
+from agent_runtime.http.callers import Callers
 from agent_runtime.http.limits import Gate, Load, RateLimit
 from agent_runtime.memory.base import SessionStore, watch
 from agent_runtime.memory.local import LocalStore
@@ -32,6 +33,7 @@ from agent_runtime.models.guard import checked_socket
 from agent_runtime.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
+    from agent_runtime.http.tokens import Tokens
     from agent_runtime.memory.redis import RedisStore
     from agent_runtime.models.openai import OpenAIModel
     from agent_runtime.tracing.tracing import Tracing
@@ -65,7 +67,8 @@ async def assemble(
     sessions: SessionStore = redis or LocalStore(_ttl(config))
     stack.push_async_callback(sessions.aclose)
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
-    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig())
+    tokens = await _tokens(config, stack, tracing)
+    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig(), tokens)
     for_embeddings = {model.name for model in config.models if model.api == "embeddings"}
     chatting = {name: model for name, model in models.items() if name not in for_embeddings}
     timeouts = {model.name: model.timeouts for model in config.models if model.timeouts}
@@ -75,7 +78,8 @@ async def assemble(
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)
     others = {name: models[name] for name in for_embeddings}
     embedding = Calls(others, (), metrics, limits.request_timeout_seconds, timeouts)
-    components = _components(config.default.name, calls.components() | embedding.components(), redis, toolbox)
+    called, keys = calls.components() | embedding.components(), tokens.keys if tokens else None
+    components = _components(config.default.name, called, redis, toolbox, keys)
     health = Health(components, probe_now, version(), metrics, frozenset(config.fallbacks) - {config.default.name})
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
@@ -100,12 +104,10 @@ async def _models(
     return models
 
 
-def _components(
-    default: str, models: Mapping[str, Component], redis: "RedisStore | None", toolbox: Toolbox | None
-) -> list[Component]:
+def _components(default: str, models: Mapping[str, Component], *parts: Component | None) -> list[Component]:
     """Return what Health probes. The first one is vital: without the default model the agent cannot work."""
     others = [model for name, model in models.items() if name != default]
-    return [models[default], *others, *(part for part in (redis, toolbox) if part)]
+    return [models[default], *others, *(part for part in parts if part)]
 
 
 def http_session(tracing: "Tracing | None" = None) -> aiohttp.ClientSession:
@@ -214,10 +216,23 @@ def _budget(config: AgentConfig, redis: "RedisStore | None") -> Budget | None:
     return Budget(per_day, redis) if per_day is not None else None
 
 
-def _gate(limits: LimitsConfig, server: ServerConfig) -> Gate:
+async def _tokens(config: AgentConfig, stack: AsyncExitStack, tracing: "Tracing | None") -> "Tokens | None":
+    """Create the check of callers' tokens. Its library takes 10 MiB."""
+    wanted = config.auth.jwt if config.auth else None
+    if wanted is None:
+        return None
+    from agent_runtime.http.issuer import Issuer  # noqa: PLC0415
+    from agent_runtime.http.key_set import KeySet  # noqa: PLC0415
+    from agent_runtime.http.tokens import Tokens  # noqa: PLC0415
+
+    issuer = Issuer(wanted, await stack.enter_async_context(http_session(tracing)), os.environ)
+    return Tokens(wanted, issuer, KeySet(issuer.keys))
+
+
+def _gate(limits: LimitsConfig, server: ServerConfig, tokens: "Tokens | None") -> Gate:
     keys = ApiKeys(Path(server.api_keys_file)) if server.api_keys_file is not None else None
     rate = RateLimit(limits.requests_per_minute) if limits.requests_per_minute is not None else None
-    return Gate(keys, rate, Load(limits.max_concurrent_requests))
+    return Gate(Callers(keys, tokens), rate, Load(limits.max_concurrent_requests))
 
 
 def _run(loop: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:

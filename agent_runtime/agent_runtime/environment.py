@@ -44,6 +44,8 @@ class Environment(BaseModel):
     openai_custom_headers: SecretStr | None = None
     redis_username: str | None = None
     redis_password: SecretStr | None = None
+    redis_sentinel_username: str | None = None
+    redis_sentinel_password: SecretStr | None = None
 
     # All variables, including those whose names only the config knows.
     _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)

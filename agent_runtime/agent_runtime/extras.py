@@ -7,7 +7,7 @@ from agent_runtime.config import AgentConfig, ConfigError
 from agent_runtime.environment import Environment
 
 # Extra -> a module that it installs.
-_MODULES = {"azure": "azure.identity", "redis": "redis", "mcp": "mcp"}
+_MODULES = {"azure": "azure.identity", "redis": "redis", "mcp": "mcp", "jwt": "jwt"}
 
 
 def check_extras(config: AgentConfig, environment: Environment) -> None:
@@ -33,6 +33,10 @@ def _needed(config: AgentConfig, environment: Environment) -> Iterator[tuple[str
             yield f"agent.models[{index}].provider", "azure"
     if config.memory and config.memory.cache and config.memory.cache.enabled:
         yield "agent.memory.cache", "redis"
+        if config.memory.cache.entra_id:
+            yield "agent.memory.cache.entra_id", "azure"
+    if config.auth and config.auth.jwt:
+        yield "agent.auth.jwt", "jwt"
     if config.mcp:
         yield "agent.mcp", "mcp"
 

@@ -264,6 +264,24 @@ def test_adoption_needs_permission_to_delete_the_objects(kubectl: Kubectl, tenan
     assert "may not delete deployments.apps" in adopting("Deployment/support,Service/support")
 
 
+def test_adoption_of_a_namespace_needs_permission_to_update_it(kubectl: Kubectl, tenant: str) -> None:
+    """The labels of a Namespace decide about Pod Security in it."""
+    own = f"{kubectl.namespace}-own"
+    agent = make_agent(namespace={"name": own})
+    agent["metadata"]["annotations"] = {"agent-operator.dev/adopt": f"Namespace/{own}"}
+    grant(
+        kubectl,
+        tenant,
+        *ALWAYS,
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create", "delete"]},
+        cluster=True,
+    )
+
+    eventually("the message is reported", lambda: "may not update the namespace" in refusal(kubectl, tenant, agent))
+    grant(kubectl, tenant, {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["update"]}, cluster=True)
+    eventually("the request is accepted", lambda: not refusal(kubectl, tenant, agent))
+
+
 def test_an_agent_that_is_exposed_without_keys_is_accepted_with_a_warning(kubectl: Kubectl) -> None:
     exposed = make_agent(ingress={"host": "a.example.com"})
 

@@ -113,6 +113,11 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     | {("out", Peer("models"), 8000), ("out", Peer(address="10.1.2.3"), 9000)}
     | {("out", Peer(address=text), 443) for text in ("10.1.2.3", "10.1.2.4")},
     "workload-identity": USUAL | AZURE,
+    "redis-cluster": USUAL | AZURE | every_address(10000),
+    # Redis is next to its Sentinels.
+    "redis-sentinel": USUAL
+    | {("out", Peer("cache"), 26380), ("out", Peer("cache"), 6379)}
+    | {("out", Peer(address="10.1.2.3"), 26379), ("out", Peer(address="10.1.2.3"), 6379)},
     "redis": USUAL | every_address(6380) | {("out", Peer("cache"), 6380)},
     "model-apis": USUAL | AZURE,
     "models-that-differ": USUAL | AZURE,
@@ -131,6 +136,11 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     | {("out", peer, 6379) for peer in OF_TEAM}
     | {("out", Peer(address="10.1.2.3"), 8000), ("out", Peer("tools"), 8080)},
     "proxy-variable": USUAL | AZURE | {("out", Peer(address="192.168.1.1"), 3128), ("out", Peer("proxies"), 8443)},
+    "agent-to-agent": USUAL | AZURE,
+    "tokens": USUAL | {("out", peer, 443) for peer in WORLD},
+    "tokens-entra-id": USUAL | {("out", peer, 443) for peer in WORLD},
+    # The API server.
+    "tokens-kubernetes": USUAL | {("out", peer, port) for peer in (*WORLD, *PRIVATE) for port in (443, 6443)},
     "private-endpoints": USUAL | {("out", peer, port) for peer in (*WORLD, *PRIVATE) for port in (443, 6380)},
     "gateway": USUAL | {("in", Peer("gateways"), 8000)} | {("in", peer, 8000) for peer in OF_TEAM},
     "canary-gateway": USUAL | CANARY | {("in", Peer("gateways"), 8000)},

@@ -68,6 +68,13 @@ def _has_one_proxy(spec: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in spec.items() if field != "proxy" or not has_variable}
 
 
+def _has_one_redis(cache: dict[str, Any]) -> dict[str, Any]:
+    """Sentinel excludes a Cluster, and TLS and tokens require ssl."""
+    if "sentinel" in cache:
+        cache.pop("cluster", None)
+    return cache | {"ssl": True} if "tls" in cache or cache.get("entraId") else cache
+
+
 def _has_one_tag(runtime: dict[str, Any]) -> dict[str, Any]:
     has_tag = any(mark in runtime.get("image", "").rpartition("/")[2] for mark in ":@")
     return {field: value for field, value in runtime.items() if field != "version" or not has_tag}
@@ -157,6 +164,9 @@ PATTERNS: dict[str, Values] = {
     r"^https?://[^\s/?#@]+/?$": st.just("http://proxy.corp:3128"),
     r"^[^\s,]+$": st.sampled_from([".corp", "10.0.0.9"]),
     HOST_PATTERN: st.sampled_from(["a-2.b", "*.b"]),
+    r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$": st.sampled_from(["sentinel", "redis.cache.svc:26380"]),
+    r"^[A-Za-z0-9._-]+$": st.sampled_from(["mymaster", "a.b_c"]),
+    r"^\S+$": st.sampled_from(["agent", "é"]),
     r"^[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?$": st.sampled_from(["10.0.0.0/8", "fd00::/8", "10.0.0.1"]),
     r"^[0-9]+[kKmMgG]?$": st.sampled_from(["0", "8m"]),
 }
@@ -199,17 +209,38 @@ FIELDS: dict[str, Values] = {
     "AgentConfig.mcp": unique_by("name", ["files", "web-1"], MCP_SERVERS),
     "CardConfig.skills": unique_by("id", ["a", "B_1"], SKILLS),
 }
+
+
+def _checks_have_a_key(spec: dict[str, Any]) -> dict[str, Any]:
+    """The checks of a canary cannot call an agent that accepts only tokens."""
+    is_open = spec.get("apiKeys") or (spec["config"].get("server") or {}).get("apiKeysFile")
+    if is_open or "auth" not in spec["config"]:
+        return spec
+    return spec | {"config": {field: value for field, value in spec["config"].items() if field != "auth"}}
+
+
 MODELS: dict[str, Values] = {
     "AgentConfig": objects("AgentConfig").map(_names_agree),
     "AgentDeploymentSpec": objects("AgentDeploymentSpec")
     .map(_vault_is_opened)
     .map(_keys_have_one_place)
+    .map(_checks_have_a_key)
     .map(_has_one_proxy),
-    "CacheConfig": objects("CacheConfig", needed=("host",)),
+    "CacheConfig": objects("CacheConfig", needed=("host",)).map(_has_one_redis),
+    "CaSource": objects("CaSource", "secretKeyRef", "configMapKeyRef"),
+    "ModelTls": objects("ModelTls", "caFrom", "caFile"),
+    "RedisTls": objects("RedisTls", "caFrom", "caFile"),
     "Canary": objects("Canary", "checks", "checksFrom"),
     "Credentials": objects("Credentials", "secretRef", "externalSecret", "values"),
     "DisruptionBudget": objects("DisruptionBudget", "minAvailable", "maxUnavailable") | st.just({}),
     "ExternalSecret": objects("ExternalSecret", "azureKeyVault", "secretStoreRef"),
+    "JwtConfig": st.sampled_from(
+        [
+            {"preset": "kubernetes", "audiences": ["a"], "subjects": ["system:serviceaccount:a:*"]},
+            {"preset": "entra_id", "tenantId": "7d1f2e3d-4c5b-6a00-0000-000000000000", "audiences": ["api://a"]},
+            {"issuer": "https://sso.example.com", "audiences": ["a"], "requiredClaims": {"scp": "x"}},
+        ]
+    ),
     "IngressSpec": objects("IngressSpec").map(_has_hosts),
     "Rollout": objects("Rollout").map(_replaces_pods),
     "Runtime": objects("Runtime").map(_has_one_tag),

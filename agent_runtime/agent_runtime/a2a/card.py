@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from agent_runtime.config import AgentConfig, CardConfig
+from agent_runtime.config import AgentConfig, CardConfig, identifies_callers
 from agent_runtime.environment import Environment, version
 
 PATH = "/.well-known/agent-card.json"
@@ -48,7 +48,7 @@ def card(config: AgentConfig, environment: Environment, url: str) -> dict[str, A
         "defaultOutputModes": TEXT,
         "skills": _skills(settings),
     }
-    return fields | (_SECURITY if config.server and config.server.api_keys_file else {})
+    return fields | (_SECURITY if identifies_callers(config) else {})
 
 
 def _skills(settings: CardConfig) -> list[dict[str, Any]]:

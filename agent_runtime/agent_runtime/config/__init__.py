@@ -5,8 +5,9 @@ generated from them. Fields are snake_case in TOML and camelCase in the CR. The 
 uses only pydantic and the standard library.
 """
 
-from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection
-from agent_runtime.config.backends import CacheConfig, McpServerConfig, MemoryConfig
+from agent_runtime.config.agent import PROMPT_FILE, AgentConfig, AgentFile, AgentSection, identifies_callers
+from agent_runtime.config.auth import AuthConfig, JwtConfig
+from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, LogLevel, Name
 from agent_runtime.config.callers import (
     KEEP_ALIVE_SECONDS,
@@ -21,6 +22,7 @@ from agent_runtime.config.callers import (
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
 from agent_runtime.config.model_options import CaSource, ModelParameters, ModelTimeouts, ModelTls
 from agent_runtime.config.models import ApiKeySource, ModelConfig
+from agent_runtime.config.redis import CacheConfig, RedisTls
 from agent_runtime.config.references import KeyReference
 
 CONFIG_FILE = "agent.toml"
@@ -35,6 +37,7 @@ __all__ = [
     "AgentFile",
     "AgentSection",
     "ApiKeySource",
+    "AuthConfig",
     "BudgetConfig",
     "CaSource",
     "CacheConfig",
@@ -45,6 +48,7 @@ __all__ = [
     "EnvironmentName",
     "HeaderName",
     "HttpUrl",
+    "JwtConfig",
     "KeyReference",
     "LimitsConfig",
     "LogLevel",
@@ -55,8 +59,10 @@ __all__ = [
     "ModelTimeouts",
     "ModelTls",
     "Name",
+    "RedisTls",
     "ServerConfig",
     "SkillConfig",
     "explain",
+    "identifies_callers",
     "load",
 ]

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from agent_runtime.config.auth import AuthConfig
 from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, LogLevel, Name
 from agent_runtime.config.callers import BudgetConfig, CardConfig, ChatPageConfig, LimitsConfig, ServerConfig
@@ -43,6 +44,9 @@ class AgentConfig(ConfigModel):
     chat_page: ChatPageConfig | None = Field(None, description="A web page to try the agent. Default: not served.")
     server: ServerConfig | None = Field(
         None, description="Who may call the agent. Default: every client that can connect."
+    )
+    auth: AuthConfig | None = Field(
+        None, description="Tokens (JWT) of callers, next to API keys. Default: not accepted."
     )
 
     @model_validator(mode="after")
@@ -95,9 +99,20 @@ class AgentSection(AgentConfig):
             if model.api_key_from and model.api_key_from.secret_key_ref:
                 path = f"models[{index}].api_key_from.secret_key_ref"
                 raise ValueError(f"{path}: only an AgentDeployment can name a Secret: set env to a variable")
+            if model.api_key_from and model.api_key_from.service_account_token:
+                path = f"models[{index}].api_key_from.service_account_token"
+                raise ValueError(f"{path}: only an AgentDeployment can request a token: set file to its path")
             if model.tls and model.tls.ca_from:
                 path = f"models[{index}].tls.ca_from"
                 raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
+        for index, server in enumerate(self.mcp):
+            if server.service_account_token:
+                path = f"mcp[{index}].service_account_token"
+                raise ValueError(f"{path}: only an AgentDeployment can request a token: set token_file to its path")
+        tls = self.memory.cache.tls if self.memory and self.memory.cache else None
+        if tls and tls.ca_from:
+            path = "memory.cache.tls.ca_from"
+            raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
         return self
 
 
@@ -105,3 +120,9 @@ class AgentFile(ConfigModel):
     """All of agent.toml."""
 
     agent: AgentSection
+
+
+def identifies_callers(config: AgentConfig) -> bool:
+    """Return whether callers need an API key or a token."""
+    by_key = config.server is not None and config.server.api_keys_file is not None
+    return by_key or (config.auth is not None and config.auth.jwt is not None)

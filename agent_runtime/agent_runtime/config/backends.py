@@ -5,37 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl
-
-
-class CacheConfig(ConfigModel):
-    """A Redis that stores conversations, so that any replica can continue a session."""
-
-    enabled: bool = Field(
-        True, description="Store sessions in Redis; false stores them in the memory of the pod. Default: true."
-    )
-    host: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
-        max_length=253,
-        description="DNS name or IPv4 address of Redis. Required while enabled.",
-    )
-    port: int = Field(6379, ge=1, le=65535, description="TCP port of Redis. Default: 6379.")
-    ssl: bool = Field(False, description="Connect with TLS. Default: false.")
-    ttl: int = Field(
-        300, ge=1, le=31_536_000, description="Seconds after its last turn until a session expires. Default: 300."
-    )
-    prefix: str = Field(
-        "chat:",
-        max_length=128,
-        description="Prefix of every key, which must differ between the agents of a Redis. Default: "
-        '"chat:NAMESPACE/NAME:" of the AgentDeployment; "chat:" in an agent.toml without it.',
-    )
-
-    @model_validator(mode="after")
-    def _enabled_needs_a_host(self) -> Self:
-        if self.enabled and self.host is None:
-            raise ValueError("host: required while enabled; name the Redis host or set enabled to false")
-        return self
+from agent_runtime.config.redis import CacheConfig
+from agent_runtime.config.references import FilePath, ServiceAccountToken
 
 
 class MemoryConfig(ConfigModel):
@@ -72,6 +43,16 @@ class McpServerConfig(ConfigModel):
         description="HTTP headers, each with the name of the environment variable that contains its value. Only for "
         "type http. Default: none.",
     )
+    service_account_token: ServiceAccountToken | None = Field(
+        None,
+        description="Send a token of the ServiceAccount of the pods as bearer token. Only for type http, only in an "
+        "AgentDeployment. Default: none.",
+    )
+    token_file: FilePath | None = Field(
+        None,
+        description="Path of a mounted file with a bearer token, which is read for each request. Only for type http. "
+        "Default: none.",
+    )
     allow_link_local: bool = Field(
         False,
         description="Allow link-local addresses, where clouds serve the metadata of the node, for the URL and its "
@@ -99,7 +80,13 @@ class McpServerConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:
-        http_only = {"url": self.url, "headersFrom": self.headers_from, "allowLinkLocal": self.allow_link_local}
+        http_only = {
+            "url": self.url,
+            "headersFrom": self.headers_from,
+            "serviceAccountToken": self.service_account_token,
+            "tokenFile": self.token_file,
+            "allowLinkLocal": self.allow_link_local,
+        }
         stdio_only = {"command": self.command, "args": self.args, "env": self.env}
         foreign, required = (stdio_only, "url") if self.type == "http" else (http_only, "command")
         given = [field for field, value in foreign.items() if value]
@@ -107,4 +94,6 @@ class McpServerConfig(ConfigModel):
             raise ValueError(f"{', '.join(given)}: not a field of type {self.type}: remove it")
         if getattr(self, required) is None:
             raise ValueError(f"{required}: required with type {self.type}")
+        if self.service_account_token and self.token_file:
+            raise ValueError("tokenFile: serviceAccountToken already sets it: remove one of the two")
         return self

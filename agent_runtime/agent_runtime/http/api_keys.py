@@ -30,15 +30,20 @@ class ApiKeys:
         Raises:
             Problem: the header contains none of the keys.
         """
+        name = self.find(authorization)
+        if name is None:
+            detail = "Authorization: no valid API key: send one of the agent's keys as a bearer token"
+            raise Problem(401, "invalid_api_key", detail)
+        return name
+
+    def find(self, authorization: str) -> str | None:
+        """Return the name of the caller like caller(), or None if the header contains none of the keys."""
         self._reload()
         scheme, _, key = authorization.partition(" ")
         # Compare digests, because the duration of comparing keys would reveal how much of a key matches.
         # aiohttp decodes bytes of a header that are not UTF-8 as surrogates.
         digest = hashlib.sha256(key.strip().encode(errors="surrogateescape")).digest()
-        if scheme.lower() != "bearer" or digest not in self._digests:
-            detail = "Authorization: no valid API key: send one of the agent's keys as a bearer token"
-            raise Problem(401, "invalid_api_key", detail)
-        return digest.hex()[:16]
+        return digest.hex()[:16] if scheme.lower() == "bearer" and digest in self._digests else None
 
     def _reload(self) -> None:
         if self._clock() - self._last_checked < RELOAD_INTERVAL:

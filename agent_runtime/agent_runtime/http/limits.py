@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from agent_runtime.errors import Problem
-from agent_runtime.http.api_keys import ApiKeys
+from agent_runtime.http.callers import Callers
 from agent_runtime.http.client_address import subscriber
 
 MAX_CLIENTS = 10_000
@@ -102,26 +102,18 @@ class Load:
 class Gate:
     """Admits requests that ask the agent for an answer."""
 
-    def __init__(self, keys: ApiKeys | None, rate: RateLimit | None, load: Load) -> None:
-        self._keys = keys
+    def __init__(self, callers: Callers, rate: RateLimit | None, load: Load) -> None:
+        self.callers = callers
         self._rate = rate
         self.load = load
 
-    def caller(self, authorization: str) -> str:
-        """Return the name of the caller with this Authorization header, or "" if the agent has no API keys.
+    async def admit(self, authorization: str, address: str) -> str:
+        """Admit a request; return the name of its caller, or "" if the agent identifies no callers.
 
         Raises:
-            Problem: the key is missing or wrong.
+            Problem: the key or token is missing or wrong, or the caller exceeds its rate.
         """
-        return self._keys.caller(authorization) if self._keys else ""
-
-    def admit(self, authorization: str, address: str) -> str:
-        """Admit a request; return the name of its caller, or "" if the agent has no API keys.
-
-        Raises:
-            Problem: the key is missing or wrong, or the caller exceeds its rate.
-        """
-        caller = self.caller(authorization)
+        caller = await self.callers.name(authorization)
         if self._rate is not None:
             self._rate.take(caller or subscriber(address))
         return caller

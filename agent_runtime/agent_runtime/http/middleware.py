@@ -69,7 +69,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.path.startswith(GUARDED):
         return await handler(request)
     gate = request.app[GATE]
-    request[CALLER] = gate.admit(request.headers.get("Authorization", ""), request[LOG_FIELDS]["client"])
+    request[CALLER] = await gate.admit(request.headers.get("Authorization", ""), request[LOG_FIELDS]["client"])
     with gate.load:
         try:
             return await handler(request)

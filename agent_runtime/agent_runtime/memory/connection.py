@@ -5,7 +5,7 @@ A pool takes more CPU per command than the command itself, and Redis sees one co
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hiredis import pack_command
@@ -19,7 +19,7 @@ Command = tuple[str | bytes | int, ...]
 class SharedConnection:
     """Connects with the first command, and reconnects with the next command after the connection was lost."""
 
-    def __init__(self, make: Callable[[], AbstractConnection], timeout: float) -> None:
+    def __init__(self, make: Callable[[], AbstractConnection | Awaitable[AbstractConnection]], timeout: float) -> None:
         self._make = make
         self._timeout = timeout
         self._current: _OpenConnection | None = None
@@ -52,7 +52,8 @@ class SharedConnection:
     async def _open(self) -> "_OpenConnection":
         async with self._opening:
             if self._current is None or self._current.closed:
-                connection = self._make()
+                made = self._make()
+                connection = made if isinstance(made, AbstractConnection) else await made
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis has no type here
                 self._current = _OpenConnection(connection)
             return self._current

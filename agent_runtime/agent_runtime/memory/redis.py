@@ -7,10 +7,10 @@ writes the new ones when Redis is back.
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, AuthorizationError, ReadOnlyError, RedisError, ResponseError
 
 from agent_runtime import connection_faults
 from agent_runtime.config import CacheConfig
@@ -20,15 +20,22 @@ from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
 from agent_runtime.logs import pseudonym
 from agent_runtime.memory.base import MAX_TURNS, Turn, decode
-from agent_runtime.memory.connection import Command, SharedConnection
+from agent_runtime.memory.cluster import Cluster
+from agent_runtime.memory.connection import Command
 from agent_runtime.memory.local import LocalStore
+from agent_runtime.memory.login import Login
+from agent_runtime.memory.recent import RecentTurns
+from agent_runtime.memory.topology import Redis, SinglePrimary
 
 # Seconds for a round trip, which usually takes a millisecond. Users must not wait for a slow Redis.
 TIMEOUT = 1.0
 MAX_BROKEN_KEYS = 1000
-_FAILURES = (RedisError, OSError, TimeoutError)
+SESSIONS_AT_ONCE = 100
+_FAILURES = (RedisError, OSError, TimeoutError, UnhealthyError)
 # Beginnings of errors that concern one key: it has another type or no number, or the number would overflow.
 _KEY_ERRORS = ("WRONGTYPE", "value is not an integer", "increment or decrement would overflow")
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +49,15 @@ class RedisStore:
         self._probe_now = probe_now
         self._prefix = config.prefix
         self._ttl = config.ttl
-        self._address = f"{config.host}:{config.port}"
-        self._redis = SharedConnection(lambda: _connection(config, environment), TIMEOUT)
+        self._address = config.address
+        self._login = Login(config, environment, TIMEOUT)
+        self._is_cluster = bool(config.cluster)
+        # With replicas, turns of the last seconds may be lost in a failover.
+        self._has_replicas = self._is_cluster or config.sentinel is not None
+        topology = Cluster if self._is_cluster else SinglePrimary
+        self._redis: Redis = topology(config, self._login, TIMEOUT)
         self._seen = LocalStore(config.ttl)
+        self._recent = RecentTurns()
         self._unwritten = LocalStore(config.ttl)
         # While False, requests do not try Redis. probe() sets it to True.
         self._available = True
@@ -62,7 +75,8 @@ class RedisStore:
         except _FAILURES as error:
             self._failed(error, session_id)
             return await self._seen.history(session_id)
-        turns = (*stored, *self._unwritten.stored(session_id))
+        unwritten = self._unwritten.stored(session_id)
+        turns = (*stored, *self._recent.missing(session_id, (*stored, *unwritten)), *unwritten)
         self._seen.put(session_id, turns)
         return decode(turns)
 
@@ -72,7 +86,7 @@ class RedisStore:
         await self._unwritten.append(session_id, turn)
         if self._available:
             try:
-                await self._write(session_id)
+                await _even_after_failover(lambda: self._write(session_id))
             except _FAILURES as error:
                 self._failed(error, session_id)
 
@@ -85,11 +99,13 @@ class RedisStore:
             raise Problem(503, "memory_unavailable", "Redis cannot be reached", retry_after=5) from None
         unwritten = await self._unwritten.delete(session_id)
         await self._seen.delete(session_id)
+        self._recent.forget(session_id)
         return known or unwritten
 
     def drop_expired(self) -> None:
         """Drop this pod's copies of expired sessions; see SessionStore."""
         self._seen.drop_expired()
+        self._recent.drop_expired()
         self._unwritten.drop_expired()
 
     async def add(self, name: str, amount: int, ttl: int) -> int | None:
@@ -102,15 +118,16 @@ class RedisStore:
         if not self._available:
             return None
         try:
-            return await self._transaction(*commands)
+            return await _even_after_failover(lambda: self._transaction(*commands))
         except _FAILURES as error:
             self._failed(error, str(commands[0][1]) if commands else "")
             return None
 
     async def probe(self) -> dict[str, Any]:
-        """Ping, and write the turns that are not written yet."""
+        """Check the connection, and write the turns that are not written yet."""
         try:
-            await self._redis.execute(("PING",))
+            await self._redis.check()
+            await self._find_lost_turns()
             for session_id in self._unwritten.sessions():
                 await self._write_later(session_id)
         except _FAILURES as error:
@@ -121,12 +138,37 @@ class RedisStore:
         return {}
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._redis.aclose()
+        await self._login.aclose()
 
     def key(self, name: str) -> str:
-        """Return the Redis key of a name of this agent."""
+        """Return the Redis key of a name of this agent. In a Cluster, the keys of A2A tasks are in one slot."""
+        if self._is_cluster and name.startswith("a2a:"):
+            return f"{{{self._prefix}a2a}}{name.removeprefix('a2a')}"
         return f"{self._prefix}{name}"
+
+    async def _find_lost_turns(self) -> None:
+        """After a failover, find the turns that the present primary does not have, to write them again."""
+        self._recent.note_failovers(self._redis.failovers)
+        if not self._available:
+            self._recent.doubt()
+        sessions = list(self._recent.unverified)
+        for first in range(0, len(sessions), SESSIONS_AT_ONCE):
+            await asyncio.gather(*map(self._verify, sessions[first : first + SESSIONS_AT_ONCE]))
+
+    async def _verify(self, session_id: str) -> None:
+        """Add the turns of a session that the present primary does not have to those that are not written yet."""
+        try:
+            stored: list[bytes] = await self._redis.execute(("LRANGE", self.key(session_id), -MAX_TURNS, -1))
+        except ResponseError as error:
+            if not _concerns_one_key(error):
+                raise
+            stored = []
+        waiting = self._unwritten.stored(session_id)
+        if lost := self._recent.missing(session_id, (*stored, *waiting)):
+            self._unwritten.put(session_id, (*lost, *waiting))
+        self._recent.unverified.discard(session_id)
 
     async def _write_later(self, session_id: str) -> None:
         """Write turns that could not be written before. An error of their key does not concern the other sessions."""
@@ -138,12 +180,17 @@ class RedisStore:
             self._failed(error, session_id)
 
     async def _write(self, session_id: str) -> None:
+        self._recent.note_failovers(self._redis.failovers)
+        if session_id in self._recent.unverified:
+            await self._verify(session_id)
         turns = self._unwritten.take(session_id)
         if not turns:
             return
         key = self.key(session_id)
         try:
             await self._transaction(("RPUSH", key, *turns), ("LTRIM", key, -MAX_TURNS, -1), ("EXPIRE", key, self._ttl))
+            if self._has_replicas:
+                self._recent.add(session_id, turns)
         except BaseException as error:  # also a cancelled write: it may not have arrived, and a duplicate is harmless
             if not _concerns_one_key(error):
                 self._unwritten.put(session_id, (*turns, *self._unwritten.stored(session_id)))
@@ -175,30 +222,27 @@ class RedisStore:
         log.warning("a key in redis is broken", extra={"fields": fields})
 
     def _explain(self, error: Exception) -> ConnectionFault:
+        if isinstance(error, UnhealthyError):
+            return ConnectionFault(error.reason, str(error))
         if isinstance(error, AuthenticationError | AuthorizationError):
             message = f"Redis at {self._address} refuses the password: check REDIS_PASSWORD"
             return ConnectionFault("CredentialsRefused", message)
+        if isinstance(error, ReadOnlyError):
+            message = f"Redis at {self._address} is a replica: wait for the failover, or name the primary"
+            return ConnectionFault("ReadOnly", message)
         found = connection_faults.explain(error, self._address)
         if found.reason != connection_faults.FAILED:
             return ConnectionFault(found.reason, f"Redis cannot be reached: {found.message}")
         return ConnectionFault(found.reason, f"Redis at {self._address} fails: {type(error).__name__}")
 
 
+async def _even_after_failover(action: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of an action, which is repeated if the server has become a replica and has done nothing."""
+    try:
+        return await action()
+    except ReadOnlyError:
+        return await action()
+
+
 def _concerns_one_key(error: BaseException) -> bool:
     return isinstance(error, ResponseError) and str(error).startswith(_KEY_ERRORS)
-
-
-def _connection(config: CacheConfig, environment: Environment) -> AbstractConnection:
-    password = environment.redis_password
-    kind = SSLConnection if config.ssl else Connection
-    return kind(
-        host=config.host or "",
-        port=config.port,
-        username=environment.redis_username,
-        password=password.get_secret_value() if password else None,
-        # SharedConnection limits the time of a round trip.
-        socket_timeout=None,
-        socket_connect_timeout=TIMEOUT,
-        socket_keepalive=True,
-        protocol=2,
-    )

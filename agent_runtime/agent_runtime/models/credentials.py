@@ -14,8 +14,9 @@ SCOPE = "https://cognitiveservices.azure.com/.default"
 class EntraToken:
     """Gets access tokens. The credential caches a token and renews it before it expires, so calls are cheap."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, scope: str = SCOPE) -> None:
         self._credential = _credential(environment)
+        self._scope = scope
 
     async def __call__(self) -> str:
         """Return a token that is valid now.
@@ -26,7 +27,7 @@ class EntraToken:
         from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415  (as below)
 
         try:
-            return (await self._credential.get_token(SCOPE)).token
+            return (await self._credential.get_token(self._scope)).token
         except ClientAuthenticationError:
             raise UnhealthyError(
                 "Microsoft Entra ID refuses the credentials: check AZURE_TENANT_ID, AZURE_CLIENT_ID and "

@@ -84,9 +84,9 @@ class OpenAIModel:
                         if data.startswith(sse.DONE):
                             finished = True
                         else:
-                            chunk = chunks.read_chunk(self.name, kind, data)
-                            finished = finished or chunk.finished
-                            yield chunk.data
+                            chunk, ends = chunks.read_chunk(self.name, kind, data)
+                            finished = finished or ends
+                            yield chunk
                 self._record_success()
                 if finished is False:
                     yield chunks.TRUNCATED

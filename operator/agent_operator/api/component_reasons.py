@@ -40,6 +40,8 @@ class ComponentReason(StrEnum):
     """The quota or credit at the provider of the model is used up."""
     NOT_CONNECTED = "NotConnected"
     """The agent has not connected to an MCP server yet."""
+    READ_ONLY = "ReadOnly"
+    """Redis is a replica, so conversations cannot be stored. A failover may be in progress."""
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     """The URL of an MCP server has a path that the server does not know."""
     NOT_AN_MCP_SERVER = "NotAnMcpServer"

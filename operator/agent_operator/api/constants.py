@@ -1,5 +1,8 @@
 """Names that appear in clusters: API groups, labels, annotations, children. Other modules contain no such literals."""
 
+from collections.abc import Mapping
+from typing import Any
+
 GROUP = "agent-operator.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -50,6 +53,19 @@ COMPONENT_CHECKS = "checks"
 HTTP_PORT = 8000
 METRICS_PORT = 9090
 CONFIG_DIRECTORY = "/app/config"
+# The token of the pod for the API server, and its certificate authority.
+API_SERVER_VOLUME: Mapping[str, Any] = {
+    "name": "api-server",
+    "projected": {
+        "sources": [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        ]
+    },
+}
+# Tokens of the ServiceAccount for models and MCP servers.
+TOKENS_VOLUME = "service-account-tokens"
+TOKENS_DIRECTORY = "/var/run/secrets/agent-operator.dev/tokens"
 API_KEYS_DIRECTORY = "/app/api-keys"
 API_KEYS_FILE = "keys"
 TRUSTED_CA_DIRECTORY = "/app/trusted-ca"

@@ -185,7 +185,7 @@ class SpecReason(StrEnum):
     IMAGE_UNQUALIFIED = "ImageUnqualified"
     """Warning: an image names no registry, so nodes usually pull it from Docker Hub."""
     EXPOSED_WITHOUT_AUTH = "ExposedWithoutAuth"
-    """Warning: the agent is reachable from outside of the cluster, and callers need no API key."""
+    """Warning: the agent is reachable from outside of the cluster, and callers need neither an API key nor a token."""
     SESSIONS_NOT_SHARED = "SessionsNotShared"
     """Warning: several pods keep conversations in their own memory, because the agent has no Redis."""
     BODY_LIMITS_DIFFER = "BodyLimitsDiffer"

@@ -24,6 +24,7 @@ from agent_runtime.config import (
     CacheConfig,
     CardConfig,
     CaSource,
+    JwtConfig,
     McpServerConfig,
     ModelConfig,
     ModelParameters,
@@ -225,7 +226,29 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".headersFrom",
         ),
     ),
-    ApiKeySource: (_exactly_one("secretKeyRef", "env", "none"),),
+    ApiKeySource: (_exactly_one("secretKeyRef", "env", "serviceAccountToken", "file", "none"),),
+    JwtConfig: (
+        Rule(
+            "has(self.issuer) || has(self.preset)",
+            "issuer is required without a preset: set it to the claim iss of the tokens",
+            ".issuer",
+        ),
+        Rule(
+            "has(self.tenantId) == (has(self.preset) && self.preset == 'entra_id')",
+            "preset entra_id requires tenantId, which has no meaning otherwise: set or remove it",
+            ".tenantId",
+        ),
+        Rule(
+            "!has(self.issuer) || !has(self.preset) || self.preset != 'entra_id'",
+            "issuer comes from the tenant with preset entra_id: remove it",
+            ".issuer",
+        ),
+        Rule(
+            "!has(self.jwksUrl) || !has(self.preset)",
+            "jwksUrl comes from the preset: remove it, or the preset",
+            ".jwksUrl",
+        ),
+    ),
     ModelTls: (_exactly_one("caFrom", "caFile"),),
     CaSource: (_exactly_one("configMapKeyRef", "secretKeyRef"),),
     McpServerConfig: (
@@ -233,6 +256,8 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         Rule("self.type != 'stdio' || has(self.command)", "type stdio requires command: set it to the program to run"),
         _only_with("type", "http", "url"),
         _only_with("type", "http", "headersFrom"),
+        _only_with("type", "http", "serviceAccountToken"),
+        _only_with("type", "http", "tokenFile"),
         _only_with("type", "http", "allowLinkLocal"),
         _only_with("type", "stdio", "command"),
         _only_with("type", "stdio", "args"),
@@ -240,8 +265,16 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     ),
     CacheConfig: (
         Rule(
-            "has(self.host) || (has(self.enabled) && !self.enabled)",
+            "has(self.host) || has(self.sentinel) || (has(self.enabled) && !self.enabled)",
             "an enabled cache requires host: set it to the host of Redis, or set enabled to false",
+        ),
+        Rule(
+            "!has(self.sentinel) || !has(self.cluster) || !self.cluster",
+            "a Cluster has no Sentinels: remove cluster or sentinel",
+        ),
+        Rule(
+            "!(has(self.tls) || (has(self.entraId) && self.entraId)) || (has(self.ssl) && self.ssl)",
+            "tls and entraId require ssl: set ssl to true",
         ),
     ),
     Runtime: (

@@ -162,6 +162,12 @@ class Inputs:
         return self.spec.rollout is not None and self.spec.rollout.strategy == "Canary"
 
     @cached_property
+    def uses_api_server(self) -> bool:
+        """Whether the pods fetch the keys of tokens from the API server."""
+        tokens = self.spec.config.auth.jwt if self.spec.config.auth else None
+        return tokens is not None and tokens.preset == "kubernetes"
+
+    @cached_property
     def request_timeout_seconds(self) -> int:
         """Maximum duration of a request, and so of the termination of a pod."""
         return (self.spec.config.limits or LimitsConfig()).request_timeout_seconds
@@ -178,16 +184,28 @@ class Inputs:
         if self.spec.api_keys:
             server = config.server or ServerConfig()
             complete["server"] = server.model_copy(update={"api_keys_file": constants.API_KEYS_PATH})
+        if config.mcp:
+            servers = enumerate(config.mcp)
+            complete["mcp"] = tuple(model_sources.complete_server(server, index) for index, server in servers)
         if config.memory:
             complete["memory"] = self._memory(config.memory)
         return AgentSection.model_validate(dict(config) | complete)
 
     def _memory(self, memory: MemoryConfig) -> MemoryConfig:
-        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions."""
-        if memory.cache is None or not memory.cache.enabled or "prefix" in memory.cache.model_fields_set:
-            return memory
-        prefix = f"chat:{self.own_namespace}/{self.name}:"
-        return memory.model_copy(update={"cache": memory.cache.model_copy(update={"prefix": prefix})})
+        """Set the default prefix of the keys in Redis, by which agents that share a Redis do not share sessions.
+
+        The pods read its certificate authorities from a file.
+        """
+        cache = memory.cache
+        if cache is None or not cache.enabled:
+            # Without Redis there is nothing to resolve.
+            return memory.model_copy(update={"cache": cache.model_copy(update={"tls": None})}) if cache else memory
+        complete: dict[str, Any] = {}
+        if "prefix" not in cache.model_fields_set:
+            complete["prefix"] = f"chat:{self.own_namespace}/{self.name}:"
+        if cache.tls and cache.tls.ca_from:
+            complete["tls"] = model_sources.redis_tls(cache.tls)
+        return memory.model_copy(update={"cache": cache.model_copy(update=complete)}) if complete else memory
 
     @cached_property
     def prompt(self) -> str:

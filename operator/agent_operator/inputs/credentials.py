@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agent_operator.api import constants
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_runtime.config import ModelConfig
+from agent_runtime.config import CacheConfig, ModelConfig
 
 LOG_LEVEL = "LOG_LEVEL"
 AGENT_NAME = "AGENT_NAME"
@@ -71,7 +71,9 @@ def keys(inputs: Inputs) -> tuple[CredentialKey, ...]:
         return tuple(CredentialKey(name, reference.name) for name in dict.fromkeys(reference.keys))
     set_by_env = {variable.name for variable in inputs.spec.env or ()}
     return tuple(
-        CredentialKey(name, reference.name, optional=True) for name in _well_known(inputs) if name not in set_by_env
+        CredentialKey(name, reference.name, optional=True)
+        for name in dict.fromkeys(_well_known(inputs))
+        if name not in set_by_env
     )
 
 
@@ -89,7 +91,16 @@ def _well_known(inputs: Inputs) -> Iterator[str]:
     if any(model.provider == "openai" and _uses(model, "OPENAI_API_KEY") for model in config.models):
         yield "OPENAI_API_KEY"
     if config.memory and config.memory.cache and config.memory.cache.enabled:
+        yield from _of_redis(inputs, config.memory.cache)
+
+
+def _of_redis(inputs: Inputs, cache: CacheConfig) -> Iterator[str]:
+    if cache.sentinel:
+        yield "REDIS_SENTINEL_PASSWORD"
+    if not cache.entra_id:
         yield "REDIS_PASSWORD"
+    elif not (inputs.spec.identity and inputs.spec.identity.azure_workload_identity):
+        yield from IDENTITY_KEYS
 
 
 def _uses(model: ModelConfig, variable: str) -> bool:

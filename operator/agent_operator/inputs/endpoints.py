@@ -141,6 +141,19 @@ def mcp_endpoint(server: McpServerConfig, index: int) -> Endpoint | None:
     return parse(server.url, f"spec.config.mcp[{index}].url") if server.url else None
 
 
+def keys_endpoint(config: AgentConfig) -> Endpoint | None:
+    """Return the endpoint of the keys for callers' tokens; None without one, or if it is the API server.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    tokens = config.auth.jwt if config.auth else None
+    url = tokens.keys_url() if tokens else None
+    if tokens is None or url is None:
+        return None
+    return parse(url, f"spec.config.auth.jwt.{'jwksUrl' if tokens.jwks_url else 'issuer'}")
+
+
 def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
     """Return the endpoints of traces in the plain values of spec.env. The runtime rejects invalid URLs."""
     found = []
@@ -163,8 +176,24 @@ def redis_endpoint(config: AgentConfig) -> Endpoint | None:
     return _endpoint(cache.host, cache.port, "spec.config.memory.cache.host")
 
 
+def sentinel_endpoints(config: AgentConfig) -> Iterator[Endpoint]:
+    """Yield the Sentinels, and the servers of Redis next to them.
+
+    Raises:
+        ValueError: a host is invalid.
+    """
+    cache = config.memory.cache if config.memory else None
+    if cache is None or not cache.enabled or cache.sentinel is None:
+        return
+    for index, (host, port) in enumerate(cache.sentinel.addresses):
+        field = f"spec.config.memory.cache.sentinel.hosts[{index}]"
+        yield _endpoint(host, port, field)
+        # Charts run a Sentinel in each pod of Redis. Servers elsewhere are in host or extraEgress.
+        yield _endpoint(host, cache.port, field)
+
+
 def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
-    """Return the endpoints of models, Redis, MCP servers and the trace collector.
+    """Return the endpoints of models, Redis, the keys of callers' tokens, MCP servers and the trace collector.
 
     Raises:
         ValueError: as `parse`.
@@ -181,6 +210,8 @@ def of_config(config: AgentConfig) -> tuple[Endpoint, ...]:
     found = [
         *(model_endpoint(model, index) for index, model in enumerate(config.models)),
         redis_endpoint(config),
+        *(sentinel_endpoints(config) if config.memory else ()),
+        keys_endpoint(config),
         *(mcp_endpoint(server, index) for index, server in enumerate(config.mcp)),
     ]
     return tuple(endpoint for endpoint in found if endpoint)

@@ -12,6 +12,7 @@ from agent_operator.api import constants
 from agent_operator.api.base import SUBDOMAIN_PATTERN
 from agent_operator.inputs import credentials
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.inputs.model_sources import redis_ca
 
 # The operator polls each of them. Users can merge Secrets to stay below the limit.
 LIMIT = 64
@@ -69,6 +70,10 @@ def required(inputs: Inputs) -> Iterator[Source]:
         if authorities:
             field = f"spec.config.models[{index}].tls.caFrom.secretKeyRef"
             yield Source("Secret", authorities.name, authorities.key, optional=False, field=field)
+    redis = redis_ca(inputs.spec.config) if inputs.spec.config.memory else None
+    if redis and redis.secret_key_ref:
+        field = "spec.config.memory.cache.tls.caFrom.secretKeyRef"
+        yield Source("Secret", redis.secret_key_ref.name, redis.secret_key_ref.key, optional=False, field=field)
 
 
 def is_own(inputs: Inputs, source: Source) -> bool:

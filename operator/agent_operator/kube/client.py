@@ -101,9 +101,9 @@ class Cluster(Collections):
         path = BY_NAME[target.kind].path(version, target.namespace, target.name)
         return await self._get(path, target.kind)
 
-    async def exists(self, kind: Kind, name: str, namespace: str = "") -> bool:
-        """Report whether an object exists."""
-        return await self._get(kind.path(kind.versions[0], namespace, name), kind.kind) is not None
+    async def find_named(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
+        """Read an object of a kind that is not a child, uncached; None if it does not exist."""
+        return await self._get(kind.path(kind.versions[0], namespace, name), kind.kind)
 
     async def list_in(self, kind: str, namespace: str, selector: str = "") -> list[Object]:
         """Read the objects of a kind in a namespace, uncached, of those with labels that the selector matches."""

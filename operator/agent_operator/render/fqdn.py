@@ -43,11 +43,15 @@ _METADATA = (
 def hosts(revision: Revision, inputs: Inputs) -> Hosts | None:
     """Return names and ports of the hosts outside of the cluster to which the pods of a revision connect.
 
-    None if they are not known, because only a Secret has the name of one, or because the config cannot be read.
+    None if they are not known: a Secret or the document of an issuer names one, or the config cannot be read. The API
+    server, which has the keys of ServiceAccounts' tokens, has no name, either.
     """
     try:
         document = tomllib.loads(revision.config[CONFIG_FILE])
         config = AgentFile.model_validate(upgraded(document)).agent
+        tokens = config.auth.jwt if config.auth else None
+        if tokens is not None and tokens.jwks_url is None and tokens.preset != "entra_id":
+            return None
         variables = _variables(revision.template)
         found = [*endpoints.of_config(config), *endpoints.in_variables(variables), *_azure(config, revision, variables)]
     except (KeyError, ValueError):
@@ -70,7 +74,9 @@ def _azure(
         KeyError, ValueError: the host is not known.
     """
     models = [model for model in config.models if model.provider == "azure_openai"]
-    if not models and constants.LABEL_WORKLOAD_IDENTITY not in revision.template["metadata"]["labels"]:
+    cache = config.memory.cache if config.memory else None
+    uses_entra = bool(models or (cache and cache.enabled and cache.entra_id))
+    if not uses_entra and constants.LABEL_WORKLOAD_IDENTITY not in revision.template["metadata"]["labels"]:
         return
     yield endpoints.parse(variables.get(_AUTHORITY, f"https://{_LOGIN}") or "", "spec.env")
     if any(model.endpoint is None for model in models):

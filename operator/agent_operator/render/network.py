@@ -11,7 +11,7 @@ from agent_operator.inputs import endpoints
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.shapes import mapping, mappings
 from agent_operator.render.templates import View
-from agent_runtime.config import addresses
+from agent_runtime.config import MemoryConfig, addresses
 
 _DNS_PORTS = frozenset({53, 5353})
 _IPV6 = 6
@@ -39,6 +39,10 @@ def _outside(*, private: bool) -> tuple[Peer, ...]:
 
 # Everything outside of the cluster except metadata services, which serve the credentials of the node.
 INTERNET, INTERNET_AND_PRIVATE = _outside(private=False), _outside(private=True)
+
+
+# The port of the Service kubernetes, and the one on which API servers usually listen.
+API_SERVER_PORTS = (443, 6443)
 
 
 def network_policy(inputs: Inputs) -> View | None:
@@ -138,11 +142,20 @@ def _egress(inputs: Inputs) -> list[View]:
                 opened.setdefault(peers, set()).add(port)
     if inputs.has_canary:
         opened.setdefault((Peer(pods=_pods(inputs, constants.COMPONENT_AGENT)),), set()).add(constants.HTTP_PORT)
-    azure = any(model.provider == "azure_openai" for model in config.models)
+    azure = any(model.provider == "azure_openai" for model in config.models) or (
+        config.memory is not None and _logs_in_with_entra(config.memory)
+    )
     if azure or (identity and identity.azure_workload_identity):
         # Tokens come from Microsoft Entra ID. Only an Azure endpoint may be set by a variable instead of the spec.
         opened.setdefault(outside, set()).add(endpoints.HTTPS)
+    if inputs.uses_api_server:
+        # A NetworkPolicy sees the addresses of the API servers, which are outside of the cluster's pods.
+        opened.setdefault(INTERNET_AND_PRIVATE, set()).update(API_SERVER_PORTS)
     return [{"peers": peers, "ports": sorted(ports, key=_port_order)} for peers, ports in sorted(opened.items())]
+
+
+def _logs_in_with_entra(memory: MemoryConfig) -> bool:
+    return bool(memory.cache and memory.cache.enabled and memory.cache.entra_id)
 
 
 def _port_order(port: int | str) -> tuple[int, str]:

@@ -9,15 +9,22 @@ from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Scheduling
-from agent_operator.inputs import credentials, proxy, quantities
+from agent_operator.inputs import credentials, model_sources, proxy, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
-from agent_operator.inputs.model_sources import model_ca_directory, model_ca_volume
+from agent_operator.inputs.model_sources import (
+    REDIS_CA_DIRECTORY,
+    REDIS_CA_VOLUME,
+    model_ca_directory,
+    model_ca_volume,
+    redis_ca,
+)
 from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash
 from agent_operator.render.templates import View, common_annotations, common_labels, fill, labels
-from agent_runtime.config import CONFIG_FILE
+from agent_runtime.config import CONFIG_FILE, CaSource
+from agent_runtime.config.auth import KUBERNETES_DIRECTORY
 
 # terminationGracePeriodSeconds is a sum: the runtime serves for DRAIN_SECONDS until all proxies have removed the pod (a
 # variable may change that), the last request may take its whole timeout, and then the runtime closes.
@@ -52,6 +59,9 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "config_file": f"{constants.CONFIG_DIRECTORY}/{CONFIG_FILE}",
         "api_keys": _api_keys(spec.api_keys),
         "trusted_ca": _trusted_ca(spec.trusted_ca),
+        "api_server": constants.API_SERVER_VOLUME if inputs.uses_api_server else None,
+        "api_server_directory": KUBERNETES_DIRECTORY,
+        "tokens": _tokens(inputs),
         "model_ca": list(_model_ca(inputs)),
         "http_port": constants.HTTP_PORT,
         "metrics_port": constants.METRICS_PORT,
@@ -86,18 +96,38 @@ def _trusted_ca(wanted: TrustedCa | None) -> View | None:
 
 
 def _model_ca(inputs: Inputs) -> Iterator[View]:
-    """Yield a volume for each model that has its own certificate authorities."""
+    """Yield a volume for each model that has its own certificate authorities, and for those of Redis."""
     for index, model in enumerate(inputs.spec.config.models):
-        source = model.tls.ca_from if model.tls else None
-        reference = (source.config_map_key_ref or source.secret_key_ref) if source else None
-        if source is None or reference is None:
-            continue
+        if model.tls and model.tls.ca_from:
+            yield _ca_volume(model.tls.ca_from, model_ca_volume(index), model_ca_directory(index))
+    if inputs.spec.config.memory and (source := redis_ca(inputs.spec.config)):
+        yield _ca_volume(source, REDIS_CA_VOLUME, REDIS_CA_DIRECTORY)
+
+
+def _ca_volume(source: CaSource, name: str, directory: str) -> View:
+    view: View = {"name": name, "directory": directory, "config_map": None, "secret": None}
+    if reference := source.config_map_key_ref:
         items = [{"key": reference.key, "path": constants.TRUSTED_CA_FILE}]
-        view: View = {"name": model_ca_volume(index), "directory": model_ca_directory(index)}
-        if source.config_map_key_ref:
-            yield view | {"config_map": {"name": reference.name, "items": items}, "secret": None}
-        else:
-            yield view | {"config_map": None, "secret": {"secretName": reference.name, "items": items}}
+        return view | {"config_map": {"name": reference.name, "items": items}}
+    if reference := source.secret_key_ref:
+        items = [{"key": reference.key, "path": constants.TRUSTED_CA_FILE}]
+        return view | {"secret": {"secretName": reference.name, "items": items}}
+    return view
+
+
+def _tokens(inputs: Inputs) -> View | None:
+    """Return the volume with the tokens of the ServiceAccount for models and MCP servers: one file for each."""
+    found = model_sources.tokens(inputs.spec.config)
+    if not found:
+        return None
+    sources = [
+        {"serviceAccountToken": {"path": name, "audience": audience, "expirationSeconds": 3600}}
+        for name, audience in found.items()
+    ]
+    return {
+        "directory": constants.TOKENS_DIRECTORY,
+        "volume": {"name": constants.TOKENS_VOLUME, "projected": {"sources": sources}},
+    }
 
 
 def _drain_seconds(inputs: Inputs) -> int:

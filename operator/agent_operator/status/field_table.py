@@ -6,7 +6,7 @@ The longest path that a path of a child starts with decides. `containers[agent]`
 from collections.abc import Mapping
 
 from agent_operator.api import constants
-from agent_operator.inputs.model_sources import model_ca_volume, model_key_variable
+from agent_operator.inputs.model_sources import REDIS_CA_VOLUME, model_ca_volume, model_key_variable
 from agent_runtime.config import PROMPT_FILE
 
 _TEMPLATE = "spec.template.spec."
@@ -36,9 +36,15 @@ def _of_model(index: int) -> Mapping[str, str]:
     }
 
 
-MODEL_VOLUMES = frozenset(map(model_ca_volume, _MODELS))
+_REDIS_CA = "spec.config.memory.cache.tls.caFrom"
+_REDIS_VOLUME = f"{_TEMPLATE}volumes[{REDIS_CA_VOLUME}]"
+MODEL_VOLUMES = frozenset([*map(model_ca_volume, _MODELS), REDIS_CA_VOLUME])
 _COPIED_TO_PODS: Mapping[str, str] = {
     **{path: field for index in _MODELS for path, field in _of_model(index).items()},
+    f"{_REDIS_VOLUME}.configMap.name": f"{_REDIS_CA}.configMapKeyRef.name",
+    f"{_REDIS_VOLUME}.configMap.items[0].key": f"{_REDIS_CA}.configMapKeyRef.key",
+    f"{_REDIS_VOLUME}.secret.secretName": f"{_REDIS_CA}.secretKeyRef.name",
+    f"{_REDIS_VOLUME}.secret.items[0].key": f"{_REDIS_CA}.secretKeyRef.key",
     f"{_AGENT}image": "spec.runtime.image",
     f"{_AGENT}imagePullPolicy": "spec.runtime.imagePullPolicy",
     f"{_AGENT}resources": "spec.resources",

@@ -6,6 +6,7 @@ The rules check a complete pod template, so they hold for every field that can c
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 
@@ -72,7 +73,12 @@ def _of_volumes(volumes: Iterable[Object]) -> Iterator[Problem]:
         for source in sorted(set(volume) - {"name"} - _VOLUMES):
             message = f"not allowed: use one of {', '.join(sorted(_VOLUMES))}"
             yield _unsafe(f"spec.volumes[{volume['name']}].{source}", message)
+        if volume == constants.API_SERVER_VOLUME:
+            continue  # exactly the volume of the operator
         for projection in (volume.get("projected") or {}).get("sources") or ():
+            has_audience = bool((projection.get("serviceAccountToken") or {}).get("audience"))
+            if volume["name"] == constants.TOKENS_VOLUME and has_audience:
+                continue  # a token for another agent, not for the API server
             for source in sorted(set(projection) - _PROJECTED):
                 message = "gives the pod credentials of its ServiceAccount: remove it, or use spec.identity"
                 yield _unsafe(f"spec.volumes[{volume['name']}].projected.{source}", message)

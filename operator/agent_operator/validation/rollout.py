@@ -56,6 +56,10 @@ def checks_are_usable(inputs: Inputs) -> Iterator[Problem]:
         )
         yield Problem(SpecReason.CHECKS_MISSING, f"{_CANARY}.checksFrom.configMapKeyRef", message, retry=True)
         return
+    config = inputs.section
+    if config.auth and config.auth.jwt and not (config.server and config.server.api_keys_file):
+        message = "the checks of a canary cannot call an agent that accepts only tokens: set spec.apiKeys, too"
+        yield Problem(SpecReason.FIELD_CONFLICT, "spec.config.auth.jwt", message)
     yield from _invalid_checks(inputs)
 
 

@@ -9,6 +9,7 @@ from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, endpoints
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.prompt import PromptError
+from agent_runtime.config import AgentConfig
 
 _VAULT_NAME = re.compile(r"((secret|key|cert)/)?[0-9a-zA-Z-]{1,127}")
 
@@ -73,7 +74,18 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
         else:
             yield from () if server.allow_link_local else not_metadata(found)
     try:
-        yield from not_metadata(endpoints.redis_endpoint(inputs.spec.config))
+        yield from not_metadata(endpoints.keys_endpoint(inputs.spec.config))
+    except ValueError as error:
+        yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.auth.jwt.issuer", str(error))
+    if inputs.spec.config.memory:
+        yield from _redis_is_reachable(inputs.spec.config)
+
+
+def _redis_is_reachable(config: AgentConfig) -> Iterator[Problem]:
+    try:
+        yield from not_metadata(endpoints.redis_endpoint(config))
+        for endpoint in endpoints.sentinel_endpoints(config):
+            yield from not_metadata(endpoint)
     except ValueError as error:
         yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host", str(error))
 

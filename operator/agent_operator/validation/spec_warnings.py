@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import credentials, disruption, endpoints, ingress, proxy
+from agent_operator.inputs import credentials, disruption, endpoints, ingress, ingress_auth, proxy
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.validation import ingress_auth
+from agent_runtime.config import identifies_callers
 
 _UNPRIVILEGED = 1024
 
@@ -173,10 +173,9 @@ def path_is_not_stripped(inputs: Inputs) -> Iterator[Problem]:
 
 
 def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
-    """An agent that is reachable from outside of the cluster answers everyone, unless callers need an API key."""
+    """An agent that is reachable from outside of the cluster answers everyone, unless it identifies callers."""
     spec = inputs.spec
-    server = spec.config.server
-    if spec.api_keys or (server and server.api_keys_file):
+    if spec.api_keys or identifies_callers(spec.config):
         return
     is_outside = spec.service is not None and spec.service.type in ("NodePort", "LoadBalancer")
     entries = {"spec.ingress": spec.ingress, "spec.gateway": spec.gateway, "spec.service.type": is_outside}
@@ -185,7 +184,7 @@ def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
         open_entries.remove("spec.ingress")
     if open_entries:
         message = (
-            "the agent is reachable from outside of the cluster and requires no API key, so everyone who can connect "
-            "may call it: set spec.apiKeys"
+            "the agent is reachable from outside of the cluster and identifies no callers, so everyone who can "
+            "connect may call it: set spec.apiKeys or spec.config.auth.jwt"
         )
         yield Problem(SpecReason.EXPOSED_WITHOUT_AUTH, open_entries[0], message)

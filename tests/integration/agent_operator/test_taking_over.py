@@ -36,7 +36,7 @@ def former() -> dict[str, Object]:
                 "ports": ports,
                 "externalIPs": ["192.0.2.1"],
                 "loadBalancerSourceRanges": ["192.0.2.0/24"],
-                "sessionAffinity": "ClientIP",
+                "publishNotReadyAddresses": True,
             },
         },
     }
@@ -75,6 +75,5 @@ async def test_nothing_of_the_former_owner_runs_or_receives_traffic(cluster: Clu
     assert [(it["name"], it["port"]) for it in service["ports"]] == [("http", 80), ("metrics", 9090)]
     assert service["clusterIP"] == address
     assert service["type"] == "ClusterIP"
-    assert service["sessionAffinity"] == "None"
     assert service["selector"] == LABELS
-    assert not {"externalIPs", "loadBalancerSourceRanges"} & service.keys()
+    assert not {"externalIPs", "loadBalancerSourceRanges", "publishNotReadyAddresses"} & service.keys()

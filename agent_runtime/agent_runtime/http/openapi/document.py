@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from agent_runtime.config import AgentConfig
+from agent_runtime.config import AgentConfig, identifies_callers
 from agent_runtime.environment import version
 from agent_runtime.http.middleware import GUARDED
 from agent_runtime.http.openapi.paths import JSON, PATH, paths
@@ -31,7 +31,7 @@ def build_document(app: web.Application, config: AgentConfig) -> Json:
     """Return the document of an application. It lists only the endpoints that the application serves."""
     served = {resource.canonical for resource in app.router.resources()}
     listed = {path: methods for path, methods in paths().items() if path in served}
-    keys = config.server is not None and config.server.api_keys_file is not None
+    keys = identifies_callers(config)
     if keys:
         _require_keys(listed)
     scheme = {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}} if keys else {}

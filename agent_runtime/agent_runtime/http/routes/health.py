@@ -1,7 +1,7 @@
 """Health endpoints, for people and for the probes of the kubelet.
 
 The errors of components contain addresses and names of variables. So the HTTP port shows them only to callers with an
-API key, and the metrics port to every client that can connect.
+API key or a token, and the metrics port to every client that can connect.
 """
 
 from aiohttp import web
@@ -14,12 +14,12 @@ from agent_runtime.http.routes.body import json_response
 
 async def health(request: web.Request) -> web.Response:
     """GET /health: the status of every component; 503 if the default model is unhealthy."""
-    return await _report(request.app[HEALTH], errors=_has_key(request))
+    return await _report(request.app[HEALTH], errors=await _is_caller(request))
 
 
 async def ready(request: web.Request) -> web.Response:
     """GET /health/ready: 503 and the reasons while the pod must not receive requests."""
-    return _readiness(request.app[HEALTH], errors=_has_key(request))
+    return _readiness(request.app[HEALTH], errors=await _is_caller(request))
 
 
 async def live(_: web.Request) -> web.Response:
@@ -40,9 +40,9 @@ def add_detailed(app: web.Application, main: web.Application) -> None:
     app.router.add_get("/health/ready", detailed_ready)
 
 
-def _has_key(request: web.Request) -> bool:
+async def _is_caller(request: web.Request) -> bool:
     try:
-        return bool(request.app[GATE].caller(request.headers.get("Authorization", "")))
+        return bool(await request.app[GATE].callers.name(request.headers.get("Authorization", "")))
     except Problem:
         return False
 

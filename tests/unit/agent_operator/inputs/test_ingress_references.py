@@ -22,12 +22,13 @@ class FakeCluster:
         self.existing = set(existing)
         self.read: list[tuple[str, str, str]] = []
         self.error: ApiError | None = None
+        self.controller: Any = "k8s.io/ingress-nginx"
 
-    async def exists(self, kind: Kind, name: str, namespace: str = "") -> bool:
+    async def find_named(self, kind: Kind, name: str, namespace: str = "") -> dict[str, Any] | None:
         self.read.append((kind.kind, namespace, name))
         if self.error:
             raise self.error
-        return self.read[-1] in self.existing
+        return {"spec": {"controller": self.controller}} if self.read[-1] in self.existing else None
 
 
 def inputs(**ingress: Any) -> Inputs:
@@ -81,6 +82,32 @@ async def test_what_does_not_exist_is_a_warning(ingress: Any, expected: list[tup
 
     assert [(problem.reason, problem.field) for problem in problems] == [it[:2] for it in expected]
     assert all(words in problem.message for problem, (_, _, words) in zip(problems, expected, strict=True))
+
+
+AUTH = {"nginx.ingress.kubernetes.io/auth-url": "https://sso.example.com/auth"}
+
+
+@pytest.mark.parametrize(
+    ("controller", "annotations", "is_open"),
+    [
+        ("nginx.org/ingress-controller", AUTH, True),
+        ("k8s.io/ingress-nginx", AUTH, False),
+        (None, AUTH, False),
+        ("nginx.org/ingress-controller", {}, False),
+    ],
+)
+async def test_annotations_of_another_controller_do_not_authenticate(
+    controller: str | None, annotations: dict[str, str], is_open: bool
+) -> None:
+    """Without annotations, there is another warning already."""
+    cluster = FakeCluster(("IngressClass", "", "nginx"))
+    cluster.controller = controller
+    references = IngressReferences(cast(Cluster, cluster), ManualClock(now=1000.0), LIFETIME)
+
+    problems = await references.problems(inputs(annotations=annotations))
+
+    assert [problem.reason for problem in problems] == (["ExposedWithoutAuth"] if is_open else [])
+    assert all("nginx.org/ingress-controller of the IngressClass nginx" in problem.message for problem in problems)
 
 
 async def test_a_missing_object_is_read_again_soon_and_an_existing_one_rarely() -> None:

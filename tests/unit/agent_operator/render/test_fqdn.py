@@ -14,6 +14,7 @@ Object = dict[str, Any]
 ENTRA = ("login.microsoftonline.com", 443)
 OPENAI = ("api.openai.com", 443)
 AZURE = {"name": "m", "provider": "azure_openai", "deployment": "d"}
+JWT = {"audiences": ["agent"]}
 ECHO = {"name": "echo", "provider": "echo"}
 
 
@@ -74,7 +75,13 @@ HOSTS: list[tuple[Inputs, set[tuple[str, int]] | None]] = [
     ),
     (inputs(AZURE, **env(AZURE_OPENAI_ENDPOINT="https://b.openai.azure.com")), {("b.openai.azure.com", 443), ENTRA}),
     (inputs(identity={"azureWorkloadIdentity": {"clientId": "c"}}), {ENTRA}),
-    # Only a Secret has the name of the host.
+    (
+        inputs(config={"auth": {"jwt": JWT | {"issuer": "https://i.example.com", "jwksUrl": "https://k.example.com"}}}),
+        {("k.example.com", 443)},
+    ),
+    (inputs(config={"auth": {"jwt": JWT | {"preset": "entra_id", "tenantId": "t"}}}), {ENTRA}),
+    # The document of the issuer, or only a Secret, has the name of the host.
+    (inputs(config={"auth": {"jwt": JWT | {"issuer": "https://i.example.com"}}}), None),
     (inputs(AZURE, credentials={"secretRef": {"name": "keys"}}), None),
     (
         inputs(

@@ -222,6 +222,22 @@ REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
         SpecReason.PROBE_INVALID,
         "spec.probes.readiness.terminationGracePeriodSeconds",
     ),
+    (
+        {"config": ECHO | {"auth": {"jwt": {"issuer": "https://169.254.169.254/", "audiences": ["a"]}}}},
+        SpecReason.ENDPOINT_INVALID,
+        "spec.config.auth.jwt.issuer",
+    ),
+    (
+        {"config": ECHO | {"auth": {"jwt": {"issuer": "https://u:p@sso.example.com/", "audiences": ["a"]}}}},
+        SpecReason.ENDPOINT_INVALID,
+        "spec.config.auth.jwt.issuer",
+    ),
+    (
+        canary(checks=[{"name": "a", "prompt": "x", "contains": ["y"]}])
+        | {"config": ECHO | {"auth": {"jwt": {"preset": "kubernetes", "audiences": ["a"]}}}},
+        SpecReason.FIELD_CONFLICT,
+        "spec.config.auth.jwt",
+    ),
     ({"service": {"port": 9090}}, SpecReason.PORT_CONFLICT, "spec.service.port"),
     ({"service": {"metricsPort": 80}}, SpecReason.PORT_CONFLICT, "spec.service.port"),
     ({"ingress": {"host": "a.b", "path": "/a//b"}}, SpecReason.INGRESS_INVALID, "spec.ingress.path"),
@@ -253,6 +269,10 @@ PASSES: list[dict[str, Any]] = [
 KEYS: dict[str, Any] = {"apiKeys": {"secretKeyRef": {"name": "keys", "key": "keys"}}}
 NGINX_AUTH = {"nginx.ingress.kubernetes.io/auth-url": "https://sso.example.com/auth"}
 AZURE = {"models": [{"name": "m", "provider": "azure_openai", "deployment": "d"}]}
+
+
+def tokens(**jwt: Any) -> dict[str, Any]:
+    return ECHO | {"auth": {"jwt": {"audiences": ["a"]} | jwt}}
 
 
 def tools(**server: Any) -> dict[str, Any]:
@@ -433,6 +453,8 @@ WITHOUT_WARNING: list[dict[str, Any]] = [
     {"config": models("http://vllm.models.svc/v1"), "networkPolicy": {"enabled": False}},
     {"ingress": {"host": "a.b"}, **KEYS},
     {"ingress": {"host": "a.b", "maxBodySize": "10m"}, **KEYS},
+    {"ingress": {"host": "a.b"}, "config": tokens(issuer="https://sso.example.com")},
+    {"ingress": {"host": "a.b"}, "config": tokens(preset="kubernetes")},
     {
         "ingress": {"host": "a.b", "maxBodySize": "20m"},
         "config": ECHO | {"limits": {"maxBodyBytes": 20 << 20}},

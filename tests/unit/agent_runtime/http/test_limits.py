@@ -9,6 +9,7 @@ import pytest
 from agent_runtime.errors import Problem
 from agent_runtime.http import limits as module
 from agent_runtime.http.api_keys import ApiKeys
+from agent_runtime.http.callers import Callers
 from agent_runtime.http.limits import Gate, Load, RateLimit
 from tests.clock import ManualClock
 from tests.patience import DEADLINE
@@ -88,16 +89,16 @@ async def test_a_late_event_loop_refuses_requests() -> None:
     watch.cancel()
 
 
-def test_the_rate_limit_counts_by_key_or_else_by_address(tmp_path: Path) -> None:
+async def test_the_rate_limit_counts_by_key_or_else_by_address(tmp_path: Path) -> None:
     """An agent with API keys counts by key, another one by the address of the client."""
     (tmp_path / "keys").write_text("one\ntwo")
-    with_keys = Gate(ApiKeys(tmp_path / "keys"), RateLimit(1), Load(1))
-    with_keys.admit("Bearer one", "10.0.0.1")
-    with_keys.admit("Bearer two", "10.0.0.1")
+    with_keys = Gate(Callers(ApiKeys(tmp_path / "keys")), RateLimit(1), Load(1))
+    await with_keys.admit("Bearer one", "10.0.0.1")
+    await with_keys.admit("Bearer two", "10.0.0.1")
     with pytest.raises(Problem):
-        with_keys.admit("Bearer one", "10.0.0.2")
+        await with_keys.admit("Bearer one", "10.0.0.2")
 
-    without_keys = Gate(None, RateLimit(1), Load(1))
-    assert without_keys.admit("", "10.0.0.1") == ""
+    without_keys = Gate(Callers(), RateLimit(1), Load(1))
+    assert await without_keys.admit("", "10.0.0.1") == ""
     with pytest.raises(Problem):
-        without_keys.admit("Bearer x", "10.0.0.1")
+        await without_keys.admit("Bearer x", "10.0.0.1")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
-from agent_operator.validation.ingress_auth import authenticates
+from agent_operator.inputs.ingress_auth import authenticates
 from kubeschema.cel_binding import Program, known_functions
 from tests import fast_yaml as yaml
 
