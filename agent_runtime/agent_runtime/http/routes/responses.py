@@ -23,7 +23,6 @@ from agent_runtime.logs import pseudonym
 from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
 
-
 # Bytes of an answer that is kept. No context window takes more with the next request.
 MAX_STORED_BYTES = 1024 * 1024
 
