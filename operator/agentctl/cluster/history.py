@@ -122,7 +122,7 @@ def _parse_owned(agent: Object, controller_revisions: Iterable[Object]) -> Itera
         try:
             if owner.owns(ref("ControllerRevision", obj), obj, obj["metadata"]["uid"]):
                 yield obj["revision"], revisions.parse_controller_revision(obj), obj["metadata"]["creationTimestamp"]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             # The object is damaged or was not written by the operator, which ignores it, too.
             continue
 

@@ -213,6 +213,5 @@ def _stored_revision(inputs: Inputs, controller_revisions: Iterable[Object]) -> 
     stored = revisions.list_records(live, owner_of(inputs))
     inputs_hash = revisions.inputs_hash(revisions.spec_hash(inputs), inputs.assigned)
     name = constants.revision(inputs.name, revisions.target_revision("", inputs_hash, stored))
-    return next(
-        (revisions.parse_controller_revision(obj) for target, obj in objects.items() if target.name == name), None
-    )
+    found = next((obj for target, obj in objects.items() if target.name == name), None)
+    return revisions.read_controller_revision(found, inputs.name) if found is not None else None

@@ -79,7 +79,7 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
         ({"resources": {"limits": {"cpu": "many"}}}, "spec.resources.limits.cpu", "write a quantity, such as 500m"),
         ({"env": [{"value": "x"}]}, "spec.env[0].name", "Required value"),
         ({"podTemplate": {"spec": "x"}}, f"{POD}", "must be of type object, not string: correct it as in a Pod"),
-        (pod(containers=5), f"{POD}.containers", "must be of type array, not integer: List of containers"),
+        (pod(containers=5), f"{POD}.containers", "must be of type array, not integer: correct it as in a Pod"),
         (pod(containers={"name": "side"}), f"{POD}.containers", "must be of type array, not object"),
         (pod(containers=[{"image": "x"}]), f"{POD}.containers[0].name", "Required value: correct it as in a Pod"),
         (pod(containers=[None]), f"{POD}.containers[0]", "must be of type object, not null"),
