@@ -13,6 +13,6 @@ def test_a_pass_over_a_minimal_agent_makes_few_calls() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     counts = json.loads(done.stdout)
-    assert counts["first"]["calls"] <= 1800
-    assert counts["first"]["modules"] <= 47
+    assert counts["first"]["calls"] <= 1900
+    assert counts["first"]["modules"] <= 54
     assert counts["second"]["calls"] <= 1000
