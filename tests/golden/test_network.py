@@ -136,6 +136,7 @@ OPEN: dict[str, set[tuple[str, Peer, int]]] = {
     | {("out", peer, 6379) for peer in OF_TEAM}
     | {("out", Peer(address="10.1.2.3"), 8000), ("out", Peer("tools"), 8080)},
     "proxy-variable": USUAL | AZURE | {("out", Peer(address="192.168.1.1"), 3128), ("out", Peer("proxies"), 8443)},
+    "agent-to-agent": USUAL | AZURE,
     "tokens": USUAL | {("out", peer, 443) for peer in WORLD},
     "tokens-entra-id": USUAL | {("out", peer, 443) for peer in WORLD},
     # The API server.

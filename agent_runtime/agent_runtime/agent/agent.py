@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from agent_runtime.agent.budget import Budget
-from agent_runtime.agent.chunk_streams import has_only_usage, limited, whole
+from agent_runtime.agent.chunk_streams import has_only_usage, whole
 from agent_runtime.agent.system_message import with_prompt
 from agent_runtime.agent.tool_loop import ChatCompletions
 from agent_runtime.config import AgentConfig, LimitsConfig, MemoryConfig
@@ -178,7 +178,7 @@ class Agent:
         start = time.perf_counter()
         model, found = await self._completions.stream(*self._call_arguments(request, context))
         self._metrics.first_token.labels(model).observe(time.perf_counter() - start)
-        return model, limited(model, found)
+        return model, found
 
     def _call_arguments(self, request: Json, context: Context = NO_CONTEXT) -> tuple[str, Json, float]:
         """Return the arguments of a model call: name of the model, request with the prompt, deadline."""

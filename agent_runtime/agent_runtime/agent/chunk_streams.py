@@ -1,4 +1,4 @@
-"""Streams of chunks: bounded, whole, and with their usage."""
+"""Streams of chunks: whether they are whole, and which chunks have only the usage."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -11,24 +11,6 @@ from agent_runtime.models import chunks
 
 # Only chunks that look like the one with only the usage are parsed. Text cannot match, because its quotes are escaped.
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-# Bytes of all chunks of a response, also of several rounds of tools.
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-
-
-async def limited(model: str, found: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Yield chunks up to MAX_ANSWER_BYTES.
-
-    Raises:
-        Problem: there are more.
-    """
-    size = 0
-    async with aclosing(found):
-        async for chunk in found:
-            size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                detail = f"{model}: the answer is longer than {MAX_ANSWER_BYTES} bytes"
-                raise Problem(502, "model_bad_response", detail)
-            yield chunk
 
 
 async def whole(model: str, found: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -99,8 +99,11 @@ class MeteredCompletions:
                 async with aclosing(found):
                     async for chunk in found:
                         number += 1
-                        size += len(chunk)
-                        shortest = min(shortest, len(chunk) or shortest)
+                        length = len(chunk)
+                        size += length
+                        # min() would take longer than the rest.
+                        if 0 < length < shortest:
+                            shortest = length
                         # A server may report a running total with each chunk. The last one counts.
                         if _USAGE.search(chunk):
                             last_usage = chunk

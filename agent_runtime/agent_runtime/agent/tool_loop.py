@@ -14,6 +14,8 @@ from agent_runtime.tools.toolbox import Toolbox
 
 # Bytes that tool calls and their results may add to a request. More does not fit into any context window.
 MAX_GROWTH_BYTES = 8 * 1024 * 1024
+# Bytes of the chunks of all rounds of a response. Those of one round have a limit of their own: sse.MAX_STREAM_BYTES.
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 # More tokens than any model can use. A larger number, also as a sum, could not be written as JSON.
 MAX_TOKENS = 10**12
 # Kinds of tokens in the details of a usage. OpenAI's API has up to four.
@@ -70,13 +72,17 @@ class ToolLoop:
         self, name: str, request: Json, found: AsyncGenerator[bytes, None], deadline: float
     ) -> AsyncGenerator[bytes, None]:
         usage, messages, tools = Usage(), request["messages"], request["tools"]
-        original = len(messages)
+        original, size = len(messages), 0
         for number in range(1, self._max_rounds + 2):
             message = StreamedMessage()
             # A server may report a running total with each chunk. The last one counts.
             last_usage: Json | None = None
             async with aclosing(found):
                 async for chunk in found:
+                    size += len(chunk)
+                    if size > MAX_ANSWER_BYTES:
+                        detail = f"{name}: the answer is longer than {MAX_ANSWER_BYTES} bytes"
+                        raise Problem(502, "model_bad_response", detail)
                     parsed = orjson.loads(chunk or b"{}")
                     last_usage = chunks.usage(parsed) or last_usage
                     if message.add(parsed):

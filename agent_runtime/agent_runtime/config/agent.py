@@ -99,9 +99,16 @@ class AgentSection(AgentConfig):
             if model.api_key_from and model.api_key_from.secret_key_ref:
                 path = f"models[{index}].api_key_from.secret_key_ref"
                 raise ValueError(f"{path}: only an AgentDeployment can name a Secret: set env to a variable")
+            if model.api_key_from and model.api_key_from.service_account_token:
+                path = f"models[{index}].api_key_from.service_account_token"
+                raise ValueError(f"{path}: only an AgentDeployment can request a token: set file to its path")
             if model.tls and model.tls.ca_from:
                 path = f"models[{index}].tls.ca_from"
                 raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
+        for index, server in enumerate(self.mcp):
+            if server.service_account_token:
+                path = f"mcp[{index}].service_account_token"
+                raise ValueError(f"{path}: only an AgentDeployment can request a token: set token_file to its path")
         tls = self.memory.cache.tls if self.memory and self.memory.cache else None
         if tls and tls.ca_from:
             path = "memory.cache.tls.ca_from"

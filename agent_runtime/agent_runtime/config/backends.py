@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl
 from agent_runtime.config.redis import CacheConfig
+from agent_runtime.config.references import FilePath, ServiceAccountToken
 
 
 class MemoryConfig(ConfigModel):
@@ -42,6 +43,16 @@ class McpServerConfig(ConfigModel):
         description="HTTP headers, each with the name of the environment variable that contains its value. Only for "
         "type http. Default: none.",
     )
+    service_account_token: ServiceAccountToken | None = Field(
+        None,
+        description="Send a token of the ServiceAccount of the pods as bearer token. Only for type http, only in an "
+        "AgentDeployment. Default: none.",
+    )
+    token_file: FilePath | None = Field(
+        None,
+        description="Path of a mounted file with a bearer token, which is read for each request. Only for type http. "
+        "Default: none.",
+    )
     allow_link_local: bool = Field(
         False,
         description="Allow link-local addresses, where clouds serve the metadata of the node, for the URL and its "
@@ -69,7 +80,13 @@ class McpServerConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _fields_fit_the_type(self) -> Self:
-        http_only = {"url": self.url, "headersFrom": self.headers_from, "allowLinkLocal": self.allow_link_local}
+        http_only = {
+            "url": self.url,
+            "headersFrom": self.headers_from,
+            "serviceAccountToken": self.service_account_token,
+            "tokenFile": self.token_file,
+            "allowLinkLocal": self.allow_link_local,
+        }
         stdio_only = {"command": self.command, "args": self.args, "env": self.env}
         foreign, required = (stdio_only, "url") if self.type == "http" else (http_only, "command")
         given = [field for field, value in foreign.items() if value]
@@ -77,4 +94,6 @@ class McpServerConfig(ConfigModel):
             raise ValueError(f"{', '.join(given)}: not a field of type {self.type}: remove it")
         if getattr(self, required) is None:
             raise ValueError(f"{required}: required with type {self.type}")
+        if self.service_account_token and self.token_file:
+            raise ValueError("tokenFile: serviceAccountToken already sets it: remove one of the two")
         return self

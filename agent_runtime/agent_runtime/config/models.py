@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, HttpUrl, Name, in_order
 from agent_runtime.config.model_options import ModelParameters, ModelTimeouts, ModelTls
-from agent_runtime.config.references import KeyReference
+from agent_runtime.config.references import FilePath, KeyReference, ServiceAccountToken
 
 # Headers that describe the body or the connection. Others would make the request unreadable.
 RESERVED_HEADERS = frozenset(
@@ -27,12 +27,24 @@ class ApiKeySource(ConfigModel):
     env: EnvironmentName | None = Field(
         None, description="Name of an environment variable of the pods, such as one from credentials."
     )
+    service_account_token: ServiceAccountToken | None = Field(
+        None,
+        description="Send a token of the ServiceAccount of the pods, such as to another agent with auth.jwt. Only in "
+        "an AgentDeployment.",
+    )
+    file: FilePath | None = Field(
+        None, description="Path of a mounted file with the key. It is read again while the agent runs."
+    )
     none: Literal[True] | None = Field(None, description="true: send no API key.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if sum(source is not None for source in (self.secret_key_ref, self.env, self.none)) != 1:
-            raise ValueError("exactly one of secretKeyRef, env and none must be set: keep one and remove the others")
+        sources = (self.secret_key_ref, self.env, self.service_account_token, self.file, self.none)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError(
+                "exactly one of secretKeyRef, env, serviceAccountToken, file and none must be set: keep one and remove "
+                "the others"
+            )
         return self
 
 

@@ -6,6 +6,16 @@ from pydantic import Field, StringConstraints
 
 from agent_runtime.config.base import ConfigModel
 
+FilePath = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=1024)]
+
+
+class ServiceAccountToken(ConfigModel):
+    """A token of the ServiceAccount of the pods, which the kubelet renews."""
+
+    audience: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(
+        description="Audience of the token, which the server must expect: one of auth.jwt.audiences of another agent."
+    )
+
 
 class KeyReference(ConfigModel):
     """Reference to a key of a Secret or ConfigMap."""

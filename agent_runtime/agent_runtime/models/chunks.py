@@ -4,7 +4,7 @@ The runtime reads what it needs and ignores fields of another type. Callers of /
 the openai SDK does not check types either.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -28,15 +28,8 @@ _STATUS_OF_CODE = {
 }
 
 
-class Chunk(NamedTuple):
-    """A chunk of a completion: its JSON, and whether it has a finish reason."""
-
-    data: bytes
-    finished: bool
-
-
-def read_chunk(model: str, kind: bytes, data: bytes) -> Chunk:
-    """Return the chunk in an event. Events that are no chunks, such as pings, are returned, too.
+def read_chunk(model: str, kind: bytes, data: bytes) -> tuple[bytes, bool]:
+    """Return the JSON of the chunk in an event, and whether it has a finish reason. Pings are returned, too.
 
     Raises:
         Problem: the data is no JSON, or an error.
@@ -47,7 +40,7 @@ def read_chunk(model: str, kind: bytes, data: bytes) -> Chunk:
         data, parsed = _normalized(model, data)
     if kind == b"error" or is_error(parsed):
         raise in_band_error(model, parsed)
-    return Chunk(data, isinstance(choice(parsed).get("finish_reason"), str))
+    return data, isinstance(choice(parsed).get("finish_reason"), str)
 
 
 def completion(model: str, answer: bytes) -> Json:

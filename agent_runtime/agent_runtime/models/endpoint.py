@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from yarl import URL
 
-from agent_runtime.config import ModelConfig
+from agent_runtime.config import ApiKeySource, ModelConfig
 from agent_runtime.config.default_credentials import OPENAI_API, DefaultCredentials
 from agent_runtime.environment import Environment
 from agent_runtime.health import UnhealthyError
@@ -73,7 +73,7 @@ class RequestBuilder:
         common = headers.common(environment) if self._defaults.common_headers_reach(model) else headers.ACCEPT
         named = headers.named(model.headers_from or {}, environment)
         if model.api_key_from is not None:
-            own = _key_header(model, model.api_key_from.env, environment) if model.api_key_from.env else {}
+            own = _own_key(model, model.api_key_from, environment)
             return replace(endpoint, headers={**common, **own, **named})
         variable = _DEFAULT_KEY[model.provider]
         if environment.secret(variable) is None:
@@ -99,6 +99,16 @@ class RequestBuilder:
         """Close the connection to Microsoft Entra ID."""
         if self._token is not None:
             await self._token.aclose()
+
+
+def _own_key(model: ModelConfig, source: ApiKeySource, environment: Environment) -> Mapping[str, str]:
+    """Return the header with the key of one model; nothing if it has none."""
+    if source.env:
+        return _key_header(model, source.env, environment)
+    if source.file:
+        name, scheme = _KEY_HEADER[model.provider]
+        return {name: scheme + headers.content_of(source.file)}
+    return {}
 
 
 def _key_header(model: ModelConfig, variable: str, environment: Environment) -> Mapping[str, str]:

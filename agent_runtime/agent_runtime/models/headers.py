@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from agent_runtime.environment import Environment
 from agent_runtime.health import UnhealthyError
 
+MAX_FILE_BYTES = 16 * 1024
 ACCEPT = {"accept": "application/json"}
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -54,6 +56,23 @@ def value_of(variable: str, environment: Environment) -> str:
     value = _checked(variable, secret.get_secret_value())
     if not value:
         raise UnhealthyError(f"{variable}: contains only spaces: set it", "NotConfigured")
+    return value
+
+
+def content_of(path: str) -> str:
+    """Return the content of a file that becomes part of a header, such as a token that the kubelet renews.
+
+    Raises:
+        UnhealthyError: it cannot be read, or a header cannot carry it.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_FILE_BYTES).decode("ascii", "replace")
+    except OSError as error:
+        raise UnhealthyError(f"{path}: {error.strerror}: mount it, or correct apiKeyFrom", "NotConfigured") from None
+    value = _checked(path, text)
+    if not value:
+        raise UnhealthyError(f"{path}: contains only spaces: write the key into it", "NotConfigured")
     return value
 
 

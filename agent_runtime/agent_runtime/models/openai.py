@@ -84,9 +84,9 @@ class OpenAIModel:
                         if data.startswith(sse.DONE):
                             finished = True
                         else:
-                            chunk = chunks.read_chunk(self.name, kind, data)
-                            finished = finished or chunk.finished
-                            yield chunk.data
+                            chunk, ends = chunks.read_chunk(self.name, kind, data)
+                            finished = finished or ends
+                            yield chunk
                 self._record_success()
                 if finished is False:
                     yield chunks.TRUNCATED
@@ -111,14 +111,19 @@ class OpenAIModel:
     async def _post(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield a response with status 200; every failure, also while the body reads it, becomes a Problem."""
         endpoint = self._endpoint or await self._build_for_call()
-        body = orjson.dumps(self._body(request))
         try:
-            async with await self._begin(endpoint, body) as response:
-                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                    raise aiohttp.ClientPayloadError("the response is compressed")
-                if response.status != HTTPStatus.OK:
-                    raise self._refusal(request, response, await responses.read_error(response))
-                yield response
+            for is_last in (False, True):
+                cap_field = self._parameters.cap_field
+                async with await self._begin(endpoint, orjson.dumps(self._body(request))) as response:
+                    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                        raise aiohttp.ClientPayloadError("the response is compressed")
+                    if response.status == HTTPStatus.OK:
+                        yield response
+                        return
+                    answer = await responses.read_error(response)
+                    is_switched = self._parameters.switch_cap(request, cap_field, response.status, answer)
+                    if is_last or not is_switched:
+                        raise self._refusal(request, response, answer)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
             raise refusals.unreachable(self.name, error) from None

@@ -8,6 +8,7 @@ from agent_runtime.models.base import Json
 _NEWER_CAP, _OLDER_CAP = "max_completion_tokens", "max_tokens"
 # Fields by which a request limits its answer: of OpenAI, and of llama.cpp, where a negative number means no limit.
 _CAPS = (_NEWER_CAP, _OLDER_CAP, "max_output_tokens", "n_predict")
+_REFUSING = (400, 422)
 
 
 class Parameters:
@@ -18,7 +19,7 @@ class Parameters:
 
         Args:
             config: of the model.
-            is_openai: whether the server is OpenAI, whose newer models refuse max_tokens. Other servers know only it.
+            is_openai: whether the server is OpenAI, whose newer models refuse max_tokens. Most others know only it.
         """
         given = config.parameters
         self._cap = given.max_tokens if given else None
@@ -37,6 +38,18 @@ class Parameters:
                 **{name: value for name, value in request.items() if value is not None or name not in self._defaults},
             }
         return request if self._cap is None else self._capped(request, self._cap)
+
+    def switch_cap(self, request: Json, used: str, status: int, answer: bytes) -> bool:
+        """Use the other field for the maximum of tokens if the server refused the used one; return whether it did.
+
+        Only the field of the config is switched. A caller chooses its own.
+        """
+        if self._cap is None or status not in _REFUSING or used.encode() not in answer:
+            return False
+        if any(request.get(name) is not None for name in (_NEWER_CAP, _OLDER_CAP)):
+            return False
+        self.cap_field = _OLDER_CAP if used == _NEWER_CAP else _NEWER_CAP
+        return True
 
     def _capped(self, request: Json, cap: int) -> Json:
         limits = {name: request[name] for name in _CAPS if request.get(name) is not None}

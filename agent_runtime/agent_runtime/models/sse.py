@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import aiohttp
 
@@ -15,11 +15,8 @@ _DATA, _EVENT = b"data:", b"event:"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Event(NamedTuple):
-    """An event: its name, which is usually empty, and its data."""
-
-    kind: bytes
-    data: bytes
+# An event: its name, which is usually empty, and its data. A tuple, because a class costs time for each chunk.
+Event = tuple[bytes, bytes]
 
 
 class Parts(Protocol):
@@ -46,9 +43,9 @@ async def events(stream: Parts) -> AsyncIterator[Event]:
                 pending.add(line)
             elif found := pending.take():
                 yield found
-                if found.data.startswith(DONE):
+                if found[1].startswith(DONE):
                     return
-    if (rest := pending.take()) and rest.data.startswith(DONE):
+    if (rest := pending.take()) and rest[1].startswith(DONE):
         yield rest
 
 
@@ -78,15 +75,21 @@ class _PendingEvent:
             return None
         content = bytes(self._data).strip()
         self._data.clear()
-        return Event(kind, content) if content else None
+        return (kind, content) if content else None
 
 
 async def _lines(stream: Parts) -> AsyncIterator[list[bytes]]:
     """Yield the complete lines of each received part, and the incomplete line at the end of the stream."""
     # The parts of an incomplete line. To join them at each part would take quadratic time.
     tail: list[bytes] = []
-    incomplete = 0
-    async for received in _with_line_feeds(stream):
+    total = incomplete = 0
+    after_cr = False
+    async for part in stream.iter_any():
+        total += len(part)
+        if total > MAX_STREAM_BYTES:
+            raise aiohttp.ClientPayloadError("the stream is too long")
+        received = _with_line_feeds(part, after_cr=after_cr) if after_cr or b"\r" in part else part
+        after_cr = part.endswith(b"\r")
         if b"\n" in received:
             *lines, rest = b"".join((*tail, received)).split(b"\n")
             tail, incomplete = [rest], len(rest)
@@ -99,24 +102,10 @@ async def _lines(stream: Parts) -> AsyncIterator[list[bytes]]:
     yield [b"".join(tail)]
 
 
-async def _with_line_feeds(stream: Parts) -> AsyncIterator[bytes]:
-    """Yield the parts of a stream with LF for CR and CRLF."""
-    total = 0
-    after_cr = False
-    async for part in stream.iter_any():
-        received = part
-        total += len(part)
-        if total > MAX_STREAM_BYTES:
-            raise aiohttp.ClientPayloadError("the stream is too long")
-        if after_cr and received.startswith(b"\n"):
-            received = received[1:]
-        if b"\r" in received:
-            after_cr = received.endswith(b"\r")
-            received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        else:
-            after_cr = False
-        if received:
-            yield received
+def _with_line_feeds(part: bytes, *, after_cr: bool) -> bytes:
+    """Return a part of a stream with LF for CR and CRLF. `after_cr`: the part before it ended with CR."""
+    received = part[1:] if after_cr and part.startswith(b"\n") else part
+    return received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def event(data: bytes, kind: bytes = b"") -> bytes:

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Generator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -97,6 +98,7 @@ class Link:
             propagate=self._propagate,
         )
         all_headers = REQUEST_HEADERS | (headers or {})
+        auth = _FileToken(self._config.token_file) if self._config.token_file else auth
         return httpx2.AsyncClient(headers=all_headers, transport=self._http, timeout=timeout, auth=auth)
 
     async def result(self, request: Coroutine[Any, Any, CallToolResult]) -> CallToolResult:
@@ -196,6 +198,21 @@ def _of_response(address: str, status: int, kind: str, *, has_headers: bool) -> 
     answer = f"HTTP {status}" + (f" and {kind[:100]}" if status < 300 and kind else "")  # noqa: PLR2004
     message = f"{address} answers {answer}, so it is no MCP server: correct url"
     return ConnectionFault("NotAnMcpServer", message)
+
+
+class _FileToken(httpx2.Auth):
+    """Sends the bearer token in a file, which the kubelet renews. Without the file, the server refuses the request."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """See httpx2.Auth."""
+        with suppress(OSError, UnicodeDecodeError):
+            token = self._path.read_text(encoding="ascii").strip()
+            if token.isprintable():
+                request.headers["Authorization"] = f"Bearer {token}"
+        yield request
 
 
 def _headers(config: McpServerConfig) -> dict[str, str]:

@@ -63,6 +63,9 @@ API_SERVER_VOLUME: Mapping[str, Any] = {
         ]
     },
 }
+# Tokens of the ServiceAccount for models and MCP servers.
+TOKENS_VOLUME = "service-account-tokens"
+TOKENS_DIRECTORY = "/var/run/secrets/agent-operator.dev/tokens"
 API_KEYS_DIRECTORY = "/app/api-keys"
 API_KEYS_FILE = "keys"
 TRUSTED_CA_DIRECTORY = "/app/trusted-ca"

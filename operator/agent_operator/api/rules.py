@@ -226,7 +226,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".headersFrom",
         ),
     ),
-    ApiKeySource: (_exactly_one("secretKeyRef", "env", "none"),),
+    ApiKeySource: (_exactly_one("secretKeyRef", "env", "serviceAccountToken", "file", "none"),),
     JwtConfig: (
         Rule(
             "has(self.issuer) || has(self.preset)",
@@ -256,6 +256,8 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         Rule("self.type != 'stdio' || has(self.command)", "type stdio requires command: set it to the program to run"),
         _only_with("type", "http", "url"),
         _only_with("type", "http", "headersFrom"),
+        _only_with("type", "http", "serviceAccountToken"),
+        _only_with("type", "http", "tokenFile"),
         _only_with("type", "http", "allowLinkLocal"),
         _only_with("type", "stdio", "command"),
         _only_with("type", "stdio", "args"),

@@ -184,6 +184,9 @@ class Inputs:
         if self.spec.api_keys:
             server = config.server or ServerConfig()
             complete["server"] = server.model_copy(update={"api_keys_file": constants.API_KEYS_PATH})
+        if config.mcp:
+            servers = enumerate(config.mcp)
+            complete["mcp"] = tuple(model_sources.complete_server(server, index) for index, server in servers)
         if config.memory:
             complete["memory"] = self._memory(config.memory)
         return AgentSection.model_validate(dict(config) | complete)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_operator.api import constants
-from agent_runtime.config import AgentConfig, ApiKeySource, CaSource, ModelConfig, ModelTls, RedisTls
+from agent_runtime.config import (
+    AgentConfig,
+    ApiKeySource,
+    CaSource,
+    McpServerConfig,
+    ModelConfig,
+    ModelTls,
+    RedisTls,
+)
 
 REDIS_CA_VOLUME = "memory-ca"
 REDIS_CA_DIRECTORY = f"{constants.MODEL_CA_DIRECTORY}/redis"
@@ -34,6 +42,22 @@ def keys(models: Iterable[ModelConfig]) -> tuple[ModelKey, ...]:
             field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
             found.append(ModelKey(model_key_variable(index), reference.name, reference.key, field))
     return tuple(found)
+
+
+def tokens(config: AgentConfig) -> dict[str, str]:
+    """Return the audience of each token of the ServiceAccount, by the name of its file."""
+    models = {f"model-{index}": model.api_key_from for index, model in enumerate(config.models)}
+    found = {name: it.service_account_token for name, it in models.items() if it}
+    found |= {f"mcp-{index}": server.service_account_token for index, server in enumerate(config.mcp)}
+    return {name: token.audience for name, token in found.items() if token}
+
+
+def complete_server(server: McpServerConfig, index: int) -> McpServerConfig:
+    """Return the MCP server with the file of its token instead of the audience."""
+    if server.service_account_token is None:
+        return server
+    path = f"{constants.TOKENS_DIRECTORY}/mcp-{index}"
+    return server.model_copy(update={"service_account_token": None, "token_file": path})
 
 
 def model_key_variable(index: int) -> str:
@@ -70,6 +94,8 @@ def complete(model: ModelConfig, index: int) -> ModelConfig:
     complete: dict[str, Any] = {}
     if model.api_key_from and model.api_key_from.secret_key_ref:
         complete["api_key_from"] = ApiKeySource(env=model_key_variable(index))
+    if model.api_key_from and model.api_key_from.service_account_token:
+        complete["api_key_from"] = ApiKeySource(file=f"{constants.TOKENS_DIRECTORY}/model-{index}")
     if model.tls and model.tls.ca_from:
         complete["tls"] = ModelTls(ca_file=f"{model_ca_directory(index)}/{constants.TRUSTED_CA_FILE}")
     if model.provider == "azure_openai":

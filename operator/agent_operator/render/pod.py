@@ -9,7 +9,7 @@ from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Scheduling
-from agent_operator.inputs import credentials, proxy, quantities
+from agent_operator.inputs import credentials, model_sources, proxy, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
 from agent_operator.inputs.model_sources import (
@@ -61,6 +61,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "trusted_ca": _trusted_ca(spec.trusted_ca),
         "api_server": constants.API_SERVER_VOLUME if inputs.uses_api_server else None,
         "api_server_directory": KUBERNETES_DIRECTORY,
+        "tokens": _tokens(inputs),
         "model_ca": list(_model_ca(inputs)),
         "http_port": constants.HTTP_PORT,
         "metrics_port": constants.METRICS_PORT,
@@ -112,6 +113,21 @@ def _ca_volume(source: CaSource, name: str, directory: str) -> View:
         items = [{"key": reference.key, "path": constants.TRUSTED_CA_FILE}]
         return view | {"secret": {"secretName": reference.name, "items": items}}
     return view
+
+
+def _tokens(inputs: Inputs) -> View | None:
+    """Return the volume with the tokens of the ServiceAccount for models and MCP servers: one file for each."""
+    found = model_sources.tokens(inputs.spec.config)
+    if not found:
+        return None
+    sources = [
+        {"serviceAccountToken": {"path": name, "audience": audience, "expirationSeconds": 3600}}
+        for name, audience in found.items()
+    ]
+    return {
+        "directory": constants.TOKENS_DIRECTORY,
+        "volume": {"name": constants.TOKENS_VOLUME, "projected": {"sources": sources}},
+    }
 
 
 def _drain_seconds(inputs: Inputs) -> int:

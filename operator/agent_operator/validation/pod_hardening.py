@@ -76,6 +76,9 @@ def _of_volumes(volumes: Iterable[Object]) -> Iterator[Problem]:
         if volume == constants.API_SERVER_VOLUME:
             continue  # exactly the volume of the operator
         for projection in (volume.get("projected") or {}).get("sources") or ():
+            has_audience = bool((projection.get("serviceAccountToken") or {}).get("audience"))
+            if volume["name"] == constants.TOKENS_VOLUME and has_audience:
+                continue  # a token for another agent, not for the API server
             for source in sorted(set(projection) - _PROJECTED):
                 message = "gives the pod credentials of its ServiceAccount: remove it, or use spec.identity"
                 yield _unsafe(f"spec.volumes[{volume['name']}].projected.{source}", message)

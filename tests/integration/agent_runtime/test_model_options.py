@@ -51,6 +51,24 @@ def test_parameters_are_sent_and_the_callers_take_precedence(agent: AgentProcess
     assert [{name: body[name] for name in given} for body in sent] == [given, given | {"temperature": 1, "top_k": 1}]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_server_that_refuses_max_tokens_gets_the_newer_field(
+    agent: AgentProcess, model_server: ModelServer, stream: bool
+) -> None:
+    """Reasoning models of Azure OpenAI and of gateways refuse max_tokens; older servers do not know the other."""
+    refused = {"refuse": ["max_tokens"], "always": True}
+    model_server.script(completions=[refused])
+    assert agent.http.post("/v1/chat/completions", json=BODY | {"model": "tuned", "stream": stream}).is_success
+    assert agent.http.post("/v1/chat/completions", json=BODY | {"model": "tuned", "stream": stream}).is_success
+
+    bodies = [request["body"] for request in model_server.seen("/chat/completions")]
+    assert [body.get("max_completion_tokens") for body in bodies] == [None, 50, 50]
+    model_server.script(completions=[{"refuse": ["max_completion_tokens"]}])
+    assert agent.http.post("/v1/chat/completions", json=BODY | {"model": "tuned"}).is_success
+    own = agent.http.post("/v1/chat/completions", json=BODY | {"model": "tuned", "max_tokens": 9})
+    assert own.is_success
+
+
 def test_a_model_that_must_not_stream_gets_no_stream(agent: AgentProcess, model_server: ModelServer) -> None:
     response = agent.http.post("/v1/chat/completions", json=BODY | {"model": "whole", "stream": True})
 

@@ -27,7 +27,7 @@ class Parts:
 async def ours(*parts: bytes) -> list[Any]:
     """Return the chunks that the runtime reads."""
     return [
-        json.loads(chunks.read_chunk("m", kind, data).data)
+        json.loads(chunks.read_chunk("m", kind, data)[0])
         async for kind, data in sse.events(Parts(parts))
         if data != sse.DONE and not data.startswith(sse.DONE)
     ]

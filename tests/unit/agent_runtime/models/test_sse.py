@@ -21,7 +21,7 @@ class Stream:
 
 
 async def read(*parts: bytes) -> list[bytes]:
-    return [event.data async for event in sse.events(Stream(parts))]
+    return [data async for _, data in sse.events(Stream(parts))]
 
 
 async def test_events_may_be_split_anywhere() -> None:

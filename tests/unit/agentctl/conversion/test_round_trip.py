@@ -38,6 +38,8 @@ DIFFERENT: dict[str, set[str]] = {
     # The variable of podTemplate becomes one of spec.env, in another order.
     "11-pod-template": {REVISION},
     "15-canary": CANARY,
+    # The tokens become a volume of podTemplate.
+    "agent-to-agent": {REVISION, DEFAULT_CONTAINER},
     # A missing user means the default of the operator.
     "assigned-user": {
         REVISION,
