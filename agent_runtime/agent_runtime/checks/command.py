@@ -92,7 +92,8 @@ def _judge(
     for model in models.values():
         resources.push_async_callback(model.aclose)
     seconds = (config.limits or LimitsConfig()).request_timeout_seconds
-    return Judge(Calls(models, (), Metrics(environment.version(), "")), seconds)
+    timeouts = {model.name: model.timeouts for model in chosen if model.timeouts}
+    return Judge(Calls(models, (), Metrics(environment.version(), ""), timeouts=timeouts), seconds)
 
 
 def _model_faults(checks: ChecksConfig, config: AgentSection | None) -> Iterator[str]:

@@ -46,8 +46,8 @@ _AMOUNT: Schema = {
 }
 _DIRECTIVE: Schema = {"type": "string", "enum": ["merge", "replace", "delete"]}
 # Descriptions are cut after a sentence, because a CRD that is larger than 256 KiB breaks client-side `kubectl apply`.
-_COMPLETE_DESCRIPTION = 200
-_PATCH_DESCRIPTION = 36
+_COMPLETE_DESCRIPTION = 120
+_PATCH_DESCRIPTION = 24
 _SENTENCE = re.compile(r"(?<=[a-z0-9)'`\"])\. (?=[A-Z])")
 
 

@@ -27,9 +27,9 @@ def canonical(value: Any) -> Any:
     for key in keys if value.keys().isdisjoint(_FIRST) else (*_FIRST, *keys):
         item = value.get(key)
         # A manifest has hundreds of scalars, and a function call for each of them would be slow.
-        if isinstance(item, _CONTAINERS):
+        if item and isinstance(item, _CONTAINERS):
             item = canonical(item)
-        if item is not None and item != []:
+        if item is not None and item not in ([], ()):
             result[key] = item
     return result
 

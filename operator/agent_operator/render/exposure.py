@@ -12,6 +12,12 @@ from agent_operator.render.templates import View
 DEFAULT_PORT = 80
 
 
+def service_port(inputs: Inputs) -> int:
+    """Return the port of the Service for HTTP requests."""
+    wanted = inputs.spec.service
+    return (wanted.port if wanted else None) or DEFAULT_PORT
+
+
 def service(inputs: Inputs) -> View:
     """Return the view of the Service."""
     wanted = inputs.spec.service or ServiceSpec()
@@ -21,7 +27,7 @@ def service(inputs: Inputs) -> View:
         "ip_family_policy": wanted.ip_family_policy or _default_family_policy(wanted),
         "ip_families": list(wanted.ip_families or ()),
         "session_affinity": sessions.affinity(inputs),
-        "port": wanted.port or DEFAULT_PORT,
+        "port": service_port(inputs),
         "metrics_port": wanted.metrics_port or constants.METRICS_PORT,
     }
 
@@ -86,7 +92,7 @@ def http_route(inputs: Inputs) -> View | None:
     return {
         "parents": [parent.model_dump(by_alias=True, exclude_none=True) for parent in wanted.parent_refs],
         "hostnames": list(dict.fromkeys(wanted.hostnames or ())),
-        "port": service(inputs)["port"],
+        "port": service_port(inputs),
     }
 
 
@@ -118,5 +124,5 @@ def url(inputs: Inputs) -> str:
     if named:
         # Whether the listener uses TLS is not in the spec. A Gateway with TLS redirects.
         return f"http://{named[0]}/"
-    port = service(inputs)["port"]
+    port = service_port(inputs)
     return f"http://{inputs.name}.{inputs.namespace}.svc" + ("" if port == DEFAULT_PORT else f":{port}") + "/"

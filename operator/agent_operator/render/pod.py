@@ -59,10 +59,7 @@ def _view(inputs: Inputs, config_map: str) -> View:
         "config_file": f"{constants.CONFIG_DIRECTORY}/{CONFIG_FILE}",
         "api_keys": _api_keys(spec.api_keys),
         "trusted_ca": _trusted_ca(spec.trusted_ca),
-        "api_server": constants.API_SERVER_VOLUME if inputs.uses_api_server else None,
-        "api_server_directory": KUBERNETES_DIRECTORY,
-        "tokens": _tokens(inputs),
-        "model_ca": list(_model_ca(inputs)),
+        "volumes": list(_volumes(inputs)),
         "http_port": constants.HTTP_PORT,
         "metrics_port": constants.METRICS_PORT,
         "env": env(inputs),
@@ -95,39 +92,33 @@ def _trusted_ca(wanted: TrustedCa | None) -> View | None:
     return {"config_map": None, "secret": {"secretName": reference.name, "items": items}}
 
 
-def _model_ca(inputs: Inputs) -> Iterator[View]:
-    """Yield a volume for each model that has its own certificate authorities, and for those of Redis."""
+def _volumes(inputs: Inputs) -> Iterator[View]:
+    """Yield the volumes that few agents have, each with its directory: certificate authorities and tokens."""
     for index, model in enumerate(inputs.spec.config.models):
         if model.tls and model.tls.ca_from:
             yield _ca_volume(model.tls.ca_from, model_ca_volume(index), model_ca_directory(index))
     if inputs.spec.config.memory and (source := redis_ca(inputs.spec.config)):
         yield _ca_volume(source, REDIS_CA_VOLUME, REDIS_CA_DIRECTORY)
+    if inputs.uses_api_server:
+        yield {"directory": KUBERNETES_DIRECTORY, "volume": constants.API_SERVER_VOLUME}
+    if found := model_sources.tokens(inputs.spec.config):
+        sources = [
+            {"serviceAccountToken": {"path": name, "audience": audience, "expirationSeconds": 3600}}
+            for name, audience in found.items()
+        ]
+        volume = {"name": constants.TOKENS_VOLUME, "projected": {"sources": sources}}
+        yield {"directory": constants.TOKENS_DIRECTORY, "volume": volume}
 
 
 def _ca_volume(source: CaSource, name: str, directory: str) -> View:
-    view: View = {"name": name, "directory": directory, "config_map": None, "secret": None}
+    volume: View = {"name": name}
     if reference := source.config_map_key_ref:
         items = [{"key": reference.key, "path": constants.TRUSTED_CA_FILE}]
-        return view | {"config_map": {"name": reference.name, "items": items}}
-    if reference := source.secret_key_ref:
+        volume["configMap"] = {"name": reference.name, "items": items}
+    elif reference := source.secret_key_ref:
         items = [{"key": reference.key, "path": constants.TRUSTED_CA_FILE}]
-        return view | {"secret": {"secretName": reference.name, "items": items}}
-    return view
-
-
-def _tokens(inputs: Inputs) -> View | None:
-    """Return the volume with the tokens of the ServiceAccount for models and MCP servers: one file for each."""
-    found = model_sources.tokens(inputs.spec.config)
-    if not found:
-        return None
-    sources = [
-        {"serviceAccountToken": {"path": name, "audience": audience, "expirationSeconds": 3600}}
-        for name, audience in found.items()
-    ]
-    return {
-        "directory": constants.TOKENS_DIRECTORY,
-        "volume": {"name": constants.TOKENS_VOLUME, "projected": {"sources": sources}},
-    }
+        volume["secret"] = {"secretName": reference.name, "items": items}
+    return {"directory": directory, "volume": volume}
 
 
 def _drain_seconds(inputs: Inputs) -> int:

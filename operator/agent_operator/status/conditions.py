@@ -10,7 +10,7 @@ from typing import Any
 
 from agent_operator.api import bounds
 from agent_operator.api.problems import Problem, shorten
-from agent_operator.api.reasons import Reason
+from agent_operator.api.reasons import Reason, SpecReason
 from agent_operator.kube.pod_failures import describe
 from agent_operator.status import rollout_messages
 from agent_operator.status.observed import ObservedState, Pods
@@ -216,7 +216,9 @@ def _warning(state: ObservedState) -> Iterable[Condition]:
     if state.warnings:
         # status.warnings has one entry for each.
         message = shorten("; ".join(str(warning) for warning in state.warnings))
-        yield _condition("Warning", True, state.warnings[0].reason, message)
+        # Most agents without Redis have this one, so it hides no other.
+        others = [it for it in state.warnings if it.reason != SpecReason.SESSIONS_NOT_SHARED]
+        yield _condition("Warning", True, (others or state.warnings)[0].reason, message)
 
 
 def _deployment_condition(state: ObservedState, kind: str) -> Mapping[str, Any]:

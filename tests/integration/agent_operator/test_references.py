@@ -124,9 +124,9 @@ async def test_a_missing_optional_api_is_a_warning_until_it_is_installed(cluster
     }
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     async with cluster.operator():
-        await cluster.api.apply_agent(monitoring={"serviceMonitor": {"enabled": True}})
+        await cluster.api.apply_agent(replicas=1, monitoring={"serviceMonitor": {"enabled": True}})
         warning = await cluster.api.wait_for_reason("Warning", "ApiMissing")
-        await cluster.api.apply_agent("plain")
+        await cluster.api.apply_agent("plain", replicas=1)
         await cluster.api.wait_for_reason("Ready", "Ready", "plain")
         assert not await cluster.api.condition("Warning", "plain"), "this agent requests no ServiceMonitor"
         assert "servicemonitors.monitoring.coreos.com" in warning["message"]

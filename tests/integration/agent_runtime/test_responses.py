@@ -261,6 +261,16 @@ def test_a_cut_answer_is_incomplete_and_not_stored(
         client.responses.retrieve(response.id)
 
 
+def test_a_huge_answer_is_not_stored(client: Any, model_server: ModelServer) -> None:
+    """It would fill the memory of sessions, and no model could read it."""
+    model_server.script(completions=[{"message": {"content": "x" * 1_100_000}}])
+
+    response = client.responses.create(model="gpt", input="hi")
+
+    assert len(response.output_text) == 1_100_000
+    assert response.to_dict()["store"] is False
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_refusal_is_a_part(client: Any, model_server: ModelServer, stream: bool) -> None:
     raw = events(chunk({"refusal": "No"}), chunk({"refusal": "."}), chunk({}, "stop"))

@@ -23,6 +23,9 @@ from agent_runtime.logs import pseudonym
 from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
 
+# Bytes of an answer that is kept. No context window takes more with the next request.
+MAX_STORED_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -37,13 +40,14 @@ class _Call:
     conversations: Conversations
 
     async def store(self, response: Json, message: Json, finish_reason: str | None) -> Json:
-        """Store the turn if the caller wants it and the answer is whole; return the response, which says so."""
+        """Store the turn if the caller wants it and the answer is whole and not huge; return the response."""
         # Some models refuse fields that are empty.
         found = {name: value for name, value in message.items() if value}
         answer = {"role": "assistant", "content": None} | found
         whole = finish_reason is None or finish_reason in chunks.COMPLETE
         has_answer = bool(chunks.text(answer).strip() or chunks.tool_calls(answer))
-        response = response | {"store": self.stored and whole and has_answer}
+        is_small = len(orjson.dumps(answer)) <= MAX_STORED_BYTES
+        response = response | {"store": self.stored and whole and has_answer and is_small}
         if response["store"]:
             await self.conversations.store(self.id, self.parent, self.request["messages"], answer, response)
         return response

@@ -40,6 +40,9 @@ DIFFERENT: dict[str, set[str]] = {
     "15-canary": CANARY,
     # The tokens become a volume of podTemplate.
     "agent-to-agent": {REVISION, DEFAULT_CONTAINER},
+    # The authorities become a volume of podTemplate.
+    "models-that-differ": {REVISION, DEFAULT_CONTAINER},
+    "redis-sentinel": {REVISION, DEFAULT_CONTAINER},
     # A missing user means the default of the operator.
     "assigned-user": {
         REVISION,
