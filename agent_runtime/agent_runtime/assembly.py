@@ -71,6 +71,8 @@ async def assemble(
     budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig(), tokens)
     for_embeddings = {model.name for model in config.models if model.api == "embeddings"}
     chatting = {name: model for name, model in models.items() if name not in for_embeddings}
+    for model in config.models:
+        metrics.gen_ai.name_model(model.name, model.provider, model.deployment or model.model or model.name)
     timeouts = {model.name: model.timeouts for model in config.models if model.timeouts}
     calls = Calls(chatting, config.fallbacks, metrics, limits.request_timeout_seconds, timeouts)
     completions: ChatCompletions = MeteredCompletions(calls, metrics, budget)
@@ -83,7 +85,7 @@ async def assemble(
     health = Health(components, probe_now, version(), metrics, frozenset(config.fallbacks) - {config.default.name})
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
-    embeddings = Embeddings(config, MeteredCompletions(embedding, metrics, budget), budget)
+    embeddings = Embeddings(config, MeteredCompletions(embedding, metrics, budget, "embeddings"), budget)
     return Parts(Agent(config, prompt, completions, sessions, metrics, budget), embeddings, health, gate, redis)
 
 
@@ -201,7 +203,8 @@ def _toolbox(
         return None
     from agent_runtime.tools.mcp import McpServer  # noqa: PLC0415
 
-    servers = [McpServer(server, probe_now) for server in config.mcp]
+    propagate = tracing.propagate if tracing is not None else lambda _: None
+    servers = [McpServer(server, probe_now, propagate) for server in config.mcp]
     for server in servers:
         _run(server.run(), stack)
     return Toolbox(servers if tracing is None else [tracing.tool_server(server) for server in servers], metrics)

@@ -13,12 +13,66 @@ _SECONDS = (
 )
 
 
+# The buckets that OpenTelemetry's semantic conventions for generative AI name.
+_GEN_AI_SECONDS = tuple(0.01 * 2**power for power in range(14))
+_GEN_AI_TOKENS = tuple(4**power for power in range(14))
+_PROVIDERS = {"azure_openai": "azure.ai.openai"}
+_TOKEN_TYPES = {"prompt": "input", "completion": "output"}
+
+
+class GenAiMetrics:
+    """The metrics of OpenTelemetry's semantic conventions for generative AI, with the names that Prometheus gives them.
+
+    They need no OpenTelemetry, so they exist without traces.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
+        self._models: dict[str, tuple[str, str]] = {}
+        self._tokens = Histogram(
+            "gen_ai_client_token_usage",
+            "Tokens of a call of a model.",
+            [*labels, "gen_ai_token_type"],
+            registry=registry,
+            buckets=_GEN_AI_TOKENS,
+        )
+        seconds = partial(Histogram, registry=registry, buckets=_GEN_AI_SECONDS)
+        self._duration = seconds(
+            "gen_ai_client_operation_duration_seconds", "Duration of a call of a model.", [*labels, "error_type"]
+        )
+        self._first_chunk = seconds(
+            "gen_ai_client_operation_time_to_first_chunk_seconds", "Time to the first chunk of a stream.", labels
+        )
+        # As in Metrics.
+        self._tokens_of, self._duration_of = cache(self._tokens.labels), cache(self._duration.labels)
+
+    def name_model(self, name: str, provider: str, model: str) -> None:
+        """Set the provider and the upstream name of a model of the agent."""
+        self._models[name] = (_PROVIDERS.get(provider, provider), model)
+
+    def count_tokens(self, operation: str, name: str, kind: str, tokens: int) -> None:
+        """Observe the tokens of a call; `kind` is prompt or completion."""
+        self._tokens_of(operation, *self._of(name), _TOKEN_TYPES[kind]).observe(tokens)
+
+    def observe_call(self, operation: str, name: str, seconds: float, error: str = "") -> None:
+        """Observe the duration of a call; `error` is the code of its failure."""
+        self._duration_of(operation, *self._of(name), error).observe(seconds)
+
+    def observe_first_chunk(self, operation: str, name: str, seconds: float) -> None:
+        """Observe the time to the first chunk of a stream."""
+        self._first_chunk.labels(operation, *self._of(name)).observe(seconds)
+
+    def _of(self, name: str) -> tuple[str, str]:
+        return self._models.get(name, ("", name))
+
+
 class Metrics:
     """The metrics of the runtime, in their own registry."""
 
     def __init__(self, version: str, revision: str) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self.gen_ai = GenAiMetrics(registry)
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
         histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
         self.requests = counter("agent_requests", "HTTP requests by route and status code.", ["route", "code"])

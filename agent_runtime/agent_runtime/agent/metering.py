@@ -1,14 +1,19 @@
 """Counts the tokens of each call of a model, also of a call whose response is abandoned."""
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from agent_runtime.agent.budget import Budget
 from agent_runtime.agent.tool_loop import ChatCompletions
+from agent_runtime.errors import Problem
 from agent_runtime.memory.tokens import BYTES_PER_TOKEN, estimate
 from agent_runtime.metrics import Metrics
 from agent_runtime.models import chunks
@@ -23,17 +28,35 @@ _CHUNK_OVERHEAD = 250
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
 
+@dataclass(slots=True)
+class _Call:
+    """A call of a model, which a fallback may have answered."""
+
+    model: str
+
+
+def _error(problem: Problem) -> str:
+    """Return the code of a failure, for a label. Servers refuse requests with any number of codes."""
+    return problem.code if problem.status != HTTPStatus.BAD_REQUEST else "model_refused_request"
+
+
 class MeteredCompletions:
     """Chat completions whose tokens are counted once per call: as the model reports them, or estimated."""
 
-    def __init__(self, completions: ChatCompletions, metrics: Metrics, budget: Budget | None) -> None:
+    def __init__(
+        self, completions: ChatCompletions, metrics: Metrics, budget: Budget | None, operation: str = "chat"
+    ) -> None:
         self._completions = completions
+        # As in OpenTelemetry's attribute gen_ai.operation.name.
+        self._operation = operation
         self._metrics = metrics
         self._budget = budget
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
         """Return a completion, after its tokens are counted; see models.fallbacks.Calls."""
-        model, completion = await self._completions.complete(name, request, deadline)
+        with self._timed(name) as call:
+            model, completion = await self._completions.complete(name, request, deadline)
+            call.model = model
         answer = chunks.message(chunks.choice(completion))
         size = len(orjson.dumps(answer)) if answer else 0
         self._count(model, chunks.usage(completion), request, size // BYTES_PER_TOKEN)
@@ -41,26 +64,50 @@ class MeteredCompletions:
 
     async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
         """Return the chunks of a completion. When they end or are abandoned, their tokens are counted."""
-        model, found = await self._completions.stream(name, request, deadline)
-        return model, self._metered(model, request, found)
+        begun = time.perf_counter()
+        try:
+            model, found = await self._completions.stream(name, request, deadline)
+        except Problem as problem:
+            self._metrics.gen_ai.observe_call(self._operation, name, time.perf_counter() - begun, _error(problem))
+            raise
+        self._metrics.gen_ai.observe_first_chunk(self._operation, model, time.perf_counter() - begun)
+        return model, self._metered(model, request, found, begun)
+
+    @contextmanager
+    def _timed(self, model: str, begun: float | None = None) -> Iterator[_Call]:
+        """Observe the duration of a call and the code of its failure."""
+        call = _Call(model)
+        begun = time.perf_counter() if begun is None else begun
+        error = ""
+        try:
+            yield call
+        except Problem as problem:
+            error = _error(problem)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            error = "cancelled"
+            raise
+        finally:
+            self._metrics.gen_ai.observe_call(self._operation, call.model, time.perf_counter() - begun, error)
 
     async def _metered(
-        self, model: str, request: Json, found: AsyncGenerator[bytes, None]
+        self, model: str, request: Json, found: AsyncGenerator[bytes, None], begun: float
     ) -> AsyncGenerator[bytes, None]:
         last_usage, number, size, shortest = b"", 0, 0, _CHUNK_OVERHEAD
         try:
-            async with aclosing(found):
-                async for chunk in found:
-                    number += 1
-                    length = len(chunk)
-                    size += length
-                    # min() would take longer than the rest.
-                    if 0 < length < shortest:
-                        shortest = length
-                    # A server may report a running total with each chunk. The last one counts.
-                    if _USAGE.search(chunk):
-                        last_usage = chunk
-                    yield chunk
+            with self._timed(model, begun):
+                async with aclosing(found):
+                    async for chunk in found:
+                        number += 1
+                        length = len(chunk)
+                        size += length
+                        # min() would take longer than the rest.
+                        if 0 < length < shortest:
+                            shortest = length
+                        # A server may report a running total with each chunk. The last one counts.
+                        if _USAGE.search(chunk):
+                            last_usage = chunk
+                        yield chunk
         finally:
             usage = chunks.usage(orjson.loads(last_usage)) if last_usage else None
             # Most servers send one token per chunk. To parse each chunk for an exact estimate would cost too much.
@@ -75,6 +122,7 @@ class MeteredCompletions:
         for kind, tokens in (("prompt", prompt), ("completion", completion)):
             bounded = min(max(tokens, 0), MAX_TOKENS) if isinstance(tokens, int) else 0
             self._metrics.count_tokens(model, kind, bounded)
+            self._metrics.gen_ai.count_tokens(self._operation, model, kind, bounded)
             if self._budget is not None:
                 self._budget.spend(bounded)
 

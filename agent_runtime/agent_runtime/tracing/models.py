@@ -23,6 +23,10 @@ _REQUEST_NUMBERS = {
     "top_p": "gen_ai.request.top_p",
     "max_tokens": "gen_ai.request.max_tokens",
     "max_completion_tokens": "gen_ai.request.max_tokens",
+    "frequency_penalty": "gen_ai.request.frequency_penalty",
+    "presence_penalty": "gen_ai.request.presence_penalty",
+    "seed": "gen_ai.request.seed",
+    "n": "gen_ai.request.choice.count",
 }
 # Chunks with a finish reason or the usage. Other chunks contain only a part of the answer.
 _HAS_METADATA = re.compile(rb'"(finish_reason"\s*:\s*"|usage"\s*:\s*\{)')
@@ -114,13 +118,22 @@ async def _next_chunk(span: Span, chunks: AsyncGenerator[bytes, None]) -> bytes 
 
 def _set_response_attributes(span: Span, response: Json) -> None:
     """Set attributes from a completion or a chunk, without its text."""
-    usage, choices = response.get("usage") or {}, response.get("choices") or []
-    reasons = [reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)]
+    usage, choices = _mapping(response.get("usage")), response.get("choices")
+    found = [_mapping(choice).get("finish_reason") for choice in (choices if isinstance(choices, list) else ())]
+    reasons = [reason for reason in found if isinstance(reason, str)]
     attributes = {
         "gen_ai.response.id": response.get("id"),
         "gen_ai.response.model": response.get("model"),
         "gen_ai.usage.input_tokens": usage.get("prompt_tokens"),
         "gen_ai.usage.output_tokens": usage.get("completion_tokens"),
-        "gen_ai.response.finish_reasons": reasons or None,
+        "gen_ai.usage.cache_read.input_tokens": _mapping(usage.get("prompt_tokens_details")).get("cached_tokens"),
+        "gen_ai.usage.reasoning.output_tokens": _mapping(usage.get("completion_tokens_details")).get(
+            "reasoning_tokens"
+        ),
     }
-    span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+    scalars = {name: value for name, value in attributes.items() if isinstance(value, str | int)}
+    span.set_attributes(scalars | ({"gen_ai.response.finish_reasons": reasons} if reasons else {}))
+
+
+def _mapping(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 
 import aiohttp
@@ -23,6 +25,8 @@ from agent_runtime.tools.toolbox import ToolServer
 from agent_runtime.tracing.models import TracedModel
 from agent_runtime.tracing.tools import TracedToolServer
 
+# Routes whose requests the agent answers.
+_INVOKING = frozenset({"/v1/chat/completions", "/v1/responses", "/api/chat", "/a2a"})
 # Seconds for one export. It limits how long the last export delays the end of the process.
 EXPORT_TIMEOUT = 3
 
@@ -37,6 +41,7 @@ class Tracing:
         self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
         timeout = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else EXPORT_TIMEOUT
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
+        self._agent = environment.agent_name
         self._tracer = self._provider.get_tracer("agent_runtime", version())
         # The global propagator would also forward baggage, which callers can fill with anything.
         self._propagator = TraceContextTextMapPropagator()
@@ -48,6 +53,13 @@ class Tracing:
     def tool_server(self, server: ToolServer) -> ToolServer:
         """Return the tool server with a span around each call."""
         return TracedToolServer(server, self._tracer)
+
+    def propagate(self, headers: MutableMapping[str, str]) -> None:
+        """Add the traceparent header of the current span to the headers of a request to a tool server.
+
+        The MCP SDK adds it to `_meta` of the request, as the specification describes.
+        """
+        self._propagator.inject(headers)
 
     def outgoing(self) -> aiohttp.TraceConfig:
         """Return hooks for a client session that add the traceparent header of the current span to its requests."""
@@ -82,40 +94,56 @@ class Tracing:
                 set_status_on_exception=False,
             ) as span:
                 request[LOG_FIELDS]["trace_id"] = format_trace_id(span.get_span_context().trace_id)
-                return await _handle(request, handler, span)
+                with self._invocation(resource.canonical) as invocation:
+                    return await _handle(request, handler, (span, invocation) if invocation else (span,))
 
         return trace
+
+    def _invocation(self, route: str) -> AbstractContextManager[Span | None]:
+        """Open a span for a request that the agent answers with its models and tools."""
+        if route not in _INVOKING:
+            return nullcontext()
+        return self._tracer.start_as_current_span(
+            f"invoke_agent {self._agent}",
+            kind=SpanKind.INTERNAL,
+            attributes={"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": self._agent},
+            record_exception=False,
+            set_status_on_exception=False,
+        )
 
     async def aclose(self) -> None:
         """Export the remaining spans."""
         await asyncio.to_thread(self._provider.shutdown)
 
 
-async def _handle(request: web.Request, handler: Handler, span: Span) -> web.StreamResponse:
+async def _handle(request: web.Request, handler: Handler, spans: Sequence[Span]) -> web.StreamResponse:
     try:
         response = await handler(request)
     except asyncio.CancelledError:
-        span.set_attribute("error.type", "cancelled")
+        for span in spans:
+            span.set_attribute("error.type", "cancelled")
         raise
     except Problem as problem:
-        _set_status(request, span, problem.status, problem.code)
+        _set_status(request, spans, problem.status, problem.code)
         raise
     except web.HTTPException as error:
-        _set_status(request, span, error.status, str(error.status))
+        _set_status(request, spans, error.status, str(error.status))
         raise
     except Exception:
-        _set_status(request, span, 500, "internal_error")
+        _set_status(request, spans, 500, "internal_error")
         raise
     # A stream that broke off has the status 200. The error code is in the log fields.
-    _set_status(request, span, response.status, str(request[LOG_FIELDS].get("code", "")))
+    _set_status(request, spans, response.status, str(request[LOG_FIELDS].get("code", "")))
     return response
 
 
-def _set_status(request: web.Request, span: Span, status: int, code: str) -> None:
-    span.set_attribute("http.response.status_code", status)
-    if session := request[LOG_FIELDS].get("session"):
-        span.set_attribute("gen_ai.conversation.id", session)
-    if code:
-        span.set_attribute("error.type", code)
-    if status >= 500:  # noqa: PLR2004
-        span.set_status(StatusCode.ERROR)
+def _set_status(request: web.Request, spans: Sequence[Span], status: int, code: str) -> None:
+    """Set the result of a request on its spans, of which the first is that of the server."""
+    spans[0].set_attribute("http.response.status_code", status)
+    for span in spans:
+        if session := request[LOG_FIELDS].get("session"):
+            span.set_attribute("gen_ai.conversation.id", session)
+        if code:
+            span.set_attribute("error.type", code)
+        if status >= 500:  # noqa: PLR2004
+            span.set_status(StatusCode.ERROR)

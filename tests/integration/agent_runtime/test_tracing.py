@@ -24,7 +24,7 @@ from tests.integration.agent_runtime.conftest import (
     openai_model,
 )
 from tests.integration.agent_runtime.processes import ModelServer
-from tests.integration.agent_runtime.test_tools import call, calling, connected, stdio
+from tests.integration.agent_runtime.test_tools import TOOL_SERVER, call, calling, connected, stdio, tool_results
 from tests.patience import free_port
 from tests.polling import eventually
 
@@ -137,8 +137,9 @@ def test_a_request_joins_the_trace_of_its_caller(
     body = {"messages": MESSAGES, "stream": stream, "temperature": 0.5}
     agent.http.post("/v1/chat/completions", json=body, headers=HEADERS).raise_for_status()
 
-    spans = receiver.wait_for_spans(2)
+    spans = receiver.wait_for_spans(3)
     request, chat = spans["POST /v1/chat/completions"], spans["chat gpt-4o"]
+    invocation = spans["invoke_agent clock"]
     assert request.parent_span_id.hex() == PARENT
     assert request.kind == Span.SPAN_KIND_SERVER
     assert attributes(request) == {
@@ -147,7 +148,9 @@ def test_a_request_joins_the_trace_of_its_caller(
         "client.address": "127.0.0.1",
         "http.response.status_code": 200,
     }
-    assert (chat.parent_span_id, chat.kind) == (request.span_id, Span.SPAN_KIND_CLIENT)
+    assert (invocation.parent_span_id, invocation.kind) == (request.span_id, Span.SPAN_KIND_INTERNAL)
+    assert attributes(invocation) == {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "clock"}
+    assert (chat.parent_span_id, chat.kind) == (invocation.span_id, Span.SPAN_KIND_CLIENT)
     chat_attributes = attributes(chat)
     assert {name: chat_attributes.get(name) for name in CHAT_ATTRIBUTES} == CHAT_ATTRIBUTES
     assert ("gen_ai.response.time_to_first_chunk" in chat_attributes) == stream
@@ -161,15 +164,65 @@ def test_a_tool_call_has_a_span(agent: AgentProcess, model_server: ModelServer, 
     model_server.script(completions=[calling(call("t__add", 0, a=1, b=2), call("t__fail", 1))])
     agent.http.post("/v1/chat/completions", json={"messages": MESSAGES}, headers=HEADERS).raise_for_status()
 
-    spans = receiver.wait_for_spans(4)
+    spans = receiver.wait_for_spans(5)
     add, fail = spans["execute_tool t__add"], spans["execute_tool t__fail"]
     assert attributes(add) == {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": "t__add",
         "gen_ai.tool.type": "extension",
     }
-    assert add.parent_span_id == spans["POST /v1/chat/completions"].span_id
+    assert add.parent_span_id == spans["invoke_agent clock"].span_id
     assert (fail.status.code, attributes(fail)["error.type"]) == (Status.STATUS_CODE_ERROR, "tool_error")
+
+
+@pytest.fixture
+def http_tools() -> Iterator[str]:
+    """The URL of the test server of tools over HTTP."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, TOOL_SERVER, str(port)], stderr=subprocess.DEVNULL)
+    yield f"http://127.0.0.1:{port}/mcp"
+    process.kill()
+    process.wait()
+
+
+def test_a_tool_server_gets_the_trace(
+    start_agent: StartAgent, model_server: ModelServer, receiver: Receiver, http_tools: str
+) -> None:
+    """In the header of HTTP, and in `_meta` as the MCP specification describes. Baggage of callers is not passed on."""
+    table = f'[[agent.mcp]]\nname = "t"\ntype = "http"\nurl = "{http_tools}"\n'
+    agent = connected(
+        start_agent(
+            agent_toml(openai_model(model_server), memory=table),
+            OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+            OTEL_BSP_SCHEDULE_DELAY="50",
+            OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"],
+        ).ready()
+    )
+    model_server.script(completions=[calling(call("t__trace"))])
+    headers = HEADERS | {"baggage": "a=b"}
+    agent.http.post("/v1/chat/completions", json={"messages": MESSAGES}, headers=headers).raise_for_status()
+
+    (result,) = tool_results(model_server)
+    span = receiver.wait_for_spans(4)["execute_tool t__trace"].span_id.hex()
+    assert result == f"00-{TRACE}-{span}-01 00-{TRACE}-{span}-01 None"
+
+
+def test_metrics_follow_the_conventions_without_traces(start_agent: StartAgent, model_server: ModelServer) -> None:
+    """OpenTelemetry's names and buckets, without its SDK."""
+    agent = start_agent(agent_toml(openai_model(model_server)), OPENAI_API_KEY=CANARIES["OPENAI_API_KEY"]).ready()
+    agent.http.post("/v1/chat/completions", json={"messages": MESSAGES}).raise_for_status()
+    agent.http.post("/v1/chat/completions", json={"messages": MESSAGES, "stream": True}).raise_for_status()
+    model_server.script(completions=[{"status": 401, "text": USER_CANARY, "always": True}])
+    agent.http.post("/v1/chat/completions", json={"messages": MESSAGES})
+
+    metrics = agent.metrics()
+    labels = 'gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-4o"'
+    assert metrics[f'gen_ai_client_token_usage_count{{{labels},gen_ai_token_type="input"}}'] == 2
+    assert metrics[f'gen_ai_client_token_usage_sum{{{labels},gen_ai_token_type="output"}}'] == 6
+    assert metrics[f"gen_ai_client_operation_time_to_first_chunk_seconds_count{{{labels}}}"] == 1
+    durations = "gen_ai_client_operation_duration_seconds_count"
+    assert metrics[f'{durations}{{error_type="",{labels}}}'] == 2
+    assert metrics[f'{durations}{{error_type="model_credentials_refused",{labels}}}'] == 1
 
 
 def test_a_failed_model_call_is_an_error(agent: AgentProcess, model_server: ModelServer, receiver: Receiver) -> None:
@@ -178,8 +231,9 @@ def test_a_failed_model_call_is_an_error(agent: AgentProcess, model_server: Mode
     body = {"message": USER_CANARY, "session_id": "my-session"}
     assert agent.http.post("/api/chat", json=body, headers=HEADERS).status_code == 502
 
-    spans = receiver.wait_for_spans(2)
+    spans = receiver.wait_for_spans(3)
     request, chat = spans["POST /api/chat"], spans["chat gpt-4o"]
+    assert attributes(spans["invoke_agent clock"])["error.type"] == "model_credentials_refused"
     assert {request.status.code, chat.status.code} == {Status.STATUS_CODE_ERROR}
     assert attributes(chat)["error.type"] == attributes(request)["error.type"] == "model_credentials_refused"
     assert attributes(request)["gen_ai.conversation.id"] not in {"", "my-session"}
@@ -200,7 +254,7 @@ def test_a_disconnected_client_ends_the_spans(
     ) as response:
         next(response.iter_lines())
 
-    spans = receiver.wait_for_spans(2)
+    spans = receiver.wait_for_spans(3)
     assert {attributes(span)["error.type"] for span in spans.values()} == {"cancelled"}
     assert {span.status.code for span in spans.values()} == {Status.STATUS_CODE_UNSET}
 
@@ -216,7 +270,7 @@ def test_the_last_spans_are_exported_at_the_end_and_probes_have_none(
 
     assert agent.terminate() == 0
 
-    assert set(receiver.spans()) == {"POST /api/chat", "chat echo"}
+    assert set(receiver.spans()) == {"POST /api/chat", "invoke_agent clock", "chat echo"}
     resource = receiver.exports()[0].resource_spans[0].resource
     fields = {attribute.key: plain(attribute.value) for attribute in resource.attributes}
     assert (fields["service.name"], bool(fields["service.version"])) == ("clock", True)

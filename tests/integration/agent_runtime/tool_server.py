@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from pydantic import Field
 
 server = MCPServer("tests")
@@ -46,6 +47,14 @@ def variable(name: str) -> str:
 def hostile(word: Annotated[str, Field(pattern="^(a+)+$")]) -> str:
     """Declare a pattern that takes Python's regular expressions exponential time."""
     return word
+
+
+@server.tool()
+def trace(context: Context) -> str:
+    """Return the trace of the call: in `_meta`, in the header, and the baggage."""
+    meta = context.request_context.meta or {}
+    headers = context.headers or {}
+    return f"{meta.get('traceparent')} {headers.get('traceparent')} {headers.get('baggage')}"
 
 
 @server.tool()
