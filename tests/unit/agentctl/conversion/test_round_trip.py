@@ -63,8 +63,6 @@ DIFFERENT: dict[str, set[str]] = {
     "pod-template": {REVISION},
     # The authorities become a volume of podTemplate, without the variable, which only the operator may set.
     "common-metadata": {REVISION, DEFAULT_CONTAINER},
-    "models-that-differ": {REVISION, DEFAULT_CONTAINER},
-    "redis-sentinel": {REVISION, DEFAULT_CONTAINER},
     "proxy": {REVISION, TRUSTED_CA, DEFAULT_CONTAINER},
     "proxy-variable": {REVISION, TRUSTED_CA, LISTEN_ADDRESS},
     "secret-values": {"Secret"},
