@@ -96,6 +96,8 @@ async def test_a_turn_that_was_not_replicated_is_written_again(sentinels: Sentin
     old.command("CONFIG", "SET", "repl-backlog-size", "16384")
     old.command("DEBUG", "CHANGE-REPL-ID")
     await say(store, "s", "acknowledged")
+    assert b":2" in old.command("LLEN", "chat:s")
+    assert b":1" in replica.command("LLEN", "chat:s")
     old.stop()
 
     await asyncio.to_thread(eventually, "the replica is promoted", lambda: sentinels.primary() is replica)
