@@ -72,7 +72,7 @@ def test_a_server_that_refuses_max_tokens_gets_the_newer_field(
 def test_the_other_field_is_remembered_only_if_it_was_accepted(agent: AgentProcess, model_server: ModelServer) -> None:
     """One refused request does not change the field of other callers."""
     too_long = {"error": {"message": "the context length is 9 tokens: reduce the prompt or max_tokens"}}
-    steps: list[dict[str, Any]] = [{"refuse": ["max_tokens"]}, {"status": 400}, {"status": 400, "json": too_long}]
+    steps: list[dict[str, object]] = [{"refuse": ["max_tokens"]}, {"status": 400}, {"status": 400, "json": too_long}]
     model_server.script(completions=steps)
     for succeeds in (False, False, True):
         fields = {"model": "tuned", "max_completion_tokens": 7}
