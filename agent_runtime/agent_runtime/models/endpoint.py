@@ -17,7 +17,6 @@ from agent_runtime.health import UnhealthyError
 from agent_runtime.models import headers
 from agent_runtime.models.credentials import EntraToken
 
-DEFAULT_API_VERSION = "2024-10-01-preview"
 # Variable with the default key of a provider, and how a request carries a key.
 _DEFAULT_KEY = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
 _KEY_HEADER = {"openai": ("authorization", "Bearer "), "azure_openai": ("api-key", "")}
@@ -127,7 +126,7 @@ def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
     address = model.endpoint or environment.azure_openai_endpoint
     if address is None:
         raise UnhealthyError("set AZURE_OPENAI_ENDPOINT, or endpoint in agent.toml", "NotConfigured")
-    base = URL(address).update_query({"api-version": model.api_version or DEFAULT_API_VERSION})
+    base = URL(address).update_query({"api-version": model.azure_api_version})
     deployment = URL.build(path=f"/{model.deployment}").raw_path
     return Endpoint(
         _below(base, f"/openai/deployments{deployment}/chat/completions"), _below(base, "/openai/models"), {}

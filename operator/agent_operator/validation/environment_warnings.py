@@ -49,8 +49,7 @@ def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:
     known = _variables(inputs) if models else None
     if known is None:
         return
-    identity = inputs.spec.identity
-    has_identity = identity is not None and identity.azure_workload_identity is not None
+    has_identity = _has_identity(inputs)
     for index, model in models:
         field = f"spec.config.models[{index}]"
         has_own_key = model.api_key_from is not None
@@ -70,6 +69,26 @@ def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:
                 "Azure OpenAI needs a key or an identity: set apiKeyFrom, AZURE_OPENAI_API_KEY in spec.credentials, or "
                 "spec.identity.azureWorkloadIdentity",
             )
+
+
+def redis_has_identity(inputs: Inputs) -> Iterator[Problem]:
+    """A token of Microsoft Entra ID for Redis needs an identity."""
+    memory = inputs.spec.config.memory
+    cache = memory.cache if memory else None
+    if cache is None or not (cache.enabled and cache.entra_id) or _has_identity(inputs):
+        return
+    known = _variables(inputs)
+    if known is not None and known.isdisjoint(credentials.IDENTITY_KEYS):
+        yield _no_credentials(
+            "spec.config.memory.cache.entraId",
+            "Redis needs an identity: set spec.identity.azureWorkloadIdentity, or AZURE_TENANT_ID, AZURE_CLIENT_ID and "
+            "AZURE_CLIENT_SECRET in spec.credentials",
+        )
+
+
+def _has_identity(inputs: Inputs) -> bool:
+    identity = inputs.spec.identity
+    return identity is not None and identity.azure_workload_identity is not None
 
 
 def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
