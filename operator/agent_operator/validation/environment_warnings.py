@@ -103,12 +103,23 @@ def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
     ]
     known = _variables(inputs) if withheld else None
     for index, variable in withheld:
-        if known is None or variable in known:
+        is_azure = variable == _DEFAULT_KEYS["azure_openai"]
+        has_token = is_azure and (_has_identity(inputs) or (known is not None and _has_entra_credentials(known)))
+        if known is None or variable in known or has_token:
+            name = "the token of Microsoft Entra ID" if has_token and variable not in (known or ()) else variable
             message = (
-                f"{variable} is not sent to this server, because the models of the agent have several: set apiKeyFrom "
+                f"{name} is not sent to this server, because the models of the agent have several: set apiKeyFrom "
                 f"to the key of this server, or to `none: true` if it needs none"
             )
             yield Problem(SpecReason.DEFAULT_KEY_WITHHELD, f"spec.config.models[{index}].apiKeyFrom", message)
+
+
+def _has_identity(inputs: Inputs) -> bool:
+    return inputs.spec.identity is not None and inputs.spec.identity.azure_workload_identity is not None
+
+
+def _has_entra_credentials(variables: frozenset[str]) -> bool:
+    return not variables.isdisjoint(credentials.IDENTITY_KEYS)
 
 
 def _no_credentials(field: str, message: str) -> Problem:
