@@ -66,8 +66,9 @@ class LimitsConfig(ConfigModel):
         32_000,
         ge=1,
         le=1_000_000,
-        description="Characters that the messages of a request may have together, without the prompt and the earlier "
-        "turns of the agent. Default: 32000.",
+        description="Characters that the messages of a request may have together, with the arguments of tool calls and "
+        "without the prompt and the earlier turns of the agent; or the input for embeddings, where a token counts 4. "
+        "Default: 32000.",
     )
     max_body_bytes: int | None = Field(
         None,

@@ -103,27 +103,30 @@ class OpenAIModel:
         """Return the URL of requests."""
         return endpoint.completions
 
-    def _body(self, request: Json) -> Json:
-        """Return the body of the request to the server."""
-        return self._parameters.applied(request) | {"model": self._upstream_name}
+    def _body(self, request: Json, cap_field: str) -> Json:
+        """Return the body of the request to the server, with this field for the maximum of tokens."""
+        return self._parameters.applied(request, cap_field) | {"model": self._upstream_name}
 
     @asynccontextmanager
     async def _post(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield a response with status 200; every failure, also while the body reads it, becomes a Problem."""
         endpoint = self._endpoint or await self._build_for_call()
         try:
-            for is_last in (False, True):
-                cap_field = self._parameters.cap_field
-                async with await self._begin(endpoint, orjson.dumps(self._body(request))) as response:
+            cap_field, is_retry = self._parameters.cap_field, False
+            while True:
+                async with await self._begin(endpoint, orjson.dumps(self._body(request, cap_field))) as response:
                     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                         raise aiohttp.ClientPayloadError("the response is compressed")
                     if response.status == HTTPStatus.OK:
+                        if is_retry:
+                            self._parameters.cap_field = cap_field
                         yield response
                         return
                     answer = await responses.read_error(response)
-                    is_switched = self._parameters.switch_cap(request, cap_field, response.status, answer)
-                    if is_last or not is_switched:
+                    other = None if is_retry else self._parameters.other_cap(cap_field, response.status, answer)
+                    if other is None:
                         raise self._refusal(request, response, answer)
+                    cap_field, is_retry = other, True
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
             raise refusals.unreachable(self.name, error) from None
