@@ -78,17 +78,12 @@ def redis_has_identity(inputs: Inputs) -> Iterator[Problem]:
     if cache is None or not (cache.enabled and cache.entra_id) or _has_identity(inputs):
         return
     known = _variables(inputs)
-    if known is not None and known.isdisjoint(credentials.IDENTITY_KEYS):
+    if known is not None and not _has_entra_credentials(known):
         yield _no_credentials(
             "spec.config.memory.cache.entraId",
             "Redis needs an identity: set spec.identity.azureWorkloadIdentity, or AZURE_TENANT_ID, AZURE_CLIENT_ID and "
             "AZURE_CLIENT_SECRET in spec.credentials",
         )
-
-
-def _has_identity(inputs: Inputs) -> bool:
-    identity = inputs.spec.identity
-    return identity is not None and identity.azure_workload_identity is not None
 
 
 def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
