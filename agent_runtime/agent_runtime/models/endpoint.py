@@ -19,7 +19,6 @@ from agent_runtime.models.credentials import EntraToken
 
 # Name of the default credential of Azure OpenAI without a key.
 ENTRA_TOKEN = "the token of Microsoft Entra ID"  # noqa: S105  (no secret)
-DEFAULT_API_VERSION = "2024-10-01-preview"
 # Variable with the default key of a provider, and how a request carries a key.
 _DEFAULT_KEY = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
 _KEY_HEADER = {"openai": ("authorization", "Bearer "), "azure_openai": ("api-key", "")}
@@ -131,7 +130,7 @@ def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
     address = model.endpoint or environment.azure_openai_endpoint
     if address is None:
         raise UnhealthyError("set AZURE_OPENAI_ENDPOINT, or endpoint in agent.toml", "NotConfigured")
-    base = URL(address).update_query({"api-version": model.api_version or DEFAULT_API_VERSION})
+    base = URL(address).update_query({"api-version": model.azure_api_version})
     deployment = URL.build(path=f"/{model.deployment}").raw_path
     return Endpoint(
         _below(base, f"/openai/deployments{deployment}/chat/completions"), _below(base, "/openai/models"), {}

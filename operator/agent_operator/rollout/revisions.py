@@ -179,7 +179,7 @@ def read_controller_revision(obj: Mapping[str, Any], agent: str) -> Revision | N
 def forged(target: Ref) -> Problem:
     """Describe a ControllerRevision whose content is not that of the revision."""
     message = (
-        f"{target} does not have the content by whose hash it is named, so it is not used: delete it, and find out who "
+        f"the content of {target} does not match the hash in its name, so it is not used: delete it, and find out who "
         "has the right to change ControllerRevisions"
     )
     return Problem(Reason.REVISION_FORGED, "", message)

@@ -71,6 +71,21 @@ def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:
             )
 
 
+def redis_has_identity(inputs: Inputs) -> Iterator[Problem]:
+    """A token of Microsoft Entra ID for Redis needs an identity."""
+    memory = inputs.spec.config.memory
+    cache = memory.cache if memory else None
+    if cache is None or not (cache.enabled and cache.entra_id) or _has_identity(inputs):
+        return
+    known = _variables(inputs)
+    if known is not None and not _has_entra_credentials(known):
+        yield _no_credentials(
+            "spec.config.memory.cache.entraId",
+            "Redis needs an identity: set spec.identity.azureWorkloadIdentity, or AZURE_TENANT_ID, AZURE_CLIENT_ID and "
+            "AZURE_CLIENT_SECRET in spec.credentials",
+        )
+
+
 def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
     """The runtime sends no default key to a second vendor, which earlier versions did."""
     models = inputs.spec.config.models

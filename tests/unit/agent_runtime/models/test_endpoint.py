@@ -264,7 +264,7 @@ async def test_a_models_own_endpoint_wins_over_the_environment() -> None:
     [
         (OPENAI.model_copy(update={"base_url": "http://llm/v1?key=ab"}), "http://llm/v1/responses?key=ab",
          "http://llm/v1/embeddings?key=ab"),
-        (AZURE.model_copy(update={"api_version": "2025-03-01-preview"}),
+        (AZURE.model_copy(update={"api": "responses"}),
          "https://x.openai.azure.com/openai/responses?api-version=2025-03-01-preview",
          "https://x.openai.azure.com/openai/deployments/gpt-4o/embeddings?api-version=2025-03-01-preview"),
     ],
