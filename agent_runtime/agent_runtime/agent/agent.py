@@ -151,10 +151,12 @@ class Agent:
         """Store a turn, unless the answer is empty or cut.
 
         Raises:
-            Problem: the model failed while it answered.
+            Problem: the model failed while it answered, or sent neither a text nor a reason.
         """
         if response.finish_reason == "error":
             raise Problem(502, "model_unavailable", f"{response.model}: the model failed while it answered")
+        if not response.text.strip() and response.finish_reason is None:
+            raise Problem(502, "model_bad_response", f"{response.model}: the model's server sent no text")
         if response.whole:
             await self.sessions.append(session_id, turn(message, response.text, response.usage))
 

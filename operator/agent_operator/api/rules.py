@@ -193,7 +193,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".fallbacks",
         ),
         Rule(
-            "self.models.exists(m, !has(m.api) || m.api != 'embeddings')",
+            "size(self.models) == 0 || self.models.exists(m, !has(m.api) || m.api != 'embeddings')",
             "at least one of models must have another api than embeddings: add one",
             ".models",
         ),

@@ -48,7 +48,6 @@ def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> A
         {"messages": [{"role": "assistant", "content": "x"}, USER]},
         {"messages": [USER, {"role": "tool", "tool_call_id": "none", "content": "x"}]},
         {"messages": [CALLS, USER]},
-        {"messages": [USER, {"role": "system", "content": "x"}]},
         {"messages": [USER], "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": 5}}}]},
         {"messages": [USER], "tools": [{"type": "function"}]},
         {"messages": [USER], "tools": {"name": "f"}},
