@@ -25,7 +25,15 @@ from agent_runtime.models.chat_probe import ChatProbe
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 from agent_runtime.models.parameters import Parameters
 from agent_runtime.models.private_trust import PrivateTrust
-from agent_runtime.models.streaming import StreamingRefused, StreamMode, event_stream, in_mode, mentions_streaming
+from agent_runtime.models.streaming import (
+    StreamingRefused,
+    StreamMode,
+    StreamModes,
+    concerns_all,
+    event_stream,
+    in_mode,
+    mentions_streaming,
+)
 
 # A server that accepts connections but does not answer differs from one that is unreachable.
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5, sock_connect=2)
@@ -46,7 +54,7 @@ class OpenAIModel:
         self._session = session
         self._probe_now = probe_now
         self._upstream_name = config.deployment or config.model or config.name
-        self._stream_mode = StreamMode.NONE if config.streaming is False else StreamMode.WITH_USAGE
+        self._stream_modes = StreamModes(StreamMode.NONE if config.streaming is False else StreamMode.WITH_USAGE)
         self._parameters = Parameters(config, is_openai=is_openai(builder.base_url))
         timeouts = config.timeouts or ModelTimeouts()
         # The deadline in fallbacks.py limits the whole call.
@@ -72,32 +80,37 @@ class OpenAIModel:
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
         """Answer a chat completion request in chunks; see Model.
 
-        If the server refuses to stream, the request is sent again in the next mode, which later calls use, too.
+        If the server refuses to stream, the request is sent again in the next mode. Later calls use it, too, unless
+        this request may be the cause.
         """
-        mode = self._stream_mode
+        mode, is_general = self._stream_modes.current, False
         while mode is not StreamMode.NONE:
             try:
                 async with self._post(in_mode(request, mode)) as response:
-                    self._stream_mode = mode
-                    finished: bool | None = None
-                    async for kind, data in sse.events(await event_stream(self.name, response)):
-                        if data.startswith(sse.DONE):
-                            finished = True
-                        else:
-                            chunk, ends = chunks.read_chunk(self.name, kind, data)
-                            finished = finished or ends
-                            yield chunk
+                    self._stream_modes.remember(mode, concerns_all=is_general)
+                    async for chunk in self._read_stream(response):
+                        yield chunk
                 self._record_success()
-                if finished is False:
-                    yield chunks.TRUNCATED
-            except StreamingRefused:
-                mode = StreamMode(mode + 1)
+            except StreamingRefused as error:
+                mode, is_general = StreamMode(mode + 1), concerns_all(request, error.param)
             else:
                 return
         completion = await self.complete(in_mode(request, mode))
-        self._stream_mode = mode
+        self._stream_modes.remember(mode, concerns_all=is_general)
         for part in chunks.as_chunks(completion):
             yield part
+
+    async def _read_stream(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        finished: bool | None = None
+        async for kind, data in sse.events(await event_stream(self.name, response)):
+            if data.startswith(sse.DONE):
+                finished = True
+            else:
+                chunk, ends = chunks.read_chunk(self.name, kind, data)
+                finished = finished or ends
+                yield chunk
+        if finished is False:
+            yield chunks.TRUNCATED
 
     def _url(self, endpoint: Endpoint) -> URL:
         """Return the URL of requests."""
