@@ -50,7 +50,8 @@ def make_offline(path: Path) -> list[dict[str, Any]]:
     objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
     for spec in (item["spec"] for item in objects if item["kind"] == "AgentDeployment"):
         spec["config"] = spec["config"] | {"models": [{"name": "echo", "provider": "echo"}]}
-        spec["config"].pop("defaultModel", None)
+        for field in ("defaultModel", "fallbacks"):
+            spec["config"].pop(field, None)
         spec["replicas"] = 1
         if not spec.get("autoscaling", {"external": True}).get("external"):
             spec["autoscaling"] |= {"minReplicas": 1}

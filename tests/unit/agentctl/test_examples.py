@@ -1,5 +1,6 @@
 """Every example is valid, renders, and has a README."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,18 @@ def test_an_example_has_a_readme_with_a_title(path: Path) -> None:
     assert (path.parent / "README.md").read_text(encoding="utf-8").startswith("# ")
 
 
-def test_the_examples_are_numbered_without_a_gap() -> None:
-    numbers = [int(path.parent.name.split("-")[0]) for path in EXAMPLES]
+def test_each_example_has_a_number_of_two_digits_that_no_other_has() -> None:
+    numbers = [path.parent.name.split("-")[0] for path in EXAMPLES]
 
-    assert numbers == list(range(1, len(EXAMPLES) + 1))
+    assert all(len(number) == 2 and number.isdecimal() for number in numbers)
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_the_docs_list_every_example() -> None:
+    page = (EXAMPLES[0].parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
+    listed = re.findall(r"(?m)^\| .* \| \[.*\]\(\.\./examples/(.*)\) \|$", page)
+
+    assert listed == [path.parent.name for path in EXAMPLES]
 
 
 @pytest.mark.parametrize(
