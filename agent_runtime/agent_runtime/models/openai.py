@@ -22,6 +22,7 @@ from agent_runtime.health import UnhealthyError
 from agent_runtime.models import chunks, reasons, refusals, responses, sse
 from agent_runtime.models.base import Json
 from agent_runtime.models.chat_probe import ChatProbe
+from agent_runtime.models.confirmation import Confirmation
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 from agent_runtime.models.parameters import Parameters
 from agent_runtime.models.private_trust import PrivateTrust
@@ -64,6 +65,7 @@ class OpenAIModel:
         self._ssl: ssl.SSLContext | bool = True
         self._probes = config.probe or "models"
         self._chat_probe = ChatProbe(self.name, self._complete_a_little)
+        self._confirmation = Confirmation(self._complete_a_little, self._confirm)
         self._endpoint: Endpoint | None = None
         self._building = asyncio.Lock()
         # An error that the last call reported and that a probe cannot detect, such as a deployment that does not exist.
@@ -139,7 +141,11 @@ class OpenAIModel:
                         raise self._refusal(request, response, answer)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
-            raise refusals.unreachable(self.name, error) from None
+            problem = refusals.unreachable(self.name, error)
+            # Unless it is streamed, an answer begins when it is complete, so that its length may be the cause.
+            is_late = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
+            problem.blames_model = not is_late or bool(request.get("stream"))
+            raise problem from None
 
     async def _begin(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
         """Send a request; return the response when its headers have arrived."""
@@ -163,12 +169,22 @@ class OpenAIModel:
             self._add_reason(problem, request, answer)
         if self._endpoint is not None and self._endpoint.withheld is not None:
             problem = refusals.without_key(problem, self.name, self._endpoint.withheld)
-        if problem.code in refusals.LASTING:
-            self._lasting_fault = refusals.lasting_fault(problem, self.name)
+        if problem.blames_model:
+            self._confirm(problem)
+        elif self._lasting_fault is not None:
+            problem.blames_model = True
+        else:
+            self._confirmation.start()
         self._probe_now.set()
         if request.get("stream") and mentions_streaming(response.status, answer):
             return StreamingRefused(problem.status, problem.code, problem.detail, param=problem.param)
         return problem
+
+    def _confirm(self, problem: Problem) -> None:
+        """Regard a problem that concerns all requests as a fault of the model, until a call succeeds."""
+        if problem.code in refusals.LASTING:
+            self._lasting_fault = refusals.lasting_fault(problem, self.name)
+            self._probe_now.set()
 
     def _add_reason(self, problem: Problem, request: Json, answer: bytes) -> None:
         """Add the reason of the server, for the caller and for the log."""
@@ -216,6 +232,7 @@ class OpenAIModel:
     async def aclose(self) -> None:
         """Close the credentials; the session belongs to the app."""
         await self._chat_probe.aclose()
+        await self._confirmation.aclose()
         await self._builder.aclose()
 
     async def _build_for_call(self) -> Endpoint:

@@ -41,9 +41,9 @@ def checked(chat: Json) -> Json:
             raise _invalid(f"tools[{index}]", "must be an object with the type function")
     if not isinstance(chat.get("reasoning"), dict | None):
         raise _invalid("reasoning", "must be an object")
-    for index, message in enumerate(chat["messages"]):
-        if not isinstance(message.get("reasoning_items"), list | None):
-            raise _invalid(f"messages[{index}].reasoning_items", "must be a list")
+    # The prompt and the history precede the caller's messages, so that an index would mislead.
+    if not all(isinstance(message.get("reasoning_items"), list | None) for message in chat["messages"]):
+        raise _invalid("reasoning_items", "must be a list in each message")
     return {name: value for name, value in chat.items() if name not in _OF_THE_CONFIG}
 
 
