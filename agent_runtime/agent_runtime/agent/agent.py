@@ -212,8 +212,12 @@ def checked_name(name: str, names: Sequence[str]) -> str:
 
 
 def _length(message: Json) -> int:
-    """Return the length of the text of a message. Images count against the size limit of the body."""
+    """Return the length of the texts of a message. Images count against the size limit of the body."""
     content = message.get("content") or ""
-    if isinstance(content, str):
-        return len(content)
-    return sum(len(part.get("text") or "") for part in content)
+    parts = [content] if isinstance(content, str) else [part.get("text") for part in content]
+    calls = message.get("tool_calls")
+    functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    functions.append(message.get("function_call"))
+    parts += [function.get("arguments") for function in functions if isinstance(function, dict)]
+    parts.append(message.get("reasoning_content"))
+    return sum(len(part) for part in parts if isinstance(part, str))

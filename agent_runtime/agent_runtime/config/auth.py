@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from agent_runtime.config import patterns
 from agent_runtime.config.base import ConfigModel, HttpUrl
 
 # Asymmetric algorithms only: with a symmetric one, everyone who can check a token could also make one.
@@ -14,6 +15,16 @@ DEFAULT_LEEWAY = 60
 KUBERNETES_DIRECTORY = "/var/run/secrets/agent-operator.dev/kubernetes"
 ENTRA = "https://login.microsoftonline.com"
 
+TenantId = Annotated[
+    str,
+    StringConstraints(pattern=patterns.UUID, max_length=36),
+    Field(description=patterns.REMEDIES[patterns.UUID]),
+]
+Subject = Annotated[
+    str,
+    StringConstraints(pattern=patterns.SUBJECT, min_length=1, max_length=512),
+    Field(description=patterns.REMEDIES[patterns.SUBJECT]),
+]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 ClaimName = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=256)]
 
@@ -27,11 +38,10 @@ class JwtConfig(ConfigModel):
         "kubernetes: from the API server of the cluster, for tokens of ServiceAccounts, so that agents call agents "
         "without shared secrets. Default: none; set issuer.",
     )
-    tenant_id: str | None = Field(
+    tenant_id: TenantId | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$",
-        max_length=253,
-        description="Id of the tenant. Required with preset entra_id, not allowed otherwise.",
+        description="Id of the tenant, a UUID and not a domain, because tokens contain the UUID. Required with preset "
+        "entra_id, not allowed otherwise.",
     )
     issuer: HttpUrl | None = Field(
         None,
@@ -48,7 +58,7 @@ class JwtConfig(ConfigModel):
         description="URL of the keys of the issuer (JWKS). Not allowed with a preset. Default: the one in "
         "ISSUER/.well-known/openid-configuration.",
     )
-    subjects: tuple[Text, ...] | None = Field(
+    subjects: tuple[Subject, ...] | None = Field(
         None,
         max_length=64,
         description="Values of the claim sub that may call the agent; a * at the end stands for any text, such as in "

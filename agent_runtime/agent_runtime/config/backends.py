@@ -96,4 +96,6 @@ class McpServerConfig(ConfigModel):
             raise ValueError(f"{required}: required with type {self.type}")
         if self.service_account_token and self.token_file:
             raise ValueError("tokenFile: serviceAccountToken already sets it: remove one of the two")
+        if (self.service_account_token or self.token_file) and "authorization" in map(str.lower, self.headers_from):
+            raise ValueError("headersFrom: the token is sent as Authorization: remove this header or the token")
         return self

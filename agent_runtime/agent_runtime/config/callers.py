@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from agent_runtime.config import patterns
 from agent_runtime.config.base import ConfigModel, HttpUrl, Name
 
 KEEP_ALIVE_SECONDS = 15
@@ -15,13 +16,21 @@ def _network(cidr: str) -> str:
     try:
         ipaddress.ip_network(cidr)
     except ValueError as error:
-        reason = "has host bits set" if "host bits" in str(error) else "is no network"
+        reason = "has host bits set" if "host bits" in str(error) else "is not a network"
         raise ValueError(f"{reason}: write a CIDR, such as 10.0.0.0/8 or fd00::/8") from None
     return cidr
 
 
 Cidr = Annotated[
-    str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?$", max_length=49), AfterValidator(_network)
+    str,
+    StringConstraints(pattern=patterns.CIDR, max_length=49),
+    Field(description=patterns.REMEDIES[patterns.CIDR]),
+    AfterValidator(_network),
+]
+Origin = Annotated[
+    str,
+    StringConstraints(pattern=patterns.ORIGIN, max_length=253),
+    Field(description=patterns.REMEDIES[patterns.ORIGIN]),
 ]
 
 
@@ -57,8 +66,9 @@ class LimitsConfig(ConfigModel):
         32_000,
         ge=1,
         le=1_000_000,
-        description="Characters that the messages of a request may have together, without the prompt and the earlier "
-        "turns of the agent. Default: 32000.",
+        description="Characters that the messages of a request may have together, with the arguments of tool calls and "
+        "without the prompt and the earlier turns of the agent; or the input for embeddings, where a token counts 4. "
+        "Default: 32000.",
     )
     max_body_bytes: int | None = Field(
         None,
@@ -93,13 +103,11 @@ class ServerConfig(ConfigModel):
         "file is read again when it changes. In an AgentDeployment use apiKeys, which mounts the file. Default: none; "
         "every client that can connect may call the agent.",
     )
-    cors_origins: tuple[Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^\s/*]+)$", max_length=253)], ...] = (
-        Field(
-            (),
-            max_length=32,
-            description="Origins of web pages that may call the agent, such as https://app.example.com, or * for all. "
-            "Default: none.",
-        )
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        max_length=32,
+        description="Origins of web pages that may call the agent, such as https://app.example.com, or * for all. "
+        "Default: none.",
     )
     trusted_proxies: tuple[Cidr, ...] | None = Field(
         None,

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from agent_runtime.config.agent import PROMPT_FILE, AgentFile, AgentSection
 from agent_runtime.config.migrations import upgraded
+from agent_runtime.config.patterns import remedy_of
 
 # The prompt and agent.toml are in one ConfigMap, which has at most 1 MiB.
 MAX_PROMPT_BYTES = 900_000
@@ -40,7 +41,7 @@ def explain(error: ValidationError, root: str = "", *, snake_case: bool = False)
     for fault in faults[:MAX_EXPLAINED]:
         if fault["type"] == "too_short" and _has_faults_within(fault["loc"], faults):
             continue  # pydantic does not count invalid items; their own errors are sufficient
-        message = fault["msg"].removeprefix("Value error, ")
+        message = fault["msg"].removeprefix("Value error, ") + remedy_of(fault.get("ctx", {}).get("pattern"))
         # The message of a model validator begins with the names of the invalid fields: they become the end of the path.
         fields, colon, rest = message.partition(": ")
         named = fields.split(", ") if colon and _FIELD_LIST.fullmatch(fields) else []

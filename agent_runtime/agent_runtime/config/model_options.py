@@ -105,7 +105,7 @@ class CaSource(ConfigModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.config_map_key_ref is None) is (self.secret_key_ref is None):
-            raise ValueError("exactly one of configMapKeyRef and secretKeyRef must be set: keep one, remove the other")
+            raise ValueError("set exactly one of configMapKeyRef and secretKeyRef")
         return self
 
 
@@ -122,5 +122,5 @@ class ModelTls(ConfigModel):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.ca_from is None) is (self.ca_file is None):
-            raise ValueError("exactly one of caFrom and caFile must be set: keep one, remove the other")
+            raise ValueError("set exactly one of caFrom and caFile")
         return self

@@ -8,6 +8,10 @@ from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, 
 from agent_runtime.config.model_options import ModelParameters, ModelTimeouts, ModelTls
 from agent_runtime.config.references import FilePath, KeyReference, ServiceAccountToken
 
+DEFAULT_API_VERSION = "2024-10-01-preview"
+# The first version of Azure OpenAI with the Responses API, and its date.
+RESPONSES_API_VERSION = "2025-03-01-preview"
+RESPONSES_DATE = RESPONSES_API_VERSION.removesuffix("-preview")
 # Headers that describe the body or the connection. Others would make the request unreadable.
 RESERVED_HEADERS = frozenset(
     {
@@ -41,10 +45,7 @@ class ApiKeySource(ConfigModel):
     def _one_source(self) -> Self:
         sources = (self.secret_key_ref, self.env, self.service_account_token, self.file, self.none)
         if sum(source is not None for source in sources) != 1:
-            raise ValueError(
-                "exactly one of secretKeyRef, env, serviceAccountToken, file and none must be set: keep one and remove "
-                "the others"
-            )
+            raise ValueError("set exactly one of secretKeyRef, env, serviceAccountToken, file and none")
         return self
 
 
@@ -66,7 +67,8 @@ class ModelConfig(ConfigModel):
         None,
         pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$",
         max_length=32,
-        description="API version of Azure OpenAI. Only for provider azure_openai. Default: 2024-10-01-preview.",
+        description="API version of Azure OpenAI. Only for provider azure_openai. Default: "
+        f"{DEFAULT_API_VERSION}, or with api responses {RESPONSES_API_VERSION}, which is the oldest one with it.",
     )
     endpoint: HttpUrl | None = Field(
         None,
@@ -88,8 +90,8 @@ class ModelConfig(ConfigModel):
     api: Literal["chat", "responses", "embeddings"] | None = Field(
         None,
         description="API of the endpoint that the agent calls: chat (chat completions), responses (the Responses API; "
-        "with provider azure_openai it needs apiVersion 2025-03-01-preview or later) or embeddings. An embeddings "
-        "model serves only /v1/embeddings of the agent. Not for provider echo. Default: chat.",
+        f"with provider azure_openai it needs apiVersion {RESPONSES_API_VERSION} or later) or embeddings. An "
+        "embeddings model serves only /v1/embeddings of the agent. Not for provider echo. Default: chat.",
     )
     api_key_from: ApiKeySource | None = Field(
         None,
@@ -151,6 +153,10 @@ class ModelConfig(ConfigModel):
             raise ValueError(f"{', '.join(given)}: not a field of provider {self.provider}: remove it")
         if self.provider == "azure_openai" and self.deployment is None:
             raise ValueError("deployment: required with provider azure_openai")
+        if self.api == "responses" and self.api_version is not None and self.api_version < RESPONSES_DATE:
+            raise ValueError(
+                f"apiVersion: api responses requires {RESPONSES_API_VERSION} or later: set it or remove it"
+            )
         return self
 
     @model_validator(mode="after")
@@ -159,3 +165,8 @@ class ModelConfig(ConfigModel):
         if reserved:
             raise ValueError(f"headersFrom: {', '.join(reserved)} is set by the agent: remove it")
         return self
+
+    @property
+    def azure_api_version(self) -> str:
+        """The API version of requests to Azure OpenAI."""
+        return self.api_version or (RESPONSES_API_VERSION if self.api == "responses" else DEFAULT_API_VERSION)

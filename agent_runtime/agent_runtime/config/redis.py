@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from agent_runtime.config import patterns
 from agent_runtime.config.base import ConfigModel
 from agent_runtime.config.model_options import CaSource
 
@@ -11,7 +12,9 @@ SENTINEL_PORT = 26379
 MAX_PORT = 65535
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
 HostAndPort = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$", max_length=259)
+    str,
+    StringConstraints(pattern=patterns.HOST_AND_PORT, max_length=259),
+    Field(description=patterns.REMEDIES[patterns.HOST_AND_PORT]),
 ]
 
 
@@ -109,7 +112,7 @@ class CacheConfig(ConfigModel):
         if not self.enabled:
             return self
         if self.host is None and self.sentinel is None:
-            raise ValueError("host: required while enabled; name the Redis host or set enabled to false")
+            raise ValueError("host: required while enabled: set host or sentinel, or set enabled to false")
         if self.sentinel is not None and self.cluster:
             raise ValueError("cluster, sentinel: a Cluster has no Sentinels: remove one of the two")
         if self.tls is not None and not self.ssl:

@@ -49,7 +49,7 @@ class ClientAddresses:
 
 
 def subscriber(address: str) -> str:
-    """Return what stands for a client in a rate limit: its IPv4 address, or the /64 network of its IPv6 address."""
+    """Return the rate-limit key of a client: its IPv4 address, or the /64 network of its IPv6 address."""
     parsed = _parsed(address) if ":" in address else None
     if not isinstance(parsed, ipaddress.IPv6Address):
         return address

@@ -86,7 +86,7 @@ class Issuer:
                 url, headers=sent, ssl=ssl, timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status != 200:  # noqa: PLR2004
-                    raise KeySetError(f"{_origin(url)} answered {response.status}: check the URL", "HTTPError")
+                    raise KeySetError(f"{_origin(url)} answered {response.status}: check the URL", "ServerError")
                 content = await response.content.read(MAX_BYTES + 1)
                 while len(content) <= MAX_BYTES and (part := await response.content.read(MAX_BYTES)):
                     content += part

@@ -82,7 +82,7 @@ class Tokens:
         if "crit" in fields or "b64" in fields or not isinstance(key_id, str | None) or len(key_id or "") > MAX_KEY_ID:
             raise refusal("the header of the token is not supported")
         if not all(_is_time(claims[name]) for name in ("exp", "nbf", "iat") if name in claims):
-            raise refusal("a time in the token is no number")
+            raise refusal("a time claim is not a number")
         return fields
 
     def _verified(self, token: str, algorithm: str, keys: list[jwt.PyJWK]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from redis.exceptions import (
 )
 
 from agent_runtime.config import CacheConfig
+from agent_runtime.health import UnhealthyError
 from agent_runtime.memory.connection import Command, SharedConnection
 from agent_runtime.memory.login import Login
 
@@ -25,7 +26,7 @@ MAX_REDIRECTIONS = 5
 PAUSE = 0.05
 # Servers with a slot. A larger answer is not from a Cluster.
 MAX_SERVERS = 1000
-_FAILURES = (RedisError, OSError, TimeoutError)
+_FAILURES = (RedisError, OSError, TimeoutError, UnhealthyError)
 
 
 class Cluster:
@@ -96,7 +97,7 @@ class Cluster:
         """Read which server has which slots, from the first server that answers.
 
         Raises:
-            RedisError, OSError, TimeoutError: none answers.
+            RedisError, OSError, TimeoutError, UnhealthyError: none answers.
         """
         known = dict.fromkeys([self._seed, *(address for _, _, address in self._slots), *self._connections])
         failure: Exception | None = None

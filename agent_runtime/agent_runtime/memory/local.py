@@ -1,9 +1,14 @@
-"""Sessions in the memory of the process, with a limit; the least recently used session is dropped first."""
+"""Sessions in the memory of the process, with limits that all callers share.
 
+Beyond a limit, the caller that uses most loses its least recently used session. So no caller displaces the sessions of
+callers that use less.
+"""
+
+import heapq
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -11,8 +16,8 @@ from agent_runtime.memory.base import MAX_TURNS, Turn, decode
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_SESSIONS = 10_000
-# Approximate overhead in bytes of a session and of each turn.
-_SESSION_OVERHEAD, _TURN_OVERHEAD = 320, 48
+# Approximate overhead in bytes of a caller, of a session and of each turn.
+_CALLER_OVERHEAD, _SESSION_OVERHEAD, _TURN_OVERHEAD = 800, 320, 48
 
 
 @dataclass(slots=True)
@@ -20,6 +25,14 @@ class _Session:
     turns: tuple[bytes, ...]
     size: int
     expires: float
+
+
+@dataclass(slots=True)
+class _Caller:
+    """The sessions of a caller, the least recently used first, and their bytes."""
+
+    sessions: OrderedDict[str, _Session] = field(default_factory=OrderedDict)
+    size: int = _CALLER_OVERHEAD
 
 
 class LocalStore:
@@ -36,8 +49,9 @@ class LocalStore:
         self._max_bytes = max_bytes
         self._max_sessions = max_sessions
         self._clock = clock
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._callers: dict[str, _Caller] = {}
         self._bytes = 0
+        self._count = 0
 
     async def history(self, session_id: str) -> list[Turn]:
         """Return the turns of a session; see SessionStore."""
@@ -57,7 +71,8 @@ class LocalStore:
     def drop_expired(self) -> None:
         """Drop expired sessions; see SessionStore."""
         now = self._clock()
-        for session_id in [session_id for session_id, session in self._sessions.items() if session.expires <= now]:
+        sessions = [item for caller in self._callers.values() for item in caller.sessions.items()]
+        for session_id in [session_id for session_id, session in sessions if session.expires <= now]:
             self._drop(session_id)
 
     async def aclose(self) -> None:
@@ -65,11 +80,12 @@ class LocalStore:
 
     def stored(self, session_id: str) -> tuple[bytes, ...]:
         """Return the stored turns of a session, as JSON."""
-        session = self._sessions.get(session_id)
-        if session is None or session.expires <= self._clock():
+        caller = self._callers.get(_caller_of(session_id))
+        session = caller.sessions.get(session_id) if caller else None
+        if caller is None or session is None or session.expires <= self._clock():
             self._drop(session_id)
             return ()
-        self._sessions.move_to_end(session_id)
+        caller.sessions.move_to_end(session_id)
         return session.turns
 
     def put(self, session_id: str, turns: Iterable[bytes]) -> None:
@@ -79,10 +95,9 @@ class LocalStore:
         while kept and (size := _size(kept)) > self._max_bytes // 4:
             kept = kept[1:]
         if kept:
-            self._sessions[session_id] = _Session(kept, size, self._clock() + self._ttl)
-            self._bytes += size
-        while self._bytes > self._max_bytes or len(self._sessions) > self._max_sessions:
-            self._drop(next(iter(self._sessions)))
+            self._add(session_id, _Session(kept, size, self._clock() + self._ttl))
+            self._evict(lambda: self._bytes > self._max_bytes, lambda caller: caller.size)
+            self._evict(lambda: self._count > self._max_sessions, lambda caller: len(caller.sessions))
 
     def take(self, session_id: str) -> tuple[bytes, ...]:
         """Remove a session; return its turns."""
@@ -92,11 +107,48 @@ class LocalStore:
 
     def sessions(self) -> tuple[str, ...]:
         """Return the ids of all sessions."""
-        return tuple(self._sessions)
+        return tuple(session_id for caller in self._callers.values() for session_id in caller.sessions)
+
+    def _add(self, session_id: str, session: _Session) -> None:
+        name = _caller_of(session_id)
+        caller = self._callers.get(name)
+        if caller is None:
+            caller = self._callers[name] = _Caller()
+            self._bytes += caller.size
+        caller.sessions[session_id] = session
+        caller.size += session.size
+        self._bytes += session.size
+        self._count += 1
 
     def _drop(self, session_id: str) -> None:
-        session = self._sessions.pop(session_id, None)
-        self._bytes -= session.size if session else 0
+        name = _caller_of(session_id)
+        caller = self._callers.get(name)
+        session = caller.sessions.pop(session_id, None) if caller else None
+        if caller is None or session is None:
+            return
+        caller.size -= session.size
+        self._bytes -= session.size
+        self._count -= 1
+        if not caller.sessions:
+            self._bytes -= caller.size
+            del self._callers[name]
+
+    def _evict(self, is_full: Callable[[], bool], used: Callable[[_Caller], int]) -> None:
+        """While the store is full, drop the least recently used session of the caller that uses most."""
+        if not is_full():
+            return
+        callers = [(-used(caller), name) for name, caller in self._callers.items()]
+        heapq.heapify(callers)
+        while is_full():
+            name = callers[0][1]
+            self._drop(next(iter(self._callers[name].sessions)))
+            left = self._callers.get(name)
+            heapq.heapreplace(callers, (-used(left) if left else 0, name))
+
+
+def _caller_of(session_id: str) -> str:
+    """Return the caller in the key of a session. Callers without a name share the name ""."""
+    return session_id.rpartition(":")[0]
 
 
 def _size(turns: tuple[bytes, ...]) -> int:

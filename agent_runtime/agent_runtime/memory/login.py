@@ -1,4 +1,8 @@
-"""Opens connections to the servers of a Redis: address, TLS and credentials."""
+"""Opens connections to the servers of a Redis: address, TLS and credentials.
+
+Sentinels and the servers of a Cluster name further servers. The credentials are not sent to a link-local or metadata
+address, whoever names it.
+"""
 
 import asyncio
 import base64
@@ -12,10 +16,15 @@ import orjson
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 
 from agent_runtime.config import CacheConfig
+from agent_runtime.config.addresses import is_refused
 from agent_runtime.environment import Environment
 from agent_runtime.health import UnhealthyError
 from agent_runtime.models.credentials import EntraToken
 
+_FORBIDDEN_ADDRESS = (
+    "Redis has a link-local or metadata address, which the agent refuses: correct memory.cache.host, or the address "
+    "that the Sentinels or the servers of the Cluster announce"
+)
 ENTRA_SCOPE = "https://redis.azure.com/.default"
 
 
@@ -33,8 +42,9 @@ class Login:
         """Return a connection to a server, which is not open yet.
 
         Raises:
-            UnhealthyError: Microsoft Entra ID issues no token, or a variable is missing.
+            UnhealthyError: the address is refused, Microsoft Entra ID issues no token, or a variable is missing.
         """
+        _check_address(host)
         username, password = await self._credentials()
         return self._make(host, port, username, password)
 
@@ -91,7 +101,7 @@ class Login:
         }
         options |= {"host": host, "port": port, "username": username, "password": password, "protocol": 2}
         if not self._config.ssl:
-            return Connection(**options)
+            return _CheckedConnection(**options)
         return _TlsConnection(self._server_name(host), **options, **self._authorities())
 
     def _server_name(self, host: str) -> str:
@@ -113,7 +123,20 @@ class Login:
         return options
 
 
-class _TlsConnection(SSLConnection):
+class _CheckedConnection(Connection):
+    """A connection that checks its address before it sends the credentials. A name may resolve to any address."""
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        peer = self._writer.get_extra_info("peername") if self._writer else None
+        try:
+            _check_address(str(peer[0]) if peer else "")
+        except UnhealthyError:
+            await self.disconnect(nowait=True)
+            raise
+        await super().on_connect_check_health(check_health)
+
+
+class _TlsConnection(_CheckedConnection, SSLConnection):
     """A connection to a server whose certificate may have another name than the host."""
 
     def __init__(self, server_name: str, **options: Any) -> None:
@@ -122,6 +145,16 @@ class _TlsConnection(SSLConnection):
 
     def _connection_arguments(self) -> Mapping[str, Any]:
         return {**super()._connection_arguments(), "server_hostname": self._server_name}
+
+
+def _check_address(host: str) -> None:
+    """Check a host, which may be a name.
+
+    Raises:
+        UnhealthyError: it is an address that the agent refuses.
+    """
+    if _is_address(host) and is_refused(host):
+        raise UnhealthyError(_FORBIDDEN_ADDRESS, "AddressForbidden")
 
 
 def _is_address(host: str) -> bool:

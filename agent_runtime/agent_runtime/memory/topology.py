@@ -107,6 +107,9 @@ class SinglePrimary:
         config = self._config
         if config.sentinel is None:
             return await self._login.connection(config.host or "", config.port)
+        if self._address is not None:
+            # The connection was lost. The Sentinels may have named another primary before a command failed.
+            self.failovers += 1
         self._address = await self._primary(config.sentinel.master, config.sentinel.addresses)
         return await self._login.connection(*self._address)
 

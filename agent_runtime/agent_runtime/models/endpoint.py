@@ -17,7 +17,8 @@ from agent_runtime.health import UnhealthyError
 from agent_runtime.models import headers
 from agent_runtime.models.credentials import EntraToken
 
-DEFAULT_API_VERSION = "2024-10-01-preview"
+# Name of the default credential of Azure OpenAI without a key.
+ENTRA_TOKEN = "the token of Microsoft Entra ID"  # noqa: S105  (no secret)
 # Variable with the default key of a provider, and how a request carries a key.
 _DEFAULT_KEY = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
 _KEY_HEADER = {"openai": ("authorization", "Bearer "), "azure_openai": ("api-key", "")}
@@ -27,7 +28,7 @@ _KEY_HEADER = {"openai": ("authorization", "Bearer "), "azure_openai": ("api-key
 class Endpoint:
     """The URLs of a model's API, and the headers of every request with its credentials. Header names are lowercase.
 
-    `withheld` is the variable with a default key that is set, but not sent to this server; None without one.
+    `withheld` is the default credential that exists, but is not sent to this server; None without one.
     """
 
     completions: URL
@@ -76,10 +77,12 @@ class RequestBuilder:
             own = _own_key(model, model.api_key_from, environment)
             return replace(endpoint, headers={**common, **own, **named})
         variable = _DEFAULT_KEY[model.provider]
-        if environment.secret(variable) is None:
+        has_key = environment.secret(variable) is not None
+        if not self._defaults.reach(model) and (has_key or model.provider == "azure_openai"):
+            withheld = variable if has_key else ENTRA_TOKEN
+            return replace(endpoint, headers={**common, **named}, withheld=withheld)
+        if not has_key:
             return replace(endpoint, headers={**await self._without_key(), **common, **named})
-        if not self._defaults.reach(model):
-            return replace(endpoint, headers={**common, **named}, withheld=variable)
         return replace(endpoint, headers={**_key_header(model, variable, environment), **common, **named})
 
     async def _without_key(self) -> Mapping[str, str]:
@@ -127,7 +130,7 @@ def _azure(model: ModelConfig, environment: Environment) -> Endpoint:
     address = model.endpoint or environment.azure_openai_endpoint
     if address is None:
         raise UnhealthyError("set AZURE_OPENAI_ENDPOINT, or endpoint in agent.toml", "NotConfigured")
-    base = URL(address).update_query({"api-version": model.api_version or DEFAULT_API_VERSION})
+    base = URL(address).update_query({"api-version": model.azure_api_version})
     deployment = URL.build(path=f"/{model.deployment}").raw_path
     return Endpoint(
         _below(base, f"/openai/deployments{deployment}/chat/completions"), _below(base, "/openai/models"), {}

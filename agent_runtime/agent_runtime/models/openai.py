@@ -82,8 +82,7 @@ class OpenAIModel:
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
         """Answer a chat completion request in chunks; see Model.
 
-        If the server refuses to stream, the request is sent again in the next mode. Later calls use it, too, unless
-        this request may be the cause.
+        If the server refuses to stream, the request is sent again in the next mode; see concerns_all().
         """
         mode, is_general = self._stream_modes.current, False
         while mode is not StreamMode.NONE:
@@ -118,27 +117,30 @@ class OpenAIModel:
         """Return the URL of requests."""
         return endpoint.completions
 
-    def _body(self, request: Json) -> Json:
-        """Return the body of the request to the server."""
-        return self._parameters.applied(request) | {"model": self._upstream_name}
+    def _body(self, request: Json, cap_field: str) -> Json:
+        """Return the body of the request to the server, with this field for the maximum of tokens."""
+        return self._parameters.applied(request, cap_field) | {"model": self._upstream_name}
 
     @asynccontextmanager
     async def _post(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield a response with status 200; every failure, also while the body reads it, becomes a Problem."""
         endpoint = self._endpoint or await self._build_for_call()
         try:
-            for is_last in (False, True):
-                cap_field = self._parameters.cap_field
-                async with await self._begin(endpoint, orjson.dumps(self._body(request))) as response:
+            cap_field, is_retry = self._parameters.cap_field, False
+            while True:
+                async with await self._begin(endpoint, orjson.dumps(self._body(request, cap_field))) as response:
                     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                         raise aiohttp.ClientPayloadError("the response is compressed")
                     if response.status == HTTPStatus.OK:
+                        if is_retry:
+                            self._parameters.cap_field = cap_field
                         yield response
                         return
                     answer = await responses.read_error(response)
-                    is_switched = self._parameters.switch_cap(request, cap_field, response.status, answer)
-                    if is_last or not is_switched:
+                    other = None if is_retry else self._parameters.other_cap(cap_field, response.status, answer)
+                    if other is None:
                         raise self._refusal(request, response, answer)
+                    cap_field, is_retry = other, True
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
             problem = refusals.unreachable(self.name, error)
@@ -169,10 +171,9 @@ class OpenAIModel:
             self._add_reason(problem, request, answer)
         if self._endpoint is not None and self._endpoint.withheld is not None:
             problem = refusals.without_key(problem, self.name, self._endpoint.withheld)
+        problem.blames_model = problem.blames_model or self._lasting_fault is not None
         if problem.blames_model:
             self._confirm(problem)
-        elif self._lasting_fault is not None:
-            problem.blames_model = True
         else:
             self._confirmation.start()
         self._probe_now.set()

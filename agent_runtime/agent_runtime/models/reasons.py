@@ -8,8 +8,10 @@ from agent_runtime import untrusted_json
 from agent_runtime.config.terminal import one_line
 
 MAX_REASON = 500
-# A text with more characters is not searched: the reason is then withheld.
-_MAX_SEARCHED = 4_000_000
+# If the request has more characters, it is not searched, and the reason is withheld. The search takes 0.1 s.
+_MAX_SEARCHED = 500_000
+# Characters whose search takes as long as that of an empty text.
+_PER_TEXT = 20
 # A repeated run of twice as many letters and digits is found wherever it begins. Chinese has fewer letters per word.
 _HALF_RUN, _HALF_RUN_UNICODE = 12, 5
 _SHORTEST_QUOTED = 3
@@ -61,10 +63,13 @@ def shown(reason: str, request: Mapping[str, Any], secrets: Iterable[str]) -> st
     """
     if any(secret[:_SHORTEST_SECRET] in reason for secret in secrets if len(secret) >= _SHORTEST_SECRET):
         return ""
-    texts = [_compact(text) for text in _texts(request.get("messages"))]
-    if not reason or sum(map(len, texts)) > _MAX_SEARCHED:
-        return ""
-    return "" if _repeats(reason, texts) else reason
+    texts, length = [], 0
+    for text in _texts(request.get("messages")) if reason else ():
+        texts.append(text)
+        length += len(text) + _PER_TEXT
+        if length > _MAX_SEARCHED:
+            return ""
+    return "" if _repeats(reason, [_compact(text) for text in texts]) else reason
 
 
 def _repeats(reason: str, texts: Sequence[str]) -> bool:
@@ -98,6 +103,8 @@ def _texts(messages: Any) -> Iterator[str]:
         for part in content if isinstance(content, list) else ():
             if isinstance(part, dict) and isinstance(part.get("text"), str):
                 yield part["text"]
+        if isinstance(message, dict) and isinstance(message.get("reasoning_content"), str):
+            yield message["reasoning_content"]
         calls = message.get("tool_calls") if isinstance(message, dict) else None
         for call in calls if isinstance(calls, list) else ():
             function = call.get("function") if isinstance(call, dict) else None

@@ -19,8 +19,8 @@ class ResponsesModel(OpenAIModel):
     def _url(self, endpoint: Endpoint) -> URL:
         return endpoint.responses
 
-    def _body(self, request: Json) -> Json:
-        return responses_api.request(super()._body(responses_api.checked(request)))
+    def _body(self, request: Json, cap_field: str) -> Json:
+        return responses_api.request(super()._body(responses_api.checked(request), cap_field))
 
     async def complete(self, request: Json) -> Json:
         """Answer a chat completion request; see Model."""

@@ -31,7 +31,7 @@ from agent_runtime.config import (
     ModelTls,
 )
 from agent_runtime.config.checks import CheckConfig
-from agent_runtime.config.models import RESERVED_HEADERS
+from agent_runtime.config.models import RESERVED_HEADERS, RESPONSES_API_VERSION, RESPONSES_DATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Rule:
 def _exactly_one(*fields: str) -> Rule:
     count = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
     listed = ", ".join(fields[:-1]) + f" and {fields[-1]}"
-    return Rule(f"{count} == 1", f"exactly one of {listed} must be set: keep one and remove the others")
+    return Rule(f"{count} == 1", f"set exactly one of {listed}")
 
 
 def _only_with(union: str, member: str, field: str) -> Rule:
@@ -62,6 +62,7 @@ def _only_with(union: str, member: str, field: str) -> Rule:
     )
 
 
+_CACHE_DISABLED = "(has(self.enabled) && !self.enabled)"
 _EMBEDDINGS = "has(m.api) && m.api == 'embeddings'"
 
 
@@ -217,6 +218,12 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("provider", "azure_openai", "endpoint"),
         _only_with("provider", "openai", "model"),
         _only_with("provider", "openai", "baseUrl"),
+        Rule(
+            "!has(self.api) || self.api != 'responses' || !has(self.apiVersion) || "
+            f"self.apiVersion >= '{RESPONSES_DATE}'",
+            f"api responses requires apiVersion {RESPONSES_API_VERSION} or later: set it or remove it",
+            ".apiVersion",
+        ),
         _not_with_echo("api"),
         _not_with_echo("apiKeyFrom"),
         *map(_not_with_echo, ("headersFrom", "parameters", "timeouts", "tls", "streaming", "probe")),
@@ -234,8 +241,13 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".issuer",
         ),
         Rule(
-            "has(self.tenantId) == (has(self.preset) && self.preset == 'entra_id')",
-            "preset entra_id requires tenantId, which has no meaning otherwise: set or remove it",
+            "has(self.tenantId) || !has(self.preset) || self.preset != 'entra_id'",
+            "preset entra_id requires tenantId: set it to the UUID of the tenant",
+            ".tenantId",
+        ),
+        Rule(
+            "!has(self.tenantId) || (has(self.preset) && self.preset == 'entra_id')",
+            "tenantId has no meaning without preset entra_id: remove it, or set the preset",
             ".tenantId",
         ),
         Rule(
@@ -258,6 +270,12 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
         _only_with("type", "http", "headersFrom"),
         _only_with("type", "http", "serviceAccountToken"),
         _only_with("type", "http", "tokenFile"),
+        Rule(
+            "!(has(self.serviceAccountToken) || has(self.tokenFile)) || !has(self.headersFrom) || "
+            "!self.headersFrom.exists(h, h.lowerAscii() == 'authorization')",
+            "the token is sent as Authorization: remove this header or the token",
+            ".headersFrom",
+        ),
         _only_with("type", "http", "allowLinkLocal"),
         _only_with("type", "stdio", "command"),
         _only_with("type", "stdio", "args"),
@@ -265,15 +283,16 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
     ),
     CacheConfig: (
         Rule(
-            "has(self.host) || has(self.sentinel) || (has(self.enabled) && !self.enabled)",
-            "an enabled cache requires host: set it to the host of Redis, or set enabled to false",
+            f"{_CACHE_DISABLED} || has(self.host) || has(self.sentinel)",
+            "an enabled cache requires host or sentinel: set one of them, or set enabled to false",
         ),
         Rule(
-            "!has(self.sentinel) || !has(self.cluster) || !self.cluster",
+            f"{_CACHE_DISABLED} || !has(self.sentinel) || !has(self.cluster) || !self.cluster",
             "a Cluster has no Sentinels: remove cluster or sentinel",
         ),
         Rule(
-            "!(has(self.tls) || (has(self.entraId) && self.entraId)) || (has(self.ssl) && self.ssl)",
+            f"{_CACHE_DISABLED} || !(has(self.tls) || (has(self.entraId) && self.entraId)) || "
+            "(has(self.ssl) && self.ssl)",
             "tls and entraId require ssl: set ssl to true",
         ),
     ),

@@ -26,6 +26,18 @@ _PRIVATE_DOMAIN = re.compile(
 _IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+class EndpointError(ValueError):
+    """An address is invalid. The message has the remedy.
+
+    Attributes:
+        field: its path in the spec.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A TCP address. `field` is the path of the field in the spec."""
@@ -94,31 +106,34 @@ def url_of(model: ModelConfig) -> tuple[str, str] | None:
     return (model.endpoint, "endpoint") if model.endpoint else None
 
 
-def parse(url: str, field: str) -> Endpoint:
+def parse(url: str, field: str, remedy: str = "move it to spec.credentials") -> Endpoint:
     """Return host and port of a URL.
 
+    Args:
+        url: the URL.
+        field: its path in the spec.
+        remedy: what to do with a user or password in it.
+
     Raises:
-        ValueError: the URL is invalid. The message has the remedy. It does not quote the URL, which may contain a
-            password.
+        EndpointError: the URL is invalid. The message does not quote the URL, which may contain a password.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("not a valid URL: use https://host:port/path") from None
+        raise EndpointError(field, "not a valid URL: use https://host:port/path") from None
     if parts.username is not None:
-        raise ValueError(
-            "must not contain a user or password, because it becomes part of a ConfigMap: move it to spec.credentials"
-        )
+        message = f"must not contain a user or password, because it becomes part of a ConfigMap: {remedy}"
+        raise EndpointError(field, message)
     if not host or port == 0:
-        raise ValueError("has no host, or port 0: use https://host:port/path")
+        raise EndpointError(field, "has no host, or port 0: use https://host:port/path")
     return _endpoint(host, port or (HTTPS if parts.scheme == "https" else 80), field)
 
 
 def _endpoint(host: str, port: int, field: str) -> Endpoint:
     endpoint = Endpoint(host.lower(), port, field)
     if "%" in host or (endpoint.address is None and not _HOST.fullmatch(endpoint.host.removesuffix("."))):
-        raise ValueError("the host is neither a DNS name nor an IP address: correct it")
+        raise EndpointError(field, "the host is neither a DNS name nor an IP address: correct it")
     return endpoint
 
 
@@ -126,7 +141,7 @@ def model_endpoint(model: ModelConfig, index: int) -> Endpoint | None:
     """Return the endpoint of a model; None for provider echo, or if only the environment contains it.
 
     Raises:
-        ValueError: as `parse`.
+        EndpointError: as `parse`.
     """
     found = url_of(model)
     return parse(found[0], f"spec.config.models[{index}].{found[1]}") if found else None
@@ -136,7 +151,7 @@ def mcp_endpoint(server: McpServerConfig, index: int) -> Endpoint | None:
     """Return the endpoint of an MCP server; None for a process in the pod.
 
     Raises:
-        ValueError: as `parse`.
+        EndpointError: as `parse`.
     """
     return parse(server.url, f"spec.config.mcp[{index}].url") if server.url else None
 
@@ -145,13 +160,14 @@ def keys_endpoint(config: AgentConfig) -> Endpoint | None:
     """Return the endpoint of the keys for callers' tokens; None without one, or if it is the API server.
 
     Raises:
-        ValueError: as `parse`.
+        EndpointError: as `parse`.
     """
     tokens = config.auth.jwt if config.auth else None
     url = tokens.keys_url() if tokens else None
     if tokens is None or url is None:
         return None
-    return parse(url, f"spec.config.auth.jwt.{'jwksUrl' if tokens.jwks_url else 'issuer'}")
+    field = f"spec.config.auth.jwt.{'jwksUrl' if tokens.jwks_url else 'issuer'}"
+    return parse(url, field, "remove it, because the keys of an issuer are public")
 
 
 def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
@@ -168,7 +184,7 @@ def redis_endpoint(config: AgentConfig) -> Endpoint | None:
     """Return the endpoint of Redis; None if it is not used.
 
     Raises:
-        ValueError: the host is invalid.
+        EndpointError: the host is invalid.
     """
     cache = config.memory.cache if config.memory else None
     if cache is None or not cache.enabled or cache.host is None:
@@ -180,7 +196,7 @@ def sentinel_endpoints(config: AgentConfig) -> Iterator[Endpoint]:
     """Yield the Sentinels, and the servers of Redis next to them.
 
     Raises:
-        ValueError: a host is invalid.
+        EndpointError: a host is invalid.
     """
     cache = config.memory.cache if config.memory else None
     if cache is None or not cache.enabled or cache.sentinel is None:
@@ -196,7 +212,7 @@ def all_of(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
     """Return the endpoints of models, Redis, the keys of callers' tokens, MCP servers and the trace collector.
 
     Raises:
-        ValueError: as `parse`.
+        EndpointError: as `parse`.
     """
     return (*of_config(spec.config), *trace_endpoints(spec))
 
@@ -205,7 +221,7 @@ def of_config(config: AgentConfig) -> tuple[Endpoint, ...]:
     """Return the endpoints of models, Redis and MCP servers.
 
     Raises:
-        ValueError: as `parse`.
+        EndpointError: as `parse`.
     """
     found = [
         *(model_endpoint(model, index) for index, model in enumerate(config.models)),
@@ -232,7 +248,7 @@ def proxies(spec: AgentDeploymentSpec) -> Iterator[Endpoint]:
     """Yield the proxies of spec.proxy, and those in plain variables of the agent.
 
     Raises:
-        ValueError: the URL in spec.proxy is invalid.
+        EndpointError: the URL in spec.proxy is invalid.
     """
     if spec.proxy:
         yield parse(spec.proxy.https_proxy, "spec.proxy.httpsProxy")

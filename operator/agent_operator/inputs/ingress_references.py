@@ -80,7 +80,7 @@ def _relies_on_nginx(inputs: Inputs) -> bool:
 def _unauthenticated(name: str, controller: str) -> Problem:
     message = (
         f"the controller {printable(controller)} of the IngressClass {name} ignores the annotations of ingress-nginx "
-        "by which callers are authenticated, so everyone who can connect may call the agent: set spec.apiKeys"
+        "that authenticate callers, so any client that can connect can call the agent: set spec.apiKeys"
     )
     return Problem(SpecReason.EXPOSED_WITHOUT_AUTH, "spec.ingress", message)
 

@@ -20,7 +20,6 @@ from agent_runtime.config import (
 
 REDIS_CA_VOLUME = "memory-ca"
 REDIS_CA_DIRECTORY = f"{constants.MODEL_CA_DIRECTORY}/redis"
-AZURE_API_VERSION = "2024-10-01-preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def complete(model: ModelConfig, index: int) -> ModelConfig:
     if model.tls and model.tls.ca_from:
         complete["tls"] = ModelTls(ca_file=f"{model_ca_directory(index)}/{constants.TRUSTED_CA_FILE}")
     if model.provider == "azure_openai":
-        complete["api_version"] = model.api_version or AZURE_API_VERSION
+        complete["api_version"] = model.azure_api_version
     if model.provider == "openai":
         complete["model"] = model.model or model.name
     return model.model_copy(update=complete) if complete else model

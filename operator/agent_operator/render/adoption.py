@@ -82,7 +82,10 @@ def problems(agent: Mapping[str, Any], *, allowed: bool) -> tuple[Problem, ...]:
     found = parse(agent)
     if allowed or not (found or found.problems):
         return found.problems
-    message = "has no effect, because the operator runs with --no-allow-adoption: ask who runs it to adopt the objects"
+    message = (
+        "has no effect, because the operator runs with --no-allow-adoption: ask the administrator of the operator to "
+        "allow adoption"
+    )
     return (Problem(Reason.ADOPTION_INVALID, _FIELD, message),)
 
 

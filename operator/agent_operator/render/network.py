@@ -15,7 +15,6 @@ from agent_runtime.config import MemoryConfig, addresses
 
 _DNS_PORTS = frozenset({53, 5353})
 _IPV6 = 6
-_METADATA = ipaddress.IPv4Address("169.254.169.254")
 DEFAULT_INGRESS = ("ingress-nginx",)
 DEFAULT_MONITORING = ("monitoring",)
 
@@ -73,10 +72,14 @@ def egress_mode(view: View | None) -> str:
     return "PublicAddresses" if peers.issuperset(INTERNET) else "None"
 
 
-def is_bounded(rule: Any) -> bool:
+def is_bounded(rule: Any, *, allow_link_local: bool = False) -> bool:
     """Return whether an egress rule names peers and ports, and opens no range with a metadata service but for DNS.
 
-    Every version of the operator has written only such rules. Others who may write ControllerRevisions may not.
+    The operator writes only such rules. Others who may write ControllerRevisions may not.
+
+    Args:
+        rule: a rule of a NetworkPolicy.
+        allow_link_local: whether an MCP server of the revision may have a link-local address.
     """
     peers, ports = list(mappings(mapping(rule).get("to"))), list(mappings(mapping(rule).get("ports")))
     if not peers or peers != rule["to"] or ports != rule.get("ports"):
@@ -84,10 +87,10 @@ def is_bounded(rule: Any) -> bool:
     numbers = {port.get("port") for port in ports}
     if not numbers or None in numbers or any("endPort" in port for port in ports):
         return False
-    return all(_is_peer_bounded(peer, is_dns=numbers <= _DNS_PORTS) for peer in peers)
+    return all(_is_peer_bounded(peer, numbers <= _DNS_PORTS, allow_link_local) for peer in peers)
 
 
-def _is_peer_bounded(peer: Mapping[str, Any], *, is_dns: bool) -> bool:
+def _is_peer_bounded(peer: Mapping[str, Any], is_dns: bool, allow_link_local: bool) -> bool:
     block = mapping(peer.get("ipBlock"))
     if not block:
         labels = [mapping(mapping(peer.get(name)).get("matchLabels")) for name in ("namespaceSelector", "podSelector")]
@@ -97,9 +100,21 @@ def _is_peer_bounded(peer: Mapping[str, Any], *, is_dns: bool) -> bool:
         excepted = [ipaddress.ip_network(it) for it in block.get("except") or ()]
     except (TypeError, ValueError):
         return False
-    if is_dns or network.num_addresses == 1 or network.version == _IPV6:
+    if is_dns:
         return True
-    return _METADATA not in network or any(_METADATA in it for it in excepted)
+    if network.num_addresses == 1:
+        return allow_link_local or not addresses.is_metadata(network.network_address)
+    known = addresses.METADATA_V6 if network.version == _IPV6 else addresses.METADATA_V4
+    reachable = [it for it in known if it.overlaps(network)]
+    return all(any(_contains(outer, it) for outer in excepted) for it in reachable)
+
+
+def _contains(outer: addresses.Network, inner: addresses.Network) -> bool:
+    return (
+        outer.version == inner.version
+        and int(outer.network_address) <= int(inner.network_address)
+        and (int(inner.broadcast_address) <= int(outer.broadcast_address))
+    )
 
 
 def _ingress(inputs: Inputs) -> Iterator[View]:

@@ -152,12 +152,16 @@ def parse_controller_revision(obj: Mapping[str, Any]) -> Revision:
     annotations, data = obj["metadata"]["annotations"], obj["data"]
     # No hash covers the egress rules, so leave out those that the operator never writes.
     egress = data.get("egress")
+    # The name of the revision is also a hash of its config.
+    link_local = any("allow_link_local = true" in text for text in data["config"].values())
     return Revision(
         name=obj["metadata"]["labels"][constants.LABEL_REVISION],
         template=data["template"],
         config=data["config"],
         config_map=annotations[constants.ANNOTATION_CONFIG],
-        egress=[rule for rule in egress if is_bounded(rule)] if isinstance(egress, list) else None,
+        egress=[rule for rule in egress if is_bounded(rule, allow_link_local=link_local)]
+        if isinstance(egress, list)
+        else None,
         model=data["model"],
         runtime_version=annotations[constants.ANNOTATION_RUNTIME_VERSION],
     )
@@ -175,7 +179,7 @@ def read_controller_revision(obj: Mapping[str, Any], agent: str) -> Revision | N
 def forged(target: Ref) -> Problem:
     """Describe a ControllerRevision whose content is not that of the revision."""
     message = (
-        f"{target} does not have the content by whose hash it is named, so it is not used: delete it, and find out who "
+        f"the content of {target} does not match the hash in its name, so it is not used: delete it, and find out who "
         "has the right to change ControllerRevisions"
     )
     return Problem(Reason.REVISION_FORGED, "", message)

@@ -6,9 +6,11 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from agent_operator.api.problems import Problem
+from agent_operator.api.v1alpha1 import AgentDeploymentSpec
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.validation import (
     caller_warnings,
+    config_warnings,
     environment_warnings,
     exposure,
     kubelet_warnings,
@@ -20,6 +22,7 @@ from agent_operator.validation import (
     spec_warnings,
     workload,
 )
+from agent_runtime.config import AgentConfig
 
 Rule = Callable[[Inputs], Iterator[Problem]]
 
@@ -69,11 +72,18 @@ WARNINGS: tuple[Rule, ...] = (
     caller_warnings.body_limits_agree,
     caller_warnings.sessions_are_not_shared,
 )
+# For agents whose config has the field.
+CONFIG_WARNINGS: Mapping[str, tuple[Rule, ...]] = {
+    "auth": (config_warnings.tokens_are_restricted, config_warnings.issuer_is_encrypted),
+    "memory": (environment_warnings.redis_has_identity,),
+    "server": (config_warnings.proxies_are_known,),
+}
 # For agents that call models or tools outside of the pod.
 ENVIRONMENT_WARNINGS: tuple[Rule, ...] = (
     environment_warnings.variables_are_set,
     environment_warnings.models_have_credentials,
     environment_warnings.default_key_reaches_models,
+    config_warnings.model_fields_fit,
 )
 FIELD_WARNINGS: Mapping[str, tuple[Rule, ...]] = {
     "probes": (kubelet_warnings.agent_probe_ports_are_named,),
@@ -88,7 +98,7 @@ FIELD_WARNINGS: Mapping[str, tuple[Rule, ...]] = {
 
 def check(inputs: Inputs) -> tuple[Problem, ...]:
     """Return every problem that makes the spec invalid, in the order of the rules."""
-    rules = [*RULES, *_of_fields(FIELD_RULES, inputs), *(CANARY_RULES if inputs.has_canary else ())]
+    rules = [*RULES, *_of_fields(FIELD_RULES, inputs.spec), *(CANARY_RULES if inputs.has_canary else ())]
     return tuple(problem for rule in rules for problem in rule(inputs))
 
 
@@ -96,11 +106,16 @@ def warnings(inputs: Inputs) -> tuple[Problem, ...]:
     """Return the warnings about a spec that passes `check`."""
     config = inputs.spec.config
     is_local = not config.mcp and all(model.provider == "echo" for model in config.models)
-    rules = [*WARNINGS, *(() if is_local else ENVIRONMENT_WARNINGS), *_of_fields(FIELD_WARNINGS, inputs)]
+    rules = [
+        *WARNINGS,
+        *(() if is_local else ENVIRONMENT_WARNINGS),
+        *_of_fields(CONFIG_WARNINGS, config),
+        *_of_fields(FIELD_WARNINGS, inputs.spec),
+    ]
     return tuple(problem for rule in rules for problem in rule(inputs))
 
 
-def _of_fields(rules: Mapping[str, tuple[Rule, ...]], inputs: Inputs) -> Iterator[Rule]:
+def _of_fields(rules: Mapping[str, tuple[Rule, ...]], fields: AgentDeploymentSpec | AgentConfig) -> Iterator[Rule]:
     for field, found in rules.items():
-        if getattr(inputs.spec, field) is not None:
+        if getattr(fields, field) is not None:
             yield from found

@@ -16,9 +16,12 @@ def sessions_are_not_shared(inputs: Inputs) -> Iterator[Problem]:
     """A pod does not know the conversations in the memory of another one."""
     if not sessions.are_split(inputs) or (inputs.spec.service and inputs.spec.service.session_affinity):
         return
+    if all(model.provider == "echo" for model in inputs.spec.config.models):
+        return
     message = (
-        "several pods keep conversations in their own memory, and another pod cannot continue them: set it, or choose "
-        "spec.service.sessionAffinity"
+        "several pods keep conversations in their own memory, and another pod cannot continue them: set "
+        "spec.config.memory.cache to share them through Redis, or set spec.service.sessionAffinity (any value, such as "
+        "None if callers need no sessions)"
     )
     yield Problem(SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache", message)
 
@@ -32,8 +35,8 @@ def body_limits_agree(inputs: Inputs) -> Iterator[Problem]:
     size = _in_bytes(entry.max_body_size)
     if size > limit or not size:  # 0 turns the limit of nginx off
         message = (
-            f"the pods refuse bodies of more than {limit} bytes, which is less: set "
-            "spec.config.limits.maxBodyBytes instead, which both use"
+            f"the Ingress accepts larger bodies than the pods ({limit} bytes): remove maxBodySize and set "
+            "spec.config.limits.maxBodyBytes"
         )
         yield Problem(SpecReason.BODY_LIMITS_DIFFER, "spec.ingress.maxBodySize", message)
 

@@ -49,8 +49,7 @@ def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:
     known = _variables(inputs) if models else None
     if known is None:
         return
-    identity = inputs.spec.identity
-    has_identity = identity is not None and identity.azure_workload_identity is not None
+    has_identity = _has_identity(inputs)
     for index, model in models:
         field = f"spec.config.models[{index}]"
         has_own_key = model.api_key_from is not None
@@ -72,6 +71,21 @@ def models_have_credentials(inputs: Inputs) -> Iterator[Problem]:
             )
 
 
+def redis_has_identity(inputs: Inputs) -> Iterator[Problem]:
+    """A token of Microsoft Entra ID for Redis needs an identity."""
+    memory = inputs.spec.config.memory
+    cache = memory.cache if memory else None
+    if cache is None or not (cache.enabled and cache.entra_id) or _has_identity(inputs):
+        return
+    known = _variables(inputs)
+    if known is not None and not _has_entra_credentials(known):
+        yield _no_credentials(
+            "spec.config.memory.cache.entraId",
+            "Redis needs an identity: set spec.identity.azureWorkloadIdentity, or AZURE_TENANT_ID, AZURE_CLIENT_ID and "
+            "AZURE_CLIENT_SECRET in spec.credentials",
+        )
+
+
 def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
     """The runtime sends no default key to a second vendor, which earlier versions did."""
     models = inputs.spec.config.models
@@ -84,12 +98,23 @@ def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
     ]
     known = _variables(inputs) if withheld else None
     for index, variable in withheld:
-        if known is None or variable in known:
+        is_azure = variable == _DEFAULT_KEYS["azure_openai"]
+        has_token = is_azure and (_has_identity(inputs) or (known is not None and _has_entra_credentials(known)))
+        if known is None or variable in known or has_token:
+            name = "the token of Microsoft Entra ID" if has_token and variable not in (known or ()) else variable
             message = (
-                f"{variable} is not sent to this server, because the models of the agent have several: set apiKeyFrom "
+                f"{name} is not sent to this server, because the models of the agent have several: set apiKeyFrom "
                 f"to the key of this server, or to `none: true` if it needs none"
             )
             yield Problem(SpecReason.DEFAULT_KEY_WITHHELD, f"spec.config.models[{index}].apiKeyFrom", message)
+
+
+def _has_identity(inputs: Inputs) -> bool:
+    return inputs.spec.identity is not None and inputs.spec.identity.azure_workload_identity is not None
+
+
+def _has_entra_credentials(variables: frozenset[str]) -> bool:
+    return not variables.isdisjoint(credentials.IDENTITY_KEYS)
 
 
 def _no_credentials(field: str, message: str) -> Problem:

@@ -22,10 +22,18 @@ _SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
-def violations(template: Object) -> Iterator[Problem]:
+# Volumes of the operator with tokens of the ServiceAccount. Only the agent reads them.
+_TOKEN_VOLUMES = frozenset({constants.TOKENS_VOLUME, str(constants.API_SERVER_VOLUME["name"])})
+
+
+def violations(template: Object, *, rendered_volumes: Iterable[Object] = ()) -> Iterator[Problem]:
     """Yield everything that violates the hardening.
 
     A field is a path in the template, with names of containers and volumes instead of indexes.
+
+    Args:
+        template: a complete pod template.
+        rendered_volumes: volumes that the operator renders for this agent. Others may not have their content.
     """
     spec, annotations = template["spec"], template.get("metadata", {}).get("annotations") or {}
     context = spec.get("securityContext") or {}
@@ -45,7 +53,8 @@ def violations(template: Object) -> Iterator[Problem]:
     yield from (_unsafe(f"spec.{path}", message) for path, valid, message in rules if not valid)
     for key in sorted(key for key in annotations if key.startswith(_APPARMOR) and not _confined(annotations[key])):
         yield _unsafe(f"metadata.annotations[{key}]", "must be runtime/default or localhost/PROFILE: correct it")
-    yield from _of_volumes(spec.get("volumes") or ())
+    own = list(rendered_volumes)
+    yield from _of_volumes([volume for volume in spec.get("volumes") or () if volume not in own])
     yield from _of_pod_context(context)
     for kind in ("initContainers", "containers"):
         for container in spec.get(kind) or ():
@@ -73,12 +82,7 @@ def _of_volumes(volumes: Iterable[Object]) -> Iterator[Problem]:
         for source in sorted(set(volume) - {"name"} - _VOLUMES):
             message = f"not allowed: use one of {', '.join(sorted(_VOLUMES))}"
             yield _unsafe(f"spec.volumes[{volume['name']}].{source}", message)
-        if volume == constants.API_SERVER_VOLUME:
-            continue  # exactly the volume of the operator
         for projection in (volume.get("projected") or {}).get("sources") or ():
-            has_audience = bool((projection.get("serviceAccountToken") or {}).get("audience"))
-            if volume["name"] == constants.TOKENS_VOLUME and has_audience:
-                continue  # a token for another agent, not for the API server
             for source in sorted(set(projection) - _PROJECTED):
                 message = "gives the pod credentials of its ServiceAccount: remove it, or use spec.identity"
                 yield _unsafe(f"spec.volumes[{volume['name']}].projected.{source}", message)
@@ -106,6 +110,11 @@ def _of_container(container: Object, pod: Object, path: str) -> Iterator[Problem
     )
     yield from (_unsafe(f"{where}.{field}", message) for field, valid, message in rules if not valid)
     yield from _of_context(own, where)
+    mounted = {str(mount.get("name")) for mount in container.get("volumeMounts") or ()}
+    if container["name"] != constants.CONTAINER:
+        for name in sorted(mounted & _TOKEN_VOLUMES):
+            message = "gives the container a token of the ServiceAccount, which only the agent may read: remove it"
+            yield _unsafe(f"{path}.volumeMounts[{name}]", message)
     for port in container.get("ports") or ():
         if port.get("hostPort"):
             yield _unsafe(f"{path}.ports[{port['containerPort']}].hostPort", "binds a port of the node: remove it")

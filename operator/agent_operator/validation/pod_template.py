@@ -37,8 +37,9 @@ def check(base: Object, merged: Object, *, allow_unsafe: bool) -> Iterator[Probl
             "changes the ServiceAccount of the pods: set spec.identity.serviceAccount instead",
         )
     # Violations of the base come from other fields of the spec, whose own rules handle them.
-    known = set(pod_hardening.violations(base))
-    for problem in pod_hardening.violations(merged):
+    volumes = base["spec"].get("volumes") or ()
+    known = set(pod_hardening.violations(base, rendered_volumes=volumes))
+    for problem in pod_hardening.violations(merged, rendered_volumes=volumes):
         if problem not in known:
             yield _unsafe(problem.field, problem.message)
 

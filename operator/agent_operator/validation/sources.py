@@ -8,6 +8,7 @@ from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, endpoints
 from agent_operator.inputs.agent_inputs import Inputs
+from agent_operator.inputs.endpoints import EndpointError
 from agent_operator.inputs.prompt import PromptError
 from agent_runtime.config import AgentConfig
 
@@ -61,22 +62,19 @@ def endpoints_are_reachable(inputs: Inputs) -> Iterator[Problem]:
     for index, model in enumerate(inputs.spec.config.models):
         try:
             yield from not_metadata(endpoints.model_endpoint(model, index))
-        except ValueError as error:
-            named = endpoints.url_of(model)
-            yield Problem(
-                SpecReason.ENDPOINT_INVALID, f"spec.config.models[{index}].{named[1] if named else ''}", str(error)
-            )
+        except EndpointError as error:
+            yield _invalid(error)
     for index, server in enumerate(inputs.spec.config.mcp):
         try:
             found = endpoints.mcp_endpoint(server, index)
-        except ValueError as error:
-            yield Problem(SpecReason.ENDPOINT_INVALID, f"spec.config.mcp[{index}].url", str(error))
+        except EndpointError as error:
+            yield _invalid(error)
         else:
             yield from () if server.allow_link_local else not_metadata(found)
     try:
         yield from not_metadata(endpoints.keys_endpoint(inputs.spec.config))
-    except ValueError as error:
-        yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.auth.jwt.issuer", str(error))
+    except EndpointError as error:
+        yield _invalid(error)
     if inputs.spec.config.memory:
         yield from _redis_is_reachable(inputs.spec.config)
 
@@ -86,8 +84,12 @@ def _redis_is_reachable(config: AgentConfig) -> Iterator[Problem]:
         yield from not_metadata(endpoints.redis_endpoint(config))
         for endpoint in endpoints.sentinel_endpoints(config):
             yield from not_metadata(endpoint)
-    except ValueError as error:
-        yield Problem(SpecReason.ENDPOINT_INVALID, "spec.config.memory.cache.host", str(error))
+    except EndpointError as error:
+        yield _invalid(error)
+
+
+def _invalid(error: EndpointError) -> Problem:
+    return Problem(SpecReason.ENDPOINT_INVALID, error.field, str(error))
 
 
 def not_metadata(endpoint: endpoints.Endpoint | None, server: str = "server") -> Iterator[Problem]:

@@ -95,8 +95,9 @@ def service_ports_may_differ(inputs: Inputs) -> Iterator[Problem]:
             continue  # the NetworkPolicy has the port of its pods
         if endpoint.port < _UNPRIVILEGED and endpoint.namespace(inputs.namespace):
             message = (
-                f"the NetworkPolicy allows port {endpoint.port} of the pods behind this Service: if its targetPort "
-                "differs, add it to spec.networkPolicy.extraEgress"
+                f"the NetworkPolicy allows port {endpoint.port} of the pods behind this Service while its targetPort "
+                "is unknown (agentctl cannot read the Service; the operator in a cluster opens its targetPort): if the "
+                "operator warns, too, add the targetPort to spec.networkPolicy.extraEgress"
             )
             yield Problem(SpecReason.PORT_MAY_DIFFER, endpoint.field, message)
 
@@ -184,7 +185,7 @@ def exposed_without_auth(inputs: Inputs) -> Iterator[Problem]:
         open_entries.remove("spec.ingress")
     if open_entries:
         message = (
-            "the agent is reachable from outside of the cluster and identifies no callers, so everyone who can "
-            "connect may call it: set spec.apiKeys or spec.config.auth.jwt"
+            "the agent is reachable from outside of the cluster and does not authenticate callers, so any client that "
+            "can connect can call it: set spec.apiKeys or spec.config.auth.jwt"
         )
         yield Problem(SpecReason.EXPOSED_WITHOUT_AUTH, open_entries[0], message)

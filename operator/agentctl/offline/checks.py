@@ -10,7 +10,7 @@ from agent_operator.api import constants
 from agent_operator.api.problems import Problem, ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.inputs import references, size_limits
-from agent_operator.render import Inputs, Rendered, data_hash, render
+from agent_operator.render import Inputs, Rendered, adoption, data_hash, render
 from agent_runtime.config import explain
 from agentctl.objects import nested_field
 from agentctl.offline import children, releases, schema
@@ -64,6 +64,7 @@ def check(document: Document, sources: Sources) -> CheckResult:
     if errors:
         return CheckResult(tuple(dict.fromkeys(errors)), warnings)
     found = [Diagnostic.of(document, warning.field, warning.message) for warning in validation.warnings(inputs)]
+    found += [Diagnostic.of(document, it.field, it.message) for it in adoption.parse(document.body).problems]
     if rendered is not None:
         found += releases.check(document, rendered)
     return CheckResult((), (*warnings, *found), inputs)

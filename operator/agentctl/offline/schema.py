@@ -31,6 +31,13 @@ _EVALUATION = "rule evaluation error"
 _ALTERNATIVES = "must validate at least one schema (anyOf)"
 _NOT_A_QUANTITY = re.compile(rf"should match '{re.escape(QUANTITY_PATTERN)}.*'")
 _TEMPLATE = "spec.podTemplate."
+# Values that are set in other fields, because everyone who can read the object can read this one.
+_ELSEWHERE = {
+    "spec.config.memory.cache.password": "set REDIS_PASSWORD in spec.credentials",
+    "spec.config.memory.cache.sentinel.password": "set REDIS_SENTINEL_PASSWORD in spec.credentials",
+}
+# Letters from which a name is taken for the beginning of a longer one.
+_MEANINGFUL = 3
 # Items of lists and values of maps have no description of their own.
 _REMEDY_BY_TYPE = {
     "string": "write text, in quotes if it is a number or a boolean",
@@ -115,7 +122,10 @@ def _unknown_field(document: Document, problem: str) -> Diagnostic:
     parent, _, name = path.rpartition(".")
     fields = _schema_at(document.kind, parent).get("properties", ()) if parent else _ENVELOPE
     known = sorted(field for field in fields if not field.startswith("$"))
-    close = difflib.get_close_matches(name, known, n=1)
+    if remedy := _ELSEWHERE.get(path):
+        return Diagnostic.of(document, path, f"unknown field: {remedy}")
+    longer = [field for field in known if field.startswith(name) and len(name) >= _MEANINGFUL]
+    close = longer if len(longer) == 1 else difflib.get_close_matches(name, known, n=1)
     return Diagnostic.of(document, path, f"unknown field: {_remedy(close, known)}")
 
 

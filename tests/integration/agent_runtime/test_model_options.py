@@ -69,6 +69,21 @@ def test_a_server_that_refuses_max_tokens_gets_the_newer_field(
     assert own.is_success
 
 
+def test_the_other_field_is_remembered_only_if_it_was_accepted(agent: AgentProcess, model_server: ModelServer) -> None:
+    """One refused request does not change the field of other callers."""
+    too_long = {"error": {"message": "the context length is 9 tokens: reduce the prompt or max_tokens"}}
+    steps: list[dict[str, object]] = [{"refuse": ["max_tokens"]}, {"status": 400}, {"status": 400, "json": too_long}]
+    model_server.script(completions=steps)
+    for succeeds in (False, False, True):
+        fields = {"model": "tuned", "max_completion_tokens": 7}
+        assert agent.http.post("/v1/chat/completions", json=BODY | fields).is_success == succeeds
+
+    bodies = [request["body"] for request in model_server.seen("/chat/completions")]
+    names = ("max_tokens", "max_completion_tokens")
+    sent = [tuple(body.get(name) for name in names) for body in bodies]
+    assert sent == [(7, None), (None, 7), (7, None), (7, None)]
+
+
 def test_a_model_that_must_not_stream_gets_no_stream(agent: AgentProcess, model_server: ModelServer) -> None:
     response = agent.http.post("/v1/chat/completions", json=BODY | {"model": "whole", "stream": True})
 

@@ -91,11 +91,11 @@ async def test_a_turn_that_was_not_replicated_is_written_again(sentinels: Sentin
     await say(store, "s", "replicated")
     await asyncio.to_thread(eventually, "replicated", lambda: b":1" in replica.command("LLEN", "chat:s"))
     # The primary stops sending to the replica, as if the network was slow.
+    assert old.command("ACL", "SETUSER", "default", "-psync", "-sync") == b"+OK\r\n"
     old.command("CLIENT", "KILL", "TYPE", "replica")
-    old.command("CONFIG", "SET", "repl-diskless-sync-delay", "3600")
-    old.command("CONFIG", "SET", "repl-backlog-size", "16384")
-    old.command("DEBUG", "CHANGE-REPL-ID")
     await say(store, "s", "acknowledged")
+    assert b":2" in old.command("LLEN", "chat:s")
+    assert b":1" in replica.command("LLEN", "chat:s")
     old.stop()
 
     await asyncio.to_thread(eventually, "the replica is promoted", lambda: sentinels.primary() is replica)

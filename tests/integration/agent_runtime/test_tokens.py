@@ -99,7 +99,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "the token lacks one of the claims exp, iss, aud and sub": {"exp": None},
     "the subject of the token may not call this agent": {"sub": "system:serviceaccount:team-b:caller"},
     "the token lacks a claim that this agent requires": {"roles": ["reader"]},
-    "a time in the token is no number": {"exp": "99999999999"},
+    "a time claim is not a number": {"exp": "99999999999"},
 }
 
 

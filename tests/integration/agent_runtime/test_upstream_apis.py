@@ -154,7 +154,10 @@ def test_embeddings_pass_through(agent: AgentProcess, model_server: ModelServer)
     assert agent.metrics()['agent_tokens_total{kind="prompt",model="e"}'] - before == 7
 
 
-@pytest.mark.parametrize(("body", "status"), [({}, 400), ({"input": 5}, 400), ({"input": "x", "model": "none"}, 404)])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({}, 400), ({"input": 5}, 400), ({"input": "x", "model": "none"}, 404), ({"input": ["x" * 20_000] * 2}, 413)],
+)
 def test_an_invalid_request_for_embeddings_is_refused(agent: AgentProcess, body: dict[str, Any], status: int) -> None:
     assert agent.http.post("/v1/embeddings", json=body).status_code == status
 

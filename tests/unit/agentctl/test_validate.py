@@ -14,6 +14,12 @@ WriteFile = Callable[..., Path]
 MakeAgent = Callable[..., dict[str, Any]]
 
 ECHO = {"name": "echo", "provider": "echo"}
+AZURE = {"name": "azure", "provider": "azure_openai", "deployment": "d"}
+REMOTE = {"name": "remote", "provider": "openai", "baseUrl": "http://vllm:8000/v1"}
+TOOLS = {"name": "tools", "type": "http", "url": "https://tools.example.com/mcp"}
+CACHE = "spec.config.memory.cache"
+AZURE_KEY = [{"name": "AZURE_OPENAI_API_KEY", "value": "k"}]
+TENANT = "7d1f2e3d-4c5b-6a00-0000-000000000000"
 PROMPT_REF = {"configMapKeyRef": {"name": "prompts", "key": "p"}}
 
 
@@ -41,6 +47,19 @@ def limits(**amounts: Any) -> dict[str, Any]:
     return pod(containers=[{"name": "agent", "resources": {"limits": amounts}}])
 
 
+def config(**fields: Any) -> dict[str, Any]:
+    return {"config": {"models": [ECHO]} | fields}
+
+
+def cache(**fields: Any) -> dict[str, Any]:
+    given = {"host": "redis"} | fields
+    return config(memory={"cache": {field: value for field, value in given.items() if value is not None}})
+
+
+def jwt(**fields: Any) -> dict[str, Any]:
+    return config(auth={"jwt": {"audiences": ["a"]} | fields})
+
+
 def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent) -> None:
     result = agentctl("validate", "-f", write_file(make_agent()))
 
@@ -58,7 +77,56 @@ def test_a_valid_agent_prints_one_line(agentctl: Agentctl, write_file: WriteFile
         ({"systemPrompt": "Be kind."}, "spec.systemPrompt", "must be of type object, not string"),
         ({"service": {"annotations": {"a": 1}}}, "spec.service.annotations.a", "not integer: write text, in quotes"),
         ({"autoscaling": {"metrics": ["x"]}}, "spec.autoscaling.metrics[0]", "not string: write its fields below it"),
-        ({"systemPrompt": {"text": "a"} | PROMPT_REF}, "spec.systemPrompt", "keep one and remove the others"),
+        (
+            {"systemPrompt": {"text": "a"} | PROMPT_REF},
+            "spec.systemPrompt",
+            "set exactly one of text and configMapKeyR",
+        ),
+        ({"systemPrompt": {}}, "spec.systemPrompt", "set exactly one of text and configMapKeyRef"),
+        (cache(user="a"), f"{CACHE}.user", 'unknown field: did you mean "username"?'),
+        (cache(password="a"), f"{CACHE}.password", "unknown field: set REDIS_PASSWORD in spec.credentials"),
+        (cache(host=None), CACHE, "an enabled cache requires host or sentinel: set one of them, or set enabled"),
+        (cache(tls={"caFile": "/ca"}), CACHE, "tls and entraId require ssl: set ssl to true"),
+        (
+            cache(sentinel={"master": "m", "hosts": ["redis://a"]}),
+            f"{CACHE}.sentinel.hosts[0]",
+            "': Write host or host:port, without a scheme.",
+        ),
+        (
+            config(server={"corsOrigins": ["https://a.example.com/"]}),
+            "spec.config.server.corsOrigins[0]",
+            "': Write an origin without path or slash, such as https://app.example.com",
+        ),
+        (
+            config(server={"trustedProxies": ["proxy.example.com"]}),
+            "spec.config.server.trustedProxies[0]",
+            "': Write a CIDR, such as 10.0.0.0/8",
+        ),
+        (
+            config(models=[ECHO, REMOTE | {"headersFrom": {"X-Key": "Bearer abc"}}]),
+            "spec.config.models[1].headersFrom.X-Key",
+            "': Write the name of an environment variable, not the value.",
+        ),
+        (
+            config(mcp=[TOOLS | {"tokenFile": "/t", "headersFrom": {"authorization": "TOKEN"}}]),
+            "spec.config.mcp[0].headersFrom",
+            "the token is sent as Authorization: remove this header or the token",
+        ),
+        (
+            config(models=[AZURE | {"api": "responses", "apiVersion": "2024-10-21"}]),
+            "spec.config.models[0].apiVersion",
+            "api responses requires apiVersion 2025-03-01-preview or later: set it or remove it",
+        ),
+        (
+            jwt(preset="entra_id"),
+            "spec.config.auth.jwt.tenantId",
+            "preset entra_id requires tenantId: set it to the UUID of the tenant",
+        ),
+        (
+            jwt(issuer="https://sso.example.com", tenantId=TENANT),
+            "spec.config.auth.jwt.tenantId",
+            "tenantId has no meaning without preset entra_id: remove it",
+        ),
         ({"systemPrompt": {"text": "Hello {{ team }}"}}, "spec.systemPrompt.text", "team"),
         ({"systemPrompt": {"text": "Hello {% if %}"}}, "spec.systemPrompt.text", "line 1"),
         ({"systemPrompt": {"text": "x" * 2 * 1024**2}}, "spec.systemPrompt.text", "900000"),
@@ -185,9 +253,11 @@ def test_an_error_has_field_and_remedy(
         pod(tolerations=None),
         {"podTemplate": {"metadata": {"labels": {"team": "a"}, "creationTimestamp": None}}},
         {"systemPrompt": {"text": "x" * 200_000}},
+        cache(enabled=False, tls={"caFile": "/ca"}, entraId=True),
+        config(models=[AZURE | {"api": "responses", "endpoint": "https://a.example.com"}]) | {"env": AZURE_KEY},
     ],
 )
-def test_what_a_pod_template_may_contain_is_valid(
+def test_valid_specs_have_no_error(
     agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent, spec: dict[str, Any]
 ) -> None:
     result = agentctl("validate", "-f", write_file(make_agent(**spec)))
@@ -228,7 +298,7 @@ def test_a_rule_between_two_fields_is_reported_together_with_a_wrong_type(
     """The API server reports the rule only after the type is corrected."""
     path = write_file(make_agent(replicas="many", systemPrompt={"text": "a"} | PROMPT_REF))
 
-    assert "spec.systemPrompt: exactly one of" in agentctl("validate", "-f", path).err
+    assert "spec.systemPrompt: set exactly one of" in agentctl("validate", "-f", path).err
 
 
 @pytest.mark.parametrize(
@@ -315,6 +385,19 @@ def test_a_reference_to_an_object_outside_of_the_input_is_a_warning(
     assert (
         "ConfigMap prompts in namespace default is not in the input and was not checked: add it with -f" in result.err
     )
+
+
+def test_an_entry_of_the_annotation_for_adoption_without_effect_is_a_warning(
+    agentctl: Agentctl, write_file: WriteFile, make_agent: MakeAgent
+) -> None:
+    agent = make_agent()
+    agent["metadata"]["annotations"] = {"agent-operator.dev/adopt": "Deployment/support, Pod/x"}
+
+    result = agentctl("validate", "-f", write_file(agent))
+
+    assert result.status == 0
+    assert "metadata.annotations[agent-operator.dev/adopt]: 'Pod/x' has no effect: write labeled" in result.err
+    assert "Deployment/support'" not in result.err
 
 
 def test_credentials_in_plain_text_are_a_warning(

@@ -51,7 +51,7 @@ def test_a_valid_channel_is_counted(agentctl: Agentctl, write_file: WriteFile, m
             f"{KEYS}.matchExpressions[0].key",
             "should match",
         ),
-        ({"waves": [{"percent": 1, "selector": {}}]}, "spec.waves[0]", "keep one and remove the others"),
+        ({"waves": [{"percent": 1, "selector": {}}]}, "spec.waves[0]", "set exactly one of selector and percent"),
         ({"waves": [{"percent": 50}, {"percent": 10}]}, "spec.waves", "must not decrease"),
         ({"window": NEVER}, "spec.window.cron", "correct it"),
         (

@@ -79,7 +79,12 @@ HOSTS: list[tuple[Inputs, set[tuple[str, int]] | None]] = [
         inputs(config={"auth": {"jwt": JWT | {"issuer": "https://i.example.com", "jwksUrl": "https://k.example.com"}}}),
         {("k.example.com", 443)},
     ),
-    (inputs(config={"auth": {"jwt": JWT | {"preset": "entra_id", "tenantId": "t"}}}), {ENTRA}),
+    (
+        inputs(
+            config={"auth": {"jwt": JWT | {"preset": "entra_id", "tenantId": "7d1f2e3d-4c5b-6a00-0000-000000000000"}}}
+        ),
+        {ENTRA},
+    ),
     # The document of the issuer, or only a Secret, has the name of the host.
     (inputs(config={"auth": {"jwt": JWT | {"issuer": "https://i.example.com"}}}), None),
     (inputs(AZURE, credentials={"secretRef": {"name": "keys"}}), None),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
 from agent_operator.api.v1alpha1 import AgentDeployment
 from agent_operator.render import Inputs, Platform, render
@@ -40,6 +41,9 @@ def _projected(**token: Any) -> dict[str, Any]:
     return {"projected": {"sources": [{"configMap": {"name": "c"}}, {"serviceAccountToken": token}]}}
 
 
+# The volume of the preset kubernetes of auth.jwt, which this agent does not have.
+API_SERVER = dict(constants.API_SERVER_VOLUME)
+OTHER_AGENT = {"name": "service-account-tokens", **_projected(path="t", audience="other-agent")}
 TOKEN = {"name": "t", **_projected(path="token")}
 UNSAFE: list[tuple[dict[str, Any], str]] = [
     (pod(hostNetwork=True), "spec.hostNetwork"),
@@ -56,6 +60,8 @@ UNSAFE: list[tuple[dict[str, Any], str]] = [
     (pod(serviceAccountName=None, serviceAccount="admin"), "spec.serviceAccountName"),
     (pod(serviceAccountName=None, serviceAccount="bot"), "spec.serviceAccountName"),
     (pod(volumes=[TOKEN]), "spec.volumes[t].projected.serviceAccountToken"),
+    (pod(volumes=[API_SERVER]), "spec.volumes[api-server].projected.serviceAccountToken"),
+    (pod(volumes=[OTHER_AGENT]), "spec.volumes[service-account-tokens].projected.serviceAccountToken"),
     (pod(volumes=[{"name": "config", "configMap": None, **_projected(path="t")}]), "spec.volumes[config].projected"),
     (pod(volumes=[{"$patch": "replace"}, TOKEN]), "spec.volumes[t].projected.serviceAccountToken"),
     (pod(volumes=[_projected(path="t", audience="api://AzureADTokenExchange") | {"name": "t"}]), "spec.volumes[t]"),
@@ -136,6 +142,23 @@ def test_a_template_that_breaks_the_hardening_needs_permission(template: dict[st
     assert "--allow-unsafe-pod-templates" in first.message
 
     assert render_pods(template, allow_unsafe_pod_templates=True)
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        (sidecar(volumeMounts=[{"name": "api-server", "mountPath": "/t"}]), "containers[log].volumeMounts[api-server]"),
+        (pod(volumes=[{"name": "api-server", **_projected(path="t", audience="x")}]), "volumes[api-server].projected"),
+    ],
+)
+def test_only_the_agent_reads_its_token_for_the_api_server(template: dict[str, Any], path: str) -> None:
+    agent = inputs(template).agent.model_dump(by_alias=True, exclude_none=True)
+    agent["spec"]["config"]["auth"] = {"jwt": {"preset": "kubernetes", "audiences": ["support"]}}
+
+    with pytest.raises(ProblemError) as caught:
+        render(Inputs(AgentDeployment.model_validate(agent)))
+
+    assert caught.value.problems[0].field.startswith(f"spec.podTemplate.spec.{path}")
 
 
 NO_ROOT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

@@ -35,6 +35,14 @@ def cache(host: str) -> dict[str, Any]:
     return ECHO | {"memory": {"cache": {"host": host}}}
 
 
+def redis(**fields: Any) -> dict[str, Any]:
+    return ECHO | {"memory": {"cache": fields}}
+
+
+def tokens(**jwt: Any) -> dict[str, Any]:
+    return ECHO | {"auth": {"jwt": {"audiences": ["a"]} | jwt}}
+
+
 def vault(**data: str) -> dict[str, Any]:
     return {"credentials": {"externalSecret": {"azureKeyVault": VAULT, "data": data}}, "identity": IDENTITY}
 
@@ -233,6 +241,16 @@ REJECTED: list[tuple[dict[str, Any], SpecReason, str]] = [
         "spec.config.auth.jwt.issuer",
     ),
     (
+        {"config": tokens(issuer="https://sso.example.com", jwksUrl="https://u:p@sso.example.com/keys")},
+        SpecReason.ENDPOINT_INVALID,
+        "spec.config.auth.jwt.jwksUrl",
+    ),
+    (
+        {"config": redis(sentinel={"master": "m", "hosts": ["a", "b..c"]})},
+        SpecReason.ENDPOINT_INVALID,
+        "spec.config.memory.cache.sentinel.hosts[1]",
+    ),
+    (
         canary(checks=[{"name": "a", "prompt": "x", "contains": ["y"]}])
         | {"config": ECHO | {"auth": {"jwt": {"preset": "kubernetes", "audiences": ["a"]}}}},
         SpecReason.FIELD_CONFLICT,
@@ -271,10 +289,6 @@ NGINX_AUTH = {"nginx.ingress.kubernetes.io/auth-url": "https://sso.example.com/a
 AZURE = {"models": [{"name": "m", "provider": "azure_openai", "deployment": "d"}]}
 
 
-def tokens(**jwt: Any) -> dict[str, Any]:
-    return ECHO | {"auth": {"jwt": {"audiences": ["a"]} | jwt}}
-
-
 def tools(**server: Any) -> dict[str, Any]:
     given = {"name": "s", "type": "http", "url": "https://tools.example.com/mcp"} | server
     return ECHO | {"mcp": [given]}
@@ -283,6 +297,16 @@ def tools(**server: Any) -> dict[str, Any]:
 def side(**fields: Any) -> dict[str, Any]:
     return {"podTemplate": {"spec": {"containers": [{"name": "side", "image": "registry.example.com/a:1"} | fields]}}}
 
+
+VLLM = models("http://vllm:8000/v1")
+# Fields of a model that do not fit the others.
+UNSUITABLE: dict[str, dict[str, Any]] = {
+    "tls": {"tls": {"caFile": "/ca.pem"}},
+    "timeouts.firstByteSeconds": {"timeouts": {"firstByteSeconds": 20, "totalSeconds": 10}},
+    "timeouts.firstByteSeconds ": {"timeouts": {"firstByteSeconds": 301}},
+    "streaming": {"api": "embeddings", "streaming": True},
+    "parameters.maxTokens": {"api": "embeddings", "parameters": {"maxTokens": 5}},
+}
 
 WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
     ({"credentials": {"values": {"A": "b"}}}, SpecReason.PLAIN_CREDENTIALS, "spec.credentials.values"),
@@ -355,15 +379,48 @@ WITH_WARNING: list[tuple[dict[str, Any], SpecReason, str]] = [
         SpecReason.QUANTITY_TOO_SMALL,
         "spec.podTemplate.spec.volumes[0].emptyDir.sizeLimit",
     ),
-    ({}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
-    ({"replicas": 2}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
-    ({"autoscaling": {"minReplicas": 1}}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
-    (
-        {"config": ECHO | {"memory": {"cache": {"enabled": False}}}},
-        SpecReason.SESSIONS_NOT_SHARED,
-        "spec.config.memory.cache",
+    *(
+        ({"config": VLLM} | spec, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache")
+        for spec in (
+            {},
+            {"replicas": 2},
+            {"autoscaling": {"minReplicas": 1}},
+            {"config": VLLM | {"memory": {"cache": {"enabled": False}}}},
+            {"rollout": {"strategy": "Canary"}},
+        )
     ),
-    ({"rollout": {"strategy": "Canary"}}, SpecReason.SESSIONS_NOT_SHARED, "spec.config.memory.cache"),
+    (
+        {"config": redis(host="r.cache.azure.net", ssl=True, entraId=True)},
+        SpecReason.CREDENTIALS_UNSET,
+        "spec.config.memory.cache.entraId",
+    ),
+    ({"config": tokens(preset="kubernetes")}, SpecReason.SUBJECTS_UNRESTRICTED, "spec.config.auth.jwt.subjects"),
+    (
+        {"config": tokens(issuer="http://sso.example.com")},
+        SpecReason.ISSUER_NOT_ENCRYPTED,
+        "spec.config.auth.jwt.issuer",
+    ),
+    (
+        {"config": tokens(issuer="https://sso.example.com", jwksUrl="http://sso.example.com/keys")},
+        SpecReason.ISSUER_NOT_ENCRYPTED,
+        "spec.config.auth.jwt.jwksUrl",
+    ),
+    *(
+        (
+            {"config": ECHO | {"server": {"trustedProxies": ["10.0.0.0/8", network]}}},
+            SpecReason.EVERY_PROXY_TRUSTED,
+            "spec.config.server.trustedProxies[1]",
+        )
+        for network in ("0.0.0.0/0", "::/0")
+    ),
+    *(
+        (
+            {"config": {"models": [*models("http://vllm:8000/v1", **fields)["models"], *ECHO["models"]]}},
+            SpecReason.FIELD_UNSUITABLE,
+            f"spec.config.models[0].{field.strip()}",
+        )
+        for field, fields in UNSUITABLE.items()
+    ),
     *(
         (
             {"config": ECHO | limits, "ingress": {"host": "a.b", "maxBodySize": size}, **KEYS},
@@ -454,7 +511,10 @@ WITHOUT_WARNING: list[dict[str, Any]] = [
     {"ingress": {"host": "a.b"}, **KEYS},
     {"ingress": {"host": "a.b", "maxBodySize": "10m"}, **KEYS},
     {"ingress": {"host": "a.b"}, "config": tokens(issuer="https://sso.example.com")},
-    {"ingress": {"host": "a.b"}, "config": tokens(preset="kubernetes")},
+    {"ingress": {"host": "a.b"}, "config": tokens(preset="kubernetes", subjects=["system:serviceaccount:a:*"])},
+    {"config": tokens(issuer="http://keycloak.sso.svc:8080/realms/a")},
+    {"config": redis(host="r.cache.azure.net", ssl=True, entraId=True), "identity": IDENTITY},
+    {"config": models("http://vllm:8000/v1", timeouts={"firstByteSeconds": 20, "totalSeconds": 30})},
     {
         "ingress": {"host": "a.b", "maxBodySize": "20m"},
         "config": ECHO | {"limits": {"maxBodyBytes": 20 << 20}},
@@ -498,16 +558,17 @@ def test_valid_spec_has_no_warning(spec: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"replicas": 1},
-        {"replicas": 0},
+        {},
+        {"config": VLLM, "replicas": 1},
+        {"config": VLLM, "replicas": 0},
         {"config": cache("redis"), "credentials": {"secretRef": {"name": "s"}}},
-        {"service": {"sessionAffinity": "None"}},
-        {"autoscaling": {"minReplicas": 1, "maxReplicas": 1, "targetMemoryUtilizationPercentage": 0}},
+        {"config": VLLM, "service": {"sessionAffinity": "None"}},
+        {"config": VLLM, "autoscaling": {"minReplicas": 1, "maxReplicas": 1, "targetMemoryUtilizationPercentage": 0}},
     ],
     ids=str,
 )
 def test_sessions_of_one_pod_or_in_redis_are_no_warning(spec: dict[str, Any]) -> None:
-    """The same holds if the spec sets the affinity of the Service."""
+    """The same holds if the spec sets the affinity of the Service, and for agents that only echo."""
     assert validation.warnings(inputs(**spec)) == ()
 
 

@@ -110,6 +110,31 @@ async def test_max_input_chars_limits_the_messages(content: Any) -> None:
         await agent.chat("123456", "s", None)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"tool_calls": [{"function": {"name": "f", "arguments": "123456"}}]},
+        {"tool_calls": [{"function": {"arguments": "123"}}, {"function": {"arguments": "456"}}]},
+        {"content": "1", "reasoning_content": "23456"},
+        {"content": None, "function_call": {"name": "f", "arguments": "123456"}},
+    ],
+)
+async def test_every_text_of_a_message_counts(message: Json) -> None:
+    agent = make_agent(RecordingModel(), limits=LimitsConfig(max_input_chars=5))
+
+    with pytest.raises(Problem, match="6 characters, but the limit is 5"):
+        await agent.complete({"messages": [{"role": "assistant", **message}]})
+
+
+@pytest.mark.parametrize("calls", [None, 1, "x", [1], [{}], [{"function": 1}], [{"function": {"arguments": 1}}]])
+async def test_tool_calls_may_have_any_shape(calls: Any) -> None:
+    """The model's server decides about them."""
+    agent = make_agent(RecordingModel(), limits=LimitsConfig(max_input_chars=5))
+    messages = [{"role": "assistant", "tool_calls": calls}, {"role": "user", "content": "12345"}]
+
+    assert await agent.complete({"messages": messages})
+
+
 async def test_an_unknown_model_is_an_error() -> None:
     """The agent calls no model and stores nothing."""
     agent = make_agent(RecordingModel())

@@ -2,6 +2,8 @@
 
 import tracemalloc
 
+import pytest
+
 from agent_runtime.memory.base import MAX_TURNS, Turn, turn
 from agent_runtime.memory.local import LocalStore
 from tests.clock import ManualClock
@@ -28,7 +30,7 @@ async def test_a_session_expires_after_its_last_turn() -> None:
 
 
 async def test_the_least_recently_used_session_is_dropped_first() -> None:
-    store = LocalStore(10, max_bytes=5_500)
+    store = LocalStore(10, max_bytes=6_300)
     names = "abcde"
     for name in names[:4]:
         await store.append(name, turn("x" * 700, ""))
@@ -50,6 +52,39 @@ async def test_a_long_session_does_not_replace_the_others() -> None:
     assert len(await store.history("other")) == 1
     assert [text.split()[0] for text in texts(await store.history("long"))] == ["38", "39"]
     assert await store.history("one turn") == []
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "max_sessions", "sessions"), [(60_000, 1_000, 200), (10**9, 20, 200), (60_000, 20, 12)]
+)
+async def test_no_caller_displaces_sessions_of_the_others(max_bytes: int, max_sessions: int, sessions: int) -> None:
+    """Callers without a name count as one. A few large sessions displace others as little as many small ones."""
+    store = LocalStore(10, max_bytes, max_sessions)
+    words = "x" * (60_000 // sessions)
+    for others in ("one:s", "two:s", "s"):
+        await store.append(others, turn("hi", ""))
+    for number in range(sessions * 2):
+        await store.append(f"busy:{number % sessions}", turn(words, ""))
+
+    for others in ("one:s", "two:s", "s"):
+        assert texts(await store.history(others)) == ["hi"]
+    kept = [name for name in store.sessions() if name.startswith("busy:")]
+    assert kept == [f"busy:{number}" for number in range(sessions - len(kept), sessions)]
+    assert kept
+
+
+async def test_the_overhead_of_callers_counts() -> None:
+    """Many callers with one session each stay within the limit."""
+    most = 4 * 1024 * 1024
+    store = LocalStore(10, max_bytes=most, max_sessions=1_000_000)
+    tracemalloc.start()
+    for number in range(6_000):
+        await store.append(f"caller-{number}:s", turn("", ""))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most / 2 < taken < most * 1.25
+    assert store.sessions()[-1] == "caller-5999:s"
 
 
 async def test_expired_sessions_are_dropped_without_a_request() -> None:

@@ -233,6 +233,21 @@ async def test_the_default_key_of_azure_reaches_only_azure() -> None:
     assert "x-gateway-key" not in (await build(AZURE, VENDOR, **variables)).headers
 
 
+async def test_a_token_of_entra_id_reaches_only_azure(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def token(_: object) -> str:
+        return "token"
+
+    monkeypatch.setattr("agent_runtime.models.credentials.EntraToken.__call__", token)
+    vendor = AZURE.model_copy(update={"name": "g", "endpoint": "https://llm.vendor.example"})
+    identity = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s"}
+
+    endpoint = await build(vendor, AZURE, **identity)
+
+    assert "authorization" not in endpoint.headers
+    assert endpoint.withheld == "the token of Microsoft Entra ID"
+    assert "authorization" in (await build(AZURE, vendor, **identity)).headers
+
+
 async def test_a_models_own_endpoint_wins_over_the_environment() -> None:
     """Two models may be in two resources."""
     without = AZURE.model_copy(update={"endpoint": None})
@@ -249,7 +264,7 @@ async def test_a_models_own_endpoint_wins_over_the_environment() -> None:
     [
         (OPENAI.model_copy(update={"base_url": "http://llm/v1?key=ab"}), "http://llm/v1/responses?key=ab",
          "http://llm/v1/embeddings?key=ab"),
-        (AZURE.model_copy(update={"api_version": "2025-03-01-preview"}),
+        (AZURE.model_copy(update={"api": "responses"}),
          "https://x.openai.azure.com/openai/responses?api-version=2025-03-01-preview",
          "https://x.openai.azure.com/openai/deployments/gpt-4o/embeddings?api-version=2025-03-01-preview"),
     ],

@@ -13,6 +13,7 @@ REQUEST = {
     "messages": [
         {"role": "system", "content": PROMPT},
         {"role": "user", "content": [{"type": "text", "text": QUESTION}, {"type": "image_url", "image_url": {}}]},
+        {"role": "assistant", "content": "Hello.", "reasoning_content": "The customer is in Berlin."},
         {"role": "assistant", "tool_calls": [{"function": {"name": "find", "arguments": '{"who": "Ada Lovelace"}'}}]},
         {"role": "user", "content": "\u4f60\u597d\u4e16\u754c\uff0c\u6211\u7684\u540d\u5b57\u662f\u674e\u56db"},
     ]
@@ -44,6 +45,7 @@ def test_a_reason_about_the_request_is_shown(reason: str) -> None:
         "bad text: " + orjson.dumps(QUESTION).decode(),
         "bad text '\\u4f60\\u597d\\u4e16\\u754c'",
         "bad text: \u4f60\u597d\u4e16\u754c\uff0c\u6211\u7684\u540d\u5b57\u662f\u674e\u56db",
+        "bad text: the customer is in Berlin",
         "Incorrect API key provided: sk-secret-key",
         "Incorrect API key provided: sk-sec*****",
     ],
@@ -85,10 +87,28 @@ def test_the_reason_is_one_bounded_line(body: bytes, reason: str) -> None:
 
 
 def test_a_long_request_is_searched_quickly() -> None:
-    request = {"messages": [{"role": "user", "content": "a b" * 1_000_000}]}
+    request = {"messages": [{"role": "user", "content": "a b" * 160_000}]}
     reason = " ".join(["ab' 'ac"] * 70)[: reasons.MAX_REASON]
 
     began = time.thread_time()
     reasons.shown(reason, request, [])
 
     assert time.thread_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"content": "a b" * 3_000_000}],
+        [{"content": "a b" * 100_000}] * 30,
+        [{"content": "a"}] * 200_000,
+        [{"content": None, "tool_calls": [{"function": {"arguments": "a b" * 3_000_000}}]}],
+    ],
+)
+def test_a_request_that_is_too_long_is_not_searched(messages: list[object]) -> None:
+    """The event loop is not blocked: the search of these took up to a second."""
+    began = time.thread_time()
+    shown = reasons.shown("not supported", {"messages": messages}, [])
+
+    assert shown == ""
+    assert time.thread_time() - began < 0.1
