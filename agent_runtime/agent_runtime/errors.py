@@ -30,6 +30,7 @@ class Problem(Exception):  # noqa: N818  (the term of RFC 9457)
         retry_after: seconds until a retry makes sense; None if a retry cannot succeed.
         wait: Retry-After of the model's server in seconds; None if the server sent none.
         challenge: WWW-Authenticate of a 401.
+        blames_model: whether the failure of a model may count against it. False if the request may be the cause.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Problem(Exception):  # noqa: N818  (the term of RFC 9457)
         self.retry_after = retry_after
         self.wait: float | None = None
         self.challenge = "Bearer"
+        self.blames_model = True
 
     @property
     def headers(self) -> dict[str, str]:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from agent_runtime.agent.metering import message_tokens
 from agent_runtime.errors import Problem
-from agent_runtime.memory.base import SessionStore, Turn, latest
+from agent_runtime.memory.base import MAX_TURN_BYTES, SessionStore, Turn, latest
 from agent_runtime.memory.tokens import answer_tokens
 from agent_runtime.models.base import Json
 
@@ -89,8 +91,12 @@ class Conversations:
 
     async def store(
         self, response_id: ResponseId, parent: ResponseId | None, asked: Sequence[Json], answer: Json, response: Json
-    ) -> None:
-        """Store the messages that were sent, the model's answer, and the response object."""
+    ) -> bool:
+        """Store the messages that were sent, the model's answer, and the response object, unless they are huge.
+
+        Returns:
+            Whether they are stored.
+        """
         usage = response.get("usage") or {}
         reported = {"completion_tokens": usage.get("output_tokens")}
         turn: ResponseTurn = {
@@ -100,7 +106,10 @@ class Conversations:
             "parent": parent.turn if parent else "",
             "response": {name: value for name, value in response.items() if name != "output"},
         }
+        if len(orjson.dumps(turn)) > MAX_TURN_BYTES:
+            return False
         await self._sessions.append(self._session(response_id), turn)
+        return True
 
     async def delete(self, response_id: ResponseId) -> None:
         """Delete the conversation of a response.

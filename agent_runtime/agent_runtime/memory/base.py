@@ -5,14 +5,21 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
+import orjson
+
 from agent_runtime import untrusted_json
 from agent_runtime.memory.tokens import answer_tokens, estimate
 from agent_runtime.models.base import Json
 
 # A session keeps this many turns; older ones are dropped.
 MAX_TURNS = 50
-# Characters of an answer that a session keeps. A model gets at most max_history_tokens of a session.
-MAX_ANSWER_CHARS = 256 * 1024
+# Bytes of JSON of a turn, and of the newest turns of a session that are read. Callers choose how long turns are, and
+# the agent parses them all for the next message. A model gets at most max_history_tokens of them.
+MAX_TURN_BYTES = 1024 * 1024
+MAX_SESSION_BYTES = 8 * 1024 * 1024
+# Characters of a message or an answer that a session keeps, and of one that consists of characters with long escapes.
+MAX_TEXT_CHARS = 256 * 1024
+_MAX_ESCAPED_CHARS = MAX_TEXT_CHARS // 4
 # Seconds between searches for expired sessions.
 INTERVAL = 30.0
 
@@ -30,15 +37,29 @@ class Turn(TypedDict):
 
 def turn(user: str, assistant: str, usage: Mapping[str, Any] | None = None) -> Turn:
     """Return a new turn; `usage` is the usage that the model reported, if it did."""
-    if len(assistant) > MAX_ANSWER_CHARS:
-        assistant = f"{assistant[:MAX_ANSWER_CHARS]}\n[cut: {len(assistant)} characters]"
-    question, answer = {"role": "user", "content": user}, {"role": "assistant", "content": assistant}
+    question, answer = {"role": "user", "content": _cut(user)}, {"role": "assistant", "content": _cut(assistant)}
     tokens = estimate(question) + answer_tokens(answer, usage or {})
     return {"id": secrets.token_hex(16), "messages": [question, answer], "tokens": tokens}
 
 
+def _cut(text: str) -> str:
+    limit = MAX_TEXT_CHARS
+    if len(text) > _MAX_ESCAPED_CHARS and len(orjson.dumps(text[:limit])) > MAX_TURN_BYTES // 2 - 200:
+        limit = _MAX_ESCAPED_CHARS
+    return text if len(text) <= limit else f"{text[:limit]}\n[cut: {len(text)} characters]"
+
+
+def newest(stored: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the newest stored turns that fit into MAX_SESSION_BYTES."""
+    first, size = len(stored), 0
+    while first and (size := size + len(stored[first - 1])) <= MAX_SESSION_BYTES:
+        first -= 1
+    return stored[first:]
+
+
 def decode(stored: Sequence[bytes]) -> list[Turn]:
-    """Return turns from their stored JSON, oldest first, without duplicates. Other values are left out."""
+    """Return the newest turns from their stored JSON, oldest first, without duplicates. Other values are left out."""
+    stored = newest(stored)
     try:
         # Parse all turns at once. To parse them one by one would take as long as the request to Redis.
         found = untrusted_json.loads(b"[%b]" % b",".join(stored))

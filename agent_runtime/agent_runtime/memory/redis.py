@@ -19,7 +19,7 @@ from agent_runtime.environment import Environment
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
 from agent_runtime.logs import pseudonym
-from agent_runtime.memory.base import MAX_TURNS, Turn, decode
+from agent_runtime.memory.base import MAX_TURNS, Turn, decode, newest
 from agent_runtime.memory.cluster import Cluster
 from agent_runtime.memory.connection import Command
 from agent_runtime.memory.local import LocalStore
@@ -75,6 +75,8 @@ class RedisStore:
         except _FAILURES as error:
             self._failed(error, session_id)
             return await self._seen.history(session_id)
+        if len(kept := newest(stored)) < len(stored):
+            await self.transact(("LTRIM", self.key(session_id), -max(1, len(kept)), -1))
         unwritten = self._unwritten.stored(session_id)
         turns = (*stored, *self._recent.missing(session_id, (*stored, *unwritten)), *unwritten)
         self._seen.put(session_id, turns)

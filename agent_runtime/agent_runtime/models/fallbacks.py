@@ -187,7 +187,7 @@ class Calls:
         unknown_code = problem.status == 400 and problem.code not in _KNOWN_REFUSALS  # noqa: PLR2004
         self._metrics.model_errors.labels(name, "model_refused_request" if unknown_code else problem.code).inc()
         # A rate limit or a refused request does not mean that the model is down.
-        if counts and problem.status >= 500:  # noqa: PLR2004
+        if counts and problem.blames_model and problem.status >= 500:  # noqa: PLR2004
             self._records[name].failed(problem.detail.removeprefix(f"{name}: "))
         return problem
 

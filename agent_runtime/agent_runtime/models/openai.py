@@ -22,10 +22,19 @@ from agent_runtime.health import UnhealthyError
 from agent_runtime.models import chunks, reasons, refusals, responses, sse
 from agent_runtime.models.base import Json
 from agent_runtime.models.chat_probe import ChatProbe
+from agent_runtime.models.confirmation import Confirmation
 from agent_runtime.models.endpoint import Endpoint, RequestBuilder
 from agent_runtime.models.parameters import Parameters
 from agent_runtime.models.private_trust import PrivateTrust
-from agent_runtime.models.streaming import StreamingRefused, StreamMode, event_stream, in_mode, mentions_streaming
+from agent_runtime.models.streaming import (
+    StreamingRefused,
+    StreamMode,
+    StreamModes,
+    concerns_all,
+    event_stream,
+    in_mode,
+    mentions_streaming,
+)
 
 # A server that accepts connections but does not answer differs from one that is unreachable.
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5, sock_connect=2)
@@ -46,7 +55,7 @@ class OpenAIModel:
         self._session = session
         self._probe_now = probe_now
         self._upstream_name = config.deployment or config.model or config.name
-        self._stream_mode = StreamMode.NONE if config.streaming is False else StreamMode.WITH_USAGE
+        self._stream_modes = StreamModes(StreamMode.NONE if config.streaming is False else StreamMode.WITH_USAGE)
         self._parameters = Parameters(config, is_openai=is_openai(builder.base_url))
         timeouts = config.timeouts or ModelTimeouts()
         # The deadline in fallbacks.py limits the whole call.
@@ -56,6 +65,7 @@ class OpenAIModel:
         self._ssl: ssl.SSLContext | bool = True
         self._probes = config.probe or "models"
         self._chat_probe = ChatProbe(self.name, self._complete_a_little)
+        self._confirmation = Confirmation(self._complete_a_little, self._confirm)
         self._endpoint: Endpoint | None = None
         self._building = asyncio.Lock()
         # An error that the last call reported and that a probe cannot detect, such as a deployment that does not exist.
@@ -72,32 +82,36 @@ class OpenAIModel:
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
         """Answer a chat completion request in chunks; see Model.
 
-        If the server refuses to stream, the request is sent again in the next mode, which later calls use, too.
+        If the server refuses to stream, the request is sent again in the next mode; see concerns_all().
         """
-        mode = self._stream_mode
+        mode, is_general = self._stream_modes.current, False
         while mode is not StreamMode.NONE:
             try:
                 async with self._post(in_mode(request, mode)) as response:
-                    self._stream_mode = mode
-                    finished: bool | None = None
-                    async for kind, data in sse.events(await event_stream(self.name, response)):
-                        if data.startswith(sse.DONE):
-                            finished = True
-                        else:
-                            chunk, ends = chunks.read_chunk(self.name, kind, data)
-                            finished = finished or ends
-                            yield chunk
+                    self._stream_modes.remember(mode, concerns_all=is_general)
+                    async for chunk in self._read_stream(response):
+                        yield chunk
                 self._record_success()
-                if finished is False:
-                    yield chunks.TRUNCATED
-            except StreamingRefused:
-                mode = StreamMode(mode + 1)
+            except StreamingRefused as error:
+                mode, is_general = StreamMode(mode + 1), concerns_all(request, error.param)
             else:
                 return
         completion = await self.complete(in_mode(request, mode))
-        self._stream_mode = mode
+        self._stream_modes.remember(mode, concerns_all=is_general)
         for part in chunks.as_chunks(completion):
             yield part
+
+    async def _read_stream(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        finished: bool | None = None
+        async for kind, data in sse.events(await event_stream(self.name, response)):
+            if data.startswith(sse.DONE):
+                finished = True
+            else:
+                chunk, ends = chunks.read_chunk(self.name, kind, data)
+                finished = finished or ends
+                yield chunk
+        if finished is False:
+            yield chunks.TRUNCATED
 
     def _url(self, endpoint: Endpoint) -> URL:
         """Return the URL of requests."""
@@ -129,7 +143,11 @@ class OpenAIModel:
                     cap_field, is_retry = other, True
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._probe_now.set()
-            raise refusals.unreachable(self.name, error) from None
+            problem = refusals.unreachable(self.name, error)
+            # Unless it is streamed, an answer begins when it is complete, so that its length may be the cause.
+            is_late = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
+            problem.blames_model = not is_late or bool(request.get("stream"))
+            raise problem from None
 
     async def _begin(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
         """Send a request; return the response when its headers have arrived."""
@@ -153,12 +171,21 @@ class OpenAIModel:
             self._add_reason(problem, request, answer)
         if self._endpoint is not None and self._endpoint.withheld is not None:
             problem = refusals.without_key(problem, self.name, self._endpoint.withheld)
-        if problem.code in refusals.LASTING:
-            self._lasting_fault = refusals.lasting_fault(problem, self.name)
+        problem.blames_model = problem.blames_model or self._lasting_fault is not None
+        if problem.blames_model:
+            self._confirm(problem)
+        else:
+            self._confirmation.start()
         self._probe_now.set()
         if request.get("stream") and mentions_streaming(response.status, answer):
             return StreamingRefused(problem.status, problem.code, problem.detail, param=problem.param)
         return problem
+
+    def _confirm(self, problem: Problem) -> None:
+        """Regard a problem that concerns all requests as a fault of the model, until a call succeeds."""
+        if problem.code in refusals.LASTING:
+            self._lasting_fault = refusals.lasting_fault(problem, self.name)
+            self._probe_now.set()
 
     def _add_reason(self, problem: Problem, request: Json, answer: bytes) -> None:
         """Add the reason of the server, for the caller and for the log."""
@@ -206,6 +233,7 @@ class OpenAIModel:
     async def aclose(self) -> None:
         """Close the credentials; the session belongs to the app."""
         await self._chat_probe.aclose()
+        await self._confirmation.aclose()
         await self._builder.aclose()
 
     async def _build_for_call(self) -> Endpoint:

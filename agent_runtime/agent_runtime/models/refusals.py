@@ -58,7 +58,9 @@ def _refused(model: str, status: int, answer: bytes) -> Problem:
     if status == 429:  # noqa: PLR2004
         return Problem(429, "model_rate_limited", f"{model}: too many requests for the model", retry_after=RETRY_AFTER)
     if fault := _FAULTS.get(status):
-        return Problem(502, fault[0], f"{model}: {fault[1]}")
+        problem = Problem(502, fault[0], f"{model}: {fault[1]}")
+        problem.blames_model = _concerns_all(status, error, code, param)
+        return problem
     if status >= 500 or status == 408:  # noqa: PLR2004
         return Problem(
             502, "model_unavailable", f"{model}: the model's server failed with {status}", retry_after=RETRY_AFTER
@@ -73,6 +75,16 @@ def _refused(model: str, status: int, answer: bytes) -> Problem:
             400, code or "model_refused_request", f"{model}: the model refused the request{why}", param=param
         )
     return Problem(502, "model_bad_response", f"{model}: the model's server answered {status}")
+
+
+def _concerns_all(status: int, error: Mapping[str, Any], code: str | None, param: str | None) -> bool:
+    """Return whether an error with 401, 403 or 404 is certain to concern all requests.
+
+    A 404 may concern an object that the request names, and a 403 may come from a filter of contents. A 404 without an
+    error object comes from a server without this path.
+    """
+    is_wrong_path = status == 404 and not error  # noqa: PLR2004
+    return status == 401 or is_wrong_path or param == "model" or (code or "").lower() in _OF_ALL_REQUESTS  # noqa: PLR2004
 
 
 def probe_error(error: Exception, url: URL) -> UnhealthyError:
@@ -90,7 +102,9 @@ def without_key(problem: Problem, model: str, withheld: str) -> Problem:
     """Return the problem of a call without a key: refused credentials have another remedy than with a wrong key."""
     if problem.code != _REFUSED_CREDENTIALS[0]:
         return problem
-    return Problem(problem.status, problem.code, f"{model}: {_key_needed(withheld)}")
+    reworded = Problem(problem.status, problem.code, f"{model}: {_key_needed(withheld)}")
+    reworded.blames_model = problem.blames_model
+    return reworded
 
 
 def _key_needed(withheld: str) -> str:
@@ -121,6 +135,13 @@ _REFUSED_CREDENTIALS = (
     "the model's server refuses the agent's credentials: check the key or the identity's role",
 )
 _LASTING_REASONS = {_REFUSED_CREDENTIALS[0]: "CredentialsRefused", _QUOTA: "QuotaExhausted"}
+# Codes of errors that do not depend on the request, in lower case.
+_OF_ALL_REQUESTS = frozenset(
+    {
+        *("model_not_found", "deploymentnotfound", "invalid_api_key", "permissiondenied"),
+        "unsupported_country_region_territory",
+    }
+)
 _FAULTS = {
     401: _REFUSED_CREDENTIALS,
     403: _REFUSED_CREDENTIALS,

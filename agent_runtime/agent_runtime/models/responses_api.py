@@ -15,7 +15,40 @@ _DROPPED = frozenset(
         *("frequency_penalty", "modalities", "audio", "prediction", "functions", "function_call"),
     }
 )
+# Fields of the Responses API with which a caller could read or leave data at the provider under the agent's key. The
+# configuration may set some of them.
+_OF_THE_CONFIG = frozenset(
+    {
+        *("store", "background", "previous_response_id", "conversation", "prompt", "input", "instructions"),
+        "context_management",
+    }
+)
 _FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+
+def checked(chat: Json) -> Json:
+    """Return a caller's request without the fields that only the configuration may set.
+
+    Raises:
+        Problem: a field cannot be translated, or a tool would run at the server.
+    """
+    tools = chat.get("tools") or ()
+    if not isinstance(tools, list | tuple):
+        raise _invalid("tools", "must be a list")
+    for index, tool in enumerate(tools):
+        if not isinstance(tool, dict) or tool.get("type") not in ("function", "custom"):
+            # Others, such as mcp or web_search, would run at the provider and bypass the policies of the agent.
+            raise _invalid(f"tools[{index}]", "must be an object with the type function")
+    if not isinstance(chat.get("reasoning"), dict | None):
+        raise _invalid("reasoning", "must be an object")
+    # The prompt and the history precede the caller's messages, so that an index would mislead.
+    if not all(isinstance(message.get("reasoning_items"), list | None) for message in chat["messages"]):
+        raise _invalid("reasoning_items", "must be a list in each message")
+    return {name: value for name, value in chat.items() if name not in _OF_THE_CONFIG}
+
+
+def _invalid(path: str, fault: str) -> Problem:
+    return Problem(400, "invalid_request", f"{path}: {fault}", param=path)
 
 
 def request(chat: Json) -> Json:
@@ -69,7 +102,7 @@ def _items(messages: list[Json]) -> Iterator[Json]:
                 "output": content if isinstance(content, str) else chunks.content_text(content),
             }
             continue
-        yield from message.get("reasoning_items") or ()
+        yield from filter(_is_encrypted_reasoning, message.get("reasoning_items") or ())
         if role == "assistant":
             content = chunks.text(message)
         if content:
@@ -78,6 +111,11 @@ def _items(messages: list[Json]) -> Iterator[Json]:
             function = call["function"]
             names = {name: function.get(name) or "" for name in ("name", "arguments")}
             yield {"type": "function_call", "call_id": str(call.get("id")), **names}
+
+
+def _is_encrypted_reasoning(item: Any) -> bool:
+    """Return whether an item has all that the server needs. Others refer to what the server keeps."""
+    return isinstance(item, dict) and item.get("type") == "reasoning" and bool(item.get("encrypted_content"))
 
 
 def _part(part: Json) -> Json:
@@ -123,7 +161,7 @@ def _message(items: list[Json]) -> Json:
     calls = [call(item) for item in items if item.get("type") == "function_call"]
     reasoning = "".join(_reasoning(item) for item in items if item.get("type") == "reasoning")
     # The server can read what is encrypted again, in the next round of a tool loop.
-    encrypted = [item for item in items if item.get("type") == "reasoning" and item.get("encrypted_content")]
+    encrypted = [item for item in items if _is_encrypted_reasoning(item)]
     refusal = "".join(part["refusal"] for part in parts if isinstance(part.get("refusal"), str))
     message: Json = {"role": "assistant", "content": chunks.content_text(parts) or None, "refusal": refusal or None}
     others = {"tool_calls": calls, "reasoning_content": reasoning, "reasoning_items": encrypted}

@@ -10,7 +10,7 @@ from agent_runtime.models.base import Json
 from agent_runtime.models.endpoint import Endpoint
 from agent_runtime.models.openai import OpenAIModel
 from agent_runtime.models.response_events import ResponseChunks
-from agent_runtime.models.streaming import StreamingRefused, StreamMode, in_mode, whole_object
+from agent_runtime.models.streaming import StreamingRefused, StreamMode, concerns_all, in_mode, whole_object
 
 
 class ResponsesModel(OpenAIModel):
@@ -20,7 +20,7 @@ class ResponsesModel(OpenAIModel):
         return endpoint.responses
 
     def _body(self, request: Json, cap_field: str) -> Json:
-        return responses_api.request(super()._body(request, cap_field))
+        return responses_api.request(super()._body(responses_api.checked(request), cap_field))
 
     async def complete(self, request: Json) -> Json:
         """Answer a chat completion request; see Model."""
@@ -32,18 +32,19 @@ class ResponsesModel(OpenAIModel):
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
         """Answer a chat completion request in chunks; see Model."""
-        if self._stream_mode is not StreamMode.NONE:
+        is_general = False
+        if self._stream_modes.current is not StreamMode.NONE:
             try:
                 async with self._post(in_mode(request, StreamMode.PLAIN)) as response:
                     async for chunk in self._chunks(response):
                         yield chunk
                 self._record_success()
-            except StreamingRefused:
-                pass
+            except StreamingRefused as error:
+                is_general = concerns_all(request, error.param)
             else:
                 return
         completion = await self.complete(in_mode(request, StreamMode.NONE))
-        self._stream_mode = StreamMode.NONE
+        self._stream_modes.remember(StreamMode.NONE, concerns_all=is_general)
         for part in chunks.as_chunks(completion):
             yield part
 

@@ -51,7 +51,7 @@ class Rule:
 def _exactly_one(*fields: str) -> Rule:
     count = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
     listed = ", ".join(fields[:-1]) + f" and {fields[-1]}"
-    return Rule(f"{count} == 1", f"set exactly one of {listed}")
+    return Rule(f"{count} == 1", f"none or several are set: set exactly one of {listed}")
 
 
 def _only_with(union: str, member: str, field: str) -> Rule:

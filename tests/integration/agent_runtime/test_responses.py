@@ -371,3 +371,25 @@ def test_a_model_is_shown(client: Any) -> None:
     assert client.models.retrieve("gpt").id == "gpt"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("none")
+
+
+@pytest.mark.parametrize(
+    "huge",
+    [
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": PIXEL + "A" * 1_100_000}]}]},
+        {"metadata": {"a": "b" * 1_100_000}},
+        {"tools": [TOOL | {"description": "d" * 1_100_000}]},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_turn_of_more_than_1_mib_is_not_stored(agent: AgentProcess, client: Any, huge: Any) -> None:
+    """The input and what the response repeats count, too."""
+    first = client.responses.create(model="gpt", input="hi")
+    body = {"model": "gpt", "input": "hi", "previous_response_id": first.id} | huge
+    headers = {"Authorization": f"Bearer {KEYS[0]}"}
+
+    response = agent.http.post("/v1/responses", json=body, headers=headers)
+
+    assert (response.status_code, response.json()["store"]) == (200, False)
+    assert agent.http.get(f"/v1/responses/{response.json()['id']}", headers=headers).status_code == 404
+    assert client.responses.retrieve(first.id).id == first.id

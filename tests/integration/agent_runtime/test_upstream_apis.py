@@ -180,3 +180,24 @@ def test_without_a_model_embeddings_are_not_found(server: AgentProcess) -> None:
 
     assert response.status_code == 404
     assert "configure one with the api embeddings" in response.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "param"),
+    [
+        ({"prompt": {"id": "p"}, "conversation": "c", "background": True}, 200, None),
+        ({"messages": [{"role": "user", "content": "hi", "reasoning_items": 5}]}, 400, "reasoning_items"),
+        ({"tools": [1]}, 400, "tools[0]"),
+        ({"tools": [{"type": "web_search"}]}, 400, "tools[0]"),
+    ],
+    ids=str,
+)
+def test_callers_get_only_the_agents_use_of_the_responses_api(
+    agent: AgentProcess, fields: Any, status: int, param: str | None
+) -> None:
+    """The other agent would refuse the fields of the first case."""
+    body: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]} | fields
+
+    response = agent.http.post("/v1/chat/completions", json=body)
+
+    assert (response.status_code, response.json().get("error", {}).get("param")) == (status, param)

@@ -298,7 +298,7 @@ def test_a_rule_between_two_fields_is_reported_together_with_a_wrong_type(
     """The API server reports the rule only after the type is corrected."""
     path = write_file(make_agent(replicas="many", systemPrompt={"text": "a"} | PROMPT_REF))
 
-    assert "spec.systemPrompt: set exactly one of" in agentctl("validate", "-f", path).err
+    assert "spec.systemPrompt: none or several are set: set exactly one of" in agentctl("validate", "-f", path).err
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,6 @@ from agent_runtime.logs import pseudonym
 from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
 
-# Bytes of an answer that is kept. No context window takes more with the next request.
-MAX_STORED_BYTES = 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -40,17 +37,18 @@ class _Call:
     conversations: Conversations
 
     async def store(self, response: Json, message: Json, finish_reason: str | None) -> Json:
-        """Store the turn if the caller wants it and the answer is whole and not huge; return the response."""
+        """Store the turn if the caller wants it, the answer is whole and the turn not huge; return the response."""
         # Some models refuse fields that are empty.
         found = {name: value for name, value in message.items() if value}
         answer = {"role": "assistant", "content": None} | found
         whole = finish_reason is None or finish_reason in chunks.COMPLETE
         has_answer = bool(chunks.text(answer).strip() or chunks.tool_calls(answer))
-        is_small = len(orjson.dumps(answer)) <= MAX_STORED_BYTES
-        response = response | {"store": self.stored and whole and has_answer and is_small}
-        if response["store"]:
-            await self.conversations.store(self.id, self.parent, self.request["messages"], answer, response)
-        return response
+        response = response | {"store": True}
+        is_stored = self.stored and whole and has_answer
+        return response | {
+            "store": is_stored
+            and await self.conversations.store(self.id, self.parent, self.request["messages"], answer, response)
+        }
 
 
 async def create(request: web.Request) -> web.StreamResponse:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agent_runtime.memory.base import Turn, decode, latest, turn
+from agent_runtime.memory.base import MAX_SESSION_BYTES, MAX_TURN_BYTES, Turn, decode, latest, turn
 
 TURN: Turn = {"id": "1", "messages": [{"role": "user", "content": "a"}], "tokens": 5}
 
@@ -59,3 +59,21 @@ def test_a_turn_that_does_not_fit_ends_the_history() -> None:
     turns: list[Turn] = [TURN, {"id": "2", "messages": WITH_TOOLS, "tokens": 1000}]
 
     assert latest(turns, 999) == []
+
+
+@pytest.mark.parametrize("character", ["a", "\u00e9", "\U0001f600", "\x00", '"'], ids=ascii)
+def test_a_turn_is_limited_in_bytes(character: str) -> None:
+    """Also the message, whatever characters it has."""
+    huge = character * 1_000_000
+    found = turn(huge, huge)
+
+    assert len(orjson.dumps(found)) <= MAX_TURN_BYTES
+    assert all(message["content"].endswith("\n[cut: 1000000 characters]") for message in found["messages"])
+
+
+def test_one_read_is_limited_in_bytes() -> None:
+    """The newest turns are kept."""
+    stored = [orjson.dumps(TURN | {"id": str(n), "pad": "x" * 7_000_000}) for n in range(40)]
+
+    assert [one["id"] for one in decode(stored)] == ["39"]
+    assert decode([b'"%b"' % (b"x" * MAX_SESSION_BYTES)]) == []

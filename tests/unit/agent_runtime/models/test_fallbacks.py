@@ -278,3 +278,17 @@ async def test_a_request_that_is_too_long_goes_to_a_fallback(code: str) -> None:
             "a", {}, soon()
         )
     assert raised.value.code == code
+
+
+async def test_what_one_request_may_have_caused_does_not_open_the_breaker() -> None:
+    refused = problem(502, "model_credentials_refused")
+    refused.blames_model = False
+    model = Scripted("a", *[refused] * FAILURES)
+    calls = calling(model)
+
+    for _ in range(FAILURES):
+        with pytest.raises(Problem):
+            await calls.complete("a", {}, soon())
+
+    assert await calls.complete("a", {}, soon()) == ("a", {"by": "a"})
+    assert await calls.components()["a"].probe() == {}

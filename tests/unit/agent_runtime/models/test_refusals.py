@@ -86,3 +86,23 @@ def test_a_refusal_has_the_code_by_which_fallbacks_decide(status: int, body: byt
     problem = refusals.refused("m", status, {}, body)
 
     assert (problem.status, problem.code) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (401, b"", True),
+        (404, b"", True),
+        (404, b'{"detail": "Not Found"}', True),
+        (404, b'{"error": {"code": "model_not_found"}}', True),
+        (404, b'{"error": {"code": "DeploymentNotFound"}}', True),
+        (404, b'{"error": {"code": 404, "param": "model"}}', True),
+        (403, b'{"error": {"code": "invalid_api_key"}}', True),
+        (404, b'{"error": {"code": null, "message": "Item not found"}}', False),
+        (404, b'{"error": {"code": "prompt_not_found", "param": "prompt"}}', False),
+        (403, b"<html>blocked</html>", False),
+        (403, b'{"error": {"code": 403, "message": "flagged"}}', False),
+    ],
+)
+def test_an_error_blames_the_model_only_if_it_concerns_all_requests(status: int, body: bytes, expected: bool) -> None:
+    assert refusals.refused("m", status, {}, body).blames_model is expected

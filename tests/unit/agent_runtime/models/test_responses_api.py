@@ -68,6 +68,72 @@ def test_a_request_has_the_form_of_the_sdk() -> None:
     }
 
 
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"store": True},
+        {"background": True},
+        {"previous_response_id": "resp_1"},
+        {"conversation": "conv_1"},
+        {"prompt": {"id": "pmpt_1"}},
+        {"input": "x"},
+        {"instructions": "x"},
+        {"context_management": [{"type": "compaction"}]},
+    ],
+    ids=str,
+)
+def test_callers_cannot_use_what_the_server_keeps(field: Any) -> None:
+    """The configuration may."""
+    chat = {"model": "m", "messages": MESSAGES}
+
+    assert responses_api.request(responses_api.checked(chat | field)) == responses_api.request(chat)
+    if "input" not in field:
+        assert field.items() <= responses_api.request(chat | field).items()
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": 5}, "tools"),
+        ({"tools": {"type": "function"}}, "tools"),
+        ({"tools": [1]}, "tools[0]"),
+        ({"tools": [TOOL, {}]}, "tools[1]"),
+        ({"tools": [{"type": ["function"]}]}, "tools[0]"),
+        *(({"tools": [{"type": kind}]}, "tools[0]") for kind in ("mcp", "web_search", "file_search")),
+        ({"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}, "tools[0]"),
+        ({"reasoning": 5}, "reasoning"),
+        ({"messages": [*MESSAGES, {"role": "assistant", "reasoning_items": 5}]}, "reasoning_items"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_translated_is_refused_by_name(fields: Any, param: str) -> None:
+    with pytest.raises(Problem) as raised:
+        responses_api.checked({"model": "m", "messages": MESSAGES} | fields)
+
+    assert (raised.value.status, raised.value.param) == (400, param)
+    assert raised.value.detail.startswith(f"{param}: ")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        *(5, None, "x", {}, {"type": "item_reference", "id": "msg_1"}),
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "mcp_call", "encrypted_content": "e"},
+    ],
+    ids=str,
+)
+def test_only_whole_reasoning_goes_back(item: Any) -> None:
+    message = {"role": "assistant", "content": "a", "reasoning_items": [item, REASONING]}
+
+    sent = responses_api.request(responses_api.checked({"messages": [message]}))["input"]
+
+    assert sent == [REASONING, {"role": "assistant", "content": "a"}]
+
+
 def response(*output: Any, **fields: Any) -> dict[str, Any]:
     """Return a response with these items."""
     head = {"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": "completed", "error": None}
