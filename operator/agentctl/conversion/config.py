@@ -1,6 +1,7 @@
 """spec.config and spec.systemPrompt from the agent.toml and the prompt of a ConfigMap."""
 
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -41,6 +42,7 @@ def config(workload: Workload) -> Part:
         return Part({"config": _PLACEHOLDER}, (lost(workload.deployment, "spec.template.spec.volumes", reason),))
     section, findings = _section(source, source.body["data"][CONFIG_FILE])
     dumped = _dumped(section)
+    _request_tokens(dumped, dict(_token_files(workload)))
     dumped.pop("systemPrompt", None)
     level = _log_level(workload)
     prompt, more = _prompt(workload, source, section.system_prompt)
@@ -57,6 +59,33 @@ def _dumped(section: AgentSection) -> Object:
         # The operator would set a prefix with the name of the agent, and the sessions of the old pods would be lost.
         dumped["memory"]["cache"]["prefix"] = cache.prefix
     return dumped
+
+
+def _request_tokens(config: Object, audiences: Mapping[str, str]) -> None:
+    """Replace the files that contain tokens of the ServiceAccount by the request for such a token."""
+    for model in config.get("models") or ():
+        audience = audiences.get((model.get("apiKeyFrom") or {}).get("file") or "")
+        if audience is not None:
+            model["apiKeyFrom"] = {"serviceAccountToken": {"audience": audience}}
+    for server in config.get("mcp") or ():
+        audience = audiences.get(server.get("tokenFile") or "")
+        if audience is not None:
+            del server["tokenFile"]
+            server["serviceAccountToken"] = {"audience": audience}
+
+
+def _token_files(workload: Workload) -> Iterator[tuple[str, str]]:
+    """Yield the files with tokens of the ServiceAccount in the container of the agent, and their audiences."""
+    directories = {
+        mount["name"]: mount["mountPath"].rstrip("/")
+        for mount in workload.container.get("volumeMounts") or ()
+        if not mount.get("subPath")
+    }
+    for volume in workload.pod.get("volumes") or ():
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            token = source.get("serviceAccountToken") or {}
+            if volume["name"] in directories and token.get("audience"):
+                yield f"{directories[volume['name']]}/{token.get('path')}", token["audience"]
 
 
 def _section(source: Manifest, text: str) -> tuple[AgentSection, tuple[Finding, ...]]:

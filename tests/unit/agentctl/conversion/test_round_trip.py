@@ -39,7 +39,8 @@ DIFFERENT: dict[str, set[str]] = {
     "11-pod-template": {REVISION},
     "15-canary": CANARY,
     # The tokens become a volume of podTemplate.
-    "agent-to-agent": {REVISION, DEFAULT_CONTAINER},
+    # The key of a Secret becomes a variable of the import.
+    "19-models": {REVISION},
     # The authorities become a volume of podTemplate.
     "models-that-differ": {REVISION, DEFAULT_CONTAINER},
     "redis-sentinel": {REVISION, DEFAULT_CONTAINER},
