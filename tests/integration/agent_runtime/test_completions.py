@@ -7,7 +7,6 @@ import openai
 import pytest
 
 from agent_runtime.config import MAX_BODY_BYTES
-from agent_runtime.models.breaker import FAILURES
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
@@ -159,26 +158,6 @@ def test_a_permanent_error_shows_in_health_until_a_call_succeeds(gpt: AgentProce
 
     make_client(gpt.port).chat.completions.create(model="gpt", messages=MESSAGES)
     eventually("the model is healthy again", lambda: not _unhealthy_components(gpt))
-
-
-def test_a_refusal_of_one_request_leaves_the_model_to_other_callers(
-    gpt: AgentProcess, model_server: ModelServer
-) -> None:
-    """The agent asks the model itself, once, before it counts such refusals against the model."""
-    body = {"messages": MESSAGES}
-    eventually("the model is called", lambda: gpt.http.post("/v1/chat/completions", json=body).is_success)
-    refusal = {"status": 403, "json": {"error": {"code": None, "message": "Item not found"}}}
-    model_server.script(completions=[refusal])
-    assert gpt.http.post("/v1/chat/completions", json=body).status_code == 502
-    eventually("the agent asks", lambda: len(model_server.seen("/chat/completions")) == 2)
-    assert model_server.seen("/chat/completions")[-1]["body"]["messages"][0]["content"] == "ping"
-
-    model_server.script(completions=[refusal] * FAILURES)
-    for _ in range(FAILURES):
-        assert gpt.http.post("/v1/chat/completions", json=body).status_code == 502
-
-    assert not _unhealthy_components(gpt)
-    assert gpt.http.post("/v1/chat/completions", json=body).is_success
 
 
 def _unhealthy_components(agent: AgentProcess) -> list[dict[str, Any]]:
