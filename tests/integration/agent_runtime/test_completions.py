@@ -160,6 +160,28 @@ def test_a_permanent_error_shows_in_health_until_a_call_succeeds(gpt: AgentProce
     eventually("the model is healthy again", lambda: not _unhealthy_components(gpt))
 
 
+def test_a_refusal_of_one_request_leaves_the_model_to_other_callers(
+    gpt: AgentProcess, model_server: ModelServer
+) -> None:
+    """The agent asks the model itself, once, before it counts such refusals against the model."""
+    body = {"messages": MESSAGES}
+    eventually("the model is called", lambda: gpt.http.post("/v1/chat/completions", json=body).is_success)
+    refusal = {"status": 403, "json": {"error": {"code": None, "message": "Item not found"}}}
+    model_server.script(completions=[refusal])
+    assert gpt.http.post("/v1/chat/completions", json=body).status_code == 502
+    eventually(
+        "the agent asks",
+        lambda: model_server.seen("/chat/completions")[-1]["body"]["messages"][0]["content"] == "ping",
+    )
+
+    model_server.script(completions=[refusal] * 5)
+    for _ in range(5):
+        assert gpt.http.post("/v1/chat/completions", json=body).status_code == 502
+
+    assert not _unhealthy_components(gpt)
+    assert gpt.http.post("/v1/chat/completions", json=body).is_success
+
+
 def _unhealthy_components(agent: AgentProcess) -> list[dict[str, Any]]:
     components = agent.details().json()["components"]
     return [component for component in components if component["status"] == "unhealthy"]
