@@ -14,7 +14,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "below the least": ({"replicas": -1}, "spec.replicas"),
     "two prompt sources": (
         {"systemPrompt": {"text": "a", "configMapKeyRef": {"name": "a", "key": "b"}}},
-        "exactly one of text and configMapKeyRef must be set",
+        "set exactly one of text and configMapKeyRef",
     ),
     "no prompt source": ({"systemPrompt": {"variables": {"a": "b"}}}, "exactly one of text and configMapKeyRef"),
     "two credentials": (

@@ -16,6 +16,8 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         answer += chunk
         if len(answer) > MAX_ANSWER_BYTES:
+            # The error keeps this frame alive until the last attempt ends.
+            answer.clear()
             raise aiohttp.ClientPayloadError("too long")
     return bytes(answer)
 

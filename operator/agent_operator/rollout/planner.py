@@ -25,6 +25,8 @@ from agent_operator.rollout.state_machine import decide, requeue_after
 from agent_operator.status.builder import pods
 from agent_operator.status.observed import Pods
 
+# The stable Deployment and that of the canary, trimmed.
+Deployments = tuple[Object | None, Object | None]
 _CACHED_REVISIONS = 64
 # A revision with a larger config is read in each pass that needs it, so that the cache needs little memory.
 _MAX_CACHED_CHARS = 128 * 1024
@@ -83,8 +85,10 @@ class RolloutPlanner:
             ApiError: a ControllerRevision or the pods of the checks cannot be read.
         """
         before = RolloutStatus.model_validate((agent.get("status") or {}).get("rollout") or {})
-        live = await self._with_running_revisions(inputs, live)
-        observed = _observe(inputs, rendered.revision, agent, live, now)
+        # Parsed once, because others may enlarge a Deployment.
+        running = deployments.stable_and_canary(live, owner_of(inputs))
+        live = await self._with_running_revisions(inputs, live, running)
+        observed = _observe(inputs, rendered.revision, agent, live, running, now)
         if observed.checks is not None and not observed.checks.is_reported:
             observed = replace(observed, checks=await self._read_checks(inputs, observed.target, live))
         observed = await self._analyse(inputs, observed, before.canary, live)
@@ -128,13 +132,15 @@ class RolloutPlanner:
                 return after, contents, unusable
             unusable |= missing
 
-    async def _with_running_revisions(self, inputs: Inputs, live: Mapping[Ref, Live]) -> Mapping[Ref, Live]:
+    async def _with_running_revisions(
+        self, inputs: Inputs, live: Mapping[Ref, Live], running: Deployments
+    ) -> Mapping[Ref, Live]:
         """Add the ControllerRevisions of running pods that the watch has not shown, because it was interrupted.
 
         Without its record, a revision that an upgrade has just started would give way to the one before.
         """
-        running = {deployments.running_revision(it) for it in deployments.stable_and_canary(live, owner_of(inputs))}
-        unseen = [target for name in running - {""} if (target := _record_ref(inputs, name)) not in live]
+        names = {deployments.running_revision(it) for it in running}
+        unseen = [target for name in names - {""} if (target := _record_ref(inputs, name)) not in live]
         found = {target: await self._cluster.find(target, "apps/v1") for target in unseen}
         return {**live, **{target: pack(target.kind, obj) for target, obj in found.items() if obj is not None}}
 
@@ -208,7 +214,9 @@ def _without_records(observed: RolloutInputs, names: frozenset[str]) -> RolloutI
     return replace(observed, records=tuple(record for record in observed.records if record.name not in names))
 
 
-def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Ref, Live], now: str) -> RolloutInputs:
+def _observe(
+    inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Ref, Live], running: Deployments, now: str
+) -> RolloutInputs:
     spec_hash = revisions.spec_hash(inputs)
     inputs_hash = revisions.inputs_hash(spec_hash, inputs.assigned)
     owner = owner_of(inputs)
@@ -216,7 +224,7 @@ def _observe(inputs: Inputs, rendered: Revision, agent: Object, live: Mapping[Re
     command = (agent["metadata"].get("annotations") or {}).get(constants.ANNOTATION_ROLLOUT, "")[: bounds.COMMAND]
     is_upgrade = command == Command.UPGRADE
     target = rendered.name if is_upgrade else revisions.target_revision(rendered.name, inputs_hash, records)
-    stable, canary = deployments.stable_and_canary(live, owner)
+    stable, canary = running
     return RolloutInputs(
         target=target,
         inputs_hash=inputs_hash,

@@ -28,6 +28,8 @@ from tests.polling import wait_until
 DEADLINE = 1200.0
 # The optional APIs that the cluster serves.
 OPTIONAL = ("SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor")
+# Warnings about what is read again a minute later.
+CHECKED_AGAIN = ("ApiMissing", "IngressClassMissing")
 # More than a scenario has writes.
 _MAX_RESTARTS = 100
 
@@ -227,7 +229,7 @@ class Runner:
         """Report whether the canary is gone, and nothing seems to be missing, which the operator checks again later."""
         agent = await self.cluster.api.get("AgentDeployment", NAME) or {}
         warnings = agent.get("status", {}).get("warnings", ())
-        if any(warning["reason"].endswith("Missing") for warning in warnings):
+        if any(warning["reason"] in CHECKED_AGAIN for warning in warnings):
             return False
         return not any("canary" in name or "check" in name for _, name in await self.cluster.api.children())
 

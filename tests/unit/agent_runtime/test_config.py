@@ -203,10 +203,10 @@ def test_an_mcp_server_has_only_the_fields_of_its_type(tmp_path: Path, table: st
     [
         ('provider = "echo"\napi_key_from = {env = "K"}', "agent.models[2].api_key_from: not a field of provider echo"),
         ('provider = "echo"\nheaders_from = {X = "K"}', "agent.models[2].headers_from: not a field of provider echo"),
-        ('provider = "openai"\napi_key_from = {}', "agent.models[2].api_key_from: exactly one of"),
+        ('provider = "openai"\napi_key_from = {}', "agent.models[2].api_key_from: set exactly one of"),
         (
             'provider = "openai"\napi_key_from = {env = "K", none = true}',
-            "agent.models[2].api_key_from: exactly one of",
+            "agent.models[2].api_key_from: set exactly one of",
         ),
         ('provider = "openai"\napi_key_from = {none = false}', "agent.models[2].api_key_from.none: "),
         ('provider = "openai"\napi_key_from = {env = "1 K"}', "agent.models[2].api_key_from.env: "),
@@ -265,12 +265,12 @@ def test_a_model_for_embeddings_does_not_chat() -> None:
         (f'parameters = {{extra = {{a = "{"x" * 17_000}"}}}}', "parameters.extra: has more than 16384 characters"),
         ("timeouts = {first_byte_seconds = 0}", "timeouts.first_byte_seconds: "),
         ("timeouts = {connect_seconds = 61}", "timeouts.connect_seconds: "),
-        ("tls = {}", "tls: exactly one of caFrom and caFile"),
+        ("tls = {}", "tls: set exactly one of caFrom and caFile"),
         (
             'tls = {ca_from = {secret_key_ref = {name = "a", key = "b"}}}',
             "tls.ca_from: only an AgentDeployment",
         ),
-        ("tls = {ca_from = {}}", "tls.ca_from: exactly one of"),
+        ("tls = {ca_from = {}}", "tls.ca_from: set exactly one of"),
         ('probe = "tcp"', "probe: "),
     ],
 )

@@ -108,6 +108,8 @@ async def test_a_change_of_a_child_does_not_block_the_event_loop(name: str) -> N
         shortest = min(shortest, timer.longest)
         if shortest <= LIMIT:
             break
+        # Another process may use the caches of the CPU now.
+        await asyncio.sleep(0.5)
     assert shortest <= LIMIT
 
 
