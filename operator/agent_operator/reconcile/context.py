@@ -91,8 +91,13 @@ def start_pass(
     own = {target: child for target, child in children.items() if target.namespace in counted}
     if own:
         own = _with_controlled_pods(own, owner)
-    size = len(live.body) + sum([len(child.body) for child in own.values()])
-    return replace(context, children=own, is_large=size > _LARGE_BYTES)
+    return with_children(replace(context, is_large=len(live.body) > _LARGE_BYTES), own)
+
+
+def with_children(context: ReconcileContext, children: Mapping[Ref, Live]) -> ReconcileContext:
+    """Return the context with these children, whose bodies may be longer than those that it had."""
+    size = sum([len(child.body) for child in children.values()])
+    return replace(context, children=children, is_large=context.is_large or size > _LARGE_BYTES)
 
 
 def _with_controlled_pods(children: Mapping[Ref, Live], owner: Owner) -> dict[Ref, Live]:

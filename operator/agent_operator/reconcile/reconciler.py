@@ -15,7 +15,7 @@ from agent_operator.kube.objects import Key
 from agent_operator.reconcile.apply import Applier, ApplyResult
 from agent_operator.reconcile.body_reader import BodyReader, large
 from agent_operator.reconcile.children import ChildPlanner
-from agent_operator.reconcile.context import ReconcileContext, Result, start_pass
+from agent_operator.reconcile.context import ReconcileContext, Result, start_pass, with_children
 from agent_operator.reconcile.dry_run import DryRun
 from agent_operator.reconcile.gather import Gatherer
 from agent_operator.reconcile.report import Reporter, summarize
@@ -79,7 +79,7 @@ class Reconciler:
     async def _bring_to_spec(self, key: Key, context: ReconcileContext) -> Result:
         if any(live.is_partial for live in context.children.values()):
             read = await self._bodies.read(key, context.children, large(context.children))
-            context = replace(context, children=read)
+            context = with_children(context, read)
         gathered = await self._gatherer.gather(context)
         await _pause(context)
         rendered = self._planner.validate_and_render(gathered)
