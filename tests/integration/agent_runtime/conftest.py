@@ -146,9 +146,22 @@ def start_agent(tmp_path: Path) -> Iterator[StartAgent]:
 
 
 @pytest.fixture(scope="module")
-def start_shared_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartAgent]:
-    """Start agents that stop at the end of the module, for tests that do not change them."""
-    yield from _agent_starter(tmp_path_factory.mktemp("agents"))
+def start_shared_agent(
+    tmp_path_factory: pytest.TempPathFactory, shared_model_server: ModelServer
+) -> Iterator[StartAgent]:
+    """Start agents that stop at the end of the module, for tests that do not change them.
+
+    A script that the last test left would keep the agent unready, because its first requests check the model.
+    """
+    starters = _agent_starter(tmp_path_factory.mktemp("agents"))
+    start = next(starters)
+
+    def start_agent(toml: str, **variables: str) -> AgentProcess:
+        shared_model_server.reset()
+        return start(toml, **variables)
+
+    yield start_agent
+    next(starters, None)
 
 
 def _agent_starter(root: Path) -> Iterator[StartAgent]:

@@ -9,10 +9,11 @@ import pytest
 
 from agent_runtime.assembly import http_session
 from agent_runtime.config import JwtConfig
+from agent_runtime.config.auth import AUTHORITY_VARIABLE
 from agent_runtime.errors import Problem
 from agent_runtime.health import UnhealthyError
 from agent_runtime.http import key_set
-from agent_runtime.http.issuer import AUTHORITY_VARIABLE, DIRECTORY_VARIABLE, MAX_BYTES, Issuer
+from agent_runtime.http.issuer import DIRECTORY_VARIABLE, MAX_BYTES, Issuer
 from agent_runtime.http.key_set import KeySet, KeySetError, parsed
 from agent_runtime.http.tokens import MAX_CHARS, Tokens
 from tests.clock import ManualClock
