@@ -45,6 +45,7 @@ class GenAiMetrics:
         )
         # As in Metrics.
         self._tokens_of, self._duration_of = cache(self._tokens.labels), cache(self._duration.labels)
+        self._first_chunk_of = cache(self._first_chunk.labels)
 
     def name_model(self, name: str, provider: str, model: str) -> None:
         """Set the provider and the upstream name of a model of the agent."""
@@ -60,7 +61,7 @@ class GenAiMetrics:
 
     def observe_first_chunk(self, operation: str, name: str, seconds: float) -> None:
         """Observe the time to the first chunk of a stream."""
-        self._first_chunk.labels(operation, *self._of(name)).observe(seconds)
+        self._first_chunk_of(operation, *self._of(name)).observe(seconds)
 
     def _of(self, name: str) -> tuple[str, str]:
         return self._models.get(name, ("", name))

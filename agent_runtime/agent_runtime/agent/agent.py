@@ -83,7 +83,7 @@ class Agent:
         Raises:
             Problem: the model is unknown, or did not answer.
         """
-        self._check_length([{"content": context.instructions}, *request["messages"]])
+        self._check_length(request["messages"], len(context.instructions))
         return (await self._completions.complete(*self._call_arguments(request, context)))[1]
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
@@ -172,7 +172,7 @@ class Agent:
     async def _checked_stream(
         self, request: Json, context: Context = NO_CONTEXT
     ) -> tuple[str, AsyncGenerator[bytes, None]]:
-        self._check_length([{"content": context.instructions}, *request["messages"]])
+        self._check_length(request["messages"], len(context.instructions))
         return await self._stream(request, context)
 
     async def _stream(self, request: Json, context: Context = NO_CONTEXT) -> tuple[str, AsyncGenerator[bytes, None]]:
@@ -191,8 +191,8 @@ class Agent:
         messages = with_prompt(prompt, [*context.history, *request["messages"]])
         return self._model_name(request.get("model")), request | {"messages": messages}, deadline
 
-    def _check_length(self, messages: Sequence[Json]) -> None:
-        length, limit = sum(map(_length, messages)), self._limits.max_input_chars
+    def _check_length(self, messages: Sequence[Json], more: int = 0) -> None:
+        length, limit = sum(map(_length, messages)) + more, self._limits.max_input_chars
         if length > limit:
             detail = f"The messages have {length} characters, but the limit is {limit}: send fewer or shorter messages"
             raise Problem(413, "input_too_long", detail)
@@ -216,10 +216,15 @@ def checked_name(name: str, names: Sequence[str]) -> str:
 def _length(message: Json) -> int:
     """Return the length of the texts of a message. Images count against the size limit of the body."""
     content = message.get("content") or ""
-    parts = [content] if isinstance(content, str) else [part.get("text") for part in content]
-    calls = message.get("tool_calls")
-    functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-    functions.append(message.get("function_call"))
-    parts += [function.get("arguments") for function in functions if isinstance(function, dict)]
-    parts.append(message.get("reasoning_content"))
-    return sum(len(part) for part in parts if isinstance(part, str))
+    length = len(content) if isinstance(content, str) else sum(_text_length(part.get("text")) for part in content)
+    functions = [message.get("function_call")]
+    if isinstance(calls := message.get("tool_calls"), list):
+        functions += [call.get("function") for call in calls if isinstance(call, dict)]
+    for function in functions:
+        if isinstance(function, dict):
+            length += _text_length(function.get("arguments"))
+    return length + _text_length(message.get("reasoning_content"))
+
+
+def _text_length(value: Any) -> int:
+    return len(value) if isinstance(value, str) else 0

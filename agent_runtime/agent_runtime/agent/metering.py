@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -57,9 +57,7 @@ class MeteredCompletions:
         with self._timed(name) as call:
             model, completion = await self._completions.complete(name, request, deadline)
             call.model = model
-        answer = chunks.message(chunks.choice(completion))
-        size = len(orjson.dumps(answer)) if answer else 0
-        self._count(model, chunks.usage(completion), request, size // BYTES_PER_TOKEN)
+        self._count(model, chunks.usage(completion), request, lambda: _message_size(completion) // BYTES_PER_TOKEN)
         return model, completion
 
     async def stream(self, name: str, request: Json, deadline: float) -> tuple[str, AsyncGenerator[bytes, None]]:
@@ -111,20 +109,25 @@ class MeteredCompletions:
         finally:
             usage = chunks.usage(orjson.loads(last_usage)) if last_usage else None
             # Most servers send one token per chunk. To parse each chunk for an exact estimate would cost too much.
-            self._count(model, usage, request, max(number, (size - number * shortest) // BYTES_PER_TOKEN))
+            self._count(model, usage, request, lambda: max(number, (size - number * shortest) // BYTES_PER_TOKEN))
 
-    def _count(self, model: str, usage: Json | None, request: Json, answer_tokens: int) -> None:
-        """Count the tokens of a call. `answer_tokens` is the estimate of those of the answer."""
+    def _count(self, model: str, usage: Json | None, request: Json, answer_tokens: Callable[[], int]) -> None:
+        """Count the tokens of a call. `answer_tokens` estimates those of the answer, if the usage has none."""
         fields = usage or {}
         prompt, completion = fields.get("prompt_tokens"), fields.get("completion_tokens")
         if not isinstance(prompt, int) and not isinstance(completion, int):
-            prompt, completion = prompt_tokens(request), answer_tokens
+            prompt, completion = prompt_tokens(request), answer_tokens()
         for kind, tokens in (("prompt", prompt), ("completion", completion)):
             bounded = min(max(tokens, 0), MAX_TOKENS) if isinstance(tokens, int) else 0
             self._metrics.count_tokens(model, kind, bounded)
             self._metrics.gen_ai.count_tokens(self._operation, model, kind, bounded)
             if self._budget is not None:
                 self._budget.spend(bounded)
+
+
+def _message_size(completion: Json) -> int:
+    message = chunks.message(chunks.choice(completion))
+    return len(orjson.dumps(message)) if message else 0
 
 
 def prompt_tokens(request: Json) -> int:

@@ -1,5 +1,6 @@
 """The whole configuration of an agent: `spec.config` of the CR, and agent.toml."""
 
+from collections.abc import Iterator
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -8,7 +9,7 @@ from agent_runtime.config.auth import AuthConfig
 from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, LogLevel, Name
 from agent_runtime.config.callers import BudgetConfig, CardConfig, ChatPageConfig, LimitsConfig, ServerConfig
-from agent_runtime.config.models import ModelConfig
+from agent_runtime.config.models import ApiKeySource, ModelConfig
 
 PROMPT_FILE = "system_prompt.txt"
 
@@ -95,25 +96,24 @@ class AgentSection(AgentConfig):
 
     @model_validator(mode="after")
     def _references_are_resolved(self) -> Self:
-        for index, model in enumerate(self.models):
-            if model.api_key_from and model.api_key_from.secret_key_ref:
-                path = f"models[{index}].api_key_from.secret_key_ref"
-                raise ValueError(f"{path}: only an AgentDeployment can name a Secret: set env to a variable")
-            if model.api_key_from and model.api_key_from.service_account_token:
-                path = f"models[{index}].api_key_from.service_account_token"
-                raise ValueError(f"{path}: only an AgentDeployment can request a token: set file to its path")
-            if model.tls and model.tls.ca_from:
-                path = f"models[{index}].tls.ca_from"
-                raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
-        for index, server in enumerate(self.mcp):
-            if server.service_account_token:
-                path = f"mcp[{index}].service_account_token"
-                raise ValueError(f"{path}: only an AgentDeployment can request a token: set token_file to its path")
-        tls = self.memory.cache.tls if self.memory and self.memory.cache else None
-        if tls and tls.ca_from:
-            path = "memory.cache.tls.ca_from"
-            raise ValueError(f"{path}: only an AgentDeployment can name an object: set ca_file to a path")
+        for path, reference, remedy in self._references():
+            if reference:
+                raise ValueError(f"{path}: only an AgentDeployment can {remedy}")
         return self
+
+    def _references(self) -> Iterator[tuple[str, object, str]]:
+        """Yield the fields that the operator resolves: path, value, and the field to use in a file."""
+        token = "request a token: set {} to its path"  # noqa: S105  (no secret)
+        authorities = "name an object: set ca_file to a path"
+        for index, model in enumerate(self.models):
+            path, source = f"models[{index}]", model.api_key_from or ApiKeySource(none=True)
+            yield f"{path}.api_key_from.secret_key_ref", source.secret_key_ref, "name a Secret: set env to a variable"
+            yield f"{path}.api_key_from.service_account_token", source.service_account_token, token.format("file")
+            yield f"{path}.tls.ca_from", model.tls and model.tls.ca_from, authorities
+        for index, server in enumerate(self.mcp):
+            yield f"mcp[{index}].service_account_token", server.service_account_token, token.format("token_file")
+        tls = self.memory.cache.tls if self.memory and self.memory.cache else None
+        yield "memory.cache.tls.ca_from", tls and tls.ca_from, authorities
 
 
 class AgentFile(ConfigModel):

@@ -14,6 +14,8 @@ DEFAULT_LEEWAY = 60
 # Where the operator mounts the token of the pod and the authority of the API server, for the preset kubernetes.
 KUBERNETES_DIRECTORY = "/var/run/secrets/agent-operator.dev/kubernetes"
 ENTRA = "https://login.microsoftonline.com"
+# The variable with another URL of Microsoft Entra ID, as in its SDKs.
+AUTHORITY_VARIABLE = "AZURE_AUTHORITY_HOST"
 
 TenantId = Annotated[
     str,

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from agent_runtime.config.models import ModelConfig
 
 OPENAI_API = "https://api.openai.com/v1"
+# Variable with the default key of a provider, and the credential that Azure OpenAI uses without a key.
+DEFAULT_KEYS = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
+ENTRA_TOKEN = "the token of Microsoft Entra ID"  # noqa: S105  (no secret)
 _OPENAI = "api.openai.com"
 # Domains of Azure OpenAI. Other domains of Azure, such as cloudapp.azure.com, contain servers of anyone.
 _MICROSOFT = tuple(

@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from agent_runtime import connection_faults, untrusted_json
-from agent_runtime.config.auth import ENTRA, KUBERNETES_DIRECTORY, JwtConfig
+from agent_runtime.config.auth import AUTHORITY_VARIABLE, ENTRA, KUBERNETES_DIRECTORY, JwtConfig
 from agent_runtime.http.key_set import KeySetError
+from agent_runtime.models import responses
 
 # Seconds and bytes for one document.
 TIMEOUT = 5.0
 MAX_BYTES = 256 * 1024
-# The URL of Microsoft Entra ID, as in its SDKs.
-AUTHORITY_VARIABLE = "AZURE_AUTHORITY_HOST"
 # The directory with the files token and ca.crt, if it is not the one that the operator mounts.
 DIRECTORY_VARIABLE = "KUBERNETES_CREDENTIALS_DIRECTORY"
 
@@ -87,9 +86,7 @@ class Issuer:
             ) as response:
                 if response.status != 200:  # noqa: PLR2004
                     raise KeySetError(f"{_origin(url)} answered {response.status}: check the URL", "ServerError")
-                content = await response.content.read(MAX_BYTES + 1)
-                while len(content) <= MAX_BYTES and (part := await response.content.read(MAX_BYTES)):
-                    content += part
+                content = await responses.read_first(response, MAX_BYTES + 1)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             fault = connection_faults.explain(error, _origin(url))
             raise KeySetError(f"the keys of callers' tokens: {fault.message}", fault.reason) from None

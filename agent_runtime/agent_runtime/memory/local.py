@@ -82,7 +82,9 @@ class LocalStore:
         """Return the stored turns of a session, as JSON."""
         caller = self._callers.get(_caller_of(session_id))
         session = caller.sessions.get(session_id) if caller else None
-        if caller is None or session is None or session.expires <= self._clock():
+        if caller is None or session is None:
+            return ()
+        if session.expires <= self._clock():
             self._drop(session_id)
             return ()
         caller.sessions.move_to_end(session_id)

@@ -3,7 +3,7 @@
 from yarl import URL
 
 from agent_runtime.errors import Problem
-from agent_runtime.models import chunks, responses
+from agent_runtime.models import chunks
 from agent_runtime.models.base import Json
 from agent_runtime.models.endpoint import Endpoint
 from agent_runtime.models.openai import OpenAIModel
@@ -15,20 +15,12 @@ class EmbeddingsModel(OpenAIModel):
     def _url(self, endpoint: Endpoint) -> URL:
         return endpoint.embeddings
 
-    async def complete(self, request: Json) -> Json:
-        """Answer the body of POST /v1/embeddings.
-
-        Raises:
-            Problem: see Model.
-        """
-        async with self._post(request) as response:
-            answer = await responses.read(response)
+    def _parse(self, answer: bytes) -> Json:
         parsed = chunks.read_json(self.name, answer)
         if chunks.is_error(parsed):
             raise chunks.in_band_error(self.name, parsed)
         if not isinstance(parsed, dict) or not isinstance(parsed.get("data"), list):
             raise Problem(502, "model_bad_response", f"{self.name}: the model's server sent no embeddings")
-        self._record_success()
         return parsed
 
     def _add_reason(self, problem: Problem, request: Json, answer: bytes) -> None:

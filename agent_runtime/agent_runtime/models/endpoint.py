@@ -11,16 +11,13 @@ from dataclasses import dataclass, replace
 from yarl import URL
 
 from agent_runtime.config import ApiKeySource, ModelConfig
-from agent_runtime.config.default_credentials import OPENAI_API, DefaultCredentials
+from agent_runtime.config.default_credentials import DEFAULT_KEYS, ENTRA_TOKEN, OPENAI_API, DefaultCredentials
 from agent_runtime.environment import Environment
 from agent_runtime.health import UnhealthyError
 from agent_runtime.models import headers
 from agent_runtime.models.credentials import EntraToken
 
-# Name of the default credential of Azure OpenAI without a key.
-ENTRA_TOKEN = "the token of Microsoft Entra ID"  # noqa: S105  (no secret)
-# Variable with the default key of a provider, and how a request carries a key.
-_DEFAULT_KEY = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
+# How a request carries a key.
 _KEY_HEADER = {"openai": ("authorization", "Bearer "), "azure_openai": ("api-key", "")}
 
 
@@ -76,7 +73,7 @@ class RequestBuilder:
         if model.api_key_from is not None:
             own = _own_key(model, model.api_key_from, environment)
             return replace(endpoint, headers={**common, **own, **named})
-        variable = _DEFAULT_KEY[model.provider]
+        variable = DEFAULT_KEYS[model.provider]
         has_key = environment.secret(variable) is not None
         if not self._defaults.reach(model) and (has_key or model.provider == "azure_openai"):
             withheld = variable if has_key else ENTRA_TOKEN

@@ -45,7 +45,9 @@ log = logging.getLogger(__name__)
 
 
 class OpenAIModel:
-    """Calls the chat completions of one model, over a session that all models share."""
+    """Calls the chat completions of one model, over a session that all models share. Other APIs are subclasses."""
+
+    first_mode = StreamMode.WITH_USAGE
 
     def __init__(
         self, config: ModelConfig, builder: RequestBuilder, session: aiohttp.ClientSession, probe_now: asyncio.Event
@@ -55,7 +57,7 @@ class OpenAIModel:
         self._session = session
         self._probe_now = probe_now
         self._upstream_name = config.deployment or config.model or config.name
-        self._stream_modes = StreamModes(StreamMode.NONE if config.streaming is False else StreamMode.WITH_USAGE)
+        self._stream_modes = StreamModes(StreamMode.NONE if config.streaming is False else self.first_mode)
         self._parameters = Parameters(config, is_openai=is_openai(builder.base_url))
         timeouts = config.timeouts or ModelTimeouts()
         # The deadline in fallbacks.py limits the whole call.
@@ -75,9 +77,9 @@ class OpenAIModel:
         """Answer a chat completion request; see Model."""
         async with self._post(request) as response:
             answer = await responses.read(response)
-        completion = chunks.completion(self.name, answer)
+        parsed = self._parse(answer)
         self._record_success()
-        return completion
+        return parsed
 
     async def stream(self, request: Json) -> AsyncGenerator[bytes, None]:
         """Answer a chat completion request in chunks; see Model.
@@ -101,7 +103,16 @@ class OpenAIModel:
         for part in chunks.as_chunks(completion):
             yield part
 
+    def _parse(self, answer: bytes) -> Json:
+        """Return the completion in a body.
+
+        Raises:
+            Problem: it is an error or no completion.
+        """
+        return chunks.completion(self.name, answer)
+
     async def _read_stream(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        """Yield the chunks of a response; TRUNCATED last if it may be incomplete."""
         finished: bool | None = None
         async for kind, data in sse.events(await event_stream(self.name, response)):
             if data.startswith(sse.DONE):

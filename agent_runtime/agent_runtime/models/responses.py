@@ -24,9 +24,18 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
 
 async def read_error(response: aiohttp.ClientResponse) -> bytes:
     """Return the first MAX_ERROR_BYTES of the body of an error. More could only be discarded."""
+    return await read_first(response, MAX_ERROR_BYTES)
+
+
+async def read_first(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the first bytes of a body, up to a limit.
+
+    Raises:
+        aiohttp.ClientPayloadError: the body is incomplete.
+    """
     answer = bytearray()
     async for chunk in response.content.iter_any():
         answer += chunk
-        if len(answer) >= MAX_ERROR_BYTES:
+        if len(answer) >= limit:
             break
-    return bytes(answer[:MAX_ERROR_BYTES])
+    return bytes(answer[:limit])

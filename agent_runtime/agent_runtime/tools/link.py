@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,6 +15,8 @@ from mcp.types import CallToolResult
 from agent_runtime import connection_faults
 from agent_runtime.config import McpServerConfig
 from agent_runtime.connection_faults import ConnectionFault
+from agent_runtime.health import UnhealthyError
+from agent_runtime.models.headers import content_of
 from agent_runtime.tools.guard import proxy_of
 from agent_runtime.tools.http import REQUEST_HEADERS, BoundedTransport, Propagate
 from agent_runtime.tools.limits import MAX_MESSAGE_BYTES, TooMuchDataError
@@ -204,14 +205,12 @@ class _FileToken(httpx2.Auth):
     """Sends the bearer token in a file, which the kubelet renews. Without the file, the server refuses the request."""
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path)
+        self._path = path
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """See httpx2.Auth."""
-        with suppress(OSError, UnicodeDecodeError):
-            token = self._path.read_text(encoding="ascii").strip()
-            if token.isprintable():
-                request.headers["Authorization"] = f"Bearer {token}"
+        with suppress(UnhealthyError):
+            request.headers["Authorization"] = f"Bearer {content_of(self._path)}"
         yield request
 
 

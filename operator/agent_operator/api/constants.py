@@ -63,6 +63,8 @@ API_SERVER_VOLUME: Mapping[str, Any] = {
         ]
     },
 }
+# Ports of the resolvers, and of the DNS pods of OpenShift.
+DNS_PORTS = frozenset({53, 5353})
 # Tokens of the ServiceAccount for models and MCP servers.
 TOKENS_VOLUME = "service-account-tokens"
 TOKENS_DIRECTORY = "/var/run/secrets/agent-operator.dev/tokens"

@@ -12,6 +12,7 @@ revision has its hosts, also if it was stored without this option.
 import ipaddress
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from agent_operator.api import constants
@@ -20,6 +21,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.render.revision import Revision
 from agent_operator.render.templates import View
 from agent_runtime.config import CONFIG_FILE, AgentFile, AgentSection, addresses
+from agent_runtime.config.auth import AUTHORITY_VARIABLE, ENTRA
 from agent_runtime.config.migrations import upgraded
 
 Hosts = frozenset[tuple[str, int]]
@@ -28,9 +30,9 @@ Rule = Mapping[str, Any]
 KIND = "CiliumNetworkPolicy"
 MODE = "Hosts"
 """status.egress while only named hosts are allowed."""
-_DNS_PORTS = frozenset({53, 5353})
-_LOGIN = "login.microsoftonline.com"
-_AUTHORITY, _AZURE_ENDPOINT = "AZURE_AUTHORITY_HOST", "AZURE_OPENAI_ENDPOINT"
+# The cache keeps 64 files, so a larger one is parsed each time.
+_MAX_CACHED_CHARS = 16 * 1024
+_AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 _POD_NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 # Denied even if a host has such an address. Cilium prefers a denial. A cache of DNS on the node is link-local, too.
 _METADATA = (
@@ -47,8 +49,8 @@ def hosts(revision: Revision, inputs: Inputs) -> Hosts | None:
     server, which has the keys of ServiceAccounts' tokens, has no name, either.
     """
     try:
-        document = tomllib.loads(revision.config[CONFIG_FILE])
-        config = AgentFile.model_validate(upgraded(document)).agent
+        text = revision.config[CONFIG_FILE]
+        config = _cached(text) if len(text) <= _MAX_CACHED_CHARS else _parsed(text)
         tokens = config.auth.jwt if config.auth else None
         if tokens is not None and tokens.jwks_url is None and tokens.preset != "entra_id":
             return None
@@ -57,6 +59,19 @@ def hosts(revision: Revision, inputs: Inputs) -> Hosts | None:
     except (KeyError, ValueError):
         return None
     return frozenset((it.host.rstrip("."), it.port) for it in found if _is_outside(it, inputs))
+
+
+def _parsed(text: str) -> AgentSection:
+    """Return the content of agent.toml.
+
+    Raises:
+        ValueError: it is not valid.
+    """
+    return AgentFile.model_validate(upgraded(tomllib.loads(text))).agent
+
+
+# Each pass needs the content of all running revisions.
+_cached = lru_cache(maxsize=64)(_parsed)
 
 
 def _variables(template: Mapping[str, Any]) -> dict[str, str | None]:
@@ -78,7 +93,7 @@ def _azure(
     uses_entra = bool(models or (cache and cache.enabled and cache.entra_id))
     if not uses_entra and constants.LABEL_WORKLOAD_IDENTITY not in revision.template["metadata"]["labels"]:
         return
-    yield endpoints.parse(variables.get(_AUTHORITY, f"https://{_LOGIN}") or "", "spec.env")
+    yield endpoints.parse(variables.get(AUTHORITY_VARIABLE, ENTRA) or "", "spec.env")
     if any(model.endpoint is None for model in models):
         yield endpoints.parse(variables[_AZURE_ENDPOINT] or "", "spec.env")
 
@@ -103,7 +118,7 @@ def egress(inputs: Inputs, found: Iterable[tuple[str, int]]) -> list[View]:
         by_port.setdefault(port, []).append(host)
     resolvers = [_resolver(resolver) for resolver in inputs.platform.dns_resolvers]
     ports = {
-        "ports": [{"port": str(port), "protocol": "ANY"} for port in sorted(_DNS_PORTS)],
+        "ports": [{"port": str(port), "protocol": "ANY"} for port in sorted(constants.DNS_PORTS)],
         "rules": {"dns": [{"matchPattern": "*"}]},
     }
     pods, blocks = [it for it in resolvers if isinstance(it, dict)], [it for it in resolvers if isinstance(it, str)]
@@ -145,7 +160,7 @@ def without_outside(rules: Iterable[Rule]) -> list[Rule]:
 
 def without_dns(rules: Iterable[Rule]) -> list[Rule]:
     """Return the operator's own rules of a NetworkPolicy without the one for the resolvers."""
-    return [rule for rule in rules if not {port["port"] for port in rule["ports"]} <= _DNS_PORTS]
+    return [rule for rule in rules if not {port["port"] for port in rule["ports"]} <= constants.DNS_PORTS]
 
 
 def allows_outside(rules: Iterable[Rule]) -> bool:

@@ -13,7 +13,6 @@ from agent_operator.kube.shapes import mapping, mappings
 from agent_operator.render.templates import View
 from agent_runtime.config import MemoryConfig, addresses
 
-_DNS_PORTS = frozenset({53, 5353})
 _IPV6 = 6
 DEFAULT_INGRESS = ("ingress-nginx",)
 DEFAULT_MONITORING = ("monitoring",)
@@ -87,7 +86,7 @@ def is_bounded(rule: Any, *, allow_link_local: bool = False) -> bool:
     numbers = {port.get("port") for port in ports}
     if not numbers or None in numbers or any("endPort" in port for port in ports):
         return False
-    return all(_is_peer_bounded(peer, numbers <= _DNS_PORTS, allow_link_local) for peer in peers)
+    return all(_is_peer_bounded(peer, numbers <= constants.DNS_PORTS, allow_link_local) for peer in peers)
 
 
 def _is_peer_bounded(peer: Mapping[str, Any], is_dns: bool, allow_link_local: bool) -> bool:
@@ -105,16 +104,11 @@ def _is_peer_bounded(peer: Mapping[str, Any], is_dns: bool, allow_link_local: bo
     if network.num_addresses == 1:
         return allow_link_local or not addresses.is_metadata(network.network_address)
     known = addresses.METADATA_V6 if network.version == _IPV6 else addresses.METADATA_V4
-    reachable = [it for it in known if it.overlaps(network)]
-    return all(any(_contains(outer, it) for outer in excepted) for it in reachable)
+    return all(any(_covers(outer, it) for outer in excepted) for it in known if it.overlaps(network))
 
 
-def _contains(outer: addresses.Network, inner: addresses.Network) -> bool:
-    return (
-        outer.version == inner.version
-        and int(outer.network_address) <= int(inner.network_address)
-        and (int(inner.broadcast_address) <= int(outer.broadcast_address))
-    )
+def _covers(outer: addresses.Network, inner: addresses.Network) -> bool:
+    return outer.version == inner.version and outer.supernet_of(inner)  # type: ignore[arg-type]  # of the same version
 
 
 def _ingress(inputs: Inputs) -> Iterator[View]:
@@ -180,7 +174,9 @@ def _port_order(port: int | str) -> tuple[int, str]:
 @cache
 def _dns(resolvers: tuple[str, ...]) -> View:
     """Return the rule for the resolvers of the cluster. Pods of OpenShift's listen on 5353."""
-    ports = [{"protocol": protocol, "port": port} for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    ports = [
+        {"protocol": protocol, "port": port} for port in sorted(constants.DNS_PORTS) for protocol in ("UDP", "TCP")
+    ]
     return {"to": [_resolver(resolver) for resolver in resolvers], "ports": ports}
 
 

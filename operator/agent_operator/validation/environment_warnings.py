@@ -9,10 +9,9 @@ from agent_operator.api.reasons import SpecReason
 from agent_operator.inputs import credentials, quantities
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.shapes import mapping, mappings
-from agent_runtime.config.default_credentials import OPENAI_API, DefaultCredentials
+from agent_runtime.config.default_credentials import DEFAULT_KEYS, ENTRA_TOKEN, OPENAI_API, DefaultCredentials
 
 _AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
-_DEFAULT_KEYS = {"openai": "OPENAI_API_KEY", "azure_openai": "AZURE_OPENAI_API_KEY"}
 _AZURE_CREDENTIALS = ("AZURE_OPENAI_API_KEY", *credentials.IDENTITY_KEYS)
 _IN_BYTES = ("memory", "ephemeral-storage")
 # No container runs with less, and no volume is useful.
@@ -92,21 +91,28 @@ def default_key_reaches_models(inputs: Inputs) -> Iterator[Problem]:
     plain = {variable.name: variable.value for variable in inputs.spec.env or ()}
     defaults = DefaultCredentials(models, plain.get("OPENAI_BASE_URL"), plain.get(_AZURE_ENDPOINT))
     withheld = [
-        (index, _DEFAULT_KEYS[model.provider])
+        (index, model.provider)
         for index, model in enumerate(models)
-        if model.provider in _DEFAULT_KEYS and model.api_key_from is None and not defaults.reach(model)
+        if model.provider in DEFAULT_KEYS and model.api_key_from is None and not defaults.reach(model)
     ]
     known = _variables(inputs) if withheld else None
-    for index, variable in withheld:
-        is_azure = variable == _DEFAULT_KEYS["azure_openai"]
-        has_token = is_azure and (_has_identity(inputs) or (known is not None and _has_entra_credentials(known)))
-        if known is None or variable in known or has_token:
-            name = "the token of Microsoft Entra ID" if has_token and variable not in (known or ()) else variable
+    for index, provider in withheld:
+        if credential := _default_credential(inputs, provider, known):
             message = (
-                f"{name} is not sent to this server, because the models of the agent have several: set apiKeyFrom "
-                f"to the key of this server, or to `none: true` if it needs none"
+                f"{credential} is not sent to this server, because the models of the agent have several: set "
+                f"apiKeyFrom to the key of this server, or to `none: true` if it needs none"
             )
             yield Problem(SpecReason.DEFAULT_KEY_WITHHELD, f"spec.config.models[{index}].apiKeyFrom", message)
+
+
+def _default_credential(inputs: Inputs, provider: str, known: frozenset[str] | None) -> str | None:
+    """Return the default credential of a provider; None if the pods have none. `known`: see _variables()."""
+    variable = DEFAULT_KEYS[provider]
+    if known is not None and variable in known:
+        return variable
+    if provider == "azure_openai" and (_has_identity(inputs) or _has_entra_credentials(known or frozenset())):
+        return ENTRA_TOKEN
+    return variable if known is None else None
 
 
 def _has_identity(inputs: Inputs) -> bool:
