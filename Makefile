@@ -132,8 +132,8 @@ manifests: $(READY)  ## Generate RBAC in deploy/kustomize, and parts of the char
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.helm deploy
 
-docs: $(READY)  ## Generate docs/reference.md from the models
-	$(BIN)/python -m agent_operator.codegen.reference docs/reference.md
+docs: $(READY)  ## Generate docs/reference/api.md from the models
+	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.
