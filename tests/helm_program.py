@@ -60,7 +60,9 @@ def _unpack(archive: Path, target: Path) -> None:
     Path(name).rename(target)
 
 
-def run(*arguments: str | Path, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str | Path, stdin: str = "", check: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run helm without the configuration of the user. A failure is a failed test."""
     try:
         command: Sequence[str | Path] = [find(), *arguments]
@@ -68,8 +70,9 @@ def run(*arguments: str | Path, check: bool = True, **environment: str) -> subpr
         pytest.skip(str(error))
     with tempfile.TemporaryDirectory() as home:
         folders = {f"HELM_{kind}_HOME": f"{home}/{kind}" for kind in ("CACHE", "CONFIG", "DATA")}
+        variables = os.environ | folders | environment
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=300, check=False, env=os.environ | folders | environment
+            command, input=stdin, capture_output=True, text=True, timeout=300, check=False, env=variables
         )
     if check and done.returncode:
         pytest.fail(f"helm {' '.join(map(str, arguments))}: {done.stderr}")

@@ -38,15 +38,8 @@ WITHOUT_POLICIES = {"admissionPolicies": {"enabled": False}}
 
 def template(values: Values, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run `helm template` with values in a file, as users do."""
-    folder = Path(os.environ["PYTEST_CHART_VALUES"])
-    (folder / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    arguments = ["template", "ours", CHART, "--namespace", NAMESPACE, "--values", folder / "values.yaml", *options]
-    return helm.run(*arguments, check=check)
-
-
-@pytest.fixture(autouse=True)
-def values_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_CHART_VALUES", str(tmp_path))
+    arguments = ["--namespace", NAMESPACE, "--values", "-", *options]
+    return helm.run("template", "ours", CHART, *arguments, stdin=yaml.safe_dump(values), check=check)
 
 
 def rendered(values: Values, *options: str, crds: bool = False) -> list[Object]:
