@@ -18,7 +18,9 @@ class Role(StrEnum):
     CANARY = "canary"
 
 
-def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: Role) -> Manifest:
+def deployment(
+    inputs: Inputs, revision: Revision, replicas: int | None, role: Role, restarted_at: str | None = None
+) -> Manifest:
     """Return the Deployment that runs a revision.
 
     Args:
@@ -26,6 +28,7 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
         revision: the pod template and config.
         replicas: number of pods; None if an autoscaler sets it.
         role: stable or canary.
+        restarted_at: time of the last restart that a user requested; another time replaces the pods.
     """
     name = inputs.name if role is Role.STABLE else constants.canary(inputs.name)
     selector = {constants.LABEL_APP: name}
@@ -41,14 +44,16 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
             "history_limit": rollout.revision_history_limit if rollout else None,
             "strategy": disruption.strategy(rollout),
             "selector": selector,
-            "pod_template": _pod_template(inputs, revision, selector),
+            "pod_template": _pod_template(inputs, revision, selector, restarted_at),
         },
     )
 
 
-def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str]) -> Manifest:
-    """Return the pod template of a revision, with the hash of the current data of its Secrets."""
+def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str], restarted_at: str | None) -> Manifest:
+    """Return the pod template of a revision, with the hash of its Secrets' current data and the time of a restart."""
     hashes = references.hashes_of_template(secret_hash(inputs), revision.template)
     template = with_secret_hash(revision.template, hashes)
-    metadata = template["metadata"]
-    return template | {"metadata": metadata | {"labels": metadata["labels"] | selector}}
+    metadata = template["metadata"] | {"labels": template["metadata"]["labels"] | selector}
+    if restarted_at:
+        metadata |= {"annotations": metadata["annotations"] | {constants.ANNOTATION_RESTARTED_AT: restarted_at}}
+    return template | {"metadata": metadata}

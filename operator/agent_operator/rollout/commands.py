@@ -1,6 +1,8 @@
 """Rollout commands of users: values of an annotation that the operator carries out once and then removes."""
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from agent_operator.api.problems import Problem
@@ -10,6 +12,9 @@ from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 from agent_operator.rollout.transitions import next_step, roll_back
 
 SEPARATOR = "="
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+# The clock of the user may be ahead of that of the operator.
+_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class Command(StrEnum):
@@ -31,6 +36,8 @@ class Command(StrEnum):
     """Roll back to the last good revision, or to REVISION with `rollback=REVISION`."""
     UPGRADE = "upgrade"
     """Render the pods as this version of the operator does."""
+    RESTART = "restart"
+    """Replace all pods, with `restart=TIME`. The time is that of the request, so that a repetition changes nothing."""
 
 
 def apply_command(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
@@ -42,13 +49,13 @@ def apply_command(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus
     recorded = status.model_copy(update={"command": inputs.command or None})
     if not inputs.command or refusal(inputs, status):
         return recorded
-    name, _, revision = inputs.command.partition(SEPARATOR)
-    return _TRANSITIONS[Command(name)](inputs, recorded, revision)
+    name, _, argument = inputs.command.partition(SEPARATOR)
+    return _TRANSITIONS[Command(name)](inputs, recorded, argument)
 
 
 def refusal(inputs: RolloutInputs, status: RolloutStatus) -> str:
     """Return why the command in the annotation cannot be carried out; empty if it can be."""
-    name, _, revision = inputs.command.partition(SEPARATOR)
+    name, _, argument = inputs.command.partition(SEPARATOR)
     if name not in set(Command):
         return f"unknown rollout command {name!r}: use one of {', '.join(Command)}"
     cause = ""
@@ -61,8 +68,10 @@ def refusal(inputs: RolloutInputs, status: RolloutStatus) -> str:
             cause = "no canary can be promoted: wait until its pods are ready and its checks have passed"
         case Command.RETRY if status.rolled_back is None:
             cause = "no revision was rolled back"
-        case Command.ROLLBACK if _rollback_revision(inputs, status, revision) is None:
-            cause = _unknown_revision(inputs, status, revision)
+        case Command.ROLLBACK if _rollback_revision(inputs, status, argument) is None:
+            cause = _unknown_revision(inputs, status, argument)
+        case Command.RESTART:
+            cause = _unusable_time(argument, inputs.now)
     return f"{name}: {cause}" if cause else ""
 
 
@@ -71,6 +80,24 @@ def _unknown_revision(inputs: RolloutInputs, status: RolloutStatus, revision: st
         return "there is no other revision to roll back to"
     kept = ", ".join(record.name for record in inputs.records if record.name != status.stable) or "none"
     return f"there is no revision {revision}: the kept revisions are {kept}"
+
+
+def _unusable_time(text: str, now: str) -> str:
+    """Return why a text is not the time of a restart. A time in the future would block every restart until then."""
+    example = f"use restart={now[:19]}Z"
+    time = _parse_time(text)
+    if time is None:
+        return f"{text!r} is not a time in RFC 3339 and UTC: {example}"
+    if time > datetime.fromisoformat(now) + _CLOCK_SKEW:
+        return f"{text} is in the future: {example}"
+    return ""
+
+
+def _parse_time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def _runs_canary(status: RolloutStatus) -> bool:
@@ -109,6 +136,12 @@ def _rollback(inputs: RolloutInputs, status: RolloutStatus, revision: str) -> Ro
     return roll_back(inputs, status, to, cause, manual=True)
 
 
+def _restart(_inputs: RolloutInputs, status: RolloutStatus, time: str) -> RolloutStatus:
+    # All times have the same format, so their texts have the order of the times.
+    is_new = time > (status.restarted_at or "")
+    return status.model_copy(update={"restarted_at": time}) if is_new else status
+
+
 _TRANSITIONS: Mapping[Command, Callable[[RolloutInputs, RolloutStatus, str], RolloutStatus]] = {
     Command.PAUSE: lambda _inputs, status, _: status.model_copy(update={"paused": True}),
     Command.RESUME: lambda _inputs, status, _: status.model_copy(update={"paused": None}),
@@ -119,4 +152,5 @@ _TRANSITIONS: Mapping[Command, Callable[[RolloutInputs, RolloutStatus, str], Rol
     Command.ROLLBACK: _rollback,
     # The planner reads this command and sets RolloutInputs.target.
     Command.UPGRADE: lambda _inputs, status, _: status,
+    Command.RESTART: _restart,
 }

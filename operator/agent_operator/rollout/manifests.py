@@ -64,9 +64,9 @@ def compose(
     else:
         replicas = _stable_replicas(inputs, observed, status, splits_by_route="HTTPRoute" in desired)
         # Usually all pods run the current spec, so the rendered Deployment stays unchanged.
-        if stable is not rendered.revision or replicas != inputs.fixed_replicas:
+        if stable is not rendered.revision or replicas != inputs.fixed_replicas or status.restarted_at:
             desired["ConfigMap"] = config_map(inputs, stable)
-            desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
+            desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE, status.restarted_at)
     keeps_canary = status.canary is None and observed.keeps_ended_canary and "HTTPRoute" not in desired
     if observed.rollout.strategy == "Canary" or keeps_canary:
         desired |= _selecting_both(desired)
@@ -80,7 +80,9 @@ def compose(
     added = _new_record(rendered, observed, status, contents)
     if status.canary is not None and status.canary.revision in contents:
         size = canary_size(inputs, observed, status.canary, max_replicas=_max_replicas(desired))
-        added += _canary_manifests(inputs, contents[status.canary.revision], size, desired["Service"])
+        canary = contents[status.canary.revision]
+        added += [config_map(inputs, canary), _canary_service(inputs, desired["Service"])]
+        added.append(deployment(inputs, canary, size, Role.CANARY, status.restarted_at))
         added += checks if status.canary.phase != CanaryPhase.STARTING or status.canary.checks else ()
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
@@ -128,15 +130,7 @@ def _stable_replicas(
     return min(replicas, max(1, replicas - replaced))
 
 
-def _canary_manifests(inputs: Inputs, revision: Revision, size: int, service: Manifest) -> list[Manifest]:
-    return [
-        config_map(inputs, revision),
-        _canary_service(service, common_annotations(inputs)),
-        deployment(inputs, revision, size, Role.CANARY),
-    ]
-
-
-def _canary_service(base: Manifest, annotations: Mapping[str, str]) -> Manifest:
+def _canary_service(inputs: Inputs, base: Manifest) -> Manifest:
     """Return a Service that selects only the canary, for its checks and for a Gateway.
 
     Prometheus does not scrape it: it has the component `canary` and none of the annotations of spec.service.
@@ -148,7 +142,11 @@ def _canary_service(base: Manifest, annotations: Mapping[str, str]) -> Manifest:
     families = {key: base["spec"][key] for key in ("ipFamilies", "ipFamilyPolicy") if key in base["spec"]}
     spec = {"ports": ports, "selector": {constants.LABEL_APP: name}, "type": "ClusterIP"} | families
     return with_manifest_hash(
-        base | {"metadata": meta | {"name": name, "labels": labels, "annotations": dict(annotations)}, "spec": spec}
+        base
+        | {
+            "metadata": meta | {"name": name, "labels": labels, "annotations": dict(common_annotations(inputs))},
+            "spec": spec,
+        }
     )
 
 
