@@ -131,8 +131,9 @@ crds: $(READY)  ## Generate crds/ and schemas.json from the models
 manifests: $(READY)  ## Generate the RBAC manifests in deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 
-docs: $(READY)  ## Generate docs/reference/api.md from the models
+docs: $(READY)  ## Generate the references of the fields and of agentctl
 	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
+	$(BIN)/python -m agentctl.reference docs/reference/agentctl.md
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.
