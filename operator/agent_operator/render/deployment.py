@@ -5,7 +5,7 @@ from enum import StrEnum
 from agent_operator.api import constants
 from agent_operator.inputs import disruption, references
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render.canonical import Manifest
+from agent_operator.render.canonical import Manifest, with_spec
 from agent_operator.render.credentials import secret_hash
 from agent_operator.render.revision import Revision, with_secret_hash
 from agent_operator.render.templates import manifest
@@ -18,9 +18,7 @@ class Role(StrEnum):
     CANARY = "canary"
 
 
-def deployment(
-    inputs: Inputs, revision: Revision, replicas: int | None, role: Role, restarted_at: str | None = None
-) -> Manifest:
+def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: Role) -> Manifest:
     """Return the Deployment that runs a revision.
 
     Args:
@@ -28,7 +26,6 @@ def deployment(
         revision: the pod template and config.
         replicas: number of pods; None if an autoscaler sets it.
         role: stable or canary.
-        restarted_at: time of the last restart that a user requested; another time replaces the pods.
     """
     name = inputs.name if role is Role.STABLE else constants.canary(inputs.name)
     selector = {constants.LABEL_APP: name}
@@ -44,16 +41,27 @@ def deployment(
             "history_limit": rollout.revision_history_limit if rollout else None,
             "strategy": disruption.strategy(rollout),
             "selector": selector,
-            "pod_template": _pod_template(inputs, revision, selector, restarted_at),
+            "pod_template": _pod_template(inputs, revision, selector),
         },
     )
 
 
-def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str], restarted_at: str | None) -> Manifest:
-    """Return the pod template of a revision, with the hash of its Secrets' current data and the time of a restart."""
+def with_restart(manifest: Manifest, time: str | None) -> Manifest:
+    """Return a Deployment whose pods are not older than the last restart; other manifests unchanged.
+
+    The time is not a part of the revision, because it cannot break a pod.
+    """
+    if time is None or manifest["kind"] != "Deployment":
+        return manifest
+    template = manifest["spec"]["template"]
+    meta = template["metadata"]
+    annotations = (meta.get("annotations") or {}) | {constants.ANNOTATION_RESTARTED_AT: time}
+    return with_spec(manifest, template=template | {"metadata": meta | {"annotations": annotations}})
+
+
+def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str]) -> Manifest:
+    """Return the pod template of a revision, with the hash of the current data of its Secrets."""
     hashes = references.hashes_of_template(secret_hash(inputs), revision.template)
     template = with_secret_hash(revision.template, hashes)
-    metadata = template["metadata"] | {"labels": template["metadata"]["labels"] | selector}
-    if restarted_at:
-        metadata |= {"annotations": metadata["annotations"] | {constants.ANNOTATION_RESTARTED_AT: restarted_at}}
-    return template | {"metadata": metadata}
+    metadata = template["metadata"]
+    return template | {"metadata": metadata | {"labels": metadata["labels"] | selector}}

@@ -1,10 +1,10 @@
 """Rollout commands of users: values of an annotation that the operator carries out once and then removes."""
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from agent_operator.api import bounds
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
@@ -12,9 +12,9 @@ from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 from agent_operator.rollout.transitions import next_step, roll_back
 
 SEPARATOR = "="
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-# The clock of the user may be ahead of that of the operator.
-_CLOCK_SKEW = timedelta(minutes=5)
+# How far the clock of a user may be ahead of the operator's.
+_MAX_AHEAD = timedelta(minutes=5)
+_RESTART_TIME = "use restart=TIME with the current time, such as restart=2026-01-31T12:00:00Z"
 
 
 class Command(StrEnum):
@@ -34,10 +34,10 @@ class Command(StrEnum):
     """Roll out again the revision that was rolled back."""
     ROLLBACK = "rollback"
     """Roll back to the last good revision, or to REVISION with `rollback=REVISION`."""
+    RESTART = "restart"
+    """Replace all pods, once for each TIME in `restart=TIME`."""
     UPGRADE = "upgrade"
     """Render the pods as this version of the operator does."""
-    RESTART = "restart"
-    """Replace all pods, with `restart=TIME`. The time is that of the request, so that a repetition changes nothing."""
 
 
 def apply_command(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus:
@@ -49,13 +49,13 @@ def apply_command(inputs: RolloutInputs, status: RolloutStatus) -> RolloutStatus
     recorded = status.model_copy(update={"command": inputs.command or None})
     if not inputs.command or refusal(inputs, status):
         return recorded
-    name, _, argument = inputs.command.partition(SEPARATOR)
-    return _TRANSITIONS[Command(name)](inputs, recorded, argument)
+    name, _, revision = inputs.command.partition(SEPARATOR)
+    return _TRANSITIONS[Command(name)](inputs, recorded, revision)
 
 
 def refusal(inputs: RolloutInputs, status: RolloutStatus) -> str:
     """Return why the command in the annotation cannot be carried out; empty if it can be."""
-    name, _, argument = inputs.command.partition(SEPARATOR)
+    name, _, revision = inputs.command.partition(SEPARATOR)
     if name not in set(Command):
         return f"unknown rollout command {name!r}: use one of {', '.join(Command)}"
     cause = ""
@@ -68,10 +68,10 @@ def refusal(inputs: RolloutInputs, status: RolloutStatus) -> str:
             cause = "no canary can be promoted: wait until its pods are ready and its checks have passed"
         case Command.RETRY if status.rolled_back is None:
             cause = "no revision was rolled back"
-        case Command.ROLLBACK if _rollback_revision(inputs, status, argument) is None:
-            cause = _unknown_revision(inputs, status, argument)
         case Command.RESTART:
-            cause = _unusable_time(argument, inputs.now)
+            cause = _restart_refusal(inputs, status, revision)
+        case Command.ROLLBACK if _rollback_revision(inputs, status, revision) is None:
+            cause = _unknown_revision(inputs, status, revision)
     return f"{name}: {cause}" if cause else ""
 
 
@@ -82,22 +82,28 @@ def _unknown_revision(inputs: RolloutInputs, status: RolloutStatus, revision: st
     return f"there is no revision {revision}: the kept revisions are {kept}"
 
 
-def _unusable_time(text: str, now: str) -> str:
-    """Return why a text is not the time of a restart. A time in the future would block every restart until then."""
-    example = f"use restart={now[:19]}Z"
-    time = _parse_time(text)
+def _restart_refusal(inputs: RolloutInputs, status: RolloutStatus, text: str) -> str:
+    """Return why the pods are not restarted; empty if they are.
+
+    The time makes the command idempotent: a tool that restores the annotation again and again restarts the pods once.
+    """
+    time, last, now = _time(text), _time(status.restarted_at or ""), _time(inputs.now)
     if time is None:
-        return f"{text!r} is not a time in RFC 3339 and UTC: {example}"
-    if time > datetime.fromisoformat(now) + _CLOCK_SKEW:
-        return f"{text} is in the future: {example}"
+        return f"{text!r} is no time: {_RESTART_TIME}" if text else _RESTART_TIME
+    if now is not None and time > now + _MAX_AHEAD:
+        return f"{text} is in the future: {_RESTART_TIME}"
+    if last is not None and time <= last:
+        return f"the pods were already restarted at {status.restarted_at}: {_RESTART_TIME}"
     return ""
 
 
-def _parse_time(text: str) -> datetime | None:
+def _time(text: str) -> datetime | None:
+    """Parse a time of RFC 3339; without an offset, it is in UTC. None if it is malformed."""
     try:
-        return datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
+        time = datetime.fromisoformat(text) if len(text) <= bounds.TIME else None
     except ValueError:
         return None
+    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _runs_canary(status: RolloutStatus) -> bool:
@@ -136,12 +142,6 @@ def _rollback(inputs: RolloutInputs, status: RolloutStatus, revision: str) -> Ro
     return roll_back(inputs, status, to, cause, manual=True)
 
 
-def _restart(_inputs: RolloutInputs, status: RolloutStatus, time: str) -> RolloutStatus:
-    # All times have the same format, so their texts have the order of the times.
-    is_new = time > (status.restarted_at or "")
-    return status.model_copy(update={"restarted_at": time}) if is_new else status
-
-
 _TRANSITIONS: Mapping[Command, Callable[[RolloutInputs, RolloutStatus, str], RolloutStatus]] = {
     Command.PAUSE: lambda _inputs, status, _: status.model_copy(update={"paused": True}),
     Command.RESUME: lambda _inputs, status, _: status.model_copy(update={"paused": None}),
@@ -150,7 +150,7 @@ _TRANSITIONS: Mapping[Command, Callable[[RolloutInputs, RolloutStatus, str], Rol
     Command.ABORT: _abort,
     Command.RETRY: lambda _inputs, status, _: status.model_copy(update={"rolled_back": None}),
     Command.ROLLBACK: _rollback,
+    Command.RESTART: lambda _inputs, status, time: status.model_copy(update={"restarted_at": time}),
     # The planner reads this command and sets RolloutInputs.target.
     Command.UPGRADE: lambda _inputs, status, _: status,
-    Command.RESTART: _restart,
 }

@@ -14,7 +14,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Ref, ref
 from agent_operator.render import Rendered, Revision, fqdn
 from agent_operator.render.canonical import Manifest, with_manifest_hash, with_spec
-from agent_operator.render.deployment import Role, deployment
+from agent_operator.render.deployment import Role, deployment, with_restart
 from agent_operator.render.supporting_objects import config_map
 from agent_operator.render.templates import common_annotations
 from agent_operator.rollout.egress import with_hosts
@@ -64,9 +64,9 @@ def compose(
     else:
         replicas = _stable_replicas(inputs, observed, status, splits_by_route="HTTPRoute" in desired)
         # Usually all pods run the current spec, so the rendered Deployment stays unchanged.
-        if stable is not rendered.revision or replicas != inputs.fixed_replicas or status.restarted_at:
+        if stable is not rendered.revision or replicas != inputs.fixed_replicas:
             desired["ConfigMap"] = config_map(inputs, stable)
-            desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE, status.restarted_at)
+            desired["Deployment"] = deployment(inputs, stable, replicas, Role.STABLE)
     keeps_canary = status.canary is None and observed.keeps_ended_canary and "HTTPRoute" not in desired
     if observed.rollout.strategy == "Canary" or keeps_canary:
         desired |= _selecting_both(desired)
@@ -80,14 +80,13 @@ def compose(
     added = _new_record(rendered, observed, status, contents)
     if status.canary is not None and status.canary.revision in contents:
         size = canary_size(inputs, observed, status.canary, max_replicas=_max_replicas(desired))
-        canary = contents[status.canary.revision]
-        added += [config_map(inputs, canary), _canary_service(inputs, desired["Service"])]
-        added.append(deployment(inputs, canary, size, Role.CANARY, status.restarted_at))
+        added += _canary_manifests(inputs, contents[status.canary.revision], size, desired["Service"])
         added += checks if status.canary.phase != CanaryPhase.STARTING or status.canary.checks else ()
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
-    result = _result(rendered, stable, _in_order(rendered, desired, added))
+    in_order = _in_order(rendered, desired, added)
+    result = _result(rendered, stable, (with_restart(it, status.restarted_at) for it in in_order))
     return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
@@ -130,7 +129,15 @@ def _stable_replicas(
     return min(replicas, max(1, replicas - replaced))
 
 
-def _canary_service(inputs: Inputs, base: Manifest) -> Manifest:
+def _canary_manifests(inputs: Inputs, revision: Revision, size: int, service: Manifest) -> list[Manifest]:
+    return [
+        config_map(inputs, revision),
+        _canary_service(service, common_annotations(inputs)),
+        deployment(inputs, revision, size, Role.CANARY),
+    ]
+
+
+def _canary_service(base: Manifest, annotations: Mapping[str, str]) -> Manifest:
     """Return a Service that selects only the canary, for its checks and for a Gateway.
 
     Prometheus does not scrape it: it has the component `canary` and none of the annotations of spec.service.
@@ -142,11 +149,7 @@ def _canary_service(inputs: Inputs, base: Manifest) -> Manifest:
     families = {key: base["spec"][key] for key in ("ipFamilies", "ipFamilyPolicy") if key in base["spec"]}
     spec = {"ports": ports, "selector": {constants.LABEL_APP: name}, "type": "ClusterIP"} | families
     return with_manifest_hash(
-        base
-        | {
-            "metadata": meta | {"name": name, "labels": labels, "annotations": dict(common_annotations(inputs))},
-            "spec": spec,
-        }
+        base | {"metadata": meta | {"name": name, "labels": labels, "annotations": dict(annotations)}, "spec": spec}
     )
 
 

@@ -51,7 +51,7 @@ def must_persist_first(before: RolloutStatus, after: RolloutStatus) -> bool:
 
     This is so if a restarted operator that lost the decision would decide differently.
     """
-    if before.rolled_back != after.rolled_back or before.restarted_at != after.restarted_at:
+    if before.rolled_back != after.rolled_back:
         return True
     has_canary = before.canary is not None or after.canary is not None
     return has_canary and _position(before) != _position(after)

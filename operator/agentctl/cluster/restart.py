@@ -74,5 +74,11 @@ def _wait_until_replaced(
 
 def is_replaced(pod: Object, started: str) -> bool:
     """Return whether a pod was created by a restart, or a later one, and is ready."""
-    annotations = nested_field(pod, "metadata", "annotations") or {}
-    return str(annotations.get(constants.ANNOTATION_RESTARTED_AT, "")) >= started and pod_is_ready(pod)
+    value = str((nested_field(pod, "metadata", "annotations") or {}).get(constants.ANNOTATION_RESTARTED_AT))
+    try:
+        restarted = datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    # A time without an offset is in UTC.
+    aware = restarted if restarted.tzinfo else restarted.replace(tzinfo=UTC)
+    return aware >= datetime.fromisoformat(started) and pod_is_ready(pod)

@@ -210,7 +210,7 @@ class RolloutStatus(StatusModel):
     )
     restarted_at: str | None = Field(
         None,
-        description="Time of the last restart that a user requested (RFC 3339, UTC).",
+        description="Time of the last command `restart` (RFC 3339). The operator replaces the pods that are older.",
         json_schema_extra=longest(bounds.TIME),
     )
 

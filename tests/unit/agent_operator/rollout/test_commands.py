@@ -6,7 +6,7 @@ import pytest
 
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
 from agent_operator.rollout.commands import refusal
-from agent_operator.rollout.state_machine import decide, must_persist_first
+from agent_operator.rollout.state_machine import decide
 from tests.unit.agent_operator.rollout.decisions import (
     ANALYSED,
     OLD_STABLE,
@@ -85,11 +85,10 @@ def test_rollback_to_the_target_ends_the_rollback() -> None:
         ("promote", "no canary can be promoted"),
         ("retry", "no revision was rolled back"),
         ("rollback=none", "the kept revisions are new"),
-        ("restart", "is not a time in RFC 3339 and UTC: use restart=2026-"),
-        ("restart=yesterday", "'yesterday' is not a time"),
-        ("restart=2026-02-30T00:00:00Z", "is not a time"),
-        ("restart=2026-01-01T00:00:00+01:00", "is not a time"),
-        ("restart=9999-12-31T23:59:59Z", "is in the future"),
+        ("restart", "use restart=TIME with the current time"),
+        ("restart=now", "'now' is no time: use restart=TIME"),
+        ("restart=2026-09-03T08:00:00." + "0" * 64, "is no time"),
+        ("restart=2999-01-01T00:00:00Z", "is in the future"),
     ],
 )
 def test_refused_command_is_recorded_and_changes_nothing(command: str, message: str) -> None:
@@ -99,14 +98,16 @@ def test_refused_command_is_recorded_and_changes_nothing(command: str, message: 
     assert decide(inputs, OLD_STABLE) == OLD_STABLE.model_copy(update={"command": command})
 
 
-def test_only_a_later_time_restarts_the_pods_again() -> None:
-    """A GitOps tool may set the annotation again after the operator removed it."""
+def test_each_time_restarts_the_pods_once() -> None:
+    """A tool may restore the annotation after the operator removed it."""
+    times = ("2026-09-03T08:00:00Z", "2026-09-03T09:00:00+01:00", "2026-09-03T08:00:01")
     state = OLD_STABLE
-    restarts = []
-    for command in ("restart=2026-01-01T00:00:00Z", "", "restart=2026-01-01T00:00:00Z", "restart=2025-12-31T23:59:59Z"):
-        after = decide(make_inputs("old", command=command), state)
-        restarts.append(must_persist_first(state, after))
-        state = after
+    for time, expected in zip(times, (times[0], times[0], times[2]), strict=True):
+        state = decide(make_inputs("old", command=f"restart={time}"), state)
+        assert state.restarted_at == expected
 
-    assert state.restarted_at == "2026-01-01T00:00:00Z"
-    assert restarts == [True, False, False, False]
+    restored = make_inputs("old", command=f"restart={times[0]}")
+    assert "already restarted at 2026-09-03T08:00:01" in refusal(restored, state)
+    assert decide(restored, state).restarted_at == times[2]
+    # A rollout does not end a restart.
+    assert decide(make_inputs("new"), state).restarted_at == times[2]
