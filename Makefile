@@ -132,8 +132,9 @@ manifests: $(READY)  ## Generate RBAC in deploy/kustomize, and parts of the char
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.helm deploy
 
-docs: $(READY)  ## Generate docs/reference/api.md from the models
+docs: $(READY)  ## Generate the references of the fields and of agentctl
 	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
+	$(BIN)/python -m agentctl.reference docs/reference/agentctl.md
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.
