@@ -125,8 +125,9 @@ format: $(READY)  ## Format the code and fix lint errors
 types: $(READY)  ## Check types
 	$(BIN)/mypy
 
-crds: $(READY)  ## Generate crds/ and schemas.json from the models
+crds: $(READY)  ## Generate crds/, schemas.json and the CRDs of the chart from the models
 	$(BIN)/python -m agent_operator.codegen.crd crds operator/agent_operator/api/schemas.json
+	$(BIN)/python -m agent_operator.codegen.helm deploy
 
 manifests: $(READY)  ## Generate RBAC in deploy/kustomize, and parts of the chart in deploy/helm
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
