@@ -131,8 +131,8 @@ crds: $(READY)  ## Generate crds/ and schemas.json from the models
 manifests: $(READY)  ## Generate the RBAC manifests in deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 
-docs: $(READY)  ## Generate docs/reference.md from the models
-	$(BIN)/python -m agent_operator.codegen.reference docs/reference.md
+docs: $(READY)  ## Generate docs/reference/api.md from the models
+	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.
