@@ -84,9 +84,7 @@ ROLLOUT = (
         (
             Query(
                 "sum by (revision) ("
-                + of.total(
-                    ("namespace", "pod"), of.rate("agent_requests_total", CALLERS, FAILED, AGENT, window=WINDOW)
-                )
+                + of.total(("namespace", "pod"), of.rate("agent_requests_total", CALLERS, FAILED, AGENT, window=WINDOW))
                 + f" * {_REVISION})",
                 "{{revision}}",
             ),

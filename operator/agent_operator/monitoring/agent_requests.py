@@ -73,7 +73,7 @@ REQUESTS = (
     ),
     Panel(
         "Failed requests by code",
-        "Requests per second that were answered with 4xx or 5xx. 429: a limit or the token budget. 503: overload, or no "
+        "Requests per second that were answered with 4xx or 5xx. 429: a limit or the budget. 503: overload, or no "
         "model answers. 499: the caller closed the connection.",
         "reqps",
         rates("code", "agent_requests_total", CALLERS, 'code=~"[45].."'),
