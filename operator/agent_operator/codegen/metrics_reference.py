@@ -16,8 +16,8 @@ HEAD = """\
 # Metrics
 
 Prometheus scrapes agents and the operator; see [Dashboards and alerts](../how-to/monitoring.md). A counter ends in
-`_total`. A histogram has the series `_bucket`, with the label `le`, `_sum` and `_count`. Names and labels are part of the
-API.
+`_total`. A histogram has the series `_bucket`, with the label `le`, `_sum` and `_count`. Names and labels are part of
+the API.
 
 Prometheus adds the labels of the target. With a ServiceMonitor these are `namespace`, `service`, `pod`, `container`,
 `endpoint`, `job` and `instance`. The Service of an agent has its name.
