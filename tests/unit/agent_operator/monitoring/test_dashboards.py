@@ -50,7 +50,9 @@ def expressions() -> Iterator[str]:
         yield from (target["expr"] for panel in panels(board) for target in panel["targets"])
         for variable in board["templating"]["list"]:
             if variable["type"] == "query":
-                series, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["definition"]).groups()  # type: ignore[union-attr]  # each has this form
+                found = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["definition"])
+                assert found
+                series, label = found.groups()
                 yield f"count by ({label}) ({series})"
     yield from (rule["expr"] for rule in RULES)
 
