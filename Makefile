@@ -43,7 +43,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 SLOW := --no-emit-package rfc3987-syntax --no-emit-package lark
 # Programs that the tests start: Debian package:command.
 PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
-	nodejs:node npm:npm
+	nodejs:node npm:npm prometheus:promtool
 
 # The pure core, of which `make coverage` requires nearly full branch coverage. Tests that run the same lines again, with
 # generated agents or other assertions, are left out.
@@ -129,6 +129,15 @@ crds: $(READY)  ## Generate crds/, schemas.json and the CRDs of the chart from t
 	$(BIN)/python -m agent_operator.codegen.crd crds operator/agent_operator/api/schemas.json
 	$(BIN)/python -m agent_operator.codegen.helm deploy
 
+<<<<<<< HEAD
+manifests: $(READY)  ## Generate RBAC, dashboards and rules in deploy/kustomize
+	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
+	$(BIN)/python -m agent_operator.codegen.monitoring deploy/kustomize/components/monitoring
+
+docs: $(READY)  ## Generate docs/reference from the models and metrics
+	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
+	$(BIN)/python -m agent_operator.codegen.metrics_reference docs/reference/metrics.md
+=======
 manifests: $(READY)  ## Generate RBAC in deploy/kustomize, and parts of the chart in deploy/helm
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.helm deploy
@@ -136,6 +145,7 @@ manifests: $(READY)  ## Generate RBAC in deploy/kustomize, and parts of the char
 docs: $(READY)  ## Generate the references of the fields and of agentctl
 	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
 	$(BIN)/python -m agentctl.reference docs/reference/agentctl.md
+>>>>>>> next
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.
