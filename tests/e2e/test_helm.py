@@ -60,7 +60,7 @@ class Release:
 
     def run(self, verb: str, *arguments: str | Path) -> str:
         waiting = {"history": (), "test": ("--timeout", "110s")}.get(verb, ("--wait", "--timeout", "110s"))
-        options = ["--kubeconfig", self._kubectl.kubeconfig, "--namespace", SYSTEM, *waiting]
+        options = ("--kubeconfig", str(self._kubectl.kubeconfig), "--namespace", SYSTEM, *waiting)
         return helm.run(verb, "ours", *arguments, *options).stdout
 
     def revisions(self) -> list[tuple[int, str]]:
