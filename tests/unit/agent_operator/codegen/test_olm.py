@@ -10,6 +10,7 @@ import pytest
 
 from agent_operator import __version__
 from agent_operator.codegen import crd, olm, rbac
+from agent_operator.kube.resources import CHILDREN
 from agent_operator.settings import read
 from tests import fast_yaml as yaml
 
@@ -74,6 +75,18 @@ def test_the_bundle_owns_the_crds_and_has_a_valid_example_of_each() -> None:
     for example in examples:
         entry = next(entry for entry in owned.values() if entry["kind"] == example["kind"])
         assert set(example["spec"]) <= {descriptor["path"] for descriptor in entry["specDescriptors"]}
+
+
+def test_the_console_lists_every_kind_of_child() -> None:
+    """OLM's CRD requires all three fields."""
+    agents, channels = SPEC["customresourcedefinitions"]["owned"]
+
+    assert [entry["kind"] for entry in agents["resources"]] == [kind.kind for kind in CHILDREN]
+    assert {"kind": "Deployment", "name": "deployments.apps", "version": "v1"} in agents["resources"]
+    assert {"kind": "Secret", "name": "secrets", "version": "v1"} in agents["resources"]
+    assert channels["resources"] == [
+        {"kind": "AgentDeployment", "name": "agentdeployments.agent-operator.dev", "version": "v1alpha1"}
+    ]
 
 
 @pytest.mark.parametrize("name", crd.files())
