@@ -26,7 +26,7 @@ Args = TypeVarTuple("Args")
 _UNDER_WAY = 0.00005
 _THREAD_STEP = 0.01
 _TICK = 1e-6
-# Of the watchdog, which has nothing to find on a simulated clock. Its 20 beats per second would be most steps of the loop.
+# Of the watchdog, which finds nothing on a simulated clock. Its 20 beats per second would be most steps of the loop.
 _WATCHDOG_INTERVAL = 60.0
 
 

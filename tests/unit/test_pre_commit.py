@@ -78,7 +78,7 @@ def test_the_hook_installs_our_distributions_from_its_own_commit(hook: Object) -
 
 
 def test_the_documentation_names_the_hook(hook: Object) -> None:
-    text = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "validate.md").read_text(encoding="utf-8")
 
     assert f"- id: {hook['id']}" in text
 
