@@ -48,6 +48,12 @@ def config_map(inputs: Inputs, revision: Revision) -> Manifest:
     return manifest("configmap", inputs, {"name": revision.config_map, "data": dict(revision.config)})
 
 
+def slot(child: Manifest) -> str:
+    """Return the kind of a rendered manifest, of which an agent has one; the dashboard is a second ConfigMap."""
+    is_dashboard = child["kind"] == "ConfigMap" and not child.get("immutable")
+    return "Dashboard" if is_dashboard else str(child["kind"])
+
+
 def autoscaler(inputs: Inputs) -> View | None:
     """Return the view of the HorizontalPodAutoscaler."""
     wanted = inputs.autoscaling
