@@ -125,26 +125,19 @@ format: $(READY)  ## Format the code and fix lint errors
 types: $(READY)  ## Check types
 	$(BIN)/mypy
 
-crds: $(READY)  ## Generate crds/ and schemas.json from the models
+crds: $(READY)  ## Generate crds/, schemas.json and the CRDs of the chart from the models
 	$(BIN)/python -m agent_operator.codegen.crd crds operator/agent_operator/api/schemas.json
-
-<<<<<<< HEAD
-manifests: $(READY)  ## Generate RBAC, dashboards and rules in deploy/kustomize
-	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
-	$(BIN)/python -m agent_operator.codegen.monitoring deploy/kustomize/components/monitoring
-
-docs: $(READY)  ## Generate docs/reference from the models and metrics
-	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
-	$(BIN)/python -m agent_operator.codegen.metrics_reference docs/reference/metrics.md
-=======
-manifests: $(READY)  ## Generate RBAC in deploy/kustomize, and parts of the chart in deploy/helm
-	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.helm deploy
 
-docs: $(READY)  ## Generate the references of the fields and of agentctl
+manifests: $(READY)  ## Generate RBAC, dashboards and rules in deploy/kustomize, and parts of the chart in deploy/helm
+	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
+	$(BIN)/python -m agent_operator.codegen.monitoring deploy/kustomize/components/monitoring
+	$(BIN)/python -m agent_operator.codegen.helm deploy
+
+docs: $(READY)  ## Generate the references of the fields, the metrics and agentctl
 	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
+	$(BIN)/python -m agent_operator.codegen.metrics_reference docs/reference/metrics.md
 	$(BIN)/python -m agentctl.reference docs/reference/agentctl.md
->>>>>>> next
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.
