@@ -136,7 +136,8 @@ class Inputs:
     @cached_property
     def secret_variables(self) -> tuple[model_sources.SecretVariable, ...]:
         """The variables from Secrets that single fields name: API keys of models, and headers of traces."""
-        return (*model_sources.keys(self.spec.config.models), *tracing.secret_variables(self.spec))
+        of_traces = tracing.secret_variables(self.spec) if self.spec.monitoring else ()
+        return (*model_sources.keys(self.spec.config.models), *of_traces)
 
     @cached_property
     def fewest_replicas(self) -> int:

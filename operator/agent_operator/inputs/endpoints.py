@@ -174,7 +174,7 @@ def keys_endpoint(config: AgentConfig) -> Endpoint | None:
 def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
     """Return the valid endpoints of traces in spec.monitoring and in the plain values of spec.env."""
     found = []
-    if wanted := tracing.of(spec):
+    if spec.monitoring and (wanted := spec.monitoring.tracing):
         with suppress(ValueError):
             found.append(parse(wanted.endpoint, f"{tracing.FIELD}.endpoint"))
     for index, variable in enumerate(spec.env or ()):

@@ -164,7 +164,8 @@ def env(inputs: Inputs) -> list[View]:
     }
     if inputs.spec.proxy:
         own |= proxy.variables(inputs.spec, inputs.namespace)
-    own |= tracing.variables(inputs.spec)
+    if inputs.spec.monitoring:
+        own |= tracing.variables(inputs.spec)
     if inputs.spec.trusted_ca:
         own[credentials.TRUSTED_CA] = f"{constants.TRUSTED_CA_DIRECTORY}/{constants.TRUSTED_CA_FILE}"
     return [

@@ -49,9 +49,8 @@ def config_map(inputs: Inputs, revision: Revision) -> Manifest:
 
 
 def slot(child: Manifest) -> str:
-    """Return the kind of a rendered manifest, of which an agent has one; the dashboard is a second ConfigMap."""
-    is_dashboard = child["kind"] == "ConfigMap" and not child.get("immutable")
-    return "Dashboard" if is_dashboard else str(child["kind"])
+    """Return whether a rendered ConfigMap is that of the pods or the dashboard: ConfigMap or Dashboard."""
+    return "ConfigMap" if child.get("immutable") else "Dashboard"
 
 
 def autoscaler(inputs: Inputs) -> View | None:

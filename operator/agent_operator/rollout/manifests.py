@@ -56,7 +56,7 @@ def compose(
         contents: the required revisions, by name. The Deployment of a missing revision stays unchanged.
         checks: the Job that checks the canary, and its ConfigMap.
     """
-    desired = {slot(manifest): manifest for manifest in rendered.manifests}
+    desired = {slot(it) if it["kind"] == "ConfigMap" else it["kind"]: it for it in rendered.manifests}
     retained = _history(rendered, observed, status)
     stable = contents.get(status.stable or "")
     if stable is None:
@@ -138,10 +138,7 @@ def _canary_manifests(inputs: Inputs, revision: Revision, size: int, service: Ma
 
 
 def _canary_service(base: Manifest, annotations: Mapping[str, str]) -> Manifest:
-    """Return a Service that selects only the canary, for its checks and for a Gateway.
-
-    It has the component `canary` and none of the annotations of spec.service.
-    """
+    """Return a Service of the canary, for checks and a Gateway. It has none of the annotations of spec.service."""
     meta = base["metadata"]
     name = constants.canary(meta["name"])
     labels = meta["labels"] | {constants.LABEL_COMPONENT: "canary"}
@@ -246,5 +243,6 @@ def _in_order(rendered: Rendered, desired: Mapping[str, Manifest], added: Iterab
     for manifest in rendered.manifests:
         if manifest["kind"] == "Deployment":
             yield from (it for target, it in new.items() if target != shared)
-        if slot(manifest) in desired:
-            yield desired[slot(manifest)]
+        kind = slot(manifest) if manifest["kind"] == "ConfigMap" else manifest["kind"]
+        if kind in desired:
+            yield desired[kind]
