@@ -25,12 +25,15 @@ REASONS = {
     "needs a model",
     "needs an image builder",
     "needs kind",
-    "needs a network between containers",
+    "needs port-forward",
+    "needs Helm",
     "needs an optional API",
     "changes the whole cluster",
-    "the tests run it elsewhere",
     "a placeholder of the reader's system",
+    "runs in a pod",
     "runs until it is interrupted",
+    "takes hours",
+    "the tests run it elsewhere",
 }
 
 
