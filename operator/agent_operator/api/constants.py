@@ -42,6 +42,7 @@ ANNOTATION_INPUTS = f"{GROUP}/inputs"
 ANNOTATION_CONFIG = f"{GROUP}/config-map"
 ANNOTATION_RUNTIME_VERSION = f"{GROUP}/runtime-version"
 ANNOTATION_SECRET_HASH = f"{GROUP}/secret-hash"
+ANNOTATION_RESTARTED_AT = f"{GROUP}/restarted-at"
 ANNOTATION_CLIENT_ID = "azure.workload.identity/client-id"
 ANNOTATION_TENANT_ID = "azure.workload.identity/tenant-id"
 

@@ -14,7 +14,7 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Ref, ref
 from agent_operator.render import Rendered, Revision, fqdn
 from agent_operator.render.canonical import Manifest, with_manifest_hash, with_spec
-from agent_operator.render.deployment import Role, deployment
+from agent_operator.render.deployment import Role, deployment, with_restart
 from agent_operator.render.supporting_objects import config_map
 from agent_operator.render.templates import common_annotations
 from agent_operator.rollout.egress import with_hosts
@@ -85,7 +85,8 @@ def compose(
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
-    result = _result(rendered, stable, _in_order(rendered, desired, added))
+    in_order = _in_order(rendered, desired, added)
+    result = _result(rendered, stable, (with_restart(it, status.restarted_at) for it in in_order))
     return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
