@@ -132,6 +132,7 @@ crds: $(READY)  ## Generate crds/, schemas.json and the CRDs of the chart from t
 manifests: $(READY)  ## Generate RBAC, dashboards and rules in deploy/kustomize, and parts of the chart in deploy/helm
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.monitoring deploy/kustomize/components/monitoring
+	$(BIN)/python -m agent_operator.codegen.argocd deploy/argocd
 	$(BIN)/python -m agent_operator.codegen.helm deploy
 
 docs: $(READY)  ## Generate the references of the fields, the metrics and agentctl
