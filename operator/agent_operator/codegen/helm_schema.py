@@ -176,7 +176,11 @@ def _monitoring() -> Schema:
         metricRelabelings=_OBJECTS,
         relabelings=_OBJECTS,
     )
-    return _closed(serviceMonitor=service_monitor)
+    return _closed(
+        serviceMonitor=service_monitor,
+        prometheusRule=_closed(enabled=_FLAG, labels=_TEXTS),
+        dashboards=_closed(enabled=_FLAG, labels=_TEXTS, annotations=_TEXTS),
+    )
 
 
 def _strict(node: Schema) -> Schema:
