@@ -54,7 +54,7 @@ async def test_ten_forced_reconciles_change_nothing(cluster: Cluster) -> None:
             forced = {"reconcile.fluxcd.io/requestedAt": str(number), "argocd.argoproj.io/refresh": str(number)}
             for name in SPECS:
                 await cluster.api.merge("AgentDeployment", name, {"metadata": {"annotations": forced}})
-                controller.queue.add(Key(cluster.api.namespace, name), Trigger.RESYNC)
+                controller.queue.add(Key(cluster.api.namespace, name), Trigger.AGENT)
 
             async def all_reconciled(count: float = expected) -> bool:
                 return reconciles(controller) >= count
