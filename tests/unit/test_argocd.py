@@ -135,7 +135,11 @@ def test_argo_cd_kstatus_and_flux_agree(path: Path) -> None:
 def test_the_environments_of_the_example_repositories_are_valid(
     tool: str, environment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kubectl = [Path(sys.executable).with_name("kubectl"), "kustomize", EXAMPLES / tool / "environments" / environment]
+    kubectl: list[str | Path] = [
+        Path(sys.executable).with_name("kubectl"),
+        "kustomize",
+        EXAMPLES / tool / "environments" / environment,
+    ]
     built = subprocess.run(kubectl, check=True, capture_output=True, text=True, timeout=60).stdout
     (tmp_path / "built.yaml").write_text(built, encoding="utf-8")
 
