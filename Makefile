@@ -132,6 +132,7 @@ crds: $(READY)  ## Generate crds/, schemas.json and the CRDs in deploy/ from the
 manifests: $(READY)  ## Generate RBAC, dashboards and rules in deploy/kustomize, parts of deploy/helm, and deploy/olm
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.monitoring deploy/kustomize/components/monitoring
+	$(BIN)/python -m agent_operator.codegen.argocd deploy/argocd
 	$(BIN)/python -m agent_operator.codegen.helm deploy
 	$(BIN)/python -m agent_operator.codegen.olm deploy deploy/olm
 
