@@ -84,7 +84,7 @@ def cluster() -> Iterator[dict[str, str]]:
 
 def run(environment: dict[str, str], program: str, *arguments: str, stdin: str | None = None) -> str:
     """Run a program of the virtual environment, which must succeed, and return its output."""
-    command = [BIN / program, *arguments]
+    command: list[str | Path] = [BIN / program, *arguments]
     return subprocess.run(command, env=environment, input=stdin, text=True, check=True, stdout=subprocess.PIPE).stdout
 
 
