@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from agentctl.commands import channel, rollout
+from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.errors import UsageError
+from agentctl.formats import Format, View
 from agentctl.local.installed import require_localkube
-from agentctl.options import EPILOG, IMPERSONATION, AgentNamespace, Context, Impersonation, Kubeconfig, Name, name_of
-from agentctl.ui.output import Format, View
+from agentctl.options import EPILOG, IMPERSONATION, Impersonation, name_of
+from agentctl.permissions import READ_AGENT, READ_CHILDREN, READ_OTHER_CHILDREN, permit, requires
 
 DEFAULT_DIRECTORY = Path(".local-cluster")
 
@@ -75,6 +77,7 @@ def _options(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def render(
     filename: Files,
     namespace: Namespace = "default",
@@ -93,6 +96,7 @@ def render(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def validate(
     files: Annotated[list[str] | None, typer.Argument(help="Files, as with -f.", metavar="FILE")] = None,
     filename: OptionalFiles = None,
@@ -123,6 +127,20 @@ def validate(
     "import",
     epilog="Exit status: 0 nothing is lost · 1 a finding loses behavior, or the request failed · 2 usage error · "
     "130 interrupted.",
+)
+@requires(
+    permit(
+        "list",
+        "deployments.apps",
+        "services",
+        "serviceaccounts",
+        "ingresses.networking.k8s.io",
+        "networkpolicies.networking.k8s.io",
+        "horizontalpodautoscalers.autoscaling",
+        "poddisruptionbudgets.policy",
+        "rolebindings.rbac.authorization.k8s.io",
+    ).when("without -f; a kind that may not be listed is left out, except Deployments"),
+    permit("get", "configmaps").when("without -f"),
 )
 def import_(  # noqa: PLR0913 - one parameter per option
     *,
@@ -175,6 +193,7 @@ def import_(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command(epilog=EPILOG)
+@requires(READ_AGENT, permit("list", "pods"), READ_CHILDREN, READ_OTHER_CHILDREN)
 def status(
     name: Name,
     namespace: AgentNamespace = "",
@@ -196,6 +215,7 @@ def status(
 
 
 @local.command(epilog=EPILOG)
+@requires()
 def up(
     directory: Directory = DEFAULT_DIRECTORY,
     foreground: Annotated[
@@ -220,6 +240,7 @@ def up(
 
 
 @local.command(epilog=EPILOG)
+@requires()
 def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
     """Stop the local cluster and all its pods."""
     from agentctl.commands import local
@@ -228,6 +249,7 @@ def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
 
 
 @local.command("status", epilog=EPILOG)
+@requires()
 def local_status(
     directory: Directory = DEFAULT_DIRECTORY,
     output: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
@@ -243,6 +265,7 @@ def local_status(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the first answer.")] = False,
     directory: Directory = DEFAULT_DIRECTORY,
@@ -260,6 +283,7 @@ def demo(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def version(
     view: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
 ) -> None:

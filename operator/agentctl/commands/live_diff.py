@@ -7,9 +7,9 @@ from rich.text import Text
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.live_diff import Change, compare
 from agentctl.commands.render import rendered
+from agentctl.formats import Format, View
 from agentctl.ui import output
 from agentctl.ui.console import stdout_console
-from agentctl.ui.output import Format, View
 from agentctl.ui.revision_diff import coloured
 
 

@@ -8,9 +8,9 @@ from rich.live import Live
 from agentctl.cluster import status_tree
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import take_snapshot
+from agentctl.formats import Format, View
 from agentctl.ui import output
 from agentctl.ui.console import SafeConsole, stdout_console
-from agentctl.ui.output import Format, View
 
 INTERVAL = 2.0
 

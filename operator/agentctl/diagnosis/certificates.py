@@ -13,7 +13,7 @@ from agentctl.diagnosis.evidence import Certificate
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END CERTIFICATE-----")
 _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME, _OBJECT_ID, _OCTETS = 0x30, 0x17, 0x18, 0x06, 0x04
-_EXTENSIONS, _DNS_NAME = 0xA3, 0x82
+_VERSION, _EXTENSIONS, _DNS_NAME = 0xA0, 0xA3, 0x82
 _SUBJECT_ALTERNATIVE_NAME = bytes((0x55, 0x1D, 0x11))
 _MOST_ITEMS = 256
 # Position of the validity in the content of a certificate, after its optional version.
@@ -34,7 +34,7 @@ def parse(pem: str) -> Certificate | None:
 
 def _certificate(der: bytes) -> Certificate:
     [outer] = _items(der)
-    content = [item for item in _items(_items_of(outer)[0][1]) if item[0] != 0xA0]
+    content = [item for item in _items(_items_of(outer)[0][1]) if item[0] != _VERSION]
     ends = _items(content[_VALIDITY][1])
     kind, value = ends[1]
     expires = datetime.strptime(value.decode("ascii"), _FORMATS[kind]).replace(tzinfo=UTC)

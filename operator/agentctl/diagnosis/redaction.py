@@ -21,36 +21,35 @@ _SECRET_NAME = re.compile(
 )
 # Fields and maps whose names match, although they contain no value of a credential.
 _STRUCTURE = frozenset({"secretName", "secretKeyRef", "secretRef", "key", "secrets", "credentials", "tokens"})
-_PATTERNS = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        # Private keys of any kind.
-        (r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]{0,16384}?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)", REDACTED),
-        # User and password in a URL.
-        (r"(?<=://)[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,1024}(?=@)", REDACTED),
-        # JSON Web Tokens.
-        (r"eyJ[\w-]{8,16384}\.[\w-]{4,16384}(\.[\w-]{0,16384})?", REDACTED),
-        (r"(?i)\b(bearer|basic)(\s+)[\w.~+/=-]{8,16384}", rf"\1\2{REDACTED}"),
-        # Keys with well-known beginnings: OpenAI, GitHub, GitLab, Slack, AWS, Google, Hugging Face, Anthropic.
-        (
-            r"\b(sk-[\w-]{8,512}|gh[pousr]_\w{16,512}|github_pat_\w{16,512}|glpat-[\w-]{16,256}|xox[abeprs]-[\w-]{8,512}"
-            r"|A(KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,64}|hf_\w{16,256})",
-            REDACTED,
-        ),
-        # `password=...`, `"api_key": "..."`, `AccountKey=...;`, `sig=...`.
-        (
-            r"(?i)(password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|\bsig)"
-            r"(\\?[\"']?\s{0,4}[=:]\s{0,4}\\?[\"']?)(?!\(redacted\))[^\s\"',;&\\]{4,4096}",
-            rf"\1\2{REDACTED}",
-        ),
-        # Keys of Azure OpenAI: 32 hexadecimal digits, or a long mixed word. Digests of images have 64 digits.
-        (r"(?<![0-9A-Za-z:_/.-])[0-9a-f]{32}(?![0-9A-Za-z])", REDACTED),
-        (
-            r"(?<![\w+/=.-])(?=[\w+/=-]{0,512}[A-Z])(?=[\w+/=-]{0,512}[a-z])(?=[\w+/=-]{0,512}[0-9])"
-            r"(?![\w+/=-]{0,512}-[\w+/=-]{0,512}-[\w+/=-]{0,512}-[\w+/=-]{0,512}-)[\w+/=]{40,8192}(?![\w+/=])",
-            REDACTED,
-        ),
-    )
+# User and password in a URL.
+_LOGIN = r"(?<=://)[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,1024}(?=@)"
+_PRIVATE_KEY = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]{0,16384}?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)"
+_JSON_WEB_TOKEN = r"eyJ[\w-]{8,16384}\.[\w-]{4,16384}(\.[\w-]{0,16384})?"  # noqa: S105  (a pattern)
+_AUTHORIZATION = r"(?i)\b(bearer|basic)(\s+)[\w.~+/=-]{8,16384}"
+# Well-known beginnings: OpenAI and Anthropic, GitHub, GitLab, Slack, AWS, Google, Hugging Face.
+_PREFIXED = (
+    r"\b(sk-[\w-]{8,512}|gh[pousr]_\w{16,512}|github_pat_\w{16,512}|glpat-[\w-]{16,256}|xox[abeprs]-[\w-]{8,512}"
+    r"|A(KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,64}|hf_\w{16,256})"
+)
+# `password=...`, `"api_key": "..."`, `AccountKey=...;`, `sig=...`.
+_ASSIGNMENT = (
+    r"(?i)(password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|\bsig)"
+    r"(\\?[\"']?\s{0,4}[=:]\s{0,4}\\?[\"']?)(?!\(redacted\))[^\s\"',;&\\]{4,4096}"
+)
+# Keys of Azure OpenAI: 32 hexadecimal digits, or a long word of mixed characters. Digests of images have 64 digits.
+_HEXADECIMAL = r"(?<![0-9A-Za-z:_/.-])[0-9a-f]{32}(?![0-9A-Za-z])"
+_MIXED = (
+    r"(?<![\w+/=.-])(?=[\w+/=]{0,512}[A-Z])(?=[\w+/=]{0,512}[a-z])(?=[\w+/=]{0,512}[0-9])[\w+/=]{40,8192}(?![\w+/=])"
+)
+_PATTERNS = (
+    (re.compile(_PRIVATE_KEY), REDACTED),
+    (re.compile(_LOGIN), REDACTED),
+    (re.compile(_JSON_WEB_TOKEN), REDACTED),
+    (re.compile(_AUTHORIZATION), rf"\1\2{REDACTED}"),
+    (re.compile(_PREFIXED), REDACTED),
+    (re.compile(_ASSIGNMENT), rf"\1\2{REDACTED}"),
+    (re.compile(_HEXADECIMAL), REDACTED),
+    (re.compile(_MIXED), REDACTED),
 )
 
 

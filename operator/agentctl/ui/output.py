@@ -4,29 +4,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
 import yaml
 
 from agent_runtime.config.terminal import escaped, is_printable, printable
+from agentctl.formats import Format
 from agentctl.objects import Object
 from kubeschema.go_yaml import is_string
-
-
-class Format(StrEnum):
-    """Values of `-o` for commands that print only objects."""
-
-    YAML = "yaml"
-    JSON = "json"
-
-
-class View(StrEnum):
-    """Values of `-o` for commands that also have text output."""
-
-    TEXT = "text"
-    YAML = "yaml"
-    JSON = "json"
 
 
 def objects_text(objects: Sequence[Object], form: Format) -> str:

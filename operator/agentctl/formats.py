@@ -1,0 +1,18 @@
+"""The values of the option --output."""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """Values of `-o` for commands that print only objects."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+class View(StrEnum):
+    """Values of `-o` for commands that also have text output."""
+
+    TEXT = "text"
+    YAML = "yaml"
+    JSON = "json"
