@@ -161,5 +161,5 @@ def _leader(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_renewed(lease: Mapping[str, Any], now: datetime) -> bool:
     renewed = parse_time(spec_of(lease).get("renewTime"))
-    seconds = min(number(spec_of(lease).get("leaseDurationSeconds")) or 15, 3600)
+    seconds = max(1, min(number(spec_of(lease).get("leaseDurationSeconds")) or 15, 3600))
     return renewed is not None and now - renewed < timedelta(seconds=seconds) + _GRACE

@@ -128,10 +128,10 @@ def _crash(evidence: Evidence, pod: Mapping[str, Any], container: str, code: int
 
 
 def _probe_failures(evidence: Evidence, pod: Mapping[str, Any], probe: str) -> Iterator[str]:
-    uid = mapping(pod.get("metadata")).get("uid")
+    uid = text(mapping(pod.get("metadata")).get("uid"))
     for event in evidence.events(name_of(pod)):
         note = text(event.get("note"))
-        if note.startswith(f"{probe} probe failed") and mapping(event.get("regarding")).get("uid") == uid:
+        if note.startswith(f"{probe} probe failed") and text(mapping(event.get("regarding")).get("uid")) == uid:
             yield note
 
 
