@@ -44,11 +44,11 @@ def watch(kubectl: Kubectl, *arguments: str) -> Iterator[Event]:
 
 
 def _events(process: "subprocess.Popen[bytes]") -> Iterator[Event]:
-    """Parse the objects of kubectl, which are indented, so that only their last line is a lone brace."""
+    """Parse the objects of kubectl: one on each line, or indented, so that only the last line is a lone brace."""
     lines: list[bytes] = []
     for line in process.stdout or ():
         lines.append(line)
-        if line == _END:
+        if line == _END or (len(lines) == 1 and line.endswith(_END)):
             found = json.loads(b"".join(lines))
             lines.clear()
             yield Event(str(found["type"]), found["object"])

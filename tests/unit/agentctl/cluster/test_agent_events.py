@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agentctl.cluster import agent_events
+from agentctl.cluster.states import Colour, DisplayState
 
 Object = dict[str, Any]
 AGENT: Object = {
@@ -73,4 +74,5 @@ def test_a_message_of_several_lines_is_one_row() -> None:
 
     age, kind, *rest = agent_events.cells(found, now)
 
-    assert (age, kind.text, kind.colour, *rest) == ("60s", "Warning", "red", "Failed", "pod/web-1", "first second")
+    assert kind == DisplayState("Warning", Colour.BAD)
+    assert (age, *rest) == ("60s", "Failed", "pod/web-1", "first second")
