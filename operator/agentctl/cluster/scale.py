@@ -19,18 +19,18 @@ def run(kubectl: Kubectl, name: str, replicas: int, timeout: float | None, view:
     Raises:
         CommandError: an autoscaler owns the replicas, the API server refused, or the pods were not ready in time.
     """
-    agent = get_agent(kubectl, name)
-    _check(agent, name)
+    before = get_agent(kubectl, name)
+    _check(before, name)
     kubectl.run("scale", f"{AGENTS}/{name}", f"--replicas={replicas}")
-    if nested_field(agent, "spec", "suspend"):
+    ready = ""
+    if nested_field(before, "spec", "suspend"):
         output.note(f"warning: {name} is suspended: its pods change when spec.suspend is false")
     elif timeout is not None:
-        agent = _wait(kubectl, name, replicas, timeout)
-    ready = str(nested_field(agent, "status", "ready") or "") if timeout is not None else ""
+        ready = str(nested_field(_wait(kubectl, name, replicas, timeout), "status", "ready") or "")
     if view is View.TEXT:
         output.write(f"{name} scaled to {replicas}{f', {ready} pods ready' if ready else ''}\n")
         return
-    data = {"name": name, "replicas": replicas, "before": nested_field(agent, "spec", "replicas"), "ready": ready}
+    data = {"name": name, "replicas": replicas, "before": nested_field(before, "spec", "replicas"), "ready": ready}
     output.write(output.data_text(data, Format(view)))
 
 

@@ -62,7 +62,7 @@ def events(
 @commands.command(epilog=EPILOG)
 @requires(
     READ_AGENT,
-    permit("get patch", f"{AGENTS}/scale"),
+    permit("patch", f"{AGENTS}/scale"),
     permit("update", "deployments.apps/scale").when("where the admission policy of the operator is installed"),
 )
 def scale(
