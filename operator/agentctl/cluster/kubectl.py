@@ -83,6 +83,16 @@ class Kubectl:
         found = json.loads(text)
         return found["items"] if found.get("kind") == "List" else [found]
 
+    def default_namespace(self) -> str:
+        """Return the namespace of objects that do not set one: that of the options or of the context, or `default`."""
+        if self.namespace:
+            return self.namespace
+        try:
+            return self.run("config", "view", "--minify", "--output=jsonpath={..namespace}") or "default"
+        except CommandError:
+            # There is no kubeconfig or no current context.
+            return "default"
+
     def in_namespace(self, namespace: str) -> "Kubectl":
         """Return the same connection with another namespace."""
         return replace(self, namespace=namespace)
