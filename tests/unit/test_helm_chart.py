@@ -1,4 +1,4 @@
-"""The Helm chart installs what deploy/kustomize installs, and refuses values that are wrong."""
+"""The Helm chart installs what deploy/kustomize installs."""
 
 import json
 import os
@@ -6,23 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import kubernetes_validate
 import pytest
 
 from agent_operator import __version__
-from agent_operator.codegen import crd, rbac
-from agent_operator.settings import read
+from agent_operator.codegen import crd
 from tests import fast_yaml as yaml
 from tests import helm_program as helm
+from tests.helm_chart import CHART, NAMESPACE, WITHOUT_POLICIES, Object, Values, rendered
 
 ROOT = Path(__file__).parents[2]
-CHART = ROOT / "deploy" / "helm" / "agent-operator"
-KUSTOMIZE = ROOT / "deploy" / "kustomize"
-NAMESPACE = rbac.NAMESPACE
-Object = dict[str, Any]
-Values = dict[str, Any]
 Key = tuple[str, str, str]
 # Labels that only Helm's objects have.
 RELEASE_LABELS = {
@@ -33,35 +26,13 @@ RELEASE_LABELS = {
     "app.kubernetes.io/version": __version__,
     "helm.sh/chart": f"agent-operator-{__version__}",
 }
-WITHOUT_POLICIES = {"admissionPolicies": {"enabled": False}}
-
-
-def template(values: Values, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run `helm template` with values in a file, as users do."""
-    arguments = ["--namespace", NAMESPACE, "--values", "-", *options]
-    return helm.run("template", "ours", CHART, *arguments, stdin=yaml.safe_dump(values), check=check)
-
-
-def rendered(values: Values, *options: str, crds: bool = False) -> list[Object]:
-    """The objects. The CRDs are large, so they are left out where they do not matter."""
-    text = template(values, "--skip-tests", *([] if crds else ["--set", "crds.enabled=false"]), *options).stdout
-    return [obj for obj in yaml.safe_load_all(text) if obj]
+MONITORING = {part: {"enabled": True} for part in ("serviceMonitor", "prometheusRule", "dashboards")}
 
 
 def by_key(objects: list[Object]) -> dict[Key, Object]:
     keyed = {(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]): obj for obj in objects}
     assert len(keyed) == len(objects)
     return keyed
-
-
-def one(objects: list[Object], kind: str) -> Object:
-    (found,) = (obj for obj in objects if obj["kind"] == kind)
-    return found
-
-
-def environment(objects: list[Object]) -> dict[str, str]:
-    (container,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
-    return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
 @pytest.fixture
@@ -102,6 +73,7 @@ def comparable(obj: Object) -> Object:
         ({"admissionPolicies": {"requireAPIKeys": True}}, "cluster", ("require-api-keys",)),
         ({"admissionPolicies": {"confineOperator": True}}, "cluster", ("confined-operator",)),
         ({"settings": {"setPodUser": False}}, "cluster", ("openshift",)),
+        ({"monitoring": MONITORING}, "cluster", ("monitoring",)),
     ],
     ids=str,
 )
@@ -154,231 +126,3 @@ def test_lint_finds_nothing() -> None:
 
     assert "[WARNING]" not in done.stdout
     assert "[ERROR]" not in done.stdout
-
-
-# Every value that is not a default, so that every line of the templates is rendered.
-EVERYTHING: Values = {
-    "fullnameOverride": "ai-agents",
-    "commonLabels": {"team": "platform"},
-    "crds": {"keep": False},
-    "replicas": 3,
-    "image": {
-        "registry": "registry.example.com:5000/acme/",
-        "repository": "mirror/operator",
-        "tag": "1.2.3",
-        "digest": "sha256:" + "0" * 64,
-        "pullPolicy": "Always",
-    },
-    "imagePullSecrets": ["registry"],
-    "runtimeImage": {"tag": "0.2.0", "pullSecrets": ["registry", "other"]},
-    "settings": {
-        "workers": 16,
-        "resync": 1200,
-        "refsRefresh": 4.5,
-        "healthRefresh": 1000000,
-        "allowAdoption": False,
-        "manageNamespaces": False,
-        "allowUnsafePodTemplates": True,
-        "setPodUser": False,
-        "leaderElection": True,
-        "leaseName": "lease",
-        "leaseNamespace": "leases",
-        "dnsResolvers": ["kube-system/k8s-app=kube-dns", "10.0.0.0/8"],
-        "fqdnPolicies": True,
-        "readOnly": True,
-        "logFormat": "text",
-        "logLevel": "DEBUG",
-    },
-    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}],
-    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
-    "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ssl/ca"}],
-    "serviceAccount": {"name": "operator", "annotations": {"example.com/role": "operator"}},
-    "podDisruptionBudget": {"minAvailable": "50%", "maxUnavailable": None},
-    "networkPolicy": {
-        "metricsFrom": [{"podSelector": {}}],
-        "dnsTo": [{"ipBlock": {"cidr": "10.0.0.10/32"}}],
-        "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [443]},
-        "extraIngress": [{"from": [{"podSelector": {}}]}],
-        "extraEgress": [{"ports": [{"port": 3128}]}],
-    },
-    "monitoring": {
-        "serviceMonitor": {
-            "enabled": True,
-            "interval": "30s",
-            "scrapeTimeout": "10s",
-            "labels": {"release": "prometheus"},
-            "relabelings": [{"action": "labelmap"}],
-            "metricRelabelings": [{"action": "labeldrop", "regex": "x"}],
-        }
-    },
-    "resources": {"limits": {"memory": "1Gi"}},
-    "priorityClassName": "system-cluster-critical",
-    "nodeSelector": {"kubernetes.io/os": "linux"},
-    "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
-    "affinity": {"nodeAffinity": {}},
-    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
-    "deploymentAnnotations": {"a": "1"},
-    "podAnnotations": {"b": "2"},
-    "podLabels": {"c": "3"},
-    "extraObjects": [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-object"}},
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Namespace }}-text'}",
-    ],
-}
-
-
-def test_every_value_reaches_the_objects_and_these_are_valid() -> None:
-    objects = rendered(EVERYTHING)
-
-    for obj in objects:
-        if obj["kind"] != "ServiceMonitor":
-            kubernetes_validate.validate(obj, "1.36", strict=True)
-        assert obj["kind"] == "ConfigMap" or obj["metadata"]["labels"]["team"] == "platform"
-    deployment = one(objects, "Deployment")
-    pod = deployment["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    digest = "sha256:" + "0" * 64
-    assert container["image"] == f"registry.example.com:5000/acme/mirror/operator:1.2.3@{digest}"
-    for field in ("tolerations", "nodeSelector", "affinity", "topologySpreadConstraints", "priorityClassName"):
-        assert pod[field] == EVERYTHING[field]
-    assert pod["imagePullSecrets"] == [{"name": "registry"}]
-    assert pod["serviceAccountName"] == one(objects, "ServiceAccount")["metadata"]["name"] == "operator"
-    assert container["resources"]["limits"] == {"memory": "1Gi"}
-    assert deployment["metadata"]["annotations"] == {"a": "1"}
-    assert deployment["spec"]["template"]["metadata"] == {
-        "annotations": {"b": "2"},
-        "labels": {"app.kubernetes.io/name": "ai-agents", "c": "3"},
-    }
-    assert deployment["spec"]["selector"]["matchLabels"] == {"app.kubernetes.io/name": "ai-agents"}
-    names = [obj["metadata"]["name"] for obj in objects if obj["kind"] == "ConfigMap"]
-    assert names == ["ours-object", f"{NAMESPACE}-text"]
-    assert one(objects, "PodDisruptionBudget")["spec"]["minAvailable"] == "50%"
-
-
-def test_the_settings_are_the_options_of_the_operator() -> None:
-    given = environment(rendered(EVERYTHING))
-
-    settings = read(["run"], given)
-
-    expected: Values = EVERYTHING["settings"]
-    assert settings.workers == expected["workers"]
-    assert (settings.resync, settings.refs_refresh, settings.health_refresh) == (1200, 4.5, 1000000)
-    assert list(settings.dns_resolvers) == expected["dnsResolvers"]
-    assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
-    flags = ("allowAdoption", "manageNamespaces", "allowUnsafePodTemplates", "setPodUser", "fqdnPolicies", "readOnly")
-    found = (
-        settings.allow_adoption,
-        settings.manage_namespaces,
-        settings.allow_unsafe_pod_templates,
-        settings.set_pod_user,
-        settings.fqdn_policies,
-        settings.read_only,
-    )
-    assert found == tuple(expected[name] for name in flags)
-    assert (settings.lease_name, settings.lease_namespace) == ("lease", "leases")
-    assert settings.runtime_image == "registry.example.com:5000/acme/agent-operator/agent-runtime:0.2.0"
-    assert settings.runtime_image_pull_secrets == ("registry", "other")
-
-
-def test_the_rights_and_the_confinement_name_the_lease_and_the_account_of_the_release() -> None:
-    values = {
-        "fullnameOverride": "ai-agents",
-        "serviceAccount": {"name": "operator"},
-        "settings": {"leaseName": "lease"},
-        "admissionPolicies": {"confineOperator": True},
-    }
-    objects = rendered(values)
-
-    policy = next(obj for obj in objects if obj["metadata"]["name"] == "operator.agent-operator.dev")
-    assert f"system:serviceaccount:{NAMESPACE}:operator'" in policy["spec"]["matchConditions"][0]["expression"]
-    assert "variables.name == 'lease'" in str(policy)
-    role = next(obj for obj in objects if obj["metadata"]["name"] == "ai-agents-leader-election")
-    assert [rule.get("resourceNames") for rule in role["rules"]] == [None, ["lease"]]
-    bindings = [obj for obj in objects if obj["kind"].endswith("Binding") and "subjects" in obj]
-    assert {(subject["name"], subject["namespace"]) for obj in bindings for subject in obj["subjects"]} == {
-        ("operator", NAMESPACE)
-    }
-    known = {obj["metadata"]["name"] for obj in objects if obj["kind"].endswith("Role")}
-    assert {obj["roleRef"]["name"] for obj in bindings} <= known
-
-
-def test_each_watched_namespace_gets_its_roles_and_nothing_is_cluster_wide() -> None:
-    objects = rendered({"rbac": {"namespaces": ["one", "two"]}, **WITHOUT_POLICIES})
-
-    kinds = {obj["kind"] for obj in objects}
-    roles = {(obj["metadata"]["namespace"], obj["metadata"]["name"]) for obj in objects if obj["kind"] == "Role"}
-    assert {kind for kind in kinds if kind.startswith("Cluster") or "Admission" in kind or "Custom" in kind} == set()
-    assert roles == {
-        (NAMESPACE, "agent-operator-leader-election"),
-        *((namespace, f"agent-operator{suffix}") for namespace in ("one", "two") for suffix in ("", "-edit")),
-    }
-    assert environment(objects)["AGENT_OPERATOR_NAMESPACES"] == "one,two"
-
-
-def test_crds_can_be_deleted_with_the_release() -> None:
-    text = template({"crds": {"keep": False}}).stdout
-
-    assert text.count("kind: CustomResourceDefinition") == 2
-    assert "resource-policy" not in text
-
-
-def test_parts_can_be_left_out() -> None:
-    left_out = {"enabled": False}
-    values = {
-        "crds": left_out,
-        "rbac": {"create": False, "userRoles": False},
-        "serviceAccount": {"create": False, "name": "existing"},
-        "networkPolicy": left_out,
-        "podDisruptionBudget": left_out,
-        **WITHOUT_POLICIES,
-    }
-
-    assert sorted(obj["kind"] for obj in rendered(values)) == ["Deployment", "Service"]
-
-
-# What is wrong, and what the message of Helm contains.
-WRONG: list[tuple[Values, str]] = [
-    ({"replica": 2}, "additional properties 'replica' not allowed"),
-    ({"replicas": "two"}, "at '/replicas': got string, want integer"),
-    ({"replicas": 2, "settings": {"leaderElection": False}}, "settings.leaderElection: false allows one replica only"),
-    ({"settings": {"logLevel": "debug"}}, "at '/settings/logLevel': value must be one of"),
-    ({"settings": {"worker": 1}}, "at '/settings': additional properties 'worker' not allowed"),
-    ({"settings": {"workers": 0}}, "at '/settings/workers': minimum: got 0, want 1"),
-    ({"settings": {"dnsResolvers": "kube-system"}}, "at '/settings/dnsResolvers': got string, want null or array"),
-    ({"image": {"digest": "latest"}}, "at '/image/digest'"),
-    ({"image": {"repository": "HTTPS://registry"}}, "at '/image/repository'"),
-    ({"image": {"registry": "https://registry.example.com"}}, "at '/image/registry'"),
-    ({"tolerations": [{"keys": "x"}]}, "at '/tolerations/0': additional properties 'keys' not allowed"),
-    ({"resources": {"limits": {"memory": "lots"}}}, "at '/resources/limits/memory'"),
-    ({"rbac": {"namespaces": ["Agents"]}}, "at '/rbac/namespaces/0'"),
-    ({"rbac": {"namespaces": ["a", "a"]}}, "at '/rbac/namespaces'"),
-    ({"rbac": {"namespaces": "agents"}}, "at '/rbac/namespaces': got string, want array"),
-    ({"rbac": {"namespaces": ["a"]}, "settings": {"manageNamespaces": True}}, "settings.manageNamespaces: with rbac"),
-    ({"podLabels": {"app.kubernetes.io/name": "x"}}, "podLabels: app.kubernetes.io/name selects"),
-    ({"podDisruptionBudget": {"minAvailable": 1}}, "podDisruptionBudget: set exactly one of"),
-    ({"podDisruptionBudget": {"maxUnavailable": None}}, "podDisruptionBudget: set exactly one of"),
-    ({"serviceAccount": {"create": False}}, "serviceAccount.name: with serviceAccount.create=false"),
-    ({"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}}, "at '/networkPolicy/apiServer/cidrs/0'"),
-    ({"extraEnv": [{"name": "AGENT_OPERATOR_WORKERS", "value": "1"}]}, "extraEnv: AGENT_OPERATOR_WORKERS is an option"),
-    ({"admissionPolicies": {"enabled": False, "confineOperator": True}}, "admissionPolicies.confineOperator: it needs"),
-    (
-        {"admissionPolicies": {"confineOperator": True}, "settings": {"allowUnsafePodTemplates": True}},
-        "admissionPolicies.confineOperator: it rejects the pods",
-    ),
-]
-
-
-@pytest.mark.parametrize(("values", "message"), WRONG, ids=str)
-def test_a_wrong_value_is_named(values: Values, message: str) -> None:
-    done = template(values, check=False)
-
-    assert done.returncode != 0
-    assert message in done.stderr
-
-
-def test_admission_policies_need_an_api_server_that_serves_them() -> None:
-    done = template({}, "--kube-version", "1.29.4", check=False)
-
-    assert "admissionPolicies.enabled: Kubernetes v1.29.4 does not serve" in done.stderr
-    for obj in rendered(WITHOUT_POLICIES, "--kube-version", "1.29.4"):
-        kubernetes_validate.validate(obj, "1.29", strict=True)

@@ -133,7 +133,7 @@ def test_dependabot_watches_every_folder_that_names_dependencies() -> None:
         (ecosystem, path.parent.relative_to(ROOT).as_posix().strip("."))
         for ecosystem, patterns in {
             "pip": ["pyproject.toml", "*/pyproject.toml"],
-            "docker": ["deploy/**/*.Dockerfile"],
+            "docker": ["deploy/docker/*.Dockerfile"],
             "npm": ["tests/**/package.json"],
         }.items()
         for pattern in patterns

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from agent_operator.codegen import crd, helm_schema, rbac
+from agent_operator.codegen import crd, helm_schema, monitoring, rbac
 
 Object = dict[str, Any]
 
@@ -46,6 +46,8 @@ def files(deploy: Path) -> dict[str, str]:
         "templates/confinement.yaml": _confinement(
             (kustomize / "confinement" / "policy.yaml").read_text(encoding="utf-8")
         ),
+        "templates/monitoring/rules.yaml": _rules(),
+        **{path: text for path, text in monitoring.files().items() if path.startswith("dashboards/")},
         **_rbac(rbac.files()),
         **{f"templates/crds/{name}": _crd(definition) for name, definition in crd.files().items()},
     }
@@ -129,7 +131,7 @@ def _document(obj: Object, namespace: str) -> str:
 
 
 def _renamed(name: str) -> str:
-    return _NAME + name.removeprefix(rbac.ACCOUNT)
+    return _NAME + name.removeprefix(rbac.ACCOUNT) if name.startswith(rbac.ACCOUNT) else name
 
 
 def _admission(text: str) -> str:
@@ -158,6 +160,19 @@ def _metadata_services(path: Path) -> str:
     (blocks,) = (rule["to"] for rule in policy["spec"]["egress"] if any("ipBlock" in peer for peer in rule["to"]))
     header = HEADER % "deploy/kustomize/base/networkpolicy.yaml"
     return f'{header}{{{{- define "agent-operator.allButMetadataServices" -}}}}\n{_dump(blocks)}{{{{- end }}}}\n'
+
+
+def _rules() -> str:
+    """The PrometheusRules, whose annotations have templates of Prometheus."""
+    values = ".Values.monitoring.prometheusRule"
+    labels = f'{{{{- include "agent-operator.labelsWith" (list . {values}.labels) | nindent 4 }}}}'
+    documents = []
+    for name, groups in monitoring.rule_groups().items():
+        rule = monitoring.prometheus_rule(name, groups)
+        head = _dump({key: rule[key] for key in ("apiVersion", "kind")})
+        meta = f"metadata:\n  name: {_renamed(name)}\n  namespace: {_RELEASE_NAMESPACE}\n  labels:\n"
+        documents.append(f"{head}{meta}    {labels}\n" + _escaped(_dump({"spec": rule["spec"]})))
+    return _conditional("operator/agent_operator/monitoring", f"{values}.enabled", "---\n".join(documents))
 
 
 def _labeled(text: str) -> str:
