@@ -1,4 +1,4 @@
-"""The subresources status, scale, eviction, log, proxy and finalize, and the self subject reviews."""
+"""The subresources status, scale, eviction, log, portforward, proxy and finalize, and the self subject reviews."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ from aiohttp import web
 
 from localkube.apiserver import scale
 from localkube.apiserver.fields import merge
-from localkube.apiserver.http import auth, bodies, encode, eviction, params, patching, proxy
+from localkube.apiserver.http import auth, bodies, encode, eviction, params, patching, port_forward, proxy
 from localkube.apiserver.http.negotiate import representation
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.logs import LogSource, PodLogOptions
@@ -21,7 +21,7 @@ _REVIEWS = {
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews": "SelfSubjectRulesReview",
     "/apis/authentication.k8s.io/v1/selfsubjectreviews": "SelfSubjectReview",
 }
-_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "proxy", "resize", "token"))
+_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "proxy", "resize", "token"))
 
 
 async def review(request: web.BaseRequest) -> web.Response | None:
@@ -72,6 +72,8 @@ async def handle(
     on_pod = (name, request.method) if resource.key == "pods" else ("", "")
     if on_pod == ("eviction", "POST"):
         return await eviction.evict(registry, request, target)
+    if on_pod == ("portforward", "GET"):
+        return await port_forward.forward(registry, request, target)
     if on_pod == ("log", "GET"):
         return await _log(registry, logs, request, target)
     if name in _ABSENT:
