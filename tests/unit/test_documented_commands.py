@@ -14,7 +14,7 @@ from tests.documents import ROOT, Command, File, masked, missing, steps
 from tests.unit.test_links import pages
 
 PAGES = [ROOT / page for page in pages() if not page.endswith("CHANGELOG.md")]
-INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent|make) [^`\n]+)`(?!`)")
+INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent(?:deploy)?|make) [^`\n]+)`(?!`)")
 TARGETS = set(re.findall(r"(?m)^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
 _AGENTCTL = typer.main.get_command(app)
 # Why a block is not run. The words are fixed, so that a page cannot leave out commands that would work.
@@ -69,7 +69,7 @@ def fault(command: list[str]) -> str:
     name = Path(command[0]).name if command else ""
     if name == "agentctl":
         return _unknown("agentctl", _AGENTCTL, command[1:])
-    if command[:2] == ["kubectl", "agent"]:
+    if command[:2] in (["kubectl", "agent"], ["kubectl", "agentdeploy"]):
         return _unknown("agentctl", _AGENTCTL, command[2:])
     if name == "make":
         named = [word for word in command[1:] if re.fullmatch(r"[a-z0-9-]+", word)]
