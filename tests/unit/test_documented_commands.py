@@ -39,18 +39,16 @@ REASONS = {
 
 def words(text: str) -> Iterator[list[str]]:
     """Yield the simple commands of a script as words."""
-    joined = text.replace("\\\n", " ")
-    for line in joined.splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
-        lexer.whitespace_split, lexer.commenters = True, "#"
-        command: list[str] = []
-        for word in lexer:
-            if set(word) <= set("|&;()"):
-                yield command
-                command = []
-            else:
-                command.append(word)
-        yield command
+    without_comments = re.sub(r"(?m)(^|\s)#.*$", "", text.replace("\\\n", " "))
+    lexer = shlex.shlex(without_comments, posix=True, punctuation_chars="|&;<>()\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    command: list[str] = []
+    for word in [*lexer, "\n"]:
+        if not set(word) <= set("|&;()\n"):
+            command.append(word)
+        elif command:
+            yield command
+            command = []
 
 
 def documented(page: Path) -> Iterator[list[str]]:
