@@ -32,10 +32,11 @@ def run(kubectl: Kubectl, name: str, view: View, *, connect: bool) -> int:
         CannotLookError: the agent cannot be read.
     """
     try:
-        evidence = evidence_reader.read(kubectl, name, connect=connect).evidence
+        reading = evidence_reader.read(kubectl, name, connect=connect)
     except CommandError as error:
         raise CannotLookError(str(error)) from error
-    diagnosis = examine(evidence)
+    evidence = reading.evidence
+    diagnosis = examine(evidence).redacted(reading.redactor.sentence)
     if view is View.TEXT:
         stdout_console().print(draw(f"{evidence.agent['metadata']['namespace']}/{evidence.name}", diagnosis))
     else:

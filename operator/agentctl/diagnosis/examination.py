@@ -85,15 +85,19 @@ def _gap(area: Area, what: str, error: str, remedy: str) -> Finding:
 
 def _without_echoes(found: list[Finding]) -> list[Finding]:
     """Leave out conditions, warnings and health reports whose cause a more specific finding has."""
-    known = {it.reason for it in found if not it.subject.startswith("condition ")}
+    known = {it.reason for it in found if not _is_from_status(it)}
     kept = []
     for finding in found:
+        if _is_from_status(finding) and finding.reason in known:
+            continue
         if finding.subject.startswith("condition "):
-            if finding.reason in known:
-                continue
             known.add(finding.reason)
         kept.append(finding)
     return kept
+
+
+def _is_from_status(finding: Finding) -> bool:
+    return finding.subject.startswith("condition ") or finding.evidence.startswith(conditions.WARNINGS)
 
 
 def _without_symptoms(found: list[Finding]) -> list[Finding]:
