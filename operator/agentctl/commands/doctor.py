@@ -8,7 +8,7 @@ from rich.text import Text
 
 from agentctl.cluster import evidence_reader
 from agentctl.cluster.kubectl import Kubectl
-from agentctl.diagnosis.examination import examine
+from agentctl.diagnosis.examination import FORBIDDEN, NOT_CHECKED, examine
 from agentctl.diagnosis.findings import Diagnosis, Finding, Severity
 from agentctl.errors import CommandError
 from agentctl.formats import Format, View
@@ -78,5 +78,7 @@ def _lines(finding: Finding) -> Iterable[Text | Table]:
 def _notes(findings: Iterable[Finding]) -> Table:
     rows = table()
     for finding in findings:
-        rows.add_row(f"  {finding.reason}", finding.subject, Text(f"{finding.cause}: {finding.remedy}"))
+        what = finding.evidence if finding.reason in (FORBIDDEN, NOT_CHECKED) else finding.cause
+        remedy = "" if finding.remedy in what else f": {finding.remedy}"
+        rows.add_row(f"  {finding.reason}", finding.subject, Text(f"{what}{remedy}"))
     return rows

@@ -16,6 +16,7 @@ from agentctl.diagnosis import (
 from agentctl.diagnosis.evidence import Evidence
 from agentctl.diagnosis.findings import Area, Diagnosis, Finding, Severity, select
 
+FORBIDDEN, NOT_CHECKED = "Forbidden", "NotChecked"
 # A finding that an earlier check has made is not repeated, so causes come before symptoms.
 _CHECKS: Sequence[tuple[Area, Callable[[Evidence], Iterator[Finding]]]] = (
     (Area.OPERATOR, operator_health.find),
@@ -75,7 +76,7 @@ def _gap(area: Area, what: str, error: str, remedy: str) -> Finding:
     return Finding(
         Severity.INFO,
         area,
-        "Forbidden" if is_forbidden else "NotChecked",
+        FORBIDDEN if is_forbidden else NOT_CHECKED,
         what,
         error,
         f"{cause}, so that this was not checked",
