@@ -14,7 +14,7 @@ from tests.documents import ROOT, Command, File, masked, missing, steps
 from tests.unit.test_links import pages
 
 PAGES = [ROOT / page for page in pages() if not page.endswith("CHANGELOG.md")]
-INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent|make) [^`\n]+)`(?!`)")
+INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent(?:deploy)?|make) [^`\n]+)`(?!`)")
 TARGETS = set(re.findall(r"(?m)^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
 _AGENTCTL = typer.main.get_command(app)
 # Why a block is not run. The words are fixed, so that a page cannot leave out commands that would work.
@@ -39,18 +39,16 @@ REASONS = {
 
 def words(text: str) -> Iterator[list[str]]:
     """Yield the simple commands of a script as words."""
-    joined = text.replace("\\\n", " ")
-    for line in joined.splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
-        lexer.whitespace_split, lexer.commenters = True, "#"
-        command: list[str] = []
-        for word in lexer:
-            if set(word) <= set("|&;()"):
-                yield command
-                command = []
-            else:
-                command.append(word)
-        yield command
+    without_comments = re.sub(r"(?m)(^|\s)#.*$", "", text.replace("\\\n", " "))
+    lexer = shlex.shlex(without_comments, posix=True, punctuation_chars="|&;<>()\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    command: list[str] = []
+    for word in [*lexer, "\n"]:
+        if not set(word) <= set("|&;()\n"):
+            command.append(word)
+        elif command:
+            yield command
+            command = []
 
 
 def documented(page: Path) -> Iterator[list[str]]:
@@ -69,7 +67,7 @@ def fault(command: list[str]) -> str:
     name = Path(command[0]).name if command else ""
     if name == "agentctl":
         return _unknown("agentctl", _AGENTCTL, command[1:])
-    if command[:2] == ["kubectl", "agent"]:
+    if command[:2] in (["kubectl", "agent"], ["kubectl", "agentdeploy"]):
         return _unknown("agentctl", _AGENTCTL, command[2:])
     if name == "make":
         named = [word for word in command[1:] if re.fullmatch(r"[a-z0-9-]+", word)]
