@@ -60,7 +60,7 @@ EVERYTHING: Values = {
             "relabelings": [{"action": "labelmap"}],
             "metricRelabelings": [{"action": "labeldrop", "regex": "x"}],
         },
-        "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        "prometheusRule": {"enabled": True, "labels": {"team": "on-call"}},
         "dashboards": {"enabled": True, "labels": {"grafana": "yes"}, "annotations": {"folder": "AI"}},
     },
     "resources": {"limits": {"memory": "1Gi"}},
@@ -85,7 +85,8 @@ def test_every_value_reaches_the_objects_and_these_are_valid() -> None:
     for obj in objects:
         if obj["kind"] not in ("ServiceMonitor", "PrometheusRule"):
             kubernetes_validate.validate(obj, "1.36", strict=True)
-        assert obj["metadata"]["name"].startswith("ours") or obj["metadata"]["labels"]["team"] == "platform"
+        team = "on-call" if obj["kind"] == "PrometheusRule" else "platform"
+        assert obj["metadata"]["name"].startswith("ours") or obj["metadata"]["labels"]["team"] == team
     deployment = one(objects, "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -198,7 +199,14 @@ WRONG: list[tuple[Values, str]] = [
     ({"settings": {"worker": 1}}, "at '/settings': additional properties 'worker' not allowed"),
     ({"settings": {"workers": 0}}, "at '/settings/workers': minimum: got 0, want 1"),
     ({"settings": {"dnsResolvers": "kube-system"}}, "at '/settings/dnsResolvers': got string, want null or array"),
-    ({"image": {"digest": "latest"}}, "at '/image/digest'"),
+    ({"settings": {"leaseName": "a', 'b"}}, "at '/settings/leaseName': 'a\\', "),
+    ({"settings": {"leaseNamespace": "a, b"}}, "at '/settings/leaseNamespace'"),
+    ({"image": {"digest": "latest"}}, "at '/image/digest': 'latest' does not match pattern"),
+    ({"image": {"tag": 1.0}}, "at '/image/tag': got number, want string"),
+    ({"image": None}, "missing property 'image'"),
+    ({"monitoring": {"dashboards": None}}, "at '/monitoring': missing property 'dashboards'"),
+    ({"commonLabels": {"team": 1}}, "at '/commonLabels/team': got number, want string"),
+    ({"commonLabels": {"app.kubernetes.io/name": "x"}}, "commonLabels: the chart sets app.kubernetes.io/name"),
     ({"image": {"repository": "HTTPS://registry"}}, "at '/image/repository'"),
     ({"image": {"registry": "https://registry.example.com"}}, "at '/image/registry'"),
     ({"tolerations": [{"keys": "x"}]}, "at '/tolerations/0': additional properties 'keys' not allowed"),

@@ -165,13 +165,13 @@ def _metadata_services(path: Path) -> str:
 def _rules() -> str:
     """The PrometheusRules, whose annotations have templates of Prometheus."""
     values = ".Values.monitoring.prometheusRule"
-    labels = f"{{{{- toYaml {values}.labels | nindent 4 }}}}"
+    labels = f'{{{{- include "agent-operator.labelsWith" (list . {values}.labels) | nindent 4 }}}}'
     documents = []
     for name, groups in monitoring.rule_groups().items():
         rule = monitoring.prometheus_rule(name, groups)
         head = _dump({key: rule[key] for key in ("apiVersion", "kind")})
         meta = f"metadata:\n  name: {_renamed(name)}\n  namespace: {_RELEASE_NAMESPACE}\n  labels:\n"
-        documents.append(f"{head}{meta}    {_LABELS}\n    {labels}\n" + _escaped(_dump({"spec": rule["spec"]})))
+        documents.append(f"{head}{meta}    {labels}\n" + _escaped(_dump({"spec": rule["spec"]})))
     return _conditional("operator/agent_operator/monitoring", f"{values}.enabled", "---\n".join(documents))
 
 

@@ -41,6 +41,11 @@ _KUBERNETES_TYPES = {
     "volumeMount": "V1VolumeMount",
 }
 
+# Templates write both into texts, where a quote or a comma would change the meaning.
+_NAMES_OF_OBJECTS: dict[str, Schema] = {
+    "lease_name": {"pattern": SUBDOMAIN_PATTERN, "maxLength": 253},
+    "lease_namespace": {"pattern": _LABEL},
+}
 _FLAG: Schema = {"type": "boolean"}
 _TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 _NAMES: Schema = {"type": "array", "items": {"type": "string", "pattern": SUBDOMAIN_PATTERN, "maxLength": 253}}
@@ -52,11 +57,17 @@ _AMOUNT: Schema = {
 
 def _text(pattern: str, limit: int) -> Schema:
     """A string that may be empty, which selects the default."""
-    return {"anyOf": [{"type": "string", "const": ""}, {"type": "string", "pattern": pattern, "maxLength": limit}]}
+    return {"type": "string", "pattern": f"^({pattern.removeprefix('^').removesuffix('$')})?$", "maxLength": limit}
 
 
 def _closed(**properties: Schema) -> Schema:
-    return {"type": "object", "additionalProperties": False, "properties": properties}
+    """An object with fixed fields. `helm upgrade --reuse-values` lacks those that a new version has added."""
+    required = [name for name, node in properties.items() if not _nullable(node)]
+    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+
+
+def _nullable(node: Schema) -> bool:
+    return {"type": "null"} in node.get("anyOf", ()) or "null" in node.get("type", ())
 
 
 def _kubernetes(name: str) -> Schema:
@@ -74,7 +85,7 @@ def schema() -> Schema:
         "title": "Values of the chart agent-operator",
         **_closed(
             # Helm passes it to every chart of a release.
-            **{"global": {"type": "object"}},
+            **{"global": {"type": ["object", "null"]}},
             fullnameOverride=_text(_LABEL, 40),
             commonLabels=_TEXTS,
             crds=_closed(enabled=_FLAG, keep=_FLAG),
@@ -109,7 +120,7 @@ def _settings() -> Schema:
     """Each option of the operator, in camelCase. Null leaves the default of the operator."""
     options = Settings.model_json_schema()["properties"]
     kept = ((name, option) for name, option in options.items() if name not in NOT_SETTINGS)
-    return _closed(**{camel_case(name): _option(option) for name, option in kept})
+    return _closed(**{camel_case(name): _option(option | _NAMES_OF_OBJECTS.get(name, {})) for name, option in kept})
 
 
 def camel_case(name: str) -> str:

@@ -30,6 +30,11 @@
 {{- if hasKey .Values.podLabels "app.kubernetes.io/name" -}}
 {{- fail "podLabels: app.kubernetes.io/name selects the pods of the operator: remove it, or set fullnameOverride" -}}
 {{- end -}}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/part-of" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
+{{- if hasKey $.Values.commonLabels $label -}}
+{{- fail (printf "commonLabels: the chart sets %s: remove it" $label) -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if hasPrefix "AGENT_OPERATOR_" .name -}}
 {{- fail (printf "extraEnv: %s is an option of the operator: use the value below settings, image, runtimeImage or rbac instead" .name) -}}

@@ -20,6 +20,11 @@ app.kubernetes.io/name: {{ include "agent-operator.name" . }}
 {{ include "agent-operator.releaseLabels" . }}
 {{- end }}
 
+{{/* The labels, and more: a list of the root context and a map. */}}
+{{- define "agent-operator.labelsWith" -}}
+{{- mergeOverwrite (include "agent-operator.labels" (index . 0) | fromYaml) (index . 1) | toYaml -}}
+{{- end }}
+
 {{/* Labels of objects that the selector must not select. */}}
 {{- define "agent-operator.releaseLabels" -}}
 app.kubernetes.io/instance: {{ .Release.Name }}
