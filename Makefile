@@ -54,7 +54,7 @@ PURE_TESTS := tests/golden/test_golden.py $(addprefix tests/unit/agent_operator/
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml chart bundle versions verify coverage programs clean
+.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs pictures lock wheels images e2e-images sbom install-yaml chart bundle versions verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -132,6 +132,7 @@ crds: $(READY)  ## Generate crds/, schemas.json and the CRDs in deploy/ from the
 manifests: $(READY)  ## Generate RBAC, dashboards and rules in deploy/kustomize, parts of deploy/helm, and deploy/olm
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
 	$(BIN)/python -m agent_operator.codegen.monitoring deploy/kustomize/components/monitoring
+	$(BIN)/python -m agent_operator.codegen.argocd deploy/argocd
 	$(BIN)/python -m agent_operator.codegen.helm deploy
 	$(BIN)/python -m agent_operator.codegen.olm deploy deploy/olm
 
@@ -139,6 +140,11 @@ docs: $(READY)  ## Generate the references of the fields, the metrics and agentc
 	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
 	$(BIN)/python -m agent_operator.codegen.metrics_reference docs/reference/metrics.md
 	$(BIN)/python -m agentctl.reference docs/reference/agentctl.md
+
+# Not a part of verify, because names of pods differ between runs.
+pictures: PROGRAMS := chromium:chromium chromium-driver:chromedriver
+pictures: $(READY) programs  ## Write the pictures of the README to docs/pictures
+	$(BIN)/python -m tests.pictures docs/pictures
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.

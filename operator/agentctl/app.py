@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentctl.commands import channel, rollout
+from agentctl.commands import channel, diagnose, operations, rollout
 from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.errors import UsageError
 from agentctl.formats import Format, View
@@ -32,6 +32,8 @@ local = typer.Typer(
 )
 app.add_typer(local, name="local")
 app.add_typer(rollout.commands)
+app.add_typer(operations.commands)
+app.add_typer(diagnose.commands)
 app.add_typer(channel.commands, name="channel")
 
 _FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standard input). Can be repeated.")

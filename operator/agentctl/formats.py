@@ -16,3 +16,10 @@ class View(StrEnum):
     TEXT = "text"
     YAML = "yaml"
     JSON = "json"
+
+
+class LogFormat(StrEnum):
+    """Values of `-o` for lines that are printed one by one."""
+
+    TEXT = "text"
+    JSON = "json"

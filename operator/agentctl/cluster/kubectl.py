@@ -59,14 +59,20 @@ class Kubectl:
             raise failure(result.stderr, arguments[0], result.returncode)
         return result.stdout
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a kubectl command that runs until it is stopped, such as a watch."""
+    def start(self, *arguments: str, in_background: bool = False) -> subprocess.Popen[bytes]:
+        """Start a kubectl command that runs until it is stopped, such as a watch.
+
+        Args:
+            arguments: of kubectl.
+            in_background: Ctrl-C does not end it.
+        """
         return subprocess.Popen(  # noqa: S603 - as in run
             [binary(), *self._connection(), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_environment(),
+            process_group=0 if in_background else None,
         )
 
     def get(self, *arguments: str) -> list[Object]:
@@ -76,6 +82,16 @@ class Kubectl:
             return []
         found = json.loads(text)
         return found["items"] if found.get("kind") == "List" else [found]
+
+    def default_namespace(self) -> str:
+        """Return the namespace of objects that do not set one: that of the options or of the context, or `default`."""
+        if self.namespace:
+            return self.namespace
+        try:
+            return self.run("config", "view", "--minify", "--output=jsonpath={..namespace}") or "default"
+        except CommandError:
+            # There is no kubeconfig or no current context.
+            return "default"
 
     def in_namespace(self, namespace: str) -> "Kubectl":
         """Return the same connection with another namespace."""
@@ -99,5 +115,6 @@ def failure(stderr: str, command: str, status: int) -> CommandError:
 
 
 def _last_line(stderr: str) -> str:
-    lines = [line for line in stderr.splitlines() if line.strip()]
+    # After a usage error, the last line only refers to the help of kubectl.
+    lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith("See 'kubectl")]
     return lines[-1].removeprefix("error: ") if lines else ""
