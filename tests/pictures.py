@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 from selenium.webdriver.common.keys import Keys
 
-from tests.integration.agent_runtime.browser import Page, open_browser
+from tests.integration.agent_runtime.chat_page.browser import Page, open_browser
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
 from tests.stream_cases import chunk, events

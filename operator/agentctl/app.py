@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentctl.commands import authoring, channel, operations, rollout
+from agentctl.commands import authoring, channel, diagnose, operations, rollout
 from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.errors import UsageError
 from agentctl.formats import Format, View
@@ -34,6 +34,7 @@ app.add_typer(local, name="local")
 app.add_typer(rollout.commands)
 app.add_typer(operations.commands)
 app.add_typer(authoring.commands)
+app.add_typer(diagnose.commands)
 app.add_typer(channel.commands, name="channel")
 
 _FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standard input). Can be repeated.")

@@ -29,7 +29,7 @@ bash, zsh and fish.
 
 The table lists the RBAC permissions of each command, in the namespace of the agent, or in that of its children if
 `spec.namespace` is set. Channels, and `-A`, need a ClusterRole. Commands that are not in the table need no cluster. No
-command reads Secrets.
+command prints values of Secrets; only `doctor` and `report` read them.
 """
 
 

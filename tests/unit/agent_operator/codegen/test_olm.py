@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent_operator import __version__
+from agent_operator.api import definitions, openapi
 from agent_operator.codegen import crd, olm, rbac
 from agent_operator.kube.resources import CHILDREN
 from agent_operator.settings import read
@@ -89,7 +90,7 @@ def test_the_console_lists_every_kind_of_child() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", crd.files())
+@pytest.mark.parametrize("name", definitions.files(openapi.schemas()))
 def test_descriptors_name_fields_of_the_crd(name: str) -> None:
     schema = crd.files()[name]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     (entry,) = (one for one in SPEC["customresourcedefinitions"]["owned"] if f"{one['name']}.yaml" == name)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from agent_runtime.http.openapi.paths import paths
+from agent_runtime.http.page import FILES
 
 ROOT = Path(__file__).parents[4]
 TEXT = (ROOT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8")
@@ -23,7 +24,7 @@ CHOSEN = {
 def test_every_endpoint_is_listed() -> None:
     table, _, _ = TEXT.partition("## The chat API")
     listed = set(re.findall(r"(GET|POST|DELETE) (/[^ `]*)`", table))
-    page_parts = {("GET", path) for path in ("/page.css", "/page.js", "/icon.svg")}
+    page_parts = {("GET", path) for path in FILES if path != "/"}
 
     served = {(method.upper(), path) for path, methods in paths().items() for method in methods}
     assert served - page_parts == listed | {("GET", "/health/ready"), ("GET", "/health/live")}

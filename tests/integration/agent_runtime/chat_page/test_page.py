@@ -1,70 +1,18 @@
 """The chat page in a real browser: Debian's chromium, through WebDriver."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
-from tests.integration.agent_runtime.browser import CONTRAST, Page, open_browser
-from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.chat_page.browser import CONTRAST, Page
+from tests.integration.agent_runtime.chat_page.conftest import PAGE, SCRIPT
+from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
 from tests.stream_cases import chunk, events
-
-PAGE = """
-[agent.chat_page]
-enabled = true
-[agent.card]
-name = "Clock"
-description = "Knows what time it is."
-[[agent.card.skills]]
-id = "time"
-description = "Tells the time."
-examples = ["What time is it?"]
-"""
-QUICK_COMMENTS = "[agent.server]\nkeep_alive_seconds = 1\n"
-SCRIPT = "<script>document.title = 'injected'</script><img src=x onerror=\"document.title = 'injected'\">"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    """One browser for all tests. Each test gets a new tab, and so a new session."""
-    with open_browser() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
-def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> AgentProcess:
-    """An agent with the chat page, whose model is the fake model server."""
-    return start_shared_agent(agent_toml(openai_model(shared_model_server), ECHO) + PAGE + QUICK_COMMENTS).ready()
-
-
-@pytest.fixture
-def open_page(browser: Chrome) -> Iterator[Callable[[AgentProcess], Page]]:
-    """Open the page of an agent in a new tab, which closes after the test."""
-    first = browser.current_window_handle
-
-    def open_tab(agent: AgentProcess) -> Page:
-        page = Page(browser, f"http://127.0.0.1:{agent.port}/")
-        eventually("the page shows the name of the agent", lambda: browser.title != "Agent")
-        return page
-
-    browser.get_log("browser")
-    yield open_tab
-    for handle in browser.window_handles:
-        if handle != first:
-            browser.switch_to.window(handle)
-            browser.close()
-    browser.switch_to.window(first)
-
-
-@pytest.fixture
-def page(open_page: Callable[[AgentProcess], Page], agent: AgentProcess, model_server: ModelServer) -> Page:
-    """The page of the agent."""
-    return open_page(agent)
 
 
 def test_the_page_shows_the_card(page: Page) -> None:
@@ -171,6 +119,34 @@ def test_messages_never_become_markup(page: Page) -> None:
     assert page.browser.title == "Clock"
 
 
+def test_escape_stops_an_answer(page: Page, model_server: ModelServer) -> None:
+    model_server.script(completions=[{"step_by_step": True}])
+    page.type("one", Keys.ENTER)
+    eventually("the model is called", lambda: model_server.seen("/chat/completions"))
+
+    page.type(Keys.ESCAPE)
+
+    eventually("the model call is closed", lambda: model_server.seen("/chat/completions")[0]["closed"])
+    page.answered()
+    assert page.texts(".note") == ["Stopped. The agent does not remember this message."]
+
+
+@pytest.mark.parametrize(
+    ("step", "remedy"),
+    [
+        ({"status": 401}, "tell the people who run this agent."),
+        ({"status": 429, "headers": {"Retry-After": "7"}}, "Send the message again in 7 s."),
+        ({"status": 400, "json": {"error": {"message": "no", "code": "context_length_exceeded"}}}, "start a new chat."),
+    ],
+)
+def test_an_error_names_the_remedy(page: Page, model_server: ModelServer, step: dict[str, Any], remedy: str) -> None:
+    model_server.script(completions=[step | {"always": True}])
+    page.type("one", Keys.ENTER)
+
+    (shown,) = eventually("the failure is shown", lambda: page.texts("#fault:not(:empty)"))
+    assert shown.endswith(remedy), shown
+
+
 def test_a_failure_is_shown_and_returns_the_message(page: Page, model_server: ModelServer) -> None:
     """The failure is an alert, and the message is in the field again."""
     model_server.script(completions=[{"status": 401, "always": True}])
@@ -201,6 +177,11 @@ def test_the_page_asks_for_the_api_key(
     page = open_page(agent)
     page.type("one", Keys.ENTER)
     eventually("the dialog for the key opens", lambda: page.find("#key-dialog").is_displayed())
+
+    assert not page.find("#key-refused").is_displayed()
+    page.type("wrong", Keys.ENTER)
+    eventually("the page says that the key is wrong", lambda: page.find("#key-refused").is_displayed())
+    assert "refused the API key" in page.texts("#key-refused[role=alert]")[0]
 
     page.type("key-one", Keys.ENTER)
 
@@ -237,7 +218,7 @@ def test_controls_have_names_and_fields_have_labels(page: Page) -> None:
 
 def test_headers_keep_everything_else_out(agent: AgentProcess) -> None:
     """A strict policy without exceptions, on every file; a file that is known is not sent again."""
-    for path in ("/", "/page.js", "/page.css", "/icon.svg"):
+    for path in ("/", "/page.js", "/markdown.js", "/marked.js", "/page.css", "/icon.svg"):
         response = agent.http.get(path)
         policy = response.headers["content-security-policy"]
         assert "default-src 'none'" in policy
