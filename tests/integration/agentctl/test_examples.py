@@ -128,7 +128,7 @@ def check_answer(cluster: Any, example: str, name: str) -> None:
         answer = httpx.post(f"{url}/a2a", json=request, headers={"A2A-Version": "1.0"}, timeout=30).json()
         assert "result" in answer, answer
     else:
-        requests = 4 if example == "24-budget" else 1
+        requests = 6 if example == "24-budget" else 1
         answers = [httpx.post(f"{url}/api/chat", json={"message": "Hello"}, timeout=30).json() for _ in range(requests)]
         answer = answers[-1]
     assert answer == answer | expected
