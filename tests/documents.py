@@ -2,7 +2,8 @@
 
 Directives are HTML comments, which GitHub does not show. They apply to the code block that follows:
 
-    <!-- not run: REASON -->       the tests do not run the block, such as one that needs Docker or Azure
+    <!-- not run: REASON -->       the tests do not run the block, such as one that needs Docker or Azure, or
+                                   another test does: `see tests/e2e/test_uninstall.py`
     <!-- exit status: 1 -->        the last command of the block ends with this status; default: 0
     <!-- file: agent.yaml -->      the block is the content of this file
 

@@ -51,7 +51,8 @@ def rendered(case: str) -> Rendered:
 
 @pytest.fixture
 def by_kind(rendered: Rendered) -> dict[str, dict[str, Any]]:
-    return {manifest["kind"]: manifest for manifest in rendered.manifests}
+    # Of the ConfigMaps, the first is that of the pods.
+    return {manifest["kind"]: manifest for manifest in reversed(rendered.manifests)}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kubeschema.kinds import defaults, validation
 from tests import fast_yaml as yaml
 from tests.valid.manifests import kept
 
-OURS = {"CiliumNetworkPolicy", "SecretStore", "ExternalSecret", "HTTPRoute", "ServiceMonitor"}
+OURS = {"CiliumNetworkPolicy", "SecretStore", "ExternalSecret", "HTTPRoute", "PrometheusRule", "ServiceMonitor"}
 # The oldest and the newest. No API field exists only between them.
 VERSIONS = ["1.25", kubernetes_validate.latest_version()]
 

@@ -14,10 +14,11 @@ from tests.documents import ROOT, Command, File, masked, missing, steps
 from tests.unit.test_links import pages
 
 PAGES = [ROOT / page for page in pages() if not page.endswith("CHANGELOG.md")]
-INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent|make) [^`\n]+)`(?!`)")
+INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent(?:deploy)?|make|python|pytest) [^`\n]+)`(?!`)")
 TARGETS = set(re.findall(r"(?m)^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
 _AGENTCTL = typer.main.get_command(app)
-# Why a block is not run. The words are fixed, so that a page cannot leave out commands that would work.
+# Why a block is not run, or `see` and the file of another test that runs it. The words are fixed, so that a page cannot
+# leave out commands that would work.
 REASONS = {
     "needs a cloud",
     "needs a registry",
@@ -28,29 +29,25 @@ REASONS = {
     "needs port-forward",
     "needs Helm",
     "needs an optional API",
-    "changes the whole cluster",
     "a placeholder of the reader's system",
     "runs in a pod",
     "runs until it is interrupted",
     "takes hours",
-    "the tests run it elsewhere",
 }
 
 
 def words(text: str) -> Iterator[list[str]]:
     """Yield the simple commands of a script as words."""
-    joined = text.replace("\\\n", " ")
-    for line in joined.splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
-        lexer.whitespace_split, lexer.commenters = True, "#"
-        command: list[str] = []
-        for word in lexer:
-            if set(word) <= set("|&;()"):
-                yield command
-                command = []
-            else:
-                command.append(word)
-        yield command
+    without_comments = re.sub(r"(?m)(^|\s)#.*$", "", text.replace("\\\n", " "))
+    lexer = shlex.shlex(without_comments, posix=True, punctuation_chars="|&;<>()\n")
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    command: list[str] = []
+    for word in [*lexer, "\n"]:
+        if not set(word) <= set("|&;()\n"):
+            command.append(word)
+        elif command:
+            yield command
+            command = []
 
 
 def documented(page: Path) -> Iterator[list[str]]:
@@ -69,13 +66,17 @@ def fault(command: list[str]) -> str:
     name = Path(command[0]).name if command else ""
     if name == "agentctl":
         return _unknown("agentctl", _AGENTCTL, command[1:])
-    if command[:2] == ["kubectl", "agent"]:
+    if command[:2] in (["kubectl", "agent"], ["kubectl", "agentdeploy"]):
         return _unknown("agentctl", _AGENTCTL, command[2:])
     if name == "make":
         named = [word for word in command[1:] if re.fullmatch(r"[a-z0-9-]+", word)]
         return "" if {*named} <= TARGETS else f"no target {' '.join(named)}"
-    if name == "kubectl":
-        files = [word for word in command if word.startswith(("deploy/kustomize", "deploy/helm", "examples/", "crds/"))]
+    if name in {"python", "pytest", "kubectl"}:
+        files = [
+            word
+            for word in command
+            if word.startswith(("deploy/kustomize", "deploy/helm", "examples/", "crds/", "tests/"))
+        ]
         return next((f"no file {file}" for file in files if not (ROOT / file).exists()), "")
     return ""
 
@@ -107,7 +108,9 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
 def test_a_block_that_is_not_run_has_a_reason(page: Path) -> None:
     reasons = {step.not_run for step in steps(page) if not isinstance(step, File)} - {""}
 
-    assert reasons <= REASONS
+    others = {reason.removeprefix("see ") for reason in reasons if reason.startswith("see tests/")}
+    assert {name for name in others if not (ROOT / name).is_file()} == set()
+    assert reasons - {f"see {name}" for name in others} <= REASONS
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,7 @@ def test_a_block_that_is_not_run_has_a_reason(page: Path) -> None:
         ("COLUMNS=80 .venv/bin/agentctl rollout status --watch", ""),
         ("make tests", "no target tests"),
         ("PYTHON=python3.12 make test ARGS='-k x'", ""),
+        ("pytest tests/e2e/test_none.py -s", "no file tests/e2e/test_none.py"),
         ("kubectl apply -k deploy/kustomize/overlays/none", "no file deploy/kustomize/overlays/none"),
     ],
 )

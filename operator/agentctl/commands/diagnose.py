@@ -1,15 +1,20 @@
 """The commands that find out what is wrong with an agent, and their options."""
 # ruff: noqa: PLC0415 - as in app
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.formats import View
+from agentctl.options import EPILOG
 from agentctl.permissions import READ_AGENT, permit, requires
 
 commands = typer.Typer()
+Connect = Annotated[
+    bool, typer.Option("--connect/--no-connect", help="Check the connections of the agent from inside a pod.")
+]
 _READ = (
     READ_AGENT,
     permit(
@@ -44,9 +49,7 @@ def doctor(
     name: Name,
     namespace: AgentNamespace = "",
     output: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
-    connect: Annotated[
-        bool, typer.Option("--connect/--no-connect", help="Check the connections of the agent from inside a pod.")
-    ] = True,
+    connect: Connect = True,
     kubeconfig: Kubeconfig = "",
     context: Context = "",
 ) -> None:
@@ -67,3 +70,41 @@ def doctor(
 
     kubectl = Kubectl(kubeconfig=kubeconfig, context=context, namespace=namespace)
     raise typer.Exit(doctor.run(kubectl, name, output, connect=connect))
+
+
+@commands.command(epilog=EPILOG)
+@requires(
+    *_READ,
+    permit(
+        "list",
+        "configmaps",
+        "controllerrevisions.apps",
+        "jobs.batch",
+        "limitranges",
+        "replicasets.apps",
+    ),
+    permit("get", "pods/log").when("in the namespace of the operator, for its log"),
+)
+def report(
+    name: Name,
+    namespace: AgentNamespace = "",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File to write. Default: NAME-TIME.tar.gz.", dir_okay=False, metavar="FILE.tar.gz"
+        ),
+    ] = None,
+    connect: Connect = True,
+    kubeconfig: Kubeconfig = "",
+    context: Context = "",
+) -> None:
+    """Write a support bundle: the agent, its children and pods, Events, logs, the operator, and what doctor finds.
+
+    Values of Secrets, and everything that looks like a credential, are replaced by (redacted). The bundle has at most
+    24 MiB before compression, and 1 MiB per file. Only you may read the file. What you may not read is left out, and
+    listed in doctor.txt.
+    """
+    from agentctl.cluster.kubectl import Kubectl
+    from agentctl.commands import report
+
+    report.run(Kubectl(kubeconfig=kubeconfig, context=context, namespace=namespace), name, output, connect=connect)

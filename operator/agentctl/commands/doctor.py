@@ -8,7 +8,7 @@ from rich.text import Text
 
 from agentctl.cluster import evidence_reader
 from agentctl.cluster.kubectl import Kubectl
-from agentctl.diagnosis.examination import examine
+from agentctl.diagnosis.examination import FORBIDDEN, NOT_CHECKED, examine
 from agentctl.diagnosis.findings import Diagnosis, Finding, Severity
 from agentctl.errors import CommandError
 from agentctl.formats import Format, View
@@ -32,10 +32,11 @@ def run(kubectl: Kubectl, name: str, view: View, *, connect: bool) -> int:
         CannotLookError: the agent cannot be read.
     """
     try:
-        evidence = evidence_reader.read(kubectl, name, connect=connect).evidence
+        reading = evidence_reader.read(kubectl, name, connect=connect)
     except CommandError as error:
         raise CannotLookError(str(error)) from error
-    diagnosis = examine(evidence)
+    evidence = reading.evidence
+    diagnosis = examine(evidence).redacted(reading.redactor.sentence)
     if view is View.TEXT:
         stdout_console().print(draw(f"{evidence.agent['metadata']['namespace']}/{evidence.name}", diagnosis))
     else:
@@ -77,5 +78,7 @@ def _lines(finding: Finding) -> Iterable[Text | Table]:
 def _notes(findings: Iterable[Finding]) -> Table:
     rows = table()
     for finding in findings:
-        rows.add_row(f"  {finding.reason}", finding.subject, Text(f"{finding.cause}: {finding.remedy}"))
+        what = finding.evidence if finding.reason in (FORBIDDEN, NOT_CHECKED) else finding.cause
+        remedy = "" if finding.remedy in what else f": {finding.remedy}"
+        rows.add_row(f"  {finding.reason}", finding.subject, Text(f"{what}{remedy}"))
     return rows

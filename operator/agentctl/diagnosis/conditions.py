@@ -1,5 +1,6 @@
 """What the conditions, the warnings and the rollout in the status of an agent say. Pure."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from agent_operator.kube.shapes import mapping, mappings, number, text
 from agentctl.diagnosis.evidence import Evidence, conditions_of, parse_time
 from agentctl.diagnosis.findings import Area, Finding, Severity
 
+# How the evidence of a warning of the operator begins.
+WARNINGS = "status.warnings"
 # An operator reconciles a change within seconds.
 _SLOW = timedelta(seconds=60)
 # Warnings about what does not work. The others say what may surprise an author.
@@ -37,6 +40,8 @@ _FAILING_WARNINGS = frozenset(
         SpecReason.QUANTITY_TOO_SMALL,
     }
 )
+# The end of a report about a component.
+_POD = re.compile(r" \(pod [^)]{1,253}\)$")
 _AREAS: Mapping[str, Area] = {
     "ConfigValid": Area.SPEC,
     "SecretsReady": Area.SECRETS,
@@ -139,7 +144,7 @@ def _remedy(message: str) -> str:
     """Return the end of a message `what: remedy`; empty if it has none."""
     first = message.split("; ", 1)[0]
     _, separator, remedy = first.rpartition(": ")
-    return remedy if separator and " " in remedy else ""
+    return _POD.sub("", remedy) if separator and " " in remedy else ""
 
 
 def _warnings(evidence: Evidence) -> Iterator[Finding]:
@@ -150,8 +155,8 @@ def _warnings(evidence: Evidence) -> Iterator[Finding]:
             Severity.WARNING if reason in _FAILING_WARNINGS else Severity.INFO,
             _area_of_warning(reason),
             reason or "Warning",
-            where or "status.warnings",
-            f"status.warnings: {reason}" + (f" in {where}" if where else ""),
+            where or WARNINGS,
+            f"{WARNINGS}: {reason}" + (f" in {where}" if where else ""),
             message,
             _remedy(message) or (f"change {where}" if where else "correct what the message names"),
         )

@@ -16,6 +16,7 @@ from agentctl.diagnosis import (
 from agentctl.diagnosis.evidence import Evidence
 from agentctl.diagnosis.findings import Area, Diagnosis, Finding, Severity, select
 
+FORBIDDEN, NOT_CHECKED = "Forbidden", "NotChecked"
 # A finding that an earlier check has made is not repeated, so causes come before symptoms.
 _CHECKS: Sequence[tuple[Area, Callable[[Evidence], Iterator[Finding]]]] = (
     (Area.OPERATOR, operator_health.find),
@@ -75,7 +76,7 @@ def _gap(area: Area, what: str, error: str, remedy: str) -> Finding:
     return Finding(
         Severity.INFO,
         area,
-        "Forbidden" if is_forbidden else "NotChecked",
+        FORBIDDEN if is_forbidden else NOT_CHECKED,
         what,
         error,
         f"{cause}, so that this was not checked",
@@ -85,15 +86,19 @@ def _gap(area: Area, what: str, error: str, remedy: str) -> Finding:
 
 def _without_echoes(found: list[Finding]) -> list[Finding]:
     """Leave out conditions, warnings and health reports whose cause a more specific finding has."""
-    known = {it.reason for it in found if not it.subject.startswith("condition ")}
+    known = {it.reason for it in found if not _is_from_status(it)}
     kept = []
     for finding in found:
+        if _is_from_status(finding) and finding.reason in known:
+            continue
         if finding.subject.startswith("condition "):
-            if finding.reason in known:
-                continue
             known.add(finding.reason)
         kept.append(finding)
     return kept
+
+
+def _is_from_status(finding: Finding) -> bool:
+    return finding.subject.startswith("condition ") or finding.evidence.startswith(conditions.WARNINGS)
 
 
 def _without_symptoms(found: list[Finding]) -> list[Finding]:

@@ -1,6 +1,6 @@
 """Findings: what is wrong, what shows it, why, and what to do. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -78,6 +78,10 @@ class Finding:
             remedy=clipped(self.remedy, _LONGEST_TEXT),
         )
 
+    def redacted(self, redact: Callable[[str], str]) -> "Finding":
+        """Return the finding with what others wrote redacted."""
+        return replace(self, evidence=redact(self.evidence), cause=redact(self.cause))
+
     def to_json(self) -> Object:
         """Return the finding as `doctor -o json` prints it."""
         names = ("severity", "area", "reason", "subject", "evidence", "cause", "remedy")
@@ -97,6 +101,10 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     left_out: int
     checked: Mapping[Area, bool]
+
+    def redacted(self, redact: Callable[[str], str]) -> "Diagnosis":
+        """Return the diagnosis without credentials."""
+        return replace(self, findings=tuple(finding.redacted(redact) for finding in self.findings))
 
     @property
     def problems(self) -> int:

@@ -31,11 +31,12 @@ _PREFIXED = (
     r"\b(sk-[\w-]{8,512}|gh[pousr]_\w{16,512}|github_pat_\w{16,512}|glpat-[\w-]{16,256}|xox[abeprs]-[\w-]{8,512}"
     r"|A(KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,64}|hf_\w{16,256})"
 )
+_NAMES = r"(password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|\bsig)"
 # `password=...`, `"api_key": "..."`, `AccountKey=...;`, `sig=...`.
-_ASSIGNMENT = (
-    r"(?i)(password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|\bsig)"
-    r"(\\?[\"']?\s{0,4}[=:]\s{0,4}\\?[\"']?)(?!\(redacted\))[^\s\"',;&\\]{4,4096}"
-)
+_ASSIGNMENT = rf"(?i){_NAMES}(\\?[\"']?\s{{0,4}}=\s{{0,4}}\\?[\"']?|\\?[\"']\s{{0,4}}:\s{{0,4}}\\?[\"']?)"
+_ASSIGNED = r"(?!\(redacted\))[^\s\"',;&\\]{4,4096}"
+# `password: ...`, as in YAML. Sentences of Kubernetes look like this, too.
+_LABELLED = rf"(?i){_NAMES}(\s{{0,4}}:\s{{0,4}}[\"']?)"
 # Keys of Azure OpenAI: 32 hexadecimal digits, or a long word of mixed characters. Digests of images have 64 digits.
 _HEXADECIMAL = r"(?<![0-9A-Za-z:_/.-])[0-9a-f]{32}(?![0-9A-Za-z])"
 _MIXED = (
@@ -47,10 +48,11 @@ _PATTERNS = (
     (re.compile(_JSON_WEB_TOKEN), REDACTED),
     (re.compile(_AUTHORIZATION), rf"\1\2{REDACTED}"),
     (re.compile(_PREFIXED), REDACTED),
-    (re.compile(_ASSIGNMENT), rf"\1\2{REDACTED}"),
+    (re.compile(_ASSIGNMENT + _ASSIGNED), rf"\1\2{REDACTED}"),
     (re.compile(_HEXADECIMAL), REDACTED),
     (re.compile(_MIXED), REDACTED),
 )
+_LABELLED_PATTERN = re.compile(_LABELLED + _ASSIGNED)
 
 
 class Redactor:
@@ -61,7 +63,11 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, known[:_MOST_VALUES]))) if known else None
 
     def text(self, value: str) -> str:
-        """Return a text without credentials."""
+        """Return a text of any kind, such as a log, without credentials."""
+        return _LABELLED_PATTERN.sub(rf"\1\2{REDACTED}", self.sentence(value))
+
+    def sentence(self, value: str) -> str:
+        """Return a message without credentials. It keeps what follows a colon, such as `no token: sign in`."""
         if self._known is not None:
             value = self._known.sub(REDACTED, value)
         for pattern, replacement in _PATTERNS:

@@ -90,9 +90,8 @@ def _values(evidence: Evidence, reference: SecretReference, facts: SecretFacts) 
             f"Secret {reference.name}, key {key}",
             f"{reference.field} uses the key; its value has this fault: {fault}",
             cause,
-            f'store the value again: `printf %s "$VALUE" | kubectl create secret generic -n {evidence.namespace} '
-            f"{reference.name} --from-file={key}=/dev/stdin --dry-run=client -o yaml | kubectl apply -f -` (with all "
-            "other keys)",
+            f"store the correct value: `kubectl patch secret -n {evidence.namespace} {reference.name} -p "
+            f'\'{{"stringData":{{"{key}":"VALUE"}}}}\'`',
         )
 
 

@@ -1,6 +1,7 @@
 """The commands of the docs run on a local cluster, in the order of their page, and print what the page shows."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from tests.documents import ROOT, Command, File, missing, steps
 from tests.integration.agentctl.conftest import BIN
 from tests.patience import DEADLINE
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-LINKED = ("Makefile", "agent_runtime", "crds", "deploy", "docs", "examples")
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("README.md")])
+LINKED = ("Makefile", "agent_runtime", "crds", "deploy", "docs")
 
 pytestmark = pytest.mark.kubelet
 
@@ -74,10 +75,12 @@ class Reader:
 @pytest.fixture
 def reader(cluster: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Reader]:
     """A reader with the files of the repository. New namespaces and all agents are deleted."""
+    page: Path = request.getfixturevalue("page")
     for name in LINKED:
         (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
     before = namespaces(cluster)
-    namespace = f"reader-of-{request.getfixturevalue('page').stem.lower()}"
+    namespace = f"reader-of-{page.parent.name}-{page.stem}".lower()
     cluster.kubectl("create", "namespace", namespace)
     config = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))
     config["contexts"][0]["context"]["namespace"] = namespace
@@ -88,7 +91,8 @@ def reader(cluster: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
         "KUBECONFIG": str(tmp_path / ".kubeconfig"),
         "COLUMNS": "160",
     }
-    yield Reader(tmp_path, namespace, os.environ | variables)
+    folder = tmp_path / page.relative_to(ROOT).parent if page.is_relative_to(ROOT / "examples") else tmp_path
+    yield Reader(folder, namespace, os.environ | variables)
     cluster.kubectl("delete", "agd,arc", "--all", "--all-namespaces", "--wait=false")
     cluster.kubectl("delete", *(namespaces(cluster) - before), "--wait=false")
 

@@ -291,7 +291,7 @@ CASES: dict[str, tuple[Evidence, Severity, str, tuple[str, ...]]] = {
         with_secret(SecretFacts(faults={"KEY": "newline"})),
         Severity.WARNING,
         "SecretValueNewline",
-        ("newline", "printf %s"),
+        ("newline", "kubectl patch secret -n team azure"),
     ),
     "value encoded twice": (
         with_secret(SecretFacts(faults={"KEY": "base64"})),
