@@ -14,7 +14,7 @@ from tests.documents import ROOT, Command, File, masked, missing, steps
 from tests.unit.test_links import pages
 
 PAGES = [ROOT / page for page in pages() if not page.endswith("CHANGELOG.md")]
-INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent(?:deploy)?|make) [^`\n]+)`(?!`)")
+INLINE = re.compile(r"(?<!`)`((?:agentctl|kubectl agent(?:deploy)?|make|python|pytest) [^`\n]+)`(?!`)")
 TARGETS = set(re.findall(r"(?m)^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
 _AGENTCTL = typer.main.get_command(app)
 # Why a block is not run, or `see` and the file of another test that runs it. The words are fixed, so that a page cannot
@@ -26,7 +26,7 @@ REASONS = {
     "needs a model",
     "needs an image builder",
     "needs kind",
-    "needs port-forward",
+    "needs a free port",
     "needs Helm",
     "needs an optional API",
     "a placeholder of the reader's system",
@@ -71,8 +71,12 @@ def fault(command: list[str]) -> str:
     if name == "make":
         named = [word for word in command[1:] if re.fullmatch(r"[a-z0-9-]+", word)]
         return "" if {*named} <= TARGETS else f"no target {' '.join(named)}"
-    if name == "kubectl":
-        files = [word for word in command if word.startswith(("deploy/kustomize", "deploy/helm", "examples/", "crds/"))]
+    if name in {"python", "pytest", "kubectl"}:
+        files = [
+            word
+            for word in command
+            if word.startswith(("deploy/kustomize", "deploy/helm", "examples/", "crds/", "tests/"))
+        ]
         return next((f"no file {file}" for file in files if not (ROOT / file).exists()), "")
     return ""
 
@@ -118,6 +122,7 @@ def test_a_block_that_is_not_run_has_a_reason(page: Path) -> None:
         ("COLUMNS=80 .venv/bin/agentctl rollout status --watch", ""),
         ("make tests", "no target tests"),
         ("PYTHON=python3.12 make test ARGS='-k x'", ""),
+        ("pytest tests/e2e/test_none.py -s", "no file tests/e2e/test_none.py"),
         ("kubectl apply -k deploy/kustomize/overlays/none", "no file deploy/kustomize/overlays/none"),
     ],
 )

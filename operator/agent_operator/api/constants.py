@@ -85,6 +85,9 @@ DNS_RESOLVERS = (
     "169.254.0.0/16",
 )
 
+# OWNER is the owner of the repository, as in docs/how-to/verify-release.md.
+RUNBOOKS = "https://github.com/OWNER/agent-operator/blob/main/docs/runbooks"
+
 # A label value has at most 63 characters. The rest is for the suffixes of children and pods.
 MAX_NAME_LENGTH = 52
 # The name of every ConfigMap that the operator creates contains one of these.
@@ -94,6 +97,11 @@ CONFIG_MAP_INFIXES = ("-config-", "-checks-")
 def config_map(agent: str, digest: str) -> str:
     """Return the name of the ConfigMap with this content."""
     return f"{agent}-config-{digest}"
+
+
+def dashboard(agent: str) -> str:
+    """Return the name of the ConfigMap with the dashboard of the agent."""
+    return f"{agent}-dashboard"
 
 
 def revision(agent: str, digest: str) -> str:

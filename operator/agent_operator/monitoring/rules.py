@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Json = dict[str, Any]
+from agent_operator.api.constants import RUNBOOKS
 
-# OWNER is the owner of the repository, as in docs/install.md.
-RUNBOOKS = "https://github.com/OWNER/agent-operator/blob/main/docs/runbooks/{}.md"
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Alert:
     description: str
 
     def as_json(self, runbooks: str) -> Json:
-        """Return the rule. `runbooks`: URL with {} for the name of the alert."""
+        """Return the rule. `runbooks`: URL of the folder with the runbooks."""
         return {
             "alert": self.name,
             "expr": self.expr,
@@ -40,7 +39,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
-                "runbook_url": runbooks.format(self.name),
+                "runbook_url": f"{runbooks}/{self.name}.md",
             },
         }
 

@@ -86,6 +86,18 @@ def test_a_restart_replaces_the_pods_of_stable_and_canary_and_keeps_the_revision
     assert kinds(after).count("Deployment") == 2
 
 
+def test_the_dashboard_stays_next_to_the_config_maps_of_revisions() -> None:
+    """It is a ConfigMap, but not that of a revision."""
+    spec: Spec = CANARY | {"monitoring": {"dashboard": {}}}
+    status = rollout_status(NEW.name, OLD.name, CanaryPhase.WATCHING)
+
+    for composed in (compose_for(status, BOTH, spec), compose_for(status, {NEW.name: NEW}, spec)):
+        names = [it["metadata"]["name"] for it in composed.rendered.manifests if it["kind"] == "ConfigMap"]
+        assert names.count("web-dashboard") == 1
+        assert NEW.config_map in names
+        assert find(composed, "ConfigMap", "web-dashboard")["data"].keys() == {"team-web.json"}
+
+
 def test_revision_without_content_retains_the_deployment() -> None:
     composed = compose_for(rollout_status(NEW.name, OLD.name), {NEW.name: NEW})
 
