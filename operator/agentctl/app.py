@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentctl.commands import channel, diagnose, operations, rollout
+from agentctl.commands import authoring, channel, diagnose, operations, rollout
 from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.errors import UsageError
 from agentctl.formats import Format, View
@@ -33,6 +33,7 @@ local = typer.Typer(
 app.add_typer(local, name="local")
 app.add_typer(rollout.commands)
 app.add_typer(operations.commands)
+app.add_typer(authoring.commands)
 app.add_typer(diagnose.commands)
 app.add_typer(channel.commands, name="channel")
 

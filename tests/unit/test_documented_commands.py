@@ -26,7 +26,7 @@ REASONS = {
     "needs a model",
     "needs an image builder",
     "needs kind",
-    "needs port-forward",
+    "needs a free port",
     "needs Helm",
     "needs an optional API",
     "a placeholder of the reader's system",
