@@ -43,7 +43,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # process of the operator and the tests. cyclonedx-bom depends on it. It checks only the format "iri".
 SLOW := --no-emit-package rfc3987-syntax --no-emit-package lark
 # Programs that the tests start: Debian package:command.
-PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
+PROGRAMS := curl:curl openssl:openssl redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
 	nodejs:node npm:npm prometheus:promtool
 
 # The pure core, of which `make coverage` requires nearly full branch coverage. Tests that run the same lines again, with

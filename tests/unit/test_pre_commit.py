@@ -51,7 +51,9 @@ def test_a_broken_agent_fails_among_other_files(hook: Object, tmp_path: Path) ->
 
 
 def test_other_files_alone_pass(hook: Object) -> None:
-    done = run(hook, *sorted((ROOT / "deploy").rglob("*.yaml")), *sorted((ROOT / "crds").glob("*.yaml")))
+    # Those for Argo CD are recorded agents, some of them invalid.
+    deploy = [path for path in sorted((ROOT / "deploy").rglob("*.yaml")) if path.parent.name != "testdata"]
+    done = run(hook, *deploy, *sorted((ROOT / "crds").glob("*.yaml")))
 
     assert (done.returncode, done.stderr) == (0, "")
 
