@@ -85,8 +85,10 @@ def compose(
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
-    in_order = _in_order(rendered, desired, added)
-    result = _result(rendered, stable, (with_restart(it, status.restarted_at) for it in in_order))
+    manifests = _in_order(rendered, desired, added)
+    if status.restarted_at:
+        manifests = [with_restart(manifest, status.restarted_at) for manifest in manifests]
+    result = _result(rendered, stable, manifests)
     return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
