@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 
 class CounterValue:
@@ -73,7 +74,8 @@ class HistogramValue:
         total = 0
         for bound, count in zip(self._bounds, self.counts, strict=True):
             total += count
-            yield "+Inf" if bound == inf else str(float(bound)), total
+            name: str = floatToGoString(bound)  # type: ignore[no-untyped-call]  # prometheus_client has no type here
+            yield name, total
 
 
 class UnlockedHistogram(Collector):

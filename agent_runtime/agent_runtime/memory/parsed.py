@@ -71,8 +71,7 @@ class ParsedSessions:
         last, expires = tuple(stored[-self.COMPARED :]), self._clock() + self._ttl
         self._sessions[session_id] = _Session(expires, list(turns), last, size, moves=moves)
         self._bytes += size
-        while self._bytes > MAX_BYTES:
-            self.forget(next(iter(self._sessions)))
+        self._evict()
 
     def add(self, session_id: str, stored: bytes, turn: Turn) -> None:
         """Add a turn that Redis has acknowledged."""
@@ -84,13 +83,20 @@ class ParsedSessions:
         session.size += len(stored)
         self._bytes += len(stored)
         session.added += 1
+        self._sessions.move_to_end(session_id)
+        # The size counts turns that are too old by now, too, so a long conversation is read again from time to time.
         if session.size > 2 * _MAX_SESSION_BYTES:
             self.forget(session_id)
+        self._evict()
 
     def forget(self, session_id: str) -> None:
         """Forget a session."""
         if (session := self._sessions.pop(session_id, None)) is not None:
             self._bytes -= session.size
+
+    def _evict(self) -> None:
+        while self._bytes > MAX_BYTES:
+            self.forget(next(iter(self._sessions)))
 
     def drop_expired(self) -> None:
         """Forget the sessions that Redis has deleted by now."""
