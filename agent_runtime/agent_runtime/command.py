@@ -13,6 +13,7 @@ from agent_runtime.cli import termination
 from agent_runtime.cli.chat import DEFAULT_URL, KEY_VARIABLE, Chat, key_from_environment, run
 from agent_runtime.config import AgentSection, ConfigError, load
 from agent_runtime.config.no_proxy import add_direct_hosts
+from agent_runtime.connectivity import arguments as check_network
 from agent_runtime.extras import check_extras
 from agent_runtime.trust import trusted
 
@@ -35,9 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("agent-runtime", description="One AI agent, served over HTTP.")
     parser.add_argument("--version", action="version", version=environment.version())
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, purpose in (("serve", "serve the agent"), ("check", "check the config and report every error in it")):
-        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+    purposes = {"serve": "serve the agent", "check": "check the config and report every error in it"}
+    for name, purpose in {**purposes, "check-network": check_network.PURPOSE}.items():
+        command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
         command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="agent.toml (default: %(default)s)")
+    check_network.add(commands.choices["check-network"])
     purpose = "chat with a running agent"
     command = commands.add_parser(
         "chat", help=purpose, description=f"{purpose.capitalize()}. Each line is one message."
@@ -93,6 +96,19 @@ def _named_secrets(config: AgentSection, variables: environment.Environment) -> 
             yield secret.get_secret_value()
 
 
+def _check_network(arguments: argparse.Namespace) -> int:
+    variables = environment.read(os.environ)
+    config, _ = load(arguments.config)
+    add_direct_hosts(os.environ, _urls(config, variables))
+    with trusted(os.environ):
+        from agent_runtime.connectivity.command import check_network as run_check  # noqa: PLC0415  (as above)
+
+        code = run_check(config, variables, arguments)
+    sys.stdout.flush()
+    # A thread that resolves a name cannot be cancelled, and would delay the end of the process.
+    os._exit(code)
+
+
 def _check_answers(arguments: argparse.Namespace) -> int:
     with trusted(os.environ):
         from agent_runtime.checks.command import check_answers as run_checks  # noqa: PLC0415  (as above)
@@ -105,6 +121,7 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "check": _check,
     "chat": _chat,
     "check-answers": _check_answers,
+    "check-network": _check_network,
 }
 
 

@@ -88,7 +88,8 @@ class LocalCluster:
         if self._has_node and not self.stand_in:
             proxy = ServiceProxy(registry, context.recorder("service-proxy"))
             self._proxy = await stack.enter_async_context(proxy)
-        server = ApiServer(registry, token=self._token, logs=logs, identity=identity)
+        executor = logs if isinstance(logs, Node) else None
+        server = ApiServer(registry, token=self._token, logs=logs, executor=executor, identity=identity)
         self._server = await stack.enter_async_context(server)
 
     @property

@@ -4,12 +4,15 @@ import signal
 import sys
 from types import FrameType
 
+from agent_operator import kubernetes_package
+
 
 def main() -> None:
     """Run the operator."""
     # In a container this is process 1. The kernel drops a signal to process 1 that has no handler, and a pod that is
     # deleted as it starts would run until the end of its grace period.
     signal.signal(signal.SIGTERM, _exit)
+    kubernetes_package.import_lazily()
     from agent_operator.command import main as run  # noqa: PLC0415  (see above)
 
     run()

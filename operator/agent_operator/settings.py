@@ -82,6 +82,12 @@ class Settings(BaseModel):
         description="Names of Secrets that pull the runtime image, separated by commas. They must exist in the "
         "namespaces of the agents. Agents with an image of their own do not use them.",
     )
+    runbook_url: str = Field(
+        constants.RUNBOOKS,
+        pattern=r"^https?://[^\s{}]+$",
+        max_length=512,
+        description="URL of the folder with the runbooks, to which the alerts of spec.monitoring.prometheusRule lead.",
+    )
     listen: str = Field(
         ":8080",
         pattern=r"^.*:\d{1,5}$",

@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from agentctl.commands import channel, rollout
+from agentctl.commands import authoring, channel, diagnose, operations, rollout
+from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.errors import UsageError
+from agentctl.formats import Format, View
 from agentctl.local.installed import require_localkube
-from agentctl.options import EPILOG, IMPERSONATION, AgentNamespace, Context, Impersonation, Kubeconfig, Name, name_of
-from agentctl.ui.output import Format, View
+from agentctl.options import EPILOG, IMPERSONATION, Impersonation, name_of
+from agentctl.permissions import READ_AGENT, READ_CHILDREN, READ_OTHER_CHILDREN, permit, requires
 
 DEFAULT_DIRECTORY = Path(".local-cluster")
 
@@ -30,6 +32,9 @@ local = typer.Typer(
 )
 app.add_typer(local, name="local")
 app.add_typer(rollout.commands)
+app.add_typer(operations.commands)
+app.add_typer(authoring.commands)
+app.add_typer(diagnose.commands)
 app.add_typer(channel.commands, name="channel")
 
 _FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standard input). Can be repeated.")
@@ -75,6 +80,7 @@ def _options(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def render(
     filename: Files,
     namespace: Namespace = "default",
@@ -93,6 +99,7 @@ def render(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def validate(
     files: Annotated[list[str] | None, typer.Argument(help="Files, as with -f.", metavar="FILE")] = None,
     filename: OptionalFiles = None,
@@ -123,6 +130,20 @@ def validate(
     "import",
     epilog="Exit status: 0 nothing is lost · 1 a finding loses behavior, or the request failed · 2 usage error · "
     "130 interrupted.",
+)
+@requires(
+    permit(
+        "list",
+        "deployments.apps",
+        "services",
+        "serviceaccounts",
+        "ingresses.networking.k8s.io",
+        "networkpolicies.networking.k8s.io",
+        "horizontalpodautoscalers.autoscaling",
+        "poddisruptionbudgets.policy",
+        "rolebindings.rbac.authorization.k8s.io",
+    ).when("without -f; a kind that may not be listed is left out, except Deployments"),
+    permit("get", "configmaps").when("without -f"),
 )
 def import_(  # noqa: PLR0913 - one parameter per option
     *,
@@ -175,6 +196,7 @@ def import_(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command(epilog=EPILOG)
+@requires(READ_AGENT, permit("list", "pods"), READ_CHILDREN, READ_OTHER_CHILDREN)
 def status(
     name: Name,
     namespace: AgentNamespace = "",
@@ -183,11 +205,11 @@ def status(
     context: Context = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh the output until Ctrl-C.")] = False,
 ) -> None:
-    """Show an agent, its children, its pods and its conditions.
+    """Show an agent, its children, its pods and its conditions, and what it waits for if it is not ready.
 
     The exit status is 0 whether the agent is ready or not. To test for readiness, use kubectl wait
-    --for=condition=Ready. With -o json or yaml: {agent, children, pods}, each an object of the API server without
-    managedFields.
+    --for=condition=Ready. With -o json or yaml: {agent, children, pods, blockedBy}. The first three
+    are objects of the API server without managedFields, and blockedBy has {object, reason, message}.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import status
@@ -196,6 +218,7 @@ def status(
 
 
 @local.command(epilog=EPILOG)
+@requires()
 def up(
     directory: Directory = DEFAULT_DIRECTORY,
     foreground: Annotated[
@@ -220,6 +243,7 @@ def up(
 
 
 @local.command(epilog=EPILOG)
+@requires()
 def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
     """Stop the local cluster and all its pods."""
     from agentctl.commands import local
@@ -228,6 +252,7 @@ def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
 
 
 @local.command("status", epilog=EPILOG)
+@requires()
 def local_status(
     directory: Directory = DEFAULT_DIRECTORY,
     output: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
@@ -243,6 +268,7 @@ def local_status(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the first answer.")] = False,
     directory: Directory = DEFAULT_DIRECTORY,
@@ -260,6 +286,7 @@ def demo(
 
 
 @app.command(epilog=EPILOG)
+@requires()
 def version(
     view: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
 ) -> None:

@@ -1,11 +1,8 @@
-"""Options and arguments that several commands share, and the epilog of every help text."""
+"""The epilog of every help text, names of objects, and the impersonation of a command line."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Annotated
-
-import typer
 
 from agent_operator.api import constants
 from agentctl.errors import UsageError
@@ -25,17 +22,6 @@ def name_of(kind: str, *resources: str) -> Callable[[str], str]:
         return name
 
     return strip
-
-
-AGENT_NAME = name_of(constants.KIND, constants.PLURAL, constants.SHORT_NAME)
-CHANNEL_NAME = name_of(constants.CHANNEL_KIND, constants.CHANNEL_PLURAL, constants.CHANNEL_SHORT_NAME)
-
-Name = Annotated[str, typer.Argument(help="Name of the AgentDeployment, or agentdeployment/NAME.", callback=AGENT_NAME)]
-AgentNamespace = Annotated[
-    str, typer.Option("--namespace", "-n", help="Namespace of the AgentDeployment. Default: that of the context.")
-]
-Kubeconfig = Annotated[str, typer.Option(help="Path to the kubeconfig file. Default: the one that kubectl uses.")]
-Context = Annotated[str, typer.Option(help="Name of the kubeconfig context. Default: the current context.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from agentctl.diagnosis.findings import Finding, Severity
+from tests.e2e.diagnoses import diagnose_all
 from tests.e2e.failures import Failure, Servers, failures
 from tests.e2e.kubectl import Kubectl, make_agent
 from tests.integration.agent_runtime.certificate import write_certificate
@@ -135,6 +137,21 @@ def is_recovered(status: Object) -> bool:
     return conditions == ["True", "True"] and "lastFailure" not in status
 
 
+def misdiagnosis(found: tuple[Finding, ...], name: str, failure: Failure) -> str:
+    """What `agentctl doctor` should say of a failure, but does not; empty if it names the cause as an error."""
+    errors = [finding for finding in found if finding.severity is Severity.ERROR]
+    # The condition has no reason of its own for a sidecar.
+    reason = {"Unavailable": "SidecarNotReady"}.get(failure.reason, failure.reason)
+    named = [f"{it.subject} {it.evidence} {it.cause} {it.remedy}" for it in errors if it.reason == reason]
+    missing = [word for word in failure.words if word not in " ".join(named)]
+    incomplete = [it for it in found if not (it.evidence and it.cause and it.remedy) or it.reason == "CheckFailed"]
+    # A missing Secret is the cause of a volume that cannot be mounted.
+    others = {it.reason for it in errors} - {reason, "SecretMissing"}
+    if not named or missing or incomplete or others:
+        return f"{name}: wanted {reason} {missing}, have {errors} {incomplete}"
+    return ""
+
+
 def test_each_failure_is_reported_with_its_remedy_and_recovers(kubectl: Kubectl, components: Components) -> None:
     table = dict(failures(components.servers))
     assert len(table) >= 30
@@ -143,6 +160,9 @@ def test_each_failure_is_reported_with_its_remedy_and_recovers(kubectl: Kubectl,
     kubectl.apply(*(make_agent(name, **failure.spec) for name, failure in (table | later).items()))
 
     wait_for_reports(kubectl, table)
+    diagnoses = diagnose_all(kubectl)
+    wrong = [text for name, failure in table.items() if (text := misdiagnosis(diagnoses[name], name, failure))]
+    assert not wrong, "\n".join(wrong)
     kubectl.wait_for_condition("later", "ComponentsHealthy", "True", "ComponentsHealthy")
     components.later.script(models=[{"status": 503, "always": True}])
     wait_for_reports(kubectl, later)
@@ -157,4 +177,8 @@ def test_each_failure_is_reported_with_its_remedy_and_recovers(kubectl: Kubectl,
     kubectl.apply(*(obj for failure in table.values() for obj in failure.objects))
     kubectl.apply(*(make_agent(name, **(failure.spec | failure.fixed)) for name, failure in fixed.items()))
     wait_until_recovered(kubectl, [*table, *later])
+    errors = {
+        name: [it for it in found if it.severity is Severity.ERROR] for name, found in diagnose_all(kubectl).items()
+    }
+    assert not any(errors.values()), errors
     sys.stdout.write(f"{len(table) + 1} failures\n")

@@ -32,6 +32,8 @@ MORE: dict[str, tuple[Object, str, str]] = {
     "vault": ({"credentials": VAULT}, "external-secrets.io", "externalsecrets"),
     "autoscaling": ({"autoscaling": {"maxReplicas": 5}}, "autoscaling", "horizontalpodautoscalers"),
     "monitoring": ({"monitoring": {"serviceMonitor": {}}}, "monitoring.coreos.com", "servicemonitors"),
+    "alerts": ({"monitoring": {"prometheusRule": {}}}, "monitoring.coreos.com", "prometheusrules"),
+    "dashboard": ({"monitoring": {"dashboard": {}}}, "", "configmaps"),
     "checks": (CHECKS, "batch", "jobs"),
 }
 

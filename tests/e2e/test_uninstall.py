@@ -1,4 +1,4 @@
-"""Uninstalling the operator by docs/install.md deletes no agent, and installing it again restarts none.
+"""Uninstalling the operator by docs/how-to/uninstall.md deletes no agent, and installing it again restarts none.
 
 The operator runs as in the manifests: two pods with leader election. Its image is this source tree.
 """
@@ -71,7 +71,7 @@ def test_agents_outlive_the_operator_and_the_next_install_adopts_them(overlay: s
     before = state(cluster)
     assert len(before["crds"]) == len(before["pods"]) == 2
 
-    # As in docs/install.md: the namespace controller may delete an object before kubectl does.
+    # As in docs/how-to/uninstall.md: the namespace controller may delete an object before kubectl does.
     Kubectl(cluster.kubeconfig, "").run("delete", "--ignore-not-found", "-k", folder(overlay), "--timeout=110s")
 
     eventually("the operator is deleted", lambda: not Kubectl(cluster.kubeconfig, SYSTEM).list("pods"), 60)

@@ -1,6 +1,6 @@
 """Inject every fault into every request and every event of every scenario: each run ends like one without faults.
 
-`make campaign` runs all cells and prints the table of docs/reliability.md. Without --campaign, each row is a sample.
+`make campaign` runs all cells and prints the table of reliability.md. Without --campaign, each row is a sample.
 """
 
 import asyncio

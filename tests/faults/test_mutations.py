@@ -1,6 +1,6 @@
 """Each change of a leaf of the spec is refused with its field, or has a consistent status; reverting it undoes it.
 
-`make campaign` runs all mutations and prints the table of docs/reliability.md. Without --campaign, it is a sample.
+`make campaign` runs all mutations and prints the table of reliability.md. Without --campaign, it is a sample.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """Each file in inputs/ is an AgentDeployment, with its children in outputs/. UPDATE_GOLDEN=1 rewrites the outputs."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +39,20 @@ def inputs(case: str) -> Inputs:
     return read(case)
 
 
+@cache
+def _rendered(case: str) -> Rendered:
+    return render(read(case))
+
+
 @pytest.fixture
-def rendered(inputs: Inputs) -> Rendered:
-    return render(inputs)
+def rendered(case: str) -> Rendered:
+    return deepcopy(_rendered(case))
 
 
 @pytest.fixture
 def by_kind(rendered: Rendered) -> dict[str, dict[str, Any]]:
-    return {manifest["kind"]: manifest for manifest in rendered.manifests}
+    # Of the ConfigMaps, the first is that of the pods.
+    return {manifest["kind"]: manifest for manifest in reversed(rendered.manifests)}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agent_operator.kube.objects import ref
 from agent_operator.render import Inputs, Rendered, render
 from tests import fast_yaml
 
@@ -88,7 +89,7 @@ def test_the_order_of_keys_does_not_change_the_output(inputs: Inputs) -> None:
     dumped = inputs.agent.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
     other = type(inputs.agent).model_validate(backwards(dumped))
     # Secrets become variables in the order in which they are written.
-    kinds = {manifest["kind"]: manifest for manifest in render(replace(inputs, agent=other)).manifests}
+    found = {ref(it["kind"], it): it for it in render(replace(inputs, agent=other)).manifests}
     for manifest in render(inputs).manifests:
         if manifest["kind"] != "Deployment":
-            assert kinds[manifest["kind"]] == manifest
+            assert found[ref(manifest["kind"], manifest)] == manifest

@@ -68,7 +68,7 @@ def test_every_golden_file_is_written_by_a_case() -> None:
 
 
 def test_the_documentation_quotes_the_report() -> None:
-    text = (HERE.parents[1] / "docs" / "migration.md").read_text(encoding="utf-8")
+    text = (HERE.parents[1] / "docs" / "how-to" / "migrate.md").read_text(encoding="utf-8")
     block = re.findall(r"```console\n\$ agentctl import .*?\n(.*?)```", text, re.DOTALL)[0]
     report = (FOLDER / "seed-renamed.txt").read_text(encoding="utf-8").splitlines()
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = {
     "tests/e2e/test_running.py": "localkube",
     "tests/integration/agent_runtime/test_redis.py": "redis-server",
-    "tests/integration/agent_runtime/test_page.py": "chrom",
+    "tests/integration/agent_runtime/chat_page/test_page.py": "chrom",
 }
 
 

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
 import pytest
 
+from agent_operator.manager import manager as managers
+from agent_operator.observability.watchdog import Watchdog
 from agent_operator.sandbox.process import WorkerProcess
 
 _Result = TypeVar("_Result")
@@ -23,6 +26,8 @@ Args = TypeVarTuple("Args")
 _UNDER_WAY = 0.00005
 _THREAD_STEP = 0.01
 _TICK = 1e-6
+# Of the watchdog, which finds nothing on a simulated clock. Its 20 beats per second would be most steps of the loop.
+_WATCHDOG_INTERVAL = 60.0
 
 
 class _Selector(selectors.DefaultSelector):
@@ -98,6 +103,7 @@ def simulated_clock() -> Iterator[asyncio.Runner]:
 
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=LeapingLoop) as runner:
         patch.setattr(WorkerProcess, "call", called)
+        patch.setattr(managers, "Watchdog", partial(Watchdog, interval=_WATCHDOG_INTERVAL))
         yield runner
 
 

@@ -30,7 +30,7 @@ _REMEMBERED = ("agent_operator.api", "agent_operator.render", "agent_operator.in
 APIS = {
     "External Secrets": (BY_NAME["SecretStore"], BY_NAME["ExternalSecret"]),
     "Cilium with Gateway": (BY_NAME["HTTPRoute"], BY_NAME["CiliumNetworkPolicy"]),
-    "Prometheus": (BY_NAME["ServiceMonitor"],),
+    "Prometheus": (BY_NAME["ServiceMonitor"], BY_NAME["PrometheusRule"]),
 }
 
 

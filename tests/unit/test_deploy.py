@@ -247,3 +247,27 @@ def test_the_adoption_of_every_kind_is_authorized(overlay: tuple[str, list[Objec
         verbs = ("delete", "update") if kind.kind == "Namespace" else ("delete",)
         assert [f"check('{verb}')" in text for verb, text in zip(verbs, found, strict=True)] == [True] * len(verbs)
         assert all(f"group('{kind.group}').resource('{kind.plural}')" in text for text in found)
+
+
+def test_the_monitoring_component_adds_only_its_objects(kustomized: Any, overlay: tuple[str, list[Object]]) -> None:
+    """Grafana's sidecar finds the dashboards by a label, and Prometheus the rules."""
+    name, objects = overlay
+    built = kustomized(resources=f"overlays/{name}", components="components/monitoring")
+    added = [obj for obj in built if obj not in objects]
+    kinds = [obj["kind"] for obj in added]
+
+    assert len(built) == len(objects) + len(added)
+    assert sorted(kinds) == [*["ConfigMap"] * 3, *["PrometheusRule"] * 2, "ServiceMonitor"]
+    for obj in added:
+        assert obj["metadata"]["namespace"] == rbac.NAMESPACE
+        assert obj["metadata"]["labels"]["app.kubernetes.io/part-of"] == "agent-operator"
+        if obj["kind"] == "ConfigMap":
+            assert obj["metadata"]["labels"]["grafana_dashboard"] == "1"
+            (text,) = obj["data"].values()
+            assert json.loads(text)["uid"]
+        else:
+            assert obj["metadata"]["labels"]["release"] == "prometheus"
+    monitor = next(obj for obj in added if obj["kind"] == "ServiceMonitor")
+    (service,) = (obj for obj in objects if obj["kind"] == "Service")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]

@@ -1,9 +1,10 @@
-"""`make install-yaml`: the files that install the operator from a registry."""
+"""`make install-yaml`, `make chart` and `make bundle`: the files that install the operator from a registry."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,30 +13,44 @@ from typing import Any
 import pytest
 import yaml
 
+import agent_runtime
 from agent_operator import __version__
 from agent_operator.settings import read
+from tests import helm_program as helm
 
 ROOT = Path(__file__).parents[2]
 Object = dict[str, Any]
+Make = Callable[[str, str], Path]
 Build = Callable[[str], dict[str, list[Object]]]
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Build:
-    """Run the target in a copy of what it reads, so that dist/ of this folder stays as it is."""
+def make(tmp_path: Path) -> Make:
+    """Run a target in a copy of what it reads, so that dist/ of this folder stays as it is."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     for folder in ("deploy", "crds"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     venv = Path(sys.prefix)
 
-    def run(registry: str) -> dict[str, list[Object]]:
+    def run(target: str, registry: str) -> Path:
         # The environment is this one: make must not install it.
         options = [f"VENV={venv}", f"--old-file={venv / '.dev'}", f"REGISTRY={registry}"]
         environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
-        command: list[str | Path] = ["make", "--directory", tmp_path, *options, "install-yaml"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        command: list[str | Path] = ["make", "--directory", tmp_path, *options, target]
+        variables = environment | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        files = (tmp_path / "dist").iterdir()
+        return tmp_path / "dist"
+
+    return run
+
+
+@pytest.fixture
+def build(make: Make) -> Build:
+    """Run `make install-yaml` and read the files."""
+
+    def run(registry: str) -> dict[str, list[Object]]:
+        files = make("install-yaml", registry).iterdir()
         return {file.name: list(yaml.safe_load_all(file.read_text(encoding="utf-8"))) for file in files}
 
     return run
@@ -74,3 +89,45 @@ def test_deleting_the_install_deletes_no_definition_and_with_it_no_agent(build: 
     assert identities(files.pop("crds.yaml")) == identities(definitions)
     assert identities(files.pop("install.yaml")) == identities(overlay)
     assert files == {}
+
+
+@pytest.mark.parametrize("registry", ["", "registry.example.com/acme/"])
+def test_the_packaged_chart_installs_what_install_yaml_installs(make: Make, build: Build, registry: str) -> None:
+    """By default, from the same registry."""
+    expected = operator(build(registry)["install.yaml"])
+
+    (package,) = make("chart", registry).glob("*.tgz")
+
+    options = ("--set", "crds.enabled=false", "--namespace", "agent-operator-system", "--skip-tests")
+    objects = [obj for obj in yaml.safe_load_all(helm.run("template", "ours", package, *options).stdout) if obj]
+    found = operator(objects)
+    variables = {variable["name"]: variable.get("value", "") for variable in found["env"]}
+    assert package.name == f"agent-operator-{__version__}.tgz"
+    assert found["image"] == expected["image"]
+    assert read(found["args"], variables).runtime_image == f"{registry}agent-operator/agent-runtime"
+    chart = yaml.safe_load(helm.run("show", "chart", package).stdout)
+    images = yaml.safe_load(chart["annotations"]["artifacthub.io/images"])
+    versions = {"operator": __version__, "runtime": agent_runtime.__version__}
+    assert [entry["image"] for entry in images] == [
+        f"{registry}agent-operator/agent-{name}:{version}" for name, version in versions.items()
+    ]
+
+
+def test_the_bundle_is_complete(make: Make) -> None:
+    """It contains the CRDs, which deploy/olm does not repeat, and the images of the registry."""
+    (package,) = make("bundle", "registry.example.com/acme/").glob("*.tgz")
+
+    with tarfile.open(package) as tarball:
+        texts = {
+            member.name.removeprefix("./"): tarball.extractfile(member).read().decode()
+            for member in tarball.getmembers()
+            if member.isfile()
+        }
+    version = yaml.safe_load(texts["manifests/agent-operator.clusterserviceversion.yaml"])
+    owned = {entry["name"] for entry in version["spec"]["customresourcedefinitions"]["owned"]}
+    images = [image["image"] for image in version["spec"]["relatedImages"]]
+
+    assert package.name == f"agent-operator-bundle-{__version__}.tgz"
+    assert owned == {Path(name).stem for name in texts if name.endswith(".agent-operator.dev.yaml")}
+    assert {image.partition("/agent-operator/")[0] for image in images} == {"registry.example.com/acme"}
+    assert {"metadata/annotations.yaml", "tests/scorecard/config.yaml", "bundle.Dockerfile"} < set(texts)

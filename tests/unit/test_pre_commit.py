@@ -51,7 +51,10 @@ def test_a_broken_agent_fails_among_other_files(hook: Object, tmp_path: Path) ->
 
 
 def test_other_files_alone_pass(hook: Object) -> None:
-    done = run(hook, *sorted((ROOT / "deploy").rglob("*.yaml")), *sorted((ROOT / "crds").glob("*.yaml")))
+    # Recorded agents for Argo CD, some of them invalid, and templates of Helm that name the kind.
+    excluded = {"testdata", "templates"}
+    deploy = [path for path in sorted((ROOT / "deploy").rglob("*.yaml")) if path.parent.name not in excluded]
+    done = run(hook, *deploy, *sorted((ROOT / "crds").glob("*.yaml")))
 
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -78,7 +81,7 @@ def test_the_hook_installs_our_distributions_from_its_own_commit(hook: Object) -
 
 
 def test_the_documentation_names_the_hook(hook: Object) -> None:
-    text = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "validate.md").read_text(encoding="utf-8")
 
     assert f"- id: {hook['id']}" in text
 

@@ -78,13 +78,3 @@ def test_the_demo_applies_the_first_example() -> None:
 def test_operator_is_no_package() -> None:
     """A package `operator` would shadow the module `operator` of the standard library."""
     assert not (ROOT / "operator" / "__init__.py").exists()
-
-
-@pytest.mark.parametrize(
-    "page", sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")}), ids=str
-)
-def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-
-    links = [link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link]
-    assert [link for link in links if not (page.parent / link).exists()] == []

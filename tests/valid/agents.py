@@ -68,6 +68,14 @@ def _has_one_proxy(spec: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in spec.items() if field != "proxy" or not has_variable}
 
 
+def _has_one_collector(spec: dict[str, Any]) -> dict[str, Any]:
+    has_variable = any(variable["name"].startswith("OTEL_") for variable in spec.get("env", ()))
+    if not has_variable or "tracing" not in spec.get("monitoring", {}):
+        return spec
+    monitoring = {field: value for field, value in spec["monitoring"].items() if field != "tracing"}
+    return spec | {"monitoring": monitoring}
+
+
 def _has_one_redis(cache: dict[str, Any]) -> dict[str, Any]:
     """Sentinel excludes a Cluster, and TLS and tokens require ssl."""
     if "sentinel" in cache:
@@ -154,6 +162,7 @@ PATTERNS: dict[str, Values] = {
     r"^([0-9]+(h|m|s|ms))+$": st.sampled_from(["1h30m", "15s"]),
     r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": st.sampled_from(["m", "gpt-4.1", "A_b"]),
     r"^https?://[^\s/?#]+[^\s]*$": urls,
+    r"^https?://[^\s/?#]+\S*$": st.just("http://collector.observability.svc:4318"),
     r"^[^\s]+$": st.sampled_from(["/keys/file", "../file"]),
     r"^(\*|https?://[^\s/*]+)$": st.sampled_from(["*", "https://app.example.com"]),
     r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$": st.sampled_from(["1.2.3", "_x"]),
@@ -225,7 +234,8 @@ MODELS: dict[str, Values] = {
     .map(_vault_is_opened)
     .map(_keys_have_one_place)
     .map(_checks_have_a_key)
-    .map(_has_one_proxy),
+    .map(_has_one_proxy)
+    .map(_has_one_collector),
     "CacheConfig": objects("CacheConfig", needed=("host",)).map(_has_one_redis),
     "CaSource": objects("CaSource", "secretKeyRef", "configMapKeyRef"),
     "ModelTls": objects("ModelTls", "caFrom", "caFile"),

@@ -129,12 +129,20 @@ class HttpRoute(Closed):
     spec: HttpRouteSpec
 
 
+class Relabeling(Closed):
+    """A label of a target that gets a fixed value."""
+
+    target_label: str
+    replacement: str
+
+
 class Scrape(Closed):
     """A port to scrape."""
 
     port: str
     interval: str
     path: str
+    relabelings: list[Relabeling]
 
 
 class Selector(Closed):
@@ -157,6 +165,38 @@ class ServiceMonitor(Closed):
     kind: Literal["ServiceMonitor"]
     metadata: V1ObjectMeta
     spec: ServiceMonitorSpec
+
+
+class AlertingRule(Closed):
+    """An alert."""
+
+    alert: str
+    expr: str
+    lasting: str = Field(alias="for")
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+class RuleGroup(Closed):
+    """Alerts that are evaluated together."""
+
+    name: str
+    rules: list[AlertingRule]
+
+
+class PrometheusRuleSpec(Closed):
+    """Groups of alerts."""
+
+    groups: list[RuleGroup]
+
+
+class PrometheusRule(Closed):
+    """monitoring.coreos.com PrometheusRule."""
+
+    api_version: Literal["monitoring.coreos.com/v1"]
+    kind: Literal["PrometheusRule"]
+    metadata: V1ObjectMeta
+    spec: PrometheusRuleSpec
 
 
 class CiliumPort(Closed):
@@ -234,6 +274,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "Namespace": client.V1Namespace,
     "NetworkPolicy": client.V1NetworkPolicy,
     "PodDisruptionBudget": client.V1PodDisruptionBudget,
+    "PrometheusRule": PrometheusRule,
     "Secret": client.V1Secret,
     "SecretStore": SecretStore,
     "Service": client.V1Service,

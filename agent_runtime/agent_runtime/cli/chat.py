@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from agent_runtime.config.terminal import printable
@@ -16,7 +16,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 KEY_VARIABLE = "AGENT_API_KEY"
 # Seconds: the default request_timeout_seconds of an agent.
 TIMEOUT = 300.0
-PROMPT, HELP = "you> ", "Ctrl-C stops an answer, Ctrl-D ends the chat.\n"
+PROMPT = "you> "
+HELP = "Ctrl-C stops an answer. /new starts a new conversation, /quit or Ctrl-D ends the chat.\n"
+QUIT, NEW = ("/quit", "/exit"), "/new"
 INTERRUPTED = 130
 # Finish reasons of whole answers. An agent of an older version sends none.
 _WHOLE = frozenset({None, "stop", "tool_calls", "function_call"})
@@ -24,6 +26,17 @@ _WHOLE = frozenset({None, "stop", "tool_calls", "function_call"})
 
 class ChatError(Exception):
     """The answer is missing or incomplete. The message is for people."""
+
+
+class Conversation(Protocol):
+    """What a chat in a terminal needs: messages with streamed answers."""
+
+    session: str | None
+    finish_reason: str | None
+
+    def ask(self, message: str) -> Generator[str, None, None]:
+        """Send a message, and yield the answer in parts. Raises ChatError."""
+        ...
 
 
 @dataclass(slots=True)
@@ -91,32 +104,39 @@ class Chat:
         raise ChatError("the connection broke before the answer was complete")
 
 
-def run(chat: Chat) -> int:
-    """Chat until the input ends; return the exit status: 1 if the last message failed, 130 if it was interrupted."""
+def run(chat: Conversation) -> int:
+    """Chat until the input ends or /quit; return the exit status.
+
+    It is 1 if the last message failed, 130 if it was interrupted.
+    """
     interactive = sys.stdin.isatty()
     if interactive:
         with suppress(ImportError):
             import readline  # noqa: F401, PLC0415  (gives input() a history and line editing)
         sys.stdout.write(HELP)
     code = 0
-    while True:
-        try:
-            message = input(PROMPT if interactive else "").strip()
-        except EOFError:
-            break
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-            break
-        if message:
-            code = _turn(chat, message)
+    try:
+        while (message := _read(interactive=interactive)) not in QUIT:
+            code = _turn(chat, message) if message else code
             if code == INTERRUPTED and not interactive:
                 return code
-    if interactive:
-        sys.stdout.write("\n")
+    except EOFError:
+        sys.stdout.write("\n" if interactive else "")
+    except KeyboardInterrupt:
+        sys.stdout.write("\n" if interactive else "")
+        return INTERRUPTED
     return code
 
 
-def _turn(chat: Chat, message: str) -> int:
+def _read(*, interactive: bool) -> str:
+    return input(PROMPT if interactive else "").strip()
+
+
+def _turn(chat: Conversation, message: str) -> int:
+    if message == NEW:
+        chat.session = None
+        sys.stdout.write("[new conversation]\n")
+        return 0
     try:
         with closing(chat.ask(message)) as parts:
             for part in parts:

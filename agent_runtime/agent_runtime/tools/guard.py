@@ -2,8 +2,6 @@
 
 import asyncio
 import socket
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
@@ -52,16 +50,6 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
         if not addresses:
             raise httpx2.ConnectError(_REFUSED.format(host=host))
         return addresses[0]
-
-
-def proxy_of(url: str) -> str | None:
-    """Return the proxy for a URL from the environment variables; None to connect directly."""
-    parts = urlsplit(url)
-    found = getproxies()
-    proxy = found.get(parts.scheme) or found.get("all")
-    if not proxy or proxy_bypass(parts.hostname or ""):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _is_refused_literal(host: str) -> bool:

@@ -17,7 +17,7 @@ from agent_runtime.config import McpServerConfig
 from agent_runtime.connection_faults import ConnectionFault
 from agent_runtime.health import UnhealthyError
 from agent_runtime.models.headers import content_of
-from agent_runtime.tools.guard import proxy_of
+from agent_runtime.proxies import proxy_of
 from agent_runtime.tools.http import REQUEST_HEADERS, BoundedTransport, Propagate
 from agent_runtime.tools.limits import MAX_MESSAGE_BYTES, TooMuchDataError
 from agent_runtime.tools.stdio import ProcessEnd, stdio_transport

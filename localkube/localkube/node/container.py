@@ -59,6 +59,11 @@ class Container:
         while self._is_restarted(await self._once()):
             await self._back_off()
 
+    @property
+    def running(self) -> Command | None:
+        """The command of the process; None while none runs."""
+        return self._command if self._process is not None else None
+
     def _is_restarted(self, code: int) -> bool:
         policy = self._pod_context.pod()["spec"].get("restartPolicy", state.RESTART_ALWAYS)
         if self.state.is_sidecar:

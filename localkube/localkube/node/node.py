@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -11,7 +11,8 @@ from localkube.meta import status
 from localkube.meta.objects import is_deleting
 from localkube.meta.pods import is_finished
 from localkube.meta.status import ApiError, Object
-from localkube.node import guard, logs, node_object
+from localkube.node import execution, guard, logs, node_object
+from localkube.node.errors import StartError
 from localkube.node.machine import Machine
 from localkube.node.paths import PodDirectory
 from localkube.node.pod import Pod
@@ -131,6 +132,18 @@ class Node:
     async def _clean(runner: Pod) -> None:
         await runner.kill()
         runner.clean()
+
+    async def execute(self, pod: Object, container: str, command: Sequence[str]) -> asyncio.subprocess.Process:
+        """Start a command in a container. Raises ApiError 500 if either does not run."""
+        runner = self._pods.get(pod["metadata"]["uid"])
+        found = runner.container(container) if runner else None
+        running = found.running if found else None
+        if found is None or running is None or not command:
+            raise status.internal("error executing command in container: container not running")
+        try:
+            return await execution.start(self._machine.images.get(found.state.spec["image"]), running, command)
+        except StartError as error:
+            raise status.internal(f"error executing command in container: {error}") from error
 
     async def logs(self, pod: Object, options: PodLogOptions) -> AsyncIterator[bytes]:
         """The log of a container in chunks. Raises ApiError 400 when it has none."""

@@ -1,4 +1,4 @@
-"""The reasons of the condition ComponentsHealthy. Their docstrings become the descriptions in docs/reference.md."""
+"""The reasons of the condition ComponentsHealthy. Their docstrings become the descriptions in the reference."""
 
 from enum import StrEnum
 

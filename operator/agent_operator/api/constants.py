@@ -42,6 +42,7 @@ ANNOTATION_INPUTS = f"{GROUP}/inputs"
 ANNOTATION_CONFIG = f"{GROUP}/config-map"
 ANNOTATION_RUNTIME_VERSION = f"{GROUP}/runtime-version"
 ANNOTATION_SECRET_HASH = f"{GROUP}/secret-hash"
+ANNOTATION_RESTARTED_AT = f"{GROUP}/restarted-at"
 ANNOTATION_CLIENT_ID = "azure.workload.identity/client-id"
 ANNOTATION_TENANT_ID = "azure.workload.identity/tenant-id"
 
@@ -84,6 +85,9 @@ DNS_RESOLVERS = (
     "169.254.0.0/16",
 )
 
+# OWNER is the owner of the repository, as in docs/how-to/verify-release.md.
+RUNBOOKS = "https://github.com/OWNER/agent-operator/blob/main/docs/runbooks"
+
 # A label value has at most 63 characters. The rest is for the suffixes of children and pods.
 MAX_NAME_LENGTH = 52
 # The name of every ConfigMap that the operator creates contains one of these.
@@ -93,6 +97,11 @@ CONFIG_MAP_INFIXES = ("-config-", "-checks-")
 def config_map(agent: str, digest: str) -> str:
     """Return the name of the ConfigMap with this content."""
     return f"{agent}-config-{digest}"
+
+
+def dashboard(agent: str) -> str:
+    """Return the name of the ConfigMap with the dashboard of the agent."""
+    return f"{agent}-dashboard"
 
 
 def revision(agent: str, digest: str) -> str:

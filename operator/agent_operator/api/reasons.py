@@ -1,4 +1,4 @@
-"""All reasons of conditions and Events. The docstring of each reason becomes its description in docs/reference.md."""
+"""All reasons of conditions and Events. The docstring of each reason becomes its description in the reference."""
 
 from enum import StrEnum
 

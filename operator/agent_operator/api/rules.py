@@ -13,7 +13,8 @@ from agent_operator.api.base import list_atomic, list_map
 from agent_operator.api.constants import MAX_NAME_LENGTH
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.channel import AgentRuntimeChannelSpec, LabelRequirement, MaintenanceWindow, Wave
-from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
+from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceSpec
+from agent_operator.api.v1alpha1.monitoring import ServiceMonitorSpec
 from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.rollout import Canary, Rollout
 from agent_operator.api.v1alpha1.sources import Credentials, ExternalSecret, NamespaceSpec, SystemPrompt

@@ -44,7 +44,7 @@ HEAD = f"""\
 CHANNEL_HEAD = f"""\
 # {CHANNEL_KIND}
 
-Short name `{CHANNEL_SHORT_NAME}`, cluster-scoped. See [Fleets](fleets.md).
+Short name `{CHANNEL_SHORT_NAME}`, cluster-scoped. See [Fleets](../how-to/upgrade-fleet.md).
 """
 # Characters of a heading that its anchor does not contain.
 _ANCHORLESS = re.compile(r"[.\[\]]")

@@ -11,7 +11,7 @@ from agent_operator.api import constants, image_reference
 from agent_operator.api.image_reference import ImageReference
 from agent_operator.api.v1alpha1 import AgentDeployment, AgentDeploymentSpec
 from agent_operator.api.v1alpha1.workload import Autoscaling
-from agent_operator.inputs import model_sources, prompt
+from agent_operator.inputs import model_sources, prompt, tracing
 from agent_operator.inputs.checks_text import ChecksError
 from agent_operator.inputs.platform import Assigned, OtherAutoscaler, Platform
 from agent_operator.inputs.service_targets import ServiceTarget
@@ -134,9 +134,10 @@ class Inputs:
         return None if wanted is None or wanted.external else wanted
 
     @cached_property
-    def model_keys(self) -> tuple[model_sources.ModelKey, ...]:
-        """The API keys that models read from Secrets."""
-        return model_sources.keys(self.spec.config.models)
+    def secret_variables(self) -> tuple[model_sources.SecretVariable, ...]:
+        """The variables from Secrets that single fields name: API keys of models, and headers of traces."""
+        of_traces = tracing.secret_variables(self.spec) if self.spec.monitoring else ()
+        return (*model_sources.keys(self.spec.config.models), *of_traces)
 
     @cached_property
     def fewest_replicas(self) -> int:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from agent_operator.api import constants
 from agent_operator.api.v1alpha1 import AgentDeploymentSpec
+from agent_operator.inputs import tracing
 from agent_operator.kube.shapes import mapping, mappings
 from agent_runtime.config import AgentConfig, McpServerConfig, ModelConfig
 from agent_runtime.config.addresses import is_metadata
@@ -17,7 +18,7 @@ from agent_runtime.config.default_credentials import OPENAI_API
 
 HTTPS = 443
 _MOST_SERVICES = 64
-TRACE_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+TRACE_VARIABLES = (tracing.ENDPOINT, tracing.TRACES_ENDPOINT)
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?(\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9])?)*")
 _PRIVATE_DOMAIN = re.compile(
@@ -171,8 +172,11 @@ def keys_endpoint(config: AgentConfig) -> Endpoint | None:
 
 
 def trace_endpoints(spec: AgentDeploymentSpec) -> tuple[Endpoint, ...]:
-    """Return the endpoints of traces in the plain values of spec.env. The runtime rejects invalid URLs."""
+    """Return the valid endpoints of traces in spec.monitoring and in the plain values of spec.env."""
     found = []
+    if spec.monitoring and (wanted := spec.monitoring.tracing):
+        with suppress(ValueError):
+            found.append(parse(wanted.endpoint, f"{tracing.FIELD}.endpoint"))
     for index, variable in enumerate(spec.env or ()):
         if variable.name in TRACE_VARIABLES and variable.value:
             with suppress(ValueError):

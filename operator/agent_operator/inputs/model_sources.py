@@ -23,8 +23,8 @@ REDIS_CA_DIRECTORY = f"{constants.MODEL_CA_DIRECTORY}/redis"
 
 
 @dataclass(frozen=True, slots=True)
-class ModelKey:
-    """A key of a Secret with the API key of a model. `field` is the path of the reference in the spec."""
+class SecretVariable:
+    """A variable with a key of a Secret, such as the API key of a model. `field` is the path of the reference."""
 
     variable: str
     secret: str
@@ -32,14 +32,14 @@ class ModelKey:
     field: str
 
 
-def keys(models: Iterable[ModelConfig]) -> tuple[ModelKey, ...]:
+def keys(models: Iterable[ModelConfig]) -> tuple[SecretVariable, ...]:
     """Return the API keys that models read from Secrets, by the variable that the operator sets for each."""
     found = []
     for index, model in enumerate(models):
         reference = model.api_key_from.secret_key_ref if model.api_key_from else None
         if reference:
             field = f"spec.config.models[{index}].apiKeyFrom.secretKeyRef"
-            found.append(ModelKey(model_key_variable(index), reference.name, reference.key, field))
+            found.append(SecretVariable(model_key_variable(index), reference.name, reference.key, field))
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent_operator.api import constants
+from agent_operator.api.constants import RUNBOOKS
 from agent_runtime import __version__ as runtime_version
 
 
@@ -34,6 +35,8 @@ class Platform:
     """Whether the operator may use CiliumNetworkPolicies, and the cluster serves them."""
     dns_resolvers: tuple[str, ...] = constants.DNS_RESOLVERS
     """The resolvers of the cluster: NAMESPACE, NAMESPACE/LABEL=VALUE, or a range of addresses."""
+    runbook_url: str = RUNBOOKS
+    """URL of the folder with the runbooks, to which alerts lead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def of(inputs: Inputs) -> Iterator[Source]:
     """Yield the objects in the environment of the pods, in the order of the spec."""
     for key in credentials.keys(inputs):
         yield Source("Secret", key.secret, key.name, key.optional, CREDENTIALS)
-    for model_key in inputs.model_keys:
+    for model_key in inputs.secret_variables:
         yield Source("Secret", model_key.secret, model_key.key, optional=False, field=model_key.field)
     dumped = [variable.model_dump(by_alias=True, exclude_none=True) for variable in inputs.spec.env or ()]
     yield from _of_container({"env": dumped}, "spec")

@@ -74,6 +74,7 @@ CHILDREN: tuple[Kind, ...] = (
     Kind("Ingress", "ingresses", ("networking.k8s.io/v1",)),
     Kind("HTTPRoute", "httproutes", ("gateway.networking.k8s.io/v1",), optional=True),
     Kind("ServiceMonitor", "servicemonitors", ("monitoring.coreos.com/v1",), optional=True),
+    Kind("PrometheusRule", "prometheusrules", ("monitoring.coreos.com/v1",), optional=True),
 )
 # Kinds of the children of a Deployment. The operator reads them to detect failures and which config is in use.
 GRANDCHILDREN: tuple[Kind, ...] = (

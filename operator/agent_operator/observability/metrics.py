@@ -1,6 +1,7 @@
 """Prometheus metrics of the operator."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -9,6 +10,15 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, genera
 from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Name, help text and labels of a metric."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
 
 
 class Metrics:
@@ -63,15 +73,13 @@ class Metrics:
         info = Gauge("agent_operator_info", "Version of the operator. Always 1.", ["version"], registry=registry)
         info.labels(version).set(1)
 
-    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+    def gauge(self, definition: Definition, value: Callable[[], float]) -> None:
         """Add a gauge whose value is computed for each scrape."""
-        Gauge(name, text, registry=self.registry).set_function(value)
+        Gauge(definition.name, definition.text, registry=self.registry).set_function(value)
 
-    def labelled(
-        self, name: str, text: str, label: str | tuple[str, ...], values: Callable[[], Mapping[Any, float]]
-    ) -> None:
+    def labelled(self, definition: Definition, values: Callable[[], Mapping[Any, float]]) -> None:
         """Add a gauge with labels whose values are computed for each scrape. For several labels, keys are tuples."""
-        self.registry.register(Labelled(name, text, label, values))
+        self.registry.register(Labelled(definition, values))
 
     def observe_request(self, verb: str, kind: str, code: str) -> None:
         """Count a request to the API server."""
@@ -85,15 +93,12 @@ class Metrics:
 class Labelled(Collector):
     """A gauge with labels whose values are computed for each scrape."""
 
-    def __init__(
-        self, name: str, text: str, label: str | tuple[str, ...], values: Callable[[], Mapping[Any, float]]
-    ) -> None:
-        self._name, self._text, self._values = name, text, values
-        self._labels = (label,) if isinstance(label, str) else label
+    def __init__(self, definition: Definition, values: Callable[[], Mapping[Any, float]]) -> None:
+        self._definition, self._values = definition, values
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Yield the current values."""
-        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
+        family = GaugeMetricFamily(self._definition.name, self._definition.text, labels=self._definition.labels)
         for value, number in self._values().items():
             family.add_metric([value] if isinstance(value, str) else value, number)
         yield family

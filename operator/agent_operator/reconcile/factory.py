@@ -135,6 +135,7 @@ def platform(settings: Settings) -> Platform:
         allow_unsafe_pod_templates=settings.allow_unsafe_pod_templates,
         set_pod_user=settings.set_pod_user,
         fqdn_policies=settings.fqdn_policies,
+        runbook_url=settings.runbook_url.rstrip("/"),
         dns_resolvers=settings.dns_resolvers,
         operator_namespace=settings.operator_namespace or bundled.operator_namespace,
     )

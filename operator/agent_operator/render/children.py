@@ -11,7 +11,7 @@ from agent_operator import validation
 from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render import credentials, exposure, fqdn, pod, supporting_objects
+from agent_operator.render import credentials, exposure, fqdn, monitoring, pod, supporting_objects
 from agent_operator.render.canonical import Manifest, with_spec
 from agent_operator.render.deployment import Role, deployment
 from agent_operator.render.network import egress_mode, network_policy
@@ -126,9 +126,9 @@ def _children(inputs: Inputs, revision: Revision, policies: Iterable[Manifest]) 
         "hpa": supporting_objects.autoscaler(inputs),
         "ingress": exposure.ingress(inputs),
         "httproute": exposure.http_route(inputs),
-        "servicemonitor": exposure.service_monitor(inputs),
     }
     yield from (manifest(template, inputs, view) for template, view in after.items() if view is not None)
+    yield from monitoring.manifests(inputs)
 
 
 class Renderer:

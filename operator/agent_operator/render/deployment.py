@@ -5,7 +5,7 @@ from enum import StrEnum
 from agent_operator.api import constants
 from agent_operator.inputs import disruption, references
 from agent_operator.inputs.agent_inputs import Inputs
-from agent_operator.render.canonical import Manifest
+from agent_operator.render.canonical import Manifest, with_spec
 from agent_operator.render.credentials import secret_hash
 from agent_operator.render.revision import Revision, with_secret_hash
 from agent_operator.render.templates import manifest
@@ -44,6 +44,19 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
             "pod_template": _pod_template(inputs, revision, selector),
         },
     )
+
+
+def with_restart(manifest: Manifest, time: str | None) -> Manifest:
+    """Return a Deployment whose pods are not older than the last restart; other manifests unchanged.
+
+    The time is not a part of the revision, because it cannot break a pod.
+    """
+    if time is None or manifest["kind"] != "Deployment":
+        return manifest
+    template = manifest["spec"]["template"]
+    meta = template["metadata"]
+    annotations = (meta.get("annotations") or {}) | {constants.ANNOTATION_RESTARTED_AT: time}
+    return with_spec(manifest, template=template | {"metadata": meta | {"annotations": annotations}})
 
 
 def _pod_template(inputs: Inputs, revision: Revision, selector: dict[str, str]) -> Manifest:

@@ -1,9 +1,9 @@
-"""How callers and Prometheus reach an agent: Service, Ingress, HTTPRoute, ServiceMonitor, and its URL."""
+"""How callers reach an agent: Service, Ingress, HTTPRoute, and its URL."""
 
 from collections.abc import Iterator
 
 from agent_operator.api import constants
-from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceMonitorSpec, ServiceSpec
+from agent_operator.api.v1alpha1.exposure import IngressSpec, ServiceSpec
 from agent_operator.inputs import ingress as ingress_spec
 from agent_operator.inputs import sessions
 from agent_operator.inputs.agent_inputs import Inputs
@@ -93,25 +93,6 @@ def http_route(inputs: Inputs) -> View | None:
         "parents": [parent.model_dump(by_alias=True, exclude_none=True) for parent in wanted.parent_refs],
         "hostnames": list(dict.fromkeys(wanted.hostnames or ())),
         "port": service_port(inputs),
-    }
-
-
-def service_monitor(inputs: Inputs) -> View | None:
-    """Return the view of the ServiceMonitor."""
-    monitoring = inputs.spec.monitoring
-    wanted = (monitoring.service_monitor if monitoring else None) or ServiceMonitorSpec()
-    if wanted.enabled is False:
-        return None
-    chosen = {"release": "prometheus"} if wanted.labels is None else wanted.labels
-    # Labels decide which Prometheus scrapes it. Only a spec that asks for a ServiceMonitor may choose: the admission
-    # policy requires the right to create ServiceMonitors for it.
-    is_requested = monitoring is not None and monitoring.service_monitor is not None
-    # The label app.kubernetes.io/name is the same for all agents, so select by the name of the agent.
-    return {
-        "labels": chosen,
-        "has_common_metadata": is_requested,
-        "interval": wanted.interval or "30s",
-        "service_labels": {constants.LABEL_AGENT: inputs.name},
     }
 
 

@@ -32,7 +32,7 @@ _DIGEST = re.compile(r"[0-9a-f]+")
 _SUFFIX = {
     **dict.fromkeys(("Deployment", "Service"), re.compile("-canary")),
     **dict.fromkeys(("ExternalSecret", "Secret"), re.compile("-secrets")),
-    "ConfigMap": re.compile("-config-[0-9a-f]+"),
+    "ConfigMap": re.compile("-config-[0-9a-f]+|-dashboard"),
     "ControllerRevision": re.compile("-[0-9a-f]+"),
 }
 

@@ -9,7 +9,7 @@ from agent_operator.api.kubernetes_models import V1EnvVar
 from agent_operator.api.v1alpha1.outbound import TrustedCa
 from agent_operator.api.v1alpha1.sources import ApiKeys
 from agent_operator.api.v1alpha1.workload import Dns, Isolation, Runtime, Scheduling
-from agent_operator.inputs import credentials, model_sources, proxy, quantities
+from agent_operator.inputs import credentials, model_sources, proxy, quantities, tracing
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.inputs.container_defaults import probes, resources
 from agent_operator.inputs.model_sources import (
@@ -155,7 +155,7 @@ def env(inputs: Inputs) -> list[View]:
     secret = [{"name": key.name, "valueFrom": {"secretKeyRef": _reference(key)}} for key in credentials.keys(inputs)]
     secret += [
         {"name": key.variable, "valueFrom": {"secretKeyRef": {"name": key.secret, "key": key.key}}}
-        for key in inputs.model_keys
+        for key in inputs.secret_variables
     ]
     own = {
         credentials.LOG_LEVEL: inputs.section.log_level,
@@ -164,6 +164,8 @@ def env(inputs: Inputs) -> list[View]:
     }
     if inputs.spec.proxy:
         own |= proxy.variables(inputs.spec, inputs.namespace)
+    if inputs.spec.monitoring:
+        own |= tracing.variables(inputs.spec)
     if inputs.spec.trusted_ca:
         own[credentials.TRUSTED_CA] = f"{constants.TRUSTED_CA_DIRECTORY}/{constants.TRUSTED_CA_FILE}"
     return [

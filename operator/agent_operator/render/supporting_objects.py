@@ -48,6 +48,11 @@ def config_map(inputs: Inputs, revision: Revision) -> Manifest:
     return manifest("configmap", inputs, {"name": revision.config_map, "data": dict(revision.config)})
 
 
+def slot(child: Manifest) -> str:
+    """Return whether a rendered ConfigMap is that of the pods or the dashboard: ConfigMap or Dashboard."""
+    return "ConfigMap" if child.get("immutable") else "Dashboard"
+
+
 def autoscaler(inputs: Inputs) -> View | None:
     """Return the view of the HorizontalPodAutoscaler."""
     wanted = inputs.autoscaling

@@ -1,8 +1,10 @@
 """Rollout commands of users: values of an annotation that the operator carries out once and then removes."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from agent_operator.api import bounds
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import Reason
 from agent_operator.api.v1alpha1.rollout import RolloutStatus
@@ -10,6 +12,9 @@ from agent_operator.rollout.rollout_inputs import CanaryPhase, RolloutInputs
 from agent_operator.rollout.transitions import next_step, roll_back
 
 SEPARATOR = "="
+# How far the clock of a user may be ahead of the operator's.
+_MAX_AHEAD = timedelta(minutes=5)
+_RESTART_TIME = "use restart=TIME with the current time, such as restart=2026-01-31T12:00:00Z"
 
 
 class Command(StrEnum):
@@ -29,6 +34,8 @@ class Command(StrEnum):
     """Roll out again the revision that was rolled back."""
     ROLLBACK = "rollback"
     """Roll back to the last good revision, or to REVISION with `rollback=REVISION`."""
+    RESTART = "restart"
+    """Replace all pods, once for each TIME in `restart=TIME`."""
     UPGRADE = "upgrade"
     """Render the pods as this version of the operator does."""
 
@@ -61,6 +68,8 @@ def refusal(inputs: RolloutInputs, status: RolloutStatus) -> str:
             cause = "no canary can be promoted: wait until its pods are ready and its checks have passed"
         case Command.RETRY if status.rolled_back is None:
             cause = "no revision was rolled back"
+        case Command.RESTART:
+            cause = _restart_refusal(inputs, status, revision)
         case Command.ROLLBACK if _rollback_revision(inputs, status, revision) is None:
             cause = _unknown_revision(inputs, status, revision)
     return f"{name}: {cause}" if cause else ""
@@ -71,6 +80,30 @@ def _unknown_revision(inputs: RolloutInputs, status: RolloutStatus, revision: st
         return "there is no other revision to roll back to"
     kept = ", ".join(record.name for record in inputs.records if record.name != status.stable) or "none"
     return f"there is no revision {revision}: the kept revisions are {kept}"
+
+
+def _restart_refusal(inputs: RolloutInputs, status: RolloutStatus, text: str) -> str:
+    """Return why the pods are not restarted; empty if they are.
+
+    The time makes the command idempotent: a tool that restores the annotation again and again restarts the pods once.
+    """
+    time, last, now = _time(text), _time(status.restarted_at or ""), _time(inputs.now)
+    if time is None:
+        return f"{text!r} is no time: {_RESTART_TIME}" if text else _RESTART_TIME
+    if now is not None and time > now + _MAX_AHEAD:
+        return f"{text} is in the future: {_RESTART_TIME}"
+    if last is not None and time <= last:
+        return f"the pods were already restarted at {status.restarted_at}: {_RESTART_TIME}"
+    return ""
+
+
+def _time(text: str) -> datetime | None:
+    """Parse a time of RFC 3339; without an offset, it is in UTC. None if it is malformed."""
+    try:
+        time = datetime.fromisoformat(text) if len(text) <= bounds.TIME else None
+    except ValueError:
+        return None
+    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _runs_canary(status: RolloutStatus) -> bool:
@@ -117,6 +150,7 @@ _TRANSITIONS: Mapping[Command, Callable[[RolloutInputs, RolloutStatus, str], Rol
     Command.ABORT: _abort,
     Command.RETRY: lambda _inputs, status, _: status.model_copy(update={"rolled_back": None}),
     Command.ROLLBACK: _rollback,
+    Command.RESTART: lambda _inputs, status, time: status.model_copy(update={"restarted_at": time}),
     # The planner reads this command and sets RolloutInputs.target.
     Command.UPGRADE: lambda _inputs, status, _: status,
 }

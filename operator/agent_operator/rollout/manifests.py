@@ -14,8 +14,8 @@ from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.kube.objects import Ref, ref
 from agent_operator.render import Rendered, Revision, fqdn
 from agent_operator.render.canonical import Manifest, with_manifest_hash, with_spec
-from agent_operator.render.deployment import Role, deployment
-from agent_operator.render.supporting_objects import config_map
+from agent_operator.render.deployment import Role, deployment, with_restart
+from agent_operator.render.supporting_objects import config_map, slot
 from agent_operator.render.templates import common_annotations
 from agent_operator.rollout.egress import with_hosts
 from agent_operator.rollout.revisions import DEFAULT_HISTORY_LIMIT, controller_revision, records_to_keep
@@ -56,7 +56,7 @@ def compose(
         contents: the required revisions, by name. The Deployment of a missing revision stays unchanged.
         checks: the Job that checks the canary, and its ConfigMap.
     """
-    desired = {manifest["kind"]: manifest for manifest in rendered.manifests}
+    desired = {slot(it) if it["kind"] == "ConfigMap" else it["kind"]: it for it in rendered.manifests}
     retained = _history(rendered, observed, status)
     stable = contents.get(status.stable or "")
     if stable is None:
@@ -85,7 +85,8 @@ def compose(
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
-    result = _result(rendered, stable, _in_order(rendered, desired, added))
+    in_order = _in_order(rendered, desired, added)
+    result = _result(rendered, stable, (with_restart(it, status.restarted_at) for it in in_order))
     return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
@@ -137,10 +138,7 @@ def _canary_manifests(inputs: Inputs, revision: Revision, size: int, service: Ma
 
 
 def _canary_service(base: Manifest, annotations: Mapping[str, str]) -> Manifest:
-    """Return a Service that selects only the canary, for its checks and for a Gateway.
-
-    Prometheus does not scrape it: it has the component `canary` and none of the annotations of spec.service.
-    """
+    """Return a Service of the canary, for checks and a Gateway. It has none of the annotations of spec.service."""
     meta = base["metadata"]
     name = constants.canary(meta["name"])
     labels = meta["labels"] | {constants.LABEL_COMPONENT: "canary"}
@@ -245,5 +243,6 @@ def _in_order(rendered: Rendered, desired: Mapping[str, Manifest], added: Iterab
     for manifest in rendered.manifests:
         if manifest["kind"] == "Deployment":
             yield from (it for target, it in new.items() if target != shared)
-        if manifest["kind"] in desired:
-            yield desired[manifest["kind"]]
+        kind = slot(manifest) if manifest["kind"] == "ConfigMap" else manifest["kind"]
+        if kind in desired:
+            yield desired[kind]

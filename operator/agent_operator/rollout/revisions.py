@@ -57,6 +57,8 @@ def spec_hash(inputs: Inputs) -> str:
     """Return the hash of the fields of the spec that affect pods. It does not depend on the version of the operator."""
     spec = inputs.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     hashed = {field: value for field, value in spec.items() if field not in _FIELDS_OUTSIDE_PODS}
+    if traces := (spec.get("monitoring") or {}).get("tracing"):
+        hashed["monitoring"] = {"tracing": traces}
     # Following another channel changes the pods only when that channel assigns another version.
     hashed["runtime"] = {key: value for key, value in (hashed.get("runtime") or {}).items() if key != "channel"}
     return digest({"spec": hashed, "prompt": inputs.prompt_template})

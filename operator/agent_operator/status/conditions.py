@@ -1,8 +1,8 @@
 """The conditions of an agent. Pure: the time is an argument.
 
-The conditions follow kstatus, so `kubectl wait`, Argo CD and Flux understand them. `Reconciling` and `Stalled` exist
-only while they are true. If the observedGeneration of a condition is older than metadata.generation, the condition
-describes an older spec.
+The conditions follow kstatus, so `kubectl wait` and Flux understand them. Argo CD needs the scripts in deploy/argocd.
+`Reconciling` and `Stalled` exist only while they are true. If the observedGeneration of a condition is older than
+metadata.generation, the condition describes an older spec.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -16,6 +16,7 @@ _EXTERNAL = f"{_CREDENTIALS}.externalSecret"
 _VAULT = f"{_EXTERNAL}.azureKeyVault"
 _ACCOUNT = "spec.identity.serviceAccount"
 _MONITOR = "spec.monitoring.serviceMonitor"
+_RULE = "spec.monitoring.prometheusRule"
 
 POD_TEMPLATE = "spec.podTemplate"
 
@@ -119,6 +120,7 @@ COPIED: Mapping[str, Mapping[str, str]] = {
         "metadata.labels": f"{_MONITOR}.labels",
         "spec.endpoints[0].interval": f"{_MONITOR}.interval",
     },
+    "PrometheusRule": {"metadata.labels": f"{_RULE}.labels"},
     "Job": {path: field for path, field in _COPIED_TO_PODS.items() if not path.startswith(f"{_AGENT}resources")},
 }
 """Fields that have the same fields below them in the child and in the AgentDeployment."""
@@ -152,6 +154,7 @@ COMPUTED: Mapping[str, Mapping[str, str]] = {
     "Ingress": {"spec": "spec.ingress"},
     "HTTPRoute": {"spec": "spec.gateway"},
     "ServiceMonitor": {"spec": _MONITOR},
+    "PrometheusRule": {"spec": _RULE},
     "Job": {"spec": "spec.rollout.canary.checks", **_COMPUTED_FOR_PODS},
 }
 """Fields that the operator computes from a field of the AgentDeployment."""

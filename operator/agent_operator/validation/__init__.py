@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
 FIELD_RULES: Mapping[str, tuple[Rule, ...]] = {
     "autoscaling": (scaling.autoscaler_has_metrics, scaling.metrics_have_quantities),
     "ingress": (exposure.ingress_has_hosts, exposure.ingress_paths_are_plain),
+    "monitoring": (outbound.tracing_is_usable,),
     "proxy": (outbound.proxy_is_usable,),
     "trusted_ca": (outbound.authorities_have_one_source,),
     "service": (exposure.ip_families_agree,),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from agent_operator.api import constants
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
+from agent_operator.api.v1alpha1.monitoring import Monitoring
 from agent_operator.inputs.agent_inputs import Inputs
 
 PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -66,12 +67,15 @@ def namespace_is_allowed(inputs: Inputs) -> Iterator[Problem]:
 def metadata_is_valid(inputs: Inputs) -> Iterator[Problem]:
     spec = inputs.spec
     account = spec.identity.service_account if spec.identity else None
-    monitor = spec.monitoring.service_monitor if spec.monitoring else None
+    monitoring = spec.monitoring or Monitoring()
+    monitor, rule, dashboard = monitoring.service_monitor, monitoring.prometheus_rule, monitoring.dashboard
     labels = {
         _COMMON_LABELS: spec.common_labels,
         "spec.namespace.labels": spec.namespace and spec.namespace.labels,
         "spec.scheduling.nodeSelector": spec.scheduling and spec.scheduling.node_selector,
         "spec.monitoring.serviceMonitor.labels": monitor and monitor.labels,
+        "spec.monitoring.prometheusRule.labels": rule and rule.labels,
+        "spec.monitoring.dashboard.labels": dashboard and dashboard.labels,
     }
     annotations = {
         _COMMON_ANNOTATIONS: spec.common_annotations,

@@ -1,10 +1,10 @@
-"""Validation of the proxy and of the trusted certificate authorities."""
+"""Validation of the proxy, the trace collector and the trusted certificate authorities."""
 
 from collections.abc import Iterator
 
 from agent_operator.api.problems import Problem
 from agent_operator.api.reasons import SpecReason
-from agent_operator.inputs import endpoints, proxy
+from agent_operator.inputs import endpoints, proxy, tracing
 from agent_operator.inputs.agent_inputs import Inputs
 from agent_operator.validation import sources
 
@@ -25,6 +25,24 @@ def proxy_is_usable(inputs: Inputs) -> Iterator[Problem]:
     for index, variable in enumerate(inputs.spec.env or ()):
         if variable.name.upper() in (*endpoints.PROXY_VARIABLES, proxy.NO_PROXY):
             message = f"{variable.name} is set by spec.proxy: remove one of the two"
+            yield Problem(SpecReason.ENV_INVALID, f"spec.env[{index}]", message)
+
+
+def tracing_is_usable(inputs: Inputs) -> Iterator[Problem]:
+    spec = tracing.of(inputs.spec)
+    if spec is None:
+        return
+    field = f"{tracing.FIELD}.endpoint"
+    try:
+        found = endpoints.parse(spec.endpoint, field, f"use {tracing.FIELD}.headersFrom")
+    except ValueError as error:
+        yield Problem(SpecReason.ENDPOINT_INVALID, field, str(error))
+    else:
+        yield from sources.not_metadata(found, "collector")
+    taken = {*tracing.variables(inputs.spec), *endpoints.TRACE_VARIABLES}
+    for index, variable in enumerate(inputs.spec.env or ()):
+        if variable.name in taken:
+            message = f"{variable.name} is set by {tracing.FIELD}: remove one of the two"
             yield Problem(SpecReason.ENV_INVALID, f"spec.env[{index}]", message)
 
 

@@ -101,7 +101,7 @@ def not_metadata(endpoint: endpoints.Endpoint | None, server: str = "server") ->
 
 def credentials_are_usable(inputs: Inputs) -> Iterator[Problem]:
     secrets = inputs.spec.credentials
-    reserved = {*credentials.RESERVED, *(key.variable for key in inputs.model_keys)}
+    reserved = {*credentials.RESERVED, *(key.variable for key in inputs.secret_variables)}
     for key in credentials.keys(inputs):
         if key.name in reserved:
             message = f"{key.name} is set by the operator: remove it"

@@ -35,7 +35,7 @@ def numbers_agree(inputs: Inputs) -> Iterator[Problem]:
 
 def env_is_valid(inputs: Inputs) -> Iterator[Problem]:
     from_secrets = {key.name: "spec.credentials" for key in credentials.keys(inputs)}
-    from_secrets |= {key.variable: key.field for key in inputs.model_keys}
+    from_secrets |= {key.variable: key.field for key in inputs.secret_variables}
     names: set[str] = set()
     for index, variable in enumerate(inputs.spec.env or ()):
         field, name = f"spec.env[{index}]", variable.name

@@ -9,9 +9,9 @@ from agentctl.cluster import history, rollout_progress
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import RESOURCE, get_agent
 from agentctl.errors import CommandError
+from agentctl.formats import Format, View
 from agentctl.objects import Object, nested_field
 from agentctl.ui import output
-from agentctl.ui.output import Format, View
 
 INTERVAL = 0.3
 
@@ -31,11 +31,16 @@ def run(kubectl: Kubectl, name: str, command: str, timeout: float | None, view: 
     else:
         agent = execute(kubectl, name, command, timeout)
         text = rollout_progress.summary(agent)
+    show(agent, command, text, view, executed=timeout is not None)
+
+
+def show(agent: Object, command: str, text: str, view: View, *, executed: bool) -> None:
+    """Print the result of a command."""
     if view is View.TEXT:
         output.write(f"{text}\n")
-    else:
-        done = {"command": command, "executed": timeout is not None}
-        output.write(output.data_text(done | rollout_progress.data(agent), Format(view)))
+        return
+    done = {"command": command, "executed": executed}
+    output.write(output.data_text(done | rollout_progress.data(agent), Format(view)))
 
 
 def rollback(kubectl: Kubectl, name: str, to: str, timeout: float | None, view: View) -> None:

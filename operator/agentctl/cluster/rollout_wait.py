@@ -11,10 +11,10 @@ from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.rollout_progress import Verdict
 from agentctl.cluster.snapshot import get_agent
 from agentctl.errors import CommandError
+from agentctl.formats import Format, View
 from agentctl.objects import Object, nested_field
 from agentctl.ui import output
 from agentctl.ui.console import stdout_console
-from agentctl.ui.output import Format, View
 
 INTERVAL = 1.0
 

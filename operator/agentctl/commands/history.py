@@ -7,10 +7,10 @@ from agentctl.cluster.history import Entry, History
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.states import DisplayState
 from agentctl.errors import CommandError
+from agentctl.formats import Format, View
 from agentctl.objects import Object, nested_field
 from agentctl.ui import output, revision_diff
 from agentctl.ui.console import stdout_console, table
-from agentctl.ui.output import Format, View
 
 COLUMNS = ("REVISION", "NUMBER", "VERSION", "STATE", "AGE", "CHANGES")
 

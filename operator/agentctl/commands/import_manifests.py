@@ -14,9 +14,9 @@ from agentctl.conversion.findings import loses_behavior
 from agentctl.conversion.manifests import InvalidManifestsError, Manifest
 from agentctl.conversion.workload import workloads
 from agentctl.errors import CommandError
+from agentctl.formats import Format
 from agentctl.offline import documents
 from agentctl.ui import output
-from agentctl.ui.output import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from agentctl.conversion.object_outcomes import created
 from agentctl.ui import output
 from agentctl.ui.console import SafeConsole, console, table
 
-MIGRATION = "docs/migration.md"
+MIGRATION = "docs/how-to/migrate.md"
 _TITLES = {
     Outcome.LOST: "lost: an AgentDeployment cannot express it",
     Outcome.CHANGED: "changed by the operator",

@@ -7,9 +7,9 @@ from rich.text import Text
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.live_diff import Change, compare
 from agentctl.commands.render import rendered
+from agentctl.formats import Format, View
 from agentctl.ui import output
 from agentctl.ui.console import stdout_console
-from agentctl.ui.output import Format, View
 from agentctl.ui.revision_diff import coloured
 
 
@@ -19,7 +19,7 @@ def run(kubectl: Kubectl, paths: Sequence[str], view: View) -> None:
     Raises:
         CommandError: an agent cannot be rendered, or the API server does not respond.
     """
-    agents = rendered(paths, kubectl.namespace or "default")
+    agents = rendered(paths, kubectl.default_namespace())
     changes = [change for document, found in agents for change in compare(kubectl, document.body, found)]
     if view is not View.TEXT:
         output.write(output.data_text({"objects": [change.to_json() for change in changes]}, Format(view)))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentctl.errors import CommandError
+from agentctl.formats import Format, View
 from agentctl.local.cluster_directory import KEEP, ClusterDirectory, RunningCluster, last_line
 from agentctl.ui import output
-from agentctl.ui.output import Format, View
 
 # Seconds, long enough for a machine under load. A cluster that fails to start is reported immediately.
 START_TIMEOUT = 180.0

@@ -6,13 +6,13 @@ from agent_operator.api import constants
 from agent_operator.api.problems import ProblemError
 from agent_operator.render import render
 from agentctl.errors import CommandError
+from agentctl.formats import Format
 from agentctl.objects import Object
 from agentctl.offline import input_files
 from agentctl.offline.checks import check
 from agentctl.offline.diagnostics import Diagnostic
 from agentctl.offline.documents import Document
 from agentctl.ui import output
-from agentctl.ui.output import Format
 
 
 def run(paths: Sequence[str], namespace: str, form: Format) -> None:

@@ -6,9 +6,38 @@ from typing import Annotated
 
 import typer
 
+from agentctl.commands.arguments import (
+    AGENT_NAME,
+    AgentNamespace,
+    AllNamespaces,
+    Context,
+    Kubeconfig,
+    Name,
+    OptionalName,
+    Output,
+    complete_agents,
+)
 from agentctl.errors import UsageError
-from agentctl.options import AGENT_NAME, EPILOG, AgentNamespace, Context, Kubeconfig, Name
-from agentctl.ui.output import View
+from agentctl.formats import View
+from agentctl.options import EPILOG
+from agentctl.permissions import (
+    AGENTS,
+    CHANNELS,
+    COMMAND_AGENT,
+    READ_AGENT,
+    READ_CHILDREN,
+    READ_OTHER_CHILDREN,
+    REVISIONS,
+    permit,
+    requires,
+)
+
+UPGRADE_PLAN = (
+    permit("get list", AGENTS),
+    permit("list", REVISIONS),
+    permit("get", "configmaps").when("if an agent reads its prompt or checks from a ConfigMap"),
+    permit("list", CHANNELS).when("if an agent follows a channel; without it, its version is not compared"),
+)
 
 commands = typer.Typer(rich_markup_mode=None)
 rollout = typer.Typer(help="Show the rollout of an agent.", epilog=EPILOG, no_args_is_help=True, rich_markup_mode=None)
@@ -30,14 +59,10 @@ RuntimeImage = Annotated[
         help="Repository of the runtime image, if it changes with the upgrade. Default: the current repository.",
     ),
 ]
-OptionalName = Annotated[
-    str, typer.Argument(help="Name of the AgentDeployment. Default: all in the namespace.", callback=AGENT_NAME)
-]
-AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Agents in all namespaces.")]
-Output = Annotated[View, typer.Option("--output", "-o", help="Output format.")]
 
 
 @commands.command(epilog=EPILOG)
+@requires(READ_AGENT, permit("list", REVISIONS))
 def history(
     name: Name,
     revision: Annotated[str, typer.Option(help="Show the content of this revision, by name or number.")] = "",
@@ -48,7 +73,6 @@ def history(
 ) -> None:
     """Show the stored revisions of an agent.
 
-    A revision is everything that pods are created from: image, config, prompt and pod template. The latest target is
     A revision is everything that pods are created from: image, config, prompt and pod template. The list is sorted by
     number: the latest target is last. CHANGES lists the parts that differ from the revision before. With -o json or
     yaml: {agent, revisions}, or one revision with its config and template.
@@ -60,8 +84,15 @@ def history(
 
 
 @commands.command(epilog=EPILOG)
+@requires(
+    READ_AGENT,
+    permit("list", REVISIONS).when("without -f"),
+    READ_CHILDREN.when("with -f"),
+    READ_OTHER_CHILDREN.when("with -f, if the agent has other children, such as an Ingress"),
+    permit("list", "services").when("with -f, if a Deployment is adopted"),
+)
 def diff(
-    name: Annotated[str, typer.Argument(help="Name of the agent.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of the agent.", autocompletion=complete_agents)] = "",
     revision: Annotated[str, typer.Argument(help="First revision, by name or number.")] = "",
     other: Annotated[str, typer.Argument(help="Second revision. Default: the running revision.")] = "",
     filename: Annotated[
@@ -98,6 +129,7 @@ def diff(
 
 
 @commands.command(epilog=EPILOG)
+@requires(*COMMAND_AGENT, permit("list", REVISIONS).when("with --to"))
 def rollback(
     name: Name,
     to: Annotated[str, typer.Option(help="Revision, by name or number. Default: the last good revision.")] = "",
@@ -120,6 +152,7 @@ def rollback(
 
 
 @commands.command(epilog=EPILOG)
+@requires(*COMMAND_AGENT)
 def promote(
     name: Name,
     full: Annotated[bool, typer.Option("--full", help="Skip all remaining steps.")] = False,
@@ -147,6 +180,7 @@ def _add_command(verb: str, summary: str) -> None:
     """Add a command that submits the rollout command of the same name."""
 
     @commands.command(verb, help=summary, epilog=EPILOG)
+    @requires(*COMMAND_AGENT)
     def command(
         name: Name,
         no_wait: NoWait = False,
@@ -165,7 +199,34 @@ _add_command("abort", "Abort a canary. Its revision is not tried again until the
 _add_command("retry", "Try a revision again that was rolled back or aborted.")
 
 
+@commands.command(epilog=EPILOG)
+@requires(*COMMAND_AGENT, permit("list", "pods").when("with --wait"))
+def restart(
+    name: Name,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all pods are replaced.")] = False,
+    no_wait: NoWait = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait.")] = 600,
+    output: Output = View.TEXT,
+    namespace: AgentNamespace = "",
+    kubeconfig: Kubeconfig = "",
+    context: Context = "",
+) -> None:
+    """Replace all pods of an agent, one after the other, without a change of the spec.
+
+    The operator performs a rolling update of the stable and the canary pods, as `kubectl rollout restart` does. It
+    needs no right to change Deployments. With -o json or yaml: {command, executed} and the state of the rollout.
+    """
+    from agentctl.cluster import restart
+    from agentctl.cluster.kubectl import Kubectl
+
+    if wait and no_wait:
+        raise UsageError("--wait and --no-wait cannot be combined: use one of them")
+    kubectl = Kubectl(kubeconfig, context, namespace)
+    restart.run(kubectl, name, restart.Waiting(timeout, executed=not no_wait, replaced=wait), output)
+
+
 @rollout.command("status", epilog=EPILOG)
+@requires(READ_AGENT)
 def rollout_status(
     name: Name,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until the rollout ends.")] = False,
@@ -190,6 +251,7 @@ def rollout_status(
 
 
 @upgrade.command(epilog=EPILOG)
+@requires(*UPGRADE_PLAN)
 def plan(
     name: OptionalName = "",
     everywhere: AllNamespaces = False,
@@ -216,8 +278,11 @@ def plan(
 
 
 @upgrade.command(epilog=EPILOG)
+@requires(*UPGRADE_PLAN, *COMMAND_AGENT)
 def apply(
-    name: Annotated[str, typer.Argument(help="Name of the AgentDeployment.", callback=AGENT_NAME)] = "",
+    name: Annotated[
+        str, typer.Argument(help="Name of the AgentDeployment.", callback=AGENT_NAME, autocompletion=complete_agents)
+    ] = "",
     everywhere: AllNamespaces = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for the rollout of each agent.")] = 900,

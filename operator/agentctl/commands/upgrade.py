@@ -12,9 +12,9 @@ from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.rollout_progress import Verdict
 from agentctl.cluster.upgrade_plan import Upgrade
 from agentctl.errors import CommandError, UsageError
+from agentctl.formats import Format, View
 from agentctl.ui import output, revision_diff
 from agentctl.ui.console import stdout_console, table
-from agentctl.ui.output import Format, View
 
 # Seconds until the operator has executed the command. The rollout that follows has its own timeout.
 COMMAND_TIMEOUT = 60.0

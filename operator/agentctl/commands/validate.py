@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from agentctl.formats import Format, View
 from agentctl.objects import Object
 from agentctl.offline import apply_size, channels, input_files, shared_routes
 from agentctl.offline.checks import CheckResult, check
 from agentctl.offline.diagnostics import Diagnostic
 from agentctl.offline.input_files import Sources
 from agentctl.ui import output
-from agentctl.ui.output import Format, View
 
 
 def run(paths: Sequence[str], namespace: str, view: View, *, ignore_other_files: bool = False) -> int:

@@ -4,29 +4,14 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
 import yaml
 
 from agent_runtime.config.terminal import escaped, is_printable, printable
+from agentctl.formats import Format
 from agentctl.objects import Object
 from kubeschema.go_yaml import is_string
-
-
-class Format(StrEnum):
-    """Values of `-o` for commands that print only objects."""
-
-    YAML = "yaml"
-    JSON = "json"
-
-
-class View(StrEnum):
-    """Values of `-o` for commands that also have text output."""
-
-    TEXT = "text"
-    YAML = "yaml"
-    JSON = "json"
 
 
 def objects_text(objects: Sequence[Object], form: Format) -> str:
@@ -70,8 +55,8 @@ def yaml_text(value: Any) -> str:
     return escaped(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
-def write(text: str) -> None:
-    """Write to standard output. A pipe that its reader has closed, such as `head`, is not an error.
+def write(text: str) -> bool:
+    """Write to standard output, and return False if its reader has closed the pipe, as `head` does.
 
     Like all output of agentctl, the text may quote what others wrote, so control characters are replaced.
     """
@@ -81,6 +66,8 @@ def write(text: str) -> None:
     except BrokenPipeError:
         # Python flushes the rest of the buffer at exit; without this, that flush would fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def note(text: str) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from agent_operator.codegen import metrics_reference
+from agent_operator.manager import gauges
+from tests import exposition
 from tests.integration.agent_operator.cluster import Cluster
 from tests.patience import DEADLINE
 from tests.polling import wait_until
@@ -145,6 +148,9 @@ async def test_a_bad_version_halts_in_the_first_wave_and_can_be_reverted(cluster
             given = (await cluster.api.get("AgentDeployment", name))["status"]["channel"]
             assert given["version"] == "1"
         assert controller._fleet.halted_channels() == {"stable": 1.0}
+        text = controller.metrics.exposition()[0].decode()
+        assert exposition.compare(text, metrics_reference.of_operator()) == {gauges.PENDING_CHANGES.name}
+        assert 'agent_operator_channel_halted{channel="stable"} 1.0' in text
 
         async def rolled_back() -> bool:
             return await fleet.versions() == dict.fromkeys(AGENTS, "1")

@@ -2,6 +2,9 @@
 
 import aiohttp
 
+from agent_operator.codegen import metrics_reference
+from agent_operator.manager import gauges
+from tests import exposition
 from tests.integration.agent_operator.cluster import Cluster
 
 
@@ -16,6 +19,12 @@ async def test_probes_and_metrics_are_served(cluster: Cluster) -> None:
                 assert (answer.status, await answer.text()) == (200, "ok\n")
         async with session.get(base + "/metrics") as answer:
             text = await answer.text()
+        # This operator follows no channels, and is not read-only.
+        assert exposition.compare(text, metrics_reference.of_operator()) == {
+            gauges.CHANNEL_AGENTS.name,
+            gauges.CHANNEL_HALTED.name,
+            gauges.PENDING_CHANGES.name,
+        }
         for name in (
             'agent_operator_reconcile_total{outcome="changed",trigger="agent"}',
             "agent_operator_reconcile_duration_seconds_count",

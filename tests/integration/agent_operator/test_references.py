@@ -103,38 +103,41 @@ async def test_the_prompt_follows_its_config_map(cluster: Cluster) -> None:
         await wait_until(lambda: has("second"))
 
 
-async def test_a_missing_optional_api_is_a_warning_until_it_is_installed(cluster: Cluster) -> None:
-    crd: dict[str, Any] = {
+def definition(plural: str, kind: str) -> dict[str, Any]:
+    """Return a CRD of the Prometheus Operator, without a schema."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": "servicemonitors.monitoring.coreos.com"},
+        "metadata": {"name": f"{plural}.monitoring.coreos.com"},
         "spec": {
             "group": "monitoring.coreos.com",
             "scope": "Namespaced",
-            "names": {"plural": "servicemonitors", "kind": "ServiceMonitor", "singular": "servicemonitor"},
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-                }
-            ],
+            "names": {"plural": plural, "kind": kind, "singular": kind.lower()},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
+
+
+async def test_a_missing_optional_api_is_a_warning_until_it_is_installed(cluster: Cluster) -> None:
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    definitions = [definition("servicemonitors", "ServiceMonitor"), definition("prometheusrules", "PrometheusRule")]
+    optional = {("ServiceMonitor", "support"), ("PrometheusRule", "support")}
+    dashboard = ("ConfigMap", "support-dashboard")
     async with cluster.operator():
-        await cluster.api.apply_agent(replicas=1, monitoring={"serviceMonitor": {"enabled": True}})
+        monitoring: dict[str, Any] = {"serviceMonitor": {"enabled": True}, "prometheusRule": {}, "dashboard": {}}
+        await cluster.api.apply_agent(replicas=1, monitoring=monitoring)
         warning = await cluster.api.wait_for_reason("Warning", "ApiMissing")
         await cluster.api.apply_agent("plain", replicas=1)
         await cluster.api.wait_for_reason("Ready", "Ready", "plain")
         assert not await cluster.api.condition("Warning", "plain"), "this agent requests no ServiceMonitor"
-        assert "servicemonitors.monitoring.coreos.com" in warning["message"]
-        await cluster.api.call("POST", crds, body=crd)
+        assert "prometheusrules.monitoring.coreos.com" in warning["message"]
         try:
+            for crd in definitions:
+                await cluster.api.call("POST", crds, body=crd)
 
             async def healed() -> bool:
-                return ("ServiceMonitor", "support") in await cluster.api.children()
+                return {*optional, dashboard} <= {*await cluster.api.children()}
 
             await wait_until(healed)
 
@@ -142,6 +145,13 @@ async def test_a_missing_optional_api_is_a_warning_until_it_is_installed(cluster
                 return not await cluster.api.condition("Warning")
 
             await wait_until(no_warning)
+            await cluster.api.apply_agent(replicas=1, monitoring={"serviceMonitor": {}})
+
+            async def has_only_the_monitor() -> bool:
+                return {*await cluster.api.children()} & {*optional, dashboard} == {("ServiceMonitor", "support")}
+
+            await wait_until(has_only_the_monitor)
         finally:
-            await cluster.api.call("DELETE", f"{crds}/{crd['metadata']['name']}")
+            for crd in definitions:
+                await cluster.api.call("DELETE", f"{crds}/{crd['metadata']['name']}")
         await cluster.api.wait_for_reason("Warning", "ApiMissing")

@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
         "annotations": {"cert-manager.io/issuer": "own"},
     },
     "gateway": {"parentRefs": [{"name": "web"}]},
+    "monitoring": {"serviceMonitor": {}, "prometheusRule": {}, "dashboard": {}},
     "autoscaling": {"maxReplicas": 5},
     "identity": {"azureWorkloadIdentity": {"clientId": "11111111-2222-3333-4444-555555555555"}},
     "systemPrompt": {"configMapKeyRef": {"name": "prompts", "key": "text"}},

@@ -17,6 +17,7 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
+from tests.integration.agent_runtime.openai_clients import sync_client
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
 
@@ -27,7 +28,7 @@ MESSAGES: Any = [{"role": "user", "content": USER_CANARY}]
 
 def make_client(port: int) -> openai.OpenAI:
     """Return a client of the agent that does not retry."""
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="anything", max_retries=0)
+    return sync_client(f"http://127.0.0.1:{port}/v1")
 
 
 @pytest.fixture(scope="module")

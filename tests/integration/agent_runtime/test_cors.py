@@ -12,7 +12,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from tests import npm
-from tests.integration.agent_runtime.browser import open_browser
+from tests.integration.agent_runtime.chat_page.browser import open_browser
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml
 from tests.patience import DEADLINE
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from agent_operator.codegen import metrics_reference
+from tests import exposition
 from tests.integration.agent_runtime.conftest import (
     CANARIES,
     ECHO,
@@ -107,6 +109,7 @@ def test_metrics_count_by_route(start_agent: StartAgent) -> None:
     agent.http.post("/api/chat", json={"message": "one two"})
     agent.http.get("/some/path")
 
+    assert exposition.compare(agent.details("/metrics").text, metrics_reference.of_runtime()) == set()
     metrics = agent.metrics()
 
     assert metrics['agent_requests_total{code="200",route="/api/chat"}'] == 1

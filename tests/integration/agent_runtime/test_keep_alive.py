@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.conftest import AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.openai_clients import sync_client
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.polling import eventually
 
@@ -81,7 +82,7 @@ def test_a_late_error_is_the_last_event(agent: AgentProcess, model_server: Model
 
 def test_openais_client_ignores_the_comments(agent: AgentProcess, model_server: ModelServer) -> None:
     """It raises a late error."""
-    client = openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x", max_retries=0)
+    client = sync_client(f"http://127.0.0.1:{agent.port}/v1")
     model_server.script(completions=[{"delay": 2.5}, {"delay": 2.5, "status": 400}])
 
     chunks = list(client.chat.completions.create(model="gpt", messages=MESSAGES, stream=True))

@@ -45,7 +45,7 @@ def server(python: Path, transport: str, path: str) -> Iterator[dict[str, Any]]:
 
 def _answers(port: int) -> bool:
     try:
-        return bool(httpx2.get(f"http://127.0.0.1:{port}/", timeout=2).status_code)
+        return bool(httpx2.get(f"http://127.0.0.1:{port}/", timeout=2, verify=False).status_code)
     except httpx2.TransportError:
         return False
 

@@ -17,6 +17,7 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
+from tests.integration.agent_runtime.openai_clients import sync_client
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.integration.agent_runtime.test_tools import call, calling, stdio
 from tests.polling import eventually
@@ -42,7 +43,7 @@ def agent(
 
 def connect(agent: AgentProcess, key: str) -> Any:
     """Return OpenAI's client for a caller, without retries."""
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key=key, max_retries=0)
+    return sync_client(f"http://127.0.0.1:{agent.port}/v1", key)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def _send_too_many(
     """Send REFUSED requests while the model holds ADMITTED ones; return the responses to admitted and refused ones."""
 
     def send(_: int) -> httpx2.Response:
-        return httpx2.post(f"http://127.0.0.1:{agent.port}{path}", json=body, timeout=DEADLINE)
+        return httpx2.post(f"http://127.0.0.1:{agent.port}{path}", json=body, timeout=DEADLINE, verify=False)
 
     with ThreadPoolExecutor(ADMITTED + REFUSED) as clients:
         admitted: list[Future[httpx2.Response]] = [clients.submit(send, n) for n in range(ADMITTED)]

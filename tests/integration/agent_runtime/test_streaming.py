@@ -17,6 +17,7 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
+from tests.integration.agent_runtime.openai_clients import sync_client
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import DEADLINE
 from tests.polling import eventually
@@ -34,7 +35,7 @@ def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> A
 @pytest.fixture
 def client(agent: AgentProcess) -> openai.OpenAI:
     """OpenAI's client without retries."""
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x", max_retries=0)
+    return sync_client(f"http://127.0.0.1:{agent.port}/v1")
 
 
 def parse_events(text: str) -> list[tuple[str, dict[str, Any]]]:
@@ -190,7 +191,7 @@ def test_a_stream_continues_after_sigterm(start_agent: StartAgent, model_server:
     agent = start_agent(agent_toml(openai_model(model_server))).ready()
     model_server.script(completions=[{"step_by_step": True}])
     model_server.go()
-    openai_client = openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x", max_retries=0)
+    openai_client = sync_client(f"http://127.0.0.1:{agent.port}/v1")
     stream = openai_client.chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
     contents = [next(stream).choices[0].delta.content]
 

@@ -8,6 +8,7 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.conftest import ECHO, AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.openai_clients import sync_client
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.integration.agent_runtime.test_streaming import parse_events
 from tests.integration.agent_runtime.test_tools import stdio
@@ -32,7 +33,7 @@ def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> A
 
 def chunks_of(url: str, **options: Any) -> list[Any]:
     """Return the chunks that the openai SDK gets from a server."""
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client:
+    with sync_client(f"{url}/v1") as client:
         request: Any = {"model": "gpt", "messages": MESSAGES, "stream": True, **options}
         return [chunk.to_dict(warnings=False) for chunk in client.chat.completions.create(**request)]
 
@@ -224,7 +225,7 @@ def test_running_totals_and_abandoned_streams_count_once(start_agent: StartAgent
     model_server.script(completions=[{"raw": raw, "always": True}])
     body = {"messages": MESSAGES, "stream": True}
     for _ in range(4):
-        with httpx2.stream("POST", f"http://127.0.0.1:{agent.port}/v1/chat/completions", json=body) as response:
+        with agent.http.stream("POST", "/v1/chat/completions", json=body) as response:
             if response.status_code == 429:
                 break
             lines = response.iter_lines()

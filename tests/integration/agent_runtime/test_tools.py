@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from tests.integration.agent_runtime.conftest import AgentProcess, StartAgent, agent_toml, openai_model
+from tests.integration.agent_runtime.openai_clients import sync_client
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.patience import free_port
 from tests.polling import eventually
@@ -60,7 +61,7 @@ def agent(start_shared_agent: StartAgent, shared_model_server: ModelServer) -> A
 @pytest.fixture
 def client(agent: AgentProcess) -> openai.OpenAI:
     """OpenAI's client without retries."""
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x", max_retries=0)
+    return sync_client(f"http://127.0.0.1:{agent.port}/v1")
 
 
 def chat(agent: AgentProcess) -> dict[str, Any]:

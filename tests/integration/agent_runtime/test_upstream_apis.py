@@ -14,6 +14,7 @@ from tests.integration.agent_runtime.conftest import (
     agent_toml,
     openai_model,
 )
+from tests.integration.agent_runtime.openai_clients import sync_client
 from tests.integration.agent_runtime.processes import ModelServer
 from tests.integration.agent_runtime.test_streaming import parse_events
 from tests.integration.agent_runtime.test_tools import stdio
@@ -107,7 +108,7 @@ def test_calls_of_the_callers_tools_come_through(agent: AgentProcess, model_serv
     messages: Any = [{"role": "user", "content": "hi"}]
 
     with (
-        openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x") as client,
+        sync_client(f"http://127.0.0.1:{agent.port}/v1") as client,
         client.chat.completions.stream(model="m", messages=messages, tools=[tool]) as helper,
     ):
         choice: Any = helper.get_final_completion().choices[0]
@@ -139,7 +140,7 @@ def test_an_error_in_a_stream_fails_the_call(agent: AgentProcess, model_server: 
 def test_embeddings_pass_through(agent: AgentProcess, model_server: ModelServer) -> None:
     """The client asks for base64 by default. The tokens count."""
     before = agent.metrics().get('agent_tokens_total{kind="prompt",model="e"}', 0)
-    with openai.OpenAI(base_url=f"http://127.0.0.1:{agent.port}/v1", api_key="x", max_retries=0) as client:
+    with sync_client(f"http://127.0.0.1:{agent.port}/v1") as client:
         found = client.embeddings.create(model="e", input=["one", USER_CANARY], dimensions=1)
 
         assert [item.embedding for item in found.data] == [[3.0], [float(len(USER_CANARY))]]

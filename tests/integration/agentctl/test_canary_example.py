@@ -1,7 +1,7 @@
-"""The steps of the README of the canary example, with a model that answers with its system prompt."""
+"""The steps of the README of the canary example, with the fake model of the examples."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,22 +9,12 @@ from typing import Any
 import pytest
 
 from tests import fast_yaml as yaml
-from tests.integration.agent_runtime.processes import ModelServer
 
 FOLDER = Path(__file__).parents[3] / "examples" / "15-canary"
 FORGETFUL = "You answer the customers of a shop in one short sentence."
 FRIENDLY = "You answer the customers of a shop, in a friendly sentence or two. Goods may be sent back within 14 days."
 
 pytestmark = pytest.mark.kubelet
-
-
-@pytest.fixture
-def model() -> Iterator[ModelServer]:
-    """A model server that returns the first message of each request."""
-    server = ModelServer()
-    server.script(completions=[{"always": True, "repeat": 0}])
-    yield server
-    server.stop()
 
 
 def masked(text: str) -> str:
@@ -39,14 +29,12 @@ class Shop:
     """The agent of the example in a cluster."""
 
     cluster: Any
-    model: ModelServer
     eventually: Callable[..., Any]
     file: Path
 
     def apply(self, prompt: str | None = None) -> None:
         """Apply the example, with another prompt if one is given."""
         agent, secret = yaml.safe_load_all((FOLDER / "agent.yaml").read_text(encoding="utf-8"))
-        agent["spec"]["config"]["models"][0]["baseUrl"] = f"{self.model.url}/v1"
         if prompt:
             agent["spec"]["systemPrompt"]["text"] = prompt
         self.file.write_text(yaml.safe_dump_all([secret, agent]), encoding="utf-8")
@@ -72,11 +60,10 @@ class Shop:
         return printed
 
 
-def test_the_readme_shows_the_real_output(
-    cluster: Any, eventually: Callable[..., Any], model: ModelServer, tmp_path: Path
-) -> None:
+def test_the_readme_shows_the_real_output(cluster: Any, eventually: Callable[..., Any], tmp_path: Path) -> None:
     readme = masked((FOLDER / "README.md").read_text(encoding="utf-8"))
-    shop = Shop(cluster, model, eventually, tmp_path / "agent.yaml")
+    shop = Shop(cluster, eventually, tmp_path / "agent.yaml")
+    cluster.kubectl("apply", "-f", FOLDER.parent / "fake-model" / "server.yaml")
     shop.apply()
     cluster.kubectl("wait", "agd/shop", "--for=condition=Ready", "--timeout=120s")
 

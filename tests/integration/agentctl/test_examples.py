@@ -1,18 +1,22 @@
 """Every example becomes ready on the local cluster after `kubectl apply`.
 
-The tests replace models by `echo`, because there is no network, and use one replica. They remove sidecars, because the
-local cluster has no program for their images. Optional APIs are installed as CRDs only, and the tests write the Secrets
-of External Secrets and Sealed Secrets.
+The models of the examples are the server in examples/fake-model. The tests replace the other models by `echo`, and use
+one replica. They remove sidecars, because the local cluster has no program for their images. Optional APIs are CRDs
+only, and the tests write the Secrets of External Secrets and Sealed Secrets.
 """
 
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests import fast_yaml as yaml
 
-EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/agent.yaml"))
+FOLDER = Path(__file__).parents[3] / "examples"
+EXAMPLES = sorted(FOLDER.glob("*/agent.yaml"))
+# Their models are those of vendors, or need a token of a ServiceAccount, which the local cluster does not mount.
+OUTSIDE = {"02-azure-openai", "08-external-secrets", "10-seed", "12-sealed-secrets", "19-models", "20-agent-to-agent"}
 OPTIONAL = (
     ("external-secrets.io", "v1", "ExternalSecret", "externalsecrets"),
     ("external-secrets.io", "v1", "SecretStore", "secretstores"),
@@ -37,21 +41,24 @@ def _crd(group: str, version: str, kind: str, plural: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def cluster_with_apis(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The cluster with the CRDs of all optional APIs."""
+    """The cluster with the CRDs of all optional APIs, and the fake model."""
+    cluster.kubectl("apply", "-f", FOLDER / "fake-model" / "server.yaml")
     path = tmp_path_factory.mktemp("crds") / "crds.yaml"
     path.write_text(yaml.safe_dump_all(_crd(*names) for names in OPTIONAL), encoding="utf-8")
     cluster.kubectl("apply", "-f", path)
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
+    cluster.kubectl("rollout", "status", "deployment/fake-model", "-n", "models", "--timeout=120s")
     return cluster
 
 
 def make_offline(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of an example, with the model echo and one replica."""
+    """Return the objects of an example with one replica, without models of vendors and without sidecars."""
     objects = [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
     for spec in (item["spec"] for item in objects if item["kind"] == "AgentDeployment"):
-        spec["config"] = spec["config"] | {"models": [{"name": "echo", "provider": "echo"}]}
-        for field in ("defaultModel", "fallbacks"):
-            spec["config"].pop(field, None)
+        if path.parent.name in OUTSIDE:
+            spec["config"] = spec["config"] | {"models": [{"name": "echo", "provider": "echo"}]}
+            for field in ("defaultModel", "fallbacks"):
+                spec["config"].pop(field, None)
         spec["replicas"] = 1
         if not spec.get("autoscaling", {"external": True}).get("external"):
             spec["autoscaling"] |= {"minReplicas": 1}
@@ -100,7 +107,47 @@ def test_an_example_becomes_ready(cluster_with_apis: Any, path: Path, tmp_path: 
     cluster_with_apis.kubectl("apply", "-f", file)
     for agent in agents:
         check_ready(cluster_with_apis, path.parent, agent)
+    check_answer(cluster_with_apis, path.parent.name, agents[0]["metadata"]["name"])
     cluster_with_apis.kubectl("delete", "-f", file, "--wait=false")
+
+
+def check_answer(cluster: Any, example: str, name: str) -> None:
+    """Check what the README of an example says about the answer of the agent."""
+    expected = {
+        "22-mcp-tools": {"response": "Goods may be sent back within 14 days."},
+        "23-fallbacks": {"model": "llama"},
+        "24-budget": {"status": 429, "code": "budget_spent"},
+        "26-a2a": {"jsonrpc": "2.0"},
+    }.get(example)
+    if expected is None:
+        return
+    url = "http://" + cluster.kubectl("get", f"service/{name}", "-o", "jsonpath={.spec.clusterIP}")
+    if example == "26-a2a":
+        message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "Hello"}]}
+        request = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
+        answer = httpx.post(f"{url}/a2a", json=request, headers={"A2A-Version": "1.0"}, timeout=30).json()
+        assert "result" in answer, answer
+    else:
+        requests = 6 if example == "24-budget" else 1
+        answers = [httpx.post(f"{url}/api/chat", json={"message": "Hello"}, timeout=30).json() for _ in range(requests)]
+        answer = answers[-1]
+    assert answer == answer | expected
+
+
+def test_every_example_is_listed_with_its_needs_and_has_names_of_its_own() -> None:
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[2:4] for line in index.splitlines() if line.startswith("| ") and "](" in line]
+    listed = {example.partition("[")[2].partition("]")[0]: needs.strip() for example, needs in rows}
+    assert listed.keys() >= {path.parent.name for path in EXAMPLES}
+    assert all(listed.values())
+
+    names = [
+        (item["kind"], _namespace(item), item["metadata"]["name"])
+        for path in EXAMPLES
+        for item in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        if item
+    ]
+    assert len(names) == len(set(names))
 
 
 def _namespace(agent: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`agentctl import` from a cluster, and the migration of docs/migration.md."""
+"""`agentctl import` from a cluster, and the migration of docs/how-to/migrate.md."""
 
 import json
 import re

@@ -37,8 +37,8 @@ def test_each_example_has_a_number_of_two_digits_that_no_other_has() -> None:
 
 
 def test_the_docs_list_every_example() -> None:
-    page = (EXAMPLES[0].parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
-    listed = re.findall(r"(?m)^\| .* \| \[.*\]\(\.\./examples/(.*)\) \|$", page)
+    page = (EXAMPLES[0].parents[2] / "examples" / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"(?m)^\| [^|]* \| \[[^]]*\]\((\d[^)]*)\) \|", page)
 
     assert listed == [path.parent.name for path in EXAMPLES]
 

@@ -124,6 +124,15 @@ OBJECTS: Object = {
             "spec": {"containers": []},
         }
     ],
+    "event": [
+        {
+            "metadata": META,
+            "involvedObject": {"kind": "AgentDeployment", "name": "web"},
+            "type": f"Warning{EVIL}",
+            "reason": f"Failed{EVIL}",
+            "message": f"m{EVIL}",
+        }
+    ],
     "child": [{"apiVersion": "v1", "kind": "Service", "metadata": META, "spec": {}}],
     "error": f"error: not found: {EVIL}",
 }
@@ -183,6 +192,14 @@ COMMANDS = [
     "diff web 1 2",
     "rollout status web",
     "rollout status web -o yaml",
+    "list",
+    "list -A -o json",
+    "events web",
+    "events web -o yaml",
+    "logs web",
+    "open web",
+    "scale web --replicas 1",
+    "restart web --no-wait",
     "channel list",
     "channel status stable",
     "channel status stable -o json",
@@ -197,7 +214,22 @@ COMMANDS = [
     "import -f MANIFESTS",
     "import -f MANIFESTS -o json",
     "import -f INVALID",
-    *(f"{command} fail" for command in ("status", "history", "rollout status", "rollback", "retry", "channel status")),
+    *(
+        f"{command} fail"
+        for command in (
+            "status",
+            "history",
+            "events",
+            "logs",
+            "chat",
+            "open",
+            "scale --replicas 1",
+            "rollout status",
+            "rollback",
+            "retry",
+            "channel status",
+        )
+    ),
 ]
 
 

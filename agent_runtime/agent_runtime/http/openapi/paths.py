@@ -132,13 +132,14 @@ def _health() -> Json:
 
 
 def _documents() -> Json:
+    script = _ok({"text/javascript": TEXT})
     return {
         PATH: {"get": _operation("getOpenAPI", "Show this document.", _ok({JSON: {"type": "object"}}))},
         "/": {"get": _operation("getPage", "The chat page.", _ok({"text/html": TEXT}))},
         "/page.css": {"get": _operation("getPageStyle", "The style of the chat page.", _ok({"text/css": TEXT}))},
-        "/page.js": {
-            "get": _operation("getPageScript", "The script of the chat page.", _ok({"text/javascript": TEXT}))
-        },
+        "/page.js": {"get": _operation("getPageScript", "The script of the chat page.", script)},
+        "/markdown.js": {"get": _operation("getPageMarkdown", "The part that renders Markdown.", script)},
+        "/marked.js": {"get": _operation("getPageParser", "The parser of Markdown.", script)},
         "/icon.svg": {"get": _operation("getPageIcon", "The icon of the chat page.", _ok({"image/svg+xml": TEXT}))},
     }
 

@@ -1,4 +1,7 @@
-"""The chat page: static files without a build step and without third parties. Enabled by chat_page in agent.toml."""
+"""The chat page: static files without a build step. Enabled by chat_page in agent.toml.
+
+marked.js is the package of this name from npm, which parses Markdown, without the reference to its source map.
+"""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,6 +36,8 @@ FILES: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/markdown.js": ("markdown.js", "text/javascript"),
+    "/marked.js": ("marked.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

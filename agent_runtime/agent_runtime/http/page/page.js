@@ -1,16 +1,28 @@
 // The chat page. It inserts all text as text nodes, so that no message can become markup.
 
+import { element, formatted } from "./markdown.js";
+
 const $ = (id) => document.getElementById(id);
 // The keys contain the path because several agents may share an origin.
 const storageKey = (name) => `agent${location.pathname}:${name}`;
 const load = (name) => sessionStorage.getItem(storageKey(name)) ?? "";
 const save = (name, value) => sessionStorage.setItem(storageKey(name), value);
 
+// What to do about an error response. Others have the remedy in their message, or are failures of the agent.
+const REMEDIES = {
+  400: "Change the message, or start a new chat.",
+  403: "Ask the people who run this agent for access.",
+  408: "Send the message again.",
+  413: "Shorten the message, or start a new chat.",
+};
+const SEND_AGAIN = "Send the message again. If it fails again, tell the people who run this agent.";
+
 /** An error to show: an error response of the agent, or a failure of the connection. */
 class Problem extends Error {
-  constructor(detail, status = 0) {
+  constructor(detail, status = 0, seconds = 0) {
     super(detail);
     this.status = status;
+    this.remedy = seconds ? `Send the message again in ${seconds} s.` : REMEDIES[status] ?? SEND_AGAIN;
   }
 }
 
@@ -24,7 +36,8 @@ async function request(path, options = {}) {
   const response = await fetch(path, { ...options, headers });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new Problem(problem.detail || `The agent answered with the status ${response.status}.`, response.status);
+  const detail = problem.detail || `The agent answered with the status ${response.status}.`;
+  throw new Problem(detail, response.status, Number(response.headers.get("Retry-After")));
 }
 
 async function* events(response) {
@@ -65,31 +78,10 @@ async function* answerParts(message, signal) {
       return data.finish_reason;
     }
   }
-  throw new Problem("The connection closed before the answer was complete.");
+  throw new Problem("The connection closed before the answer was complete");
 }
 
 // --- rendering ---
-
-function element(name, content, properties = {}) {
-  const created = Object.assign(document.createElement(name), properties);
-  created.append(...[content].flat());
-  return created;
-}
-
-/** Renders `code` and **bold** and leaves other text unchanged. */
-function inline(text) {
-  return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part, n) => {
-    if (n % 2 === 0) return part;
-    return part[0] === "`" ? element("code", part.slice(1, -1)) : element("strong", part.slice(2, -2));
-  });
-}
-
-function formatted(text) {
-  return text.split(/^```[^\n]*\n?/m).flatMap((part, n) => {
-    if (n % 2) return [element("pre", element("code", part.replace(/\n$/, "")), { tabIndex: 0 })];
-    return part.split(/\n{2,}/).map((text) => text.replace(/^\n+|\s+$/g, "")).filter(Boolean).map((text) => element("p", inline(text)));
-  });
-}
 
 function show(role, text) {
   $("welcome").hidden = true;
@@ -135,18 +127,23 @@ async function ask(message) {
   setActive(controller);
   let text = "";
   let scheduled = false;
+  let pause = 0;
   const draw = () => {
+    const start = performance.now();
     scheduled = false;
     body.replaceChildren(...formatted(text));
     scrollToEnd();
+    // A long answer must not keep the page busy, so that Stop works.
+    pause = 4 * (performance.now() - start);
   };
+  const schedule = () => requestAnimationFrame(() => setTimeout(draw, pause));
   try {
     const parts = answerParts(message, controller.signal);
     let next = await parts.next();
     for (; !next.done; next = await parts.next()) {
       item.classList.remove("waiting");
       text += next.value;
-      if (!scheduled) scheduled = Boolean(requestAnimationFrame(draw));
+      if (!scheduled) scheduled = Boolean(schedule());
     }
     announce(`Agent: ${text}`);
     showCut(item, text, next.value);
@@ -184,11 +181,25 @@ function showFailure(error, { message, userMessage, item, text }) {
   }
   announce("");
   if (error.status === 401) {
-    $("key-dialog").showModal();
+    askForKey();
     return;
   }
-  $("fault").textContent = error instanceof Problem ? error.message : "The agent is unreachable.";
+  const known = error instanceof Problem;
+  $("fault").textContent = known
+    ? `${sentence(error.message)} ${error.remedy}`
+    : "The agent is unreachable. Check your connection, and send the message again.";
   scrollToEnd(true);
+}
+
+const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/** Asks for an API key. If the agent has just refused one, says so. */
+function askForKey() {
+  const refused = Boolean(load("key"));
+  save("key", "");
+  $("key-refused").hidden = !refused;
+  $("key").setAttribute("aria-invalid", String(refused));
+  $("key-dialog").showModal();
 }
 
 async function startNewChat() {
@@ -246,6 +257,9 @@ $("message").addEventListener("keydown", (event) => {
   $("composer").requestSubmit();
 });
 $("stop").addEventListener("click", () => activeRequest?.abort());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.isComposing && !$("key-dialog").open) activeRequest?.abort();
+});
 $("new").addEventListener("click", startNewChat);
 $("key-cancel").addEventListener("click", () => $("key-dialog").close());
 $("key-form").addEventListener("submit", (event) => {

@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
 from kubeschema.errors import FieldsError
+from localkube.apiserver.execution import Executor
 from localkube.apiserver.http import auth, bodies, discovery, encode, params, patching, read, subresources, write
 from localkube.apiserver.http.negotiate import representation
 from localkube.apiserver.http.openapi import OpenApi
@@ -39,12 +40,14 @@ class ApiServer:
         *,
         token: str = "",
         logs: LogSource | None = None,
+        executor: Executor | None = None,
         identity: Identity | None = None,
     ) -> None:
         """The server listens on a free port. It uses TLS with an `identity`, and plain HTTP without one."""
         self.registry = registry
         self._identity = identity
         self._logs = logs
+        self._executor = executor
         self._token = token
         self._port = 0
         self._openapi = OpenApi(registry)
@@ -120,7 +123,7 @@ class ApiServer:
         target = resolve(self.registry.resources, path)
         on_object = subresources.as_object(target, request.method)
         if on_object is None:
-            return await subresources.handle(self.registry, self._logs, request, target)
+            return await subresources.handle(self.registry, self._logs, self._executor, request, target)
         return await self._dispatch(request, on_object)
 
     def _try_resolve(self, path: str) -> Target | None:

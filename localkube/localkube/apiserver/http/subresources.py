@@ -1,4 +1,4 @@
-"""The subresources status, scale, eviction, log, proxy and finalize, and the self subject reviews."""
+"""The subresources status, scale, eviction, exec, log, portforward, proxy and finalize; self subject reviews."""
 
 import time
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from aiohttp import web
 
 from localkube.apiserver import scale
+from localkube.apiserver.execution import Executor
 from localkube.apiserver.fields import merge
-from localkube.apiserver.http import auth, bodies, encode, eviction, params, patching, proxy
+from localkube.apiserver.http import auth, bodies, encode, eviction, execute, params, patching, port_forward, proxy
 from localkube.apiserver.http.negotiate import representation
 from localkube.apiserver.http.route import Target
 from localkube.apiserver.logs import LogSource, PodLogOptions
@@ -21,7 +22,7 @@ _REVIEWS = {
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews": "SelfSubjectRulesReview",
     "/apis/authentication.k8s.io/v1/selfsubjectreviews": "SelfSubjectReview",
 }
-_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "portforward", "proxy", "resize", "token"))
+_ABSENT = frozenset(("attach", "binding", "ephemeralcontainers", "exec", "proxy", "resize", "token"))
 
 
 async def review(request: web.BaseRequest) -> web.Response | None:
@@ -61,7 +62,11 @@ def as_object(target: Target, method: str) -> Target | None:
 
 
 async def handle(
-    registry: Registry, logs: LogSource | None, request: web.BaseRequest, target: Target
+    registry: Registry,
+    logs: LogSource | None,
+    executor: Executor | None,
+    request: web.BaseRequest,
+    target: Target,
 ) -> web.StreamResponse:
     """Answer a request to a subresource. Raises ApiError 404 if the resource does not have it, or 501."""
     resource, name = target.resource, target.subresource
@@ -72,8 +77,13 @@ async def handle(
     on_pod = (name, request.method) if resource.key == "pods" else ("", "")
     if on_pod == ("eviction", "POST"):
         return await eviction.evict(registry, request, target)
+    if on_pod == ("portforward", "GET"):
+        return await port_forward.forward(registry, request, target)
     if on_pod == ("log", "GET"):
         return await _log(registry, logs, request, target)
+    if on_pod == ("exec", "GET") and executor is not None:
+        pod = registry.writer.live(target.resource, target.namespace, target.name).object
+        return await execute.execute(executor, request, pod, _container(pod, request.query.get("container", "")))
     if name in _ABSENT:
         raise status.not_implemented(f"{resource.plural}/{name}")
     raise status.no_resource()

@@ -7,7 +7,8 @@ from pydantic import Field
 from agent_operator.api import bounds
 from agent_operator.api.base import AnnotationValue, ApiModel, LabelValue, StatusModel, list_map
 from agent_operator.api.kubernetes_models import KUBERNETES_PATCH, V1EnvVar
-from agent_operator.api.v1alpha1.exposure import GatewaySpec, IngressSpec, Monitoring, NetworkPolicySpec, ServiceSpec
+from agent_operator.api.v1alpha1.exposure import GatewaySpec, IngressSpec, NetworkPolicySpec, ServiceSpec
+from agent_operator.api.v1alpha1.monitoring import Monitoring
 from agent_operator.api.v1alpha1.outbound import ProxySpec, TrustedCa
 from agent_operator.api.v1alpha1.rollout import Rollout
 from agent_operator.api.v1alpha1.sources import ApiKeys, Credentials, Identity, NamespaceSpec, SystemPrompt

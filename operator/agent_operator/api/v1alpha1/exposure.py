@@ -1,4 +1,4 @@
-"""Who reaches an agent, whom it reaches, and who watches it."""
+"""Who reaches an agent, and whom it reaches."""
 
 from typing import Annotated, Literal
 
@@ -11,9 +11,7 @@ from agent_operator.api.base import (
     ApiModel,
     DnsLabel,
     DnsSubdomain,
-    Duration,
     Hostname,
-    LabelValue,
     Port,
     list_atomic,
     list_map,
@@ -200,24 +198,4 @@ class NetworkPolicySpec(ApiModel):
         max_length=64,
         description="Additional egress rules, copied verbatim. Default: none.",
         json_schema_extra=list_atomic(),
-    )
-
-
-class ServiceMonitorSpec(ApiModel):
-    """ServiceMonitor of the Prometheus Operator."""
-
-    enabled: bool | None = Field(None, description="Create a ServiceMonitor. Default: true.")
-    interval: Duration | None = Field(None, description="Interval between two scrapes, at least 15s. Default: 30s.")
-    labels: dict[str, LabelValue] | None = Field(
-        None,
-        max_length=64,
-        description="Labels by which your Prometheus selects the ServiceMonitor. Default: release: prometheus.",
-    )
-
-
-class Monitoring(ApiModel):
-    """Monitoring of the agent."""
-
-    service_monitor: ServiceMonitorSpec | None = Field(
-        None, description="ServiceMonitor of the agent. Default: created."
     )

@@ -208,6 +208,11 @@ class RolloutStatus(StatusModel):
         description="Last rollout command that the operator executed.",
         json_schema_extra=longest(bounds.COMMAND),
     )
+    restarted_at: str | None = Field(
+        None,
+        description="Time of the last command `restart` (RFC 3339). The operator replaces the pods that are older.",
+        json_schema_extra=longest(bounds.TIME),
+    )
 
 
 class ChannelUse(StatusModel):

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import pytest
 from agent_framework import Agent
 from agent_framework_openai import OpenAIChatClient
-from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.clients.test_langchain import calling
+from tests.integration.agent_runtime.openai_clients import async_client
 from tests.integration.agent_runtime.processes import ModelServer
 
 
@@ -21,7 +21,7 @@ def clock(zone: Annotated[str, "a zone"]) -> str:
 @pytest.fixture
 async def assistant(target: Target, model: ModelServer) -> Any:
     """An agent of the framework that asks our agent."""
-    async with AsyncOpenAI(base_url=target.openai_url, api_key="x", max_retries=0) as openai_client:
+    async with async_client(target.openai_url) as openai_client:
         client = OpenAIChatClient(model="gpt", async_client=openai_client)
         yield Agent(client, instructions="Be brief.", tools=[clock])
 

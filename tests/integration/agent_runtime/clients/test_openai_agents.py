@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import openai
 import pytest
 from agents import Agent, ModelSettings, OpenAIProvider, RunConfig, Runner, function_tool
 from pydantic import BaseModel
 
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.clients.test_langchain import calling
+from tests.integration.agent_runtime.openai_clients import async_client
 from tests.integration.agent_runtime.processes import ModelServer
 
 
@@ -22,7 +22,7 @@ def clock(zone: str) -> str:
 @pytest.fixture
 async def run_config(target: Target, model: ModelServer) -> AsyncIterator[RunConfig]:
     """Runs use the agent as their model, and send no traces."""
-    async with openai.AsyncOpenAI(base_url=target.openai_url, api_key="x", max_retries=0) as client:
+    async with async_client(target.openai_url) as client:
         yield RunConfig(model_provider=OpenAIProvider(openai_client=client), tracing_disabled=True)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.integration.agent_runtime import openai_clients
 from tests.integration.agent_runtime.clients.conftest import Target
 from tests.integration.agent_runtime.conftest import PROMPT, USER_CANARY
 from tests.integration.agent_runtime.processes import ModelServer
@@ -26,14 +27,14 @@ WITH_USAGE: Any = {"stream": True, "stream_options": {"include_usage": True}}
 @pytest.fixture
 def client(target: Target, model: ModelServer) -> Iterator[openai.OpenAI]:
     """The synchronous client."""
-    with openai.OpenAI(base_url=target.openai_url, api_key="anything", max_retries=0) as client:
+    with openai_clients.sync_client(target.openai_url) as client:
         yield client
 
 
 @pytest.fixture
 async def async_client(target: Target, model: ModelServer) -> AsyncIterator[openai.AsyncOpenAI]:
     """The asynchronous client."""
-    async with openai.AsyncOpenAI(base_url=target.openai_url, api_key="anything", max_retries=0) as client:
+    async with openai_clients.async_client(target.openai_url) as client:
         yield client
 
 
@@ -164,7 +165,7 @@ def test_the_client_retries_a_temporary_error(target: Target, model: ModelServer
     # The agent itself does not wait this long.
     model.script(completions=[{"status": 429, "headers": {"Retry-After": "6"}}])
 
-    with openai.OpenAI(base_url=target.openai_url, api_key="x", max_retries=1) as client:
+    with openai_clients.sync_client(target.openai_url, max_retries=1) as client:
         completion = client.chat.completions.create(model="gpt", messages=MESSAGES)
 
     assert completion.choices[0].message.content == "model: one two"

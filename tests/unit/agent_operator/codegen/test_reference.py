@@ -1,11 +1,11 @@
-"""docs/reference.md is generated from the models and complete."""
+"""docs/reference/api.md is generated from the models and complete."""
 
 from pathlib import Path
 
 from agent_operator.api.reasons import ChannelReason, Reason, SpecReason
 from agent_operator.codegen import reference
 
-PAGE = Path(__file__).parents[4] / "docs" / "reference.md"
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "api.md"
 
 
 def test_committed_page_matches_the_models() -> None:

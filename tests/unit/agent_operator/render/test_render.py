@@ -175,7 +175,7 @@ def test_the_manifest_hash_changes_when_a_field_is_removed() -> None:
 
 def test_templates_are_short_and_quote_every_value() -> None:
     paths = list(_DIRECTORY.glob("*.yaml.j2"))
-    assert len(paths) == 16
+    assert len(paths) == 18
     for path in paths:
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 49, path.name

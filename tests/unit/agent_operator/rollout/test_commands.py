@@ -85,6 +85,10 @@ def test_rollback_to_the_target_ends_the_rollback() -> None:
         ("promote", "no canary can be promoted"),
         ("retry", "no revision was rolled back"),
         ("rollback=none", "the kept revisions are new"),
+        ("restart", "use restart=TIME with the current time"),
+        ("restart=now", "'now' is no time: use restart=TIME"),
+        ("restart=2026-09-03T08:00:00." + "0" * 64, "is no time"),
+        ("restart=2999-01-01T00:00:00Z", "is in the future"),
     ],
 )
 def test_refused_command_is_recorded_and_changes_nothing(command: str, message: str) -> None:
@@ -92,3 +96,18 @@ def test_refused_command_is_recorded_and_changes_nothing(command: str, message: 
 
     assert message in refusal(inputs, OLD_STABLE)
     assert decide(inputs, OLD_STABLE) == OLD_STABLE.model_copy(update={"command": command})
+
+
+def test_each_time_restarts_the_pods_once() -> None:
+    """A tool may restore the annotation after the operator removed it."""
+    times = ("2026-09-03T08:00:00Z", "2026-09-03T09:00:00+01:00", "2026-09-03T08:00:01")
+    state = OLD_STABLE
+    for time, expected in zip(times, (times[0], times[0], times[2]), strict=True):
+        state = decide(make_inputs("old", command=f"restart={time}"), state)
+        assert state.restarted_at == expected
+
+    restored = make_inputs("old", command=f"restart={times[0]}")
+    assert "already restarted at 2026-09-03T08:00:01" in refusal(restored, state)
+    assert decide(restored, state).restarted_at == times[2]
+    # A rollout does not end a restart.
+    assert decide(make_inputs("new"), state).restarted_at == times[2]

@@ -69,6 +69,35 @@ def test_older_revision_gets_the_hash_of_rotated_secrets() -> None:
     assert now["spec"]["template"]["metadata"]["annotations"][annotation]
 
 
+def test_a_restart_replaces_the_pods_of_stable_and_canary_and_keeps_the_revisions() -> None:
+    status = rollout_status(NEW.name, OLD.name, CanaryPhase.WATCHING)
+    before = compose_for(status, BOTH, CANARY)
+    after = compose_for(status.model_copy(update={"restarted_at": NOW}), BOTH, CANARY)
+
+    assert kinds(after) == kinds(before)
+    for old, new in zip(before.rendered.manifests, after.rendered.manifests, strict=True):
+        if new["kind"] != "Deployment":
+            assert new == old
+            continue
+        assert new["metadata"]["annotations"] != old["metadata"]["annotations"]
+        added = new["spec"]["template"]["metadata"]["annotations"].pop("agent-operator.dev/restarted-at")
+        assert added == NOW
+        assert new["spec"] == old["spec"]
+    assert kinds(after).count("Deployment") == 2
+
+
+def test_the_dashboard_stays_next_to_the_config_maps_of_revisions() -> None:
+    """It is a ConfigMap, but not that of a revision."""
+    spec: Spec = CANARY | {"monitoring": {"dashboard": {}}}
+    status = rollout_status(NEW.name, OLD.name, CanaryPhase.WATCHING)
+
+    for composed in (compose_for(status, BOTH, spec), compose_for(status, {NEW.name: NEW}, spec)):
+        names = [it["metadata"]["name"] for it in composed.rendered.manifests if it["kind"] == "ConfigMap"]
+        assert names.count("web-dashboard") == 1
+        assert NEW.config_map in names
+        assert find(composed, "ConfigMap", "web-dashboard")["data"].keys() == {"team-web.json"}
+
+
 def test_revision_without_content_retains_the_deployment() -> None:
     composed = compose_for(rollout_status(NEW.name, OLD.name), {NEW.name: NEW})
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from agent_operator import validation
 from agent_operator.api.reasons import SpecReason
 from agent_operator.api.v1alpha1 import AgentDeployment
+from agent_operator.inputs import references
 from agent_operator.inputs.agent_inputs import OtherAutoscaler
 from agent_operator.inputs.proxy import goes_direct
 from agent_operator.reconcile.factory import platform
@@ -109,8 +110,43 @@ REJECTED += [
     ({"autoscaling": {"external": True, "minReplicas": 1}}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.external"),
     ({"autoscaling": OFF}, SpecReason.FIELD_CONFLICT, "spec.autoscaling.metrics"),
 ]
+COLLECTOR = "http://collector.observability.svc:4318"
+
+
+def tracing(endpoint: str = COLLECTOR, **fields: Any) -> dict[str, Any]:
+    return {"tracing": {"endpoint": endpoint, **fields}}
+
+
 PROXY = {"httpsProxy": "http://proxy:3128"}
 REJECTED += [
+    ({"monitoring": tracing("http://c:99999")}, SpecReason.ENDPOINT_INVALID, "spec.monitoring.tracing.endpoint"),
+    ({"monitoring": tracing("http://u:p@c")}, SpecReason.ENDPOINT_INVALID, "spec.monitoring.tracing.endpoint"),
+    (
+        {"monitoring": tracing("http://169.254.169.254")},
+        SpecReason.ENDPOINT_INVALID,
+        "spec.monitoring.tracing.endpoint",
+    ),
+    *(
+        (
+            {"monitoring": tracing(**fields), "env": [{"name": name, "value": "x"}]},
+            SpecReason.ENV_INVALID,
+            "spec.env[0]",
+        )
+        for name, fields in (
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", {}),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", {}),
+            ("OTEL_TRACES_SAMPLER", {"samplePercent": 0}),
+            ("OTEL_EXPORTER_OTLP_HEADERS", {"headersFrom": {"secretKeyRef": {"name": "c", "key": "k"}}}),
+        )
+    ),
+    *(
+        (
+            {"monitoring": {field: {"labels": {"a": "not valid"}}}},
+            SpecReason.LABEL_INVALID,
+            f"spec.monitoring.{field}.labels[a]",
+        )
+        for field in ("prometheusRule", "dashboard")
+    ),
     ({"proxy": {"httpsProxy": "http://proxy:99999"}}, SpecReason.ENDPOINT_INVALID, "spec.proxy.httpsProxy"),
     ({"proxy": PROXY | {"httpProxy": "http://-x.y"}}, SpecReason.ENDPOINT_INVALID, "spec.proxy.httpProxy"),
     ({"proxy": {"httpsProxy": "http://169.254.169.254"}}, SpecReason.ENDPOINT_INVALID, "spec.proxy.httpsProxy"),
@@ -144,6 +180,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"autoscaling": {"external": False, "minReplicas": 1}},
     {"autoscaling": OFF | {"metrics": [EXTERNAL]}},
     {"env": [{"name": "LISTEN_ADDRESS", "value": "::"}]},
+    {"monitoring": tracing(), "env": [{"name": "OTEL_TRACES_SAMPLER", "value": "always_off"}]},
     {"proxy": PROXY | {"noProxy": [".corp"]}, "trustedCA": {"secretKeyRef": {"name": "a", "key": "root.pem"}}},
     {"env": [{"name": "HTTPS_PROXY", "value": "not a url"}]},
     amounts(limits={"nvidia.com/gpu": 1}),
@@ -360,3 +397,38 @@ def test_a_private_model_behind_the_proxy_is_not_reported_as_blocked() -> None:
     assert SpecReason.PRIVATE_HOST_BLOCKED in reasons()
     assert SpecReason.PRIVATE_HOST_BLOCKED not in reasons(proxy=PROXY)
     assert SpecReason.PRIVATE_HOST_BLOCKED in reasons(proxy=PROXY | {"noProxy": [".corp"]})
+
+
+def test_an_agent_has_alerts_and_a_dashboard_of_its_own_only_if_requested() -> None:
+    def found(**monitoring: Any) -> dict[str, dict[str, Any]]:
+        manifests = render(inputs(monitoring=monitoring, commonLabels={"team": "a"})).manifests
+        return {it["metadata"]["name"] + "/" + it["kind"]: it for it in manifests}
+
+    off = {"enabled": False}
+    rule, dashboard = "support/PrometheusRule", "support-dashboard/ConfigMap"
+    assert not found().keys() & {rule, dashboard}
+    assert not found(prometheusRule=off, dashboard=off).keys() & {rule, dashboard}
+    limits = {"errorPercent": 50, "latencySeconds": 7}
+    manifests = found(prometheusRule=limits, dashboard={"labels": {"board": "yes"}})
+    alerts = {it["alert"]: it["expr"] for it in manifests[rule]["spec"]["groups"][0]["rules"]}
+    assert alerts["AgentErrorRateHigh"].endswith(" > 0.5")
+    assert alerts["AgentLatencyHigh"].endswith(" > 7")
+    assert all('namespace="team-a", service="support"' in expr for expr in alerts.values())
+    assert manifests[rule]["metadata"]["labels"].items() >= {"release": "prometheus", "team": "a"}.items()
+    assert manifests[dashboard]["metadata"]["labels"].items() >= {"board": "yes", "team": "a"}.items()
+    assert "grafana_dashboard" not in manifests[dashboard]["metadata"]["labels"]
+
+
+def test_traces_are_sampled_and_reach_their_collector() -> None:
+    headers = {"secretKeyRef": {"name": "collector", "key": "headers"}}
+    given = inputs(monitoring=tracing(samplePercent=1, headersFrom=headers))
+    manifests = {it["kind"]: it for it in reversed(render(given).manifests)}
+    (container,) = manifests["Deployment"]["spec"]["template"]["spec"]["containers"]
+    variables = {it["name"]: it.get("value", it.get("valueFrom")) for it in container["env"]}
+
+    assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == COLLECTOR
+    assert variables["OTEL_TRACES_SAMPLER_ARG"] == "0.01"
+    assert variables["OTEL_EXPORTER_OTLP_HEADERS"] == headers
+    egress = manifests["NetworkPolicy"]["spec"]["egress"]
+    assert any(port["port"] == 4318 for rule in egress for port in rule["ports"])
+    assert [(it.name, it.key) for it in references.of(given)] == [("collector", "headers")]

@@ -34,3 +34,27 @@ def test_a_missing_kubectl_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(CommandError, match="kubectl not found in PATH: install it"):
         Kubectl().run("version")
+
+
+@pytest.mark.parametrize(
+    ("context", "option", "expected"),
+    [
+        ("{cluster: c, namespace: team}", "", "team"),
+        ("{cluster: c}", "", "default"),
+        ("{namespace: team}", "own", "own"),
+    ],
+)
+def test_the_namespace_is_that_of_the_option_or_the_context(
+    tmp_path: Path, context: str, option: str, expected: str
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'http://localhost'}}]\n"
+        f"current-context: x\ncontexts: [{{name: x, context: {context}}}]\n"
+    )
+
+    assert Kubectl(kubeconfig=str(kubeconfig), namespace=option).default_namespace() == expected
+
+
+def test_without_a_context_the_namespace_is_default(tmp_path: Path) -> None:
+    assert Kubectl(kubeconfig=str(tmp_path / "none")).default_namespace() == "default"

@@ -1,0 +1,5 @@
+if obj.metadata.annotations == nil then
+    obj.metadata.annotations = {}
+end
+obj.metadata.annotations["agent-operator.dev/rollout"] = "resume"
+return obj

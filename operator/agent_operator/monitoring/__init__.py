@@ -1,0 +1,1 @@
+"""Dashboards of Grafana and rules of Prometheus, as data. Pure."""

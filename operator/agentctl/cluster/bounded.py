@@ -1,0 +1,91 @@
+"""Reads from a cluster within bounds of time and size, because others may have created any number of objects."""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from agentctl.cluster.kubectl import Kubectl
+from agentctl.objects import Object
+
+LARGEST = 16 << 20
+SECONDS = 30.0
+_CHUNK = 1 << 16
+_LONGEST_ERROR = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a kubectl command has written. `error` is empty if it succeeded."""
+
+    content: bytes
+    status: int
+    error: str = ""
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether the object, or its API, does not exist."""
+        return "(NotFound)" in self.error
+
+    def json(self) -> Object:
+        """Return the JSON object in the output; an empty one if there is none."""
+        try:
+            found = json.loads(self.content)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def run(kubectl: Kubectl, *arguments: str, largest: int = LARGEST, seconds: float = SECONDS) -> Output:
+    """Run one kubectl command, and stop it when it has written too much or takes too long."""
+    process = kubectl.start(*arguments)
+    timer = threading.Timer(seconds, process.kill)
+    errors = bytearray()
+    drain = threading.Thread(target=_drain, args=(process.stderr, errors), daemon=True)
+    content = bytearray()
+    with process:
+        timer.start()
+        drain.start()
+        try:
+            while process.stdout and len(content) <= largest and (part := process.stdout.read1(_CHUNK)):  # type: ignore[attr-defined]
+                content += part
+            is_too_long = len(content) > largest
+            if is_too_long:
+                process.kill()
+            process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+        drain.join(timeout=1.0)
+    if is_too_long:
+        return Output(bytes(content[:largest]), 1, f"longer than {largest} bytes")
+    error = _last_line(errors.decode(errors="replace"))
+    if process.returncode and not error:
+        error = f"no answer within {seconds:g} s" if process.returncode < 0 else f"kubectl: status {process.returncode}"
+    return Output(bytes(content), process.returncode, error if process.returncode else "")
+
+
+def get(kubectl: Kubectl, path: str, **parameters: str | int) -> Output:
+    """Read a path of the API."""
+    query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in parameters.items())
+    return run(kubectl, "get", "--raw", f"{path}?{query}" if query else path)
+
+
+def items_of(listed: Mapping[str, Any], kind: str) -> list[Object]:
+    """Return the items of a list, each with its kind, which the API server leaves out."""
+    found = listed.get("items")
+    items = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    return [{"kind": kind, **item} if "kind" not in item else item for item in items]
+
+
+def _drain(stream: Any, into: bytearray) -> None:
+    while part := stream.read1(_CHUNK):
+        into += part
+        del into[: -4 * _LONGEST_ERROR]
+
+
+def _last_line(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    return lines[-1].removeprefix("error: ")[:_LONGEST_ERROR] if lines else ""

@@ -1,0 +1,28 @@
+"""Which pods a restart has replaced."""
+
+import pytest
+
+from agentctl.cluster.restart import is_replaced
+
+
+@pytest.mark.parametrize(
+    ("time", "ready", "replaced"),
+    [
+        ("2026-11-23T08:00:00Z", "True", True),
+        ("2026-11-23T08:00:00Z", "False", False),
+        ("2026-11-23T09:00:00+00:00", "True", True),
+        ("2026-11-23T08:30:00+01:00", "True", False),
+        ("2026-11-23T08:00:01", "True", True),
+        ("2026-11-23T07:59:59Z", "True", False),
+        ("yesterday", "True", False),
+        (None, "True", False),
+    ],
+)
+def test_a_pod_is_replaced_if_it_is_ready_and_not_older_than_the_restart(time: str, ready: str, replaced: bool) -> None:
+    annotations = {"agent-operator.dev/restarted-at": time} if time else None
+    pod = {
+        "metadata": {"annotations": annotations},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+    assert is_replaced(pod, "2026-11-23T08:00:00Z") is replaced
