@@ -85,14 +85,15 @@ def compose(
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
-    manifests = _in_order(rendered, desired, added)
-    if status.restarted_at:
-        manifests = [with_restart(manifest, status.restarted_at) for manifest in manifests]
-    result = _result(rendered, stable, manifests)
+    result = _result(rendered, stable, _in_order(rendered, desired, added), status.restarted_at)
     return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
-def _result(rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest]) -> Rendered:
+def _result(
+    rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest], restarted_at: str | None
+) -> Rendered:
+    if restarted_at:
+        manifests = [with_restart(manifest, restarted_at) for manifest in manifests]
     result = replace(rendered, manifests=tuple(manifests))
     if stable is None:
         return result
