@@ -89,11 +89,9 @@ def compose(
     return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
-def _result(
-    rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest], restarted_at: str | None
-) -> Rendered:
-    if restarted_at:
-        manifests = [with_restart(manifest, restarted_at) for manifest in manifests]
+def _result(rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest], time: str | None) -> Rendered:
+    if time:
+        manifests = [with_restart(manifest, time) for manifest in manifests]
     result = replace(rendered, manifests=tuple(manifests))
     if stable is None:
         return result
