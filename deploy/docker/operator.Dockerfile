@@ -15,6 +15,8 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check \
  && python -m pip --python /opt/agent install --no-cache-dir --disable-pip-version-check \
       --no-deps --only-binary=:all: --require-hashes --requirement operator.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY crds crds
+COPY deploy/kustomize deploy/kustomize
 COPY operator operator
 COPY agent_runtime agent_runtime
 COPY kubeschema kubeschema

@@ -1,8 +1,12 @@
-"""The entry point of `agentctl` and `kubectl agent`: runs a command and maps its result to an exit status."""
+"""The entry point of `agentctl` and the kubectl plugins: runs a command and maps its result to an exit status."""
 
 import itertools
+import os
+import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from agentctl.errors import CommandError
 
@@ -10,19 +14,41 @@ INTERRUPTED = 130
 _IMPERSONATION = ("--as", "--as-group")
 
 
+# Options whose values are files, which kubectl completes itself.
+_FILE_OPTIONS = ("-f", "--filename", "--output-file", "--prompt-file", "--kubeconfig", "--dir")
+# The directives of kubectl's completion: complete files if there are no other values, or complete no files.
+_FILES, _NO_FILES = ":0", ":4"
+
+
 def main() -> None:
     """Run the command line of this process."""
-    sys.exit(run(sys.argv[1:]))
+    name = Path(sys.argv[0]).name
+    sys.exit(run(sys.argv[1:], name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "agentctl"))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit status. With --debug, an unexpected exception propagates."""
+def complete() -> None:
+    """Complete the arguments of a kubectl plugin: print the values, and a directive."""
+    words = sys.argv[1:] or [""]
+    command = {"COMP_WORDS": shlex.join(["agentctl", *words]), "COMP_CWORD": str(len(words))}
+    os.environ.update(command | {"_AGENTCTL_COMPLETE": "complete_bash"})
+    with suppress(SystemExit):
+        run([])
+    sys.stdout.write(f"{_FILES if words[-2:-1] and words[-2] in _FILE_OPTIONS else _NO_FILES}\n")
+
+
+def run(arguments: Sequence[str], name: str = "agentctl") -> int:
+    """Run one command and return its exit status. With --debug, an unexpected exception propagates.
+
+    Args:
+        arguments: the command line.
+        name: of the program in help texts.
+    """
     debug, rest = "--debug" in arguments, _with_global_options_first(arguments)
     try:
         # Imported inside the try block, so that Ctrl-C during the import also returns INTERRUPTED.
         from agentctl.app import app  # noqa: PLC0415
 
-        status = app(rest, prog_name="agentctl", standalone_mode=False)
+        status = app(rest, prog_name=name, standalone_mode=False)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - users see one line instead of a traceback

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agentctl.commands import channel, diagnose, operations, rollout
+from agentctl.commands import authoring, channel, diagnose, operations, rollout
 from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.errors import UsageError
 from agentctl.formats import Format, View
@@ -33,6 +33,7 @@ local = typer.Typer(
 app.add_typer(local, name="local")
 app.add_typer(rollout.commands)
 app.add_typer(operations.commands)
+app.add_typer(authoring.commands)
 app.add_typer(diagnose.commands)
 app.add_typer(channel.commands, name="channel")
 
@@ -204,11 +205,11 @@ def status(
     context: Context = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh the output until Ctrl-C.")] = False,
 ) -> None:
-    """Show an agent, its children, its pods and its conditions.
+    """Show an agent, its children, its pods and its conditions, and what it waits for if it is not ready.
 
     The exit status is 0 whether the agent is ready or not. To test for readiness, use kubectl wait
-    --for=condition=Ready. With -o json or yaml: {agent, children, pods}, each an object of the API server without
-    managedFields.
+    --for=condition=Ready. With -o json or yaml: {agent, children, pods, blockedBy}. The first three
+    are objects of the API server without managedFields, and blockedBy has {object, reason, message}.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import status

@@ -1,4 +1,4 @@
-"""The values of the option --output."""
+"""The values of options, which must not import much."""
 
 from enum import StrEnum
 
@@ -23,3 +23,37 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class Crds(StrEnum):
+    """Values of --crds."""
+
+    WITHOUT = "without"
+    WITH = "with"
+    ONLY = "only"
+
+
+class Component(StrEnum):
+    """Values of --component: the components of deploy/kustomize."""
+
+    CONFINED_OPERATOR = "confined-operator"
+    MONITORING = "monitoring"
+    OPENSHIFT = "openshift"
+    REQUIRE_API_KEYS = "require-api-keys"
+    WITHOUT_ADMISSION = "without-admission"
+
+
+class Provider(StrEnum):
+    """Values of --provider: the providers of models."""
+
+    AZURE_OPENAI = "azure_openai"
+    OPENAI = "openai"
+    ECHO = "echo"
+
+
+class Shell(StrEnum):
+    """Shells with completion."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"

@@ -6,6 +6,7 @@ The operator runs as in the chart: two pods with leader election. Its image is t
 import os
 import shutil
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,11 @@ class Release:
     def pods(self) -> list[Object]:
         return self._kubectl.list("pods")
 
+    def size(self) -> int:
+        """Bytes of the largest revision. Helm stores each in a Secret, which has at most 1 MiB."""
+        secrets = self._kubectl.list("secrets", labels="owner=helm")
+        return max(len(b64decode(secret["data"]["release"])) for secret in secrets)
+
     def columns(self) -> list[str]:
         found = self._kubectl.get("crd", CRD)
         return [column["name"] for column in found["spec"]["versions"][0]["additionalPrinterColumns"]]
@@ -103,6 +109,8 @@ def test_an_agent_outlives_every_verb_of_helm(cluster: Kubectl, previous_chart: 
     assert "URL" in release.columns()
     assert release.variables()["AGENT_OPERATOR_LOG_LEVEL"] == "DEBUG"
     assert_repairs(cluster)
+
+    assert release.size() < 600_000
 
     release.run("rollback", "1")
     assert "AGENT_OPERATOR_LOG_LEVEL" not in release.variables()

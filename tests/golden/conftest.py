@@ -1,5 +1,7 @@
 """Each file in inputs/ is an AgentDeployment, with its children in outputs/. UPDATE_GOLDEN=1 rewrites the outputs."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,14 @@ def inputs(case: str) -> Inputs:
     return read(case)
 
 
+@cache
+def _rendered(case: str) -> Rendered:
+    return render(read(case))
+
+
 @pytest.fixture
-def rendered(inputs: Inputs) -> Rendered:
-    return render(inputs)
+def rendered(case: str) -> Rendered:
+    return deepcopy(_rendered(case))
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Every supported version of Kubernetes accepts the rendered manifests."""
 
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import kubernetes_validate
 import pytest
+from kubernetes_validate import utils
 from pydantic import ValidationError
 
 from agent_operator.api import constants
@@ -16,6 +19,15 @@ from tests.valid.manifests import kept
 OURS = {"CiliumNetworkPolicy", "SecretStore", "ExternalSecret", "HTTPRoute", "PrometheusRule", "ServiceMonitor"}
 # The oldest and the newest. No API field exists only between them.
 VERSIONS = ["1.25", kubernetes_validate.latest_version()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read_each_schema_once() -> Iterator[None]:
+    """Otherwise each call reads all definitions of a version, which takes longer than the validation."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("schema_contents", "all_versions"):
+            patch.setattr(utils, name, cache(getattr(utils, name)))
+        yield
 
 
 @pytest.mark.parametrize("version", VERSIONS)

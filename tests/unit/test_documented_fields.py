@@ -16,7 +16,7 @@ from tests.unit.test_links import FENCE, pages
 ROOT = Path(__file__).parents[2]
 GENERATED = {"docs/reference/api.md", "docs/reference/agentctl.md"}
 # Its fields are the values of the chart.
-OF_OTHERS = {"docs/how-to/install-with-helm.md", "docs/runbooks/AgentLatencyHigh.md"}
+OF_OTHERS = {"docs/how-to/install-with-helm.md"}
 PAGES = sorted({page for page in pages() if page.startswith(("docs/", "README", "examples/"))} - GENERATED)
 FIELD = re.compile(r"`([a-z][A-Za-z]*(?:\[\w*\])?(?:\.[a-zA-Z]+(?:\[[^\]`]*\])?)+)[:`]")
 OPTION = re.compile(r"`(?:agent-operator run |agent-runtime [a-z-]+ )?(--[a-z][a-z-]+)")

@@ -4,79 +4,7 @@ import kubernetes_validate
 import pytest
 
 from agent_operator.settings import read
-from tests.helm_chart import NAMESPACE, WITHOUT_POLICIES, Values, environment, one, rendered, template
-
-# Every value that is not a default, so that every line of the templates is rendered.
-EVERYTHING: Values = {
-    "fullnameOverride": "ai-agents",
-    "commonLabels": {"team": "platform"},
-    "crds": {"keep": False},
-    "replicas": 3,
-    "image": {
-        "registry": "registry.example.com:5000/acme/",
-        "repository": "mirror/operator",
-        "tag": "1.2.3",
-        "digest": "sha256:" + "0" * 64,
-        "pullPolicy": "Always",
-    },
-    "imagePullSecrets": ["registry"],
-    "runtimeImage": {"tag": "0.2.0", "pullSecrets": ["registry", "other"]},
-    "settings": {
-        "workers": 16,
-        "resync": 1200,
-        "refsRefresh": 4.5,
-        "healthRefresh": 1000000,
-        "allowAdoption": False,
-        "manageNamespaces": False,
-        "allowUnsafePodTemplates": True,
-        "setPodUser": False,
-        "leaderElection": True,
-        "leaseName": "lease",
-        "leaseNamespace": "leases",
-        "dnsResolvers": ["kube-system/k8s-app=kube-dns", "10.0.0.0/8"],
-        "fqdnPolicies": True,
-        "readOnly": True,
-        "logFormat": "text",
-        "logLevel": "DEBUG",
-    },
-    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}],
-    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
-    "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ssl/ca"}],
-    "serviceAccount": {"name": "operator", "annotations": {"example.com/role": "operator"}},
-    "podDisruptionBudget": {"minAvailable": "50%", "maxUnavailable": None},
-    "networkPolicy": {
-        "metricsFrom": [{"podSelector": {}}],
-        "dnsTo": [{"ipBlock": {"cidr": "10.0.0.10/32"}}],
-        "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [443]},
-        "extraIngress": [{"from": [{"podSelector": {}}]}],
-        "extraEgress": [{"ports": [{"port": 3128}]}],
-    },
-    "monitoring": {
-        "serviceMonitor": {
-            "enabled": True,
-            "interval": "30s",
-            "scrapeTimeout": "10s",
-            "labels": {"release": "prometheus"},
-            "relabelings": [{"action": "labelmap"}],
-            "metricRelabelings": [{"action": "labeldrop", "regex": "x"}],
-        },
-        "prometheusRule": {"enabled": True, "labels": {"team": "on-call"}},
-        "dashboards": {"enabled": True, "labels": {"grafana": "yes"}, "annotations": {"folder": "AI"}},
-    },
-    "resources": {"limits": {"memory": "1Gi"}},
-    "priorityClassName": "system-cluster-critical",
-    "nodeSelector": {"kubernetes.io/os": "linux"},
-    "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
-    "affinity": {"nodeAffinity": {}},
-    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
-    "deploymentAnnotations": {"a": "1"},
-    "podAnnotations": {"b": "2"},
-    "podLabels": {"c": "3"},
-    "extraObjects": [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-object"}},
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text'}",
-    ],
-}
+from tests.helm_chart import EVERYTHING, NAMESPACE, WITHOUT_POLICIES, Values, environment, one, rendered, template
 
 
 def test_every_value_reaches_the_objects_and_these_are_valid() -> None:
@@ -156,6 +84,31 @@ def test_the_rights_and_the_confinement_name_the_lease_and_the_account_of_the_re
     assert {obj["roleRef"]["name"] for obj in bindings} <= known
 
 
+@pytest.mark.parametrize("name", ["123", "1e3", "null", "true", "2026-01-01"])
+def test_names_that_yaml_reads_as_other_types_stay_names(name: str) -> None:
+    """Namespaces and Secrets can have such names."""
+    values = {
+        "fullnameOverride": name,
+        "priorityClassName": name,
+        "imagePullSecrets": [name],
+        "runtimeImage": {"pullSecrets": [name]},
+        "rbac": {"namespaces": [name]},
+        "serviceAccount": {"name": name},
+        "settings": {"leaseName": name, "leaseNamespace": name},
+        "monitoring": {part: {"enabled": True} for part in ("serviceMonitor", "prometheusRule", "dashboards")},
+        "admissionPolicies": {"confineOperator": True},
+    }
+
+    objects = rendered(values, "--namespace", name)
+
+    for obj in objects:
+        if obj["kind"] not in ("ServiceMonitor", "PrometheusRule"):
+            kubernetes_validate.validate(obj, "1.36", strict=True)
+        assert {type(value) for value in obj["metadata"]["labels"].values()} == {str}
+    assert environment(objects)["AGENT_OPERATOR_NAMESPACES"] == name
+    assert {obj["metadata"]["namespace"] for obj in objects if obj["kind"] == "Role"} == {name}
+
+
 def test_each_watched_namespace_gets_its_roles_and_nothing_is_cluster_wide() -> None:
     objects = rendered({"rbac": {"namespaces": ["one", "two"]}, **WITHOUT_POLICIES})
 
@@ -205,6 +158,8 @@ WRONG: list[tuple[Values, str]] = [
     ({"image": {"tag": 1.0}}, "at '/image/tag': got number, want string"),
     ({"image": None}, "missing property 'image'"),
     ({"monitoring": {"dashboards": None}}, "at '/monitoring': missing property 'dashboards'"),
+    ({"extraObjects": [{"kind": "ConfigMap"}]}, "at '/extraObjects/0': missing properties 'apiVersion', 'metadata'"),
+    ({"extraObjects": ["a text"]}, "extraObjects[0]: the text is no object of Kubernetes"),
     ({"commonLabels": {"team": 1}}, "at '/commonLabels/team': got number, want string"),
     ({"commonLabels": {"app.kubernetes.io/name": "x"}}, "commonLabels: the chart sets app.kubernetes.io/name"),
     ({"image": {"repository": "HTTPS://registry"}}, "at '/image/repository'"),

@@ -1,9 +1,10 @@
-"""`make install-yaml` and `make chart`: the files that install the operator from a registry."""
+"""`make install-yaml`, `make chart` and `make bundle`: the files that install the operator from a registry."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -110,3 +111,23 @@ def test_the_packaged_chart_installs_what_install_yaml_installs(make: Make, buil
     assert [entry["image"] for entry in images] == [
         f"{registry}agent-operator/agent-{name}:{version}" for name, version in versions.items()
     ]
+
+
+def test_the_bundle_is_complete(make: Make) -> None:
+    """It contains the CRDs, which deploy/olm does not repeat, and the images of the registry."""
+    (package,) = make("bundle", "registry.example.com/acme/").glob("*.tgz")
+
+    with tarfile.open(package) as tarball:
+        texts = {
+            member.name.removeprefix("./"): tarball.extractfile(member).read().decode()
+            for member in tarball.getmembers()
+            if member.isfile()
+        }
+    version = yaml.safe_load(texts["manifests/agent-operator.clusterserviceversion.yaml"])
+    owned = {entry["name"] for entry in version["spec"]["customresourcedefinitions"]["owned"]}
+    images = [image["image"] for image in version["spec"]["relatedImages"]]
+
+    assert package.name == f"agent-operator-bundle-{__version__}.tgz"
+    assert owned == {Path(name).stem for name in texts if name.endswith(".agent-operator.dev.yaml")}
+    assert {image.partition("/agent-operator/")[0] for image in images} == {"registry.example.com/acme"}
+    assert {"metadata/annotations.yaml", "tests/scorecard/config.yaml", "bundle.Dockerfile"} < set(texts)

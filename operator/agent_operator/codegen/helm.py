@@ -67,7 +67,7 @@ def _crd(definition: Object) -> str:
 def _rbac(sources: Mapping[str, list[Object]]) -> dict[str, str]:
     origin = "operator/agent_operator/codegen/rbac.py"
     lease = _documents(sources["base/rbac.yaml"], _LEASE_NAMESPACE).replace(
-        f"resourceNames: [{rbac.LEASE}]", f"resourceNames: [{_LEASE}]"
+        f"resourceNames: [{rbac.LEASE}]", f'resourceNames: ["{_LEASE}"]'
     )
     cluster, users = _by_use(sources["overlays/cluster/rbac.yaml"])
     own, authors = _by_use(sources["watched/rbac.yaml"])
@@ -109,8 +109,8 @@ def _document(obj: Object, namespace: str) -> str:
         "apiVersion: " + obj["apiVersion"],
         f"kind: {kind}",
         "metadata:",
-        f"  name: {_renamed(meta['name'])}",
-        *([f"  namespace: {namespace}"] if namespace else []),
+        f'  name: "{_renamed(meta["name"])}"',
+        *([f'  namespace: "{namespace}"'] if namespace else []),
         "  labels:",
         f"    {_LABELS}",
         *(f"    {key}: {value!r}" for key, value in meta.get("labels", {}).items()),
@@ -123,9 +123,9 @@ def _document(obj: Object, namespace: str) -> str:
         "roleRef:",
         f"  apiGroup: {reference['apiGroup']}",
         f"  kind: {reference['kind']}",
-        f"  name: {_renamed(reference['name'])}",
+        f'  name: "{_renamed(reference["name"])}"',
         "subjects:",
-        f"- kind: ServiceAccount\n  name: {_ACCOUNT}\n  namespace: {_RELEASE_NAMESPACE}\n",
+        f'- kind: ServiceAccount\n  name: "{_ACCOUNT}"\n  namespace: "{_RELEASE_NAMESPACE}"\n',
     ]
     return "\n".join(lines)
 
@@ -170,7 +170,7 @@ def _rules() -> str:
     for name, groups in monitoring.rule_groups().items():
         rule = monitoring.prometheus_rule(name, groups)
         head = _dump({key: rule[key] for key in ("apiVersion", "kind")})
-        meta = f"metadata:\n  name: {_renamed(name)}\n  namespace: {_RELEASE_NAMESPACE}\n  labels:\n"
+        meta = f'metadata:\n  name: "{_renamed(name)}"\n  namespace: "{_RELEASE_NAMESPACE}"\n  labels:\n'
         documents.append(f"{head}{meta}    {labels}\n" + _escaped(_dump({"spec": rule["spec"]})))
     return _conditional("operator/agent_operator/monitoring", f"{values}.enabled", "---\n".join(documents))
 

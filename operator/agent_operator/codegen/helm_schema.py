@@ -95,7 +95,10 @@ def schema() -> Schema:
             **_pods(),
             networkPolicy=_network(),
             monitoring=_monitoring(),
-            extraObjects={"type": "array", "items": {"type": ["object", "string"]}},
+            extraObjects={
+                "type": "array",
+                "items": {"type": ["object", "string"], "required": ["apiVersion", "kind", "metadata"]},
+            },
         ),
         "$defs": {name: _strict(kubernetes_schema.complete(model)) for name, model in _KUBERNETES_TYPES.items()},
     }

@@ -30,7 +30,7 @@ _CHECKS: Sequence[tuple[Area, Callable[[Evidence], Iterator[Finding]]]] = (
     (Area.EXPOSURE, exposure.find),
 )
 # Findings that say that the agent does not work, but not why.
-_SYMPTOMS = frozenset({"NotReady", "NoReadyEndpoints", "AgentNotAnswering", "NoPods"})
+_SYMPTOMS = frozenset({"NotReady", "NoReadyEndpoints", "AgentNotAnswering", "NoPods", "PodsUnreachable"})
 
 
 def examine(evidence: Evidence) -> Diagnosis:

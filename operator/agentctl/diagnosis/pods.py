@@ -45,7 +45,8 @@ def find(evidence: Evidence) -> Iterator[Finding]:
 
 def image_field(container: str) -> str:
     """Return the field of the image of a container."""
-    return "spec.runtime" if container == CONTAINER else f"spec.podTemplate.spec.containers[{container}].image"
+    own = "spec.runtime.image or spec.runtime.version"
+    return own if container == CONTAINER else f"spec.podTemplate.spec.containers[{container}].image"
 
 
 def resources_field(container: str) -> str:

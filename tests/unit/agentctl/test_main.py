@@ -107,8 +107,8 @@ def test_a_closed_pipe_is_not_an_error() -> None:
     assert "BrokenPipe" not in process.stderr
 
 
-@pytest.mark.parametrize("name", ["agentctl", "kubectl-agent"])
-def test_both_console_scripts_are_installed(name: str) -> None:
+@pytest.mark.parametrize("name", ["agentctl", "kubectl-agent", "kubectl-agentdeploy"])
+def test_all_console_scripts_are_installed(name: str) -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name(name), "version"], capture_output=True, text=True, check=False
     )

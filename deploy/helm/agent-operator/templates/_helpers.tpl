@@ -12,7 +12,7 @@
 {{- end }}
 
 {{- define "agent-operator.selector" -}}
-app.kubernetes.io/name: {{ include "agent-operator.name" . }}
+app.kubernetes.io/name: {{ include "agent-operator.name" . | quote }}
 {{- end }}
 
 {{- define "agent-operator.labels" -}}
@@ -27,11 +27,11 @@ app.kubernetes.io/name: {{ include "agent-operator.name" . }}
 
 {{/* Labels of objects that the selector must not select. */}}
 {{- define "agent-operator.releaseLabels" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: agent-operator
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}

@@ -78,6 +78,7 @@ class Simulation:
         self.replicas, self.room = replicas, room
         self.old, self.new = revision_of(**given), revision_of(**given, systemPrompt={"text": "New."})
         self.inputs = inputs_of(**given, systemPrompt={"text": "New."})
+        self.rendered = render(self.inputs)
         stable = [Pod(self.old.name, _STARTUP) for _ in range(replicas)]
         self.deployments = {"web": SimulatedDeployment(self.old.name, replicas, stable)}
         self.status = RolloutStatus(target=self.old.name, stable=self.old.name)
@@ -85,13 +86,24 @@ class Simulation:
         self.fails = False
 
     def run(self, *, fails_at: int | None = None, ticks: int = _LIMIT) -> None:
+        """Run until nothing changes: every later tick would be the same."""
         for tick in range(ticks):
+            before = self.state()
             self.fails |= tick == fails_at
             self.reconcile()
             for deployment in self.deployments.values():
                 used = sum(len(it.pods) for it in self.deployments.values())
                 deployment.tick(self.room - used)
             self.fewest = min(self.fewest, self.serving())
+            if self.state() == before and tick >= (fails_at or 0):
+                return
+
+    def state(self) -> Any:
+        cluster = {
+            name: (own.revision, own.replicas, [(pod.revision, min(pod.age, _STARTUP)) for pod in own.pods])
+            for name, own in self.deployments.items()
+        }
+        return self.status, cluster
 
     def run_until_canary_replaces_a_pod(self) -> None:
         while self.deployments["web"].replicas == self.replicas:
@@ -104,7 +116,7 @@ class Simulation:
         observed = self.observe()
         self.status = decide(observed, self.status)
         contents = {it.name: it for it in (self.old, self.new)}
-        self.apply(compose(self.inputs, render(self.inputs), observed, self.status, contents))
+        self.apply(compose(self.inputs, self.rendered, observed, self.status, contents))
 
     def observe(self) -> RolloutInputs:
         stable, canary = self.deployments["web"], self.deployments.get("web-canary", SimulatedDeployment())
