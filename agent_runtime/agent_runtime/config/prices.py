@@ -12,7 +12,7 @@ from agent_runtime.config.references import FilePath, KeyReference
 MAX_FILE_BYTES = 64 * 1024
 MILLION = 1_000_000
 Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
-Amount = Annotated[float, Field(gt=0, le=1_000_000_000, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0.01, le=1_000_000_000, allow_inf_nan=False)]
 
 
 class BudgetConfig(ConfigModel):
