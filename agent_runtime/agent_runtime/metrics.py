@@ -5,6 +5,8 @@ from functools import cache, partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from agent_runtime.unlocked_metrics import UnlockedCounter, UnlockedHistogram
+
 # From a health probe (a millisecond) to a long completion (five minutes). From 0.1 s up, each bound is less than twice
 # the one before, so that an estimated quantile is never wrong by a factor of two.
 _SECONDS = (
@@ -29,14 +31,14 @@ class GenAiMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
         self._models: dict[str, tuple[str, str]] = {}
-        self._tokens = Histogram(
+        self._tokens = UnlockedHistogram(
             "gen_ai_client_token_usage",
             "Tokens of a call of a model.",
             [*labels, "gen_ai_token_type"],
             registry=registry,
             buckets=_GEN_AI_TOKENS,
         )
-        seconds = partial(Histogram, registry=registry, buckets=_GEN_AI_SECONDS)
+        seconds = partial(UnlockedHistogram, registry=registry, buckets=_GEN_AI_SECONDS)
         self._duration = seconds(
             "gen_ai_client_operation_duration_seconds", "Duration of a call of a model.", [*labels, "error_type"]
         )
@@ -75,15 +77,32 @@ class Metrics:
         ProcessCollector(registry=registry)
         self.gen_ai = GenAiMetrics(registry)
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
-        self.requests = counter("agent_requests", "HTTP requests by route and status code.", ["route", "code"])
-        self.duration = histogram("agent_request_duration_seconds", "Duration of an HTTP request.", ["route"])
-        self.first_token = histogram(
-            "agent_time_to_first_token_seconds", "Time to the first chunk of a streamed completion.", ["model"]
+        self.requests = UnlockedCounter(
+            "agent_requests", "HTTP requests by route and status code.", ["route", "code"], registry=registry
         )
-        self.inflight = gauge("agent_inflight_requests", "HTTP requests in flight.")
-        self.tokens = counter("agent_tokens", "Tokens by model and kind (prompt or completion).", ["model", "kind"])
-        self._cost = counter("agent_cost", "Cost of the calls of a model, by config.prices.", ["model", "currency"])
+        self.duration = UnlockedHistogram(
+            "agent_request_duration_seconds",
+            "Duration of an HTTP request.",
+            ["route"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.first_token = Histogram(
+            "agent_time_to_first_token_seconds",
+            "Time to the first chunk of a streamed completion.",
+            ["model"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        # A gauge costs more to change than a number.
+        self.in_flight = 0
+        gauge("agent_inflight_requests", "HTTP requests in flight.").set_function(lambda: self.in_flight)
+        self.tokens = UnlockedCounter(
+            "agent_tokens", "Tokens by model and kind (prompt or completion).", ["model", "kind"], registry=registry
+        )
+        self._cost = UnlockedCounter(
+            "agent_cost", "Cost of the calls of a model, by config.prices.", ["model", "currency"], registry=registry
+        )
         self.budget_used = gauge(
             "agent_budget_used_ratio",
             "Used share of a budget: unit (tokens or cost) and period (day or month). With memory.cache, of all pods.",
