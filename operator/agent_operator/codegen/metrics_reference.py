@@ -46,7 +46,7 @@ def definitions(registry: CollectorRegistry) -> Iterator[tuple[str, Definition]]
         if describe := getattr(collector, "describe", None):
             (family,) = describe()
             # A family with samples has the names of their labels, and the collector of a family without samples.
-            labels = getattr(family, "_labelnames", None) or getattr(collector, "_labelnames", ())
+            labels: Iterable[str] = getattr(family, "_labelnames", ()) or getattr(collector, "_labelnames", ())
             yield family.type, Definition(family.name + _SUFFIXES[family.type], family.documentation, tuple(labels))
 
 
