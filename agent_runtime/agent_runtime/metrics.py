@@ -100,6 +100,14 @@ class Metrics:
         self.tokens = UnlockedCounter(
             "agent_tokens", "Tokens by model and kind (prompt or completion).", ["model", "kind"], registry=registry
         )
+        self._cost = UnlockedCounter(
+            "agent_cost", "Cost of the calls of a model, by config.prices.", ["model", "currency"], registry=registry
+        )
+        self.budget_used = gauge(
+            "agent_budget_used_ratio",
+            "Used share of a budget: unit (tokens or cost) and period (day or month). With memory.cache, of all pods.",
+            ["unit", "period"],
+        )
         self.model_errors = counter("agent_model_errors", "Failed calls of a model, by reason.", ["model", "reason"])
         self.tool_calls = counter(
             "agent_tool_calls", "Tool calls by tool and outcome (success or error).", ["tool", "outcome"]
@@ -114,7 +122,7 @@ class Metrics:
         info.labels(version, revision).set(1)
         # labels() costs more than inc(). There are few combinations of labels, so keep what it returns.
         self._request_of, self._duration_of = cache(self.requests.labels), cache(self.duration.labels)
-        self._tokens_of = cache(self.tokens.labels)
+        self._tokens_of, self._cost_of = cache(self.tokens.labels), cache(self._cost.labels)
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count a finished request and observe its duration."""
@@ -124,6 +132,10 @@ class Metrics:
     def count_tokens(self, model: str, kind: str, tokens: int) -> None:
         """Count the tokens of a model call; `kind` is prompt or completion."""
         self._tokens_of(model, kind).inc(tokens)
+
+    def count_cost(self, model: str, currency: str, cost: float) -> None:
+        """Count the cost of a model call."""
+        self._cost_of(model, currency).inc(cost)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format that the Accept header names, and the content type of that format."""

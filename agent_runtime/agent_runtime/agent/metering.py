@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.prices import Prices
 from agent_runtime.agent.tool_loop import ChatCompletions
 from agent_runtime.errors import Problem
 from agent_runtime.memory.tokens import BYTES_PER_TOKEN, estimate
@@ -40,13 +41,19 @@ class MeteredCompletions:
     """Chat completions whose tokens are counted once per call: as the model reports them, or estimated."""
 
     def __init__(
-        self, completions: ChatCompletions, metrics: Metrics, budget: Budget | None, operation: str = "chat"
+        self,
+        completions: ChatCompletions,
+        metrics: Metrics,
+        budget: Budget | None,
+        operation: str = "chat",
+        prices: Prices | None = None,
     ) -> None:
         self._completions = completions
         # As in OpenTelemetry's attribute gen_ai.operation.name.
         self._operation = operation
         self._metrics = metrics
         self._budget = budget
+        self._prices = prices
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
         """Return a completion, after its tokens are counted; see models.fallbacks.Calls."""
@@ -108,12 +115,30 @@ class MeteredCompletions:
         prompt, completion = fields.get("prompt_tokens"), fields.get("completion_tokens")
         if not isinstance(prompt, int) and not isinstance(completion, int):
             prompt, completion = prompt_tokens(request), answer_tokens()
-        for kind, tokens in (("prompt", prompt), ("completion", completion)):
-            bounded = min(max(tokens, 0), MAX_TOKENS) if isinstance(tokens, int) else 0
+        counted = (_bounded(prompt), _bounded(completion))
+        for kind, bounded in zip(("prompt", "completion"), counted, strict=True):
             self._metrics.count_tokens(model, kind, bounded)
             self._metrics.gen_ai.count_tokens(self._operation, model, kind, bounded)
             if self._budget is not None:
                 self._budget.spend(bounded)
+        if self._prices is not None:
+            self._count_cost(self._prices, model, *counted, _cached(fields))
+
+    def _count_cost(self, prices: Prices, model: str, prompt: int, completion: int, cached: int) -> None:
+        cost = prices.cost(model, prompt, completion, cached)
+        self._metrics.count_cost(model, prices.currency, cost)
+        if self._budget is not None:
+            self._budget.spend(0, cost)
+
+
+def _bounded(tokens: Any) -> int:
+    return min(max(tokens, 0), MAX_TOKENS) if isinstance(tokens, int) else 0
+
+
+def _cached(usage: Json) -> int:
+    """Return the tokens of the prompt that the model's server had cached."""
+    details = usage.get("prompt_tokens_details")
+    return _bounded(details.get("cached_tokens")) if isinstance(details, dict) else 0
 
 
 def _message_size(completion: Json) -> int:

@@ -6,7 +6,6 @@ A pool takes more CPU per command than the command itself, and Redis sees one co
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 from hiredis import pack_command
@@ -151,8 +150,7 @@ class _OpenConnection:
             self.closed = True
             while self._pending:
                 self._pending.popleft().fail(error)
-            with suppress(RedisError):  # the server does not close its side
-                await self._connection.disconnect(nowait=not self._waits_for_server)
+            await self._connection.disconnect(nowait=not self._waits_for_server)
 
     async def _read_reply(self) -> Any:
         try:
