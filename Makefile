@@ -23,6 +23,7 @@ DOCKERFILES := $(wildcard deploy/docker/*.Dockerfile)
 # The image builder: docker, buildah or podman.
 DOCKER ?= docker
 REGISTRY ?=
+URL ?= https://github.com/OWNER/agent-operator
 BASE ?=
 # Passed as BASE explicitly, because buildah 1.28 skips the stage that is the default in the Dockerfiles.
 PINNED = $(shell sed -nE 's/^FROM (.+) AS base$$/\1/p' deploy/docker/operator.Dockerfile)
@@ -42,7 +43,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # process of the operator and the tests. cyclonedx-bom depends on it. It checks only the format "iri".
 SLOW := --no-emit-package rfc3987-syntax --no-emit-package lark
 # Programs that the tests start: Debian package:command.
-PROGRAMS := redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
+PROGRAMS := curl:curl openssl:openssl redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
 	nodejs:node npm:npm prometheus:promtool
 
 # The pure core, of which `make coverage` requires nearly full branch coverage. Tests that run the same lines again, with
@@ -54,7 +55,7 @@ PURE_TESTS := tests/golden/test_golden.py $(addprefix tests/unit/agent_operator/
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 
-.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs pictures lock wheels images e2e-images sbom install-yaml chart bundle versions verify coverage programs clean
+.PHONY: help install demo test test-quick e2e campaign bench soak lint format types crds manifests docs pictures lock wheels images e2e-images sbom install-yaml chart bundle krew versions verify coverage programs clean
 
 help:  ## Show this help
 	@echo "usage: make TARGET"
@@ -112,7 +113,7 @@ lint: $(READY)  ## Check style, formatting, layers, images and workflows
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/hadolint $(DOCKERFILES)
-	$(BIN)/shellcheck .ci/run tests/images/base
+	$(BIN)/shellcheck .ci/run deploy/krew/kubectl-agentdeploy tests/images/base
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@# Checks workflows: pinned actions, least privilege, no persisted credentials, no script injection.
@@ -209,6 +210,9 @@ chart: $(READY)  ## Write dist/agent-operator-VERSION.tgz, the Helm chart (REGIS
 	@sed -E -i.bak 's|image: agent-operator/|image: $(REGISTRY)agent-operator/|' dist/chart/agent-operator/Chart.yaml
 	@$(BIN)/python -m tests.helm_program package dist/chart/agent-operator --destination dist
 	@rm -r dist/chart
+
+krew: $(READY)  ## Write dist/agentdeploy.yaml and its archive, the kubectl plugin for krew (URL=repository); needs the wheels
+	@$(BIN)/python -m agent_operator.codegen.krew . dist $(URL)
 
 bundle: $(READY)  ## Write dist/agent-operator-bundle-VERSION.tgz, the bundle for OLM (REGISTRY=host/)
 	@rm -rf dist/olm

@@ -14,13 +14,13 @@ _INTERVAL = 0.02
 # A check may run kubectl, which takes 60 ms of CPU. So it runs for at most a fifth of the time.
 _PAUSES_PER_CHECK = 4
 _LONGEST_INTERVAL = 0.5
-# Factor from one pause to the next. On a simulated clock waiting is free, and only polling takes time.
-_GROWTH = 1.0
+# Factor from one pause to the next: a wait takes at most a tenth longer, and a long one takes little CPU.
+_GROWTH = 1.1
 
 
 def eventually(description: str, check: Callable[[], Found | None], seconds: float = DEADLINE) -> Found:
     """Poll until `check` returns something true, and return it. Fail with the description after the deadline."""
-    deadline = time.monotonic() + seconds
+    deadline, least = time.monotonic() + seconds, _INTERVAL
     while True:
         began = time.monotonic()
         if found := check():
@@ -28,7 +28,8 @@ def eventually(description: str, check: Callable[[], Found | None], seconds: flo
         ended = time.monotonic()
         if ended > deadline:
             pytest.fail(f"not within {seconds:g} s: {description}")
-        time.sleep(_pause(ended - began))
+        time.sleep(_pause(ended - began, least))
+        least *= _GROWTH
 
 
 async def wait_until(check: Callable[[], Awaitable[Found | None]], seconds: float = DEADLINE) -> Found:
@@ -43,10 +44,10 @@ async def wait_until(check: Callable[[], Awaitable[Found | None]], seconds: floa
             began = time.monotonic()
             if found := await check():
                 return found
-            await asyncio.sleep(max(_pause(time.monotonic() - began), least))
-            least = min(least * _GROWTH, _LONGEST_INTERVAL)
+            await asyncio.sleep(_pause(time.monotonic() - began, least))
+            least *= _GROWTH
 
 
-def _pause(duration: float) -> float:
-    """Seconds until the next check, after one that took `duration` seconds."""
-    return min(max(_INTERVAL, _PAUSES_PER_CHECK * duration), _LONGEST_INTERVAL)
+def _pause(duration: float, least: float) -> float:
+    """At least so many seconds until the next check, after one that took `duration` seconds."""
+    return min(max(least, _PAUSES_PER_CHECK * duration), _LONGEST_INTERVAL)

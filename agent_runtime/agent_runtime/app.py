@@ -14,20 +14,23 @@ from agent_runtime.a2a.shared import SHARED
 from agent_runtime.assembly import assemble
 from agent_runtime.config import KEEP_ALIVE_SECONDS, MAX_BODY_BYTES, AgentSection, LimitsConfig, ServerConfig
 from agent_runtime.environment import Environment, version
-from agent_runtime.http.app_keys import AGENT, CLIENTS, EMBEDDINGS, GATE, HEALTH, KEEP_ALIVE, METRICS
+from agent_runtime.http.app_keys import AGENT, CLIENTS, EMBEDDINGS, GATE, HEALTH, KEEP_ALIVE, METRICS, REQUEST_LOG
 from agent_runtime.http.client_address import ClientAddresses
 from agent_runtime.http.cors import allow_origins
 from agent_runtime.http.middleware import admit, observe, send_connection_close
 from agent_runtime.http.openapi.document import add_openapi
 from agent_runtime.http.page import add_page
 from agent_runtime.http.routes import chat, completions, health, responses
+from agent_runtime.logs import RequestLog
 from agent_runtime.metrics import Metrics
 
 if TYPE_CHECKING:
     from agent_runtime.tracing.tracing import Tracing
 
 
-def create_app(config: AgentSection, prompt: str, environment: Environment) -> web.Application:
+def create_app(
+    config: AgentSection, prompt: str, environment: Environment, request_log: RequestLog | None = None
+) -> web.Application:
     """Return the agent's application. It opens no connection before it starts, and starts even if backends are down."""
     tracer = tracing.start(environment)
     limits, server = config.limits or LimitsConfig(), config.server or ServerConfig()
@@ -35,6 +38,7 @@ def create_app(config: AgentSection, prompt: str, environment: Environment) -> w
     app.middlewares.extend(_middlewares(app, config, tracer))
     app.on_response_prepare.append(send_connection_close)
     app[METRICS] = Metrics(version(), environment.agent_revision)
+    app[REQUEST_LOG] = request_log or RequestLog()
     app[KEEP_ALIVE] = float(server.keep_alive_seconds or KEEP_ALIVE_SECONDS)
     app[CLIENTS] = ClientAddresses(server.trusted_proxies or ())
 

@@ -15,6 +15,7 @@ from agent_runtime.agent.agent import Agent
 from agent_runtime.agent.budget import Budget
 from agent_runtime.agent.embeddings import Embeddings
 from agent_runtime.agent.metering import MeteredCompletions
+from agent_runtime.agent.prices import Prices
 from agent_runtime.agent.tool_loop import ChatCompletions, ToolLoop
 from agent_runtime.config import AgentConfig, LimitsConfig, ModelConfig, ServerConfig
 from agent_runtime.config.default_credentials import DefaultCredentials
@@ -68,14 +69,15 @@ async def assemble(
     stack.push_async_callback(sessions.aclose)
     toolbox = _toolbox(config, probe_now, metrics, stack, tracing)
     tokens = await _tokens(config, stack, tracing)
-    budget, gate = _budget(config, redis), _gate(limits, config.server or ServerConfig(), tokens)
+    budget, prices = _budget(config, redis, metrics), _prices(config, stack)
+    gate = _gate(limits, config.server or ServerConfig(), tokens)
     for_embeddings = {model.name for model in config.models if model.api == "embeddings"}
     chatting = {name: model for name, model in models.items() if name not in for_embeddings}
     for model in config.models:
         metrics.gen_ai.name_model(model.name, model.provider, model.deployment or model.model or model.name)
     timeouts = {model.name: model.timeouts for model in config.models if model.timeouts}
     calls = Calls(chatting, config.fallbacks, metrics, limits.request_timeout_seconds, timeouts)
-    completions: ChatCompletions = MeteredCompletions(calls, metrics, budget)
+    completions: ChatCompletions = MeteredCompletions(calls, metrics, budget, prices=prices)
     if toolbox is not None:
         completions = ToolLoop(completions, toolbox, limits.max_tool_rounds)
     others = {name: models[name] for name in for_embeddings}
@@ -85,7 +87,7 @@ async def assemble(
     health = Health(components, probe_now, version(), metrics, frozenset(config.fallbacks) - {config.default.name})
     for loop in (health.watch(), gate.load.watch(), watch(sessions), *([budget.watch()] if budget else [])):
         _run(loop, stack)
-    embeddings = Embeddings(config, MeteredCompletions(embedding, metrics, budget, "embeddings"), budget)
+    embeddings = Embeddings(config, MeteredCompletions(embedding, metrics, budget, "embeddings", prices), budget)
     return Parts(Agent(config, prompt, completions, sessions, metrics, budget), embeddings, health, gate, redis)
 
 
@@ -214,9 +216,20 @@ def _ttl(config: AgentConfig) -> float:
     return config.memory.cache.ttl if config.memory and config.memory.cache else DEFAULT_TTL
 
 
-def _budget(config: AgentConfig, redis: "RedisStore | None") -> Budget | None:
-    per_day = config.budget.tokens_per_day if config.budget else None
-    return Budget(per_day, redis) if per_day is not None else None
+def _budget(config: AgentConfig, redis: "RedisStore | None", metrics: Metrics) -> Budget | None:
+    budget = Budget(config.budget, redis) if config.budget else None
+    for it in budget.allowances if budget else ():
+        metrics.budget_used.labels(it.unit, it.period).set_function(it.used_share)
+    return budget
+
+
+def _prices(config: AgentConfig, stack: AsyncExitStack) -> Prices | None:
+    file = config.prices.file if config.prices else None
+    if file is None:
+        return None
+    prices = Prices(Path(file), {it.name: it.deployment or it.model or it.name for it in config.models})
+    _run(prices.watch(), stack)
+    return prices
 
 
 async def _tokens(config: AgentConfig, stack: AsyncExitStack, tracing: "Tracing | None") -> "Tokens | None":

@@ -69,7 +69,8 @@ def _chat(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     variables = environment.read(os.environ)
     config, prompt = load(arguments.config)
-    logs.setup(variables.log_level or config.log_level, (*variables.secrets, *_named_secrets(config, variables)))
+    secrets = (*variables.secrets, *_named_secrets(config, variables))
+    request_log = logs.setup(variables.log_level or config.log_level, secrets)
     check_extras(config, variables)
     add_direct_hosts(os.environ, _urls(config, variables))
     with trusted(os.environ):
@@ -77,7 +78,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         from agent_runtime.server import serve  # noqa: PLC0415
 
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(config, prompt, variables))
+            runner.run(serve(config, prompt, variables, request_log))
     return 0
 
 

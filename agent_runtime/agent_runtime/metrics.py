@@ -5,6 +5,8 @@ from functools import cache, partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from agent_runtime.unlocked_metrics import UnlockedCounter, UnlockedHistogram
+
 # From a health probe (a millisecond) to a long completion (five minutes). From 0.1 s up, each bound is less than twice
 # the one before, so that an estimated quantile is never wrong by a factor of two.
 _SECONDS = (
@@ -29,14 +31,14 @@ class GenAiMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"]
         self._models: dict[str, tuple[str, str]] = {}
-        self._tokens = Histogram(
+        self._tokens = UnlockedHistogram(
             "gen_ai_client_token_usage",
             "Tokens of a call of a model.",
             [*labels, "gen_ai_token_type"],
             registry=registry,
             buckets=_GEN_AI_TOKENS,
         )
-        seconds = partial(Histogram, registry=registry, buckets=_GEN_AI_SECONDS)
+        seconds = partial(UnlockedHistogram, registry=registry, buckets=_GEN_AI_SECONDS)
         self._duration = seconds(
             "gen_ai_client_operation_duration_seconds", "Duration of a call of a model.", [*labels, "error_type"]
         )
@@ -75,14 +77,37 @@ class Metrics:
         ProcessCollector(registry=registry)
         self.gen_ai = GenAiMetrics(registry)
         counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
-        self.requests = counter("agent_requests", "HTTP requests by route and status code.", ["route", "code"])
-        self.duration = histogram("agent_request_duration_seconds", "Duration of an HTTP request.", ["route"])
-        self.first_token = histogram(
-            "agent_time_to_first_token_seconds", "Time to the first chunk of a streamed completion.", ["model"]
+        self.requests = UnlockedCounter(
+            "agent_requests", "HTTP requests by route and status code.", ["route", "code"], registry=registry
         )
-        self.inflight = gauge("agent_inflight_requests", "HTTP requests in flight.")
-        self.tokens = counter("agent_tokens", "Tokens by model and kind (prompt or completion).", ["model", "kind"])
+        self.duration = UnlockedHistogram(
+            "agent_request_duration_seconds",
+            "Duration of an HTTP request.",
+            ["route"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.first_token = Histogram(
+            "agent_time_to_first_token_seconds",
+            "Time to the first chunk of a streamed completion.",
+            ["model"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        # A gauge costs more to change than a number.
+        self.in_flight = 0
+        gauge("agent_inflight_requests", "HTTP requests in flight.").set_function(lambda: self.in_flight)
+        self.tokens = UnlockedCounter(
+            "agent_tokens", "Tokens by model and kind (prompt or completion).", ["model", "kind"], registry=registry
+        )
+        self._cost = UnlockedCounter(
+            "agent_cost", "Cost of the calls of a model, by config.prices.", ["model", "currency"], registry=registry
+        )
+        self.budget_used = gauge(
+            "agent_budget_used_ratio",
+            "Used share of a budget: unit (tokens or cost) and period (day or month). With memory.cache, of all pods.",
+            ["unit", "period"],
+        )
         self.model_errors = counter("agent_model_errors", "Failed calls of a model, by reason.", ["model", "reason"])
         self.tool_calls = counter(
             "agent_tool_calls", "Tool calls by tool and outcome (success or error).", ["tool", "outcome"]
@@ -97,7 +122,7 @@ class Metrics:
         info.labels(version, revision).set(1)
         # labels() costs more than inc(). There are few combinations of labels, so keep what it returns.
         self._request_of, self._duration_of = cache(self.requests.labels), cache(self.duration.labels)
-        self._tokens_of = cache(self.tokens.labels)
+        self._tokens_of, self._cost_of = cache(self.tokens.labels), cache(self._cost.labels)
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count a finished request and observe its duration."""
@@ -107,6 +132,10 @@ class Metrics:
     def count_tokens(self, model: str, kind: str, tokens: int) -> None:
         """Count the tokens of a model call; `kind` is prompt or completion."""
         self._tokens_of(model, kind).inc(tokens)
+
+    def count_cost(self, model: str, currency: str, cost: float) -> None:
+        """Count the cost of a model call."""
+        self._cost_of(model, currency).inc(cost)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format that the Accept header names, and the content type of that format."""

@@ -18,6 +18,7 @@ from agent_runtime.config import AgentSection
 from agent_runtime.environment import Environment
 from agent_runtime.http.app_keys import HEALTH
 from agent_runtime.http.connections import Site, close_idle
+from agent_runtime.logs import RequestLog
 
 # Length of the queue of connections that wait for accept(). Hundreds of clients may connect at the same moment.
 BACKLOG = 1024
@@ -28,7 +29,7 @@ _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 log = logging.getLogger(__name__)
 
 
-async def serve(config: AgentSection, prompt: str, environment: Environment) -> None:
+async def serve(config: AgentSection, prompt: str, environment: Environment, request_log: RequestLog) -> None:
     """Serve until SIGTERM or SIGINT; return when the last request is finished or its grace period is over.
 
     SIGTERM starts the drain delay, because the endpoints of a Service list the pod for a moment longer. SIGINT skips
@@ -38,7 +39,7 @@ async def serve(config: AgentSection, prompt: str, environment: Environment) -> 
         OSError: a listen address or port is not available.
     """
     stop, skip_delay = _signals()
-    app = create_app(config, prompt, environment)
+    app = create_app(config, prompt, environment, request_log)
     main = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=_HANDLER_TIMEOUT)
     metrics = web.AppRunner(create_metrics_app(app))
     try:

@@ -22,16 +22,31 @@ def loads(document: bytes) -> Any:
         InvalidJsonError: the document is not JSON, has too many values, or is nested too deeply.
     """
     brackets = _brackets(document)
+    value = _parsed(document)
     try:
-        value = orjson.loads(document)
         if brackets > _FEW_BRACKETS:
             # orjson reads 1024 levels, but writes only 254.
             orjson.dumps(value)
-    except orjson.JSONDecodeError as error:
-        raise InvalidJsonError(f"line {error.lineno} column {error.colno}") from None
     except orjson.JSONEncodeError:
         raise InvalidJsonError("it is nested too deeply") from None
     return value
+
+
+def loads_deep(document: bytes) -> Any:
+    """Return the value of a document, which may be nested more deeply than orjson can write.
+
+    Raises:
+        InvalidJsonError: the document is not JSON, or has too many values.
+    """
+    _brackets(document)
+    return _parsed(document)
+
+
+def _parsed(document: bytes) -> Any:
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJsonError(f"line {error.lineno} column {error.colno}") from None
 
 
 def normalized(document: bytes) -> bytes:
@@ -59,6 +74,6 @@ def _brackets(document: bytes) -> int:
         InvalidJsonError: the document has too many values.
     """
     brackets = document.count(b"[") + document.count(b"{")
-    if brackets + document.count(b",") > MAX_VALUES:
+    if len(document) > MAX_VALUES and brackets + document.count(b",") > MAX_VALUES:
         raise InvalidJsonError(f"it has more than {MAX_VALUES} values")
     return brackets

@@ -205,11 +205,11 @@ def status(
     context: Context = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh the output until Ctrl-C.")] = False,
 ) -> None:
-    """Show an agent, its children, its pods and its conditions.
+    """Show an agent, its children, its pods and its conditions, and what it waits for if it is not ready.
 
     The exit status is 0 whether the agent is ready or not. To test for readiness, use kubectl wait
-    --for=condition=Ready. With -o json or yaml: {agent, children, pods}, each an object of the API server without
-    managedFields.
+    --for=condition=Ready. With -o json or yaml: {agent, children, pods, blockedBy}. The first three
+    are objects of the API server without managedFields, and blockedBy has {object, reason, message}.
     """
     from agentctl.cluster.kubectl import Kubectl
     from agentctl.commands import status

@@ -105,7 +105,7 @@ def test_an_agent_outlives_every_verb_of_helm(cluster: Kubectl, previous_chart: 
     before = state(cluster)
     assert "URL" not in release.columns()
 
-    release.run("upgrade", CHART, "--set", "settings.logLevel=DEBUG")
+    release.run("upgrade", CHART, "--set", "settings.logLevel=DEBUG,replicas=1")
     assert "URL" in release.columns()
     assert release.variables()["AGENT_OPERATOR_LOG_LEVEL"] == "DEBUG"
     assert_repairs(cluster)
@@ -123,7 +123,7 @@ def test_an_agent_outlives_every_verb_of_helm(cluster: Kubectl, previous_chart: 
     assert cluster.get("service", "support")
 
     # A later installation takes over the CRDs and the agents that the first one left.
-    release.run("install", CHART)
+    release.run("install", CHART, "--set", "replicas=1")
     assert_repairs(cluster)
     assert {**state(cluster), "crds": []} == {**before, "crds": []}
     release.run("uninstall")

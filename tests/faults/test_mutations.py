@@ -27,7 +27,12 @@ SCHEMAS: dict[str, Any] = {
 }
 # An agent with a child of every kind, and a fleet that moves in two waves.
 SPECS: dict[str, Any] = {
-    "AgentDeployment": SPEC | {"podTemplate": {"spec": {"containers": [{"name": "agent"}]}}},
+    "AgentDeployment": SPEC
+    | {
+        "podTemplate": {"spec": {"containers": [{"name": "agent"}]}},
+        # The default. After a higher minimum is reverted, an autoscaler without load keeps the replicas.
+        "autoscaling": {"minReplicas": 3, "maxReplicas": 4},
+    },
     "AgentRuntimeChannel": {"version": "1.0.0", "waves": [{"percent": 50, "soakSeconds": 0}]},
 }
 FIELDS = [(kind, name) for kind, schema in SCHEMAS.items() for name in sorted(schema["properties"])]

@@ -15,7 +15,7 @@ from agent_operator.render import Inputs, Rendered, render
 from tests import fast_yaml
 
 
-class Readable(yaml.SafeDumper):
+class Readable(yaml.CSafeDumper):
     """Represent texts of several lines as blocks."""
 
 

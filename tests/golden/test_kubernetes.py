@@ -145,7 +145,11 @@ def test_references_of_pods_are_rendered(by_kind: dict[str, Any]) -> None:
     ports = {port["name"] for port in container["ports"]}
     assert pod["metadata"]["labels"].items() >= by_kind["Service"]["spec"]["selector"].items()
     assert {port["targetPort"] for port in by_kind["Service"]["spec"]["ports"]} == ports
-    own = [volume for volume in pod["spec"]["volumes"] if not volume["name"].startswith(("trusted-ca", "model-ca"))]
+    own = [
+        volume
+        for volume in pod["spec"]["volumes"]
+        if not volume["name"].startswith(("trusted-ca", "model-ca", "prices"))
+    ]
     mounted = {volume["configMap"]["name"] for volume in own if "configMap" in volume}
     assert mounted == {by_kind["ConfigMap"]["metadata"]["name"]}
     if "Secret" in by_kind:

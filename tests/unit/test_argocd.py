@@ -3,9 +3,13 @@
 The tables are in deploy/argocd, in the format that the repository of Argo CD requires.
 """
 
+import copy
+import functools
+import operator
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +62,29 @@ def test_an_action_changes_only_the_annotation_or_the_field(folder: Path, case: 
             r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "0001-01-01T00:00:00Z", text
         )
     assert result == read(folder / case["expectedOutputPath"])
+
+
+def without_parts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every field and item of a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from without_parts(item, (*path, key))
+
+
+@pytest.mark.parametrize("name", ["AgentDeployment/suspended_canaryPaused", "AgentRuntimeChannel/degraded_halted"])
+def test_a_status_without_a_part_fails_no_script(name: str) -> None:
+    """An older operator may write less, and others may write to the status."""
+    kind, _, state = name.partition("/")
+    obj = read(FOLDER / kind / "testdata" / f"{state}.yaml")
+    paths = [path for path in without_parts(obj) if path[0] == "status" and "children" not in path]
+    for path in paths:
+        changed = copy.deepcopy(obj)
+        parent = functools.reduce(operator.getitem, path[:-1], changed)
+        del parent[path[-1]]
+        assert argocd.health(changed)["status"] in KSTATUS, path
+        assert all(isinstance(action["disabled"], bool) for action in argocd.actions(changed)), path
+    assert len(paths) > 20
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -71,7 +71,7 @@ def fault(command: list[str]) -> str:
     if name == "make":
         named = [word for word in command[1:] if re.fullmatch(r"[a-z0-9-]+", word)]
         return "" if {*named} <= TARGETS else f"no target {' '.join(named)}"
-    if name in {"python", "pytest", "kubectl"}:
+    if name in {"python", "pytest", "kubectl", "helm"}:
         files = [
             word
             for word in command
@@ -124,6 +124,7 @@ def test_a_block_that_is_not_run_has_a_reason(page: Path) -> None:
         ("PYTHON=python3.12 make test ARGS='-k x'", ""),
         ("pytest tests/e2e/test_none.py -s", "no file tests/e2e/test_none.py"),
         ("kubectl apply -k deploy/kustomize/overlays/none", "no file deploy/kustomize/overlays/none"),
+        ("helm install ours deploy/helm/none", "no file deploy/helm/none"),
     ],
 )
 def test_a_command_that_does_not_exist_is_found(command: str, expected: str) -> None:

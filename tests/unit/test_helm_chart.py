@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,3 +127,16 @@ def test_lint_finds_nothing() -> None:
 
     assert "[WARNING]" not in done.stdout
     assert "[ERROR]" not in done.stdout
+
+
+def test_the_documentation_names_values_that_exist() -> None:
+    page = (ROOT / "docs" / "how-to" / "install-with-helm.md").read_text(encoding="utf-8")
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    named = set(re.findall(r"(?:`|--set '?|,)([a-zA-Z]+(?:\.[a-zA-Z]+)+)(?=[`:=])", page))
+
+    assert len(named) >= 20
+    for path in sorted(named):
+        found = values
+        for name in path.split("."):
+            assert name in found, path
+            found = found[name]

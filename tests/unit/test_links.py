@@ -2,7 +2,6 @@
 
 import functools
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +19,12 @@ _CODE = str.maketrans("[]()#", "     ")
 
 
 def pages() -> list[str]:
-    """Return the Markdown files of the repository, also those that are not committed yet."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    listed = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
-    return sorted(page for page in {*listed} - FOREIGN if (ROOT / page).exists())
+    """Return the Markdown files of the repository, without those that tools write or install."""
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "build", "dist"))]
+    found = [*ROOT.glob("*.md"), *(file for folder in folders for file in folder.rglob("*.md"))]
+    names = {file.relative_to(ROOT) for file in found}
+    hidden = {name for name in names if any(part.startswith(".") or part == "node_modules" for part in name.parts)}
+    return sorted({str(name) for name in names - hidden} - FOREIGN)
 
 
 @functools.cache

@@ -51,7 +51,10 @@ def test_a_broken_agent_fails_among_other_files(hook: Object, tmp_path: Path) ->
 
 
 def test_other_files_alone_pass(hook: Object) -> None:
-    done = run(hook, *sorted((ROOT / "deploy").rglob("*.yaml")), *sorted((ROOT / "crds").glob("*.yaml")))
+    # Recorded agents for Argo CD, some of them invalid, and templates of Helm that name the kind.
+    excluded = {"testdata", "templates"}
+    deploy = [path for path in sorted((ROOT / "deploy").rglob("*.yaml")) if excluded.isdisjoint(path.parts)]
+    done = run(hook, *deploy, *sorted((ROOT / "crds").glob("*.yaml")))
 
     assert (done.returncode, done.stderr) == (0, "")
 

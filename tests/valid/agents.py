@@ -45,7 +45,9 @@ SCHEMA = AgentDeploymentSpec.model_json_schema(by_alias=True)
 def _names_agree(config: dict[str, Any]) -> dict[str, Any]:
     first = config["models"][0]["name"]
     changed = {"defaultModel": first, "fallbacks": [first]}
-    return config | {field: value for field, value in changed.items() if field in config}
+    # A budget in money needs prices.
+    prices = {"prices": {"file": "/prices"}} if "costPerDay" in config.get("budget", {}) else {}
+    return prices | config | {field: value for field, value in changed.items() if field in config}
 
 
 def _vault_is_opened(spec: dict[str, Any]) -> dict[str, Any]:
@@ -214,6 +216,9 @@ FIELDS: dict[str, Values] = {
     "ProbesSpec.liveness": probe("liveness"),
     "ServiceSpec.port": st.sampled_from([80, 65535]),
     "ServiceSpec.metricsPort": st.sampled_from([9090, 1]),
+    "AgentConfig.budget": st.sampled_from(
+        [{"tokensPerDay": 5}, {"tokensPerMonth": 7, "costPerDay": 0.5, "costPerMonth": 100}]
+    ),
     "AgentConfig.models": unique_by("name", ["m", "n", "gpt-4.1"], MODEL_ENDPOINTS, fewest=1),
     "AgentConfig.mcp": unique_by("name", ["files", "web-1"], MCP_SERVERS),
     "CardConfig.skills": unique_by("id", ["a", "B_1"], SKILLS),
@@ -238,6 +243,7 @@ MODELS: dict[str, Values] = {
     .map(_has_one_collector),
     "CacheConfig": objects("CacheConfig", needed=("host",)).map(_has_one_redis),
     "CaSource": objects("CaSource", "secretKeyRef", "configMapKeyRef"),
+    "PricesSource": objects("PricesSource", "configMapKeyRef", "file"),
     "ModelTls": objects("ModelTls", "caFrom", "caFile"),
     "RedisTls": objects("RedisTls", "caFrom", "caFile"),
     "Canary": objects("Canary", "checks", "checksFrom"),

@@ -1,15 +1,20 @@
-"""The daily token budget. Replicas that share a Redis count together."""
+"""The budgets of an agent, in tokens or money, per day or month. Replicas that share a Redis count together."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, Protocol
 
+from agent_runtime.config import BudgetConfig
+from agent_runtime.config.prices import MILLION, micros
 from agent_runtime.errors import Problem
 
 # Seconds between exchanges of counts with the other replicas.
 INTERVAL = 1.0
-TWO_DAYS = 172_800
+# Seconds after which a count expires. It is longer than its period.
+_LIFETIMES = {"day": 172_800, "month": 33 * 86_400}
+Unit = Literal["tokens", "cost"]
+Period = Literal["day", "month"]
 
 
 class SharedCounter(Protocol):
@@ -20,38 +25,105 @@ class SharedCounter(Protocol):
         ...
 
 
-class Budget:
-    """The tokens that the agent may use until midnight UTC."""
+class Allowance:
+    """What the agent may use in one period.
 
-    def __init__(
-        self, per_day: int, counter: SharedCounter | None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._per_day = per_day
-        self._counter = counter
+    Attributes:
+        unit: tokens, or cost in millionths of the currency.
+        period: day or month, in UTC.
+        limit: of the unit.
+    """
+
+    def __init__(self, unit: Unit, period: Period, limit: int, clock: Callable[[], datetime]) -> None:
+        self.unit, self.period, self.limit = unit, period, limit
         self._clock = clock
-        self._day = clock().date()
-        # Tokens of all replicas, as of the last exchange.
+        self._began = self._first_day()
+        # The count of all replicas, as of the last exchange.
         self._used = 0
-        # Tokens of this replica since the last exchange.
+        # The count of this replica since the last exchange.
         self._unreported = 0
 
+    @property
+    def used(self) -> int:
+        """What the replicas have used in this period, as far as this one knows."""
+        self._start_period()
+        return self._used + self._unreported
+
+    def used_share(self) -> float:
+        """Return what is used, as a share of the limit. It may exceed 1, because the last request is answered."""
+        return self.used / self.limit
+
+    def spend(self, amount: int) -> None:
+        """Count what a request has used."""
+        self._start_period()
+        self._unreported += amount
+
     def check(self) -> None:
-        """Check that tokens are left. The request that exceeds the budget is still answered.
+        """Check that something is left.
 
         Raises:
-            Problem: the budget is used up. Its retry_after is the time until midnight.
+            Problem: the allowance is used up. Its retry_after is the time until the next period.
         """
-        self._reset_daily()
-        if self._used + self._unreported >= self._per_day:
-            now = self._clock()
-            midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
-            detail = f"The daily budget of {self._per_day} tokens is used up: retry after midnight UTC"
-            raise Problem(429, "budget_spent", detail, retry_after=(midnight - now).total_seconds())
+        if self.used < self.limit:
+            return
+        now = self._clock()
+        end = datetime.combine(self._next(), datetime.min.time(), UTC)
+        amount = f"{self.limit} tokens" if self.unit == "tokens" else f"{self.limit / MILLION:g} (cost)"
+        name, start = ("daily", "midnight") if self.period == "day" else ("monthly", f"{self._next():%B} 1, midnight")
+        detail = f"The {name} budget of {amount} is used up: retry after {start} UTC"
+        raise Problem(429, "budget_spent", detail, retry_after=(end - now).total_seconds())
 
-    def spend(self, tokens: int) -> None:
-        """Subtract tokens that a request has used from the budget."""
-        self._reset_daily()
-        self._unreported += tokens
+    async def exchange(self, counter: SharedCounter) -> None:
+        """Add the count of this replica to the shared count, and read the sum of all replicas."""
+        began, reported = self._began, self._unreported
+        total = await counter.add(self._key(began), reported, _LIFETIMES[self.period])
+        if total is not None and began == self._began:
+            self._used = total
+            self._unreported -= reported
+
+    def _key(self, began: date) -> str:
+        unit = "" if self.unit == "tokens" else f"{self.unit}:"
+        return f"budget:{unit}{began.isoformat()}" if self.period == "day" else f"budget:{unit}{began:%Y-%m}"
+
+    def _first_day(self) -> date:
+        today = self._clock().date()
+        return today if self.period == "day" else today.replace(day=1)
+
+    def _next(self) -> date:
+        if self.period == "day":
+            return self._began + timedelta(days=1)
+        return (self._began + timedelta(days=32)).replace(day=1)
+
+    def _start_period(self) -> None:
+        if (began := self._first_day()) != self._began:
+            self._began, self._used, self._unreported = began, 0, 0
+
+
+class Budget:
+    """All allowances of the agent. The request that exceeds one is still answered."""
+
+    def __init__(
+        self,
+        config: BudgetConfig,
+        counter: SharedCounter | None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.allowances = tuple(Allowance(*limit, clock) for limit in _limits(config))
+        self._counter = counter
+
+    def check(self) -> None:
+        """Check that something of each allowance is left.
+
+        Raises:
+            Problem: one is used up.
+        """
+        for allowance in self.allowances:
+            allowance.check()
+
+    def spend(self, tokens: int, cost: float = 0.0) -> None:
+        """Subtract what a request has used. `cost`: in the currency of the prices."""
+        for allowance in self.allowances:
+            allowance.spend(tokens if allowance.unit == "tokens" else micros(cost))
 
     async def watch(self) -> None:
         """Exchange counts with the other replicas in a loop that never returns."""
@@ -60,15 +132,19 @@ class Budget:
             await asyncio.sleep(INTERVAL)
 
     async def exchange(self) -> None:
-        """Add the tokens of this replica to the shared count, and read the sum of all replicas."""
-        day, reported = self._day, self._unreported
+        """Add the counts of this replica to the shared ones."""
         if self._counter is None:
             return
-        total = await self._counter.add(f"budget:{day.isoformat()}", reported, TWO_DAYS)
-        if total is not None and day == self._day:
-            self._used = total
-            self._unreported -= reported
+        for allowance in self.allowances:
+            await allowance.exchange(self._counter)
 
-    def _reset_daily(self) -> None:
-        if (today := self._clock().date()) != self._day:
-            self._day, self._used, self._unreported = today, 0, 0
+
+def _limits(config: BudgetConfig) -> Iterator[tuple[Unit, Period, int]]:
+    if config.tokens_per_day is not None:
+        yield "tokens", "day", config.tokens_per_day
+    if config.tokens_per_month is not None:
+        yield "tokens", "month", config.tokens_per_month
+    if config.cost_per_day is not None:
+        yield "cost", "day", micros(config.cost_per_day)
+    if config.cost_per_month is not None:
+        yield "cost", "month", micros(config.cost_per_month)

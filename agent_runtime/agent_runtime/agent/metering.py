@@ -3,15 +3,15 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from agent_runtime.agent.budget import Budget
+from agent_runtime.agent.prices import Prices
 from agent_runtime.agent.tool_loop import ChatCompletions
 from agent_runtime.errors import Problem
 from agent_runtime.memory.tokens import BYTES_PER_TOKEN, estimate
@@ -28,35 +28,42 @@ _CHUNK_OVERHEAD = 250
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
 
-@dataclass(slots=True)
-class _Call:
-    """A call of a model, which a fallback may have answered."""
-
-    model: str
-
-
-def _error(problem: Problem) -> str:
-    """Return the code of a failure, for a label. Servers refuse requests with any number of codes."""
-    return problem.code if problem.status != HTTPStatus.BAD_REQUEST else "model_refused_request"
+def _error_type(error: BaseException | None) -> str:
+    """Return what ended a call, for a label; "" for an answer. Servers refuse requests with any number of codes."""
+    if error is None:
+        return ""
+    if isinstance(error, Problem):
+        return error.code if error.status != HTTPStatus.BAD_REQUEST else "model_refused_request"
+    return "cancelled" if isinstance(error, asyncio.CancelledError | GeneratorExit) else "internal_error"
 
 
 class MeteredCompletions:
     """Chat completions whose tokens are counted once per call: as the model reports them, or estimated."""
 
     def __init__(
-        self, completions: ChatCompletions, metrics: Metrics, budget: Budget | None, operation: str = "chat"
+        self,
+        completions: ChatCompletions,
+        metrics: Metrics,
+        budget: Budget | None,
+        operation: str = "chat",
+        prices: Prices | None = None,
     ) -> None:
         self._completions = completions
         # As in OpenTelemetry's attribute gen_ai.operation.name.
         self._operation = operation
         self._metrics = metrics
         self._budget = budget
+        self._prices = prices
 
     async def complete(self, name: str, request: Json, deadline: float) -> tuple[str, Json]:
         """Return a completion, after its tokens are counted; see models.fallbacks.Calls."""
-        with self._timed(name) as call:
+        begun = time.perf_counter()
+        try:
             model, completion = await self._completions.complete(name, request, deadline)
-            call.model = model
+        except BaseException as error:
+            self._observe(name, begun, error)
+            raise
+        self._observe(model, begun)
         self._count(model, chunks.usage(completion), request, lambda: _message_size(completion) // BYTES_PER_TOKEN)
         return model, completion
 
@@ -65,47 +72,38 @@ class MeteredCompletions:
         begun = time.perf_counter()
         try:
             model, found = await self._completions.stream(name, request, deadline)
-        except Problem as problem:
-            self._metrics.gen_ai.observe_call(self._operation, name, time.perf_counter() - begun, _error(problem))
+        except BaseException as error:
+            self._observe(name, begun, error)
             raise
         self._metrics.gen_ai.observe_first_chunk(self._operation, model, time.perf_counter() - begun)
         return model, self._metered(model, request, found, begun)
 
-    @contextmanager
-    def _timed(self, model: str, begun: float | None = None) -> Iterator[_Call]:
-        """Observe the duration of a call and the code of its failure."""
-        call = _Call(model)
-        begun = time.perf_counter() if begun is None else begun
-        error = ""
-        try:
-            yield call
-        except Problem as problem:
-            error = _error(problem)
-            raise
-        except (asyncio.CancelledError, GeneratorExit):
-            error = "cancelled"
-            raise
-        finally:
-            self._metrics.gen_ai.observe_call(self._operation, call.model, time.perf_counter() - begun, error)
+    def _observe(self, model: str, begun: float, error: BaseException | None = None) -> None:
+        """Observe the duration of a call, and what ended it."""
+        self._metrics.gen_ai.observe_call(self._operation, model, time.perf_counter() - begun, _error_type(error))
 
     async def _metered(
         self, model: str, request: Json, found: AsyncGenerator[bytes, None], begun: float
     ) -> AsyncGenerator[bytes, None]:
         last_usage, number, size, shortest = b"", 0, 0, _CHUNK_OVERHEAD
         try:
-            with self._timed(model, begun):
-                async with aclosing(found):
-                    async for chunk in found:
-                        number += 1
-                        length = len(chunk)
-                        size += length
-                        # min() would take longer than the rest.
-                        if 0 < length < shortest:
-                            shortest = length
-                        # A server may report a running total with each chunk. The last one counts.
-                        if _USAGE.search(chunk):
-                            last_usage = chunk
-                        yield chunk
+            async with aclosing(found):
+                async for chunk in found:
+                    number += 1
+                    length = len(chunk)
+                    size += length
+                    # min() would take longer than the rest.
+                    if 0 < length < shortest:
+                        shortest = length
+                    # A server may report a running total with each chunk. The last one counts.
+                    if _USAGE.search(chunk):
+                        last_usage = chunk
+                    yield chunk
+        except BaseException as error:
+            self._observe(model, begun, error)
+            raise
+        else:
+            self._observe(model, begun)
         finally:
             usage = chunks.usage(orjson.loads(last_usage)) if last_usage else None
             # Most servers send one token per chunk. To parse each chunk for an exact estimate would cost too much.
@@ -117,12 +115,30 @@ class MeteredCompletions:
         prompt, completion = fields.get("prompt_tokens"), fields.get("completion_tokens")
         if not isinstance(prompt, int) and not isinstance(completion, int):
             prompt, completion = prompt_tokens(request), answer_tokens()
-        for kind, tokens in (("prompt", prompt), ("completion", completion)):
-            bounded = min(max(tokens, 0), MAX_TOKENS) if isinstance(tokens, int) else 0
+        counted = (_bounded(prompt), _bounded(completion))
+        for kind, bounded in zip(("prompt", "completion"), counted, strict=True):
             self._metrics.count_tokens(model, kind, bounded)
             self._metrics.gen_ai.count_tokens(self._operation, model, kind, bounded)
             if self._budget is not None:
                 self._budget.spend(bounded)
+        if self._prices is not None:
+            self._count_cost(self._prices, model, *counted, _cached(fields))
+
+    def _count_cost(self, prices: Prices, model: str, prompt: int, completion: int, cached: int) -> None:
+        cost = prices.cost(model, prompt, completion, cached)
+        self._metrics.count_cost(model, prices.currency, cost)
+        if self._budget is not None:
+            self._budget.spend(0, cost)
+
+
+def _bounded(tokens: Any) -> int:
+    return min(max(tokens, 0), MAX_TOKENS) if isinstance(tokens, int) else 0
+
+
+def _cached(usage: Json) -> int:
+    """Return the tokens of the prompt that the model's server had cached."""
+    details = usage.get("prompt_tokens_details")
+    return _bounded(details.get("cached_tokens")) if isinstance(details, dict) else 0
 
 
 def _message_size(completion: Json) -> int:

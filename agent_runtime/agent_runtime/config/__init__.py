@@ -12,7 +12,6 @@ from agent_runtime.config.base import ConfigModel, EnvironmentName, HeaderName, 
 from agent_runtime.config.callers import (
     KEEP_ALIVE_SECONDS,
     MAX_BODY_BYTES,
-    BudgetConfig,
     CardConfig,
     ChatPageConfig,
     LimitsConfig,
@@ -22,6 +21,7 @@ from agent_runtime.config.callers import (
 from agent_runtime.config.load import MAX_PROMPT_BYTES, ConfigError, explain, load
 from agent_runtime.config.model_options import CaSource, ModelParameters, ModelTimeouts, ModelTls
 from agent_runtime.config.models import ApiKeySource, ModelConfig
+from agent_runtime.config.prices import BudgetConfig, ModelPrice, PriceList, PricesSource
 from agent_runtime.config.redis import CacheConfig, RedisTls
 from agent_runtime.config.references import KeyReference
 
@@ -56,9 +56,12 @@ __all__ = [
     "MemoryConfig",
     "ModelConfig",
     "ModelParameters",
+    "ModelPrice",
     "ModelTimeouts",
     "ModelTls",
     "Name",
+    "PriceList",
+    "PricesSource",
     "RedisTls",
     "ServerConfig",
     "SkillConfig",

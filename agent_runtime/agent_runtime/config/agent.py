@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from agent_runtime.config.auth import AuthConfig
 from agent_runtime.config.backends import McpServerConfig, MemoryConfig
 from agent_runtime.config.base import ConfigModel, LogLevel, Name
-from agent_runtime.config.callers import BudgetConfig, CardConfig, ChatPageConfig, LimitsConfig, ServerConfig
+from agent_runtime.config.callers import CardConfig, ChatPageConfig, LimitsConfig, ServerConfig
 from agent_runtime.config.models import ApiKeySource, ModelConfig
+from agent_runtime.config.prices import BudgetConfig, PricesSource
 
 PROMPT_FILE = "system_prompt.txt"
 
@@ -38,7 +39,12 @@ class AgentConfig(ConfigModel):
         (), max_length=16, description="MCP servers whose tools the agent uses. Default: none."
     )
     limits: LimitsConfig | None = Field(None, description="Limits of requests. Default: each field has its default.")
-    budget: BudgetConfig | None = Field(None, description="How many tokens the agent may use. Default: no limit.")
+    budget: BudgetConfig | None = Field(
+        None, description="How many tokens, or how much money, the agent may use. Default: no limit."
+    )
+    prices: PricesSource | None = Field(
+        None, description="Prices of the models, for the metric agent_cost_total and for budgets. Default: none."
+    )
     card: CardConfig | None = Field(
         None, description="How the agent describes itself to other agents and on the chat page. Default: by its name."
     )
@@ -49,6 +55,12 @@ class AgentConfig(ConfigModel):
     auth: AuthConfig | None = Field(
         None, description="Tokens (JWT) of callers, next to API keys. Default: not accepted."
     )
+
+    @model_validator(mode="after")
+    def _cost_has_prices(self) -> Self:
+        if self.budget and (self.budget.cost_per_day or self.budget.cost_per_month) and self.prices is None:
+            raise ValueError("budget: costPerDay and costPerMonth require prices: set prices")
+        return self
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -1,4 +1,4 @@
-"""Config of the API for callers: limits, budget, API keys, agent card and chat page."""
+"""Config of the API for callers: limits, API keys, agent card and chat page."""
 
 import ipaddress
 from typing import Annotated
@@ -76,18 +76,6 @@ class LimitsConfig(ConfigModel):
         le=64 * 1024 * 1024,
         description="Bytes of the body of a request, which may contain pictures as data URLs. An Ingress of the agent "
         "gets the same limit, unless ingress.maxBodySize sets another. Default: 10485760 (10 MiB).",
-    )
-
-
-class BudgetConfig(ConfigModel):
-    """How many tokens the agent may use."""
-
-    tokens_per_day: int | None = Field(
-        None,
-        ge=1,
-        description="Tokens of prompts and answers that all replicas together may use per day, from midnight to "
-        "midnight UTC; after that, requests get 429. Replicas count together through memory.cache; without it, each "
-        "replica counts separately. Default: no limit.",
     )
 
 

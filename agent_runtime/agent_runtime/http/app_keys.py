@@ -7,6 +7,7 @@ from agent_runtime.agent.embeddings import Embeddings
 from agent_runtime.health import Health
 from agent_runtime.http.client_address import ClientAddresses
 from agent_runtime.http.limits import Gate
+from agent_runtime.logs import RequestLog
 from agent_runtime.metrics import Metrics
 
 AGENT = web.AppKey("agent", Agent)
@@ -17,3 +18,4 @@ HEALTH = web.AppKey("health", Health)
 # Seconds without an event after which a stream sends a comment.
 KEEP_ALIVE = web.AppKey("keep_alive", float)
 METRICS = web.AppKey("metrics", Metrics)
+REQUEST_LOG = web.AppKey("request_log", RequestLog)

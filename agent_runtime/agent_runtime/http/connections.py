@@ -17,6 +17,7 @@ _CHECK_INTERVAL = 0.05
 _OPTIONS: Mapping[str, Any] = {"keepalive_timeout": KEEPALIVE, "access_log": None}
 # The attribute in which aiohttp keeps the future of the next head.
 _WAITER: Any = RequestHandler.__dict__["_waiter"]
+_HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -43,8 +44,7 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         requests, payload = self._request_count, self._payload
-        received = payload.total_bytes if payload is not None else 0
-        ended = payload is None or payload.is_eof()
+        received, ended = (0, True) if payload is None else (payload.total_bytes, payload.is_eof())
         super().data_received(data)
         if self._request_count > requests:
             self._stop_timer()
@@ -67,7 +67,11 @@ class Connection(RequestHandler):
             end = len(data) - length - extra
             if received and end <= 0:
                 return True
-            if (self._last_bytes + data[: max(end, 0)]).endswith((b"\r\n\r\n", b"\n\n")):
+            if end >= len(_HEAD_ENDS[0]):
+                ends = data.endswith(_HEAD_ENDS, 0, end)
+            else:
+                ends = (self._last_bytes + data[: max(end, 0)]).endswith(_HEAD_ENDS)
+            if ends:
                 return True
         return False
 

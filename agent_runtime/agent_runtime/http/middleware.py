@@ -1,8 +1,8 @@
 """Middleware of every request: request id, admission, metrics, one log line, and errors as JSON."""
 
 import logging
+import random
 import re
-import secrets
 import time
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agent_runtime.errors import Problem, error_response
-from agent_runtime.http.app_keys import CLIENTS, GATE, HEALTH, METRICS
+from agent_runtime.http.app_keys import CLIENTS, GATE, HEALTH, METRICS, REQUEST_LOG
 
 # The routes that need an API key and count against the limits. Health and the chat page are open.
 GUARDED = ("/v1/", "/api/", "/a2a")
@@ -20,6 +20,8 @@ CALLER = web.RequestKey("caller", str)
 BODY_BYTES = web.RequestKey("body_bytes", int)
 LOG_FIELDS = web.RequestKey("log_fields", dict[str, Any])
 REQUEST_ID = "X-Request-Id"
+# An id of a request is no secret. The operating system's random numbers would cost a system call per request.
+_REQUEST_IDS = random.Random()  # noqa: S311
 # Accept a request id of the caller only if it is safe in a header and in a log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # The status that nginx logs for a client that disconnected before the response.
@@ -32,24 +34,29 @@ log = logging.getLogger(__name__)
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Handle a request, count it, observe its duration and log it."""
     start = time.perf_counter()
-    metrics, route = request.app[METRICS], _route(request)
+    app, route = request.app, _route(request)
+    metrics = app[METRICS]
     fields: dict[str, Any] = {"request_id": _request_id(request), "method": request.method, "route": route}
     request[LOG_FIELDS] = fields
-    fields["client"] = request.app[CLIENTS].of(request)
+    fields["client"] = app[CLIENTS].of(request)
     status = CLIENT_CLOSED_REQUEST
-    metrics.inflight.inc()
+    metrics.in_flight += 1
     try:
-        response = await _handle(request, handler)
+        try:
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001  (of a defect, the log has it)
+            response = _error_response(request, error)
         status = response.status
         response.headers[REQUEST_ID] = fields["request_id"]
         return response
     finally:
-        metrics.inflight.dec()
+        metrics.in_flight -= 1
         seconds = time.perf_counter() - start
         metrics.count_request(route, status, seconds)
         fields |= {"status": status, "duration_ms": round(seconds * 1000, 1)}
         # The kubelet probes every few seconds, so log its requests only at level DEBUG.
-        log.log(logging.DEBUG if route.startswith("/health") else logging.INFO, "request", extra={"fields": fields})
+        level = logging.DEBUG if route.startswith("/health") else logging.INFO
+        app[REQUEST_LOG].write(level, fields)
 
 
 async def send_connection_close(request: web.Request, response: web.StreamResponse) -> None:
@@ -77,19 +84,16 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
             gate.load.release_body(request.get(BODY_BYTES, 0))
 
 
-async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Problem as problem:
-        request[LOG_FIELDS]["code"] = problem.code
-        return error_response(problem, request.path)
-    except web.HTTPException as error:
+def _error_response(request: web.Request, error: Exception) -> web.Response:
+    if isinstance(error, Problem):
+        request[LOG_FIELDS]["code"] = error.code
+        return error_response(error, request.path)
+    if isinstance(error, web.HTTPException):
         return _from_aiohttp(error, request)
-    except ConnectionResetError:
+    if isinstance(error, ConnectionResetError):
         # The client disconnected before the response, which is no error of the agent.
         return web.Response(status=CLIENT_CLOSED_REQUEST)
-    except Exception as error:  # noqa: BLE001  (the log has it)
-        return error_response(unexpected_error(request, error), request.path)
+    return error_response(unexpected_error(request, error), request.path)
 
 
 def unexpected_error(request: web.Request, error: Exception) -> Problem:
@@ -124,4 +128,6 @@ def _route(request: web.Request) -> str:
 
 def _request_id(request: web.Request) -> str:
     sent = request.headers.get(REQUEST_ID, "")
-    return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    if sent and _REQUEST_ID.fullmatch(sent):
+        return sent
+    return f"{_REQUEST_IDS.getrandbits(128):032x}"

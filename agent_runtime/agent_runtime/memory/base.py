@@ -20,6 +20,8 @@ MAX_SESSION_BYTES = 8 * 1024 * 1024
 # Characters of a message or an answer that a session keeps, and of one that consists of characters with long escapes.
 MAX_TEXT_CHARS = 256 * 1024
 _MAX_ESCAPED_CHARS = MAX_TEXT_CHARS // 4
+# Fields of a message that is only a text.
+_FIELDS = 2
 # Seconds between searches for expired sessions.
 INTERVAL = 30.0
 
@@ -49,8 +51,15 @@ def _cut(text: str) -> str:
     return text if len(text) <= limit else f"{text[:limit]}\n[cut: {len(text)} characters]"
 
 
+def encode(one: Turn) -> bytes:
+    """Return the stored JSON of a turn: a copy, because the result of orjson keeps the 4 KiB buffer of its writer."""
+    return bytes(memoryview(orjson.dumps(one)))
+
+
 def newest(stored: Sequence[bytes]) -> Sequence[bytes]:
     """Return the newest stored turns that fit into MAX_SESSION_BYTES."""
+    if sum(map(len, stored)) <= MAX_SESSION_BYTES:
+        return stored
     first, size = len(stored), 0
     while first and (size := size + len(stored[first - 1])) <= MAX_SESSION_BYTES:
         first -= 1
@@ -62,7 +71,7 @@ def decode(stored: Sequence[bytes]) -> list[Turn]:
     stored = newest(stored)
     try:
         # Parse all turns at once. To parse them one by one would take as long as the request to Redis.
-        found = untrusted_json.loads(b"[%b]" % b",".join(stored))
+        found = untrusted_json.loads_deep(b"[%b]" % b",".join(stored))
     except untrusted_json.InvalidJsonError:
         found = [one for text in stored for one in _parsed(text)]
     turns: dict[str, Turn] = {}
@@ -70,7 +79,7 @@ def decode(stored: Sequence[bytes]) -> list[Turn]:
         try:
             if _is_turn(one):
                 turns.setdefault(one["id"], one)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             continue
     return list(turns.values())
 
@@ -86,7 +95,7 @@ def latest(turns: Sequence[Turn], tokens: int) -> list[Json]:
 
 def _parsed(stored: bytes) -> list[Any]:
     try:
-        return [untrusted_json.loads(stored)]
+        return [untrusted_json.loads_deep(stored)]
     except untrusted_json.InvalidJsonError:
         return []
 
@@ -94,9 +103,17 @@ def _parsed(stored: bytes) -> list[Any]:
 def _is_turn(value: Any) -> bool:
     if not isinstance(value["messages"], list) or not isinstance(value["tokens"], int) or value["tokens"] < 0:
         return False
-    return all(
-        isinstance(message["role"], str) and _is_content(message.get("content")) for message in value["messages"]
-    )
+    # Almost all messages have only a role and a text. A session has up to a hundred, which each request checks.
+    for message in value["messages"]:
+        content = message.get("content")
+        if not isinstance(message["role"], str):
+            return False
+        if len(message) > _FIELDS or type(content) is not str:
+            if not _is_content(content):
+                return False
+            # Raises JSONEncodeError, which is a TypeError, if the message is nested too deeply for a request.
+            orjson.dumps(message)
+    return True
 
 
 def _is_content(content: Any) -> bool:

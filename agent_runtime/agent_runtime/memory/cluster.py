@@ -75,7 +75,7 @@ class Cluster:
         await self._refresh()
         servers = {address for _, _, address in self._slots}
         for address in set(self._connections) - servers - {self._seed}:
-            await self._connections.pop(address).aclose()
+            await self._connections.pop(address).drop()
         if command is not None:
             await asyncio.gather(*(connection.execute(command) for connection in self._connections.values()))
         await asyncio.gather(*(self._at(address).execute(("PING",)) for address in servers))

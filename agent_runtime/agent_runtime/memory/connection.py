@@ -13,6 +13,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 
+from agent_runtime.deadline import Deadline
+
 Command = tuple[str | bytes | int, ...]
 
 
@@ -34,8 +36,9 @@ class SharedConnection:
                 reply to another command.
         """
         current = self._current
+        limit = Deadline(asyncio.get_running_loop().time() + self._timeout)
         try:
-            async with asyncio.timeout(self._timeout):
+            with limit:
                 if current is None or current.closed:
                     current = await self._open()
                 return await current.execute(commands)
@@ -43,11 +46,18 @@ class SharedConnection:
             if current is not None:
                 current.close()
             raise
+        finally:
+            limit.close()
+
+    async def drop(self) -> None:
+        """Close the connection, without waiting for a server that may be gone."""
+        if self._current is not None:
+            await self._current.aclose(wait=False)
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connection. Wait until it is closed, for a second at most."""
         if self._current is not None:
-            await self._current.aclose()
+            await self._current.aclose(wait=True)
 
     async def _open(self) -> "_OpenConnection":
         async with self._opening:
@@ -64,14 +74,18 @@ class _Batch:
 
     def __init__(self, commands: int) -> None:
         self.reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._is_transaction = commands > 1
         self._left = commands
         self._refusal: Exception | None = None
 
     def take(self, reply: Any) -> bool:
         """Take the reply to the next command; return whether it was the last."""
-        # A transaction replies with a list, in which errors are the replies to refused commands.
-        errors = (part for part in (reply if isinstance(reply, list) else (reply,)) if isinstance(part, ResponseError))
-        self._refusal = self._refusal or next(errors, None)
+        if isinstance(reply, ResponseError):
+            self._refusal = self._refusal or reply
+        elif self._is_transaction and isinstance(reply, list):
+            # A transaction replies with a list, in which errors are the replies to refused commands.
+            errors = (part for part in reply if isinstance(part, ResponseError))
+            self._refusal = self._refusal or next(errors, None)
         self._left -= 1
         if self._left:
             return False
@@ -95,6 +109,7 @@ class _OpenConnection:
         self._pending: deque[_Batch] = deque()
         self._listening = asyncio.create_task(self._listen())
         self.closed = False
+        self._waits_for_server = False
 
     async def execute(self, commands: tuple[Command, ...]) -> Any:
         """Send commands; return the reply to the last."""
@@ -115,8 +130,9 @@ class _OpenConnection:
         self.closed = True
         self._listening.cancel()
 
-    async def aclose(self) -> None:
-        """Close, and wait for the end of the reader."""
+    async def aclose(self, *, wait: bool) -> None:
+        """Close, and wait for the end of the reader; also for the server if `wait` is true."""
+        self._waits_for_server = wait
         self.close()
         await asyncio.wait([self._listening])
 
@@ -134,7 +150,7 @@ class _OpenConnection:
             self.closed = True
             while self._pending:
                 self._pending.popleft().fail(error)
-            await self._connection.disconnect(nowait=True)
+            await self._connection.disconnect(nowait=not self._waits_for_server)
 
     async def _read_reply(self) -> Any:
         try:

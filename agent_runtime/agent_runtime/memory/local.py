@@ -10,9 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import orjson
-
-from agent_runtime.memory.base import MAX_TURNS, Turn, decode
+from agent_runtime.memory.base import MAX_TURNS, Turn, decode, encode
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_SESSIONS = 10_000
@@ -59,8 +57,7 @@ class LocalStore:
 
     async def append(self, session_id: str, turn: Turn) -> None:
         """Add a turn; see SessionStore."""
-        # Store a copy, because the result of orjson keeps the 4 KiB buffer to which it was written.
-        self.put(session_id, (*self.stored(session_id), bytes(memoryview(orjson.dumps(turn)))))
+        self.add(session_id, encode(turn))
 
     async def delete(self, session_id: str) -> bool:
         """Delete a session; see SessionStore."""
@@ -100,6 +97,10 @@ class LocalStore:
             self._add(session_id, _Session(kept, size, self._clock() + self._ttl))
             self._evict(lambda: self._bytes > self._max_bytes, lambda caller: caller.size)
             self._evict(lambda: self._count > self._max_sessions, lambda caller: len(caller.sessions))
+
+    def add(self, session_id: str, *turns: bytes) -> None:
+        """Add turns to a session, as JSON."""
+        self.put(session_id, (*self.stored(session_id), *turns))
 
     def take(self, session_id: str) -> tuple[bytes, ...]:
         """Remove a session; return its turns."""

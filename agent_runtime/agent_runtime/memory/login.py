@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
+from redis.exceptions import RedisError
 
 from agent_runtime.config import CacheConfig
 from agent_runtime.config.addresses import is_refused
@@ -134,6 +135,16 @@ class _CheckedConnection(Connection):
             await self.disconnect(nowait=True)
             raise
         await super().on_connect_check_health(check_health)
+
+    async def disconnect(self, nowait: bool = False, *arguments: Any, **options: Any) -> None:
+        """Disconnect, also from a server that does not close its side. TLS would wait for it for half a minute."""
+        writer = self._writer
+        try:
+            await super().disconnect(nowait, *arguments, **options)
+        except RedisError:  # the server did not close its side in time
+            nowait = True
+        if nowait and writer is not None:
+            writer.transport.abort()
 
 
 class _TlsConnection(_CheckedConnection, SSLConnection):

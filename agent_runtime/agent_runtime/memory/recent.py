@@ -23,7 +23,7 @@ class RecentTurns:
 
     def add(self, session_id: str, turns: Sequence[bytes]) -> None:
         """Add turns that Redis has acknowledged."""
-        self._turns.put(session_id, (*self._turns.stored(session_id), *turns))
+        self._turns.add(session_id, *turns)
 
     def doubt(self) -> None:
         """Regard all turns as missing until it is checked."""

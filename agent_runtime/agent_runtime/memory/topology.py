@@ -82,7 +82,7 @@ class SinglePrimary:
 
     async def _leave(self) -> None:
         self.failovers += 1
-        await self._connection.aclose()
+        await self._connection.drop()
 
     async def _check_role(self) -> None:
         """Check that the server has become a primary, and connect again if not.
@@ -95,7 +95,7 @@ class SinglePrimary:
         except ResponseError:  # the user may not ask, so the next write shows it
             role = [b"master"]
         if not isinstance(role, list) or role[:1] != [b"master"]:
-            await self._connection.aclose()
+            await self._connection.drop()
             raise ReadOnlyError("the server is a replica")
         self._was_read_only = False
 

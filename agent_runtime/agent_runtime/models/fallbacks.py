@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from agent_runtime.config import ModelTimeouts
+from agent_runtime.deadline import Deadline
 from agent_runtime.errors import Problem
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json, Model
 from agent_runtime.models.breaker import FAILURES
 from agent_runtime.models.call_record import CallRecord, ModelHealth
-from agent_runtime.models.deadline import Deadline
 from agent_runtime.models.refusals import OTHERS_MAY_ACCEPT
 
 # Seconds before the second and third attempt. Each is shortened at random, so that callers do not retry together.
@@ -123,10 +123,10 @@ class Calls:
         Each model gets an equal share of the remaining time. The share of a model that fails early goes to the others.
         """
         loop = asyncio.get_running_loop()
-        candidates = [name, *(fallback for fallback in self._fallbacks if fallback != name)]
+        candidates = [name, *[fallback for fallback in self._fallbacks if fallback != name]]
         refusal: Problem | None = None
         for number, candidate in enumerate(candidates, 1):
-            others = sum(not self._records[other].breaker.wait for other in candidates[number:])
+            others = len([other for other in candidates[number:] if not self._records[other].breaker.wait])
             now = loop.time()
             try:
                 share = now + (deadline - now) / (1 + others)
@@ -166,8 +166,9 @@ class Calls:
                 raise Problem(503, "model_circuit_open", detail, retry_after=wait)
             record.breaker.begin()
             seconds = deadline - loop.time()
+            limit = Deadline(deadline if seconds <= total else loop.time() + total)
             try:
-                async with asyncio.timeout_at(deadline if seconds <= total else loop.time() + total):
+                with limit:
                     result = await attempt(self._models[name])
             except TimeoutError:
                 problem = self._record_failure(name, _timeout(name), counts=seconds >= min(total, self._fair_seconds))
@@ -176,6 +177,8 @@ class Calls:
             else:
                 record.succeeded()
                 return result
+            finally:
+                limit.close()
             wait = problem.wait or random.uniform(0.5, 1) * (backoff or 0)  # noqa: S311  (not for secrecy)
             if backoff is None or problem.code not in _RETRIABLE or wait > min(MAX_WAIT, deadline - loop.time()):
                 raise problem

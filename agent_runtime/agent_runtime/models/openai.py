@@ -7,12 +7,13 @@ Requests go through aiohttp, which takes 0.22 ms of CPU per request and 0.01 ms 
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 import aiohttp
 import orjson
+from aiohttp import hdrs
+from multidict import CIMultiDict
 from yarl import URL
 
 from agent_runtime.config import ModelConfig, ModelTimeouts
@@ -40,6 +41,9 @@ from agent_runtime.models.streaming import (
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.5, sock_connect=2)
 # A compressed response could become a thousand times as long.
 _JSON_BODY = {"content-type": "application/json", "accept-encoding": "identity"}
+_OK = HTTPStatus.OK.value
+# What aiohttp and sockets raise. Streams raise them also while a caller reads.
+_FAULTS = (aiohttp.ClientError, OSError, TimeoutError)
 
 log = logging.getLogger(__name__)
 
@@ -69,14 +73,19 @@ class OpenAIModel:
         self._chat_probe = ChatProbe(self.name, self._complete_a_little)
         self._confirmation = Confirmation(self._complete_a_little, self._confirm)
         self._endpoint: Endpoint | None = None
+        # Those of each request with a body.
+        self._headers: CIMultiDict[str] = CIMultiDict()
         self._building = asyncio.Lock()
         # An error that the last call reported and that a probe cannot detect, such as a deployment that does not exist.
         self._lasting_fault: tuple[str, str] | None = None
 
     async def complete(self, request: Json) -> Json:
         """Answer a chat completion request; see Model."""
-        async with self._post(request) as response:
-            answer = await responses.read(response)
+        try:
+            async with await self._post(request) as response:
+                answer = await responses.read(response)
+        except _FAULTS as error:
+            raise self._unreachable(request, error) from None
         parsed = self._parse(answer)
         self._record_success()
         return parsed
@@ -89,13 +98,15 @@ class OpenAIModel:
         mode, is_general = self._stream_modes.current, False
         while mode is not StreamMode.NONE:
             try:
-                async with self._post(in_mode(request, mode)) as response:
+                async with await self._post(in_mode(request, mode)) as response:
                     self._stream_modes.remember(mode, concerns_all=is_general)
                     async for chunk in self._read_stream(response):
                         yield chunk
                 self._record_success()
             except StreamingRefused as error:
                 mode, is_general = StreamMode(mode + 1), concerns_all(request, error.param)
+            except _FAULTS as error:
+                raise self._unreachable(request, error) from None
             else:
                 return
         completion = await self.complete(in_mode(request, mode))
@@ -132,41 +143,45 @@ class OpenAIModel:
         """Return the body of the request to the server, with this field for the maximum of tokens."""
         return self._parameters.applied(request, cap_field) | {"model": self._upstream_name}
 
-    @asynccontextmanager
-    async def _post(self, request: Json) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield a response with status 200; every failure, also while the body reads it, becomes a Problem."""
+    async def _post(self, request: Json) -> aiohttp.ClientResponse:
+        """Send a request; return its response with status 200, whose body follows.
+
+        Raises:
+            Problem: the server refuses the request.
+            _FAULTS: the connection failed. Reading the body may raise them, too; see _unreachable().
+        """
         endpoint = self._endpoint or await self._build_for_call()
-        try:
-            cap_field, is_retry = self._parameters.cap_field, False
-            while True:
-                async with await self._begin(endpoint, orjson.dumps(self._body(request, cap_field))) as response:
-                    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                        raise aiohttp.ClientPayloadError("the response is compressed")
-                    if response.status == HTTPStatus.OK:
-                        if is_retry:
-                            self._parameters.cap_field = cap_field
-                        yield response
-                        return
-                    answer = await responses.read_error(response)
-                    other = None if is_retry else self._parameters.other_cap(cap_field, response.status, answer)
-                    if other is None:
-                        raise self._refusal(request, response, answer)
-                    cap_field, is_retry = other, True
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            self._probe_now.set()
-            problem = refusals.unreachable(self.name, error)
-            # Unless it is streamed, an answer begins when it is complete, so that its length may be the cause.
-            is_late = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
-            problem.blames_model = not is_late or bool(request.get("stream"))
-            raise problem from None
+        cap_field, is_retry = self._parameters.cap_field, False
+        while True:
+            response = await self._begin(endpoint, orjson.dumps(self._body(request, cap_field)))
+            if response.status == _OK and not _is_compressed(response):
+                if is_retry:
+                    self._parameters.cap_field = cap_field
+                return response
+            async with response:
+                if _is_compressed(response):
+                    raise aiohttp.ClientPayloadError("the response is compressed")
+                answer = await responses.read_error(response)
+                other = None if is_retry else self._parameters.other_cap(cap_field, response.status, answer)
+                if other is None:
+                    raise self._refusal(request, response, answer)
+                cap_field, is_retry = other, True
+
+    def _unreachable(self, request: Json, error: Exception) -> Problem:
+        """Return the problem of a connection that failed."""
+        self._probe_now.set()
+        problem = refusals.unreachable(self.name, error)
+        # Unless it is streamed, an answer begins when it is complete, so that its length may be the cause.
+        is_late = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
+        problem.blames_model = not is_late or bool(request.get("stream"))
+        return problem
 
     async def _begin(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
         """Send a request; return the response when its headers have arrived."""
-        headers = {**_JSON_BODY, **endpoint.headers}
         sent = self._session.post(
             self._url(endpoint),
             data=body,
-            headers=headers,
+            headers=self._headers,
             timeout=self._timeout,
             allow_redirects=False,
             ssl=self._ssl,
@@ -257,5 +272,11 @@ class OpenAIModel:
         async with self._building:
             if self._trust is not None:
                 self._ssl = self._trust.context()
-            self._endpoint = await self._builder.build()
-            return self._endpoint
+            endpoint = await self._builder.build()
+            self._endpoint, self._headers = endpoint, CIMultiDict({**_JSON_BODY, **endpoint.headers})
+            return endpoint
+
+
+def _is_compressed(response: aiohttp.ClientResponse) -> bool:
+    """Return whether the server compressed a response although the request does not accept that."""
+    return response.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity"

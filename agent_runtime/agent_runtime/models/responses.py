@@ -13,8 +13,9 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
         aiohttp.ClientPayloadError: it is longer than MAX_ANSWER_BYTES, or incomplete.
     """
     answer = bytearray()
-    async for chunk in response.content.iter_any():
-        answer += chunk
+    content = response.content
+    while not content.at_eof():
+        answer += await content.readany()
         if len(answer) > MAX_ANSWER_BYTES:
             # The error keeps this frame alive until the last attempt ends.
             answer.clear()

@@ -7,7 +7,7 @@ from kubeschema.errors import FieldsError
 from localkube import clock
 from localkube.apiserver import admission, scale, transitions, versions
 from localkube.apiserver.fields import apply as server_side
-from localkube.apiserver.fields import managed
+from localkube.apiserver.fields import managed, prepare
 from localkube.apiserver.fields.service_types import drop_unused_fields
 from localkube.apiserver.options import Outcome, WriteOptions
 from localkube.apiserver.resources import Resource
@@ -189,7 +189,7 @@ class Writer:
         old = live.object
         new = transitions.restrict_to_subresource(resource, old, new, options.subresource)
         if resource.key == "services":
-            new = drop_unused_fields(old, new)
+            new = prepare.with_families(drop_unused_fields(old, new))
         if transitions.is_unchanged(old, new):
             return Outcome(old, live)
         name = old["metadata"]["name"]

@@ -12,6 +12,7 @@ from localkube.controllers.endpoint_slices import PortLookup
 from localkube.controllers.job import JobController
 from localkube.controllers.job_expiry import JobExpiryController
 from localkube.controllers.namespaces import RootCAController, ServiceAccountController
+from localkube.controllers.pod_gc import PodGarbageCollector
 from localkube.controllers.replicaset import ReplicaSetController
 from localkube.controllers.scheduler import Scheduler
 
@@ -34,6 +35,7 @@ class ControllerManager:
             AutoscalerController(context),
             JobController(context),
             JobExpiryController(context),
+            PodGarbageCollector(context, node),
         ]
         if node:
             self._controllers.append(Scheduler(context, node))

@@ -30,6 +30,7 @@ from agent_runtime.config import (
     ModelConfig,
     ModelParameters,
     ModelTls,
+    PricesSource,
 )
 from agent_runtime.config.checks import CheckConfig
 from agent_runtime.config.models import RESERVED_HEADERS, RESPONSES_API_VERSION, RESPONSES_DATE
@@ -194,6 +195,11 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".fallbacks",
         ),
         Rule(
+            "!has(self.budget) || !(has(self.budget.costPerDay) || has(self.budget.costPerMonth)) || has(self.prices)",
+            "costPerDay and costPerMonth of budget require prices: set prices",
+            ".budget",
+        ),
+        Rule(
             "size(self.models) == 0 || self.models.exists(m, !has(m.api) || m.api != 'embeddings')",
             "at least one of models must have another api than embeddings: add one",
             ".models",
@@ -209,6 +215,7 @@ RULES: Mapping[type[BaseModel], tuple[Rule, ...]] = {
             ".fallbacks",
         ),
     ),
+    PricesSource: (_exactly_one("configMapKeyRef", "file"),),
     ModelConfig: (
         Rule(
             "self.provider != 'azure_openai' || has(self.deployment)",

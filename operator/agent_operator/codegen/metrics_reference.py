@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics import MetricWrapperBase
 
 from agent_operator.manager import gauges
 from agent_operator.observability.metrics import Definition, Metrics
@@ -44,10 +43,11 @@ _SUFFIXES = {"counter": "_total", "gauge": "", "histogram": ""}
 def definitions(registry: CollectorRegistry) -> Iterator[tuple[str, Definition]]:
     """Yield type and definition of the metrics in a registry, without those of the process."""
     for collector in registry._collector_to_names:  # noqa: SLF001  (prometheus_client lists samples only)
-        if isinstance(collector, MetricWrapperBase):
-            (family,) = collector.describe()
-            labels = tuple(collector._labelnames)  # noqa: SLF001  (as above)
-            yield family.type, Definition(family.name + _SUFFIXES[family.type], family.documentation, labels)
+        if describe := getattr(collector, "describe", None):
+            (family,) = describe()
+            # A family with samples has the names of their labels, and the collector of a family without samples.
+            labels: Iterable[str] = getattr(family, "_labelnames", ()) or getattr(collector, "_labelnames", ())
+            yield family.type, Definition(family.name + _SUFFIXES[family.type], family.documentation, tuple(labels))
 
 
 def of_runtime() -> list[tuple[str, Definition]]:

@@ -188,6 +188,8 @@ class Inputs:
         if config.mcp:
             servers = enumerate(config.mcp)
             complete["mcp"] = tuple(model_sources.complete_server(server, index) for index, server in servers)
+        if config.prices:
+            complete["prices"] = model_sources.complete_prices(config.prices)
         if config.memory:
             complete["memory"] = self._memory(config.memory)
         return AgentSection.model_validate(dict(config) | complete)

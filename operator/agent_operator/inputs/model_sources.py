@@ -15,6 +15,7 @@ from agent_runtime.config import (
     McpServerConfig,
     ModelConfig,
     ModelTls,
+    PricesSource,
     RedisTls,
 )
 
@@ -49,6 +50,13 @@ def tokens(config: AgentConfig) -> dict[str, str]:
     found = {name: it.service_account_token for name, it in models.items() if it}
     found |= {f"mcp-{index}": server.service_account_token for index, server in enumerate(config.mcp)}
     return {name: token.audience for name, token in found.items() if token}
+
+
+def complete_prices(source: PricesSource) -> PricesSource:
+    """Return the prices as a file in the volume instead of a key of a ConfigMap."""
+    if source.config_map_key_ref is None:
+        return source
+    return PricesSource(file=f"{constants.PRICES_DIRECTORY}/{constants.PRICES_FILE}")
 
 
 def complete_server(server: McpServerConfig, index: int) -> McpServerConfig:

@@ -112,6 +112,25 @@ MODELS = (
         stacked=True,
     ),
     Panel(
+        "Cost in 24 hours by model",
+        "By the prices in config.prices. Without prices there is no cost.",
+        "short",
+        (
+            Query(
+                f"sum by (model, currency) (increase(agent_cost_total{{{AGENT}}}[24h]))",
+                "{{model}} {{currency}}",
+            ),
+        ),
+        stacked=True,
+    ),
+    Panel(
+        "Used budget",
+        "Share of each budget in config.budget. From 100 % on, requests get 429 until the next day or month.",
+        "percentunit",
+        (Query(f"max by (unit, period) (agent_budget_used_ratio{{{AGENT}}})", "{{unit}} per {{period}}"),),
+        thresholds=((0.8, "orange"), (1, "red")),
+    ),
+    Panel(
         "Model latency p95",
         "95 % of the calls of a model took no longer than this.",
         "s",

@@ -96,6 +96,16 @@ def _dependency_alerts(*matchers: str) -> Iterator[Alert]:
         f"{_AGENT}: {{{{ $value | humanizePercentage }}}} of the calls of {{{{ $labels.gen_ai_request_model }}}} fail",
         "More than 20 % of the calls of this model failed for 10 minutes. Fallbacks may hide it from callers.",
     )
+    used = f"max by (namespace, service, unit, period) (agent_budget_used_ratio{of.selector(*matchers)})"
+    yield Alert(
+        "AgentBudgetNearlySpent",
+        f"{used} > 0.8",
+        "1m",
+        "warning",
+        f"{_AGENT} has used {{{{ $value | humanizePercentage }}}} of its budget ({{{{ $labels.unit }}}} per "
+        "{{ $labels.period }})",
+        "From 100 % on, requests get 429 until the next day or month begins, in UTC.",
+    )
     failed = of.rate("agent_tool_calls_total", 'outcome="error"', *matchers, window=_WINDOW)
     every = of.rate("agent_tool_calls_total", *matchers, window=_WINDOW)
     by_tool = (*BY_AGENT, "tool")

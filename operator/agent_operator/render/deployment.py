@@ -46,12 +46,12 @@ def deployment(inputs: Inputs, revision: Revision, replicas: int | None, role: R
     )
 
 
-def with_restart(manifest: Manifest, time: str | None) -> Manifest:
+def with_restart(manifest: Manifest, time: str) -> Manifest:
     """Return a Deployment whose pods are not older than the last restart; other manifests unchanged.
 
     The time is not a part of the revision, because it cannot break a pod.
     """
-    if time is None or manifest["kind"] != "Deployment":
+    if manifest["kind"] != "Deployment":
         return manifest
     template = manifest["spec"]["template"]
     meta = template["metadata"]

@@ -23,7 +23,7 @@ from agent_operator.render import pod_template
 from agent_operator.render.canonical import Manifest
 from agent_operator.render.credentials import secret_hash
 from agent_operator.render.templates import View, common_annotations, common_labels, fill, labels
-from agent_runtime.config import CONFIG_FILE, CaSource
+from agent_runtime.config import CONFIG_FILE, CaSource, KeyReference
 from agent_runtime.config.auth import KUBERNETES_DIRECTORY
 
 # terminationGracePeriodSeconds is a sum: the runtime serves for DRAIN_SECONDS until all proxies have removed the pod (a
@@ -99,6 +99,9 @@ def _volumes(inputs: Inputs) -> Iterator[View]:
             yield _ca_volume(model.tls.ca_from, model_ca_volume(index), model_ca_directory(index))
     if inputs.spec.config.memory and (source := redis_ca(inputs.spec.config)):
         yield _ca_volume(source, REDIS_CA_VOLUME, REDIS_CA_DIRECTORY)
+    prices = inputs.spec.config.prices and inputs.spec.config.prices.config_map_key_ref
+    if prices:
+        yield _prices(prices)
     if inputs.uses_api_server:
         yield {"directory": KUBERNETES_DIRECTORY, "volume": constants.API_SERVER_VOLUME}
     if found := model_sources.tokens(inputs.spec.config):
@@ -108,6 +111,13 @@ def _volumes(inputs: Inputs) -> Iterator[View]:
         ]
         volume = {"name": constants.TOKENS_VOLUME, "projected": {"sources": sources}}
         yield {"directory": constants.TOKENS_DIRECTORY, "volume": volume}
+
+
+def _prices(reference: KeyReference) -> View:
+    """Return the volume with the prices. Without its ConfigMap, pods start and report no cost."""
+    items = [{"key": reference.key, "path": constants.PRICES_FILE}]
+    source = {"name": reference.name, "items": items, "optional": True}
+    return {"directory": constants.PRICES_DIRECTORY, "volume": {"name": "prices", "configMap": source}}
 
 
 def _ca_volume(source: CaSource, name: str, directory: str) -> View:

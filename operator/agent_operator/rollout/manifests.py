@@ -85,12 +85,13 @@ def compose(
         desired |= _sharing_with_canary(desired, status.canary, size)
     elif status.canary is not None or keeps_canary:
         retained |= _canary_refs(rendered)
-    in_order = _in_order(rendered, desired, added)
-    result = _result(rendered, stable, (with_restart(it, status.restarted_at) for it in in_order))
+    result = _result(rendered, stable, _in_order(rendered, desired, added), status.restarted_at)
     return RolloutManifests(replace(result, egress=egress.mode) if egress else result, frozenset(retained))
 
 
-def _result(rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest]) -> Rendered:
+def _result(rendered: Rendered, stable: Revision | None, manifests: Iterable[Manifest], time: str | None) -> Rendered:
+    if time:
+        manifests = [with_restart(manifest, time) for manifest in manifests]
     result = replace(rendered, manifests=tuple(manifests))
     if stable is None:
         return result

@@ -10,11 +10,13 @@ from rich.tree import Tree
 from agent_operator.api import constants
 from agent_operator.kube.pod_failures import describe
 from agentctl.cluster import states
+from agentctl.cluster.blockers import blockers
 from agentctl.cluster.snapshot import Child, Snapshot
 from agentctl.cluster.states import Colour, DisplayState
 from agentctl.objects import Object, nested_field
 from agentctl.ui.console import table
 
+_MAX_BLOCKERS = 10
 # The colour of conditions for which True is not the desired status.
 NEGATIVE = {
     "Reconciling": Colour.WAITING,
@@ -33,12 +35,25 @@ def draw(snapshot: Snapshot) -> Group:
         if child.kind == "Deployment":
             for pod in snapshot.pods:
                 branch.add(_line("Pod", pod["metadata"]["name"], states.pod_state(pod)))
-    parts: list[Tree | Text | Table] = [root, Text()]
+    parts: list[Tree | Text | Table] = [root, *_blockers(snapshot), Text()]
     warnings = nested_field(agent, "status", "warnings") or ()
     parts.append(conditions_table(nested_field(agent, "status", "conditions") or (), warnings=len(warnings)))
     parts += _warnings(warnings)
     parts += _last_failure(nested_field(agent, "status", "lastFailure"))
     return Group(*parts)
+
+
+def _blockers(snapshot: Snapshot) -> Iterable[Text]:
+    """Yield what an agent that is not ready waits for."""
+    found = blockers(snapshot)
+    if not found or nested_field(snapshot.agent, "spec", "suspend"):
+        return
+    yield Text("\nNot ready:", "bold")
+    for blocker in found[:_MAX_BLOCKERS]:
+        yield Text(f"  {blocker}", Colour.BAD)
+    if len(found) > _MAX_BLOCKERS:
+        yield Text(f"  and {len(found) - _MAX_BLOCKERS} more: use -o json")
+    yield Text(f"  agentctl doctor {snapshot.agent['metadata']['name']} looks for the cause")
 
 
 def _headline(agent: Object) -> Text:

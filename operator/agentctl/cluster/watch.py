@@ -1,5 +1,6 @@
 """Watches objects through `kubectl get --watch`."""
 
+import io
 import json
 import subprocess
 import threading
@@ -76,5 +77,7 @@ class ErrorReader:
         return self._found.decode("utf-8", "replace")
 
     def _read(self) -> None:
-        for line in self._process.stderr or ():
-            self._found = (self._found + line)[-_MAX_STDERR:]
+        stream = self._process.stderr
+        # In pieces, because nothing bounds the length of a line.
+        while isinstance(stream, io.BufferedReader) and (piece := stream.read1(_MAX_STDERR)):
+            self._found = (self._found + piece)[-_MAX_STDERR:]

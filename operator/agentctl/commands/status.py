@@ -6,6 +6,7 @@ from typing import NoReturn
 from rich.live import Live
 
 from agentctl.cluster import status_tree
+from agentctl.cluster.blockers import blockers
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import take_snapshot
 from agentctl.formats import Format, View
@@ -18,7 +19,9 @@ INTERVAL = 2.0
 def run(kubectl: Kubectl, name: str, view: View, *, watch: bool) -> None:
     """Show an agent once, or refresh until Ctrl-C."""
     if view is not View.TEXT:
-        output.write(output.data_text(take_snapshot(kubectl, name).to_json(), Format(view)))
+        snapshot = take_snapshot(kubectl, name)
+        waits = {"blockedBy": [blocker.to_json() for blocker in blockers(snapshot)]}
+        output.write(output.data_text(snapshot.to_json() | waits, Format(view)))
         return
     console = stdout_console()
     if not watch:

@@ -38,7 +38,6 @@ def environment(folder: Path, kubeconfig: str | None) -> Iterator[tuple[asyncio.
     runner = asyncio.Runner() if kubeconfig else simulated_clock()
     with pytest.MonkeyPatch.context() as patch, runner as loop:
         if kubeconfig is None:
-            patch.setattr(polling, "_GROWTH", 1.1)
             patch.setattr(polling, "_LONGEST_INTERVAL", 5.0)
             patch.setattr(clusters, "StandInNode", PlayingNode)
         stack = AsyncExitStack()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from agent_runtime import logs
 from tests.integration.agent_runtime.processes import ModelServer, RedisServer
 from tests.patience import DEADLINE
 from tests.polling import eventually
@@ -71,6 +73,9 @@ class AgentProcess:
 
     def log(self, message: str = "") -> list[dict[str, Any]]:
         """Return the log records, all or those with this message."""
+        if message == "request":
+            # The agent writes the lines of many requests together.
+            time.sleep(1.2 * logs.SECONDS)
         lines = [json.loads(line) for line in self.log_file.read_text().splitlines()]
         return [line for line in lines if not message or line["message"] == message]
 

@@ -58,6 +58,8 @@ class RedisServer:
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         # With a process title, Redis overwrites the environment by which tests/reaper.py finds processes of a test run.
         command += ["--set-proc-title", "no"]
+        # A replica would otherwise write what it receives to dump.rdb in the current folder.
+        command += ["--repl-diskless-load", "swapdb"]
         self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL)
         eventually("redis-server listens", self._is_listening)
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from agent_runtime import environment
 from agent_runtime.config import load
 from agent_runtime.http import connections
+from agent_runtime.logs import RequestLog
 from agent_runtime.server import serve
 from tests.integration.agent_runtime.conftest import ECHO, agent_toml
 from tests.patience import DEADLINE
@@ -286,7 +287,7 @@ async def test_both_ports_of_the_agent_have_the_limit(
     (tmp_path / "agent.toml").write_text(agent_toml(ECHO))
     (tmp_path / "system_prompt.txt").write_text("Hi.")
     variables = {"LISTEN_ADDRESS": "127.0.0.1", "PORT_HTTP": "0", "PORT_METRICS": "0"}
-    serving = asyncio.create_task(serve(*load(tmp_path / "agent.toml"), environment.read(variables)))
+    serving = asyncio.create_task(serve(*load(tmp_path / "agent.toml"), environment.read(variables), RequestLog()))
     try:
         for port in await _listening_ports(caplog):
             client = Client(*await asyncio.open_connection("127.0.0.1", port))

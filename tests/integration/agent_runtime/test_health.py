@@ -103,9 +103,12 @@ def test_an_outage_of_another_model_degrades_the_agent(start_agent: StartAgent) 
     assert agent.http.get("/health").status_code == 200
 
 
-def test_metrics_count_by_route(start_agent: StartAgent) -> None:
+def test_metrics_count_by_route(start_agent: StartAgent, tmp_path: Path) -> None:
     """The label is the pattern of the route and never the path."""
-    agent = start_agent(agent_toml(ECHO), AGENT_REVISION="r7").ready()
+    prices = tmp_path / "prices.toml"
+    prices.write_text("[models.echo]\ninput = 0\noutput = 1000000\n")
+    money = f'[agent.prices]\nfile = "{prices}"\n[agent.budget]\ncost_per_month = 8\n'
+    agent = start_agent(agent_toml(ECHO, memory=money), AGENT_REVISION="r7").ready()
     agent.http.post("/api/chat", json={"message": "one two"})
     agent.http.get("/some/path")
 
@@ -116,6 +119,8 @@ def test_metrics_count_by_route(start_agent: StartAgent) -> None:
     assert metrics['agent_requests_total{code="404",route="unmatched"}'] == 1
     assert metrics['agent_request_duration_seconds_count{route="/api/chat"}'] == 1
     assert metrics['agent_tokens_total{kind="completion",model="echo"}'] == 2
+    assert metrics['agent_cost_total{currency="USD",model="echo"}'] == 2
+    assert metrics['agent_budget_used_ratio{period="month",unit="cost"}'] == 0.25
     assert metrics["agent_inflight_requests"] == 0
     assert metrics['agent_component_healthy{component="echo"}'] == 1
     assert any(name.startswith("agent_info{") and 'revision="r7"' in name for name in metrics)

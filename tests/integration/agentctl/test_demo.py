@@ -46,7 +46,7 @@ def test_a_signal_stops_the_demo_and_its_cluster(
     other = type(cluster)(tmp_path / "demo")
     command = [Path(sys.executable).with_name("agentctl"), "demo", "--dir", other.directory]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        eventually("the cluster is running", lambda: process.poll() is None and other.status()["running"])
+        eventually("the cluster is running", lambda: process.poll() is None and other.record())
         process.send_signal(number)
         out, err = process.communicate(timeout=DEADLINE)
 

@@ -57,7 +57,8 @@ def test_the_operator_is_restarted_when_it_ends(cluster: Any, eventually: Eventu
 
     os.kill(first, signal.SIGKILL)
 
-    eventually("the operator is restarted", lambda: cluster.status().get("operatorPid", first) != first)
+    eventually("the operator is restarted", lambda: cluster.record().get("operator_pid", first) != first)
+    assert cluster.status()["operatorPid"] != first
 
 
 def test_up_works_after_a_crash_and_down_leaves_no_process(
@@ -103,7 +104,7 @@ def test_a_cluster_in_the_foreground_stops_on_a_signal(
     other = type(cluster)(tmp_path / "foreground")
     command = [Path(sys.executable).with_name("agentctl"), "local", "up", "--foreground", "--dir", other.directory]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        eventually("the cluster is running", lambda: process.poll() is None and other.status()["running"])
+        eventually("the cluster is running", lambda: process.poll() is None and other.record())
         process.send_signal(number)
         _, stderr = process.communicate(timeout=DEADLINE)
 

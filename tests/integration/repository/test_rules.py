@@ -43,6 +43,7 @@ HEALTHY: Series = {
     f'{CALLS}{{{CALL},error_type="cancelled"}}': rising(600),
     f'agent_tool_calls_total{{{AGENT},tool="crm__find",outcome="success"}}': rising(60),
     f"agent_tokens_total{{{AGENT}}}": rising(60),
+    f'agent_budget_used_ratio{{{AGENT},unit="cost",period="month"}}': constant(0.8),
     f'agent_operator_info{{{OPERATOR},version="1"}}': constant(1),
     f"agent_operator_leader{{{OPERATOR}}}": constant(1),
     f'agent_operator_watch_age_seconds{{{OPERATOR},kind="Service"}}': constant(200),
@@ -66,6 +67,7 @@ FIRING: dict[str, dict[str, str | None]] = {
     "AgentComponentUnhealthy": {f'agent_component_healthy{{{AGENT},component="redis"}}': constant(0)},
     "AgentModelErrors": {f'{CALLS}{{{CALL},error_type="model_timeout"}}': rising(600)},
     "AgentToolErrors": {f'agent_tool_calls_total{{{AGENT},tool="crm__find",outcome="error"}}': rising(90)},
+    "AgentBudgetNearlySpent": {f'agent_budget_used_ratio{{{AGENT},unit="cost",period="month"}}': constant(0.81)},
     "AgentPodsNotScraped": {
         f"up{{{AGENT}}}": f"1x60 0x{MINUTES - 60}",
         f'agent_info{{{AGENT},version="1",revision="a"}}': "1x60 stale",

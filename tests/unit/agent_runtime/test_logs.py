@@ -1,12 +1,14 @@
 """JSON logs: the format, and what they leave out."""
 
+import asyncio
+import io
 import json
 import logging
 import sys
 
 import pytest
 
-from agent_runtime.logs import MASK, JsonFormatter, pseudonym
+from agent_runtime.logs import FEW_LINES, MASK, SECONDS, JsonFormatter, RequestLog, pseudonym
 
 
 def record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:
@@ -81,3 +83,49 @@ def test_the_stack_of_an_endless_recursion_is_cut() -> None:
         line = JsonFormatter().format(record("failed", exc_info=sys.exc_info()))
 
     assert len(json.loads(line)["at"]) == 30
+
+
+class _Stream(io.StringIO):
+    """Counts how often it is flushed."""
+
+    flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+async def test_the_lines_of_many_requests_are_written_together() -> None:
+    """The first ones are written at once, and the others at the end of the period."""
+    stream = _Stream()
+    requests = RequestLog(stream)
+    logging.getLogger("agent_runtime").setLevel(logging.INFO)
+
+    for number in range(100):
+        requests.write(logging.INFO, {"route": "/x", "status": 200, "number": number})
+    assert stream.flushes <= FEW_LINES + 1
+    await asyncio.sleep(2 * SECONDS)
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["number"] for line in lines] == list(range(100))
+    assert lines[0].keys() == {"time", "level", "logger", "message", "route", "status", "number"}
+    assert lines[0]["message"] == "request"
+    assert FEW_LINES + 1 <= stream.flushes < 50
+
+
+async def test_a_request_log_masks_secrets_and_respects_the_level() -> None:
+    stream = _Stream()
+    requests = RequestLog(stream, ("sk-secret",))
+    logging.getLogger("agent_runtime").setLevel(logging.INFO)
+
+    requests.write(logging.DEBUG, {"route": "/health"})
+    requests.write(logging.INFO, {"route": "/sk-secret"})
+
+    assert "sk-secret" not in stream.getvalue()
+    assert json.loads(stream.getvalue())["route"] == f"/{MASK}"
+
+
+async def test_a_stream_that_is_closed_does_not_affect_requests() -> None:
+    stream = _Stream()
+    stream.close()
+
+    RequestLog(stream).write(logging.WARNING, {"route": "/x"})

@@ -1,11 +1,11 @@
 """Read and validate the bodies of requests, and build JSON responses."""
 
 import asyncio
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_runtime import untrusted_json
@@ -18,6 +18,8 @@ from agent_runtime.http.middleware import BODY_BYTES
 READ_TIMEOUT = 30.0
 MIN_RATE = 128 * 1024
 JSON_TYPE = "application/json"
+# To build them per response would cost as much as to serialize it.
+_JSON_HEADERS = CIMultiDictProxy(CIMultiDict({"Content-Type": JSON_TYPE}))
 
 
 class Body(BaseModel):
@@ -39,7 +41,7 @@ async def read_bytes(request: web.Request) -> bytes:
     try:
         if request.content.is_eof():
             # The body of most requests arrives with the head. Then a timeout is not needed.
-            return await request.read()
+            return _arrived(request)
         return await _read_in_parts(request)
     except TimeoutError:
         raise Problem(408, "request_timeout", "The body did not arrive in time: send it faster") from None
@@ -47,6 +49,20 @@ async def read_bytes(request: web.Request) -> bytes:
         raise Problem(
             400, "invalid_body", "The body does not match Content-Encoding or Transfer-Encoding: correct it"
         ) from None
+
+
+def _arrived(request: web.Request) -> bytes:
+    """Return a body that has arrived completely. request.read() would take six times as long."""
+    content, limit = request.content, request.client_max_size
+    body = content.read_nowait()
+    while not content.at_eof():
+        # A body that was compressed may be in parts.
+        body += content.read_nowait()
+        if len(body) > limit:
+            break
+    if len(body) > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, len(body))
+    return body
 
 
 async def _read_in_parts(request: web.Request) -> bytes:
@@ -97,6 +113,6 @@ def validated(kind: type[AnyBody], fields: dict[str, Any]) -> AnyBody:
         raise Problem(400, "invalid_request", detail, param=detail.partition(": ")[0]) from None
 
 
-def json_response(content: Any, status: int = HTTPStatus.OK) -> web.Response:
+def json_response(content: Any, status: int = 200) -> web.Response:
     """Return a JSON response."""
-    return web.Response(status=status, body=orjson.dumps(content), content_type="application/json")
+    return web.Response(status=status, body=orjson.dumps(content), headers=_JSON_HEADERS)

@@ -36,7 +36,8 @@ def _namespace(obj: Object) -> Object:
     return {**obj, "spec": {**(obj.get("spec") or {}), "finalizers": kept}, "status": {"phase": "Active"}}
 
 
-def _service(obj: Object) -> Object:
+def with_families(obj: Object) -> Object:
+    """Return a Service with the address families of the cluster, unless it names some."""
     spec = obj["spec"]
     if spec.get("type") == "ExternalName":
         return obj
@@ -72,6 +73,6 @@ def _selecting(spec: Object, name: str, uid: str) -> Object:
 _SPECIAL: Final = {
     ("", "Pod"): _pod,
     ("", "Namespace"): _namespace,
-    ("", "Service"): _service,
+    ("", "Service"): with_families,
     ("batch", "Job"): _job,
 }

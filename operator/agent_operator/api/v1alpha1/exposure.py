@@ -167,18 +167,20 @@ class NetworkPolicySpec(ApiModel):
     """NetworkPolicy of the pods. The operator derives its rules from the config."""
 
     enabled: bool | None = Field(None, description="Create a NetworkPolicy. Default: true.")
+    # Atomic, because an empty list differs from a missing one: server-side apply does not record who owns an empty set,
+    # and would keep it when the manifest no longer has the field.
     ingress_namespaces: tuple[DnsLabel, ...] | None = Field(
         None,
         max_length=64,
         description="Namespaces whose pods may connect to the HTTP port. Default: ingress-nginx and the agent's own "
         "namespace; with a list, only those in it.",
-        json_schema_extra=list_set(),
+        json_schema_extra=list_atomic(),
     )
     monitoring_namespaces: tuple[DnsLabel, ...] | None = Field(
         None,
         max_length=64,
         description="Namespaces whose pods may connect to the metrics port. Default: [monitoring].",
-        json_schema_extra=list_set(),
+        json_schema_extra=list_atomic(),
     )
     allow_private_networks: bool | None = Field(
         None,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent_runtime.agent.budget import Budget
+from agent_runtime.config import BudgetConfig
 from agent_runtime.errors import Problem
 
 
@@ -43,7 +44,7 @@ def spent(budget: Budget) -> bool:
 def test_retry_after_is_the_time_until_midnight_utc() -> None:
     """At midnight the budget is available again."""
     clock = Clock()
-    budget = Budget(10, None, clock)
+    budget = Budget(BudgetConfig(tokens_per_day=10), None, clock)
     budget.spend(9)
     budget.check()
     budget.spend(1)
@@ -59,7 +60,10 @@ def test_retry_after_is_the_time_until_midnight_utc() -> None:
 async def test_replicas_count_together() -> None:
     """After an exchange, each replica knows the sum. Nothing is counted twice."""
     shared, clock = FakeCounter(), Clock()
-    one, other = Budget(10, shared, clock), Budget(10, shared, clock)
+    one, other = (
+        Budget(BudgetConfig(tokens_per_day=10), shared, clock),
+        Budget(BudgetConfig(tokens_per_day=10), shared, clock),
+    )
     one.spend(6)
     other.spend(4)
     assert not spent(one)
@@ -75,7 +79,7 @@ async def test_replicas_count_together() -> None:
 async def test_unreported_tokens_are_reported_later() -> None:
     """While the shared count is unreachable, a replica still counts its own tokens."""
     shared, clock = FakeCounter(), Clock()
-    budget = Budget(10, shared, clock)
+    budget = Budget(BudgetConfig(tokens_per_day=10), shared, clock)
     shared.reachable = False
     budget.spend(10)
     await budget.exchange()
@@ -86,3 +90,62 @@ async def test_unreported_tokens_are_reported_later() -> None:
 
     assert shared.counts == {"budget:2026-03-01": 10}
     assert spent(budget)
+
+
+@pytest.mark.parametrize(
+    ("limit", "tokens", "cost", "seconds", "detail"),
+    [
+        ({"tokens_per_day": 10}, 10, 0.0, 3600, "The daily budget of 10 tokens is used up: retry after midnight UTC"),
+        (
+            {"tokens_per_month": 10},
+            10,
+            0.0,
+            31 * 86400 - 23 * 3600,
+            "The monthly budget of 10 tokens is used up: retry after April 1, midnight UTC",
+        ),
+        ({"cost_per_day": 0.5}, 0, 0.5, 3600, "The daily budget of 0.5 (cost) is used up: retry after midnight UTC"),
+        (
+            {"cost_per_month": 1.25, "tokens_per_day": 10},
+            9,
+            1.25,
+            31 * 86400 - 23 * 3600,
+            "The monthly budget of 1.25 (cost) is used up: retry after April 1, midnight UTC",
+        ),
+    ],
+)
+def test_a_budget_in_tokens_or_money_lasts_until_its_period_ends(
+    limit: dict[str, float], tokens: int, cost: float, seconds: int, detail: str
+) -> None:
+    clock = Clock()
+    budget = Budget(BudgetConfig.model_validate(limit), None, clock)
+    budget.spend(0, cost * 0.9)
+    budget.spend(max(tokens - 1, 0))
+    budget.check()
+    budget.spend(1 if tokens == 10 else 0, cost * 0.1)
+
+    with pytest.raises(Problem) as raised:
+        budget.check()
+    assert (raised.value.code, raised.value.retry_after, raised.value.detail) == ("budget_spent", seconds, detail)
+    assert max(it.used_share() for it in budget.allowances) == pytest.approx(1, abs=1e-5)
+
+    clock.now += timedelta(seconds=seconds)
+    budget.check()
+    assert {it.used for it in budget.allowances} == {0}
+
+
+async def test_each_budget_has_a_shared_count_of_its_own() -> None:
+    shared = FakeCounter()
+    limits = {"tokens_per_day": 9, "tokens_per_month": 9, "cost_per_day": 9, "cost_per_month": 9}
+    one, other = (Budget(BudgetConfig.model_validate(limits), shared, Clock()) for _ in range(2))
+    one.spend(2)
+    one.spend(0, 0.000003)
+    await one.exchange()
+    await other.exchange()
+
+    assert shared.counts == {
+        "budget:2026-03-01": 2,
+        "budget:2026-03": 2,
+        "budget:cost:2026-03-01": 3,
+        "budget:cost:2026-03": 3,
+    }
+    assert [it.used for it in other.allowances] == [2, 2, 3, 3]

@@ -3,12 +3,15 @@
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent_runtime.agent.budget import Budget
 from agent_runtime.agent.metering import MeteredCompletions, prompt_tokens
+from agent_runtime.agent.prices import Prices
+from agent_runtime.config import BudgetConfig
 from agent_runtime.metrics import Metrics
 from agent_runtime.models.base import Json
 
@@ -89,13 +92,31 @@ async def test_an_abandoned_stream_counts_its_running_total() -> None:
 
 async def test_a_completion_without_usage_is_estimated() -> None:
     metrics = Metrics("1", "")
-    budget = Budget(1_000_000, None)
+    budget = Budget(BudgetConfig(tokens_per_day=1_000_000), None)
 
     await MeteredCompletions(Completions(chunk("x" * 300)), metrics, budget).complete("m", REQUEST, 0.0)
 
     prompt, completion = counted(metrics)
     assert prompt == ESTIMATED_PROMPT
     assert completion == pytest.approx(100, abs=15)
+
+
+@pytest.mark.parametrize(("cached", "cost"), [(None, 3.0), (500_000, 2.75), (10**30, 2.5), ("x", 3.0), (-1, 3.0)])
+async def test_the_cost_follows_from_the_usage(cached: Any, cost: float, tmp_path: Path) -> None:
+    """The tokens that the server had cached may be cheaper. It counts once per call, also against the budget."""
+    file = tmp_path / "prices.toml"
+    file.write_text('currency = "EUR"\n[models.up]\ninput = 1\noutput = 2\ncached_input = 0.5\n')
+    metrics, budget = Metrics("1", ""), Budget(BudgetConfig(cost_per_day=10), None)
+    reported = {"prompt_tokens": 10**6, "completion_tokens": 10**6, "prompt_tokens_details": {"cached_tokens": cached}}
+    calls = MeteredCompletions(
+        Completions(chunk("x", usage=reported)), metrics, budget, prices=Prices(file, {"m": "up"})
+    )
+
+    await calls.complete("m", REQUEST, 0.0)
+
+    labels = {"model": "m", "currency": "EUR"}
+    assert metrics.registry.get_sample_value("agent_cost_total", labels) == pytest.approx(cost)
+    assert budget.allowances[0].used == pytest.approx(cost * 1e6, abs=1)
 
 
 @pytest.mark.parametrize("value", [-5, "7", None, 10**30, True, [1]])

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from agent_runtime.models.deadline import Deadline
+from agent_runtime.deadline import Deadline
 
 
 def now() -> float:

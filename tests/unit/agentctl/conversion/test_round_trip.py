@@ -18,7 +18,7 @@ from agentctl.offline.checks import check
 from agentctl.offline.documents import Document
 
 ROOT = Path(__file__).parents[4]
-EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/agent.yaml"))
 GOLDEN = sorted((ROOT / "tests" / "golden" / "inputs").glob("*.yaml"))
 REVISION = "Deployment spec.template.spec.containers[agent].env[AGENT_REVISION].value"
 # The Namespace of an agent is an object of its own after the import, so its labels are not those of the pods.
@@ -60,6 +60,8 @@ DIFFERENT: dict[str, set[str]] = {
     "env-and-probes": {REVISION, "Deployment spec.template.spec.containers[agent].readinessProbe.httpGet.port"},
     # The Secret stays as it is.
     "longest-name": {"Secret"},
+    # The dashboard and the alerts stay as they are. The variables of tracing become those of spec.env.
+    "monitoring": {REVISION, "ConfigMap", "PrometheusRule"},
     "own-namespace": OWN_NAMESPACE,
     "pod-template": {REVISION},
     # The authorities become a volume of podTemplate, without the variable, which only the operator may set.

@@ -7,21 +7,23 @@ end
 
 local conditions = {}
 for _, condition in ipairs(obj.status.conditions) do
-    conditions[condition.type] = condition
+    if condition.type ~= nil then
+        conditions[condition.type] = condition
+    end
 end
 local ready = conditions["Ready"]
 if ready == nil or ready.observedGeneration ~= obj.metadata.generation then
     return health
 end
 
-health.message = ready.message
+health.message = ready.message or ""
 local stalled = conditions["Stalled"]
 local components = conditions["ComponentsHealthy"]
 if ready.status == "True" then
     health.status = "Healthy"
     if components ~= nil and components.status == "False" then
         -- The pods serve, although a model, Redis or an MCP server fails.
-        health.message = ready.message .. "; " .. components.message
+        health.message = health.message .. "; " .. (components.message or "")
     end
 elseif ready.reason == "Suspended" or ready.reason == "CanaryPaused" then
     health.status = "Suspended"

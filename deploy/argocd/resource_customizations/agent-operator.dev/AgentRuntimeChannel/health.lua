@@ -5,14 +5,16 @@ end
 
 local conditions = {}
 for _, condition in ipairs(obj.status.conditions) do
-    conditions[condition.type] = condition
+    if condition.type ~= nil then
+        conditions[condition.type] = condition
+    end
 end
 local ready = conditions["Ready"]
 if ready == nil or ready.observedGeneration ~= obj.metadata.generation then
     return health
 end
 
-health.message = ready.message
+health.message = ready.message or ""
 local stalled = conditions["Stalled"]
 if ready.status == "True" then
     health.status = "Healthy"
