@@ -1,7 +1,6 @@
 """`agentctl list`."""
 
 from datetime import UTC, datetime
-from typing import NoReturn
 
 from rich.live import Live
 from rich.table import Table
@@ -12,7 +11,7 @@ from agentctl.cluster.fleet import Row
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import list_agents
 from agentctl.cluster.watch import Event, watch
-from agentctl.commands.tables import all_texts, texts
+from agentctl.commands.tables import all_texts, print_line, texts
 from agentctl.errors import UsageError
 from agentctl.formats import Format, View
 from agentctl.permissions import AGENTS
@@ -59,11 +58,12 @@ def _table(found: list[Row], *, everywhere: bool) -> Table:
     return rows.drawn(_header(everywhere=everywhere), all_texts(cells))
 
 
-def _follow(kubectl: Kubectl, arguments: list[str], found: list[Row], *, everywhere: bool) -> NoReturn:
+def _follow(kubectl: Kubectl, arguments: list[str], found: list[Row], *, everywhere: bool) -> None:
     console = stdout_console()
     agents = {(row.namespace, row.name): row for row in found}
     if not console.is_terminal:
         _follow_lines(console, kubectl, arguments, agents, everywhere=everywhere)
+        return
     with Live(_table(found, everywhere=everywhere), console=console, auto_refresh=False) as live:
         while True:
             for event in watch(kubectl, AGENTS, *arguments):
@@ -91,14 +91,15 @@ def _follow_lines(
     agents: dict[tuple[str, str], Row],
     *,
     everywhere: bool,
-) -> NoReturn:
-    """Print the table, and then a line for each change."""
+) -> None:
+    """Print the table, and then a line for each change, until the reader of the pipe closes it."""
     header, now = _header(everywhere=everywhere), datetime.now(UTC)
     first = all_texts(row.cells(now, with_namespace=everywhere) for row in agents.values())
     columns = rows.Columns(header, first)
-    for cells in (texts(header), *first):
-        console.print(columns.line(cells))
-    while True:
+    is_read = all(print_line(console, columns.line(cells)) for cells in (texts(header), *first))
+    while is_read:
         for event in watch(kubectl, AGENTS, *arguments):
-            if row := _apply(agents, event):
-                console.print(columns.line(texts(row.cells(datetime.now(UTC), with_namespace=everywhere))))
+            row = _apply(agents, event)
+            cells = row and row.cells(datetime.now(UTC), with_namespace=everywhere)
+            if cells and not print_line(console, columns.line(texts(cells))):
+                return

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from queue import Queue
 from threading import Thread
-from typing import NoReturn
 
 from agentctl.cluster import agent_events
 from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.snapshot import get_agent
 from agentctl.cluster.watch import watch
-from agentctl.commands.tables import all_texts, texts
+from agentctl.commands.tables import all_texts, print_line, texts
 from agentctl.errors import CommandError, UsageError
 from agentctl.formats import Format, View
 from agentctl.objects import Object
@@ -49,19 +48,19 @@ def run(kubectl: Kubectl, name: str, view: View, *, warnings: bool, follow: bool
         )
 
 
-def _follow(kubectl: Kubectl, agent: Object, found: list[Object], *, warnings: bool) -> NoReturn:
+def _follow(kubectl: Kubectl, agent: Object, found: list[Object], *, warnings: bool) -> None:
     console, now = stdout_console(), datetime.now(UTC)
     first = all_texts(agent_events.cells(event, now) for event in found)
     columns = rows.Columns(agent_events.HEADER, first)
     for cells in (texts(agent_events.HEADER), *first):
-        console.print(columns.line(cells), soft_wrap=True)
+        print_line(console, columns.line(cells))
     known = {str(event["metadata"].get("uid")): event["metadata"].get("resourceVersion") for event in found}
     for event in _changes(kubectl, agent):
         uid, version = str(event["metadata"].get("uid")), event["metadata"].get("resourceVersion")
         if known.get(uid) != version and (not warnings or event.get("type") == "Warning"):
             known[uid] = version
-            console.print(columns.line(texts(agent_events.cells(event, datetime.now(UTC)))), soft_wrap=True)
-    raise CommandError("the watch ended: run the command again")
+            if not print_line(console, columns.line(texts(agent_events.cells(event, datetime.now(UTC))))):
+                return
 
 
 def _changes(kubectl: Kubectl, agent: Object) -> Iterator[Object]:

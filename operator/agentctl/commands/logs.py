@@ -12,6 +12,7 @@ from agentctl.cluster.kubectl import Kubectl
 from agentctl.cluster.pod_logs import Line
 from agentctl.cluster.pods import list_pods, selector
 from agentctl.cluster.snapshot import children_namespace, get_agent
+from agentctl.commands.tables import print_line
 from agentctl.errors import CommandError
 from agentctl.formats import LogFormat
 from agentctl.objects import Object
@@ -90,8 +91,5 @@ def _json(line: Line, container: str) -> str:
 def _print(console: SafeConsole, line: Line, display: Display, colours: dict[str, str]) -> bool:
     prefix = f"[{line.pod}] " if display.prefix else ""
     rest = f"{line.time} {line.text}" if display.times else line.text
-    if not console.is_terminal:
-        return output.write(f"{prefix}{rest}\n")
     colour = colours.setdefault(line.pod, _COLOURS[len(colours) % len(_COLOURS)])
-    console.print(Text.assemble((prefix, colour), rest), soft_wrap=True)
-    return True
+    return print_line(console, Text.assemble((prefix, colour), rest))

@@ -154,6 +154,16 @@ def test_a_restart_replaces_all_pods_which_list_logs_and_chat_follow(ops: Any, a
     assert re.search(r"connected to pod ops-\S+: without Redis, it does not know", err)
 
 
+def test_a_watch_ends_when_the_reader_of_its_pipe_does(ops: Any) -> None:
+    with started("list", "--watch", "-l", "team=ops") as listed:
+        listed.stdout.readline()
+        listed.stdout.close()
+        ops.kubectl("annotate", "agd", "ops", "example.com/touched=1")
+        ops.kubectl("patch", "agd", "ops", "--type=merge", "--patch", '{"spec":{"suspend":true}}')
+        assert listed.wait(60) == 0
+    ops.kubectl("patch", "agd", "ops", "--type=merge", "--patch", '{"spec":{"suspend":null}}')
+
+
 def test_open_forwards_a_port_to_the_chat_page(agentctl: Agentctl) -> None:
     with started("open", "ops") as page:
         url = page.stdout.readline().strip()
