@@ -60,7 +60,7 @@ def config_path(pod: Mapping[str, Any]) -> str:
 def _runs(pod: Mapping[str, Any]) -> bool:
     for container in mappings(status_of(pod).get("containerStatuses")):
         if container.get("name") == constants.CONTAINER:
-            return bool(mapping(mapping(container.get("state"))).get("running"))
+            return isinstance(mapping(container.get("state")).get("running"), dict)
     return False
 
 

@@ -50,7 +50,7 @@ def files(
     for file in _all(collections, logs, texts, redactor):
         size = len(file.content.encode(errors="replace"))
         if size > left or len(names) == MOST_FILES:
-            continue
+            break  # redaction takes half a second per MiB
         left -= size
         names.append(file.path)
         yield file

@@ -24,7 +24,7 @@ _STRUCTURE = frozenset({"secretName", "secretKeyRef", "secretRef", "key", "secre
 # User and password in a URL.
 _LOGIN = r"(?<=://)[^\s/@:'\"]{0,256}:[^\s/@'\"]{1,1024}(?=@)"
 _PRIVATE_KEY = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]{0,16384}?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)"
-_JSON_WEB_TOKEN = r"eyJ[\w-]{8,16384}\.[\w-]{4,16384}(\.[\w-]{0,16384})?"  # noqa: S105  (a pattern)
+_JSON_WEB_TOKEN = r"(?<![\w-])eyJ[\w-]{8,16384}\.[\w-]{4,16384}(\.[\w-]{0,16384})?"  # noqa: S105  (a pattern)
 _AUTHORIZATION = r"(?i)\b(bearer|basic)(\s+)[\w.~+/=-]{8,16384}"
 # Well-known beginnings: OpenAI and Anthropic, GitHub, GitLab, Slack, AWS, Google, Hugging Face.
 _PREFIXED = (

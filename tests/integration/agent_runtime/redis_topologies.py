@@ -19,8 +19,13 @@ class Sentinels:
     """A primary, a replica, and one Sentinel that fails over after 0.3 s."""
 
     def __init__(self, directory: Path) -> None:
-        self.servers = [RedisServer("--repl-diskless-sync-delay", "0")]
-        self.servers.append(RedisServer("--replicaof", "127.0.0.1", str(self.servers[0].port)))
+        # A replica writes what it receives to dump.rdb.
+        folders = [directory / "first", directory / "second"]
+        for folder in folders:
+            folder.mkdir()
+        self.servers = [RedisServer("--repl-diskless-sync-delay", "0", "--dir", str(folders[0]))]
+        primary = ("--replicaof", "127.0.0.1", str(self.servers[0].port))
+        self.servers.append(RedisServer(*primary, "--dir", str(folders[1])))
         self.port = free_port()
         lines = (
             f"port {self.port}",

@@ -22,7 +22,7 @@ SERVER = Path(__file__).parent / "hostile_server.py"
 # A response has at most 16 MiB, and is in memory up to three times while it grows.
 GROWTH = 64 * 1024 * 1024
 # Seconds for /health/live while the machine runs other tests. A blocked event loop would take minutes.
-SLOW = 2.0
+SLOW = 10.0
 MODELS = [name for name in (*ENDLESS, *COMPLETE) if name != "trickle"]
 COMPLETION = {"messages": [{"role": "user", "content": "hi"}]}
 

@@ -147,7 +147,7 @@ def test_an_agent_recovers_from_a_failover_within_seconds(start_agent: StartAgen
         time.sleep(0.1)
 
     # 2 s on an idle machine.
-    assert time.monotonic() - promoted < 20
+    assert time.monotonic() - promoted < 60
     messages = agent.http.get("/api/sessions/s").json()["messages"][::2]
     assert [message["content"] for message in messages] == ["first", *map(str, range(number + 1))][-50:]
 

@@ -1,12 +1,11 @@
 """Quantities are converted to the canonical form of the API server."""
 
-import time
 from decimal import Decimal
 
 import pytest
 
 from agent_operator.inputs.quantities import canonical, parse
-from tests.cpu_time import LIMIT
+from tests.cpu_time import LIMIT, cpu_seconds
 
 
 @pytest.mark.parametrize(
@@ -63,9 +62,10 @@ def test_quantities_compare_by_amount() -> None:
 
 
 def test_time_does_not_depend_on_the_number_of_digits() -> None:
-    began = time.thread_time()
-    assert canonical(10**100_000) == "9223372036854775807"
-    for text in ("1" * 1_000_000 + "x", "." + "0" * 1_000_000, "1e" + "9" * 1_000_000):
-        with pytest.raises(ValueError, match="longer than 64 characters"):
-            canonical(text)
-    assert time.thread_time() - began < LIMIT
+    def convert() -> None:
+        assert canonical(10**100_000) == "9223372036854775807"
+        for text in ("1" * 1_000_000 + "x", "." + "0" * 1_000_000, "1e" + "9" * 1_000_000):
+            with pytest.raises(ValueError, match="longer than 64 characters"):
+                canonical(text)
+
+    assert cpu_seconds(convert) < LIMIT

@@ -1,7 +1,6 @@
 """A spec that is too large is refused before anything works on it, in time that does not depend on its size."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from agent_operator.inputs.size_limits import (
     MAX_VALUES,
     find_excess,
 )
-from tests.cpu_time import LIMIT
+from tests.cpu_time import LIMIT, cpu_seconds
 
 
 def nested(levels: int) -> Any:
@@ -68,6 +67,5 @@ def test_the_field_name_in_the_problem_is_short() -> None:
 
 def test_a_huge_spec_takes_little_time() -> None:
     spec: dict[str, Any] = {"podTemplate": {"spec": {"containers": [[[]] for _ in range(500_000)]}}}
-    began = time.thread_time()
     assert find_excess(spec) is not None
-    assert time.thread_time() - began < LIMIT
+    assert cpu_seconds(lambda: find_excess(spec)) < LIMIT

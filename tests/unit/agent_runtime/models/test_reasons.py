@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from agent_runtime.models import reasons
+from tests.cpu_time import LIMIT, cpu_seconds
 
 PROMPT = "You answer questions about Contoso's unreleased phone, codenamed Heron."
 QUESTION = "My password is hunter2-x. Where do I change it?"
@@ -107,8 +108,8 @@ def test_a_long_request_is_searched_quickly() -> None:
 )
 def test_a_request_that_is_too_long_is_not_searched(messages: list[object]) -> None:
     """The event loop is not blocked: the search of these took up to a second."""
-    began = time.thread_time()
-    shown = reasons.shown("not supported", {"messages": messages}, [])
 
-    assert shown == ""
-    assert time.thread_time() - began < 0.1
+    def search() -> None:
+        assert reasons.shown("not supported", {"messages": messages}, []) == ""
+
+    assert cpu_seconds(search) < LIMIT
