@@ -46,6 +46,10 @@ SLOW := --no-emit-package rfc3987-syntax --no-emit-package lark
 PROGRAMS := curl:curl openssl:openssl redis-server:redis-server chromium:chromium chromium-driver:chromedriver \
 	nodejs:node npm:npm prometheus:promtool
 
+# While this file exists, dpkg starts no services. That of Prometheus would listen on port 9090 of all addresses, on which
+# the pods of the local cluster listen.
+POLICY := /usr/sbin/policy-rc.d
+
 # The pure core, of which `make coverage` requires nearly full branch coverage. Tests that run the same lines again, with
 # generated agents or other assertions, are left out.
 PURE := */agent_operator/render/*,*/agent_operator/status/*,*/agent_operator/validation/*
@@ -235,7 +239,8 @@ programs:
 	@for program in $(PROGRAMS); do command -v "$${program#*:}" >/dev/null || missing="$${missing:-} $${program%:*}"; done; \
 	test -z "$${missing:-}" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
-	then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	then if [ ! -e $(POLICY) ]; then printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod +x $(POLICY); trap 'rm $(POLICY)' EXIT; fi; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 	else echo "error: the tests need$$missing: apt-get install$$missing" >&2; exit 1; fi
 
 clean:  ## Remove .venv, caches and the local cluster
