@@ -114,10 +114,12 @@ class LocalStore:
 
     def _add(self, session_id: str, session: _Session) -> None:
         name = _caller_of(session_id)
-        caller = self._callers.get(name)
+        caller = self._callers.pop(name, None)
         if caller is None:
-            caller = self._callers[name] = _Caller()
+            caller = _Caller()
             self._bytes += caller.size
+        # At the end, as the most recently used.
+        self._callers[name] = caller
         caller.sessions[session_id] = session
         caller.size += session.size
         self._bytes += session.size
@@ -137,16 +139,19 @@ class LocalStore:
             del self._callers[name]
 
     def _evict(self, is_full: Callable[[], bool], used: Callable[[_Caller], int]) -> None:
-        """While the store is full, drop the least recently used session of the caller that uses most."""
+        """While the store is full, drop the least recently used session of the caller that uses most.
+
+        Of callers that use the same, it is the one that is least recently used.
+        """
         if not is_full():
             return
-        callers = [(-used(caller), name) for name, caller in self._callers.items()]
+        callers = [(-used(caller), age, name) for age, (name, caller) in enumerate(self._callers.items())]
         heapq.heapify(callers)
         while is_full():
-            name = callers[0][1]
+            _, age, name = callers[0]
             self._drop(next(iter(self._callers[name].sessions)))
             left = self._callers.get(name)
-            heapq.heapreplace(callers, (-used(left) if left else 0, name))
+            heapq.heapreplace(callers, (-used(left) if left else 0, age, name))
 
 
 def _caller_of(session_id: str) -> str:
