@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from agentctl.commands import authoring, channel, diagnose, operations, rollout
+from agentctl.commands import authoring, channel, diagnose, local_cluster, operations, rollout, upgrades
 from agentctl.commands.arguments import AgentNamespace, Context, Kubeconfig, Name
 from agentctl.errors import UsageError
 from agentctl.formats import Format, View
-from agentctl.local.installed import require_localkube
 from agentctl.options import EPILOG, IMPERSONATION, Impersonation, name_of
 from agentctl.permissions import READ_AGENT, READ_CHILDREN, READ_OTHER_CHILDREN, permit, requires
-
-DEFAULT_DIRECTORY = Path(".local-cluster")
 
 app = typer.Typer(
     help="Validate, render and inspect AI agents on Kubernetes. Also a kubectl plugin: kubectl agent.",
@@ -24,14 +21,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-local = typer.Typer(
-    help="Run a local cluster for development and tests: loopback only, no Docker.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(local, name="local")
+app.add_typer(local_cluster.local, name="local")
+app.add_typer(local_cluster.commands)
 app.add_typer(rollout.commands)
+app.add_typer(upgrades.commands, name="upgrade")
 app.add_typer(operations.commands)
 app.add_typer(authoring.commands)
 app.add_typer(diagnose.commands)
@@ -41,10 +34,6 @@ _FILENAME = typer.Option("--filename", "-f", help="File, directory or - (standar
 Files = Annotated[list[str], _FILENAME]
 OptionalFiles = Annotated[list[str] | None, _FILENAME]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of objects that do not set one.")]
-Directory = Annotated[
-    Path,
-    typer.Option("--dir", envvar="AGENTCTL_DIR", help="Directory of the cluster: its state, logs and kubeconfig."),
-]
 
 
 def _names_of_deployments(values: list[str] | None) -> list[str]:
@@ -215,74 +204,6 @@ def status(
     from agentctl.commands import status
 
     status.run(Kubectl(kubeconfig=kubeconfig, context=context, namespace=namespace), name, output, watch=watch)
-
-
-@local.command(epilog=EPILOG)
-@requires()
-def up(
-    directory: Directory = DEFAULT_DIRECTORY,
-    foreground: Annotated[
-        bool, typer.Option("--foreground", help="Run in the foreground until Ctrl-C; log to standard error.")
-    ] = False,
-    lifeline: Annotated[bool, typer.Option("--lifeline", hidden=True)] = False,
-) -> None:
-    """Start a local cluster with the operator.
-
-    Starts an API server, controllers, a node and the operator, and prints how to connect. If the cluster is already
-    running, only prints how to connect.
-    """
-    require_localkube()
-    if foreground:
-        from agentctl.local import supervisor
-
-        supervisor.run(directory, lifeline=lifeline)
-        return
-    from agentctl.commands import local
-
-    local.up(directory)
-
-
-@local.command(epilog=EPILOG)
-@requires()
-def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
-    """Stop the local cluster and all its pods."""
-    from agentctl.commands import local
-
-    local.down(directory)
-
-
-@local.command("status", epilog=EPILOG)
-@requires()
-def local_status(
-    directory: Directory = DEFAULT_DIRECTORY,
-    output: Annotated[View, typer.Option("--output", "-o", help="Output format.")] = View.TEXT,
-) -> None:
-    """Show whether the local cluster is running, and how to connect.
-
-    The exit status is 1 if it is not running. With -o json or yaml: {running, logs, url, kubeconfig, pid, operatorPid,
-    metrics}.
-    """
-    from agentctl.commands import local
-
-    raise typer.Exit(local.status(directory, output))
-
-
-@app.command(epilog=EPILOG)
-@requires()
-def demo(
-    once: Annotated[bool, typer.Option("--once", help="Exit after the first answer.")] = False,
-    directory: Directory = DEFAULT_DIRECTORY,
-) -> None:
-    """Start an agent and send it a message.
-
-    Works offline and takes less than a minute. Starts a local cluster as `local up` does, or uses the one that is
-    running. Applies a small agent with kubectl, waits until it is ready, and sends it a message. At the end (Ctrl-C or
-    --once), stops what it started.
-    """
-    require_localkube()
-    from agentctl.commands import demo as demonstration
-
-    demonstration.run(directory, once=once)
 
 
 @app.command(epilog=EPILOG)

@@ -1,5 +1,6 @@
-"""Build and install the distributions once per test file; pytest's --dist loadfile keeps a file together."""
+"""Build the distributions once per run, and install them once per test file, which --dist loadfile keeps together."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +13,17 @@ from tests.shipped.installs import ENVIRONMENTS, PROJECTS, ROOT, Built, Shipped,
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Every distribution, built."""
-    result = Built(tmp_path_factory.mktemp("dist"))
-    for source in PROJECTS.values():
-        build(ROOT / source, result.folder)
+    """Every distribution, built by the first of xdist's workers that needs them."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    result = Built(shared / "dist")
+    with (shared / "dist.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.folder.exists():
+            draft = tmp_path_factory.mktemp("dist")
+            for source in PROJECTS.values():
+                build(ROOT / source, draft)
+            draft.rename(result.folder)
     return result
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from agentctl.diagnosis import (
     conditions,
+    deployments,
     exposure,
+    gateway,
     identity,
     network,
     operator_health,
@@ -22,12 +24,14 @@ _CHECKS: Sequence[tuple[Area, Callable[[Evidence], Iterator[Finding]]]] = (
     (Area.OPERATOR, operator_health.find),
     (Area.SECRETS, secrets.find),
     (Area.PODS, pods.find),
+    (Area.PODS, deployments.find),
     (Area.RESOURCES, resources.find),
     (Area.NETWORK, network.find),
     (Area.IDENTITY, identity.find),
     (Area.CONDITIONS, conditions.find),
     (Area.SCALING, scaling.find),
     (Area.EXPOSURE, exposure.find),
+    (Area.EXPOSURE, gateway.find),
 )
 # Findings that say that the agent does not work, but not why.
 _SYMPTOMS = frozenset({"NotReady", "NoReadyEndpoints", "AgentNotAnswering", "NoPods", "PodsUnreachable"})

@@ -1,11 +1,11 @@
-"""How callers reach the agent: Service, Ingress, certificate and Gateway. Pure."""
+"""How callers reach the agent: Service, Ingress and certificate. Pure."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from agent_operator.api import constants
-from agent_operator.kube.shapes import conditions, mapping, mappings, text
+from agent_operator.kube.shapes import mapping, mappings, text
 from agentctl.diagnosis.evidence import (
     Evidence,
     annotations_of,
@@ -31,9 +31,6 @@ def find(evidence: Evidence) -> Iterator[Finding]:
     for ingress in evidence.of("ingresses"):
         if name_of(ingress) == evidence.name:
             yield from _ingress(evidence, ingress)
-    for route in evidence.of("httproutes"):
-        if name_of(route) == evidence.name:
-            yield from _route(route)
     yield from _certificates(evidence)
 
 
@@ -141,8 +138,11 @@ def _address(evidence: Evidence, ingress: Mapping[str, Any]) -> Iterator[Finding
 
 
 def _backends(ingress: Mapping[str, Any]) -> set[str]:
-    rules = list(mappings(spec_of(ingress).get("rules")))[:_MOST]
-    paths = [path for rule in rules for path in list(mappings(mapping(rule.get("http")).get("paths")))[:_MOST]]
+    paths = [
+        path
+        for rule in list(mappings(spec_of(ingress).get("rules")))[:_MOST]
+        for path in list(mappings(mapping(rule.get("http")).get("paths")))[:_MOST]
+    ]
     services = (mapping(mapping(path.get("backend")).get("service")) for path in paths)
     return {text(service.get("name")) for service in services if text(service.get("name"))}
 
@@ -209,35 +209,10 @@ def _covers(pattern: str, host: str) -> bool:
     return host == pattern
 
 
-def _route(route: Mapping[str, Any]) -> Iterator[Finding]:
-    parents = list(mappings(status_of(route).get("parents")))[:_MOST]
-    if not parents:
-        yield _finding(
-            Severity.WARNING,
-            "RouteNotAccepted",
-            f"HTTPRoute {name_of(route)}",
-            "status.parents is empty",
-            "no Gateway has accepted the HTTPRoute",
-            "correct spec.gateway.parentRefs; see `kubectl get gateway -A`",
-        )
-    for parent in parents:
-        for condition in conditions(parent.get("conditions")):
-            if condition["type"] in ("Accepted", "ResolvedRefs") and condition["status"] == "False":
-                yield _finding(
-                    Severity.ERROR,
-                    "RouteNotAccepted",
-                    f"HTTPRoute {name_of(route)}",
-                    f"condition {condition['type']}=False, reason {text(condition.get('reason'))}",
-                    text(condition.get("message")) or "the Gateway refuses the HTTPRoute",
-                    "correct spec.gateway, or let the Gateway admit routes of this namespace",
-                )
-
-
 def _certificates(evidence: Evidence) -> Iterator[Finding]:
     """Yield what cert-manager says of the certificates of the agent."""
-    ingress = evidence.named("ingresses", evidence.name)
-    entries = mappings(spec_of(ingress).get("tls")) if ingress else ()
-    names = {text(entry.get("secretName")) for entry in entries}
+    ingress = evidence.named("ingresses", evidence.name) or {}
+    names = {text(entry.get("secretName")) for entry in mappings(spec_of(ingress).get("tls"))}
     for certificate in evidence.of("certificates"):
         if text(spec_of(certificate).get("secretName")) not in names:
             continue

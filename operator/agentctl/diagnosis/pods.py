@@ -1,4 +1,4 @@
-"""Pods that do not start, do not become ready, restart, or are missing. Pure."""
+"""Pods that do not start, do not become ready, or restart. Pure."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -12,7 +12,6 @@ from agentctl.diagnosis import start_causes
 from agentctl.diagnosis.evidence import (
     Evidence,
     condition,
-    conditions_of,
     name_of,
     parse_time,
     spec_of,
@@ -33,14 +32,9 @@ _START_REASONS = frozenset({"StartError", "RunContainerError", "ContainerCannotR
 
 def find(evidence: Evidence) -> Iterator[Finding]:
     """Yield what is wrong with the pods."""
-    pods = evidence.pods()
-    for pod in pods:
+    for pod in evidence.pods():
         yield from _of_pod(evidence, pod)
     yield from _stuck(evidence)
-    for deployment in evidence.deployments():
-        yield from _of_deployment(evidence, deployment)
-    if evidence.has("pods") and not pods:
-        yield from _none(evidence)
 
 
 def image_field(container: str) -> str:
@@ -223,65 +217,6 @@ def _stuck(evidence: Evidence) -> Iterator[Finding]:
             f"{why} keeps the pod: its kubelet may be unreachable",
             f"see `kubectl get nodes`; as a last resort `kubectl delete pod -n {evidence.namespace} {name_of(pod)} "
             "--force`",
-        )
-
-
-def _of_deployment(evidence: Evidence, deployment: Mapping[str, Any]) -> Iterator[Finding]:
-    failure = pod_failures.of_deployment(conditions_of(deployment))
-    if failure is not None:
-        message = text(failure.get("message"))
-        fields = {"namespace": evidence.namespace, "resources_field": "spec.resources"}
-        explained = start_causes.find(start_causes.REJECTIONS, message, start_causes.ANY_REJECTION, **fields)
-        reason = start_causes.reason_of_rejection(message)
-        area = Area.RESOURCES if reason in ("QuotaExceeded", "LimitRangeViolated") else Area.POLICY
-        evidence_text = f"{failure['reason']}: {message}"
-        yield Finding(
-            Severity.ERROR,
-            area,
-            reason,
-            f"Deployment {name_of(deployment)}",
-            evidence_text,
-            explained.cause,
-            explained.remedy,
-        )
-    if spec_of(deployment).get("paused") is True:
-        yield Finding(
-            Severity.WARNING,
-            Area.PODS,
-            "DeploymentPaused",
-            f"Deployment {name_of(deployment)}",
-            "spec.paused is true",
-            "someone paused the Deployment, so that new pods are not created for a changed template",
-            f"`kubectl rollout resume -n {evidence.namespace} deployment/{name_of(deployment)}`",
-        )
-
-
-def _none(evidence: Evidence) -> Iterator[Finding]:
-    """Yield why there are no pods, if nothing else says so."""
-    deployment = evidence.named("deployments", evidence.name)
-    wanted = spec_of(deployment).get("replicas", 1) if deployment else None
-    if wanted == 0:
-        yield Finding(
-            Severity.INFO,
-            Area.PODS,
-            "ScaledToZero",
-            f"Deployment {evidence.name}",
-            "spec.replicas of the Deployment is 0",
-            "the agent is scaled to zero replicas, so that it answers no requests",
-            f"`kubectl scale -n {text(mapping(evidence.agent.get('metadata')).get('namespace'))} "
-            f"agd/{evidence.name} --replicas=2`",
-        )
-    elif deployment and not condition(deployment, "ReplicaFailure"):
-        generation = status_of(deployment).get("observedGeneration")
-        yield Finding(
-            Severity.WARNING,
-            Area.PODS,
-            "NoPods",
-            f"Deployment {evidence.name}",
-            f"{wanted} pods are desired and none exists; observedGeneration is {generation}",
-            "the Deployment controller has not created pods yet",
-            f"see `kubectl describe deployment,replicaset -n {evidence.namespace} {evidence.name}`, and whether "
-            "kube-controller-manager runs",
         )
 
 
