@@ -66,7 +66,7 @@ def read(kubectl: Kubectl, name: str, *, connect: bool = True) -> Reading:
     Raises:
         CommandError: the agent does not exist, or cannot be read.
     """
-    agent = get_agent(kubectl, name)
+    agent = _with_managed_fields(kubectl, get_agent(kubectl, name))
     namespace = children_namespace(agent)
     inside = kubectl.in_namespace(namespace)
     found = _Found()
@@ -93,6 +93,14 @@ def read(kubectl: Kubectl, name: str, *, connect: bool = True) -> Reading:
         version=__version__,
     )
     return Reading(evidence, redactor, tuple(secrets))
+
+
+def _with_managed_fields(kubectl: Kubectl, agent: Object) -> Object:
+    """Return the agent with metadata.managedFields, which say when its spec changed. kubectl leaves them out."""
+    meta = agent["metadata"]
+    path = f"/apis/{constants.API_VERSION}/namespaces/{meta['namespace']}/{constants.PLURAL}/{meta['name']}"
+    output = bounded.get(kubectl, path)
+    return agent if output.error else output.json() or agent
 
 
 def _in_parallel(function: Callable[[_T], _R], arguments: Iterable[_T]) -> list[_R]:

@@ -199,7 +199,9 @@ def behind(evidence: Evidence) -> bool:
     meta = mapping(evidence.agent.get("metadata"))
     if number(evidence.status.get("observedGeneration")) >= number(meta.get("generation")):
         return False
-    changes = [parse_time(entry.get("time")) for entry in mappings(meta.get("managedFields"))]
+    # The operator itself writes the status.
+    writes = [entry for entry in mappings(meta.get("managedFields")) if not entry.get("subresource")]
+    changes = [parse_time(entry.get("time")) for entry in writes]
     newest = max(
         (change for change in (*changes, parse_time(meta.get("creationTimestamp"))) if change is not None),
         default=None,

@@ -66,6 +66,8 @@ class MutationRunner:
                     if found[-1].problem:
                         break
             await self.subject.remove()
+            # The cluster deletes pods of nodes that do not exist after a while.
+            cluster.skew["seconds"] += 60
             await self.runner.clean_up()
         return found
 

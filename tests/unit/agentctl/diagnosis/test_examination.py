@@ -588,6 +588,15 @@ def test_a_healthy_exposed_agent_with_an_identity_has_no_problems() -> None:
     assert examine(exposed(certificate())).problems == 0
 
 
+def test_a_change_of_a_moment_ago_is_not_behind() -> None:
+    evidence = behind()
+    evidence.agent["metadata"]["managedFields"] = [
+        {"time": ago(seconds=5), "manager": "kubectl"},
+        {"time": ago(hours=1), "manager": "agent-operator", "subresource": "status"},
+    ]
+    assert examine(evidence).findings == ()
+
+
 def test_causes_come_before_symptoms() -> None:
     found = examine(unscheduled("0/3 nodes are available: 3 Insufficient memory.")).findings
     assert [finding.reason for finding in found] == ["Unschedulable"]
