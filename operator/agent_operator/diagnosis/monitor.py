@@ -33,8 +33,10 @@ _SOON = 0.5
 _SHORTEST, _LONGEST = 1.0, 30.0
 # Limit of the back-off if no pod responds.
 _LONGEST_SILENT = 300.0
-# Looks without a response before it is reported, because a new container does not respond yet.
+# Looks without a response before it is reported.
 _SILENT_LOOKS = 3
+# Seconds in which new pods need not respond, because their containers start or pull their images.
+_START_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -169,7 +171,8 @@ class PodMonitor:
         # Reports with faults come first, so that those of many healthy pods do not displace them.
         newest = sorted((answers | kept).items(), key=lambda report: not report[1])
         watched.reports = dict(newest[:_MOST_REPORTS])
-        watched.silent = 0 if watched.reports or not found else watched.silent + 1
+        is_expected = not watched.serves and self._clock() - watched.since < _START_SECONDS
+        watched.silent = 0 if watched.reports or not found or is_expected else watched.silent + 1
         return Diagnosis(
             components=merge(report for _, report in sorted(watched.reports.items())) if watched.reports else None,
             unknown=_first_error(found) if watched.silent >= _SILENT_LOOKS else "",
