@@ -4,6 +4,7 @@ They determine the stored object: a struct that is not a pointer is always writt
 is not a pointer is never written (`hostNetwork: false`). Names are `Type.property`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 ALWAYS: Final = frozenset({"metadata", "spec", "status"})
@@ -202,8 +203,13 @@ STRING_VALUES_IN: Final = frozenset(
     ]
 )
 
-KEY_DEFAULTS: Final = {"protocol": "TCP"}
-"""Defaults of associative keys; an element that lacks the key is found under its default."""
+_KEY_DEFAULTS: Final = {"protocol": "TCP"}
+_NAME_DEFAULTS: Final = {**_KEY_DEFAULTS, "name": ""}
+
+
+def key_defaults(type_name: str) -> Mapping[str, str]:
+    """Defaults of associative keys; an element of this type that lacks the key is found under its default."""
+    return _NAME_DEFAULTS if type_name == "LocalObjectReference" else _KEY_DEFAULTS
 
 
 def is_struct(type_name: str, prop: str) -> bool:

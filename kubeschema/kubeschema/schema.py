@@ -123,7 +123,7 @@ class Schema:
     def key_defaults(self) -> dict[str, Any]:
         """The defaults of keys that an item of an associative list may omit."""
         given = {key: self.items.fields[key].raw.get("default") for key in self.keys if key in self.items.fields}
-        known = golang.KEY_DEFAULTS if self.go else {}
+        known = golang.key_defaults(self.items.type_name) if self.go else {}
         return {key: value for key, value in {**given, **known}.items() if key in self.keys and value is not None}
 
     @cached_property

@@ -58,7 +58,10 @@ def container(given: Object, *, host: bool = False) -> Object:
             out[name] = _probe(given[name])
     lifecycle = given.get("lifecycle")
     if lifecycle:
-        out["lifecycle"] = {hook: _handler(handler) for hook, handler in lifecycle.items()}
+        # The signal is a text.
+        out["lifecycle"] = {
+            name: _handler(value) if isinstance(value, dict) else value for name, value in lifecycle.items()
+        }
     return out
 
 

@@ -34,8 +34,10 @@ _SOON = 0.5
 _SHORTEST, _LONGEST = 1.0, 30.0
 # Limit of the back-off if no pod responds.
 _LONGEST_SILENT = 300.0
-# Looks without a response before it is reported, because a new container does not respond yet.
+# Looks without a response before it is reported.
 _SILENT_LOOKS = 3
+# Seconds in which new pods need not respond, because their containers start or pull their images.
+_START_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -171,7 +173,8 @@ class PodMonitor:
         newest = sorted((answers | kept).items(), key=lambda report: _rank(report[1]))
         watched.reports = dict(newest[:_MOST_REPORTS])
         reports = [report for _, report in sorted(watched.reports.items())]
-        watched.silent = 0 if watched.reports or not found else watched.silent + 1
+        is_expected = not watched.serves and self._clock() - watched.since < _START_SECONDS
+        watched.silent = 0 if watched.reports or not found or is_expected else watched.silent + 1
         return Diagnosis(
             components=merge(report.faults for report in reports) if reports else None,
             unknown=_first_error(found) if watched.silent >= _SILENT_LOOKS else "",

@@ -120,3 +120,21 @@ def test_apply_does_not_change_its_arguments(first: Object, second: Object) -> N
     before = copy.deepcopy((live, second))
     _apply(live, second, "two", force=True)
     assert (live, second) == before
+
+
+@pytest.mark.parametrize("secrets", [[{"name": ""}], [{}]])
+def test_a_reference_without_a_name_has_an_empty_name(secrets: list[Object]) -> None:
+    """The name is the key of the list, and its default is empty. The list can be changed afterwards."""
+    deployment = schema.builtin("apps", "v1", "Deployment")
+    assert deployment is not None
+    more: Any = {"manager": "m", "api_version": "apps/v1", "now": "1", "force": False}
+
+    def applied(live: Object | None, pull_secrets: list[Object]) -> Object:
+        spec = {"template": {"spec": {"containers": [], "imagePullSecrets": pull_secrets}}}
+        obj = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
+        return apply(deployment, live, obj, **more)
+
+    live = applied(None, secrets)
+    live = applied(live, [{"name": "x"}])
+
+    assert live["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "x"}]

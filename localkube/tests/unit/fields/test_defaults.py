@@ -237,3 +237,14 @@ def test_pull_policy(image: str, policy: str) -> None:
 )
 def test_qos_class(resources: Object, wanted: str) -> None:
     assert qos_class({"containers": [{"resources": resources}]}) == wanted
+
+
+def test_a_stop_signal_has_no_defaults() -> None:
+    """The other fields of a lifecycle are hooks."""
+    lifecycle = {"stopSignal": "SIGUSR1", "preStop": {"httpGet": {"port": 80}}}
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i:1", "lifecycle": lifecycle}]}}
+
+    found = default(("", "v1", "Pod"), pod)["spec"]["containers"][0]["lifecycle"]
+
+    assert found["stopSignal"] == "SIGUSR1"
+    assert found["preStop"]["httpGet"]["scheme"] == "HTTP"

@@ -225,3 +225,21 @@ async def test_a_failure_of_one_look_does_not_stop_the_others() -> None:
     running.cancel()
     await asyncio.wait([running])
     assert running.cancelled()
+
+
+async def test_pods_that_start_need_not_respond_for_a_minute() -> None:
+    """They are looked at often meanwhile. Afterwards, their silence is reported."""
+    cluster = Monitored()
+    cluster.pods.answers = {"a-1": "does not respond"}
+    cluster.note(pod(), serves=False)
+    began = cluster.now
+    while cluster.now < began + 55:
+        cluster.now += await cluster.look()
+        assert cluster.monitor.diagnosis(KEY).unknown == ""
+    assert await cluster.look() <= 30
+
+    cluster.now = began + 61
+    for _ in range(3):
+        await cluster.look()
+
+    assert "does not respond" in cluster.monitor.diagnosis(KEY).unknown
